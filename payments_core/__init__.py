@@ -1,0 +1,64 @@
+"""Pay money out to mobile-money wallets through one provider-neutral interface.
+
+The names below are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from payments_core.client import AsyncPayoutClient as AsyncPayoutClient
+    from payments_core.client import PayoutClient as PayoutClient
+    from payments_core.errors import PaymentsError as PaymentsError
+    from payments_core.hookspecs import hookimpl as hookimpl
+    from payments_core.money import Currency as Currency
+    from payments_core.money import Money as Money
+    from payments_core.payout import Operation as Operation
+    from payments_core.payout import Order as Order
+    from payments_core.payout import Payee as Payee
+    from payments_core.payout import Payout as Payout
+    from payments_core.payout import PayoutStatus as PayoutStatus
+    from payments_core.payout import Reason as Reason
+    from payments_core.payout import ReasonCode as ReasonCode
+
+__all__ = [
+    "AsyncPayoutClient",
+    "Currency",
+    "Money",
+    "Operation",
+    "Order",
+    "Payee",
+    "PaymentsError",
+    "Payout",
+    "PayoutClient",
+    "PayoutStatus",
+    "Reason",
+    "ReasonCode",
+    "hookimpl",
+]
+
+if not TYPE_CHECKING:  # under `not`, so that a type checker still catches a misspelt name
+    _HOMES = {
+        "AsyncPayoutClient": "client",
+        "Currency": "money",
+        "Money": "money",
+        "Operation": "payout",
+        "Order": "payout",
+        "Payee": "payout",
+        "PaymentsError": "errors",
+        "Payout": "payout",
+        "PayoutClient": "client",
+        "PayoutStatus": "payout",
+        "Reason": "payout",
+        "ReasonCode": "payout",
+        "hookimpl": "hookspecs",
+    }
+
+    def __getattr__(name):
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+    def __dir__():
+        return sorted([*globals(), *_HOMES])

@@ -1,0 +1,264 @@
+"""The asynchronous client: the twin of ``sync``, call for call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from payments_core.client import setup
+from payments_core.client.setup import Resumed
+from payments_core.engine import accept, advance, deliver, token_hash
+from payments_core.entries import JournalReply, Pause, PayoutRow
+from payments_core.errors import PaymentsError
+from payments_core.events import EventName
+from payments_core.flow import Command, arun
+from payments_core.logs import log
+from payments_core.money import Money
+from payments_core.payout import Operation, Order, Payee, Payout, PayoutStatus
+from payments_core.performer import AsyncLine, Office
+from payments_core.provider import Blocked, Callback, Credential
+from payments_core.settings import Configuration
+
+__all__ = ["AsyncPayoutClient"]
+
+
+class AsyncPayoutClient:
+    """Pays money out, once for each key, and tells what became of it.
+
+    One client serves one event loop and many tasks. A cancelled call leaves its payout as a crash would: the same key,
+    or ``resume``, goes on. Close it when done, or use it as an asynchronous context manager.
+
+    Args:
+        office: From :func:`payments_core.client.setup.assemble`; most callers use :meth:`from_config`.
+
+    """
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._lines: dict[str, AsyncLine] = {}
+
+    @classmethod
+    def from_config(cls, configuration: str | Path | Configuration = "payouts.toml") -> Self:
+        """Make a client from a payouts.toml.
+
+        Raises:
+            SettingsError: A setting, secret or plugin is wrong.
+            JournalError: The journal cannot be opened.
+
+        """
+        return cls(setup.assemble(configuration))
+
+    async def send(
+        self,
+        *,
+        key: str,
+        payee: Payee,
+        amount: Money,
+        account: str | None = None,
+        operation: Operation | str = Operation.TRANSFER,
+        note: str = "",
+        options: Mapping[str, str] | None = None,
+        not_before: datetime | None = None,
+        expires_at: datetime | None = None,
+    ) -> Payout:
+        """Pay somebody once; the same key again returns the same payout and never a second payment.
+
+        Returns when the provider has answered or the answer is known to be lost; see ``status``, and :meth:`wait`.
+
+        Args:
+            key: The caller's business key: one key, at most one payment.
+            payee: Who receives it.
+            amount: How much.
+            account: The account's name; may be left out when plugins choose or there is only one.
+            operation: Which kind of payment.
+            note: Text for the payee.
+            options: The provider's options.
+            not_before: Not sent earlier; aware.
+            expires_at: Not sent later; aware.
+
+        Raises:
+            InvalidPayout: It cannot be paid as asked; nothing is recorded or sent.
+            KeyReused: The key stands for another intent.
+            UnknownAccount: The account is not configured.
+            PayoutInterrupted: Something failed after the payout was recorded.
+
+        """
+        self._office.check_process()
+        order = Order(
+            key=key,
+            payee=payee,
+            amount=amount,
+            operation=Operation(operation),
+            note=note,
+            options=dict(options or {}),
+            not_before=not_before,
+            expires_at=expires_at,
+        )
+        row = setup.known(self._office, order, account)
+        if row is None:
+            chosen = setup.choose(self._office, order, account)
+            row = (await arun(accept(chosen, order, self._office.moment()), self._write)).row
+        return setup.view(self._office, await self._settle(row))
+
+    async def get(self, payout: str) -> Payout:
+        """Return a payout by id or key, with its history.
+
+        Raises:
+            UnknownPayout: There is none.
+
+        """
+        self._office.check_process()
+        return setup.view(self._office, setup.row_of(self._office.journal, payout))
+
+    def payouts(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[Payout]:
+        """Yield payouts, oldest first, without their histories."""
+        self._office.check_process()
+        return (row.view() for row in self._office.journal.rows(status=status, account=account))
+
+    async def refresh(self, payout: str) -> Payout:
+        """Ask the provider now, and return the payout as it then stands."""
+        row = setup.row_of(self._office.journal, payout)
+        return setup.view(self._office, await self._advance(row, early=True))
+
+    async def wait(self, payout: str, *, timeout_s: float = 60.0) -> Payout:
+        """Work on a payout until it is final or in review, or the time is over.
+
+        Args:
+            payout: Id or key.
+            timeout_s: Longest wait, in seconds.
+
+        """
+        clock = self._office.clock
+        row, step, until = setup.row_of(self._office.journal, payout), 0, clock() + timedelta(seconds=timeout_s)
+        row = await self._settle(row)
+        while not row.status.is_final and row.status is not PayoutStatus.REVIEW and (now := clock()) < until:
+            moment, early = setup.wait_moment(row, step, now)
+            await asyncio.sleep(max((min(moment, until) - now).total_seconds(), 0.0))
+            row = await self._advance(setup.row_of(self._office.journal, row.id), early=early)
+            step += 1
+        return setup.view(self._office, row)
+
+    async def resume(self, *, timeout_s: float = 60.0, on_change: Callable[[Payout], None] | None = None) -> Resumed:
+        """Work on every open payout until nothing will become due or the time is over.
+
+        Args:
+            timeout_s: Longest time, in seconds; 0 for only what is due now.
+            on_change: Called with each payout after a step.
+
+        """
+        self._office.check_process()
+        journal, clock, mine, steps = self._office.journal, self._office.clock, self.accounts(), 0
+        until = clock() + timedelta(seconds=timeout_s)
+        while True:
+            due = journal.due(clock(), accounts=mine, limit=100)
+            tasks = [asyncio.ensure_future(self._advance(row)) for row in due]
+            try:
+                for stepped in asyncio.as_completed(tasks):
+                    row = await stepped
+                    steps += 1
+                    if on_change:
+                        on_change(row.view())
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            due_at, now = journal.next_due(accounts=mine), clock()
+            if due_at is None or now >= until or due_at > until:
+                return setup.resumed(self._office, steps)
+            await asyncio.sleep(max((due_at - now).total_seconds(), 0.0))
+
+    async def pause(self, *, account: str | None = None, why: str = "") -> None:
+        """Stop payments from one account, or from all, for every process; reads go on."""
+        if account is not None:
+            self._office.account(account)
+        self._office.journal.set_pause(Pause(account, self._office.clock(), why or "paused by a person"))
+        log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=why)
+
+    async def unpause(self, *, account: str | None = None) -> bool:
+        """End a pause, a provider's block included; say whether there was one."""
+        lifted = self._office.journal.lift_pause(account)
+        if lifted:
+            log(EventName.ACCOUNT_UNPAUSED, account=account)
+        return lifted
+
+    def pauses(self) -> tuple[Pause, ...]:
+        """Return the pauses in force."""
+        return self._office.journal.pauses()
+
+    def accounts(self) -> tuple[str, ...]:
+        """Return the names of the configured accounts."""
+        return tuple(sorted(self._office.accounts))
+
+    async def check_account(self, account: str) -> str:
+        """Obtain an account's credential without moving money; empty when all is well, else what is wrong."""
+        fetched = await self._line(account).credential()
+        if isinstance(fetched, Credential):
+            return ""
+        return f"{fetched.reason}: {fetched.reason.text}" if isinstance(fetched, Blocked) else fetched.why
+
+    async def deliver(self, token: str, callback: Callback) -> Payout | None:
+        """Take in an answer that came to the path minted for a question; None when nobody asked it.
+
+        Args:
+            token: The path's token.
+            callback: What arrived.
+
+        """
+        self._office.check_process()
+        row = self._office.journal.by_query(token_hash(token))
+        if row is None:
+            return None
+        flow = deliver(self._office.account(row.account), row, callback, token=token)
+        return setup.view(self._office, await arun(flow, self._write))
+
+    async def close(self) -> None:
+        """Close connections and journal."""
+        for line in self._lines.values():
+            await line.close()
+        self._office.journal.close()
+
+    async def __aenter__(self) -> Self:
+        """Use the client for a block."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        await self.close()
+
+    def _line(self, account: str) -> AsyncLine:
+        if account not in self._lines:
+            from payments_core.transport.aiohttp_async import AiohttpTransport
+
+            chosen = self._office.account(account)
+            transport = AiohttpTransport(max_connections=chosen.settings.max_in_flight, clock=self._office.clock)
+            self._lines[account] = AsyncLine(chosen, transport, self._office)
+        return self._lines[account]
+
+    async def _write(self, command: Command) -> JournalReply:
+        entry = setup.only_entries(command)
+        reply = await asyncio.wrap_future(self._office.journal.submit(entry))
+        self._office.announce(entry, reply)
+        return reply
+
+    async def _settle(self, row: PayoutRow) -> PayoutRow:
+        """Advance as long as something is due this instant: a duplicate is read at once."""
+        for _ in range(setup.STEPS_AT_ONCE):
+            before, row = row, await self._advance(row)
+            if row.fence == before.fence or not setup.is_due(row, self._office.clock()):
+                break
+        return row
+
+    async def _advance(self, row: PayoutRow, *, early: bool = False) -> PayoutRow:
+        self._office.check_process()
+        line = self._line(row.account)
+        with line.performer() as performer:
+            try:
+                return await arun(advance(line.account, row, self._office.moment(), early=early), performer)
+            except PaymentsError as error:
+                raise setup.interrupted(error, row, money_asked=performer.money_asked) from error

@@ -1,0 +1,347 @@
+"""Decisions: a payout's row and what was just learned give the row that follows. Pure, and the heart of the house.
+
+Three rules stand behind every line. What may have arrived is never called failed. Only a read (or an answer proven to
+be one) ends an uncertainty. And nothing is sent again unless the provider itself would refuse the second one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from payments_core.engine.calls import Heard, Sent
+from payments_core.entries import Event, Pause, PayoutRow
+from payments_core.events import EventName
+from payments_core.masking import scrub
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.provider import (
+    Account,
+    Blocked,
+    Deferred,
+    Duplicate,
+    Final,
+    NotAccepted,
+    NotFound,
+    Pending,
+    Seen,
+    Unknown,
+)
+from payments_core.wire import NoAnswer, NotSent
+
+__all__ = [
+    "MOST_TRIES",
+    "Decision",
+    "after_check",
+    "after_submit",
+    "begin",
+    "blocked",
+    "differs",
+    "expired",
+    "lapsed",
+    "refused_by_guard",
+    "review",
+    "waiting",
+]
+
+MOST_TRIES = 5
+LEAST_ABSENCES = 3
+
+_OPEN_TO_PENDING = frozenset({ReasonCode.NEVER_APPEARED, ReasonCode.BINDING_GONE})
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows.
+
+    Args:
+        after: The row wanted.
+        event: For the history.
+        pause: Stop the account in the same commit.
+        lifts: The account is not blocked any more.
+        resend: The same request is to be sent again now.
+
+    """
+
+    after: PayoutRow
+    event: Event
+    pause: Pause | None = None
+    lifts: bool = False
+    resend: bool = False
+
+    @property
+    def publish(self) -> bool:
+        """Whether the application must hear of it: a final state or REVIEW."""
+        return self.after.status.is_final or self.after.status is PayoutStatus.REVIEW
+
+
+def begin(row: PayoutRow, account: Account, *, owner: str, at: datetime) -> Decision:
+    """Write SENDING before the first byte; refuse a second send that the provider might not recognise."""
+    facts = account.facts
+    if row.ambiguous and row.first_sent_at is not None:
+        half_window = timedelta(seconds=facts.dedupe_window_s / 2)
+        if facts.resend != "safe" or at - row.first_sent_at >= half_window or row.tries >= MOST_TRIES:
+            return review(row, ReasonCode.NEVER_APPEARED, _WHY_NOT_AGAIN, at)
+    until = at + timedelta(seconds=account.settings.lease_s)
+    after = replace(
+        row,
+        status=PayoutStatus.SENDING,
+        tries=row.tries + 1,
+        cleared=True,
+        sent_at=at,
+        absences=0,
+        first_absence_at=None,
+        lease_owner=owner,
+        lease_until=until,
+        next_at=until,
+    )
+    return Decision(after, Event(EventName.PAYOUT_SENDING, at, {"try": after.tries}))
+
+
+_WHY_NOT_AGAIN = "It may have arrived, the provider does not show it, and sending again is not proven safe any more."
+
+
+def lapsed(row: PayoutRow, at: datetime) -> Decision:
+    """Treat a send whose lease ran out as a send that may have arrived."""
+    return Decision(_maybe_arrived(row, next_at=at), Event(EventName.PAYOUT_LEASE_LAPSED, at))
+
+
+def expired(row: PayoutRow, at: datetime) -> Decision | None:
+    """Fail a payout that was to be sent by now and certainly was not; None when it may still be sent."""
+    if row.ambiguous or row.expires_at is None or at < row.expires_at:
+        return None
+    reason = Reason(ReasonCode.NOT_SENT_IN_TIME, text="It was to be sent before expires_at and was not.")
+    return _fail(row, reason, "expiry", at, {})
+
+
+def waiting(
+    row: PayoutRow,
+    account: Account,
+    why: str,
+    at: datetime,
+    *,
+    after_s: float | None = None,
+    reason: Reason | None = None,
+) -> Decision:
+    """Try later: nothing left this time."""
+    if row.ambiguous:  # an earlier try may still be there: ask, do not only wait
+        return _read_later(row, account, at, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why)}))
+    steps = account.settings.retry_schedule_s
+    wait_s = max(steps[min(row.refusals, len(steps) - 1)], after_s or 0.0)
+    after = replace(
+        _released(row),
+        status=PayoutStatus.CREATED,
+        reason=_clean(reason or Reason(ReasonCode.PROVIDER_UNAVAILABLE, text=why)),
+        refusals=row.refusals + 1,
+        next_at=at + timedelta(seconds=wait_s),
+    )
+    return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why), "again_in_s": wait_s}))
+
+
+def refused_by_guard(row: PayoutRow, reason: Reason, at: datetime) -> Decision:
+    """A guard said no before the first send."""
+    return _fail(row, reason, "guard", at, {"why": reason.text})
+
+
+def blocked(row: PayoutRow, account: Account, why: Blocked, at: datetime) -> Decision:
+    """The provider refuses us: stop the account, fail no payout."""
+    probe_at = at + timedelta(seconds=account.settings.probe_after_s)
+    reason = _clean(why.reason)
+    evidence = {"http_status": why.http_status, "code": reason.provider_code, "text": reason.text}
+    if row.ambiguous:
+        decision = _read_later(row, account, at, Event(EventName.PAYOUT_BLOCKED, at, evidence))
+    else:
+        after = replace(_released(row), status=PayoutStatus.CREATED, reason=reason, next_at=probe_at)
+        decision = Decision(after, Event(EventName.PAYOUT_BLOCKED, at, evidence))
+    words = f"{reason}: {reason.text}" if reason.text else str(reason)
+    return replace(decision, pause=Pause(row.account, at, words, by="blocked", probe_at=probe_at))
+
+
+def after_submit(row: PayoutRow, account: Account, outcome: Sent, at: datetime) -> Decision:
+    """Decide what a send's end means. ``row.ambiguous`` tells of earlier tries only."""
+    match outcome:
+        case Blocked():
+            return blocked(row, account, outcome, at)
+        case NotSent():
+            return waiting(row, account, outcome.why, at)
+        case NotAccepted(blocks_if_repeated=Reason() as reason) if row.reason and row.reason.code is reason.code:
+            return blocked(row, account, Blocked(reason, outcome.http_status), at)
+        case NotAccepted():
+            why = f"The provider did not take it: {outcome.code or outcome.http_status}."
+            return waiting(row, account, why, at, after_s=outcome.retry_after_s, reason=outcome.blocks_if_repeated)
+        case NoAnswer():
+            return _unknown(row, account, {"why": scrub(outcome.why)}, at)
+        case Unknown():
+            return _unknown(row, account, _evidence(outcome), at)
+        case Duplicate() | Pending() | Final():
+            return replace(_taken(_learned(row, outcome.references), account, outcome, at), lifts=True)
+
+
+def _taken(row: PayoutRow, account: Account, outcome: Duplicate | Pending | Final, at: datetime) -> Decision:
+    if isinstance(outcome, Duplicate):
+        after = replace(_maybe_arrived(row, next_at=at), adopting=row.adopting or not row.ambiguous)
+        return Decision(after, Event(EventName.PAYOUT_DUPLICATE, at, _evidence(outcome)))
+    if isinstance(outcome, Pending):
+        return _pending(row, account, outcome, at)
+    if outcome.reason is not None and row.ambiguous:  # this try was refused, but an earlier one may have been taken
+        after = replace(_maybe_arrived(row, next_at=at), refused=True, reason=_clean(outcome.reason))
+        return Decision(after, Event(EventName.PAYOUT_UNKNOWN, at, _evidence(outcome)))
+    return _final(row, outcome, "submit", at)
+
+
+def after_check(row: PayoutRow, account: Account, outcome: Heard, at: datetime, *, by: str = "read") -> Decision:
+    """Decide what a read means for a payout that is open or in review."""
+    match outcome:
+        case NotSent() | NoAnswer():
+            return _read_later(row, account, at, Event(EventName.PAYOUT_READ, at, {"why": scrub(outcome.why)}))
+        case Unknown() | Deferred():
+            return _read_later(row, account, at, Event(EventName.PAYOUT_READ, at, _evidence(outcome)))
+        case NotFound():
+            return _absent(row, account, outcome, at)
+        case Final() | Pending():
+            pass
+    row = _learned(row, outcome.references)
+    failed = isinstance(outcome, Final) and not outcome.succeeded
+    # Someone else's payment may stand under our reference, and anyone may post to a path: then all of it must agree.
+    if difference := differs(row, outcome.seen, whole=row.adopting or (by == "deferred" and not failed)):
+        return review(row, ReasonCode.MISMATCH, difference, at, _evidence(outcome))
+    return _final(row, outcome, by, at) if isinstance(outcome, Final) else _pending(row, account, outcome, at)
+
+
+def review(
+    row: PayoutRow, code: ReasonCode, why: str, at: datetime, evidence: Mapping[str, Any] | None = None
+) -> Decision:
+    """Stop the machine for this payout; a read or a person goes on."""
+    after = replace(_released(row), status=PayoutStatus.REVIEW, reason=Reason(code, text=why), next_at=None)
+    return Decision(after, Event(EventName.PAYOUT_REVIEW, at, {"why": why, **(evidence or {})}))
+
+
+def differs(row: PayoutRow, seen: Seen | None, *, whole: bool) -> str:
+    """Name what the provider's view of the payment contradicts, or lacks when all of it is needed; empty when it agrees."""
+    seen = seen or Seen()
+    pairs = {
+        "amount": (row.amount, seen.amount),
+        "currency": (row.currency, seen.currency),
+        "payee": (row.payee_value, seen.payee),
+        "external_id": (row.references.get("external_id"), seen.external_id),
+    }
+    wrong = [
+        name for name, (ours, theirs) in pairs.items() if theirs is not None and ours is not None and ours != theirs
+    ]
+    if wrong:
+        return f"The provider shows another {' and '.join(wrong)} under our reference."
+    lacking = [name for name, (ours, theirs) in pairs.items() if whole and ours is not None and theirs is None]
+    return (
+        f"The provider does not show the {' and '.join(lacking)}, so it cannot be told to be ours." if lacking else ""
+    )
+
+
+def _absent(row: PayoutRow, account: Account, outcome: NotFound, at: datetime) -> Decision:
+    facts, event = account.facts, Event(EventName.PAYOUT_ABSENT, at, _evidence(outcome))
+    seen_absent = replace(row, absences=row.absences + 1, first_absence_at=row.first_absence_at or at)
+    later = _read_later(seen_absent, account, at, event)
+    if row.status is not PayoutStatus.UNKNOWN or seen_absent.first_absence_at is None:
+        return later  # accepted once, or in review: keep asking, never send again
+    long_enough = at - seen_absent.first_absence_at >= timedelta(seconds=facts.visible_after_s)
+    if seen_absent.absences < LEAST_ABSENCES or not long_enough:
+        return later
+    if row.adopting:
+        why = "The provider called our first send a duplicate and does not show the payment."
+        return review(seen_absent, ReasonCode.DUPLICATE_OF_ANOTHER, why, at)
+    if row.refused:
+        return _refused_and_absent(seen_absent, account, at, later)
+    # Whether a second send is still safe is decided once, in `begin`, at the moment of sending.
+    resend = replace(seen_absent, next_at=at)
+    return Decision(resend, Event(EventName.PAYOUT_RESEND, at, {"absences": seen_absent.absences}), resend=True)
+
+
+def _refused_and_absent(row: PayoutRow, account: Account, at: datetime, later: Decision) -> Decision:
+    conclusive_s = account.facts.not_found_conclusive_after_s
+    if conclusive_s is None:
+        why = "An earlier send may have arrived, a later one was refused, and the provider shows nothing."
+        return review(row, ReasonCode.NEVER_APPEARED, why, at)
+    if row.sent_at is not None and at - row.sent_at >= timedelta(seconds=conclusive_s) and row.reason is not None:
+        return _fail(row, row.reason, "read", at, {"absences": row.absences})
+    return later
+
+
+def _final(row: PayoutRow, outcome: Final, by: str, at: datetime) -> Decision:
+    evidence = _evidence(outcome)
+    if outcome.reason is not None:
+        return _fail(row, outcome.reason, by, at, evidence)
+    if difference := differs(row, outcome.seen, whole=False):
+        return review(_arrived(row), ReasonCode.MISMATCH, difference, at, evidence)
+    after = replace(_released(_arrived(row)), status=PayoutStatus.SUCCEEDED, reason=None, decided_by=by, next_at=None)
+    return Decision(after, Event(EventName.PAYOUT_SUCCEEDED, at, evidence))
+
+
+def _fail(row: PayoutRow, reason: Reason, by: str, at: datetime, evidence: Mapping[str, Any]) -> Decision:
+    reason = _clean(reason)
+    after = replace(_released(row), status=PayoutStatus.FAILED, reason=reason, decided_by=by, next_at=None)
+    return Decision(after, Event(EventName.PAYOUT_FAILED, at, {"reason": str(reason), **evidence}))
+
+
+def _pending(row: PayoutRow, account: Account, outcome: Pending, at: datetime) -> Decision:
+    if difference := differs(row, outcome.seen, whole=False):
+        return review(_arrived(row), ReasonCode.MISMATCH, difference, at, _evidence(outcome))
+    if row.status is PayoutStatus.REVIEW and (row.reason is None or row.reason.code not in _OPEN_TO_PENDING):
+        return _read_later(row, account, at, Event(EventName.PAYOUT_READ, at, _evidence(outcome)))
+    name = EventName.PAYOUT_READ if row.status is PayoutStatus.PENDING else EventName.PAYOUT_PENDING
+    if row.adopting and row.status is not PayoutStatus.PENDING:
+        name = EventName.PAYOUT_ADOPTED
+    pending = replace(_released(_arrived(row)), status=PayoutStatus.PENDING, reason=None)
+    return _read_later(pending, account, at, Event(name, at, _evidence(outcome)))
+
+
+def _unknown(row: PayoutRow, account: Account, evidence: Mapping[str, Any], at: datetime) -> Decision:
+    after = _maybe_arrived(row, next_at=None)
+    return _read_later(after, account, at, Event(EventName.PAYOUT_UNKNOWN, at, evidence))
+
+
+def _read_later(row: PayoutRow, account: Account, at: datetime, event: Event) -> Decision:
+    """Ask again at the schedule's next moment, counted from the latest send; after the last one stop in REVIEW."""
+    row = _released(row)
+    if row.status is PayoutStatus.REVIEW:
+        return Decision(row, event)
+    if row.status is PayoutStatus.SENDING:
+        row = _maybe_arrived(row, next_at=None)
+    moment = row.sent_at or row.updated_at
+    for wait_s in account.settings.poll_schedule_s:
+        moment += timedelta(seconds=wait_s)
+        if moment > at:
+            return Decision(replace(row, next_at=moment), event)
+    why = "The provider has given no final answer for as long as the schedule asks."
+    if row.status is PayoutStatus.UNKNOWN and row.absences:
+        return review(row, ReasonCode.NEVER_APPEARED, _WHY_NOT_AGAIN, at, event.evidence)
+    return review(row, ReasonCode.NO_FINAL_ANSWER, why, at, event.evidence)
+
+
+def _maybe_arrived(row: PayoutRow, *, next_at: datetime | None) -> PayoutRow:
+    return replace(_released(_arrived(row)), status=PayoutStatus.UNKNOWN, ambiguous=True, reason=None, next_at=next_at)
+
+
+def _arrived(row: PayoutRow) -> PayoutRow:
+    return replace(row, first_sent_at=row.first_sent_at or row.sent_at)
+
+
+def _released(row: PayoutRow) -> PayoutRow:
+    return replace(row, lease_owner="", lease_until=None)
+
+
+def _learned(row: PayoutRow, references: Mapping[str, str]) -> PayoutRow:
+    # Ours are never overwritten by an answer: they are what the provider dedupes by.
+    return replace(row, references={**references, **row.references}) if references else row
+
+
+def _clean(reason: Reason) -> Reason:
+    return replace(reason, provider_code=scrub(reason.provider_code, limit=80), text=scrub(reason.text))
+
+
+def _evidence(outcome: Final | Pending | Duplicate | NotAccepted | Unknown | NotFound | Deferred) -> dict[str, Any]:
+    told = {
+        "http_status": outcome.http_status,
+        "code": scrub(outcome.code, limit=80),
+        "text": scrub(outcome.text),
+    }
+    return {name: value for name, value in told.items() if value not in (None, "")}

@@ -1,0 +1,194 @@
+"""Every exception of the library, drawn as a tree.
+
+::
+
+    PaymentsError
+    ├── SettingsError              payouts.toml, a secret or an account's settings are wrong; nothing was sent
+    │   ├── UnknownAccount         the account is not in the configuration
+    │   ├── ProviderNotInstalled   an account names a provider that no installed distribution offers
+    │   ├── PluginError            a distribution's entry point cannot be loaded or breaks a rule
+    │   └── SecretMissing          a secret reference points at nothing
+    ├── InvalidPayout              what the caller asked for cannot be sent as it stands; nothing was recorded
+    │   ├── InvalidAmount
+    │   ├── InvalidPayee
+    │   └── InvalidCurrency
+    ├── KeyReused                  the key belongs to another intent; nothing was changed
+    ├── UnknownPayout              no payout has this id or key
+    ├── JournalError               the journal cannot be read or written
+    │   ├── JournalLocked          another program holds it
+    │   ├── JournalTooNew          written by a newer version of this library
+    │   ├── NamespaceChanged       configuration and journal disagree about the installation
+    │   └── JournalClosed          closed, or used in a forked process
+    ├── PayoutInterrupted          a failure after the payout was recorded; carries id, key, may_have_been_sent
+    └── ProviderBug                a provider broke its contract
+
+A decline is a value (``PayoutStatus.FAILED`` with a reason), and so is not knowing (``UNKNOWN``): neither is an
+exception. No message carries a secret or a complete payee.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "InvalidAmount",
+    "InvalidCurrency",
+    "InvalidPayee",
+    "InvalidPayout",
+    "JournalClosed",
+    "JournalError",
+    "JournalLocked",
+    "JournalTooNew",
+    "KeyReused",
+    "NamespaceChanged",
+    "PaymentsError",
+    "PayoutInterrupted",
+    "PluginError",
+    "ProviderBug",
+    "ProviderNotInstalled",
+    "SecretMissing",
+    "SettingsError",
+    "UnknownAccount",
+    "UnknownPayout",
+]
+
+
+class PaymentsError(Exception):
+    """The root of every error this library raises.
+
+    Args:
+        message: What happened, in one sentence.
+        hint: What to do next, in one sentence; empty when the message already says it.
+
+    """
+
+    code = "payments_error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message} {hint}" if hint else message)
+        self.message = message
+        self.hint = hint
+
+
+class SettingsError(PaymentsError):
+    """The configuration is wrong; raised at start, before anything is sent."""
+
+    code = "settings_invalid"
+
+
+class UnknownAccount(SettingsError):
+    """The account is not in the configuration."""
+
+    code = "unknown_account"
+
+
+class ProviderNotInstalled(SettingsError):
+    """An account names a provider that no installed distribution offers."""
+
+    code = "provider_not_installed"
+
+
+class PluginError(SettingsError):
+    """A distribution's entry point cannot be loaded or breaks a rule; the message names both."""
+
+    code = "plugin_invalid"
+
+
+class SecretMissing(SettingsError):
+    """A secret reference points at nothing."""
+
+    code = "secret_missing"
+
+
+class InvalidPayout(PaymentsError):
+    """What was asked for cannot be sent as it stands; nothing was recorded and nothing was sent."""
+
+    code = "invalid_payout"
+
+
+class InvalidAmount(InvalidPayout):
+    """The amount is not positive, not a number, or has digits the route cannot carry."""
+
+    code = "invalid_amount"
+
+
+class InvalidPayee(InvalidPayout):
+    """The payee cannot be addressed as written."""
+
+    code = "invalid_payee"
+
+
+class InvalidCurrency(InvalidPayout):
+    """The currency is not the account's."""
+
+    code = "invalid_currency"
+
+
+class KeyReused(PaymentsError):
+    """The key already stands for another intent; the recorded payout is untouched."""
+
+    code = "key_reused"
+
+
+class UnknownPayout(PaymentsError):
+    """No payout has this id or key."""
+
+    code = "unknown_payout"
+
+
+class JournalError(PaymentsError):
+    """The journal cannot be read or written."""
+
+    code = "journal_error"
+
+
+class JournalLocked(JournalError):
+    """Another program holds the journal for longer than the busy time-out."""
+
+    code = "journal_locked"
+
+
+class JournalTooNew(JournalError):
+    """The journal was written by a newer version of this library."""
+
+    code = "journal_too_new"
+
+
+class NamespaceChanged(JournalError):
+    """The configuration's namespace is not the journal's: the same keys would give other references."""
+
+    code = "namespace_changed"
+
+
+class JournalClosed(JournalError):
+    """The journal was closed, or is used in a process forked from the one that opened it."""
+
+    code = "journal_closed"
+
+
+class PayoutInterrupted(PaymentsError):
+    """Something failed after the payout was recorded; sending the same key again is safe.
+
+    Args:
+        message: What happened.
+        payout_id: The recorded payout.
+        key: The caller's key, as given.
+        may_have_been_sent: False only when no byte of a payment can have left.
+
+    """
+
+    code = "payout_interrupted"
+
+    def __init__(self, message: str, *, payout_id: str, key: str, may_have_been_sent: bool) -> None:
+        sent = "It may have been sent" if may_have_been_sent else "It was not sent"
+        super().__init__(
+            f"{message} (payout {payout_id}). {sent}.",
+            hint="The same key is safe: send it again, or run `payouts resume`.",
+        )
+        self.payout_id = payout_id
+        self.key = key
+        self.may_have_been_sent = may_have_been_sent
+
+
+class ProviderBug(PaymentsError):
+    """A provider broke its contract, for example by sending two money requests in one flow."""
+
+    code = "provider_bug"

@@ -1,0 +1,79 @@
+"""The names of everything that is logged and written into histories, with what each one means."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["EventName", "meaning"]
+
+
+class EventName(StrEnum):
+    """Names are part of the public interface: only ever added."""
+
+    PAYOUT_CREATED = "payout.created"
+    PAYOUT_WAITING = "payout.waiting"
+    PAYOUT_HELD = "payout.held"
+    PAYOUT_REBOUND = "payout.rebound"
+    PAYOUT_SENDING = "payout.sending"
+    PAYOUT_PENDING = "payout.pending"
+    PAYOUT_UNKNOWN = "payout.unknown"
+    PAYOUT_DUPLICATE = "payout.duplicate"
+    PAYOUT_ADOPTED = "payout.adopted"
+    PAYOUT_LEASE_LAPSED = "payout.lease_lapsed"
+    PAYOUT_READ = "payout.read"
+    PAYOUT_ABSENT = "payout.absent"
+    PAYOUT_RESEND = "payout.resend"
+    PAYOUT_ASKED = "payout.asked"
+    PAYOUT_LATE_ANSWER = "payout.late_answer"
+    PAYOUT_CONTRADICTED = "payout.contradicted"
+    PAYOUT_BLOCKED = "payout.blocked"
+    PAYOUT_SUCCEEDED = "payout.succeeded"
+    PAYOUT_FAILED = "payout.failed"
+    PAYOUT_REVIEW = "payout.review"
+    ACCOUNT_PAUSED = "account.paused"
+    ACCOUNT_UNPAUSED = "account.unpaused"
+    CREDENTIAL_OBTAINED = "credential.obtained"
+    CREDENTIAL_REFUSED = "credential.refused"
+    HTTP_ANSWERED = "http.answered"
+    HTTP_UNANSWERED = "http.unanswered"
+    HTTP_REPEATED = "http.repeated"
+    HOOK_FAILED = "payments.hook_failed"
+    PROVIDER_BUG = "payments.provider_bug"
+
+
+_MEANING = {
+    EventName.PAYOUT_CREATED: "The payout is written under its key; nothing was sent.",
+    EventName.PAYOUT_WAITING: "It was proven not sent, or may not be sent yet; it will be sent later.",
+    EventName.PAYOUT_HELD: "A pause forbids sending; nothing was written.",
+    EventName.PAYOUT_REBOUND: "An untried payout was made ready again because its account now pays elsewhere.",
+    EventName.PAYOUT_SENDING: "Written before the first byte of a try.",
+    EventName.PAYOUT_PENDING: "The provider has it and has not finished.",
+    EventName.PAYOUT_UNKNOWN: "It may have arrived; the provider will be asked.",
+    EventName.PAYOUT_DUPLICATE: "The provider already has our reference; the provider will be asked now.",
+    EventName.PAYOUT_ADOPTED: "A payment found under our reference agrees in everything and is ours.",
+    EventName.PAYOUT_LEASE_LAPSED: "Whoever was sending did not come back; it may have arrived.",
+    EventName.PAYOUT_READ: "The provider was asked and said nothing new.",
+    EventName.PAYOUT_ABSENT: "The provider knows no payment under our reference.",
+    EventName.PAYOUT_RESEND: "Absent for long enough: the same request will be sent again.",
+    EventName.PAYOUT_ASKED: "A question whose answer comes later was written down before it left.",
+    EventName.PAYOUT_LATE_ANSWER: "An answer came after somebody else had moved the payout; it only made the next read due.",
+    EventName.PAYOUT_CONTRADICTED: "A read contradicts a final state, which stands; look into it.",
+    EventName.PAYOUT_BLOCKED: "The provider refuses us, not the payment; the account is paused.",
+    EventName.PAYOUT_SUCCEEDED: "The money is there.",
+    EventName.PAYOUT_FAILED: "No money moved, and none will under this attempt.",
+    EventName.PAYOUT_REVIEW: "The machine has stopped; a read or a person decides.",
+    EventName.ACCOUNT_PAUSED: "Payments from the account, or from all, are stopped; reads go on.",
+    EventName.ACCOUNT_UNPAUSED: "Payments may go on.",
+    EventName.CREDENTIAL_OBTAINED: "A token was fetched.",
+    EventName.CREDENTIAL_REFUSED: "The provider did not take our token or would not give one.",
+    EventName.HTTP_ANSWERED: "A request was answered (operation, status, milliseconds; never the address).",
+    EventName.HTTP_UNANSWERED: "A request ended without an answer.",
+    EventName.HTTP_REPEATED: "A harmless request is repeated.",
+    EventName.HOOK_FAILED: "A plugin's observer raised; money and other observers went on.",
+    EventName.PROVIDER_BUG: "A provider broke its contract; the payout was treated as unknown if it may have been sent.",
+}
+
+
+def meaning(name: EventName) -> str:
+    """Return the sentence that explains an event."""
+    return _MEANING[name]

@@ -1,0 +1,220 @@
+"""Connections to the journal's file: made safe before use, and their errors said so that a person can act."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from payments_core.errors import JournalError, JournalLocked
+
+__all__ = ["Reader", "connect", "explain", "is_busy", "make_file", "verify"]
+
+# What is set, then read back: SQLite ignores a pragma it does not know and a file system may refuse WAL.
+_DURABLE = "FULL"  # NORMAL may forget an acknowledged commit at power loss
+_SYNCHRONOUS = {"OFF": 0, "NORMAL": 1, "FULL": 2}
+_WAL_PAUSE_S = 0.01
+
+
+def make_file(path: Path) -> None:
+    """Make an empty file that only its owner may read, unless it is there; SQLite gives -wal and -shm the same mode.
+
+    Raises:
+        JournalError: No such folder, not a file, or no right to write it.
+
+    """
+    if not path.parent.is_dir():
+        raise JournalError(
+            f"The journal's folder {path.parent} does not exist.",
+            hint="Make it, readable by the paying user only, or correct [journal] url.",
+        )
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if not path.is_file():
+            raise JournalError(f"The journal {path} is not a file.", hint="Correct [journal] url.") from None
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise _read_only(path) from None
+    except OSError as error:
+        raise JournalError(
+            f"The journal {path} cannot be made: {error.strerror}.", hint="Give the paying user the folder to write."
+        ) from error
+
+
+def connect(path: Path, *, busy_timeout_s: float) -> sqlite3.Connection:
+    """Open an existing file and make the connection durable.
+
+    Raises:
+        JournalError: It cannot be opened, or does not take the settings that make a commit durable.
+
+    """
+    connection: sqlite3.Connection | None = None
+    try:
+        # mode=rw: a file that has vanished is an error, never a new, empty journal.
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        _make_durable(connection, path, busy_timeout_s)
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise explain(error, path) from error
+        raise
+    return connection
+
+
+def _make_durable(connection: sqlite3.Connection, path: Path, busy_timeout_s: float) -> None:
+    mode = _set_wal(connection, give_up_at=time.monotonic() + busy_timeout_s)
+    if mode != "wal":
+        raise JournalError(
+            f"The journal {path} cannot use a write-ahead log (it stays in mode {mode}).",
+            hint="Put it on a local disk; network file systems cannot hold a journal.",
+        )
+    connection.execute(f"PRAGMA synchronous = {_DURABLE}")
+    connection.execute("PRAGMA fullfsync = ON")  # macOS: fsync alone leaves the commit in the drive's cache
+    connection.execute("PRAGMA checkpoint_fullfsync = ON")
+    connection.execute("PRAGMA foreign_keys = ON")
+    if connection.execute("PRAGMA synchronous").fetchone()[0] != _SYNCHRONOUS["FULL"]:
+        raise JournalError(
+            f"The journal {path} does not flush its commits (synchronous is not FULL).",
+            hint="A journal that may forget a payment is refused: use a SQLite that honours synchronous=FULL.",
+        )
+
+
+def _set_wal(connection: sqlite3.Connection, *, give_up_at: float) -> str:
+    # SQLite does not wait for a lock here when two processes make the switch at once, so we do.
+    while True:
+        try:
+            return str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= give_up_at:
+                raise
+            time.sleep(_WAL_PAUSE_S)
+
+
+def verify(connection: sqlite3.Connection, path: Path) -> None:
+    """Check a file's structure after something has gone wrong with it.
+
+    Raises:
+        JournalError: It is damaged.
+
+    """
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise _damaged(path, found)
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Say whether another connection merely held the lock."""
+    return _primary_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def explain(error: sqlite3.Error, path: Path) -> JournalError:
+    """Return what SQLite said as an error that tells what to do next."""
+    code = _primary_code(error)
+    if is_busy(error):
+        return JournalLocked(
+            f"The journal {path} is locked by another program.",
+            hint="Find it (`fuser` or `lsof` on the file: an open database browser, a backup, a stuck worker), let it "
+            "finish or stop it, and try again; the same key is safe.",
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return JournalError(
+            f"The disk of the journal {path} is full.",
+            hint="Make room and try again; nothing of this entry was written, and the same key is safe.",
+        )
+    if code == sqlite3.SQLITE_READONLY:
+        return _read_only(path)
+    if code == sqlite3.SQLITE_NOTADB:
+        return JournalError(
+            f"{path} is not a journal: it is not a SQLite database.", hint="Correct [journal] url, or restore a backup."
+        )
+    if code == sqlite3.SQLITE_CORRUPT:
+        return _damaged(path, str(error))
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return JournalError(
+            f"The journal {path} cannot be opened.",
+            hint="Check that the file is still there and that the paying user may write it and its folder.",
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        return JournalError(
+            f"The disk of the journal {path} reports an error ({error}).",
+            hint="Check its space, its quota and its health, and try again; the same key is safe.",
+        )
+    return JournalError(f"The journal {path} refused an entry: {error}.")
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF  # the rest refines it
+
+
+def _read_only(path: Path) -> JournalError:
+    return JournalError(
+        f"The journal {path} is read-only.",
+        hint="Give the paying user the right to write the file and its folder; even reading needs it.",
+    )
+
+
+def _damaged(path: Path, found: str) -> JournalError:
+    return JournalError(
+        f"The journal {path} is damaged ({found}).",
+        hint="Stop every paying process, keep a copy of the file with its -wal and -shm, and restore a backup.",
+    )
+
+
+class Reader:
+    """One connection for reading, shared under a lock.
+
+    A connection a thread would cost its opening in every new thread and stay open when the thread has ended.
+
+    Args:
+        path: The file.
+        busy_timeout_s: Longest wait for a lock, in seconds.
+
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float) -> None:
+        self._path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def fetch(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return every row a statement finds.
+
+        Raises:
+            JournalError: The file cannot be read; the next call opens it anew.
+
+        """
+        with self._lock:
+            if self._connection is None:
+                connection = connect(self._path, busy_timeout_s=self._busy_timeout_s)
+                connection.execute("PRAGMA query_only = ON")
+                self._connection = connection
+            try:
+                return self._connection.execute(statement, values).fetchall()
+            except sqlite3.Error as error:
+                self._forget()
+                raise explain(error, self._path) from error
+
+    def close(self) -> None:
+        """Close; a later ``fetch`` would open it again."""
+        with self._lock:
+            self._forget()
+
+    def _forget(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()

@@ -1,0 +1,122 @@
+"""Between columns and values: times as microseconds, amounts as text, mappings as compact JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any
+
+from payments_core.entries import Pause, PayoutRow
+from payments_core.payout import HistoryEntry, Operation, PayoutStatus, Reason, ReasonCode
+
+__all__ = [
+    "COLUMNS",
+    "from_us",
+    "read_history",
+    "read_pause",
+    "read_reason",
+    "read_row",
+    "to_us",
+    "write_json",
+    "write_reason",
+    "write_row",
+]
+
+COLUMNS: tuple[str, ...] = tuple(column.name for column in dataclasses.fields(PayoutRow))
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_us(moment: datetime) -> int:
+    """Return microseconds since 1970, exactly; a moment without a time zone is a ``TypeError``."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_us(microseconds: int) -> datetime:
+    """Return the moment, in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def write_json(mapping: Mapping[str, Any]) -> str:
+    """Return compact JSON; what JSON does not know is written as text, since evidence must never stop a move."""
+    return json.dumps(dict(mapping), separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def write_reason(reason: Reason) -> str:
+    """Return a reason as JSON."""
+    return write_json(dataclasses.asdict(reason))
+
+
+def read_reason(text: str) -> Reason:
+    """Read a reason back."""
+    told = json.loads(text)
+    return Reason(**told | {"code": ReasonCode(told["code"])})
+
+
+def _plain(amount: Decimal) -> str:
+    return format(amount, "f")
+
+
+Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
+
+# Columns that are not stored as they are; None is NULL in all of them.
+_CODECS: Mapping[str, Codec] = {
+    "operation": (str, Operation),
+    "status": (str, PayoutStatus),
+    "currency": (str, str),
+    "amount": (_plain, Decimal),
+    "reason": (write_reason, read_reason),
+    **dict.fromkeys(("payee_details", "options", "binding", "references"), (write_json, json.loads)),
+    **dict.fromkeys(("ambiguous", "cleared", "adopting", "refused"), (int, bool)),
+    **dict.fromkeys(
+        (
+            "not_before",
+            "expires_at",
+            "first_sent_at",
+            "sent_at",
+            "first_absence_at",
+            "lease_until",
+            "next_at",
+            "created_at",
+            "updated_at",
+        ),
+        (to_us, from_us),
+    ),
+}
+_CODED = tuple((place, *_CODECS[name]) for place, name in enumerate(COLUMNS) if name in _CODECS)
+_values = attrgetter(*COLUMNS)
+
+
+def write_row(row: PayoutRow) -> list[Any]:
+    """Return a row's values in the order of :data:`COLUMNS`."""
+    values = list(_values(row))
+    for place, write, _ in _CODED:
+        if values[place] is not None:
+            values[place] = write(values[place])
+    return values
+
+
+def read_row(stored: Iterable[Any]) -> PayoutRow:
+    """Read a row from values in the order of :data:`COLUMNS`."""
+    values = list(stored)
+    for place, _, read in _CODED:
+        if values[place] is not None:
+            values[place] = read(values[place])
+    return PayoutRow(**dict(zip(COLUMNS, values, strict=True)))
+
+
+def read_history(stored: tuple[Any, ...]) -> HistoryEntry:
+    """Read a history row: seq, at, event, status, attempt, tries, decided_by, evidence."""
+    seq, at, event, status, attempt, tries, decided_by, evidence = stored
+    return HistoryEntry(seq, from_us(at), event, PayoutStatus(status), attempt, tries, decided_by, json.loads(evidence))
+
+
+def read_pause(stored: tuple[Any, ...]) -> Pause:
+    """Read a pause: account, since, why, by, probe_at."""
+    account, since, why, by, probe_at = stored
+    return Pause(account or None, from_us(since), why, by, None if probe_at is None else from_us(probe_at))

@@ -1,0 +1,119 @@
+"""Structured events. The only module that imports structlog.
+
+The library never configures an application's logging: its events go to the standard logger ``payments_core``, event
+name as the message and the facts as ``extra``. :func:`configure` is for command lines and for applications that want
+our format.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import IO, Any, Literal
+
+import structlog
+
+from payments_core.entries import PayoutRow
+from payments_core.events import EventName
+from payments_core.masking import mask_key, scrub
+
+__all__ = ["configure", "log", "log_payout"]
+
+_SECRETS = ("authorization", "api_key", "password", "pin", "secret", "subscription_key", "token")
+
+
+def redact(_logger: object, _method: str, facts: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask whatever a fact may carry by mistake: secrets by name, numbers and credentials by form."""
+    for name, value in facts.items():
+        if any(word in name.lower() for word in _SECRETS) and name != "event":
+            facts[name] = "***"
+        elif isinstance(value, str) and name not in {"event", "payout", "key", "account", "timestamp"}:
+            facts[name] = scrub(value)
+    return facts
+
+
+_LOGGER = logging.getLogger("payments_core")
+_LOGGER.addHandler(logging.NullHandler())  # silent until the application wants to hear us
+_EVENTS: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+    _LOGGER,
+    # Ours alone: an application's own structlog configuration is neither read nor changed.
+    processors=[structlog.stdlib.filter_by_level, redact, structlog.stdlib.render_to_log_kwargs],
+    wrapper_class=structlog.stdlib.BoundLogger,
+    cache_logger_on_first_use=True,
+)
+
+_LEVELS = {
+    EventName.PAYOUT_CONTRADICTED: logging.ERROR,
+    EventName.PAYOUT_REVIEW: logging.WARNING,
+    EventName.PAYOUT_BLOCKED: logging.WARNING,
+    EventName.PAYOUT_LATE_ANSWER: logging.WARNING,
+    EventName.PAYOUT_ADOPTED: logging.WARNING,
+    EventName.ACCOUNT_PAUSED: logging.WARNING,
+    EventName.CREDENTIAL_REFUSED: logging.WARNING,
+    EventName.HOOK_FAILED: logging.ERROR,
+    EventName.PROVIDER_BUG: logging.ERROR,
+    EventName.HTTP_ANSWERED: logging.DEBUG,
+}
+
+
+def log(name: EventName, **facts: Any) -> None:
+    """Emit one event.
+
+    Args:
+        name: Which.
+        facts: Its key/values; secrets and complete numbers are masked whatever happens.
+
+    """
+    level = _LEVELS.get(name, logging.INFO)
+    if _LOGGER.isEnabledFor(level):
+        _EVENTS.log(level, str(name), **facts)
+
+
+def log_payout(name: EventName, row: PayoutRow, facts: Mapping[str, Any]) -> None:
+    """Emit one event about a payout, with its id, masked key, account, attempt and try."""
+    if _LOGGER.isEnabledFor(_LEVELS.get(name, logging.INFO)):
+        about: dict[str, Any] = {
+            "payout": row.id,
+            "key": mask_key(row.key),
+            "account": row.account,
+            "attempt": row.attempt,
+            "try": row.tries,
+            "status": str(row.status),
+        }
+        log(name, **{**facts, **about})
+
+
+def configure(
+    *, style: Literal["console", "json"] = "console", level: int | str = "INFO", stream: IO[str] | None = None
+) -> None:
+    """Print this library's events; for command lines and simple applications.
+
+    Args:
+        style: ``"console"`` for people, ``"json"`` for machines: one object a line.
+        level: Lowest level printed.
+        stream: Where to; standard error when not given, so that output stays clean.
+
+    """
+    out = stream or sys.stderr
+    render: Any = (
+        structlog.processors.JSONRenderer()
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=24)
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.ExtraAdder(),
+                structlog.stdlib.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        )
+    )
+    for old in list(_LOGGER.handlers):
+        _LOGGER.removeHandler(old)
+    _LOGGER.addHandler(handler)
+    _LOGGER.setLevel(level)
+    _LOGGER.propagate = False

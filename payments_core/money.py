@@ -1,0 +1,91 @@
+"""Money: an exact decimal amount and its currency. No float touches it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from payments_core.errors import InvalidAmount, InvalidCurrency
+
+__all__ = ["Currency", "Money"]
+
+_CODE = re.compile(r"[A-Z]{3}")
+_PLAIN = re.compile(r"\d{1,18}(\.\d{1,9})?")
+
+
+class Currency(str):
+    """An ISO 4217 alphabetic code, for example ``UGX``.
+
+    How many digits an amount may have is a fact of the route (account, operator, currency, operation), so it is
+    not kept here.
+
+    Raises:
+        InvalidCurrency: The text is not three capital letters.
+
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, code: str) -> Currency:
+        """Check the code's form."""
+        if not _CODE.fullmatch(code):
+            raise InvalidCurrency(f"{code!r} is not a currency.", hint="Write the ISO 4217 code, such as UGX or EUR.")
+        return super().__new__(cls, code)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Money:
+    """A positive amount in one currency.
+
+    Args:
+        amount: A ``Decimal``, an ``int`` or plain decimal text such as ``"25000"`` or ``"12.50"``.
+        currency: An ISO 4217 code.
+
+    Raises:
+        InvalidAmount: A float, text that is not plain decimal digits, or an amount of zero or less.
+        InvalidCurrency: Not an ISO 4217 code.
+
+    """
+
+    amount: Decimal
+    currency: Currency
+
+    def __init__(self, amount: Decimal | int | str, currency: str) -> None:
+        """Refuse everything that is not exact."""
+        object.__setattr__(self, "amount", _exact(amount))
+        object.__setattr__(self, "currency", Currency(currency))
+
+    @property
+    def text(self) -> str:
+        """The amount as plain decimal text without an exponent or trailing zeros: ``"12.5"``."""
+        plain = format(self.amount, "f")
+        return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+    def is_multiple_of(self, quantum: Decimal) -> bool:
+        """Say whether the amount can be written in whole steps of ``quantum`` (``Decimal("0.01")``)."""
+        return self.amount % quantum == 0
+
+    def __str__(self) -> str:
+        """``25000 UGX``."""
+        return f"{self.text} {self.currency}"
+
+
+def _exact(amount: object) -> Decimal:
+    if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str):
+        raise InvalidAmount(
+            f"An amount cannot be a {type(amount).__name__}.",
+            hint='Give a Decimal, an int or text: Money("25000", "UGX"); a float has already lost digits.',
+        )
+    try:
+        value = Decimal(amount)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    # The plain form refuses exponents, signs, separators, NaN and anything too long to be real money.
+    if not _PLAIN.fullmatch(amount if isinstance(amount, str) else format(value, "f")):
+        raise InvalidAmount(
+            f"{str(amount)[:40]!r} is not a positive amount.", hint="Write plain digits, such as 25000 or 12.50."
+        )
+    if value <= 0:
+        raise InvalidAmount("An amount must be above zero.")
+    return value

@@ -1,0 +1,295 @@
+"""The words of the domain: what a caller asks for, and what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from payments_core.errors import InvalidPayee, InvalidPayout
+from payments_core.masking import mask_number
+from payments_core.money import Money
+
+__all__ = [
+    "HistoryEntry",
+    "Operation",
+    "Order",
+    "Payee",
+    "Payout",
+    "PayoutStatus",
+    "Reason",
+    "ReasonCode",
+]
+
+_SLOT_MARK = "{{slot:"
+
+
+class PayoutStatus(StrEnum):
+    """Where a payout stands. ``UNKNOWN``: the machine is finding out. ``REVIEW``: it has stopped; read or decide."""
+
+    CREATED = "CREATED"
+    SENDING = "SENDING"
+    PENDING = "PENDING"
+    UNKNOWN = "UNKNOWN"
+    REVIEW = "REVIEW"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    REVERSED = "REVERSED"
+
+    @property
+    def is_final(self) -> bool:
+        """True when nothing but a reversal can follow."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({PayoutStatus.SUCCEEDED, PayoutStatus.FAILED, PayoutStatus.CANCELLED, PayoutStatus.REVERSED})
+
+
+class Operation(StrEnum):
+    """What kind of payment it is; all kinds travel the same road."""
+
+    TRANSFER = "transfer"
+    DEPOSIT = "deposit"
+    REFUND = "refund"
+
+
+class ReasonCode(StrEnum):
+    """Why a payout failed, waits or is in review: one neutral table for all providers."""
+
+    # the provider refused or failed the payment
+    PAYEE_NOT_FOUND = "payee_not_found"
+    PAYEE_NOT_ALLOWED = "payee_not_allowed"
+    PAYEE_LIMIT_REACHED = "payee_limit_reached"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    PAYER_LIMIT_REACHED = "payer_limit_reached"
+    FUNDS_OR_LIMIT = "funds_or_limit"
+    AMOUNT_NOT_ALLOWED = "amount_not_allowed"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    NOT_COMPLETED = "not_completed"
+    PROVIDER_UNAVAILABLE = "provider_unavailable"
+    PROVIDER_ERROR = "provider_error"
+    INVALID_REQUEST = "invalid_request"
+    UNRECOGNISED = "unrecognised"
+    # something about us: the account is blocked, no payout fails
+    CREDENTIALS = "credentials"
+    NOT_PERMITTED = "not_permitted"
+    MISCONFIGURED = "misconfigured"
+    # ours
+    REFUSED_BY_GUARD = "refused_by_guard"
+    NOT_SENT_IN_TIME = "not_sent_in_time"
+    MISMATCH = "mismatch"
+    BINDING_GONE = "binding_gone"
+    NEVER_APPEARED = "never_appeared"
+    NO_FINAL_ANSWER = "no_final_answer"
+    DUPLICATE_OF_ANOTHER = "duplicate_of_another"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why, in neutral words, with the provider's own beside them.
+
+    Args:
+        code: The neutral code.
+        provider_code: The provider's code, verbatim; empty when it gave none.
+        text: The provider's or our sentence, scrubbed of numbers.
+        settling_h: Hours during which a later read may still contradict it; 0 for conclusive.
+
+    """
+
+    code: ReasonCode
+    provider_code: str = ""
+    text: str = ""
+    settling_h: float = 0.0
+
+    def __str__(self) -> str:
+        """``payee_not_found (PAYEE_NOT_FOUND)``."""
+        return f"{self.code} ({self.provider_code})" if self.provider_code else str(self.code)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Payee:
+    """Who receives the money.
+
+    Args:
+        kind: ``"msisdn"``, ``"email"``, ``"party_code"``, or another kind a provider declares.
+        value: The address, normalised (an msisdn: country code and number, digits only).
+        details: What some providers need beside it, such as ``{"operator": "mtn"}``.
+
+    """
+
+    kind: str
+    value: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def msisdn(cls, number: str) -> Self:
+        """Return the payee with this international telephone number.
+
+        Args:
+            number: ``+256 772 123 456`` or ``256772123456``: country code first; spaces, dots and dashes are dropped.
+
+        Raises:
+            InvalidPayee: Letters, a national number, or a length no telephone number has (8 to 15 digits, E.164).
+
+        """
+        digits = re.sub(r"[\s().-]", "", number)
+        digits = digits[1:] if digits.startswith("+") else digits.removeprefix("00")
+        if not digits.isascii() or not digits.isdigit():
+            raise InvalidPayee("The payee's number holds something else than digits.", hint=_WRITE_NUMBER)
+        if digits.startswith("0"):
+            raise InvalidPayee("The payee's number has no country code.", hint=_WRITE_NUMBER)
+        if not 8 <= len(digits) <= 15:
+            raise InvalidPayee(
+                f"The payee's number has {len(digits)} digits; 8 to 15 are possible.", hint=_WRITE_NUMBER
+            )
+        return cls("msisdn", digits)
+
+    @property
+    def masked(self) -> str:
+        """The address with its middle hidden."""
+        return mask_number(self.value)
+
+    def __repr__(self) -> str:
+        """Show the kind and the masked address only."""
+        return f"Payee({self.kind}:{self.masked})"
+
+    __str__ = __repr__
+
+
+_WRITE_NUMBER = "Write it with the country code, such as +256772123456."
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the caller wants: the intent, before any account or provider is involved.
+
+    Args:
+        key: The caller's business key, unique in the journal, 1 to 200 characters.
+        payee: Who receives it.
+        amount: How much.
+        operation: Which kind of payment.
+        note: Text for the payee's and the payer's history.
+        options: Options of the provider, by its own names.
+        not_before: Not sent earlier than this; aware.
+        expires_at: Not sent later than this; aware.
+
+    Raises:
+        InvalidPayout: A key, note, time or option that cannot be used.
+
+    """
+
+    key: str
+    payee: Payee
+    amount: Money
+    operation: Operation = Operation.TRANSFER
+    note: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    not_before: datetime | None = None
+    expires_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be stored or told apart later."""
+        if not 1 <= len(self.key) <= 200 or not self.key.isprintable() or self.key != self.key.strip():
+            raise InvalidPayout(
+                "The key is empty, longer than 200 characters, or holds blanks at its ends or control characters.",
+                hint="Use a business key that never changes for this payment, such as salary-2026-11/0042.",
+            )
+        for moment in (self.not_before, self.expires_at):
+            if moment is not None and moment.tzinfo is None:
+                raise InvalidPayout("not_before and expires_at need a time zone.", hint="Use datetime.now(UTC).")
+        # A slot mark is where a secret goes: caller's text must never become one.
+        if any(_SLOT_MARK in text for text in (self.key, self.note, self.payee.value, *self.options.values())):
+            raise InvalidPayout(f"{_SLOT_MARK!r} cannot stand in a key, note, payee or option.")
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that makes it this payment and no other; the key is not part of it."""
+        told = {
+            "payee": [self.payee.kind, self.payee.value, sorted(self.payee.details.items())],
+            "amount": [self.amount.text, str(self.amount.currency)],
+            "operation": str(self.operation),
+            "note": self.note,
+            "options": sorted(self.options.items()),
+        }
+        return hashlib.sha256(json.dumps(told, separators=(",", ":")).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One row of a payout's history; rows are only ever added.
+
+    Args:
+        seq: 1, 2, 3 … within the payout.
+        at: When; aware, UTC.
+        event: What happened, such as ``payout.pending``.
+        status: The status after it.
+        attempt: Which attempt it belongs to.
+        tries: Sends of that attempt so far.
+        decided_by: Who decided a final state: submit, read, deferred, guard, expiry, person; empty otherwise.
+        evidence: What the decision rests on: HTTP status, code, scrubbed text.
+
+    """
+
+    seq: int
+    at: datetime
+    event: str
+    status: PayoutStatus
+    attempt: int
+    tries: int
+    decided_by: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """A payout as it stands now: a snapshot, never changed in place.
+
+    Args:
+        id: Ours, derived from namespace and key.
+        key: The caller's.
+        account: The account it is paid from.
+        operation: Which kind of payment.
+        payee: Who receives it.
+        amount: How much.
+        status: Where it stands.
+        reason: Why it failed, waits or is in review; None when there is nothing to explain.
+        references: Every reference by name: what we sent and what the provider gave.
+        attempt: 1 unless it was paid again.
+        tries: How often the payment of this attempt was sent.
+        may_have_been_sent: False only when no payment can be under way or done.
+        created_at: When it was accepted.
+        updated_at: When it last changed.
+        next_at: When the machine will look at it again; None when it will not.
+        history: Every change, oldest first.
+
+    """
+
+    id: str
+    key: str
+    account: str
+    operation: Operation
+    payee: Payee
+    amount: Money
+    status: PayoutStatus
+    reason: Reason | None
+    references: Mapping[str, str]
+    attempt: int
+    tries: int
+    may_have_been_sent: bool
+    created_at: datetime
+    updated_at: datetime
+    next_at: datetime | None = None
+    history: tuple[HistoryEntry, ...] = ()
+
+    @property
+    def is_final(self) -> bool:
+        """True when the payout has come to an end."""
+        return self.status.is_final

@@ -1,0 +1,119 @@
+"""What both lines decide alike, without waiting for anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from payments_core.events import EventName
+from payments_core.flow import Blocked, NotNow, Refused
+from payments_core.logs import log
+from payments_core.payout import Reason, ReasonCode
+from payments_core.provider import Account, Authenticates, Credential, RetryPolicy
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+
+__all__ = [
+    "Fetched",
+    "authenticator",
+    "fetched_event",
+    "filled",
+    "guard_failed",
+    "guard_refused",
+    "is_usable",
+    "no_leave",
+    "note_exchange",
+    "policy_of",
+    "repeats",
+    "within",
+]
+
+Fetched = Credential | Blocked | NotSent | NoAnswer
+
+
+def authenticator(account: Account, request: HttpRequest | None = None) -> Authenticates | None:
+    """Return the account's provider if it (and this request) needs a credential."""
+    provider = account.provider
+    wanted = request is None or request.credential
+    return provider if wanted and isinstance(provider, Authenticates) else None
+
+
+def policy_of(account: Account, request: HttpRequest) -> RetryPolicy:
+    """Return the request's row of the provider's retry table."""
+    return account.spec.retry.get(request.operation, _PLAIN)
+
+
+_PLAIN = RetryPolicy()
+
+
+def is_usable(credential: Credential | None, at: datetime) -> bool:
+    """Say whether a credential can still be used."""
+    return credential is not None and (credential.expires_at is None or credential.expires_at > at)
+
+
+def filled(provider: Authenticates, request: HttpRequest, fetched: Fetched, at: datetime) -> HttpRequest:
+    """Put the credential into a request; without one nothing can leave."""
+    if not isinstance(fetched, Credential):
+        why = fetched.why if isinstance(fetched, NotSent | NoAnswer) else str(fetched.reason)
+        raise NotSent(f"no credential: {why}", at=at)
+    return provider.apply(request, fetched, at=at, entropy=os.urandom(16))
+
+
+def within(request: HttpRequest, timeout_s: float) -> HttpRequest:
+    """Return the request with its policy's time-out."""
+    return replace(request, timeout_s=timeout_s)
+
+
+def no_leave(fetched: Fetched, at: datetime) -> Blocked | NotNow | None:
+    """Say what a missing credential means for sending; None when there is one."""
+    if isinstance(fetched, Credential):
+        return None
+    if isinstance(fetched, Blocked):
+        return Blocked(fetched.reason, fetched.http_status, at)
+    return NotNow(f"no credential: {fetched.why}", at)
+
+
+def guard_refused(why: str, at: datetime) -> Refused:
+    """A guard's no."""
+    return Refused(Reason(ReasonCode.REFUSED_BY_GUARD, text=why), at)
+
+
+def guard_failed(error: BaseException, at: datetime) -> NotNow:
+    """A guard that broke or took too long fails closed."""
+    log(EventName.HOOK_FAILED, hook="payments_before_submit", error=f"{type(error).__name__}: {error}")
+    return NotNow(f"a guard failed: {type(error).__name__}", at)
+
+
+def note_exchange(account: Account, request: HttpRequest, ended: HttpResponse | NotSent | NoAnswer, ms: float) -> None:
+    """Emit the event of one exchange; never its address, which may hold a number."""
+    facts = {"account": account.name, "operation": request.operation, "ms": round(ms, 1)}
+    if isinstance(ended, HttpResponse):
+        log(EventName.HTTP_ANSWERED, http_status=ended.status, **facts)
+    else:
+        log(EventName.HTTP_UNANSWERED, ended=type(ended).__name__, why=ended.why, **facts)
+
+
+def repeats(account: Account, request: HttpRequest) -> Callable[[int, str, float], None]:
+    """Return what emits the event of a repeated request."""
+
+    def note(number: int, why: str, wait_s: float) -> None:
+        log(
+            EventName.HTTP_REPEATED,
+            account=account.name,
+            operation=request.operation,
+            number=number,
+            why=why,
+            wait_s=round(wait_s, 3),
+        )
+
+    return note
+
+
+def fetched_event(account: Account, fetched: Fetched) -> None:
+    """Emit the event of a fetched or refused credential."""
+    if isinstance(fetched, Credential):
+        log(EventName.CREDENTIAL_OBTAINED, account=account.name, expires_at=str(fetched.expires_at))
+    else:
+        why = str(fetched.reason) if isinstance(fetched, Blocked) else fetched.why
+        log(EventName.CREDENTIAL_REFUSED, account=account.name, why=why)

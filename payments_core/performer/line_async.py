@@ -1,0 +1,169 @@
+"""An account's line to its provider, and a performer on it, for an event loop: the twin of ``line``."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+from payments_core.entries import JournalReply, PayoutRow
+from payments_core.errors import ProviderBug
+from payments_core.flow import AskLeave, Command, Go, Leave, Reply, arun
+from payments_core.performer import common
+from payments_core.performer.common import Fetched
+from payments_core.performer.office import Office, in_daemon
+from payments_core.provider import Account, Credential
+from payments_core.retry import asend_with_retry
+from payments_core.transport import AsyncTransport
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+
+__all__ = ["AsyncLine", "AsyncPerformer"]
+
+
+class AsyncLine:
+    """One account's transport, credential and permits, shared by every flow of a client."""
+
+    def __init__(self, account: Account, transport: AsyncTransport, office: Office) -> None:
+        self.account = account
+        self._transport = transport
+        self._office = office
+        self._permits = asyncio.BoundedSemaphore(account.settings.max_in_flight)
+        self._credential: Credential | None = None
+        self._fetching: asyncio.Task[Fetched] | None = None
+
+    def performer(self) -> AsyncPerformer:
+        """Return a performer for one flow."""
+        return AsyncPerformer(self, self._office, self._permits)
+
+    async def leave(self, row: PayoutRow) -> Leave | None:
+        """Ask the guards and make a credential ready; None when nothing stands against sending."""
+        clock, plugins = self._office.clock, self._office.plugins
+        if not row.cleared and plugins.has_guards:
+            payout = row.view()
+            try:
+                asked = asyncio.wrap_future(in_daemon(lambda: plugins.before_submit(payout)))
+                refusal = await asyncio.wait_for(asked, self.account.settings.guard_timeout_s)
+            except Exception as error:  # fails closed
+                return common.guard_failed(error, clock())
+            if refusal:
+                return common.guard_refused(refusal, clock())
+        return common.no_leave(await self.credential(), clock()) if common.authenticator(self.account) else None
+
+    async def exchange(self, request: HttpRequest) -> HttpResponse:
+        """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential."""
+        if request.moves_money or not request.repeatable:
+            return await self._send(request)
+        policy = common.policy_of(self.account, request)
+
+        async def by_policy() -> HttpResponse:
+            return await asend_with_retry(
+                policy, lambda: self._send(request, policy.timeout_s), on_retry=common.repeats(self.account, request)
+            )
+
+        response = await by_policy()
+        auth = common.authenticator(self.account, request)
+        return await by_policy() if auth and auth.is_auth_refusal(response) else response
+
+    async def credential(self) -> Fetched:
+        """Return the credential, fetching it once however many ask."""
+        credential = self._credential
+        if credential is not None and common.is_usable(credential, self._office.clock()):
+            return credential
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._fetch(), name=f"credential of {self.account.name}")
+        # Shielded: no waiter owns it, so a cancelled one harms no other.
+        return await asyncio.shield(self._fetching)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
+        await self._transport.aclose()
+
+    async def _send(self, request: HttpRequest, timeout_s: float | None = None) -> HttpResponse:
+        auth, used = common.authenticator(self.account, request), None
+        if auth:
+            used = await self.credential()
+            request = common.filled(auth, request, used, self._office.clock())
+        if timeout_s is not None:
+            request = common.within(request, timeout_s)
+        start = perf_counter()
+        try:
+            response = await self._transport.send(request)
+        except (NotSent, NoAnswer) as ended:
+            common.note_exchange(self.account, request, ended, (perf_counter() - start) * 1000)
+            raise
+        common.note_exchange(self.account, request, response, (perf_counter() - start) * 1000)
+        if auth and auth.is_auth_refusal(response):
+            if self._credential is used:  # a newer one stays
+                self._credential = None
+        return response
+
+    async def _fetch(self) -> Fetched:
+        auth = common.authenticator(self.account)
+        fetched: Fetched = Credential({})
+        try:
+            if auth is not None:
+                fetched = await arun(auth.authenticate(), self._perform_plain)
+        except (NotSent, NoAnswer) as ended:
+            fetched = ended
+        except Exception as bug:
+            fetched = NoAnswer(f"provider bug: {type(bug).__name__}", at=self._office.clock())
+        finally:
+            self._fetching = None
+        self._credential = fetched if isinstance(fetched, Credential) else None
+        common.fetched_event(self.account, fetched)
+        return fetched
+
+    async def _perform_plain(self, command: Command) -> Reply:
+        if not isinstance(command, HttpRequest) or command.credential or command.moves_money:
+            raise ProviderBug("authenticate() may only ask for requests without a credential.")
+        return await self.exchange(command)
+
+
+class AsyncPerformer:
+    """Carries out one flow's commands; a context manager, so that its permit is given back whatever happens."""
+
+    def __init__(self, line: AsyncLine, office: Office, permits: asyncio.BoundedSemaphore) -> None:
+        self._line = line
+        self._office = office
+        self._permits = permits
+        self._permit = False
+        self.money_asked = False
+
+    async def __call__(self, command: Command) -> Reply:
+        """Carry out one command."""
+        if isinstance(command, HttpRequest):
+            if not command.moves_money:
+                return await self._line.exchange(command)
+            self.money_asked = True
+            try:
+                return await self._line.exchange(command)
+            finally:
+                self._give_back()
+        if isinstance(command, AskLeave):
+            if refusal := await self._line.leave(command.row):
+                return refusal
+            await self._permits.acquire()
+            self._permit = True
+            return Go(self._office.clock())
+        reply: JournalReply = await asyncio.wrap_future(self._office.journal.submit(command))
+        self._office.announce(command, reply)
+        return reply
+
+    def __enter__(self) -> Self:
+        """Begin a flow."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it."""
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._permit:
+            self._permit = False
+            self._permits.release()

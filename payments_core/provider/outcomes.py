@@ -1,0 +1,97 @@
+"""The closed set of things a provider can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeAlias
+
+from payments_core.flow import Blocked as Blocked
+from payments_core.payout import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an answer says about the payment, as far as it tells; None where it is silent."""
+
+    amount: Decimal | None = None
+    currency: str | None = None
+    payee: str | None = None
+    external_id: str | None = None
+    fee: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What every answer carries.
+
+    Args:
+        code: The provider's own code, verbatim.
+        text: The provider's own words.
+        http_status: Of the answer, if one came.
+        references: References learned from it.
+        seen: The payment as the provider sees it.
+
+    """
+
+    code: str = ""
+    text: str = ""
+    http_status: int | None = None
+    references: Mapping[str, str] = field(default_factory=dict)
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Final(_Answer):
+    """The provider says it is over: succeeded, or failed with a reason."""
+
+    reason: Reason | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """True when the money is there."""
+        return self.reason is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending(_Answer):
+    """The provider has it and has not finished."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duplicate(_Answer):
+    """The provider already has a payment under our reference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAccepted(_Answer):
+    """Proven not taken; the same request may be sent later.
+
+    Args:
+        retry_after_s: The provider's own wait, in seconds; None for ours.
+        blocks_if_repeated: A second one in a row means something is wrong with *us* (a fresh token refused).
+
+    """
+
+    retry_after_s: float | None = None
+    blocks_if_repeated: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown(_Answer):
+    """An answer that does not say what became of the payment, or one this provider never heard of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFound(_Answer):
+    """The provider knows no payment under our reference. Never a failure by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferred(_Answer):
+    """The question was taken; the answer will come to the path minted for it."""
+
+
+Submitted: TypeAlias = Final | Pending | Duplicate | NotAccepted | Blocked | Unknown
+Checked: TypeAlias = Final | Pending | NotFound | Unknown | Deferred

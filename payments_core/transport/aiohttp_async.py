@@ -1,0 +1,133 @@
+"""The asynchronous transport, on aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from datetime import datetime
+from types import SimpleNamespace
+
+import aiohttp
+from yarl import URL
+
+from payments_core.transport.exchange import KEEP_ALIVE_S, Exchange, default_tls
+from payments_core.wire import HttpRequest, HttpResponse
+
+__all__ = ["AiohttpTransport"]
+
+# Raised while waiting for a connection or making one. The total time-out is a bare TimeoutError and may mean
+# anything, so the wait for a connection has to end a moment before it.
+_UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_MOMENT_S = 0.01
+_SHORTEST_S = 0.001  # aiohttp takes 0 for "no limit"
+_NEVER_ROUND_S = float("inf")  # aiohttp lets longer time-outs end on a whole second
+_NO_FIELDS_OF_ITS_OWN = ("Accept", "Content-Type")
+
+
+class _ConnectionBroke(Exception):
+    """A connection broke under a request."""
+
+
+class AiohttpTransport:
+    """Sends through one session of aiohttp; opened by the first request, on that request's event loop.
+
+    Args:
+        max_connections: Connections at once; who finds none free waits.
+        clock: Returns the present moment; aware, UTC.
+        tls: For servers with certificates of their own; by default what the operating system trusts.
+
+    """
+
+    def __init__(
+        self, *, max_connections: int, clock: Callable[[], datetime], tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._max_connections = max_connections
+        self._clock = clock
+        self._tls = tls or default_tls()
+        self._closed = False
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Send the request at most once and return the complete answer; see ``AsyncTransport``."""
+        session = self._opened()
+        exchange = Exchange(request, self._clock)
+        try:
+            response = await _answer(session, exchange)
+        except Exception as error:  # noqa: BLE001 whatever a library raises, there is no answer
+            ended = exchange.ended(error, unsent=_UNSENT)
+        else:
+            exchange.check_seam()
+            return response
+        raise ended  # out here, so that the native error, whose text may hold the address, is not chained to it
+
+    async def aclose(self) -> None:
+        """Close every connection; a request in flight ends with ``NoAnswer``."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise RuntimeError("This transport is closed.")
+        loop = asyncio.get_running_loop()
+        if self._session is None:
+            tracing = aiohttp.TraceConfig()
+            tracing.on_request_headers_sent.append(_about_to_write)
+            self._loop = loop
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self._max_connections, keepalive_timeout=KEEP_ALIVE_S, ssl=self._tls
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+                skip_auto_headers=_NO_FIELDS_OF_ITS_OWN,
+                middlewares=(_without_retry,),
+                trace_configs=[tracing],
+            )
+        elif self._loop is not loop:
+            raise RuntimeError("This transport belongs to another event loop; make one for each.")
+        return self._session
+
+
+async def _answer(session: aiohttp.ClientSession, exchange: Exchange) -> HttpResponse:
+    exchange.still_in_time()
+    request = exchange.request
+    total_s = exchange.left_s()
+    async with session.request(
+        request.method,
+        URL(request.url, encoded=True),  # as the provider wrote it: a signature may cover it
+        headers=exchange.headers(),
+        data=None if request.body is None else request.body.encode(),
+        allow_redirects=False,
+        timeout=aiohttp.ClientTimeout(
+            total=total_s,
+            connect=max(min(exchange.left_to_write_s(), total_s - _MOMENT_S), _SHORTEST_S),
+            ceil_threshold=_NEVER_ROUND_S,
+        ),
+        trace_request_ctx=exchange,
+    ) as response:
+        async for chunk in response.content.iter_any():
+            exchange.take(chunk)
+        return exchange.complete(response.status, response.headers.items())
+
+
+async def _about_to_write(
+    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
+) -> None:
+    # Despite its name the signal comes before the first byte, on a new connection and on a used one. Raising in it
+    # closes the connection; raising in on_connection_create_end would leave it open without an owner.
+    exchange: Exchange = context.trace_request_ctx
+    exchange.about_to_write()
+
+
+async def _without_retry(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Hide a broken connection from the session, which would send PUT, DELETE and GET a second time on a new one."""
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _ConnectionBroke from error

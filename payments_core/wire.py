@@ -1,0 +1,141 @@
+"""What a provider asks a transport for, and the only three ways it can end.
+
+An exchange ends with an :class:`HttpResponse`, with :class:`NotSent` (proven: no server read the request) or with
+:class:`NoAnswer` (everything else). The last two stay apart all the way up: only the first may be called harmless.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+__all__ = ["HttpRequest", "HttpResponse", "NoAnswer", "NotSent", "fill", "slot", "slots_in"]
+
+_SLOT = re.compile(r"\{\{slot:([a-z0-9_]+)\}\}")
+
+
+def slot(name: str) -> str:
+    """Return the mark that stands for a secret in a stored request until the moment of sending."""
+    return "{{slot:" + name + "}}"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request, without secrets until :func:`fill` has put them into their slots.
+
+    Args:
+        method: ``"GET"``, ``"POST"``, ``"PUT"``.
+        url: Absolute address.
+        operation: The provider's name for the call; picks the row of its retry table and is logged instead of the address.
+        headers: Field names and values; values may hold slots.
+        body: Text of the body, or None for none; may hold slots.
+        timeout_s: Longest wait for the answer before it counts as lost, in seconds; set by whoever sends, not stored.
+        repeatable: True only when sending it twice is proven harmless (reads, token calls).
+        moves_money: True for the one request of a flow that pays.
+        send_before: A money request is not written after this moment; None for no limit.
+        credential: Whether the provider's credential is applied to it.
+
+    """
+
+    method: str
+    url: str
+    operation: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str | None = field(default=None, repr=False)
+    timeout_s: float = 30.0
+    repeatable: bool = False
+    moves_money: bool = False
+    send_before: datetime | None = None
+    credential: bool = True
+
+    def to_json(self) -> str:
+        """Return the request as stored in the journal: what will be sent, slots unfilled, no times."""
+        kept = {name: getattr(self, name) for name in _STORED} | {"headers": dict(self.headers)}
+        return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> HttpRequest:
+        """Read a stored request back."""
+        return cls(**json.loads(text))
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the stored form: equal for every try of an attempt."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+_STORED = ("method", "url", "operation", "headers", "body", "repeatable", "moves_money", "credential")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """A complete answer.
+
+    Args:
+        status: HTTP status code.
+        headers: Lower-case field names to values.
+        body: Raw bytes.
+        at: When the answer was complete; aware, UTC.
+
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    at: datetime
+
+    @property
+    def text(self) -> str:
+        """The body as text, undecodable bytes replaced."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> object:
+        """Return the parsed body, or None when it is no JSON."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+class _Ended(Exception):
+    """How an exchange ended without an answer."""
+
+    def __init__(self, why: str, *, at: datetime) -> None:
+        super().__init__(why)
+        self.why = why
+        self.at = at
+
+
+class NotSent(_Ended):
+    """Proven: no server can have read the request (refused, no such host, no free connection, past its deadline)."""
+
+
+class NoAnswer(_Ended):
+    """The request may have been read; what became of it is not known."""
+
+
+def slots_in(request: HttpRequest) -> frozenset[str]:
+    """Return the names of the slots that are still unfilled."""
+    text = "\n".join((request.url, *request.headers.values(), request.body or ""))
+    return frozenset(_SLOT.findall(text))
+
+
+def fill(request: HttpRequest, secrets: Mapping[str, str]) -> HttpRequest:
+    """Return the request with secrets put into their slots; slots without a secret stay.
+
+    A slot in the address or the body takes its value as it is: the provider sees to escaping.
+    """
+
+    def put(text: str) -> str:
+        return _SLOT.sub(lambda match: secrets.get(match[1], match[0]), text)
+
+    return replace(
+        request,
+        url=put(request.url),
+        headers={name: put(value) for name, value in request.headers.items()},
+        body=None if request.body is None else put(request.body),
+    )

@@ -1,0 +1,116 @@
+"""Connections that can be broken off, and the server thread that holds them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+__all__ = ["ServerThread", "break_off"]
+
+
+class _Breakable(H11Protocol):
+    """HTTP/1.1 as uvicorn speaks it; each request's scope knows its connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.app_state = {**self.app_state, "connection": self}
+
+
+async def break_off(connection: H11Protocol, receive: Receive, sent_before: bytes = b"") -> None:
+    """Reset a connection, after some bytes or none; returns when it is gone.
+
+    Args:
+        connection: From the scope's state.
+        receive: The request's; it tells when the connection is gone.
+        sent_before: Written before the reset.
+
+    """
+    transport = connection.transport
+    if sent_before:
+        transport.write(sent_before)
+        await asyncio.sleep(0.02)  # a reset must not overtake the bytes
+    sock = transport.get_extra_info("socket")
+    if sock is not None and not transport.is_closing():
+        with contextlib.suppress(OSError):
+            # Lingering for no time makes the close a reset instead of an orderly end.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it listens and stops when it is told, not at its next tick."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.leave = asyncio.Event()
+        await super().startup(sockets=sockets)
+        self.listening.set()
+
+    async def main_loop(self) -> None:
+        await self.leave.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()  # a gateway that goes away does not say goodbye
+        await super().shutdown(sockets=sockets)
+
+
+class ServerThread:
+    """Serves an ASGI application on a listening socket, in a thread of its own.
+
+    Args:
+        app: The application.
+        listener: Bound and listening; closed with the server.
+
+    """
+
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            app,
+            http=_Breakable,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,  # logging belongs to the application
+            access_log=False,
+            server_header=False,
+            date_header=False,  # the gateway's own clock writes it
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=2,
+        )
+        self._server = _Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listener]}, name="mtn-momo-emulator", daemon=True
+        )
+
+    def start(self) -> None:
+        """Return when requests are answered."""
+        self._thread.start()
+        while not self._server.listening.wait(0.05):
+            if not self._thread.is_alive():
+                raise RuntimeError("The emulator's server thread ended before it listened.")
+
+    def stop(self) -> None:
+        """Break off every connection and return when the thread has ended."""
+        self._server.loop.call_soon_threadsafe(self._server.leave.set)
+        self._thread.join()
+
+    @property
+    def leaving(self) -> asyncio.Event:
+        """Set when the server is about to stop; for use on its event loop."""
+        return self._server.leave

@@ -1,0 +1,124 @@
+"""What an account of this provider may set in payouts.toml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any, Literal, Self
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from payments_core.settings import AccountSettings
+from payments_mtn_momo.targets import TARGETS, Target, TargetName
+
+__all__ = ["TARGETS", "MtnMomoSettings"]
+
+_UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class MtnMomoSettings(AccountSettings):
+    """One MTN MoMo disbursement account: whose money, in which country, through which gateway."""
+
+    provider: Literal["mtn_momo"] = Field("mtn_momo", description="Always `mtn_momo`.")
+    target_environment: TargetName = Field(description="Whose money it is: `sandbox` (EUR, play money) or `mtnuganda`.")
+    api_user: str = Field(description="The API user: a UUID, from the partner portal or the sandbox's provisioning.")
+    api_key: SecretStr = Field(description="The API user's key.")
+    subscription_key: SecretStr = Field(
+        description="The Disbursements subscription's key (primary or secondary); another product's key is refused."
+    )
+    currency: str = Field("", description="May be left out; it must be the target environment's currency.")
+    base_url: str = Field("", description="May be left out; the gateway's address without a path.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_target(cls, values: Any) -> Any:
+        target = TARGETS.get(str(values.get("target_environment"))) if isinstance(values, Mapping) else None
+        if target is None:  # the field's own check says what is wrong
+            return values
+        return {"currency": target.currency, "base_url": target.base_url, **values}
+
+    @field_validator("api_user")
+    @classmethod
+    def _is_uuid(cls, value: str) -> str:
+        if not _UUID.fullmatch(value):
+            msg = "is no UUID; write the API user itself here, not its key and not a file: reference"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("api_key", "subscription_key")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr) -> SecretStr:
+        secret = value.get_secret_value()
+        if not secret.strip():
+            msg = "is empty"
+            raise ValueError(msg)
+        if not (secret.isascii() and secret.isprintable() and secret == secret.strip()):
+            msg = "holds blanks at its ends, line breaks or characters other than ASCII"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parts = _split(value)
+        if parts is None or not parts.hostname:
+            msg = "is no address; write it like https://sandbox.momodeveloper.mtn.com"
+            raise ValueError(msg)
+        if parts.username is not None or parts.password is not None:
+            msg = "must not hold a user or password; they go into api_user and api_key"
+            raise ValueError(msg)
+        if parts.path.strip("/") or "?" in value or "#" in value:
+            msg = "must end after the host; paths are added by the provider"
+            raise ValueError(msg)
+        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
+            msg = "must start with https://; plain http:// is for a server on this machine"
+            raise ValueError(msg)
+        return f"{parts.scheme}://{parts.netloc.lower()}"
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        if self.currency != self.target.currency:
+            msg = f"currency must be {self.target.currency} for {self.target_environment}; it may be left out"
+            raise ValueError(msg)
+        strangers = {row.base_url for row in TARGETS.values() if row.platform != self.target.platform}
+        if self.base_url in strangers:
+            msg = (
+                f"base_url does not serve {self.target_environment}; leave it out to pay through {self.target.base_url}"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def target(self) -> Target:
+        """The row of ``TARGETS`` this account pays in."""
+        return TARGETS[self.target_environment]
+
+    @property
+    def host(self) -> str:
+        """The gateway's host, with its port where the address names one."""
+        return urlsplit(self.base_url).netloc
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """True for the sandbox, and for any target served by this machine."""
+        return not self.target.is_live or _is_loopback(urlsplit(self.base_url).hostname or "")
+
+
+def _split(value: str) -> SplitResult | None:
+    if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
+        return None
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # raises for a port that is no number
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,74 @@
+"""What the tests of this provider share: an account, an order, and a gateway to pay through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from payments_core.money import Money
+from payments_core.payout import Order, Payee
+from payments_core.provider import Attempt
+from payments_core.references import derive, payout_id
+from payments_mtn_momo import MtnMomoSettings
+from payments_mtn_momo.emulator import MtnMomoEmulator
+from payments_mtn_momo.emulator.tokens import Credentials
+
+NAMESPACE = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="session")
+def at() -> datetime:
+    return datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def held() -> Credentials:
+    return Credentials.new()
+
+
+@pytest.fixture(scope="session")
+def settings(held: Credentials) -> MtnMomoSettings:
+    return make_settings(held)
+
+
+def make_settings(held: Credentials, **changed: Any) -> MtnMomoSettings:
+    table = {
+        "target_environment": "sandbox",
+        "api_user": held.api_user,
+        "api_key": held.api_key,
+        "subscription_key": held.subscription_key,
+    }
+    return MtnMomoSettings.model_validate(table | changed)
+
+
+@pytest.fixture(scope="session")
+def make_order() -> Callable[..., Order]:
+    def make(payee: str = "+46733123499", amount: str = "12.50", currency: str = "EUR", **more: Any) -> Order:
+        given = {"key": "salary-2026-11/0042", "payee": Payee.msisdn(payee), "amount": Money(amount, currency)}
+        return Order(**(given | {"note": "November salary"} | more))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_attempt() -> Callable[..., Attempt]:
+    def make(key: str = "salary-2026-11/0042", number: int = 1) -> Attempt:
+        return Attempt(number, derive(NAMESPACE, key, number), payout_id(NAMESPACE, key))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[MtnMomoEmulator]:
+    with MtnMomoEmulator(delayed_s=2) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running: MtnMomoEmulator) -> Iterator[MtnMomoEmulator]:
+    running.set_faults({})
+    yield running
+    running.set_faults({})

@@ -1,0 +1,118 @@
+"""An account's settings are checked before anything is sent, and no message shows what was written in them."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from typing import Any, get_args
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from payments_core.errors import SettingsError
+from payments_core.settings import read_account
+from payments_mtn_momo import MtnMomoSettings
+from payments_mtn_momo.emulator.tokens import Credentials
+from payments_mtn_momo.targets import TARGETS, TargetName
+
+
+def read(**changed: Any) -> MtnMomoSettings:
+    held = Credentials.new()
+    table = {
+        "provider": "mtn_momo",
+        "target_environment": "sandbox",
+        "api_user": held.api_user,
+        "api_key": held.api_key,
+        "subscription_key": held.subscription_key,
+    }
+    table |= changed
+    return read_account(MtnMomoSettings, "mtn", table, resolve_secret=SecretStr)
+
+
+def test_the_literal_and_the_table_name_the_same_targets() -> None:
+    assert list(get_args(TargetName)) == list(TARGETS)
+    assert all(row.name == name and row.source for name, row in TARGETS.items())
+
+
+@pytest.mark.parametrize(
+    ("target", "currency", "quantum", "host", "rehearsal"),
+    [
+        ("sandbox", "EUR", "0.01", "sandbox.momodeveloper.mtn.com", True),
+        ("mtnuganda", "UGX", "1", "proxy.momoapi.mtn.com", False),
+    ],
+)
+def test_a_target_brings_its_money_and_its_address(
+    target: str, currency: str, quantum: str, host: str, rehearsal: bool
+) -> None:
+    settings = read(target_environment=target)
+
+    assert settings.currency == currency
+    assert settings.target.quantum == Decimal(quantum)
+    assert settings.base_url == f"https://{host}"
+    assert settings.host == host
+    assert settings.is_rehearsal is rehearsal
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9400", "http://localhost:9400/", "http://[::1]:9400"])
+def test_this_machine_may_play_a_live_target(url: str) -> None:
+    settings = read(target_environment="mtnuganda", base_url=url)
+
+    assert settings.is_rehearsal
+    assert settings.base_url == url.rstrip("/")
+    assert settings.currency == "UGX"
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"target_environment": "mtnatlantis"}, "target_environment: Input should be 'sandbox' or 'mtnuganda'"),
+        ({"currency": "UGX"}, "currency must be EUR for sandbox"),
+        ({"currency": "eur"}, "currency must be EUR for sandbox"),
+        ({"api_user": "momo-user"}, "api_user: is no UUID"),
+        ({"api_key": ""}, "api_key: is empty"),
+        ({"api_key": "  "}, "api_key: is empty"),
+        ({"subscription_key": "\n"}, "subscription_key: is empty"),
+        ({"subscription_key": "two\nlines"}, "subscription_key: holds blanks at its ends, line breaks"),
+        ({"api_key": "clé"}, "characters other than ASCII"),
+        ({"base_url": "http://sandbox.momodeveloper.mtn.com"}, "must start with https://"),
+        ({"base_url": "http://127.0.0.1.example.org"}, "must start with https://"),
+        ({"base_url": "ftp://127.0.0.1"}, "must start with https://"),
+        ({"base_url": "https://user:pw@example.org"}, "must not hold a user or password"),
+        ({"base_url": "https://example.org/disbursement"}, "must end after the host"),
+        ({"base_url": "https://example.org?x=1"}, "must end after the host"),
+        ({"base_url": "https://example.org#x"}, "must end after the host"),
+        ({"base_url": "example.org"}, "is no address"),
+        ({"base_url": "https://example.org:port"}, "is no address"),
+        ({"base_url": "https://exa mple.org"}, "is no address"),
+        ({"base_url": ""}, "is no address"),
+        ({"base_url": "https://proxy.momoapi.mtn.com"}, "base_url does not serve sandbox"),
+        ({"provider": "other"}, "provider: Input should be 'mtn_momo'"),
+        ({"callback_url": "https://example.org"}, "callback_url: Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_setting_is_named(changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(**changed)
+
+    assert says in str(caught.value)
+
+
+SECRET = "do-not-show-me-é"
+
+
+@pytest.mark.parametrize("field", ["api_key", "subscription_key", "api_user", "base_url", "currency"])
+def test_a_refusal_never_shows_the_value(field: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), pytest.raises(SettingsError) as caught:
+        read(**{field: SECRET})
+    held = Credentials.new()
+    with pytest.raises(ValidationError) as raw:
+        MtnMomoSettings.model_validate({"target_environment": "sandbox", "api_user": held.api_user, field: SECRET})
+
+    assert SECRET not in f"{caught.value!r} {caught.value} {raw.value!r} {raw.value} {caplog.text}"
+
+
+def test_settings_hide_their_secrets() -> None:
+    settings = read(api_key="do-not-show-me", subscription_key="nor-me-either")
+
+    assert "show-me" not in f"{settings!r} {settings}"
+    assert "nor-me" not in settings.model_dump_json()

@@ -1,0 +1,67 @@
+"""Importing the library, and asking the command line what it can do, costs nothing that is not needed for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {"aiohttp", "click", "httpcore", "httpx", "psycopg", "rich", "sqlite3", "structlog", "typer"}
+PAYOUTS = Path(sys.executable).with_name("payouts")
+COMMANDS = ["send", "show", "list", "wait", "resume", "pause", "unpause", "emulator", "providers", "doctor", "demo"]
+
+
+def test_import_loads_no_client_no_database_and_no_command_line() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", "import payments_core, sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert HEAVY & set(ran.stdout.split()) == set()
+
+
+@pytest.fixture
+def three_plugins(tmp_path: Path) -> dict[str, str]:
+    """Install three plugins that leave a mark when they are imported; return the environment that sees them."""
+    for number in range(3):
+        name = f"fake_plugin_{number}"
+        mark = tmp_path / f"{name}.imported"
+        (tmp_path / f"{name}.py").write_text(f"from pathlib import Path\nPath({str(mark)!r}).touch()\n", "utf-8")
+        info = tmp_path / f"{name}-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n", "utf-8")
+        (info / "entry_points.txt").write_text(f"[payments_core]\nfake{number} = {name}\n", "utf-8")
+    return {**os.environ, "PYTHONPATH": str(tmp_path), "COLUMNS": "120", "NO_COLOR": "1"}
+
+
+def test_the_fake_plugins_are_seen(three_plugins: dict[str, str]) -> None:
+    """The control: without it, the tests below could pass because nothing is installed."""
+    program = "from importlib.metadata import entry_points as e; print(*(p.name for p in e(group='payments_core')))"
+
+    ran = subprocess.run([sys.executable, "-c", program], env=three_plugins, capture_output=True, text=True, check=True)
+
+    assert {"fake0", "fake1", "fake2", "mtn_momo"} <= set(ran.stdout.split())
+
+
+def test_help_lists_the_commands_and_imports_no_plugin(three_plugins: dict[str, str], tmp_path: Path) -> None:
+    assert shutil.which(PAYOUTS), "the wheel installs no `payouts`"
+
+    ran = subprocess.run([PAYOUTS, "--help"], env=three_plugins, capture_output=True, text=True, check=True)
+
+    assert [command for command in COMMANDS if command not in ran.stdout.split()] == []
+    assert list(tmp_path.glob("*.imported")) == []
+
+
+def test_providers_are_listed_without_importing_them(three_plugins: dict[str, str], tmp_path: Path) -> None:
+    command = [PAYOUTS, "providers", "--json"]
+
+    ran = subprocess.run(command, env=three_plugins, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert [name for name in ("fake0", "fake1", "fake2", "mtn_momo") if f'"{name}"' not in ran.stdout] == []
+    assert list(tmp_path.glob("*.imported")) == []
