@@ -87,17 +87,17 @@ class PayoutRow:
     account: str
     operation: Operation
     payee_kind: str
-    payee_value: str
-    payee_details: Mapping[str, str] = field(default_factory=dict)
+    payee_value: str = field(repr=False)
+    payee_details: Mapping[str, str] = field(default_factory=dict, repr=False)
     amount: Decimal
     currency: str
-    note: str = ""
-    options: Mapping[str, str] = field(default_factory=dict)
+    note: str = field(default="", repr=False)
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
     not_before: datetime | None = None
     expires_at: datetime | None = None
     binding: Mapping[str, str]
     references: Mapping[str, str]
-    request: str
+    request: str = field(repr=False)
     request_hash: str
     status: PayoutStatus = PayoutStatus.CREATED
     reason: Reason | None = None
@@ -136,14 +136,13 @@ class PayoutRow:
 
     def view(self, history: Sequence[HistoryEntry] = ()) -> Payout:
         """Return what a caller sees."""
-        order = self.order
         return Payout(
             id=self.id,
             key=self.key,
             account=self.account,
             operation=self.operation,
-            payee=order.payee,
-            amount=order.amount,
+            payee=Payee(self.payee_kind, self.payee_value, self.payee_details),
+            amount=Money(self.amount, self.currency),
             status=self.status,
             reason=self.reason,
             references=dict(self.references),

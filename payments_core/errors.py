@@ -28,6 +28,9 @@ exception. No message carries a secret or a complete payee.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 __all__ = [
     "InvalidAmount",
     "InvalidCurrency",
@@ -66,6 +69,16 @@ class PaymentsError(Exception):
         super().__init__(f"{message} {hint}" if hint else message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Callable[..., PaymentsError], tuple[Any, ...]]:
+        """Survive the way to another process, whatever the arguments of a subclass."""
+        return _remade, (type(self), self.args, self.__dict__)
+
+
+def _remade(kind: type[PaymentsError], args: tuple[Any, ...], state: Mapping[str, Any]) -> PaymentsError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class SettingsError(PaymentsError):

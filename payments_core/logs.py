@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
+from types import NoneType
 from typing import IO, Any, Literal
 
 import structlog
@@ -28,9 +29,21 @@ def redact(_logger: object, _method: str, facts: MutableMapping[str, Any]) -> Mu
     for name, value in facts.items():
         if any(word in name.lower() for word in _SECRETS) and name != "event":
             facts[name] = "***"
-        elif isinstance(value, str) and name not in {"event", "payout", "key", "account", "timestamp"}:
-            facts[name] = scrub(value)
+        elif name not in {"event", "payout", "key", "account", "timestamp"}:
+            facts[name] = _redacted(value)
     return facts
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return redact(None, "", dict(value))
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(item) for item in value]
+    if isinstance(value, bool | float | NoneType):
+        return value
+    text = value if isinstance(value, str) else str(value)
+    masked = scrub(text)
+    return value if isinstance(value, int) and masked == text else masked
 
 
 _LOGGER = logging.getLogger("payments_core")
@@ -40,6 +53,7 @@ _EVENTS: structlog.stdlib.BoundLogger = structlog.wrap_logger(
     # Ours alone: an application's own structlog configuration is neither read nor changed.
     processors=[structlog.stdlib.filter_by_level, redact, structlog.stdlib.render_to_log_kwargs],
     wrapper_class=structlog.stdlib.BoundLogger,
+    context_class=dict,
     cache_logger_on_first_use=True,
 )
 

@@ -9,6 +9,7 @@ __all__ = ["mask_key", "mask_number", "scrub"]
 # Seven digits or more in a row, spaces, dots and dashes allowed inside: a phone number, an account, a card.
 _LONG_NUMBER = re.compile(r"\+?\d(?:[ .-]?\d){6,}")
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
+_JWT = re.compile(r"\beyJ[\w-]{10,}(?:\.[\w-]+)*")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+")
 _UUID = re.compile(r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 
@@ -42,16 +43,20 @@ def scrub(text: str, *, limit: int = 300) -> str:
         limit: Characters kept.
 
     """
+    if not text:
+        return ""
     references: list[str] = []
 
     def set_aside(match: re.Match[str]) -> str:
         references.append(match[0])
         return f"\0{len(references) - 1}\0"
 
-    cut = _UUID.sub(set_aside, text.replace("\0", " ")[: limit * 4])  # a reference is ours and no secret
-    cut = _BEARER.sub(r"\1 ***", cut)
+    # Blanks first: a line break inside a number must not hide it.
+    cut = " ".join(text[: limit * 4].replace("\0", " ").split())
+    cut = _JWT.sub("***", _BEARER.sub(r"\1 ***", cut))
     cut = _EMAIL.sub("***@***", cut)
+    cut = _UUID.sub(set_aside, cut)  # a reference is ours and no secret; one that is a credential is gone by now
     cut = _LONG_NUMBER.sub(lambda match: mask_number(match[0]), cut)
-    cut = re.sub("\0(\\d+)\0", lambda match: references[int(match[1])], cut)
-    cut = " ".join(cut.split())
+    if references:
+        cut = re.sub("\0(\\d+)\0", lambda match: references[int(match[1])], cut)
     return cut if len(cut) <= limit else cut[: limit - 1] + "…"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
 from payments_core.errors import InvalidAmount, InvalidCurrency
 
 __all__ = ["Currency", "Money"]
 
 _CODE = re.compile(r"[A-Z]{3}")
-_PLAIN = re.compile(r"\d{1,18}(\.\d{1,9})?")
+_PLAIN = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?")  # not \d: other scripts have digits too
+_EXACT = Context(prec=60, Emin=-999, Emax=999, traps=[InvalidOperation])  # an application may have changed its own
 
 
 class Currency(str):
@@ -64,7 +65,7 @@ class Money:
 
     def is_multiple_of(self, quantum: Decimal) -> bool:
         """Say whether the amount can be written in whole steps of ``quantum`` (``Decimal("0.01")``)."""
-        return self.amount % quantum == 0
+        return _EXACT.remainder(self.amount, quantum) == 0
 
     def __str__(self) -> str:
         """``25000 UGX``."""
@@ -77,15 +78,18 @@ def _exact(amount: object) -> Decimal:
             f"An amount cannot be a {type(amount).__name__}.",
             hint='Give a Decimal, an int or text: Money("25000", "UGX"); a float has already lost digits.',
         )
-    try:
-        value = Decimal(amount)
-    except InvalidOperation:
-        value = Decimal("NaN")
     # The plain form refuses exponents, signs, separators, NaN and anything too long to be real money.
-    if not _PLAIN.fullmatch(amount if isinstance(amount, str) else format(value, "f")):
+    text = amount if isinstance(amount, str) else _written(Decimal(amount))
+    if not _PLAIN.fullmatch(text):
         raise InvalidAmount(
-            f"{str(amount)[:40]!r} is not a positive amount.", hint="Write plain digits, such as 25000 or 12.50."
+            f"{text[:40]!r} is not a positive amount.", hint="Write plain digits, such as 25000 or 12.50."
         )
+    value = Decimal(text)
     if value <= 0:
         raise InvalidAmount("An amount must be above zero.")
     return value
+
+
+def _written(value: Decimal) -> str:
+    # Without an exponent, unless that would fill the memory with zeros.
+    return format(value, "f") if value.is_finite() and abs(value.adjusted()) < 60 else str(value)

@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _SLOT_MARK = "{{slot:"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class PayoutStatus(StrEnum):
@@ -140,7 +141,7 @@ class Payee:
             InvalidPayee: Letters, a national number, or a length no telephone number has (8 to 15 digits, E.164).
 
         """
-        digits = re.sub(r"[\s().-]", "", number)
+        digits = re.sub(r"[\s.-]", "", number)
         digits = digits[1:] if digits.startswith("+") else digits.removeprefix("00")
         if not digits.isascii() or not digits.isdigit():
             raise InvalidPayee("The payee's number holds something else than digits.", hint=_WRITE_NUMBER)
@@ -206,8 +207,11 @@ class Order:
             if moment is not None and moment.tzinfo is None:
                 raise InvalidPayout("not_before and expires_at need a time zone.", hint="Use datetime.now(UTC).")
         # A slot mark is where a secret goes: caller's text must never become one.
-        if any(_SLOT_MARK in text for text in (self.key, self.note, self.payee.value, *self.options.values())):
+        texts = (self.key, self.note, self.payee.value, *_texts(self.payee.details), *_texts(self.options))
+        if any(_SLOT_MARK in text for text in texts):
             raise InvalidPayout(f"{_SLOT_MARK!r} cannot stand in a key, note, payee or option.")
+        if any(_SURROGATE.search(text) for text in texts):
+            raise InvalidPayout("A note, payee or option holds half of a character and cannot be written down.")
 
     @property
     def fingerprint(self) -> str:
@@ -220,6 +224,10 @@ class Order:
             "options": sorted(self.options.items()),
         }
         return hashlib.sha256(json.dumps(told, separators=(",", ":")).encode()).hexdigest()
+
+
+def _texts(named: Mapping[str, str]) -> tuple[str, ...]:
+    return (*named, *named.values())
 
 
 @dataclass(frozen=True, slots=True)

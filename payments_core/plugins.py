@@ -7,6 +7,7 @@ manager is made and passed in, never a global, and listing what is installed imp
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
@@ -56,16 +57,15 @@ class Found:
 
 def found() -> tuple[Found, ...]:
     """Return every installed plugin, sorted by name, without importing one."""
-    seen: dict[tuple[str, str, str], Found] = {}
+    plugins: list[Found] = []
+    seen: set[str] = set()
     for distribution in distributions():
-        for entry_point in distribution.entry_points:
-            if entry_point.group == GROUP:
-                name = distribution.metadata["Name"]
-                # One distribution can be found twice on sys.path; that is not two plugins.
-                seen.setdefault(
-                    (entry_point.name, entry_point.value, name), Found(entry_point, name, distribution.version)
-                )
-    return tuple(sorted(seen.values(), key=lambda plugin: (plugin.name, plugin.distribution)))
+        ours = [entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP]
+        # One distribution can be found twice on sys.path: the first is the one that is imported, as everywhere else.
+        if ours and (name := re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()) not in seen:
+            seen.add(name)
+            plugins += [Found(entry_point, distribution.metadata["Name"], distribution.version) for entry_point in ours]
+    return tuple(sorted(plugins, key=lambda plugin: (plugin.name, plugin.distribution)))
 
 
 class Plugins:
@@ -83,7 +83,8 @@ class Plugins:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hookspecs)
         self._names: dict[str, Found] = {}
-        blocked = set(filter(None, os.environ.get("PAYMENTS_DISABLED_PLUGINS", "").split(",")))
+        self._providers: dict[str, ProviderSpec] | None = None
+        blocked = {name.strip() for name in os.environ.get("PAYMENTS_DISABLED_PLUGINS", "").split(",")}
         for plugin in found() if plugins is None else plugins:
             if plugin.name not in blocked:
                 self._load(plugin)
@@ -111,14 +112,25 @@ class Plugins:
         self._add(module, plugin.name, f"plugin {plugin}")
 
     def _add(self, plugin: object, name: str, title: str) -> None:
-        misspelt = [word for word in dir(plugin) if self._is_hookimpl(plugin, word) and not hasattr(hookspecs, word)]
+        marked = {word: hook for word in dir(plugin) if (hook := self._implemented(plugin, word))}
+        misspelt = [word for word, hook in marked.items() if hook not in self.hooks()]
         if misspelt:
             raise PluginError(
                 f"The {title} implements unknown hooks: {', '.join(misspelt)}.",
                 hint=f"The hooks are {', '.join(sorted(self.hooks()))}.",
             )
+        unmarked = [word for word in self.hooks() if callable(getattr(plugin, word, None)) and word not in marked]
+        if unmarked:  # a guard that nobody asks would let everything pass
+            raise PluginError(
+                f"The {title} has functions named like hooks, but not marked as such: {', '.join(unmarked)}.",
+                hint="Mark them with `from payments_core import hookimpl`, or give them other names.",
+            )
         try:
             self._manager.register(plugin, name)
+        except ValueError:
+            raise PluginError(
+                f"The {title} is registered already, under another name.", hint="Give each plugin a module of its own."
+            ) from None
         except pluggy.PluginValidationError as error:
             raise PluginError(
                 f"The {title} breaks a hook's form: {' '.join(str(error).split())}.",
@@ -129,9 +141,12 @@ class Plugins:
                 f"The {title} implements no hook.",
                 hint="Mark its functions with `from payments_core import hookimpl`; their names begin with payments_.",
             )
+        self._providers = None
 
-    def _is_hookimpl(self, plugin: object, word: str) -> bool:
-        return not word.startswith("__") and self._manager.parse_hookimpl_opts(plugin, word) is not None
+    def _implemented(self, plugin: object, word: str) -> str:
+        """Return the name of the hook that a plugin's function is marked to implement; empty when it is not marked."""
+        marks = None if word.startswith("__") else self._manager.parse_hookimpl_opts(plugin, word)
+        return "" if marks is None else marks.get("specname") or word
 
     @staticmethod
     def hooks() -> tuple[str, ...]:
@@ -141,11 +156,35 @@ class Plugins:
     # One typed method a hook.
 
     def providers(self) -> Mapping[str, ProviderSpec]:
-        """Collect the providers; two of one name are an error that names both plugins."""
+        """Collect the providers, once.
+
+        Raises:
+            PluginError: Two providers of one name, or a plugin that breaks; the message names the plugin.
+
+        """
+        if self._providers is None:
+            self._providers = self._collected()
+        return self._providers
+
+    def _collected(self) -> dict[str, ProviderSpec]:
+        from payments_core.provider import ProviderSpec
+
         specs: dict[str, tuple[ProviderSpec, str]] = {}
         for implementation in self._manager.hook.payments_providers.get_hookimpls():
-            brought: Sequence[ProviderSpec] = implementation.function()  # type: ignore[assignment]  # pluggy says object
+            try:
+                brought: list[object] = list(implementation.function())  # type: ignore[call-overload]  # pluggy says object
+            except Exception as error:
+                raise PluginError(
+                    f"The plugin {implementation.plugin_name!r} cannot say which providers it brings: "
+                    f"{type(error).__name__}: {scrub(str(error))}.",
+                    hint=f"Mend it, or set PAYMENTS_DISABLED_PLUGINS={implementation.plugin_name}.",
+                ) from error
             for spec in brought:
+                if not isinstance(spec, ProviderSpec):
+                    raise PluginError(
+                        f"The plugin {implementation.plugin_name!r} brings a {type(spec).__name__} as a provider.",
+                        hint="payments_providers() returns a list of ProviderSpec.",
+                    )
                 if spec.name in specs:
                     raise PluginError(
                         f"The provider {spec.name!r} comes from two plugins: {specs[spec.name][1]} and "
@@ -190,17 +229,23 @@ class Plugins:
 
         kind, _, rest = reference.partition(":")
         if kind == "env":
-            if rest not in os.environ:
-                raise SecretMissing(f"The environment has no variable {rest}.", hint=f"Set it: export {rest}=…")
+            if not os.environ.get(rest):
+                how = "is empty" if rest in os.environ else "does not exist"
+                raise SecretMissing(f"The environment variable {rest} {how}.", hint=f"Set it: export {rest}=…")
             return SecretStr(os.environ[rest])
         if kind == "file":
             try:
-                return SecretStr((root / rest).read_text("utf-8").strip())
-            except (OSError, UnicodeDecodeError) as error:
+                text = (root / rest).read_text("utf-8").strip()
+            except (OSError, ValueError) as error:
+                text, why = "", f"cannot be read: {type(error).__name__}"
+            else:
+                why = "is empty"
+            if not text:
                 raise SecretMissing(
-                    f"The secret file {rest} cannot be read: {type(error).__name__}.",
+                    f"The secret file {rest} {why}.",
                     hint="Make it, readable by you alone (mode 0600), with the secret on one line.",
-                ) from None
+                )
+            return SecretStr(text)
         secret: SecretStr | None = self._manager.hook.payments_resolve_secret(reference=reference)
         if secret is None:
             raise SecretMissing(
@@ -216,8 +261,12 @@ class Plugins:
 
     def before_submit(self, payout: Payout) -> str | None:
         """Ask every guard; the first refusal, or None. Whatever a guard raises goes up: it fails closed."""
-        refusals: list[str] = self._manager.hook.payments_before_submit(payout=payout)
-        return refusals[0] if refusals else None
+        refusals: list[object] = self._manager.hook.payments_before_submit(payout=payout)
+        for refusal in refusals:  # whatever is not None is no leave
+            if not isinstance(refusal, str):
+                raise TypeError(f"a guard answered with a {type(refusal).__name__}")
+            return refusal.strip() or "a guard refused and did not say why"
+        return None
 
     @property
     def has_observers(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from payments_core.errors import SettingsError
+from payments_core.errors import SecretMissing, SettingsError
 
 __all__ = ["AccountSettings", "Configuration", "load", "read_account"]
 
@@ -30,36 +30,40 @@ class AccountSettings(BaseModel):
     provider: str = Field(description="Name of the provider that pays from this account, such as `mtn_momo`.")
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code of the account's money.")
     timeout_s: Seconds = Field(
-        30.0, description="Longest wait for the answer to a payment, in seconds; at most half of `lease_s`."
+        default=30.0, description="Longest wait for the answer to a payment, in seconds; at most half of `lease_s`."
     )
     lease_s: Seconds = Field(
-        90.0, description="How long a send holds its payout before others may ask what became of it, in seconds."
+        default=90.0,
+        description="How long a send holds its payout before others may ask what became of it, in seconds.",
     )
     max_in_flight: int = Field(
-        16, ge=1, le=1000, description="Payments on the wire at once; also the number of connections."
+        default=16, ge=1, le=1000, description="Payments on the wire at once; also the number of connections."
     )
     poll_schedule_s: tuple[Seconds, ...] = Field(
-        _SCHEDULE,
+        default=_SCHEDULE,
         min_length=1,
         description="Waits between reads of an open payout, in seconds; after the last one the payout goes to REVIEW.",
     )
     retry_schedule_s: tuple[Seconds, ...] = Field(
-        (2.0, 8.0, 30.0, 120.0, 300.0),
+        default=(2.0, 8.0, 30.0, 120.0, 300.0),
         min_length=1,
         description="Waits before a payment that was proven not sent is sent again, in seconds; the last one repeats.",
     )
     visible_after_s: Seconds | None = Field(
-        None,
+        default=None,
         description="How long the provider may take to show a payment it has accepted, in seconds. May only lengthen the "
         "provider's own figure, except in rehearsal (sandbox or loopback).",
     )
     dedupe_window_s: Seconds | None = Field(
-        None,
+        default=None,
         description="How long the provider remembers a reference, in seconds. May only shorten the provider's own figure.",
     )
-    guard_timeout_s: Seconds = Field(10.0, description="Longest wait for a `payments_before_submit` guard, in seconds.")
+    guard_timeout_s: Seconds = Field(
+        default=10.0, description="Longest wait for a `payments_before_submit` guard, in seconds."
+    )
     probe_after_s: Seconds = Field(
-        300.0, description="How long an account blocked by its provider waits before one payment probes it, in seconds."
+        default=300.0,
+        description="How long an account blocked by its provider waits before one payment probes it, in seconds.",
     )
 
     @model_validator(mode="after")
@@ -155,12 +159,16 @@ def read_account(
 
     Raises:
         SettingsError: Each wrong field with its problem; never its value.
+        SecretMissing: A reference that points at nothing; never what it might have pointed at.
 
     """
     values: dict[str, Any] = {}
     for field, value in raw.items():
         secret = field in settings.model_fields and _holds_secret(settings.model_fields[field].annotation)
-        values[field] = resolve_secret(value) if secret and isinstance(value, str) else value
+        try:
+            values[field] = _resolved(value, resolve_secret) if secret else value
+        except SecretMissing as missing:
+            raise SecretMissing(f"[accounts.{name}] {field}: {missing.message}", hint=missing.hint) from None
     try:
         return settings.model_validate(values)
     except ValidationError as error:
@@ -171,6 +179,14 @@ def read_account(
         raise SettingsError(
             f"[accounts.{name}] is wrong: {problems}.", hint="See docs/reference/settings.md for every setting."
         ) from None
+
+
+def _resolved(value: Any, resolve_secret: Callable[[str], SecretStr]) -> Any:
+    if isinstance(value, dict):
+        return {name: _resolved(part, resolve_secret) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_resolved(part, resolve_secret) for part in value]
+    return resolve_secret(value) if isinstance(value, str) else value
 
 
 def _holds_secret(annotation: Any) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-__all__ = ["HttpRequest", "HttpResponse", "NoAnswer", "NotSent", "fill", "slot", "slots_in"]
+__all__ = ["HttpRequest", "HttpResponse", "NoAnswer", "NotSent", "fill", "hash_of", "slot", "slots_in"]
 
 _SLOT = re.compile(r"\{\{slot:([a-z0-9_]+)\}\}")
 
@@ -42,9 +42,9 @@ class HttpRequest:
     """
 
     method: str
-    url: str
+    url: str = field(repr=False)  # may hold a number, and once filled a secret
     operation: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: str | None = field(default=None, repr=False)
     timeout_s: float = 30.0
     repeatable: bool = False
@@ -55,7 +55,7 @@ class HttpRequest:
     def to_json(self) -> str:
         """Return the request as stored in the journal: what will be sent, slots unfilled, no times."""
         kept = {name: getattr(self, name) for name in _STORED} | {"headers": dict(self.headers)}
-        return json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return _encode(kept)
 
     @classmethod
     def from_json(cls, text: str) -> HttpRequest:
@@ -65,10 +65,17 @@ class HttpRequest:
     @property
     def hash(self) -> str:
         """SHA-256 of the stored form: equal for every try of an attempt."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        return hash_of(self.to_json())
 
 
+# Made once: json.dumps would make an encoder for every call.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 _STORED = ("method", "url", "operation", "headers", "body", "repeatable", "moves_money", "credential")
+
+
+def hash_of(stored: str) -> str:
+    """Return the hash of a request in its stored form."""
+    return hashlib.sha256(stored.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ class HttpResponse:
     """
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     at: datetime
 

@@ -39,6 +39,7 @@ __all__ = [
     "blocked",
     "differs",
     "expired",
+    "is_to_be_resent",
     "lapsed",
     "refused_by_guard",
     "review",
@@ -72,8 +73,8 @@ class Decision:
 
     @property
     def publish(self) -> bool:
-        """Whether the application must hear of it: a final state or REVIEW."""
-        return self.after.status.is_final or self.after.status is PayoutStatus.REVIEW
+        """Whether the application must hear of it: an end, or the way into REVIEW (not each read while there)."""
+        return self.after.status.is_final or self.event.name == EventName.PAYOUT_REVIEW
 
 
 def begin(row: PayoutRow, account: Account, *, owner: str, at: datetime) -> Decision:
@@ -129,8 +130,8 @@ def waiting(
         return _read_later(row, account, at, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why)}))
     steps = account.settings.retry_schedule_s
     wait_s = max(steps[min(row.refusals, len(steps) - 1)], after_s or 0.0)
-    after = replace(
-        _released(row),
+    after = _released(
+        row,
         status=PayoutStatus.CREATED,
         reason=_clean(reason or Reason(ReasonCode.PROVIDER_UNAVAILABLE, text=why)),
         refusals=row.refusals + 1,
@@ -152,7 +153,7 @@ def blocked(row: PayoutRow, account: Account, why: Blocked, at: datetime) -> Dec
     if row.ambiguous:
         decision = _read_later(row, account, at, Event(EventName.PAYOUT_BLOCKED, at, evidence))
     else:
-        after = replace(_released(row), status=PayoutStatus.CREATED, reason=reason, next_at=probe_at)
+        after = _released(row, status=PayoutStatus.CREATED, reason=reason, next_at=probe_at)
         decision = Decision(after, Event(EventName.PAYOUT_BLOCKED, at, evidence))
     words = f"{reason}: {reason.text}" if reason.text else str(reason)
     return replace(decision, pause=Pause(row.account, at, words, by="blocked", probe_at=probe_at))
@@ -209,11 +210,19 @@ def after_check(row: PayoutRow, account: Account, outcome: Heard, at: datetime, 
     return _final(row, outcome, by, at) if isinstance(outcome, Final) else _pending(row, account, outcome, at)
 
 
+_AGAIN = "The provider has not shown it for long enough: the same request is to be sent again."
+
+
+def is_to_be_resent(row: PayoutRow) -> bool:
+    """Say whether absence was established and the send that follows from it is still to come."""
+    return row.status is PayoutStatus.UNKNOWN and row.reason is not None and row.reason.text == _AGAIN
+
+
 def review(
     row: PayoutRow, code: ReasonCode, why: str, at: datetime, evidence: Mapping[str, Any] | None = None
 ) -> Decision:
     """Stop the machine for this payout; a read or a person goes on."""
-    after = replace(_released(row), status=PayoutStatus.REVIEW, reason=Reason(code, text=why), next_at=None)
+    after = _released(row, status=PayoutStatus.REVIEW, reason=Reason(code, text=why), next_at=None)
     return Decision(after, Event(EventName.PAYOUT_REVIEW, at, {"why": why, **(evidence or {})}))
 
 
@@ -252,7 +261,7 @@ def _absent(row: PayoutRow, account: Account, outcome: NotFound, at: datetime) -
     if row.refused:
         return _refused_and_absent(seen_absent, account, at, later)
     # Whether a second send is still safe is decided once, in `begin`, at the moment of sending.
-    resend = replace(seen_absent, next_at=at)
+    resend = replace(seen_absent, next_at=at, reason=Reason(ReasonCode.NEVER_APPEARED, text=_AGAIN))
     return Decision(resend, Event(EventName.PAYOUT_RESEND, at, {"absences": seen_absent.absences}), resend=True)
 
 
@@ -272,13 +281,20 @@ def _final(row: PayoutRow, outcome: Final, by: str, at: datetime) -> Decision:
         return _fail(row, outcome.reason, by, at, evidence)
     if difference := differs(row, outcome.seen, whole=False):
         return review(_arrived(row), ReasonCode.MISMATCH, difference, at, evidence)
-    after = replace(_released(_arrived(row)), status=PayoutStatus.SUCCEEDED, reason=None, decided_by=by, next_at=None)
+    after = _released(
+        row,
+        status=PayoutStatus.SUCCEEDED,
+        first_sent_at=_first_sent_at(row),
+        reason=None,
+        decided_by=by,
+        next_at=None,
+    )
     return Decision(after, Event(EventName.PAYOUT_SUCCEEDED, at, evidence))
 
 
 def _fail(row: PayoutRow, reason: Reason, by: str, at: datetime, evidence: Mapping[str, Any]) -> Decision:
     reason = _clean(reason)
-    after = replace(_released(row), status=PayoutStatus.FAILED, reason=reason, decided_by=by, next_at=None)
+    after = _released(row, status=PayoutStatus.FAILED, reason=reason, decided_by=by, next_at=None)
     return Decision(after, Event(EventName.PAYOUT_FAILED, at, {"reason": str(reason), **evidence}))
 
 
@@ -290,7 +306,7 @@ def _pending(row: PayoutRow, account: Account, outcome: Pending, at: datetime) -
     name = EventName.PAYOUT_READ if row.status is PayoutStatus.PENDING else EventName.PAYOUT_PENDING
     if row.adopting and row.status is not PayoutStatus.PENDING:
         name = EventName.PAYOUT_ADOPTED
-    pending = replace(_released(_arrived(row)), status=PayoutStatus.PENDING, reason=None)
+    pending = replace(row, status=PayoutStatus.PENDING, first_sent_at=_first_sent_at(row), reason=None)
     return _read_later(pending, account, at, Event(name, at, _evidence(outcome)))
 
 
@@ -301,16 +317,15 @@ def _unknown(row: PayoutRow, account: Account, evidence: Mapping[str, Any], at: 
 
 def _read_later(row: PayoutRow, account: Account, at: datetime, event: Event) -> Decision:
     """Ask again at the schedule's next moment, counted from the latest send; after the last one stop in REVIEW."""
-    row = _released(row)
     if row.status is PayoutStatus.REVIEW:
-        return Decision(row, event)
+        return Decision(_released(row), event)
     if row.status is PayoutStatus.SENDING:
         row = _maybe_arrived(row, next_at=None)
     moment = row.sent_at or row.updated_at
     for wait_s in account.settings.poll_schedule_s:
         moment += timedelta(seconds=wait_s)
         if moment > at:
-            return Decision(replace(row, next_at=moment), event)
+            return Decision(_released(row, next_at=moment), event)
     why = "The provider has given no final answer for as long as the schedule asks."
     if row.status is PayoutStatus.UNKNOWN and row.absences:
         return review(row, ReasonCode.NEVER_APPEARED, _WHY_NOT_AGAIN, at, event.evidence)
@@ -318,15 +333,27 @@ def _read_later(row: PayoutRow, account: Account, at: datetime, event: Event) ->
 
 
 def _maybe_arrived(row: PayoutRow, *, next_at: datetime | None) -> PayoutRow:
-    return replace(_released(_arrived(row)), status=PayoutStatus.UNKNOWN, ambiguous=True, reason=None, next_at=next_at)
+    return _released(
+        row,
+        status=PayoutStatus.UNKNOWN,
+        ambiguous=True,
+        first_sent_at=_first_sent_at(row),
+        reason=None,
+        next_at=next_at,
+    )
 
 
 def _arrived(row: PayoutRow) -> PayoutRow:
-    return replace(row, first_sent_at=row.first_sent_at or row.sent_at)
+    return replace(row, first_sent_at=_first_sent_at(row))
 
 
-def _released(row: PayoutRow) -> PayoutRow:
-    return replace(row, lease_owner="", lease_until=None)
+def _first_sent_at(row: PayoutRow) -> datetime | None:
+    return row.first_sent_at or row.sent_at
+
+
+def _released(row: PayoutRow, **changes: Any) -> PayoutRow:
+    # One copy for all changes: a row has forty fields, and copying it is what a decision costs.
+    return replace(row, lease_owner="", lease_until=None, **changes)
 
 
 def _learned(row: PayoutRow, references: Mapping[str, str]) -> PayoutRow:

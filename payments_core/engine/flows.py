@@ -17,7 +17,7 @@ from payments_core.flow import Blocked, Flow, Go, NotNow, Refused, ask_leave, mo
 from payments_core.payout import Order, PayoutStatus, ReasonCode
 from payments_core.provider import Account, AnswersLater, Attempt, Callback, Draft, Final, Unknown, Validates
 from payments_core.references import derive, payout_id
-from payments_core.wire import HttpRequest
+from payments_core.wire import HttpRequest, hash_of
 
 __all__ = ["Moment", "accept", "advance", "deliver", "same_order", "token_hash"]
 
@@ -48,9 +48,11 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
         KeyReused: The key stands for another intent.
 
     """
-    at, draft = moment.at, _draft(account, order, moment.namespace)
+    at, identity = moment.at, payout_id(moment.namespace, order.key)
+    draft = _draft(account, order, moment.namespace, identity)
+    stored = draft.request.to_json()
     row = PayoutRow(
-        id=payout_id(moment.namespace, order.key),
+        id=identity,
         key=order.key,
         fingerprint=order.fingerprint,
         account=account.name,
@@ -66,8 +68,8 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
         expires_at=order.expires_at,
         binding=dict(account.provider.binding(order.operation)),
         references=dict(draft.references),
-        request=draft.request.to_json(),
-        request_hash=draft.request.hash,
+        request=stored,
+        request_hash=hash_of(stored),
         next_at=max(at, order.not_before) if order.not_before else at,
         created_at=at,
         updated_at=at,
@@ -119,6 +121,9 @@ def advance(account: Account, row: PayoutRow, moment: Moment, *, early: bool = F
     due = row.next_at is not None and row.next_at <= at
     if not (due or early):
         return row
+    # Where absence is told to a path, nobody was there to send again at once, and asking again would go on for ever.
+    if due and account.facts.status_by == "deferred" and decide.is_to_be_resent(row):
+        return (yield from _send(account, row, moment))
     return (yield from _read(account, row, moment))
 
 
@@ -231,16 +236,16 @@ def _contradiction(row: PayoutRow, outcome: object, at: datetime) -> Flow[Payout
     return row
 
 
-def _draft(account: Account, order: Order, namespace: str) -> Draft:
+def _draft(account: Account, order: Order, namespace: str, identity: str) -> Draft:
     if isinstance(account.provider, Validates):
         account.provider.validate(order)
     seed = derive(namespace, order.key, 1)
-    return account.provider.draft(order, Attempt(1, seed, payout_id(namespace, order.key)))
+    return account.provider.draft(order, Attempt(1, seed, identity))
 
 
 def _rebound(account: Account, row: PayoutRow, moment: Moment) -> Decision:
     """Make an untried payout ready again, as its account now pays elsewhere; nothing of it has left."""
-    draft = _draft(account, row.order, moment.namespace)
+    draft = _draft(account, row.order, moment.namespace, row.id)
     after = replace(
         row,
         binding=dict(account.provider.binding(row.operation)),

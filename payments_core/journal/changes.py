@@ -34,6 +34,10 @@ Reply: TypeAlias = JournalReply | bool
 # Quoted: `references` is a word of SQL. Only names of PayoutRow's own fields are ever put into a statement.
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 SELECT_PAYOUTS = f"SELECT {_NAMES} FROM payouts"  # noqa: S608 - constants
+_SELECT_WITH_SEQ = (
+    f"SELECT (SELECT COALESCE(MAX(seq), 0) FROM history WHERE payout_id = payouts.id), {_NAMES}"  # noqa: S608
+    " FROM payouts WHERE id = ?"
+)
 
 # The intent is covered by the fingerprint and never changes; a payout keeps its name for life.
 _FIXED = (
@@ -90,13 +94,13 @@ def _open(connection: sqlite3.Connection, entry: Open) -> Opened:
     if connection.execute(_INSERT, write_row(row)).rowcount == 0:
         found = connection.execute(f"{SELECT_PAYOUTS} WHERE key = ?", (row.key,)).fetchone()
         return Opened(read_row(found), created=False)
-    _add_history(connection, row, entry.event, decided_by=row.decided_by)
+    _add_history(connection, row, entry.event, 1, decided_by=row.decided_by)
     return Opened(row, created=True)
 
 
 def _move(connection: sqlite3.Connection, entry: Move) -> Moved | Stale | Held:
     before, event = entry.before, entry.event
-    stored = _stored(connection, before.id)
+    stored, seq = _stored(connection, before.id)
     if stored.fence != before.fence:
         return Stale(stored)
     after = dataclasses.replace(entry.after, fence=before.fence + 1, updated_at=event.at)
@@ -109,9 +113,9 @@ def _move(connection: sqlite3.Connection, entry: Move) -> Moved | Stale | Held:
         return Stale(stored)
     values = write_row(after)
     connection.execute(_UPDATE, (*(values[place] for place, _ in _MOVABLE), before.id, before.fence))
-    seq = _add_history(connection, after, event, decided_by=after.decided_by)
+    _add_history(connection, after, event, seq + 1, decided_by=after.decided_by)
     if entry.publish:
-        _publish(connection, after, event, seq)
+        _publish(connection, after, event, seq + 1)
     if entry.lifts:
         pauses.lift_block(connection, after.account)
     if entry.pause is not None:
@@ -125,7 +129,8 @@ def _move(connection: sqlite3.Connection, entry: Move) -> Moved | Stale | Held:
 
 
 def _note(connection: sqlite3.Connection, entry: Note) -> Noted:
-    _add_history(connection, _stored(connection, entry.payout_id), entry.event, decided_by="")
+    row, seq = _stored(connection, entry.payout_id)
+    _add_history(connection, row, entry.event, seq + 1, decided_by="")
     if entry.due_at is not None:
         due_at = to_us(entry.due_at)
         connection.execute(
@@ -136,11 +141,13 @@ def _note(connection: sqlite3.Connection, entry: Note) -> Noted:
     return Noted()
 
 
-def _stored(connection: sqlite3.Connection, payout_id: str) -> PayoutRow:
-    found = connection.execute(f"{SELECT_PAYOUTS} WHERE id = ?", (payout_id,)).fetchone()
+def _stored(connection: sqlite3.Connection, payout_id: str) -> tuple[PayoutRow, int]:
+    """Return a payout and the number of its last history row."""
+    found = connection.execute(_SELECT_WITH_SEQ, (payout_id,)).fetchone()
     if found is None:
         raise JournalError(f"The journal has no payout {payout_id}.")
-    return read_row(found)
+    seq, *stored = found
+    return read_row(stored), seq
 
 
 def _refuse_forbidden(stored: PayoutRow, after: PayoutRow) -> None:
@@ -171,13 +178,10 @@ def _answer(connection: sqlite3.Connection, token_hash: str, row: PayoutRow, eve
     return answered.rowcount > 0
 
 
-def _add_history(connection: sqlite3.Connection, row: PayoutRow, event: Event, *, decided_by: str) -> int:
-    last: int = connection.execute(
-        "SELECT COALESCE(MAX(seq), 0) FROM history WHERE payout_id = ?", (row.id,)
-    ).fetchone()[0]
+def _add_history(connection: sqlite3.Connection, row: PayoutRow, event: Event, seq: int, *, decided_by: str) -> None:
     values: tuple[Any, ...] = (
         row.id,
-        last + 1,
+        seq,
         to_us(event.at),
         event.name,
         str(row.status),
@@ -191,7 +195,6 @@ def _add_history(connection: sqlite3.Connection, row: PayoutRow, event: Event, *
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         values,
     )
-    return last + 1
 
 
 def _publish(connection: sqlite3.Connection, row: PayoutRow, event: Event, seq: int) -> None:

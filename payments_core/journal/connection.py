@@ -168,7 +168,7 @@ def _read_only(path: Path) -> JournalError:
 
 def _damaged(path: Path, found: str) -> JournalError:
     return JournalError(
-        f"The journal {path} is damaged ({found}).",
+        f"The journal {path} is damaged ({' '.join(found.split())}).",
         hint="Stop every paying process, keep a copy of the file with its -wal and -shm, and restore a backup.",
     )
 

@@ -30,6 +30,8 @@ COLUMNS: tuple[str, ...] = tuple(column.name for column in dataclasses.fields(Pa
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# Made once: json.dumps would make an encoder for every call.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str).encode
 
 
 def to_us(moment: datetime) -> int:
@@ -44,12 +46,15 @@ def from_us(microseconds: int) -> datetime:
 
 def write_json(mapping: Mapping[str, Any]) -> str:
     """Return compact JSON; what JSON does not know is written as text, since evidence must never stop a move."""
-    return json.dumps(dict(mapping), separators=(",", ":"), ensure_ascii=False, default=str)
+    return _encode(dict(mapping))
+
+
+_REASON = tuple(column.name for column in dataclasses.fields(Reason))
 
 
 def write_reason(reason: Reason) -> str:
     """Return a reason as JSON."""
-    return write_json(dataclasses.asdict(reason))
+    return write_json({name: getattr(reason, name) for name in _REASON})
 
 
 def read_reason(text: str) -> Reason:

@@ -37,6 +37,49 @@ class _Failed:
     error: BaseException
 
 
+class _Caller(Generic[Entry, Reply]):
+    """Somebody who waits in ``perform``. A bare lock, since an interrupt inside a future could leave its lock held."""
+
+    __slots__ = ("_gate", "entry", "has_left", "outcome")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.has_left = False
+        self.outcome: _Wrote[Reply] | _Failed | None = None
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    def wait(self) -> None:
+        self._gate.acquire()
+
+    def take_up(self) -> bool:
+        return not self.has_left
+
+    def tell(self, outcome: _Wrote[Reply] | _Failed) -> None:
+        self.outcome = outcome
+        self._gate.release()
+
+
+class _Promise(Generic[Entry, Reply]):
+    """Somebody who holds a future."""
+
+    __slots__ = ("entry", "future")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.future: Future[Reply] = Future()
+
+    def take_up(self) -> bool:
+        return self.future.set_running_or_notify_cancel()
+
+    def tell(self, outcome: _Wrote[Reply] | _Failed) -> None:
+        with contextlib.suppress(BaseException):  # a callback of the caller's must not end the writer
+            if isinstance(outcome, _Failed):
+                self.future.set_exception(outcome.error)
+            else:
+                self.future.set_result(outcome.reply)
+
+
 class Writer(Generic[Entry, Reply]):
     """Writes entries and answers when they are durable.
 
@@ -61,8 +104,10 @@ class Writer(Generic[Entry, Reply]):
         self._reopen = reopen
         self._explain = explain
         self._pid = os.getpid()
-        self._turn = threading.Condition()  # guards the four below
-        self._queue: deque[tuple[Entry, Future[Reply]]] = deque()
+        # Entered as a bare lock: an interrupt inside Condition.__enter__ would leave it held.
+        self._lock = threading.Lock()  # guards the four below
+        self._changed = threading.Condition(self._lock)
+        self._queue: deque[_Caller[Entry, Reply] | _Promise[Entry, Reply]] = deque()
         self._busy = False  # somebody uses the connection
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -80,7 +125,7 @@ class Writer(Generic[Entry, Reply]):
         done: list[_Wrote[Reply] | _Failed] = []
         alone = False
         try:
-            with self._turn:
+            with self._lock:
                 self.check_open()
                 if not self._busy and not self._queue:
                     self._busy = alone = True  # one statement, no call: an interrupt cannot come in between
@@ -88,15 +133,9 @@ class Writer(Generic[Entry, Reply]):
                 done = self._commit([entry])
         finally:
             if alone:
-                self._end_turn()
-        if alone:
-            return _result(done[0])
-        future = self.submit(entry)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # an interrupted caller leaves nothing behind that is not yet taken up
-            raise
+                self._busy = False  # here, not in a call: a call may be interrupted before its first line
+                self._wake()
+        return _result(done[0] if alone else self._wait_turn(entry))
 
     def submit(self, entry: Entry) -> Future[Reply]:
         """Queue one entry for the writer's thread; cancelling the future before it is taken up writes nothing.
@@ -105,17 +144,9 @@ class Writer(Generic[Entry, Reply]):
             JournalClosed: Closed, or another process's.
 
         """
-        self.check_open()
-        future: Future[Reply] = Future()
-        with self._turn:
-            self.check_open()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="payments-journal", daemon=True)
-                self._thread.start()
-            self._queue.append((entry, future))
-            if not self._busy:
-                self._turn.notify_all()
-        return future
+        promise: _Promise[Entry, Reply] = _Promise(entry)
+        self._enqueue(promise)
+        return promise.future
 
     def check_open(self) -> None:
         """Refuse use after ``close`` or in a forked process; takes no lock, as a fork may have left it held.
@@ -136,9 +167,9 @@ class Writer(Generic[Entry, Reply]):
         """Write what is queued, then close; say False in a forked process, where the connection is left alone."""
         if os.getpid() != self._pid:
             return False  # closing it here could touch the parent's files
-        with self._turn:
+        with self._lock:
             self._closing = True
-            self._turn.notify_all()
+            self._changed.notify_all()
             thread = self._thread
         if thread is None:
             self._dispose()
@@ -146,39 +177,62 @@ class Writer(Generic[Entry, Reply]):
             thread.join()
         return True
 
+    def _wait_turn(self, entry: Entry) -> _Wrote[Reply] | _Failed:
+        caller: _Caller[Entry, Reply] = _Caller(entry)
+        try:
+            self._enqueue(caller)
+            caller.wait()
+        except BaseException:
+            caller.has_left = True  # an interrupted caller leaves nothing behind that is not yet taken up
+            raise
+        return caller.outcome or _Failed(JournalError("The journal's writer did not answer."))
+
+    def _enqueue(self, member: _Caller[Entry, Reply] | _Promise[Entry, Reply]) -> None:
+        self.check_open()
+        with self._lock:
+            self.check_open()
+            if self._thread is None:
+                thread = threading.Thread(target=self._work, name="payments-journal", daemon=True)
+                thread.start()
+                self._thread = thread
+            self._queue.append(member)
+            if not self._busy:
+                self._changed.notify_all()
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._queue or self._closing:
+                self._changed.notify_all()
+
     def _dispose(self) -> None:
-        with self._turn:
+        with self._lock:
             while self._busy:
-                self._turn.wait()
+                self._changed.wait()
             self._discard()
 
     def _work(self) -> None:
         while group := self._next_group():
-            members = [(entry, future) for entry, future in group if future.set_running_or_notify_cancel()]
+            members = [member for member in group if member.take_up()]
             try:
-                done = self._commit([entry for entry, _ in members])
+                done = self._commit([member.entry for member in members])
             except BaseException as error:  # noqa: BLE001 - whatever it is, the callers hear of it and the writer lives
                 done = [_Failed(error) for _ in members]
-            self._end_turn()
-            for (_, future), outcome in zip(members, done, strict=True):
-                _tell(future, outcome)
+            self._busy = False
+            self._wake()
+            for member, outcome in zip(members, done, strict=True):
+                member.tell(outcome)
             del group, members, done  # holds no payee while it waits
         self._dispose()
 
-    def _next_group(self) -> list[tuple[Entry, Future[Reply]]]:
-        with self._turn:
+    def _next_group(self) -> list[_Caller[Entry, Reply] | _Promise[Entry, Reply]]:
+        with self._lock:
             while self._busy or not self._queue:
                 if self._closing and not self._queue:
                     return []
-                self._turn.wait()
+                # Bounded while somebody waits: the one who wakes us may be interrupted just before he does.
+                self._changed.wait(1.0 if self._queue else None)
             self._busy = True
             return [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_GROUP))]
-
-    def _end_turn(self) -> None:
-        with self._turn:
-            self._busy = False
-            if self._queue or self._closing:
-                self._turn.notify_all()
 
     def _commit(self, entries: Sequence[Entry]) -> list[_Wrote[Reply] | _Failed]:
         """Write entries in one transaction; what fails all of them is told to each."""
@@ -237,11 +291,3 @@ def _result(outcome: _Wrote[Reply] | _Failed) -> Reply:
     if isinstance(outcome, _Failed):
         raise outcome.error
     return outcome.reply
-
-
-def _tell(future: Future[Reply], outcome: _Wrote[Reply] | _Failed) -> None:
-    with contextlib.suppress(BaseException):  # a callback of the caller's must not end the writer
-        if isinstance(outcome, _Failed):
-            future.set_exception(outcome.error)
-        else:
-            future.set_result(outcome.reply)

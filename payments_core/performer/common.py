@@ -17,6 +17,7 @@ from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 __all__ = [
     "Fetched",
     "authenticator",
+    "checked",
     "fetched_event",
     "filled",
     "guard_failed",
@@ -25,6 +26,7 @@ __all__ = [
     "no_leave",
     "note_exchange",
     "policy_of",
+    "present",
     "repeats",
     "within",
 ]
@@ -32,11 +34,10 @@ __all__ = [
 Fetched = Credential | Blocked | NotSent | NoAnswer
 
 
-def authenticator(account: Account, request: HttpRequest | None = None) -> Authenticates | None:
-    """Return the account's provider if it (and this request) needs a credential."""
+def authenticator(account: Account) -> Authenticates | None:
+    """Return the account's provider if its requests carry a credential; asked once a line, as protocols are slow to ask."""
     provider = account.provider
-    wanted = request is None or request.credential
-    return provider if wanted and isinstance(provider, Authenticates) else None
+    return provider if isinstance(provider, Authenticates) else None
 
 
 def policy_of(account: Account, request: HttpRequest) -> RetryPolicy:
@@ -54,10 +55,22 @@ def is_usable(credential: Credential | None, at: datetime) -> bool:
 
 def filled(provider: Authenticates, request: HttpRequest, fetched: Fetched, at: datetime) -> HttpRequest:
     """Put the credential into a request; without one nothing can leave."""
+    return provider.apply(request, present(fetched, at), at=at, entropy=os.urandom(16))
+
+
+def present(fetched: Fetched, at: datetime) -> Credential:
+    """Return the credential, or raise ``NotSent``: without one nothing can leave."""
     if not isinstance(fetched, Credential):
         why = fetched.why if isinstance(fetched, NotSent | NoAnswer) else str(fetched.reason)
         raise NotSent(f"no credential: {why}", at=at)
-    return provider.apply(request, fetched, at=at, entropy=os.urandom(16))
+    return fetched
+
+
+def checked(fetched: object, at: datetime) -> Fetched:
+    """Return what a provider's ``authenticate`` gave, if it is one of the things it may give."""
+    if isinstance(fetched, Credential | Blocked | NotSent | NoAnswer):
+        return fetched
+    return NoAnswer(f"provider bug: {type(fetched).__name__} is no credential", at=at)
 
 
 def within(request: HttpRequest, timeout_s: float) -> HttpRequest:
@@ -113,7 +126,8 @@ def repeats(account: Account, request: HttpRequest) -> Callable[[int, str, float
 def fetched_event(account: Account, fetched: Fetched) -> None:
     """Emit the event of a fetched or refused credential."""
     if isinstance(fetched, Credential):
-        log(EventName.CREDENTIAL_OBTAINED, account=account.name, expires_at=str(fetched.expires_at))
+        until = f"{fetched.expires_at:%H:%M:%SZ}" if fetched.expires_at else "for ever"
+        log(EventName.CREDENTIAL_OBTAINED, account=account.name, good_until=until)
     else:
         why = str(fetched.reason) if isinstance(fetched, Blocked) else fetched.why
         log(EventName.CREDENTIAL_REFUSED, account=account.name, why=why)

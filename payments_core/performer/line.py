@@ -27,6 +27,7 @@ class Line:
 
     def __init__(self, account: Account, transport: Transport, office: Office) -> None:
         self.account = account
+        self._auth = common.authenticator(account)
         self._transport = transport
         self._office = office
         self._permits = threading.BoundedSemaphore(account.settings.max_in_flight)
@@ -49,13 +50,15 @@ class Line:
                 return common.guard_failed(error, clock())
             if refusal:
                 return common.guard_refused(refusal, clock())
-        return common.no_leave(self.credential(), clock()) if common.authenticator(self.account) else None
+        return common.no_leave(self.credential(), clock()) if self._auth else None
 
     def exchange(self, request: HttpRequest) -> HttpResponse:
         """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential."""
         if request.moves_money or not request.repeatable:
             return self._send(request)
-        policy = common.policy_of(self.account, request)
+        policy, auth = common.policy_of(self.account, request), self._auth if request.credential else None
+        if auth:  # outside the policy: fetching a credential has a policy of its own
+            common.present(self.credential(), self._office.clock())
 
         def by_policy() -> HttpResponse:
             return send_with_retry(
@@ -63,7 +66,6 @@ class Line:
             )
 
         response = by_policy()
-        auth = common.authenticator(self.account, request)
         return by_policy() if auth and auth.is_auth_refusal(response) else response
 
     def credential(self) -> Fetched:
@@ -81,8 +83,9 @@ class Line:
                 with self._lock:
                     self._credential = fetched if isinstance(fetched, Credential) else None
                 fetching.set_result(fetched)
-            except BaseException as error:
-                fetching.set_exception(error)
+            except BaseException:
+                # A KeyboardInterrupt is for this thread; those who wait with it only have no credential yet.
+                fetching.set_result(NoAnswer("the fetch was interrupted", at=self._office.clock()))
                 raise
             finally:
                 with self._lock:
@@ -94,7 +97,7 @@ class Line:
         self._transport.close()
 
     def _send(self, request: HttpRequest, timeout_s: float | None = None) -> HttpResponse:
-        auth, used = common.authenticator(self.account, request), None
+        auth, used = self._auth if request.credential else None, None
         if auth:
             used = self.credential()
             request = common.filled(auth, request, used, self._office.clock())
@@ -114,7 +117,7 @@ class Line:
         return response
 
     def _fetch(self) -> Fetched:
-        auth = common.authenticator(self.account)
+        auth = self._auth
         if auth is None:
             return Credential({})
         try:
@@ -123,6 +126,7 @@ class Line:
             fetched = ended
         except Exception as bug:
             fetched = NoAnswer(f"provider bug: {type(bug).__name__}", at=self._office.clock())
+        fetched = common.checked(fetched, self._office.clock())
         common.fetched_event(self.account, fetched)
         return fetched
 

@@ -26,6 +26,7 @@ class AsyncLine:
 
     def __init__(self, account: Account, transport: AsyncTransport, office: Office) -> None:
         self.account = account
+        self._auth = common.authenticator(account)
         self._transport = transport
         self._office = office
         self._permits = asyncio.BoundedSemaphore(account.settings.max_in_flight)
@@ -48,13 +49,15 @@ class AsyncLine:
                 return common.guard_failed(error, clock())
             if refusal:
                 return common.guard_refused(refusal, clock())
-        return common.no_leave(await self.credential(), clock()) if common.authenticator(self.account) else None
+        return common.no_leave(await self.credential(), clock()) if self._auth else None
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
         """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential."""
         if request.moves_money or not request.repeatable:
             return await self._send(request)
-        policy = common.policy_of(self.account, request)
+        policy, auth = common.policy_of(self.account, request), self._auth if request.credential else None
+        if auth:  # outside the policy: fetching a credential has a policy of its own
+            common.present(await self.credential(), self._office.clock())
 
         async def by_policy() -> HttpResponse:
             return await asend_with_retry(
@@ -62,7 +65,6 @@ class AsyncLine:
             )
 
         response = await by_policy()
-        auth = common.authenticator(self.account, request)
         return await by_policy() if auth and auth.is_auth_refusal(response) else response
 
     async def credential(self) -> Fetched:
@@ -83,7 +85,7 @@ class AsyncLine:
         await self._transport.aclose()
 
     async def _send(self, request: HttpRequest, timeout_s: float | None = None) -> HttpResponse:
-        auth, used = common.authenticator(self.account, request), None
+        auth, used = self._auth if request.credential else None, None
         if auth:
             used = await self.credential()
             request = common.filled(auth, request, used, self._office.clock())
@@ -102,7 +104,7 @@ class AsyncLine:
         return response
 
     async def _fetch(self) -> Fetched:
-        auth = common.authenticator(self.account)
+        auth = self._auth
         fetched: Fetched = Credential({})
         try:
             if auth is not None:
@@ -113,6 +115,7 @@ class AsyncLine:
             fetched = NoAnswer(f"provider bug: {type(bug).__name__}", at=self._office.clock())
         finally:
             self._fetching = None
+        fetched = common.checked(fetched, self._office.clock())
         self._credential = fetched if isinstance(fetched, Credential) else None
         common.fetched_event(self.account, fetched)
         return fetched

@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
 from payments_core.engine import Moment
-from payments_core.entries import Held, Journal, JournalEntry, JournalReply, Move, Moved, Note, Open, Opened
+from payments_core.entries import Held, Journal, JournalEntry, JournalReply, Move, Moved, Note, Open, Opened, PayoutRow
 from payments_core.errors import JournalClosed, UnknownAccount
 from payments_core.events import EventName
 from payments_core.logs import log, log_payout
-from payments_core.payout import Payout
 from payments_core.plugins import Plugins
 from payments_core.provider import Account
 
@@ -96,20 +95,20 @@ class Office:
         if isinstance(reply, Held) and isinstance(entry, Move):
             log_payout(EventName.PAYOUT_HELD, entry.before, {"why": reply.pause.why})
         if isinstance(reply, Opened) and reply.created and isinstance(entry, Open):
-            self._tell(entry, reply.row.view())
+            self._tell(entry, reply.row)
             log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
         elif isinstance(reply, Moved) and isinstance(entry, Move):
             log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
             if entry.pause is not None:
                 log(EventName.ACCOUNT_PAUSED, account=entry.pause.account, by=entry.pause.by, why=entry.pause.why)
-            self._tell(entry, reply.row.view())
+            self._tell(entry, reply.row)
         elif isinstance(entry, Note) and (row := self.journal.get(entry.payout_id)):
             log_payout(EventName(entry.event.name), row, entry.event.evidence)
-            self._tell(entry, row.view())
+            self._tell(entry, row)
 
-    def _tell(self, entry: JournalEntry, payout: Payout) -> None:
+    def _tell(self, entry: JournalEntry, row: PayoutRow) -> None:
         if self.plugins.has_observers:
-            self.plugins.payout_changed(payout, entry.event)
+            self.plugins.payout_changed(row.view(), entry.event)
 
 
 def in_daemon(work: Callable[[], T]) -> Future[T]:
@@ -117,10 +116,16 @@ def in_daemon(work: Callable[[], T]) -> Future[T]:
     future: Future[T] = Future()
 
     def finish() -> None:
+        if not future.set_running_or_notify_cancel():  # from here on nobody can cancel it under our hands
+            return
         try:
-            future.set_result(work())
-        except BaseException as error:  # whatever it was, it belongs to the one who waits
+            result = work()
+        except Exception as error:  # whatever it was, it belongs to the one who waits
             future.set_exception(error)
+        except BaseException as error:  # a SystemExit of the work must not end the one who waits
+            future.set_exception(RuntimeError(type(error).__name__))
+        else:
+            future.set_result(result)
 
     threading.Thread(target=finish, daemon=True, name="payments-guard").start()
     return future

@@ -17,7 +17,7 @@ class Seen:
 
     amount: Decimal | None = None
     currency: str | None = None
-    payee: str | None = None
+    payee: str | None = field(default=None, repr=False)
     external_id: str | None = None
     fee: Decimal | None = None
 

@@ -16,10 +16,8 @@ from payments_core.wire import HttpRequest, HttpResponse
 
 __all__ = ["AiohttpTransport"]
 
-# Raised while waiting for a connection or making one. The total time-out is a bare TimeoutError and may mean
-# anything, so the wait for a connection has to end a moment before it.
+# Raised while waiting for a connection or making one.
 _UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-_MOMENT_S = 0.01
 _SHORTEST_S = 0.001  # aiohttp takes 0 for "no limit"
 _NEVER_ROUND_S = float("inf")  # aiohttp lets longer time-outs end on a whole second
 _NO_FIELDS_OF_ITS_OWN = ("Accept", "Content-Type")
@@ -56,7 +54,9 @@ class AiohttpTransport:
         try:
             response = await _answer(session, exchange)
         except Exception as error:  # noqa: BLE001 whatever a library raises, there is no answer
-            ended = exchange.ended(error, unsent=_UNSENT)
+            # The total time-out is a bare TimeoutError: it counts while no connection was had at all.
+            unsent = _UNSENT if exchange.connected else (*_UNSENT, TimeoutError)
+            ended = exchange.ended(error, unsent=unsent)
         else:
             exchange.check_seam()
             return response
@@ -74,6 +74,8 @@ class AiohttpTransport:
         loop = asyncio.get_running_loop()
         if self._session is None:
             tracing = aiohttp.TraceConfig()
+            tracing.on_connection_create_end.append(_connected)
+            tracing.on_connection_reuseconn.append(_connected)
             tracing.on_request_headers_sent.append(_about_to_write)
             self._loop = loop
             self._session = aiohttp.ClientSession(
@@ -95,7 +97,6 @@ class AiohttpTransport:
 async def _answer(session: aiohttp.ClientSession, exchange: Exchange) -> HttpResponse:
     exchange.still_in_time()
     request = exchange.request
-    total_s = exchange.left_s()
     async with session.request(
         request.method,
         URL(request.url, encoded=True),  # as the provider wrote it: a signature may cover it
@@ -103,8 +104,8 @@ async def _answer(session: aiohttp.ClientSession, exchange: Exchange) -> HttpRes
         data=None if request.body is None else request.body.encode(),
         allow_redirects=False,
         timeout=aiohttp.ClientTimeout(
-            total=total_s,
-            connect=max(min(exchange.left_to_write_s(), total_s - _MOMENT_S), _SHORTEST_S),
+            total=max(exchange.left_s(), _SHORTEST_S),
+            connect=max(exchange.left_to_write_s(), _SHORTEST_S),
             ceil_threshold=_NEVER_ROUND_S,
         ),
         trace_request_ctx=exchange,
@@ -114,11 +115,16 @@ async def _answer(session: aiohttp.ClientSession, exchange: Exchange) -> HttpRes
         return exchange.complete(response.status, response.headers.items())
 
 
+async def _connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    exchange: Exchange = context.trace_request_ctx
+    exchange.connected = True
+
+
 async def _about_to_write(
     _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
     # Despite its name the signal comes before the first byte, on a new connection and on a used one. Raising in it
-    # closes the connection; raising in on_connection_create_end would leave it open without an owner.
+    # closes the connection; raising in `_connected` would leave it open without an owner.
     exchange: Exchange = context.trace_request_ctx
     exchange.about_to_write()
 

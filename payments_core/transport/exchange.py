@@ -50,7 +50,7 @@ class Exchange:
 
     """
 
-    __slots__ = ("_body", "_clock", "_end", "_response", "_written", "host", "request")
+    __slots__ = ("_body", "_clock", "_end", "_written", "connected", "host", "request")
 
     def __init__(self, request: HttpRequest, clock: Callable[[], datetime]) -> None:
         self.host = _checked(request)
@@ -59,7 +59,7 @@ class Exchange:
         self._end = time.monotonic() + request.timeout_s
         self._written = False
         self._body = bytearray()
-        self._response: HttpResponse | None = None
+        self.connected = False  # kept by transports that need it to tell one time-out from another
 
     def headers(self) -> dict[str, str]:
         """Return what is sent: the request's own fields and two of ours where it has none."""
@@ -163,6 +163,7 @@ def _plain_host(url: str) -> str:
     except ValueError:
         return ""
     plain = parts.scheme in {"http", "https"} and parts.username is None and port != 0
+    plain = plain and not {".", ".."}.intersection(parts.path.split("/"))  # httpx would resolve them, aiohttp not
     return host if plain and len(url) <= _URL_LIMIT and _URL.fullmatch(url) and _HOST.fullmatch(host) else ""
 
 

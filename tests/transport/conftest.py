@@ -250,6 +250,20 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     world.close()
 
 
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Make servers for a test of one transport."""
+    servers: list[Server] = []
+
+    def make(*answers: Answer) -> Server:
+        servers.append(Server(*answers))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run every test that takes ``world`` with every transport."""
     if "world" in metafunc.fixturenames:

@@ -30,24 +30,24 @@ def held() -> Credentials:
 
 
 @pytest.fixture(scope="session")
-def settings(held: Credentials) -> MtnMomoSettings:
-    return make_settings(held)
+def make_settings(held: Credentials) -> Callable[..., MtnMomoSettings]:
+    def make(**changed: Any) -> MtnMomoSettings:
+        table = {
+            "target_environment": "sandbox",
+            "api_user": held.api_user,
+            "api_key": held.api_key,
+            "subscription_key": held.subscription_key,
+        }
+        return MtnMomoSettings.model_validate(table | changed)
 
-
-def make_settings(held: Credentials, **changed: Any) -> MtnMomoSettings:
-    table = {
-        "target_environment": "sandbox",
-        "api_user": held.api_user,
-        "api_key": held.api_key,
-        "subscription_key": held.subscription_key,
-    }
-    return MtnMomoSettings.model_validate(table | changed)
+    return make
 
 
 @pytest.fixture(scope="session")
 def make_order() -> Callable[..., Order]:
-    def make(payee: str = "+46733123499", amount: str = "12.50", currency: str = "EUR", **more: Any) -> Order:
-        given = {"key": "salary-2026-11/0042", "payee": Payee.msisdn(payee), "amount": Money(amount, currency)}
+    def make(payee: Payee | str = "+46733123499", amount: str = "12.50", currency: str = "EUR", **more: Any) -> Order:
+        who = Payee.msisdn(payee) if isinstance(payee, str) else payee
+        given: dict[str, Any] = {"key": "salary-2026-11/0042", "payee": who, "amount": Money(amount, currency)}
         return Order(**(given | {"note": "November salary"} | more))
 
     return make

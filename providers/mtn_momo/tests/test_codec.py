@@ -58,6 +58,7 @@ POSTS: list[tuple[str, HttpResponse, type, ReasonCode | None]] = [
     ("writes forbidden", answer(403, gateway(403, "Forbidden")), Blocked, ReasonCode.NOT_PERMITTED),
     ("the firewall", answer(403, PAGE), Blocked, ReasonCode.NOT_PERMITTED),
     ("wrong address", answer(404, gateway(404, "Resource not found")), Blocked, ReasonCode.MISCONFIGURED),
+    ("a key's words under 404", answer(404, gateway(404, KEY.format("no"))), Blocked, ReasonCode.MISCONFIGURED),
     ("404 of MoMo's", answer(404, momo("RESOURCE_NOT_FOUND")), Unknown, None),
     ("404 without a body", answer(404), Unknown, None),
     ("duplicate", answer(409, momo("RESOURCE_ALREADY_EXIST")), Duplicate, None),
@@ -70,6 +71,7 @@ POSTS: list[tuple[str, HttpResponse, type, ReasonCode | None]] = [
     ("internal error", answer(500, momo("INTERNAL_PROCESSING_ERROR")), Unknown, None),
     ("500 of an unlisted code", answer(500, momo("SOMETHING_NEW")), Unknown, None),
     ("500 in the gateway's shape", answer(500, gateway(500, "NOT_ALLOWED")), Unknown, None),
+    ("500 in the token endpoint's shape", answer(500, {"error": "NOT_ALLOWED"}), Unknown, None),
     ("500 without a body", answer(500), Unknown, None),
     ("unavailable", answer(503, momo("SERVICE_UNAVAILABLE")), Unknown, None),
     ("503 in HTML", answer(503, PAGE), Unknown, None),
@@ -84,7 +86,9 @@ POSTS: list[tuple[str, HttpResponse, type, ReasonCode | None]] = [
 
 
 @pytest.mark.parametrize(("given_answer", "means", "code"), [row[1:] for row in POSTS], ids=[row[0] for row in POSTS])
-def test_each_answer_to_a_post_has_its_meaning(given_answer: HttpResponse, means: type, code: ReasonCode | None) -> None:
+def test_each_answer_to_a_post_has_its_meaning(
+    given_answer: HttpResponse, means: type, code: ReasonCode | None
+) -> None:
     outcome = read_transfer(given_answer)
 
     assert type(outcome) is means
@@ -213,15 +217,37 @@ def test_an_impossible_amount_is_seen_so_that_it_cannot_pass_for_ours() -> None:
     assert outcome.seen.amount == Decimal("-12.50")
 
 
-SPEC_REASONS = (
-    "PAYEE_NOT_FOUND PAYER_NOT_FOUND NOT_ALLOWED NOT_ALLOWED_TARGET_ENVIRONMENT INVALID_CALLBACK_URL_HOST INVALID_CURRENCY "
-    "SERVICE_UNAVAILABLE INTERNAL_PROCESSING_ERROR NOT_ENOUGH_FUNDS PAYER_LIMIT_REACHED PAYEE_NOT_ALLOWED_TO_RECEIVE "
-    "PAYMENT_NOT_APPROVED RESOURCE_NOT_FOUND APPROVAL_REJECTED EXPIRED TRANSACTION_CANCELED RESOURCE_ALREADY_EXIST"
-).split()
-OTHER_REASONS = (
-    "COULD_NOT_PERFORM_TRANSACTION SENDER_ACCOUNT_NOT_ACTIVE PAYEE_LIMIT_REACHED TRANSACTION_NOT_FOUND VALIDATION_ERROR "
-    "LOW_BALANCE_OR_PAYEE_LIMIT_REACHED_OR_NOT_ALLOWED ONGOING PAYER_DELAYED PAYEE_DELAYED TRANSFER_TYPE_UNKNOWN"
-).split()
+SPEC_REASONS = [
+    "PAYEE_NOT_FOUND",
+    "PAYER_NOT_FOUND",
+    "NOT_ALLOWED",
+    "NOT_ALLOWED_TARGET_ENVIRONMENT",
+    "INVALID_CALLBACK_URL_HOST",
+    "INVALID_CURRENCY",
+    "SERVICE_UNAVAILABLE",
+    "INTERNAL_PROCESSING_ERROR",
+    "NOT_ENOUGH_FUNDS",
+    "PAYER_LIMIT_REACHED",
+    "PAYEE_NOT_ALLOWED_TO_RECEIVE",
+    "PAYMENT_NOT_APPROVED",
+    "RESOURCE_NOT_FOUND",
+    "APPROVAL_REJECTED",
+    "EXPIRED",
+    "TRANSACTION_CANCELED",
+    "RESOURCE_ALREADY_EXIST",
+]
+OTHER_REASONS = [
+    "COULD_NOT_PERFORM_TRANSACTION",
+    "SENDER_ACCOUNT_NOT_ACTIVE",
+    "PAYEE_LIMIT_REACHED",
+    "TRANSACTION_NOT_FOUND",
+    "VALIDATION_ERROR",
+    "LOW_BALANCE_OR_PAYEE_LIMIT_REACHED_OR_NOT_ALLOWED",
+    "ONGOING",
+    "PAYER_DELAYED",
+    "PAYEE_DELAYED",
+    "TRANSFER_TYPE_UNKNOWN",
+]
 
 
 def test_every_listed_reason_has_a_row() -> None:
@@ -269,7 +295,19 @@ def test_the_status_table_lets_two_words_end_a_payment() -> None:
 WORDS = st.sampled_from([*STATUSES, *REASONS, "login_failed", "subscription key", "po_abc", "12.50", "\ud800", ""])
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), WORDS, st.text(max_size=8))
 KEYS = st.sampled_from(
-    ["status", "reason", "code", "message", "statusCode", "error", "payee", "partyId", "amount", "currency", "externalId"]
+    [
+        "status",
+        "reason",
+        "code",
+        "message",
+        "statusCode",
+        "error",
+        "payee",
+        "partyId",
+        "amount",
+        "currency",
+        "externalId",
+    ]
 )
 JSON = st.recursive(
     LEAVES, lambda part: st.lists(part, max_size=3) | st.dictionaries(KEYS | st.text(max_size=4), part, max_size=6)
@@ -299,8 +337,8 @@ def texts(outcome: Submitted | Checked) -> list[str]:
 @given(ANSWERS)
 @example(answer(400, b"[" * 100_000))
 @example(answer(429, b"", retry_after="Mon, 99 Nov 99999 09:00:00 +9999"))
-def test_no_answer_to_a_post_breaks_reading_or_ends_a_payment_but_a_400(given_answer: HttpResponse) -> None:
-    """Whatever a gateway, a proxy or a firewall sends: it is read, storable, and an end only where the table says so."""
+def test_no_answer_to_a_post_ends_a_payment_but_a_400(given_answer: HttpResponse) -> None:
+    """Whatever a gateway, a proxy or a firewall sends: it is read, can be stored, and ends only by the table."""
     outcome = read_transfer(given_answer)
 
     assert isinstance(outcome, Final) == (given_answer.status == 400)

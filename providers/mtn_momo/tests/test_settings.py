@@ -76,6 +76,7 @@ def test_this_machine_may_play_a_live_target(url: str) -> None:
         ({"api_key": "clé"}, "characters other than ASCII"),
         ({"base_url": "http://sandbox.momodeveloper.mtn.com"}, "must start with https://"),
         ({"base_url": "http://127.0.0.1.example.org"}, "must start with https://"),
+        ({"base_url": "http://192.168.1.1:9400"}, "must start with https://"),
         ({"base_url": "ftp://127.0.0.1"}, "must start with https://"),
         ({"base_url": "https://user:pw@example.org"}, "must not hold a user or password"),
         ({"base_url": "https://example.org/disbursement"}, "must end after the host"),

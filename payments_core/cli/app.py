@@ -1,0 +1,125 @@
+"""The commands by name. Nothing here imports more than typer: what a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from payments_core.cli import control, demonstrate, emulator, exits, send, show, work
+from payments_core.cli.terminal import AsJson, LogJson, LogLevel, Reveal
+
+__all__ = ["app", "run"]
+
+
+class PluginGroup(TyperGroup):
+    """Our commands, and those of plugins: a plugin is found and imported only when its name is used."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return one of ours, or the group that the plugin of this name brings."""
+        ours = super().get_command(ctx, cmd_name)
+        return ours or _plugin_commands(cmd_name)
+
+
+def _plugin_commands(name: str) -> Any:
+    from payments_core.errors import PluginError
+    from payments_core.plugins import Plugins, found
+
+    named = [plugin for plugin in found() if plugin.name == name]
+    if not named:
+        return None
+    brought = Plugins(named).cli_commands(name)
+    if brought is None:
+        raise PluginError(
+            f"The plugin {name} ({named[0].distribution} {named[0].version}) brings no commands of its own.",
+            hint="Its accounts are paid with `payouts send`; `payouts --help` lists every command.",
+        )
+    if not isinstance(brought, typer.Typer):
+        raise PluginError(f"The plugin {name} must bring its commands as a typer.Typer.", hint="Mend or uninstall it.")
+    group = get_command(brought)
+    group.name = name
+    return group
+
+
+app = typer.Typer(
+    cls=PluginGroup,
+    name="payouts",
+    help="Pay money out to mobile wallets, exactly once.",
+    epilog="Exit codes: 0 done, 1 error, 2 usage, 3 the payout failed, 4 not known yet. Every command takes --json.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: rendering it with rich would cost more than everything else
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("payments-core"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", envvar="PAYOUTS_CONFIG", help="The configuration (default payouts.toml)."),
+    ] = None,
+    as_json: AsJson = False,
+    reveal: Reveal = False,
+    log_level: LogLevel = None,
+    log_json: LogJson = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Keep what stands before the command; the command adds what stands after it."""
+    context.obj = {
+        "config": config,
+        "as_json": as_json,
+        "reveal": reveal,
+        "log_level": log_level,
+        "log_json": log_json,
+    }
+
+
+for module in (send, show, work, control, emulator, demonstrate):
+    for name, body in module.COMMANDS.items():
+        app.command(name)(body)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code.
+
+    Args:
+        arguments: Of the command line; this process's when not given.
+
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character must not end a payment's report
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        code = get_command(app).main(given, prog_name="payouts", standalone_mode=False)
+    except Exception as error:  # noqa: BLE001 - click raises its own, of whichever copy typer carries
+        from payments_core.cli import problems
+
+        as_json = "--json" in given
+        if not hasattr(error, "format_message"):  # of a plugin's own group
+            problems.print_problem(problems.problem(error), as_json=as_json)
+            return exits.ERROR
+        if as_json:
+            told = {"code": "usage", "message": error.format_message(), "hint": "See `payouts --help`."}
+            problems.print_problem(told, as_json=True)
+        else:
+            error.show()  # type: ignore[attr-defined]
+        return int(getattr(error, "exit_code", exits.USAGE))
+    return code if isinstance(code, int) else exits.DONE

@@ -1,0 +1,181 @@
+"""``payouts pause``, ``unpause``, ``providers`` and ``doctor``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from payments_core.cli import exits
+from payments_core.cli.terminal import Terminal, command
+
+if TYPE_CHECKING:
+    from payments_core.provider import ProviderSpec
+    from payments_core.settings import Configuration
+
+__all__ = ["COMMANDS"]
+
+Account = Annotated[str | None, typer.Option(metavar="NAME", help="One account; every account when left out.")]
+
+
+@command
+def pause(
+    terminal: Terminal,
+    account: Account = None,
+    why: Annotated[str, typer.Option(help="For whoever finds the pause.")] = "",
+) -> int:
+    """Stop payments from one account, or all.
+
+    Every process obeys before its next payment; what is under way is still read.
+    """
+    from payments_core.cli import output
+    from payments_core.entries import Pause
+    from payments_core.events import EventName
+    from payments_core.logs import log
+    from payments_core.performer import utc_now
+
+    configuration = terminal.configuration()
+    _check_account(configuration, account)
+    told = why or "paused by a person"
+    with terminal.journal(configuration) as journal:  # an emergency stop must work where a secret is missing
+        journal.set_pause(Pause(account, utc_now(), told))
+        log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=told)
+    if terminal.as_json:
+        output.print_json({"account": account, "paused": True, "why": told})
+    else:
+        option = f" --account {account}" if account else ""
+        terminal.say(f"{_who(account)} paused: {told}. `payouts unpause{option}` ends it.")
+    return exits.DONE
+
+
+@command
+def unpause(terminal: Terminal, account: Account = None) -> int:
+    """End a pause of one account, or the one for all.
+
+    A block that the provider's refusal has caused is ended as well.
+    """
+    from payments_core.cli import output, words
+    from payments_core.events import EventName
+    from payments_core.logs import log
+
+    configuration = terminal.configuration()
+    _check_account(configuration, account)
+    with terminal.journal(configuration) as journal:
+        lifted = journal.lift_pause(account)
+        left = journal.pauses()
+        if lifted:
+            log(EventName.ACCOUNT_UNPAUSED, account=account)
+    if terminal.as_json:
+        output.print_json({"account": account, "lifted": lifted, "left": [found.account for found in left]})
+        return exits.DONE
+    terminal.say(f"{_who(account)} not paused any more." if lifted else "There was no such pause.")
+    for found in left:
+        terminal.say(f"Still in force: {words.lifting(found)}")
+    if lifted and not left:
+        terminal.say("`payouts resume` sends what waited.")
+    return exits.DONE
+
+
+def _who(account: str | None) -> str:
+    return f"The account {account} is" if account else "All accounts are"
+
+
+def _check_account(configuration: Configuration, account: str | None) -> None:
+    from payments_core.errors import UnknownAccount
+
+    if account is not None and account not in configuration.accounts:
+        raise UnknownAccount(
+            f"There is no account {account!r}; configured are: {', '.join(sorted(configuration.accounts)) or 'none'}.",
+            hint="Correct the name, or leave out --account to stop all.",
+        )
+
+
+@command
+def providers(
+    terminal: Terminal,
+    load: Annotated[bool, typer.Option("--load", help="Import them, and tell what they can do.")] = False,
+) -> int:
+    """List the installed plugins."""
+    from payments_core.cli import output
+    from payments_core.plugins import Plugins, found
+
+    installed = found()
+    shown = [
+        {
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "entry_point": plugin.entry_point.value,
+        }
+        for plugin in installed
+    ]
+    if not load:
+        if terminal.as_json:
+            output.print_json(shown)
+        elif not shown:
+            terminal.note("No plugin is installed. MTN MoMo comes with the distribution payments-mtn-momo.")
+        else:
+            output.print_table(tuple(shown[0]), [tuple(row.values()) for row in shown])
+        return exits.DONE
+    specs = list(Plugins(installed).providers().values())
+    if terminal.as_json:
+        output.print_json([_capable(spec) for spec in specs])
+        return exits.DONE
+    rows = [
+        (
+            spec.name,
+            spec.title,
+            ", ".join(sorted(spec.operations)),
+            ", ".join(sorted(spec.capabilities)),
+            f"payouts emulator {spec.name}" if spec.emulator else "",
+            spec.docs,
+        )
+        for spec in specs
+    ]
+    output.print_table(("provider", "title", "pays", "can", "emulator", "docs"), rows)
+    return exits.DONE
+
+
+def _capable(spec: ProviderSpec) -> dict[str, object]:
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "operations": sorted(map(str, spec.operations)),
+        "capabilities": sorted(map(str, spec.capabilities)),
+        "emulator": bool(spec.emulator),
+        "docs": spec.docs,
+    }
+
+
+@command
+def doctor(
+    terminal: Terminal,
+    init: Annotated[bool, typer.Option("--init", help="Write a new configuration, and never over one.")] = False,
+) -> int:
+    """Check that everything is ready to pay.
+
+    Looks at the configuration, secrets, the journal, pauses and each account's credentials; no money moves.
+    """
+    from payments_core.cli import checks, output
+
+    if init:
+        checks.write_configuration(terminal.config)
+        if terminal.as_json:
+            output.print_json({"written": str(terminal.config)})
+        else:
+            terminal.say(f"Wrote {terminal.config} with a namespace of its own; keep it as you keep the journal.")
+            terminal.say("Next: uncomment an account, say where its secrets are, and run `payouts doctor`.")
+        return exits.DONE
+    found = checks.examine(terminal.config)
+    is_well = all(check.level != "wrong" for check in found)
+    if terminal.as_json:
+        output.print_json({"ok": is_well, "checks": [check._asdict() for check in found]})
+    else:
+        for check in found:
+            terminal.say(f"{check.level:<5}  {check.what}: {check.says}")
+            if check.hint:
+                terminal.say(f"       {check.hint}")
+    return exits.DONE if is_well else exits.ERROR
+
+
+COMMANDS = {"pause": pause, "unpause": unpause, "providers": providers, "doctor": doctor}

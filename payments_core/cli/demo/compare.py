@@ -1,0 +1,107 @@
+"""The proof: the gateway's books against our journal, row by row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+__all__ = ["differences", "unaccounted"]
+
+# What the ledger calls an end, and what the journal must say of it then.
+_ENDS = {"SUCCESSFUL": "SUCCEEDED", "FAILED": "FAILED"}
+_OPEN = frozenset({"CREATED", "SENDING", "PENDING", "UNKNOWN", "REVIEW"})
+
+
+def differences(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Compare what a gateway has done with what the journal believes, and return every difference in words.
+
+    Args:
+        ledger: ``entries`` of ``GET /__emulator/ledger``.
+        payouts: Of ``payouts list --json --reveal``.
+
+    Returns:
+        Nothing when each payment belongs to one payout, all of it agrees, each payout that succeeded was credited
+        exactly once, no other was credited, and none is open any more.
+
+    """
+    return [*_of_payments(ledger, payouts), *_of_payouts(ledger, payouts), *_of_payees(ledger, payouts)]
+
+
+def _of_payments(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Start from what the gateway has done: nothing there may be unknown to us."""
+    owners: dict[str, list[Mapping[str, Any]]] = {}
+    for payout in payouts:
+        owners.setdefault(payout["references"].get("reference", ""), []).append(payout)
+    for entry in ledger:
+        reference = entry["reference"]
+        if entry["credits"] > 1:
+            yield f"{reference} was credited {entry['credits']} times"
+        owner = owners.get(reference, [])
+        if len(owner) != 1:
+            yield f"{reference} belongs to {len(owner)} payouts"
+            continue
+        payout = owner[0]
+        ours = {name: payout[name] for name in ("payee", "amount", "currency", "operation")}
+        ours["external_id"] = payout["references"].get("external_id")
+        for name, wanted in ours.items():
+            if entry[name] != wanted:
+                yield f"{payout['key']}: {name} is {_shown(name, entry[name])} there, {_shown(name, wanted)} here"
+        said = _ENDS.get(entry["state"])
+        if said is not None and said != payout["status"]:
+            yield f"{payout['key']} is {entry['state']} there, {payout['status']} here"
+        if entry["posts"] > payout["tries"]:
+            yield f"{payout['key']} arrived {entry['posts']} times there, {payout['tries']} tries are known here"
+
+
+def _of_payouts(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Start from what we believe: all of it must be in the gateway's books."""
+    credits_of = {entry["reference"]: entry["credits"] for entry in ledger}
+    for payout in payouts:
+        credited = credits_of.get(payout["references"].get("reference"), 0)
+        if payout["status"] in _OPEN:
+            yield f"{payout['key']} is still {payout['status']}"
+        elif payout["status"] == "SUCCEEDED" and credited != 1:
+            yield f"{payout['key']} SUCCEEDED here and was credited {credited} times there"
+        elif payout["status"] != "SUCCEEDED" and credited:
+            yield f"{payout['key']} is {payout['status']} here and was credited there"
+
+
+def _of_payees(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Nobody may have got more than the keys that name them."""
+    keys = Counter(payout["payee"] for payout in payouts)
+    credited: Counter[str] = Counter()
+    for entry in ledger:
+        credited[entry["payee"]] += entry["credits"]
+    for payee, times in credited.items():
+        if times > keys[payee]:
+            yield f"the payee {_shown('payee', payee)} was credited {times} times for {keys[payee]} keys"
+
+
+def _shown(name: str, value: Any) -> str:
+    from payments_core.masking import mask_number
+
+    return mask_number(str(value)) if name == "payee" else str(value)
+
+
+def unaccounted(rows: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the rows of a file that are neither a payout nor refused with a reason, and payouts of no row.
+
+    Args:
+        rows: Of ``payouts send --file … --json``.
+        payouts: Of ``payouts list --json``.
+
+    """
+    found = {payout["key"] for payout in payouts}
+    named = {row["key"] for row in rows if row["error"] is None}
+    lost = [
+        f"line {row['row']} is no payout and was not refused"
+        for row in rows
+        if row["error"] is None and row["key"] not in found
+    ]
+    refused = [
+        f"line {row['row']} was refused and is a payout all the same"
+        for row in rows
+        if row["error"] is not None and row["key"] in found - named
+    ]
+    return [*lost, *refused, *(f"{key} is in no row" for key in sorted(found - {row["key"] for row in rows}))]

@@ -1,0 +1,167 @@
+"""The story: pay, be killed, go on, compare."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from payments_core.cli import exits, output, words
+from payments_core.cli.demo.cast import Cast, Person
+from payments_core.cli.demo.compare import differences, unaccounted
+from payments_core.cli.demo.stage import PROVIDER, Stage
+from payments_core.cli.progress import spinner
+from payments_core.errors import SettingsError
+from payments_core.masking import mask_number
+from payments_core.payout import ReasonCode
+
+if TYPE_CHECKING:
+    from payments_core.cli.terminal import Terminal
+
+__all__ = ["tell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the story came to.
+
+    Args:
+        at_kill: How many payouts stood where when the paying process was killed.
+        rows: What became of each row of the file.
+        payouts: The journal.
+        ledger: The gateway's books.
+        found: Every difference.
+
+    """
+
+    at_kill: Mapping[str, int]
+    rows: Sequence[Mapping[str, Any]]
+    payouts: Sequence[Mapping[str, Any]]
+    ledger: Sequence[Mapping[str, Any]]
+    found: Sequence[str]
+
+
+def tell(terminal: Terminal, *, people: int, seed: int | None, keep: Path | None) -> int:
+    """Play it, print what happened, and return 0 only when nothing differs and nothing is open."""
+    started = time.monotonic()
+    drawn = secrets.randbelow(10**6) if seed is None else seed
+    cast = Cast.draw(people, drawn)
+    with _folder(keep) as folder:
+        ending = _play(terminal, cast, folder)
+        _report(terminal, cast, ending, seed=drawn, seconds=time.monotonic() - started)
+    return exits.ERROR if ending.found else exits.DONE
+
+
+@contextlib.contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="payouts-demo-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+        return
+    if (keep / "payouts.toml").exists():
+        raise SettingsError(f"{keep} holds a payouts.toml already.", hint="Name a new folder with --keep.")
+    keep.mkdir(parents=True, exist_ok=True)
+    yield keep
+
+
+def _play(terminal: Terminal, cast: Cast, folder: Path) -> Ending:
+    def say(text: str) -> None:
+        if not terminal.as_json:
+            print(text, flush=True)
+
+    with Stage(folder) as stage:
+        cast.write(folder / "people.csv")
+        stage.set_faults(cast.faults)
+        say(f"An emulator of {PROVIDER} serves at {stage.url}. It will lose answers, refuse, and be slow.")
+        say(f"people.csv: {len(cast.people)} people, one of them in two rows, one in a currency that is not paid here.")
+        say("\n$ payouts send --file people.csv")
+        killed = _pay_until_killed(terminal, stage, cast)
+        at_kill = _statuses(stage.listed())
+        said = f"killed with SIGKILL when the gateway had taken {len(stage.ledger())}" if killed else "ended unkilled"
+        say(f"  {said}; the journal says: {_in_words(at_kill)}")
+        say("\n$ payouts resume")
+        stage.advance(30)  # for the payee who takes half a minute
+        with spinner(terminal, "resuming"):
+            stage.settle(heard=lambda line: say(f"  {line}"))
+        say("\n$ payouts send --file people.csv     # the same file again, the same keys")
+        rows = stage.ask("send", "--file", "people.csv", "--reveal", "--wait", "5")
+        say(f"  {_in_words(_statuses(row for row in rows if row['error'] is None and row['same_as_row'] is None))}")
+        stage.settle(heard=lambda line: say(f"  {line}"))
+        payouts, ledger = stage.listed(), stage.ledger()
+    found = [] if killed else ["the paying process ended before it could be killed"]
+    return Ending(at_kill, rows, payouts, ledger, [*found, *differences(ledger, payouts), *unaccounted(rows, payouts)])
+
+
+def _statuses(payouts: Iterable[Mapping[str, Any]]) -> Mapping[str, int]:
+    return dict(Counter(payout["status"] for payout in payouts))
+
+
+def _in_words(statuses: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in statuses.items()) or "no payout"
+
+
+def _pay_until_killed(terminal: Terminal, stage: Stage, cast: Cast) -> bool:
+    with spinner(terminal, "paying") as show:
+
+        def is_time() -> bool:
+            taken = len(stage.ledger())
+            show(f"paying: the gateway has taken {taken} of {len(cast.people)}")
+            return taken >= cast.kill_at
+
+        return stage.kill_when(stage.start("send", "--file", "people.csv"), is_time)
+
+
+def _report(terminal: Terminal, cast: Cast, ending: Ending, *, seed: int, seconds: float) -> None:
+    refused = [row for row in ending.rows if row["error"] is not None]
+    paid = [payout for payout in ending.payouts if payout["status"] == "SUCCEEDED"]
+    failed = [payout for payout in ending.payouts if payout["status"] == "FAILED"]
+    still = len(ending.payouts) - len(paid) - len(failed)
+    if terminal.as_json:
+        output.print_json(
+            {
+                "seed": seed,
+                "people": len(cast.people),
+                "paid": len(paid),
+                "failed": len(failed),
+                "refused": len(refused),
+                "open": still,
+                "repeated_rows": sum(1 for row in ending.rows if row["same_as_row"] is not None),
+                "at_kill": dict(ending.at_kill),
+                "seconds": round(seconds, 1),
+                "differences": list(ending.found),
+                "payouts": [_masked(payout, reveal=terminal.reveal) for payout in ending.payouts],
+            }
+        )
+        return
+    print()
+    columns = ("who", "number", "amount", "trouble", "status", "why", "tries", "arrived", "credited")
+    output.print_table(columns, [_line(terminal, cast, person, ending) for person in cast.people])
+    print(f"\n{len(cast.people)} people: {len(paid)} paid exactly once, {len(failed)} failed at the gateway, ", end="")
+    print(f"{len(refused)} refused before sending, {still} open.")
+    print(f"{len(ending.found)} differences between the journal and the gateway's books. Seed {seed}, {seconds:.0f} s.")
+    for difference in ending.found:
+        print(f"DIFFERENCE: {difference}")
+
+
+def _masked(payout: Mapping[str, Any], *, reveal: bool) -> dict[str, Any]:
+    return {**payout, "payee": payout["payee"] if reveal else mask_number(payout["payee"])}
+
+
+def _line(terminal: Terminal, cast: Cast, person: Person, ending: Ending) -> Sequence[str]:
+    number = person.number if terminal.reveal else mask_number(person.number)
+    who = (person.name, number, f"{person.amount} {person.currency}", cast.trouble(person))
+    payout = next((one for one in ending.payouts if one["key"] == person.key), None)
+    if payout is None:
+        row = next((one for one in ending.rows if one["key"] == person.key), None)
+        why = row["error"]["message"] if row and row["error"] else "not in the journal"
+        return *who, "REFUSED", why, "0", "0", "0"
+    entry = next((one for one in ending.ledger if one["reference"] == payout["references"]["reference"]), None)
+    why = words.REASONS[ReasonCode(payout["reason"])] if payout["reason"] else ""
+    arrived, credited = (str(entry["posts"]), str(entry["credits"])) if entry else ("0", "0")
+    return *who, payout["status"], why, str(payout["tries"]), arrived, credited

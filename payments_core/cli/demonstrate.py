@@ -1,0 +1,32 @@
+"""``payouts demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from payments_core.cli.terminal import Terminal, command
+
+__all__ = ["COMMANDS"]
+
+
+@command
+def demo(
+    terminal: Terminal,
+    people: Annotated[int, typer.Option(min=20, max=400, help="How many are paid.")] = 25,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Repeats a run; drawn when left out.")] = None,
+    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Work in this folder and keep it.")] = None,
+) -> int:
+    """See people paid exactly once, whatever happens.
+
+    They are paid through a gateway that misbehaves, by a process that is killed in the middle; another goes on, and
+    the gateway's books are compared with the journal.
+    """
+    from payments_core.cli.demo.story import tell
+
+    return tell(terminal, people=people, seed=seed, keep=keep)
+
+
+COMMANDS = {"demo": demo}

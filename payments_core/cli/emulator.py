@@ -1,0 +1,119 @@
+"""``payouts emulator``: a provider's stand-in on this machine."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from payments_core.cli import exits
+from payments_core.cli.terminal import Terminal, command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from payments_core.provider import Emulator, ProviderSpec
+
+__all__ = ["COMMANDS"]
+
+Target = Annotated[str, typer.Option(metavar="NAME", help="The target environment it plays, such as mtnuganda.")]
+Seed = Annotated[int | None, typer.Option(metavar="N", help="Makes its faults strike alike in every run.")]
+
+
+@command
+def emulator(
+    terminal: Terminal,
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Such as mtn_momo.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On the loopback interface; 0 for any free one.")] = 9400,
+    write_config: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Write a payouts.toml that pays through it.")
+    ] = None,
+    target: Target = "",
+    seed: Seed = None,
+) -> int:
+    """Serve a stand-in for a provider's gateway.
+
+    It serves until Ctrl-C; no money moves.
+    """
+    from payments_core.plugins import Plugins
+
+    spec = Plugins().provider(provider)
+    stop = _stop_on_signals()
+    server = _start(spec, port, target)
+    try:
+        if seed is not None:
+            server.set_faults({"seed": seed})
+        accounts = _write(server, write_config, target) if write_config else ()
+        _tell(terminal, spec, server, write_config, accounts)
+        while not stop.wait(0.2):
+            pass
+    finally:
+        server.stop()
+    return exits.DONE
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _start(spec: ProviderSpec, port: int, target: str) -> Emulator:
+    from importlib import import_module
+
+    from payments_core.errors import SettingsError
+
+    if not spec.emulator:
+        raise SettingsError(f"The provider {spec.name} brings no emulator.", hint="`payouts providers --load` tells.")
+    module, _, name = spec.emulator.partition(":")
+    try:
+        server: Emulator = getattr(import_module(module), name)(port, **({"target": target} if target else {}))
+        server.start()
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"The emulator needs {error.name}, which is not installed.",
+            hint="Install the server extra: pip install 'payments-core[server]'.",
+        ) from None
+    except ValueError as error:
+        raise SettingsError(f"The emulator of {spec.name} refuses: {error}") from None
+    except OSError as error:
+        raise SettingsError(
+            f"The emulator cannot listen on port {port}: {error.strerror}.",
+            hint="Stop what uses the port, or take another: --port 0 takes any free one.",
+        ) from None
+    return server
+
+
+def _write(server: Emulator, path: Path, target: str) -> Sequence[str]:
+    from payments_core.errors import SettingsError
+
+    try:
+        return server.write_config(path, target=target)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _tell(terminal: Terminal, spec: ProviderSpec, server: Emulator, path: Path | None, accounts: Sequence[str]) -> None:
+    import json
+
+    if terminal.as_json:  # on one line, so that whoever starts it can read it while it serves
+        told = {"provider": spec.name, "url": server.url, "accounts": list(accounts)}
+        print(json.dumps({**told, "config": str(path) if path else None}), flush=True)
+        return
+    terminal.say(f"{spec.title}: an emulator listens at {server.url}; no money moves.")
+    if path is None:
+        terminal.say("Nothing is configured to pay through it: start it with --write-config payouts.toml.")
+    else:
+        terminal.say(f"{path} pays through it, from {', '.join(accounts)}. In another terminal:")
+        option = "" if str(path) == "payouts.toml" else f" --config {path}"
+        terminal.say(f"  payouts send --key test-1 --to +256772123456 --amount 5 --wait 10{option}")
+        terminal.say(f"  payouts list{option}")
+    terminal.say(f"What it has paid: {server.url}/__emulator/ledger. Ctrl-C ends it.")
+    print(end="", flush=True)
+
+
+COMMANDS = {"emulator": emulator}

@@ -1,0 +1,202 @@
+"""Reading a file of people: one row, one payout. Everything wrong in it is found before the first one is paid."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from payments_core.client.setup import choose, known
+from payments_core.errors import InvalidPayout, JournalError, KeyReused, PaymentsError
+from payments_core.money import Money
+from payments_core.payout import Operation, Order, Payee
+from payments_core.performer import Office
+from payments_core.provider import Validates
+
+__all__ = ["COLUMNS", "People", "Row", "check", "currency_of", "read_file"]
+
+COLUMNS = ("key", "to", "amount", "currency", "account", "note")
+_REQUIRED = ("key", "to", "amount")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the file.
+
+    Args:
+        line: Where it begins in the file, the header being line 1.
+        key: As written.
+        order: What it asks for; None when it cannot be understood.
+        account: The account it is paid from, where one is named.
+        error: Why it is refused; None when it can be paid.
+        same_as: The line of an earlier row with the same key and content: both are one payout.
+
+    """
+
+    line: int
+    key: str
+    order: Order | None = None
+    account: str | None = None
+    error: PaymentsError | None = None
+    same_as: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """A file that was read.
+
+    Args:
+        cells: Per row: its line, and its cells by our names of the columns.
+        ignored: Columns nobody asked for.
+
+    """
+
+    cells: Sequence[tuple[int, Mapping[str, str] | None]] = field(repr=False)
+    ignored: Sequence[str] = ()
+
+
+def read_file(path: Path, names: Mapping[str, str]) -> People:
+    """Read a CSV file: UTF-8, with or without BOM, with a header; commas, semicolons or tabs.
+
+    Args:
+        path: The file.
+        names: What the file calls our columns.
+
+    Raises:
+        InvalidPayout: The file itself is unusable; nothing of it is paid.
+
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise InvalidPayout(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InvalidPayout(f"{path} is not UTF-8.", hint="Save it as CSV UTF-8.") from None
+    head = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=head.count)  # spreadsheets in half the world write semicolons
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        rows = list(_rows(reader))
+    except csv.Error as error:
+        raise InvalidPayout(f"{path}, line {reader.line_num}: {error}.", hint="Mend the quotes of this line.") from None
+    if not rows:
+        raise InvalidPayout(f"{path} is empty.", hint=f"The first line names the columns: {','.join(COLUMNS)}.")
+    header = [name.strip() for name in rows[0][1]]
+    _check_header(path, header, names)
+    ours = {theirs: own for own, theirs in names.items()}
+    cells = [
+        (
+            line,
+            None
+            if len(row) > len(header)
+            else {ours[name]: cell.strip() for name, cell in zip(header, row, strict=False) if name in ours},
+        )
+        for line, row in rows[1:]
+    ]
+    return People(cells, [name for name in header if name and name not in ours])
+
+
+def _rows(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    line = 1
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            yield line, row
+        line = reader.line_num + 1  # type: ignore[attr-defined]  # a row may span several lines
+
+
+def _check_header(path: Path, header: Sequence[str], names: Mapping[str, str]) -> None:
+    missing = [names[own] for own in _REQUIRED if names[own] not in header]
+    if missing:
+        raise InvalidPayout(
+            f"{path}, line 1: the header has no column {', '.join(missing)}; it has {', '.join(header) or 'none'}.",
+            hint="The first line names the columns; --key-column, --to-column and so on say what yours are called.",
+        )
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise InvalidPayout(f"{path}, line 1: the column {', '.join(twice)} stands there twice.", hint="Keep one.")
+
+
+def check(people: People, office: Office, *, account: str | None, operation: str, currency: str | None) -> list[Row]:
+    """Check every row as far as it can be without sending anything.
+
+    Args:
+        people: The file.
+        office: The accounts and the journal.
+        account: For rows that name none.
+        operation: For every row.
+        currency: For rows that name none; the account's when None.
+
+    """
+    first: dict[str, Row] = {}
+    rows = []
+    for line, cells in people.cells:
+        row = _read(line, cells, office, account=account, operation=operation, currency=currency)
+        earlier = first.get(row.key)
+        if earlier is None:
+            first[row.key] = row
+        elif row.order is not None:
+            row = _again(row, earlier)
+        rows.append(row)
+    return rows
+
+
+def _read(
+    line: int,
+    cells: Mapping[str, str] | None,
+    office: Office,
+    *,
+    account: str | None,
+    operation: str,
+    currency: str | None,
+) -> Row:
+    if cells is None:
+        return Row(line, "", error=InvalidPayout("The row has more fields than the header.", hint="Quote commas."))
+    key = cells.get("key", "")
+    named = cells.get("account") or account
+    order = None
+    try:
+        money = Money(cells.get("amount", ""), cells.get("currency") or currency or currency_of(office, named))
+        order = Order(key, Payee.msisdn(cells.get("to", "")), money, Operation(operation), cells.get("note", ""))
+        known_row = known(office, order, named)
+        if known_row is None:
+            provider = choose(office, order, named).provider
+            if isinstance(provider, Validates):
+                provider.validate(order)
+    except JournalError:  # not the row's fault
+        raise
+    except PaymentsError as error:
+        return Row(line, key, order, named, error)
+    return Row(line, key, order, named)
+
+
+def _again(row: Row, earlier: Row) -> Row:
+    """A key that stood in the file before: the same payout, or a mistake."""
+    same = earlier.order is not None and row.order is not None and earlier.order.fingerprint == row.order.fingerprint
+    if same and earlier.account == row.account:
+        return Row(row.line, row.key, row.order, row.account, earlier.error, same_as=earlier.line)
+    error = KeyReused(
+        f"Lines {earlier.line} and {row.line} have the key {row.key!r} and are not the same payment.",
+        hint=f"One key is one payment: give line {row.line} a key of its own, or remove it.",
+    )
+    return Row(row.line, row.key, row.order, row.account, error)
+
+
+def currency_of(office: Office, account: str | None) -> str:
+    """Return the currency of an account, or the one all accounts share.
+
+    Raises:
+        UnknownAccount: It is not configured.
+        InvalidPayout: No account is named, and they pay in several currencies.
+
+    """
+    if account is not None:
+        return office.account(account).settings.currency
+    currencies = sorted({one.settings.currency for one in office.accounts.values()})
+    if len(currencies) != 1:
+        raise InvalidPayout(
+            f"No currency is given, and the accounts pay in {', '.join(currencies) or 'none'}.",
+            hint="Give --currency, or the account to pay from.",
+        )
+    return currencies[0]

@@ -1,0 +1,58 @@
+"""What the command line says when something is wrong: what happened, and what to do next; never a secret."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import typer
+
+from payments_core.cli import exits
+from payments_core.errors import PaymentsError, PayoutInterrupted
+from payments_core.masking import scrub
+
+if TYPE_CHECKING:
+    from payments_core.cli.terminal import Terminal
+
+__all__ = ["print_problem", "problem", "tell", "tell_interrupted"]
+
+_SAFE = "What was accepted is in the journal: sending the same key again is safe, and `payouts resume` goes on."
+
+
+def problem(error: Exception) -> dict[str, str]:
+    """Return an error as code, message and hint; of a foreign error only its kind and scrubbed text."""
+    if isinstance(error, PaymentsError):
+        return {"code": error.code, "message": error.message, "hint": error.hint}
+    return {
+        "code": "unexpected_error",
+        "message": f"{type(error).__name__}: {scrub(str(error)) or 'no message'}",
+        "hint": "Nothing is lost: the same key is safe. Run again with --log-level DEBUG to see where it happened.",
+    }
+
+
+def tell(error: Exception, terminal: Terminal) -> int:
+    """Print an error and return the exit code."""
+    print_problem(problem(error), as_json=terminal.as_json)
+    if terminal.log_level == "DEBUG" and not isinstance(error, PaymentsError):
+        for place in traceback.extract_tb(error.__traceback__):  # places only, no values and no text
+            print(f"  {place.filename}:{place.lineno} in {place.name}", file=sys.stderr)
+    return exits.NOT_KNOWN if isinstance(error, PayoutInterrupted) else exits.ERROR
+
+
+def tell_interrupted(terminal: Terminal) -> None:
+    """Print what is safe after Ctrl-C or SIGTERM."""
+    told = {"code": "interrupted", "message": "Stopped before it was finished.", "hint": _SAFE}
+    print_problem(told, as_json=terminal.as_json)
+
+
+def print_problem(told: dict[str, str], *, as_json: bool) -> None:
+    """Print a problem on standard error."""
+    if as_json:
+        print(json.dumps({"error": told}), file=sys.stderr, flush=True)
+        return
+    typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo(told["message"], err=True)
+    if told["hint"]:
+        typer.echo(f"  {told['hint']}", err=True)

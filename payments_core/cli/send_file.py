@@ -1,0 +1,193 @@
+"""Paying everybody in a file: checked whole, then sent side by side, then told row by row."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from payments_core.cli import exits, output, people, problems, words
+from payments_core.cli.people import Row
+from payments_core.cli.progress import bar
+from payments_core.client import AsyncPayoutClient
+from payments_core.entries import Pause
+from payments_core.errors import InvalidPayout, JournalError, PaymentsError, PayoutInterrupted
+from payments_core.payout import Payout, PayoutStatus
+from payments_core.performer import Office, utc_now
+
+if TYPE_CHECKING:
+    from payments_core.cli.terminal import Terminal
+
+__all__ = ["send_file"]
+
+# More rows than the wire takes at once, so that it never idles; each account's `max_in_flight` is the limit.
+_AT_ONCE = 64
+_MOST_TOLD = 20
+End: TypeAlias = Payout | PaymentsError
+T = TypeVar("T")
+
+
+def send_file(
+    terminal: Terminal,
+    office: Office,
+    *,
+    path: Path,
+    names: Mapping[str, str],
+    account: str | None,
+    currency: str | None,
+    operation: str,
+    wait_s: float,
+    all_or_nothing: bool,
+) -> int:
+    """Pay every row of a file that can be paid, and return the exit code.
+
+    A refused row does not stop the others unless ``all_or_nothing`` is set.
+    """
+    try:
+        read = people.read_file(path, names)
+        if read.ignored:
+            terminal.note(f"Not used: the columns {', '.join(read.ignored)}.")
+        rows = people.check(read, office, account=account, operation=operation, currency=currency)
+        refused = [row for row in rows if row.error is not None]
+        if refused and all_or_nothing:
+            raise _none_paid(path, refused)
+    except BaseException:
+        office.journal.close()
+        raise
+    to_pay = [row for row in rows if row.error is None and row.same_as is None]
+    ended, pauses = asyncio.run(_pay(terminal, office, to_pay, wait_s=wait_s))
+    results = [(row, row.error or ended[row.same_as or row.line]) for row in rows]
+    if terminal.as_json:
+        output.print_json([_shown(row, end, reveal=terminal.reveal) for row, end in results])
+    else:
+        _print_rows(terminal, results)
+        terminal.say(_summary(results, pauses))
+    return exits.worst(_exit_code(end) for _, end in results)
+
+
+def _none_paid(path: Path, refused: Sequence[Row]) -> PaymentsError:
+    told = "; ".join(f"line {row.line}: {row.error.message}" for row in refused[:_MOST_TOLD] if row.error)
+    more = f"; and {len(refused) - _MOST_TOLD} more" if len(refused) > _MOST_TOLD else ""
+    return InvalidPayout(
+        f"{len(refused)} rows of {path} cannot be paid, so nothing was sent: {told}{more}",
+        hint="Mend them, or leave out --all-or-nothing to pay the others.",
+    )
+
+
+async def _pay(
+    terminal: Terminal, office: Office, rows: Sequence[Row], *, wait_s: float
+) -> tuple[Mapping[int, End], tuple[Pause, ...]]:
+    """Send every row, then wait for those that are open; what each line ended with, and the pauses in force."""
+    ended: dict[int, End] = {}
+    async with AsyncPayoutClient(office) as client:
+
+        async def send(row: Row) -> None:
+            try:
+                ended[row.line] = await _send(client, row)
+            except PaymentsError as error:
+                ended[row.line] = error
+
+        await _side_by_side(terminal, "Sending", rows, send)
+        until = time.monotonic() + wait_s
+
+        async def wait(payout: tuple[int, Payout]) -> None:
+            line, found = payout
+            ended[line] = await client.wait(found.id, timeout_s=max(until - time.monotonic(), 0.0))
+
+        if wait_s:
+            waiting = [(line, end) for line, end in ended.items() if isinstance(end, Payout) and not end.is_final]
+            await _side_by_side(terminal, "Waiting", waiting, wait)
+        return ended, client.pauses()
+
+
+async def _send(client: AsyncPayoutClient, row: Row) -> Payout:
+    order = row.order
+    assert order is not None  # noqa: S101 - only rows that were understood are sent
+    return await client.send(
+        key=order.key,
+        payee=order.payee,
+        amount=order.amount,
+        account=row.account,
+        operation=order.operation,
+        note=order.note,
+    )
+
+
+async def _side_by_side(
+    terminal: Terminal, text: str, items: Iterable[T], work: Callable[[T], Awaitable[None]]
+) -> None:
+    todo = deque(items)
+    with bar(terminal, text, len(todo)) as step:
+
+        async def worker() -> None:
+            while todo:
+                await work(todo.popleft())
+                step()
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(_AT_ONCE, len(todo))):
+                    group.create_task(worker())
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+
+
+def _exit_code(end: End) -> int:
+    if isinstance(end, Payout):
+        return exits.of(end.status)
+    if isinstance(end, PayoutInterrupted):
+        return exits.NOT_KNOWN
+    return exits.ERROR if isinstance(end, JournalError) else exits.FAILED
+
+
+def _shown(row: Row, end: End, *, reveal: bool) -> dict[str, Any]:
+    """Return a row's JSON: the payout's fields (null where there is no payout), its line, and what refused it."""
+    if isinstance(end, Payout):
+        return {**output.record(end, reveal=reveal), "row": row.line, "same_as_row": row.same_as, "error": None}
+    order = row.order
+    asked = {
+        "key": row.key or None,
+        "account": row.account,
+        "operation": str(order.operation) if order else None,
+        "payee": (order.payee.value if reveal else order.payee.masked) if order else None,
+        "amount": order.amount.text if order else None,
+        "currency": str(order.amount.currency) if order else None,
+    }
+    empty = dict.fromkeys(output.FIELDS)
+    return {**empty, **asked, "row": row.line, "same_as_row": row.same_as, "error": problems.problem(end)}
+
+
+def _print_rows(terminal: Terminal, results: Sequence[tuple[Row, End]]) -> None:
+    now, lines = utc_now(), []
+    for row, end in results:
+        also = f"same payout as line {row.same_as}" if row.same_as else ""
+        if isinstance(end, Payout):
+            key, payee, amount, account, status, why, tries, _, found = output.payout_line(
+                end, reveal=terminal.reveal, now=now
+            )
+            lines.append((str(row.line), key, payee, amount, account, status, also or why, tries, found))
+        else:
+            asked = _shown(row, end, reveal=terminal.reveal)
+            amount = f"{asked['amount']} {asked['currency']}" if asked["amount"] else ""
+            why = f"{end.message} {end.hint}".strip()
+            lines.append(
+                (str(row.line), row.key, asked["payee"] or "", amount, row.account or "", "REFUSED", why, "", "")
+            )
+    output.print_table(("line", "key", "payee", "amount", "account", "status", "why", "tries", "id"), lines)
+
+
+def _summary(results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> str:
+    ends = [end for row, end in results if row.same_as is None]
+    counted = Counter(str(end.status) if isinstance(end, Payout) else "REFUSED" for end in ends)
+    again = sum(1 for row, _ in results if row.same_as is not None)
+    parts = ", ".join(f"{count} {status}" for status, count in sorted(counted.items(), key=lambda one: -one[1]))
+    lines = [f"{len(results)} rows: {parts or 'nothing to pay'}" + (f", {again} repeated" if again else "") + "."]
+    open_ones = [end for end in ends if isinstance(end, Payout) and not end.is_final]
+    stopped = {words.pause_of(end.account, pauses) for end in open_ones if end.status is PayoutStatus.CREATED}
+    lines += [f"Nothing is lost: {words.lifting(pause)}" for pause in stopped if pause]
+    if open_ones:
+        lines.append("`payouts resume` goes on with the open ones; sending the same file again pays nobody twice.")
+    return "\n".join(lines)

@@ -1,0 +1,80 @@
+"""``payouts show`` and ``payouts list``: looking needs the journal only, no secret and no plugin."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from payments_core.cli import exits
+from payments_core.cli.terminal import Terminal, command
+
+__all__ = ["COMMANDS"]
+
+
+@command
+def show(
+    terminal: Terminal,
+    payout: Annotated[str, typer.Argument(metavar="ID|KEY", help="The payout's id or its key.")],
+) -> int:
+    """Show one payout and its history."""
+    from payments_core.cli import output
+    from payments_core.client.setup import row_of
+    from payments_core.performer import utc_now
+
+    with terminal.journal() as journal:
+        row = row_of(journal, payout)
+        found, pauses = row.view(journal.history(row.id)), journal.pauses()
+    if terminal.as_json:
+        output.print_json(output.record(found, reveal=terminal.reveal, history=True))
+        return exits.of(found.status)
+    terminal.say(output.details(found, pauses, reveal=terminal.reveal, now=utc_now()))
+    terminal.say()
+    output.print_table(
+        ("no", "at (UTC)", "event", "status", "tries", "decided by", "evidence"),
+        [
+            (
+                str(entry.seq),
+                f"{entry.at:%Y-%m-%d %H:%M:%S.%f}"[:-3],
+                entry.event,
+                str(entry.status),
+                str(entry.tries),
+                entry.decided_by,
+                ", ".join(f"{name}={value}" for name, value in entry.evidence.items()),
+            )
+            for entry in found.history
+        ],
+    )
+    return exits.of(found.status)
+
+
+@command
+def list_(
+    terminal: Terminal,
+    status: Annotated[str | None, typer.Option(help="Only payouts in this status, such as UNKNOWN.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only payouts from this account.")] = None,
+) -> int:
+    """List every payout, oldest first."""
+    from payments_core.cli import output
+    from payments_core.payout import PayoutStatus
+    from payments_core.performer import utc_now
+
+    wanted = None
+    if status is not None:
+        if status.upper() not in set(PayoutStatus):
+            raise typer.BadParameter(f"{status!r} is no status; there are {', '.join(PayoutStatus)}.")
+        wanted = PayoutStatus(status.upper())
+    with terminal.journal() as journal:
+        found = [row.view() for row in journal.rows(status=wanted, account=account)]
+    if terminal.as_json:
+        output.print_json([output.record(payout, reveal=terminal.reveal) for payout in found])
+        return exits.DONE
+    if not found:
+        terminal.note("No payout yet." if wanted is None and account is None else "No such payout.")
+        return exits.DONE
+    now = utc_now()
+    output.print_table(output.COLUMNS, [output.payout_line(p, reveal=terminal.reveal, now=now) for p in found])
+    return exits.DONE
+
+
+COMMANDS = {"show": show, "list": list_}

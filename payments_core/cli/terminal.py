@@ -1,0 +1,197 @@
+"""One call of the command line: its common options, its exit code, and what it says when something goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NamedTuple, ParamSpec, get_type_hints
+
+import typer
+
+from payments_core.cli import exits
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from payments_core.client import PayoutClient
+    from payments_core.entries import Journal
+    from payments_core.settings import Configuration
+
+__all__ = ["COMMON", "Terminal", "command"]
+
+P = ParamSpec("P")
+
+_CONFIG = "payouts.toml"
+_LEVEL = "WARNING"
+
+
+class Terminal(NamedTuple):
+    """How one call was asked to behave.
+
+    Args:
+        config: Path of payouts.toml.
+        as_json: Print JSON for machines.
+        reveal: Print complete numbers.
+        log_level: Lowest level of events on standard error.
+        log_json: Events as JSON.
+
+    """
+
+    config: Path = Path(_CONFIG)
+    as_json: bool = False
+    reveal: bool = False
+    log_level: str = _LEVEL
+    log_json: bool = False
+
+    @classmethod
+    def asked(cls, root: Mapping[str, Any], own: Mapping[str, Any]) -> Terminal:
+        """Put together what stood before the command and what stood after it; the latter wins."""
+        return cls(
+            config=own["config"] or root.get("config") or Path(_CONFIG),
+            as_json=own["as_json"] or bool(root.get("as_json")),
+            reveal=own["reveal"] or bool(root.get("reveal")),
+            log_level=(own["log_level"] or root.get("log_level") or _LEVEL).upper(),
+            log_json=own["log_json"] or bool(root.get("log_json")),
+        )
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a person watches standard error: only then is progress shown."""
+        return sys.stderr.isatty() and not self.as_json
+
+    def say(self, text: str = "") -> None:
+        """Print a result for a person."""
+        print(text, flush=True)
+
+    def note(self, text: str) -> None:
+        """Print beside the result, where it disturbs no pipe."""
+        print(text, file=sys.stderr, flush=True)
+
+    def configuration(self) -> Configuration:
+        """Read the configuration."""
+        from payments_core import settings
+
+        return settings.load(self.config)
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator[PayoutClient]:
+        """Open a client for a block."""
+        from payments_core.client import PayoutClient
+
+        with PayoutClient.from_config(self.config) as client:
+            yield client
+
+    @contextlib.contextmanager
+    def journal(self, read: Configuration | None = None) -> Iterator[Journal]:
+        """Open the journal alone: looking and stopping must work where a secret or a plugin is missing."""
+        from payments_core.journal import open_journal
+        from payments_core.performer import utc_now
+
+        configuration = read or self.configuration()
+        root = configuration.path.resolve().parent
+        journal = open_journal(configuration.journal, namespace=configuration.namespace, root=root, clock=utc_now)
+        with contextlib.closing(journal):
+            yield journal
+
+
+Config = Annotated[
+    Path | None, typer.Option("--config", help=f"The configuration (default {_CONFIG}).", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; errors as JSON on standard error.")]
+Reveal = Annotated[bool, typer.Option("--reveal", help="Print complete numbers instead of masked ones.")]
+LogLevel = Annotated[
+    str | None,
+    typer.Option("--log-level", help=f"DEBUG, INFO, WARNING or ERROR (default {_LEVEL}).", show_default=False),
+]
+LogJson = Annotated[bool, typer.Option("--log-json", help="Events on standard error as JSON, one a line.")]
+
+COMMON: Mapping[str, tuple[Any, Any]] = {
+    "config": (Config, None),
+    "as_json": (AsJson, False),
+    "reveal": (Reveal, False),
+    "log_level": (LogLevel, None),
+    "log_json": (LogJson, False),
+}
+
+
+def command(body: Callable[Concatenate[Terminal, P], int]) -> Callable[..., None]:
+    """Make a command of a function that takes a terminal first and returns the exit code.
+
+    The common options are added to its own, so that they are understood after the command as well as before it.
+    """
+    hints = get_type_hints(body, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in list(inspect.signature(body).parameters.items())[1:]
+    ]
+    common = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in COMMON.items()
+    ]
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+
+    @functools.wraps(body)
+    def call(*, context: typer.Context, **given: Any) -> None:
+        asked = {name: given.pop(name) for name in COMMON}
+        terminal = Terminal.asked(context.obj or {}, asked)
+        raise typer.Exit(_carry_out(terminal, functools.partial(body, terminal, **given)))
+
+    del call.__wrapped__  # typer must see the signature below, not the body's
+    call.__signature__ = inspect.Signature([*own, context, *common])  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, context, *common)}
+    return call
+
+
+def _carry_out(terminal: Terminal, body: Callable[[], int]) -> int:
+    from payments_core.cli import problems
+
+    stopped_by: list[int] = []
+    try:
+        with _terminated_like_interrupted(stopped_by):
+            _configure_logs(terminal)
+            code = body()
+            sys.stdout.flush()
+            return code
+    except (typer.Exit, typer.BadParameter):
+        raise
+    except KeyboardInterrupt:
+        problems.tell_interrupted(terminal)
+        return exits.TERMINATED if stopped_by else exits.INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.ERROR
+    except Exception as error:  # noqa: BLE001 - the last place where it can be said in a person's words
+        return problems.tell(error, terminal)
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted(stopped_by: list[int]) -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does: flows are closed, the journal is closed."""
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        stopped_by.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _configure_logs(terminal: Terminal) -> None:
+    if terminal.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+        raise typer.BadParameter(f"{terminal.log_level} is no level; write DEBUG, INFO, WARNING or ERROR.")
+    from payments_core import logs
+
+    logs.configure(style="json" if terminal.log_json else "console", level=terminal.log_level)

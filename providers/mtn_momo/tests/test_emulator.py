@@ -1,0 +1,459 @@
+"""The emulator over real sockets: every fault as a client meets it, the routes that steer it, the files it writes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import stat
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from payments_core.errors import SettingsError
+from payments_core.settings import load, read_account
+from payments_mtn_momo import MtnMomoSettings
+from payments_mtn_momo.emulator import MtnMomoEmulator
+from payments_mtn_momo.emulator.faults import FAULTS, BadFaults
+
+BODY = {
+    "amount": "5",
+    "currency": "EUR",
+    "externalId": "po_x",
+    "payee": {"partyIdType": "MSISDN", "partyId": "46733123499"},
+}
+TRANSFER = "/disbursement/v1_0/transfer"
+
+
+class Caller(httpx.Client):
+    """A client with the emulator's credentials."""
+
+    def __init__(self, emulator: MtnMomoEmulator, *, timeout_s: float = 5) -> None:
+        super().__init__(base_url=emulator.url, timeout=timeout_s, trust_env=False)
+        self.held = emulator.credentials
+        self.headers.update(
+            {
+                "Ocp-Apim-Subscription-Key": self.held.subscription_key,
+                "X-Target-Environment": emulator.target,
+            }
+        )
+
+    def token(self) -> httpx.Response:
+        return self.post("/disbursement/token/", auth=(self.held.api_user, self.held.api_key))
+
+    def login(self) -> None:
+        self.headers["Authorization"] = f"Bearer {self.token().json()['access_token']}"
+
+    def pay(self, reference: str, payee: str = "46733123499") -> httpx.Response:
+        body = BODY | {"payee": {"partyIdType": "MSISDN", "partyId": payee}}
+        return self.post(TRANSFER, json=body, headers={"X-Reference-Id": reference})
+
+    def read(self, reference: str) -> httpx.Response:
+        return self.get(f"{TRANSFER}/{reference}")
+
+
+@pytest.fixture
+def caller(emulator: MtnMomoEmulator) -> Iterator[Caller]:
+    with Caller(emulator) as client:
+        client.login()
+        yield client
+
+
+@pytest.fixture
+def reference() -> str:
+    return str(uuid.uuid4())
+
+
+def entry(emulator: MtnMomoEmulator, reference: str) -> dict[str, Any]:
+    [found] = [dict(row) for row in emulator.ledger() if row["reference"] == reference] or [{}]
+    return found
+
+
+def test_a_payment_travels_and_shows_in_the_ledger(caller: Caller, emulator: MtnMomoEmulator, reference: str) -> None:
+    taken = caller.pay(reference)
+    read = caller.read(reference)
+
+    assert (taken.status_code, taken.content, taken.headers["content-length"]) == (202, b"", "0")
+    assert read.json()["status"] == "SUCCESSFUL"
+    assert read.headers["content-type"] == "application/json;charset=utf-8"
+    assert len(read.headers.get_list("date")) == 1
+    assert "server" not in read.headers
+    rows = httpx.get(f"{emulator.url}/__emulator/ledger", trust_env=False).json()["entries"]
+    assert [row for row in rows if row["reference"] == reference] == [
+        {
+            "reference": reference,
+            "operation": "transfer",
+            "payee": "46733123499",
+            "amount": "5",
+            "currency": "EUR",
+            "external_id": "po_x",
+            "state": "SUCCESSFUL",
+            "reason": None,
+            "posts": 1,
+            "credits": 1,
+        }
+    ]
+    assert rows == emulator.ledger()
+
+
+# What a client meets under each fault: the POST's status or the exception, the read's status, the credits.
+RESET = httpx.ReadError
+MET: list[tuple[str, Any, int | type[Exception], int, int]] = [
+    ("answer_lost_after_acceptance", {"next": 1}, RESET, 200, 1),
+    ("answer_lost_before_acceptance", {"next": 1}, RESET, 404, 0),
+    ("reset_mid_body", {"next": 1}, RESET, 200, 1),
+    ("slow_s", 0.3, 202, 200, 1),
+    ("status_429", True, 429, 404, 0),
+    ("status_503", True, 503, 404, 0),
+    ("status_500", {"code": "NOT_ALLOWED"}, 500, 404, 0),
+    ("waf_page", True, 403, 404, 0),
+    ("invisible_s", 60, 202, 404, 1),
+    ("stuck_pending", True, 202, 200, 0),
+    ("token_slow_s", 0.3, 202, 200, 1),
+    ("token_refused", {"next": 1}, 401, 401, 0),
+    ("writes_forbidden", True, 403, 404, 0),
+]
+
+
+def test_every_fault_is_met_below() -> None:
+    assert {row[0] for row in MET} | {"outage_s"} == set(FAULTS)
+
+
+@pytest.mark.parametrize(("name", "form", "post", "read", "credited"), MET, ids=[row[0] for row in MET])
+def test_each_fault_over_a_socket(
+    caller: Caller,
+    emulator: MtnMomoEmulator,
+    reference: str,
+    name: str,
+    form: Any,
+    post: int | type[Exception],
+    read: int,
+    credited: int,
+) -> None:
+    set_over_http = caller.post("/__emulator/faults", json={name: form})
+    assert set_over_http.json() == {"faults": {name: form}}
+
+    started = time.monotonic()
+    if isinstance(post, int):
+        assert caller.pay(reference).status_code == post
+    else:
+        with pytest.raises(post):
+            caller.pay(reference)
+    took_s = time.monotonic() - started
+
+    assert took_s >= (0.3 if name == "slow_s" else 0)
+    assert caller.read(reference).status_code == read
+    assert entry(emulator, reference).get("credits", 0) == credited
+
+
+def test_a_token_comes_late(caller: Caller, emulator: MtnMomoEmulator) -> None:
+    emulator.set_faults({"token_slow_s": 0.3})
+    started = time.monotonic()
+
+    assert caller.token().status_code == 200
+    assert time.monotonic() - started >= 0.3
+
+
+def test_an_outage_ends_when_the_clock_says_so(caller: Caller, emulator: MtnMomoEmulator, reference: str) -> None:
+    emulator.set_faults({"outage_s": 600})
+    with pytest.raises(RESET):
+        caller.pay(reference)
+    with pytest.raises(RESET):
+        caller.read(reference)
+    with pytest.raises(RESET):
+        caller.token()
+    advanced = httpx.post(f"{emulator.url}/__emulator/clock", json={"advance_s": 600}, trust_env=False)
+
+    assert advanced.status_code == 200  # the steering routes work on through an outage
+    assert caller.pay(reference).status_code == 202
+
+
+def raw_request(emulator: MtnMomoEmulator, reference: str, token: str, *, missing: int = 0) -> bytes:
+    """Write a payment's request by hand; ``missing`` bytes are promised and not there."""
+    body = json.dumps(BODY)
+    head = (
+        f"POST {TRANSFER} HTTP/1.1\r\nHost: emulator\r\n"
+        f"Authorization: Bearer {token}\r\nX-Reference-Id: {reference}\r\n"
+        f"Ocp-Apim-Subscription-Key: {emulator.credentials.subscription_key}\r\nX-Target-Environment: sandbox\r\n"
+        f"Content-Length: {len(body) + missing}\r\n\r\n"
+    )
+    return (head + body).encode()
+
+
+def raw_post(emulator: MtnMomoEmulator, reference: str, token: str) -> tuple[bytes, str]:
+    """Send a payment by hand; return what came back and how the connection ended."""
+    port = int(emulator.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+        sock.sendall(raw_request(emulator, reference, token))
+        got = b""
+        while True:
+            try:
+                part = sock.recv(4096)
+            except ConnectionResetError:
+                return got, "reset"
+            if not part:
+                return got, "end"
+            got += part
+
+
+@pytest.mark.parametrize("name", ["answer_lost_after_acceptance", "answer_lost_before_acceptance"])
+def test_a_lost_answer_is_a_reset_without_a_byte_and_without_noise(
+    caller: Caller, emulator: MtnMomoEmulator, reference: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    emulator.set_faults({name: True})
+
+    assert raw_post(emulator, reference, caller.headers["Authorization"].split()[1]) == (b"", "reset")
+    caller.get("/__emulator/")  # by now the server is done with the other request
+    assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == []
+
+
+def test_an_empty_answer_is_cut_in_its_head(caller: Caller, emulator: MtnMomoEmulator, reference: str) -> None:
+    emulator.set_faults({"reset_mid_body": True})
+
+    got, ended = raw_post(emulator, reference, caller.headers["Authorization"].split()[1])
+    assert got.startswith(b"HTTP/1.1 202 Accepted\r\n")
+    assert b"\r\n\r\n" not in got
+    assert ended == "reset"
+
+
+def test_an_answer_with_a_body_is_cut_in_its_body(caller: Caller, emulator: MtnMomoEmulator, reference: str) -> None:
+    caller.pay(reference)
+    emulator.set_faults({"reset_mid_body": {"on": "get"}})
+
+    with caller.stream("GET", f"{TRANSFER}/{reference}") as response:
+        assert response.status_code == 200
+        with pytest.raises(httpx.ReadError):
+            response.read()
+
+
+def test_a_wrong_fault_is_a_400_with_the_names(caller: Caller) -> None:
+    refused = caller.post("/__emulator/faults", json={"anser_lost": 1})
+
+    assert refused.status_code == 400
+    assert "anser_lost" in refused.json()["error"]
+    assert refused.json()["names"] == list(FAULTS)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7"])
+@pytest.mark.parametrize("route", ["faults", "clock"])
+def test_what_is_no_object_is_a_400(caller: Caller, route: str, body: bytes) -> None:
+    assert caller.post(f"/__emulator/{route}", content=body).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"advance_s": -1}, {"advance_s": "1"}, {"advance_s": True}, {"advance_s": 1, "x": 1}]
+)
+def test_the_clock_takes_a_step_forward_only(caller: Caller, told: dict[str, Any]) -> None:
+    assert caller.post("/__emulator/clock", json=told).status_code == 400
+
+
+def test_the_clock_moves_tokens_and_delayed_payments(caller: Caller, emulator: MtnMomoEmulator, reference: str) -> None:
+    caller.pay(reference, "46733123454")
+    before = emulator.now
+    assert (caller.read(reference).json()["status"], entry(emulator, reference)["credits"]) == ("CREATED", 0)
+
+    told = caller.post("/__emulator/clock", json={"advance_s": 2}).json()
+    assert timedelta(seconds=2) <= datetime.fromisoformat(told["now"]) - before < timedelta(seconds=4)
+    assert (caller.read(reference).json()["status"], entry(emulator, reference)["credits"]) == ("SUCCESSFUL", 1)
+    emulator.advance(3600)
+    assert caller.read(reference).status_code == 401
+
+
+def test_it_says_what_it_is(caller: Caller) -> None:
+    told = caller.get("/__emulator/").json()
+
+    assert "No money moves" in told["what"]
+    assert list(told["fault_names"]) == list(FAULTS)
+
+
+def test_a_hundred_callers_of_one_reference_pay_once(emulator: MtnMomoEmulator, reference: str) -> None:
+    """A hundred connections at once: one is taken, the others are duplicates, one credit."""
+    together = threading.Barrier(100)
+
+    def pay(caller: Caller) -> int:
+        together.wait(10)
+        return caller.pay(reference).status_code
+
+    callers = [Caller(emulator, timeout_s=10) for _ in range(100)]
+    callers[0].login()
+    for caller in callers:
+        caller.headers["Authorization"] = callers[0].headers["Authorization"]
+    with ThreadPoolExecutor(100) as pool:
+        answers = list(pool.map(pay, callers))
+    for caller in callers:
+        caller.close()
+
+    assert sorted(answers) == [202, *[409] * 99]
+    assert (entry(emulator, reference)["posts"], entry(emulator, reference)["credits"]) == (100, 1)
+
+
+def test_two_callers_are_served_side_by_side(emulator: MtnMomoEmulator, caller: Caller) -> None:
+    """A slow answer to one keeps nobody else waiting."""
+    emulator.set_faults({"slow_s": {"payee": "46733123498", "value": 0.5}})
+    slow, quick = str(uuid.uuid4()), str(uuid.uuid4())
+    with Caller(emulator) as other, ThreadPoolExecutor(1) as pool:
+        other.headers["Authorization"] = caller.headers["Authorization"]
+        waiting = pool.submit(other.pay, slow, "46733123498")
+        while not entry(emulator, slow):
+            time.sleep(0.005)
+        assert caller.pay(quick).status_code == 202
+        assert not waiting.done()
+        assert waiting.result().status_code == 202
+
+
+def test_stopping_waits_for_nobody_and_logs_nothing(caplog: pytest.LogCaptureFixture, reference: str) -> None:
+    caplog.set_level(logging.WARNING)
+    emulator = MtnMomoEmulator(faults={"slow_s": 60})
+    emulator.start()
+    with Caller(emulator) as caller, ThreadPoolExecutor(1) as pool:
+        caller.login()
+        waiting = pool.submit(caller.pay, reference)
+        while not emulator.ledger():
+            time.sleep(0.005)
+        started = time.monotonic()
+        emulator.stop()
+        assert time.monotonic() - started < 2
+        with pytest.raises(httpx.TransportError):
+            waiting.result()
+    emulator.stop()
+
+    assert [row["credits"] for row in emulator.ledger()] == [1]
+    assert [record for record in caplog.records if record.name != "asyncio" or record.levelno > logging.WARNING] == []
+
+
+def test_half_a_request_is_not_carried_out(caller: Caller, emulator: MtnMomoEmulator, reference: str) -> None:
+    port = int(emulator.url.rpartition(":")[2])
+    token = caller.headers["Authorization"].split()[1]
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+        sock.sendall(raw_request(emulator, reference, token, missing=1))
+    for _ in range(5):
+        assert caller.read(reference).status_code == 404
+
+
+def test_it_listens_on_this_machine_only() -> None:
+    with pytest.raises(ValueError, match="loopback"):
+        MtnMomoEmulator(host="0.0.0.0")  # noqa: S104 - must be refused
+    with pytest.raises(ValueError, match="no target"):
+        MtnMomoEmulator(target="mtnatlantis")
+    with pytest.raises(BadFaults):
+        MtnMomoEmulator(faults={"x": 1})
+
+
+def test_a_taken_port_is_an_error_at_once(emulator: MtnMomoEmulator) -> None:
+    with pytest.raises(OSError, match="in use"):
+        MtnMomoEmulator(port=int(emulator.url.rpartition(":")[2])).start()
+
+
+# --- the configuration it writes ----------------------------------------------------------------------------------
+
+
+def resolver(folder: Path) -> Callable[[str], SecretStr]:
+    def resolve(reference: str) -> SecretStr:
+        assert reference.startswith("file:")
+        return SecretStr((folder / reference.removeprefix("file:")).read_text("utf-8"))
+
+    return resolve
+
+
+def account(path: Path, name: str) -> MtnMomoSettings:
+    return read_account(MtnMomoSettings, name, load(path).accounts[name], resolve_secret=resolver(path.parent))
+
+
+@pytest.mark.parametrize(("target", "name"), [("", "mtn-sandbox"), ("mtnuganda", "mtn-uganda")])
+def test_the_configuration_pays_through_it(
+    emulator: MtnMomoEmulator, tmp_path: Path, reference: str, target: str, name: str
+) -> None:
+    path = tmp_path / "payouts.toml"
+
+    assert emulator.write_config(path, target=target) == (name,)
+    settings = account(path, name)
+    assert settings.is_rehearsal
+    assert settings.base_url == emulator.url
+    assert settings.target_environment == (target or "sandbox")
+    assert not emulator.config_reused
+    body = BODY | {"currency": settings.currency}
+    with Caller(emulator) as caller:
+        caller.login()
+        headers = {"X-Reference-Id": reference, "X-Target-Environment": settings.target_environment}
+        assert caller.post(TRANSFER, json=body, headers=headers).status_code == 202
+    assert len(load(path).namespace) == 32
+    assert load(path).journal == "sqlite:///payouts.db"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file modes")
+def test_secrets_are_readable_by_their_owner_alone(emulator: MtnMomoEmulator, tmp_path: Path) -> None:
+    """Whatever the umask: the folder is 0700, each file 0600, and no secret stands in the configuration."""
+    before = os.umask(0)
+    try:
+        emulator.write_config(tmp_path / "payouts.toml")
+    finally:
+        os.umask(before)
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "secrets").iterdir()}
+    assert modes == {"emulator-mtn-sandbox-api-key": 0o600, "emulator-mtn-sandbox-subscription-key": 0o600}
+    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
+    written = (tmp_path / "payouts.toml").read_text("utf-8")
+    assert emulator.credentials.api_key not in written
+    assert emulator.credentials.subscription_key not in written
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["payouts.toml", "secrets"]
+
+
+def test_a_restart_over_its_own_file_serves_the_same_credentials(tmp_path: Path, reference: str) -> None:
+    """The same journal works on: file and namespace are kept, the new process takes the old credentials."""
+    path = tmp_path / "payouts.toml"
+    with MtnMomoEmulator() as first:
+        first.write_config(path)
+        written, port = path.read_text("utf-8"), int(first.url.rpartition(":")[2])
+    with MtnMomoEmulator(port) as second:
+        assert second.write_config(path) == ("mtn-sandbox",)
+        assert second.config_reused
+        assert path.read_text("utf-8") == written
+        assert second.credentials == first.credentials
+        with Caller(second) as caller:
+            caller.login()
+            assert caller.pay(reference).status_code == 202
+
+
+def test_another_configuration_is_never_overwritten(emulator: MtnMomoEmulator, tmp_path: Path) -> None:
+    path = tmp_path / "payouts.toml"
+    with MtnMomoEmulator() as other:
+        other.write_config(path)
+    written = path.read_text("utf-8")
+
+    with pytest.raises(SettingsError, match="Start the emulator on that port"):
+        emulator.write_config(path)
+    with pytest.raises(SettingsError, match="has no account mtn-uganda"):
+        emulator.write_config(path, target="mtnuganda")
+    (tmp_path / "other.toml").write_text("[installation]\n", "utf-8")
+    with pytest.raises(SettingsError):
+        emulator.write_config(tmp_path / "other.toml")
+    assert path.read_text("utf-8") == written
+    emulator.write_config(path, overwrite=True)
+    assert account(path, "mtn-sandbox").base_url == emulator.url
+
+
+def test_lost_secrets_are_said(emulator: MtnMomoEmulator, tmp_path: Path) -> None:
+    path = tmp_path / "payouts.toml"
+    emulator.write_config(path)
+    (tmp_path / "secrets" / "emulator-mtn-sandbox-api-key").unlink()
+
+    with pytest.raises(SettingsError, match=r"the api_key of \[accounts.mtn-sandbox\] cannot be read"):
+        emulator.write_config(path)
+
+
+def test_an_emulator_without_an_address_cannot_write(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="Start the emulator first"):
+        MtnMomoEmulator().write_config(tmp_path / "payouts.toml")
+    MtnMomoEmulator(9400).write_config(tmp_path / "payouts.toml")
+    assert account(tmp_path / "payouts.toml", "mtn-sandbox").base_url == "http://127.0.0.1:9400"

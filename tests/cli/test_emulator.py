@@ -1,0 +1,85 @@
+"""`payouts emulator`: a gateway in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Call = Callable[..., Any]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_it_is_told_to_stop_and_leaves_with_0(
+    start: Call, payouts: Call, folder: Path, number: signal.Signals
+) -> None:
+    process: subprocess.Popen[str] = start(
+        "emulator", "mtn_momo", "--port", "0", "--write-config", "payouts.toml", "--target", "mtnuganda", "--json"
+    )
+    assert process.stdout is not None
+    told = json.loads(process.stdout.readline())
+    sent = payouts("send", "--key", "wages-1", "--to", "+256700199887", "--amount", "5", "--wait", "10")
+    with urllib.request.urlopen(f"{told['url']}/__emulator/ledger", timeout=10) as answer:
+        entries = json.load(answer)["entries"]
+
+    process.send_signal(number)
+    _, said = process.communicate(timeout=10)
+
+    assert (told["accounts"], told["config"]) == (["mtn-uganda"], "payouts.toml")
+    assert sent.code == 0
+    assert [entry["credits"] for entry in entries] == [1]
+    assert (process.returncode, said) == (0, "")
+
+
+def test_it_says_where_it_listens_and_what_to_try_next(start: Call) -> None:
+    process = start("emulator", "mtn_momo", "--port", "0", "--write-config", "my.toml", "--seed", "7")
+
+    lines = [process.stdout.readline() for _ in range(5)]
+    process.send_signal(signal.SIGINT)
+
+    assert "an emulator listens at http://127.0.0.1:" in lines[0]
+    assert "my.toml pays through it, from mtn-sandbox" in lines[1]
+    assert "payouts send --key test-1" in lines[2]
+    assert "--config my.toml" in lines[2]
+    assert "/__emulator/ledger" in lines[4]
+
+
+def test_a_taken_port_says_what_to_do(payouts: Call) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ran = payouts("emulator", "mtn_momo", "--port", str(taken.getsockname()[1]), "--json")
+
+    assert ran.code == 1
+    assert "--port 0 takes any free one" in ran.error["hint"]
+
+
+def test_another_target_is_refused_with_the_ones_there_are(payouts: Call) -> None:
+    ran = payouts("emulator", "mtn_momo", "--port", "0", "--target", "atlantis", "--json")
+
+    assert (ran.code, "sandbox, mtnuganda" in ran.error["message"]) == (1, True)
+
+
+def test_a_provider_that_is_not_installed_is_named(payouts: Call) -> None:
+    assert payouts("emulator", "mpesa", "--json").error["code"] == "provider_not_installed"
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+def test_without_the_server_extra_it_names_what_to_install(folder: Path, missing: str) -> None:
+    program = f"import sys; sys.modules[{missing!r}] = None\nfrom payments_core.cli import main\nmain()"
+
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", program, "emulator", "mtn_momo", "--port", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 1
+    assert "pip install 'payments-core[server]'" in ran.stderr

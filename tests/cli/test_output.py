@@ -1,0 +1,101 @@
+"""The words of the command line: total tables, and advice that fits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from payments_core.cli import exits, output, words
+from payments_core.cli.problems import problem, tell
+from payments_core.cli.terminal import Terminal
+from payments_core.entries import Pause
+from payments_core.errors import PayoutInterrupted
+from payments_core.money import Money
+from payments_core.payout import Operation, Payee, Payout, PayoutStatus, Reason, ReasonCode
+
+AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+
+
+def payout(status: PayoutStatus, **changed: object) -> Payout:
+    given = {
+        "id": "po_1",
+        "key": "wages-1",
+        "account": "mtn-uganda",
+        "operation": Operation.TRANSFER,
+        "payee": Payee.msisdn("+256700199887"),
+        "amount": Money("25000.50", "UGX"),
+        "status": status,
+        "reason": None,
+        "references": {},
+        "attempt": 1,
+        "tries": 0,
+        "may_have_been_sent": False,
+        "created_at": AT,
+        "updated_at": AT,
+    }
+    return Payout(**(given | changed))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", PayoutStatus)
+def test_every_status_has_words_and_an_exit_code(status: PayoutStatus) -> None:
+    assert words.STATUSES[status]
+    expected = {PayoutStatus.SUCCEEDED: 0, PayoutStatus.FAILED: 3, PayoutStatus.CANCELLED: 3, PayoutStatus.REVERSED: 3}
+    assert exits.of(status) == expected.get(status, 4)
+
+
+@pytest.mark.parametrize("code", ReasonCode)
+def test_every_reason_has_words(code: ReasonCode) -> None:
+    assert words.why(Reason(code, "ITS_CODE")).endswith(" (ITS_CODE)")
+
+
+@pytest.mark.parametrize("status", [one for one in PayoutStatus if not one.is_final])
+def test_whatever_is_open_comes_with_advice_that_never_says_pay_again(status: PayoutStatus) -> None:
+    advice = words.advice(payout(status))
+
+    assert advice
+    assert "new key" not in advice
+
+
+def test_a_failure_that_may_still_be_contradicted_is_not_to_be_paid_again_at_once() -> None:
+    settling = payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.EXPIRED, settling_h=24))
+
+    assert "Wait 24 hours" in words.advice(settling)
+    assert "Wait" not in words.advice(payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED)))
+
+
+def test_the_pause_of_a_person_counts_before_a_block() -> None:
+    block = Pause("mtn-uganda", AT, "credentials", by="blocked", probe_at=AT + timedelta(seconds=300))
+    person = Pause(None, AT, "payday moved")
+
+    assert words.pause_of("mtn-uganda", [block, person]) is person
+    assert words.pause_of("mtn-uganda", [block]) is block
+    assert words.pause_of("mtn-ghana", [block]) is None
+    assert "the payment that tries at 2026-11-02 09:05:00 UTC" in words.lifting(block)
+
+
+def test_amounts_are_plain_decimal_text() -> None:
+    shown = output.record(payout(PayoutStatus.CREATED), reveal=False)
+
+    assert (shown["amount"], shown["currency"]) == ("25000.5", "UGX")
+    assert tuple(shown) == output.FIELDS
+
+
+def test_control_characters_from_outside_do_not_reach_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_table(("why",), [("\x1b[2Jgone",)])
+
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_an_interruption_after_the_record_is_not_known_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    error = PayoutInterrupted("The disk is full.", payout_id="po_1", key="wages-1", may_have_been_sent=True)
+
+    assert tell(error, Terminal()) == exits.NOT_KNOWN
+    assert "It may have been sent" in capsys.readouterr().err
+
+
+def test_foreign_errors_are_scrubbed() -> None:
+    told = problem(ValueError("no wallet for +256700199887"))
+
+    assert told["code"] == "unexpected_error"
+    assert "256700199887" not in told["message"]

@@ -1,0 +1,255 @@
+"""send, show, list, wait and resume: what they print, and what they leave with."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payments_mtn_momo.emulator import MtnMomoEmulator
+
+NUMBER = "256700199887"
+FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
+FIELDS += ["attempt", "tries"]
+Call = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("gateway")
+
+
+def test_a_payout_that_is_waited_for_ends_paid_and_leaves_with_0(pay: Call, gateway: MtnMomoEmulator) -> None:
+    ran = pay("wages-1", "--wait", "10", "--note", "November wages", "--json")
+
+    assert (ran.code, ran.json["status"]) == (0, "SUCCEEDED")
+    reference = ran.json["references"]["reference"]
+    assert [entry["credits"] for entry in gateway.ledger() if entry["reference"] == reference] == [1]
+
+
+def test_a_payout_that_the_provider_still_has_leaves_with_4_and_says_how_to_ask_again(pay: Call) -> None:
+    ran = pay("wages-1")
+
+    assert ran.code == 4
+    assert "PENDING" in ran.out
+    assert "payouts wait wages-1" in ran.out
+
+
+def test_a_payout_that_failed_leaves_with_3_and_says_why_in_words(pay: Call) -> None:
+    ran = pay("wages-1", "--wait", "10", to="46733123457")
+
+    assert ran.code == 3
+    assert "the number has no wallet (PAYEE_NOT_FOUND)" in ran.out
+    assert "No money moved" in ran.out
+
+
+def test_the_same_command_again_pays_nobody_twice(pay: Call, gateway: MtnMomoEmulator) -> None:
+    first, second = pay("wages-1", "--json"), pay("wages-1", "--json", "--wait", "10")
+
+    assert first.json["references"]["reference"] == second.json["references"]["reference"]
+    rows = [one for one in gateway.ledger() if one["reference"] == first.json["references"]["reference"]]
+    assert [(row["posts"], row["credits"]) for row in rows] == [(1, 1)]
+
+
+def test_list_as_json_is_one_array_of_exactly_these_fields(pay: Call, payouts: Call) -> None:
+    pay("wages-1", "--wait", "10")
+    pay("wages-2", to="46733123457")
+
+    shown = payouts("list", "--json").json
+
+    assert [list(one) for one in shown] == [FIELDS, FIELDS]
+    first = shown[0]
+    assert set(first.pop("references")) == {"reference", "external_id", "financial_transaction_id"}
+    assert first.pop("id").startswith("po_")
+    assert first == {
+        "key": "wages-1",
+        "account": "mtn-uganda",
+        "operation": "transfer",
+        "payee": "256******887",
+        "amount": "25000",
+        "currency": "UGX",
+        "status": "SUCCEEDED",
+        "reason": None,
+        "attempt": 1,
+        "tries": 1,
+    }
+
+
+def test_show_as_json_is_the_same_with_the_history(pay: Call, payouts: Call) -> None:
+    pay("wages-1", to="46733123457", amount="5")
+    payouts("wait", "wages-1")
+
+    shown = payouts("show", "wages-1", "--json").json
+
+    assert list(shown) == [*FIELDS, "history"]
+    assert shown["reason"] == "payee_not_found"
+    assert [entry["event"] for entry in shown["history"]] == [
+        "payout.created",
+        "payout.sending",
+        "payout.pending",
+        "payout.failed",
+    ]
+    last = shown["history"][-1]
+    assert list(last) == ["seq", "at", "event", "status", "attempt", "tries", "decided_by", "evidence"]
+    assert (last["seq"], last["status"], last["decided_by"]) == (4, "FAILED", "read")
+    assert last["at"].endswith("+00:00")
+
+
+def test_show_takes_the_id_as_well_as_the_key(pay: Call, payouts: Call) -> None:
+    found = pay("wages-1", "--json").json
+
+    assert payouts("show", found["id"], "--json").json["key"] == "wages-1"
+
+
+def test_list_keeps_to_a_status_and_an_account(pay: Call, payouts: Call) -> None:
+    pay("wages-1", "--wait", "10")
+    pay("wages-2", "--wait", "10", to="46733123457")
+
+    assert [one["key"] for one in payouts("list", "--status", "failed", "--json").json] == ["wages-2"]
+    assert len(payouts("list", "--account", "mtn-uganda", "--json").json) == 2
+    assert payouts("list", "--account", "elsewhere", "--json").json == []
+
+
+def test_an_empty_journal_lists_nothing_and_says_so_beside_the_result(payouts: Call) -> None:
+    assert payouts("list", "--json").json == []
+    ran = payouts("list")
+    assert (ran.code, ran.out, ran.err) == (0, "", "No payout yet.\n")
+
+
+def test_a_plain_table_is_never_cut_however_narrow_the_terminal(
+    pay: Call, payouts: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    key = "wages-" + "x" * 150
+    found = pay(key, "--json").json
+
+    lines = payouts("list").out.splitlines()
+
+    assert len(lines) == 2
+    assert key in lines[1]
+    assert found["id"] in lines[1]
+
+
+def test_wait_goes_on_until_the_end(pay: Call, payouts: Call) -> None:
+    pay("wages-1", to="46733123454")
+
+    ran = payouts("wait", "wages-1", "--timeout", "20")
+
+    assert ran.code == 0
+    assert "the money is there" in ran.out
+
+
+def test_wait_gives_up_in_time_and_leaves_with_4(pay: Call, payouts: Call) -> None:
+    pay("wages-1", to="46733123453")
+
+    assert payouts("wait", "wages-1", "--timeout", "0.3", "--json").code == 4
+
+
+def test_resume_tells_each_change_and_leaves_with_0_when_nothing_is_open(pay: Call, payouts: Call) -> None:
+    pay("wages-1")
+    pay("wages-2", to="46733123457")
+
+    ran = payouts("resume")
+
+    assert ran.code == 0
+    assert "wages-1  PENDING -> SUCCEEDED" in ran.out
+    assert "wages-2  PENDING -> FAILED: the number has no wallet (PAYEE_NOT_FOUND)" in ran.out
+    assert ran.out.endswith("Nothing is open.\n")
+
+
+def test_resume_says_what_is_left_and_when_it_is_due(pay: Call, payouts: Call) -> None:
+    pay("wages-1", to="46733123453")
+
+    ran = payouts("resume", "--timeout", "0")
+
+    assert ran.code == 4
+    assert "1 still open; run `payouts resume` again when the next is due, 20" in ran.out
+
+
+def test_resume_as_json_counts_and_lists_what_changed(pay: Call, payouts: Call) -> None:
+    pay("wages-1")
+
+    shown = payouts("resume", "--json").json
+
+    assert list(shown) == ["steps", "open", "held", "review", "next_at", "changed"]
+    assert [shown[name] for name in ("open", "held", "review", "next_at")] == [0, 0, 0, None]
+    assert [(one["key"], one["status"]) for one in shown["changed"]] == [("wages-1", "SUCCEEDED")]
+
+
+def test_options_are_understood_before_and_after_the_command(pay: Call, payouts: Call, config: Path) -> None:
+    pay("wages-1")
+    config.rename("elsewhere.toml")
+
+    before = payouts("--config", "elsewhere.toml", "--json", "--reveal", "list")
+    after = payouts("list", "--config", "elsewhere.toml", "--json", "--reveal")
+
+    assert before.json == after.json
+    assert before.json[0]["payee"] == NUMBER
+
+
+def test_the_configuration_can_be_named_by_the_environment(
+    pay: Call, payouts: Call, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay("wages-1")
+    monkeypatch.setenv("PAYOUTS_CONFIG", str(config.rename("elsewhere.toml")))
+
+    assert len(payouts("list", "--json").json) == 1
+
+
+def test_numbers_are_masked_everywhere_unless_asked_for(pay: Call, payouts: Call, folder: Path) -> None:
+    people = f"key,to,amount\nwages-3,+{NUMBER},5\nwages-4,+{NUMBER},0.5\nwages-5,{NUMBER}99999,1\n"
+    (folder / "people.csv").write_text(people, "utf-8")
+    ran = [
+        pay("wages-1", "--log-level", "DEBUG"),
+        pay("wages-1", amount="7"),
+        pay("wages-2", "--json", "--wait", "5", "--log-level", "DEBUG", "--log-json"),
+        pay("wages-6", to=f"{NUMBER}99999"),
+        payouts("send", "--file", "people.csv", "--log-level", "DEBUG"),
+        payouts("send", "--file", "people.csv", "--json"),
+        payouts("show", "wages-1"),
+        payouts("list"),
+        payouts("resume", "--log-level", "DEBUG"),
+        payouts("resume", "--json"),
+    ]
+
+    assert [one for one in ran if NUMBER in one.out + one.err] == []
+    assert "payout.sending" in ran[0].err, "the control: events were printed"
+    assert NUMBER in payouts("list", "--reveal").out
+    assert NUMBER in payouts("send", "--file", "people.csv", "--json", "--reveal").out
+
+
+def test_events_go_to_standard_error_as_asked_and_output_stays_clean(pay: Call) -> None:
+    ran = pay("wages-1", "--json", "--log-level", "INFO", "--log-json")
+
+    assert ran.json["key"] == "wages-1"
+    assert all(line.startswith("{") for line in ran.err.splitlines())
+    assert '"payout.created"' in ran.err
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_send_says_what_is_safe_and_resumes(
+    start: Call, payouts: Call, gateway: MtnMomoEmulator, number: signal.Signals, code: int
+) -> None:
+    gateway.set_faults({"slow_s": {"value": 2.5}})
+    before = len(gateway.ledger())
+    process: subprocess.Popen[str] = start("send", "--key", "wages-1", "--to", f"+{NUMBER}", "--amount", "5")
+    _until(lambda: len(gateway.ledger()) > before)
+
+    process.send_signal(number)
+    out, said = process.communicate(timeout=10)
+
+    assert (process.returncode, out) == (code, "")
+    assert said == (
+        "Error: Stopped before it was finished.\n  What was accepted is in the journal: sending the same key again is "
+        "safe, and `payouts resume` goes on.\n"
+    )
+    assert payouts("list", "--json").json[0]["status"] == "SENDING"
+
+
+def _until(is_so: Callable[[], bool], *, within_s: float = 10.0) -> None:
+    end = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)

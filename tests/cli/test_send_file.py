@@ -1,0 +1,182 @@
+"""A file of people: checked whole, paid side by side, told row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payments_mtn_momo.emulator import MtnMomoEmulator
+
+NUMBERS = [f"2567721{n:05}" for n in range(40)]
+FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
+FIELDS += ["attempt", "tries", "row", "same_as_row", "error"]
+Call = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("gateway")
+
+
+@pytest.fixture
+def send(payouts: Call, folder: Path) -> Call:
+    def call(text: str | bytes, *more: str) -> Any:
+        raw = text.encode() if isinstance(text, str) else text
+        (folder / "people.csv").write_bytes(raw)
+        return payouts("send", "--file", "people.csv", *more)
+
+    return call
+
+
+def test_everybody_in_the_file_is_paid_once(send: Call, gateway: MtnMomoEmulator) -> None:
+    rows = [f"wages-{n},+{number},{100 + n},UGX,mtn-uganda,Wages" for n, number in enumerate(NUMBERS)]
+    text = "\n".join(["key,to,amount,currency,account,note", *rows])
+
+    ran = send(text, "--wait", "15", "--json")
+    again = send(text, "--json")
+
+    assert (ran.code, again.code) == (0, 0)
+    assert {row["status"] for row in again.json} == {"SUCCEEDED"}
+    assert [row["row"] for row in ran.json] == list(range(2, 42))
+    paid = {row["references"]["reference"] for row in ran.json}
+    entries = [entry for entry in gateway.ledger() if entry["reference"] in paid]
+    assert sorted((e["payee"], e["posts"], e["credits"]) for e in entries) == [(number, 1, 1) for number in NUMBERS]
+
+
+def test_a_refused_row_is_named_by_its_line_and_stops_nobody_else(send: Call) -> None:
+    text = f"""key,to,amount,currency
+wages-1,+{NUMBERS[0]},5,UGX
+wages-2,0772123456,5,UGX
+wages-3,+{NUMBERS[2]},5.5,UGX
+wages-4,+{NUMBERS[3]},5,EUR
+wages-5,+{NUMBERS[4]},five,UGX
+,+{NUMBERS[5]},5,UGX
+wages-7,+{NUMBERS[6]},5,UGX,more,cells
+wages-8,+{NUMBERS[7]},5,UGX
+"""
+    ran = send(text, "--wait", "10", "--json")
+
+    assert ran.code == 3
+    assert {row["row"]: row["error"]["code"] for row in ran.json if row["error"]} == {
+        3: "invalid_payee",
+        4: "invalid_amount",
+        5: "invalid_currency",
+        6: "invalid_amount",
+        7: "invalid_payout",
+        8: "invalid_payout",
+    }
+    assert [row["key"] for row in ran.json if row["status"] == "SUCCEEDED"] == ["wages-1", "wages-8"]
+
+
+def test_every_row_has_the_same_fields_as_json(send: Call) -> None:
+    ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},0\n", "--json")
+
+    assert [list(row) for row in ran.json] == [FIELDS, FIELDS]
+    refused = ran.json[1]
+    assert (refused["id"], refused["status"], refused["references"], refused["tries"]) == (None, None, None, None)
+    assert list(refused["error"]) == ["code", "message", "hint"]
+
+
+def test_the_table_says_refused_with_the_reason_and_the_summary_counts(send: Call) -> None:
+    text = f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},5.5\n"
+
+    ran = send(text, "--wait", "10")
+
+    lines = ran.out.splitlines()
+    assert lines[0].split() == ["LINE", "KEY", "PAYEE", "AMOUNT", "ACCOUNT", "STATUS", "WHY", "TRIES", "ID"]
+    assert "same payout as line 2" in lines[2]
+    assert "REFUSED" in lines[3]
+    assert "UGX takes whole numbers only here" in lines[3]
+    assert lines[4] == "3 rows: 1 SUCCEEDED, 1 REFUSED, 1 repeated."
+
+
+def test_all_or_nothing_pays_nobody_when_a_row_is_refused(send: Call, payouts: Call) -> None:
+    ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},5.5\n", "--all-or-nothing", "--json")
+
+    assert ran.code == 1
+    assert "nothing was sent: line 3: 5.5 UGX has too many decimals." in ran.error["message"]
+    assert payouts("list", "--json").json == []
+
+
+def test_a_row_that_stands_there_twice_is_one_payout(send: Call, gateway: MtnMomoEmulator) -> None:
+    row = f"wages-1,+{NUMBERS[0]},5\n"
+
+    ran = send(f"key,to,amount\n{row}{row}", "--wait", "10", "--json")
+
+    assert ran.code == 0
+    assert [one["same_as_row"] for one in ran.json] == [None, 2]
+    assert ran.json[0]["id"] == ran.json[1]["id"]
+    reference = ran.json[0]["references"]["reference"]
+    assert [one["credits"] for one in gateway.ledger() if one["reference"] == reference] == [1]
+
+
+def test_one_key_with_two_contents_is_refused_naming_both_lines(send: Call) -> None:
+    ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-1,+{NUMBERS[0]},6\n", "--wait", "10", "--json")
+
+    assert ran.code == 3
+    assert ran.json[0]["status"] == "SUCCEEDED"
+    assert ran.json[1]["error"]["code"] == "key_reused"
+    assert "Lines 2 and 3" in ran.json[1]["error"]["message"]
+
+
+def test_a_key_that_the_journal_knows_for_another_payment_is_refused(send: Call, pay: Call) -> None:
+    pay("wages-1", to=f"+{NUMBERS[0]}", amount="5")
+
+    ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},6\n", "--json")
+
+    assert (ran.code, ran.json[0]["error"]["code"]) == (3, "key_reused")
+
+
+def test_an_open_row_leaves_with_4_and_says_how_to_go_on(send: Call) -> None:
+    ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,46733123453,5\n", "--wait", "2.5")
+
+    assert ran.code == 4
+    assert "`payouts resume` goes on with the open ones" in ran.out
+
+
+def test_columns_may_have_other_names_and_others_are_not_used(send: Call) -> None:
+    ran = send(
+        f"id,Name,MSISDN,Sum\nwages-1,Achieng,+{NUMBERS[0]},5\n",
+        *("--key-column", "id", "--to-column", "MSISDN", "--amount-column", "Sum"),
+        *("--wait", "10"),
+    )
+
+    assert ran.code == 0
+    assert "Not used: the columns Name." in ran.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"\ufeffkey,to,amount\nwages-1,+{NUMBERS[0]},5\n".encode(),
+        f"key;to;amount\r\nwages-1;+{NUMBERS[0]};5\r\n".encode(),
+        f"key\tto\tamount\nwages-1\t+{NUMBERS[0]}\t5\n\n\n".encode(),
+        f'key,to,amount,note\nwages-1,+{NUMBERS[0]},5,"Wages,\nNovember"\n'.encode(),
+    ],
+    ids=["BOM", "semicolons and CRLF", "tabs and blank lines", "a quoted line break"],
+)
+def test_what_spreadsheets_write_is_read(send: Call, text: bytes) -> None:
+    ran = send(text, "--json")
+
+    assert [(row["key"], row["amount"], row["row"]) for row in ran.json] == [("wages-1", "5", 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "people.csv is empty."),
+        (b"key,to\nwages-1,5\n", "people.csv, line 1: the header has no column amount; it has key, to."),
+        (b"key,to,amount,to\n", "people.csv, line 1: the column to stands there twice."),
+        (b"key,to,amount\nk\xe9,1,1\n", "people.csv is not UTF-8."),
+        (b'key,to,amount\nwages-1,"46,5\n', "people.csv, line 2: unexpected end of data."),
+    ],
+    ids=["empty", "column missing", "column twice", "not UTF-8", "open quote"],
+)
+def test_a_file_that_cannot_be_read_pays_nobody(send: Call, payouts: Call, text: bytes, message: str) -> None:
+    ran = send(text, "--json")
+
+    assert (ran.code, ran.error["message"]) == (1, message)
+    assert payouts("list", "--json").json == []
+
+
+def test_a_file_that_is_not_there_is_an_error(payouts: Call) -> None:
+    assert payouts("send", "--file", "nobody.csv", "--json").error["message"].startswith("nobody.csv cannot be read")

@@ -1,0 +1,305 @@
+"""Killed, forked, out of space: what was acknowledged is there, and what was not can be sent again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from payments_core.entries import Event, Open, Opened, PayoutRow
+from payments_core.errors import JournalError
+from payments_core.journal.sqlite import SqliteJournal
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+
+
+class OpenSqlite(Protocol):
+    def __call__(self, path: Path | None = None, **changes: Any) -> SqliteJournal: ...
+
+
+# What every subprocess begins with: the journal at argv[1], and payouts for it.
+PRELUDE = """
+import os, sys, threading
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from payments_core.entries import Event, Move, Open, PayoutRow
+from payments_core.errors import JournalClosed, JournalError
+from payments_core.journal.sqlite import SqliteJournal
+from payments_core.payout import Operation, PayoutStatus
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+
+def open_here():
+    return SqliteJournal(Path(sys.argv[1]), namespace="test-namespace", clock=lambda: START)
+
+def row(name, **changes):
+    return PayoutRow(**{"id": "po_" + name, "key": name, "fingerprint": "f", "account": "a",
+        "operation": Operation.TRANSFER, "payee_kind": "msisdn", "payee_value": "46733123450", "amount": Decimal(1),
+        "currency": "EUR", "binding": {}, "references": {}, "request": "{}", "request_hash": "0",
+        "created_at": START, "updated_at": START} | changes)
+
+def accept(name, **changes):
+    return journal.perform(Open(row(name, **changes), Event("payout.accepted", START))).row
+
+journal = open_here()
+"""
+
+
+def finish(script: str, path: Path) -> list[str]:
+    command = [sys.executable, "-c", PRELUDE + script, str(path)]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=True).stdout.splitlines()
+
+
+def check(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as other:
+        return str(other.execute("PRAGMA quick_check").fetchone()[0])
+
+
+# --- killed ---
+
+# Forks writers from one process, so that twenty of them start in a moment; it has closed its own journal by then.
+# An acknowledgement is one write of one line, after the entry's answer: "<key> <history rows>".
+KILLING = """
+import random, select, signal, sqlite3, time
+from contextlib import closing
+
+journal.close()
+
+def work(prefix, out):
+    for number in range(10**9):
+        before = accept(f"{prefix}/{number}")
+        os.write(out, f"{before.key} 1\\n".encode())
+        after = replace(before, status=PayoutStatus.FAILED)
+        journal.perform(Move(before, after, Event("payout.failed", START), publish=True))
+        os.write(out, f"{before.key} 2\\n".encode())
+
+dice = random.Random(7)
+for generation in range(7):
+    writers = {}
+    for number in range(3):
+        come, out = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            journal = open_here()
+            for lane in range(4):
+                threading.Thread(target=work, args=(f"{generation}/{number}/{lane}", out)).start()
+            threading.Event().wait()
+        os.close(out)
+        writers[pid] = come
+    assert select.select(list(writers.values()), [], [], 30)[0]  # one writes, others may still be opening
+    time.sleep(dice.uniform(0, 0.2))
+    for pid in writers:
+        os.kill(pid, signal.SIGKILL)
+    for pid, come in writers.items():
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+        with open(come) as lines:
+            sys.stdout.writelines(line for line in lines if line.endswith("\\n"))
+    with closing(sqlite3.connect(sys.argv[1])) as other:
+        assert other.execute("PRAGMA quick_check").fetchone() == ("ok",)
+print("killed", 7 * 3)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_what_was_acknowledged_survives_kill_9(open_sqlite: OpenSqlite, path: Path) -> None:
+    """Writers killed at any moment, three at a time on one file: every yes they heard is in the journal, whole."""
+    *acknowledged, killed = finish(KILLING, path)
+    assert killed == "killed 21"
+    assert len(acknowledged) > 200
+    journal = open_sqlite()
+    for line in acknowledged:
+        key, steps = line.split()
+        row = journal.by_key(key)
+        assert row is not None, key
+        assert row.fence >= int(steps) - 1, key
+    with closing(sqlite3.connect(path)) as other:
+        torn = other.execute("""
+            SELECT id FROM payouts WHERE fence + 1 <> (SELECT COUNT(*) FROM history WHERE payout_id = id)
+            OR (status = 'FAILED') <> EXISTS (SELECT 1 FROM outbox WHERE payout_id = id AND event_id = id || '.2')
+        """).fetchall()
+    assert torn == []
+
+
+# --- interrupted ---
+
+INTERRUPTING = """
+import itertools, random, signal
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+def neighbour():
+    for number in itertools.count():
+        if ended.is_set():
+            return
+        told.add(accept(f"neighbour {number}").key)
+
+dice, told, interrupts, ended = random.Random(7), set(), 0, threading.Event()
+beside = threading.Thread(target=neighbour)
+signal.signal(signal.SIGALRM, interrupt)
+for number in range(400):
+    if number == 200:
+        beside.start()
+    try:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-5, 1e-3))
+            told.add(accept(str(number)).key)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except KeyboardInterrupt:
+        interrupts += 1
+ended.set()
+beside.join()
+told.add(accept("last").key)
+stored = {found.key for found in journal.rows()}
+journal.close()
+print(interrupts > 20, "last" in stored, told <= stored, any(key.startswith("n") for key in stored - told))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
+def test_an_interrupt_at_any_moment_leaves_nothing_half_done(path: Path) -> None:
+    """Ctrl-C wherever it strikes: nothing stays locked, what was acknowledged is there, the next caller is served."""
+    assert finish(INTERRUPTING, path) == ["True True True False"]
+    assert check(path) == "ok"
+
+
+# --- other processes ---
+
+
+def test_another_process_reads_while_this_one_writes(
+    journal: SqliteJournal, path: Path, make_row: Callable[..., PayoutRow]
+) -> None:
+    """A list or a report in another terminal neither waits for the payments nor stops them, and sees whole rows."""
+    script = """
+print("ready", flush=True)
+seen = 0
+while seen < 200:
+    seen = sum(1 for _ in journal.rows())
+    assert all(len(journal.history(found.id)) == 1 for found in journal.rows())
+print(seen)
+"""
+    command = [sys.executable, "-c", PRELUDE + script, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "ready\n"
+        for number in range(200):
+            journal.perform(Open(make_row(str(number)), Event("payout.accepted", START)))
+        said, _ = reader.communicate(timeout=60)
+    assert (said, reader.returncode) == ("200\n", 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_cannot_use_the_journal(open_sqlite: OpenSqlite, path: Path) -> None:
+    """A fork is told to make its own client, touches nothing, and ends without harm to its parent."""
+    script = """
+accept("before")
+held = threading.Lock()
+begun = threading.Event()
+def hold():  # as if another thread were in the middle of a write when the process forks
+    with journal._writer._lock, journal._reader._lock:
+        begun.set()
+        held.acquire()
+held.acquire()
+holder = threading.Thread(target=hold, daemon=True)
+holder.start()
+begun.wait()
+import warnings
+warnings.simplefilter("ignore")  # newer Pythons warn of a fork with threads
+child = os.fork()
+if child == 0:
+    entry = Open(row("child"), Event("e", START))
+    for use in (lambda: journal.perform(entry), lambda: journal.submit(entry), lambda: journal.get("po_before"),
+                lambda: journal.due(START, accounts=["a"], limit=1), lambda: next(journal.rows()),
+                lambda: journal.lift_pause(None), lambda: journal.counts()):
+        try:
+            use()
+        except JournalClosed as error:
+            print(type(error).__name__, "Make a new client after the fork." in str(error), flush=True)
+    journal.close()
+    own = open_here()
+    print(own.perform(Open(row("own"), Event("e", START))).created, flush=True)
+    own.close()
+    sys.exit(0)
+print("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+held.release()
+holder.join()
+accept("after")
+print(sorted(found.key for found in journal.rows()))
+journal.close()
+"""
+    said = finish(script, path)
+    assert said == ["JournalClosed True"] * 7 + ["True", "child 0", "['after', 'before', 'own']"]
+    assert check(path) == "ok"
+    assert [row.key for row in open_sqlite().rows()] == ["before", "own", "after"]
+
+
+# --- no space ---
+
+
+def test_a_full_database_fails_the_group_and_heals(
+    journal: SqliteJournal, path: Path, make_row: Callable[..., PayoutRow]
+) -> None:
+    """When SQLite has no page left, each of the group is told so, and once there is room all goes on."""
+    writing = journal._writer._connection
+    assert writing is not None
+    pages = writing.execute("PRAGMA page_count").fetchone()[0]
+    writing.execute(f"PRAGMA max_page_count = {pages}")
+    entries = [Open(make_row(str(number), note="n" * 5_000), Event("payout.accepted", START)) for number in range(8)]
+    errors = [future.exception(10) for future in [journal.submit(entry) for entry in entries]]
+    full = [error for error in errors if error is not None]
+    assert full
+    assert {type(error) for error in full} == {JournalError}
+    assert all("payouts.db is full. Make room and try again" in str(error) for error in full)
+    written = {row.id for row in journal.rows()}
+    assert written == {f"po_{number}" for number, error in enumerate(errors) if error is None}
+    for entry in entries:  # the file was opened anew: without the limit
+        reply = journal.perform(entry)
+        assert isinstance(reply, Opened)
+        assert reply.created is (entry.row.id not in written)
+    assert check(path) == "ok"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file size limit")
+def test_a_commit_that_cannot_be_written_is_told_and_the_journal_heals(open_sqlite: OpenSqlite, path: Path) -> None:
+    """When the disk takes no more, nobody hears yes; when it does again, the same process goes on."""
+    script = """
+import resource
+accept("first")
+journal.get("none")  # an idle reader: the log cannot be folded into the file when the writer reopens it
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+wal = Path(sys.argv[1] + "-wal")
+resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size + 30_000, hard))
+told = ["first"]
+refused = []
+for number in range(10):
+    try:
+        accept(f"during {number}")
+        told.append(f"during {number}")
+    except JournalError as error:
+        refused.append(str(error))
+        assert type(error) is JournalError, error
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+told.append(accept("after").key)
+assert [found.key for found in journal.rows()] == told, told
+print(len(refused))
+print(refused[-1])
+journal.close()
+"""
+    refused, last = finish(script, path)
+    assert int(refused) >= 3
+    assert "payouts.db" in last
+    assert "try again" in last
+    assert check(path) == "ok"
+    assert [row.key for row in open_sqlite().rows()][-1] == "after"

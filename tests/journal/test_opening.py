@@ -1,0 +1,289 @@
+"""Making and opening the file, and what is said when it cannot be trusted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from payments_core.entries import Event, Open, Opened, PayoutRow
+from payments_core.errors import (
+    JournalError,
+    JournalLocked,
+    JournalTooNew,
+    NamespaceChanged,
+    PaymentsError,
+    SettingsError,
+)
+from payments_core.journal import connection, open_journal, schema
+from payments_core.journal.sqlite import SqliteJournal
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+
+
+class OpenSqlite(Protocol):
+    def __call__(self, path: Path | None = None, **changes: Any) -> SqliteJournal: ...
+
+
+def pragma(path: Path, statement: str) -> Any:
+    with closing(sqlite3.connect(path)) as other:
+        row = other.execute(statement).fetchone()
+        other.commit()
+        return row and row[0]
+
+
+# --- where ---
+
+
+def test_a_relative_address_starts_at_the_root_and_an_absolute_one_does_not(tmp_path: Path) -> None:
+    """The same configuration finds the same journal whatever the working directory is."""
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    root.mkdir()
+    elsewhere.mkdir()
+    for url in ("sqlite:///payouts.db", f"sqlite:///{elsewhere / 'other.db'}"):
+        open_journal(url, namespace="n" * 8, root=root, clock=lambda: START).close()
+    assert [file.name for file in root.iterdir()] == ["payouts.db"]
+    assert [file.name for file in elsewhere.iterdir()] == ["other.db"]
+
+
+@pytest.mark.parametrize("name", ["with space.db", "per%20cent.db", "what?mode=memory", "näme#1.db"])
+def test_any_file_name_is_taken_as_it_is(open_sqlite: OpenSqlite, tmp_path: Path, name: str) -> None:
+    """No character of a name changes how the file is opened."""
+    open_sqlite(tmp_path / name)
+    assert (tmp_path / name).is_file()
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///", "sqlite:///:memory:", "sqlite:////", "postgresql://localhost/x", "payouts.db", ""]
+)
+def test_an_address_that_names_no_file_is_refused(tmp_path: Path, url: str) -> None:
+    """A journal that would not survive, or that we cannot open, is a wrong setting with a right example."""
+    with pytest.raises(SettingsError, match=r"sqlite:///payouts\.db") as caught:
+        open_journal(url, namespace="n" * 8, root=tmp_path, clock=lambda: START)
+    assert url in caught.value.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_importing_the_package_loads_no_database() -> None:
+    """Who only asks for help does not pay for SQLite."""
+    code = "import sys, payments_core.journal; sys.exit('sqlite3' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- the file ---
+
+
+def test_only_its_owner_can_read_the_file(
+    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow]
+) -> None:
+    """Payees are nobody else's business, in the file and in the files beside it."""
+    old = os.umask(0)
+    try:
+        open_sqlite().perform(Open(make_row(), Event("e", START)))
+    finally:
+        os.umask(old)
+    beside = sorted(path.parent.iterdir())
+    assert [file.name for file in beside] == ["payouts.db", "payouts.db-shm", "payouts.db-wal"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in beside} == {0o600}
+
+
+def test_every_commit_is_flushed(open_sqlite: OpenSqlite, path: Path) -> None:
+    """WAL and synchronous=FULL, on the connection that writes."""
+    journal = open_sqlite()
+    writing = journal._writer._connection
+    assert writing is not None
+    for statement, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 5000)):
+        assert writing.execute(f"PRAGMA {statement}").fetchone()[0] == value
+
+
+def test_a_connection_that_does_not_flush_is_refused(
+    open_sqlite: OpenSqlite, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The setting is believed only when it reads back."""
+    monkeypatch.setattr(connection, "_DURABLE", "NORMAL")
+    with pytest.raises(JournalError, match="does not flush"):
+        open_sqlite()
+
+
+def test_a_journal_is_the_same_after_it_was_closed(
+    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow]
+) -> None:
+    """What was written is there for the next process, and who made the file is written in it."""
+    first = open_sqlite()
+    first.perform(Open(make_row(), Event("e", START)))
+    first.close()
+    assert open_sqlite().get("po_one") == make_row()
+    with closing(sqlite3.connect(path)) as other:
+        meta = dict(other.execute("SELECT name, value FROM meta").fetchall())
+    assert meta["namespace"] == "test-namespace"
+    assert meta["created_at"] == START.isoformat()
+    assert meta["version"]
+
+
+def test_many_may_open_a_new_journal_at_once(
+    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow]
+) -> None:
+    """Workers that start together make one journal."""
+    together, failed = threading.Barrier(8), list[BaseException]()
+
+    def start(number: int) -> None:
+        together.wait()
+        try:
+            open_sqlite().perform(Open(make_row(str(number)), Event("e", START)))
+        except PaymentsError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len(list(open_sqlite().rows())) == 8
+
+
+# --- what cannot be opened ---
+
+
+def test_a_missing_folder_is_named(open_sqlite: OpenSqlite, tmp_path: Path) -> None:
+    """No folder is made where a typing error points."""
+    with pytest.raises(JournalError, match=r"folder .*nowhere does not exist.*Make it"):
+        open_sqlite(tmp_path / "nowhere" / "payouts.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_journal(open_sqlite: OpenSqlite, tmp_path: Path) -> None:
+    """A folder's name is said to be one."""
+    with pytest.raises(JournalError, match=r"is not a file.*Correct \[journal\] url"):
+        open_sqlite(tmp_path)
+
+
+def test_another_kind_of_file_is_no_journal(open_sqlite: OpenSqlite, path: Path) -> None:
+    """A file of something else is left as it is."""
+    path.write_text("account,amount\n" * 100)
+    with pytest.raises(JournalError, match="not a SQLite database"):
+        open_sqlite()
+    assert path.read_text().startswith("account,amount")
+
+
+def test_another_programs_database_is_no_journal(open_sqlite: OpenSqlite, path: Path) -> None:
+    """No table of ours is put between another program's."""
+    pragma(path, "CREATE TABLE theirs (x)")
+    with pytest.raises(JournalError, match="another program"):
+        open_sqlite()
+    assert pragma(path, "SELECT group_concat(name) FROM sqlite_master") == "theirs"
+
+
+def test_a_newer_journal_is_left_alone(open_sqlite: OpenSqlite, path: Path) -> None:
+    """An old version does not write into what a newer one has made."""
+    open_sqlite().close()
+    newer = len(schema.MIGRATIONS) + 1
+    pragma(path, f"PRAGMA user_version = {newer}")
+    with pytest.raises(JournalTooNew, match=rf"payouts\.db .*version {newer}.*Upgrade payments-core"):
+        open_sqlite()
+
+
+def test_an_older_journal_is_brought_forward_and_keeps_its_payouts(
+    open_sqlite: OpenSqlite,
+    path: Path,
+    make_row: Callable[..., PayoutRow],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A new version goes on with an old journal; a step that fails leaves it as it was."""
+    first = open_sqlite()
+    first.perform(Open(make_row(), Event("e", START)))
+    first.close()
+    made = schema.MIGRATIONS
+    monkeypatch.setattr(schema, "MIGRATIONS", (*made, ("CREATE TABLE extra (x)", "CREATE TABLE extra (x)")))
+    with pytest.raises(JournalError, match="already exists"):
+        open_sqlite()
+    assert pragma(path, "PRAGMA user_version") == 1
+    assert pragma(path, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'extra'") == 0
+    monkeypatch.setattr(schema, "MIGRATIONS", (*made, ("CREATE TABLE extra (x)",)))
+    assert open_sqlite().get("po_one") == make_row()
+    assert pragma(path, "PRAGMA user_version") == 2
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT COUNT(*) FROM meta WHERE name = 'namespace'").fetchone() == (1,)
+
+
+def test_another_namespace_is_refused(open_sqlite: OpenSqlite) -> None:
+    """Keys that would give other references never reach a provider."""
+    open_sqlite().close()
+    with pytest.raises(NamespaceChanged, match=r"'test-namespace'.*'other-namespace'.*restore the old namespace"):
+        open_sqlite(namespace="other-namespace")
+
+
+def test_a_journal_held_by_another_program_is_said_to_be(
+    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow]
+) -> None:
+    """Who waits in vain learns which file, why, and what to do; afterwards all goes on."""
+    journal = open_sqlite(busy_timeout_s=0.05)
+    entry = Open(make_row(), Event("e", START))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalLocked, match=r"payouts\.db is locked by another program.*lsof"):
+            journal.perform(entry)
+        with pytest.raises(JournalLocked):
+            journal.submit(entry).result()
+        assert journal.get("po_one") is None  # reading goes on
+    assert isinstance(journal.perform(entry), Opened)
+
+
+def test_a_new_file_held_by_another_program_is_said_to_be(open_sqlite: OpenSqlite, path: Path) -> None:
+    """The same holds when the journal is opened."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(JournalLocked, match="locked by another program"):
+            open_sqlite(busy_timeout_s=0.05)
+    open_sqlite()
+
+
+READ_ONLY = """
+import os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from payments_core.errors import JournalError
+from payments_core.journal.sqlite import SqliteJournal
+if os.geteuid() == 0:  # root may write everything
+    os.setgid(65534), os.setuid(65534)
+try:
+    SqliteJournal(Path(sys.argv[1]), namespace="test-namespace", clock=lambda: datetime.now(UTC))
+except JournalError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes")
+@pytest.mark.parametrize(
+    ("folder_mode", "file_mode", "words"),
+    [(0o777, 0o444, "is read-only. Give the paying user"), (0o555, None, "cannot be made: Permission denied.")],
+)
+def test_a_journal_that_may_not_be_written_is_said_to_be(
+    open_sqlite: OpenSqlite, folder_mode: int, file_mode: int | None, words: str
+) -> None:
+    """A missing right is found before the first payment, not at it."""
+    folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users
+    try:
+        file = folder / "payouts.db"
+        if file_mode is not None:
+            open_sqlite(file).close()
+            file.chmod(file_mode)
+        folder.chmod(folder_mode)
+        script = [sys.executable, "-c", READ_ONLY, str(file)]
+        said = subprocess.run(script, capture_output=True, text=True, check=False)
+        assert words in said.stdout, said
+    finally:
+        folder.chmod(0o700)
+        shutil.rmtree(folder)

@@ -1,0 +1,211 @@
+"""What a pause holds back, and the one payout that may go and see whether a block is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from payments_core.entries import Event, Held, JournalReply, Move, Moved, Pause, PayoutRow, Stale
+from payments_core.journal.sqlite import SqliteJournal
+from payments_core.payout import PayoutStatus
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+ACCOUNT = "mtn-uganda"
+
+AddRow = Callable[..., PayoutRow]
+
+
+def later(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def block(seconds: float = 0, *, probe_after_s: float | None = 300, account: str | None = ACCOUNT) -> Pause:
+    probe_at = None if probe_after_s is None else later(seconds + probe_after_s)
+    return Pause(account, later(seconds), f"blocked at {seconds}", "blocked", probe_at)
+
+
+def send(journal: SqliteJournal, row: PayoutRow, seconds: float) -> JournalReply:
+    after = replace(row, status=PayoutStatus.SENDING, tries=row.tries + 1)
+    return journal.perform(Move(row, after, Event("payout.sending", later(seconds))))
+
+
+def put_off(journal: SqliteJournal) -> list[float]:
+    return [(pause.probe_at - START).total_seconds() for pause in journal.pauses() if pause.probe_at]
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, None])
+def test_a_persons_pause_holds_every_send(journal: SqliteJournal, add: AddRow, account: str | None) -> None:
+    """While a person says stop nothing leaves, and nothing is written; afterwards it leaves."""
+    row = add()
+    pause = Pause(account, START, "audit", probe_at=START)
+    journal.set_pause(pause)
+    assert send(journal, row, 9_999) == Held(pause)
+    assert journal.get(row.id) == row
+    assert len(journal.history(row.id)) == 1
+    assert journal.lift_pause(account) is True
+    assert journal.lift_pause(account) is False
+    assert isinstance(send(journal, row, 1), Moved)
+
+
+def test_a_pause_holds_sends_only(journal: SqliteJournal, add: AddRow) -> None:
+    """Reads, ends and other accounts go on."""
+    journal.set_pause(Pause(ACCOUNT, START, "audit"))
+    for name, status in (("a", PayoutStatus.PENDING), ("b", PayoutStatus.FAILED)):
+        row = add(name)
+        assert isinstance(journal.perform(Move(row, replace(row, status=status), Event("e", START))), Moved)
+    sending = add("c", status=PayoutStatus.PENDING, account="mtn-ghana")
+    reply = send(journal, sending, 1)
+    assert isinstance(reply, Moved)
+    journal.set_pause(Pause(None, START, "all"))
+    assert isinstance(send(journal, reply.row, 2), Moved)  # already SENDING: it renews its lease
+
+
+def test_a_stale_send_is_stale_and_not_held(journal: SqliteJournal, add: AddRow) -> None:
+    """Who has lost the row learns that, paused or not, and uses up no probe."""
+    row = add()
+    now = send(journal, row, 1)
+    assert isinstance(now, Moved)
+    journal.set_pause(block(0))
+    assert send(journal, row, 400) == Stale(now.row)
+    assert journal.pauses() == (block(0),)
+
+
+def test_a_set_pause_replaces_the_one_in_force(journal: SqliteJournal) -> None:
+    """A person has the last word about an account; each account and all have one pause."""
+    journal.set_pause(block())
+    journal.set_pause(Pause(ACCOUNT, later(5), "mine"))
+    journal.set_pause(Pause(None, later(6), "all"))
+    assert journal.pauses() == (Pause(None, later(6), "all"), Pause(ACCOUNT, later(5), "mine"))
+
+
+def test_a_block_comes_with_the_move_that_met_it(journal: SqliteJournal, add: AddRow) -> None:
+    """The refusal of one payout stops its account in the same commit."""
+    row, next_one = add(), add("next")
+    sent = send(journal, row, 0)
+    assert isinstance(sent, Moved)
+    back = replace(sent.row, status=PayoutStatus.CREATED)
+    journal.perform(Move(sent.row, back, Event("payout.blocked", START), pause=block()))
+    assert send(journal, next_one, 299) == Held(block())
+
+
+def test_one_probe_leaves_and_the_next_waits_twice_as_long(journal: SqliteJournal, add: AddRow) -> None:
+    """A block is tried by one payout at a time, ever more rarely, at most an hour apart."""
+    journal.set_pause(block())
+    rows = [add(str(number)) for number in range(7)]
+    waits, at = [], 300.0
+    for probe, held in pairwise(rows):
+        assert isinstance(send(journal, probe, at), Moved)
+        assert isinstance(send(journal, held, at), Held)
+        [probe_at] = put_off(journal)
+        waits.append(probe_at - at)
+        at = probe_at
+    assert waits == [600, 1200, 2400, 3600, 3600, 3600]
+    assert journal.pauses()[0].since == START
+
+
+def test_a_probe_that_may_not_leave_uses_nothing_up(journal: SqliteJournal, add: AddRow) -> None:
+    """When a pause for all holds a payout, the account's probe is still to come."""
+    journal.set_pause(block())
+    journal.set_pause(Pause(None, START, "all"))
+    assert send(journal, add(), 400) == Held(Pause(None, START, "all"))
+    assert put_off(journal) == [300]
+
+
+def test_a_block_without_a_probe_waits_for_a_person(journal: SqliteJournal, add: AddRow) -> None:
+    """What only a person can mend is not probed."""
+    journal.set_pause(block(probe_after_s=None))
+    assert isinstance(send(journal, add(), 99_999), Held)
+
+
+@pytest.mark.parametrize("wait_s", [0.0, -5.0])
+def test_a_probe_that_is_due_at_once_still_leaves_alone(journal: SqliteJournal, add: AddRow, wait_s: float) -> None:
+    """Whatever the settings say, two payouts never probe at one moment."""
+    journal.set_pause(block(probe_after_s=wait_s))
+    assert isinstance(send(journal, add("a"), 0), Moved)
+    assert isinstance(send(journal, add("b"), 0), Held)
+
+
+def refuse(journal: SqliteJournal, row: PayoutRow, pause: Pause) -> None:
+    reply = journal.perform(Move(row, row, Event("payout.blocked", pause.since), pause=pause))
+    assert isinstance(reply, Moved)
+
+
+def test_many_refusals_are_one_block(journal: SqliteJournal, add: AddRow) -> None:
+    """Payments already on the wire keep the block's beginning and never bring its probe nearer."""
+    refuse(journal, add("a"), block(0))
+    refuse(journal, add("b"), block(4))
+    assert journal.pauses() == (Pause(ACCOUNT, START, "blocked at 4", "blocked", later(304)),)
+    assert isinstance(send(journal, add("c"), 304), Moved)
+    refuse(journal, add("d"), block(305))
+    assert put_off(journal) == [304 + 600]
+
+
+def test_a_block_never_replaces_a_persons_pause(journal: SqliteJournal, add: AddRow) -> None:
+    """What a person stopped is not started again by a probe, nor by a payment that got through."""
+    pause = Pause(ACCOUNT, START, "audit")
+    journal.set_pause(pause)
+    refuse(journal, add("a"), block(5))
+    row = add("b")
+    journal.perform(Move(row, row, Event("payout.pending", START), lifts=True))
+    assert journal.pauses() == (pause,)
+
+
+def test_a_person_may_stop_what_is_blocked(journal: SqliteJournal, add: AddRow) -> None:
+    """A pause of a person's that comes with a move takes the place of a block."""
+    refuse(journal, add("a"), block(0))
+    pause = Pause(ACCOUNT, later(5), "audit")
+    refuse(journal, add("b"), pause)
+    assert journal.pauses() == (pause,)
+
+
+def test_a_payment_that_got_through_lifts_its_accounts_block(journal: SqliteJournal, add: AddRow) -> None:
+    """The probe's success opens its own account, and no other."""
+    journal.set_pause(block())
+    journal.set_pause(block(account="mtn-ghana"))
+    row = add()
+    journal.perform(Move(row, replace(row, status=PayoutStatus.PENDING), Event("e", START), lifts=True))
+    assert journal.pauses() == (block(account="mtn-ghana"),)
+
+
+# --- due ---
+
+
+def test_unsent_payouts_of_a_paused_account_are_not_due(journal: SqliteJournal, add: AddRow) -> None:
+    """A pause keeps the machine from turning in place, and from reading nothing."""
+    mine = [ACCOUNT, "mtn-ghana"]
+    add("unsent", next_at=later(1))
+    add("open", next_at=later(20), status=PayoutStatus.PENDING)
+    add("elsewhere", next_at=later(30), account="mtn-ghana")
+    journal.set_pause(Pause(ACCOUNT, START, "audit"))
+    assert [row.id for row in journal.due(later(60), accounts=mine, limit=9)] == ["po_open", "po_elsewhere"]
+    assert journal.next_due(accounts=mine) == later(20)
+    journal.set_pause(Pause(None, START, "all"))
+    assert [row.id for row in journal.due(later(60), accounts=mine, limit=9)] == ["po_open"]
+    assert journal.next_due(accounts=["mtn-ghana"]) is None
+    journal.lift_pause(ACCOUNT), journal.lift_pause(None)
+    assert journal.next_due(accounts=mine) == later(1)
+
+
+def test_unsent_payouts_of_a_blocked_account_are_due_with_its_probe(journal: SqliteJournal, add: AddRow) -> None:
+    """The machine wakes for the probe, not before and not too late."""
+    add("unsent", next_at=later(1))
+    journal.set_pause(block())
+    assert journal.due(later(299), accounts=[ACCOUNT], limit=9) == ()
+    assert journal.next_due(accounts=[ACCOUNT]) == later(300)
+    assert [row.id for row in journal.due(later(300), accounts=[ACCOUNT], limit=9)] == ["po_unsent"]
+    add("open", next_at=later(100), status=PayoutStatus.UNKNOWN)
+    assert journal.next_due(accounts=[ACCOUNT]) == later(100)
+    journal.set_pause(block(50, account=None))
+    assert journal.due(later(349), accounts=[ACCOUNT], limit=9)[0].id == "po_open"
+    assert len(journal.due(later(350), accounts=[ACCOUNT], limit=9)) == 2
+
+
+def test_after_its_block_a_payout_that_waits_longer_is_due_at_its_own_time(journal: SqliteJournal, add: AddRow) -> None:
+    """The probe's moment does not hurry a payout that was to wait longer."""
+    add("unsent", next_at=later(900))
+    journal.set_pause(block())
+    assert journal.next_due(accounts=[ACCOUNT]) == later(900)

@@ -1,0 +1,421 @@
+"""The writer: many callers, one connection, a commit for as many as are waiting, and nobody harms a neighbour."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from payments_core.errors import JournalClosed, JournalError, JournalLocked
+from payments_core.journal.connection import connect, explain, make_file, verify
+from payments_core.journal.writer import LARGEST_GROUP, Writer
+
+# An entry is what it does: these tests are about the writer, not about what is written.
+Entry: TypeAlias = Callable[[sqlite3.Connection], object]
+
+
+class Ledger:
+    """A file with one table of names, and a writer for it."""
+
+    def __init__(self, path: Path) -> None:
+        make_file(path)
+        self.path = path
+        self.reopened = 0
+        connection = connect(path, busy_timeout_s=0.05)
+        connection.execute("CREATE TABLE names (name TEXT PRIMARY KEY)")
+        connection.execute(
+            "CREATE TABLE owned (name TEXT REFERENCES names (name) DEFERRABLE INITIALLY DEFERRED)"  # fails at COMMIT
+        )
+        self.writer: Writer[Entry, object] = Writer(
+            connection,
+            apply=lambda connection, entry: entry(connection),
+            reopen=self._reopen,
+            explain=lambda error: explain(error, path),
+        )
+
+    def _reopen(self) -> sqlite3.Connection:
+        self.reopened += 1
+        connection = connect(self.path, busy_timeout_s=0.05)
+        verify(connection, self.path)
+        return connection
+
+    @property
+    def names(self) -> set[str]:
+        """What is durable, as another program sees it."""
+        with closing(sqlite3.connect(self.path)) as other:
+            return {name for (name,) in other.execute("SELECT name FROM names")}
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """While somebody writes: whatever is submitted meanwhile waits together."""
+        begun, go_on = threading.Event(), threading.Event()
+
+        def slow(connection: sqlite3.Connection) -> None:
+            begun.set()
+            assert go_on.wait(10)
+
+        holder = threading.Thread(target=self.writer.perform, args=(slow,))
+        holder.start()
+        assert begun.wait(10)
+        try:
+            yield
+        finally:
+            go_on.set()
+            holder.join()
+
+
+def add(name: str) -> Entry:
+    def write(connection: sqlite3.Connection) -> str:
+        connection.execute("INSERT INTO names VALUES (?)", (name,))
+        return name
+
+    return write
+
+
+def fail(error: BaseException, *, after: str = "") -> Entry:
+    def write(connection: sqlite3.Connection) -> object:
+        if after:
+            add(after)(connection)
+        raise error
+
+    return write
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[Ledger]:
+    made = Ledger(path)
+    yield made
+    made.writer.close()
+
+
+def error_of(future: Future[object]) -> BaseException:
+    error = future.exception(10)
+    assert error is not None
+    return error
+
+
+# --- grouping ---
+
+
+def test_a_lone_caller_commits_in_its_own_thread(ledger: Ledger) -> None:
+    """Nobody waits for a thread when nobody else is writing."""
+    assert ledger.writer.perform(lambda _: threading.get_ident()) == threading.get_ident()
+    assert ledger.writer.perform(add("a")) == "a"
+    assert ledger.names == {"a"}
+    assert ledger.writer._thread is None
+    assert ledger.writer.commits == 2
+
+
+def test_what_waits_together_is_committed_together(ledger: Ledger) -> None:
+    """64 waiting entries cost one flush; the 65th begins the next group."""
+    names = [str(number) for number in range(LARGEST_GROUP + 1)]
+    with ledger.busy():
+        futures = [ledger.writer.submit(add(name)) for name in names]
+        before = ledger.writer.commits
+    assert [future.result(10) for future in futures] == names
+    assert ledger.writer.commits - before == 1 + 2  # the slow one, 64, 1
+    assert ledger.names == set(names)
+
+
+def test_callers_of_perform_are_committed_together(ledger: Ledger) -> None:
+    """Whoever comes while somebody writes waits with the others, each in its own thread."""
+    together = [threading.Thread(target=ledger.writer.perform, args=(add(str(number)),)) for number in range(20)]
+    with ledger.busy():
+        for thread in together:
+            thread.start()
+        while len(ledger.writer._queue) < len(together):
+            pass
+        before = ledger.writer.commits
+    for thread in together:
+        thread.join()
+    assert ledger.writer.commits - before == 2
+    assert len(ledger.names) == 20
+
+
+def test_a_future_ends_only_when_its_entry_is_durable(ledger: Ledger) -> None:
+    """Who hears yes finds the entry in the file, from any program."""
+    found: list[bool] = []
+    for number in range(20):
+        future = ledger.writer.submit(add(str(number)))
+        future.add_done_callback(lambda done: found.append(str(done.result()) in ledger.names))
+        future.result(10)
+    ledger.writer.close()
+    assert found == [True] * 20
+
+
+# --- neighbours ---
+
+
+def test_one_bad_entry_among_64_harms_none_of_them(ledger: Ledger) -> None:
+    """63 are durable; one hears what was wrong with it, and nothing of it is left."""
+    with ledger.busy():
+        futures = [
+            ledger.writer.submit(fail(ValueError("bad"), after="bad") if number == 31 else add(str(number)))
+            for number in range(64)
+        ]
+        before = ledger.writer.commits
+    assert isinstance(error_of(futures.pop(31)), ValueError)
+    assert len({future.result(10) for future in futures}) == 63
+    assert ledger.names == {str(number) for number in range(64)} - {"31"}
+    assert ledger.writer.commits - before == 2
+
+
+def test_an_error_of_the_database_in_one_entry_is_its_own(ledger: Ledger) -> None:
+    """A constraint broken by one is told to that one, as an error of the journal."""
+    ledger.writer.perform(add("a"))
+    with ledger.busy():
+        good, bad, last = (ledger.writer.submit(add(name)) for name in "bac")
+    assert isinstance(error_of(bad), JournalError)
+    assert (good.result(10), last.result(10)) == ("b", "c")
+    assert ledger.reopened == 0
+
+
+def test_a_cancelled_caller_harms_none_and_writes_nothing(ledger: Ledger) -> None:
+    """Who leaves before its turn is skipped, and the writer goes on."""
+    with ledger.busy():
+        futures = [ledger.writer.submit(add(str(number))) for number in range(64)]
+        cancelled = {number for number in range(64) if number % 3 == 0 and futures[number].cancel()}
+    for number, future in enumerate(futures):
+        if number not in cancelled:
+            assert future.result(10) == str(number)
+    assert len(cancelled) == 22
+    assert ledger.names == {str(number) for number in range(64)} - {str(number) for number in cancelled}
+    assert ledger.writer.perform(add("next")) == "next"
+
+
+def test_when_all_have_left_the_writer_still_lives(ledger: Ledger) -> None:
+    """A group of nobody costs no commit."""
+    with ledger.busy():
+        futures = [ledger.writer.submit(add(str(number))) for number in range(5)]
+        assert all(future.cancel() for future in futures)
+        before = ledger.writer.commits
+    assert ledger.writer.submit(add("next")).result(10) == "next"
+    assert ledger.names == {"next"}
+    assert ledger.writer.commits - before == 2
+
+
+def test_callers_that_come_and_go_get_exactly_what_they_were_told(ledger: Ledger) -> None:
+    """Whatever the order of sending, cancelling and committing: written is what was not cancelled, once."""
+    dice = random.Random(7)  # noqa: S311 - no secret
+    told: list[set[str]] = [set(), set()]
+
+    def call(caller: int) -> None:
+        for number in range(60):
+            name = f"{caller}/{number}"
+            if caller % 2:
+                ledger.writer.perform(add(name))
+                told[0].add(name)
+                continue
+            future = ledger.writer.submit(add(name))
+            gone = dice.random() < 0.5 and future.cancel()
+            told[1 if gone else 0].add(name)
+            if not gone:
+                assert future.result(10) == name
+
+    callers = [threading.Thread(target=call, args=(caller,)) for caller in range(16)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join()
+    assert len(told[0]) + len(told[1]) == 16 * 60
+    assert told[1], "nobody was cancelled in time: the test shows nothing"
+    assert ledger.names == told[0]
+
+
+def test_one_cancelled_task_harms_no_other(ledger: Ledger) -> None:
+    """On an event loop a task that is cancelled leaves its neighbours their entries."""
+
+    async def main() -> list[object]:
+        async def write(number: int) -> object:
+            return await asyncio.wrap_future(ledger.writer.submit(add(str(number))))
+
+        with ledger.busy():
+            tasks = [asyncio.create_task(write(number)) for number in range(50)]
+            await asyncio.sleep(0)
+            for task in tasks[::10]:
+                task.cancel()
+            await asyncio.sleep(0)
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    ended = asyncio.run(main())
+    assert sum(isinstance(end, asyncio.CancelledError) for end in ended) == 5
+    assert len(ledger.names) == 45
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError])
+def test_no_exception_ends_the_writer(ledger: Ledger, kind: type[BaseException]) -> None:
+    """Even what ends programs is told to its caller and to nobody else."""
+    with ledger.busy():
+        bad = ledger.writer.submit(fail(kind(), after="bad"))
+        good = ledger.writer.submit(add("good"))
+    assert isinstance(error_of(bad), kind)
+    assert good.result(10) == "good"
+    with pytest.raises(kind):
+        ledger.writer.perform(fail(kind(), after="bad"))
+    assert ledger.writer.perform(add("next")) == "next"
+    assert ledger.names == {"good", "next"}
+
+
+def test_a_callback_that_fails_does_not_end_the_writer(ledger: Ledger) -> None:
+    """What a caller does with its answer is its own affair."""
+
+    def leave(_: Future[object]) -> None:
+        raise SystemExit
+
+    with ledger.busy():
+        first = ledger.writer.submit(add("first"))
+        first.add_done_callback(leave)
+        second = ledger.writer.submit(add("second"))
+    assert (first.result(10), second.result(10)) == ("first", "second")
+
+
+# --- failures of all ---
+
+
+def orphan(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO owned VALUES ('nobody')")
+
+
+def test_a_failed_commit_fails_every_member_and_the_next_goes_on(ledger: Ledger) -> None:
+    """Nobody of the group is told yes; the file is opened and checked before anything else is written."""
+    with ledger.busy():
+        futures = [ledger.writer.submit(entry) for entry in (add("a"), orphan, fail(ValueError()), add("b"))]
+    errors = [error_of(future) for future in futures]
+    assert {type(error) for error in errors} == {JournalError}
+    assert len(set(map(id, errors))) == 4, "an exception raised in four threads mixes up its tracebacks"
+    assert ledger.names == set()
+    assert ledger.reopened == 0
+    assert ledger.writer.perform(add("c")) == "c"
+    assert ledger.reopened == 1
+    assert ledger.names == {"c"}
+
+
+def test_a_lone_callers_failed_commit_is_told_and_undone(ledger: Ledger) -> None:
+    """The same in the caller's own thread."""
+    with pytest.raises(JournalError, match="FOREIGN KEY"):
+        ledger.writer.perform(orphan)
+    assert ledger.writer.perform(add("c")) == "c"
+    assert ledger.reopened == 1
+
+
+def test_a_transaction_lost_in_the_middle_fails_every_member(ledger: Ledger) -> None:
+    """Entries before and after the one that lost it are told no, and none of them is written."""
+
+    def lose(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT OR ROLLBACK INTO names VALUES ('x'), ('x')")
+
+    with ledger.busy():
+        futures = [ledger.writer.submit(entry) for entry in (add("a"), lose, add("b"))]
+    assert {type(error_of(future)) for future in futures} == {JournalError}
+    assert ledger.names == set()
+    assert ledger.writer.perform(add("c")) == "c"
+    assert ledger.names == {"c"}
+
+
+def test_while_the_file_cannot_be_trusted_nothing_is_written(ledger: Ledger) -> None:
+    """A journal that has gone is an error at every use, never a new, empty one; back in its place it serves again."""
+    with pytest.raises(JournalError):
+        ledger.writer.perform(orphan)
+    away = ledger.path.with_name("away.db")
+    ledger.path.rename(away)
+    for _ in range(2):
+        with pytest.raises(JournalError, match="cannot be opened"):
+            ledger.writer.perform(add("a"))
+        assert isinstance(error_of(ledger.writer.submit(add("a"))), JournalError)
+    assert not ledger.path.exists()
+    away.rename(ledger.path)
+    assert ledger.writer.perform(add("b")) == "b"
+    assert ledger.names == {"b"}
+
+
+def test_a_damaged_file_is_not_written_again(ledger: Ledger) -> None:
+    """What fails its check after a failure stays closed."""
+    for number in range(500):
+        ledger.writer.submit(add(f"{number:0>200}"))
+    with pytest.raises(JournalError):
+        ledger.writer.submit(orphan).result(10)
+    with closing(sqlite3.connect(ledger.path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with ledger.path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * 4096 * 20)
+    for _ in range(2):
+        with pytest.raises(JournalError, match=r"is damaged.*restore a backup"):
+            ledger.writer.perform(add("a"))
+
+
+def test_a_lock_held_by_another_program_is_told_to_each_and_passes(ledger: Ledger) -> None:
+    """Waiting in vain costs the callers their entries, not the writer its connection."""
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalLocked):
+            ledger.writer.perform(add("a"))
+        futures = [ledger.writer.submit(add(str(number))) for number in range(5)]
+        assert {type(error_of(future)) for future in futures} == {JournalLocked}
+    assert ledger.writer.perform(add("b")) == "b"
+    assert (ledger.names, ledger.reopened) == ({"b"}, 0)
+
+
+# --- closing ---
+
+
+def test_closing_finishes_what_is_queued(ledger: Ledger) -> None:
+    """Who was let in is served; who comes later is turned away."""
+    with ledger.busy():
+        futures = [ledger.writer.submit(add(str(number))) for number in range(100)]
+        closing_thread = threading.Thread(target=ledger.writer.close)
+        closing_thread.start()
+        while not ledger.writer._closing:
+            pass
+        with pytest.raises(JournalClosed, match="is closed"):
+            ledger.writer.submit(add("late"))
+    closing_thread.join(10)
+    assert all(future.done() for future in futures)
+    assert len(ledger.names) == 100
+    for use in (ledger.writer.perform, ledger.writer.submit):
+        with pytest.raises(JournalClosed, match="Make a new client"):
+            use(add("late"))
+    ledger.writer.close()
+    assert ledger.writer._connection is None
+
+
+def test_closing_waits_for_the_caller_that_is_writing(ledger: Ledger) -> None:
+    """No connection is closed under a commit, with and without the writer's thread."""
+    with ledger.busy():
+        closing_thread = threading.Thread(target=ledger.writer.close)
+        closing_thread.start()
+        while not ledger.writer._closing:
+            pass
+        assert closing_thread.is_alive()
+        assert ledger.writer._connection is not None
+    closing_thread.join(10)
+    assert ledger.writer._connection is None
+
+
+def test_a_callback_may_close_the_writer(ledger: Ledger) -> None:
+    """Closing from the writer's own thread does not wait for itself."""
+    with ledger.busy():
+        first, second = ledger.writer.submit(add("a")), ledger.writer.submit(add("b"))
+        first.add_done_callback(lambda _: ledger.writer.close())
+    assert (first.result(10), second.result(10)) == ("a", "b")
+    thread = ledger.writer._thread
+    assert thread is not None
+    thread.join(10)
+    assert not thread.is_alive()
+    assert ledger.writer._connection is None
+
+
+def test_the_writers_thread_keeps_no_program_alive(ledger: Ledger) -> None:
+    """A program that forgets to close still ends."""
+    ledger.writer.submit(add("a")).result(10)
+    thread = ledger.writer._thread
+    assert thread is not None
+    assert thread.daemon

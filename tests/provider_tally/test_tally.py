@@ -1,0 +1,244 @@
+"""A provider that is nothing like MoMo pays through the same engine, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tally
+from tally_gateway import SLOW, TallyGateway, served
+
+from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
+from payments_core.client import setup
+from payments_core.payout import Payout
+from payments_core.plugins import Plugins
+from payments_core.provider import AnswersLater, Authenticates, Callback, Capability, Validates
+from payments_core.settings import load
+
+GOOD, POOR, NOBODY = "254700000900", "254700000017", "254700000021"
+
+
+def office_of(folder: Path, url: str, **settings: Any) -> Any:
+    """Assemble a client's office from a payouts.toml, with the plugin registered as an embedding application does."""
+    extra = "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
+    config = folder / "payouts.toml"
+    config.write_text(
+        '[installation]\nnamespace = "tally-installation"\n[journal]\nurl = "sqlite:///payouts.db"\n'
+        f'[accounts.till]\nprovider = "tally"\nbase_url = "{url}"\n{extra}\n'
+    )
+    plugins = Plugins(())
+    plugins.register(tally, "tally")
+    return setup.assemble(load(config), plugins=plugins)
+
+
+@contextmanager
+def till(folder: Path, **settings: Any) -> Iterator[tuple[PayoutClient, TallyGateway, list[str]]]:
+    """Yield a client, its gateway, and the list of paths whose next answers are lost."""
+    gateway, lost = TallyGateway(), list[str]()
+    with served(gateway, loses_answers=lost) as url, PayoutClient(office_of(folder, url, **settings)) as client:
+        yield client, gateway, lost
+
+
+def send(client: PayoutClient, number: str = GOOD, key: str = "grant/1") -> Payout:
+    return client.send(key=key, payee=Payee.msisdn(number), amount=Money("25.50", "KES"))
+
+
+def delivery(body: object) -> Callback:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Callback("POST", {}, raw, datetime.now(UTC))
+
+
+def lost_answer(client: PayoutClient, gateway: TallyGateway, lost: list[str]) -> tuple[Payout, str, dict[str, Any]]:
+    """Pay, lose the answer, ask, and return the payout with the answer that is on its way."""
+    lost.append("/pay")
+    payout = send(client)
+    assert payout.status is PayoutStatus.UNKNOWN
+    payout = client.refresh(payout.id)
+    assert payout.status is PayoutStatus.UNKNOWN
+    token, answer = gateway.answers.pop()
+    return payout, token, answer
+
+
+def test_it_declares_what_it_implements() -> None:
+    """The capabilities on the spec are the protocols its provider implements, and no others."""
+    provider: object = tally.SPEC.build(tally.TallySettings.model_validate({}))
+    declared: dict[Capability, Any] = {
+        Capability.CREDENTIALS: Authenticates,
+        Capability.VALIDATION: Validates,
+        Capability.DEFERRED_ANSWERS: AnswersLater,
+    }
+    assert {name for name, protocol in declared.items() if isinstance(provider, protocol)} == tally.SPEC.capabilities
+
+
+def test_a_final_answer_in_the_send_ends_the_payout(tmp_path: Path) -> None:
+    """A success inside the send is the end: one request, one credit, the provider's reference learned."""
+    with till(tmp_path) as (client, gateway, _):
+        payout = send(client)
+        assert payout.status is PayoutStatus.SUCCEEDED
+        assert payout.history[-1].decided_by == "submit"
+        assert set(payout.references) == {"txn", "receipt"}
+        assert payout.references["txn"].startswith("T-")
+        assert len(payout.references["txn"]) == 14
+        assert gateway.credits == [payout.references["txn"]]
+        assert json.loads(gateway.posts[0])["cents"] == 2550
+        again = send(client)
+        assert (again.id, len(gateway.posts)) == (payout.id, 1)
+
+
+@pytest.mark.parametrize(("number", "code"), [(POOR, "insufficient_funds"), (NOBODY, "payee_not_found")])
+def test_a_failure_inside_http_200_is_a_failure(tmp_path: Path, number: str, code: str) -> None:
+    """HTTP 200 says nothing: the body's code decides, and a first refusal is final."""
+    with till(tmp_path) as (client, gateway, _):
+        payout = send(client, number)
+        assert payout.status is PayoutStatus.FAILED
+        assert payout.reason is not None
+        assert payout.reason.code == code
+        assert not payout.may_have_been_sent
+        assert gateway.credits == []
+
+
+def test_a_lost_answer_is_ended_by_the_deferred_one(tmp_path: Path) -> None:
+    """A lost answer is UNKNOWN, a question is asked, and only the answer that comes later makes it SUCCEEDED."""
+    with till(tmp_path) as (client, gateway, lost):
+        payout, token, answer = lost_answer(client, gateway, lost)
+        delivered = client.deliver(token, delivery(answer))
+        assert delivered is not None
+        assert delivered.status is PayoutStatus.SUCCEEDED
+        assert delivered.history[-1].decided_by == "deferred"
+        assert gateway.credits == [payout.references["txn"]]
+        assert len(gateway.posts) == 1
+
+
+def test_a_path_takes_one_answer(tmp_path: Path) -> None:
+    """A second delivery to the same path changes nothing, whatever it says."""
+    with till(tmp_path) as (client, gateway, lost):
+        payout, token, answer = lost_answer(client, gateway, lost)
+        client.deliver(token, delivery(answer | {"result": 1}))
+        before = client.get(payout.id)
+        assert before.status is PayoutStatus.PENDING
+        assert client.deliver(token, delivery(answer | {"result": 17})) is None
+        assert client.get(payout.id) == before
+
+
+def test_the_token_is_stored_before_the_question_leaves_and_not_in_clear(tmp_path: Path) -> None:
+    """The journal holds the hash of the path's token, and never the token."""
+    with till(tmp_path) as (client, gateway, lost):
+        _, token, _ = lost_answer(client, gateway, lost)
+        with sqlite3.connect(tmp_path / "payouts.db") as connection:
+            rows = connection.execute("SELECT token_hash, answered_at FROM queries").fetchall()
+        connection.close()
+        assert len(rows) == 1
+        assert rows[0][1] is None
+        assert rows[0][0] != token
+        raw = b"".join(part.read_bytes() for part in tmp_path.glob("payouts.db*"))
+        assert token.encode() not in raw
+
+
+MISMATCHES: list[tuple[str, Callable[[dict[str, Any]], object], PayoutStatus]] = [
+    ("amount", lambda answer: answer | {"cents": 2551}, PayoutStatus.REVIEW),
+    ("currency", lambda answer: answer | {"currency": "UGX"}, PayoutStatus.REVIEW),
+    ("payee", lambda answer: answer | {"to": POOR}, PayoutStatus.REVIEW),
+    ("nothing to compare", lambda answer: {"txn": answer["txn"], "result": 0}, PayoutStatus.REVIEW),
+    ("failure of another amount", lambda answer: answer | {"result": 17, "cents": 1}, PayoutStatus.REVIEW),
+    ("another txn", lambda answer: answer | {"txn": "T-AAAAAAAAAAAA"}, PayoutStatus.UNKNOWN),
+    ("no JSON", lambda answer: b"\xff<html>", PayoutStatus.UNKNOWN),
+    ("unlisted code", lambda answer: answer | {"result": 99}, PayoutStatus.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("change", "status"), [row[1:] for row in MISMATCHES], ids=[row[0] for row in MISMATCHES])
+def test_a_forged_or_mismatching_answer_ends_nothing(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], status: PayoutStatus
+) -> None:
+    """An answer that does not agree in everything leads to REVIEW or to nothing, never to an end."""
+    with till(tmp_path) as (client, gateway, lost):
+        _, token, answer = lost_answer(client, gateway, lost)
+        delivered = client.deliver(token, delivery(change(answer)))
+        assert delivered is not None
+        assert delivered.status is status
+
+
+def test_an_unknown_path_is_nobodys(tmp_path: Path) -> None:
+    """An answer to a path nobody asked for is not taken in."""
+    with till(tmp_path) as (client, _, _lost):
+        assert client.deliver("never-minted", delivery({"result": 0})) is None
+
+
+def test_pending_then_asked_ends(tmp_path: Path) -> None:
+    """What is still under way when asked stays open, and the next answer ends it."""
+    with till(tmp_path) as (client, gateway, _):
+        payout = send(client, SLOW)
+        assert payout.status is PayoutStatus.PENDING
+        for expected in (PayoutStatus.PENDING, PayoutStatus.SUCCEEDED):
+            client.refresh(payout.id)
+            token, answer = gateway.answers.pop()
+            delivered = client.deliver(token, delivery(answer))
+            assert delivered is not None
+            assert delivered.status is expected
+
+
+@pytest.mark.parametrize(("payee", "status"), [(GOOD, PayoutStatus.SUCCEEDED), (POOR, PayoutStatus.REVIEW)])
+def test_a_duplicate_is_believed_only_when_the_answer_agrees(tmp_path: Path, payee: str, status: PayoutStatus) -> None:
+    """With a lost journal the same key gives the same txn: the duplicate is adopted only if the answer agrees."""
+    (tmp_path / "lost").mkdir()
+    gateway = TallyGateway()
+    with served(gateway) as url:
+        with PayoutClient(office_of(tmp_path / "lost", url)) as client:
+            first = send(client)
+        gateway.ledger[0]["to"] = payee
+        with PayoutClient(office_of(tmp_path, url)) as client:
+            payout = send(client)
+            assert payout.status is PayoutStatus.UNKNOWN
+            assert payout.references["txn"] == first.references["txn"]
+            if not gateway.answers:
+                client.refresh(payout.id)
+            token, answer = gateway.answers.pop()
+            delivered = client.deliver(token, delivery(answer))
+    assert delivered is not None
+    assert delivered.status is status
+    assert len(gateway.credits) == 1
+
+
+def test_without_any_answer_it_is_review_and_never_failed(tmp_path: Path) -> None:
+    """When no answer ever comes the payout ends in REVIEW, still able to be told what became of it."""
+    quick = {"poll_schedule_s": [0.02, 0.02, 0.02]}
+    with till(tmp_path, **quick) as (client, gateway, lost):
+        lost.append("/pay")
+        payout = send(client)
+        left = client.resume(timeout_s=5)
+        assert (left.open, left.review) == (0, 1)
+        payout = client.get(payout.id)
+        assert payout.status is PayoutStatus.REVIEW
+        assert payout.may_have_been_sent
+        token, answer = gateway.answers.pop()
+        delivered = client.deliver(token, delivery(answer))
+        assert delivered is not None
+        assert delivered.status is PayoutStatus.SUCCEEDED
+
+
+def test_the_asynchronous_client_takes_the_same_road(tmp_path: Path) -> None:
+    """Send, lose the answer, ask, take in the answer: the asynchronous client ends where the synchronous one does."""
+    gateway, lost = TallyGateway(), ["/pay"]
+
+    async def pay(url: str) -> tuple[Payout | None, Payout]:
+        async with AsyncPayoutClient(office_of(tmp_path, url)) as client:
+            amount = Money("25.50", "KES")
+            payout = await client.send(key="grant/1", payee=Payee.msisdn(GOOD), amount=amount)
+            assert payout.status is PayoutStatus.UNKNOWN
+            await client.refresh(payout.id)
+            token, answer = gateway.answers.pop()
+            ended = await client.deliver(token, delivery(answer))
+            return ended, await client.send(key="grant/2", payee=Payee.msisdn(POOR), amount=amount)
+
+    with served(gateway, loses_answers=lost) as url:
+        ended, failed = asyncio.run(pay(url))
+    assert ended is not None
+    assert (ended.status, failed.status) == (PayoutStatus.SUCCEEDED, PayoutStatus.FAILED)
+    assert len(gateway.credits) == 1

@@ -1,0 +1,305 @@
+"""Events: silent until wanted, complete about a payout, and without what identifies a person or opens an account."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import structlog
+
+from payments_core.entries import Event, Held, Move, Moved, Note, Noted, Open, Opened, Pause, PayoutRow
+from payments_core.events import EventName, meaning
+from payments_core.logs import configure, log, log_payout
+from payments_core.payout import Operation, Payee
+from payments_core.performer import Office
+from payments_core.plugins import Plugins
+
+AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+NUMBER = "46733123450"
+SECRET = "sekrit-9f8e7d"
+ROW = PayoutRow(
+    id="po_abcdefgh",
+    key="salary-2026-11/0042",
+    fingerprint="f",
+    account="main",
+    operation=Operation.TRANSFER,
+    payee_kind="msisdn",
+    payee_value=NUMBER,
+    amount=Decimal(5),
+    currency="EUR",
+    binding={},
+    references={},
+    request="{}",
+    request_hash="",
+    attempt=2,
+    tries=3,
+    created_at=AT,
+    updated_at=AT,
+)
+OURS = logging.getLogger("payments_core")
+
+
+@pytest.fixture
+def events(caplog: pytest.LogCaptureFixture) -> Iterator[list[logging.LogRecord]]:
+    with caplog.at_level(logging.DEBUG, "payments_core"):
+        yield caplog.records
+
+
+@pytest.fixture
+def as_it_was() -> Iterator[None]:
+    """Put the logger back as an application would find it."""
+    before = (OURS.handlers[:], OURS.level, OURS.propagate)
+    yield
+    OURS.handlers[:], OURS.propagate = before[0], before[2]
+    OURS.setLevel(before[1])
+
+
+def ran(program: str) -> tuple[str, str]:
+    """Run a program in a process of its own; return what it printed."""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout, done.stderr
+
+
+LOUD = """
+from payments_core.events import EventName
+from payments_core.logs import log
+for name in EventName:
+    log(name, why="x")
+"""
+
+
+def test_silent_when_nobody_asked() -> None:
+    """A library prints nothing: no event of any level reaches a terminal that nobody set up."""
+    assert ran(LOUD) == ("", "")
+
+
+def test_the_application_decides() -> None:
+    """With the application's own configuration, events come in its format and from its level on."""
+    out, err = ran("import logging; logging.basicConfig(format='%(levelname)s %(name)s %(message)s')" + LOUD)
+
+    assert out == ""
+    assert "ERROR payments_core payments.provider_bug" in err
+    assert "INFO" not in err
+
+
+IMPORTS = "import payments_core.client, payments_core.performer, payments_core.retry, payments_core.settings\n"
+
+
+def test_importing_touches_no_configuration() -> None:
+    """Neither the standard library's nor structlog's, whether the application set them up before or not at all."""
+    program = f"""
+import logging, structlog
+structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
+logging.basicConfig(level="WARNING")
+root = logging.getLogger()
+before = (root.handlers[:], root.level, logging.raiseExceptions, logging.getLogRecordFactory(), structlog.get_config())
+{IMPORTS}{LOUD.replace("log(name", "log(EventName.PAYOUT_CREATED")}
+assert before == (root.handlers, root.level, logging.raiseExceptions, logging.getLogRecordFactory(),
+                  structlog.get_config())
+assert [type(handler).__name__ for handler in logging.getLogger("payments_core").handlers] == ["NullHandler"]
+assert logging.getLogger("payments_core").level == logging.NOTSET and logging.getLogger("payments_core").propagate
+"""
+
+    assert ran(program) == ("", "")
+    assert ran(f"import structlog\n{IMPORTS}{LOUD}assert not structlog.is_configured()") == ("", "")
+
+
+def test_an_applications_structlog_does_not_change_our_events() -> None:
+    """Its processors, its context and its wrappers are its own."""
+    program = f"""
+import logging, structlog
+logging.basicConfig(level="INFO", format="%(message)s %(why)s")
+def broken(*_):
+    raise RuntimeError("the application's processor")
+class Context(dict):
+    def __init__(self, *args, **facts):
+        super().__init__(*args, **facts, tenant="their's")
+structlog.configure(processors=[broken], context_class=Context, wrapper_class=structlog.BoundLogger)
+structlog.contextvars.bind_contextvars(tenant="theirs")
+class Filter(logging.Filter):
+    def filter(self, record):
+        assert not hasattr(record, "tenant")
+        return True
+logging.getLogger("payments_core").addFilter(Filter())
+{LOUD.replace("log(name", "log(EventName.PAYOUT_CREATED")}
+"""
+
+    out, err = ran(program)
+
+    assert out == ""
+    assert set(err.splitlines()) == {"payout.created x"}
+
+
+@pytest.mark.usefixtures("as_it_was")
+@pytest.mark.parametrize("name", EventName)
+def test_every_event_can_be_printed(name: EventName) -> None:
+    """In both styles, with its facts, and it has a meaning for people."""
+    lines: dict[str, str] = {}
+    for style in ("json", "console"):
+        out = io.StringIO()
+        configure(style=style, level="DEBUG", stream=out)  # type: ignore[arg-type]  # the two styles there are
+        log_payout(name, ROW, {"why": "because", "http_status": 202, "code": "X"})
+        lines[style] = out.getvalue()
+
+    told = json.loads(lines["json"])
+    assert told["event"] == str(name)
+    assert (told["payout"], told["attempt"], told["try"], told["http_status"]) == (ROW.id, 2, 3, 202)
+    assert told["timestamp"].endswith("Z")
+    assert lines["json"].count("\n") == lines["console"].count("\n") == 1
+    assert str(name) in lines["console"]
+    assert "\x1b" not in lines["console"]  # no colours into a file
+    assert ROW.id in lines["console"]
+    assert meaning(name).endswith(".")
+
+
+@pytest.mark.usefixtures("as_it_was")
+def test_configured_twice_prints_once() -> None:
+    first, second = io.StringIO(), io.StringIO()
+    configure(stream=first)
+    configure(style="json", level="WARNING", stream=second)
+
+    log(EventName.PAYOUT_REVIEW)
+    log(EventName.PAYOUT_CREATED)
+
+    assert first.getvalue() == ""
+    assert [json.loads(line)["event"] for line in second.getvalue().splitlines()] == ["payout.review"]
+
+
+def test_configured_for_a_command_line() -> None:
+    """Standard output stays clean: a program reads it."""
+    out, err = ran("from payments_core.logs import configure; configure(style='json')" + LOUD)
+
+    assert out == ""
+    assert {json.loads(line)["event"] for line in err.splitlines()} == set(EventName) - {"http.answered"}
+
+
+ABOUT = {"payout": ROW.id, "key": "sal\u20260042", "account": "main", "attempt": 2, "try": 3, "status": "CREATED"}
+
+
+@pytest.mark.parametrize("name", EventName)
+def test_an_event_about_a_payout_says_which(name: EventName, events: list[logging.LogRecord]) -> None:
+    """Id, masked key, account, attempt and try are in each; a fact of the same name does not hide them."""
+    log_payout(name, ROW, {"why": "x", "account": "other", "try": 9})
+
+    (record,) = events
+    assert record.name == "payments_core"
+    assert record.getMessage() == str(name)
+    assert {fact: vars(record)[fact] for fact in ABOUT} == ABOUT
+
+
+class Silence:
+    """A journal that knows one row."""
+
+    def get(self, _payout_id: str) -> PayoutRow:
+        return ROW
+
+
+def test_every_recorded_transition_is_one_event(events: list[logging.LogRecord]) -> None:
+    """Whatever the journal has written about a payout is told once, with the same five facts."""
+    office = Office(namespace="n" * 32, journal=Silence(), plugins=Plugins([]), accounts={})  # type: ignore[arg-type]
+    event = Event("payout.pending", AT, {"http_status": 202})
+    pause = Pause(None, AT, "why")
+    told: list[tuple[Any, Any, list[str]]] = [
+        (Open(ROW, event), Opened(ROW, created=True), ["payout.pending"]),
+        (Open(ROW, event), Opened(ROW, created=False), []),
+        (Move(ROW, ROW, event), Moved(ROW), ["payout.pending"]),
+        (Move(ROW, ROW, event, pause=pause), Moved(ROW), ["payout.pending", "account.paused"]),
+        (Move(ROW, ROW, event), Held(pause), ["payout.held"]),
+        (Note(ROW.id, event), Noted(), ["payout.pending"]),
+    ]
+    for entry, reply, names in told:
+        events.clear()
+        office.announce(entry, reply)
+        assert [record.getMessage() for record in events] == names
+        for record in events:
+            if record.getMessage().startswith("payout."):
+                assert {fact: vars(record)[fact] for fact in ABOUT} == ABOUT
+
+
+NAMES = ["authorization", "Authorization", "api_key", "password", "pin", "secret", "x_subscription_key", "access_token"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_secrets_are_known_by_name(name: str, events: list[logging.LogRecord]) -> None:
+    log(EventName.PAYOUT_CREATED, **{name: SECRET, "inside": {name: SECRET, "list": [{name: SECRET}]}})
+
+    assert SECRET not in str(vars(events[0]))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        NUMBER,
+        f"+46 733 123 450 unknown, {NUMBER}",
+        int(NUMBER),
+        [NUMBER, int(NUMBER)],
+        (NUMBER,),
+        {NUMBER},
+        {"payee": {"partyId": NUMBER}},
+        RuntimeError(NUMBER),
+        NUMBER.encode(),
+        Payee.msisdn(NUMBER),
+        "someone@example.org",
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_numbers_are_known_by_form(value: object, events: list[logging.LogRecord]) -> None:
+    """Whatever a provider, a library or a plugin puts into a fact."""
+    log(EventName.HOOK_FAILED, value=value)
+
+    shown = str(vars(events[0])["value"])
+    assert not re.search(r"\d{7}|733 ?123|someone@example", shown)
+
+
+@pytest.mark.parametrize("token", ["Bearer abc.def", "Basic YWJjOmRlZg==", "eyJhbGciOiJIUzI1NiJ9.abc.def"])
+def test_credentials_are_known_by_form(token: str, events: list[logging.LogRecord]) -> None:
+    log(EventName.HTTP_UNANSWERED, why=f"refused {token}")
+
+    assert not re.search("abc|YWJ", str(vars(events[0])["why"]))
+
+
+@pytest.mark.parametrize("value", [True, None, 3, -3, 12.345678901, 202, "plain", 999_999], ids=repr)
+def test_other_facts_stay_as_they_are(value: object, events: list[logging.LogRecord]) -> None:
+    """A number in an event can be added up."""
+    log(EventName.PAYOUT_CREATED, value=value)
+
+    assert vars(events[0])["value"] is value
+
+
+def test_the_callers_facts_are_not_changed(events: list[logging.LogRecord]) -> None:
+    facts = {"text": NUMBER, "inside": {"pin": SECRET}}
+    log_payout(EventName.PAYOUT_CREATED, ROW, facts)
+
+    assert facts == {"text": NUMBER, "inside": {"pin": SECRET}}
+    assert len(events) == 1
+
+
+def test_nothing_is_made_that_nobody_hears(caplog: pytest.LogCaptureFixture) -> None:
+    """An event below the level costs one comparison: its facts are not even looked at."""
+
+    class Loud:
+        def __str__(self) -> str:
+            raise AssertionError
+
+    with caplog.at_level(logging.ERROR, "payments_core"):
+        log(EventName.PAYOUT_CREATED, value=Loud())
+
+    assert caplog.records == []
+
+
+def test_structlog_is_left_as_it_is(events: list[logging.LogRecord]) -> None:
+    """The capture of an application's tests does not take our events away."""
+    with structlog.testing.capture_logs() as theirs:
+        log(EventName.PAYOUT_CREATED)
+
+    assert theirs == []
+    assert len(events) == 1

@@ -1,0 +1,303 @@
+"""The words of the domain: payees, orders, and what makes two orders the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments_core.entries import Event, Move, Open, PayoutRow
+from payments_core.errors import InvalidPayee, InvalidPayout
+from payments_core.flow import AskLeave
+from payments_core.money import Money
+from payments_core.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
+from payments_core.provider import Draft, Seen
+from payments_core.wire import HttpRequest, slot
+
+NUMBER = "46733123450"  # a documented test number
+AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def make_order() -> Callable[..., Order]:
+    def make(**changed: Any) -> Order:
+        given: dict[str, Any] = {"key": "salary-2026-11/0042", "payee": Payee.msisdn(NUMBER), "amount": EURO}
+        return Order(**(given | changed))
+
+    return make
+
+
+EURO = Money("12.50", "EUR")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "46733123450",
+        "+46733123450",
+        "0046733123450",
+        "+46 733 12 34 50",
+        "+46-733-123-450",
+        "+46.733.123.450",
+        " +46733123450\n",
+        "46\u00a0733\u202f123450",
+    ],
+    ids=ascii,
+)
+def test_one_number_has_one_form(written: str) -> None:
+    """However a number is written, it is the same payee, with the same fingerprint."""
+    assert Payee.msisdn(written) == Payee("msisdn", NUMBER)
+
+
+@given(st.from_regex(r"[1-9][0-9]{7,14}", fullmatch=True), st.data())
+def test_blanks_dots_and_dashes_mean_nothing(digits: str, data: st.DataObject) -> None:
+    gaps = data.draw(st.lists(st.sampled_from(["", " ", "-", "."]), min_size=len(digits), max_size=len(digits)))
+    written = "".join(digit + gap for digit, gap in zip(digits, gaps, strict=True))
+
+    assert Payee.msisdn("+" + written).value == digits
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("", "something else than digits"),
+        ("+", "something else than digits"),
+        ("+46733abc450", "something else than digits"),
+        ("46+733123450", "something else than digits"),
+        ("++46733123450", "something else than digits"),
+        ("46733123450,00", "something else than digits"),
+        ("+44 (0)7700 900123", "something else than digits"),  # which of the digits are meant?
+        ("\u0664\u0666733123450", "something else than digits"),
+        ("\u00b246733123450", "something else than digits"),
+        ("0733123450", "no country code"),
+        ("+0733123450", "no country code"),
+        ("00 0733123450", "no country code"),
+        ("4673312", "7 digits"),
+        ("4673312345012345", "16 digits"),
+        ("46733123450 46733123451", "22 digits"),
+    ],
+    ids=ascii,
+)
+def test_what_is_no_international_number_is_refused(written: str, problem: str) -> None:
+    """Nothing is guessed about who is paid, and the refusal does not repeat the number."""
+    with pytest.raises(InvalidPayee, match=problem) as refused:
+        Payee.msisdn(written)
+
+    assert "country code" in refused.value.hint
+    assert not re.search(r"\d{6}", refused.value.message)
+
+
+def test_a_payee_is_shown_masked() -> None:
+    payee = Payee.msisdn(NUMBER)
+
+    assert repr(payee) == str(payee) == f"{payee}" == "Payee(msisdn:46*******50)"
+    assert Payee("email", "someone@example.org", {"name": "Someone"}).masked == "som*************org"
+
+
+def made_row(order: Order) -> PayoutRow:
+    request = HttpRequest("POST", f"https://example.org/{NUMBER}", "transfer", {"X-Payee": NUMBER}, f'"{NUMBER}"')
+    return PayoutRow(
+        id="po_x",
+        key=order.key,
+        fingerprint=order.fingerprint,
+        account="main",
+        operation=order.operation,
+        payee_kind=order.payee.kind,
+        payee_value=order.payee.value,
+        payee_details=order.payee.details,
+        amount=order.amount.amount,
+        currency=str(order.amount.currency),
+        note=order.note,
+        options=order.options,
+        binding={},
+        references={},
+        request=request.to_json(),
+        request_hash=request.hash,
+        created_at=AT,
+        updated_at=AT,
+    )
+
+
+def test_no_repr_shows_a_number(make_order: Callable[..., Order]) -> None:
+    """Whatever of ours stands in a traceback, a debugger or an assertion, the payee's number does not."""
+    order = make_order(payee=Payee("msisdn", NUMBER, {"also": NUMBER}))
+    row = made_row(replace(order, note=NUMBER, options={"o": NUMBER}))
+    event = Event("payout.created", AT)
+    shown = [
+        order,
+        row,
+        row.view(),
+        Open(row, event),
+        Move(row, row, event),
+        AskLeave(row),
+        Draft({}, HttpRequest.from_json(row.request), order),
+        Seen(payee=NUMBER),
+    ]
+
+    assert [type(value).__name__ for value in shown if NUMBER in repr(value)] == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", " ", "k" * 201, " k", "k ", "k\n", "a\nb", "a\tb", "a\0b", "a\u200eb", "\ud800"],
+    ids=ascii,
+)
+def test_a_key_that_cannot_be_told_apart_is_refused(key: str, make_order: Callable[..., Order]) -> None:
+    with pytest.raises(InvalidPayout) as refused:
+        make_order(key=key)
+
+    assert "business key" in refused.value.hint
+
+
+@pytest.mark.parametrize("key", ["k", "k" * 200, "two words", "l\u00f6hne/\u4e00"], ids=ascii)
+def test_other_keys_are_taken(key: str, make_order: Callable[..., Order]) -> None:
+    assert make_order(key=key).key == key
+
+
+@pytest.mark.parametrize("name", ["not_before", "expires_at"])
+def test_a_time_without_a_zone_is_refused(name: str, make_order: Callable[..., Order]) -> None:
+    with pytest.raises(InvalidPayout, match="time zone") as refused:
+        make_order(**{name: datetime(2026, 11, 24)})  # noqa: DTZ001  # that is the point
+
+    assert "UTC" in refused.value.hint
+    assert getattr(make_order(**{name: AT}), name) == AT
+
+
+MARK = f"pay {slot('pin')} now"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"key": MARK},
+        {"note": MARK},
+        {"note": "{{slot:"},
+        {"options": {"remark": MARK}},
+        {"options": {MARK: "x"}},
+        {"payee": Payee("msisdn", MARK)},
+        {"payee": Payee("msisdn", NUMBER, {"operator": MARK})},
+        {"payee": Payee("msisdn", NUMBER, {MARK: "x"})},
+    ],
+    ids=["key", "note", "open mark", "option", "option's name", "payee", "detail", "detail's name"],
+)
+def test_a_callers_text_never_becomes_a_slot(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
+    """Otherwise a note could have the provider's PIN written into it."""
+    with pytest.raises(InvalidPayout, match="slot"):
+        make_order(**changed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"note": "half \ud83d"}, {"options": {"o": "\udc00"}}, {"payee": Payee("party_code", "\ud800")}],
+    ids=ascii,
+)
+def test_text_that_cannot_be_written_down_is_refused(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
+    """It would break the journal later."""
+    with pytest.raises(InvalidPayout, match="half of a character"):
+        make_order(**changed)
+
+
+def test_the_fingerprint_never_changes(make_order: Callable[..., Order]) -> None:
+    """It stands in journals: with another value every recorded key would be refused as another intent."""
+    order = make_order(
+        payee=Payee("msisdn", NUMBER, {"operator": "mtn", "branch": "1"}),
+        note="L\u00f6hne",
+        options={"b": "2", "a": "1"},
+        operation=Operation.DEPOSIT,
+    )
+
+    assert make_order().fingerprint == "21860deba332b1f11e060191632b35a658bdbf0305a462930b56679bd1a1685c"
+    assert order.fingerprint == "60c69dd4c8f478b614a363a2da6d285c9e003ea3209c7f057da9008e86f19a87"
+
+
+def test_the_same_intent_has_the_same_fingerprint(make_order: Callable[..., Order]) -> None:
+    """How it is written, under which key and when it may leave make no other payment."""
+    given: dict[str, Any] = {"options": {"a": "1", "b": "2"}}
+    same: list[dict[str, Any]] = [
+        {"options": {"b": "2", "a": "1"}},
+        {"key": "another"},
+        {"amount": Money("12.5", "EUR")},
+        {"payee": Payee.msisdn("+46 733 123 450")},
+        {"not_before": AT},
+        {"expires_at": AT},
+    ]
+
+    assert {make_order(**(given | changed)).fingerprint for changed in same} == {make_order(**given).fingerprint}
+
+
+def test_another_intent_has_another_fingerprint(make_order: Callable[..., Order]) -> None:
+    """Every part that changes what is paid changes the fingerprint, and no two changes look alike."""
+    changes: list[dict[str, Any]] = [
+        {},
+        {"payee": Payee.msisdn("46733123451")},
+        {"payee": Payee("party_code", NUMBER)},
+        {"payee": Payee("msisdn", NUMBER, {"operator": "mtn"})},
+        {"payee": Payee("msisdn", NUMBER, {"operator": "airtel"})},
+        {"payee": Payee("msisdn", NUMBER, {"mtn": "operator"})},
+        {"amount": Money("12.51", "EUR")},
+        {"amount": Money("125", "EUR")},
+        {"amount": Money("12.50", "UGX")},
+        {"operation": Operation.DEPOSIT},
+        {"operation": Operation.REFUND},
+        {"note": "a"},
+        {"note": "transfer"},
+        {"options": {"a": ""}},
+        {"options": {"": "a"}},
+        {"options": {"a": "b"}},
+        {"options": {"a": "b", "c": "d"}},
+        {"options": {"a": 'b"],["c","d'}},
+    ]
+
+    assert len({make_order(**changed).fingerprint for changed in changes}) == len(changes)
+
+
+def test_every_part_of_an_order_is_thought_of() -> None:
+    """A new field is either part of the fingerprint or of this list: decide when you add one."""
+    apart = {"key", "not_before", "expires_at"}
+
+    assert {field.name for field in fields(Order)} - apart == {"payee", "amount", "operation", "note", "options"}
+
+
+def test_final_states() -> None:
+    assert {status for status in PayoutStatus if status.is_final} == {
+        PayoutStatus.SUCCEEDED,
+        PayoutStatus.FAILED,
+        PayoutStatus.CANCELLED,
+        PayoutStatus.REVERSED,
+    }
+
+
+def test_a_row_gives_its_order_back(make_order: Callable[..., Order]) -> None:
+    order = make_order(note="n", options={"a": "1"}, payee=Payee("msisdn", NUMBER, {"operator": "mtn"}))
+
+    assert made_row(order).order == order
+    assert made_row(order).order.fingerprint == order.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("status", "ambiguous", "sent"),
+    [(status, False, False) for status in (PayoutStatus.CREATED, PayoutStatus.FAILED, PayoutStatus.CANCELLED)]
+    + [(status, True, True) for status in PayoutStatus]
+    + [
+        (status, False, True)
+        for status in (PayoutStatus.SENDING, PayoutStatus.PENDING, PayoutStatus.SUCCEEDED, PayoutStatus.REVERSED)
+    ],
+)
+def test_what_may_have_been_sent(
+    status: PayoutStatus, ambiguous: bool, sent: bool, make_order: Callable[..., Order]
+) -> None:
+    row = replace(made_row(make_order()), status=status, ambiguous=ambiguous)
+
+    assert row.view().may_have_been_sent is sent
+    assert row.view().is_final is status.is_final
+
+
+def test_a_reason_in_one_line() -> None:
+    assert str(Reason(ReasonCode.PAYEE_NOT_FOUND, "PAYEE_NOT_FOUND")) == "payee_not_found (PAYEE_NOT_FOUND)"
+    assert str(Reason(ReasonCode.EXPIRED)) == "expired"

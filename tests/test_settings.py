@@ -1,0 +1,351 @@
+"""What payouts.toml may say, and how it is told when it says something else: what, where, what to do, never a value."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import pytest
+from pydantic import Field, SecretStr
+
+from payments_core.errors import PaymentsError, SecretMissing, SettingsError
+from payments_core.payout import Operation
+from payments_core.plugins import Plugins
+from payments_core.provider import Account, Facts, PayoutProvider, ProviderSpec
+from payments_core.settings import AccountSettings, Configuration, load, read_account
+
+NAMESPACE = "0123456789abcdef0123456789abcdef"
+SECRET = "sekrit-9f8e7d"
+GOOD = f"""
+[installation]
+namespace = "{NAMESPACE}"
+[journal]
+url = "sqlite:///payouts.db"
+[accounts.main]
+provider = "carrier"
+currency = "EUR"
+"""
+
+
+class CarrierSettings(AccountSettings):
+    """A provider's settings with every kind of secret."""
+
+    environment: Literal["sandbox", "live"] = "sandbox"
+    api_key: SecretStr = Field(min_length=8)
+    pin: SecretStr | None = None
+    pins: dict[str, SecretStr] = Field(default_factory=dict)
+    old_keys: tuple[SecretStr, ...] = ()
+
+    @property
+    def is_rehearsal(self) -> bool:
+        return self.environment == "sandbox"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "payouts.toml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+def told(error: BaseException) -> str:
+    """Everything a person, a log or an error page could see of an error."""
+    return "".join([str(error), repr(error), *traceback.format_exception(error)])
+
+
+def test_what_is_read(write: Callable[[str], Path]) -> None:
+    path = write(GOOD)
+
+    assert load(path) == load(str(path))
+    assert load(path) == Configuration(
+        path, NAMESPACE, "sqlite:///payouts.db", {"main": {"provider": "carrier", "currency": "EUR"}}
+    )
+
+
+def test_no_accounts_are_no_error(write: Callable[[str], Path]) -> None:
+    """A journal can be read without them."""
+    text = GOOD.partition("[accounts.main]")[0] + "[accounts]\n"
+
+    assert load(write(text)).accounts == {}
+
+
+def test_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="There is no configuration at") as refused:
+        load(tmp_path / "payouts.toml")
+
+    assert "payouts doctor --init" in refused.value.hint
+    assert "--write-config" in refused.value.hint
+
+
+def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(tmp_path)
+
+
+def test_other_encodings_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "payouts.toml"
+    path.write_bytes(GOOD.encode("utf-16"))
+
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(path)
+
+
+WRONG = {
+    "no TOML": (f"api_key = {SECRET}", "cannot be read"),
+    "twice": (GOOD + 'currency = "EUR"', "cannot be read"),
+    "no installation": (GOOD.replace("[installation]", "[x]"), r"no \[installation\] table"),
+    "no journal": (GOOD.replace("[journal]", "[x]"), r"no \[journal\] table"),
+    "no accounts": (GOOD.replace("[accounts.main]", "[account.main]"), r"no \[accounts\] table"),
+    "accounts is text": ('accounts = "x"' + GOOD.partition("[accounts")[0], r"no \[accounts\] table"),
+    "unknown table": (GOOD + f'[secrets]\nkey = "{SECRET}"', "unknown tables: secrets"),
+    "unknown in installation": (GOOD.replace("[journal]", f'key = "{SECRET}"\n[journal]'), "does not know key"),
+    "unknown in journal": (GOOD.replace("[accounts.", f'pass = "{SECRET}"\n[accounts.'), "does not know pass"),
+    "no namespace": (GOOD.replace("namespace", "#"), "namespace is missing"),
+    "short namespace": (GOOD.replace(NAMESPACE, "short"), "shorter than 8"),
+    "a number as namespace": (GOOD.replace(f'"{NAMESPACE}"', "12345678"), "namespace is missing"),
+    "no url": (GOOD.replace("url", "#"), "must look like sqlite:///"),
+    "another url": (GOOD.replace("sqlite:///", f"postgresql://me:{SECRET}@"), "must look like sqlite:///"),
+    "no provider": (GOOD.replace("provider", "#"), r"\[accounts.main\] needs a provider"),
+    "a number as provider": (GOOD.replace('"carrier"', "5"), r"\[accounts.main\] needs a provider"),
+    "account is no table": (GOOD.partition("[accounts")[0] + "[accounts]\nmain = 5", r"\[accounts.main\] needs"),
+    "account's name": (GOOD.replace("accounts.main", 'accounts."Main Account"'), "name of small letters"),
+    "account's long name": (GOOD.replace("accounts.main", f"accounts.{'a' * 64}"), "name of small letters"),
+}
+HINTED = {"no installation", "no journal", "no accounts", "accounts is text", "no namespace", "short namespace"}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_file_is_told(case: str, write: Callable[[str], Path]) -> None:
+    """Each problem by its place in the file, and no value with it."""
+    text, problem = WRONG[case]
+    path = write(text)
+
+    with pytest.raises(SettingsError, match=problem) as refused:
+        load(path)
+
+    assert str(path) in refused.value.message
+    assert bool(refused.value.hint) or case not in HINTED
+    assert SECRET not in told(refused.value)
+
+
+def resolve(reference: str) -> SecretStr:
+    if not reference.startswith("env:"):
+        raise SecretMissing("A secret is written into the configuration itself.", hint="Write where it is.")
+    return SecretStr("secret-" + reference.removeprefix("env:"))
+
+
+def read(**changed: Any) -> CarrierSettings:
+    raw: dict[str, Any] = {"provider": "carrier", "currency": "EUR", "api_key": "env:KEY"}
+    return read_account(CarrierSettings, "main", raw | changed, resolve_secret=resolve)
+
+
+def test_secrets_come_by_reference_wherever_they_stand() -> None:
+    settings = read(pin="env:PIN", pins={"a": "env:A"}, old_keys=["env:OLD"])
+
+    assert settings.api_key.get_secret_value() == "secret-KEY"
+    assert settings.pin is not None
+    assert settings.pin.get_secret_value() == "secret-PIN"
+    assert settings.pins["a"].get_secret_value() == "secret-A"
+    assert settings.old_keys[0].get_secret_value() == "secret-OLD"
+    assert settings.currency == "EUR"
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"api_key": SECRET}, {"pin": SECRET}, {"pins": {"a": SECRET}}, {"old_keys": [SECRET]}]
+)
+def test_a_secret_written_out_is_refused(changed: dict[str, Any]) -> None:
+    """A configuration file gets copied; the refusal names the account and the field, and never what stood there."""
+    with pytest.raises(SecretMissing, match=rf"^\[accounts.main\] {next(iter(changed))}: ") as refused:
+        read(**changed)
+
+    assert refused.value.hint
+    assert SECRET not in told(refused.value)
+
+
+WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown field": ({"api_kee": SECRET}, "api_kee: Extra inputs"),
+    "missing": ({"currency": None}, "currency: "),
+    "currency": ({"currency": "euro" + SECRET}, "currency: "),
+    "currency with a line break": ({"currency": "EUR\n"}, "currency: "),
+    "environment": ({"environment": SECRET}, "environment: "),
+    "short secret": ({"api_key": "env:"}, "api_key: "),
+    "a secret that is a number": ({"api_key": 12345678}, "api_key: "),
+    "a secret that is a table": ({"pin": {"a": 5}}, "pin: "),
+    "time": ({"timeout_s": SECRET}, "timeout_s: "),
+    "no time": ({"timeout_s": 0}, "timeout_s: "),
+    "negative": ({"lease_s": -1}, "lease_s: "),
+    "not a number": ({"lease_s": float("nan")}, "lease_s: "),
+    "for ever": ({"lease_s": float("inf")}, "lease_s: "),
+    "empty schedule": ({"poll_schedule_s": []}, "poll_schedule_s: "),
+    "schedule": ({"poll_schedule_s": [5, 0]}, r"poll_schedule_s.1: "),
+    "retries": ({"retry_schedule_s": []}, "retry_schedule_s: "),
+    "in flight": ({"max_in_flight": 0}, "max_in_flight: "),
+    "many in flight": ({"max_in_flight": 1001}, "max_in_flight: "),
+    "half in flight": ({"max_in_flight": 1.5}, "max_in_flight: "),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FIELDS)
+def test_a_wrong_setting_is_told(case: str) -> None:
+    """Account, field and problem; never the value, which may be a secret in the wrong place."""
+    changed, problem = WRONG_FIELDS[case]
+
+    with pytest.raises(SettingsError, match=rf"^\[accounts.main\] is wrong: .*{problem}") as refused:
+        read(**changed)
+
+    assert "docs/reference/settings.md" in refused.value.hint
+    assert SECRET not in told(refused.value)
+    assert "secret-" not in told(refused.value)
+    assert "12345678" not in told(refused.value)
+
+
+def test_every_wrong_setting_is_told_at_once() -> None:
+    with pytest.raises(SettingsError) as refused:
+        read(currency="euro", timeout_s=-1, other=1)
+
+    assert all(name in refused.value.message for name in ("currency", "timeout_s", "other"))
+
+
+@pytest.mark.parametrize(("timeout_s", "lease_s", "fits"), [(30, 60, True), (30.1, 60, False), (60, 90, False)])
+def test_an_answer_is_waited_for_no_longer_than_half_the_lease(timeout_s: float, lease_s: float, fits: bool) -> None:
+    """Otherwise others would ask what became of a payment that is still on its way."""
+    if fits:
+        assert read(timeout_s=timeout_s, lease_s=lease_s).lease_s == lease_s
+    else:
+        with pytest.raises(SettingsError, match=r"timeout_s \([\d.]+\) is more than half of lease_s"):
+            read(timeout_s=timeout_s, lease_s=lease_s)
+
+
+def test_the_defaults_keep_the_rules() -> None:
+    """An account that sets nothing asks for about three days, then stops."""
+    settings = read()
+    asked_h = sum(settings.poll_schedule_s) / 3600
+
+    assert settings.timeout_s <= settings.lease_s / 2
+    assert settings.poll_schedule_s[:4] == (5, 15, 60, 300)
+    assert 71 <= asked_h <= 72
+    assert settings.visible_after_s is None
+    assert not AccountSettings(provider="p", currency="EUR").is_rehearsal
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        read().timeout_s = 5
+
+
+@pytest.mark.parametrize("name", AccountSettings.model_fields)
+def test_every_setting_is_described(name: str) -> None:
+    """The reference page is made of these; a time says its unit."""
+    description = AccountSettings.model_fields[name].description or ""
+
+    assert description.endswith(".")
+    assert "seconds" in description or not name.endswith("_s")
+
+
+FACTS = Facts(resend="safe", visible_after_s=300, dedupe_window_s=86_400)
+
+
+def account(facts: Facts, **changed: Any) -> Account:
+    spec = ProviderSpec(
+        "carrier", "Carrier", CarrierSettings, lambda _: PROVIDER, frozenset({Operation.TRANSFER}), facts=facts
+    )
+    return Account("main", spec, read(**changed), PROVIDER)
+
+
+PROVIDER = cast("PayoutProvider", object())
+
+
+def test_facts_stay_as_the_provider_says() -> None:
+    assert account(FACTS).facts == FACTS
+    assert account(Facts()).facts == Facts()
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"visible_after_s": 600, "environment": "live"}, {"visible_after_s": 600}),
+        ({"visible_after_s": 300, "environment": "live"}, {"visible_after_s": 300}),
+        ({"visible_after_s": 1, "environment": "sandbox"}, {"visible_after_s": 1}),
+        ({"dedupe_window_s": 3600, "environment": "live"}, {"dedupe_window_s": 3600}),
+        ({"dedupe_window_s": 86_400, "environment": "live"}, {"dedupe_window_s": 86_400}),
+    ],
+)
+def test_an_account_may_be_more_cautious(changed: dict[str, Any], told: Mapping[str, float]) -> None:
+    facts = account(FACTS, **changed).facts
+
+    assert {name: getattr(facts, name) for name in told} == told
+    assert facts.resend == "safe"
+
+
+@pytest.mark.parametrize(
+    ("facts", "changed", "problem"),
+    [
+        (FACTS, {"visible_after_s": 299, "environment": "live"}, r"visible_after_s \(299\) is below"),
+        (FACTS, {"dedupe_window_s": 86_401, "environment": "live"}, r"dedupe_window_s \(86401\) is above"),
+        (FACTS, {"dedupe_window_s": 86_401, "environment": "sandbox"}, r"dedupe_window_s \(86401\) is above"),
+        (Facts(), {"dedupe_window_s": 1}, r"dedupe_window_s \(1\) is above"),
+    ],
+)
+def test_and_never_less_cautious(facts: Facts, changed: dict[str, Any], problem: str) -> None:
+    """A second send rests on these two figures: where money moves they only get safer, and an unknown stays unknown."""
+    with pytest.raises(SettingsError, match=problem) as refused:
+        account(facts, **changed)
+
+    assert "[accounts.main]" in refused.value.message
+    assert refused.value.hint
+
+
+@pytest.fixture
+def secret_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CARRIER_KEY", SECRET)
+    monkeypatch.setenv("CARRIER_EMPTY", "")
+    (tmp_path / "key").write_text(f"{SECRET}\n", "utf-8")
+    (tmp_path / "empty").write_text(" \n", "utf-8")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe" + SECRET.encode())
+    return tmp_path
+
+
+def test_where_secrets_are(secret_places: Path) -> None:
+    """In the environment, or in files relative to the configuration's folder, without the line break at the end."""
+    plugins = Plugins([])
+
+    for reference in ("env:CARRIER_KEY", "file:key", f"file:{secret_places / 'key'}"):
+        assert plugins.resolve_secret(reference, root=secret_places).get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize(
+    ("reference", "problem", "hint"),
+    [
+        ("env:CARRIER_NONE", "variable CARRIER_NONE does not exist", "export CARRIER_NONE="),
+        ("env:CARRIER_EMPTY", "variable CARRIER_EMPTY is empty", "export CARRIER_EMPTY="),
+        ("file:none", "file none cannot be read: FileNotFoundError", "0600"),
+        ("file:.", "cannot be read: IsADirectoryError", "0600"),
+        ("file:empty", "file empty is empty", "0600"),
+        ("file:binary", "file binary cannot be read: UnicodeDecodeError", "0600"),
+        ("file:a\0b", "cannot be read: ValueError", "0600"),
+        (SECRET, "written into the configuration itself", "env:NAME"),
+        (f"vault:{SECRET}", "no plugin knows its form", "env:NAME"),
+        ("", "written into the configuration itself", "env:NAME"),
+    ],
+    ids=ascii,
+)
+def test_a_secret_that_is_not_there(reference: str, problem: str, hint: str, secret_places: Path) -> None:
+    """An empty secret is a missing one: it would only fail later, at the provider."""
+    with pytest.raises(SecretMissing, match=re.escape(problem)) as refused:
+        Plugins([]).resolve_secret(reference, root=secret_places)
+
+    assert hint in refused.value.hint
+    assert SECRET not in told(refused.value)
+
+
+def test_every_error_of_this_file_is_one_kind() -> None:
+    """An application catches ``SettingsError`` at start and knows that nothing was sent."""
+    assert issubclass(SecretMissing, SettingsError)
+    assert issubclass(SettingsError, PaymentsError)
