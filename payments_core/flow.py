@@ -70,7 +70,13 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A guard says no, for good."""
+    """A guard says no, for good.
+
+    Args:
+        reason: Why.
+        at: When.
+
+    """
 
     reason: Reason
     at: datetime
@@ -78,7 +84,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NotNow:
-    """Not yet: a guard failed, no credential could be had, no permit is free."""
+    """Not yet: a guard failed, no credential could be had, no permit is free.
+
+    Args:
+        why: In words.
+        at: When.
+        after_s: The shortest wait before it is tried again, in seconds; None for the account's own.
+
+    """
 
     why: str
     at: datetime
@@ -157,7 +170,13 @@ def ask_leave(row: PayoutRow) -> Flow[Leave]:
 
 
 def run(flow: Flow[T], perform: Callable[[Command], Reply]) -> T:
-    """Drive a flow to its end; ``NotSent`` and ``NoAnswer`` go into it, anything else closes it and goes up."""
+    """Drive a flow to its end; ``NotSent`` and ``NoAnswer`` go into it, anything else closes it and goes up.
+
+    Args:
+        flow: What decides.
+        perform: Carries out one command.
+
+    """
     try:
         command = next(flow)
         while True:
@@ -177,7 +196,13 @@ def run(flow: Flow[T], perform: Callable[[Command], Reply]) -> T:
 
 
 async def arun(flow: Flow[T], perform: Callable[[Command], Awaitable[Reply]]) -> T:
-    """Drive a flow to its end on an event loop; a cancellation closes it and goes up."""
+    """Drive a flow to its end on an event loop; a cancellation closes it and goes up.
+
+    Args:
+        flow: What decides.
+        perform: Carries out one command.
+
+    """
     try:
         command = next(flow)
         while True:

@@ -85,7 +85,14 @@ def log(name: EventName, **facts: Any) -> None:
 
 
 def log_payout(name: EventName, row: PayoutRow, facts: Mapping[str, Any]) -> None:
-    """Emit one event about a payout, with its id, masked key, account, attempt and try."""
+    """Emit one event about a payout, with its id, masked key, account, attempt and try.
+
+    Args:
+        name: Which.
+        row: The payout as it stands now.
+        facts: The event's own key/values.
+
+    """
     if _LOGGER.isEnabledFor(_LEVELS.get(name, logging.INFO)):
         about: dict[str, Any] = {
             "payout": row.id,

@@ -109,7 +109,13 @@ class HttpResponse:
 
 
 class _Ended(Exception):
-    """How an exchange ended without an answer."""
+    """How an exchange ended without an answer.
+
+    Args:
+        why: In words that hold no address and no secret.
+        at: When; aware, UTC.
+
+    """
 
     def __init__(self, why: str, *, at: datetime) -> None:
         super().__init__(why)

@@ -35,7 +35,7 @@ Fetched = Credential | Blocked | NotSent | NoAnswer
 
 
 def authenticator(account: Account) -> Authenticates | None:
-    """Return the account's provider if its requests carry a credential; asked once a line, as protocols are slow to ask."""
+    """Return the account's provider if its requests carry a credential; asked once, as asking a protocol is slow."""
     provider = account.provider
     return provider if isinstance(provider, Authenticates) else None
 

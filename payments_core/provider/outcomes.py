@@ -13,7 +13,16 @@ from payments_core.payout import Reason
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What an answer says about the payment, as far as it tells; None where it is silent."""
+    """What an answer says about the payment, as far as it tells; None where it is silent.
+
+    Args:
+        amount: How much.
+        currency: ISO 4217.
+        payee: The address it went to, written as in the order.
+        external_id: The reference of ours that the provider shows to people.
+        fee: What it cost, in the same currency.
+
+    """
 
     amount: Decimal | None = None
     currency: str | None = None
@@ -44,7 +53,12 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Final(_Answer):
-    """The provider says it is over: succeeded, or failed with a reason."""
+    """The provider says it is over: succeeded, or failed with a reason.
+
+    Args:
+        reason: Why it failed; None when it succeeded.
+
+    """
 
     reason: Reason | None = None
 

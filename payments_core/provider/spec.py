@@ -101,6 +101,12 @@ class ProviderSpec:
 class Account:
     """One configured account: an instance of a provider with its own credentials, environment and limits.
 
+    Args:
+        name: As in payouts.toml.
+        spec: Of its provider.
+        settings: Checked, secrets resolved.
+        provider: Made of the settings.
+
     Raises:
         SettingsError: A figure of the settings is less cautious than the provider's fact.
 

@@ -116,7 +116,7 @@ def test_what_was_acknowledged_survives_kill_9(open_sqlite: OpenSqlite, path: Pa
     """Writers killed at any moment, three at a time on one file: every yes they heard is in the journal, whole."""
     *acknowledged, killed = finish(KILLING, path)
     assert killed == "killed 21"
-    assert len(acknowledged) > 200
+    assert len(acknowledged) > 20  # however slow the disk: one in each round
     journal = open_sqlite()
     for line in acknowledged:
         key, steps = line.split()

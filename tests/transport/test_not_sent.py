@@ -100,12 +100,12 @@ def tls_broken_off(world: World) -> tuple[Outcome, int]:
 def _behind_a_slow_one(world: World, **changes: Any) -> tuple[Outcome, int]:
     server = world.server(lambda line: line.hang())
     caller = world.caller(max_connections=1)
-    slow = caller.start(asks(server.url + "/slow", timeout_s=0.8))
+    slow = caller.start(asks(server.url + "/slow", timeout_s=30.0))
     server.wait_until_heard(1)
     ended = caller.start(asks(server.url + THE_ONE, **changes)).result(10)
     assert not slow.done()
-    caller.close()
     server.stop()
+    assert isinstance(slow.result(5), NoAnswer)
     return ended, server.count(THE_ONE)
 
 

@@ -1,0 +1,109 @@
+"""Every public name says what it is, and what each of its arguments means."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from enum import Enum
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+import payments_core
+
+
+def modules() -> list[ModuleType]:
+    names = [found.name for found in pkgutil.walk_packages(payments_core.__path__, "payments_core.")]
+    return [payments_core, *map(importlib.import_module, names)]
+
+
+PUBLIC: dict[str, Any] = {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in modules()
+    for name in getattr(module, "__all__", ())
+}
+
+# What applications and authors of providers and plugins write against; the other rooms are our own.
+SURFACE = {
+    "payments_core",
+    *(
+        f"payments_core.{room}"
+        for room in ["client", "errors", "events", "flow", "hookspecs", "logs", "masking", "money", "payout"]
+    ),
+    *(f"payments_core.{room}" for room in ["provider", "references", "retry", "settings", "transport", "wire"]),
+}
+
+
+def told(thing: object) -> str:
+    """Return what is written about a name: for a class also what stands at those of ours it is made from."""
+    if not isinstance(thing, type):
+        return inspect.getdoc(thing) or ""
+    ours = [vars(cls).get("__doc__") or "" for cls in thing.__mro__ if cls.__module__.startswith("payments_core")]
+    return "\n".join(text for text in ours if not text.startswith(f"{thing.__name__}("))  # a dataclass's own
+
+
+def arguments(thing: object) -> set[str]:
+    """Return the arguments that need words: of a class all, of a function those it has beside a single one."""
+    if not (inspect.isclass(thing) or inspect.isroutine(thing)):
+        return set()
+    if inspect.isclass(thing) and (issubclass(thing, Enum | BaseModel) or getattr(thing, "_is_protocol", False)):
+        return set()  # members and fields describe themselves, and nobody calls a protocol
+    given = inspect.signature(thing).parameters.values()
+    named = {one.name for one in given if not one.name.startswith("_")} - {"self", "cls", "args", "kwargs"}
+    return named if inspect.isclass(thing) or len(named) > 1 else set()
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(PUBLIC) > 150
+    assert "payments_core.wire.HttpRequest" in PUBLIC
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.__name__)
+def test_every_module_says_what_it_is(module: ModuleType) -> None:
+    assert (module.__doc__ or "").strip()
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.__name__)
+def test_what_a_module_exports_is_there(module: ModuleType) -> None:
+    exported = getattr(module, "__all__", [])
+
+    assert [name for name in exported if not hasattr(module, name)] == []
+    assert len(set(exported)) == len(exported)
+
+
+@pytest.mark.parametrize("name", [name for name, thing in PUBLIC.items() if inspect.isclass(thing)])
+def test_every_public_class_is_documented(name: str) -> None:
+    thing = PUBLIC[name]
+    own = str(vars(thing).get("__doc__") or "")
+
+    assert own.strip()
+    assert not own.startswith(f"{thing.__name__}(")
+
+
+@pytest.mark.parametrize("name", [name for name, thing in PUBLIC.items() if inspect.isroutine(thing)])
+def test_every_public_function_is_documented(name: str) -> None:
+    assert told(PUBLIC[name]).strip()
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name.rpartition(".")[0] in SURFACE])
+def test_every_argument_is_explained(name: str) -> None:
+    text = told(PUBLIC[name])
+
+    assert sorted(word for word in arguments(PUBLIC[name]) if not re.search(rf"\b{word}\b", text)) == []
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_method_is_documented(name: str) -> None:
+    thing = PUBLIC[name]
+    if not inspect.isclass(thing) or not thing.__module__.startswith("payments_core"):
+        return
+    own = {word: member for word, member in vars(thing).items() if not word.startswith("_")}
+    methods = {
+        word: member for word, member in own.items() if inspect.isroutine(member) or isinstance(member, property)
+    }
+
+    assert [word for word, member in methods.items() if not inspect.getdoc(member)] == []
