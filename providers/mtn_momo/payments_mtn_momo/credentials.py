@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-from dataclasses import replace
 from datetime import timedelta
 
 from payments_core.payout import Reason, ReasonCode
 from payments_core.provider import Blocked, Credential
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, fill, slots_in
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer
 from payments_mtn_momo.answers import Body, Shape, number, read_body
+from payments_mtn_momo.requests import build, own_secrets, sealed
 from payments_mtn_momo.settings import MtnMomoSettings
 
 __all__ = ["ask_for_token", "fill_secrets", "is_token_refused", "read_token"]
@@ -19,33 +18,9 @@ _LONGEST_LIFE_S = 86_400.0
 _MARGIN_S = 600.0  # COMM-93: ask for the next one ten minutes before
 
 
-class _Sealed(str):
-    """A header's value that a repr does not show; it is sent as any other text."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-
 def ask_for_token(settings: MtnMomoSettings) -> HttpRequest:
-    """Return the request for a token; it is never stored, so it carries the secrets themselves.
-
-    Source: SPEC CreateAccessToken. The trailing slash belongs to the path; the pair is sent raw (not URL-encoded).
-    """
-    pair = f"{settings.api_user}:{settings.api_key.get_secret_value()}"
-    return HttpRequest(
-        method="POST",
-        url=f"{settings.base_url}/disbursement/token/",
-        operation="token",
-        headers={
-            "Authorization": _Sealed(f"Basic {base64.b64encode(pair.encode()).decode()}"),
-            "Ocp-Apim-Subscription-Key": _Sealed(settings.subscription_key.get_secret_value()),
-            "X-Target-Environment": settings.target_environment,  # optional here, asked for by the newer platform
-        },
-        repeatable=True,
-        credential=False,
-    )
+    """Return the request for a token; it is never stored, so it carries the secrets themselves."""
+    return sealed(build(settings, "token"), own_secrets(settings))
 
 
 def read_token(response: HttpResponse, settings: MtnMomoSettings) -> Credential | Blocked:
@@ -92,10 +67,7 @@ def _life_s(expires_in: object) -> float:
 
 def fill_secrets(request: HttpRequest, credential: Credential) -> HttpRequest:
     """Return the request with token and subscription key in their slots, hidden from its repr."""
-    filled = fill(request, credential.secrets)
-    secret = {name for name, value in request.headers.items() if slots_in(replace(request, headers={name: value}))}
-    sealed = {name: _Sealed(value) if name in secret else value for name, value in filled.headers.items()}
-    return replace(filled, headers=sealed)
+    return sealed(request, credential.secrets)
 
 
 def is_token_refused(response: HttpResponse) -> bool:

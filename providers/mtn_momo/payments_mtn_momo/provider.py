@@ -5,21 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
 from payments_core.flow import Flow, exchange
 from payments_core.payout import Operation, Order
 from payments_core.provider import Attempt, Blocked, Checked, Credential, Draft, Submitted
 from payments_core.references import uuid4_shaped
-from payments_core.wire import HttpRequest, HttpResponse, slot
+from payments_core.wire import HttpRequest, HttpResponse
 from payments_mtn_momo import codec, credentials
+from payments_mtn_momo.requests import build
 from payments_mtn_momo.settings import MtnMomoSettings
 
 __all__ = ["MtnMomoProvider"]
 
 _MSISDN = re.compile(r"[1-9][0-9]{7,14}")  # E.164: country code and number, digits only
-_PATHS: Mapping[Operation, str] = {Operation.TRANSFER: "/disbursement/v1_0/transfer"}  # SPEC
-_VERSION = "v1_0"
+
+
+class _Calls(NamedTuple):
+    send: str
+    read: str
+    version: str
+
+
+_CALLS: Mapping[Operation, _Calls] = {Operation.TRANSFER: _Calls("transfer", "transfer_status", "v1_0")}
 
 
 class MtnMomoProvider:
@@ -36,7 +45,7 @@ class MtnMomoProvider:
     def validate(self, order: Order) -> None:
         """Raise ``InvalidPayout`` when the order cannot be paid on this account."""
         target = self._settings.target
-        if order.operation not in _PATHS:
+        if order.operation not in _CALLS:
             raise InvalidPayout(f"This account cannot pay a {order.operation}.", hint="It pays transfers.")
         if order.options:
             named = ", ".join(sorted(order.options))
@@ -73,17 +82,11 @@ class MtnMomoProvider:
         """
         self.validate(order)
         reference = uuid4_shaped(attempt.seed)
-        request = HttpRequest(
-            method="POST",
-            url=f"{self._settings.base_url}{_PATHS[order.operation]}",
-            operation=str(order.operation),
-            headers={
-                **self._headers(),
-                "Content-Type": "application/json",
-                "X-Reference-Id": reference,  # the resource's id, and the only thing that makes a repetition harmless
-            },
+        request = build(
+            self._settings,
+            _CALLS[order.operation].send,
+            reference=reference,  # the resource's id, and the only thing that makes a repetition harmless
             body=codec.encode_transfer(order, external_id=attempt.payout_id),
-            moves_money=True,
         )
         return Draft({"reference": reference, "external_id": attempt.payout_id}, request, order)
 
@@ -94,16 +97,8 @@ class MtnMomoProvider:
 
     def check(self, draft: Draft) -> Flow[Checked]:
         """Read the transfer by its reference."""
-        operation = draft.order.operation
-        answer = yield from exchange(
-            HttpRequest(
-                method="GET",
-                url=f"{self._settings.base_url}{_PATHS[operation]}/{draft.references['reference']}",
-                operation=f"{operation}_status",
-                headers=self._headers(),
-                repeatable=True,
-            )
-        )
+        call = _CALLS[draft.order.operation].read
+        answer = yield from exchange(build(self._settings, call, path={"reference": draft.references["reference"]}))
         return codec.read_status(answer)
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
@@ -115,7 +110,7 @@ class MtnMomoProvider:
             "environment": self._settings.target_environment,
             "api_user": self._settings.api_user,
             "operation": str(operation),
-            "version": _VERSION,
+            "version": _CALLS[operation].version,
         }
 
     def authenticate(self) -> Flow[Credential | Blocked]:
@@ -135,10 +130,3 @@ class MtnMomoProvider:
     def is_auth_refusal(self, response: HttpResponse) -> bool:
         """Say whether this answer means that the token is no longer good."""
         return credentials.is_token_refused(response)
-
-    def _headers(self) -> dict[str, str]:
-        return {
-            "Authorization": f"Bearer {slot('access_token')}",
-            "Ocp-Apim-Subscription-Key": slot("subscription_key"),
-            "X-Target-Environment": self._settings.target_environment,
-        }

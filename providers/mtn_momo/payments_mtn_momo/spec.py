@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from payments_core.payout import Operation
-from payments_core.provider import Capability, Facts, ProviderSpec, RetryPolicy
+from payments_core.provider import Capability, Facts, ProviderSpec
+from payments_mtn_momo.operations import retry_policies
 from payments_mtn_momo.provider import MtnMomoProvider
 from payments_mtn_momo.settings import MtnMomoSettings
 
@@ -31,12 +32,7 @@ SPEC = ProviderSpec(
             "not_found_conclusive_after_s": "never: a 404 also comes from another platform or for another API user",
         },
     ),
-    retry={
-        # The newer platform takes 10 to 20 s for a token. A 500 here is login_failed: repeating it changes nothing.
-        "token": RetryPolicy(timeout_s=30.0, deadline_s=75.0),
-        # A 500 on a read says only that the read failed.
-        "transfer_status": RetryPolicy(statuses=frozenset({429, 500, 502, 503, 504})),
-    },
+    retry=retry_policies(),
     emulator="payments_mtn_momo.emulator:MtnMomoEmulator",
     docs="https://momodeveloper.mtn.com",
 )

@@ -10,7 +10,23 @@ from typing import Literal
 
 __all__ = ["TARGETS", "Target", "TargetName"]
 
-TargetName = Literal["sandbox", "mtnuganda"]
+TargetName = Literal[
+    "sandbox",
+    "mtnuganda",
+    "mtnghana",
+    "mtnivorycoast",
+    "mtnzambia",
+    "mtncameroon",
+    "mtnbenin",
+    "mtncongo",
+    "mtnswaziland",
+    "mtnguineaconakry",
+    "mtnsouthafrica",
+    "mtnliberia",
+    "mtnrwanda",
+    "mtnsouthsudan",
+    "mtnnigeria",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,21 @@ class Target:
         return self.platform != "sandbox"
 
 
+_LISTED = "developer portal, Common Error Codes (target environments)"
+_LATER = "newer lists of target environments"
+
+
+def _live(name: TargetName, currency: str, decimals: int, source: str) -> Target:
+    return Target(
+        name=name,
+        currency=currency,
+        quantum=Decimal(1).scaleb(-decimals),
+        base_url="https://proxy.momoapi.mtn.com",
+        platform="legacy",
+        source=f"{source}; ISO 4217: {decimals or 'no'} decimals. MTN publishes no rule about decimals of its own",
+    )
+
+
 _ROWS = (
     Target(
         name="sandbox",
@@ -49,15 +80,20 @@ _ROWS = (
         platform="sandbox",
         source="developer portal: the sandbox takes EUR only; ISO 4217: two decimals",
     ),
-    Target(
-        name="mtnuganda",
-        currency="UGX",
-        quantum=Decimal(1),
-        base_url="https://proxy.momoapi.mtn.com",
-        platform="legacy",
-        source="developer portal, Common Error Codes (target environments); ISO 4217: no decimals. MTN publishes no "
-        "rule about decimals of its own",
-    ),
+    _live("mtnuganda", "UGX", 0, f"{_LISTED}; UGX in production bodies"),
+    _live("mtnghana", "GHS", 2, f"{_LISTED}; the country's currency"),
+    _live("mtnivorycoast", "XOF", 0, f"{_LISTED}; the country's currency"),
+    _live("mtnzambia", "ZMW", 2, f"{_LISTED}; the country's currency"),
+    _live("mtncameroon", "XAF", 0, f"{_LISTED}; XAF in production bodies"),
+    _live("mtnbenin", "XOF", 0, f"{_LISTED}; the country's currency"),
+    _live("mtncongo", "XAF", 0, f"{_LISTED}; XAF in production bodies"),
+    _live("mtnswaziland", "SZL", 2, f"{_LISTED}; the country's currency"),
+    _live("mtnguineaconakry", "GNF", 0, f"{_LISTED}; the country's currency"),
+    _live("mtnsouthafrica", "ZAR", 2, f"{_LISTED}; ZAR measured by a client, with decimals in the balance"),
+    _live("mtnliberia", "LRD", 2, f"{_LISTED}; LRD or USD: the country uses both and no source tells"),
+    _live("mtnrwanda", "RWF", 0, f"{_LATER}; RWF in production bodies"),
+    _live("mtnsouthsudan", "SSP", 2, f"{_LATER}; the country's currency"),
+    _live("mtnnigeria", "NGN", 2, f"{_LATER}; the country's currency"),
 )
 
 TARGETS: Mapping[str, Target] = MappingProxyType({row.name: row for row in _ROWS})

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from payments_mtn_momo.emulator.gateway import TOKEN_PATH, TRANSFER_PATH, Gateway, Switches
+from payments_mtn_momo.emulator.orders import amount_text
 from payments_mtn_momo.emulator.payees import TRANSFER_PAYEES
 from payments_mtn_momo.emulator.replies import Answer
 from payments_mtn_momo.emulator.tokens import Credentials
-from payments_mtn_momo.emulator.transfers import amount_text
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 FINE: dict[str, Any] = {

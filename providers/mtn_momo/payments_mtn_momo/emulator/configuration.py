@@ -27,7 +27,7 @@ url = "sqlite:///payouts.db"
 [accounts.{name}]
 provider = "mtn_momo"
 target_environment = "{target}"  # pays in {currency}
-base_url = "{url}"
+{platform}base_url = "{url}"
 api_user = "{api_user}"
 api_key = "file:{api_key}"
 subscription_key = "file:{subscription_key}"
@@ -46,7 +46,7 @@ def account_name(target: str) -> str:
     return f"mtn-{target.removeprefix('mtn')}"
 
 
-def write_new(path: Path, *, url: str, target: str, credentials: Credentials) -> str:
+def write_new(path: Path, *, url: str, target: str, platform: str = "", credentials: Credentials) -> str:
     """Write the file and its secrets, readable by their owner alone; return the account's name."""
     name = account_name(target)
     folder = path.parent / "secrets"
@@ -60,6 +60,7 @@ def write_new(path: Path, *, url: str, target: str, credentials: Credentials) ->
         name=name,
         target=target,
         currency=TARGETS[target].currency,
+        platform=f'platform = "{platform}"\n' if platform else "",
         url=url,
         api_user=credentials.api_user,
         **files,
@@ -81,7 +82,7 @@ def _write(path: Path, text: str, *, mode: int) -> None:
         raise
 
 
-def read_back(path: Path, *, url: str, target: str) -> tuple[str, Credentials]:
+def read_back(path: Path, *, url: str, target: str, platform: str = "") -> tuple[str, Credentials]:
     """Return the account of a file written before, and its credentials.
 
     Raises:
@@ -99,6 +100,11 @@ def read_back(path: Path, *, url: str, target: str) -> tuple[str, Credentials]:
         raise SettingsError(
             f"{path} is there already and pays through {account.get('base_url', 'the live gateway')}, not {url}.",
             hint="Start the emulator on that port, or write to another path.",
+        )
+    if (written := str(account.get("platform", ""))) != platform and {written, platform} & {"momo_africa"}:
+        raise SettingsError(
+            f"{path} is there already and pays through another platform: {written or 'the one of its target'}.",
+            hint="Write to another path.",
         )
     user = account.get("api_user")
     if not isinstance(user, str):

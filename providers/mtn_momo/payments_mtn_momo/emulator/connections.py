@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http
 import socket
 import struct
 import threading
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp, Receive
+from starlette.types import ASGIApp, Receive, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["ServerThread", "break_off"]
+from payments_mtn_momo.emulator.replies import Answer
+
+__all__ = ["ServerThread", "break_off", "part_of", "send_answer"]
 
 
 class _Breakable(H11Protocol):
@@ -45,6 +48,21 @@ async def break_off(connection: H11Protocol, receive: Receive, sent_before: byte
     transport.abort()
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def send_answer(answer: Answer, send: Send) -> None:
+    """Send the whole of an answer."""
+    headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def part_of(answer: Answer) -> bytes:
+    """Return the beginning of an answer: its head and half its body, or half its head when there is no body."""
+    head = f"HTTP/1.1 {answer.status} {http.HTTPStatus(answer.status).phrase}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items()) + "\r\n"
+    raw = head.encode("latin-1")
+    return raw + answer.body[: len(answer.body) // 2] if answer.body else raw[: len(raw) // 2]
 
 
 class _Server(uvicorn.Server):

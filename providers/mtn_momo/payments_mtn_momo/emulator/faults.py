@@ -14,7 +14,8 @@ a number             a probability; for a name that ends in ``_s`` it is seconds
 ``{"payee": "…"}``   requests about payments to this number
 ``{"p": 0.3}``       a probability
 ``{"value": x}``     seconds, for names in ``_s``; the Retry-After of ``status_429``
-``{"on": "…"}``      which requests: ``post`` (transfers), ``get`` (status reads), ``token``, or ``any``
+``{"on": "…"}``      which requests: ``post`` (payments), ``get`` (their status), ``token``, ``any``, or the name of
+                     one call: ``transfer``, ``deposit_v2``, ``balance``, ``create_api_user`` …
 ``{"code": "…"}``    MoMo's error code, for ``status_500``
 ``{"accepted": b}``  whether the request is carried out all the same, for ``status_500`` and ``status_503``
 a list of objects    several rules of one name; the first that fires counts
@@ -31,6 +32,8 @@ from datetime import datetime, timedelta
 from random import Random
 from types import MappingProxyType
 from typing import Any
+
+from payments_mtn_momo.emulator.requests import OPERATIONS
 
 __all__ = ["FAULTS", "BadFaults", "Fault", "Faults", "Rule"]
 
@@ -74,7 +77,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
     }
 )
 _COMMON = frozenset({"next", "payee", "p", "on"})
-_ON = ("post", "get", "token", "any")
+_ON = tuple(dict.fromkeys(("post", "get", "token", "any", *OPERATIONS)))
 
 
 class BadFaults(ValueError):
@@ -146,17 +149,18 @@ class Faults:
         drawn = {name: Random(f"{seed}:{name}") for name in rules}  # noqa: S311 - reproducible on purpose
         return cls(dict(described), rules, until, drawn)
 
-    def fires(self, name: str, kind: str, payee: str) -> Rule | None:
+    def fires(self, name: str, kind: str, payee: str, operation: str = "") -> Rule | None:
         """Say whether a fault strikes a request, and use it up by one.
 
         Args:
             name: The fault.
             kind: ``post``, ``get``, ``token`` or ``other``.
             payee: Who the request's payment goes to; empty when it is about none.
+            operation: Which call it is; empty when it is none.
 
         """
         for rule in self.rules.get(name, ()):
-            if rule.on not in {kind, "any"} or (rule.payee and rule.payee != payee) or rule.left == 0:
+            if rule.on not in {kind, operation, "any"} or (rule.payee and rule.payee != payee) or rule.left == 0:
                 continue
             if rule.p < 1 and self._drawn[name].random() >= rule.p:
                 continue

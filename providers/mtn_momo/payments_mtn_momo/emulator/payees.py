@@ -1,9 +1,9 @@
-"""The sandbox's test payees: which number leads to which end.
+"""The sandbox's test payees and scenarios: what leads to which end.
 
 Sources: portal page Sandbox Use Cases; the number lists in MTN's SDK tests; a client's live tests of September 2025.
-Two rows are uncertain and therefore configurable or noted: ...453 was pending first and successful after 30 s in the
-documents of 2018 and stayed PENDING for the 40 s a later measurement took; ...454 was measured for collections only
-(CREATED, then SUCCESSFUL after about 25 s).
+Uncertain rows are switches: ...453 was pending first and successful after 30 s in the documents of 2018 and stayed
+PENDING for the 40 s a later measurement took; ...454 was measured for collections only (CREATED, then SUCCESSFUL after
+about 25 s); which field of a refund carries its scenario is not told anywhere.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["AT_ONCE", "STUCK", "TRANSFER_PAYEES", "Fate"]
+__all__ = ["AT_ONCE", "DEPOSIT_PAYEES", "REFUND_SCENARIOS", "STUCK", "TRANSFER_PAYEES", "Fate", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,36 +22,73 @@ class Fate:
     Args:
         end: Its last status; None when it stays PENDING.
         reason: Why it failed.
-        delayed: Whether it takes its time.
+        pace: Whether it ends at once, takes its time, or goes on.
 
     """
 
     end: Literal["SUCCESSFUL", "FAILED"] | None = "SUCCESSFUL"
     reason: str = ""
-    delayed: bool = False
+    pace: Literal["at once", "delayed", "ongoing"] = "at once"
 
 
 AT_ONCE = Fate()  # any number that is not listed
+DELAYED = Fate(pace="delayed")
+ONGOING = Fate(None, pace="ongoing")
 STUCK = Fate(None)
 
 
-def _failed(reason: str) -> Fate:
+def failed(reason: str) -> Fate:
+    """Return the fate of a payment that fails."""
     return Fate("FAILED", reason)
 
 
+_ALIKE: Mapping[str, Fate] = {
+    "46733123450": failed("INTERNAL_PROCESSING_ERROR"),
+    "46733123451": failed("APPROVAL_REJECTED"),
+    "46733123452": failed("EXPIRED"),
+    "46733123453": ONGOING,
+    "46733123454": DELAYED,
+}
+
 TRANSFER_PAYEES: Mapping[str, Fate] = {
-    "46733123450": _failed("INTERNAL_PROCESSING_ERROR"),
-    "46733123451": _failed("APPROVAL_REJECTED"),
-    "46733123452": _failed("EXPIRED"),
-    "46733123453": STUCK,
-    "46733123454": Fate(delayed=True),
-    "46733123455": _failed("NOT_ENOUGH_FUNDS"),
-    "46733123456": _failed("PAYER_LIMIT_REACHED"),
-    "46733123457": _failed("PAYEE_NOT_FOUND"),
-    "46733123458": _failed("NOT_ALLOWED"),
-    "46733123459": _failed("NOT_ALLOWED_TARGET_ENVIRONMENT"),
-    "46733123460": _failed("INVALID_CALLBACK_URL_HOST"),
-    "46733123461": _failed("INVALID_CURRENCY"),
-    "46733123462": _failed("INTERNAL_PROCESSING_ERROR"),
-    "46733123463": _failed("SERVICE_UNAVAILABLE"),
+    **_ALIKE,
+    "46733123455": failed("NOT_ENOUGH_FUNDS"),
+    "46733123456": failed("PAYER_LIMIT_REACHED"),
+    "46733123457": failed("PAYEE_NOT_FOUND"),
+    "46733123458": failed("NOT_ALLOWED"),
+    "46733123459": failed("NOT_ALLOWED_TARGET_ENVIRONMENT"),
+    "46733123460": failed("INVALID_CALLBACK_URL_HOST"),
+    "46733123461": failed("INVALID_CURRENCY"),
+    "46733123462": failed("INTERNAL_PROCESSING_ERROR"),
+    "46733123463": failed("SERVICE_UNAVAILABLE"),
+}
+
+DEPOSIT_PAYEES: Mapping[str, Fate] = {
+    **_ALIKE,
+    "46733123455": failed("PAYER_NOT_FOUND"),
+    "46733123456": failed("PAYEE_NOT_ALLOWED_TO_RECEIVE"),
+    "46733123457": failed("NOT_ALLOWED"),
+    "46733123458": failed("NOT_ALLOWED_TARGET_ENVIRONMENT"),
+    "46733123459": failed("INVALID_CALLBACK_URL_HOST"),
+    "46733123460": failed("INVALID_CURRENCY"),
+    "46733123461": failed("INTERNAL_PROCESSING_ERROR"),
+    "46733123462": failed("SERVICE_UNAVAILABLE"),
+    "46733123463": failed("COULD_NOT_PERFORM_TRANSACTION"),
+}
+
+# The words "Failed", "Rejected" and "Expired" stand for the same codes as in the tables above.
+REFUND_SCENARIOS: Mapping[str, Fate] = {
+    "1": failed("TRANSACTION_NOT_FOUND"),
+    "2": failed("INTERNAL_PROCESSING_ERROR"),
+    "3": failed("APPROVAL_REJECTED"),
+    "4": failed("EXPIRED"),
+    "5": ONGOING,
+    "6": DELAYED,
+    "7": failed("NOT_ALLOWED"),
+    "8": failed("NOT_ALLOWED_TARGET_ENVIRONMENT"),
+    "9": failed("INVALID_CALLBACK_URL_HOST"),
+    "10": failed("INVALID_CURRENCY"),
+    "11": failed("INTERNAL_PROCESSING_ERROR"),
+    "12": failed("SERVICE_UNAVAILABLE"),
+    "13": failed("COULD_NOT_PERFORM_TRANSACTION"),
 }

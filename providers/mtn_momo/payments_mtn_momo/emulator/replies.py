@@ -25,6 +25,7 @@ MESSAGES: Mapping[str, str] = {
     "SERVICE_UNAVAILABLE": "Service temporarily unavailable, try again later.",
     "NOT_ENOUGH_FUNDS": "The payer does not have enough funds.",
     "PAYER_LIMIT_REACHED": "The payer's limit has been breached.",
+    "NOT_SUCCESSFULLY_COMPLETED": "The transaction is not successfully completed.",
 }
 
 

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http
 import ipaddress
-import json
 import socket
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast, get_args
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
+from payments_mtn_momo.emulator.collected import read_collection
 from payments_mtn_momo.emulator.configuration import read_back, write_new
-from payments_mtn_momo.emulator.connections import ServerThread, break_off
-from payments_mtn_momo.emulator.faults import FAULTS, BadFaults
-from payments_mtn_momo.emulator.gateway import Gateway, Switches
-from payments_mtn_momo.emulator.replies import Answer
+from payments_mtn_momo.emulator.connections import ServerThread, break_off, part_of, send_answer
+from payments_mtn_momo.emulator.gateway import Gateway, home_of
+from payments_mtn_momo.emulator.steering import Steering
+from payments_mtn_momo.emulator.switches import Platform, Switches
 from payments_mtn_momo.emulator.tokens import Credentials
 from payments_mtn_momo.emulator.unruly import UnrulyGateway
 from payments_mtn_momo.targets import TARGETS
@@ -40,12 +38,16 @@ class MtnMomoEmulator:
         port: 0 for any free one.
         host: A loopback address; nothing else is served.
         target: The target environment it plays.
-        credentials: What its callers hold; drawn when None.
+        platform: Whose quirks it has: ``sandbox``, ``legacy`` or ``momo_africa``; empty for the target's own. What one
+            emulator has taken no other knows, as it is between MTN's platforms.
+        credentials: What its callers hold; drawn in the platform's form when None.
+        callback_host: Where its callers may be called back, as registered; empty for anywhere.
         faults: Faults in force from the start.
-        switches: Fields of :class:`~payments_mtn_momo.emulator.gateway.Switches`, such as ``delayed_s=2``.
+        switches: Fields of :class:`~payments_mtn_momo.emulator.switches.Switches`, such as ``delayed_s=2``.
 
     Raises:
-        ValueError: A host that is not loopback, or a target that does not exist.
+        ValueError: A host that is not loopback; a target, a platform or a switch's value that does not exist; a
+            platform that does not serve the target.
 
     """
 
@@ -55,7 +57,9 @@ class MtnMomoEmulator:
         *,
         host: str = "127.0.0.1",
         target: str = "sandbox",
+        platform: str = "",
         credentials: Credentials | None = None,
+        callback_host: str = "",
         faults: Mapping[str, Any] | None = None,
         **switches: Any,
     ) -> None:
@@ -64,11 +68,15 @@ class MtnMomoEmulator:
         if target not in TARGETS:
             raise ValueError(f"There is no target {target!r}; there are: {', '.join(TARGETS)}.")
         self.target = target
-        self.credentials = credentials or Credentials.new()
+        self.platform = _platform(platform, target)
+        self.switches = Switches(**switches)
+        self.credentials = credentials or Credentials.new(self.platform, callback_host=callback_host)
         self.config_reused = False  # whether write_config found its own file and kept it
         self.url = f"http://{host}:{port}" if port else ""
         self._address = (host, port)
-        self._gateway = UnrulyGateway(Gateway(self.credentials, targets=[target], switches=Switches(**switches)))
+        self._gateway = UnrulyGateway(
+            Gateway(self.credentials, targets=[target], switches=self.switches, platform=self.platform)
+        )
         self._lock = threading.Lock()  # the server's thread and the caller's both ask the gateway
         self._ahead = timedelta()
         self._thread: ServerThread | None = None
@@ -119,6 +127,43 @@ class MtnMomoEmulator:
         with self._lock:
             return self._gateway.gateway.ledger(self.now)
 
+    def payments(self) -> Sequence[Mapping[str, Any]]:
+        """Return what the ledger leaves out: bodies, API users, callback addresses, a row an acceptance."""
+        with self._lock:
+            self._gateway.gateway.books.settle(self.now)
+            return self._gateway.gateway.books.details()
+
+    def collections(self) -> Sequence[Mapping[str, Any]]:
+        """Return the collections it was told of."""
+        with self._lock:
+            known = list(self._gateway.gateway.collections.known.values())
+        return [asdict(one) | {"at": one.at.isoformat()} for one in known]
+
+    def add_collection(self, **told: Any) -> str:
+        """Know a collection, for refunds and delivery notifications; return its reference.
+
+        Args:
+            told: ``amount``, ``currency`` and ``payer``; where wanted ``reference``, ``state`` and ``api_user``.
+
+        Raises:
+            ValueError: Something is missing, unknown or wrong.
+
+        """
+        collection = read_collection(told, user=self.credentials.api_user, at=self.now)
+        with self._lock:
+            self._gateway.gateway.collections.add(collection)
+        return collection.reference
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """The target environments it serves."""
+        return sorted(self._gateway.gateway.targets)
+
+    @property
+    def faults(self) -> Mapping[str, Any]:
+        """The faults in force, as described."""
+        return self._gateway.faults.described
+
     def set_faults(self, faults: Mapping[str, Any]) -> None:
         """Replace the faults in force; raises ``BadFaults`` when they cannot be understood."""
         with self._lock:
@@ -131,7 +176,9 @@ class MtnMomoEmulator:
         with self._lock:
             self._ahead += timedelta(seconds=seconds)
 
-    def write_config(self, path: Path, *, target: str = "", overwrite: bool = False) -> Sequence[str]:
+    def write_config(
+        self, path: Path, *, target: str = "", platform: str = "", overwrite: bool = False
+    ) -> Sequence[str]:
         """Write a payouts.toml that pays through this server, or keep the one it wrote before.
 
         A file that pays through this address is kept, and the credentials it names are served: the same journal
@@ -140,6 +187,7 @@ class MtnMomoEmulator:
         Args:
             path: The file.
             target: The target environment; the emulator's own when empty.
+            platform: Written down where it is not the target's own; must be the emulator's.
             overwrite: Write a new one, with a new namespace, whatever is there.
 
         Returns:
@@ -147,6 +195,7 @@ class MtnMomoEmulator:
 
         Raises:
             SettingsError: Another file is there.
+            ValueError: A target that does not exist, or a platform this emulator does not play.
             RuntimeError: The server has no address yet.
 
         """
@@ -154,12 +203,17 @@ class MtnMomoEmulator:
             raise RuntimeError("Start the emulator first: its address goes into the file.")
         if target and target not in TARGETS:
             raise ValueError(f"There is no target {target!r}; there are: {', '.join(TARGETS)}.")
+        if platform and platform != self.platform:
+            raise ValueError(f"This emulator plays {self.platform}; start another with platform={platform!r}.")
         wanted = target or self.target
+        moved = "momo_africa" if self.platform == "momo_africa" else ""
         self.config_reused = path.exists() and not overwrite
         if self.config_reused:
-            name, held = read_back(path, url=self.url, target=wanted)
+            name, held = read_back(path, url=self.url, target=wanted, platform=moved)
+            held = replace(held, callback_host=self.credentials.callback_host)
         else:
-            name, held = write_new(path, url=self.url, target=wanted, credentials=self.credentials), self.credentials
+            name = write_new(path, url=self.url, target=wanted, platform=moved, credentials=self.credentials)
+            held = self.credentials
         with self._lock:
             self.credentials = held
             self._gateway.gateway.door.admit(held)
@@ -167,15 +221,7 @@ class MtnMomoEmulator:
         return (name,)
 
     def _app(self) -> Starlette:
-        return Starlette(
-            routes=[
-                Route("/__emulator/", self._about),
-                Route("/__emulator/ledger", self._ledger),
-                Route("/__emulator/faults", self._faults, methods=["GET", "POST"]),
-                Route("/__emulator/clock", self._clock, methods=["GET", "POST"]),
-                Mount("/", self._serve),
-            ]
-        )
+        return Starlette(routes=[*Steering(self).routes(), Mount("/", self._serve)])
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -189,16 +235,16 @@ class MtnMomoEmulator:
             if not message.get("more_body"):
                 break
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        query = f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else ""
+        path = scope["raw_path"].decode("latin-1") + query
         with self._lock:
-            outcome = self._gateway.exchange(
-                scope["method"], scope["raw_path"].decode("latin-1"), headers, body, self.now
-            )
+            outcome = self._gateway.exchange(scope["method"], path, headers, body, self.now)
         if outcome.after_s:
             await self._wait(outcome.after_s)
         if outcome.answer is not None and outcome.arrives == "whole":
-            await _send(outcome.answer, send)
+            await send_answer(outcome.answer, send)
         else:
-            part = _part(outcome.answer) if outcome.answer is not None and outcome.arrives == "part" else b""
+            part = part_of(outcome.answer) if outcome.answer is not None and outcome.arrives == "part" else b""
             await break_off(scope["state"]["connection"], receive, part)
 
     async def _wait(self, seconds: float) -> None:
@@ -207,60 +253,11 @@ class MtnMomoEmulator:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(thread.leaving.wait(), seconds)
 
-    async def _about(self, request: Request) -> JSONResponse:
-        return JSONResponse(
-            {
-                "what": "An emulator of MTN MoMo disbursements: token, transfer, transfer status. No money moves.",
-                "targets": sorted(self._gateway.gateway.targets),
-                "now": self.now.isoformat(),
-                "payments": len(self.ledger()),
-                "faults": self._gateway.faults.described,
-                "fault_names": {name: fault.does for name, fault in FAULTS.items()},
-                "routes": ["GET /__emulator/ledger", "POST /__emulator/faults", "POST /__emulator/clock"],
-            }
-        )
 
-    async def _ledger(self, request: Request) -> JSONResponse:
-        return JSONResponse({"entries": self.ledger()})
-
-    async def _faults(self, request: Request) -> JSONResponse:
-        if request.method == "POST":
-            try:
-                self.set_faults(await _object(request))
-            except ValueError as error:
-                names = list(FAULTS) if isinstance(error, BadFaults) else []
-                return JSONResponse({"error": str(error), "names": names}, 400)
-        return JSONResponse({"faults": self._gateway.faults.described})
-
-    async def _clock(self, request: Request) -> JSONResponse:
-        if request.method == "POST":
-            try:
-                told = await _object(request)
-                step = told.get("advance_s")
-                if set(told) != {"advance_s"} or isinstance(step, bool) or not isinstance(step, int | float):
-                    raise ValueError('write {"advance_s": 3600}')
-                self.advance(step)
-            except ValueError as error:
-                return JSONResponse({"error": str(error)}, 400)
-        return JSONResponse({"now": self.now.isoformat()})
-
-
-async def _object(request: Request) -> Mapping[str, Any]:
-    told = json.loads(await request.body())
-    if not isinstance(told, dict):
-        raise ValueError("the body must be a JSON object")
-    return told
-
-
-async def _send(answer: Answer, send: Send) -> None:
-    headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
-
-
-def _part(answer: Answer) -> bytes:
-    """Return the beginning of an answer: its head and half its body, or half its head when there is no body."""
-    head = f"HTTP/1.1 {answer.status} {http.HTTPStatus(answer.status).phrase}\r\n"
-    head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items()) + "\r\n"
-    raw = head.encode("latin-1")
-    return raw + answer.body[: len(answer.body) // 2] if answer.body else raw[: len(raw) // 2]
+def _platform(platform: str, target: str) -> Platform:
+    if platform and platform not in get_args(Platform):
+        raise ValueError(f"There is no platform {platform!r}; there are: {', '.join(get_args(Platform))}.")
+    found = cast("Platform", platform or home_of(target))
+    if (found == "sandbox") != (target == "sandbox"):
+        raise ValueError(f"The target {target} is not served by the platform {found}.")
+    return found

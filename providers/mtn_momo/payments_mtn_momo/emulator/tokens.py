@@ -6,11 +6,15 @@ import base64
 import hashlib
 import json
 import secrets
+import string
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from urllib.parse import unquote
 
-__all__ = ["Credentials", "Doorkeeper"]
+from payments_mtn_momo.emulator.switches import Platform
+
+__all__ = ["ApiUser", "Credentials", "Doorkeeper", "jwt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +22,52 @@ class Credentials:
     """What one caller of the gateway holds.
 
     Args:
-        api_user: UUID.
-        api_key: 32 hexadecimal digits.
+        api_user: A UUID; on the newer platform Base64 that ends with ``=``.
+        api_key: 32 hexadecimal digits; on the newer platform a credential token with punctuation.
         subscription_key: 32 hexadecimal digits.
+        callback_host: Where its callbacks may go; empty for anywhere, which no real API user may.
 
     """
 
     api_user: str
     api_key: str = field(repr=False)
     subscription_key: str = field(repr=False)
+    callback_host: str = ""
 
     @classmethod
-    def new(cls) -> Credentials:
-        """Draw credentials in the sandbox's form."""
-        return cls(str(uuid.uuid4()), secrets.token_hex(16), secrets.token_hex(16))
+    def new(cls, platform: Platform = "sandbox", *, callback_host: str = "") -> Credentials:
+        """Draw credentials in a platform's form.
+
+        Args:
+            platform: The newer one issues user ids and credential tokens that are opaque.
+            callback_host: As registered with the API user.
+
+        """
+        subscription_key = secrets.token_hex(16)
+        if platform == "momo_africa":
+            user = base64.b64encode(secrets.token_bytes(32)).decode()
+            letters = string.ascii_letters + string.digits + "!#$%&*+-.:=?@^_~"
+            key = "".join(secrets.choice(letters) for _ in range(40)) + "%+:="  # each time what breaks careless clients
+            return cls(user, key, subscription_key, callback_host)
+        return cls(str(uuid.uuid4()), secrets.token_hex(16), subscription_key, callback_host)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiUser:
+    """An API user as the gateway knows it.
+
+    Args:
+        key: Its key; empty until there is one.
+        callback_host: As given, whatever it is.
+        belongs: Whether it was made under a key of this product.
+        since: When it was made; None when it was there from the start.
+
+    """
+
+    key: str = field(default="", repr=False)
+    callback_host: str = ""
+    belongs: bool = True
+    since: datetime | None = None
 
 
 class Doorkeeper:
@@ -39,37 +75,50 @@ class Doorkeeper:
 
     Args:
         life_s: Life of a token, in seconds.
+        other_products_keys: Subscription keys that only provisioning takes.
 
     """
 
-    def __init__(self, *, life_s: int) -> None:
+    def __init__(self, *, life_s: int, other_products_keys: tuple[str, ...] = ()) -> None:
         self.life_s = life_s
         self.issued = 0
-        self._users: dict[str, str] = {}
+        self.users: dict[str, ApiUser] = {}
+        self.other_products_keys = frozenset(other_products_keys)
         self._subscriptions: set[str] = set()
         self._tokens: dict[str, tuple[str, datetime]] = {}
 
     def admit(self, credentials: Credentials) -> None:
         """Know these credentials from now on."""
-        self._users[credentials.api_user] = credentials.api_key
+        self.users[credentials.api_user] = ApiUser(credentials.api_key, credentials.callback_host)
         self._subscriptions.add(credentials.subscription_key)
 
     def knows_subscription(self, key: str) -> bool:
         """Say whether the gateway lets this subscription key in."""
         return key in self._subscriptions
 
+    def basic(self, authorization: str) -> str | None:
+        """Return whose Basic pair this is; None when it is wrong."""
+        pair = _pair(authorization)
+        if pair is None or not pair[1] or pair[0] not in self.users:
+            return None
+        return pair[0] if self.users[pair[0]].key == pair[1] else None
+
+    def is_url_encoded(self, authorization: str) -> bool:
+        """Say whether this is a good Basic pair, URL-encoded before it went into Base64."""
+        pair = _pair(authorization)
+        if pair is None or self.basic(authorization) is not None:
+            return False
+        user, key = (unquote(part) for part in pair)
+        return user in self.users and self.users[user].key == key
+
     def login(self, authorization: str, at: datetime) -> str | None:
         """Return a new token for a Basic pair; None when it is wrong."""
-        scheme, _, encoded = authorization.partition(" ")
-        try:
-            user, _, key = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except ValueError:
-            return None
-        if scheme.lower() != "basic" or not key or self._users.get(user) != key:
+        user = self.basic(authorization)
+        if user is None:
             return None
         self.issued += 1
         expires = at + timedelta(seconds=self.life_s)
-        token = _token(user, key, self.issued, at, expires)
+        token = jwt(user, f"{self.users[user].key}:{self.issued}", at, expires)
         self._tokens[token] = (user, expires)  # older ones stay good until their own end
         return token
 
@@ -83,10 +132,35 @@ class Doorkeeper:
         """Forget a token."""
         self._tokens.pop(authorization.partition(" ")[2], None)
 
+    def new_key(self, user: str, *, ends_tokens: bool) -> str:
+        """Give an API user another key.
 
-def _token(user: str, key: str, count: int, at: datetime, expires: datetime) -> str:
+        Args:
+            user: Its id.
+            ends_tokens: Whether tokens issued for the old key are forgotten.
+
+        """
+        key = secrets.token_hex(16)
+        self.users[user] = replace(self.users[user], key=key)
+        if ends_tokens:
+            self._tokens = {token: told for token, told in self._tokens.items() if told[0] != user}
+        return key
+
+
+def _pair(authorization: str) -> tuple[str, str] | None:
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, _, key = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return user, key
+
+
+def jwt(user: str, drawn_from: str, at: datetime, expires: datetime) -> str:
     """Write a token as the sandbox does: an algorithm that does not exist, a local time without a zone."""
-    drawn = hashlib.sha256(f"{user}:{key}:{count}:{at.isoformat()}".encode()).digest()
+    drawn = hashlib.sha256(f"{user}:{drawn_from}:{at.isoformat()}".encode()).digest()
     claims = {
         "clientId": user,
         "expires": expires.replace(tzinfo=None).isoformat(timespec="milliseconds"),

@@ -72,20 +72,22 @@ class UnrulyGateway:
         payee = self._payee(request)
 
         def fires(name: str) -> Rule | None:
-            return self.faults.fires(name, request.kind, payee)
+            return self.faults.fires(name, request.kind, payee, request.operation)
 
         if fires("answer_lost_before_acceptance"):
             self._note(request)
             return Outcome(None, arrives="nothing")
         answer = self._refusal(request, fires)
         if answer is None:
-            if request.kind in {"post", "get"} and fires("token_refused"):
+            if request.call and request.call.speaks in {"bearer", "either"} and fires("token_refused"):
                 self.gateway.door.revoke(known.get("authorization", ""))
             hidden = fires("invisible_s")
             stuck = fires("stuck_pending") is not None
             answer = self.gateway.answer(replace(request, stuck=stuck, invisible_s=hidden.value if hidden else 0.0))
         slow = fires("slow_s") or fires("token_slow_s")
         after_s = slow.value if slow else 0.0
+        if request.kind == "token":
+            after_s = max(after_s, self.gateway.switches.token_delay_s)
         if answer.status < 300 and fires("answer_lost_after_acceptance"):
             return Outcome(answer, after_s, "nothing")
         return Outcome(answer, after_s, "part" if fires("reset_mid_body") else "whole")

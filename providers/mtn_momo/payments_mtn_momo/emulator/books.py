@@ -1,0 +1,174 @@
+"""The emulated gateway's books: payments, and the money that left, each in a list that only grows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from payments_mtn_momo.emulator.orders import amount_text
+from payments_mtn_momo.emulator.payees import Fate
+
+__all__ = ["Credit", "Ledger", "Operation", "Payment"]
+
+Operation = Literal["transfer", "deposit", "refund"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One accepted transfer, deposit or refund.
+
+    Args:
+        reference: X-Reference-Id, in small letters.
+        operation: Which of the three.
+        version: Of the address it came by.
+        user: The API user it belongs to.
+        order: The request's body.
+        party: Who gets it: the order's payee; for a refund whoever paid the collection.
+        fate: What becomes of it.
+        words: What it says until then, in turn.
+        accepted_at: When it was taken.
+        ends_at: When it reaches its end.
+        visible_at: Before it, reads do not find it.
+        callback_url: Where its end is to be told; empty for nowhere.
+        callback_method: How.
+
+    """
+
+    reference: str
+    operation: Operation = "transfer"
+    version: Literal["v1_0", "v2_0"] = "v1_0"
+    user: str
+    order: Mapping[str, Any]
+    party: Mapping[str, str]
+    fate: Fate
+    words: Sequence[str] = ()
+    accepted_at: datetime
+    ends_at: datetime
+    visible_at: datetime
+    callback_url: str = ""
+    callback_method: Literal["POST", "PUT"] = "PUT"
+
+    @property
+    def payee(self) -> str:
+        """The number, address or code it goes to."""
+        return self.party["partyId"]
+
+    @property
+    def transaction_id(self) -> str:
+        """Ten digits, as financialTransactionId."""
+        return str(10**9 + int.from_bytes(hashlib.sha256(self.reference.encode()).digest()[:7], "big") % (9 * 10**9))
+
+    def state(self, at: datetime, words: Sequence[str] = ()) -> str:
+        """Return its status; until its end one of ``words``, or PENDING."""
+        if self.fate.end is None:
+            return "PENDING"
+        if at >= self.ends_at:
+            return self.fate.end
+        share = (at - self.accepted_at) / (self.ends_at - self.accepted_at)
+        return words[int(share * len(words))] if words else "PENDING"
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Money that reached a payee."""
+
+    reference: str
+    payee: str
+    amount: str
+    at: datetime
+
+
+class Ledger:
+    """Every acceptance and every credit, appended and never changed: a payment made twice would show as two."""
+
+    def __init__(self) -> None:
+        self.accepted: list[Payment] = []
+        self.credits: list[Credit] = []
+        self._open: list[Payment] = []
+        self._by_reference: dict[str, Payment] = {}
+        self._posts: Counter[str] = Counter()
+        self._at: datetime | None = None
+
+    def note_post(self, reference: str) -> None:
+        """Count a POST under a reference, whatever becomes of it."""
+        self._posts[reference] += 1
+
+    def find(self, reference: str) -> Payment | None:
+        """Return the payment of a reference."""
+        return self._by_reference.get(reference)
+
+    def accept(self, payment: Payment) -> None:
+        """Take a payment on."""
+        self.accepted.append(payment)
+        self._open.append(payment)
+        self._by_reference.setdefault(payment.reference, payment)
+        self.settle(payment.accepted_at)
+
+    def settle(self, at: datetime) -> None:
+        """Let the time pass: what has come to its end is credited, once for each acceptance."""
+        self._at = at if self._at is None else max(at, self._at)
+        waiting, self._open = self._open, []
+        for payment in waiting:
+            if payment.fate.end is None or payment.ends_at > self._at:
+                self._open.append(payment)
+            elif payment.fate.end == "SUCCESSFUL":
+                amount = amount_text(payment.order["amount"])
+                self.credits.append(Credit(payment.reference, payment.payee, amount, payment.ends_at))
+
+    def refunded(self, collection: str) -> Decimal:
+        """Return what was or will be paid back of a collection."""
+        refunds = [
+            Decimal(payment.order["amount"])
+            for payment in self.accepted
+            if payment.operation == "refund"
+            and payment.fate.end != "FAILED"
+            and payment.order["referenceIdToRefund"].lower() == collection
+        ]
+        return sum(refunds, Decimal(0))
+
+    def paid(self) -> Decimal:
+        """Return what has left."""
+        return sum((Decimal(credit.amount) for credit in self.credits), Decimal(0))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row a reference, in the order of acceptance."""
+        credited = Counter(credit.reference for credit in self.credits)
+        return [
+            {
+                "reference": payment.reference,
+                "operation": payment.operation,
+                "payee": payment.payee,
+                "amount": amount_text(payment.order["amount"]),
+                "currency": payment.order["currency"],
+                "external_id": payment.order.get("externalId"),
+                "state": payment.state(self._at or payment.accepted_at),
+                "reason": payment.fate.reason or None,
+                "posts": self._posts[payment.reference],
+                "credits": credited[payment.reference],
+            }
+            for payment in self._by_reference.values()
+        ]
+
+    def details(self) -> list[dict[str, Any]]:
+        """Return what the ledger's rows leave out, one row an acceptance."""
+        return [
+            {
+                "reference": payment.reference,
+                "operation": payment.operation,
+                "version": payment.version,
+                "api_user": payment.user,
+                "order": dict(payment.order),
+                "payee": dict(payment.party),
+                "callback_url": payment.callback_url or None,
+                "callback_method": payment.callback_method if payment.callback_url else None,
+                "accepted_at": payment.accepted_at.isoformat(),
+                "ends_at": payment.ends_at.isoformat() if payment.fate.end else None,
+                "state": payment.state(self._at or payment.accepted_at),
+            }
+            for payment in self.accepted
+        ]

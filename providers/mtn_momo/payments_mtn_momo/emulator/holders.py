@@ -1,0 +1,174 @@
+"""The desk that knows accounts: whether a holder is active, what they are called, what the own account holds.
+
+Sources: portal page Sandbox Use Cases and a client's session per number (active), recorded sandbox answers in MTN's
+libraries (basic user info), three clients' sessions (the balance that flaps), a client's measurement in production (an
+unknown wallet is not active, not a 404).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from payments_mtn_momo.emulator.books import Ledger
+from payments_mtn_momo.emulator.orders import amount_text
+from payments_mtn_momo.emulator.replies import Answer, from_momo, json_answer
+from payments_mtn_momo.emulator.requests import Request, is_uuid
+from payments_mtn_momo.emulator.switches import Platform, Switches
+from payments_mtn_momo.targets import TARGETS
+
+__all__ = ["ACTIVE", "FLAPPING", "HolderDesk", "person"]
+
+_OUTCOMES: tuple[tuple[int, str], ...] = (
+    (404, "RESOURCE_NOT_FOUND"),
+    (200, ""),  # not active
+    (500, "NOT_ALLOWED"),
+    (500, "NOT_ALLOWED_TARGET_ENVIRONMENT"),
+    (500, "INTERNAL_PROCESSING_ERROR"),
+    (503, "SERVICE_UNAVAILABLE"),
+)
+_HOLDERS: Mapping[str, tuple[str, ...]] = {
+    "msisdn": tuple(str(46733123450 + n) for n in range(6)),
+    "email": (
+        "notfound@email.com",
+        "notactive@email.com",
+        "notallowed@email.com",
+        "notallowedtargetenvironment@email.com",
+        "internalprocessingerror@email.com",
+        "serviceunavailable@email.com",
+    ),
+    "party_code": (
+        "5cecb5a7-8bd0-4f49-87b1-8eb9ecc7b7bc",
+        "b0040b3c-b426-4a90-af6e-673e65861cd7",
+        "4d5f500f-c385-4901-9be5-25b6d36ad220",
+        "d2265f9b-0c22-496d-908f-79a65ad66266",
+        "8f548a78-ceb8-4d12-a243-5640b91e91a4",
+        "585c07a4-2c80-42f7-9e73-e586b36dee68",
+    ),
+}
+
+# Kind and holder to HTTP status and code; anybody else is active.
+ACTIVE: Mapping[tuple[str, str], tuple[int, str]] = {
+    (kind, holder): outcome
+    for kind, holders in _HOLDERS.items()
+    for holder, outcome in zip(holders, _OUTCOMES, strict=True)
+}
+
+# Code, or the balance itself. The order is that of a recorded session; whether it rotates or is random is not known.
+FLAPPING = (
+    "not_allowed",
+    "zero",
+    "internal_processing_error",
+    "service_unavailable",
+    "negative",
+    "not_allowed_target_environment",
+    "success",
+    "account_not_found",
+)
+
+_BALANCE_ERRORS: Mapping[str, tuple[int, str]] = {
+    "account_not_found": (404, "RESOURCE_NOT_FOUND"),  # no body of it was captured
+    "not_allowed": (500, "NOT_ALLOWED"),
+    "not_allowed_target_environment": (500, "NOT_ALLOWED_TARGET_ENVIRONMENT"),
+    "internal_processing_error": (500, "INTERNAL_PROCESSING_ERROR"),
+    "service_unavailable": (503, "SERVICE_UNAVAILABLE"),
+}
+_BASIC_TYPES = frozenset({"msisdn", "email", "alias", "id"})
+
+
+def person(at: datetime) -> dict[str, object]:
+    """Return the one person who lives in the sandbox, as scope ``profile`` shows them."""
+    return {
+        "sub": "0",
+        "name": "Sand Box",
+        "given_name": "Sand",
+        "family_name": "Box",
+        "birthdate": "1976-08-13",
+        "locale": "sv_SE",
+        "gender": "MALE",
+        "updated_at": int(at.timestamp()),
+    }
+
+
+@dataclass(slots=True, kw_only=True)
+class HolderDesk:
+    """Answers about accounts.
+
+    Args:
+        books: What has been paid.
+        platform: Whose quirks it has.
+        switches: Where the sources leave a choice.
+        bad_request: How a 400 is written.
+
+    """
+
+    books: Ledger
+    platform: Platform
+    switches: Switches
+    bad_request: Callable[[datetime], Answer]
+    _flapped: int = field(default=0, init=False)
+
+    def active(self, request: Request, user: str) -> Answer:
+        """Say whether an account holder may be paid."""
+        kind, holder = request.part("kind").lower(), request.part("holder").lower()
+        if not _is_holder(kind, holder):
+            return self.bad_request(request.at)
+        status, code = ACTIVE.get((kind, holder.removeprefix("+")), (200, "active"))
+        if status == 404 and self.platform != "sandbox":
+            status, code = 200, ""
+        if status != 200:
+            return from_momo(status, code, request.at)
+        told: object = bool(code) if self.switches.active_shape == "bare" else {"result": bool(code)}
+        return json_answer(200, told, request.at)
+
+    def basic_user_info(self, request: Request, user: str) -> Answer:
+        """Tell a holder's name: the same for everybody, as in the sandbox."""
+        kind, holder = request.part("kind").lower(), request.part("holder")
+        if kind not in _BASIC_TYPES or not _is_holder(kind, holder):
+            return self.bad_request(request.at)
+        told = person(request.at)
+        if self.switches.basic_user_info == "spec":
+            told = {name: told[name] for name in ("given_name", "family_name", "birthdate", "locale", "gender")}
+            told["status"] = "ACTIVE"
+        return json_answer(200, told, request.at)
+
+    def balance(self, request: Request, user: str) -> Answer:
+        """Tell what the own account holds."""
+        currency, asked = TARGETS[request.target].currency, request.part("currency")
+        if asked and not re.fullmatch(r"[A-Z]{3}", asked):
+            return self.bad_request(request.at)
+        if asked and self.switches.balance_in == 500:
+            return from_momo(500, "INTERNAL_PROCESSING_ERROR", request.at)
+        if asked and asked != currency:  # no source tells; the sentence for this code fits
+            return from_momo(500, "INVALID_CURRENCY", request.at)
+        outcome: str = self.switches.balance
+        if outcome == "flapping":
+            outcome = FLAPPING[self._flapped % len(FLAPPING)]
+            self._flapped += 1
+        if outcome in _BALANCE_ERRORS:
+            return from_momo(*_BALANCE_ERRORS[outcome], request.at)
+        told = {"zero": "0", "negative": "-25"}.get(outcome) or self._available()
+        return json_answer(200, {"availableBalance": told, "currency": currency}, request.at)
+
+    def _available(self) -> str:
+        if not self.switches.balance_moves:
+            return self.switches.available_balance
+        left = Decimal(self.switches.available_balance) - self.books.paid()
+        return f"-{amount_text(f'{-left:f}')}" if left < 0 else amount_text(f"{left:f}")
+
+
+def _is_holder(kind: str, holder: str) -> bool:
+    match kind:
+        case "msisdn":
+            return re.fullmatch(r"\+?\d{5,15}", holder, re.ASCII) is not None
+        case "email":
+            return re.fullmatch(r"[^@\s]+@[^@\s]+", holder) is not None
+        case "party_code":
+            return is_uuid(holder)
+        case "alias" | "id":
+            return bool(holder.strip())
+        case _:
+            return False

@@ -1,0 +1,117 @@
+"""The bodies of payments: what the gateway takes, and what is wrong with the others.
+
+Sources: SDK tests (letters in a number, empty objects, a reference to refund that is no UUID), Common Error Codes and
+article 338 of the developer community (notes, decimals), a client's measurements (a number with a plus sign is taken in
+production and fails later).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from payments_mtn_momo.emulator.requests import is_uuid
+
+__all__ = ["TRANSFER_TYPES", "Rules", "amount_text", "read_order"]
+
+# The sandbox's values, from a third party's digest of a newer portal page.
+TRANSFER_TYPES = frozenset({"CUSTOM_PAYMENT", "CUSTOM_BANK_PAYMENT", "CUSTOM_BANK_PAYMENT_FEE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What a body has to keep to.
+
+    Args:
+        quantum: The smallest step of an amount.
+        note_limit: Characters of a note.
+        external_id_spaces: Whether externalId may hold spaces.
+        plus_in_numbers: Whether a number may begin with a plus sign.
+        scenarios: Whether a refund may name a test scenario in place of a collection.
+        transfer_type: Whether transferType is asked for.
+
+    """
+
+    quantum: Decimal
+    note_limit: int = 160
+    external_id_spaces: bool = True
+    plus_in_numbers: bool = False
+    scenarios: bool = False
+    transfer_type: bool = False
+
+
+def amount_text(amount: str) -> str:
+    """Write an amount as MTN echoes it: ``12.50`` becomes ``12.5``, ``6.0`` becomes ``6``."""
+    whole, _, decimals = amount.partition(".")
+    decimals = decimals.rstrip("0")
+    return f"{whole.lstrip('0') or '0'}.{decimals}" if decimals else whole.lstrip("0") or "0"
+
+
+def read_order(
+    body: bytes, rules: Rules, *, operation: Literal["transfer", "deposit", "refund"] = "transfer"
+) -> dict[str, Any] | str:
+    """Return a payment's body, or what is wrong with it."""
+    try:
+        order = json.loads(body)
+    except (ValueError, RecursionError):
+        return "no JSON"
+    if not isinstance(order, dict):
+        return "no object"
+    if operation == "refund":
+        reference = order.get("referenceIdToRefund")
+        wrong = "" if _is_collection(reference, rules) else "referenceIdToRefund"
+    else:
+        wrong = _wrong_payee(order.get("payee"), rules)
+    if wrong == "empty_payee":
+        return wrong
+    wrong = _wrong_money(order, rules) or wrong or _wrong_texts(order, rules)
+    if not wrong and operation == "transfer" and rules.transfer_type and not isinstance(order.get("transferType"), str):
+        return "transferType"
+    return wrong or order
+
+
+def _is_collection(reference: object, rules: Rules) -> bool:
+    if not isinstance(reference, str):
+        return False
+    return is_uuid(reference) or (rules.scenarios and re.fullmatch(r"[1-9]|1[0-3]", reference) is not None)
+
+
+def _wrong_money(order: dict[str, Any], rules: Rules) -> str:
+    amount = order.get("amount")
+    if not isinstance(amount, str) or not re.fullmatch(r"\d{1,18}(\.\d{1,9})?", amount, re.ASCII):
+        return "amount"
+    if Decimal(amount) <= 0 or Decimal(amount) % rules.quantum:
+        return "amount"
+    return "" if isinstance(order.get("currency"), str) else "currency"
+
+
+def _wrong_payee(payee: object, rules: Rules) -> str:
+    if not isinstance(payee, dict):
+        return "payee"
+    if not any(payee.values()):
+        return "empty_payee"
+    patterns = {
+        "MSISDN": r"\+?\d{5,15}" if rules.plus_in_numbers else r"\d{5,15}",
+        "EMAIL": r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+",
+        "PARTY_CODE": r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    }
+    pattern = patterns.get(str(payee.get("partyIdType")))
+    if pattern is None:
+        return "partyIdType"
+    return "" if re.fullmatch(pattern, str(payee.get("partyId")), re.ASCII) else "partyId"
+
+
+def _wrong_texts(order: dict[str, Any], rules: Rules) -> str:
+    external_id = order.get("externalId", "")
+    if not isinstance(external_id, str) or (" " in external_id and not rules.external_id_spaces):
+        return "externalId"
+    for note in ("payerMessage", "payeeNote"):
+        text = order.get(note, "")
+        if not isinstance(text, str) or not re.fullmatch(r"[ -~]*", text) or len(text) > rules.note_limit:
+            return note
+        if set("'\"<>&") & set(text):
+            return note
+    return ""

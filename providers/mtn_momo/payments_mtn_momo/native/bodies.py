@@ -1,0 +1,230 @@
+"""What is sent: checked here, before anything leaves, so that a mistake is never an answer to wait for."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from ipaddress import ip_address
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.money import Money
+from payments_core.payout import Payee
+from payments_mtn_momo import codec
+from payments_mtn_momo.settings import MtnMomoSettings
+
+__all__ = [
+    "Amount",
+    "Payment",
+    "any_reference",
+    "callback_url",
+    "header_text",
+    "new_reference",
+    "party_of",
+    "payee_fields",
+    "payment_body",
+    "payment_reference",
+    "plain",
+]
+
+Amount: TypeAlias = Money | Decimal | int | str
+
+_KINDS: Mapping[str, str] = {"msisdn": "MSISDN", "email": "EMAIL", "party_code": "PARTY_CODE"}  # SPEC
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9:/?@!$&'()*+,;=._~%-]+", re.ASCII)
+
+
+def new_reference() -> str:
+    """Draw the reference of a new payment: a UUID of version 4. Write it down before you pay with it."""
+    return str(uuid.uuid4())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """What transfers, deposits and refunds have in common.
+
+    Args:
+        amount: How much; a bare number is in the account's currency.
+        external_id: Shown in MTN's records; the reference when empty.
+        payer_message: For the payer's history.
+        payee_note: For the payee's history.
+        callback_url: Where MTN tells the end; none when empty.
+
+    """
+
+    amount: Amount
+    external_id: str = ""
+    payer_message: str = ""
+    payee_note: str = ""
+    callback_url: str = ""
+
+
+def payment_reference(reference: object) -> str:
+    """Return the reference of a payment as it is sent.
+
+    Raises:
+        InvalidPayout: It is no UUID of version 4; MTN answers 400 to any other (Common Error Codes).
+
+    """
+    found = _uuid(reference)
+    if found is None or found.version != 4 or found.variant != uuid.RFC_4122:
+        raise InvalidPayout(
+            "The reference is not a UUID of version 4.", hint="Draw one with new_reference() and write it down first."
+        )
+    return str(found)
+
+
+def any_reference(reference: object) -> str:
+    """Return the reference to read by.
+
+    Raises:
+        InvalidPayout: It is no UUID.
+
+    """
+    found = _uuid(reference)
+    if found is None:
+        raise InvalidPayout("The reference is no UUID.", hint="Give the one the request was sent with.")
+    return str(found)
+
+
+def _uuid(reference: object) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(str(reference)) if len(str(reference)) == 36 else None
+    except ValueError:
+        return None
+
+
+def party_of(payee: Payee | str) -> Payee:
+    """Return who is paid or asked about; a text is a telephone number.
+
+    Raises:
+        InvalidPayee: It cannot be addressed.
+
+    """
+    found = Payee.msisdn(payee) if isinstance(payee, str) else payee
+    if not isinstance(found, Payee):
+        raise InvalidPayee("The account holder is neither a text nor a Payee.")
+    good = {
+        "msisdn": found.value.isascii() and found.value.isdigit() and 5 <= len(found.value) <= 15,
+        "email": bool(_EMAIL.fullmatch(found.value)),
+        "party_code": _uuid(found.value) is not None,
+    }
+    if not good.get(found.kind, False):
+        raise InvalidPayee(
+            f"The account holder cannot be addressed as {found.kind!r} in this form.",
+            hint="Use a number of digits, an e-mail address or a party code (a UUID): msisdn, email, party_code.",
+        )
+    plain(found.value, "payee")
+    return found
+
+
+def payee_fields(payee: Payee | str) -> dict[str, object]:
+    """Return who is paid, as a body wants it."""
+    found = party_of(payee)
+    return {"payee": {"partyIdType": _KINDS[found.kind], "partyId": found.value}}
+
+
+def header_text(text: str) -> str:
+    """Return text as far as a header field can carry it: ASCII, accents dropped."""
+    folded = unicodedata.normalize("NFKD", text)
+    kept = "".join(mark for mark in folded if mark.isascii() and mark.isprintable())
+    if not kept.strip():
+        raise InvalidPayout(
+            "The message holds nothing that a header field can carry.", hint="Write it in Latin letters."
+        )
+    return plain(kept.strip(), "message")
+
+
+def callback_url(url: str, settings: MtnMomoSettings) -> str:
+    """Return the callback's address.
+
+    Raises:
+        InvalidPayout: MTN would refuse it, or never call it (Common Error Codes, the portal's page Callback).
+
+    """
+    if not url:
+        return ""
+    host = (urlsplit(url).hostname or "") if _ADDRESS.fullmatch(url) else ""
+    if not host or "@" in urlsplit(url).netloc:
+        raise InvalidPayout("The callback is no plain address.", hint="Write it like https://pay.example.org/momo/abc.")
+    if _is_ip(host):
+        raise InvalidPayout(
+            "The callback's host is an address; MTN wants a name.", hint="Use the host registered for the API user."
+        )
+    if not settings.is_rehearsal and not url.startswith("https://"):
+        raise InvalidPayout("MTN calls back over https only where money is real.", hint="Use https.")
+    return url
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def payment_body(
+    payment: Payment, settings: MtnMomoSettings, *, reference: str, more: Mapping[str, object]
+) -> tuple[str, str]:
+    """Return the body of a payment and its external id.
+
+    Args:
+        payment: What is paid.
+        settings: The account.
+        reference: Of the payment.
+        more: What only this kind of payment has.
+
+    Raises:
+        InvalidAmount: Not positive and exact, or with more decimals than the currency takes here.
+        InvalidCurrency: Not the account's.
+        InvalidPayout: An external id that cannot be sent.
+
+    """
+    money = _money(payment.amount, settings)
+    external_id = plain(payment.external_id or reference, "external_id")
+    body = {
+        "amount": money.text,
+        "currency": str(money.currency),
+        "externalId": external_id,
+        **more,
+        "payerMessage": codec.reduce_note(payment.payer_message),
+        "payeeNote": codec.reduce_note(payment.payee_note or payment.payer_message),
+    }
+    return json.dumps(body, separators=(",", ":")), external_id
+
+
+def _money(amount: Amount, settings: MtnMomoSettings) -> Money:
+    target = settings.target
+    money = amount if isinstance(amount, Money) else Money(amount, target.currency)
+    if money.currency != target.currency:
+        raise InvalidCurrency(
+            f"This account pays in {target.currency}, not in {money.currency}.",
+            hint=f"Give the amount in {target.currency}.",
+        )
+    if not money.is_multiple_of(target.quantum):
+        digits = -int(target.quantum.as_tuple().exponent)
+        allowed = f"at most {digits} decimals" if digits else "whole numbers only"
+        raise InvalidAmount(
+            f"{money} has too many decimals.",
+            hint=f"{target.currency} takes {allowed} here; amounts are never rounded for you.",
+        )
+    return money
+
+
+def plain(text: str, what: str) -> str:
+    """Return text of the caller's that can be sent as it is.
+
+    Raises:
+        InvalidPayout: It holds control characters, half a character, or a mark that stands for a secret.
+
+    """
+    if not text.isprintable() or "{{slot:" in text or len(text) > 512:
+        raise InvalidPayout(f"{what} cannot be sent: it is too long, or holds characters that cannot be printed.")
+    return text

@@ -1,0 +1,123 @@
+"""A native client's line to the gateway, for threads: it sends, repeats what may be repeated, keeps one token for all.
+
+``line_async`` is its twin; nothing is decided in either.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from dataclasses import replace
+from time import perf_counter
+from typing import TypeVar
+
+from payments_core.flow import Command, Flow, run
+from payments_core.retry import send_with_retry
+from payments_core.transport import Transport
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_mtn_momo import credentials
+from payments_mtn_momo.native.errors import ReadError
+from payments_mtn_momo.native.models import AccessToken
+from payments_mtn_momo.native.terms import Terms
+
+__all__ = ["Line"]
+
+T = TypeVar("T")
+
+
+class Line:
+    """For threads: one connection pool and one token."""
+
+    def __init__(self, terms: Terms, transport: Transport) -> None:
+        self._terms = terms
+        self._transport = transport
+        self._lock = threading.Lock()
+        self._token: AccessToken | None = None
+        self._fetching: Future[AccessToken | ReadError] | None = None
+        self._closed = False
+
+    def run(self, flow: Flow[T]) -> T:
+        """Drive a flow to its end."""
+        return run(flow, self._perform)
+
+    def keep(self, token: AccessToken) -> None:
+        """Use this token from now on."""
+        with self._lock:
+            self._token = token
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._closed = True
+        self._transport.close()
+
+    def _perform(self, command: Command) -> HttpResponse:
+        terms = self._terms
+        request = terms.check(command, closed=self._closed)
+        if request.moves_money or not request.repeatable:
+            return self._send(request, terms.timeout_s)
+        policy = terms.policies[request.operation]
+        if request.credential:  # outside the policy: a token has a policy of its own
+            self._ready_token()
+
+        def by_policy() -> HttpResponse:
+            return send_with_retry(
+                policy, lambda: self._send(request, policy.timeout_s), on_retry=terms.noting(request)
+            )
+
+        response = by_policy()
+        return by_policy() if request.credential and credentials.is_token_refused(response) else response
+
+    def _send(self, request: HttpRequest, timeout_s: float) -> HttpResponse:
+        used = self._ready_token() if request.credential else None
+        ready = replace(self._terms.filled(request, used) if used else request, timeout_s=timeout_s)
+        start = perf_counter()
+        try:
+            response = self._transport.send(ready)
+        except (NotSent, NoAnswer) as ended:
+            self._terms.note(request, ended, start)
+            raise
+        self._terms.note(request, response, start)
+        if used and credentials.is_token_refused(response):
+            with self._lock:
+                if self._token is used:  # a newer one stays
+                    self._token = None
+        return response
+
+    def _ready_token(self) -> AccessToken:
+        """Return the token, fetching it once however many ask."""
+        with self._lock:
+            if self._token is not None and self._terms.usable(self._token):
+                return self._token
+            fetching, mine = self._fetching, self._fetching is None
+            if fetching is None:
+                fetching = self._fetching = Future()
+        if mine:
+            try:
+                fetched = self._fetch()
+                if isinstance(fetched, AccessToken):
+                    self.keep(fetched)
+                fetching.set_result(fetched)
+            except BaseException as broken:
+                fetching.set_exception(_Interrupted() if not isinstance(broken, Exception) else broken)
+                raise
+            finally:
+                with self._lock:
+                    self._fetching = None
+        try:
+            told = fetching.result()
+        except _Interrupted:
+            raise NotSent("the fetch of a token was interrupted", at=self._terms.clock()) from None
+        return self._terms.present(told)
+
+    def _fetch(self) -> AccessToken | ReadError:
+        fetched: AccessToken | ReadError
+        try:
+            fetched = self.run(self._terms.fetcher())
+        except ReadError as problem:
+            fetched = problem
+        self._terms.note_token(fetched)
+        return fetched
+
+
+class _Interrupted(Exception):
+    """Whoever was fetching the token was stopped; those who waited have none."""

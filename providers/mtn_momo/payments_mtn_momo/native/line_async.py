@@ -1,0 +1,107 @@
+"""A native client's line to the gateway, for an event loop: the twin of ``line``."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from time import perf_counter
+from typing import TypeVar
+
+from payments_core.flow import Command, Flow, arun
+from payments_core.retry import asend_with_retry
+from payments_core.transport import AsyncTransport
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_mtn_momo import credentials
+from payments_mtn_momo.native.errors import ReadError
+from payments_mtn_momo.native.models import AccessToken
+from payments_mtn_momo.native.terms import Terms
+
+__all__ = ["AsyncLine"]
+
+T = TypeVar("T")
+
+
+class AsyncLine:
+    """For an event loop; the twin of ``Line``."""
+
+    def __init__(self, terms: Terms, transport: AsyncTransport) -> None:
+        self._terms = terms
+        self._transport = transport
+        self._token: AccessToken | None = None
+        self._fetching: asyncio.Task[AccessToken | ReadError] | None = None
+        self._closed = False
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Drive a flow to its end."""
+        return await arun(flow, self._perform)
+
+    def keep(self, token: AccessToken) -> None:
+        """Use this token from now on."""
+        self._token = token
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self._closed = True
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
+        await self._transport.aclose()
+
+    async def _perform(self, command: Command) -> HttpResponse:
+        terms = self._terms
+        request = terms.check(command, closed=self._closed)
+        if request.moves_money or not request.repeatable:
+            return await self._send(request, terms.timeout_s)
+        policy = terms.policies[request.operation]
+        if request.credential:  # outside the policy: a token has a policy of its own
+            await self._ready_token()
+
+        async def by_policy() -> HttpResponse:
+            return await asend_with_retry(
+                policy, lambda: self._send(request, policy.timeout_s), on_retry=terms.noting(request)
+            )
+
+        response = await by_policy()
+        return await by_policy() if request.credential and credentials.is_token_refused(response) else response
+
+    async def _send(self, request: HttpRequest, timeout_s: float) -> HttpResponse:
+        used = await self._ready_token() if request.credential else None
+        ready = replace(self._terms.filled(request, used) if used else request, timeout_s=timeout_s)
+        start = perf_counter()
+        try:
+            response = await self._transport.send(ready)
+        except (NotSent, NoAnswer) as ended:
+            self._terms.note(request, ended, start)
+            raise
+        self._terms.note(request, response, start)
+        if used and credentials.is_token_refused(response) and self._token is used:  # a newer one stays
+            self._token = None
+        return response
+
+    async def _ready_token(self) -> AccessToken:
+        """Return the token, fetching it once however many ask."""
+        if self._token is not None and self._terms.usable(self._token):
+            return self._token
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._fetch(), name=f"token of {self._terms.label}")
+        fetching = self._fetching
+        try:
+            told = await asyncio.shield(fetching)  # no waiter owns it, so a cancelled one harms no other
+        except asyncio.CancelledError:
+            waiter = asyncio.current_task()
+            if fetching.cancelled() and (waiter is None or not waiter.cancelling()):  # by close(), not the waiter
+                raise NotSent("the client was closed", at=self._terms.clock()) from None
+            raise
+        return self._terms.present(told)
+
+    async def _fetch(self) -> AccessToken | ReadError:
+        fetched: AccessToken | ReadError
+        try:
+            fetched = await self.run(self._terms.fetcher())
+            self._token = fetched
+        except ReadError as problem:
+            fetched = problem
+        finally:
+            self._fetching = None
+        self._terms.note_token(fetched)
+        return fetched

@@ -1,0 +1,261 @@
+"""What the native clients return: frozen values that keep every field MTN sent.
+
+Every field but ``status`` may be missing, and a number may come as text or the other way round: both are read. A field
+that nobody documented, or one whose value cannot be read, is kept in ``extra`` as it came.
+Source: SPEC (OpenAPI export of Disbursements, captured 2026-05); where recorded answers of the sandbox differ, both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import SecretStr
+
+from payments_core.masking import mask_number
+from payments_core.payout import ReasonCode
+from payments_core.provider import Final, Pending
+from payments_mtn_momo import codec, meanings
+from payments_mtn_momo.meanings import Meaning
+
+__all__ = [
+    "Accepted",
+    "AccessToken",
+    "ApiKey",
+    "ApiUser",
+    "Balance",
+    "ConsentRequest",
+    "Oauth2Token",
+    "Party",
+    "PaymentStatus",
+    "StatusReason",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token of the API user.
+
+    Args:
+        access_token: The token; send it as ``Bearer``.
+        token_type: The literal ``access_token``, whatever the name suggests.
+        expires_in_s: How long it lives, in seconds.
+        renew_at: When the client fetches the next one: ten minutes before the end.
+        extra: Whatever else came.
+
+    """
+
+    access_token: SecretStr
+    token_type: str
+    expires_in_s: float
+    renew_at: datetime
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Oauth2Token:
+    """A token of one account holder's consent.
+
+    Args:
+        access_token: For ``ask_user_info``.
+        token_type: ``Bearer`` by SPEC.
+        expires_in_s: How long it lives, in seconds.
+        scope: What was consented to.
+        refresh_token: For ``refresh_oauth2_token``; only with access type ``offline``.
+        refresh_token_expires_in_s: How long that one lives, in seconds.
+        extra: Whatever else came.
+
+    """
+
+    access_token: SecretStr
+    token_type: str = ""
+    expires_in_s: float | None = None
+    scope: str = ""
+    refresh_token: SecretStr | None = None
+    refresh_token_expires_in_s: float | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRequest:
+    """A request for consent that was taken.
+
+    Args:
+        auth_req_id: Names it in ``create_oauth2_token``; whoever holds it and the API user's key can get the token.
+        interval_s: How long to wait between two of these, in seconds.
+        expires_in_s: How long the account holder has, in seconds.
+        extra: Whatever else came.
+
+    """
+
+    auth_req_id: str = field(repr=False)
+    interval_s: float | None = None
+    expires_in_s: float | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A payment that MTN has taken, and not paid yet: read its status.
+
+    Args:
+        reference: The one it was sent with; keep it.
+        operation: Which call took it.
+        external_id: The one it was sent with.
+        at: When; aware, UTC.
+
+    """
+
+    reference: str
+    operation: str
+    external_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Party:
+    """Who received a payment.
+
+    Args:
+        kind: ``MSISDN``, ``EMAIL`` or ``PARTY_CODE``.
+        value: The address.
+
+    """
+
+    kind: str
+    value: str
+
+    def __repr__(self) -> str:
+        """Show the kind and the masked address only."""
+        return f"Party({self.kind}:{mask_number(self.value)})"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReason:
+    """Why a payment failed.
+
+    Args:
+        code: MTN's word, verbatim.
+        message: Its sentence; empty since MTN sends bare words.
+
+    """
+
+    code: str
+    message: str = field(default="", repr=False)
+
+    @property
+    def neutral(self) -> ReasonCode:
+        """The same in the neutral words of ``payments_core``."""
+        return codec.REASONS.get(self.code, (ReasonCode.UNRECOGNISED, 0))[0]
+
+    @property
+    def meaning(self) -> Meaning:
+        """What happened and what to do, in sentences."""
+        return meanings.of_reason(self.code)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentStatus:
+    """What MTN says about a transfer, deposit or refund.
+
+    Args:
+        reference: The one that was asked for; MTN's answer holds none.
+        status: MTN's word, verbatim; words that nobody documented are kept.
+        amount: How much; MTN drops trailing zeros, so compare it as a number.
+        currency: ISO 4217.
+        financial_transaction_id: MTN's own number; a deposit has none.
+        external_id: As sent.
+        payee: Who receives it.
+        payer_message: As sent.
+        payee_note: As sent.
+        reason: Why it failed; None when it has not.
+        extra: Whatever else came.
+
+    """
+
+    reference: str
+    status: str
+    amount: Decimal | None = None
+    currency: str = ""
+    financial_transaction_id: str = ""
+    external_id: str = ""
+    payee: Party | None = None
+    payer_message: str = field(default="", repr=False)
+    payee_note: str = field(default="", repr=False)
+    reason: StatusReason | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def succeeded(self) -> bool:
+        """True when the money is there: SUCCESSFUL and nothing else."""
+        return self.status == "SUCCESSFUL"
+
+    @property
+    def failed(self) -> bool:
+        """True when no money moved and none will: FAILED and nothing else."""
+        return self.status == "FAILED"
+
+    @property
+    def is_final(self) -> bool:
+        """True when it is over."""
+        return codec.STATUSES.get(self.status) is Final
+
+    @property
+    def is_pending(self) -> bool:
+        """True when MTN is still at it; a word that is neither final nor pending is not known: do not send again."""
+        return codec.STATUSES.get(self.status) is Pending
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What is in the account.
+
+    Args:
+        available_balance: May be negative; None when the answer held no number.
+        currency: ISO 4217.
+        extra: Whatever else came.
+
+    """
+
+    available_balance: Decimal | None
+    currency: str
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiUser:
+    """A user of the sandbox.
+
+    Args:
+        api_user: Its id; goes into ``api_user`` of the settings.
+        provider_callback_host: The only host callbacks may go to; it cannot be changed.
+        target_environment: ``sandbox``.
+        payment_server_url: In SPEC, not seen.
+        extra: Whatever else came.
+
+    """
+
+    api_user: str
+    provider_callback_host: str = ""
+    target_environment: str = ""
+    payment_server_url: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key of a user of the sandbox; MTN shows it once.
+
+    Args:
+        api_user: Whose.
+        api_key: Goes into ``api_key`` of the settings.
+
+    """
+
+    api_user: str
+    api_key: SecretStr

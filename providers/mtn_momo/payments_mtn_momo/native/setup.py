@@ -1,0 +1,72 @@
+"""From settings or keyword arguments to what a native client is made of; whatever is wrong is found here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from payments_core.errors import SettingsError
+from payments_core.provider import RetryPolicy
+from payments_mtn_momo.native.flows import Flows
+from payments_mtn_momo.native.terms import Terms
+from payments_mtn_momo.operations import retry_policies
+from payments_mtn_momo.settings import MtnMomoSettings
+
+__all__ = ["Retry", "policies", "settings_of", "terms_of", "utc_now"]
+
+Retry = Mapping[str, Mapping[str, Any]]
+
+
+def utc_now() -> datetime:
+    """Return the time: aware, UTC."""
+    return datetime.now(UTC)
+
+
+def settings_of(settings: MtnMomoSettings | None, fields: Mapping[str, Any]) -> MtnMomoSettings:
+    """Return the settings given, or made from keyword arguments.
+
+    Raises:
+        SettingsError: Each wrong field with its problem, never its value; or both were given.
+
+    """
+    if settings is not None:
+        if fields:
+            raise SettingsError("Give settings or keyword arguments, not both.")
+        return settings
+    try:
+        return MtnMomoSettings.model_validate(dict(fields))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, found['loc'])) or 'settings'}: {found['msg'].removeprefix('Value error, ')}"
+            for found in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+    raise SettingsError(f"The account's settings are wrong: {problems}.", hint="See docs/reference/settings.md.")
+
+
+def policies(retry: Retry | None) -> dict[str, RetryPolicy]:
+    """Return how each call is repeated.
+
+    Raises:
+        SettingsError: A figure makes no sense.
+
+    """
+    try:
+        return retry_policies(retry)
+    except ValueError as error:
+        problem = str(error)
+    raise SettingsError(f"retry is wrong: {problem}.", hint="See docs/reference/operations.md.")
+
+
+def terms_of(settings: MtnMomoSettings, flows: Flows, *, retry: Retry | None, clock: Callable[[], datetime]) -> Terms:
+    """Return what a client of this account goes by."""
+    return Terms(
+        label=f"mtn_momo:{settings.target_environment}",
+        subscription_key=settings.subscription_key.get_secret_value(),
+        timeout_s=settings.timeout_s,
+        policies=policies(retry),
+        fetch=flows.create_access_token,
+        clock=clock,
+    )

@@ -1,0 +1,219 @@
+"""An account holder is asked, consents or not, and is then known by scope."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from payments_mtn_momo.emulator.consent import CASES, CIBA
+from payments_mtn_momo.emulator.tokens import Credentials
+
+PAIRS = {"either": (200, 200), "basic": (200, 401), "bearer": (401, 200)}
+
+
+def ask(caller: Any, number: str = "46733123499", **changed: str) -> Any:
+    form = {"login_hint": f"ID:{number}/MSISDN", "scope": "profile", "access_type": "online"}
+    headers = {name: changed.pop(name) for name in ("authorization", "x_callback_url") if name in changed}
+    return caller.form("/v1_0/bc-authorize", form | changed, **headers)
+
+
+def exchange(caller: Any, **form: str) -> Any:
+    return caller.form("/oauth2/token/", form, authorization=caller.basic)
+
+
+def first(caller: Any, number: str = "46733123499", **changed: str) -> Any:
+    auth_req_id = json.loads(ask(caller, number, **changed).body)["auth_req_id"]
+    return exchange(caller, grant_type=CIBA, auth_req_id=auth_req_id)
+
+
+def info(caller: Any, token: str) -> Any:
+    return caller.get("/oauth2/v1_0/userinfo", authorization=f"Bearer {token}")
+
+
+def test_a_consent_gives_a_token_and_a_name(caller: Any) -> None:
+    asked = json.loads(ask(caller).body)
+    token = json.loads(exchange(caller, grant_type=CIBA, auth_req_id=asked["auth_req_id"]).body)
+    told = json.loads(info(caller, token["access_token"]).body)
+
+    assert list(asked) == ["auth_req_id", "interval", "expires_in"]
+    assert list(token) == ["access_token", "token_type", "expires_in", "scope"]
+    assert (token["token_type"], token["expires_in"], token["scope"]) == ("Bearer", 3600, "profile")
+    assert list(told) == ["sub", "name", "given_name", "family_name", "birthdate", "locale", "gender", "updated_at"]
+
+
+def test_the_whole_person_is_told_with_an_address_that_is_an_object(caller: Any) -> None:
+    token = json.loads(first(caller, scope="profile all_info").body)["access_token"]
+    told = json.loads(info(caller, token).body)
+
+    assert told["address"]["locality"] == "Karlskrona"
+    assert told["credit_score"] == 123
+    assert (told["status"], told["identification_type"]) == ("ACTIVE", "PASS")
+
+
+def test_the_api_user_s_own_token_does_not_tell_who_somebody_is(caller: Any) -> None:
+    assert caller.get("/oauth2/v1_0/userinfo").status == 401
+    token = json.loads(first(caller).body)["access_token"]
+    caller.at += timedelta(hours=1)
+    assert info(caller, token).status == 401
+
+
+def test_a_consent_s_token_pays_nothing(caller: Any) -> None:
+    token = json.loads(first(caller).body)["access_token"]
+
+    assert caller.get("/v1_0/account/balance", authorization=f"Bearer {token}").status == 401
+
+
+@pytest.mark.parametrize("switch", PAIRS)
+def test_the_pair_and_the_token_may_ask(make_caller: Callable[..., Any], switch: str) -> None:
+    """The export says Basic, every client of MTN's sends Bearer."""
+    caller = make_caller(bc_authorize_auth=switch)
+
+    assert (ask(caller, authorization=caller.basic).status, ask(caller).status) == PAIRS[switch]
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"login_hint": "46733123499"}, 400),
+        ({"login_hint": "ID:46733123499"}, 400),
+        ({"login_hint": "ID:x/MSISDN"}, 400),
+        ({"access_type": "sometimes"}, 400),
+        ({"consent_valid_in": "3600"}, 400),
+        ({"consent_valid_in": "soon", "access_type": "offline"}, 400),
+        ({"consent_valid_in": "3600", "access_type": "offline"}, 200),
+        ({"scope": "everything"}, 500),
+        ({"scope": ""}, 500),
+        ({"scope": "profile everything"}, 500),
+    ],
+)
+def test_what_cannot_be_asked(caller: Any, changed: dict[str, str], expected: int) -> None:
+    """An invalid scope is a 500, as MTN's Java library met it."""
+    assert ask(caller, **changed).status == expected
+
+
+def test_json_is_no_form(caller: Any) -> None:
+    for path in ("/v1_0/bc-authorize", "/oauth2/token/"):
+        assert caller.post(path, {"scope": "profile"}, authorization=caller.basic).status == 400
+    form = {"login_hint": "ID:46733123499/MSISDN", "scope": "profile"}
+    assert caller.form("/v1_0/bc-authorize", form, content_type="application/json").status == 400
+    assert caller.form("/v1_0/bc-authorize", form).status == 200
+
+
+def test_a_consent_belongs_to_the_api_user_that_asked(caller: Any) -> None:
+    auth_req_id = json.loads(ask(caller).body)["auth_req_id"]
+    refresh_token = json.loads(first(caller, access_type="offline").body)["refresh_token"]
+    other = Credentials.new()
+    caller.gateway.door.admit(other)
+    caller.login(other)
+
+    assert exchange(caller, grant_type=CIBA, auth_req_id=auth_req_id).status == 400
+    assert exchange(caller, grant_type="refresh_token", refresh_token=refresh_token).status == 400
+
+
+def test_a_question_is_called_back_where_it_may(make_caller: Callable[..., Any]) -> None:
+    caller = make_caller(callback_host="payouts.example.org")
+
+    assert ask(caller, x_callback_url="http://other.example.org/").status == 500
+    assert ask(caller, x_callback_url="").status == 400
+    assert ask(caller, x_callback_url="http://payouts.example.org/").status == 200
+
+
+def test_an_offline_consent_is_refreshed_and_the_old_refresh_token_is_used_up(caller: Any) -> None:
+    token = json.loads(first(caller, access_type="offline").body)
+    again = exchange(caller, grant_type="refresh_token", refresh_token=token["refresh_token"])
+    told = json.loads(again.body)
+
+    assert list(token)[-2:] == ["refresh_token", "refresh_token_expired_in"]
+    assert told["access_token"] != token["access_token"]
+    assert told["refresh_token"] != token["refresh_token"]
+    assert info(caller, told["access_token"]).status == 200
+    assert exchange(caller, grant_type="refresh_token", refresh_token=token["refresh_token"]).status == 400
+
+
+def test_one_consent_gives_one_token_unless_switched(make_caller: Callable[..., Any]) -> None:
+    for switch, expected in ((True, 400), (False, 200)):
+        caller = make_caller(consent_once=switch)
+        auth_req_id = json.loads(ask(caller).body)["auth_req_id"]
+        assert exchange(caller, grant_type=CIBA, auth_req_id=auth_req_id).status == 200
+        assert exchange(caller, grant_type=CIBA, auth_req_id=auth_req_id).status == expected
+
+
+def test_a_question_is_answered_in_time(make_caller: Callable[..., Any]) -> None:
+    caller = make_caller(consent_expires_in_s=60)
+    auth_req_id = json.loads(ask(caller).body)["auth_req_id"]
+    caller.at += timedelta(seconds=60)
+    answer = exchange(caller, grant_type=CIBA, auth_req_id=auth_req_id)
+
+    assert (answer.status, json.loads(answer.body)["error"]) == (400, "expired_token")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"grant_type": "urn:openid:params:grant_type:ciba", "auth_req_id": "x"},
+        {"grant_type": CIBA},
+        {"grant_type": CIBA, "auth_req_id": "x"},
+        {"grant_type": "refresh_token", "refresh_token": "x"},
+    ],
+)
+def test_what_gives_no_token(caller: Any, form: dict[str, str]) -> None:
+    assert exchange(caller, **form).status == 400
+
+
+def test_the_cases_are_the_documented_ones() -> None:
+    assert list(CASES) == [str(46733123450 + n) for n in range(13)]
+    assert [case.scenario for case in CASES.values()] == [
+        "AccountHolderNotFound",
+        "ConsentRejected",
+        "ConsentPending",
+        "ConsentExpired",
+        "ConsentExpiredRefreshToken",
+        "ConsentRevoked",
+        "ConsentDeletedScope",
+        "ConsentAlreadyUsed",
+        "FinancialNoFunds",
+        "FinancialPayeeNotFound",
+        "FinancialConsentMismatch",
+        "FinancialPayerLimitReached",
+        "FinancialPayeeNotAllowedToReceive",
+    ]
+
+
+@pytest.mark.parametrize("errors", ["oauth", "momo"])
+@pytest.mark.parametrize(("number", "case"), CASES.items())
+def test_each_case_shows_where_it_is_told_to(
+    make_caller: Callable[..., Any], number: str, case: Any, errors: str
+) -> None:
+    """Everything before that place goes well; there it is refused, in the shape that is switched on."""
+    caller = make_caller(consent_errors=errors)
+    answer, where = ask(caller, number, access_type="offline"), "authorize"
+    if answer.status == 200:
+        auth_req_id = json.loads(answer.body)["auth_req_id"]
+        answer, where = exchange(caller, grant_type=CIBA, auth_req_id=auth_req_id), "token"
+    if answer.status == 200:
+        token = json.loads(answer.body)
+        answer, where = info(caller, token["access_token"]), "user_info"
+    if answer.status == 200:
+        answer = exchange(caller, grant_type="refresh_token", refresh_token=token["refresh_token"])
+        where = "refresh"
+
+    told = json.loads(answer.body)
+    assert where == case.at
+    if errors == "oauth":
+        assert (answer.status, told["error"]) == (case.status, case.error)
+    else:
+        assert answer.status in {404, 500}
+        assert told["code"] == case.code
+
+
+def test_a_pending_consent_may_come(make_caller: Callable[..., Any]) -> None:
+    caller = make_caller(consent_pending_s=20)
+    auth_req_id = json.loads(ask(caller, "46733123452").body)["auth_req_id"]
+    assert exchange(caller, grant_type=CIBA, auth_req_id=auth_req_id).status == 400
+    caller.at += timedelta(seconds=20)
+    assert exchange(caller, grant_type=CIBA, auth_req_id=auth_req_id).status == 200

@@ -1,0 +1,433 @@
+"""Deposits and refunds beside transfers: each with its own fields, its own test payees, its own refusals."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from payments_mtn_momo.emulator.payees import DEPOSIT_PAYEES, REFUND_SCENARIOS, TRANSFER_PAYEES
+from payments_mtn_momo.emulator.replies import Answer
+from payments_mtn_momo.targets import TARGETS
+
+PAYEE = {"partyIdType": "MSISDN", "partyId": "46733123499"}
+ORDER: dict[str, Any] = {
+    "amount": "12.50",
+    "currency": "EUR",
+    "externalId": "po_abc",
+    "payee": PAYEE,
+    "payerMessage": "for you",
+    "payeeNote": "from us",
+}
+REFUND = {name: value for name, value in ORDER.items() if name != "payee"}
+PATHS = {
+    "transfer": ("/v1_0/transfer",),
+    "deposit": ("/v1_0/deposit", "/v2_0/deposit"),
+    "refund": ("/v1_0/refund", "/v2_0/refund"),
+}
+WAYS = [(operation, path) for operation, paths in PATHS.items() for path in paths]
+
+
+def order(operation: str, **changed: Any) -> dict[str, Any]:
+    if operation == "refund":
+        return {**REFUND, "referenceIdToRefund": str(uuid.uuid4()), **changed}
+    return {**ORDER, **changed}
+
+
+def momo(answer: Answer) -> tuple[int, str]:
+    return answer.status, json.loads(answer.body)["code"]
+
+
+def status(caller: Any, operation: str, reference: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(caller.get(f"/v1_0/{operation}/{reference}").body)
+    return told
+
+
+@pytest.mark.parametrize(("operation", "path"), WAYS)
+def test_each_way_of_paying_is_taken_paid_once_and_read_back(
+    caller: Any, reference: str, operation: str, path: str
+) -> None:
+    """An empty 202, a 409 after it, one credit, one row in the ledger under the operation's name."""
+    taken = caller.post(path, order(operation), reference)
+
+    assert (taken.status, taken.body, taken.headers["content-length"]) == (202, b"", "0")
+    assert momo(caller.post(path, order(operation), reference)) == (409, "RESOURCE_ALREADY_EXIST")
+    assert status(caller, operation, reference)["status"] == "SUCCESSFUL"
+    row = caller.entry(reference)
+    assert (row["operation"], row["state"], row["posts"], row["credits"]) == (operation, "SUCCESSFUL", 2, 1)
+    assert list(row) == [
+        "reference",
+        "operation",
+        "payee",
+        "amount",
+        "currency",
+        "external_id",
+        "state",
+        "reason",
+        "posts",
+        "credits",
+    ]
+
+
+NOTES = ["payerMessage", "payeeNote", "status"]
+FIELDS = {
+    "transfer": ["amount", "currency", "financialTransactionId", "externalId", "payee", *NOTES],
+    "deposit": ["externalId", "amount", "currency", "payee", *NOTES],
+    "refund": ["financialTransactionId", "externalId", "amount", "currency", "payee", *NOTES],
+}
+
+
+@pytest.mark.parametrize("operation", FIELDS)
+def test_each_status_has_its_own_fields_in_their_order(caller: Any, reference: str, operation: str) -> None:
+    """As recorded: no transaction id in a deposit, whatever becomes of it."""
+    caller.post(PATHS[operation][0], order(operation), reference)
+    told = status(caller, operation, reference)
+
+    assert list(told) == FIELDS[operation]
+    assert told["amount"] == "12.5"
+    assert operation == "deposit" or len(told["financialTransactionId"]) == 10
+
+
+@pytest.mark.parametrize("operation", FIELDS)
+def test_what_failed_has_a_reason_and_no_transaction_id(
+    make_caller: Callable[..., Any], reference: str, operation: str
+) -> None:
+    caller = make_caller(refund_scenario="externalId")
+    payee = {"partyIdType": "MSISDN", "partyId": "46733123451"}
+    changed: Mapping[str, Any] = {"externalId": "3"} if operation == "refund" else {"payee": payee}
+    caller.post(PATHS[operation][0], order(operation, **changed), reference)
+    told = status(caller, operation, reference)
+
+    fields = [name for name in FIELDS[operation] if name != "financialTransactionId"]
+    assert list(told) == [*fields, "reason"]
+    assert told["reason"] == "APPROVAL_REJECTED"
+    assert caller.entry(reference)["credits"] == 0
+
+
+def test_the_tables_are_the_documented_ones() -> None:
+    """Fourteen numbers that lead to other ends for a deposit than for a transfer, thirteen scenarios of a refund."""
+    numbers = [str(46733123450 + n) for n in range(14)]
+    assert list(TRANSFER_PAYEES) == list(DEPOSIT_PAYEES) == numbers
+    assert [DEPOSIT_PAYEES[number].reason for number in numbers] == [
+        "INTERNAL_PROCESSING_ERROR",
+        "APPROVAL_REJECTED",
+        "EXPIRED",
+        "",
+        "",
+        "PAYER_NOT_FOUND",
+        "PAYEE_NOT_ALLOWED_TO_RECEIVE",
+        "NOT_ALLOWED",
+        "NOT_ALLOWED_TARGET_ENVIRONMENT",
+        "INVALID_CALLBACK_URL_HOST",
+        "INVALID_CURRENCY",
+        "INTERNAL_PROCESSING_ERROR",
+        "SERVICE_UNAVAILABLE",
+        "COULD_NOT_PERFORM_TRANSACTION",
+    ]
+    assert [REFUND_SCENARIOS[str(n)].reason for n in range(1, 14)] == [
+        "TRANSACTION_NOT_FOUND",
+        "INTERNAL_PROCESSING_ERROR",
+        "APPROVAL_REJECTED",
+        "EXPIRED",
+        "",
+        "",
+        "NOT_ALLOWED",
+        "NOT_ALLOWED_TARGET_ENVIRONMENT",
+        "INVALID_CALLBACK_URL_HOST",
+        "INVALID_CURRENCY",
+        "INTERNAL_PROCESSING_ERROR",
+        "SERVICE_UNAVAILABLE",
+        "COULD_NOT_PERFORM_TRANSACTION",
+    ]
+
+
+@pytest.mark.parametrize("path", PATHS["deposit"])
+@pytest.mark.parametrize(("payee", "fate"), DEPOSIT_PAYEES.items())
+def test_each_test_payee_of_a_deposit_has_its_end(
+    caller: Any, reference: str, payee: str, fate: Any, path: str
+) -> None:
+    caller.post(path, order("deposit", payee=PAYEE | {"partyId": payee}), reference)
+    caller.at += timedelta(minutes=5)
+    told = status(caller, "deposit", reference)
+
+    assert (told["status"], told.get("reason", "")) == (fate.end or "PENDING", fate.reason)
+    assert caller.entry(reference)["credits"] == (fate.end == "SUCCESSFUL")
+
+
+@pytest.mark.parametrize("field", ["referenceIdToRefund", "externalId"])
+@pytest.mark.parametrize(("scenario", "fate"), REFUND_SCENARIOS.items())
+def test_each_refund_scenario_has_its_end_in_the_field_that_is_switched_on(
+    make_caller: Callable[..., Any], reference: str, field: str, scenario: str, fate: Any
+) -> None:
+    caller = make_caller(refund_scenario=field)
+    assert caller.post("/v2_0/refund", order("refund", **{field: scenario}), reference).status == 202
+    caller.at += timedelta(minutes=5)
+    told = status(caller, "refund", reference)
+
+    assert (told["status"], told.get("reason", "")) == (fate.end or "PENDING", fate.reason)
+
+
+@pytest.mark.parametrize("field", ["referenceIdToRefund", "externalId"])
+def test_without_the_switch_no_field_carries_a_scenario(caller: Any, reference: str, field: str) -> None:
+    """What is no UUID cannot be refunded (measured), and an external id is only that."""
+    answer = caller.post("/v2_0/refund", order("refund", **{field: "3"}), reference)
+
+    assert answer.status == (400 if field == "referenceIdToRefund" else 202)
+    assert field == "referenceIdToRefund" or status(caller, "refund", reference)["status"] == "SUCCESSFUL"
+
+
+@pytest.mark.parametrize("told", ["", "x", None, 7, "0", "14"])
+def test_only_a_uuid_can_be_refunded(make_caller: Callable[..., Any], told: Any) -> None:
+    caller = make_caller(refund_scenario="referenceIdToRefund")
+
+    assert caller.post("/v1_0/refund", order("refund", referenceIdToRefund=told)).status == 400
+    assert caller.gateway.ledger(caller.at) == []
+
+
+def test_a_refund_goes_to_whoever_paid(caller: Any, reference: str) -> None:
+    collected = caller.collect(payer="+46733123498")
+    caller.post("/v2_0/refund", order("refund", referenceIdToRefund=collected.upper()), reference)
+
+    assert status(caller, "refund", reference)["payee"] == {"partyIdType": "MSISDN", "partyId": "46733123498"}
+    assert caller.entry(reference)["payee"] == "46733123498"
+
+
+def test_a_refund_of_an_unknown_collection_goes_to_a_code_or_fails(
+    make_caller: Callable[..., Any], reference: str
+) -> None:
+    """Which of the two is in no source: a switch."""
+    for switch, end in (("succeeds", "SUCCESSFUL"), ("fails", "FAILED")):
+        caller = make_caller(unknown_refund=switch)
+        caller.post("/v2_0/refund", order("refund"), reference)
+        told = status(caller, "refund", reference)
+        assert (told["status"], told["payee"]["partyIdType"]) == (end, "PARTY_CODE")
+        assert told.get("reason") == (None if end == "SUCCESSFUL" else "TRANSACTION_NOT_FOUND")
+
+
+def test_refunds_together_do_not_exceed_their_collection(make_caller: Callable[..., Any]) -> None:
+    for switch, ends in (("fails", ["SUCCESSFUL", "SUCCESSFUL", "FAILED"]), ("succeeds", ["SUCCESSFUL"] * 3)):
+        caller = make_caller(over_refund=switch)
+        collected = caller.collect(amount="100.00")
+        references = [str(uuid.uuid4()) for _ in range(3)]
+        for reference, amount in zip(references, ("60", "40", "0.01"), strict=True):
+            caller.post("/v2_0/refund", order("refund", referenceIdToRefund=collected, amount=amount), reference)
+        assert [status(caller, "refund", reference)["status"] for reference in references] == ends
+
+
+def test_a_refund_that_failed_and_another_collection_s_leave_the_rest_refundable(caller: Any, reference: str) -> None:
+    collected, other = caller.collect(amount="100"), caller.collect(amount="100")
+    for paid_back, amount in ((collected, "101"), (other, "100")):
+        caller.post("/v2_0/refund", order("refund", referenceIdToRefund=paid_back, amount=amount))
+    caller.post("/v2_0/refund", order("refund", referenceIdToRefund=collected, amount="100"), reference)
+
+    assert status(caller, "refund", reference)["status"] == "SUCCESSFUL"
+
+
+def test_what_was_not_collected_is_not_paid_back(caller: Any, reference: str) -> None:
+    collected = caller.collect(state="FAILED")
+    caller.post("/v2_0/refund", order("refund", referenceIdToRefund=collected), reference)
+
+    assert caller.entry(reference)["reason"] == "COULD_NOT_PERFORM_TRANSACTION"
+
+
+BAD: list[tuple[str, Any]] = [
+    ("deposit", {name: value for name, value in ORDER.items() if name != "payee"} | {"payer": PAYEE}),
+    ("deposit", ORDER | {"amount": "1.001"}),
+    ("deposit", b"{"),
+    ("refund", ORDER),
+    ("refund", order("refund", amount="0")),
+    ("refund", order("refund", payeeNote="it's")),
+    ("transfer", ORDER | {"payee": {"partyIdType": "EMAIL", "partyId": "nobody"}}),
+    ("transfer", ORDER | {"payee": {"partyIdType": "PARTY_CODE", "partyId": "46733123499"}}),
+    ("transfer", ORDER | {"payee": {"partyIdType": "MSISDN", "partyId": "+46733123499"}}),
+]
+
+
+@pytest.mark.parametrize(("operation", "body"), BAD, ids=range(len(BAD)))
+def test_a_wrong_body_is_a_400_on_every_way(caller: Any, operation: str, body: Any) -> None:
+    for path in PATHS[operation]:
+        assert caller.post(path, body).status == 400
+    assert caller.gateway.ledger(caller.at) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "party"), [("EMAIL", "someone@example.org"), ("PARTY_CODE", "5cecb5a7-8bd0-4f49-87b1-8eb9ecc7b7bc")]
+)
+def test_a_payee_may_be_an_address_or_a_code(caller: Any, reference: str, kind: str, party: str) -> None:
+    caller.post("/v1_0/transfer", order("transfer", payee={"partyIdType": kind, "partyId": party}), reference)
+
+    assert status(caller, "transfer", reference)["payee"] == {"partyIdType": kind, "partyId": party}
+
+
+def test_another_operation_s_address_does_not_find_a_payment_unless_switched(
+    make_caller: Callable[..., Any], reference: str
+) -> None:
+    for switch, found in ((False, 404), (True, 200)):
+        caller = make_caller(reads_across=switch)
+        caller.post("/v2_0/deposit", ORDER, reference)
+        assert caller.get(f"/v1_0/transfer/{reference}").status == found
+        assert caller.get(f"/v1_0/deposit/{reference}").status == 200
+
+
+# --- callbacks ---------------------------------------------------------------------------------------------------
+
+HOSTS = [
+    ("payouts.example.org", "http://payouts.example.org/cb", True),
+    ("payouts.example.org", "https://PAYOUTS.example.org:8443/cb", True),
+    ("payouts.example.org:8443", "https://payouts.example.org:8443/cb", True),
+    ("payouts.example.org", "http://other.example.org/cb", False),
+    ("payouts.example.org", "http://payouts.example.org.evil.example/cb", False),
+    ("payouts.example.org", "payouts.example.org", False),
+    ("payouts.example.org", "http://[", False),
+    ("https://payouts.example.org", "https://payouts.example.org/cb", False),  # stored as given, so it never matches
+    ("", "http://anywhere.example.org/cb", True),
+]
+
+
+@pytest.mark.parametrize(("operation", "path"), WAYS)
+@pytest.mark.parametrize(("registered", "url", "fits"), HOSTS)
+def test_a_callback_goes_to_the_registered_host_or_nothing_is_created(
+    make_caller: Callable[..., Any], reference: str, operation: str, path: str, registered: str, url: str, fits: bool
+) -> None:
+    caller = make_caller(callback_host=registered)
+    answer = caller.post(path, order(operation), reference, x_callback_url=url)
+
+    assert (answer.status == 202) is fits
+    assert fits or momo(answer) == (500, "INVALID_CALLBACK_URL_HOST")
+    kept = [(one["reference"], one["callback_url"]) for one in caller.gateway.books.details()]
+    assert kept == ([(reference, url)] if fits else [])
+
+
+def test_a_host_registered_as_an_address_matches_when_switched(make_caller: Callable[..., Any]) -> None:
+    caller = make_caller(callback_host="https://payouts.example.org/x", callback_host_match="host")
+
+    assert caller.post("/v1_0/transfer", ORDER, x_callback_url="http://payouts.example.org/cb").status == 202
+
+
+@pytest.mark.parametrize("url", ["", " ", "null"])
+def test_an_empty_callback_is_an_error(make_caller: Callable[..., Any], url: str) -> None:
+    for status_code in (400, 500):
+        caller = make_caller(empty_callback=status_code)
+        assert caller.post("/v1_0/transfer", ORDER, x_callback_url=url).status == status_code
+        assert caller.gateway.ledger(caller.at) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/v1_0/transfer", "PUT"),
+        ("/v1_0/deposit", "POST"),
+        ("/v2_0/deposit", "PUT"),
+        ("/v1_0/refund", "POST"),
+        ("/v2_0/refund", "PUT"),
+    ],
+)
+def test_each_version_is_called_back_in_its_way(caller: Any, path: str, method: str) -> None:
+    caller.post(path, order(path.rpartition("/")[2]), x_callback_url="http://anywhere.example.org/cb")
+    [kept] = caller.gateway.books.details()
+
+    assert (kept["callback_method"], kept["version"]) == (method, path.split("/")[1])
+
+
+# --- what is switched -------------------------------------------------------------------------------------------
+
+
+def paid(caller: Any, reference: str, after_s: float = 0, **changed: Any) -> dict[str, Any]:
+    caller.post("/v1_0/transfer", order("transfer", **changed), reference)
+    caller.at += timedelta(seconds=after_s)
+    return status(caller, "transfer", reference)
+
+
+def payee(number: str) -> dict[str, str]:
+    return PAYEE | {"partyId": number}
+
+
+def test_the_pending_payees_are_switched(make_caller: Callable[..., Any], reference: str) -> None:
+    """...453 succeeds after a while and ...454 never, as the documents of 2018 have it."""
+    caller = make_caller(ongoing_s=30, delayed_s=None)
+    assert paid(caller, reference, 29.9, payee=payee("46733123453"))["status"] == "PENDING"
+    caller.at += timedelta(seconds=0.1)
+    assert status(caller, "transfer", reference)["status"] == "SUCCESSFUL"
+    assert caller.entry(reference)["credits"] == 1
+    assert paid(caller, str(uuid.uuid4()), 3000, payee=payee("46733123454"))["status"] == "PENDING"
+
+
+def test_a_status_may_hold_numbers_and_leave_the_notes_out(make_caller: Callable[..., Any], reference: str) -> None:
+    caller = make_caller(status_values="number", status_notes=False)
+    told = paid(caller, reference, externalId="42", payerMessage="7")
+
+    assert (told["amount"], told["externalId"], told["payee"]["partyId"]) == (12.5, 42, 46733123499)
+    assert isinstance(told["financialTransactionId"], int)
+    assert not {"payerMessage", "payeeNote"} & set(told)
+    assert paid(caller, str(uuid.uuid4()), amount="3", externalId="po_1")["amount"] == 3
+
+
+def test_a_pending_transfer_may_show_its_transaction_id(make_caller: Callable[..., Any], reference: str) -> None:
+    for switch in (False, True):
+        told = paid(make_caller(pending_transaction_id=switch), reference, payee=payee("46733123453"))
+        assert ("financialTransactionId" in told) is switch
+
+
+@pytest.mark.parametrize(
+    ("switches", "changed", "expected"),
+    [
+        ({}, {"payeeNote": "x" * 160}, 202),
+        ({"note_limit": 128}, {"payeeNote": "x" * 129}, 400),
+        ({"note_limit": 128}, {"payeeNote": "x" * 128}, 202),
+        ({}, {"externalId": "a b"}, 202),
+        ({"external_id_spaces": False}, {"externalId": "a b"}, 400),
+        ({"aggregator": True}, {}, 400),
+        ({"aggregator": True}, {"transferType": "CUSTOM_PAYMENT"}, 202),
+        ({}, {"transferType": "WHATEVER"}, 202),
+    ],
+)
+def test_what_a_body_must_keep_to_is_switched(
+    make_caller: Callable[..., Any], switches: Mapping[str, Any], changed: Mapping[str, Any], expected: int
+) -> None:
+    assert make_caller(**switches).post("/v1_0/transfer", order("transfer", **changed)).status == expected
+
+
+def test_an_aggregator_s_unknown_transfer_type_fails(make_caller: Callable[..., Any], reference: str) -> None:
+    caller = make_caller(aggregator=True)
+
+    assert paid(caller, reference, transferType="WHATEVER")["reason"] == "TRANSFER_TYPE_UNKNOWN"
+    assert caller.post("/v2_0/deposit", ORDER).status == 202  # only a transfer is asked for it
+
+
+def test_the_api_user_s_own_id_may_be_refused_as_a_reference(make_caller: Callable[..., Any]) -> None:
+    for switch, expected in ((True, 202), (False, 400)):
+        caller = make_caller(own_id_as_reference=switch)
+        assert caller.post("/v1_0/transfer", ORDER, caller.held.api_user).status == expected
+
+
+def test_status_reads_may_be_limited(make_caller: Callable[..., Any], reference: str) -> None:
+    caller = make_caller(reads_per_s=2)
+    read = f"/v1_0/transfer/{reference}"
+
+    assert [caller.get(read).status for _ in range(3)] == [404, 404, 429]
+    assert caller.get(read).headers["retry-after"] == "1"
+    caller.at += timedelta(seconds=1)
+    assert caller.get(read).status == 404
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_each_target_takes_its_own_money_in_its_own_steps(make_caller: Callable[..., Any], target: str) -> None:
+    row = TARGETS[target]
+    for operation, path in WAYS:
+        caller = make_caller(target)
+        assert caller.post(path, order(operation, amount=str(row.quantum), currency=row.currency)).status == 202
+        too_fine = str(row.quantum + row.quantum / 10)
+        assert caller.post(path, order(operation, amount=too_fine, currency=row.currency)).status == 400
+        assert momo(caller.post(path, order(operation, amount="1", currency="XTS"))) == (500, "INVALID_CURRENCY")
+
+
+def test_a_number_with_a_plus_sign_is_taken_in_production(make_caller: Callable[..., Any], reference: str) -> None:
+    """Measured there: every form of a number is taken, and a wrong one fails later."""
+    caller = make_caller("mtnsouthafrica")
+    told = paid(caller, reference, currency="ZAR", payee=payee("+46733123457"))
+
+    assert (told["status"], told["reason"]) == ("FAILED", "PAYEE_NOT_FOUND")

@@ -1,0 +1,194 @@
+"""The table of calls is total, and requests, retry policies and the reference page are made from it alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, get_args
+
+import pytest
+
+from payments_core.errors import ProviderBug
+from payments_core.wire import slots_in
+from payments_mtn_momo import MtnMomoSettings, codec, meanings, operations
+from payments_mtn_momo.native.subjects import SUBJECTS
+from payments_mtn_momo.operations import OPERATIONS, CallName, retry_policies
+from payments_mtn_momo.requests import build, own_secrets, sealed
+from payments_mtn_momo.spec import SPEC
+
+MakeSettings = Callable[..., MtnMomoSettings]
+
+# The portal's exports, and for the last of the product MTN's client libraries of 2023.
+PRODUCT = {
+    "CreateAccessToken": "POST /disbursement/token/",
+    "CreateOauth2Token": "POST /disbursement/oauth2/token/",
+    "bc-authorize": "POST /disbursement/v1_0/bc-authorize",
+    "GetUserInfoWithConsent": "GET /disbursement/oauth2/v1_0/userinfo",
+    "Transfer": "POST /disbursement/v1_0/transfer",
+    "GetTransferStatus": "GET /disbursement/v1_0/transfer/r",
+    "Deposit-V1": "POST /disbursement/v1_0/deposit",
+    "Deposit-V2": "POST /disbursement/v2_0/deposit",
+    "GetDepositStatus": "GET /disbursement/v1_0/deposit/r",
+    "Refund-V1": "POST /disbursement/v1_0/refund",
+    "Refund-V2": "POST /disbursement/v2_0/refund",
+    "GetRefundStatus": "GET /disbursement/v1_0/refund/r",
+    "GetAccountBalance": "GET /disbursement/v1_0/account/balance",
+    "GetAccountBalanceInSpecificCurrency": "GET /disbursement/v1_0/account/balance/EUR",
+    "ValidateAccountHolderStatus": "GET /disbursement/v1_0/accountholder/msisdn/46/active",
+    "GetBasicUserinfo": "GET /disbursement/v1_0/accountholder/msisdn/46/basicuserinfo",
+    "RequestToPayDeliveryNotification": "POST /disbursement/v1_0/requesttopay/r/deliverynotification",
+}
+SANDBOX = {
+    "post-v1_0-apiuser": "POST /v1_0/apiuser",
+    "post-v1_0-apiuser-apikey": "POST /v1_0/apiuser/u/apikey",
+    "get-v1_0-apiuser": "GET /v1_0/apiuser/u",
+}
+PARTS = {"reference": "r", "currency": "EUR", "account_type": "msisdn", "account": "46", "api_user": "u"}
+
+
+def test_all_seventeen_and_three_calls_are_there(make_settings: MakeSettings) -> None:
+    """Each call's method and address are the documented ones, made through the one builder."""
+    settings = make_settings()
+    requests = {row.operation_id: build(settings, row.name, path=PARTS) for row in OPERATIONS.values()}
+    told = {name: f"{made.method} {made.url.removeprefix(settings.base_url)}" for name, made in requests.items()}
+
+    assert told == PRODUCT | SANDBOX
+    assert len(PRODUCT) == 17
+    assert tuple(OPERATIONS) == get_args(CallName)
+    assert all(row.why and row.source for row in OPERATIONS.values())
+
+
+def test_payments_have_no_retry_policy_and_reads_have_one() -> None:
+    """What moves money or does something is never repeated by a transport; reads and the token call are."""
+    repeated = {row.name for row in OPERATIONS.values() if row.repeatable}
+    paying = {row.name for row in OPERATIONS.values() if row.moves_money}
+
+    assert paying == {"transfer", "deposit_v1", "deposit_v2", "refund_v1", "refund_v2"}
+    assert repeated == {row.name for row in OPERATIONS.values() if row.method == "GET"} | {"token"}
+    assert set(retry_policies()) == repeated == {row.name for row in OPERATIONS.values() if row.retry}
+    assert dict(SPEC.retry) == retry_policies()
+    assert all(row.success == {202} for row in OPERATIONS.values() if row.moves_money)
+
+
+def test_every_call_names_key_and_target(make_settings: MakeSettings) -> None:
+    """The target header stands on the token too, as the newer platform asks; no secret is in a built request."""
+    for row in OPERATIONS.values():
+        request = build(make_settings(), row.name, path=PARTS)
+        expected = {"basic": {"basic"}, "bearer": {"access_token"}, "oauth2": {"oauth2_token"}, "none": set()}[row.auth]
+
+        assert slots_in(request) == {"subscription_key"} | expected
+        assert request.headers.get("X-Target-Environment") == (None if row.auth == "none" else "sandbox")
+        assert request.credential is (row.auth == "bearer")
+        assert (request.repeatable, request.moves_money) == (row.repeatable, row.moves_money)
+        assert request.operation == row.name
+
+
+def test_a_request_carries_what_it_is_given(make_settings: MakeSettings) -> None:
+    request = build(
+        make_settings(),
+        "bc_authorize",
+        reference="r",
+        callback_url="https://pay.example.org/x",
+        headers={"Language": "en"},
+        form={"login_hint": "ID:46/MSISDN", "scope": "profile all_info"},
+        auth="basic",
+    )
+
+    assert request.headers == {
+        "Authorization": "Basic {{slot:basic}}",
+        "Ocp-Apim-Subscription-Key": "{{slot:subscription_key}}",
+        "X-Target-Environment": "sandbox",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Reference-Id": "r",
+        "X-Callback-Url": "https://pay.example.org/x",
+        "Language": "en",
+    }
+    assert request.body == "login_hint=ID%3A46%2FMSISDN&scope=profile%20all_info"
+    assert not request.credential
+
+
+def test_path_values_cannot_change_the_address(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+
+    escaped = build(settings, "account_active", path={"account_type": "email", "account": "a/../b?c#d@e.org"})
+    for bad in ({"reference": ""}, {"reference": ".."}, {}, {"other": "x"}):
+        with pytest.raises(ProviderBug):
+            build(settings, "transfer_status", path=bad)
+    with pytest.raises(ProviderBug, match="no operation 'withdraw'"):
+        build(settings, "withdraw")
+
+    assert escaped.url.endswith("/accountholder/email/a%2F..%2Fb%3Fc%23d%40e.org/active")
+
+
+def test_sealed_secrets_are_sent_and_not_shown(make_settings: MakeSettings) -> None:
+    settings = make_settings(api_key="an=opaque+key/with~punctuation=")
+    request = sealed(build(settings, "token"), own_secrets(settings))
+
+    assert "opaque" not in repr(request) + repr(dict(request.headers))
+    assert settings.subscription_key.get_secret_value() not in repr(dict(request.headers))
+    assert not slots_in(request)
+
+
+WRONG: list[tuple[dict[str, dict[str, Any]], str]] = [
+    ({"transfer": {"attempts": 2}}, "transfer is no call that is repeated"),
+    ({"balance": {"tries": 2}}, "balance has no tries"),
+    ({"balance": {"attempts": 0}}, "attempts must be a whole number"),
+    ({"balance": {"attempts": 2.5}}, "attempts must be a whole number"),
+    ({"balance": {"attempts": True}}, "attempts must be a whole number"),
+    ({"balance": {"timeout_s": 0}}, "seconds above 0"),
+    ({"balance": {"timeout_s": "10"}}, "seconds above 0"),
+    ({"balance": {"deadline_s": float("inf")}}, "seconds above 0"),
+    ({"balance": {"deadline_s": float("nan")}}, "seconds above 0"),
+    ({"balance": {"jitter_s": -1}}, "jitter_s"),
+    ({"balance": {"first_wait_s": 5}}, "first_wait_s is longer"),
+    ({"balance": {"timeout_s": 31}}, "timeout_s is longer"),
+    ({"balance": {"statuses": [404]}}, "statuses may hold"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "says"), WRONG, ids=[str(place) for place, _ in enumerate(WRONG)])
+def test_a_senseless_retry_figure_is_refused(overrides: dict[str, dict[str, Any]], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        retry_policies(overrides)
+
+
+def test_a_retry_figure_can_be_set() -> None:
+    changed = retry_policies({"balance": {"attempts": 5, "deadline_s": 60, "statuses": [503]}})
+
+    assert (changed["balance"].attempts, changed["balance"].deadline_s, changed["balance"].statuses) == (5, 60, {503})
+    assert changed["transfer_status"] == retry_policies()["transfer_status"]
+
+
+def test_the_reference_page_has_a_row_for_every_call() -> None:
+    """The page's two tables are made from the rows, each with as many cells as its head."""
+    calls, repeated = operations.markdown().strip().split("\n\n")
+
+    for table in (calls, repeated):
+        lines = table.splitlines()
+        assert len({line.count("|") for line in lines}) == 1
+        assert [re.findall(r"`(\w+)`", line)[0] for line in lines[2:]] == list(OPERATIONS)
+    assert "| `transfer` | 1 |" in repeated
+    assert "| `token` | 3 | 0.2 s | 2 s | 0.2 s | 30 s | 75 s |" in repeated
+
+
+def test_every_answer_and_reason_has_words() -> None:
+    """Whatever the codec knows has its sentences, and they agree with it about whether money can have moved."""
+    assert set(codec.REASONS) == set(meanings.REASONS)
+    for status, who in codec.POST_ANSWERS:
+        assert (status, who) in meanings.ANSWERS or (status, "*") in meanings.ANSWERS
+    ambiguous = {key for key, row in meanings.ANSWERS.items() if row.money == "perhaps"}
+    assert {key for key in ambiguous if key in codec.POST_ANSWERS} == {(202, "*"), (409, "*")}
+    settled = {key for key, row in meanings.ANSWERS.items() if row.money == "no" and not key[1].startswith("@token")}
+    assert {key for key in settled if key not in codec.POST_ANSWERS} <= {(400, "VALIDATION_ERROR"), (403, "@html")}
+    assert set(SUBJECTS) == set(OPERATIONS)
+    for row in (*meanings.ANSWERS.values(), *meanings.REASONS.values(), meanings.UNLISTED, meanings.UNLISTED_REASON):
+        assert row.what.endswith(".")
+        assert row.do.endswith(".")
+    assert len(meanings.markdown().strip().split("\n\n")) == 2
+
+
+def test_rows_are_plain_data() -> None:
+    assert json.dumps({name: sorted(row.success) for name, row in OPERATIONS.items()})
+    with pytest.raises(TypeError):
+        OPERATIONS["transfer"] = OPERATIONS["balance"]  # type: ignore[index]
