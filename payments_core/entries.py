@@ -346,7 +346,7 @@ class Journal(Protocol):
         ...
 
     def lift_pause(self, account: str | None) -> bool:
-        """End the pause of an account (or the one for all); say whether there was one."""
+        """End the pause of an account (or the one for all); say whether there was one. What waited for it is due now."""
         ...
 
     def close(self) -> None:

@@ -90,6 +90,22 @@ def test_silent_when_nobody_asked() -> None:
     assert ran(LOUD) == ("", "")
 
 
+@pytest.mark.xfail(reason="stamina's default hook prints through an unconfigured structlog, to standard output")
+def test_silent_when_a_request_is_repeated() -> None:
+    """Standard output is read by programs; a harmless retry is no reason to write there."""
+    program = """
+from datetime import UTC, datetime
+from payments_core.provider import RetryPolicy
+from payments_core.retry import send_with_retry
+from payments_core.wire import HttpResponse
+statuses = iter([503, 200])
+policy = RetryPolicy(first_wait_s=0.001, jitter_s=0.0)
+send_with_retry(policy, lambda: HttpResponse(next(statuses), {}, b"", datetime.now(UTC)))
+"""
+
+    assert ran(program) == ("", "")
+
+
 def test_the_application_decides() -> None:
     """With the application's own configuration, events come in its format and from its level on."""
     out, err = ran("import logging; logging.basicConfig(format='%(levelname)s %(name)s %(message)s')" + LOUD)

@@ -80,9 +80,11 @@ class Decision:
 def begin(row: PayoutRow, account: Account, *, owner: str, at: datetime) -> Decision:
     """Write SENDING before the first byte; refuse a second send that the provider might not recognise."""
     facts = account.facts
-    if row.ambiguous and row.first_sent_at is not None:
+    if row.ambiguous:
         half_window = timedelta(seconds=facts.dedupe_window_s / 2)
-        if facts.resend != "safe" or at - row.first_sent_at >= half_window or row.tries >= MOST_TRIES:
+        # A clock that stands before the first send tells nothing about how long ago that was.
+        in_window = row.first_sent_at is not None and timedelta() <= at - row.first_sent_at < half_window
+        if facts.resend != "safe" or not in_window or row.tries >= MOST_TRIES:
             return review(row, ReasonCode.NEVER_APPEARED, _WHY_NOT_AGAIN, at)
     until = at + timedelta(seconds=account.settings.lease_s)
     after = replace(
@@ -318,7 +320,7 @@ def _unknown(row: PayoutRow, account: Account, evidence: Mapping[str, Any], at: 
 def _read_later(row: PayoutRow, account: Account, at: datetime, event: Event) -> Decision:
     """Ask again at the schedule's next moment, counted from the latest send; after the last one stop in REVIEW."""
     if row.status is PayoutStatus.REVIEW:
-        return Decision(_released(row), event)
+        return Decision(_released(row, next_at=None), event)  # a late answer made it due: it was looked at
     if row.status is PayoutStatus.SENDING:
         row = _maybe_arrived(row, next_at=None)
     moment = row.sent_at or row.updated_at

@@ -11,13 +11,13 @@ from payments_core.engine import decide
 from payments_core.engine.calls import ask, send_once
 from payments_core.engine.decide import Decision
 from payments_core.entries import Event, Held, Move, Moved, Note, Open, Opened, PayoutRow, Query, Stale
-from payments_core.errors import KeyReused, ProviderBug
+from payments_core.errors import InvalidPayout, KeyReused, ProviderBug
 from payments_core.events import EventName
 from payments_core.flow import Blocked, Flow, Go, NotNow, Refused, ask_leave, move, note, open_payout
 from payments_core.payout import Order, PayoutStatus, ReasonCode
-from payments_core.provider import Account, AnswersLater, Attempt, Callback, Draft, Final, Unknown, Validates
+from payments_core.provider import Account, AnswersLater, Attempt, Callback, Draft, Final, Validates
 from payments_core.references import derive, payout_id
-from payments_core.wire import HttpRequest, hash_of
+from payments_core.wire import HttpRequest
 
 __all__ = ["Moment", "accept", "advance", "deliver", "same_order", "token_hash"]
 
@@ -50,7 +50,6 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
     """
     at, identity = moment.at, payout_id(moment.namespace, order.key)
     draft = _draft(account, order, moment.namespace, identity)
-    stored = draft.request.to_json()
     row = PayoutRow(
         id=identity,
         key=order.key,
@@ -68,8 +67,8 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
         expires_at=order.expires_at,
         binding=dict(account.provider.binding(order.operation)),
         references=dict(draft.references),
-        request=stored,
-        request_hash=hash_of(stored),
+        request=draft.request.to_json(),
+        request_hash=draft.request.hash,
         next_at=max(at, order.not_before) if order.not_before else at,
         created_at=at,
         updated_at=at,
@@ -135,8 +134,8 @@ def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     if not _is_bound(account, row):
         if row.tries:
             return (yield from _settle(row, _binding_gone(row, at)))
-        row, moved = yield from _commit(row, _rebound(account, row, moment))
-        if not moved:
+        row, moved = yield from _commit(row, _rebound_or_review(account, row, moment))
+        if not moved or row.status is PayoutStatus.REVIEW:
             return row
     leave = yield from ask_leave(row)
     match leave:
@@ -240,7 +239,11 @@ def _draft(account: Account, order: Order, namespace: str, identity: str) -> Dra
     if isinstance(account.provider, Validates):
         account.provider.validate(order)
     seed = derive(namespace, order.key, 1)
-    return account.provider.draft(order, Attempt(1, seed, identity))
+    draft = account.provider.draft(order, Attempt(1, seed, identity))
+    # Unmarked, its lost answer would count as "not sent"; repeatable, the line would send it twice.
+    if not draft.request.moves_money or draft.request.repeatable:
+        raise ProviderBug("A provider's draft must move money and must not be repeatable.")
+    return draft
 
 
 def _rebound(account: Account, row: PayoutRow, moment: Moment) -> Decision:
@@ -254,6 +257,13 @@ def _rebound(account: Account, row: PayoutRow, moment: Moment) -> Decision:
         request_hash=draft.request.hash,
     )
     return Decision(after, Event(EventName.PAYOUT_REBOUND, moment.at))
+
+
+def _rebound_or_review(account: Account, row: PayoutRow, moment: Moment) -> Decision:
+    try:
+        return _rebound(account, row, moment)
+    except InvalidPayout as error:  # what the account pays now cannot carry it: one row must not stop all others
+        return decide.review(row, ReasonCode.BINDING_GONE, str(error), moment.at)
 
 
 def _is_bound(account: Account, row: PayoutRow) -> bool:

@@ -85,7 +85,8 @@ class Line:
                 fetching.set_result(fetched)
             except BaseException:
                 # A KeyboardInterrupt is for this thread; those who wait with it only have no credential yet.
-                fetching.set_result(NoAnswer("the fetch was interrupted", at=self._office.clock()))
+                if not fetching.done():
+                    fetching.set_result(NoAnswer("the fetch was interrupted", at=self._office.clock()))
                 raise
             finally:
                 with self._lock:

@@ -120,10 +120,10 @@ def in_daemon(work: Callable[[], T]) -> Future[T]:
             return
         try:
             result = work()
-        except Exception as error:  # whatever it was, it belongs to the one who waits
-            future.set_exception(error)
-        except BaseException as error:  # a SystemExit of the work must not end the one who waits
-            future.set_exception(RuntimeError(type(error).__name__))
+        except BaseException as error:  # whatever it was, it belongs to the one who waits
+            # A SystemExit must not end the one who waits, and a StopIteration cannot be handed to an event loop.
+            plain = isinstance(error, Exception) and not isinstance(error, StopIteration)
+            future.set_exception(error if plain else RuntimeError(type(error).__name__))
         else:
             future.set_result(result)
 
