@@ -346,7 +346,7 @@ class Journal(Protocol):
         ...
 
     def lift_pause(self, account: str | None) -> bool:
-        """End the pause of an account (or the one for all); say whether there was one. What waited for it is due now."""
+        """End the pause of an account (or the one for all) and wake what waited for it; say whether there was one."""
         ...
 
     def close(self) -> None:

@@ -93,7 +93,7 @@ class SqliteJournal:
         self._writer.perform(SetPause(pause))
 
     def lift_pause(self, account: str | None) -> bool:
-        """End the pause of an account (or the one for all); say whether there was one. What waited for it is due now."""
+        """End the pause of an account (or the one for all) and wake what waited for it; say whether there was one."""
         return bool(self._writer.perform(LiftPause(account, self._clock())))
 
     def close(self) -> None:

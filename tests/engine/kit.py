@@ -56,9 +56,9 @@ class Fake:
 
     submitting: Callable[[Draft], Flow[Submitted]] | None = None
     checking: Callable[[Draft], Flow[Checked]] | None = None
-    answer: Checked = Unknown()
+    answer: Checked = field(default_factory=Unknown)
     host: str = "fake.invalid"
-    marks: Mapping[str, bool] = field(default_factory=lambda: {"moves_money": True})
+    marks: Mapping[str, Any] = field(default_factory=lambda: {"moves_money": True})
     drafts: Callable[[Order], None] = lambda _: None
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:

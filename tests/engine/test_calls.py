@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -69,8 +70,7 @@ def then(*steps: Any, says: Any) -> Submit:
     """Return a flow that asks for the steps in turn and then says something, or raises it."""
 
     def flow(draft: Draft) -> Flow[Any]:
-        for step in steps:
-            yield step
+        yield from steps
         if isinstance(says, Exception):
             raise says
         return says
@@ -82,10 +82,8 @@ def swallowing(says: Any) -> Submit:
     """Return a flow that hides how its money request ended."""
 
     def flow(draft: Draft) -> Flow[Any]:
-        try:
+        with suppress(NotSent, NoAnswer):
             yield from exchange(draft.request)
-        except (NotSent, NoAnswer):
-            pass
         return says
 
     return flow

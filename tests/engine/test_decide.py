@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, get_args
 
 import pytest
@@ -355,7 +356,7 @@ def test_reads_follow_the_schedule_to_its_end(status: S) -> None:
     moments = schedule_s()
     assert moments[:4] == [5, 20, 80, 380]
     assert 71 * 3600 < moments[-1] < 73 * 3600
-    for now_s, next_s in zip(moments, moments[1:], strict=False):
+    for now_s, next_s in pairwise(moments):
         decision = decide.after_check(row, ACCOUNT, Unknown(), after(now_s))
         assert decision.after.next_at == after(next_s)
         assert decision.after.status is status
@@ -406,7 +407,7 @@ AGAIN: list[tuple[str, dict[str, Any], dict[str, Any], float, S]] = [
 def test_sending_again_is_decided_at_the_moment_of_sending(
     changes: dict[str, Any], facts: dict[str, Any], at_s: float, status: S
 ) -> None:
-    """After doubt a request leaves again only if the provider refuses duplicates, within half its memory, five times."""
+    """After doubt a request leaves again only where duplicates are refused, within half that memory, five times."""
     decision = decide.begin(row_of(S.UNKNOWN, **changes), account_of(**facts), owner="me", at=after(at_s))
     assert decision.after.status is status
 
