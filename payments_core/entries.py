@@ -54,7 +54,8 @@ class PayoutRow:
         options: The provider's options.
         not_before: Not sent earlier.
         expires_at: Not sent later, while nothing was ambiguous.
-        binding: Where and as whom it is paid, frozen: provider, platform, host, environment, API user, operation, version.
+        binding: Where and as whom it is paid, frozen: provider, platform, host, environment, API user, operation,
+            version.
         references: By name; those we derived and those the provider gave.
         request: The stored request (JSON, secrets as slots).
         request_hash: Its SHA-256.

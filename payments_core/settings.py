@@ -51,12 +51,13 @@ class AccountSettings(BaseModel):
     )
     visible_after_s: Seconds | None = Field(
         default=None,
-        description="How long the provider may take to show a payment it has accepted, in seconds. May only lengthen the "
-        "provider's own figure, except in rehearsal (sandbox or loopback).",
+        description="How long the provider may take to show a payment it has accepted, in seconds. May only lengthen "
+        "the provider's own figure, except in rehearsal (sandbox or loopback).",
     )
     dedupe_window_s: Seconds | None = Field(
         default=None,
-        description="How long the provider remembers a reference, in seconds. May only shorten the provider's own figure.",
+        description="How long the provider remembers a reference, in seconds. May only shorten the provider's "
+        "own figure.",
     )
     guard_timeout_s: Seconds = Field(
         default=10.0, description="Longest wait for a `payments_before_submit` guard, in seconds."

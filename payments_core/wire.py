@@ -30,7 +30,7 @@ class HttpRequest:
     Args:
         method: ``"GET"``, ``"POST"``, ``"PUT"``.
         url: Absolute address.
-        operation: The provider's name for the call; picks the row of its retry table and is logged instead of the address.
+        operation: The provider's name for the call; picks its row of the retry table and is logged, not the address.
         headers: Field names and values; values may hold slots.
         body: Text of the body, or None for none; may hold slots.
         timeout_s: Longest wait for the answer before it counts as lost, in seconds; set by whoever sends, not stored.

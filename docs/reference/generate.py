@@ -56,7 +56,7 @@ def settings_page() -> str:
     ]
     for spec in Plugins().providers().values():
         own = [name for name in spec.settings.model_fields if name not in AccountSettings.model_fields]
-        parts += [f"\n## Accounts of {spec.title} (`provider = \"{spec.name}\"`)\n", fields(spec.settings, own)]
+        parts += [f'\n## Accounts of {spec.title} (`provider = "{spec.name}"`)\n', fields(spec.settings, own)]
     return "\n".join(parts)
 
 
@@ -89,8 +89,8 @@ def errors_page() -> str:
         [
             "# Errors\n",
             "An exception means that something must be mended: bad input, bad settings, a journal that cannot be",
-            "written. A decline is no exception but a status, and so is not knowing. Every message says what to do next;",
-            "none holds a secret or a complete number. On the command line `--json` gives",
+            "written. A decline is no exception but a status, and so is not knowing. Every message says what to do",
+            "next; none holds a secret or a complete number. On the command line `--json` gives",
             '`{"error": {"code", "message", "hint"}}` on standard error.\n',
             "```text",
             inspect.cleandoc(tree),
@@ -106,10 +106,10 @@ def events_page() -> str:
     return "\n".join(
         [
             "# Events\n",
-            "Histories and logs use the same names. The library logs to the standard logger `payments_core`, event name",
-            "as the message and the facts as `extra`, and configures nothing; `payments_core.logs.configure()` prints",
-            "them for a person or as JSON. An event about a payout carries `payout` (its id), `key` (masked), `account`,",
-            "`attempt`, `try` and `status`.\n",
+            "Histories and logs use the same names. The library logs to the standard logger `payments_core`, event",
+            "name as the message and the facts as `extra`, and configures nothing; `payments_core.logs.configure()`",
+            "prints them for a person or as JSON. An event about a payout carries `payout` (its id), `key` (masked),",
+            "`account`, `attempt`, `try` and `status`.\n",
             table(("event", "meaning"), rows),
         ]
     )
@@ -119,9 +119,9 @@ def hooks_page() -> str:
     """Every hook, with its arguments."""
     parts = [
         "# Hooks\n",
-        f"A plugin is a module named by an entry point of the group `{hookspecs.GROUP}`, whose functions are marked with",
-        "`from payments_core import hookimpl`. Arguments go by name; leave out those you do not need. A misspelt hook or",
-        "argument is an error at start. `PAYMENTS_DISABLED_PLUGINS=name,name` leaves plugins out.\n",
+        f"A plugin is a module named by an entry point of the group `{hookspecs.GROUP}`, whose functions are marked",
+        "with `from payments_core import hookimpl`. Arguments go by name; leave out those you do not need. A misspelt",
+        "hook or argument is an error at start. `PAYMENTS_DISABLED_PLUGINS=name,name` leaves plugins out.\n",
     ]
     for name in Plugins.hooks():
         function = getattr(hookspecs, name)
@@ -142,7 +142,10 @@ def statuses_page() -> str:
     return "\n".join(
         [
             "# Statuses and reasons\n",
-            table(("status", "final", "meaning"), [(f"`{s}`", "yes" if s.is_final else "", words.STATUSES[s]) for s in PayoutStatus]),
+            table(
+                ("status", "final", "meaning"),
+                [(f"`{s}`", "yes" if s.is_final else "", words.STATUSES[s]) for s in PayoutStatus],
+            ),
             "\nThe neutral code stands in `payout.reason.code`; the provider's own code and words stand beside it in",
             "`payout.reason.provider_code` and `.text`.\n",
             table(("reason", "meaning"), [(f"`{code}`", words.REASONS[code]) for code in ReasonCode]),

@@ -97,7 +97,8 @@ def known(office: Office, order: Order, account: str | None) -> PayoutRow | None
     same_order(row, order)
     if account is not None and account != row.account:
         raise KeyReused(
-            f"The key {order.key!r} is paid from account {row.account!r} ({row.id}), not {account!r}; nothing was changed.",
+            f"The key {order.key!r} is paid from account {row.account!r} ({row.id}), not {account!r}; "
+            "nothing was changed.",
             hint="A payout never changes its account. Use another key if this really is another payment.",
         )
     return row

@@ -134,7 +134,7 @@ def _watched(
         return result
     except (NotSent, NoAnswer) as ended:
         return ended
-    except Exception as bug:  # a provider's own fault must not look like an answer
+    except Exception as bug:  # noqa: BLE001 a provider's own fault must not look like an answer
         return NoAnswer(f"provider bug: {type(bug).__name__}: {scrub(str(bug))}", at=watch.at)
     finally:
         if flow is not None:

@@ -229,7 +229,7 @@ def review(
 
 
 def differs(row: PayoutRow, seen: Seen | None, *, whole: bool) -> str:
-    """Name what the provider's view of the payment contradicts, or lacks when all of it is needed; empty when it agrees."""
+    """Name what the provider's view of the payment contradicts, or lacks when all is needed; empty when it agrees."""
     seen = seen or Seen()
     pairs = {
         "amount": (row.amount, seen.amount),

@@ -271,7 +271,8 @@ def _is_bound(account: Account, row: PayoutRow) -> bool:
 
 
 def _binding_gone(row: PayoutRow, at: datetime) -> Decision:
-    why = f"Account {row.account} now pays elsewhere or as somebody else; it was sent under {sorted(row.binding.items())}."
+    sent_as = ", ".join(f"{name} {value}" for name, value in sorted(row.binding.items()))
+    why = f"Account {row.account} now pays elsewhere or as somebody else; it was sent under: {sent_as}."
     return decide.review(row, ReasonCode.BINDING_GONE, why, at)
 
 

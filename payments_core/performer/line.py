@@ -46,7 +46,7 @@ class Line:
             payout = row.view()
             try:
                 refusal = in_daemon(lambda: plugins.before_submit(payout)).result(self.account.settings.guard_timeout_s)
-            except Exception as error:  # fails closed
+            except Exception as error:  # noqa: BLE001 fails closed
                 return common.guard_failed(error, clock())
             if refusal:
                 return common.guard_refused(refusal, clock())
@@ -125,7 +125,7 @@ class Line:
             fetched: Fetched = run(auth.authenticate(), self._perform_plain)
         except (NotSent, NoAnswer) as ended:
             fetched = ended
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001 whatever it was, there is no credential
             fetched = NoAnswer(f"provider bug: {type(bug).__name__}", at=self._office.clock())
         fetched = common.checked(fetched, self._office.clock())
         common.fetched_event(self.account, fetched)

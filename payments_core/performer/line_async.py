@@ -45,7 +45,7 @@ class AsyncLine:
             try:
                 asked = asyncio.wrap_future(in_daemon(lambda: plugins.before_submit(payout)))
                 refusal = await asyncio.wait_for(asked, self.account.settings.guard_timeout_s)
-            except Exception as error:  # fails closed
+            except Exception as error:  # noqa: BLE001 fails closed
                 return common.guard_failed(error, clock())
             if refusal:
                 return common.guard_refused(refusal, clock())
@@ -98,9 +98,8 @@ class AsyncLine:
             common.note_exchange(self.account, request, ended, (perf_counter() - start) * 1000)
             raise
         common.note_exchange(self.account, request, response, (perf_counter() - start) * 1000)
-        if auth and auth.is_auth_refusal(response):
-            if self._credential is used:  # a newer one stays
-                self._credential = None
+        if auth and auth.is_auth_refusal(response) and self._credential is used:  # a newer one stays
+            self._credential = None
         return response
 
     async def _fetch(self) -> Fetched:
@@ -111,7 +110,7 @@ class AsyncLine:
                 fetched = await arun(auth.authenticate(), self._perform_plain)
         except (NotSent, NoAnswer) as ended:
             fetched = ended
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001 whatever it was, there is no credential
             fetched = NoAnswer(f"provider bug: {type(bug).__name__}", at=self._office.clock())
         finally:
             self._fetching = None

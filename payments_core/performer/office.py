@@ -120,7 +120,7 @@ def in_daemon(work: Callable[[], T]) -> Future[T]:
             return
         try:
             result = work()
-        except BaseException as error:  # whatever it was, it belongs to the one who waits
+        except BaseException as error:  # noqa: BLE001 whatever it was, it belongs to the one who waits
             # A SystemExit must not end the one who waits, and a StopIteration cannot be handed to an event loop.
             plain = isinstance(error, Exception) and not isinstance(error, StopIteration)
             future.set_exception(error if plain else RuntimeError(type(error).__name__))

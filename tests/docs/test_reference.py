@@ -24,7 +24,9 @@ def test_pages_are_what_the_code_says(tmp_path: Path) -> None:
     generator.write_text((REFERENCE / "generate.py").read_text("utf-8"), "utf-8")
     subprocess.run([sys.executable, "-P", str(generator)], check=True, env=os.environ | {"COLUMNS": "100"})
     for page in sorted(tmp_path.glob("*.md")):
-        assert page.read_text("utf-8") == (REFERENCE / page.name).read_text("utf-8"), f"run {generator.name}: {page.name}"
+        assert page.read_text("utf-8") == (REFERENCE / page.name).read_text("utf-8"), (
+            f"run {generator.name}: {page.name}"
+        )
 
 
 @pytest.mark.parametrize(
