@@ -71,7 +71,7 @@ class PayoutRow:
         refused: A later try's payload was refused although an earlier one was ambiguous.
         first_sent_at: Before the first byte of the first try that may have arrived; set once, never cleared.
         sent_at: Before the first byte of the latest try: the poll schedule starts here.
-        absences: Conclusive "not found" answers in a row.
+        absences: "Not found" answers since the latest send.
         first_absence_at: When the first of them came.
         fence: Grows with every move.
         lease_owner: Who is sending.

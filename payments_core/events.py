@@ -44,7 +44,7 @@ class EventName(StrEnum):
 _MEANING = {
     EventName.PAYOUT_CREATED: "The payout is written under its key; nothing was sent.",
     EventName.PAYOUT_WAITING: "It was proven not sent, or may not be sent yet; it will be sent later.",
-    EventName.PAYOUT_HELD: "A pause forbids sending; nothing was written.",
+    EventName.PAYOUT_HELD: "A pause forbids sending; it leaves when the pause ends.",
     EventName.PAYOUT_REBOUND: "An untried payout was made ready again because its account now pays elsewhere.",
     EventName.PAYOUT_SENDING: "Written before the first byte of a try.",
     EventName.PAYOUT_PENDING: "The provider has it and has not finished.",

@@ -24,9 +24,18 @@ import stamina
 from payments_core.provider import RetryPolicy
 from payments_core.wire import HttpResponse, NoAnswer, NotSent
 
-__all__ = ["asend_with_retry", "send_with_retry"]
+__all__ = ["asend_with_retry", "quiet", "send_with_retry"]
 
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
+
+
+def quiet() -> None:
+    """Take stamina's own reports off: for an application, such as our command line, that reports by itself.
+
+    Left alone, stamina prints each retry through structlog, which an application that never configured structlog
+    finds on its standard output.
+    """
+    stamina.instrumentation.set_on_retry_hooks([])
 
 
 class _Unwelcome(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,9 +10,19 @@ from pathlib import Path
 from payments_core import settings
 from payments_core.engine import same_order
 from payments_core.entries import Journal, JournalEntry, Move, Note, Open, PayoutRow
-from payments_core.errors import InvalidPayout, KeyReused, PaymentsError, PayoutInterrupted, ProviderBug, UnknownPayout
+from payments_core.errors import (
+    InvalidPayout,
+    JournalClosed,
+    JournalLocked,
+    KeyReused,
+    PaymentsError,
+    PayoutInterrupted,
+    ProviderBug,
+    UnknownPayout,
+)
 from payments_core.flow import Command
 from payments_core.journal import open_journal
+from payments_core.masking import scrub
 from payments_core.payout import Order, Payout, PayoutStatus
 from payments_core.performer import Clock, Office, utc_now
 from payments_core.plugins import Plugins
@@ -27,6 +37,7 @@ __all__ = [
     "interrupted",
     "is_due",
     "known",
+    "of_one",
     "only_entries",
     "resumed",
     "row_of",
@@ -144,10 +155,11 @@ def view(office: Office, row: PayoutRow) -> Payout:
     return row.view(office.journal.history(row.id))
 
 
-def interrupted(error: PaymentsError, row: PayoutRow, *, money_asked: bool) -> PayoutInterrupted:
+def interrupted(error: Exception, row: PayoutRow, *, money_asked: bool) -> PayoutInterrupted:
     """Wrap an error that came after the payout was recorded."""
     may_have_been_sent = money_asked or row.view().may_have_been_sent
-    return PayoutInterrupted(str(error), payout_id=row.id, key=row.key, may_have_been_sent=may_have_been_sent)
+    said = str(error) if isinstance(error, PaymentsError) else f"{type(error).__name__}: {scrub(str(error))}"
+    return PayoutInterrupted(said, payout_id=row.id, key=row.key, may_have_been_sent=may_have_been_sent)
 
 
 STEPS_AT_ONCE = 3  # send, duplicate, read: more than that is the schedule's work
@@ -165,8 +177,22 @@ def only_entries(command: Command) -> JournalEntry:
     return command
 
 
-def resumed(office: Office, steps: int) -> Resumed:
-    """Count what is left."""
+def of_one(error: PayoutInterrupted) -> PayoutInterrupted:
+    """Return an error that concerns one payout; one of the journal concerns all, and goes up."""
+    if isinstance(error.__cause__, JournalClosed | JournalLocked):
+        raise error
+    return error
+
+
+def resumed(office: Office, steps: int, trouble: Mapping[str, PayoutInterrupted]) -> Resumed:
+    """Count what is left.
+
+    Raises:
+        PayoutInterrupted: The first of those that could not be worked on.
+
+    """
+    for error in trouble.values():
+        raise error
     counts = office.journal.counts()
     left = {status: count for status, count in counts.items() if not status.is_final}
     paused = {pause.account for pause in office.journal.pauses()}

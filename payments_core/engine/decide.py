@@ -39,6 +39,7 @@ __all__ = [
     "blocked",
     "differs",
     "expired",
+    "held",
     "is_to_be_resent",
     "lapsed",
     "refused_by_guard",
@@ -140,6 +141,11 @@ def waiting(
         next_at=at + timedelta(seconds=wait_s),
     )
     return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why), "again_in_s": wait_s}))
+
+
+def held(row: PayoutRow, why: str, at: datetime) -> Decision:
+    """A pause forbids the first send: it stays due, and leaves when the pause ends."""
+    return Decision(row, Event(EventName.PAYOUT_HELD, at, {"why": scrub(why)}))
 
 
 def refused_by_guard(row: PayoutRow, reason: Reason, at: datetime) -> Decision:

@@ -15,7 +15,7 @@ from payments_core.errors import InvalidPayout, KeyReused, ProviderBug
 from payments_core.events import EventName
 from payments_core.flow import Blocked, Flow, Go, NotNow, Refused, ask_leave, move, note, open_payout
 from payments_core.payout import Order, PayoutStatus, ReasonCode
-from payments_core.provider import Account, AnswersLater, Attempt, Callback, Draft, Final, Validates
+from payments_core.provider import Account, AnswersLater, Attempt, Callback, Draft, Final, Unknown, Validates
 from payments_core.references import derive, payout_id
 from payments_core.wire import HttpRequest
 
@@ -138,6 +138,8 @@ def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
         if not moved or row.status is PayoutStatus.REVIEW:
             return row
     leave = yield from ask_leave(row)
+    asked_before, guarded = row.cleared, isinstance(leave, NotNow) and leave.by_guard
+    row = replace(row, cleared=not guarded)  # written with what comes next: guards are asked once for each attempt
     match leave:
         case Refused():
             return (yield from _settle(row, decide.refused_by_guard(row, leave.reason, leave.at)))
@@ -150,7 +152,9 @@ def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     begun = decide.expired(row, at) or decide.begin(row, account, owner=moment.owner, at=at)
     reply = yield from move(_entry(row, begun))
     if isinstance(reply, Held):  # an untried payout stays due until the pause ends; an open one is read meanwhile
-        return (yield from _settle(row, decide.waiting(row, account, "paused", at))) if row.ambiguous else row
+        if row.ambiguous:
+            return (yield from _settle(row, decide.waiting(row, account, "paused", at)))
+        return row if asked_before else (yield from _settle(row, decide.held(row, reply.pause.why, at)))
     row = reply.row
     if isinstance(reply, Stale) or row.status is not PayoutStatus.SENDING:
         return row
@@ -208,7 +212,10 @@ def deliver(account: Account, row: PayoutRow, callback: Callback, *, token: str)
     provider = account.provider
     if not isinstance(provider, AnswersLater) or not _is_bound(account, row):
         raise ProviderBug(f"Account {account.name} takes no answers that come later.")
-    outcome = provider.read_answer(draft_of(row), callback)
+    try:
+        outcome = provider.read_answer(draft_of(row), callback)
+    except Exception as bug:  # noqa: BLE001 a provider that cannot read an answer was told nothing
+        outcome = Unknown(text=f"provider bug: {type(bug).__name__}")
     if row.status.is_final:
         return (yield from _contradiction(row, outcome, callback.at))
     decision = decide.after_check(row, account, outcome, callback.at, by="deferred")

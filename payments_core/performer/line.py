@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -51,6 +52,10 @@ class Line:
             if refusal:
                 return common.guard_refused(refusal, clock())
         return common.no_leave(self.credential(), clock()) if self._auth else None
+
+    def is_ready(self) -> bool:
+        """Say whether a request could leave now without fetching a credential first."""
+        return self._auth is None or common.is_usable(self._credential, self._office.clock())
 
     def exchange(self, request: HttpRequest) -> HttpResponse:
         """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential."""
@@ -158,11 +163,7 @@ class Performer:
             finally:
                 self._give_back()
         if isinstance(command, AskLeave):
-            if refusal := self._line.leave(command.row):
-                return refusal
-            self._permits.acquire()
-            self._permit = True
-            return Go(self._office.clock())
+            return self._leave(command.row)
         reply: JournalReply = self._office.journal.perform(command)
         self._office.announce(command, reply)
         return reply
@@ -176,6 +177,18 @@ class Performer:
     ) -> None:
         """End it."""
         self._give_back()
+
+    def _leave(self, row: PayoutRow) -> Leave:
+        """Take a permit with everything else ready; waiting for it may have outlived the credential, once."""
+        for asked in (row, replace(row, cleared=True)):
+            if refusal := self._line.leave(asked):
+                return refusal
+            self._permits.acquire()
+            self._permit = True
+            if asked is not row or self._line.is_ready():
+                break
+            self._give_back()
+        return Go(self._office.clock())
 
     def _give_back(self) -> None:
         if self._permit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -50,6 +51,10 @@ class AsyncLine:
             if refusal:
                 return common.guard_refused(refusal, clock())
         return common.no_leave(await self.credential(), clock()) if self._auth else None
+
+    def is_ready(self) -> bool:
+        """Say whether a request could leave now without fetching a credential first."""
+        return self._auth is None or common.is_usable(self._credential, self._office.clock())
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
         """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential."""
@@ -146,11 +151,7 @@ class AsyncPerformer:
             finally:
                 self._give_back()
         if isinstance(command, AskLeave):
-            if refusal := await self._line.leave(command.row):
-                return refusal
-            await self._permits.acquire()
-            self._permit = True
-            return Go(self._office.clock())
+            return await self._leave(command.row)
         reply: JournalReply = await asyncio.wrap_future(self._office.journal.submit(command))
         self._office.announce(command, reply)
         return reply
@@ -164,6 +165,18 @@ class AsyncPerformer:
     ) -> None:
         """End it."""
         self._give_back()
+
+    async def _leave(self, row: PayoutRow) -> Leave:
+        """Take a permit with everything else ready; waiting for it may have outlived the credential, once."""
+        for asked in (row, replace(row, cleared=True)):
+            if refusal := await self._line.leave(asked):
+                return refusal
+            await self._permits.acquire()
+            self._permit = True
+            if asked is not row or self._line.is_ready():
+                break
+            self._give_back()
+        return Go(self._office.clock())
 
     def _give_back(self) -> None:
         if self._permit:

@@ -121,7 +121,7 @@ def test_guards_are_told_that_they_have_been_asked(stage: MakeStage) -> None:
 
 
 def test_blocked_before_sending_pauses_the_account(stage: MakeStage) -> None:
-    """Credentials that are refused pause the account and fail nothing; a pause then holds others back unwritten."""
+    """Credentials that are refused pause the account and fail nothing; others are held back, and say so once."""
     one = stage(leave=lambda asked: Blocked(NO, 401, T0))
     row = one.advance(one.accept())
     assert (row.status, row.next_at, row.tries) == (S.CREATED, after(300), 0)
@@ -129,9 +129,11 @@ def test_blocked_before_sending_pauses_the_account(stage: MakeStage) -> None:
     assert (pause.account, pause.by) == ("till", "blocked")
     one.leave = None
     other = one.accept(key="k/2")
-    assert one.advance(other) == other
+    held = one.advance(other)
+    assert (held.status, held.tries, held.next_at) == (S.CREATED, 0, other.next_at)
+    assert one.advance(held) == held
     assert one.posts() == []
-    assert one.events(other) == ["created"]
+    assert one.events(other) == ["created", "held"]
 
 
 def test_one_probe_leaves_and_its_answer_lifts_the_block(stage: MakeStage) -> None:
@@ -144,7 +146,7 @@ def test_one_probe_leaves_and_its_answer_lifts_the_block(stage: MakeStage) -> No
 
 
 def test_a_persons_pause_is_read_by_c2(stage: MakeStage) -> None:
-    """A pause set after leave was given still holds: nothing is written and nothing leaves."""
+    """A pause set after leave was given still holds: nothing leaves, and it stays due."""
     one = stage()
     row = one.accept()
 
@@ -153,7 +155,8 @@ def test_a_persons_pause_is_read_by_c2(stage: MakeStage) -> None:
         return Go(one.at)
 
     one.leave = leave
-    assert one.advance(row) == row
+    held = one.advance(row)
+    assert (held.status, held.tries, held.next_at) == (S.CREATED, 0, row.next_at)
     assert one.posts() == []
 
 
