@@ -18,7 +18,7 @@ __all__ = ["AccountSettings", "Configuration", "load", "read_account"]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 _HOUR = 3600.0
-_SCHEDULE = (5.0, 15.0, 60.0, *[300.0] * 5, *[1800.0] * 2, *[_HOUR] * 71)  # 72 hours and a bit, then REVIEW
+_SCHEDULE = (5.0, 15.0, 60.0, *[300.0] * 5, *[1800.0] * 2, *[_HOUR] * 70)  # not quite 72 hours, then REVIEW
 
 
 class AccountSettings(BaseModel):

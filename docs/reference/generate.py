@@ -6,10 +6,10 @@ Run it with both distributions installed: ``python docs/reference/generate.py``.
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from payments_core import errors, hookspecs
 from payments_core.cli import words
@@ -154,24 +154,36 @@ def statuses_page() -> str:
 
 
 def command_line_page() -> str:
-    """Every command's own help."""
+    """Every command with its options, read from the commands themselves."""
     from typer.main import get_command
-    from typer.testing import CliRunner
 
     from payments_core.cli.app import app
+    from payments_core.cli.terminal import COMMON
 
-    names = list(get_command(app).commands)  # type: ignore[attr-defined]
+    root: Any = get_command(app)
     parts = [
         "# Command line\n",
         "Exit codes: 0 done, 1 error, 2 usage, 3 the payout failed, 4 not known yet (pending, unknown, in review,",
         "waiting to be sent). Results go to standard output, progress and logs to standard error. Numbers are masked",
-        "unless `--reveal` is given.\n",
+        "unless `--reveal` is given. `payouts COMMAND --help` says the same as this page.\n",
+        "## Every command\n",
+        "These stand before or after the command.\n",
+        options(parameter for parameter in root.params if parameter.name != "help"),
     ]
-    for name in ("", *names):
-        result = CliRunner().invoke(app, [*([name] if name else []), "--help"], terminal_width=100, prog_name="payouts")
-        lines = [line.rstrip() for line in result.output.strip().splitlines()]
-        parts += [f"## payouts {name}".rstrip() + "\n", "```text", *lines, "```\n"]
+    for name, command in root.commands.items():
+        own = [parameter for parameter in command.params if parameter.name not in {*COMMON, "help"}]
+        parts += [f"\n## payouts {name}\n", as_markdown(inspect.cleandoc(command.help or "")) + "\n"]
+        parts += [options(own)] if own else []
     return "\n".join(parts)
+
+
+def options(parameters: Iterable[Any]) -> str:
+    """Return the table of a command's options and arguments."""
+    rows = []
+    for parameter in parameters:
+        names = ", ".join(f"`{name}`" for name in parameter.opts)
+        rows.append((names, (parameter.help or "").replace("\n", " ")))
+    return table(("option", "meaning"), rows)
 
 
 def first_sentence(thing: object) -> str:
@@ -188,7 +200,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def main() -> None:
     """Write every page beside this file."""
-    os.environ["COLUMNS"] = "100"
     for name in PAGES:
         (Path(__file__).parent / f"{name}.md").write_text(page(name), "utf-8")
         print(f"docs/reference/{name}.md", file=sys.stderr)

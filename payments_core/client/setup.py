@@ -30,6 +30,7 @@ from payments_core.provider import Account
 from payments_core.settings import Configuration
 
 __all__ = [
+    "MOMENT",
     "STEPS_AT_ONCE",
     "Resumed",
     "assemble",
@@ -39,6 +40,7 @@ __all__ = [
     "known",
     "of_one",
     "only_entries",
+    "only_trouble",
     "resumed",
     "row_of",
     "view",
@@ -177,6 +179,18 @@ def only_entries(command: Command) -> JournalEntry:
     return command
 
 
+MOMENT = timedelta(seconds=0.25)
+
+
+def only_trouble(office: Office, trouble: Mapping[str, PayoutInterrupted]) -> bool:
+    """Say whether every open payout is one that cannot be worked on now."""
+    return bool(trouble) and _open(office.journal.counts()) <= len(trouble)
+
+
+def _open(counts: Mapping[PayoutStatus, int]) -> int:
+    return sum(count for status, count in counts.items() if not status.is_final and status is not PayoutStatus.REVIEW)
+
+
 def of_one(error: PayoutInterrupted) -> PayoutInterrupted:
     """Return an error that concerns one payout; one of the journal concerns all, and goes up."""
     if isinstance(error.__cause__, JournalClosed | JournalLocked):
@@ -194,11 +208,10 @@ def resumed(office: Office, steps: int, trouble: Mapping[str, PayoutInterrupted]
     for error in trouble.values():
         raise error
     counts = office.journal.counts()
-    left = {status: count for status, count in counts.items() if not status.is_final}
     paused = {pause.account for pause in office.journal.pauses()}
     held = sum(1 for row in office.journal.rows(status=PayoutStatus.CREATED) if paused and {None, row.account} & paused)
-    review = left.pop(PayoutStatus.REVIEW, 0)
-    return Resumed(steps, sum(left.values()), held, review, office.journal.next_due(accounts=sorted(office.accounts)))
+    review = counts.get(PayoutStatus.REVIEW, 0)
+    return Resumed(steps, _open(counts), held, review, office.journal.next_due(accounts=sorted(office.accounts)))
 
 
 _WAITS_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)  # a waiting caller asks sooner than the schedule, but never faster than this

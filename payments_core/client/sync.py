@@ -169,8 +169,10 @@ class PayoutClient:
                 if on_change:
                     on_change(row.view())
             due_at, now = journal.next_due(accounts=mine), clock()
-            if due_at is None or now >= until or due_at > until or (due_at <= now and trouble and not due):
+            if due_at is None or now >= until or due_at > until or setup.only_trouble(self._office, trouble):
                 return setup.resumed(self._office, steps, trouble)
+            if not due:  # what is due is in trouble: look for the others again in a moment
+                due_at = max(due_at, now + setup.MOMENT)
             time.sleep(max((due_at - now).total_seconds(), 0.0))
 
     def pause(self, *, account: str | None = None, why: str = "") -> None:

@@ -6,7 +6,7 @@ import queue
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
@@ -74,9 +74,10 @@ class HttpxTransport:
         """Close every connection; one with a request in flight is closed when that has ended."""
         with self._closing:
             self._closed = True
-            while not self._free.empty():
-                if connection := self._free.get():
-                    connection.close()
+            with suppress(queue.Empty):
+                while True:
+                    if connection := self._free.get_nowait():
+                        connection.close()
             self._free.put(None)  # wakes who waits; each wakes the next
 
     @contextmanager

@@ -43,6 +43,7 @@ class Line:
     def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
         self.sock = sock
         self.stopping = stopping
+        self.ended = threading.Event()  # the caller has gone away
         self._unread = b""
 
     def hear(self) -> Heard | None:
@@ -152,6 +153,10 @@ class Server:
                 self._run(self._serve, line)
 
     def _serve(self, line: Line) -> None:
+        self._converse(line)
+        line.ended.set()
+
+    def _converse(self, line: Line) -> None:
         with suppress(OSError):
             if self._on_connect:
                 self._on_connect(line)
