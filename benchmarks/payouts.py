@@ -13,6 +13,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ CONTESTANTS = (
     Contestant("ours", share=0.5),
     Contestant("ours-async", 16),
     Contestant("ours-async", 64),
-    Contestant("ours-async", 64, share=3.0, latency_ms=LATENCY_MS),
+    Contestant("ours-async", 64, share=2.5, latency_ms=LATENCY_MS),
 )
 BURST = Contestant("burst", 16, share=2.5)
 
@@ -126,12 +127,17 @@ def run(contestant: Contestant, url: str, payouts: int, core: int | None) -> dic
     return {**told, "token_calls": seen.get("token", 0), "connections": seen["connections"] - 1, "payouts": number}
 
 
-def measure(rounds: int, payouts: int, cores: tuple[int | None, int | None]) -> dict[str, list[dict[str, float]]]:
-    """Run everybody once a round, in another order each time."""
+def measure(
+    rounds: int, payouts: int, budget_s: float, cores: tuple[int | None, int | None]
+) -> dict[str, list[dict[str, float]]]:
+    """Run everybody once a round, in another order each time; no round begins that would go beyond the budget."""
+    started = time.monotonic()
     rows: dict[str, list[dict[str, float]]] = defaultdict(list)
     ours, theirs = cores
     with gateway(0, theirs) as prompt, gateway(LATENCY_MS, theirs) as slow:
         for number in range(rounds):
+            if (time.monotonic() - started) * (number + 1) > budget_s * number > 0:
+                break
             for contestant in random.Random(number).sample(CONTESTANTS, len(CONTESTANTS)):  # noqa: S311 - a shuffle
                 url = slow if contestant.latency_ms else prompt
                 rows[contestant.label].append(run(contestant, url, payouts, ours))
@@ -184,17 +190,22 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--payouts", type=int, default=400, help="payouts of one contestant in one round")
+    arguments.add_argument(
+        "--budget-s", type=float, default=50, help="no round begins that would end later, in seconds"
+    )
     arguments.add_argument("--json", type=Path, help="where to write every figure")
     given = arguments.parse_args()
     cores: list[int] = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     pinned = (cores[0], cores[1]) if len(cores) > 1 else (None, None)
-    rows = measure(given.rounds, given.payouts, pinned)
+    rows = measure(given.rounds, given.payouts, given.budget_s, pinned)
     print(*table(rows), sep="\n", end="\n\n")
     held = goals(rows)
     for goal in held:
         print(f"{goal['goal']:62} wanted {goal['wanted']:8} measured {goal['measured']:<6} {_yes(goal['met'])}")
     if hasattr(os, "getloadavg"):
-        print(f"\n{given.rounds} rounds; load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        print(
+            f"\n{len(rows[YARDSTICK])} rounds; load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+        )
     if given.json:
         given.json.write_text(json.dumps({"rows": rows, "goals": held}, indent=1), "utf-8")
 

@@ -53,12 +53,12 @@ if not TYPE_CHECKING:  # under `not`, so that a type checker still catches a mis
         "hookimpl": "hookspecs",
     }
 
-    def __getattr__(name):
+    def __getattr__(name: str) -> object:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
-    def __dir__():
+    def __dir__() -> list[str]:
         return sorted([*globals(), *_HOMES])

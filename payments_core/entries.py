@@ -54,7 +54,8 @@ class PayoutRow:
         options: The provider's options.
         not_before: Not sent earlier.
         expires_at: Not sent later, while nothing was ambiguous.
-        binding: Where and as whom it is paid, frozen: provider, platform, host, environment, API user, operation, version.
+        binding: Where and as whom it is paid, frozen: provider, platform, host, environment, API user, operation,
+            version.
         references: By name; those we derived and those the provider gave.
         request: The stored request (JSON, secrets as slots).
         request_hash: Its SHA-256.
@@ -70,7 +71,7 @@ class PayoutRow:
         refused: A later try's payload was refused although an earlier one was ambiguous.
         first_sent_at: Before the first byte of the first try that may have arrived; set once, never cleared.
         sent_at: Before the first byte of the latest try: the poll schedule starts here.
-        absences: Conclusive "not found" answers in a row.
+        absences: "Not found" answers since the latest send.
         first_absence_at: When the first of them came.
         fence: Grows with every move.
         lease_owner: Who is sending.
@@ -346,7 +347,7 @@ class Journal(Protocol):
         ...
 
     def lift_pause(self, account: str | None) -> bool:
-        """End the pause of an account (or the one for all); say whether there was one."""
+        """End the pause of an account (or the one for all) and wake what waited for it; say whether there was one."""
         ...
 
     def close(self) -> None:

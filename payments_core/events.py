@@ -44,7 +44,7 @@ class EventName(StrEnum):
 _MEANING = {
     EventName.PAYOUT_CREATED: "The payout is written under its key; nothing was sent.",
     EventName.PAYOUT_WAITING: "It was proven not sent, or may not be sent yet; it will be sent later.",
-    EventName.PAYOUT_HELD: "A pause forbids sending; nothing was written.",
+    EventName.PAYOUT_HELD: "A pause forbids sending; it leaves when the pause ends.",
     EventName.PAYOUT_REBOUND: "An untried payout was made ready again because its account now pays elsewhere.",
     EventName.PAYOUT_SENDING: "Written before the first byte of a try.",
     EventName.PAYOUT_PENDING: "The provider has it and has not finished.",
@@ -56,7 +56,7 @@ _MEANING = {
     EventName.PAYOUT_ABSENT: "The provider knows no payment under our reference.",
     EventName.PAYOUT_RESEND: "Absent for long enough: the same request will be sent again.",
     EventName.PAYOUT_ASKED: "A question whose answer comes later was written down before it left.",
-    EventName.PAYOUT_LATE_ANSWER: "An answer came after somebody else had moved the payout; it only made the next read due.",
+    EventName.PAYOUT_LATE_ANSWER: "An answer came when somebody else had moved the payout; it makes the next read due.",
     EventName.PAYOUT_CONTRADICTED: "A read contradicts a final state, which stands; look into it.",
     EventName.PAYOUT_BLOCKED: "The provider refuses us, not the payment; the account is paused.",
     EventName.PAYOUT_SUCCEEDED: "The money is there.",
@@ -70,7 +70,7 @@ _MEANING = {
     EventName.HTTP_UNANSWERED: "A request ended without an answer.",
     EventName.HTTP_REPEATED: "A harmless request is repeated.",
     EventName.HOOK_FAILED: "A plugin's observer raised; money and other observers went on.",
-    EventName.PROVIDER_BUG: "A provider broke its contract; the payout was treated as unknown if it may have been sent.",
+    EventName.PROVIDER_BUG: "A provider broke its contract; the payout counts as unknown if it may have been sent.",
 }
 
 

@@ -90,12 +90,14 @@ class NotNow:
         why: In words.
         at: When.
         after_s: The shortest wait before it is tried again, in seconds; None for the account's own.
+        by_guard: A guard could not be asked; in every other case the guards had let it pass.
 
     """
 
     why: str
     at: datetime
     after_s: float | None = None
+    by_guard: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def payments_resolve_secret(reference: str) -> SecretStr | None:
     Called at start, once a secret. May raise: the client refuses to start.
 
     Args:
-        reference: What stands in the configuration, such as ``vault:payments/mtn``; ``env:`` and ``file:`` are built in.
+        reference: What stands in the configuration, such as ``vault:payments/mtn``; ``env:`` and ``file:`` are ours.
 
     """
     raise NotImplementedError

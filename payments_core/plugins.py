@@ -90,7 +90,7 @@ class Plugins:
                 self._load(plugin)
 
     def register(self, plugin: object, name: str) -> None:
-        """Add a plugin that is not installed: a module or object with ``hookimpl`` functions, for tests and embedding."""
+        """Add a plugin that is not installed: a module or object with ``hookimpl`` functions, for embedding."""
         if self._manager.has_plugin(name):
             raise PluginError(f"Two plugins are called {name!r}.", hint="Give one of them another name.")
         self._add(plugin, name, f"plugin {name!r}")
@@ -279,7 +279,7 @@ class Plugins:
         for implementation in self._manager.hook.payments_payout_changed.get_hookimpls():
             try:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
-            except Exception as error:  # an observer's fault is its own; money goes on
+            except Exception as error:  # noqa: BLE001 an observer's fault is its own; money goes on
                 log(
                     EventName.HOOK_FAILED,
                     hook="payments_payout_changed",

@@ -38,5 +38,11 @@ def uuid4_shaped(seed: bytes) -> str:
 
 
 def payout_id(namespace: str, key: str) -> str:
-    """Return the payout's id, which is derived from its key as well."""
+    """Return the payout's id, which is derived from its key as well.
+
+    Args:
+        namespace: The installation's namespace.
+        key: The caller's key.
+
+    """
     return "po_" + base64.b32encode(derive(namespace, key, 0, purpose="payout"))[:24].decode().lower()

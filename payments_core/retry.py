@@ -3,11 +3,10 @@
 Money requests never come here: only the engine sends those again. The first send runs plain, because entering
 stamina costs more than everything else around a request that succeeds.
 
-stamina's settings belong to the application: its hooks, ``set_active`` and ``set_testing`` are global, so a library
-leaves them alone and must stay correct under any of them. Its default hook reports each retry with the ``repr`` of
-the exception and the arguments of the call. There is nothing to report here but our own three exceptions, whose text
-is clean, and ``retry_context`` has no arguments (the decorator would log them). An application that wants no such
-lines says ``stamina.instrumentation.set_on_retry_hooks([])``; what we tell goes to ``on_retry``.
+stamina's hooks, ``set_active`` and ``set_testing`` are global and belong to the application, so nothing here touches
+them or relies on them. Its default hook logs each retry with the ``repr`` of the exception and the arguments of the
+call: here these are three exceptions of ours whose text is clean, and none (the decorator would have some). An
+application that wants no such lines says ``stamina.instrumentation.set_on_retry_hooks([])``; ours go to ``on_retry``.
 """
 
 from __future__ import annotations
@@ -24,9 +23,18 @@ import stamina
 from payments_core.provider import RetryPolicy
 from payments_core.wire import HttpResponse, NoAnswer, NotSent
 
-__all__ = ["asend_with_retry", "send_with_retry"]
+__all__ = ["asend_with_retry", "quiet", "send_with_retry"]
 
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
+
+
+def quiet() -> None:
+    """Take stamina's own reports off: for an application, such as our command line, that reports by itself.
+
+    Left alone, stamina prints each retry through structlog, which an application that never configured structlog
+    finds on its standard output.
+    """
+    stamina.instrumentation.set_on_retry_hooks([])
 
 
 class _Unwelcome(Exception):
@@ -38,13 +46,11 @@ class _Unwelcome(Exception):
 
 
 _Failure = NotSent | NoAnswer | _Unwelcome
+_OnRetry = Callable[[int, str, float], None] | None
 
 
 def send_with_retry(
-    policy: RetryPolicy,
-    send: Callable[[], HttpResponse],
-    *,
-    on_retry: Callable[[int, str, float], None] | None = None,
+    policy: RetryPolicy, send: Callable[[], HttpResponse], *, on_retry: _OnRetry = None
 ) -> HttpResponse:
     """Send a repeatable request until it has a welcome answer or the policy is used up.
 
@@ -79,10 +85,7 @@ def send_with_retry(
 
 
 async def asend_with_retry(
-    policy: RetryPolicy,
-    send: Callable[[], Awaitable[HttpResponse]],
-    *,
-    on_retry: Callable[[int, str, float], None] | None = None,
+    policy: RetryPolicy, send: Callable[[], Awaitable[HttpResponse]], *, on_retry: _OnRetry = None
 ) -> HttpResponse:
     """Send a repeatable request until it has a welcome answer or the policy is used up; see ``send_with_retry``."""
     course = _Course(policy, on_retry)
@@ -105,7 +108,7 @@ class _Course:
 
     last: _Failure
 
-    def __init__(self, policy: RetryPolicy, on_retry: Callable[[int, str, float], None] | None) -> None:
+    def __init__(self, policy: RetryPolicy, on_retry: _OnRetry) -> None:
         self._policy = policy
         self._on_retry = on_retry
         self._end = time.monotonic() + policy.deadline_s

@@ -18,7 +18,7 @@ __all__ = ["AccountSettings", "Configuration", "load", "read_account"]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 _HOUR = 3600.0
-_SCHEDULE = (5.0, 15.0, 60.0, *[300.0] * 5, *[1800.0] * 2, *[_HOUR] * 70)  # 72 hours, then REVIEW
+_SCHEDULE = (5.0, 15.0, 60.0, *[300.0] * 5, *[1800.0] * 2, *[_HOUR] * 70)  # not quite 72 hours, then REVIEW
 
 
 class AccountSettings(BaseModel):
@@ -51,12 +51,13 @@ class AccountSettings(BaseModel):
     )
     visible_after_s: Seconds | None = Field(
         default=None,
-        description="How long the provider may take to show a payment it has accepted, in seconds. May only lengthen the "
-        "provider's own figure, except in rehearsal (sandbox or loopback).",
+        description="How long the provider may take to show a payment it has accepted, in seconds. May only lengthen "
+        "the provider's own figure, except in rehearsal (sandbox or loopback).",
     )
     dedupe_window_s: Seconds | None = Field(
         default=None,
-        description="How long the provider remembers a reference, in seconds. May only shorten the provider's own figure.",
+        description="How long the provider remembers a reference, in seconds. May only shorten the provider's "
+        "own figure.",
     )
     guard_timeout_s: Seconds = Field(
         default=10.0, description="Longest wait for a `payments_before_submit` guard, in seconds."

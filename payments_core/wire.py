@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-__all__ = ["HttpRequest", "HttpResponse", "NoAnswer", "NotSent", "fill", "hash_of", "slot", "slots_in"]
+__all__ = ["HttpRequest", "HttpResponse", "NoAnswer", "NotSent", "fill", "slot", "slots_in"]
 
 _SLOT = re.compile(r"\{\{slot:([a-z0-9_]+)\}\}")
 
@@ -30,7 +30,7 @@ class HttpRequest:
     Args:
         method: ``"GET"``, ``"POST"``, ``"PUT"``.
         url: Absolute address.
-        operation: The provider's name for the call; picks the row of its retry table and is logged instead of the address.
+        operation: The provider's name for the call; picks its row of the retry table and is logged, not the address.
         headers: Field names and values; values may hold slots.
         body: Text of the body, or None for none; may hold slots.
         timeout_s: Longest wait for the answer before it counts as lost, in seconds; set by whoever sends, not stored.
@@ -65,17 +65,12 @@ class HttpRequest:
     @property
     def hash(self) -> str:
         """SHA-256 of the stored form: equal for every try of an attempt."""
-        return hash_of(self.to_json())
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
 
 # Made once: json.dumps would make an encoder for every call.
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 _STORED = ("method", "url", "operation", "headers", "body", "repeatable", "moves_money", "credential")
-
-
-def hash_of(stored: str) -> str:
-    """Return the hash of a request in its stored form."""
-    return hashlib.sha256(stored.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,14 +28,9 @@ PUBLIC: dict[str, Any] = {
 }
 
 # What applications and authors of providers and plugins write against; the other rooms are our own.
-SURFACE = {
-    "payments_core",
-    *(
-        f"payments_core.{room}"
-        for room in ["client", "errors", "events", "flow", "hookspecs", "logs", "masking", "money", "payout"]
-    ),
-    *(f"payments_core.{room}" for room in ["provider", "references", "retry", "settings", "transport", "wire"]),
-}
+ROOMS = ["client", "errors", "events", "flow", "hookspecs", "logs", "masking", "money", "payout", "provider"]
+ROOMS += ["references", "settings", "transport", "wire"]
+SURFACE = {"payments_core", *(f"payments_core.{room}" for room in ROOMS)}
 
 
 def told(thing: object) -> str:

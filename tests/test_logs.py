@@ -90,6 +90,22 @@ def test_silent_when_nobody_asked() -> None:
     assert ran(LOUD) == ("", "")
 
 
+def test_silent_when_a_request_is_repeated() -> None:
+    """Standard output is read by programs: a command line that said `quiet` writes nothing there for a retry."""
+    program = """
+from datetime import UTC, datetime
+from payments_core.provider import RetryPolicy
+from payments_core.retry import quiet, send_with_retry
+from payments_core.wire import HttpResponse
+statuses = iter([503, 200])
+quiet()
+policy = RetryPolicy(first_wait_s=0.001, jitter_s=0.0)
+send_with_retry(policy, lambda: HttpResponse(next(statuses), {}, b"", datetime.now(UTC)))
+"""
+
+    assert ran(program) == ("", "")
+
+
 def test_the_application_decides() -> None:
     """With the application's own configuration, events come in its format and from its level on."""
     out, err = ran("import logging; logging.basicConfig(format='%(levelname)s %(name)s %(message)s')" + LOUD)
@@ -221,7 +237,7 @@ def test_every_recorded_transition_is_one_event(events: list[logging.LogRecord])
         (Open(ROW, event), Opened(ROW, created=False), []),
         (Move(ROW, ROW, event), Moved(ROW), ["payout.pending"]),
         (Move(ROW, ROW, event, pause=pause), Moved(ROW), ["payout.pending", "account.paused"]),
-        (Move(ROW, ROW, event), Held(pause), ["payout.held"]),
+        (Move(ROW, ROW, event), Held(pause), []),
         (Note(ROW.id, event), Noted(), ["payout.pending"]),
     ]
     for entry, reply, names in told:

@@ -203,6 +203,16 @@ def test_no_send_starts_after_the_deadline(course: Starts) -> None:
     assert running.sent_at[-1] - running.sent_at[0] <= 0.2
 
 
+def test_a_wait_that_ends_past_the_deadline_is_the_last(course: Starts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The random part of a wait may reach past the deadline: then nothing is sent after it."""
+    jitters = iter([0.0, 0.3])
+    monkeypatch.setattr("random.uniform", lambda _low, _high: next(jitters))
+    running = course(not_sent(), no_answer(), answer(200))
+    with pytest.raises(NoAnswer, match="reset"):
+        running.run(RetryPolicy(attempts=9, first_wait_s=0.02, longest_wait_s=9.0, jitter_s=0.3, deadline_s=0.25))
+    assert len(running.sent_at) == 2
+
+
 def test_a_first_send_past_the_deadline_is_the_only_one(course: Starts) -> None:
     """The plain send is part of the whole."""
     running = course(not_sent(), answer(200))

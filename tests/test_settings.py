@@ -55,8 +55,9 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def told(error: BaseException) -> str:
-    """Everything a person, a log or an error page could see of an error."""
-    return "".join([str(error), repr(error), *traceback.format_exception(error)])
+    """Everything a person, a log or an error page could see of an error, also of the one behind it."""
+    behind = error.__cause__ or error.__context__
+    return "".join([str(error), repr(error), *traceback.format_exception(error), told(behind) if behind else ""])
 
 
 def test_what_is_read(write: Callable[[str], Path]) -> None:

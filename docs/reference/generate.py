@@ -6,10 +6,10 @@ Run it with both distributions installed: ``python docs/reference/generate.py``.
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from payments_core import errors, hookspecs
 from payments_core.cli import words
@@ -56,7 +56,7 @@ def settings_page() -> str:
     ]
     for spec in Plugins().providers().values():
         own = [name for name in spec.settings.model_fields if name not in AccountSettings.model_fields]
-        parts += [f"\n## Accounts of {spec.title} (`provider = \"{spec.name}\"`)\n", fields(spec.settings, own)]
+        parts += [f'\n## Accounts of {spec.title} (`provider = "{spec.name}"`)\n', fields(spec.settings, own)]
     return "\n".join(parts)
 
 
@@ -89,8 +89,8 @@ def errors_page() -> str:
         [
             "# Errors\n",
             "An exception means that something must be mended: bad input, bad settings, a journal that cannot be",
-            "written. A decline is no exception but a status, and so is not knowing. Every message says what to do next;",
-            "none holds a secret or a complete number. On the command line `--json` gives",
+            "written. A decline is no exception but a status, and so is not knowing. Every message says what to do",
+            "next; none holds a secret or a complete number. On the command line `--json` gives",
             '`{"error": {"code", "message", "hint"}}` on standard error.\n',
             "```text",
             inspect.cleandoc(tree),
@@ -106,10 +106,10 @@ def events_page() -> str:
     return "\n".join(
         [
             "# Events\n",
-            "Histories and logs use the same names. The library logs to the standard logger `payments_core`, event name",
-            "as the message and the facts as `extra`, and configures nothing; `payments_core.logs.configure()` prints",
-            "them for a person or as JSON. An event about a payout carries `payout` (its id), `key` (masked), `account`,",
-            "`attempt`, `try` and `status`.\n",
+            "Histories and logs use the same names. The library logs to the standard logger `payments_core`, event",
+            "name as the message and the facts as `extra`, and configures nothing; `payments_core.logs.configure()`",
+            "prints them for a person or as JSON. An event about a payout carries `payout` (its id), `key` (masked),",
+            "`account`, `attempt`, `try` and `status`.\n",
             table(("event", "meaning"), rows),
         ]
     )
@@ -119,9 +119,9 @@ def hooks_page() -> str:
     """Every hook, with its arguments."""
     parts = [
         "# Hooks\n",
-        f"A plugin is a module named by an entry point of the group `{hookspecs.GROUP}`, whose functions are marked with",
-        "`from payments_core import hookimpl`. Arguments go by name; leave out those you do not need. A misspelt hook or",
-        "argument is an error at start. `PAYMENTS_DISABLED_PLUGINS=name,name` leaves plugins out.\n",
+        f"A plugin is a module named by an entry point of the group `{hookspecs.GROUP}`, whose functions are marked",
+        "with `from payments_core import hookimpl`. Arguments go by name; leave out those you do not need. A misspelt",
+        "hook or argument is an error at start. `PAYMENTS_DISABLED_PLUGINS=name,name` leaves plugins out.\n",
     ]
     for name in Plugins.hooks():
         function = getattr(hookspecs, name)
@@ -142,7 +142,10 @@ def statuses_page() -> str:
     return "\n".join(
         [
             "# Statuses and reasons\n",
-            table(("status", "final", "meaning"), [(f"`{s}`", "yes" if s.is_final else "", words.STATUSES[s]) for s in PayoutStatus]),
+            table(
+                ("status", "final", "meaning"),
+                [(f"`{s}`", "yes" if s.is_final else "", words.STATUSES[s]) for s in PayoutStatus],
+            ),
             "\nThe neutral code stands in `payout.reason.code`; the provider's own code and words stand beside it in",
             "`payout.reason.provider_code` and `.text`.\n",
             table(("reason", "meaning"), [(f"`{code}`", words.REASONS[code]) for code in ReasonCode]),
@@ -151,24 +154,36 @@ def statuses_page() -> str:
 
 
 def command_line_page() -> str:
-    """Every command's own help."""
+    """Every command with its options, read from the commands themselves."""
     from typer.main import get_command
-    from typer.testing import CliRunner
 
     from payments_core.cli.app import app
+    from payments_core.cli.terminal import COMMON
 
-    names = list(get_command(app).commands)  # type: ignore[attr-defined]
+    root: Any = get_command(app)
     parts = [
         "# Command line\n",
         "Exit codes: 0 done, 1 error, 2 usage, 3 the payout failed, 4 not known yet (pending, unknown, in review,",
         "waiting to be sent). Results go to standard output, progress and logs to standard error. Numbers are masked",
-        "unless `--reveal` is given.\n",
+        "unless `--reveal` is given. `payouts COMMAND --help` says the same as this page.\n",
+        "## Every command\n",
+        "These stand before or after the command.\n",
+        options(parameter for parameter in root.params if parameter.name != "help"),
     ]
-    for name in ("", *names):
-        result = CliRunner().invoke(app, [*([name] if name else []), "--help"], terminal_width=100, prog_name="payouts")
-        lines = [line.rstrip() for line in result.output.strip().splitlines()]
-        parts += [f"## payouts {name}".rstrip() + "\n", "```text", *lines, "```\n"]
+    for name, command in root.commands.items():
+        own = [parameter for parameter in command.params if parameter.name not in {*COMMON, "help"}]
+        parts += [f"\n## payouts {name}\n", as_markdown(inspect.cleandoc(command.help or "")) + "\n"]
+        parts += [options(own)] if own else []
     return "\n".join(parts)
+
+
+def options(parameters: Iterable[Any]) -> str:
+    """Return the table of a command's options and arguments."""
+    rows = []
+    for parameter in parameters:
+        names = ", ".join(f"`{name}`" for name in parameter.opts)
+        rows.append((names, (parameter.help or "").replace("\n", " ")))
+    return table(("option", "meaning"), rows)
 
 
 def first_sentence(thing: object) -> str:
@@ -185,7 +200,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def main() -> None:
     """Write every page beside this file."""
-    os.environ["COLUMNS"] = "100"
     for name in PAGES:
         (Path(__file__).parent / f"{name}.md").write_text(page(name), "utf-8")
         print(f"docs/reference/{name}.md", file=sys.stderr)

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from payments_core.cli import words
 from payments_core.entries import Pause
@@ -38,6 +38,8 @@ _COLOURS = {
     PayoutStatus.PENDING: "cyan",
     PayoutStatus.SENDING: "cyan",
 }
+
+_WHOLE = frozenset({"at (UTC)", "event", "payee", "status"})  # never broken over two lines
 
 
 def record(payout: Payout, *, reveal: bool, history: bool = False) -> dict[str, Any]:
@@ -148,15 +150,21 @@ def _print_rich(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
     kept = [number for number in range(len(columns)) if not cells or any(row[number] for row in cells)]
+    width = sum(max(len(columns[number]), *(len(row[number]) for row in cells), 0) + 3 for number in kept)
+    if width > console.width and "key" in columns:  # where room is short, the key alone names a payout
+        kept = [number for number in kept if columns[number] != "id"]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number in kept:
-        table.add_column(columns[number], overflow="fold", justify="right" if columns[number] == "tries" else "left")
+        name = columns[number]
+        align: Literal["left", "right"] = "right" if name in {"amount", "tries"} else "left"
+        table.add_column(name, overflow="fold", justify=align, no_wrap=name in _WHOLE)
     for row in cells:
         status = next((cell for name, cell in zip(columns, row, strict=True) if name == "status"), "")
         colour = _COLOURS.get(PayoutStatus(status), "") if status in set(PayoutStatus) else ""
         table.add_row(*(Text(row[n], style=colour if columns[n] == "status" else "") for n in kept))
-    Console().print(table)
+    console.print(table)
 
 
 def _clean(text: str) -> str:

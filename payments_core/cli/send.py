@@ -66,12 +66,11 @@ def send(
         raise typer.BadParameter("With --file, key, number, amount and note stand in the file.")
     columns = (key_column, to_column, amount_column, currency_column, account_column, note_column)
     from payments_core.cli.send_file import send_file
-    from payments_core.client import assemble
 
     names = dict(zip(("key", "to", "amount", "currency", "account", "note"), columns, strict=True))
     return send_file(
         terminal,
-        assemble(terminal.config),
+        terminal.office(),
         path=file,
         names=names,
         account=account,
@@ -95,12 +94,12 @@ def _send_one(
 ) -> int:
     from payments_core.cli import output
     from payments_core.cli.people import currency_of
-    from payments_core.client import PayoutClient, assemble
+    from payments_core.client import PayoutClient
     from payments_core.money import Money
     from payments_core.payout import Payee
     from payments_core.performer import utc_now
 
-    office: Office = assemble(terminal.config)
+    office: Office = terminal.office()
     with PayoutClient(office) as client:
         payout = client.send(
             key=key,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from payments_core.client import PayoutClient
     from payments_core.entries import Journal
+    from payments_core.performer import Office
     from payments_core.settings import Configuration
 
 __all__ = ["COMMON", "Terminal", "command"]
@@ -79,12 +80,20 @@ class Terminal(NamedTuple):
 
         return settings.load(self.config)
 
+    def office(self) -> Office:
+        """Build everything a client needs; output is ours alone, so what libraries would print is taken off."""
+        from payments_core.client import assemble
+        from payments_core.retry import quiet
+
+        quiet()
+        return assemble(self.config)
+
     @contextlib.contextmanager
     def client(self) -> Iterator[PayoutClient]:
         """Open a client for a block."""
         from payments_core.client import PayoutClient
 
-        with PayoutClient.from_config(self.config) as client:
+        with PayoutClient(self.office()) as client:
             yield client
 
     @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,6 +58,8 @@ def resume(
     Works until nothing becomes due any more, or the time is over.
     Leaves with 0 when nothing is open any more, else with 4.
     """
+    import asyncio  # here: `--help` must not pay for it
+
     from payments_core.cli import output
 
     changes = _Changes(terminal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,9 +10,19 @@ from pathlib import Path
 from payments_core import settings
 from payments_core.engine import same_order
 from payments_core.entries import Journal, JournalEntry, Move, Note, Open, PayoutRow
-from payments_core.errors import InvalidPayout, KeyReused, PaymentsError, PayoutInterrupted, ProviderBug, UnknownPayout
+from payments_core.errors import (
+    InvalidPayout,
+    JournalClosed,
+    JournalLocked,
+    KeyReused,
+    PaymentsError,
+    PayoutInterrupted,
+    ProviderBug,
+    UnknownPayout,
+)
 from payments_core.flow import Command
 from payments_core.journal import open_journal
+from payments_core.masking import scrub
 from payments_core.payout import Order, Payout, PayoutStatus
 from payments_core.performer import Clock, Office, utc_now
 from payments_core.plugins import Plugins
@@ -20,6 +30,7 @@ from payments_core.provider import Account
 from payments_core.settings import Configuration
 
 __all__ = [
+    "MOMENT",
     "STEPS_AT_ONCE",
     "Resumed",
     "assemble",
@@ -27,7 +38,9 @@ __all__ = [
     "interrupted",
     "is_due",
     "known",
+    "of_one",
     "only_entries",
+    "only_trouble",
     "resumed",
     "row_of",
     "view",
@@ -97,7 +110,8 @@ def known(office: Office, order: Order, account: str | None) -> PayoutRow | None
     same_order(row, order)
     if account is not None and account != row.account:
         raise KeyReused(
-            f"The key {order.key!r} is paid from account {row.account!r} ({row.id}), not {account!r}; nothing was changed.",
+            f"The key {order.key!r} is paid from account {row.account!r} ({row.id}), not {account!r}; "
+            "nothing was changed.",
             hint="A payout never changes its account. Use another key if this really is another payment.",
         )
     return row
@@ -143,10 +157,11 @@ def view(office: Office, row: PayoutRow) -> Payout:
     return row.view(office.journal.history(row.id))
 
 
-def interrupted(error: PaymentsError, row: PayoutRow, *, money_asked: bool) -> PayoutInterrupted:
+def interrupted(error: Exception, row: PayoutRow, *, money_asked: bool) -> PayoutInterrupted:
     """Wrap an error that came after the payout was recorded."""
     may_have_been_sent = money_asked or row.view().may_have_been_sent
-    return PayoutInterrupted(str(error), payout_id=row.id, key=row.key, may_have_been_sent=may_have_been_sent)
+    said = str(error) if isinstance(error, PaymentsError) else f"{type(error).__name__}: {scrub(str(error))}"
+    return PayoutInterrupted(said, payout_id=row.id, key=row.key, may_have_been_sent=may_have_been_sent)
 
 
 STEPS_AT_ONCE = 3  # send, duplicate, read: more than that is the schedule's work
@@ -164,14 +179,39 @@ def only_entries(command: Command) -> JournalEntry:
     return command
 
 
-def resumed(office: Office, steps: int) -> Resumed:
-    """Count what is left."""
+MOMENT = timedelta(seconds=0.25)
+
+
+def only_trouble(office: Office, trouble: Mapping[str, PayoutInterrupted]) -> bool:
+    """Say whether every open payout is one that cannot be worked on now."""
+    return bool(trouble) and _open(office.journal.counts()) <= len(trouble)
+
+
+def _open(counts: Mapping[PayoutStatus, int]) -> int:
+    return sum(count for status, count in counts.items() if not status.is_final and status is not PayoutStatus.REVIEW)
+
+
+def of_one(error: PayoutInterrupted) -> PayoutInterrupted:
+    """Return an error that concerns one payout; one of the journal concerns all, and goes up."""
+    if isinstance(error.__cause__, JournalClosed | JournalLocked):
+        raise error
+    return error
+
+
+def resumed(office: Office, steps: int, trouble: Mapping[str, PayoutInterrupted]) -> Resumed:
+    """Count what is left.
+
+    Raises:
+        PayoutInterrupted: The first of those that could not be worked on.
+
+    """
+    for error in trouble.values():
+        raise error
     counts = office.journal.counts()
-    left = {status: count for status, count in counts.items() if not status.is_final}
     paused = {pause.account for pause in office.journal.pauses()}
     held = sum(1 for row in office.journal.rows(status=PayoutStatus.CREATED) if paused and {None, row.account} & paused)
-    review = left.pop(PayoutStatus.REVIEW, 0)
-    return Resumed(steps, sum(left.values()), held, review, office.journal.next_due(accounts=sorted(office.accounts)))
+    review = counts.get(PayoutStatus.REVIEW, 0)
+    return Resumed(steps, _open(counts), held, review, office.journal.next_due(accounts=sorted(office.accounts)))
 
 
 _WAITS_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)  # a waiting caller asks sooner than the schedule, but never faster than this

@@ -13,7 +13,7 @@ from payments_core.client import setup
 from payments_core.client.setup import Resumed
 from payments_core.engine import accept, advance, deliver, token_hash
 from payments_core.entries import JournalReply, Pause, PayoutRow
-from payments_core.errors import PaymentsError
+from payments_core.errors import PayoutInterrupted
 from payments_core.events import EventName
 from payments_core.flow import Command, run
 from payments_core.logs import log
@@ -148,19 +148,31 @@ class PayoutClient:
             timeout_s: Longest time, in seconds; 0 for only what is due now.
             on_change: Called with each payout after a step.
 
+        Raises:
+            PayoutInterrupted: Payouts that could not be worked on; raised at the end, the others were.
+            JournalError: The journal failed.
+
         """
         self._office.check_process()
         journal, clock, mine, steps = self._office.journal, self._office.clock, self.accounts(), 0
+        trouble: dict[str, PayoutInterrupted] = {}
         until = clock() + timedelta(seconds=timeout_s)
         while True:
-            for row in journal.due(clock(), accounts=mine, limit=100):
-                row = self._advance(row)
+            due = [row for row in journal.due(clock(), accounts=mine, limit=100) if row.id not in trouble]
+            for row in due:
+                try:
+                    row = self._advance(row)
+                except PayoutInterrupted as error:
+                    trouble[row.id] = setup.of_one(error)
+                    continue
                 steps += 1
                 if on_change:
                     on_change(row.view())
             due_at, now = journal.next_due(accounts=mine), clock()
-            if due_at is None or now >= until or due_at > until:
-                return setup.resumed(self._office, steps)
+            if due_at is None or now >= until or due_at > until or setup.only_trouble(self._office, trouble):
+                return setup.resumed(self._office, steps, trouble)
+            if not due:  # what is due is in trouble: look for the others again in a moment
+                due_at = max(due_at, now + setup.MOMENT)
             time.sleep(max((due_at - now).total_seconds(), 0.0))
 
     def pause(self, *, account: str | None = None, why: str = "") -> None:
@@ -252,5 +264,5 @@ class PayoutClient:
         with line.performer() as performer:
             try:
                 return run(advance(line.account, row, self._office.moment(), early=early), performer)
-            except PaymentsError as error:
+            except Exception as error:
                 raise setup.interrupted(error, row, money_asked=performer.money_asked) from error

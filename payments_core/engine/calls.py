@@ -7,6 +7,7 @@ Once it has been asked for, nothing but a proven ``NotSent`` of that very reques
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -60,7 +61,7 @@ def send_once(
         watch.asked = True
         return replace(request, timeout_s=timeout_s, send_before=send_before)
 
-    outcome: object = yield from _watched(provider.submit(draft), stamp, watch)
+    outcome: object = yield from _watched(lambda: provider.submit(draft), stamp, watch)
     if not isinstance(outcome, Final | Pending | Duplicate | NotAccepted | Blocked | Unknown | NotSent | NoAnswer):
         outcome = NoAnswer(f"provider bug: {type(outcome).__name__} is no outcome", at=watch.at)
     why = outcome.why if isinstance(outcome, NotSent | NoAnswer) else ""
@@ -68,7 +69,8 @@ def send_once(
         return NotSent(why or "the provider did not ask for its money request", at=watch.at), watch.at
     if watch.asked and not watch.not_sent and isinstance(outcome, NotSent):
         return NoAnswer(why, at=watch.at), watch.at
-    if watch.lost and isinstance(outcome, NotAccepted | Blocked):
+    failed = isinstance(outcome, Final) and not outcome.succeeded
+    if watch.lost and (failed or isinstance(outcome, NotAccepted | Blocked)):
         return NoAnswer("the answer to the money request was lost", at=watch.at), watch.at
     return outcome, watch.at
 
@@ -87,7 +89,7 @@ def ask(provider: PayoutProvider, draft: Draft, *, at: datetime) -> Flow[tuple[H
             raise ProviderBug("The provider asked for a money request in a read.")
         return request
 
-    outcome: object = yield from _watched(provider.check(draft), stamp, watch)
+    outcome: object = yield from _watched(lambda: provider.check(draft), stamp, watch)
     if not isinstance(outcome, Final | Pending | NotFound | Unknown | Deferred | NotSent | NoAnswer):
         outcome = NoAnswer(f"provider bug: {type(outcome).__name__} is no answer", at=watch.at)
     return outcome, watch.at
@@ -105,9 +107,13 @@ class _Watch:
         self.lost = False  # ... and has no answer
 
 
-def _watched(flow: Flow[T], stamp: Callable[[HttpRequest], HttpRequest], watch: _Watch) -> Flow[T | NotSent | NoAnswer]:
+def _watched(
+    start: Callable[[], Flow[T]], stamp: Callable[[HttpRequest], HttpRequest], watch: _Watch
+) -> Flow[T | NotSent | NoAnswer]:
     """Drive a provider's flow from inside ours; everything that goes wrong in it becomes a value."""
+    flow: Flow[T] | None = None
     try:
+        flow = start()
         command = next(flow)
         while True:
             if not isinstance(command, HttpRequest):
@@ -128,7 +134,9 @@ def _watched(flow: Flow[T], stamp: Callable[[HttpRequest], HttpRequest], watch: 
         return result
     except (NotSent, NoAnswer) as ended:
         return ended
-    except Exception as bug:  # a provider's own fault must not look like an answer
+    except Exception as bug:  # noqa: BLE001 a provider's own fault must not look like an answer
         return NoAnswer(f"provider bug: {type(bug).__name__}: {scrub(str(bug))}", at=watch.at)
     finally:
-        flow.close()
+        if flow is not None:
+            with suppress(Exception):  # not even a flow that is none, or will not end, may hide what was found
+                flow.close()

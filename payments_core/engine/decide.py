@@ -39,6 +39,7 @@ __all__ = [
     "blocked",
     "differs",
     "expired",
+    "held",
     "is_to_be_resent",
     "lapsed",
     "refused_by_guard",
@@ -80,9 +81,11 @@ class Decision:
 def begin(row: PayoutRow, account: Account, *, owner: str, at: datetime) -> Decision:
     """Write SENDING before the first byte; refuse a second send that the provider might not recognise."""
     facts = account.facts
-    if row.ambiguous and row.first_sent_at is not None:
+    if row.ambiguous:
         half_window = timedelta(seconds=facts.dedupe_window_s / 2)
-        if facts.resend != "safe" or at - row.first_sent_at >= half_window or row.tries >= MOST_TRIES:
+        # A clock that stands before the first send tells nothing about how long ago that was.
+        in_window = row.first_sent_at is not None and timedelta() <= at - row.first_sent_at < half_window
+        if facts.resend != "safe" or not in_window or row.tries >= MOST_TRIES:
             return review(row, ReasonCode.NEVER_APPEARED, _WHY_NOT_AGAIN, at)
     until = at + timedelta(seconds=account.settings.lease_s)
     after = replace(
@@ -138,6 +141,11 @@ def waiting(
         next_at=at + timedelta(seconds=wait_s),
     )
     return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why), "again_in_s": wait_s}))
+
+
+def held(row: PayoutRow, why: str, at: datetime) -> Decision:
+    """A pause forbids the first send: it stays due, and leaves when the pause ends."""
+    return Decision(row, Event(EventName.PAYOUT_HELD, at, {"why": scrub(why)}))
 
 
 def refused_by_guard(row: PayoutRow, reason: Reason, at: datetime) -> Decision:
@@ -227,7 +235,7 @@ def review(
 
 
 def differs(row: PayoutRow, seen: Seen | None, *, whole: bool) -> str:
-    """Name what the provider's view of the payment contradicts, or lacks when all of it is needed; empty when it agrees."""
+    """Name what the provider's view of the payment contradicts, or lacks when all is needed; empty when it agrees."""
     seen = seen or Seen()
     pairs = {
         "amount": (row.amount, seen.amount),
@@ -318,7 +326,7 @@ def _unknown(row: PayoutRow, account: Account, evidence: Mapping[str, Any], at: 
 def _read_later(row: PayoutRow, account: Account, at: datetime, event: Event) -> Decision:
     """Ask again at the schedule's next moment, counted from the latest send; after the last one stop in REVIEW."""
     if row.status is PayoutStatus.REVIEW:
-        return Decision(_released(row), event)
+        return Decision(_released(row, next_at=None), event)  # a late answer made it due: it was looked at
     if row.status is PayoutStatus.SENDING:
         row = _maybe_arrived(row, next_at=None)
     moment = row.sent_at or row.updated_at

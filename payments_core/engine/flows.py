@@ -11,13 +11,13 @@ from payments_core.engine import decide
 from payments_core.engine.calls import ask, send_once
 from payments_core.engine.decide import Decision
 from payments_core.entries import Event, Held, Move, Moved, Note, Open, Opened, PayoutRow, Query, Stale
-from payments_core.errors import KeyReused, ProviderBug
+from payments_core.errors import InvalidPayout, KeyReused, ProviderBug
 from payments_core.events import EventName
 from payments_core.flow import Blocked, Flow, Go, NotNow, Refused, ask_leave, move, note, open_payout
 from payments_core.payout import Order, PayoutStatus, ReasonCode
 from payments_core.provider import Account, AnswersLater, Attempt, Callback, Draft, Final, Unknown, Validates
 from payments_core.references import derive, payout_id
-from payments_core.wire import HttpRequest, hash_of
+from payments_core.wire import HttpRequest
 
 __all__ = ["Moment", "accept", "advance", "deliver", "same_order", "token_hash"]
 
@@ -50,7 +50,6 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
     """
     at, identity = moment.at, payout_id(moment.namespace, order.key)
     draft = _draft(account, order, moment.namespace, identity)
-    stored = draft.request.to_json()
     row = PayoutRow(
         id=identity,
         key=order.key,
@@ -68,8 +67,8 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
         expires_at=order.expires_at,
         binding=dict(account.provider.binding(order.operation)),
         references=dict(draft.references),
-        request=stored,
-        request_hash=hash_of(stored),
+        request=draft.request.to_json(),
+        request_hash=draft.request.hash,
         next_at=max(at, order.not_before) if order.not_before else at,
         created_at=at,
         updated_at=at,
@@ -135,10 +134,12 @@ def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     if not _is_bound(account, row):
         if row.tries:
             return (yield from _settle(row, _binding_gone(row, at)))
-        row, moved = yield from _commit(row, _rebound(account, row, moment))
-        if not moved:
+        row, moved = yield from _commit(row, _rebound_or_review(account, row, moment))
+        if not moved or row.status is PayoutStatus.REVIEW:
             return row
     leave = yield from ask_leave(row)
+    asked_before, guarded = row.cleared, isinstance(leave, NotNow) and leave.by_guard
+    row = replace(row, cleared=not guarded)  # written with what comes next: guards are asked once for each attempt
     match leave:
         case Refused():
             return (yield from _settle(row, decide.refused_by_guard(row, leave.reason, leave.at)))
@@ -151,7 +152,9 @@ def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     begun = decide.expired(row, at) or decide.begin(row, account, owner=moment.owner, at=at)
     reply = yield from move(_entry(row, begun))
     if isinstance(reply, Held):  # an untried payout stays due until the pause ends; an open one is read meanwhile
-        return (yield from _settle(row, decide.waiting(row, account, "paused", at))) if row.ambiguous else row
+        if row.ambiguous:
+            return (yield from _settle(row, decide.waiting(row, account, "paused", at)))
+        return row if asked_before else (yield from _settle(row, decide.held(row, reply.pause.why, at)))
     row = reply.row
     if isinstance(reply, Stale) or row.status is not PayoutStatus.SENDING:
         return row
@@ -209,7 +212,10 @@ def deliver(account: Account, row: PayoutRow, callback: Callback, *, token: str)
     provider = account.provider
     if not isinstance(provider, AnswersLater) or not _is_bound(account, row):
         raise ProviderBug(f"Account {account.name} takes no answers that come later.")
-    outcome = provider.read_answer(draft_of(row), callback)
+    try:
+        outcome = provider.read_answer(draft_of(row), callback)
+    except Exception as bug:  # noqa: BLE001 a provider that cannot read an answer was told nothing
+        outcome = Unknown(text=f"provider bug: {type(bug).__name__}")
     if row.status.is_final:
         return (yield from _contradiction(row, outcome, callback.at))
     decision = decide.after_check(row, account, outcome, callback.at, by="deferred")
@@ -240,7 +246,11 @@ def _draft(account: Account, order: Order, namespace: str, identity: str) -> Dra
     if isinstance(account.provider, Validates):
         account.provider.validate(order)
     seed = derive(namespace, order.key, 1)
-    return account.provider.draft(order, Attempt(1, seed, identity))
+    draft = account.provider.draft(order, Attempt(1, seed, identity))
+    # Unmarked, its lost answer would count as "not sent"; repeatable, the line would send it twice.
+    if not draft.request.moves_money or draft.request.repeatable:
+        raise ProviderBug("A provider's draft must move money and must not be repeatable.")
+    return draft
 
 
 def _rebound(account: Account, row: PayoutRow, moment: Moment) -> Decision:
@@ -256,12 +266,20 @@ def _rebound(account: Account, row: PayoutRow, moment: Moment) -> Decision:
     return Decision(after, Event(EventName.PAYOUT_REBOUND, moment.at))
 
 
+def _rebound_or_review(account: Account, row: PayoutRow, moment: Moment) -> Decision:
+    try:
+        return _rebound(account, row, moment)
+    except InvalidPayout as error:  # what the account pays now cannot carry it: one row must not stop all others
+        return decide.review(row, ReasonCode.BINDING_GONE, str(error), moment.at)
+
+
 def _is_bound(account: Account, row: PayoutRow) -> bool:
     return dict(account.provider.binding(row.operation)) == dict(row.binding)
 
 
 def _binding_gone(row: PayoutRow, at: datetime) -> Decision:
-    why = f"Account {row.account} now pays elsewhere or as somebody else; it was sent under {sorted(row.binding.items())}."
+    sent_as = ", ".join(f"{name} {value}" for name, value in sorted(row.binding.items()))
+    why = f"Account {row.account} now pays elsewhere or as somebody else; it was sent under: {sent_as}."
     return decide.review(row, ReasonCode.BINDING_GONE, why, at)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from payments_core.entries import (
@@ -54,13 +55,13 @@ _FIXED = (
     "options",
     "created_at",
 )
-_MOVABLE = tuple((place, name) for place, name in enumerate(COLUMNS) if name not in _FIXED)
+_MOVABLE = tuple(name for name in COLUMNS if name not in _FIXED)
 
 _INSERT = (
     f"INSERT INTO payouts ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - constants
     " ON CONFLICT (key) DO NOTHING"
 )
-_SETS = ", ".join(f'"{name}" = ?' for _, name in _MOVABLE)
+_SETS = ", ".join(f'"{name}" = ?' for name in _MOVABLE)
 _UPDATE = f"UPDATE payouts SET {_SETS} WHERE id = ? AND fence = ?"  # noqa: S608 - constants
 
 _FINAL = tuple(str(status) for status in PayoutStatus if status.is_final)
@@ -84,7 +85,7 @@ def apply(connection: sqlite3.Connection, change: Change) -> Reply:
             pauses.replace(connection, change.pause)
             return True
         case LiftPause():
-            return pauses.lift(connection, change.account)
+            return pauses.lift(connection, change.account, change.at)
 
 
 def _open(connection: sqlite3.Connection, entry: Open) -> Opened:
@@ -101,23 +102,23 @@ def _open(connection: sqlite3.Connection, entry: Open) -> Opened:
 def _move(connection: sqlite3.Connection, entry: Move) -> Moved | Stale | Held:
     before, event = entry.before, entry.event
     stored, seq = _stored(connection, before.id)
-    if stored.fence != before.fence:
-        return Stale(stored)
+    if stored["fence"] != before.fence:
+        return Stale(read_row(stored.values()))
     after = dataclasses.replace(entry.after, fence=before.fence + 1, updated_at=event.at)
-    _refuse_forbidden(stored, after)
-    if after.status is PayoutStatus.SENDING and stored.status is not PayoutStatus.SENDING:
+    values = dict(zip(COLUMNS, write_row(after), strict=True))
+    _refuse_forbidden(stored, values)
+    if after.status is PayoutStatus.SENDING and stored["status"] != PayoutStatus.SENDING:
         pause = pauses.pause_or_probe(connection, after.account, event.at)
         if pause is not None:
             return Held(pause)
     if entry.answers is not None and not _answer(connection, entry.answers, stored, event):
-        return Stale(stored)
-    values = write_row(after)
-    connection.execute(_UPDATE, (*(values[place] for place, _ in _MOVABLE), before.id, before.fence))
+        return Stale(read_row(stored.values()))
+    connection.execute(_UPDATE, (*(values[name] for name in _MOVABLE), before.id, before.fence))
     _add_history(connection, after, event, seq + 1, decided_by=after.decided_by)
     if entry.publish:
         _publish(connection, after, event, seq + 1)
     if entry.lifts:
-        pauses.lift_block(connection, after.account)
+        pauses.lift_block(connection, after.account, event.at)
     if entry.pause is not None:
         pauses.stop(connection, entry.pause)
     if entry.asks is not None:
@@ -129,8 +130,8 @@ def _move(connection: sqlite3.Connection, entry: Move) -> Moved | Stale | Held:
 
 
 def _note(connection: sqlite3.Connection, entry: Note) -> Noted:
-    row, seq = _stored(connection, entry.payout_id)
-    _add_history(connection, row, entry.event, seq + 1, decided_by="")
+    stored, seq = _stored(connection, entry.payout_id)
+    _add_history(connection, read_row(stored.values()), entry.event, seq + 1, decided_by="")
     if entry.due_at is not None:
         due_at = to_us(entry.due_at)
         connection.execute(
@@ -141,39 +142,40 @@ def _note(connection: sqlite3.Connection, entry: Note) -> Noted:
     return Noted()
 
 
-def _stored(connection: sqlite3.Connection, payout_id: str) -> tuple[PayoutRow, int]:
-    """Return a payout and the number of its last history row."""
+def _stored(connection: sqlite3.Connection, payout_id: str) -> tuple[Mapping[str, Any], int]:
+    """Return a payout's columns and the number of its last history row."""
     found = connection.execute(_SELECT_WITH_SEQ, (payout_id,)).fetchone()
     if found is None:
         raise JournalError(f"The journal has no payout {payout_id}.")
-    seq, *stored = found
-    return read_row(stored), seq
+    seq, *values = found
+    return dict(zip(COLUMNS, values, strict=True)), seq
 
 
-def _refuse_forbidden(stored: PayoutRow, after: PayoutRow) -> None:
-    """Refuse what must never be true, judged by what is stored and not by what the caller read."""
-    changed = [name for name in _FIXED if getattr(stored, name) != getattr(after, name)]
+def _refuse_forbidden(stored: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Refuse what must never be true, judged by what is stored and not by what the caller read; column by column."""
+    payout, status, attempt = stored["id"], PayoutStatus(stored["status"]), stored["attempt"]
+    changed = [name for name in _FIXED if stored[name] != after[name]]
     if changed:
-        raise JournalError(f"Payout {stored.id} cannot change its {', '.join(changed)}.")
-    if stored.status.is_final and after.status is not stored.status:
-        reversal = stored.status is PayoutStatus.SUCCEEDED and after.status is PayoutStatus.REVERSED
+        raise JournalError(f"Payout {payout} cannot change its {', '.join(changed)}.")
+    if status.is_final and after["status"] != status:
+        reversal = status is PayoutStatus.SUCCEEDED and after["status"] == PayoutStatus.REVERSED
         if not reversal:
-            raise JournalError(f"Payout {stored.id} is {stored.status} and cannot become {after.status}.")
-    if after.attempt < stored.attempt:
-        raise JournalError(f"Payout {stored.id} cannot go back to attempt {after.attempt}.")
-    if after.attempt > stored.attempt:
+            raise JournalError(f"Payout {payout} is {status} and cannot become {after['status']}.")
+    if after["attempt"] < attempt:
+        raise JournalError(f"Payout {payout} cannot go back to attempt {after['attempt']}.")
+    if after["attempt"] > attempt:
         return
-    if stored.ambiguous and not after.ambiguous:
-        raise JournalError(f"Attempt {stored.attempt} of payout {stored.id} was ambiguous and stays so.")
-    if stored.first_sent_at is not None and after.first_sent_at != stored.first_sent_at:
-        raise JournalError(f"Attempt {stored.attempt} of payout {stored.id} was first sent at a moment that stays.")
+    if stored["ambiguous"] and not after["ambiguous"]:
+        raise JournalError(f"Attempt {attempt} of payout {payout} was ambiguous and stays so.")
+    if stored["first_sent_at"] is not None and after["first_sent_at"] != stored["first_sent_at"]:
+        raise JournalError(f"Attempt {attempt} of payout {payout} was first sent at a moment that stays.")
 
 
-def _answer(connection: sqlite3.Connection, token_hash: str, row: PayoutRow, event: Event) -> bool:
+def _answer(connection: sqlite3.Connection, token_hash: str, stored: Mapping[str, Any], event: Event) -> bool:
     answered = connection.execute(
         "UPDATE queries SET answered_at = ?"
         " WHERE token_hash = ? AND payout_id = ? AND attempt = ? AND answered_at IS NULL",
-        (to_us(event.at), token_hash, row.id, row.attempt),
+        (to_us(event.at), token_hash, stored["id"], stored["attempt"]),
     )
     return answered.rowcount > 0
 

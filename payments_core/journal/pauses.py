@@ -9,6 +9,7 @@ from typing import Any
 
 from payments_core.entries import Pause
 from payments_core.journal.rows import read_pause, to_us
+from payments_core.payout import PayoutStatus
 
 __all__ = ["PAUSE_COLUMNS", "LiftPause", "SetPause", "lift", "lift_block", "pause_or_probe", "replace", "stop"]
 
@@ -28,9 +29,10 @@ class SetPause:
 
 @dataclass(frozen=True, slots=True)
 class LiftPause:
-    """End the pause of an account, or the one for all."""
+    """End the pause of an account, or the one for all; what waited for it is due at once."""
 
     account: str | None
+    at: datetime
 
 
 def replace(connection: sqlite3.Connection, pause: Pause) -> None:
@@ -59,14 +61,28 @@ def stop(connection: sqlite3.Connection, pause: Pause) -> None:
         )
 
 
-def lift(connection: sqlite3.Connection, account: str | None) -> bool:
+def lift(connection: sqlite3.Connection, account: str | None, at: datetime) -> bool:
     """End the pause of an account, or the one for all; say whether there was one."""
-    return connection.execute("DELETE FROM pauses WHERE account = ?", (account or "",)).rowcount > 0
+    ended = connection.execute("DELETE FROM pauses WHERE account = ?", (account or "",)).rowcount > 0
+    if ended:
+        _wake(connection, account, at)
+    return ended
 
 
-def lift_block(connection: sqlite3.Connection, account: str) -> None:
+def lift_block(connection: sqlite3.Connection, account: str, at: datetime) -> None:
     """End a block of an account; a person's pause stays."""
-    connection.execute("DELETE FROM pauses WHERE account = ? AND by = ?", (account, _BLOCKED))
+    if connection.execute("DELETE FROM pauses WHERE account = ? AND by = ?", (account, _BLOCKED)).rowcount:
+        _wake(connection, account, at)
+
+
+def _wake(connection: sqlite3.Connection, account: str | None, at: datetime) -> None:
+    """Make unsent payouts due, however long a block or a refusal had put them off; never before ``not_before``."""
+    now = to_us(at)
+    connection.execute(
+        "UPDATE payouts SET next_at = MAX(?, COALESCE(not_before, 0))"
+        " WHERE status = ? AND next_at > ? AND (? IS NULL OR account = ?)",
+        (now, str(PayoutStatus.CREATED), now, account, account),
+    )
 
 
 def pause_or_probe(connection: sqlite3.Connection, account: str, at: datetime) -> Pause | None:

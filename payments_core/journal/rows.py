@@ -46,7 +46,12 @@ def from_us(microseconds: int) -> datetime:
 
 def write_json(mapping: Mapping[str, Any]) -> str:
     """Return compact JSON; what JSON does not know is written as text, since evidence must never stop a move."""
-    return _encode(dict(mapping))
+    return _encode(dict(mapping)) if mapping else "{}"
+
+
+def _read_json(text: str) -> dict[str, Any]:
+    told: dict[str, Any] = {} if text == "{}" else json.loads(text)
+    return told
 
 
 _REASON = tuple(column.name for column in dataclasses.fields(Reason))
@@ -76,7 +81,7 @@ _CODECS: Mapping[str, Codec] = {
     "currency": (str, str),
     "amount": (_plain, Decimal),
     "reason": (write_reason, read_reason),
-    **dict.fromkeys(("payee_details", "options", "binding", "references"), (write_json, json.loads)),
+    **dict.fromkeys(("payee_details", "options", "binding", "references"), (write_json, _read_json)),
     **dict.fromkeys(("ambiguous", "cleared", "adopting", "refused"), (int, bool)),
     **dict.fromkeys(
         (
@@ -118,7 +123,7 @@ def read_row(stored: Iterable[Any]) -> PayoutRow:
 def read_history(stored: tuple[Any, ...]) -> HistoryEntry:
     """Read a history row: seq, at, event, status, attempt, tries, decided_by, evidence."""
     seq, at, event, status, attempt, tries, decided_by, evidence = stored
-    return HistoryEntry(seq, from_us(at), event, PayoutStatus(status), attempt, tries, decided_by, json.loads(evidence))
+    return HistoryEntry(seq, from_us(at), event, PayoutStatus(status), attempt, tries, decided_by, _read_json(evidence))
 
 
 def read_pause(stored: tuple[Any, ...]) -> Pause:

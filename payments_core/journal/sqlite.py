@@ -93,8 +93,8 @@ class SqliteJournal:
         self._writer.perform(SetPause(pause))
 
     def lift_pause(self, account: str | None) -> bool:
-        """End the pause of an account (or the one for all); say whether there was one."""
-        return bool(self._writer.perform(LiftPause(account)))
+        """End the pause of an account (or the one for all) and wake what waited for it; say whether there was one."""
+        return bool(self._writer.perform(LiftPause(account, self._clock())))
 
     def close(self) -> None:
         """Finish what is queued and close; in a forked process nothing is touched."""

@@ -1,4 +1,4 @@
-"""Performers: they carry out what flows ask for. One for threads, one for an event loop, and nothing decided in either."""
+"""Performers carry out what flows ask for: one for threads, one for an event loop, and nothing decided in either."""
 
 from payments_core.performer.line import Line, Performer
 from payments_core.performer.line_async import AsyncLine, AsyncPerformer

@@ -95,7 +95,7 @@ def guard_refused(why: str, at: datetime) -> Refused:
 def guard_failed(error: BaseException, at: datetime) -> NotNow:
     """A guard that broke or took too long fails closed."""
     log(EventName.HOOK_FAILED, hook="payments_before_submit", error=f"{type(error).__name__}: {error}")
-    return NotNow(f"a guard failed: {type(error).__name__}", at)
+    return NotNow(f"a guard failed: {type(error).__name__}", at, by_guard=True)
 
 
 def note_exchange(account: Account, request: HttpRequest, ended: HttpResponse | NotSent | NoAnswer, ms: float) -> None:

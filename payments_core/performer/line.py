@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -46,11 +47,15 @@ class Line:
             payout = row.view()
             try:
                 refusal = in_daemon(lambda: plugins.before_submit(payout)).result(self.account.settings.guard_timeout_s)
-            except Exception as error:  # fails closed
+            except Exception as error:  # noqa: BLE001 fails closed
                 return common.guard_failed(error, clock())
             if refusal:
                 return common.guard_refused(refusal, clock())
         return common.no_leave(self.credential(), clock()) if self._auth else None
+
+    def is_ready(self) -> bool:
+        """Say whether a request could leave now without fetching a credential first."""
+        return self._auth is None or common.is_usable(self._credential, self._office.clock())
 
     def exchange(self, request: HttpRequest) -> HttpResponse:
         """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential."""
@@ -85,7 +90,8 @@ class Line:
                 fetching.set_result(fetched)
             except BaseException:
                 # A KeyboardInterrupt is for this thread; those who wait with it only have no credential yet.
-                fetching.set_result(NoAnswer("the fetch was interrupted", at=self._office.clock()))
+                if not fetching.done():
+                    fetching.set_result(NoAnswer("the fetch was interrupted", at=self._office.clock()))
                 raise
             finally:
                 with self._lock:
@@ -124,7 +130,7 @@ class Line:
             fetched: Fetched = run(auth.authenticate(), self._perform_plain)
         except (NotSent, NoAnswer) as ended:
             fetched = ended
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001 whatever it was, there is no credential
             fetched = NoAnswer(f"provider bug: {type(bug).__name__}", at=self._office.clock())
         fetched = common.checked(fetched, self._office.clock())
         common.fetched_event(self.account, fetched)
@@ -157,11 +163,7 @@ class Performer:
             finally:
                 self._give_back()
         if isinstance(command, AskLeave):
-            if refusal := self._line.leave(command.row):
-                return refusal
-            self._permits.acquire()
-            self._permit = True
-            return Go(self._office.clock())
+            return self._leave(command.row)
         reply: JournalReply = self._office.journal.perform(command)
         self._office.announce(command, reply)
         return reply
@@ -175,6 +177,18 @@ class Performer:
     ) -> None:
         """End it."""
         self._give_back()
+
+    def _leave(self, row: PayoutRow) -> Leave:
+        """Take a permit with everything else ready; waiting for it may have outlived the credential, once."""
+        for asked in (row, replace(row, cleared=True)):
+            if refusal := self._line.leave(asked):
+                return refusal
+            self._permits.acquire()
+            self._permit = True
+            if asked is not row or self._line.is_ready():
+                break
+            self._give_back()
+        return Go(self._office.clock())
 
     def _give_back(self) -> None:
         if self._permit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -45,11 +46,15 @@ class AsyncLine:
             try:
                 asked = asyncio.wrap_future(in_daemon(lambda: plugins.before_submit(payout)))
                 refusal = await asyncio.wait_for(asked, self.account.settings.guard_timeout_s)
-            except Exception as error:  # fails closed
+            except Exception as error:  # noqa: BLE001 fails closed
                 return common.guard_failed(error, clock())
             if refusal:
                 return common.guard_refused(refusal, clock())
         return common.no_leave(await self.credential(), clock()) if self._auth else None
+
+    def is_ready(self) -> bool:
+        """Say whether a request could leave now without fetching a credential first."""
+        return self._auth is None or common.is_usable(self._credential, self._office.clock())
 
     async def exchange(self, request: HttpRequest) -> HttpResponse:
         """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential."""
@@ -98,9 +103,8 @@ class AsyncLine:
             common.note_exchange(self.account, request, ended, (perf_counter() - start) * 1000)
             raise
         common.note_exchange(self.account, request, response, (perf_counter() - start) * 1000)
-        if auth and auth.is_auth_refusal(response):
-            if self._credential is used:  # a newer one stays
-                self._credential = None
+        if auth and auth.is_auth_refusal(response) and self._credential is used:  # a newer one stays
+            self._credential = None
         return response
 
     async def _fetch(self) -> Fetched:
@@ -111,7 +115,7 @@ class AsyncLine:
                 fetched = await arun(auth.authenticate(), self._perform_plain)
         except (NotSent, NoAnswer) as ended:
             fetched = ended
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001 whatever it was, there is no credential
             fetched = NoAnswer(f"provider bug: {type(bug).__name__}", at=self._office.clock())
         finally:
             self._fetching = None
@@ -147,11 +151,7 @@ class AsyncPerformer:
             finally:
                 self._give_back()
         if isinstance(command, AskLeave):
-            if refusal := await self._line.leave(command.row):
-                return refusal
-            await self._permits.acquire()
-            self._permit = True
-            return Go(self._office.clock())
+            return await self._leave(command.row)
         reply: JournalReply = await asyncio.wrap_future(self._office.journal.submit(command))
         self._office.announce(command, reply)
         return reply
@@ -165,6 +165,18 @@ class AsyncPerformer:
     ) -> None:
         """End it."""
         self._give_back()
+
+    async def _leave(self, row: PayoutRow) -> Leave:
+        """Take a permit with everything else ready; waiting for it may have outlived the credential, once."""
+        for asked in (row, replace(row, cleared=True)):
+            if refusal := await self._line.leave(asked):
+                return refusal
+            await self._permits.acquire()
+            self._permit = True
+            if asked is not row or self._line.is_ready():
+                break
+            self._give_back()
+        return Go(self._office.clock())
 
     def _give_back(self) -> None:
         if self._permit:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
 from payments_core.engine import Moment
-from payments_core.entries import Held, Journal, JournalEntry, JournalReply, Move, Moved, Note, Open, Opened, PayoutRow
+from payments_core.entries import Journal, JournalEntry, JournalReply, Move, Moved, Note, Open, Opened, PayoutRow
 from payments_core.errors import JournalClosed, UnknownAccount
 from payments_core.events import EventName
 from payments_core.logs import log, log_payout
@@ -92,8 +92,6 @@ class Office:
 
     def announce(self, entry: JournalEntry, reply: JournalReply) -> None:
         """Emit the event of a recorded transition and tell the observers; nothing here can stop money."""
-        if isinstance(reply, Held) and isinstance(entry, Move):
-            log_payout(EventName.PAYOUT_HELD, entry.before, {"why": reply.pause.why})
         if isinstance(reply, Opened) and reply.created and isinstance(entry, Open):
             self._tell(entry, reply.row)
             log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
@@ -120,10 +118,10 @@ def in_daemon(work: Callable[[], T]) -> Future[T]:
             return
         try:
             result = work()
-        except Exception as error:  # whatever it was, it belongs to the one who waits
-            future.set_exception(error)
-        except BaseException as error:  # a SystemExit of the work must not end the one who waits
-            future.set_exception(RuntimeError(type(error).__name__))
+        except BaseException as error:  # noqa: BLE001 whatever it was, it belongs to the one who waits
+            # A SystemExit must not end the one who waits, and a StopIteration cannot be handed to an event loop.
+            plain = isinstance(error, Exception) and not isinstance(error, StopIteration)
+            future.set_exception(error if plain else RuntimeError(type(error).__name__))
         else:
             future.set_result(result)
 

@@ -31,7 +31,7 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """Close every connection; a request in flight ends with ``NoAnswer``, by its time-out at the latest."""
+        """Close every connection; one with a request in flight is closed when that has ended."""
         ...
 
 

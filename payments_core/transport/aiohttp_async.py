@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import aiohttp
 from yarl import URL
 
-from payments_core.transport.exchange import KEEP_ALIVE_S, Exchange, default_tls
+from payments_core.transport.exchange import KEEP_ALIVE_S, Exchange, TooLate, default_tls
 from payments_core.wire import HttpRequest, HttpResponse
 
 __all__ = ["AiohttpTransport"]
@@ -53,6 +53,12 @@ class AiohttpTransport:
         exchange = Exchange(request, self._clock)
         try:
             response = await _answer(session, exchange)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling() or not self._closed:
+                raise
+            # Nobody cancelled this caller: aiohttp, when it closes, cancels who waits for a connection.
+            ended = exchange.ended(TooLate("the transport was closed"), unsent=())
         except Exception as error:  # noqa: BLE001 whatever a library raises, there is no answer
             # The total time-out is a bare TimeoutError: it counts while no connection was had at all.
             unsent = _UNSENT if exchange.connected else (*_UNSENT, TimeoutError)

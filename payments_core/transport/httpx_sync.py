@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import ssl
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
@@ -11,13 +14,13 @@ from typing import Any
 
 import httpx  # the only line that names it: `import httpx2 as httpx` is the whole switch
 
-from payments_core.transport.exchange import KEEP_ALIVE_S, Exchange, default_tls
+from payments_core.transport.exchange import KEEP_ALIVE_S, Exchange, TooLate, default_tls
 from payments_core.wire import HttpRequest, HttpResponse
 
 __all__ = ["HttpxTransport"]
 
-# Raised while waiting for a connection or making one; httpx has no other use for them without a proxy.
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+# Raised while making a connection; httpx has no other use for them without a proxy.
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout)
 _SHORTEST_S = 0.001  # a socket takes 0 for "do not wait", not for "too late"
 
 # Whose answer this thread is reading: a connection outlives the exchange that opened it.
@@ -25,10 +28,13 @@ _reading: ContextVar[Exchange] = ContextVar("_reading")
 
 
 class HttpxTransport:
-    """Sends through one pool of connections of httpx, which may be used from many threads.
+    """Sends over long-lived connections of httpx; may be used from many threads.
 
     It talks to httpx's transport, one floor below ``httpx.Client``: the client would log every address at INFO,
     phone numbers included, and follow redirects, cookies and the environment, which a payment must not.
+
+    Each connection belongs to one thread at a time. A pool of httpx shared by threads may close a connection that
+    another has just begun to use (httpcore 1.0.9: 9 answers of 20,000 lost), and a lost answer is an unknown payment.
 
     Args:
         max_connections: Connections at once; who finds none free waits.
@@ -41,58 +47,81 @@ class HttpxTransport:
         self, *, max_connections: int, clock: Callable[[], datetime], tls: ssl.SSLContext | None = None
     ) -> None:
         self._clock = clock
+        self._tls = tls or default_tls()
         self._closed = False
-        self._pool = httpx.HTTPTransport(
-            verify=tls or default_tls(),
-            trust_env=False,
-            retries=0,
-            limits=httpx.Limits(
-                max_connections=max_connections,
-                max_keepalive_connections=max_connections,
-                keepalive_expiry=KEEP_ALIVE_S,
-            ),
-        )
+        self._closing = threading.Lock()
+        # Last in, first out: as few connections as possible, all of them warm. None stands for one not yet made.
+        self._free: queue.LifoQueue[httpx.HTTPTransport | None] = queue.LifoQueue()
+        for _ in range(max_connections):
+            self._free.put(None)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send the request at most once and return the complete answer; see ``Transport``."""
         if self._closed:
             raise RuntimeError("This transport is closed.")
         exchange = Exchange(request, self._clock)
-        token = _reading.set(exchange)
         try:
-            response = self._answer(exchange)
+            with self._connection(exchange) as connection:
+                response = _answer(connection, exchange)
         except Exception as error:  # noqa: BLE001 whatever a library raises, there is no answer
             ended = exchange.ended(error, unsent=_UNSENT)
         else:
             exchange.check_seam()
             return response
-        finally:
-            _reading.reset(token)
         raise ended  # out here, so that the native error, whose text may hold the address, is not chained to it
 
     def close(self) -> None:
-        """Close every connection; a request in flight ends with ``NoAnswer``, by its time-out at the latest."""
-        self._closed = True
-        self._pool.close()
+        """Close every connection; one with a request in flight is closed when that has ended."""
+        with self._closing:
+            self._closed = True
+            with suppress(queue.Empty):
+                while True:
+                    if connection := self._free.get_nowait():
+                        connection.close()
+            self._free.put(None)  # wakes who waits; each wakes the next
 
-    def _answer(self, exchange: Exchange) -> HttpResponse:
+    @contextmanager
+    def _connection(self, exchange: Exchange) -> Iterator[httpx.HTTPTransport]:
         exchange.still_in_time()
-        request = exchange.request
-        response = self._pool.handle_request(
-            httpx.Request(
-                request.method,
-                request.url,
-                headers=exchange.headers(),
-                content=None if request.body is None else request.body.encode(),
-                extensions={"timeout": _TimeLeft(exchange), "trace": partial(_follow, exchange)},
-            )
-        )
         try:
-            for chunk in response.iter_raw():
-                exchange.take(chunk)
+            connection = self._free.get(timeout=max(exchange.left_to_write_s(), _SHORTEST_S))
+        except queue.Empty:
+            raise TooLate("no connection became free in time") from None
+        token = _reading.set(exchange)
+        try:
+            if self._closed:
+                raise TooLate("the transport was closed")
+            connection = connection or self._made()
+            yield connection
         finally:
-            response.close()
-        return exchange.complete(response.status_code, response.headers.multi_items())
+            _reading.reset(token)
+            with self._closing:
+                if self._closed and connection is not None:
+                    connection.close()
+                self._free.put(None if self._closed else connection)
+
+    def _made(self) -> httpx.HTTPTransport:
+        one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_S)
+        return httpx.HTTPTransport(verify=self._tls, trust_env=False, retries=0, limits=one)
+
+
+def _answer(connection: httpx.HTTPTransport, exchange: Exchange) -> HttpResponse:
+    request = exchange.request
+    response = connection.handle_request(
+        httpx.Request(
+            request.method,
+            request.url,
+            headers=exchange.headers(),
+            content=None if request.body is None else request.body.encode(),
+            extensions={"timeout": _TimeLeft(exchange), "trace": partial(_follow, exchange)},
+        )
+    )
+    try:
+        for chunk in response.iter_raw():
+            exchange.take(chunk)
+    finally:
+        response.close()
+    return exchange.complete(response.status_code, response.headers.multi_items())
 
 
 class _TimeLeft:
@@ -102,7 +131,7 @@ class _TimeLeft:
         self._exchange = exchange
 
     def get(self, step: str, _default: object = None) -> float:
-        left_s = self._exchange.left_to_write_s() if step in {"pool", "connect"} else self._exchange.left_s()
+        left_s = self._exchange.left_to_write_s() if step == "connect" else self._exchange.left_s()
         return max(left_s, _SHORTEST_S)
 
 

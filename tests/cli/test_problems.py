@@ -19,6 +19,9 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 Call = Callable[..., Any]
 
 
+_GOOD = "from payments_core import hookimpl\n@hookimpl\ndef payments_providers(): return []"
+
+
 def change(config: Path, pattern: str, replacement: str) -> None:
     before = config.read_text("utf-8")
     after = re.sub(pattern, replacement, before, flags=re.MULTILINE)
@@ -125,13 +128,14 @@ def test_gateway_down_leaves_the_payout_to_be_sent_later(pay: Call, payouts: Cal
     assert ran.code == 4
     assert "status      CREATED" in ran.out
     assert "the provider could not be reached or did not take it" in ran.out
-    assert "It will be, once, by `payouts resume` or when the same key is sent again." in ran.out
+    assert "When it is due, `payouts resume` or the same key again sends it, once." in ran.out
     assert payouts("list", "--json").json[0]["tries"] == 0
 
 
 def test_writes_forbidden_pauses_the_account_fails_nothing_and_is_lifted(
-    pay: Call, payouts: Call, gateway: MtnMomoEmulator
+    pay: Call, payouts: Call, gateway: MtnMomoEmulator, config: Path
 ) -> None:
+    change(config, r"^probe_after_s = 10", "probe_after_s = 2")
     gateway.set_faults({"writes_forbidden": True})
     first, second = pay("wages-1"), pay("wages-2", "--json")
     gateway.set_faults({})
@@ -195,7 +199,7 @@ def test_a_payout_nobody_knows(payouts: Call) -> None:
     ("plugins", "code", "message", "hint"),
     [
         (
-            {"one": "def f(): ...", "two": "def f(): ..."},
+            {"one": _GOOD, "two": _GOOD},
             1,
             "Two plugins are called 'fake'",
             "Uninstall one of the two",

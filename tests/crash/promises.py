@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from payments_core.payout import HistoryEntry, Payout, PayoutStatus
@@ -24,6 +25,7 @@ MAY_FOLLOW = {
     S.FAILED: set[S](),
 }
 AMBIGUOUS = {"payout.unknown", "payout.duplicate", "payout.lease_lapsed"}
+LEASE = timedelta(seconds=90)
 PUBLISHED = {"payout.succeeded", "payout.failed", "payout.review"}
 
 
@@ -32,9 +34,9 @@ def broken_promises(end: End, *, visible_after_s: float) -> list[str]:
     side: Any = end.world.gateway
     found = [f"{key} was acknowledged and is lost" for key in end.lost]
     found += side.broken
-    credits = side.credits()
+    credited = side.credits()
     for payout in end.payouts.values():
-        found += _money(payout, credits, side.posts)
+        found += _money(payout, credited, side.posts)
         found += history_faults(payout.history, payout.status, visible_after_s=visible_after_s)
         found += _outbox(end, payout)
     if not end.payouts:
@@ -42,9 +44,9 @@ def broken_promises(end: End, *, visible_after_s: float) -> list[str]:
     return found
 
 
-def _money(payout: Payout, credits: Sequence[str], posts: Sequence[Any]) -> list[str]:
+def _money(payout: Payout, credited: Sequence[str], posts: Sequence[Any]) -> list[str]:
     found = []
-    paid = len(credits)
+    paid = len(credited)
     if paid > 1:
         found.append(f"paid {paid} times")
     if payout.status is S.SUCCEEDED and paid != 1:
@@ -67,14 +69,17 @@ def history_faults(history: Sequence[HistoryEntry], status: PayoutStatus, *, vis
         found.append("history has a gap")
     if history[0].event != "payout.created" or history[-1].status is not status:
         found.append("history does not begin or end where the payout does")
-    tries = 0
-    for before, after in zip(history, history[1:], strict=False):
+    tries, sent_at = 0, history[0].at
+    for before, after in pairwise(history):
         if after.status is not before.status and after.status not in MAY_FOLLOW[before.status]:
             found.append(f"{before.status} was followed by {after.status}")
-        tries += after.event == "payout.sending"
+        if after.event == "payout.sending":
+            tries, sent_at = tries + 1, after.at
+        if after.event == "payout.lease_lapsed" and after.at < sent_at + LEASE:
+            found.append(f"a send was taken for dead after {after.at - sent_at}")
         if after.tries != tries:
             found.append(f"{after.event} counts {after.tries} tries after {tries} sends")
-        if after.status.is_final and not after.decided_by:
+        if after.status.is_final and after.status is not before.status and not after.decided_by:
             found.append("nobody decided the end")
     return found + _resends(history, visible_after_s)
 

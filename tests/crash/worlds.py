@@ -10,11 +10,6 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import tally
-from payments_mtn_momo.emulator.gateway import Gateway
-from payments_mtn_momo.emulator.replies import Answer, empty, firewall_page, from_gateway, from_momo, json_answer
-from payments_mtn_momo.emulator.tokens import Credentials
-from payments_mtn_momo.settings import MtnMomoSettings
-from payments_mtn_momo.spec import SPEC as MOMO_SPEC
 from tally_gateway import TallyGateway
 
 from payments_core.money import Money
@@ -22,6 +17,11 @@ from payments_core.payout import Order, Payee
 from payments_core.provider import Account, Callback, RetryPolicy
 from payments_core.testing import Arrival, Scenario, Stage, World
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_mtn_momo.emulator.gateway import Gateway
+from payments_mtn_momo.emulator.replies import Answer, empty, firewall_page, from_gateway, from_momo, json_answer
+from payments_mtn_momo.emulator.tokens import Credentials
+from payments_mtn_momo.settings import MtnMomoSettings
+from payments_mtn_momo.spec import SPEC as MOMO_SPEC
 
 GOOD, OTHER, POOR = "46733123499", "46733123498", "46733123455"  # paid; paid; NOT_ENOUGH_FUNDS when read
 ACCOUNT = "till"
@@ -343,6 +343,7 @@ class TallyWorld:
                 continue
             forged = self.answers == "forged first" and self.gateway.asked[told["txn"]] == 1
             body = {"txn": "T-AAAAAAAAAAAA", "result": 17} if forged else told
+            body = {"txn": told["txn"], "result": 404} if self.answers == "absent" else body
             wait_s = 4000.0 if self.answers == "arrive late" else 2.0
             for again in range(2 if self.answers == "arrive twice" else 1):
                 at = self.stage.clock() + timedelta(seconds=wait_s + again)

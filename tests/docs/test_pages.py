@@ -83,7 +83,11 @@ def test_code_in_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     """A link inside the repository leads to a file that is there."""
-    missing = [link for link in LINK.findall((ROOT / page).read_text("utf-8")) if not (ROOT / page).parent.joinpath(link).exists()]
+    missing = [
+        link
+        for link in LINK.findall((ROOT / page).read_text("utf-8"))
+        if not (ROOT / page).parent.joinpath(link).exists()
+    ]
     assert not missing
 
 

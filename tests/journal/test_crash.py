@@ -303,3 +303,25 @@ journal.close()
     assert "try again" in last
     assert check(path) == "ok"
     assert [row.key for row in open_sqlite().rows()][-1] == "after"
+
+
+def test_a_damaged_file_is_not_written_again(
+    journal: SqliteJournal, path: Path, make_row: Callable[..., PayoutRow]
+) -> None:
+    """After a failure the file is checked before it is trusted, and what fails its check stays closed."""
+    for number in range(50):
+        journal.perform(Open(make_row(str(number), note="n" * 2_000), Event("payout.accepted", START)))
+    writing = journal._writer._connection
+    assert writing is not None
+    writing.execute("PRAGMA max_page_count = 1")
+    entry = Open(make_row("next", note="n" * 20_000), Event("payout.accepted", START))
+    with pytest.raises(JournalError, match="is full"):
+        journal.perform(entry)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek(30 * 4096)
+        file.write(b"\xff" * 4096 * 5)
+    for _ in range(2):
+        with pytest.raises(JournalError, match=r"is damaged.*restore a backup"):
+            journal.perform(entry)

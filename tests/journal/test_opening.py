@@ -117,6 +117,17 @@ def test_a_connection_that_does_not_flush_is_refused(
         open_sqlite()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the locking of Unix")
+def test_a_file_system_without_shared_memory_is_refused(
+    open_sqlite: OpenSqlite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where SQLite cannot keep a write-ahead log, as on a network file system, no journal is kept."""
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda name, **rest: real(f"{name}&vfs=unix-dotfile", **rest))
+    with pytest.raises(JournalError, match=r"cannot use a write-ahead log.*local disk"):
+        open_sqlite()
+
+
 def test_a_journal_is_the_same_after_it_was_closed(
     open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow]
 ) -> None:

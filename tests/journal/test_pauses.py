@@ -187,7 +187,20 @@ def test_unsent_payouts_of_a_paused_account_are_not_due(journal: SqliteJournal, 
     assert [row.id for row in journal.due(later(60), accounts=mine, limit=9)] == ["po_open"]
     assert journal.next_due(accounts=["mtn-ghana"]) is None
     journal.lift_pause(ACCOUNT), journal.lift_pause(None)
-    assert journal.next_due(accounts=mine) == later(1)
+    assert journal.next_due(accounts=mine) == START
+
+
+def test_the_end_of_a_pause_wakes_what_waited_for_it(journal: SqliteJournal, add: AddRow) -> None:
+    """A refused account's payouts are put off; once the pause ends they are due, and not before their `not_before`."""
+    mine = [ACCOUNT, "mtn-ghana"]
+    add("put_off", next_at=later(300))
+    add("dated", next_at=later(400), not_before=later(200))
+    add("open", next_at=later(500), status=PayoutStatus.PENDING)
+    add("elsewhere", next_at=later(600), account="mtn-ghana")
+    journal.set_pause(block())
+    assert journal.lift_pause(ACCOUNT)
+    due = {row.id: row.next_at for row in journal.due(later(999), accounts=mine, limit=9)}
+    assert due == {"po_put_off": START, "po_dated": later(200), "po_open": later(500), "po_elsewhere": later(600)}
 
 
 def test_unsent_payouts_of_a_blocked_account_are_due_with_its_probe(journal: SqliteJournal, add: AddRow) -> None:

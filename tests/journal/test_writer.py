@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -277,6 +278,25 @@ def test_a_callback_that_fails_does_not_end_the_writer(ledger: Ledger) -> None:
     assert (first.result(10), second.result(10)) == ("first", "second")
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
+def test_an_interrupted_caller_leaves_nothing_behind(ledger: Ledger) -> None:
+    """Who gives up while waiting for its turn has written nothing."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with ledger.busy():
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(KeyboardInterrupt):
+                ledger.writer.perform(add("gone"))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert ledger.writer.submit(add("next")).result(10) == "next"
+    assert ledger.names == {"next"}
+
+
 # --- failures of all ---
 
 
@@ -334,22 +354,6 @@ def test_while_the_file_cannot_be_trusted_nothing_is_written(ledger: Ledger) -> 
     away.rename(ledger.path)
     assert ledger.writer.perform(add("b")) == "b"
     assert ledger.names == {"b"}
-
-
-def test_a_damaged_file_is_not_written_again(ledger: Ledger) -> None:
-    """What fails its check after a failure stays closed."""
-    for number in range(500):
-        ledger.writer.submit(add(f"{number:0>200}"))
-    with pytest.raises(JournalError):
-        ledger.writer.submit(orphan).result(10)
-    with closing(sqlite3.connect(ledger.path)) as other:
-        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    with ledger.path.open("r+b") as file:
-        file.seek(3 * 4096)
-        file.write(b"\xff" * 4096 * 20)
-    for _ in range(2):
-        with pytest.raises(JournalError, match=r"is damaged.*restore a backup"):
-            ledger.writer.perform(add("a"))
 
 
 def test_a_lock_held_by_another_program_is_told_to_each_and_passes(ledger: Ledger) -> None:

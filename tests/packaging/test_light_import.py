@@ -52,14 +52,14 @@ def test_the_fake_plugins_are_seen(three_plugins: dict[str, str]) -> None:
 def test_help_lists_the_commands_and_imports_no_plugin(three_plugins: dict[str, str], tmp_path: Path) -> None:
     assert shutil.which(PAYOUTS), "the wheel installs no `payouts`"
 
-    ran = subprocess.run([PAYOUTS, "--help"], env=three_plugins, capture_output=True, text=True, check=True)
+    ran = subprocess.run([str(PAYOUTS), "--help"], env=three_plugins, capture_output=True, text=True, check=True)
 
     assert [command for command in COMMANDS if command not in ran.stdout.split()] == []
     assert list(tmp_path.glob("*.imported")) == []
 
 
 def test_providers_are_listed_without_importing_them(three_plugins: dict[str, str], tmp_path: Path) -> None:
-    command = [PAYOUTS, "providers", "--json"]
+    command = [str(PAYOUTS), "providers", "--json"]
 
     ran = subprocess.run(command, env=three_plugins, cwd=tmp_path, capture_output=True, text=True, check=True)
 

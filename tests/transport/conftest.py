@@ -43,6 +43,7 @@ class Line:
     def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
         self.sock = sock
         self.stopping = stopping
+        self.ended = threading.Event()  # the caller has gone away
         self._unread = b""
 
     def hear(self) -> Heard | None:
@@ -101,7 +102,7 @@ class Server:
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self._lines: list[Line] = []
+        self.lines: list[Line] = []
         self.heard: list[Heard] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
@@ -113,7 +114,7 @@ class Server:
 
     @property
     def connections(self) -> int:
-        return len(self._lines)
+        return len(self.lines)
 
     def count(self, target: str) -> int:
         return sum(heard.target == target for heard in self.heard)
@@ -122,12 +123,16 @@ class Server:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.heard) >= requests, timeout=5)
 
+    def wait_until_connected(self, connections: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.connections >= connections, timeout=5)
+
     def stop(self) -> None:
         self._stopping.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for line in self._lines:
+        for line in self.lines:
             line.close()
         for thread in self._threads:
             thread.join(5)
@@ -142,10 +147,16 @@ class Server:
             while True:
                 sock, _ = self._listener.accept()
                 line = Line(sock, self._stopping)
-                self._lines.append(line)
+                with self._changed:
+                    self.lines.append(line)
+                    self._changed.notify_all()
                 self._run(self._serve, line)
 
     def _serve(self, line: Line) -> None:
+        self._converse(line)
+        line.ended.set()
+
+    def _converse(self, line: Line) -> None:
         with suppress(OSError):
             if self._on_connect:
                 self._on_connect(line)
@@ -174,8 +185,11 @@ class SyncCaller:
 
         return self._threads.submit(call)
 
-    def close(self) -> None:
+    def close_transport(self) -> None:
         self.transport.close()
+
+    def close(self) -> None:
+        self.close_transport()
         self._threads.shutdown()
 
 
@@ -197,13 +211,20 @@ class AsyncCaller:
 
         return asyncio.run_coroutine_threadsafe(call(), self.loop)
 
+    def close_transport(self) -> None:
+        asyncio.run_coroutine_threadsafe(self.transport.aclose(), self.loop).result(5)
+
     def close(self) -> None:
         if self.loop.is_closed():
             return
+        self.close_transport()
 
         async def end() -> None:
-            await self.transport.aclose()
             await self.loop.shutdown_default_executor()
+            for _ in range(100):  # TLS says goodbye in its own time; one selector key is the loop's own
+                if len(self.loop._selector.get_map()) <= 1:  # type: ignore[attr-defined]
+                    return
+                await asyncio.sleep(0.02)
 
         asyncio.run_coroutine_threadsafe(end(), self.loop).result(5)
         self.loop.call_soon_threadsafe(self.loop.stop)

@@ -102,7 +102,7 @@ def _behind_a_slow_one(world: World, **changes: Any) -> tuple[Outcome, int]:
     caller = world.caller(max_connections=1)
     slow = caller.start(asks(server.url + "/slow", timeout_s=30.0))
     server.wait_until_heard(1)
-    ended = caller.start(asks(server.url + THE_ONE, **changes)).result(10)
+    ended = caller.start(asks(server.url + THE_ONE, **changes)).result(3)  # far less than timeout_s below
     assert not slow.done()
     server.stop()
     assert isinstance(slow.result(5), NoAnswer)
@@ -116,7 +116,7 @@ def no_free_connection(world: World) -> tuple[Outcome, int]:
 
 def deadline_passes_in_the_pool(world: World) -> tuple[Outcome, int]:
     """``send_before`` passes while it waits for a connection."""
-    return _behind_a_slow_one(world, send_before=after(0.2), timeout_s=5.0)
+    return _behind_a_slow_one(world, send_before=after(0.2), timeout_s=30.0)
 
 
 def deadline_passes_before_a_reused_connection(world: World) -> tuple[Outcome, int]:
@@ -164,7 +164,7 @@ def deadline_passes_while_connecting(world: World) -> tuple[Outcome, int]:
     """``send_before`` passes during the TLS handshake."""
     server = world.server(on_connect=lambda line: line.hang())
     url = server.url.replace("http:", "https:") + THE_ONE
-    ended = world.call(asks(url, send_before=after(0.2), timeout_s=5.0))
+    ended = world.caller().start(asks(url, send_before=after(0.2), timeout_s=30.0)).result(3)
     return ended, server.count(THE_ONE)
 
 

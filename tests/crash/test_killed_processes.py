@@ -1,0 +1,123 @@
+"""Processes that really end in the middle, over real sockets, and others that go on with their file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from promises import history_faults
+
+from payments_core.journal import open_journal
+from payments_core.payout import PayoutStatus
+from payments_mtn_momo.emulator.gateway import Gateway
+from payments_mtn_momo.emulator.tokens import Credentials
+
+DIE_AT = Path(__file__).with_name("die_at.py")
+DIED = 9
+HELD = Credentials("6f1a2b3c-0000-4000-8000-00000000c0de", "k" * 32, "s" * 32)
+# Points of a life that sends two payments whose first answer is lost; later lives pass fewer.
+POINTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19)
+TWICE = (4, 8, 13)
+
+
+@contextmanager
+def served(gateway: Gateway) -> Iterator[str]:
+    """Serve MoMo's gateway on loopback; the answer to the first payment is lost after it was taken."""
+    lock, losing = threading.Lock(), [True]
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            with lock:
+                answer = gateway.handle(self.command, self.path, dict(self.headers), body, datetime.now(UTC))
+                if answer.status == 202 and losing:
+                    losing.clear()
+                    self.close_connection = True
+                    return
+            self.send_response_only(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        do_GET = do_POST = _any
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def live_and_die(journal: Path, url: str, *, hours: int, point: int) -> int:
+    """Run a paying process; return its exit status."""
+    held = {"api_user": HELD.api_user, "api_key": HELD.api_key, "subscription_key": HELD.subscription_key}
+    command = [sys.executable, str(DIE_AT), str(journal), url, json.dumps(held), str(hours), str(point)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode in {0, DIED}, done.stderr
+    return done.returncode
+
+
+def killed_and_resumed(folder: Path, point: int) -> list[str]:
+    """Kill a process at a point, sometimes the next one too, let another go on; return what does not hold."""
+    gateway, journal = Gateway(HELD), folder / f"{point}.db"
+    found: list[str] = []
+    with served(gateway) as url:
+        if live_and_die(journal, url, hours=0, point=point) != DIED:
+            found.append(f"point {point} was not reached")
+        if point in TWICE:
+            live_and_die(journal, url, hours=1, point=3)
+        if live_and_die(journal, url, hours=2, point=0) != 0:
+            found.append("the last process died by itself")
+    ledger = Counter(credit.payee for credit in gateway.books.credits)
+    if ledger != Counter(("46733123498", "46733123499")):
+        found.append(f"the ledger holds {ledger}")
+    opened = open_journal(
+        f"sqlite:///{journal.name}", namespace="simulated-installation", root=folder, clock=lambda: datetime.now(UTC)
+    )
+    try:
+        for row in opened.rows():
+            history = opened.history(row.id)
+            found += history_faults(history, row.status, visible_after_s=300.0)
+            if row.status is not PayoutStatus.SUCCEEDED:
+                found.append(f"{row.key} ended in {row.status}")
+        if sum(opened.counts().values()) != 2:
+            found.append("a payout is lost")
+    finally:
+        opened.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[str]]:
+    """Kill at every point of the sample, two at a time."""
+    folder = tmp_path_factory.mktemp("killed")
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(POINTS, pool.map(lambda point: killed_and_resumed(folder, point), POINTS), strict=True))
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_killed_process_is_taken_over(point: int, results: dict[int, list[str]], counts: Counter[str]) -> None:
+    """After ``os._exit`` at a point, sometimes twice, another process pays both people exactly once."""
+    assert results[point] == []
+    counts["processes killed"] += 1 + (point in TWICE)

@@ -1,0 +1,406 @@
+"""Several payouts, two workers and a hostile provider in any order hypothesis can think of; after each step all holds.
+
+The machine steps real flows over a real journal file, so a worker can stand still in the middle of a send while the
+other goes on, the clock jumps, or a process dies. Each worker's commands are carried out one by one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from promises import history_faults
+
+from payments_core.engine import Moment, accept, advance
+from payments_core.entries import Journal, Move, Note, Open, Pause, PayoutRow
+from payments_core.flow import AskLeave, Command, Flow, Go, Reply, exchange, run
+from payments_core.journal import open_journal
+from payments_core.money import Money
+from payments_core.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
+from payments_core.provider import (
+    Account,
+    Attempt,
+    Blocked,
+    Checked,
+    Draft,
+    Duplicate,
+    Facts,
+    Final,
+    NotAccepted,
+    NotFound,
+    Pending,
+    ProviderSpec,
+    Seen,
+    Submitted,
+    Unknown,
+)
+from payments_core.references import uuid4_shaped
+from payments_core.settings import AccountSettings
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+
+S = PayoutStatus
+NAMESPACE = "state-machine"
+START = datetime(2026, 2, 2, 6, tzinfo=UTC)
+VISIBLE_AFTER_S = 300.0
+NO = Reason(ReasonCode.REJECTED)
+KEYS = ("k/0", "k/1", "k/2")
+FAULTS = ("pass", "lose", "accept_lose", "not_sent", "500", "accept_500", "429", "403", "refuse")
+
+
+@dataclass
+class Bank:
+    """The provider's side: takes a reference once, shows it after a while, settles it when told to.
+
+    Its clock is its own: ours may jump, and a payment does not become visible sooner for that.
+    """
+
+    taken: dict[str, dict[str, Any]] = field(default_factory=dict)
+    credited: Counter[str] = field(default_factory=Counter)
+    posts: list[HttpRequest] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    reads_fail: bool = False
+
+    def answer(self, request: HttpRequest, at: datetime, passed_s: float) -> HttpResponse:
+        reference = request.url.rsplit("/", 1)[1]
+        if request.moves_money:
+            return HttpResponse(self._post(reference, request, at, passed_s), {}, b"", at)
+        if self.reads_fail:
+            raise NoAnswer("timed out", at=at)
+        kept = self.taken.get(reference)
+        if kept is None or passed_s < kept["visible_s"]:
+            return HttpResponse(404, {}, b"", at)
+        return HttpResponse(200, {}, str(kept["state"]).encode(), at)
+
+    def _post(self, reference: str, request: HttpRequest, at: datetime, passed_s: float) -> int:
+        fault = self.faults.pop(0) if self.faults else "pass"
+        if fault == "not_sent":
+            raise NotSent("refused", at=at)
+        self.posts.append(request)
+        if fault in {"pass", "accept_lose", "accept_500"}:
+            status = 409 if reference in self.taken else 202
+            self.taken.setdefault(reference, {"state": "PENDING", "visible_s": passed_s + 200})
+            if fault == "pass":
+                return status
+        if fault.endswith("lose"):
+            raise NoAnswer("timed out", at=at)
+        return {"500": 500, "accept_500": 500, "429": 429, "403": 403, "refuse": 400}[fault]
+
+    def settle(self, reference: str, *, good: bool) -> None:
+        kept = self.taken[reference]
+        if kept["state"] == "PENDING":
+            kept["state"] = "SUCCESSFUL" if good else "FAILED"
+            self.credited[reference] += good
+
+
+class BankSettings(AccountSettings):
+    """Nothing of its own."""
+
+    currency: str = "EUR"
+
+
+class BankProvider:
+    """Speaks with the bank."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        reference = uuid4_shaped(attempt.seed)
+        request = HttpRequest("POST", f"http://bank.invalid/{reference}", "pay", moves_money=True, credential=False)
+        return Draft({"reference": reference}, request, order)
+
+    def submit(self, draft: Draft) -> Flow[Submitted]:
+        answer = yield from exchange(draft.request)
+        return SUBMITTED.get(answer.status, Unknown(http_status=answer.status))
+
+    def check(self, draft: Draft) -> Flow[Checked]:
+        answer = yield from exchange(HttpRequest("GET", draft.request.url, "status", repeatable=True, credential=False))
+        seen = Seen(amount=Decimal(25), currency="EUR", payee=draft.order.payee.value)
+        if answer.status == 404:
+            return NotFound()
+        if answer.text == "PENDING":
+            return Pending(seen=seen)
+        return Final(reason=NO if answer.text == "FAILED" else None, seen=seen)
+
+    def binding(self, operation: Operation) -> Mapping[str, str]:
+        return {"bank": "one"}
+
+
+SUBMITTED: Mapping[int, Submitted] = {
+    202: Pending(),
+    409: Duplicate(),
+    429: NotAccepted(http_status=429),
+    403: Blocked(NO, 403),
+    400: Final(reason=NO, http_status=400),
+}
+
+
+def bank_account() -> Account:
+    spec = ProviderSpec(
+        name="bank",
+        title="Bank",
+        settings=BankSettings,
+        build=lambda _: BankProvider(),
+        operations=frozenset({Operation.TRANSFER}),
+        facts=Facts(resend="safe", dedupe_window_s=86_400.0, visible_after_s=VISIBLE_AFTER_S),
+    )
+    values = BankSettings.model_validate({"provider": "bank"})
+    return Account("till", spec, values, spec.build(values))
+
+
+@dataclass
+class Worker:
+    """One process: its own connection, and at most one flow it is in the middle of."""
+
+    owner: str
+    journal: Journal
+    flow: Generator[Command, Reply, PayoutRow] | None = None
+    command: Command | None = None
+
+
+class Payouts(RuleBasedStateMachine):
+    """The machine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        memory = Path("/dev/shm")  # noqa: S108
+        self.folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+        self.now, self.passed_s = START, 0.0
+        self.bank, self.account = Bank(), bank_account()
+        self.lives = itertools.count()
+        self.acknowledged: set[str] = set()
+        self.ends: dict[str, S] = {}
+        self.copies = itertools.count()
+        self.file = "0.db"
+        self.workers: dict[str, Worker] = {}
+
+    @initialize()
+    def open(self) -> None:
+        self.workers = {name: self._born(name) for name in "ab"}
+
+    def _born(self, name: str) -> Worker:
+        journal = open_journal(f"sqlite:///{self.file}", namespace=NAMESPACE, root=self.folder, clock=lambda: self.now)
+        return Worker(f"{name}{next(self.lives)}", journal)
+
+    def _moment(self, worker: Worker) -> Moment:
+        return Moment(self.now, worker.owner, f"token{next(self.lives)}", NAMESPACE)
+
+    def _perform(self, worker: Worker, command: Command) -> Reply:
+        if isinstance(command, AskLeave):
+            return Go(self.now)
+        if isinstance(command, HttpRequest):
+            if command.send_before is not None and self.now >= command.send_before:
+                raise NotSent("too late", at=self.now)
+            return self.bank.answer(command, self.now, self.passed_s)
+        assert isinstance(command, Open | Move | Note)
+        return worker.journal.perform(command)
+
+    # --- what may happen ---
+
+    @rule(
+        key=st.sampled_from(KEYS),
+        name=st.sampled_from("ab"),
+        expires=st.booleans(),
+        fault=st.sampled_from(FAULTS),
+        steps=st.integers(0, 12),
+    )
+    def send(self, key: str, name: str, expires: bool, fault: str, steps: int) -> None:
+        """The application sends a key, perhaps not for the first time; a payment on the wire will end so."""
+        worker = self.workers[name]
+        self.finish(worker)
+        order = Order(key, Payee("msisdn", f"4673312349{key[-1]}"), Money("25", "EUR"))
+        if expires:
+            order = replace(order, expires_at=START + timedelta(hours=2))
+        flow = accept(self.account, order, self._moment(worker))
+        row = run(flow, lambda command: self._perform(worker, command)).row
+        self.acknowledged.add(key)
+        self.bank.faults.append(fault)
+        self._take_up(worker, row, steps)
+
+    @rule(name=st.sampled_from("ab"), pick=st.integers(0, 2), early=st.booleans(), steps=st.integers(1, 12))
+    def work(self, name: str, pick: int, early: bool, steps: int) -> None:
+        """A worker goes on with what it is in, or takes up a payout, for a few commands."""
+        worker = self.workers[name]
+        rows = list(worker.journal.rows())
+        if worker.flow is not None:
+            self._go_on(worker, steps)
+        elif rows:
+            row = rows[pick % len(rows)]
+            self._take_up(worker, row, steps, early=early and row.status is not S.CREATED)
+
+    @rule(name=st.sampled_from("ab"), steps=st.integers(1, 12), fault=st.sampled_from(FAULTS))
+    def work_when_due(self, name: str, steps: int, fault: str) -> None:
+        """Time passes until something is due, and a worker takes it up; a payment on the wire will end so."""
+        worker = self.workers[name]
+        self.finish(worker)
+        moment = worker.journal.next_due(accounts=["till"])
+        if moment is not None:
+            self._pass(max((moment - self.now).total_seconds(), 0.0))
+            self.bank.faults[:] = [fault]
+            for row in worker.journal.due(self.now, accounts=["till"], limit=1):
+                self._take_up(worker, row, steps)
+
+    def _take_up(self, worker: Worker, row: PayoutRow, steps: int, *, early: bool = False) -> None:
+        worker.flow = advance(self.account, row, self._moment(worker), early=early)
+        self._step(worker, start=True)
+        self._go_on(worker, steps)
+
+    def _go_on(self, worker: Worker, steps: int) -> None:
+        for _ in range(steps):
+            if worker.flow is not None:
+                self._step(worker)
+
+    def _step(self, worker: Worker, *, start: bool = False) -> None:
+        flow = worker.flow
+        assert flow is not None
+        try:
+            if start:
+                worker.command = next(flow)
+                return
+            assert worker.command is not None
+            try:
+                reply = self._perform(worker, worker.command)
+            except (NotSent, NoAnswer) as ended:
+                worker.command = flow.throw(ended)
+            else:
+                worker.command = flow.send(reply)
+        except StopIteration:
+            worker.flow = worker.command = None
+
+    def finish(self, worker: Worker) -> None:
+        """Let a worker go on to the end of what it is in."""
+        while worker.flow is not None:
+            self._step(worker)
+
+    @rule(name=st.sampled_from("ab"))
+    def crash(self, name: str) -> None:
+        """A process dies with all it knew, and another takes its place."""
+        self._bury(self.workers[name])
+        self.workers[name] = self._born(name)
+
+    @rule()
+    def power_cut(self) -> None:
+        """Both die at once; the next ones open the bytes that lie on disk."""
+        new = f"{next(self.copies) + 1}.db"
+        for suffix in ("", "-wal"):
+            if (self.folder / (self.file + suffix)).exists():
+                shutil.copy(self.folder / (self.file + suffix), self.folder / (new + suffix))
+        for worker in self.workers.values():
+            self._bury(worker)
+        self.file = new
+        self.workers = {name: self._born(name) for name in "ab"}
+
+    def _bury(self, worker: Worker) -> None:
+        if worker.flow is not None:
+            worker.flow.close()
+        worker.journal.close()
+
+    @rule(seconds=st.sampled_from([1, 20, 95, 300, 4000]))
+    def time_passes(self, seconds: int) -> None:
+        self._pass(seconds)
+
+    def _pass(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.passed_s += seconds
+
+    @rule(what=st.sampled_from(["clock back", "clock far back", "clock forward", "reads", "pause", "unpause"]))
+    def something_turns(self, what: str) -> None:
+        """Our clock is set though no time passes, reads break or mend, a person pauses or goes on."""
+        if what.startswith("clock"):
+            self.now += timedelta(seconds={"clock back": -30, "clock far back": -600, "clock forward": 30}[what])
+        elif what == "reads":
+            self.bank.reads_fail = not self.bank.reads_fail
+        elif what == "pause":
+            self.workers["a"].journal.set_pause(Pause(None, self.now, "stop"))
+        else:
+            self.unpause()
+
+    def unpause(self) -> None:
+        for account in (None, "till"):
+            self.workers["b"].journal.lift_pause(account)
+
+    @precondition(lambda self: self.bank.taken)
+    @rule(pick=st.integers(0, 2), good=st.booleans())
+    def settle(self, pick: int, good: bool) -> None:
+        """The provider ends a payment, late or soon, well or badly."""
+        self.bank.settle(sorted(self.bank.taken)[pick % len(self.bank.taken)], good=good)
+
+    # --- what must hold ---
+
+    @invariant()
+    def all_promises_hold(self) -> None:
+        if not self.workers:
+            return
+        journal = self.workers["a"].journal
+        rows = {row.key: row for row in journal.rows()}
+        assert self.acknowledged <= rows.keys(), "an acknowledged key is lost"
+        assert all(count <= 1 for count in self.bank.credited.values()), "paid twice"
+        for row in rows.values():
+            self._holds(row, journal)
+
+    def _holds(self, row: PayoutRow, journal: Journal) -> None:
+        reference = row.references["reference"]
+        posts = [post for post in self.bank.posts if post.url.endswith(reference)]
+        assert len({(post.url, post.body) for post in posts}) <= 1
+        assert len(posts) <= row.tries
+        if row.status is S.SUCCEEDED:
+            assert self.bank.credited[reference] == 1
+        if row.status in {S.FAILED, S.CREATED}:
+            kept = self.bank.taken.get(reference)
+            in_flight = row.status is S.CREATED and any(worker.flow for worker in self.workers.values())
+            assert kept is None or kept["state"] == "FAILED" or in_flight, f"{row.status} although it was taken"
+        if row.key in self.ends:
+            assert row.status is self.ends[row.key], "an end was left"
+        if row.status.is_final:
+            self.ends[row.key] = row.status
+        assert history_faults(journal.history(row.id), row.status, visible_after_s=VISIBLE_AFTER_S) == []
+
+    def teardown(self) -> None:
+        """Mend everything and let time pass: every payout comes to an end or to REVIEW."""
+        try:
+            if self.workers:
+                self._come_to_rest()
+        finally:
+            for worker in self.workers.values():
+                self._bury(worker)
+            shutil.rmtree(self.folder)
+
+    def _come_to_rest(self) -> None:
+        for worker in self.workers.values():
+            self.finish(worker)
+        self.bank.faults.clear()
+        self.bank.reads_fail = False
+        self.unpause()
+        worker = self.workers["a"]
+        for _ in range(400):
+            for reference in self.bank.taken:
+                self.bank.settle(reference, good=True)
+            moment = worker.journal.next_due(accounts=["till"])
+            if moment is None:
+                break
+            self._pass(max((moment - self.now).total_seconds(), 0.0))
+            for row in worker.journal.due(self.now, accounts=["till"], limit=10):
+                self._take_up(worker, row, 100)
+        self.all_promises_hold()
+        left = [row.status for row in worker.journal.rows() if not row.status.is_final and row.status is not S.REVIEW]
+        assert left == [], "a payout never came to an end"
+
+
+EXAMPLES = int(os.environ.get("PAYMENTS_CRASH_EXAMPLES", "200"))
+TestPayouts = Payouts.TestCase
+TestPayouts.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+    database=None,
+)

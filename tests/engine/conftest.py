@@ -1,0 +1,32 @@
+"""Makes the engine tests' kit importable by name, without a test folder on ``sys.path``, and sets the stage."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_spec = spec_from_file_location("kit", Path(__file__).parent / "kit.py")
+assert _spec is not None
+assert _spec.loader is not None
+kit = module_from_spec(_spec)
+sys.modules["kit"] = kit
+_spec.loader.exec_module(kit)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Make stages; their journals are closed at the end."""
+    made: list[Any] = []
+
+    def make(provider: Any = None, *, settings: Any = None, leave: Any = None, **facts: Any) -> Any:
+        made.append(kit.Stage(tmp_path, kit.account_of(provider, settings=settings, **facts), leave=leave))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.journal.close()

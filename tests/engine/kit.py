@@ -1,0 +1,239 @@
+"""A made-up account, rows in any state, and a stage on which a flow meets a real journal and scripted answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from payments_core.engine import Moment, accept, advance, deliver
+from payments_core.entries import Journal, PayoutRow
+from payments_core.flow import AskLeave, Command, Flow, Go, Leave, Reply, exchange, run
+from payments_core.journal import open_journal
+from payments_core.money import Money
+from payments_core.payout import Operation, Order, Payee, PayoutStatus
+from payments_core.provider import (
+    Account,
+    Attempt,
+    Callback,
+    Checked,
+    Draft,
+    Facts,
+    Pending,
+    ProviderSpec,
+    Seen,
+    Submitted,
+    Unknown,
+)
+from payments_core.settings import AccountSettings
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+
+T0 = datetime(2026, 3, 2, 9, tzinfo=UTC)
+NAMESPACE = "engine-tests"
+ACCOUNT = "till"
+OURS = Seen(amount=Decimal(25), currency="EUR", payee="46733123499", external_id="x-1")
+SAFE: dict[str, Any] = {"resend": "safe", "dedupe_window_s": 86_400.0, "visible_after_s": 300.0}
+
+
+def after(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+class FakeSettings(AccountSettings):
+    """Nothing of its own."""
+
+    provider: Literal["fake"] = "fake"
+    currency: str = "EUR"
+
+
+@dataclass
+class Fake:
+    """A provider whose flows are given by the test."""
+
+    submitting: Callable[[Draft], Flow[Submitted]] | None = None
+    checking: Callable[[Draft], Flow[Checked]] | None = None
+    answer: Checked = field(default_factory=Unknown)
+    host: str = "fake.invalid"
+    marks: Mapping[str, Any] = field(default_factory=lambda: {"moves_money": True})
+    drafts: Callable[[Order], None] = lambda _: None
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        self.drafts(order)
+        reference = hashlib.sha256(attempt.seed).hexdigest()[:8]
+        request = HttpRequest("POST", f"http://{self.host}/pay/{reference}", "pay", body="{}", **self.marks)
+        return Draft({"reference": reference, "external_id": "x-1"}, request, order)
+
+    def submit(self, draft: Draft) -> Flow[Submitted]:
+        return self.submitting(draft) if self.submitting else plain_submit(draft)
+
+    def check(self, draft: Draft) -> Flow[Checked]:
+        return self.checking(draft) if self.checking else plain_check(draft)
+
+    def read_answer(self, draft: Draft, callback: Callback) -> Checked:
+        return self.answer
+
+    def binding(self, operation: Operation) -> Mapping[str, str]:
+        return {"host": self.host}
+
+
+def plain_submit(draft: Draft) -> Flow[Submitted]:
+    yield from exchange(draft.request)
+    return Pending()
+
+
+def plain_check(draft: Draft) -> Flow[Checked]:
+    yield from exchange(read_request(draft))
+    return Unknown()
+
+
+def read_request(draft: Draft) -> HttpRequest:
+    return HttpRequest("GET", draft.request.url, "status", repeatable=True)
+
+
+def account_of(provider: Fake | None = None, *, settings: Mapping[str, Any] | None = None, **facts: Any) -> Account:
+    """Return an account; safe to send again unless told otherwise."""
+    spec = ProviderSpec(
+        name="fake",
+        title="Fake",
+        settings=FakeSettings,
+        build=lambda _: provider or Fake(),
+        operations=frozenset({Operation.TRANSFER}),
+        facts=Facts(**{**SAFE, **facts}),
+    )
+    values = FakeSettings.model_validate(settings or {})
+    return Account(ACCOUNT, spec, values, spec.build(values))
+
+
+def order_of(**changes: Any) -> Order:
+    return replace(Order("k/1", Payee("msisdn", "46733123499"), Money("25", "EUR")), **changes)
+
+
+def row_of(status: PayoutStatus = PayoutStatus.SENDING, **changes: Any) -> PayoutRow:
+    """Return a row of one try, as it stands after C2 unless told otherwise."""
+    order = order_of()
+    given: dict[str, Any] = {
+        "id": "po_x",
+        "key": order.key,
+        "fingerprint": order.fingerprint,
+        "account": ACCOUNT,
+        "operation": Operation.TRANSFER,
+        "payee_kind": "msisdn",
+        "payee_value": order.payee.value,
+        "amount": order.amount.amount,
+        "currency": "EUR",
+        "binding": {"host": "fake.invalid"},
+        "references": {"reference": "r", "external_id": "x-1"},
+        "request": "{}",
+        "request_hash": "h",
+        "status": status,
+        "tries": 1,
+        "cleared": True,
+        "sent_at": T0,
+        "created_at": T0,
+        "updated_at": T0,
+    }
+    if status is PayoutStatus.SENDING:
+        given |= {"lease_owner": "me", "lease_until": after(90), "next_at": after(90)}
+    if status in {PayoutStatus.PENDING, PayoutStatus.UNKNOWN}:
+        given |= {"first_sent_at": T0, "next_at": after(5), "ambiguous": status is PayoutStatus.UNKNOWN}
+    if status is PayoutStatus.CREATED:
+        given |= {"tries": 0, "cleared": False, "sent_at": None, "next_at": T0}
+    return PayoutRow(**{**given, **changes})
+
+
+Answer = int | NotSent | NoAnswer | BaseException
+
+
+@dataclass
+class Stage:
+    """A journal on a real file, scripted answers, and everything that was asked for.
+
+    Args:
+        folder: For the journal.
+        account: Who pays.
+        answers: What the provider's end gives to each request: an HTTP status, or an exception to raise.
+        leave: What is said when leave is asked; Go when None.
+
+    """
+
+    folder: Path
+    account: Account
+    answers: list[Answer] = field(default_factory=list)
+    leave: Callable[[AskLeave], Leave] | None = None
+    at: datetime = T0
+    asked: list[Command] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.journal: Journal = open_journal(
+            "sqlite:///payouts.db", namespace=NAMESPACE, root=self.folder, clock=lambda: self.at
+        )
+
+    def perform(self, command: Command) -> Reply:
+        self.asked.append(command)
+        if isinstance(command, AskLeave):
+            return self.leave(command) if self.leave else Go(self.at)
+        if not isinstance(command, HttpRequest):
+            return self.journal.perform(command)
+        answer = self.answers.pop(0) if self.answers else 200
+        if isinstance(answer, BaseException):
+            raise answer
+        return HttpResponse(answer, {}, b"", self.at)
+
+    def moment(self, owner: str = "me", token: str = "") -> Moment:
+        return Moment(self.at, owner, token or f"token-{len(self.asked)}", NAMESPACE)
+
+    def accept(self, **changes: Any) -> PayoutRow:
+        return run(accept(self.account, order_of(**changes), self.moment()), self.perform).row
+
+    def advance(self, row: PayoutRow, *, early: bool = False, owner: str = "me", token: str = "") -> PayoutRow:
+        return run(advance(self.account, row, self.moment(owner, token), early=early), self.perform)
+
+    def deliver(self, row: PayoutRow, token: str) -> PayoutRow:
+        callback = Callback("POST", {}, b"", self.at)
+        return run(deliver(self.account, row, callback, token=token), self.perform)
+
+    def events(self, row: PayoutRow) -> list[str]:
+        return [entry.event.removeprefix("payout.") for entry in self.journal.history(row.id)]
+
+    def posts(self) -> list[HttpRequest]:
+        return [command for command in self.asked if isinstance(command, HttpRequest) and command.moves_money]
+
+    def reads(self) -> list[HttpRequest]:
+        return [command for command in self.asked if isinstance(command, HttpRequest) and not command.moves_money]
+
+
+def lost(at: datetime = T0) -> NoAnswer:
+    return NoAnswer("timed out", at=at)
+
+
+def unsent(at: datetime = T0) -> NotSent:
+    return NotSent("refused", at=at)
+
+
+def saying(outcome: Any) -> Callable[[Draft], Flow[Any]]:
+    """Return a flow that sends the draft's request or a read, and then says this."""
+
+    def flow(draft: Draft) -> Flow[Any]:
+        yield from exchange(draft.request)
+        return outcome
+
+    return flow
+
+
+def reading(*outcomes: Any) -> Callable[[Draft], Flow[Any]]:
+    """Return a check that says these in turn, the last one for ever."""
+    left = list(outcomes)
+
+    def flow(draft: Draft) -> Flow[Any]:
+        yield from exchange(read_request(draft))
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return flow
+
+
+def names(rows: Sequence[Any]) -> list[str]:
+    return [type(row).__name__ for row in rows]

@@ -1,0 +1,469 @@
+"""Every cell of the table of decisions: what a payout becomes after each end of a send and each answer to a read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, get_args
+
+import pytest
+from kit import OURS, T0, account_of, after, lost, row_of, unsent
+
+from payments_core.engine import decide
+from payments_core.engine.calls import Heard, Sent
+from payments_core.engine.decide import Decision
+from payments_core.entries import PayoutRow
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.provider import (
+    Account,
+    Blocked,
+    Deferred,
+    Duplicate,
+    Final,
+    NotAccepted,
+    NotFound,
+    Pending,
+    Seen,
+    Unknown,
+)
+
+S = PayoutStatus
+NO = Reason(ReasonCode.REJECTED, "NO", "no")
+BAD_TOKEN = Reason(ReasonCode.CREDENTIALS, "401", "token")
+ACCOUNT = account_of()
+AT = after(10)  # when the answer is there: the first poll after the send (5 s) has passed, the second is at 20 s
+
+SENT: Mapping[str, Any] = {
+    "succeeded": Final(seen=OURS),
+    "succeeded, silent": Final(),
+    "succeeded, another amount": Final(seen=replace(OURS, amount=Decimal(26))),
+    "failed": Final(reason=NO),
+    "pending": Pending(),
+    "pending, another payee": Pending(seen=replace(OURS, payee="46733123498")),
+    "duplicate": Duplicate(http_status=409),
+    "not accepted": NotAccepted(http_status=429),
+    "not accepted, wait": NotAccepted(http_status=429, retry_after_s=77.0),
+    "token refused": NotAccepted(http_status=401, blocks_if_repeated=BAD_TOKEN),
+    "blocked": Blocked(NO, 403),
+    "unknown": Unknown(http_status=500),
+    "not sent": unsent(AT),
+    "no answer": lost(AT),
+}
+
+# outcome: (status, seconds to the next look), without and with an ambiguous earlier try
+AFTER_SUBMIT: Mapping[str, tuple[tuple[S, float | None], tuple[S, float | None]]] = {
+    "succeeded": ((S.SUCCEEDED, None), (S.SUCCEEDED, None)),
+    "succeeded, silent": ((S.SUCCEEDED, None), (S.SUCCEEDED, None)),
+    "succeeded, another amount": ((S.REVIEW, None), (S.REVIEW, None)),
+    "failed": ((S.FAILED, None), (S.UNKNOWN, 0.0)),
+    "pending": ((S.PENDING, 10.0), (S.PENDING, 10.0)),
+    "pending, another payee": ((S.REVIEW, None), (S.REVIEW, None)),
+    "duplicate": ((S.UNKNOWN, 0.0), (S.UNKNOWN, 0.0)),
+    "not accepted": ((S.CREATED, 2.0), (S.UNKNOWN, 10.0)),
+    "not accepted, wait": ((S.CREATED, 77.0), (S.UNKNOWN, 10.0)),
+    "token refused": ((S.CREATED, 2.0), (S.UNKNOWN, 10.0)),
+    "blocked": ((S.CREATED, 300.0), (S.UNKNOWN, 10.0)),
+    "unknown": ((S.UNKNOWN, 10.0), (S.UNKNOWN, 10.0)),
+    "not sent": ((S.CREATED, 2.0), (S.UNKNOWN, 10.0)),
+    "no answer": ((S.UNKNOWN, 10.0), (S.UNKNOWN, 10.0)),
+}
+LEAVES_DOUBT = {"duplicate", "unknown", "no answer"}
+FIRST = T0 - timedelta(seconds=100)
+
+
+def check_promises(before: PayoutRow, decision: Decision) -> None:
+    """What no decision may ever do."""
+    row = decision.after
+    assert row.ambiguous or not before.ambiguous, "the doubt was cleared"
+    assert before.first_sent_at in {None, row.first_sent_at}, "the first send was moved"
+    assert (row.lease_owner, row.lease_until) == ("", None), "the lease outlives the send"
+    assert row.tries == before.tries
+    assert (row.request, row.request_hash) == (before.request, before.request_hash)
+    assert before.references.items() <= row.references.items()
+    assert row.status.is_final == bool(row.decided_by)
+    assert (row.next_at is None) == (row.status.is_final or row.status is S.REVIEW)
+    assert decision.publish == (row.status.is_final or decision.event.name == "payout.review")
+
+
+def test_the_tables_have_every_outcome() -> None:
+    """No end of a send and no answer to a read is forgotten in the tables."""
+    assert SENT.keys() == AFTER_SUBMIT.keys()
+    assert {type(outcome) for outcome in SENT.values()} == set(get_args(Sent))
+    assert {type(outcome) for outcome in HEARD.values()} == set(get_args(Heard))
+
+
+@pytest.mark.parametrize("ambiguous", [False, True], ids=["first", "doubted"])
+@pytest.mark.parametrize("name", SENT)
+def test_after_a_send(name: str, ambiguous: bool) -> None:
+    """Each end of a send leads to its status and its next look; doubt is set once and never cleared."""
+    doubted: dict[str, Any] = {"ambiguous": True, "first_sent_at": FIRST, "tries": 2} if ambiguous else {}
+    row = row_of(**doubted)
+    decision = decide.after_submit(row, ACCOUNT, SENT[name], AT)
+    status, next_s = AFTER_SUBMIT[name][ambiguous]
+    assert decision.after.status is status
+    assert decision.after.next_at == (None if next_s is None else AT + timedelta(seconds=next_s))
+    check_promises(row, decision)
+    assert decision.after.ambiguous is (ambiguous or name in LEAVES_DOUBT)
+    if status is not S.CREATED and status is not S.FAILED:
+        assert decision.after.first_sent_at == (FIRST if ambiguous else T0)
+    if status is S.FAILED:
+        assert decision.after.decided_by == "submit"
+    assert decision.after.adopting is (name == "duplicate" and not ambiguous)
+    assert decision.after.refused is (name == "failed" and ambiguous)
+    assert (decision.pause is not None) is (name == "blocked")
+    assert decision.lifts is (isinstance(SENT[name], Final | Pending | Duplicate))
+    assert not decision.resend
+
+
+def test_only_a_refusal_without_doubt_fails_after_a_send() -> None:
+    """Of all ends of a send, exactly the provider's own failure of a first try is FAILED."""
+    failing = {name for name in SENT for cell in AFTER_SUBMIT[name][:1] if cell[0] is S.FAILED}
+    assert failing == {"failed"}
+    assert all(cell[1][0] is not S.FAILED for cell in AFTER_SUBMIT.values())
+
+
+@pytest.mark.parametrize(("refusals", "wait_s"), [(0, 2), (1, 8), (2, 30), (3, 120), (4, 300), (5, 300), (50, 300)])
+def test_what_was_not_sent_waits_longer_each_time(refusals: int, wait_s: float) -> None:
+    """Proven refusals back off by the schedule, whose last step repeats."""
+    decision = decide.after_submit(row_of(refusals=refusals), ACCOUNT, unsent(AT), AT)
+    assert decision.after.next_at == AT + timedelta(seconds=wait_s)
+    assert decision.after.refusals == refusals + 1
+
+
+def test_a_fresh_token_refused_twice_blocks_the_account() -> None:
+    """One refused token is ours to renew; the second in a row says something about us, and fails nothing."""
+    outcome = SENT["token refused"]
+    first = decide.after_submit(row_of(), ACCOUNT, outcome, AT)
+    assert first.pause is None
+    row = replace(row_of(), reason=first.after.reason)
+    second = decide.after_submit(row, ACCOUNT, outcome, AT)
+    assert second.pause is not None
+    assert second.pause.probe_at == AT + timedelta(seconds=300)
+    assert second.after.status is S.CREATED
+    check_promises(row, second)
+
+
+HEARD: Mapping[str, Any] = {
+    "succeeded": Final(seen=OURS),
+    "succeeded, silent": Final(),
+    "succeeded, another amount": Final(seen=replace(OURS, amount=Decimal(26))),
+    "failed": Final(reason=NO, seen=OURS),
+    "failed, silent": Final(reason=NO),
+    "failed, another payee": Final(reason=NO, seen=Seen(payee="46733123498")),
+    "pending": Pending(seen=OURS),
+    "pending, silent": Pending(),
+    "pending, another currency": Pending(seen=Seen(currency="UGX")),
+    "not found": NotFound(http_status=404),
+    "unknown": Unknown(http_status=503),
+    "deferred": Deferred(),
+    "not sent": unsent(AT),
+    "no answer": lost(AT),
+}
+STAYS = ("not found", "unknown", "deferred", "not sent", "no answer")
+# status before: {what was heard: status after}; what is not named leaves the status as it was
+AFTER_CHECK: Mapping[S, Mapping[str, S]] = {
+    S.PENDING: {
+        "succeeded": S.SUCCEEDED,
+        "succeeded, silent": S.SUCCEEDED,
+        "succeeded, another amount": S.REVIEW,
+        "failed": S.FAILED,
+        "failed, silent": S.FAILED,
+        "failed, another payee": S.REVIEW,
+        "pending, another currency": S.REVIEW,
+    },
+    S.UNKNOWN: {
+        "succeeded": S.SUCCEEDED,
+        "succeeded, silent": S.SUCCEEDED,
+        "succeeded, another amount": S.REVIEW,
+        "failed": S.FAILED,
+        "failed, silent": S.FAILED,
+        "failed, another payee": S.REVIEW,
+        "pending": S.PENDING,
+        "pending, silent": S.PENDING,
+        "pending, another currency": S.REVIEW,
+    },
+    S.REVIEW: {
+        "succeeded": S.SUCCEEDED,
+        "succeeded, silent": S.SUCCEEDED,
+        "failed": S.FAILED,
+        "failed, silent": S.FAILED,
+    },
+}
+
+
+@pytest.mark.parametrize("status", AFTER_CHECK)
+@pytest.mark.parametrize("name", HEARD)
+def test_after_a_read(status: S, name: str) -> None:
+    """Each answer to a read leads to its status; an empty or broken read changes nothing but the next look."""
+    row = row_of(status, next_at=None if status is S.REVIEW else AT, first_sent_at=T0, ambiguous=True)
+    decision = decide.after_check(row, ACCOUNT, HEARD[name], AT)
+    expected = AFTER_CHECK[status].get(name, status)
+    assert decision.after.status is expected
+    check_promises(row, decision)
+    if expected in {S.PENDING, S.UNKNOWN}:
+        assert decision.after.next_at == after(20)  # the schedule counts from the send: 5, 20, 80 …
+    if expected.is_final:
+        assert decision.after.decided_by == "read"
+    assert not decision.resend
+    if name in STAYS:
+        assert decision.after.status is status
+
+
+@pytest.mark.parametrize("code", list(ReasonCode))
+def test_pending_brings_back_only_what_was_not_in_dispute(code: ReasonCode) -> None:
+    """A read that says PENDING leads out of REVIEW where only visibility or the account was in doubt."""
+    row = row_of(S.REVIEW, reason=Reason(code), next_at=None, first_sent_at=T0, ambiguous=True)
+    decision = decide.after_check(row, ACCOUNT, Pending(seen=OURS), AT)
+    opens = code in {ReasonCode.NEVER_APPEARED, ReasonCode.BINDING_GONE}
+    assert decision.after.status is (S.PENDING if opens else S.REVIEW)
+
+
+@pytest.mark.parametrize("name", HEARD)
+def test_an_adopted_payment_must_agree_in_everything(name: str) -> None:
+    """After a duplicate on the first try only a view with amount, currency, payee and external id ends or adopts it."""
+    row = row_of(S.UNKNOWN, adopting=True)
+    status = decide.after_check(row, ACCOUNT, HEARD[name], AT).after.status
+    whole = {"succeeded": S.SUCCEEDED, "failed": S.FAILED, "pending": S.PENDING}
+    assert status is whole.get(name, S.UNKNOWN if name in STAYS else S.REVIEW)
+
+
+@pytest.mark.parametrize("lacking", ["amount", "currency", "payee", "external_id"])
+def test_one_missing_field_is_enough_not_to_adopt(lacking: str) -> None:
+    """A view that lacks one of the four does not show that the payment is ours."""
+    view: dict[str, Any] = {lacking: None}
+    decision = decide.after_check(row_of(S.UNKNOWN, adopting=True), ACCOUNT, Final(seen=replace(OURS, **view)), AT)
+    assert decision.after.status is S.REVIEW
+    assert lacking in str(decision.event.evidence["why"])
+
+
+@pytest.mark.parametrize("field", ["amount", "currency", "payee", "external_id"])
+def test_one_other_field_is_enough_for_review(field: str) -> None:
+    """A difference in any field that is seen stops the machine, whatever else agrees."""
+    view: dict[str, Any] = {field: Decimal(1) if field == "amount" else "other"}
+    for status in (S.PENDING, S.UNKNOWN):
+        decision = decide.after_check(row_of(status), ACCOUNT, Final(seen=replace(OURS, **view)), AT)
+        assert decision.after.status is S.REVIEW
+        assert decision.after.reason is not None
+        assert decision.after.reason.code is ReasonCode.MISMATCH
+
+
+def test_a_deferred_success_needs_everything_and_a_deferred_failure_no_contradiction() -> None:
+    """Whoever can post to a path can claim success: that needs all fields; a failure moves no money."""
+    for seen, failed, status in (
+        (OURS, False, S.SUCCEEDED),
+        (None, False, S.REVIEW),
+        (Seen(amount=Decimal(25)), False, S.REVIEW),
+        (None, True, S.FAILED),
+        (Seen(amount=Decimal(26)), True, S.REVIEW),
+    ):
+        outcome = Final(reason=NO if failed else None, seen=seen)
+        assert decide.after_check(row_of(S.UNKNOWN), ACCOUNT, outcome, AT, by="deferred").after.status is status
+
+
+# --- absence -------------------------------------------------------------------------------------------------------
+
+
+def absent(row: PayoutRow, account: Account, *moments_s: float) -> Decision:
+    """Hear "not found" at each moment."""
+    decision = None
+    for seconds in moments_s:
+        decision = decide.after_check(row, account, NotFound(), after(seconds))
+        row = decision.after
+    assert decision is not None
+    return decision
+
+
+@pytest.mark.parametrize(
+    ("moments_s", "resend"),
+    [
+        ((5,), False),
+        ((5, 305), False),  # long enough, but only twice
+        ((5, 10, 15), False),  # three times, but too soon
+        ((5, 100, 304), False),
+        ((5, 100, 305), True),
+        ((5, 10, 15, 305), True),
+        ((400, 401, 402), False),  # late is not long: the time between the reads counts
+    ],
+)
+def test_absence_has_to_last(moments_s: tuple[float, ...], resend: bool) -> None:
+    """Only three absences over the time a payment may stay invisible lead to another send of the same request."""
+    decision = absent(row_of(S.UNKNOWN), ACCOUNT, *moments_s)
+    assert decision.resend is resend
+    assert decision.after.status is S.UNKNOWN
+    assert decision.after.absences == len(moments_s)
+
+
+@pytest.mark.parametrize("status", [S.PENDING, S.REVIEW])
+def test_what_was_accepted_or_is_in_review_is_never_sent_again(status: S) -> None:
+    """Absence of a payment that was once shown, or that a person looks at, only makes us ask again."""
+    row = row_of(status, first_sent_at=T0, ambiguous=True, next_at=None)
+    decision = absent(row, ACCOUNT, 5, 100, 305, 1000, 5000)
+    assert decision.after.status is status
+    assert not decision.resend
+
+
+def test_absence_of_a_duplicate_is_review() -> None:
+    """A first send that is called a duplicate and never shown is a person's business."""
+    decision = absent(row_of(S.UNKNOWN, adopting=True), ACCOUNT, 5, 100, 305)
+    assert decision.after.status is S.REVIEW
+    assert decision.after.reason is not None
+    assert decision.after.reason.code is ReasonCode.DUPLICATE_OF_ANOTHER
+
+
+@pytest.mark.parametrize(
+    ("conclusive_s", "last_s", "status"),
+    [(None, 305, S.REVIEW), (3600.0, 305, S.UNKNOWN), (3600.0, 3599, S.UNKNOWN), (3600.0, 3600, S.FAILED)],
+)
+def test_failed_after_doubt_needs_a_refusal_and_conclusive_absence(
+    conclusive_s: float | None, last_s: float, status: S
+) -> None:
+    """A refused later try and a lasting absence fail a payout only where the provider's absence is conclusive."""
+    account = account_of(not_found_conclusive_after_s=conclusive_s)
+    row = row_of(S.UNKNOWN, refused=True, reason=NO)
+    decision = absent(row, account, 5, 100, last_s)
+    assert decision.after.status is status
+    assert not decision.resend
+    if status is S.FAILED:
+        assert decision.after.reason == NO
+        assert decision.after.decided_by == "read"
+
+
+def test_conclusive_absence_alone_fails_nothing() -> None:
+    """Without a refusal of the payload even a conclusive absence leads to another send or REVIEW, never to FAILED."""
+    account = account_of(not_found_conclusive_after_s=1.0)
+    assert absent(row_of(S.UNKNOWN), account, 5, 100, 305).resend
+    assert decide.begin(row_of(S.UNKNOWN), account_of(resend="unsafe"), owner="me", at=AT).after.status is S.REVIEW
+
+
+# --- the schedule --------------------------------------------------------------------------------------------------
+
+
+def schedule_s() -> list[float]:
+    moment, moments = 0.0, []
+    for wait_s in ACCOUNT.settings.poll_schedule_s:
+        moment += wait_s
+        moments.append(moment)
+    return moments
+
+
+@pytest.mark.parametrize("status", [S.PENDING, S.UNKNOWN])
+def test_reads_follow_the_schedule_to_its_end(status: S) -> None:
+    """Reads come at 5, 20, 80 s …, counted from the send, and end after 72 hours in REVIEW, never in FAILED."""
+    row = row_of(status)
+    moments = schedule_s()
+    assert moments[:4] == [5, 20, 80, 380]
+    assert 71 * 3600 < moments[-1] < 73 * 3600
+    for now_s, next_s in pairwise(moments):
+        decision = decide.after_check(row, ACCOUNT, Unknown(), after(now_s))
+        assert decision.after.next_at == after(next_s)
+        assert decision.after.status is status
+    ended = decide.after_check(row, ACCOUNT, Unknown(), after(moments[-1]))
+    assert ended.after.status is S.REVIEW
+    assert ended.after.reason is not None
+    assert ended.after.reason.code is ReasonCode.NO_FINAL_ANSWER
+
+
+def test_the_schedule_begins_anew_with_a_new_send() -> None:
+    """A second try is read as soon after it as the first one was."""
+    row = row_of(S.UNKNOWN, sent_at=after(1000), tries=2)
+    assert decide.after_check(row, ACCOUNT, Unknown(), after(1001)).after.next_at == after(1005)
+
+
+# --- sending -------------------------------------------------------------------------------------------------------
+
+
+def test_begin_writes_everything_a_crash_needs() -> None:
+    """C2 counts the try, sets the lease, and starts absences and polls anew; the first send's moment stays."""
+    row = row_of(S.UNKNOWN, absences=3, first_absence_at=after(5), reason=NO)
+    begun = decide.begin(row, ACCOUNT, owner="worker-7", at=after(400)).after
+    assert begun.status is S.SENDING
+    assert (begun.tries, begun.lease_owner, begun.absences, begun.first_absence_at) == (2, "worker-7", 0, None)
+    assert begun.lease_until == begun.next_at == after(490)
+    assert (begun.first_sent_at, begun.sent_at) == (T0, after(400))
+    assert begun.ambiguous
+    assert begun.cleared
+
+
+HALF_DAY = 12 * 3600.0
+AGAIN: list[tuple[str, dict[str, Any], dict[str, Any], float, S]] = [
+    ("never doubted, unsafe", {"ambiguous": False}, {"resend": "unsafe"}, 1e6, S.SENDING),
+    ("never doubted, many tries", {"ambiguous": False, "tries": 40}, {}, 1e6, S.SENDING),
+    ("doubted, safe", {}, {}, 400, S.SENDING),
+    ("doubted, unsafe", {}, {"resend": "unsafe"}, 400, S.REVIEW),
+    ("just inside half the window", {}, {}, HALF_DAY - 1, S.SENDING),
+    ("at half the window", {}, {}, HALF_DAY, S.REVIEW),
+    ("no window declared", {}, {"dedupe_window_s": 0.0}, 400, S.REVIEW),
+    ("fourth try done", {"tries": 4}, {}, 400, S.SENDING),
+    ("fifth try done", {"tries": 5}, {}, 400, S.REVIEW),
+    ("clock before the first send", {}, {}, -1, S.REVIEW),
+    ("first send not known", {"first_sent_at": None}, {}, 400, S.REVIEW),
+]
+
+
+@pytest.mark.parametrize(("changes", "facts", "at_s", "status"), [row[1:] for row in AGAIN], ids=[r[0] for r in AGAIN])
+def test_sending_again_is_decided_at_the_moment_of_sending(
+    changes: dict[str, Any], facts: dict[str, Any], at_s: float, status: S
+) -> None:
+    """After doubt a request leaves again only where duplicates are refused, within half that memory, five times."""
+    decision = decide.begin(row_of(S.UNKNOWN, **changes), account_of(**facts), owner="me", at=after(at_s))
+    assert decision.after.status is status
+
+
+@pytest.mark.parametrize(
+    ("ambiguous", "at_s", "fails"), [(False, 59, False), (False, 60, True), (True, 60, False), (True, 1e6, False)]
+)
+def test_expiry_holds_only_while_nothing_was_ambiguous(ambiguous: bool, at_s: float, fails: bool) -> None:
+    """What was to be sent by now fails only if it certainly was not sent."""
+    row = row_of(S.CREATED, ambiguous=ambiguous, expires_at=after(60))
+    decision = decide.expired(row, after(at_s))
+    assert (decision is not None) is fails
+    if decision:
+        assert decision.after.status is S.FAILED
+        assert (decision.after.reason and decision.after.reason.code) is ReasonCode.NOT_SENT_IN_TIME
+        assert decision.after.decided_by == "expiry"
+
+
+def test_a_lapsed_lease_is_doubt() -> None:
+    """Whoever was sending did not come back: it may have arrived, and is read at once."""
+    decision = decide.lapsed(row_of(), after(90))
+    assert (decision.after.status, decision.after.ambiguous) == (S.UNKNOWN, True)
+    assert (decision.after.first_sent_at, decision.after.next_at) == (T0, after(90))
+
+
+@pytest.mark.parametrize("status", [S.CREATED, S.SENDING, S.UNKNOWN])
+def test_a_block_pauses_the_account_and_fails_nothing(status: S) -> None:
+    """Blocked says something about us: POSTs stop until a probe, and no payout fails."""
+    decision = decide.blocked(row_of(status), ACCOUNT, Blocked(NO, 403), AT)
+    assert decision.pause is not None
+    assert (decision.pause.account, decision.pause.by) == ("till", "blocked")
+    assert decision.pause.probe_at == AT + timedelta(seconds=ACCOUNT.settings.probe_after_s)
+    assert decision.after.status is (S.UNKNOWN if status is S.UNKNOWN else S.CREATED)
+
+
+def test_learned_references_never_replace_ours() -> None:
+    """What a provider calls the payment is added; what we sent stays."""
+    outcome = Pending(references={"reference": "evil", "receipt": "R1"})
+    row = decide.after_submit(row_of(), ACCOUNT, outcome, AT).after
+    assert row.references == {"reference": "r", "external_id": "x-1", "receipt": "R1"}
+
+
+def test_reading_in_review_leaves_nothing_due() -> None:
+    """A read that tells nothing new does not keep a payout in REVIEW due, which would ask for ever."""
+    row = row_of(S.REVIEW, next_at=T0)
+    for name in STAYS:
+        decision = decide.after_check(row, ACCOUNT, HEARD[name], AT)
+        assert decision.after.next_at is None
+        assert not decision.publish
+
+
+def test_decisions_are_pure() -> None:
+    """Equal arguments give equal decisions, and the row that was given stays as it was."""
+    row: PayoutRow = row_of()
+    moment: datetime = AT
+    for outcome in SENT.values():
+        kept = replace(row)
+        assert decide.after_submit(row, ACCOUNT, outcome, moment) == decide.after_submit(row, ACCOUNT, outcome, moment)
+        assert row == kept

@@ -1,0 +1,587 @@
+"""The engine's flows over a real journal: what is written when, what is asked of whom, and what is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from kit import OURS, T0, Fake, after, lost, order_of, reading, saying, unsent
+
+from payments_core.entries import Move, Open, Pause
+from payments_core.errors import InvalidPayout, KeyReused, ProviderBug
+from payments_core.flow import AskLeave, Blocked, Go, Leave, NotNow, Refused
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.provider import Deferred, Duplicate, Final, NotFound, Pending, Seen, Unknown
+from payments_core.wire import HttpRequest
+
+S = PayoutStatus
+NO = Reason(ReasonCode.REJECTED, "NO")
+MakeStage = Callable[..., Any]
+PAID = Final(seen=OURS)
+
+
+def kinds(stage: Any) -> list[str]:
+    """Name what was asked for, in order."""
+    told = []
+    for command in stage.asked:
+        if isinstance(command, HttpRequest):
+            told.append("money" if command.moves_money else "read")
+        elif isinstance(command, AskLeave):
+            told.append("leave")
+        else:
+            told.append(command.event.name.removeprefix("payout."))
+    return told
+
+
+# --- C1 ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_payout_travels_in_this_order(stage: MakeStage) -> None:
+    """C1, leave, C2, the money request, C3, and later a read and C5: each durable before the next."""
+    one = stage(Fake(checking=reading(PAID)))
+    row = one.advance(one.accept())
+    one.at = after(5)
+    row = one.advance(row)
+    assert row.status is S.SUCCEEDED
+    assert kinds(one) == ["created", "leave", "sending", "money", "pending", "read", "succeeded"]
+    assert one.events(row) == ["created", "sending", "pending", "succeeded"]
+
+
+def test_the_same_key_returns_the_same_row(stage: MakeStage) -> None:
+    """Accepting a key twice writes nothing the second time."""
+    one = stage()
+    first = one.accept()
+    assert one.accept() == first
+    assert one.events(first) == ["created"]
+
+
+@pytest.mark.parametrize("changes", [{"note": "other"}, {"options": {"a": "b"}}, {"operation": "deposit"}])
+def test_another_order_under_a_key_is_refused(stage: MakeStage, changes: dict[str, Any]) -> None:
+    """A key stands for one intent; another one changes nothing."""
+    one = stage()
+    first = one.accept()
+    with pytest.raises(KeyReused):
+        one.accept(**changes)
+    assert one.journal.get(first.id) == first
+
+
+def test_the_stored_request_is_what_leaves_on_every_try(stage: MakeStage) -> None:
+    """Every try of an attempt is the stored request, byte for byte, also when the provider would draft another now."""
+    one = stage(Fake(submitting=saying(Unknown()), checking=reading(NotFound())))
+    row = one.accept()
+    for seconds in (0, 5, 20, 80, 380, 400, 1000):
+        one.at = after(seconds)
+        row = one.advance(row)
+    assert len(one.posts()) >= 2
+    assert len({(post.url, post.body) for post in one.posts()}) == 1
+    assert row.request_hash == replace(one.posts()[0], timeout_s=30.0, send_before=None).hash
+
+
+@pytest.mark.parametrize("marks", [{}, {"moves_money": True, "repeatable": True}])
+def test_a_draft_that_hides_what_it_is_is_refused(stage: MakeStage, marks: dict[str, bool]) -> None:
+    """A draft that does not say it moves money, or calls that repeatable, is refused before anything is written."""
+    one = stage(Fake(marks=marks))
+    with pytest.raises(ProviderBug):
+        one.accept()
+    assert list(one.journal.rows()) == []
+
+
+# --- before C2 -----------------------------------------------------------------------------------------------------
+
+
+def test_a_guards_refusal_fails_the_payout_and_sends_nothing(stage: MakeStage) -> None:
+    """A guard's no is FAILED, decided by the guard, with nothing sent."""
+    one = stage(leave=lambda asked: Refused(Reason(ReasonCode.REFUSED_BY_GUARD, text="too much"), T0))
+    row = one.advance(one.accept())
+    assert (row.status, row.decided_by, row.tries) == (S.FAILED, "guard", 0)
+    assert one.posts() == []
+
+
+def test_a_guard_that_fails_makes_the_payout_wait(stage: MakeStage) -> None:
+    """Fails closed: not sent, not failed, and asked again later."""
+    one = stage(leave=lambda asked: NotNow("a guard failed: ValueError", T0))
+    row = one.advance(one.accept())
+    assert (row.status, row.next_at, row.tries) == (S.CREATED, after(2), 0)
+    one.leave, one.at = None, after(2)
+    assert one.advance(row).status is S.PENDING
+    assert len(one.posts()) == 1
+
+
+def test_guards_are_told_that_they_have_been_asked(stage: MakeStage) -> None:
+    """Once an attempt was sent it counts as cleared: a second try of it asks no guard again."""
+    one = stage(Fake(submitting=saying(Unknown()), checking=reading(NotFound())))
+    row = one.accept()
+    for seconds in (0, 5, 20, 80, 380):
+        one.at = after(seconds)
+        row = one.advance(row)
+    asked = [command.row.cleared for command in one.asked if isinstance(command, AskLeave)]
+    assert asked == [False, True]
+
+
+def test_blocked_before_sending_pauses_the_account(stage: MakeStage) -> None:
+    """Credentials that are refused pause the account and fail nothing; others are held back, and say so once."""
+    one = stage(leave=lambda asked: Blocked(NO, 401, T0))
+    row = one.advance(one.accept())
+    assert (row.status, row.next_at, row.tries) == (S.CREATED, after(300), 0)
+    (pause,) = one.journal.pauses()
+    assert (pause.account, pause.by) == ("till", "blocked")
+    one.leave = None
+    other = one.accept(key="k/2")
+    held = one.advance(other)
+    assert (held.status, held.tries, held.next_at) == (S.CREATED, 0, other.next_at)
+    assert one.advance(held) == held
+    assert one.posts() == []
+    assert one.events(other) == ["created", "held"]
+
+
+def test_one_probe_leaves_and_its_answer_lifts_the_block(stage: MakeStage) -> None:
+    """After the wait one payment may go; being taken lifts the block for all."""
+    one = stage(leave=lambda asked: Blocked(NO, 401, T0))
+    row = one.advance(one.accept())
+    one.leave, one.at = None, after(300)
+    assert one.advance(row).status is S.PENDING
+    assert one.journal.pauses() == ()
+
+
+def test_a_persons_pause_is_read_by_c2(stage: MakeStage) -> None:
+    """A pause set after leave was given still holds: nothing leaves, and it stays due."""
+    one = stage()
+    row = one.accept()
+
+    def leave(_: AskLeave) -> Leave:
+        one.journal.set_pause(Pause(None, T0, "stop"))
+        return Go(one.at)
+
+    one.leave = leave
+    held = one.advance(row)
+    assert (held.status, held.tries, held.next_at) == (S.CREATED, 0, row.next_at)
+    assert one.posts() == []
+
+
+def test_a_block_never_outlives_a_persons_pause(stage: MakeStage) -> None:
+    """A refusal heard during a person's pause does not turn it into a block that a probe could pass."""
+    one = stage(Fake(submitting=saying(Blocked(NO, 403))))
+    row = one.accept()
+    one.answers = [403]
+    original = one.perform
+
+    def perform(command: Any) -> Any:
+        if isinstance(command, HttpRequest):
+            one.journal.set_pause(Pause("till", T0, "stop"))
+        return original(command)
+
+    one.perform = perform
+    row = one.advance(row)
+    (pause,) = one.journal.pauses()
+    assert pause.by == "person"
+    one.perform, one.at = original, after(100_000)
+    assert one.advance(row).status is S.CREATED
+    assert len(one.posts()) == 1
+
+
+def test_not_before_and_expires_at_are_kept(stage: MakeStage) -> None:
+    """Nothing leaves earlier than not_before or later than expires_at."""
+    one = stage()
+    row = one.accept(not_before=after(100), expires_at=after(200))
+    one.at = after(99)
+    assert one.advance(row) == row
+    late = one.accept(key="k/2", expires_at=after(200))
+    one.at = after(100)
+    assert one.advance(row).status is S.PENDING
+    one.at = after(200)
+    failed = one.advance(late)
+    assert (failed.status, failed.decided_by) == (S.FAILED, "expiry")
+    assert len(one.posts()) == 1
+
+
+def test_expiry_is_looked_at_again_after_leave(stage: MakeStage) -> None:
+    """Leave may take long: what has expired meanwhile is not sent."""
+    one = stage()
+    row = one.accept(expires_at=after(10))
+
+    def slow(_: AskLeave) -> Leave:
+        one.at = after(11)
+        return Go(one.at)
+
+    one.leave = slow
+    assert one.advance(row).status is S.FAILED
+    assert one.posts() == []
+
+
+def test_the_last_moment_for_sending_is_half_the_lease(stage: MakeStage) -> None:
+    """The money request carries its time-out and a last moment that lies within half the lease."""
+    one = stage(settings={"lease_s": 100, "timeout_s": 20})
+    row = one.advance(one.accept())
+    (post,) = one.posts()
+    assert post.timeout_s == 20
+    assert post.send_before == after(50)
+    sending = next(entry for entry in one.asked if isinstance(entry, Move) and entry.after.status is S.SENDING)
+    assert sending.after.lease_until == after(100)
+    assert row.lease_until is None
+
+
+# --- binding -------------------------------------------------------------------------------------------------------
+
+
+def test_an_untried_payout_follows_its_account(stage: MakeStage) -> None:
+    """What was never sent is made ready again for where the account pays now; its key and order stay."""
+    provider = Fake()
+    one = stage(provider)
+    row = one.accept()
+    provider.host = "new.invalid"
+    moved = one.advance(row)
+    assert moved.status is S.PENDING
+    assert moved.binding == {"host": "new.invalid"}
+    assert "new.invalid" in one.posts()[0].url
+    assert one.events(moved) == ["created", "rebound", "sending", "pending"]
+
+
+def test_an_untried_payout_its_account_cannot_carry_any_more_is_review(stage: MakeStage) -> None:
+    """A payout the changed account refuses stops alone, instead of raising in every round for all others."""
+    provider = Fake()
+    one = stage(provider)
+    row = one.accept()
+
+    def refuses(_: Any) -> None:
+        raise InvalidPayout("not in this currency any more")
+
+    provider.host, provider.drafts = "new.invalid", refuses
+    stopped = one.advance(row)
+    assert (stopped.status, stopped.reason.code) == (S.REVIEW, ReasonCode.BINDING_GONE)
+    assert one.posts() == []
+
+
+@pytest.mark.parametrize("submitted", [lost(), unsent()])
+def test_a_tried_payout_never_leaves_its_binding(stage: MakeStage, submitted: BaseException) -> None:
+    """After a try the payout is neither sent nor read elsewhere: REVIEW, binding_gone, nothing asked."""
+    provider = Fake()
+    one = stage(provider)
+    one.answers = [submitted]
+    row = one.advance(one.accept())
+    provider.host, one.at = "new.invalid", after(100)
+    before = len(one.posts())
+    row = one.advance(row)
+    assert (row.status, row.reason.code) == (S.REVIEW, ReasonCode.BINDING_GONE)
+    assert (len(one.posts()), one.reads()) == (before, [])
+    assert one.advance(row, early=True) == row
+    provider.host, provider.checking = "fake.invalid", reading(PAID)
+    assert one.advance(row, early=True).status is S.SUCCEEDED
+
+
+# --- leases, fences, two workers -----------------------------------------------------------------------------------
+
+
+def sending(stage: Any, **changes: Any) -> Any:
+    """Return a row whose worker died between C2 and C3."""
+    row = stage.accept(**changes)
+    flow_stopped = RuntimeError("killed")
+    stage.answers = [flow_stopped]
+    with pytest.raises(RuntimeError):
+        stage.advance(row)
+    return stage.journal.get(row.id)
+
+
+def test_a_live_lease_is_left_alone(stage: MakeStage) -> None:
+    """While somebody sends, others ask nothing and write nothing."""
+    one = stage()
+    row = sending(one)
+    count = len(one.asked)
+    for seconds in (0, 45, 89.999):
+        one.at = after(seconds)
+        assert one.advance(row, owner="other", early=True) == row
+    assert len(one.asked) == count
+
+
+def test_a_lapsed_lease_is_read_not_sent(stage: MakeStage) -> None:
+    """A send whose worker died is doubt: it is read, and not sent again."""
+    one = stage(Fake(checking=reading(PAID)))
+    row = sending(one)
+    one.at = after(90)
+    row = one.advance(row, owner="other")
+    assert (row.status, row.ambiguous) == (S.SUCCEEDED, True)
+    assert len(one.posts()) == 1
+    assert one.events(row) == ["created", "sending", "lease_lapsed", "succeeded"]
+
+
+def test_of_two_workers_one_sends(stage: MakeStage) -> None:
+    """Two workers with the same row in hand: the second one's C2 is stale and nothing of it leaves."""
+    one = stage()
+    row = one.accept()
+    first = one.advance(row, owner="a")
+    second = one.advance(row, owner="b")
+    assert first == second
+    assert len(one.posts()) == 1
+    assert first.tries == 1
+
+
+def test_a_late_answer_changes_nothing_but_makes_somebody_look(stage: MakeStage) -> None:
+    """When the lease was over and another went on, their state stands; the late answer is noted and the row is due."""
+    one = stage(Fake(checking=reading(Unknown())))
+    row = one.accept()
+    original = one.perform
+
+    def slow(command: Any) -> Any:
+        if isinstance(command, HttpRequest) and command.moves_money:
+            one.perform, one.at = original, after(91)
+            one.advance(one.journal.get(row.id), owner="b")
+        return original(command)
+
+    one.perform = slow
+    late = one.advance(row, owner="a")
+    stored = one.journal.get(row.id)
+    assert late.status is S.UNKNOWN
+    assert stored.status is S.UNKNOWN
+    assert stored.next_at == after(91)
+    assert one.events(row)[-1] == "late_answer"
+    assert stored.ambiguous
+
+
+def test_a_late_answer_for_a_payout_in_review_is_looked_at_once(stage: MakeStage) -> None:
+    """REVIEW made due by a late answer is read once; a read that tells nothing does not leave it due for ever."""
+    one = stage(Fake(checking=reading(Final(seen=replace(OURS, payee="46733123498")), NotFound())))
+    row = one.accept()
+    original = one.perform
+
+    def slow(command: Any) -> Any:
+        if isinstance(command, HttpRequest) and command.moves_money:
+            one.perform, one.at = original, after(91)
+            assert one.advance(one.journal.get(row.id), owner="b").status is S.REVIEW
+        return original(command)
+
+    one.perform = slow
+    one.advance(row, owner="a")
+    for _ in range(5):
+        for due in one.journal.due(one.at, accounts=["till"], limit=10):
+            one.advance(due, owner="b")
+    assert len(one.reads()) == 2
+    assert one.journal.next_due(accounts=["till"]) is None
+    assert one.journal.get(row.id).status is S.REVIEW
+
+
+def test_advance_is_idempotent_when_nothing_is_due(stage: MakeStage) -> None:
+    """Called twice, or too early, it asks for nothing."""
+    one = stage()
+    row = one.advance(one.accept())
+    count = len(one.asked)
+    assert one.advance(row) == row
+    assert len(one.asked) == count
+
+
+# --- reads and sending again ---------------------------------------------------------------------------------------
+
+
+def doubted(stage: Any, **changes: Any) -> Any:
+    stage.answers = [lost()]
+    return stage.advance(stage.accept(**changes))
+
+
+def test_absence_that_lasts_sends_the_same_request_in_the_same_step(stage: MakeStage) -> None:
+    """Three absences over the visible time: C4', leave, C2 and the money request follow at once."""
+    one = stage(Fake(checking=reading(NotFound())))
+    row = doubted(one)
+    for seconds in (5, 20, 380):
+        one.at = after(seconds)
+        row = one.advance(row)
+    assert (row.status, row.tries) == (S.PENDING, 2)
+    assert kinds(one)[-5:] == ["resend", "leave", "sending", "money", "pending"]
+    assert (row.first_sent_at, row.ambiguous) == (T0, True)
+
+
+@pytest.mark.parametrize("facts", [{"resend": "unsafe"}, {"dedupe_window_s": 0.0}, {"dedupe_window_s": 700.0}])
+def test_absence_where_a_second_send_is_not_proven_safe_is_review(stage: MakeStage, facts: dict[str, Any]) -> None:
+    """The same absence leads to REVIEW, with one request on the wire."""
+    one = stage(Fake(checking=reading(NotFound())), **facts)
+    row = doubted(one)
+    for seconds in (5, 20, 380):
+        one.at = after(seconds)
+        row = one.advance(row)
+    assert (row.status, row.reason.code) == (S.REVIEW, ReasonCode.NEVER_APPEARED)
+    assert len(one.posts()) == 1
+
+
+def test_absence_for_ever_ends_in_review_after_five_tries(stage: MakeStage) -> None:
+    """A provider that never shows anything is sent to five times at most, and the end is REVIEW."""
+    one = stage(Fake(submitting=saying(Unknown()), checking=reading(NotFound())))
+    row = one.accept()
+    while row.next_at is not None:
+        one.at = max(one.at, row.next_at)
+        row = one.advance(row)
+    assert (row.status, row.tries, len(one.posts())) == (S.REVIEW, 5, 5)
+
+
+def test_a_pause_holds_a_second_send_back_and_reading_goes_on(stage: MakeStage) -> None:
+    """Doubt is read during a pause; sending again waits for its end."""
+    one = stage(Fake(checking=reading(NotFound())))
+    row = doubted(one)
+    one.journal.set_pause(Pause(None, T0, "stop"))
+    for seconds in (5, 20, 380, 680):
+        one.at = after(seconds)
+        row = one.advance(row)
+    assert (row.status, row.tries, len(one.posts())) == (S.UNKNOWN, 1, 1)
+    assert row.next_at > one.at
+    one.journal.lift_pause(None)
+    one.at = row.next_at
+    assert one.advance(row).tries == 2
+
+
+@pytest.mark.parametrize(("seen", "status"), [(OURS, S.SUCCEEDED), (replace(OURS, external_id=None), S.REVIEW)])
+def test_a_duplicate_is_read_at_once_and_adopted_when_it_agrees(stage: MakeStage, seen: Seen, status: S) -> None:
+    """A duplicate is neither success nor failure: it is due now, and only a full match is ours."""
+    one = stage(Fake(submitting=saying(Duplicate()), checking=reading(Final(seen=seen))))
+    row = one.advance(one.accept())
+    assert (row.status, row.next_at, row.adopting) == (S.UNKNOWN, T0, True)
+    assert one.advance(row).status is status
+
+
+def test_a_contradicted_end_stands_and_is_noted(stage: MakeStage) -> None:
+    """A final state is never left; a read against it is written down, one with it is not."""
+    one = stage(Fake(checking=reading(PAID, PAID, Final(reason=NO), Pending(), NotFound())))
+    row = one.advance(one.accept())
+    one.at = after(5)
+    row = one.advance(row)
+    assert row.status is S.SUCCEEDED
+    for _ in range(4):
+        assert one.advance(row, early=True).status is S.SUCCEEDED
+    assert one.events(row) == ["created", "sending", "pending", "succeeded", "contradicted"]
+
+
+def test_a_failed_payout_that_is_shown_as_paid_is_noted(stage: MakeStage) -> None:
+    """FAILED stands even against a success; the contradiction is in the history for a person."""
+    one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(PAID)))
+    row = one.advance(one.accept())
+    assert one.advance(row, early=True).status is S.FAILED
+    assert one.events(row)[-1] == "contradicted"
+
+
+def test_a_final_payout_is_not_touched_unless_asked(stage: MakeStage) -> None:
+    """Nothing is asked for a payout that has ended."""
+    one = stage(Fake(submitting=saying(PAID)))
+    row = one.advance(one.accept())
+    count = len(one.asked)
+    one.at = after(10**6)
+    assert one.advance(row) == row
+    assert len(one.asked) == count
+
+
+# --- deferred answers ----------------------------------------------------------------------------------------------
+
+
+def deferring(stage: MakeStage, **facts: Any) -> tuple[Any, Any, Fake]:
+    """Return a stage, a doubted row whose question is on its way under the token "path", and its provider."""
+    provider = Fake(checking=reading(Deferred()))
+    one = stage(provider, status_by="deferred", **facts)
+    row = doubted(one)
+    one.at = after(5)
+    return one, one.advance(row, token="path"), provider
+
+
+def test_the_question_is_written_before_it_leaves(stage: MakeStage) -> None:
+    """The path's token is durable, as a hash, before the question can be answered."""
+    one, row, _ = deferring(stage)
+    assert kinds(one)[-3:] == ["asked", "read", "read"]
+    asked = next(entry for entry in one.asked if isinstance(entry, Move) and entry.asks)
+    assert "path" not in str(asked)
+    assert row.status is S.UNKNOWN
+
+
+def test_a_deferred_answer_counts_once(stage: MakeStage) -> None:
+    """The first answer on a path decides; the second finds the path used and changes nothing."""
+    one, row, provider = deferring(stage)
+    provider.answer = Pending(seen=OURS)
+    pending = one.deliver(row, "path")
+    assert pending.status is S.PENDING
+    provider.answer = Final(reason=NO)
+    assert one.deliver(pending, "path") == pending
+
+
+def test_an_answer_on_a_path_that_was_never_minted_changes_nothing(stage: MakeStage) -> None:
+    """A guessed token moves no row."""
+    one, row, provider = deferring(stage)
+    provider.answer = PAID
+    assert one.deliver(row, "guessed") == row
+    assert one.journal.get(row.id) == row
+
+
+def test_deferred_absence_sends_again_once_it_lasted(stage: MakeStage) -> None:
+    """Absence told to a path leads to the same second send as absence told at once, by the next step."""
+    one, row, provider = deferring(stage)
+    provider.answer = NotFound()
+    row = one.deliver(row, "path")
+    for number, seconds in enumerate((20, 380)):
+        one.at = after(seconds)
+        row = one.advance(row, token=f"path-{number}")
+        row = one.deliver(row, f"path-{number}")
+    assert (row.status, row.tries, row.next_at) == (S.UNKNOWN, 1, after(380))
+    row = one.advance(row)
+    assert (row.status, row.tries) == (S.PENDING, 2)
+
+
+def test_deferred_absence_never_asks_without_pause(stage: MakeStage) -> None:
+    """Where a second send is not safe, lasting absence is REVIEW at once, not a question after every answer."""
+    one, row, provider = deferring(stage, resend="unsafe")
+    provider.answer = NotFound()
+    row = one.deliver(row, "path")
+    for number in range(20):
+        if row.next_at is None:
+            break
+        one.at = max(one.at, row.next_at)
+        row = one.advance(row, token=f"path-{number}")
+        if row.status is S.UNKNOWN:
+            row = one.deliver(row, f"path-{number}")
+    assert row.status is S.REVIEW
+    assert len(one.posts()) == 1
+    assert len(one.reads()) <= 4
+
+
+def test_nothing_is_taken_in_for_a_provider_that_answers_at_once(stage: MakeStage) -> None:
+    """Delivering to an account that takes no later answers is a mistake of the caller's."""
+    one = stage()
+    row = one.accept()
+
+    class Silent:
+        def binding(self, _: object) -> dict[str, str]:
+            return dict(row.binding)
+
+    one.account = replace(one.account, provider=Silent())
+    with pytest.raises(ProviderBug):
+        one.deliver(row, "path")
+
+
+# --- mistakes of a provider through the whole flow ------------------------------------------------------------------
+
+
+def test_a_provider_that_breaks_after_sending_leaves_doubt(stage: MakeStage) -> None:
+    """An exception in the provider after its money request is UNKNOWN, and the evidence says what broke."""
+
+    def breaks(draft: Any) -> Any:
+        yield draft.request
+        raise KeyError("status")
+
+    one = stage(Fake(submitting=breaks))
+    row = one.advance(one.accept())
+    assert (row.status, row.ambiguous) == (S.UNKNOWN, True)
+    assert "KeyError" in str(one.journal.history(row.id)[-1].evidence)
+
+
+def test_a_provider_that_breaks_before_sending_is_asked_again(stage: MakeStage) -> None:
+    """An exception before the money request is "not sent": CREATED, later again."""
+
+    def breaks(draft: Any) -> Any:
+        raise KeyError("status")
+
+    one = stage(Fake(submitting=breaks))
+    row = one.advance(one.accept())
+    assert (row.status, row.ambiguous, row.next_at) == (S.CREATED, False, after(2))
+    assert one.posts() == []
+
+
+def test_what_c1_writes_holds_everything_to_go_on(stage: MakeStage) -> None:
+    """After C1 the row alone is enough: order, binding, references, request and its hash."""
+    one = stage()
+    row = one.accept(note="n", options={"a": "b"})
+    (opened,) = (entry for entry in one.asked if isinstance(entry, Open))
+    assert one.journal.get(row.id) == opened.row
+    assert row.order == order_of(note="n", options={"a": "b"})
+    assert HttpRequest.from_json(row.request).hash == row.request_hash
