@@ -115,6 +115,22 @@ def bench(session: nox.Session) -> None:
         session.run("python", program, env=ISOLATED)
 
 
+@nox.session(default=False, requires=["wheels"])
+def foreign(session: nox.Session) -> None:
+    """Run other people's published clients, unchanged, against the emulators; each in a venv of its own."""
+    install(session, "tests")
+    install_wheels(session)
+    for folder in sorted(ROOT.glob("providers/*/tests/foreign")):
+        found = []
+        for wanted in sorted(folder.glob("*.txt")):
+            venv = Path(session.create_tmp()) / wanted.stem
+            session.run("python", "-m", "venv", "--clear", str(venv))
+            python = venv / ("Scripts" if os.name == "nt" else "bin") / "python"
+            session.run(str(python), "-m", "pip", "install", "--quiet", "-r", str(wanted), external=True)
+            found.append(f"{wanted.stem}={python}")
+        session.run("python", str(folder / "run.py"), *found, env=ISOLATED)
+
+
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
     """Write locks/ anew; `-- --upgrade` takes newer versions, `-- --upgrade-package NAME` takes one."""

@@ -105,7 +105,7 @@ class MtnMomoProvider:
         """Return where and as whom it pays."""
         return {
             "provider": "mtn_momo",
-            "platform": self._settings.target.platform,
+            "platform": self._settings.platform,
             "host": self._settings.host,
             "environment": self._settings.target_environment,
             "api_user": self._settings.api_user,

@@ -8,10 +8,10 @@ from ipaddress import ip_address
 from typing import Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from payments_core.settings import AccountSettings
-from payments_mtn_momo.targets import TARGETS, Target, TargetName
+from payments_mtn_momo.targets import BASE_URLS, TARGETS, Platform, Target, TargetName
 
 __all__ = ["TARGETS", "MtnMomoSettings"]
 
@@ -22,8 +22,18 @@ class MtnMomoSettings(AccountSettings):
     """One MTN MoMo disbursement account: whose money, in which country, through which gateway."""
 
     provider: Literal["mtn_momo"] = Field("mtn_momo", description="Always `mtn_momo`.")
-    target_environment: TargetName = Field(description="Whose money it is: `sandbox` (EUR, play money) or `mtnuganda`.")
-    api_user: str = Field(description="The API user: a UUID, from the partner portal or the sandbox's provisioning.")
+    target_environment: TargetName = Field(
+        description="Whose money it is: `sandbox` (EUR, play money), `mtnuganda`, `mtnghana` …"
+    )
+    platform: Platform = Field(
+        default="legacy",
+        description="Which of MTN's platforms serves the account: `sandbox`, `legacy` or, once moved, `momo_africa`; "
+        "may be left out: `sandbox` for the sandbox, else `legacy`.",
+    )
+    api_user: str = Field(
+        description="The API user: a UUID, from the partner portal or the sandbox's provisioning; on `momo_africa` the "
+        "user id as the portal shows it."
+    )
     api_key: SecretStr = Field(description="The API user's key.")
     subscription_key: SecretStr = Field(
         description="The Disbursements subscription's key (primary or secondary); another product's key is refused."
@@ -37,12 +47,20 @@ class MtnMomoSettings(AccountSettings):
         target = TARGETS.get(str(values.get("target_environment"))) if isinstance(values, Mapping) else None
         if target is None:  # the field's own check says what is wrong
             return values
-        return {"currency": target.currency, "base_url": target.base_url, **values}
+        platform = values.get("platform", target.platform)
+        default = {"platform": platform, "currency": target.currency}
+        return {**default, "base_url": BASE_URLS.get(str(platform), target.base_url), **values}
 
     @field_validator("api_user")
     @classmethod
-    def _is_uuid(cls, value: str) -> str:
-        if not _UUID.fullmatch(value):
+    def _is_user(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("platform") == "momo_africa":  # MIG: opaque, base64 text; a colon would split the pair
+            if not (value.isascii() and value.isprintable() and value.strip() == value != "") or ":" in value:
+                msg = (
+                    "is empty or holds blanks, a colon or characters other than ASCII; write it as the portal shows it"
+                )
+                raise ValueError(msg)
+        elif not _UUID.fullmatch(value):
             msg = "is no UUID; write the API user itself here, not its key and not a file: reference"
             raise ValueError(msg)
         return value
@@ -82,11 +100,12 @@ class MtnMomoSettings(AccountSettings):
         if self.currency != self.target.currency:
             msg = f"currency must be {self.target.currency} for {self.target_environment}; it may be left out"
             raise ValueError(msg)
-        strangers = {row.base_url for row in TARGETS.values() if row.platform != self.target.platform}
-        if self.base_url in strangers:
-            msg = (
-                f"base_url does not serve {self.target_environment}; leave it out to pay through {self.target.base_url}"
-            )
+        if (self.platform == "sandbox") != (not self.target.is_live):
+            msg = f"platform {self.platform} does not serve {self.target_environment}; leave it out"
+            raise ValueError(msg)
+        if self.base_url in {url for platform, url in BASE_URLS.items() if platform != self.platform}:
+            served = BASE_URLS[self.platform]
+            msg = f"base_url does not serve {self.target_environment}; leave it out to pay through {served}"
             raise ValueError(msg)
         return self
 

@@ -8,7 +8,18 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["TARGETS", "Target", "TargetName"]
+__all__ = ["BASE_URLS", "TARGETS", "Platform", "Target", "TargetName"]
+
+Platform = Literal["sandbox", "legacy", "momo_africa"]
+
+# MIG: the two live ones run side by side for a while; a payment can only be read on the one that took it.
+BASE_URLS: Mapping[str, str] = MappingProxyType(
+    {
+        "sandbox": "https://sandbox.momodeveloper.mtn.com",
+        "legacy": "https://proxy.momoapi.mtn.com",
+        "momo_africa": "https://momoapi.momo.africa",
+    }
+)
 
 TargetName = Literal[
     "sandbox",
@@ -65,7 +76,7 @@ def _live(name: TargetName, currency: str, decimals: int, source: str) -> Target
         name=name,
         currency=currency,
         quantum=Decimal(1).scaleb(-decimals),
-        base_url="https://proxy.momoapi.mtn.com",
+        base_url=BASE_URLS["legacy"],
         platform="legacy",
         source=f"{source}; ISO 4217: {decimals or 'no'} decimals. MTN publishes no rule about decimals of its own",
     )
@@ -76,7 +87,7 @@ _ROWS = (
         name="sandbox",
         currency="EUR",
         quantum=Decimal("0.01"),
-        base_url="https://sandbox.momodeveloper.mtn.com",
+        base_url=BASE_URLS["sandbox"],
         platform="sandbox",
         source="developer portal: the sandbox takes EUR only; ISO 4217: two decimals",
     ),

@@ -62,10 +62,19 @@ def test_this_machine_may_play_a_live_target(url: str) -> None:
     assert settings.currency == "UGX"
 
 
+def test_the_newer_platform_takes_opaque_users() -> None:
+    """An account that has moved pays through the other host, as a user that is no UUID."""
+    settings = read(target_environment="mtnuganda", platform="momo_africa", api_user="bWFkZS11cA==")
+
+    assert (settings.base_url, settings.currency) == ("https://momoapi.momo.africa", "UGX")
+    assert settings.platform == "momo_africa"
+    assert not settings.is_rehearsal
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"target_environment": "mtnatlantis"}, "target_environment: Input should be 'sandbox' or 'mtnuganda'"),
+        ({"target_environment": "mtnatlantis"}, "target_environment: Input should be 'sandbox', 'mtnuganda'"),
         ({"currency": "UGX"}, "currency must be EUR for sandbox"),
         ({"currency": "eur"}, "currency must be EUR for sandbox"),
         ({"api_user": "momo-user"}, "api_user: is no UUID"),
@@ -87,6 +96,14 @@ def test_this_machine_may_play_a_live_target(url: str) -> None:
         ({"base_url": "https://exa mple.org"}, "is no address"),
         ({"base_url": ""}, "is no address"),
         ({"base_url": "https://proxy.momoapi.mtn.com"}, "base_url does not serve sandbox"),
+        ({"platform": "legacy"}, "platform legacy does not serve sandbox"),
+        ({"platform": ["legacy"]}, "platform: Input should be 'sandbox', 'legacy' or 'momo_africa'"),
+        ({"target_environment": "mtnuganda", "platform": "sandbox"}, "platform sandbox does not serve mtnuganda"),
+        (
+            {"target_environment": "mtnuganda", "platform": "momo_africa", "api_user": "a:b"},
+            "api_user: is empty or holds",
+        ),
+        ({"target_environment": "mtnuganda", "base_url": "https://momoapi.momo.africa"}, "base_url does not serve"),
         ({"provider": "other"}, "provider: Input should be 'mtn_momo'"),
         ({"callback_url": "https://example.org"}, "callback_url: Extra inputs are not permitted"),
     ],
