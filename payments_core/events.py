@@ -34,6 +34,7 @@ class EventName(StrEnum):
     ACCOUNT_UNPAUSED = "account.unpaused"
     CREDENTIAL_OBTAINED = "credential.obtained"
     CREDENTIAL_REFUSED = "credential.refused"
+    CREDENTIAL_UNAVAILABLE = "credential.unavailable"
     HTTP_ANSWERED = "http.answered"
     HTTP_UNANSWERED = "http.unanswered"
     HTTP_REPEATED = "http.repeated"
@@ -65,7 +66,8 @@ _MEANING = {
     EventName.ACCOUNT_PAUSED: "Payments from the account, or from all, are stopped; reads go on.",
     EventName.ACCOUNT_UNPAUSED: "Payments may go on.",
     EventName.CREDENTIAL_OBTAINED: "A token was fetched.",
-    EventName.CREDENTIAL_REFUSED: "The provider did not take our token or would not give one.",
+    EventName.CREDENTIAL_REFUSED: "The provider would not give us a token: something is wrong with us.",
+    EventName.CREDENTIAL_UNAVAILABLE: "No token could be fetched: the provider was not reached or did not answer.",
     EventName.HTTP_ANSWERED: "A request was answered (operation, status, milliseconds; never the address).",
     EventName.HTTP_UNANSWERED: "A request ended without an answer.",
     EventName.HTTP_REPEATED: "A harmless request is repeated.",

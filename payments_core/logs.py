@@ -65,6 +65,7 @@ _LEVELS = {
     EventName.PAYOUT_ADOPTED: logging.WARNING,
     EventName.ACCOUNT_PAUSED: logging.WARNING,
     EventName.CREDENTIAL_REFUSED: logging.WARNING,
+    EventName.CREDENTIAL_UNAVAILABLE: logging.WARNING,
     EventName.HOOK_FAILED: logging.ERROR,
     EventName.PROVIDER_BUG: logging.ERROR,
     EventName.HTTP_ANSWERED: logging.DEBUG,

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from payments_core.errors import InvalidPayee, InvalidPayout
+from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout
 from payments_core.masking import mask_number
 from payments_core.money import Money
 
@@ -198,6 +198,14 @@ class Order:
 
     def __post_init__(self) -> None:
         """Refuse what could not be stored or told apart later."""
+        if not isinstance(self.payee, Payee):
+            raise InvalidPayee(
+                f"The payee cannot be a {type(self.payee).__name__}.", hint="Make it: Payee.msisdn(number)."
+            )
+        if not isinstance(self.amount, Money):
+            raise InvalidAmount(
+                f"The amount cannot be a {type(self.amount).__name__}.", hint='Make it: Money("5", "EUR").'
+            )
         if not 1 <= len(self.key) <= 200 or not self.key.isprintable() or self.key != self.key.strip():
             raise InvalidPayout(
                 "The key is empty, longer than 200 characters, or holds blanks at its ends or control characters.",

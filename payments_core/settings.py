@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -114,9 +115,10 @@ def load(path: str | Path) -> Configuration:
         raw = tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         raise SettingsError(
-            f"There is no configuration at {path}.",
-            hint="Name one with --config, or make one: `payouts doctor --init` (for your own accounts) or "
-            "`payouts emulator mtn_momo --write-config payouts.toml` (to try it without money).",
+            f"There is no configuration at {file.resolve()}.",
+            hint="Stand in its folder, or name it with --config. For a new installation make one: `payouts doctor "
+            "--init` for your own accounts, or `payouts emulator mtn_momo --write-config payouts.toml` to try it "
+            "without money.",
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}.") from None
@@ -174,12 +176,19 @@ def read_account(
         return settings.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, found['loc'])) or 'settings'}: {found['msg'].removeprefix('Value error, ')}"
+            f"{'.'.join(map(str, found['loc'])) or 'settings'}: {_said(dict(found), settings)}"
             for found in error.errors(include_input=False, include_url=False, include_context=False)
         )
         raise SettingsError(
             f"[accounts.{name}] is wrong: {problems}.", hint="See docs/reference/settings.md for every setting."
         ) from None
+
+
+def _said(found: Mapping[str, Any], settings: type[AccountSettings]) -> str:
+    if found["type"] != "extra_forbidden":
+        return str(found["msg"]).removeprefix("Value error, ")
+    meant = difflib.get_close_matches(str(found["loc"][-1]), settings.model_fields, 1, 0.6)
+    return f"no such setting; did you mean {meant[0]}?" if meant else "no such setting"
 
 
 def _resolved(value: Any, resolve_secret: Callable[[str], SecretStr]) -> Any:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments_core.entries import Event, Move, Open, PayoutRow
-from payments_core.errors import InvalidPayee, InvalidPayout
+from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout
 from payments_core.flow import AskLeave
 from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
@@ -301,3 +301,11 @@ def test_what_may_have_been_sent(
 def test_a_reason_in_one_line() -> None:
     assert str(Reason(ReasonCode.PAYEE_NOT_FOUND, "PAYEE_NOT_FOUND")) == "payee_not_found (PAYEE_NOT_FOUND)"
     assert str(Reason(ReasonCode.EXPIRED)) == "expired"
+
+
+def test_an_order_takes_no_text_for_payee_or_amount() -> None:
+    """Whoever passes plain text is told what to make of it, before anything is recorded."""
+    with pytest.raises(InvalidPayee, match=r"Payee\.msisdn"):
+        Order("k/1", "+256700199887", Money("5", "EUR"))  # type: ignore[arg-type]
+    with pytest.raises(InvalidAmount, match="Money"):
+        Order("k/1", Payee.msisdn("+256700199887"), "5")  # type: ignore[arg-type]

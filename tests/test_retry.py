@@ -205,11 +205,11 @@ def test_no_send_starts_after_the_deadline(course: Starts) -> None:
 
 def test_a_wait_that_ends_past_the_deadline_is_the_last(course: Starts, monkeypatch: pytest.MonkeyPatch) -> None:
     """The random part of a wait may reach past the deadline: then nothing is sent after it."""
-    jitters = iter([0.0, 0.3])
+    jitters = iter([0.0, 1.2])
     monkeypatch.setattr("random.uniform", lambda _low, _high: next(jitters))
     running = course(not_sent(), no_answer(), answer(200))
     with pytest.raises(NoAnswer, match="reset"):
-        running.run(RetryPolicy(attempts=9, first_wait_s=0.02, longest_wait_s=9.0, jitter_s=0.3, deadline_s=0.25))
+        running.run(RetryPolicy(attempts=9, first_wait_s=0.02, longest_wait_s=9.0, jitter_s=1.2, deadline_s=1.0))
     assert len(running.sent_at) == 2
 
 

@@ -171,7 +171,7 @@ def test_a_secret_written_out_is_refused(changed: dict[str, Any]) -> None:
 
 
 WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown field": ({"api_kee": SECRET}, "api_kee: Extra inputs"),
+    "unknown field": ({"api_kee": SECRET}, "api_kee: no such setting; did you mean api_key?"),
     "missing": ({"currency": None}, "currency: "),
     "currency": ({"currency": "euro" + SECRET}, "currency: "),
     "currency with a line break": ({"currency": "EUR\n"}, "currency: "),

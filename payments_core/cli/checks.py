@@ -19,6 +19,7 @@ from payments_core.payout import PayoutStatus
 from payments_core.performer import Office, utc_now
 from payments_core.plugins import Plugins
 from payments_core.provider import Account
+from payments_core.retry import quiet
 from payments_core.settings import Configuration
 
 __all__ = ["Check", "examine", "write_configuration"]
@@ -43,6 +44,7 @@ class Check(NamedTuple):
 
 def examine(path: Path) -> list[Check]:
     """Look at everything; what is wrong in one place hides nothing in another."""
+    quiet()
     return list(_examine(path))
 
 

@@ -108,6 +108,9 @@ def _tell(terminal: Terminal, spec: ProviderSpec, server: Emulator, path: Path |
     if path is None:
         terminal.say("Nothing is configured to pay through it: start it with --write-config payouts.toml.")
     else:
+        if getattr(server, "config_reused", False):
+            terminal.say(f"{path} was there already. The gateway's books are new: they are kept in memory, so it knows")
+            terminal.say("nothing of what an earlier run took; such payouts end in REVIEW, or may be sent to it again.")
         terminal.say(f"{path} pays through it, from {', '.join(accounts)}. In another terminal:")
         option = "" if str(path) == "payouts.toml" else f" --config {path}"
         terminal.say(f"  payouts send --key test-1 --to +256772123456 --amount 5 --wait 10{option}")

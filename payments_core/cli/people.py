@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -113,6 +114,13 @@ def _check_header(path: Path, header: Sequence[str], names: Mapping[str, str]) -
             f"{path}, line 1: the header has no column {', '.join(missing)}; it has {', '.join(header) or 'none'}.",
             hint="The first line names the columns; --key-column, --to-column and so on say what yours are called.",
         )
+    unused = [name for name in names.values() if name not in header]
+    for name in header:  # a misspelt `currency` would pay in the account's
+        if name not in names.values() and (meant := difflib.get_close_matches(name.lower(), unused, 1, 0.7)):
+            raise InvalidPayout(
+                f"{path}, line 1: the column {name!r} looks like {meant[0]!r}.",
+                hint="Correct its name, or rename it if it is something else; nothing of the file was sent.",
+            )
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise InvalidPayout(f"{path}, line 1: the column {', '.join(twice)} stands there twice.", hint="Keep one.")

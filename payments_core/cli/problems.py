@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from payments_core.cli import exits
-from payments_core.errors import PaymentsError, PayoutInterrupted
+from payments_core.errors import InvalidPayout, PaymentsError, PayoutInterrupted, UnknownAccount
 from payments_core.masking import scrub
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ _SAFE = "What was accepted is in the journal: sending the same key again is safe
 def problem(error: Exception) -> dict[str, str]:
     """Return an error as code, message and hint; of a foreign error only its kind and scrubbed text."""
     if isinstance(error, PaymentsError):
-        return {"code": error.code, "message": error.message, "hint": error.hint}
+        unsent = (
+            " Nothing was recorded and nothing was sent." if isinstance(error, InvalidPayout | UnknownAccount) else ""
+        )
+        return {"code": error.code, "message": error.message, "hint": (error.hint + unsent).strip()}
     return {
         "code": "unexpected_error",
         "message": f"{type(error).__name__}: {scrub(str(error)) or 'no message'}",

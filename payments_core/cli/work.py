@@ -84,7 +84,7 @@ async def _resume(terminal: Terminal, timeout_s: float, changes: _Changes) -> tu
     from payments_core.client import AsyncPayoutClient
     from payments_core.payout import PayoutStatus
 
-    async with AsyncPayoutClient.from_config(terminal.config) as client:
+    async with AsyncPayoutClient(terminal.office()) as client:
         waiting = [status for status in PayoutStatus if not status.is_final]
         changes.begin(payout for status in waiting for payout in client.payouts(status=status))
         with spinner(terminal, changes.line) as changes.show:

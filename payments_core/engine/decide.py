@@ -257,6 +257,9 @@ def differs(row: PayoutRow, seen: Seen | None, *, whole: bool) -> str:
 def _absent(row: PayoutRow, account: Account, outcome: NotFound, at: datetime) -> Decision:
     facts, event = account.facts, Event(EventName.PAYOUT_ABSENT, at, _evidence(outcome))
     seen_absent = replace(row, absences=row.absences + 1, first_absence_at=row.first_absence_at or at)
+    if row.status is PayoutStatus.PENDING:
+        told = f"The provider took it and does not show it ({seen_absent.absences} times)."
+        seen_absent = replace(seen_absent, reason=Reason(ReasonCode.NEVER_APPEARED, text=told))
     later = _read_later(seen_absent, account, at, event)
     if row.status is not PayoutStatus.UNKNOWN or seen_absent.first_absence_at is None:
         return later  # accepted once, or in review: keep asking, never send again

@@ -129,5 +129,7 @@ def fetched_event(account: Account, fetched: Fetched) -> None:
         until = f"{fetched.expires_at:%H:%M:%SZ}" if fetched.expires_at else "for ever"
         log(EventName.CREDENTIAL_OBTAINED, account=account.name, good_until=until)
     else:
+        refused = isinstance(fetched, Blocked)
         why = str(fetched.reason) if isinstance(fetched, Blocked) else fetched.why
-        log(EventName.CREDENTIAL_REFUSED, account=account.name, why=why)
+        name = EventName.CREDENTIAL_REFUSED if refused else EventName.CREDENTIAL_UNAVAILABLE
+        log(name, account=account.name, why=why)

@@ -33,7 +33,7 @@ def test_no_configuration(pay: Call) -> None:
     ran = pay("wages-1")
 
     assert ran.code == 1
-    assert "There is no configuration at payouts.toml." in ran.err
+    assert "There is no configuration at" in ran.err
     assert "`payouts doctor --init`" in ran.err
     assert "`payouts emulator mtn_momo --write-config payouts.toml`" in ran.err
 
@@ -46,7 +46,8 @@ def test_unknown_account(pay: Call) -> None:
     assert ran.error == {
         "code": "unknown_account",
         "message": "There is no account 'mtn-ghana'; configured are: mtn-uganda.",
-        "hint": "Correct the name, or add [accounts.…] to the configuration.",
+        "hint": "Correct the name, or add [accounts.…] to the configuration. "
+        "Nothing was recorded and nothing was sent.",
     }
 
 
@@ -80,7 +81,8 @@ def test_wrong_number(pay: Call, number: str) -> None:
     ran = pay("wages-1", "--json", to=number)
 
     assert (ran.code, ran.error["code"]) == (1, "invalid_payee")
-    assert ran.error["hint"] == "Write it with the country code, such as +256772123456."
+    assert ran.error["hint"].startswith("Write it with the country code, such as +256772123456.")
+    assert ran.error["hint"].endswith("Nothing was recorded and nothing was sent.")
 
 
 @pytest.mark.usefixtures("gateway")
@@ -88,7 +90,7 @@ def test_wrong_currency(pay: Call) -> None:
     ran = pay("wages-1", "--currency", "EUR", "--json")
 
     assert (ran.code, ran.error["code"]) == (1, "invalid_currency")
-    assert ran.error["hint"] == "Give the amount in UGX, or name an account of the other currency."
+    assert ran.error["hint"].startswith("Give the amount in UGX, or name an account of the other currency.")
 
 
 @pytest.mark.usefixtures("gateway")
@@ -96,7 +98,7 @@ def test_too_many_decimals(pay: Call) -> None:
     ran = pay("wages-1", "--json", amount="5.50")
 
     assert (ran.code, ran.error["code"]) == (1, "invalid_amount")
-    assert ran.error["hint"] == "UGX takes whole numbers only here; amounts are never rounded for you."
+    assert ran.error["hint"].startswith("UGX takes whole numbers only here; amounts are never rounded for you.")
 
 
 @pytest.mark.usefixtures("gateway")

@@ -133,6 +133,16 @@ def test_an_open_row_leaves_with_4_and_says_how_to_go_on(send: Call) -> None:
     assert "`payouts resume` goes on with the open ones" in ran.out
 
 
+def test_a_misspelt_column_stops_the_file(send: Call, gateway: MtnMomoEmulator) -> None:
+    """A currency that is not read would be paid in the account's own: nothing of the file is sent."""
+    before = len(gateway.ledger())
+    ran = send(f"key,to,amount,curency\nwages-1,+{NUMBERS[0]},5,EUR\n", "--json")
+
+    assert (ran.code, ran.error["code"]) == (1, "invalid_payout")
+    assert "'curency' looks like 'currency'" in ran.error["message"]
+    assert len(gateway.ledger()) == before
+
+
 def test_columns_may_have_other_names_and_others_are_not_used(send: Call) -> None:
     ran = send(
         f"id,Name,MSISDN,Sum\nwages-1,Achieng,+{NUMBERS[0]},5\n",
