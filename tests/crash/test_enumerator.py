@@ -40,7 +40,7 @@ def cut_in_a_send(points: Sequence[Point]) -> bool:
 
 
 def allowed_ends(wanted: End, crashed: End, key: str) -> set[PayoutStatus]:
-    """Return where a payout may end after a crash: where it ends without one, and where DESIGN says otherwise.
+    """Return where a payout may end after a crash: where it ends without one, and where the rules say otherwise.
 
     1. A crash between C2 and C3 makes a try ambiguous for ever. If only the answer to the send itself had ended the
        payout (a refusal, or a success that no read confirms), nobody heard it, and REVIEW is the honest end. So it is
