@@ -28,6 +28,9 @@ PROJECTS = [ROOT, *PROVIDERS]
 PACKAGES = [marker.parent for project in PROJECTS for marker in sorted(project.glob("payments_*/py.typed"))]
 PYTHONS = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
 
+# Rooms that play installations of many processes for a long time: once in a run.
+FIGURES = ("chaos", "e2e", "interleavings", "keep", "proof", "restore")
+
 # Nothing but the session's own site-packages may answer `import payments_core`.
 ISOLATED = {"PYTHONPATH": None, "PYTHONSAFEPATH": "1"}
 FROM_SOURCE = {"PYTHONPATH": os.pathsep.join(str(project) for project in PROJECTS)}
@@ -46,14 +49,19 @@ def wheels(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test against the wheels, on each Python that is found."""
     install(session, "tests")
-    run_pytest(session)
+    # What no version of Python has a part in is proven on the first one that is here.
+    first = next((version for version in PYTHONS if shutil.which(f"python{version}")), PYTHONS[0])
+    proven = () if session.python == first else without(*FIGURES, "conformance", "crash", "simulation")
+    run_pytest(session, *proven)
 
 
 @nox.session(python=PYTHONS[0], requires=["wheels"])
 def tests_lowest(session: nox.Session) -> None:
     """Run every test with the lowest direct dependencies we allow, on the oldest Python."""
     install(session, "lowest")
-    run_pytest(session)
+    # What a version of a dependency has no part in is proven above.
+    wire = ("--ignore-glob=*/tests/table", "--ignore-glob=*/tests/redaction")
+    run_pytest(session, *without(*FIGURES, "conformance", "crash", "docs", "engine", "simulation"), *wire)
 
 
 @nox.session
@@ -81,7 +89,9 @@ def types(session: nox.Session) -> None:
 def layers(session: nox.Session) -> None:
     """Hold the rooms of the house: who may import whom."""
     install(session, "tools", "import-linter")
-    session.run("lint-imports", "--no-cache", env=FROM_SOURCE)
+    rules = Path(session.create_tmp()) / "layers.toml"
+    rules.write_text(for_every_provider((ROOT / "pyproject.toml").read_text("utf-8")), "utf-8")
+    session.run("lint-imports", "--no-cache", "--config", str(rules), env=FROM_SOURCE)
 
 
 @nox.session(requires=["wheels"])
@@ -98,12 +108,44 @@ def package(session: nox.Session) -> None:
 
 
 @nox.session(requires=["wheels"])
+def template(session: nox.Session) -> None:
+    """Make a provider out of the template in an empty folder, build and install it there, run its promises, and pay."""
+    install(session, "tests")
+    install(session, "tools", "build", "hatchling")
+    outside = Path(session.create_tmp()) / "outside"
+    shutil.rmtree(outside, ignore_errors=True)
+    session.run("python", "providers/_template/new.py", "orange_money", str(outside), silent=True)
+    build(session, outside / "orange_money", outside / "dist")
+    core = next(DIST.glob("payments_core-*.whl"))
+    session.install("--no-deps", "--no-index", "--force-reinstall", str(core), *map(str, outside.glob("dist/*.whl")))
+    session.run("python", "-m", "pip", "check")
+    session.run("python", "tests/packaging/pay_outside.py", str(outside / "paid"), "orange_money", env=ISOLATED)
+    session.chdir(outside / "orange_money")
+    session.run("python", "-m", "pytest", "-q", "-n", "2", *session.posargs, env=ISOLATED)
+
+
+@nox.session(default=False, python=False)
+def new_provider(session: nox.Session) -> None:
+    """Copy the template under the name after `--`: `nox -s new_provider -- orange_money`."""
+    session.run("python", "providers/_template/new.py", *session.posargs, str(ROOT / "providers"))
+
+
+@nox.session(requires=["wheels"])
 def demo(session: nox.Session) -> None:
     """Pay twenty people through an emulator that misbehaves; installs what the wheels declare and nothing more."""
     install(session, "tests", *declared_dependencies())
     install_wheels(session)
     session.chdir(session.create_tmp())
     session.run("payouts", "demo", *session.posargs, env=ISOLATED)
+
+
+@nox.session(requires=["wheels"])
+def docs(session: nox.Session) -> None:
+    """Build the site, pages and docstrings of the wheels, into .nox/docs/tmp/site; a warning is an error."""
+    install(session, "docs")
+    install_wheels(session)
+    site = str(Path(session.create_tmp()) / "site")
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-E", "docs", site, env=ISOLATED)
 
 
 @nox.session(default=False, requires=["wheels"])
@@ -116,19 +158,43 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False, requires=["wheels"])
+def proof(session: nox.Session) -> None:
+    """Measure every figure of the proof's table, print it, and fail if a row fails; `-- --nightly` plays more."""
+    install(session, "tests")
+    install_wheels(session)
+    plan = tomllib.loads((ROOT / "tests/proof/proof.toml").read_text("utf-8"))
+    sizes = "nightly" if "--nightly" in session.posargs else "proof"
+    folder = ROOT / "proof"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    told = {name: str(number) for name, number in plan["sizes"][sizes].items()} | {"PAYMENTS_PROOF": str(folder)}
+    for name, (options, files) in proof_steps(plan).items():
+        # Whatever fails here is judged by the report, which wants to see all of it. One test may take long.
+        options = [*options, "-o", "faulthandler_timeout=3600", f"--junitxml={folder / name}.xml", *files]
+        session.run("python", "-m", "pytest", *options, env=ISOLATED | told, success_codes=range(6))
+    # Away from the wheels: what is imported there has to be the changed engine.
+    python = fresh_venv(session, "mutation", LOCKS / "mutation.txt")
+    mutants = str(Path(session.create_tmp()) / "engine")
+    session.run(python, "tests/mutation/run.py", mutants, env=ISOLATED | told, success_codes=[0, 1], external=True)
+    session.run("python", "tests/proof/report.py", str(folder), sizes, env=ISOLATED)
+
+
+@nox.session(default=False, requires=["wheels"])
 def foreign(session: nox.Session) -> None:
     """Run other people's published clients, unchanged, against the emulators; each in a venv of its own."""
     install(session, "tests")
     install_wheels(session)
     for folder in sorted(ROOT.glob("providers/*/tests/foreign")):
-        found = []
-        for wanted in sorted(folder.glob("*.txt")):
-            venv = Path(session.create_tmp()) / wanted.stem
-            session.run("python", "-m", "venv", "--clear", str(venv))
-            python = venv / ("Scripts" if os.name == "nt" else "bin") / "python"
-            session.run(str(python), "-m", "pip", "install", "--quiet", "-r", str(wanted), external=True)
-            found.append(f"{wanted.stem}={python}")
+        wanted = sorted(folder.glob("*.txt"))
+        found = [f"{lock.stem}={fresh_venv(session, lock.stem, lock)}" for lock in wanted]
         session.run("python", str(folder / "run.py"), *found, env=ISOLATED)
+
+
+@nox.session(default=False)
+def mutation(session: nox.Session) -> None:
+    """Change the engine in some thousand small ways, and see the tests notice each that is not listed as equivalent."""
+    install(session, "mutation")
+    session.run("python", "tests/mutation/run.py", str(Path(session.create_tmp()) / "engine"), env=ISOLATED)
 
 
 @nox.session(default=False)
@@ -140,7 +206,11 @@ def lock(session: nox.Session) -> None:
     compile_lock(session, "nox", group["nox"])
     compile_lock(session, "tests", [*runtime, *group["tests"]])
     compile_lock(session, "tools", group["tools"], "--constraint", "locks/nox.txt", "--constraint", "locks/tests.txt")
+    compile_lock(session, "mutation", [*runtime, *group["tests"], *group["mutation"]], "--constraint=locks/tests.txt")
     compile_lock(session, "lowest", [*runtime, *group["tests"]], "--resolution", "lowest-direct")
+    others = [f"--constraint=locks/{name}.txt" for name in ("nox", "tests", "tools")]
+    # One generator for every Python: three of them would not give the same warnings.
+    compile_lock(session, "docs", [*runtime, *group["docs"]], *others, "--fork-strategy", "fewest")
 
 
 def install(session: nox.Session, lock_name: str, *names: str) -> None:
@@ -156,15 +226,55 @@ def install_wheels(session: nox.Session) -> None:
     session.run("python", "-m", "pip", "check")
 
 
-def run_pytest(session: nox.Session) -> None:
+def without(*rooms: str) -> list[str]:
+    """Return what tells pytest to leave out some of the tests."""
+    return [f"--ignore=tests/{room}" for room in rooms]
+
+
+def run_pytest(session: nox.Session, *options: str) -> None:
     """Install the wheels and run all tests, or what stands after `--`."""
     install_wheels(session)
-    session.run("python", "-m", "pytest", *session.posargs, env=ISOLATED)
+    # A file's tests stay together, as they share a gateway; what stands after `--` may say `-n 0`. Much of their time
+    # is spent waiting for processes, so more of them run than there are cores.
+    spread = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+    session.run("python", "-m", "pytest", *spread, *options, *session.posargs, env=ISOLATED)
+
+
+def proof_steps(plan: dict[str, Any]) -> dict[str, tuple[list[str], list[str]]]:
+    """Return pytest's options and files for each step of the proof; a file belongs to the first that names it."""
+    steps: dict[str, tuple[list[str], list[str]]] = {}
+    taken: set[str] = set()
+    tests = [file for project in PROJECTS for file in project.glob("tests/**/test_*.py")]
+    telling = [file for file in tests if "measured(" in file.read_text("utf-8")]
+    for step in plan["step"]:
+        found = telling if step.get("rest") else [file for glob in step["paths"] for file in ROOT.glob(glob)]
+        files = sorted({file.relative_to(ROOT).as_posix() for file in found} - taken)
+        if files:  # without any, pytest would run everything
+            steps[step["name"]] = (step["options"], files)
+        taken.update(files)
+    return steps
+
+
+def fresh_venv(session: nox.Session, name: str, lock: Path) -> str:
+    """Make an environment beside the session's own, with what a lock holds; return its Python."""
+    venv = Path(session.create_tmp()) / name
+    session.run("python", "-m", "venv", "--clear", str(venv))
+    python = str(venv / ("Scripts" if os.name == "nt" else "bin") / "python")
+    session.run(python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock), external=True)
+    return python
 
 
 def build(session: nox.Session, project: Path, into: Path) -> None:
     """Build the sdist, and the wheel out of that sdist."""
     session.run("python", "-m", "build", "--no-isolation", "--outdir", str(into), str(project), silent=True)
+
+
+def for_every_provider(rules: str) -> str:
+    """Return the rules of the house with what they say of one provider said of each that is there."""
+    packages = [package.name for package in PACKAGES if package.name != "payments_core"]
+    return re.sub(
+        r'"payments_mtn_momo([^"]*)"', lambda found: ", ".join(f'"{name}{found[1]}"' for name in packages), rules
+    )
 
 
 def declared_dependencies() -> list[str]:

@@ -170,6 +170,7 @@ api_user = "{user}"
 api_key = "file:key"
 subscription_key = "file:key"
 max_in_flight = {in_flight}
+reads_per_s = 0
 """
 
 

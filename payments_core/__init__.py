@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from payments_core.hookspecs import hookimpl as hookimpl
     from payments_core.money import Currency as Currency
     from payments_core.money import Money as Money
+    from payments_core.outbox import PayoutEvent as PayoutEvent
     from payments_core.payout import Operation as Operation
     from payments_core.payout import Order as Order
     from payments_core.payout import Payee as Payee
@@ -30,6 +31,7 @@ __all__ = [
     "PaymentsError",
     "Payout",
     "PayoutClient",
+    "PayoutEvent",
     "PayoutStatus",
     "Reason",
     "ReasonCode",
@@ -47,6 +49,7 @@ if not TYPE_CHECKING:  # under `not`, so that a type checker still catches a mis
         "PaymentsError": "errors",
         "Payout": "payout",
         "PayoutClient": "client",
+        "PayoutEvent": "outbox",
         "PayoutStatus": "payout",
         "Reason": "payout",
         "ReasonCode": "payout",

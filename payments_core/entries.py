@@ -6,18 +6,24 @@ row and its outbox event are one commit, and durable before the answer comes bac
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
+from payments_core.arrivals import Arrival, Handled, Handling, InboxCount
 from payments_core.money import Money
-from payments_core.payout import HistoryEntry, Operation, Order, Payee, Payout, PayoutStatus, Reason
+from payments_core.outbox import Outbox
+from payments_core.payout import HistoryEntry, Payee, PayoutStatus
+from payments_core.rates import AskPermit, Hold, Permit, PostEnd, ReadEnd
+from payments_core.rows import Approval, EndedAttempt, Event, Forgot, Gap, Pause, PayoutRow, Query
+from payments_core.tokens import SharedToken, TokenChange
 
 __all__ = [
-    "Event",
+    "AskAccount",
+    "Contradicted",
     "Held",
     "Journal",
     "JournalEntry",
@@ -28,190 +34,23 @@ __all__ = [
     "Noted",
     "Open",
     "Opened",
-    "Pause",
-    "PayoutRow",
-    "Query",
+    "OverRefunded",
+    "PayAgain",
+    "Recall",
+    "Recalled",
     "Stale",
+    "Unapproved",
+    "Unsought",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PayoutRow:
-    """One payout with its current attempt, as stored.
-
-    Args:
-        id: Derived from namespace and key.
-        key: The caller's key, unique in the journal.
-        fingerprint: Of the order; another order under the same key is refused.
-        account: The account's name.
-        operation: Which kind of payment.
-        payee_kind: The payee's kind.
-        payee_value: The payee's address.
-        payee_details: What else the provider needs of the payee.
-        amount: Exact.
-        currency: ISO 4217.
-        note: As the caller wrote it.
-        options: The provider's options.
-        not_before: Not sent earlier.
-        expires_at: Not sent later, while nothing was ambiguous.
-        binding: Where and as whom it is paid, frozen: provider, platform, host, environment, API user, operation,
-            version.
-        references: By name; those we derived and those the provider gave.
-        request: The stored request (JSON, secrets as slots).
-        request_hash: Its SHA-256.
-        status: Where it stands.
-        reason: Why, when there is something to explain.
-        decided_by: Who decided the final state.
-        attempt: Number of the current attempt.
-        tries: Sends of this attempt.
-        refusals: Proven refusals in a row without an ambiguous try: the backoff's step.
-        ambiguous: A try of this attempt may have arrived; set once, never cleared.
-        cleared: The guards have let this attempt pass.
-        adopting: Our first try was called a duplicate: a read must match in everything.
-        refused: A later try's payload was refused although an earlier one was ambiguous.
-        first_sent_at: Before the first byte of the first try that may have arrived; set once, never cleared.
-        sent_at: Before the first byte of the latest try: the poll schedule starts here.
-        absences: "Not found" answers since the latest send.
-        first_absence_at: When the first of them came.
-        fence: Grows with every move.
-        lease_owner: Who is sending.
-        lease_until: When others may take over.
-        next_at: When the payout is due; None when the machine waits for nothing.
-        created_at: When it was accepted.
-        updated_at: When it last moved.
-
-    """
-
-    id: str
-    key: str
-    fingerprint: str
-    account: str
-    operation: Operation
-    payee_kind: str
-    payee_value: str = field(repr=False)
-    payee_details: Mapping[str, str] = field(default_factory=dict, repr=False)
-    amount: Decimal
-    currency: str
-    note: str = field(default="", repr=False)
-    options: Mapping[str, str] = field(default_factory=dict, repr=False)
-    not_before: datetime | None = None
-    expires_at: datetime | None = None
-    binding: Mapping[str, str]
-    references: Mapping[str, str]
-    request: str = field(repr=False)
-    request_hash: str
-    status: PayoutStatus = PayoutStatus.CREATED
-    reason: Reason | None = None
-    decided_by: str = ""
-    attempt: int = 1
-    tries: int = 0
-    refusals: int = 0
-    ambiguous: bool = False
-    cleared: bool = False
-    adopting: bool = False
-    refused: bool = False
-    first_sent_at: datetime | None = None
-    sent_at: datetime | None = None
-    absences: int = 0
-    first_absence_at: datetime | None = None
-    fence: int = 0
-    lease_owner: str = ""
-    lease_until: datetime | None = None
-    next_at: datetime | None = None
-    created_at: datetime
-    updated_at: datetime
-
-    @property
-    def order(self) -> Order:
-        """The intent, as it was given."""
-        return Order(
-            key=self.key,
-            payee=Payee(self.payee_kind, self.payee_value, self.payee_details),
-            amount=Money(self.amount, self.currency),
-            operation=self.operation,
-            note=self.note,
-            options=self.options,
-            not_before=self.not_before,
-            expires_at=self.expires_at,
-        )
-
-    def view(self, history: Sequence[HistoryEntry] = ()) -> Payout:
-        """Return what a caller sees."""
-        return Payout(
-            id=self.id,
-            key=self.key,
-            account=self.account,
-            operation=self.operation,
-            payee=Payee(self.payee_kind, self.payee_value, self.payee_details),
-            amount=Money(self.amount, self.currency),
-            status=self.status,
-            reason=self.reason,
-            references=dict(self.references),
-            attempt=self.attempt,
-            tries=self.tries,
-            may_have_been_sent=self.ambiguous
-            or self.status
-            in {PayoutStatus.SENDING, PayoutStatus.PENDING, PayoutStatus.SUCCEEDED, PayoutStatus.REVERSED},
-            created_at=self.created_at,
-            updated_at=self.updated_at,
-            next_at=self.next_at,
-            history=tuple(history),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What a history row says beside the state.
-
-    Args:
-        name: An :class:`~payments_core.events.EventName`, such as ``payout.pending``.
-        at: When; aware, UTC.
-        evidence: Scrubbed facts the decision rests on.
-
-    """
-
-    name: str
-    at: datetime
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A stop for money requests; reads go on.
-
-    Args:
-        account: The account, or None for all.
-        since: When it was set.
-        why: For a person.
-        by: ``"person"``, or ``"blocked"`` when the provider refused us.
-        probe_at: When one payout may be sent to see whether the block is over; None: only a person lifts it.
-
-    """
-
-    account: str | None
-    since: datetime
-    why: str
-    by: str = "person"
-    probe_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A question whose answer comes later, to a path minted for it.
-
-    Args:
-        token_hash: SHA-256 (hex) of the path's token; the token itself is not stored.
-        asked_at: When it was written, before the question left.
-
-    """
-
-    token_hash: str
-    asked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Write a new payout, unless its key is there already."""
+    """Write a new payout, unless its key is there already.
+
+    A refund is refused (``OverRefunded``) when all refunds of its collection that are not proven to have failed would
+    together be more than was collected, or when an earlier one says that another amount was collected.
+    """
 
     row: PayoutRow
     event: Event
@@ -221,7 +60,13 @@ class Open:
 class Move:
     """Move a payout's row, if it still is as it was read.
 
-    A move to ``SENDING`` is refused (``Held``) while a pause for its account or for all is in force.
+    A move to ``SENDING`` is refused (``Held``) while a pause for its account or for all is in force; that of an attempt
+    which needs an approval and has none (``Unapproved``); and that of a second attempt once anything contradicts the
+    failure of an earlier one (``Contradicted``).
+
+    In a restored journal, a move to ``SENDING``, or to a ``FAILED`` that no read and no person has decided, is refused
+    (``Unsought``) until the provider was asked whether it was paid in what is missing; and nothing is sent (``Held``)
+    while a second payment would not be refused by the provider and nobody has compared its statement.
 
     Args:
         before: The row as read; its fence must still be the stored one.
@@ -229,9 +74,16 @@ class Move:
         event: For the history.
         publish: Whether the outbox gets an event (final states and REVIEW).
         pause: A pause to set in the same commit.
-        lifts: Whether a ``blocked`` pause of the account ends in the same commit: its probe got through.
+        lifts: Whether a pause of the machine's ends in the same commit: its probe got through.
         asks: A query to remember in the same commit.
         answers: ``token_hash`` of a query that this move answers; ``Stale`` if it was answered before.
+        post_end: How the POST ended that this move records.
+        read_end: What the read that this move records says about the rate.
+        needs_approval: Somebody must have approved this attempt of exactly this intent.
+        approves: An approval to record in the same commit.
+        seekable: The provider tells by our reference what became of a payment.
+        refused_since: The provider would refuse a second payment under one reference if the first was sent after this
+            moment; None where it cannot be relied on for that.
 
     """
 
@@ -243,6 +95,12 @@ class Move:
     lifts: bool = False
     asks: Query | None = None
     answers: str | None = None
+    post_end: PostEnd | None = None
+    read_end: ReadEnd | None = None
+    needs_approval: bool = False
+    approves: Approval | None = None
+    seekable: bool = False
+    refused_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +113,66 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class PayAgain:
+    """Begin the next attempt of a payout that failed: the only entry that may, and the only way out of ``FAILED``.
+
+    The attempt that ended is kept in the same commit. Refused when a read has contradicted its failure
+    (``Contradicted``), or when what it would refund is not left any more (``OverRefunded``).
+
+    Args:
+        before: The row as read, ``FAILED``.
+        after: The row wanted: ``CREATED``, one attempt more, nothing of it sent.
+        event: For the history.
+
+    """
+
+    before: PayoutRow
+    after: PayoutRow
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Ask what a row does not tell: earlier attempts and what stands in the history. Writes nothing."""
+
+    payout_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskAccount:
+    """Remember a question about an account itself, before it leaves; what was asked more than a day ago is dropped.
+
+    Args:
+        account: About which.
+        query: Where its answer comes to.
+
+    """
+
+    account: str
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What was asked for.
+
+    Args:
+        attempts: The attempts that ended before the current one, oldest first.
+        contradicted: A read has contradicted an end.
+        was_taken: The provider has said of the current attempt that it has it.
+        approval: Of the current attempt.
+        gap: What the journal lacks since it was restored; None when it is complete.
+
+    """
+
+    attempts: tuple[EndedAttempt, ...] = ()
+    contradicted: bool = False
+    was_taken: bool = False
+    approval: Approval | None = None
+    gap: Gap | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """The payout of the key: new, or the one that was there."""
 
@@ -263,10 +181,33 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class OverRefunded:
+    """There is not that much left to refund; nothing was written.
+
+    Args:
+        refunded: What the other refunds of the collection come to.
+        original_amount: What was collected, as their first one says.
+
+    """
+
+    refunded: Decimal
+    original_amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
-    """The move is durable."""
+    """The move is durable.
+
+    Args:
+        row: As it is now.
+        opened: The circuit that this move has opened.
+        ended: What has ended with it: ``"blocked"``, ``"rate"``, ``"circuit"``.
+
+    """
 
     row: PayoutRow
+    opened: Pause | None = None
+    ended: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,15 +225,30 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Unapproved:
+    """Nobody has approved this attempt; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contradicted:
+    """An earlier attempt may have paid after all; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsought:
+    """The journal was restored, and nobody has asked the provider about this payout since; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
-    """The note is durable."""
+    """The note, or the question, is durable."""
 
 
-JournalEntry = Open | Move | Note
-JournalReply = Opened | Moved | Stale | Held | Noted
+JournalEntry = Open | Move | Note | PayAgain | Recall | AskAccount
+JournalReply = Opened | OverRefunded | Moved | Stale | Held | Unapproved | Unsought | Contradicted | Noted | Recalled
 
 
-class Journal(Protocol):
+class Journal(Outbox, Protocol):
     """The one memory of the house. Every method may raise a ``JournalError``."""
 
     def perform(self, entry: JournalEntry) -> JournalReply:
@@ -301,6 +257,17 @@ class Journal(Protocol):
 
     def submit(self, entry: JournalEntry) -> Future[JournalReply]:
         """Queue one entry; the future ends when it is durable. Cancelling it before it is taken up writes nothing."""
+        ...
+
+    def open_within(self, connection: object, entry: Open) -> Opened:
+        """Write a new payout in a transaction of the caller's, where the journal shares its database.
+
+        It is there exactly if that transaction is committed, and not announced before.
+        """
+        ...
+
+    async def open_within_async(self, connection: object, entry: Open) -> Opened:
+        """Do the same on an asynchronous connection."""
         ...
 
     def get(self, payout_id: str) -> PayoutRow | None:
@@ -315,8 +282,20 @@ class Journal(Protocol):
         """Return the payout an unanswered query asked about."""
         ...
 
+    def known_as(self, name: str) -> tuple[PayoutRow, ...]:
+        """Return the payouts that a provider may call by a name which does not hold our own id."""
+        ...
+
     def history(self, payout_id: str) -> tuple[HistoryEntry, ...]:
         """Return every history row, oldest first."""
+        ...
+
+    def attempts(self, payout_id: str) -> tuple[EndedAttempt, ...]:
+        """Return the attempts that ended before the current one, oldest first."""
+        ...
+
+    def approval(self, payout_id: str, attempt: int) -> Approval | None:
+        """Return who approved an attempt; None when nobody did."""
         ...
 
     def rows(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[PayoutRow]:
@@ -330,8 +309,30 @@ class Journal(Protocol):
         """
         ...
 
-    def next_due(self, *, accounts: Collection[str]) -> datetime | None:
-        """Return when the next payout becomes due, lease and pauses considered as in ``due``; None when none will."""
+    def next_due(self, *, accounts: Collection[str], free_at: datetime | None = None) -> datetime | None:
+        """Return when the next payout becomes due, lease and pauses considered as in ``due``; None when none will.
+
+        With ``free_at``, payouts that somebody holds at that moment are left out.
+        """
+        ...
+
+    def claim(
+        self, at: datetime, *, owner: str, until: datetime, accounts: Collection[str], limit: int
+    ) -> tuple[PayoutRow, ...]:
+        """Take payouts that are due (as in ``due``) and that nobody holds, and hold them until a moment; the oldest.
+
+        At most half of them are due because of a callback, while others are: strangers can make callbacks. A claim
+        spares workers the same work and nothing more: anybody may still move the payout by its fence, and a claim ends
+        by itself.
+        """
+        ...
+
+    def renew(self, owner: str, payout_ids: Collection[str], until: datetime) -> frozenset[str]:
+        """Hold payouts for longer; return those that are still the owner's."""
+        ...
+
+    def release(self, owner: str, payout_ids: Collection[str]) -> None:
+        """Let go of payouts, so that others may claim them when they are due; another's are left alone."""
         ...
 
     def counts(self) -> Mapping[PayoutStatus, int]:
@@ -342,12 +343,85 @@ class Journal(Protocol):
         """Return the pauses in force."""
         ...
 
+    def gap(self) -> Gap | None:
+        """Return what the journal lacks since it was restored; None when it is complete."""
+        ...
+
     def set_pause(self, pause: Pause) -> None:
         """Write a pause; one in force for the same account is replaced."""
         ...
 
     def lift_pause(self, account: str | None) -> bool:
         """End the pause of an account (or the one for all) and wake what waited for it; say whether there was one."""
+        ...
+
+    def permit(self, asked: AskPermit) -> Future[Permit]:
+        """Reserve the next moment at which an account may be used, by the journal's clock, for all processes."""
+        ...
+
+    def token(self, change: TokenChange) -> Future[SharedToken]:
+        """Ask for a token that all processes share, or keep the one that was fetched; what there is now."""
+        ...
+
+    def holds(self) -> tuple[Hold, ...]:
+        """Return the penalties in force on reads."""
+        ...
+
+    def receive(self, arrival: Arrival) -> Future[None]:
+        """Queue a callback for the inbox; the future ends when it is durable."""
+        ...
+
+    def unhandled(self, *, accounts: Collection[str], after: int = 0, limit: int) -> tuple[Arrival, ...]:
+        """Return what nobody has handled yet of these accounts, by number, from after a number."""
+        ...
+
+    def handle(self, handling: Handling) -> Handled | None:
+        """Close a callback and make its payout's next read due if asked; None when somebody else has closed it.
+
+        A payout that waits to be sent is left alone. Between two reads that callbacks ask for lie 5 s.
+        """
+        ...
+
+    def asked(self, token_hash: str) -> tuple[str, bool] | None:
+        """Return the account of a question that was asked, and whether it is still open; None when nobody asked it."""
+        ...
+
+    def account_answer(self, token_hash: str) -> str | None:
+        """Return the answer to a question about an account, as it was kept; None as long as there is none."""
+        ...
+
+    def inbox_counts(self) -> tuple[InboxCount, ...]:
+        """Return how many callbacks had which outcome."""
+        ...
+
+    def callback_secret(self) -> str:
+        """Return the secret that the accounts' paths are made of; made once, and kept as long as the journal."""
+        ...
+
+    def of_payee(self, payee: Payee) -> tuple[str, ...]:
+        """Return the ids of a payee's payouts, the forgotten ones too."""
+        ...
+
+    def ended_before(self, moment: datetime, *, after: int = 0, limit: int) -> tuple[tuple[str, int], ...]:
+        """Return ids and numbers of unforgotten payouts that moved last before a moment, and have come to an end."""
+        ...
+
+    def forget(
+        self, payout_ids: Collection[str], *, at: datetime, who: str, why: str, all_or_none: bool, rehearse: bool
+    ) -> Forgot:
+        """Take the payee out of payouts that have come to an end, or say only of which; of all of them or of none."""
+        ...
+
+    def wipe(self) -> bool:
+        """Wipe what was taken out from where it stood; say whether it is gone: never where a server does that."""
+        ...
+
+    def trim(self, before: datetime, *, limit: int) -> int:
+        """Remove callbacks that were handled before a moment; return how many."""
+        ...
+
+    def prove_writable(self) -> None:
+        """Write something and see it durable."""
         ...
 
     def close(self) -> None:

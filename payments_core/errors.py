@@ -11,14 +11,22 @@
     ├── InvalidPayout              what the caller asked for cannot be sent as it stands; nothing was recorded
     │   ├── InvalidAmount
     │   ├── InvalidPayee
-    │   └── InvalidCurrency
+    │   ├── InvalidCurrency
+    │   ├── OverRefund             the refunds of one collection would be more than was collected
+    │   └── NoRoute                no route says from which account to pay, or it hangs on what is not known
     ├── KeyReused                  the key belongs to another intent; nothing was changed
     ├── UnknownPayout              no payout has this id or key
+    ├── UnknownEvent               no event has this id
+    ├── DecisionRefused            what a person decided about a payout is not safe, or not yet; nothing was changed
     ├── JournalError               the journal cannot be read or written
     │   ├── JournalLocked          another program holds it
     │   ├── JournalTooNew          written by a newer version of this library
     │   ├── NamespaceChanged       configuration and journal disagree about the installation
+    │   ├── JournalIsBackup        it is a backup: it may lack payments that were made after it
+    │   ├── JournalSealed          it was moved elsewhere, or is a copy that was not finished
     │   └── JournalClosed          closed, or used in a forked process
+    ├── NotOffered                 the account's provider cannot do this
+    ├── NotAnswered                the provider did not answer a question; nothing was changed
     ├── PayoutInterrupted          a failure after the payout was recorded; carries id, key, may_have_been_sent
     └── ProviderBug                a provider broke its contract
 
@@ -29,19 +37,27 @@ exception. No message carries a secret or a complete payee.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 __all__ = [
+    "DecisionRefused",
     "InvalidAmount",
     "InvalidCurrency",
     "InvalidPayee",
     "InvalidPayout",
     "JournalClosed",
     "JournalError",
+    "JournalIsBackup",
     "JournalLocked",
+    "JournalSealed",
     "JournalTooNew",
     "KeyReused",
     "NamespaceChanged",
+    "NoRoute",
+    "NotAnswered",
+    "NotOffered",
+    "OverRefund",
     "PaymentsError",
     "PayoutInterrupted",
     "PluginError",
@@ -50,6 +66,7 @@ __all__ = [
     "SecretMissing",
     "SettingsError",
     "UnknownAccount",
+    "UnknownEvent",
     "UnknownPayout",
 ]
 
@@ -135,6 +152,18 @@ class InvalidCurrency(InvalidPayout):
     code = "invalid_currency"
 
 
+class OverRefund(InvalidPayout):
+    """The refunds of one collection would together be more than was collected; nothing was recorded or sent."""
+
+    code = "over_refund"
+
+
+class NoRoute(InvalidPayout):
+    """No route says from which account to pay, or it hangs on what is not known; nothing was recorded or sent."""
+
+    code = "no_route"
+
+
 class KeyReused(PaymentsError):
     """The key already stands for another intent; the recorded payout is untouched."""
 
@@ -145,6 +174,29 @@ class UnknownPayout(PaymentsError):
     """No payout has this id or key."""
 
     code = "unknown_payout"
+
+
+class UnknownEvent(PaymentsError):
+    """No event has this id."""
+
+    code = "unknown_event"
+
+
+class DecisionRefused(PaymentsError):
+    """What a person decided about a payout is not safe, or not yet; what the provider said meanwhile is recorded.
+
+    Args:
+        message: Why, in one sentence.
+        hint: What to do next.
+        again_at: When it may be tried again; None when time alone changes nothing.
+
+    """
+
+    code = "decision_refused"
+
+    def __init__(self, message: str, *, hint: str = "", again_at: datetime | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.again_at = again_at
 
 
 class JournalError(PaymentsError):
@@ -171,10 +223,48 @@ class NamespaceChanged(JournalError):
     code = "namespace_changed"
 
 
+class JournalIsBackup(JournalError):
+    """The journal is a backup, or a copy on another server: it may lack payments that were made after it."""
+
+    code = "journal_is_backup"
+
+
+class JournalSealed(JournalError):
+    """The journal was moved elsewhere, or is a copy that was not finished: nothing is paid with it."""
+
+    code = "journal_sealed"
+
+
 class JournalClosed(JournalError):
     """The journal was closed, or is used in a process forked from the one that opened it."""
 
     code = "journal_closed"
+
+
+class NotOffered(PaymentsError):
+    """The account's provider cannot do what was asked; nothing was sent."""
+
+    code = "not_offered"
+
+
+class NotAnswered(PaymentsError):
+    """The provider did not answer a question about an account or a payee; no money was asked to move.
+
+    Args:
+        message: What happened.
+        hint: What to do next.
+        reason: Why, as text and no ``Reason``: the value of a :class:`~payments_core.payout.ReasonCode`, such as
+            ``"credentials"``. The provider's own words stand in the message. Empty when no answer came.
+        retry_after_s: When asking again is worth it, in seconds; None when it is not known.
+
+    """
+
+    code = "not_answered"
+
+    def __init__(self, message: str, *, hint: str = "", reason: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 class PayoutInterrupted(PaymentsError):

@@ -13,11 +13,14 @@ class EventName(StrEnum):
     PAYOUT_CREATED = "payout.created"
     PAYOUT_WAITING = "payout.waiting"
     PAYOUT_HELD = "payout.held"
+    PAYOUT_NEEDS_APPROVAL = "payout.needs_approval"
+    PAYOUT_APPROVED = "payout.approved"
     PAYOUT_REBOUND = "payout.rebound"
     PAYOUT_SENDING = "payout.sending"
     PAYOUT_PENDING = "payout.pending"
     PAYOUT_UNKNOWN = "payout.unknown"
     PAYOUT_DUPLICATE = "payout.duplicate"
+    PAYOUT_SOUGHT = "payout.sought"
     PAYOUT_ADOPTED = "payout.adopted"
     PAYOUT_LEASE_LAPSED = "payout.lease_lapsed"
     PAYOUT_READ = "payout.read"
@@ -30,14 +33,36 @@ class EventName(StrEnum):
     PAYOUT_SUCCEEDED = "payout.succeeded"
     PAYOUT_FAILED = "payout.failed"
     PAYOUT_REVIEW = "payout.review"
+    PAYOUT_RESOLVED = "payout.resolved"
+    PAYOUT_REOPENED = "payout.reopened"
+    PAYOUT_PAID_AGAIN = "payout.paid_again"
+    PAYOUT_FORGOTTEN = "payout.forgotten"
+    CALLBACK_RECEIVED = "callback.received"
+    CALLBACK_HEARD = "callback.heard"
+    CALLBACK_IGNORED = "callback.ignored"
+    CALLBACK_REFUSED = "callback.refused"
+    CALLBACK_FAILED = "callback.failed"
+    BALANCE_HEARD = "balance.heard"
     ACCOUNT_PAUSED = "account.paused"
     ACCOUNT_UNPAUSED = "account.unpaused"
+    CIRCUIT_OPENED = "circuit.opened"
+    CIRCUIT_CLOSED = "circuit.closed"
+    RATE_PENALTY = "rate.penalty"
+    RATE_CLEARED = "rate.cleared"
+    RATE_EXHAUSTED = "rate.exhausted"
     CREDENTIAL_OBTAINED = "credential.obtained"
     CREDENTIAL_REFUSED = "credential.refused"
     CREDENTIAL_UNAVAILABLE = "credential.unavailable"
     HTTP_ANSWERED = "http.answered"
     HTTP_UNANSWERED = "http.unanswered"
     HTTP_REPEATED = "http.repeated"
+    WEBHOOK_DELIVERED = "webhook.delivered"
+    WEBHOOK_FAILED = "webhook.failed"
+    WEBHOOK_GIVEN_UP = "webhook.given_up"
+    WORKER_STARTED = "worker.started"
+    WORKER_DRAINING = "worker.draining"
+    WORKER_STOPPED = "worker.stopped"
+    WORKER_TROUBLE = "worker.trouble"
     HOOK_FAILED = "payments.hook_failed"
     PROVIDER_BUG = "payments.provider_bug"
 
@@ -46,11 +71,14 @@ _MEANING = {
     EventName.PAYOUT_CREATED: "The payout is written under its key; nothing was sent.",
     EventName.PAYOUT_WAITING: "It was proven not sent, or may not be sent yet; it will be sent later.",
     EventName.PAYOUT_HELD: "A pause forbids sending; it leaves when the pause ends.",
+    EventName.PAYOUT_NEEDS_APPROVAL: "Nothing was sent: somebody has to approve it first.",
+    EventName.PAYOUT_APPROVED: "A person approved the attempt; it may be sent.",
     EventName.PAYOUT_REBOUND: "An untried payout was made ready again because its account now pays elsewhere.",
     EventName.PAYOUT_SENDING: "Written before the first byte of a try.",
     EventName.PAYOUT_PENDING: "The provider has it and has not finished.",
     EventName.PAYOUT_UNKNOWN: "It may have arrived; the provider will be asked.",
     EventName.PAYOUT_DUPLICATE: "The provider already has our reference; the provider will be asked now.",
+    EventName.PAYOUT_SOUGHT: "The journal was restored: the provider is asked whether it was paid in what is missing.",
     EventName.PAYOUT_ADOPTED: "A payment found under our reference agrees in everything and is ours.",
     EventName.PAYOUT_LEASE_LAPSED: "Whoever was sending did not come back; it may have arrived.",
     EventName.PAYOUT_READ: "The provider was asked and said nothing new.",
@@ -63,14 +91,36 @@ _MEANING = {
     EventName.PAYOUT_SUCCEEDED: "The money is there.",
     EventName.PAYOUT_FAILED: "No money moved, and none will under this attempt.",
     EventName.PAYOUT_REVIEW: "The machine has stopped; a read or a person decides.",
+    EventName.PAYOUT_RESOLVED: "A person decided what became of it, after the provider was asked.",
+    EventName.PAYOUT_REOPENED: "A person gave it back to the machine.",
+    EventName.PAYOUT_PAID_AGAIN: "A person began a further attempt; every earlier one is proven to have failed.",
+    EventName.PAYOUT_FORGOTTEN: "Nothing in the journal tells any more who was paid; hashes, amounts and ends stay.",
+    EventName.CALLBACK_RECEIVED: "Something came to an account's path and is kept; nothing of it is believed.",
+    EventName.CALLBACK_HEARD: "A callback is about this payout: its next read is due sooner.",
+    EventName.CALLBACK_IGNORED: "A callback was looked at and asks for nothing (`why`).",
+    EventName.CALLBACK_REFUSED: "What came to an account's path was no callback, too big or too slow; it was not kept.",
+    EventName.CALLBACK_FAILED: "A callback could not be kept, or those that are kept could not be handled just now.",
+    EventName.BALANCE_HEARD: "What an account holds was told to the path minted for the question.",
     EventName.ACCOUNT_PAUSED: "Payments from the account, or from all, are stopped; reads go on.",
     EventName.ACCOUNT_UNPAUSED: "Payments may go on.",
+    EventName.CIRCUIT_OPENED: "Payment after payment ended without a clear answer: payments stop, reads go on.",
+    EventName.CIRCUIT_CLOSED: "A payment had a clear answer: payments go on.",
+    EventName.RATE_PENALTY: "The provider says that we ask too often: every process of the account waits.",
+    EventName.RATE_CLEARED: "The provider answers again: the penalty is forgotten.",
+    EventName.RATE_EXHAUSTED: "No permit was free soon enough; what waited for it is tried later.",
     EventName.CREDENTIAL_OBTAINED: "A token was fetched.",
     EventName.CREDENTIAL_REFUSED: "The provider would not give us a token: something is wrong with us.",
     EventName.CREDENTIAL_UNAVAILABLE: "No token could be fetched: the provider was not reached or did not answer.",
     EventName.HTTP_ANSWERED: "A request was answered (operation, status, milliseconds; never the address).",
     EventName.HTTP_UNANSWERED: "A request ended without an answer.",
     EventName.HTTP_REPEATED: "A harmless request is repeated.",
+    EventName.WEBHOOK_DELIVERED: "A receiver has accepted an event.",
+    EventName.WEBHOOK_FAILED: "A receiver has not accepted an event; it is sent again later (`next_at`).",
+    EventName.WEBHOOK_GIVEN_UP: "A receiver has not accepted an event for so long that only a person sends it again.",
+    EventName.WORKER_STARTED: "A worker has begun to take payouts.",
+    EventName.WORKER_DRAINING: "A worker was told to stop: it takes nothing new and finishes what is in flight.",
+    EventName.WORKER_STOPPED: "A worker has ended (steps, trouble, payouts it left in flight).",
+    EventName.WORKER_TROUBLE: "A worker could not work on a payout, or could not use the journal; it goes on.",
     EventName.HOOK_FAILED: "A plugin's observer raised; money and other observers went on.",
     EventName.PROVIDER_BUG: "A provider broke its contract; the payout counts as unknown if it may have been sent.",
 }

@@ -7,12 +7,14 @@ from the journal.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias, TypeVar
 
 from payments_core.entries import (
+    AskAccount,
+    Contradicted,
     Held,
     JournalEntry,
     JournalReply,
@@ -22,11 +24,17 @@ from payments_core.entries import (
     Noted,
     Open,
     Opened,
-    PayoutRow,
+    OverRefunded,
+    PayAgain,
+    Recall,
+    Recalled,
     Stale,
+    Unapproved,
+    Unsought,
 )
 from payments_core.errors import ProviderBug
-from payments_core.payout import Reason
+from payments_core.payout import Operation, Reason
+from payments_core.rows import PayoutRow
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 
 __all__ = [
@@ -36,15 +44,21 @@ __all__ = [
     "Flow",
     "Go",
     "Leave",
+    "NeedsApproval",
     "NotNow",
+    "ReadAs",
     "Refused",
     "Reply",
     "arun",
+    "ask_account",
     "ask_leave",
     "exchange",
     "move",
     "note",
     "open_payout",
+    "pay_again",
+    "read_as",
+    "recall",
     "run",
 ]
 
@@ -62,9 +76,48 @@ class AskLeave:
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
-    """It may be sent, at this moment."""
+class ReadAs:
+    """Read with another identity of the account: what an earlier attempt was paid as.
 
+    Args:
+        account: The account's name.
+        operation: Of the payout.
+        binding: Tells which identity.
+        request: Moves no money.
+
+    """
+
+    account: str
+    operation: Operation
+    binding: Mapping[str, str]
+    request: HttpRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """It may be sent, at this moment.
+
+    Args:
+        at: When.
+        needs_approval: Only with an approval: the journal looks once more in the commit before the first byte.
+
+    """
+
+    at: datetime
+    needs_approval: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsApproval:
+    """Not before somebody has approved it.
+
+    Args:
+        why: In words.
+        at: When.
+
+    """
+
+    why: str
     at: datetime
 
 
@@ -91,6 +144,7 @@ class NotNow:
         at: When.
         after_s: The shortest wait before it is tried again, in seconds; None for the account's own.
         by_guard: A guard could not be asked; in every other case the guards had let it pass.
+        by_rate: No permit is free soon enough: nothing was tried, and nothing is wrong.
 
     """
 
@@ -98,6 +152,7 @@ class NotNow:
     at: datetime
     after_s: float | None = None
     by_guard: bool = False
+    by_rate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +173,8 @@ class Blocked:
     at: datetime | None = None
 
 
-Leave: TypeAlias = Go | Refused | NotNow | Blocked
-Command: TypeAlias = HttpRequest | JournalEntry | AskLeave
+Leave: TypeAlias = Go | Refused | NeedsApproval | NotNow | Blocked
+Command: TypeAlias = HttpRequest | JournalEntry | AskLeave | ReadAs
 Reply: TypeAlias = HttpResponse | JournalReply | Leave
 Flow: TypeAlias = Generator[Command, Reply, T]
 
@@ -138,19 +193,44 @@ def exchange(request: HttpRequest) -> Flow[HttpResponse]:
     return reply
 
 
-def open_payout(entry: Open) -> Flow[Opened]:
+def open_payout(entry: Open) -> Flow[Opened | OverRefunded]:
     """Ask the journal for a payout's row under its key."""
     reply = yield entry
-    if not isinstance(reply, Opened):
+    if not isinstance(reply, Opened | OverRefunded):
         raise _wrong(entry, reply)
     return reply
 
 
-def move(entry: Move) -> Flow[Moved | Stale | Held]:
+def move(entry: Move) -> Flow[Moved | Stale | Held | Unapproved | Unsought | Contradicted]:
     """Ask the journal to move a row."""
     reply = yield entry
-    if not isinstance(reply, Moved | Stale | Held):
+    if not isinstance(reply, Moved | Stale | Held | Unapproved | Unsought | Contradicted):
         raise _wrong(entry, reply)
+    return reply
+
+
+def pay_again(entry: PayAgain) -> Flow[Moved | Stale | Contradicted | OverRefunded]:
+    """Ask the journal to begin a payout's next attempt."""
+    reply = yield entry
+    if not isinstance(reply, Moved | Stale | Contradicted | OverRefunded):
+        raise _wrong(entry, reply)
+    return reply
+
+
+def recall(payout_id: str) -> Flow[Recalled]:
+    """Ask the journal for what a row does not tell."""
+    entry = Recall(payout_id)
+    reply = yield entry
+    if not isinstance(reply, Recalled):
+        raise _wrong(entry, reply)
+    return reply
+
+
+def read_as(command: ReadAs) -> Flow[HttpResponse]:
+    """Ask for one read with another identity; raises as ``exchange``."""
+    reply = yield command
+    if not isinstance(reply, HttpResponse):
+        raise _wrong(command, reply)
     return reply
 
 
@@ -162,11 +242,19 @@ def note(entry: Note) -> Flow[Noted]:
     return reply
 
 
+def ask_account(entry: AskAccount) -> Flow[Noted]:
+    """Ask the journal to remember a question about an account."""
+    reply = yield entry
+    if not isinstance(reply, Noted):
+        raise _wrong(entry, reply)
+    return reply
+
+
 def ask_leave(row: PayoutRow) -> Flow[Leave]:
     """Ask whether the payout may be sent now."""
     command = AskLeave(row)
     reply = yield command
-    if not isinstance(reply, Go | Refused | NotNow | Blocked):
+    if not isinstance(reply, Go | Refused | NeedsApproval | NotNow | Blocked):
         raise _wrong(command, reply)
     return reply
 

@@ -14,9 +14,9 @@ import pluggy
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from payments_core.entries import Event
     from payments_core.payout import Order, Payout
     from payments_core.provider import ProviderSpec
+    from payments_core.rows import Event
 
 __all__ = ["GROUP", "PREFIX", "hookimpl", "hookspec"]
 
@@ -40,7 +40,8 @@ def payments_providers() -> Sequence[ProviderSpec]:
 def payments_choose_account(order: Order, accounts: Sequence[str]) -> str | None:
     """Return the account to pay an order from, or None to leave it to the next plugin.
 
-    Called only when the caller named no account, before anything is recorded. May raise: nothing is recorded then.
+    Called only when the caller named no account, before anything is recorded. When no plugin decides, the routes of the
+    configuration do. May raise: nothing is recorded then.
 
     Args:
         order: What is to be paid.
@@ -57,7 +58,7 @@ def payments_resolve_secret(reference: str) -> SecretStr | None:
     Called at start, once a secret. May raise: the client refuses to start.
 
     Args:
-        reference: What stands in the configuration, such as ``vault:payments/mtn``; ``env:`` and ``file:`` are ours.
+        reference: What stands in the configuration, such as ``vault:payments/key``; ``env:`` and ``file:`` are ours.
 
     """
     raise NotImplementedError
@@ -79,12 +80,27 @@ def payments_before_submit(payout: Payout) -> str | None:
 
 
 @hookspec
+def payments_needs_approval(payout: Payout) -> str | None:
+    """Return why somebody has to approve this payout before it is sent, or None.
+
+    Called before each attempt's guards, until they have let it pass; may block for at most ``guard_timeout_s``. With a
+    reason the payout waits (``needs_approval``) until ``payouts approve``. An exception or a time-out fails closed: the
+    payout waits and the hook is asked again later.
+
+    Args:
+        payout: What is about to be sent.
+
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def payments_payout_changed(payout: Payout, event: Event) -> None:
     """Hear of a recorded change.
 
     Called after each commit, in the paying process; keep it short. May raise: it is logged as
-    ``payments.hook_failed`` and stops neither the money nor the other observers. For delivery that survives a crash
-    read the outbox instead.
+    ``payments.hook_failed`` and stops neither the money nor the other observers. For what must survive a crash
+    there is ``client.events()``.
 
     Args:
         payout: As it stands after the change.

@@ -15,9 +15,9 @@ from typing import IO, Any, Literal
 
 import structlog
 
-from payments_core.entries import PayoutRow
 from payments_core.events import EventName
 from payments_core.masking import mask_key, scrub
+from payments_core.rows import PayoutRow
 
 __all__ = ["configure", "log", "log_payout"]
 
@@ -63,9 +63,15 @@ _LEVELS = {
     EventName.PAYOUT_BLOCKED: logging.WARNING,
     EventName.PAYOUT_LATE_ANSWER: logging.WARNING,
     EventName.PAYOUT_ADOPTED: logging.WARNING,
+    EventName.CALLBACK_FAILED: logging.ERROR,
     EventName.ACCOUNT_PAUSED: logging.WARNING,
+    EventName.CIRCUIT_OPENED: logging.WARNING,
+    EventName.RATE_PENALTY: logging.WARNING,
     EventName.CREDENTIAL_REFUSED: logging.WARNING,
     EventName.CREDENTIAL_UNAVAILABLE: logging.WARNING,
+    EventName.WEBHOOK_FAILED: logging.WARNING,
+    EventName.WEBHOOK_GIVEN_UP: logging.ERROR,
+    EventName.WORKER_TROUBLE: logging.WARNING,
     EventName.HOOK_FAILED: logging.ERROR,
     EventName.PROVIDER_BUG: logging.ERROR,
     EventName.HTTP_ANSWERED: logging.DEBUG,

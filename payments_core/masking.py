@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["mask_key", "mask_number", "scrub"]
+__all__ = ["mask_in", "mask_key", "mask_number", "scrub"]
 
 # Seven digits or more in a row, spaces, dots and dashes allowed inside: a phone number, an account, a card.
 _LONG_NUMBER = re.compile(r"\+?\d(?:[ .-]?\d){6,}")
+_LEAST_DIGITS = 7
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 _JWT = re.compile(r"\beyJ[\w-]{10,}(?:\.[\w-]+)*")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+")
@@ -33,6 +34,20 @@ def mask_key(key: str) -> str:
     if len(key) < 12:
         return f"{key[:1]}…{key[-2:]}" if len(key) > 4 else "…"
     return f"{key[:3]}…{key[-4:]}"
+
+
+def mask_in(text: str, number: str) -> str:
+    """Mask a payee's address wherever it stands in a text, a phone number also in its local form.
+
+    >>> mask_in("salary/+256 772 123456/11", "256772123456")
+    'salary/+25*********456/11'
+    """
+    digits = re.sub(r"\D", "", number)
+    if len(digits) < _LEAST_DIGITS:
+        return text.replace(number, mask_number(number)) if number else text
+    # The last seven digits are those that every form of a number has.
+    inside = "[ .-]?".join(digits[-_LEAST_DIGITS:])
+    return re.sub(rf"\+?(?:\d[ .-]?)*{inside}", lambda match: mask_number(match[0]), text)
 
 
 def scrub(text: str, *, limit: int = 300) -> str:

@@ -31,7 +31,9 @@ class Currency(str):
     def __new__(cls, code: str) -> Currency:
         """Check the code's form."""
         if not _CODE.fullmatch(code):
-            raise InvalidCurrency(f"{code!r} is not a currency.", hint="Write the ISO 4217 code, such as UGX or EUR.")
+            raise InvalidCurrency(
+                f"{_quoted(code)} is not a currency.", hint="Write the ISO 4217 code, such as UGX or EUR."
+            )
         return super().__new__(cls, code)
 
 
@@ -72,6 +74,11 @@ class Money:
         return f"{self.text} {self.currency}"
 
 
+def _quoted(text: str) -> str:
+    """Return what was written, unless it could be a telephone number in the wrong place."""
+    return "What was given" if sum(map(str.isdigit, text)) > 6 else repr(text[:40])
+
+
 def _exact(amount: object) -> Decimal:
     if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str):
         raise InvalidAmount(
@@ -80,9 +87,12 @@ def _exact(amount: object) -> Decimal:
         )
     # The plain form refuses exponents, signs, separators, NaN and anything too long to be real money.
     text = amount if isinstance(amount, str) else _written(Decimal(amount))
+    if not text:
+        raise InvalidAmount("The amount is empty.", hint="Write plain digits, such as 25000 or 12.50.")
     if not _PLAIN.fullmatch(text):
         raise InvalidAmount(
-            f"{text[:40]!r} is not a positive amount.", hint="Write plain digits, such as 25000 or 12.50."
+            f"{_quoted(text)} is not a positive amount.",
+            hint="Write plain digits, such as 25000 or 12.50, and the currency apart from them.",
         )
     value = Decimal(text)
     if value <= 0:

@@ -16,6 +16,7 @@ from payments_core.masking import mask_number
 from payments_core.money import Money
 
 __all__ = [
+    "FORGOTTEN",
     "HistoryEntry",
     "Operation",
     "Order",
@@ -26,6 +27,8 @@ __all__ = [
     "ReasonCode",
 ]
 
+FORGOTTEN = "forgotten:"  # stands before the hash that takes a forgotten payee's place
+_HASHED = re.compile(FORGOTTEN + "[0-9a-f]{32}")
 _SLOT_MARK = "{{slot:"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -91,6 +94,9 @@ class ReasonCode(StrEnum):
     NEVER_APPEARED = "never_appeared"
     NO_FINAL_ANSWER = "no_final_answer"
     DUPLICATE_OF_ANOTHER = "duplicate_of_another"
+    EARLIER_ATTEMPT_PAID = "earlier_attempt_paid"
+    LATER_ATTEMPT = "later_attempt"
+    NEEDS_APPROVAL = "needs_approval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +126,10 @@ class Payee:
     """Who receives the money.
 
     Args:
-        kind: ``"msisdn"``, ``"email"``, ``"party_code"``, or another kind a provider declares.
+        kind: ``"msisdn"``, ``"email"``, ``"party_code"``, ``"collection"`` (whoever paid it), or another kind a
+            provider declares.
         value: The address, normalised (an msisdn: country code and number, digits only).
-        details: What some providers need beside it, such as ``{"operator": "mtn"}``.
+        details: What some providers need beside it, such as ``{"operator": "…"}``.
 
     """
 
@@ -131,32 +138,53 @@ class Payee:
     details: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def msisdn(cls, number: str) -> Self:
+    def msisdn(cls, number: str, *, operator: str = "") -> Self:
         """Return the payee with this international telephone number.
 
         Args:
             number: ``+256 772 123 456`` or ``256772123456``: country code first; spaces, dots and dashes are dropped.
+            operator: Whose customer the payee is, where that is known; routes go by it.
 
         Raises:
             InvalidPayee: Letters, a national number, or a length no telephone number has (8 to 15 digits, E.164).
 
         """
         digits = re.sub(r"[\s.-]", "", number)
+        if not digits:
+            raise InvalidPayee("The payee's number is empty.", hint=_WRITE_NUMBER)
         digits = digits[1:] if digits.startswith("+") else digits.removeprefix("00")
         if not digits.isascii() or not digits.isdigit():
             raise InvalidPayee("The payee's number holds something else than digits.", hint=_WRITE_NUMBER)
         if digits.startswith("0"):
             raise InvalidPayee("The payee's number has no country code.", hint=_WRITE_NUMBER)
         if not 8 <= len(digits) <= 15:
+            count = f"{len(digits)} digit{'' if len(digits) == 1 else 's'}"
+            raise InvalidPayee(f"The payee's number has {count}; 8 to 15 are possible.", hint=_WRITE_NUMBER)
+        return cls("msisdn", digits, {"operator": operator} if operator else {})
+
+    @classmethod
+    def payer_of(cls, collection: str) -> Self:
+        """Return whoever paid a collection: the payee of its refund.
+
+        Args:
+            collection: The reference under which the money was collected, as its provider knows it.
+
+        Raises:
+            InvalidPayee: It is empty, longer than 200 characters, or holds blanks or characters other than ASCII.
+
+        """
+        if not 1 <= len(collection) <= 200 or not re.fullmatch(r"[!-~]+", collection):
             raise InvalidPayee(
-                f"The payee's number has {len(digits)} digits; 8 to 15 are possible.", hint=_WRITE_NUMBER
+                "The collection's reference is empty, longer than 200 characters, or holds blanks or other than ASCII.",
+                hint="Give the reference under which the money was collected.",
             )
-        return cls("msisdn", digits)
+        return cls("collection", collection)
 
     @property
     def masked(self) -> str:
-        """The address with its middle hidden."""
-        return mask_number(self.value)
+        """The address with its middle hidden; a collection's reference is nobody's, nor is a forgotten one's hash."""
+        is_nobodys = self.kind == "collection" or _HASHED.fullmatch(self.value)
+        return self.value if is_nobodys else mask_number(self.value)
 
     def __repr__(self) -> str:
         """Show the kind and the masked address only."""
@@ -178,9 +206,11 @@ class Order:
         amount: How much.
         operation: Which kind of payment.
         note: Text for the payee's and the payer's history.
-        options: Options of the provider, by its own names.
+        options: Options of the provider, by its own names. The core knows none of them: the account's provider refuses
+            what it does not have, before anything is recorded.
         not_before: Not sent earlier than this; aware.
         expires_at: Not sent later than this; aware.
+        original_amount: Of a refund: what was collected. All refunds of one collection together stay within it.
 
     Raises:
         InvalidPayout: A key, note, time or option that cannot be used.
@@ -195,6 +225,7 @@ class Order:
     options: Mapping[str, str] = field(default_factory=dict)
     not_before: datetime | None = None
     expires_at: datetime | None = None
+    original_amount: Money | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could not be stored or told apart later."""
@@ -208,12 +239,15 @@ class Order:
             )
         if not 1 <= len(self.key) <= 200 or not self.key.isprintable() or self.key != self.key.strip():
             raise InvalidPayout(
-                "The key is empty, longer than 200 characters, or holds blanks at its ends or control characters.",
+                "The key is longer than 200 characters, or holds blanks at its ends or control characters."
+                if self.key
+                else "The key is empty.",
                 hint="Use a business key that never changes for this payment, such as salary-2026-11/0042.",
             )
         for moment in (self.not_before, self.expires_at):
             if moment is not None and moment.tzinfo is None:
                 raise InvalidPayout("not_before and expires_at need a time zone.", hint="Use datetime.now(UTC).")
+        self._check_refund()
         # A slot mark is where a secret goes: caller's text must never become one.
         texts = (self.key, self.note, self.payee.value, *_texts(self.payee.details), *_texts(self.options))
         if any(_SLOT_MARK in text for text in texts):
@@ -221,16 +255,37 @@ class Order:
         if any(_SURROGATE.search(text) for text in texts):
             raise InvalidPayout("A note, payee or option holds half of a character and cannot be written down.")
 
+    def _check_refund(self) -> None:
+        is_refund, original = self.operation is Operation.REFUND, self.original_amount
+        if is_refund != (self.payee.kind == "collection") or is_refund != (original is not None):
+            raise InvalidPayout(
+                "A refund, and nothing else, goes to the payer of a collection and says what was collected.",
+                hint="Refund with payee=Payee.payer_of(reference) and original_amount=Money(…), or with refund(…).",
+            )
+        if original is None:
+            return
+        if not isinstance(original, Money):
+            raise InvalidAmount(
+                f"The original amount cannot be a {type(original).__name__}.", hint='Make it: Money("5", "EUR").'
+            )
+        if original.currency != self.amount.currency or original.amount < self.amount.amount:
+            raise InvalidAmount(
+                f"{self.amount} cannot be refunded of {original}.",
+                hint="A refund is in the currency of what was collected, and at most as much.",
+            )
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 over everything that makes it this payment and no other; the key is not part of it."""
-        told = {
+        told: dict[str, Any] = {
             "payee": [self.payee.kind, self.payee.value, sorted(self.payee.details.items())],
             "amount": [self.amount.text, str(self.amount.currency)],
             "operation": str(self.operation),
             "note": self.note,
             "options": sorted(self.options.items()),
         }
+        if self.original_amount is not None:  # only then: fingerprints are compared with those of earlier versions
+            told["original_amount"] = self.original_amount.text
         return hashlib.sha256(json.dumps(told, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -285,6 +340,7 @@ class Payout:
         updated_at: When it last changed.
         next_at: When the machine will look at it again; None when it will not.
         history: Every change, oldest first.
+        original_amount: Of a refund: what was collected.
 
     """
 
@@ -304,6 +360,7 @@ class Payout:
     updated_at: datetime
     next_at: datetime | None = None
     history: tuple[HistoryEntry, ...] = ()
+    original_amount: Money | None = None
 
     @property
     def is_final(self) -> bool:

@@ -6,6 +6,7 @@ manager is made and passed in, never a global, and listing what is installed imp
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,9 +26,9 @@ from payments_core.masking import scrub
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from payments_core.entries import Event
     from payments_core.payout import Order, Payout
     from payments_core.provider import ProviderSpec
+    from payments_core.rows import Event
 
 __all__ = ["Found", "Plugins", "found"]
 
@@ -51,7 +52,7 @@ class Found:
         self.version = version
 
     def __str__(self) -> str:
-        """``mtn_momo = payments_mtn_momo.plugin (payments-mtn-momo 0.1.0)``."""
+        """``name = package.plugin (distribution 0.1.0)``."""
         return f"{self.name} = {self.entry_point.value} ({self.distribution} {self.version})"
 
 
@@ -203,9 +204,13 @@ class Plugins:
         """
         specs = self.providers()
         if name not in specs:
+            meant = difflib.get_close_matches(name, specs, 1, 0.6)
+            # No name of a distribution is guessed: somebody else may have published one that is called so.
             raise ProviderNotInstalled(
                 f"No installed plugin brings the provider {name!r}; installed are: {', '.join(specs) or 'none'}.",
-                hint=f"Install its distribution (for example payments-{name.replace('_', '-')}), or correct the name.",
+                hint=f"Did you mean {meant[0]}?"
+                if meant
+                else "Correct the name, or install the distribution that brings it; `payouts providers` lists plugins.",
             )
         return specs[name]
 
@@ -225,27 +230,10 @@ class Plugins:
             SecretMissing: It stands for nothing.
 
         """
-        from pydantic import SecretStr
+        from payments_core.settings import read_secret
 
-        kind, _, rest = reference.partition(":")
-        if kind == "env":
-            if not os.environ.get(rest):
-                how = "is empty" if rest in os.environ else "does not exist"
-                raise SecretMissing(f"The environment variable {rest} {how}.", hint=f"Set it: export {rest}=…")
-            return SecretStr(os.environ[rest])
-        if kind == "file":
-            try:
-                text = (root / rest).read_text("utf-8").strip()
-            except (OSError, ValueError) as error:
-                text, why = "", f"cannot be read: {type(error).__name__}"
-            else:
-                why = "is empty"
-            if not text:
-                raise SecretMissing(
-                    f"The secret file {rest} {why}.",
-                    hint="Make it, readable by you alone (mode 0600), with the secret on one line.",
-                )
-            return SecretStr(text)
+        if (found := read_secret(reference, root=root)) is not None:
+            return found
         secret: SecretStr | None = self._manager.hook.payments_resolve_secret(reference=reference)
         if secret is None:
             raise SecretMissing(
@@ -266,6 +254,20 @@ class Plugins:
             if not isinstance(refusal, str):
                 raise TypeError(f"a guard answered with a {type(refusal).__name__}")
             return refusal.strip() or "a guard refused and did not say why"
+        return None
+
+    @property
+    def has_approvals(self) -> bool:
+        """Whether any plugin says which payouts need an approval."""
+        return bool(self._manager.hook.payments_needs_approval.get_hookimpls())
+
+    def needs_approval(self, payout: Payout) -> str | None:
+        """Ask every plugin; the first reason, or None. Whatever one raises goes up: it fails closed."""
+        reasons: list[object] = self._manager.hook.payments_needs_approval(payout=payout)
+        for reason in reasons:  # whatever is not None is a reason
+            if not isinstance(reason, str):
+                raise TypeError(f"a plugin answered with a {type(reason).__name__}")
+            return reason.strip() or "a plugin wants an approval and did not say why"
         return None
 
     @property

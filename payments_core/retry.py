@@ -21,7 +21,7 @@ from typing import Any
 import stamina
 
 from payments_core.provider import RetryPolicy
-from payments_core.wire import HttpResponse, NoAnswer, NotSent
+from payments_core.wire import HttpResponse, NoAnswer, NoPermit, NotSent
 
 __all__ = ["asend_with_retry", "quiet", "send_with_retry"]
 
@@ -140,7 +140,7 @@ class _Course:
 
     def _wait_s(self, failure: Exception) -> float | bool:
         """Tell stamina whether to go on: False, True for its own wait, or the wait the server asked for."""
-        if not isinstance(failure, _Failure) or self._attempt is None:
+        if not isinstance(failure, _Failure) or isinstance(failure, NoPermit) or self._attempt is None:
             return False  # stamina also asks about cancellations and bugs
         self.last = failure
         asked_s = _retry_after_s(failure.response) if isinstance(failure, _Unwelcome) else None

@@ -16,6 +16,7 @@ from datetime import datetime
 __all__ = ["HttpRequest", "HttpResponse", "NoAnswer", "NotSent", "fill", "slot", "slots_in"]
 
 _SLOT = re.compile(r"\{\{slot:([a-z0-9_]+)\}\}")
+_ANY = r"(?:\{\{slot:[a-z0-9_]+\}\}|[!#-\[\]-~]+)"  # no blank, quote or backslash: a value cannot become a field
 
 
 def slot(name: str) -> str:
@@ -38,6 +39,7 @@ class HttpRequest:
         moves_money: True for the one request of a flow that pays.
         send_before: A money request is not written after this moment; None for no limit.
         credential: Whether the provider's credential is applied to it.
+        secrets: What :func:`fill` has put in; a transport takes it out of the answer, which may repeat what was sent.
 
     """
 
@@ -51,6 +53,7 @@ class HttpRequest:
     moves_money: bool = False
     send_before: datetime | None = None
     credential: bool = True
+    secrets: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     def to_json(self) -> str:
         """Return the request as stored in the journal: what will be sent, slots unfilled, no times."""
@@ -122,6 +125,21 @@ class NotSent(_Ended):
     """Proven: no server can have read the request (refused, no such host, no free connection, past its deadline)."""
 
 
+class NoPermit(NotSent):
+    """It was not its turn: the rate allows no further request soon enough.
+
+    Args:
+        why: In words.
+        at: When; aware, UTC.
+        after_s: How long asking again is not worth it, in seconds; 0 when its turn was waited for in vain.
+
+    """
+
+    def __init__(self, why: str, *, at: datetime, after_s: float) -> None:
+        super().__init__(why, at=at)
+        self.after_s = after_s
+
+
 class NoAnswer(_Ended):
     """The request may have been read; what became of it is not known."""
 
@@ -137,13 +155,40 @@ def fill(request: HttpRequest, secrets: Mapping[str, str]) -> HttpRequest:
 
     A slot in the address or the body takes its value as it is: the provider sees to escaping.
     """
+    used: set[str] = set()
+
+    def value_of(match: re.Match[str]) -> str:
+        if match[1] not in secrets:
+            return match[0]
+        used.add(secrets[match[1]])
+        return secrets[match[1]]
 
     def put(text: str) -> str:
-        return _SLOT.sub(lambda match: secrets.get(match[1], match[0]), text)
+        return _SLOT.sub(value_of, text)
 
     return replace(
         request,
         url=put(request.url),
         headers={name: put(value) for name, value in request.headers.items()},
         body=None if request.body is None else put(request.body),
+        secrets=request.secrets | used,
     )
+
+
+def is_filled(request: HttpRequest, drafted: HttpRequest) -> bool:
+    """Say whether a request is a drafted one, with values put into some of its slots and nothing else changed.
+
+    Args:
+        request: What is to be sent.
+        drafted: What was made ready, as it is stored.
+
+    """
+    if request == drafted:
+        return True
+    if replace(request, url=drafted.url, headers=drafted.headers, body=drafted.body) != drafted:
+        return False
+    if request.headers.keys() != drafted.headers.keys() or request.body is None or drafted.body is None:
+        return False
+    texts = [(request.url, drafted.url), (request.body, drafted.body)]
+    texts += [(value, drafted.headers[name]) for name, value in request.headers.items()]
+    return all(re.fullmatch(_ANY.join(map(re.escape, _SLOT.split(then)[::2])), now) for now, then in texts)

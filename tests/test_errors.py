@@ -16,16 +16,23 @@ CLASSES = {name: cls for name, cls in vars(errors).items() if inspect.isclass(cl
 
 # Codes are what other people's programs and alerts are written against: only ever added.
 CODES = {
+    "DecisionRefused": "decision_refused",
     "InvalidAmount": "invalid_amount",
     "InvalidCurrency": "invalid_currency",
     "InvalidPayee": "invalid_payee",
     "InvalidPayout": "invalid_payout",
     "JournalClosed": "journal_closed",
     "JournalError": "journal_error",
+    "JournalIsBackup": "journal_is_backup",
     "JournalLocked": "journal_locked",
+    "JournalSealed": "journal_sealed",
     "JournalTooNew": "journal_too_new",
     "KeyReused": "key_reused",
     "NamespaceChanged": "namespace_changed",
+    "NotAnswered": "not_answered",
+    "NotOffered": "not_offered",
+    "OverRefund": "over_refund",
+    "NoRoute": "no_route",
     "PaymentsError": "payments_error",
     "PayoutInterrupted": "payout_interrupted",
     "PluginError": "plugin_invalid",
@@ -34,6 +41,7 @@ CODES = {
     "SecretMissing": "secret_missing",
     "SettingsError": "settings_invalid",
     "UnknownAccount": "unknown_account",
+    "UnknownEvent": "unknown_event",
     "UnknownPayout": "unknown_payout",
 }
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from payments_core.entries import Event, Held, Move, Moved, Note, Noted, Open, Opened, Pause, PayoutRow, Stale
+from payments_core.entries import Held, Move, Moved, Note, Noted, Open, Opened, Stale
 from payments_core.errors import ProviderBug
 from payments_core.flow import (
     AskLeave,
@@ -31,6 +31,7 @@ from payments_core.flow import (
     run,
 )
 from payments_core.payout import Operation, Reason, ReasonCode
+from payments_core.rows import Event, Pause, PayoutRow
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 import pluggy
 import pytest
 
-from payments_core import entries, hookspecs, payout, provider
+from payments_core import hookspecs, payout, provider, rows
 from payments_core.plugins import Plugins
 
 # Name and arguments are what other people's plugins are written against: hooks and arguments are only ever added.
@@ -18,6 +18,7 @@ HOOKS = {
     "payments_choose_account": ("order", "accounts"),
     "payments_resolve_secret": ("reference",),
     "payments_before_submit": ("payout",),
+    "payments_needs_approval": ("payout",),
     "payments_payout_changed": ("payout", "event"),
     "payments_cli_commands": (),
 }
@@ -47,7 +48,7 @@ def test_a_hook_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOOKS)
 def test_a_hook_is_typed(name: str) -> None:
-    names = {**vars(payout), **vars(entries), **vars(provider), "SecretStr": str}
+    names = {**vars(payout), **vars(rows), **vars(provider), "SecretStr": str}
 
     assert set(get_type_hints(hook(name), vars(hookspecs), names)) == {*HOOKS[name], "return"}
 

@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 import structlog
 
-from payments_core.entries import Event, Held, Move, Moved, Note, Noted, Open, Opened, Pause, PayoutRow
+from payments_core.entries import Held, Move, Moved, Note, Noted, Open, Opened
 from payments_core.events import EventName, meaning
 from payments_core.logs import configure, log, log_payout
 from payments_core.payout import Operation, Payee
 from payments_core.performer import Office
 from payments_core.plugins import Plugins
+from payments_core.rows import Event, Pause, PayoutRow
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 NUMBER = "46733123450"

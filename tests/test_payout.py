@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments_core.entries import Event, Move, Open, PayoutRow
+from payments_core.entries import Move, Open
 from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout
 from payments_core.flow import AskLeave
 from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Draft, Seen
+from payments_core.rows import Event, PayoutRow
 from payments_core.wire import HttpRequest, slot
 
 NUMBER = "46733123450"  # a documented test number
@@ -34,6 +35,11 @@ def make_order() -> Callable[..., Order]:
 
 
 EURO = Money("12.50", "EUR")
+REFUND: dict[str, Any] = {
+    "operation": Operation.REFUND,
+    "payee": Payee.payer_of("c-1"),
+    "original_amount": Money("20", "EUR"),
+}
 
 
 @pytest.mark.parametrize(
@@ -66,7 +72,8 @@ def test_blanks_dots_and_dashes_mean_nothing(digits: str, data: st.DataObject) -
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
-        ("", "something else than digits"),
+        ("", "number is empty"),
+        (" ", "number is empty"),
         ("+", "something else than digits"),
         ("+46733abc450", "something else than digits"),
         ("46+733123450", "something else than digits"),
@@ -115,6 +122,7 @@ def made_row(order: Order) -> PayoutRow:
         currency=str(order.amount.currency),
         note=order.note,
         options=order.options,
+        original_amount=order.original_amount.amount if order.original_amount else None,
         binding={},
         references={},
         request=request.to_json(),
@@ -158,6 +166,55 @@ def test_a_key_that_cannot_be_told_apart_is_refused(key: str, make_order: Callab
 @pytest.mark.parametrize("key", ["k", "k" * 200, "two words", "l\u00f6hne/\u4e00"], ids=ascii)
 def test_other_keys_are_taken(key: str, make_order: Callable[..., Order]) -> None:
     assert make_order(key=key).key == key
+
+
+@pytest.mark.parametrize("reference", ["", "c" * 201, "c 1", " c1", "c1\n", "c\u00a01", "c\t1"], ids=ascii)
+def test_a_collections_reference_that_cannot_be_told_apart_is_refused(reference: str) -> None:
+    with pytest.raises(InvalidPayee, match="collection's reference") as refused:
+        Payee.payer_of(reference)
+
+    assert "reference under which the money was collected" in refused.value.hint
+
+
+def test_a_collection_is_shown_whole() -> None:
+    """Its reference is nobody's address, and it stays as it was given: a provider may tell capitals apart."""
+    assert Payee.payer_of("AB-12").value == Payee.payer_of("AB-12").masked == "AB-12"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"operation": Operation.REFUND},
+        {"operation": Operation.REFUND, "payee": Payee.payer_of("c-1")},
+        {"operation": Operation.REFUND, "original_amount": EURO},
+        {"payee": Payee.payer_of("c-1")},
+        {"original_amount": EURO},
+        {"operation": Operation.DEPOSIT, "payee": Payee.payer_of("c-1"), "original_amount": EURO},
+    ],
+    ids=["a number", "no original amount", "a number of it", "a transfer", "of a transfer", "a deposit"],
+)
+def test_a_refund_names_its_collection_and_what_was_collected(
+    changed: dict[str, Any], make_order: Callable[..., Order]
+) -> None:
+    """And nothing else does: an order is a refund in everything or in nothing."""
+    with pytest.raises(InvalidPayout, match="A refund, and nothing else") as refused:
+        make_order(**changed)
+
+    assert "refund(" in refused.value.hint
+
+
+@pytest.mark.parametrize("original", [Money("12.49", "EUR"), Money("12.499999999", "EUR"), Money("20", "UGX")], ids=str)
+def test_a_refund_is_at_most_what_was_collected_in_its_currency(
+    original: Money, make_order: Callable[..., Order]
+) -> None:
+    with pytest.raises(InvalidAmount, match="cannot be refunded of") as refused:
+        make_order(**REFUND | {"original_amount": original})
+
+    assert "currency of what was collected" in refused.value.hint
+
+
+def test_the_whole_collection_can_be_refunded(make_order: Callable[..., Order]) -> None:
+    assert make_order(**REFUND | {"original_amount": EURO}).amount == EURO
 
 
 @pytest.mark.parametrize("name", ["not_before", "expires_at"])
@@ -214,6 +271,7 @@ def test_the_fingerprint_never_changes(make_order: Callable[..., Order]) -> None
 
     assert make_order().fingerprint == "21860deba332b1f11e060191632b35a658bdbf0305a462930b56679bd1a1685c"
     assert order.fingerprint == "60c69dd4c8f478b614a363a2da6d285c9e003ea3209c7f057da9008e86f19a87"
+    assert make_order(**REFUND).fingerprint == "46dc230738046223d7b863b07f97fe7a95092952f4337b122f77b917e4a9f242"
 
 
 def test_the_same_intent_has_the_same_fingerprint(make_order: Callable[..., Order]) -> None:
@@ -244,7 +302,9 @@ def test_another_intent_has_another_fingerprint(make_order: Callable[..., Order]
         {"amount": Money("125", "EUR")},
         {"amount": Money("12.50", "UGX")},
         {"operation": Operation.DEPOSIT},
-        {"operation": Operation.REFUND},
+        REFUND,
+        REFUND | {"original_amount": Money("12.51", "EUR")},
+        REFUND | {"payee": Payee.payer_of("c-2")},
         {"note": "a"},
         {"note": "transfer"},
         {"options": {"a": ""}},
@@ -260,8 +320,9 @@ def test_another_intent_has_another_fingerprint(make_order: Callable[..., Order]
 def test_every_part_of_an_order_is_thought_of() -> None:
     """A new field is either part of the fingerprint or of this list: decide when you add one."""
     apart = {"key", "not_before", "expires_at"}
+    part = {"payee", "amount", "operation", "note", "options", "original_amount"}
 
-    assert {field.name for field in fields(Order)} - apart == {"payee", "amount", "operation", "note", "options"}
+    assert {field.name for field in fields(Order)} - apart == part
 
 
 def test_final_states() -> None:
@@ -273,8 +334,9 @@ def test_final_states() -> None:
     }
 
 
-def test_a_row_gives_its_order_back(make_order: Callable[..., Order]) -> None:
-    order = make_order(note="n", options={"a": "1"}, payee=Payee("msisdn", NUMBER, {"operator": "mtn"}))
+@pytest.mark.parametrize("changed", [{"payee": Payee("msisdn", NUMBER, {"operator": "mtn"})}, REFUND])
+def test_a_row_gives_its_order_back(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
+    order = make_order(note="n", options={"a": "1"}, **changed)
 
     assert made_row(order).order == order
     assert made_row(order).order.fingerprint == order.fingerprint
@@ -309,3 +371,5 @@ def test_an_order_takes_no_text_for_payee_or_amount() -> None:
         Order("k/1", "+256700199887", Money("5", "EUR"))  # type: ignore[arg-type]
     with pytest.raises(InvalidAmount, match="Money"):
         Order("k/1", Payee.msisdn("+256700199887"), "5")  # type: ignore[arg-type]
+    with pytest.raises(InvalidAmount, match="original amount cannot be a str"):
+        Order("k/1", Payee.payer_of("c-1"), EURO, Operation.REFUND, original_amount="5")  # type: ignore[arg-type]

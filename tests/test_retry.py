@@ -245,6 +245,16 @@ def test_an_application_may_put_stamina_to_the_test(course: Starts, attempts: in
         assert len(running.sent_at) == sends
 
 
+@pytest.fixture
+def reports() -> Iterator[None]:
+    """Let stamina report as in an application that never took its reports off."""
+    before = stamina.instrumentation.get_on_retry_hooks()
+    stamina.instrumentation.set_on_retry_hooks(None)
+    yield
+    stamina.instrumentation.set_on_retry_hooks(before)
+
+
+@pytest.mark.usefixtures("reports")
 def test_what_stamina_logs_is_clean(course: Starts, caplog: pytest.LogCaptureFixture) -> None:
     """Its own default report of a retry holds our reason and nothing of request or answer."""
     caplog.set_level(logging.DEBUG)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 import pytest
@@ -111,13 +113,31 @@ WRONG = {
     "short namespace": (GOOD.replace(NAMESPACE, "short"), "shorter than 8"),
     "a number as namespace": (GOOD.replace(f'"{NAMESPACE}"', "12345678"), "namespace is missing"),
     "no url": (GOOD.replace("url", "#"), "must look like sqlite:///"),
-    "another url": (GOOD.replace("sqlite:///", f"postgresql://me:{SECRET}@"), "must look like sqlite:///"),
+    "another url": (GOOD.replace("sqlite:///", f"mysql://me:{SECRET}@"), "must look like sqlite:///"),
+    "a password": (GOOD.replace("sqlite:///", f"postgresql://me:{SECRET}@db/"), "holds a password"),
+    "a password with an @": (GOOD.replace("sqlite:///", f"postgresql://me:a@{SECRET}@db/"), "holds a password"),
+    "a password at the end": (GOOD.replace("sqlite:///", f"postgres://db/x?password={SECRET}&a="), "holds a password"),
+    "a key's password": (GOOD.replace("sqlite:///", f"postgres://db/x?a=b&sslpassword={SECRET}&a="), "holds a pass"),
+    "a stranger by default": (
+        GOOD.replace("[journal]", 'default_account = "other"\n[journal]'),
+        r"default_account names 'other', which is not configured",
+    ),
+    "a number by default": (GOOD.replace("[journal]", "default_account = 5\n[journal]"), "default_account names 5"),
     "no provider": (GOOD.replace("provider", "#"), r"\[accounts.main\] needs a provider"),
     "a number as provider": (GOOD.replace('"carrier"', "5"), r"\[accounts.main\] needs a provider"),
     "account is no table": (GOOD.partition("[accounts")[0] + "[accounts]\nmain = 5", r"\[accounts.main\] needs"),
     "account's name": (GOOD.replace("accounts.main", 'accounts."Main Account"'), "name of small letters"),
     "account's long name": (GOOD.replace("accounts.main", f"accounts.{'a' * 64}"), "name of small letters"),
 }
+JOURNALS = ["postgresql://me@db:5432/payouts?sslmode=verify-full", "postgresql:///", "env:DATABASE_URL", "file:journal"]
+
+
+@pytest.mark.parametrize("url", JOURNALS)
+def test_a_journal_may_be_shared_and_its_address_a_secret(url: str, write: Callable[[str], Path]) -> None:
+    """An address without a password is written as it is; one with a password is only referred to."""
+    assert load(write(GOOD.replace("sqlite:///payouts.db", url))).journal == url
+
+
 HINTED = {"no installation", "no journal", "no accounts", "accounts is text", "no namespace", "short namespace"}
 
 
@@ -171,25 +191,36 @@ def test_a_secret_written_out_is_refused(changed: dict[str, Any]) -> None:
 
 
 WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown field": ({"api_kee": SECRET}, "api_kee: no such setting; did you mean api_key?"),
-    "missing": ({"currency": None}, "currency: "),
-    "currency": ({"currency": "euro" + SECRET}, "currency: "),
+    "unknown field": ({"api_kee": SECRET}, r"api_kee: no such setting \(did you mean api_key\?\)\."),
+    "missing": ({"currency": None}, "currency: must be text"),
+    "currency": ({"currency": "euro" + SECRET}, "currency: must be three capital letters, such as UGX"),
     "currency with a line break": ({"currency": "EUR\n"}, "currency: "),
-    "environment": ({"environment": SECRET}, "environment: "),
+    "environment": ({"environment": SECRET}, "environment: must be 'sandbox' or 'live'"),
     "short secret": ({"api_key": "env:"}, "api_key: "),
     "a secret that is a number": ({"api_key": 12345678}, "api_key: "),
     "a secret that is a table": ({"pin": {"a": 5}}, "pin: "),
-    "time": ({"timeout_s": SECRET}, "timeout_s: "),
-    "no time": ({"timeout_s": 0}, "timeout_s: "),
+    "time": ({"timeout_s": SECRET}, r"timeout_s: must be a number\."),
+    "no time": ({"timeout_s": 0}, "timeout_s: must be greater than 0"),
     "negative": ({"lease_s": -1}, "lease_s: "),
     "not a number": ({"lease_s": float("nan")}, "lease_s: "),
     "for ever": ({"lease_s": float("inf")}, "lease_s: "),
-    "empty schedule": ({"poll_schedule_s": []}, "poll_schedule_s: "),
+    "empty schedule": ({"poll_schedule_s": []}, "poll_schedule_s: must not be empty"),
+    "no schedule": ({"poll_schedule_s": 5}, r"poll_schedule_s: must be a list, such as \[5, 15, 60\]"),
     "schedule": ({"poll_schedule_s": [5, 0]}, r"poll_schedule_s.1: "),
     "retries": ({"retry_schedule_s": []}, "retry_schedule_s: "),
     "in flight": ({"max_in_flight": 0}, "max_in_flight: "),
     "many in flight": ({"max_in_flight": 1001}, "max_in_flight: "),
-    "half in flight": ({"max_in_flight": 1.5}, "max_in_flight: "),
+    "half in flight": ({"max_in_flight": 1.5}, "max_in_flight: must be a whole number"),
+    "times": ({"timeout_s": 50}, r"timeout_s \(50\) is more than half"),
+}
+# What stands on the page of every account is looked for there; for all else, and for what may be either, there are two.
+OWN_FIELDS = {
+    "unknown field",
+    "environment",
+    "short secret",
+    "a secret that is a number",
+    "a secret that is a table",
+    "times",
 }
 
 
@@ -202,9 +233,72 @@ def test_a_wrong_setting_is_told(case: str) -> None:
         read(**changed)
 
     assert "docs/reference/settings.md" in refused.value.hint
+    is_own = case in OWN_FIELDS
+    assert ("reference page of its provider" in refused.value.hint) is is_own, refused.value.hint
+    assert [word for word in ("Input", "valid", "parse", "settings: ") if word in refused.value.message] == []
     assert SECRET not in told(refused.value)
     assert "secret-" not in told(refused.value)
     assert "12345678" not in told(refused.value)
+
+
+class PostmanSettings(AccountSettings):
+    """Of a provider that says its name, and what it pays in."""
+
+    provider: Literal["postman"] = "postman"
+    currency: Literal["KES", "TZS"] = "KES"
+    district: str = Field(min_length=2)
+    area: str = Field("AB", pattern=r"^[A-Z]{2}$")
+
+
+@pytest.mark.parametrize("wrong", [{"district": ""}, {"currency": "UGX"}, {"districts": "5"}])
+def test_a_provider_s_own_setting_is_looked_for_on_its_own_page(wrong: dict[str, Any]) -> None:
+    """The core knows no provider's pages, nor where it was installed from: it names whose page that is."""
+    table = {"provider": "postman", "district": "12"} | wrong
+
+    with pytest.raises(SettingsError) as refused:
+        read_account(PostmanSettings, "main", table, resolve_secret=SecretStr)
+
+    assert refused.value.hint == (
+        "See the reference page of the provider postman for its own settings, docs/reference/settings.md for those of "
+        "every account."
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"district": "1"}, "district: must have at least 2 characters."),
+        ({"area": "abc"}, "area: must match pattern '^[A-Z]{2}$'."),
+        ({"max_in_flight": 0}, "max_in_flight: must be greater than or equal to 1."),
+    ],
+)
+def test_what_is_wrong_is_told_in_words_for_whoever_writes_the_file(wrong: dict[str, Any], problem: str) -> None:
+    """Who writes a file knows no strings and no input."""
+    with pytest.raises(SettingsError) as refused:
+        read_account(
+            PostmanSettings, "main", {"provider": "postman", "district": "12"} | wrong, resolve_secret=SecretStr
+        )
+    assert refused.value.message == f"[accounts.main] is wrong: {problem}"
+
+
+def test_a_setting_of_every_account_is_looked_for_on_the_page_of_all() -> None:
+    table = {"provider": "postman", "district": "12", "lease_s": -1}
+
+    with pytest.raises(SettingsError) as refused:
+        read_account(PostmanSettings, "main", table, resolve_secret=SecretStr)
+
+    assert refused.value.hint == "See docs/reference/settings.md for every setting."
+
+
+def test_what_is_left_out_is_called_missing_and_a_retired_table_as_it_is_written() -> None:
+    table = {"provider": "carrier", "api_key": "env:KEY"}
+
+    with pytest.raises(SettingsError, match=r"^\[accounts.main\] is wrong: currency: is missing\."):
+        read_account(CarrierSettings, "main", table, resolve_secret=resolve)
+    with pytest.raises(SettingsError, match=r"^\[\[accounts.main.retired\]\] is wrong: currency: is missing\."):
+        read_account(CarrierSettings, "main.retired", table, resolve_secret=resolve)
+    with pytest.raises(SecretMissing, match=r"^\[\[accounts.main.retired\]\] api_key: "):
+        read_account(CarrierSettings, "main.retired", table | {"api_key": SECRET}, resolve_secret=resolve)
 
 
 def test_every_wrong_setting_is_told_at_once() -> None:
@@ -247,7 +341,7 @@ def test_every_setting_is_described(name: str) -> None:
     description = AccountSettings.model_fields[name].description or ""
 
     assert description.endswith(".")
-    assert "seconds" in description or not name.endswith("_s")
+    assert "second" in description or not name.endswith("_s")
 
 
 FACTS = Facts(resend="safe", visible_after_s=300, dedupe_window_s=86_400)
@@ -260,7 +354,7 @@ def account(facts: Facts, **changed: Any) -> Account:
     return Account("main", spec, read(**changed), PROVIDER)
 
 
-PROVIDER = cast("PayoutProvider", object())
+PROVIDER = cast("PayoutProvider", SimpleNamespace(binding=lambda _operation: {"host": "carrier.example"}))
 
 
 def test_facts_stay_as_the_provider_says() -> None:
@@ -274,6 +368,8 @@ def test_facts_stay_as_the_provider_says() -> None:
         ({"visible_after_s": 600, "environment": "live"}, {"visible_after_s": 600}),
         ({"visible_after_s": 300, "environment": "live"}, {"visible_after_s": 300}),
         ({"visible_after_s": 1, "environment": "sandbox"}, {"visible_after_s": 1}),
+        ({"dedupe_settle_s": 700_000, "environment": "live"}, {"dedupe_settle_s": 700_000}),
+        ({"dedupe_settle_s": 1, "environment": "sandbox"}, {"dedupe_settle_s": 1}),
         ({"dedupe_window_s": 3600, "environment": "live"}, {"dedupe_window_s": 3600}),
         ({"dedupe_window_s": 86_400, "environment": "live"}, {"dedupe_window_s": 86_400}),
     ],
@@ -289,6 +385,7 @@ def test_an_account_may_be_more_cautious(changed: dict[str, Any], told: Mapping[
     ("facts", "changed", "problem"),
     [
         (FACTS, {"visible_after_s": 299, "environment": "live"}, r"visible_after_s \(299\) is below"),
+        (FACTS, {"dedupe_settle_s": 604_799, "environment": "live"}, r"dedupe_settle_s \(604799\) is below"),
         (FACTS, {"dedupe_window_s": 86_401, "environment": "live"}, r"dedupe_window_s \(86401\) is above"),
         (FACTS, {"dedupe_window_s": 86_401, "environment": "sandbox"}, r"dedupe_window_s \(86401\) is above"),
         (Facts(), {"dedupe_window_s": 1}, r"dedupe_window_s \(1\) is above"),
@@ -344,6 +441,20 @@ def test_a_secret_that_is_not_there(reference: str, problem: str, hint: str, sec
 
     assert hint in refused.value.hint
     assert SECRET not in told(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "limit"), [("500000", Decimal(500000)), ("12.50", Decimal("12.50")), ("0", Decimal(0)), (None, None)]
+)
+def test_a_limit_is_written_as_text(written: str | None, limit: Decimal | None) -> None:
+    assert account(FACTS, approve_above=written).settings.approve_above == limit
+
+
+@pytest.mark.parametrize("written", [500000, 12.5, True, "", "-1", "1e3", "NaN", " 5", "5,00", "Infinity", "٣"])
+def test_a_limit_that_is_no_plain_amount_is_refused(written: Any) -> None:
+    """A number of TOML has lost its digits, and what is understood in two ways is understood in none."""
+    with pytest.raises(SettingsError, match="plain digits"):
+        account(FACTS, approve_above=written)
 
 
 def test_every_error_of_this_file_is_one_kind() -> None:

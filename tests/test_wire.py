@@ -96,10 +96,11 @@ def test_everything_else_is_part_of_the_hash(name: str, value: Any, payment: Htt
 
 
 def test_every_field_is_thought_of(payment: HttpRequest) -> None:
-    """A new field is stored, or it is a time that belongs to one send."""
+    """A new field is stored, or it is a time or a secret that belongs to one send."""
     assert {field.name for field in fields(HttpRequest)} - set(json.loads(payment.to_json())) == {
         "timeout_s",
         "send_before",
+        "secrets",
     }
 
 
@@ -204,3 +205,13 @@ def test_what_is_no_json_is_none(body: bytes, parsed: object) -> None:
 
 def test_text_is_always_text() -> None:
     assert HttpResponse(200, {}, "L\u00f6hne".encode() + b"\xff", AT).text == "L\u00f6hne\ufffd"
+
+
+def test_what_was_filled_in_is_known_and_not_shown(payment: HttpRequest) -> None:
+    """So that a transport can take it out of the answer: neither stored, nor compared, nor in a repr."""
+    filled = fill(payment, {"token": SECRET, "unused": "another-secret"})
+    again = fill(filled, {"pin": "another-pin"})
+
+    assert (payment.secrets, filled.secrets, again.secrets) == (set(), {SECRET}, {SECRET, "another-pin"})
+    assert SECRET not in repr(filled)
+    assert "secrets" not in filled.to_json()

@@ -1,24 +1,42 @@
 """Writes the reference pages from the code; a test fails when a page is not what this would write.
 
-Run it with both distributions installed: ``python docs/reference/generate.py``.
+What is said of one provider stands in the provider's own folder, so that adding one changes nothing else. Run it with
+every distribution installed: ``python docs/reference/generate.py``.
 """
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from payments_core import errors, hookspecs
 from payments_core.cli import words
 from payments_core.events import EventName, meaning
 from payments_core.payout import PayoutStatus, ReasonCode
-from payments_core.plugins import Plugins
-from payments_core.settings import AccountSettings
+from payments_core.plugins import Plugins, found
+from payments_core.provider import ProviderSpec
+from payments_core.routing import OPERATORS, PORTABLE, RouteSettings
+from payments_core.settings import AccountSettings, WorkerSettings
+from payments_core.testing.conformance import report
+from payments_core.webhooks import WebhookSettings
+from payments_mtn_momo import meanings, operations
 
-PAGES = ("settings", "errors", "events", "hooks", "statuses-and-reasons", "command-line")
+PAGES = (
+    "settings",
+    "errors",
+    "events",
+    "hooks",
+    "statuses-and-reasons",
+    "command-line",
+    "operations",
+    "mtn-momo-answers",
+    "conformance",
+)
 
 
 def page(name: str) -> str:
@@ -30,6 +48,9 @@ def page(name: str) -> str:
         "hooks": hooks_page,
         "statuses-and-reasons": statuses_page,
         "command-line": command_line_page,
+        "operations": operations_page,
+        "mtn-momo-answers": answers_page,
+        "conformance": conformance_page,
     }[name]()
     return text.rstrip() + "\n"
 
@@ -44,37 +65,67 @@ def settings_page() -> str:
             ("table", "setting", "meaning"),
             [
                 ("`[installation]`", "`namespace`", "What every reference is derived from. Made once, never changed."),
-                ("`[journal]`", "`url`", "`sqlite:///payouts.db`, beside the file, or `sqlite:////absolute/path.db`."),
+                (
+                    "`[installation]`",
+                    "`default_account`",
+                    "The account that new payouts are paid from when neither the caller nor a plugin names one; not "
+                    "beside `[[routes]]`. May be left out; where there is one account, that one pays.",
+                ),
+                (
+                    "`[journal]`",
+                    "`url`",
+                    "`sqlite:///payouts.db`, beside the file; `sqlite:////absolute/path.db`; "
+                    "`postgresql://user@host/database`, for many processes ([how to](../how-to/run-on-postgresql.md)). "
+                    "Or where such an address stands, with a password in it: `env:NAME` or `file:PATH`.",
+                ),
                 ("`[accounts.NAME]`", "see below", "One table for each account; its name is yours to choose."),
+                ("`[worker]`", "see below", "How workers behave; may be left out."),
+                ("`[webhooks.NAME]`", "see below", "Where events are sent; one table for each receiver, if any."),
+                (
+                    "`[[routes]]`",
+                    "see below",
+                    "From which account is paid when a payout names none; tried in their order, if there are any.",
+                ),
             ],
         ),
         "\n## Secrets\n",
         'A secret never stands in the file itself. Write where it is: `"env:NAME"`, `"file:PATH"` (from the folder of',
         "`payouts.toml`), or a form that a plugin with `payments_resolve_secret` understands.\n",
         "\n## Every account\n",
-        fields(AccountSettings, AccountSettings.model_fields),
     ]
-    for spec in Plugins().providers().values():
-        own = [name for name in spec.settings.model_fields if name not in AccountSettings.model_fields]
-        parts += [f'\n## Accounts of {spec.title} (`provider = "{spec.name}"`)\n', fields(spec.settings, own)]
+    parts += [fields(AccountSettings, AccountSettings.model_fields, left_to_providers=True)]
+    parts += ["\nEach provider has more of its own: its reference page has them.\n"]
+    parts += ["\n## Workers\n", fields(WorkerSettings, WorkerSettings.model_fields)]
+    parts += ["\n## Webhooks\n", fields(WebhookSettings, WebhookSettings.model_fields)]
+    parts += ["\n## Routes\n", fields(RouteSettings, RouteSettings.model_fields)]
+    parts += [
+        f"\nOperators: {', '.join(f'`{key}`' for key in sorted(OPERATORS))}.",
+        "\nNumbers are taken to change operators where phonenumbers' data says so, and in "
+        f"{', '.join(f'`{code}`' for code in sorted(PORTABLE))}. [How to choose an account]"
+        "(../how-to/choose-an-account.md) explains both.",
+    ]
     return "\n".join(parts)
 
 
-def fields(settings: type[AccountSettings], names: Iterable[str]) -> str:
-    """Return the table of some settings."""
+def fields(settings: type[BaseModel], names: Iterable[str], *, left_to_providers: bool = False) -> str:
+    """Return the table of some settings; those of every account are required only where no provider knows them."""
     rows = []
     for name in names:
         field = settings.model_fields[name]
-        default = "required" if field.is_required() else f"`{shown(field.default)}`"
+        default = "required" if field.is_required() else shown(field.default)
+        if field.is_required() and left_to_providers and name != "provider":
+            default = "required, unless the provider's page gives a default"
         rows.append((f"`{name}`", default, field.description or ""))
     return table(("setting", "default", "meaning"), rows)
 
 
 def shown(default: object) -> str:
     """Return a default as one would write it."""
+    if default is None or default in ((), "", {}, frozenset()):
+        return "none"
     if isinstance(default, tuple) and len(default) > 12:
-        return f"{', '.join(f'{value:g}' for value in default[:10])}, … {default[-1]:g} ({len(default)} waits)"
-    return ", ".join(f"{value:g}" for value in default) if isinstance(default, tuple) else str(default)
+        return f"`{', '.join(f'{value:g}' for value in default[:10])}, … {default[-1]:g}` ({len(default)} waits)"
+    return f"`{', '.join(f'{value:g}' for value in default) if isinstance(default, tuple) else default}`"
 
 
 def errors_page() -> str:
@@ -158,23 +209,137 @@ def command_line_page() -> str:
     from typer.main import get_command
 
     from payments_core.cli.app import app
-    from payments_core.cli.terminal import COMMON
 
     root: Any = get_command(app)
     parts = [
         "# Command line\n",
-        "Exit codes: 0 done, 1 error, 2 usage, 3 the payout failed, 4 not known yet (pending, unknown, in review,",
-        "waiting to be sent). Results go to standard output, progress and logs to standard error. Numbers are masked",
-        "unless `--reveal` is given. `payouts COMMAND --help` says the same as this page.\n",
+        "Exit codes: 0 done, 1 error, 2 usage, 3 a payout failed or a row of a file was refused, 4 not known yet",
+        "(pending, unknown, in review, waiting to be sent). Results go to standard output, progress and logs to",
+        "standard error. Numbers are masked unless `--reveal` is given. `payouts COMMAND --help` says the same as this",
+        "page.\n",
         "## Every command\n",
         "These stand before or after the command.\n",
         options(parameter for parameter in root.params if parameter.name != "help"),
     ]
-    for name, command in root.commands.items():
+    commands = dict(root.commands)
+    for name, group in root.commands.items():
+        commands |= {f"{name} {own}": command for own, command in getattr(group, "commands", {}).items()}
+    for name, group in root.commands.items():
+        if hasattr(group, "commands"):
+            del commands[name]
+            commands |= {f"{name} {own}": command for own, command in group.commands.items()}
+    return "\n".join([*parts, *command_parts(commands)])
+
+
+def command_parts(commands: Mapping[str, Any]) -> Iterator[str]:
+    """Return the section of each command."""
+    from payments_core.cli.terminal import COMMON
+
+    for name, command in commands.items():
+        if hasattr(command, "commands"):
+            continue
         own = [parameter for parameter in command.params if parameter.name not in {*COMMON, "help"}]
-        parts += [f"\n## payouts {name}\n", as_markdown(inspect.cleandoc(command.help or "")) + "\n"]
-        parts += [options(own)] if own else []
-    return "\n".join(parts)
+        yield f"\n## payouts {name}\n"
+        yield as_markdown(inspect.cleandoc(command.help or "")) + "\n"
+        if own:
+            yield options(own)
+
+
+def operations_page() -> str:
+    """Every call of MTN's API, and how each is repeated."""
+    calls, repeated = operations.markdown().split("\n\n")
+    sources = (inspect.getdoc(operations) or "").split("Sources: ", 1)[1]
+    return "\n".join(
+        [
+            "# MTN MoMo operations\n",
+            "Every call of MTN's Disbursements product and of sandbox provisioning, each by the name that logs and",
+            "`retry` use. A call that moves money is never repeated by itself: `PayoutClient` sends it again under the",
+            "same reference once it knows what became of it, and the native clients leave that to you.\n",
+            f"Sources: {sources}\n",
+            "## What is sent, and what counts as taken\n",
+            f"{calls}\n",
+            "## What becomes of a note\n",
+            "MTN answers 400 to a payment whose note holds what it does not like. So only letters from A to Z, digits,",
+            "blanks, `.`, `_` and `-` are sent: accents and apostrophes are dropped, everything else becomes a blank,",
+            'what is longer than 60 characters is cut, and an empty note is sent as "Payout". The journal keeps the',
+            "note as you wrote it, and the key stands for that one. The native clients reduce notes alike.\n",
+            "## How it is repeated\n",
+            repeated,
+        ]
+    )
+
+
+def answers_page() -> str:
+    """What each refusal and each reason of a failed payment means."""
+    answers, reasons = meanings.markdown().split("\n\n")
+    return "\n".join(
+        [
+            "# What MTN MoMo's answers mean\n",
+            '"Can money have moved?" is about the answer to a payment; a read moves none. Where it says perhaps, only',
+            "a read says more. [Statuses and reasons](statuses-and-reasons.md) has the words for all providers.\n",
+            "## Answers to a request\n",
+            f"{answers}\n",
+            "## Reasons of a failed payment\n",
+            reasons,
+        ]
+    )
+
+
+def conformance_page() -> str:
+    """Every promise of the conformance suite."""
+    return "\n".join(
+        [
+            "# What a provider promises\n",
+            "Each row is a test of the conformance suite, which every provider inherits;",
+            "`payouts providers --conformance NAME` [plays them](../how-to/try-a-provider.md). A promise that is not",
+            "asked of a provider has a reason: it lacks a capability, or its author wrote down why it cannot be shown.",
+            "Each provider's reference page has them.\n",
+            table(
+                ("promise", "what it means", "test"),
+                [
+                    (report.in_words(name), says.replace("``", "`"), f"`{name}`")
+                    for name, says in report.promises().items()
+                ],
+            ),
+        ]
+    )
+
+
+def provider_page(spec: ProviderSpec) -> str:
+    """What one provider adds: settings, commands, and what is not asked of it."""
+    common = AccountSettings.model_fields
+    own = [
+        name
+        for name, field in spec.settings.model_fields.items()
+        if name not in common or (name != "provider" and common[name].is_required() and not field.is_required())
+    ]
+    parts = [
+        f"# {spec.title}: reference\n",
+        "## Settings\n",
+        f'Of accounts with `provider = "{spec.name}"`, beside those of every account.\n',
+        fields(spec.settings, own),
+        *command_parts(brought_by(spec.name)),
+        "\n## Promises that are not asked of it\n",
+    ]
+    if not spec.conformance:
+        return "\n".join([*parts, "Everything: it brings no sheet of the conformance suite."])
+    skipped = report.skipped(report.sheet_at(spec.conformance))
+    rows = [(report.in_words(name), f"{why.rstrip('.')}.") for name, why in skipped.items()]
+    return "\n".join([*parts, table(("promise", "why"), rows) if rows else "None: every promise is asked of it."])
+
+
+def brought_by(name: str) -> dict[str, Any]:
+    """Return the commands that a provider's plugin brings."""
+    from typer import Typer
+    from typer.main import get_command
+
+    commands: dict[str, Any] = {}
+    for plugin in found():
+        group = Plugins([plugin]).cli_commands(plugin.name)
+        if plugin.name == name and isinstance(group, Typer):
+            made: Any = get_command(group)
+            commands |= {f"{name} {own}": command for own, command in made.commands.items()}
+    return commands
 
 
 def options(parameters: Iterable[Any]) -> str:
@@ -182,8 +347,9 @@ def options(parameters: Iterable[Any]) -> str:
     rows = []
     for parameter in parameters:
         names = ", ".join(f"`{name}`" for name in parameter.opts)
-        rows.append((names, (parameter.help or "").replace("\n", " ")))
-    return table(("option", "meaning"), rows)
+        default = "" if parameter.default in (None, "") or parameter.default is False else f"`{parameter.default}`"
+        rows.append((names, "required" if parameter.required else default, (parameter.help or "").replace("\n", " ")))
+    return table(("option", "default", "meaning"), rows)
 
 
 def first_sentence(thing: object) -> str:
@@ -199,10 +365,17 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def main() -> None:
-    """Write every page beside this file."""
-    for name in PAGES:
-        (Path(__file__).parent / f"{name}.md").write_text(page(name), "utf-8")
-        print(f"docs/reference/{name}.md", file=sys.stderr)
+    """Write every page: those of all beside this file, those of one provider into its folder."""
+    root = Path(__file__).parents[2]
+    pages = {f"docs/reference/{name}.md": page(name) for name in PAGES}
+    for spec in Plugins().providers().values():
+        if (root / "providers" / spec.name).is_dir():
+            path = f"providers/{spec.name}/docs/{spec.name}-reference.md"
+            pages[path] = provider_page(spec).rstrip() + "\n"
+    for path, text in pages.items():
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text(text, "utf-8")
+        print(path, file=sys.stderr)
 
 
 if __name__ == "__main__":

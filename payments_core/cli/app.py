@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +12,25 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from payments_core.cli import control, demonstrate, emulator, exits, send, show, work
-from payments_core.cli.terminal import AsJson, LogJson, LogLevel, Reveal
+from payments_core.cli import (
+    ask,
+    callbacks,
+    control,
+    decide,
+    demonstrate,
+    emulator,
+    events,
+    exits,
+    journal,
+    journal_restored,
+    keep,
+    route,
+    send,
+    show,
+    work,
+    worker,
+)
+from payments_core.cli.terminal import PAYING, AsJson, LogJson, LogLevel, Reveal
 
 __all__ = ["app", "run"]
 
@@ -24,6 +42,17 @@ class PluginGroup(TyperGroup):
         """Return one of ours, or the group that the plugin of this name brings."""
         ours = super().get_command(ctx, cmd_name)
         return ours or _plugin_commands(cmd_name)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Add the names of the installed plugins, none of which is imported for it."""
+        from importlib.metadata import entry_points
+
+        super().format_epilog(ctx, formatter)
+        if names := sorted(entry_points(group="payments_core").names):
+            told = ", ".join(f"payouts {name} --help" for name in names)
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text(f"Providers may add commands under their own name: {told}.")
 
 
 def _plugin_commands(name: str) -> Any:
@@ -50,7 +79,8 @@ app = typer.Typer(
     cls=PluginGroup,
     name="payouts",
     help="Pay money out to mobile wallets, exactly once.",
-    epilog="Exit codes: 0 done, 1 error, 2 usage, 3 the payout failed, 4 not known yet. Every command takes --json.",
+    epilog="Exit codes: 0 done, 1 error, 2 usage, 3 a payout failed or a row was refused, 4 not known yet. Every "
+    "command takes --json.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # plain help: rendering it with rich would cost more than everything else
@@ -91,9 +121,15 @@ def options(
     }
 
 
-for module in (send, show, work, control, emulator, demonstrate):
+for module in (send, route, show, work, worker, decide, keep, callbacks, ask, control, emulator, demonstrate):
     for name, body in module.COMMANDS.items():
         app.command(name)(body)
+for name, body in keep.JOURNAL_COMMANDS.items():
+    journal.GROUP.command(name)(body)
+app.add_typer(decide.review, name="review")
+journal_restored.add_to(journal.GROUP)
+app.add_typer(journal.GROUP)
+app.add_typer(events.GROUP)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -116,10 +152,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if not hasattr(error, "format_message"):  # of a plugin's own group
             problems.print_problem(problems.problem(error), as_json=as_json)
             return exits.ERROR
+        if isinstance(said := getattr(error, "message", None), str):  # typer's words for a value are pydantic's
+            plain = re.sub(r", unable to parse .*", "", said).replace("Input should be", "must be")
+            error.message = plain  # type: ignore[attr-defined]
+        unsent = "" if PAYING.isdisjoint(given) else "Nothing was sent."
         if as_json:
-            told = {"code": "usage", "message": error.format_message(), "hint": "See `payouts --help`."}
+            hint = f"See `payouts --help`. {unsent}".strip()
+            told = {"code": "usage", "message": error.format_message(), "hint": hint}
             problems.print_problem(told, as_json=True)
         else:
             error.show()  # type: ignore[attr-defined]
+            if unsent:
+                print(unsent, file=sys.stderr)
         return int(getattr(error, "exit_code", exits.USAGE))
     return code if isinstance(code, int) else exits.DONE

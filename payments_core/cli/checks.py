@@ -5,21 +5,27 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from payments_core import settings
 from payments_core.cli import words
-from payments_core.client import PayoutClient
+from payments_core.client import PayoutClient, build_account, build_webhook
+from payments_core.client.inbox import PATH
 from payments_core.entries import Journal
 from payments_core.errors import PaymentsError, SettingsError
 from payments_core.journal import open_journal
-from payments_core.payout import PayoutStatus
+from payments_core.payout import PayoutStatus, ReasonCode
 from payments_core.performer import Office, utc_now
-from payments_core.plugins import Plugins
+from payments_core.plugins import Plugins, found
 from payments_core.provider import Account
 from payments_core.retry import quiet
+from payments_core.routing import read_routes
+from payments_core.rows import EndedAttempt, PayoutRow
 from payments_core.settings import Configuration
 
 __all__ = ["Check", "examine", "write_configuration"]
@@ -54,18 +60,21 @@ def _examine(path: Path) -> Iterator[Check]:
     except PaymentsError as error:
         yield _wrong("configuration", error)
         return
-    yield Check("ok", "configuration", f"{path}, {len(read.accounts)} accounts")
+    yield Check("ok", "configuration", f"{path}, {words.counted(len(read.accounts), 'account')}")
     try:
         plugins = Plugins()
-        names = ", ".join(plugins.providers()) or "none"
+        plugins.providers()
     except PaymentsError as error:
         yield _wrong("plugins", error)
         return
-    yield Check("ok", "plugins", f"providers: {names}")
+    names = ", ".join(f"{plugin.name} {plugin.version}" for plugin in found()) or "none"
+    yield Check("ok", "plugins", f"payments-core {version('payments-core')}; installed: {names}")
     root = read.path.resolve().parent
     accounts: dict[str, Account] = {}
     for name, raw in read.accounts.items():
         yield from _account(name, raw, plugins, root, accounts)
+    if read.routes and len(accounts) == len(read.accounts):  # a broken account is told of above
+        yield _routes(read, accounts)
     if not read.accounts:
         yield Check("note", "accounts", "none is configured", "Add [accounts.<name>] to pay from.")
     try:
@@ -74,10 +83,24 @@ def _examine(path: Path) -> Iterator[Check]:
         yield _wrong("journal", error)
         return
     yield from _journal(read, journal, root)
-    office = Office(namespace=read.namespace, journal=journal, plugins=plugins, accounts=accounts)
+    for name, raw in read.webhooks.items():
+        yield _webhook(name, raw, plugins, root, journal)
+    needed, orphans = _needed(journal, accounts)
+    yield from _identities(accounts, needed, orphans)
+    retired = {title: one for name in sorted(accounts) for title, one in _retired(accounts[name])}
+    everybody = {**accounts, **retired}  # a retired identity is asked as if it were an account of its own
+    office = Office(namespace=read.namespace, journal=journal, plugins=plugins, accounts=everybody)
     with PayoutClient(office) as client:
-        for name in client.accounts():
-            yield _credential(client, name)
+        yield from _paths(client, accounts)
+        for name in sorted(accounts):
+            checked = _credential(client, name)
+            yield checked
+            if checked.level == "ok":  # without a credential every other answer would be the same one
+                for finding in client.diagnose(name):
+                    yield Check(finding.level, f"{finding.what} of {name}", finding.says, finding.hint)
+        for title, identity in retired.items():
+            checked = _credential(client, title)
+            yield checked if needed[identity] or checked.level == "ok" else checked._replace(level="note")
 
 
 def _wrong(what: str, error: PaymentsError) -> Check:
@@ -89,16 +112,12 @@ def _account(
 ) -> Iterator[Check]:
     what = f"account {name}"
     try:
-        spec = plugins.provider(raw["provider"])
-        values = settings.read_account(
-            spec.settings, name, raw, resolve_secret=lambda reference: plugins.resolve_secret(reference, root=root)
-        )
-        accounts[name] = Account(name, spec, values, spec.build(values))
+        account = accounts[name] = build_account(plugins, name, raw, root=root)
     except PaymentsError as error:
         yield _wrong(what, error)
         return
-    money = "no real money moves" if values.is_rehearsal else "REAL MONEY moves"
-    yield Check("ok", what, f"{spec.title}, {values.currency}, {money}")
+    money = "no real money moves" if account.settings.is_rehearsal else "REAL MONEY moves"
+    yield Check("ok", what, f"{account.spec.title}, {account.settings.currency}, {money}")
     for value in raw.values():
         if isinstance(value, str) and value.startswith("file:"):
             file = root / value.removeprefix("file:")
@@ -106,16 +125,38 @@ def _account(
                 yield Check("wrong", what, f"others may read the secret file {file}", f"chmod 600 {file}")
 
 
+def _routes(read: Configuration, accounts: Mapping[str, Account]) -> Check:
+    try:
+        routes = read_routes(read.routes, accounts)
+    except PaymentsError as error:
+        return _wrong("routes", error)
+    unreached = sorted(set(accounts) - {route.account.name for route in routes})
+    says = words.counted(len(routes), "route")
+    if not unreached:
+        return Check("ok", "routes", says)
+    return Check(
+        "note", "routes", f"{says}; none leads to {', '.join(unreached)}", "Only who names them is paid there."
+    )
+
+
 def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Check]:
     counts = journal.counts()
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no payout yet"
     yield Check("ok", "journal", f"{read.journal}: {told}")
     file = root / read.journal.removeprefix("sqlite:///")
-    if os.name == "posix" and file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077:
+    is_file = read.journal.startswith("sqlite:") and os.name == "posix" and file.exists()
+    if is_file and stat.S_IMODE(file.stat().st_mode) & 0o077:
         yield Check("wrong", "journal", f"others may read {file}, and it holds payees", f"chmod 600 {file}")
     if review := counts.get(PayoutStatus.REVIEW):
-        yield Check("note", "review", f"{review} payouts wait for a person", "`payouts list --status REVIEW`")
-    gone = sorted({row.account for row in _open(journal) if row.account not in read.accounts})
+        waits = "waits" if review == 1 else "wait"
+        says = f"{words.counted(review, 'payout')} {waits} for a person"
+        yield Check("note", "review", says, "`payouts list --status REVIEW` shows which.")
+    untaken = sum(1 for row in journal.rows(status=PayoutStatus.REVIEW) if not row.view().may_have_been_sent)
+    if untaken:
+        says = f"{words.counted(untaken, 'payout')} in review {'was' if untaken == 1 else 'were'} never taken"
+        yield Check("note", "review", says, "Once the cause is mended, it is safe to pay such a one under another key.")
+    paid_from = set[str]().union(*(_paid_from(journal, row) for row in _to_be_asked(journal)))
+    gone = sorted(paid_from - read.accounts.keys())
     if gone:
         yield Check(
             "wrong",
@@ -123,15 +164,122 @@ def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Chec
             f"open payouts belong to accounts that are not configured: {', '.join(gone)}",
             "Put these accounts back until their payouts have come to an end.",
         )
+    if (gap := journal.gap()) is not None:
+        says = f"it was restored, and may lack what came after {words.moment(gap.began_at)}"
+        yield Check("note", "journal", says, "When all is settled: `payouts journal restored --over`.")
     for pause in journal.pauses():
-        level: Literal["note", "wrong"] = "note" if pause.by == "person" else "wrong"
+        level: Literal["note", "wrong"] = "note" if pause.by in {"person", "rate"} else "wrong"
         yield Check(level, "pause", words.lifting(pause))
+    for hold in journal.holds():
+        until = words.moment(datetime.fromtimestamp(hold.held_until / 1_000_000, UTC), utc_now())
+        says = f"status reads of {hold.account} wait until {until}: the provider says that we ask too often"
+        yield Check("note", "rate", says, "Lower reads_per_s of the account if this comes again.")
 
 
-def _open(journal: Journal) -> Iterator[Any]:
+def _webhook(name: str, raw: Mapping[str, Any], plugins: Plugins, root: Path, journal: Journal) -> Check:
+    """Say whether a webhook can be served, and how much its receiver has still to accept."""
+    what = f"webhook {name}"
+    try:
+        backlog = journal.backlog(build_webhook(plugins, name, raw, root=root).consumer)
+    except PaymentsError as error:
+        return _wrong(what, error)
+    says = f"{words.counted(backlog.count, 'event')} to be delivered"
+    if backlog.oldest_at is not None:
+        says += f", the oldest of {words.moment(backlog.oldest_at, utc_now())}"
+    if not backlog.given_up:
+        return Check("ok", what, says)
+    hint = f"Mend the receiver, then: payouts events deliver --again {name}"
+    return Check("wrong", what, f"{says}; {backlog.given_up} given up", hint)
+
+
+def _retired(account: Account) -> Iterator[tuple[str, Account]]:
+    """Yield the identities an account had, each with its title."""
+    for number, identity in enumerate(account.retired, 1):
+        yield f"retired identity {number} of {account.name}", identity
+
+
+def _needed(journal: Journal, accounts: Mapping[str, Account]) -> tuple[Counter[Account], Counter[str]]:
+    """Count by identity the payouts that are asked about as it, and by account those that nobody can ask about."""
+    needed, orphans = Counter[Account](), Counter[str]()
+    for row in _to_be_asked(journal):
+        account = accounts.get(row.account)
+        if account is None or (row.status is PayoutStatus.CREATED and not row.tries):
+            continue  # an untried payout is sent as what its account is then
+        identity = account.identity(row.operation, row.binding)
+        if identity is None and not row.status.is_final:
+            orphans[row.account] += 1
+        asked = {identity}
+        for attempt in _earlier(journal, row):
+            payer = accounts.get(attempt.account)
+            asked.add(None if payer is None else payer.identity(row.operation, attempt.binding))
+        needed.update(one for one in asked if one is not None)
+    return needed, orphans
+
+
+def _earlier(journal: Journal, row: PayoutRow) -> tuple[EndedAttempt, ...]:
+    """Return what is looked at before anything of a payout is sent again."""
+    return journal.attempts(row.id) if row.attempt > 1 else ()
+
+
+def _paid_from(journal: Journal, row: PayoutRow) -> set[str]:
+    return {row.account, *(attempt.account for attempt in _earlier(journal, row))}
+
+
+def _identities(
+    accounts: Mapping[str, Account], needed: Counter[Account], orphans: Mapping[str, int]
+) -> Iterator[Check]:
+    """Say which retired identities are still needed, and which payouts nobody can ask about any more."""
+    for account in accounts.values():
+        for what, identity in _retired(account):
+            if count := needed[identity]:
+                says = f"{words.counted(count, 'payout')} still {'needs' if count == 1 else 'need'} it"
+                yield Check("ok", what, says, "Keep it until they have come to an end that stands.")
+            else:
+                yield Check("note", what, "no payout needs it: it can be removed")
+    for name, count in orphans.items():
+        yield Check(
+            "wrong",
+            f"identities of {name}",
+            f"{words.counted(count, 'open payout')} {'was' if count == 1 else 'were'} sent as somebody the account "
+            "neither is nor was",
+            f"Put what it paid as then back, as [[accounts.{name}.retired]]; until then nobody can ask about them.",
+        )
+
+
+def _to_be_asked(journal: Journal) -> Iterator[PayoutRow]:
+    """Yield what is open, and what has failed for a reason that may still be contradicted.
+
+    Not what stopped in REVIEW before anything was taken: nobody has to ask about that.
+    """
     for status in PayoutStatus:
         if not status.is_final:
-            yield from journal.rows(status=status)
+            for row in journal.rows(status=status):
+                if status is not PayoutStatus.REVIEW or row.view().may_have_been_sent:
+                    yield row
+    now = utc_now()
+    for row in journal.rows(status=PayoutStatus.FAILED):
+        if row.reason is not None and row.updated_at + timedelta(hours=row.reason.settling_h) > now:
+            yield row
+
+
+def _paths(client: PayoutClient, accounts: Mapping[str, Account]) -> Iterator[Check]:
+    """Say whether what a provider is told to call leads to where `payouts serve` listens for it."""
+    for name, token in client.inbox.tokens.items():
+        if name not in accounts:  # a retired identity is called back by nobody
+            continue
+        url = getattr(accounts[name].settings, "callback_url", "")
+        what = f"callbacks of {name}"
+        if not url:
+            if accounts[name].facts.status_by == "deferred":  # nothing else ever tells how a payment ended
+                says = f"callback_url is not set, and {accounts[name].spec.title} answers in no other way"
+                hint = "`payouts callbacks --url ADDRESS --reveal` prints it; `payouts serve` has to run there."
+                yield Check("wrong", what, says, hint)
+            continue
+        if url.endswith(f"/{PATH}/{token}"):
+            yield Check("ok", what, "callback_url ends with the account's own path")
+        else:
+            says = "callback_url does not end with the account's own path: `payouts serve` hears nothing of it"
+            yield Check("note", what, says, "`payouts callbacks --url ADDRESS --reveal` shows how it has to end.")
 
 
 def _credential(client: PayoutClient, name: str) -> Check:
@@ -139,12 +287,11 @@ def _credential(client: PayoutClient, name: str) -> Check:
     problem = client.check_account(name)
     if not problem:
         return Check("ok", what, "the provider accepts them")
-    return Check(
-        "wrong",
-        what,
-        problem,
-        "Compare the account's user, keys and environment with the provider's portal, and see that its server answers.",
-    )
+    if problem.partition(":")[0].partition(" ")[0] in set(ReasonCode):  # refused: a reason's code stands first
+        hint = "Compare the account's user, keys and environment with the provider's portal."
+    else:
+        hint = "See that its server runs and can be reached from here, and that the account has the right address."
+    return Check("wrong", what, problem, hint)
 
 
 _NEW = """\

@@ -29,30 +29,31 @@ def pause(
     Every process obeys before its next payment; what is under way is still read.
     """
     from payments_core.cli import output
-    from payments_core.entries import Pause
     from payments_core.events import EventName
     from payments_core.logs import log
     from payments_core.performer import utc_now
+    from payments_core.rows import Pause
 
     configuration = terminal.configuration()
     _check_account(configuration, account)
     told = why or "paused by a person"
     with terminal.journal(configuration) as journal:  # an emergency stop must work where a secret is missing
         journal.set_pause(Pause(account, utc_now(), told))
-        log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=told)
+        if terminal.log_json or terminal.log_level in {"DEBUG", "INFO"}:  # else the sentence below says it
+            log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=told)
     if terminal.as_json:
         output.print_json({"account": account, "paused": True, "why": told})
     else:
         option = f" --account {account}" if account else ""
-        terminal.say(f"{_who(account)} paused: {told}. `payouts unpause{option}` ends it.")
+        terminal.say(f"{_who(account)} paused{f': {why}' if why else ''}. `payouts unpause{option}` ends it.")
     return exits.DONE
 
 
 @command
 def unpause(terminal: Terminal, account: Account = None) -> int:
-    """End a pause of one account, or the one for all.
+    """End the pause of one account, or the one for all.
 
-    A block that the provider's refusal has caused is ended as well.
+    What the machine has stopped by itself on that account ends as well, whatever the cause: see to that first.
     """
     from payments_core.cli import output, words
     from payments_core.events import EventName
@@ -68,7 +69,8 @@ def unpause(terminal: Terminal, account: Account = None) -> int:
     if terminal.as_json:
         output.print_json({"account": account, "lifted": lifted, "left": [found.account for found in left]})
         return exits.DONE
-    terminal.say(f"{_who(account)} not paused any more." if lifted else "There was no such pause.")
+    whose = f"the account {account}" if account else "all accounts"
+    terminal.say(f"The pause of {whose} has ended." if lifted else f"There was no pause of {whose}.")
     for found in left:
         terminal.say(f"Still in force: {words.lifting(found)}")
     if lifted and not left:
@@ -94,11 +96,19 @@ def _check_account(configuration: Configuration, account: str | None) -> None:
 def providers(
     terminal: Terminal,
     load: Annotated[bool, typer.Option("--load", help="Import them, and tell what they can do.")] = False,
+    conformance: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Try every promise of a provider, against its own emulator.")
+    ] = None,
 ) -> int:
-    """List the installed plugins."""
-    from payments_core.cli import output
+    """List the installed plugins, or try one.
+
+    Ends with 1 when a promise is broken. Needs pytest and the extra `server`; takes about half a minute.
+    """
+    from payments_core.cli import output, promises
     from payments_core.plugins import Plugins, found
 
+    if conformance is not None:
+        return promises.show(terminal, conformance)
     installed = found()
     shown = [
         {
@@ -113,7 +123,7 @@ def providers(
         if terminal.as_json:
             output.print_json(shown)
         elif not shown:
-            terminal.note("No plugin is installed. MTN MoMo comes with the distribution payments-mtn-momo.")
+            terminal.note("No plugin is installed. Each provider comes with a distribution of its own.")
         else:
             output.print_table(tuple(shown[0]), [tuple(row.values()) for row in shown])
         return exits.DONE
@@ -156,6 +166,8 @@ def doctor(
 
     Looks at the configuration, secrets, the journal, pauses and each account's credentials; no money moves.
     """
+    from importlib.metadata import version
+
     from payments_core.cli import checks, output
 
     if init:
@@ -169,7 +181,8 @@ def doctor(
     found = checks.examine(terminal.config)
     is_well = all(check.level != "wrong" for check in found)
     if terminal.as_json:
-        output.print_json({"ok": is_well, "checks": [check._asdict() for check in found]})
+        told = {"ok": is_well, "version": version("payments-core"), "checks": [check._asdict() for check in found]}
+        output.print_json(told)
     else:
         for check in found:
             terminal.say(f"{check.level:<5}  {check.what}: {check.says}")

@@ -19,20 +19,27 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-Target = Annotated[str, typer.Option(metavar="NAME", help="The target environment it plays, such as mtnuganda.")]
+Target = Annotated[
+    str, typer.Option(metavar="NAME", help="The target environment it plays, where its provider has several.")
+]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Makes its faults strike alike in every run.")]
+
+Switches = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="How it behaves; its page lists the names.")
+]
 
 
 @command
 def emulator(
     terminal: Terminal,
-    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Such as mtn_momo.")],
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Its name, as `payouts providers` lists it.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="On the loopback interface; 0 for any free one.")] = 9400,
     write_config: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Write a payouts.toml that pays through it.")
     ] = None,
     target: Target = "",
     seed: Seed = None,
+    switches: Switches = None,
 ) -> int:
     """Serve a stand-in for a provider's gateway.
 
@@ -42,7 +49,7 @@ def emulator(
 
     spec = Plugins().provider(provider)
     stop = _stop_on_signals()
-    server = _start(spec, port, target)
+    server = _start(spec, port, target, switches or [])
     try:
         if seed is not None:
             server.set_faults({"seed": seed})
@@ -62,8 +69,9 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _start(spec: ProviderSpec, port: int, target: str) -> Emulator:
+def _start(spec: ProviderSpec, port: int, target: str, switches: Sequence[str]) -> Emulator:
     from importlib import import_module
+    from inspect import signature
 
     from payments_core.errors import SettingsError
 
@@ -71,7 +79,11 @@ def _start(spec: ProviderSpec, port: int, target: str) -> Emulator:
         raise SettingsError(f"The provider {spec.name} brings no emulator.", hint="`payouts providers --load` tells.")
     module, _, name = spec.emulator.partition(":")
     try:
-        server: Emulator = getattr(import_module(module), name)(port, **({"target": target} if target else {}))
+        kind: type[Emulator] = getattr(import_module(module), name)
+        if target and "target" not in signature(kind).parameters:
+            raise ValueError(f"it plays one target environment, so --target {target} means nothing to it.")
+        options = kind.options(dict(_named(switch) for switch in switches))
+        server: Emulator = kind(port, **options, **({"target": target} if target else {}))  # type: ignore[call-arg]
         server.start()
     except ModuleNotFoundError as error:
         raise SettingsError(
@@ -86,6 +98,13 @@ def _start(spec: ProviderSpec, port: int, target: str) -> Emulator:
             hint="Stop what uses the port, or take another: --port 0 takes any free one.",
         ) from None
     return server
+
+
+def _named(switch: str) -> tuple[str, str]:
+    name, equals, value = switch.partition("=")
+    if not (name and equals):
+        raise ValueError(f"{switch!r} is not written NAME=VALUE.")
+    return name, value
 
 
 def _write(server: Emulator, path: Path, target: str) -> Sequence[str]:
@@ -113,7 +132,7 @@ def _tell(terminal: Terminal, spec: ProviderSpec, server: Emulator, path: Path |
             terminal.say("nothing of what an earlier run took; such payouts end in REVIEW, or may be sent to it again.")
         terminal.say(f"{path} pays through it, from {', '.join(accounts)}. In another terminal:")
         option = "" if str(path) == "payouts.toml" else f" --config {path}"
-        terminal.say(f"  payouts send --key test-1 --to +256772123456 --amount 5 --wait 10{option}")
+        terminal.say(f"  payouts send --key test-1 {server.example} --wait 10{option}")
         terminal.say(f"  payouts list{option}")
     terminal.say(f"What it has paid: {server.url}/__emulator/ledger. Ctrl-C ends it.")
     print(end="", flush=True)

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from payments_core.cli import words
-from payments_core.entries import Pause
+from payments_core.events import EventName
 from payments_core.payout import HistoryEntry, Payout, PayoutStatus
+from payments_core.rows import Pause
 
-__all__ = ["COLUMNS", "FIELDS", "details", "payout_line", "print_json", "print_table", "record", "told"]
+__all__ = ["COLUMNS", "FIELDS", "clean", "details", "payout_line", "print_json", "print_table", "record", "told"]
 
-COLUMNS = ("key", "payee", "amount", "account", "status", "why", "tries", "next look", "id")
+COLUMNS = ("key", "payee", "amount", "operation", "account", "status", "why", "tries", "next look", "id")
 FIELDS = (
     "id",
     "key",
@@ -88,38 +89,60 @@ def told(payout: Payout, *, reveal: bool) -> str:
     return payout.payee.value if reveal else payout.payee.masked
 
 
-def payout_line(payout: Payout, *, reveal: bool, now: datetime) -> tuple[str, ...]:
+def payout_line(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datetime) -> tuple[str, ...]:
     """Return a payout's cells under ``COLUMNS``."""
+    pause = words.pause_of(payout.account, pauses) if payout.status is PayoutStatus.CREATED else None
     return (
         payout.key,
         told(payout, reveal=reveal),
-        str(payout.amount),
+        _amount(payout),
+        str(payout.operation),
         payout.account,
         str(payout.status),
-        words.why(payout.reason),
+        words.why(payout.reason) or (f"paused: {pause.why}" if pause else ""),
         str(payout.tries),
         words.moment(payout.next_at, now),
         payout.id,
     )
 
 
+def _amount(payout: Payout) -> str:
+    """Return an amount, and of how much it is a part."""
+    return f"{payout.amount} of {payout.original_amount}" if payout.original_amount else str(payout.amount)
+
+
+def _attempt(payout: Payout) -> str:
+    """Return the number of an attempt that is not the first, with where others were paid from before."""
+    if payout.attempt == 1:
+        return ""
+    before = [entry.evidence["account_before"] for entry in payout.history if "account_before" in entry.evidence]
+    return f"{payout.attempt}, paid from {', then '.join(before)} before" if before else str(payout.attempt)
+
+
 def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datetime) -> str:
     """Return everything about one payout that a person wants first, a line each."""
+    asked_last = bool(payout.history) and payout.history[-1].event == EventName.PAYOUT_READ
+    was_asked = payout.status is PayoutStatus.REVIEW and asked_last
+    has_left = not payout.is_final and payout.status is not PayoutStatus.CREATED
     lines = {
         "key": payout.key,
         "id": payout.id,
-        "status": f"{payout.status}: {words.STATUSES[payout.status]}",
-        "why": words.why(payout.reason),
+        "status": f"{payout.status}: {words.standing(payout)}",
+        "money": words.money(payout),
+        "why": words.why(payout.reason) or (words.heard(payout) if has_left else ""),
         "said": payout.reason.text if payout.reason else "",
+        "asked": words.heard(payout) if was_asked else "",
         "payee": told(payout, reveal=reveal),
-        "amount": str(payout.amount),
+        "operation": str(payout.operation),
+        "amount": _amount(payout),
         "account": payout.account,
+        "attempt": _attempt(payout),
         "tries": str(payout.tries),
         "references": ", ".join(f"{name}={value}" for name, value in payout.references.items()),
         "next look": words.moment(payout.next_at, now),
         "what next": words.advice(payout, pauses),
     }
-    return "\n".join(f"{name:<11} {_clean(text)}" for name, text in lines.items() if text)
+    return "\n".join(f"{name:<11} {clean(text)}" for name, text in lines.items() if text)
 
 
 def print_json(shown: Any) -> None:
@@ -135,7 +158,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         rows: Cells.
 
     """
-    cells = [[_clean(cell) for cell in row] for row in rows]
+    cells = [[clean(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_rich(columns, cells)
         return
@@ -167,6 +190,6 @@ def _print_rich(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     console.print(table)
 
 
-def _clean(text: str) -> str:
-    # A terminal obeys control characters, and some of this text came from outside.
+def clean(text: str) -> str:
+    """Return a text without control characters: a terminal obeys them, and some of our text came from outside."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

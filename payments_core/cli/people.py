@@ -6,19 +6,21 @@ import csv
 import difflib
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from payments_core.client.setup import choose, known
+from payments_core.client.setup import at_once, choose, chosen, known
 from payments_core.errors import InvalidPayout, JournalError, KeyReused, PaymentsError
+from payments_core.masking import mask_key
 from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee
 from payments_core.performer import Office
 from payments_core.provider import Validates
+from payments_core.routing import Choice
 
-__all__ = ["COLUMNS", "People", "Row", "check", "currency_of", "read_file"]
+__all__ = ["COLUMNS", "People", "Row", "check", "currency_of", "place", "read_file"]
 
-COLUMNS = ("key", "to", "amount", "currency", "account", "note")
+COLUMNS = ("key", "to", "amount", "currency", "account", "note", "operator")
 _REQUIRED = ("key", "to", "amount")
 
 
@@ -33,6 +35,10 @@ class Row:
         account: The account it is paid from, where one is named.
         error: Why it is refused; None when it can be paid.
         same_as: The line of an earlier row with the same key and content: both are one payout.
+        to: The number, as written.
+        amount: The amount, as written.
+        chosen: The account it is paid from, where none is named.
+        waits: A provider has to be asked before that can be chosen.
 
     """
 
@@ -42,6 +48,10 @@ class Row:
     account: str | None = None
     error: PaymentsError | None = None
     same_as: int | None = None
+    to: str = field(default="", repr=False)
+    amount: str = field(default="", repr=False)
+    chosen: str | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +136,16 @@ def _check_header(path: Path, header: Sequence[str], names: Mapping[str, str]) -
         raise InvalidPayout(f"{path}, line 1: the column {', '.join(twice)} stands there twice.", hint="Keep one.")
 
 
-def check(people: People, office: Office, *, account: str | None, operation: str, currency: str | None) -> list[Row]:
+def check(
+    people: People, office: Office, *, account: str | None, operation: str | None, currency: str | None
+) -> list[Row]:
     """Check every row as far as it can be without sending anything.
 
     Args:
         people: The file.
         office: The accounts and the journal.
         account: For rows that name none.
-        operation: For every row.
+        operation: For every row; the one it was recorded with, else its account's, when None.
         currency: For rows that name none; the account's when None.
 
     """
@@ -156,7 +168,7 @@ def _read(
     office: Office,
     *,
     account: str | None,
-    operation: str,
+    operation: str | None,
     currency: str | None,
 ) -> Row:
     if cells is None:
@@ -166,26 +178,48 @@ def _read(
     order = None
     try:
         money = Money(cells.get("amount", ""), cells.get("currency") or currency or currency_of(office, named))
-        order = Order(key, Payee.msisdn(cells.get("to", "")), money, Operation(operation), cells.get("note", ""))
-        known_row = known(office, order, named)
-        if known_row is None:
-            provider = choose(office, order, named).provider
-            if isinstance(provider, Validates):
-                provider.validate(order)
+        payee = Payee.msisdn(cells.get("to", ""), operator=cells.get("operator", ""))
+        order = Order(key, payee, money, Operation(operation or "transfer"), cells.get("note", ""))
+        recorded = known(office, order, named, by_default=operation is None)
+        if recorded is not None:
+            return Row(line, key, replace(order, operation=recorded.operation), named)
+        choice = at_once(choose(office, order, named, by_default=operation is None))
     except JournalError:  # not the row's fault
         raise
     except PaymentsError as error:
-        return Row(line, key, order, named, error)
-    return Row(line, key, order, named)
+        return Row(line, key, order, named, error, to=cells.get("to", ""), amount=cells.get("amount", ""))
+    row = Row(line, key, order, named)
+    return replace(row, waits=True) if choice is None else place(row, office, choice, by_default=operation is None)
+
+
+def place(row: Row, office: Office, choice: Choice, *, by_default: bool) -> Row:
+    """Return a row with the account that was chosen for it, or with why it cannot be paid.
+
+    Args:
+        row: It was understood.
+        office: The accounts.
+        choice: Of its account.
+        by_default: No operation was named: the account's own is taken.
+
+    """
+    order = row.order
+    assert order is not None  # noqa: S101 - it was understood
+    try:
+        account, order = chosen(office, order, choice, by_default=by_default)
+        if isinstance(account.provider, Validates):
+            account.provider.validate(order)
+    except PaymentsError as error:
+        return replace(row, order=order, error=error, waits=False)
+    return replace(row, order=order, chosen=account.name, waits=False)
 
 
 def _again(row: Row, earlier: Row) -> Row:
     """A key that stood in the file before: the same payout, or a mistake."""
     same = earlier.order is not None and row.order is not None and earlier.order.fingerprint == row.order.fingerprint
     if same and earlier.account == row.account:
-        return Row(row.line, row.key, row.order, row.account, earlier.error, same_as=earlier.line)
+        return replace(row, error=earlier.error, same_as=earlier.line, waits=False)
     error = KeyReused(
-        f"Lines {earlier.line} and {row.line} have the key {row.key!r} and are not the same payment.",
+        f"Lines {earlier.line} and {row.line} have the key {mask_key(row.key)!r} and are not the same payment.",
         hint=f"One key is one payment: give line {row.line} a key of its own, or remove it.",
     )
     return Row(row.line, row.key, row.order, row.account, error)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from payments_core.cli import exits
-from payments_core.errors import InvalidPayout, PaymentsError, PayoutInterrupted, UnknownAccount
+from payments_core.errors import InvalidPayout, NotAnswered, PaymentsError, PayoutInterrupted, SettingsError
 from payments_core.masking import scrub
 
 if TYPE_CHECKING:
@@ -21,12 +21,17 @@ __all__ = ["print_problem", "problem", "tell", "tell_interrupted"]
 _SAFE = "What was accepted is in the journal: sending the same key again is safe, and `payouts resume` goes on."
 
 
-def problem(error: Exception) -> dict[str, str]:
-    """Return an error as code, message and hint; of a foreign error only its kind and scrubbed text."""
+def problem(error: Exception, *, pays: bool = False) -> dict[str, str]:
+    """Return an error as code, message and hint; of a foreign error only its kind and scrubbed text.
+
+    Args:
+        error: What went wrong.
+        pays: A payout was to be made.
+
+    """
     if isinstance(error, PaymentsError):
-        unsent = (
-            " Nothing was recorded and nothing was sent." if isinstance(error, InvalidPayout | UnknownAccount) else ""
-        )
+        is_unsent = isinstance(error, InvalidPayout) or (pays and isinstance(error, SettingsError))
+        unsent = " Nothing was recorded and nothing was sent." if is_unsent else ""
         return {"code": error.code, "message": error.message, "hint": (error.hint + unsent).strip()}
     return {
         "code": "unexpected_error",
@@ -37,11 +42,11 @@ def problem(error: Exception) -> dict[str, str]:
 
 def tell(error: Exception, terminal: Terminal) -> int:
     """Print an error and return the exit code."""
-    print_problem(problem(error), as_json=terminal.as_json)
+    print_problem(problem(error, pays=terminal.pays), as_json=terminal.as_json)
     if terminal.log_level == "DEBUG" and not isinstance(error, PaymentsError):
         for place in traceback.extract_tb(error.__traceback__):  # places only, no values and no text
             print(f"  {place.filename}:{place.lineno} in {place.name}", file=sys.stderr)
-    return exits.NOT_KNOWN if isinstance(error, PayoutInterrupted) else exits.ERROR
+    return exits.NOT_KNOWN if isinstance(error, NotAnswered | PayoutInterrupted) else exits.ERROR
 
 
 def tell_interrupted(terminal: Terminal) -> None:

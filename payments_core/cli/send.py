@@ -1,7 +1,8 @@
-"""``payouts send``: one payout, or a file of them."""
+"""``payouts send``, ``deposit`` and ``refund``: one payout, or a file of them."""
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,11 @@ from payments_core.cli import exits
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
-    from payments_core.performer import Office
+    from collections.abc import Callable, Mapping
+
+    from payments_core.client import PayoutClient
+    from payments_core.money import Money
+    from payments_core.payout import Payout
 
 __all__ = ["COMMANDS"]
 
@@ -20,23 +25,44 @@ def _column(name: str) -> Any:
     return typer.Option(f"--{name}-column", metavar="NAME", help=f"What the file calls the column {name}.")
 
 
-@command
-def send(
+Amount = typer.Option(metavar="AMOUNT", help="Plain digits, such as 25000 or 12.50.")
+Currency = Annotated[str | None, typer.Option(metavar="CODE", help="Such as UGX; the account's if left out.")]
+Account = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The account to pay from; may be left out where routes or a default choose, or there is only one.",
+    ),
+]
+Wait = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="Wait for the end; otherwise return at the first answer.")
+]
+Whose = Annotated[
+    str | None,
+    typer.Option(metavar="KEY", help="Whose customer the payee is, where you know it; routes go by it."),
+]
+KEY = "Your business key: one key, at most one payment."
+CUT = "The provider may get it shortened or without some characters."
+
+
+def _send(
     terminal: Terminal,
-    key: Annotated[str | None, typer.Option(help="Your business key: one key, at most one payment.")] = None,
+    key: Annotated[str | None, typer.Option(help=KEY)] = None,
     to: Annotated[str | None, typer.Option(metavar="NUMBER", help="Who receives it, such as +256772123456.")] = None,
-    amount: Annotated[str | None, typer.Option(metavar="AMOUNT", help="Plain digits, such as 25000 or 12.50.")] = None,
-    currency: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Such as UGX; the account's if left out.")
+    amount: Annotated[str | None, Amount] = None,
+    currency: Currency = None,
+    account: Account = None,
+    note: Annotated[str, typer.Option(help=f"Text for the payee. {CUT}")] = "",
+    operation: Annotated[str | None, typer.Option(help="transfer or deposit; the account's if left out.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="An option of the provider's; may be given several times."),
     ] = None,
-    account: Annotated[str | None, typer.Option(metavar="NAME", help="The account to pay from.")] = None,
-    note: Annotated[str, typer.Option(help="Text for the payee.")] = "",
-    operation: Annotated[str, typer.Option(help="transfer, deposit or refund.")] = "transfer",
-    wait: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Wait for the end; otherwise return at the first answer.")
-    ] = 0.0,
+    operator: Whose = None,
+    wait: Wait = 0.0,
     file: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="One row, one payout: key,to,amount,currency,account,note.")
+        Path | None,
+        typer.Option(metavar="CSV", help="A row, a payout: key,to,amount,currency,account,note,operator."),
     ] = None,
     all_or_nothing: Annotated[
         bool, typer.Option("--all-or-nothing", help="Pay none when a row of the file is refused.")
@@ -47,27 +73,31 @@ def send(
     currency_column: Annotated[str, _column("currency")] = "currency",
     account_column: Annotated[str, _column("account")] = "account",
     note_column: Annotated[str, _column("note")] = "note",
+    operator_column: Annotated[str, _column("operator")] = "operator",
 ) -> int:
     """Pay somebody, or everybody in a file.
 
-    The same key again never pays twice: it returns what became of the payout.
+    Give `--key`, `--to` and `--amount`, or `--file`. The same key again never pays twice: it returns what became of
+    the payout.
     """
-    from payments_core.payout import Operation
-
-    if operation not in set(Operation):
-        raise typer.BadParameter(f"{operation!r} is no operation; there are {', '.join(Operation)}.")
+    if operation not in {None, "transfer", "deposit"}:
+        there_are = "there are transfer and deposit; `payouts refund` pays a collection back"
+        raise typer.BadParameter(f"{operation!r} is no operation to send by; {there_are}.")
     if file is None:
         missing = [name for name, given in (("--key", key), ("--to", to), ("--amount", amount)) if given is None]
         if missing:
             raise typer.BadParameter(f"Missing {', '.join(missing)}; or give --file.")
         assert key is not None and to is not None and amount is not None  # noqa: S101, PT018 - for the type checker
-        return _send_one(terminal, key, to, amount, currency, account, note, operation, wait)
-    if key is not None or to is not None or amount is not None or note:
-        raise typer.BadParameter("With --file, key, number, amount and note stand in the file.")
-    columns = (key_column, to_column, amount_column, currency_column, account_column, note_column)
+        payee = (to, operator or "")
+        return _send_one(terminal, key, payee, amount, currency, account, note, operation, _options(option), wait)
+    if key is not None or to is not None or amount is not None or note or option or operator:
+        raise typer.BadParameter(
+            "With --file, key, number, amount, note and operator stand in the file, and there is no option."
+        )
+    columns = (key_column, to_column, amount_column, currency_column, account_column, note_column, operator_column)
     from payments_core.cli.send_file import send_file
 
-    names = dict(zip(("key", "to", "amount", "currency", "account", "note"), columns, strict=True))
+    names = dict(zip(("key", "to", "amount", "currency", "account", "note", "operator"), columns, strict=True))
     return send_file(
         terminal,
         terminal.office(),
@@ -84,31 +114,62 @@ def send(
 def _send_one(
     terminal: Terminal,
     key: str,
-    to: str,
+    to: tuple[str, str],
     amount: str,
     currency: str | None,
     account: str | None,
     note: str,
-    operation: str,
+    operation: str | None,
+    options: Mapping[str, str],
     wait_s: float,
 ) -> int:
+    from payments_core.payout import Payee
+
+    payee = Payee.msisdn(to[0], operator=to[1])
+
+    def begin(client: PayoutClient, money: Callable[[str], Money]) -> Payout:
+        return client.send(
+            key=key,
+            payee=payee,
+            amount=money(amount),
+            account=account,
+            note=note,
+            operation=operation,
+            options=options,
+        )
+
+    return _pay(terminal, begin, currency=currency, account=account, wait_s=wait_s)
+
+
+def _options(written: list[str] | None) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for one in written or ():
+        name, given, value = one.partition("=")
+        if not given or not name or name in found:
+            raise typer.BadParameter("Write each --option once, as NAME=VALUE.")
+        found[name] = value
+    return found
+
+
+def _pay(
+    terminal: Terminal,
+    begin: Callable[[PayoutClient, Callable[[str], Money]], Payout],
+    *,
+    currency: str | None,
+    account: str | None,
+    wait_s: float,
+) -> int:
+    """Make one payout, wait for it as asked, and tell what became of it."""
     from payments_core.cli import output
     from payments_core.cli.people import currency_of
     from payments_core.client import PayoutClient
     from payments_core.money import Money
-    from payments_core.payout import Payee
     from payments_core.performer import utc_now
 
-    office: Office = terminal.office()
+    office = terminal.office()
     with PayoutClient(office) as client:
-        payout = client.send(
-            key=key,
-            payee=Payee.msisdn(to),
-            amount=Money(amount, currency or currency_of(office, account)),
-            account=account,
-            note=note,
-            operation=operation,
-        )
+        code = currency or currency_of(office, account)
+        payout = begin(client, lambda amount: Money(amount, code))
         if wait_s and not payout.is_final:
             payout = client.wait(payout.id, timeout_s=wait_s)
         pauses = client.pauses()
@@ -119,4 +180,50 @@ def _send_one(
     return exits.of(payout.status)
 
 
-COMMANDS = {"send": send}
+def _deposit(terminal: Terminal, /, **options: Any) -> int:
+    """Pay by deposit: to somebody, or everybody in a file.
+
+    Like `payouts send --operation deposit`.
+    """
+    return _send(terminal, operation="deposit", **options)
+
+
+_deposit.__annotations__ = _send.__annotations__
+_deposit.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [parameter for name, parameter in inspect.signature(_send).parameters.items() if name != "operation"]
+)
+
+
+@command
+def refund(
+    terminal: Terminal,
+    key: Annotated[str, typer.Option(help=KEY)],
+    collection: Annotated[
+        str, typer.Option(metavar="REFERENCE", help="The reference under which the money was collected.")
+    ],
+    amount: Annotated[str, Amount],
+    original_amount: Annotated[str, typer.Option(metavar="AMOUNT", help="How much was collected.")],
+    currency: Currency = None,
+    account: Account = None,
+    note: Annotated[str, typer.Option(help=f"Text for the payer. {CUT}")] = "",
+    wait: Wait = 0.0,
+) -> int:
+    """Pay a collection back, whole or in part.
+
+    All refunds of one collection together never come to more than was collected; one that is not known yet counts.
+    """
+
+    def begin(client: PayoutClient, money: Callable[[str], Money]) -> Payout:
+        return client.refund(
+            key=key,
+            collection=collection,
+            amount=money(amount),
+            original_amount=money(original_amount),
+            account=account,
+            note=note,
+        )
+
+    return _pay(terminal, begin, currency=currency, account=account, wait_s=wait)
+
+
+COMMANDS = {"send": command(_send), "deposit": command(_deposit), "refund": refund}

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -13,10 +14,11 @@ from payments_core.cli import exits, output, people, problems, words
 from payments_core.cli.people import Row
 from payments_core.cli.progress import bar
 from payments_core.client import AsyncPayoutClient
-from payments_core.entries import Pause
-from payments_core.errors import InvalidPayout, JournalError, PaymentsError, PayoutInterrupted
+from payments_core.errors import InvalidPayout, JournalError, NoRoute, PaymentsError, PayoutInterrupted
+from payments_core.masking import mask_number, scrub
 from payments_core.payout import Payout, PayoutStatus
 from payments_core.performer import Office, utc_now
+from payments_core.rows import Pause
 
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
@@ -38,69 +40,109 @@ def send_file(
     names: Mapping[str, str],
     account: str | None,
     currency: str | None,
-    operation: str,
+    operation: str | None,
     wait_s: float,
     all_or_nothing: bool,
 ) -> int:
     """Pay every row of a file that can be paid, and return the exit code.
 
-    A refused row does not stop the others unless ``all_or_nothing`` is set.
+    A refused row does not stop the others unless ``all_or_nothing`` is set; one without an account does.
     """
     try:
         read = people.read_file(path, names)
         if read.ignored:
             terminal.note(f"Not used: the columns {', '.join(read.ignored)}.")
         rows = people.check(read, office, account=account, operation=operation, currency=currency)
-        refused = [row for row in rows if row.error is not None]
-        if refused and all_or_nothing:
-            raise _none_paid(path, refused)
     except BaseException:
         office.journal.close()
         raise
-    to_pay = [row for row in rows if row.error is None and row.same_as is None]
-    ended, pauses = asyncio.run(_pay(terminal, office, to_pay, wait_s=wait_s))
-    results = [(row, row.error or ended[row.same_as or row.line]) for row in rows]
+
+    async def work() -> tuple[Sequence[Row], Mapping[int, End], tuple[Pause, ...]]:
+        async with AsyncPayoutClient(office) as client:
+            placed = await _placed(terminal, client, office, rows, by_default=operation is None)
+            _refuse(path, placed, all_or_nothing=all_or_nothing)
+            to_pay = [row for row in placed if row.error is None and row.same_as is None]
+            return placed, await _pay(terminal, client, to_pay, wait_s=wait_s), client.pauses()
+
+    placed, ended, pauses = asyncio.run(work())
+    results = [(row, row.error or ended[row.same_as or row.line]) for row in placed]
     if terminal.as_json:
         output.print_json([_shown(row, end, reveal=terminal.reveal) for row, end in results])
     else:
-        _print_rows(terminal, results)
+        _print_rows(terminal, results, pauses)
         terminal.say(_summary(results, pauses))
     return exits.worst(_exit_code(end) for _, end in results)
 
 
-def _none_paid(path: Path, refused: Sequence[Row]) -> PaymentsError:
+async def _placed(
+    terminal: Terminal, client: AsyncPayoutClient, office: Office, rows: Sequence[Row], *, by_default: bool
+) -> Sequence[Row]:
+    """Choose the accounts that hang on what a provider says of the payee; no money moves."""
+    found: dict[int, Row] = {row.line: row for row in rows}
+
+    async def ask(row: Row) -> None:
+        order = row.order
+        assert order is not None  # noqa: S101 - only rows that were understood wait
+        choice = await client.route(
+            key=order.key,
+            payee=order.payee,
+            amount=order.amount,
+            operation=None if by_default else order.operation,
+            note=order.note,
+        )
+        found[row.line] = people.place(row, office, choice, by_default=by_default)
+
+    if waiting := [row for row in rows if row.waits]:
+        await _side_by_side(terminal, "Asking", waiting, ask)
+    return [row if row.same_as is None else replace(row, error=found[row.same_as].error) for row in found.values()]
+
+
+def _refuse(path: Path, rows: Sequence[Row], *, all_or_nothing: bool) -> None:
+    """Refuse the whole file for a row without an account, or, if that was asked for, for any refused row."""
+    if refused := [row for row in rows if isinstance(row.error, NoRoute)]:
+        told = _told(refused)
+        raise NoRoute(
+            f"No account can be chosen for {words.counted(len(refused), 'row')} of {path}, so nothing was sent: {told}",
+            hint="Name the account (a column, or --account) or the payee's operator (a column) in these rows, or mend "
+            "the routes; `payouts route` explains one.",
+        )
+    if all_or_nothing and (refused := [row for row in rows if row.error is not None]):
+        raise InvalidPayout(
+            f"{len(refused)} rows of {path} cannot be paid, so nothing was sent: {_told(refused)}",
+            hint="Mend them, or leave out --all-or-nothing to pay the others.",
+        )
+
+
+def _told(refused: Sequence[Row]) -> str:
+    """Name every row, and say of the first ones what is wrong."""
     told = "; ".join(f"line {row.line}: {row.error.message}" for row in refused[:_MOST_TOLD] if row.error)
-    more = f"; and {len(refused) - _MOST_TOLD} more" if len(refused) > _MOST_TOLD else ""
-    return InvalidPayout(
-        f"{len(refused)} rows of {path} cannot be paid, so nothing was sent: {told}{more}",
-        hint="Mend them, or leave out --all-or-nothing to pay the others.",
-    )
+    more = ", ".join(str(row.line) for row in refused[_MOST_TOLD:])
+    return f"{told}; and {len(refused) - _MOST_TOLD} more: {more}" if more else told
 
 
 async def _pay(
-    terminal: Terminal, office: Office, rows: Sequence[Row], *, wait_s: float
-) -> tuple[Mapping[int, End], tuple[Pause, ...]]:
-    """Send every row, then wait for those that are open; what each line ended with, and the pauses in force."""
+    terminal: Terminal, client: AsyncPayoutClient, rows: Sequence[Row], *, wait_s: float
+) -> Mapping[int, End]:
+    """Send every row, then wait for those that are open; what each line ended with."""
     ended: dict[int, End] = {}
-    async with AsyncPayoutClient(office) as client:
 
-        async def send(row: Row) -> None:
-            try:
-                ended[row.line] = await _send(client, row)
-            except PaymentsError as error:
-                ended[row.line] = error
+    async def send(row: Row) -> None:
+        try:
+            ended[row.line] = await _send(client, row)
+        except PaymentsError as error:
+            ended[row.line] = error
 
-        await _side_by_side(terminal, "Sending", rows, send)
-        until = time.monotonic() + wait_s
+    await _side_by_side(terminal, "Sending", rows, send)
+    until = time.monotonic() + wait_s
 
-        async def wait(payout: tuple[int, Payout]) -> None:
-            line, found = payout
-            ended[line] = await client.wait(found.id, timeout_s=max(until - time.monotonic(), 0.0))
+    async def wait(payout: tuple[int, Payout]) -> None:
+        line, found = payout
+        ended[line] = await client.wait(found.id, timeout_s=max(until - time.monotonic(), 0.0))
 
-        if wait_s:
-            waiting = [(line, end) for line, end in ended.items() if isinstance(end, Payout) and not end.is_final]
-            await _side_by_side(terminal, "Waiting", waiting, wait)
-        return ended, client.pauses()
+    if wait_s:
+        waiting = [(line, end) for line, end in ended.items() if isinstance(end, Payout) and not end.is_final]
+        await _side_by_side(terminal, "Waiting", waiting, wait)
+    return ended
 
 
 async def _send(client: AsyncPayoutClient, row: Row) -> Payout:
@@ -110,7 +152,7 @@ async def _send(client: AsyncPayoutClient, row: Row) -> Payout:
         key=order.key,
         payee=order.payee,
         amount=order.amount,
-        account=row.account,
+        account=row.account or row.chosen,
         operation=order.operation,
         note=order.note,
     )
@@ -157,34 +199,43 @@ def _shown(row: Row, end: End, *, reveal: bool) -> dict[str, Any]:
         "currency": str(order.amount.currency) if order else None,
     }
     empty = dict.fromkeys(output.FIELDS)
-    return {**empty, **asked, "row": row.line, "same_as_row": row.same_as, "error": problems.problem(end)}
+    return {**empty, **asked, "row": row.line, "same_as_row": row.same_as, "error": problems.problem(end, pays=True)}
 
 
-def _print_rows(terminal: Terminal, results: Sequence[tuple[Row, End]]) -> None:
+def _status(end: End) -> str:
+    """Return how a row stands: refused before anything was recorded, or not to be worked on."""
+    if isinstance(end, Payout):
+        return str(end.status)
+    return "ERROR" if isinstance(end, PayoutInterrupted | JournalError) else "REFUSED"
+
+
+def _print_rows(terminal: Terminal, results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> None:
     now, lines = utc_now(), []
     for row, end in results:
         also = f"same payout as line {row.same_as}" if row.same_as else ""
         if isinstance(end, Payout):
-            key, payee, amount, account, status, why, tries, _, found = output.payout_line(
-                end, reveal=terminal.reveal, now=now
+            key, payee, amount, _, account, status, why, tries, _, found = output.payout_line(
+                end, pauses, reveal=terminal.reveal, now=now
             )
             lines.append((str(row.line), key, payee, amount, account, status, also or why, tries, found))
         else:
-            asked = _shown(row, end, reveal=terminal.reveal)
-            amount = f"{asked['amount']} {asked['currency']}" if asked["amount"] else ""
+            asked = _shown(row, end, reveal=terminal.reveal)  # what was understood, else as it stands in the file
+            payee = asked["payee"] or (row.to if terminal.reveal else mask_number(row.to))
+            amount = f"{asked['amount']} {asked['currency']}" if asked["amount"] else scrub(row.amount, limit=40)
             why = f"{end.message} {end.hint}".strip()
-            lines.append(
-                (str(row.line), row.key, asked["payee"] or "", amount, row.account or "", "REFUSED", why, "", "")
-            )
+            lines.append((str(row.line), row.key, payee, amount, row.account or "", _status(end), why, "", ""))
     output.print_table(("line", "key", "payee", "amount", "account", "status", "why", "tries", "id"), lines)
 
 
 def _summary(results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> str:
     ends = [end for row, end in results if row.same_as is None]
-    counted = Counter(str(end.status) if isinstance(end, Payout) else "REFUSED" for end in ends)
+    counted = Counter(map(_status, ends))
     again = sum(1 for row, _ in results if row.same_as is not None)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counted.items(), key=lambda one: -one[1]))
-    lines = [f"{len(results)} rows: {parts or 'nothing to pay'}" + (f", {again} repeated" if again else "") + "."]
+    rows = words.counted(len(results), "row")
+    lines = [f"{rows}: {parts or 'nothing to pay'}" + (f", {again} repeated" if again else "") + "."]
+    if counted["REFUSED"]:
+        lines.append("Nothing was sent for what was refused: mend it, and send the file again.")
     open_ones = [end for end in ends if isinstance(end, Payout) and not end.is_final]
     stopped = {words.pause_of(end.account, pauses) for end in open_ones if end.status is PayoutStatus.CREATED}
     lines += [f"Nothing is lost: {words.lifting(pause)}" for pause in stopped if pause]

@@ -56,6 +56,7 @@ def list_(
 ) -> int:
     """List every payout, oldest first."""
     from payments_core.cli import output
+    from payments_core.errors import UnknownAccount
     from payments_core.payout import PayoutStatus
     from payments_core.performer import utc_now
 
@@ -64,8 +65,15 @@ def list_(
         if status.upper() not in set(PayoutStatus):
             raise typer.BadParameter(f"{status!r} is no status; there are {', '.join(PayoutStatus)}.")
         wanted = PayoutStatus(status.upper())
-    with terminal.journal() as journal:
+    configuration = terminal.configuration()
+    with terminal.journal(configuration) as journal:
         found = [row.view() for row in journal.rows(status=wanted, account=account)]
+        if not found and account not in {None, *configuration.accounts}:  # what an account no more there paid is shown
+            paid_from = {row.account for row in journal.rows()}
+            if account not in paid_from:
+                known = ", ".join(sorted(paid_from | set(configuration.accounts))) or "none"
+                raise UnknownAccount(f"There is no account {account!r}; there are: {known}.", hint="Correct the name.")
+        pauses = journal.pauses()
     if terminal.as_json:
         output.print_json([output.record(payout, reveal=terminal.reveal) for payout in found])
         return exits.DONE
@@ -73,7 +81,7 @@ def list_(
         terminal.note("No payout yet." if wanted is None and account is None else "No such payout.")
         return exits.DONE
     now = utc_now()
-    output.print_table(output.COLUMNS, [output.payout_line(p, reveal=terminal.reveal, now=now) for p in found])
+    output.print_table(output.COLUMNS, [output.payout_line(p, pauses, reveal=terminal.reveal, now=now) for p in found])
     return exits.DONE
 
 

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from payments_core.performer import Office
     from payments_core.settings import Configuration
 
-__all__ = ["COMMON", "Terminal", "command"]
+__all__ = ["COMMON", "PAYING", "Terminal", "command"]
 
 P = ParamSpec("P")
 
+PAYING = frozenset({"send", "deposit", "refund"})
 _CONFIG = "payouts.toml"
 _LEVEL = "WARNING"
 
@@ -41,6 +42,8 @@ class Terminal(NamedTuple):
         reveal: Print complete numbers.
         log_level: Lowest level of events on standard error.
         log_json: Events as JSON.
+        pays: The command makes payouts: its errors say that nothing was sent, where that is so.
+        log_asked: Whether the level was asked for.
 
     """
 
@@ -49,9 +52,11 @@ class Terminal(NamedTuple):
     reveal: bool = False
     log_level: str = _LEVEL
     log_json: bool = False
+    pays: bool = False
+    log_asked: bool = False
 
     @classmethod
-    def asked(cls, root: Mapping[str, Any], own: Mapping[str, Any]) -> Terminal:
+    def asked(cls, root: Mapping[str, Any], own: Mapping[str, Any], *, pays: bool = False) -> Terminal:
         """Put together what stood before the command and what stood after it; the latter wins."""
         return cls(
             config=own["config"] or root.get("config") or Path(_CONFIG),
@@ -59,6 +64,8 @@ class Terminal(NamedTuple):
             reveal=own["reveal"] or bool(root.get("reveal")),
             log_level=(own["log_level"] or root.get("log_level") or _LEVEL).upper(),
             log_json=own["log_json"] or bool(root.get("log_json")),
+            pays=pays,
+            log_asked=bool(own["log_level"] or root.get("log_level")),
         )
 
     @property
@@ -73,6 +80,11 @@ class Terminal(NamedTuple):
     def note(self, text: str) -> None:
         """Print beside the result, where it disturbs no pipe."""
         print(text, file=sys.stderr, flush=True)
+
+    def tell_events(self, level: str) -> None:
+        """Print events from a level up, unless another one was asked for."""
+        if not self.log_asked:
+            _configure_logs(self._replace(log_level=level))
 
     def configuration(self) -> Configuration:
         """Read the configuration."""
@@ -113,7 +125,7 @@ Config = Annotated[
     Path | None, typer.Option("--config", help=f"The configuration (default {_CONFIG}).", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; errors as JSON on standard error.")]
-Reveal = Annotated[bool, typer.Option("--reveal", help="Print complete numbers instead of masked ones.")]
+Reveal = Annotated[bool, typer.Option("--reveal", help="Print complete numbers and names instead of masked ones.")]
 LogLevel = Annotated[
     str | None,
     typer.Option("--log-level", help=f"DEBUG, INFO, WARNING or ERROR (default {_LEVEL}).", show_default=False),
@@ -148,7 +160,7 @@ def command(body: Callable[Concatenate[Terminal, P], int]) -> Callable[..., None
     @functools.wraps(body)
     def call(*, context: typer.Context, **given: Any) -> None:
         asked = {name: given.pop(name) for name in COMMON}
-        terminal = Terminal.asked(context.obj or {}, asked)
+        terminal = Terminal.asked(context.obj or {}, asked, pays=context.info_name in PAYING)
         raise typer.Exit(_carry_out(terminal, functools.partial(body, terminal, **given)))
 
     del call.__wrapped__  # typer must see the signature below, not the body's
@@ -185,6 +197,8 @@ def _terminated_like_interrupted(stopped_by: list[int]) -> Iterator[None]:
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         stopped_by.append(number)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: only Ctrl-C is not for us
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.raise_signal(signal.SIGINT)
 
     try:

@@ -5,10 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from payments_core.entries import Pause
+from payments_core.engine import Act, Says
 from payments_core.payout import Payout, PayoutStatus, Reason, ReasonCode
+from payments_core.provider import HolderStatus
+from payments_core.rows import Pause
 
-__all__ = ["REASONS", "STATUSES", "advice", "lifting", "moment", "pause_of", "why"]
+__all__ = [
+    "ACTS",
+    "HOLDERS",
+    "REASONS",
+    "SAYS",
+    "STATUSES",
+    "advice",
+    "counted",
+    "heard",
+    "initials",
+    "lifting",
+    "moment",
+    "money",
+    "pause_of",
+    "standing",
+    "why",
+]
 
 STATUSES: Mapping[PayoutStatus, str] = {
     PayoutStatus.CREATED: "written down, nothing was sent yet",
@@ -48,7 +66,38 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.NEVER_APPEARED: "the provider never showed it, and sending again is not proven safe",
     ReasonCode.NO_FINAL_ANSWER: "the provider has given no final answer",
     ReasonCode.DUPLICATE_OF_ANOTHER: "another payment stands under its reference",
+    ReasonCode.EARLIER_ATTEMPT_PAID: "an earlier attempt was paid after all",
+    ReasonCode.LATER_ATTEMPT: "the provider knows a later attempt, which a restored journal has lost",
+    ReasonCode.NEEDS_APPROVAL: "somebody has to approve it first",
 }
+
+
+ACTS: Mapping[Act, str] = {
+    Act.PAID: "payouts review resolve {key} --paid --who NAME --why TEXT",
+    Act.NOT_PAID: "payouts review resolve {key} --not-paid --who NAME --why TEXT",
+    Act.REOPEN: "payouts review reopen {key} --who NAME --why TEXT",
+}
+
+SAYS: Mapping[Says, str] = {
+    Says.SILENT: "does not answer",
+    Says.UNCLEAR: "says nothing clear",
+    Says.LATER: "answers only later",
+    Says.GONE: "cannot be asked any more",
+    Says.ABSENT: "does not show it",
+    Says.PENDING: "says that it is under way",
+    Says.ANOTHER: "shows another payment under its reference",
+}
+
+HOLDERS: Mapping[HolderStatus, str] = {
+    HolderStatus.ACTIVE: "has a wallet, and it is active",
+    HolderStatus.NOT_ACTIVE: "has no active wallet",
+    HolderStatus.NOT_FOUND: "has no wallet",
+}
+
+
+def initials(name: str) -> str:
+    """Return what of a name may be shown: ``A. G. O.``."""
+    return " ".join(f"{part[0]}." for part in name.split())
 
 
 def why(reason: Reason | None) -> str:
@@ -56,6 +105,50 @@ def why(reason: Reason | None) -> str:
     if reason is None:
         return ""
     return REASONS[reason.code] + (f" ({reason.provider_code})" if reason.provider_code else "")
+
+
+def counted(count: int, noun: str) -> str:
+    """Return ``1 account`` or ``2 accounts``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def standing(payout: Payout) -> str:
+    """Return where a payout stands, in words that hold for this one."""
+    if payout.status is PayoutStatus.REVIEW and not payout.may_have_been_sent:
+        return "the provider did not take it, and it is not sent any more"
+    if payout.status is PayoutStatus.CREATED and payout.tries:
+        return "the provider did not take it; it is to be sent again"
+    if payout.status is PayoutStatus.FAILED and _settles(payout):
+        return "the provider says that it failed, and may yet say otherwise"
+    return STATUSES[payout.status]
+
+
+def money(payout: Payout) -> str:
+    """Return whether money can have moved; empty once it has."""
+    match payout.status:
+        case PayoutStatus.SUCCEEDED | PayoutStatus.REVERSED:
+            return ""
+        case PayoutStatus.FAILED | PayoutStatus.CANCELLED:  # an end: an earlier try that may have arrived did not
+            moved = _settles(payout)
+        case _:
+            moved = payout.may_have_been_sent
+    return "Money may have moved." if moved else "No money moved."
+
+
+def _settles(payout: Payout) -> bool:
+    return payout.reason is not None and payout.reason.settling_h > 0
+
+
+def heard(payout: Payout) -> str:
+    """Return what the latest answer was, as far as the history tells; empty where it says no more than the status."""
+    evidence = payout.history[-1].evidence if payout.history else {}
+    if payout.status is PayoutStatus.PENDING and evidence.get("http_status", 0) in range(200, 300):
+        return ""
+    if str(evidence.get("why", "")).startswith("no credential"):
+        return f"the provider could not be asked: {evidence['why']}"
+    if "http_status" in evidence:
+        return " ".join(("the answer was HTTP", *(str(evidence.get(n, "")) for n in ("http_status", "code")))).strip()
+    return f"there was no answer: {evidence['why']}" if "why" in evidence else ""
 
 
 def moment(at: datetime | None, now: datetime | None = None) -> str:
@@ -82,6 +175,8 @@ def pause_of(account: str, pauses: Iterable[Pause]) -> Pause | None:
 def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
     """Return what to do next about a payout; empty when nothing is to be done."""
     match payout.status:
+        case PayoutStatus.CREATED if payout.reason is not None and payout.reason.code is ReasonCode.NEEDS_APPROVAL:
+            return f"Nothing was sent. payouts approve {payout.key} --who NAME lets it be sent."
         case PayoutStatus.CREATED:
             pause = pause_of(payout.account, pauses)
             if pause is not None:
@@ -89,17 +184,34 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
             return "Nothing was sent. When it is due, `payouts resume` or the same key again sends it, once."
         case PayoutStatus.SENDING | PayoutStatus.PENDING | PayoutStatus.UNKNOWN:
             return f"Ask again: payouts wait {payout.key}. The same key is safe; `payouts resume` goes on with all."
+        case PayoutStatus.REVIEW if not payout.may_have_been_sent:
+            return (
+                "Nothing was taken, and this one is not sent any more: once the cause is mended, it is safe to pay it "
+                "under another key."
+            )
         case PayoutStatus.REVIEW:
             return (
-                f"Do not pay it under another key. Compare with the provider's own records; payouts wait {payout.key} "
-                "asks the provider once more."
+                f"Do not pay it under another key. Compare with the provider's own records: payouts review show "
+                f"{payout.key} tells what can be decided, and payouts wait {payout.key} asks the provider once more."
             )
         case PayoutStatus.FAILED if payout.reason is not None and payout.reason.settling_h:
-            return f"Wait {payout.reason.settling_h:g} hours: until then the provider may still say otherwise."
-        case PayoutStatus.FAILED | PayoutStatus.CANCELLED:
-            return "No money moved. When the cause is mended, pay again under a new key."
+            return (
+                f"Wait {payout.reason.settling_h:g} hours: until then the provider may still say otherwise. Then "
+                f"{_PAY_AGAIN.format(key=payout.key)}"
+            )
+        case PayoutStatus.FAILED:
+            return f"No money moved. When the cause is mended, {_PAY_AGAIN.format(key=payout.key)}"
+        case PayoutStatus.CANCELLED:
+            return "No money moved. If it is still wanted, pay it under a new key."
         case _:
             return ""
+
+
+_STOPS: Mapping[str, str] = {
+    "circuit": "stopped because nobody knows what became of the last payments",
+    "rate": "slowed down because the provider says that we send too fast",
+}
+_PAY_AGAIN = "payouts pay-again {key} --who NAME --why TEXT pays it under the same key."
 
 
 def lifting(pause: Pause) -> str:
@@ -107,7 +219,13 @@ def lifting(pause: Pause) -> str:
     who = "all accounts are" if pause.account is None else f"the account {pause.account} is"
     option = f" --account {pause.account}" if pause.account else ""
     if pause.by == "person":
-        return f"{who} paused by a person ({pause.why}). `payouts unpause{option}` ends it."
+        why = "" if pause.why == "paused by a person" else f" ({pause.why})"  # what stands there when nobody says why
+        return f"{who} paused by a person{why}. `payouts unpause{option}` ends it."
+    if pause.by == "restored":
+        return f"{who} stopped: {pause.why}. Reads go on. `payouts journal reconciled` ends it, and `unpause` does not."
+    if pause.by in _STOPS:
+        until = f" One payment tries at {moment(pause.probe_at)}, ever more rarely." if pause.probe_at else ""
+        return f"{who} {_STOPS[pause.by]} ({pause.why}). Reads go on.{until} `payouts unpause{option}` ends it now."
     probe = (
         f" It ends by itself when the payment that tries at {moment(pause.probe_at)} gets through,"
         if pause.probe_at

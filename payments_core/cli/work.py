@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from payments_core.client import Resumed
-    from payments_core.entries import Pause
     from payments_core.payout import Payout, PayoutStatus
+    from payments_core.rows import Pause
 
 __all__ = ["COMMANDS"]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from payments_core import settings
 from payments_core.engine import same_order
-from payments_core.entries import Journal, JournalEntry, Move, Note, Open, PayoutRow
+from payments_core.entries import Journal, JournalEntry, Move, Note, Open
 from payments_core.errors import (
     InvalidPayout,
     JournalClosed,
@@ -18,29 +20,43 @@ from payments_core.errors import (
     PaymentsError,
     PayoutInterrupted,
     ProviderBug,
+    SettingsError,
     UnknownPayout,
 )
 from payments_core.flow import Command
 from payments_core.journal import open_journal
-from payments_core.masking import scrub
-from payments_core.payout import Order, Payout, PayoutStatus
+from payments_core.masking import mask_key, scrub
+from payments_core.payout import Operation, Order, Payout, PayoutStatus, Reason
 from payments_core.performer import Clock, Office, utc_now
 from payments_core.plugins import Plugins
 from payments_core.provider import Account
-from payments_core.settings import Configuration
+from payments_core.routing import Choice, Choosing, read_routes
+from payments_core.routing import choose as choose_by_routes
+from payments_core.rows import PayoutRow
+from payments_core.settings import AccountSettings, Configuration
+from payments_core.webhooks import Webhook, read_webhook
 
 __all__ = [
     "MOMENT",
     "STEPS_AT_ONCE",
     "Resumed",
     "assemble",
+    "at_once",
+    "build_account",
+    "build_webhook",
     "choose",
+    "chosen",
     "interrupted",
     "is_due",
+    "is_over",
     "known",
+    "nap_s",
     "of_one",
     "only_entries",
+    "only_open",
     "only_trouble",
+    "operation_of",
+    "refusal",
     "resumed",
     "row_of",
     "view",
@@ -86,19 +102,79 @@ def assemble(
     read = configuration if isinstance(configuration, Configuration) else settings.load(configuration)
     loaded = Plugins() if plugins is None else plugins
     root = read.path.resolve().parent
-    accounts = {}
-    for name, raw in read.accounts.items():
-        spec = loaded.provider(raw["provider"])
-        values = settings.read_account(
-            spec.settings, name, raw, resolve_secret=lambda reference: loaded.resolve_secret(reference, root=root)
-        )
-        accounts[name] = Account(name, spec, values, spec.build(values))
+    accounts = {name: build_account(loaded, name, raw, root=root) for name, raw in read.accounts.items()}
+    webhooks = {name: build_webhook(loaded, name, raw, root=root) for name, raw in read.webhooks.items()}
+    routes = read_routes(read.routes, accounts)
     journal = open_journal(read.journal, namespace=read.namespace, root=root, clock=clock)
-    return Office(namespace=read.namespace, journal=journal, plugins=loaded, accounts=accounts, clock=clock)
+    return Office(
+        read.namespace,
+        journal,
+        loaded,
+        accounts,
+        clock=clock,
+        webhooks=webhooks,
+        default_account=read.default_account,
+        routes=routes,
+    )
 
 
-def known(office: Office, order: Order, account: str | None) -> PayoutRow | None:
+def build_webhook(plugins: Plugins, name: str, raw: Mapping[str, Any], *, root: Path) -> Webhook:
+    """Make a webhook of its table.
+
+    Args:
+        plugins: Loaded; they resolve the secrets.
+        name: The webhook's name.
+        raw: Its table of the configuration.
+        root: Where relative paths start.
+
+    Raises:
+        SettingsError: A setting or secret is wrong.
+
+    """
+    return read_webhook(name, raw, resolve_secret=functools.partial(plugins.resolve_secret, root=root))
+
+
+def build_account(plugins: Plugins, name: str, raw: Mapping[str, Any], *, root: Path) -> Account:
+    """Make an account of its table, with the identities it had before.
+
+    Args:
+        plugins: Loaded; they bring the provider and resolve the secrets.
+        name: The account's name.
+        raw: Its table of the configuration.
+        root: Where relative paths start.
+
+    Raises:
+        SettingsError: A setting or secret is wrong.
+
+    """
+    spec = plugins.provider(raw["provider"])
+
+    def read(table: Mapping[str, Any], title: str) -> AccountSettings:
+        resolve = functools.partial(plugins.resolve_secret, root=root)
+        return settings.read_account(spec.settings, title, table, resolve_secret=resolve)
+
+    now = read(raw, name)
+    shared = {key: value for key, value in raw.items() if key in AccountSettings.model_fields and key != "retired"}
+    retired = []
+    for table in now.retired:
+        then = read({**shared, **table}, f"{name}.retired")
+        if then.is_rehearsal != now.is_rehearsal:
+            raise SettingsError(
+                f"[[accounts.{name}.retired]] mixes play money and real money.",
+                hint="Give the real account a name of its own, and leave the rehearsal's account as it is.",
+            )
+        retired.append(Account(name, spec, then, spec.build(then), is_retired=True))
+    return Account(name, spec, now, spec.build(now), retired=tuple(retired))
+
+
+def known(office: Office, order: Order, account: str | None, *, by_default: bool = False) -> PayoutRow | None:
     """Return the payout of the order's key, if there is one; the key is looked up before any routing.
+
+    Args:
+        office: Whose journal is asked.
+        order: What is wanted.
+        account: The account the caller named.
+        by_default: The caller named no operation: a recorded one stands, whatever the account's default is now.
 
     Raises:
         KeyReused: It stands for another intent, or for a payout from another account.
@@ -107,30 +183,105 @@ def known(office: Office, order: Order, account: str | None) -> PayoutRow | None
     row = office.journal.by_key(order.key)
     if row is None:
         return None
+    if by_default and row.operation is not Operation.REFUND:
+        order = replace(order, operation=row.operation)
     same_order(row, order)
-    if account is not None and account != row.account:
+    if account not in {None, row.account, _first_account(office, row)}:
         raise KeyReused(
-            f"The key {order.key!r} is paid from account {row.account!r} ({row.id}), not {account!r}; "
-            "nothing was changed.",
-            hint="A payout never changes its account. Use another key if this really is another payment.",
+            f"The key {mask_key(order.key)!r} is paid from account {row.account!r} ({row.id}), not {account!r}. "
+            "This time nothing was sent, and nothing was changed.",
+            hint="A payout changes its account only when it is paid again. Use another key if this really is another "
+            "payment.",
         )
     return row
 
 
-def choose(office: Office, order: Order, account: str | None) -> Account:
-    """Return the account to pay from: the one named, the plugins' choice, or the only one there is.
+def _first_account(office: Office, row: PayoutRow) -> str:
+    """Return the account of the first attempt: whoever accepted the payout goes on naming that one."""
+    return office.journal.attempts(row.id)[0].account if row.attempt > 1 else row.account
+
+
+def choose(
+    office: Office, order: Order, account: str | None, *, by_default: bool = False, ask: bool = True
+) -> Choosing:
+    """Choose the account to pay from; ask by yielding whose provider is to be asked for the payee's operator.
+
+    It is the account that is named, the plugins' choice, what the routes say, or, where there are no routes, the
+    configuration's default or the only one there is.
+
+    Args:
+        office: Whose accounts there are.
+        order: What is wanted.
+        account: The account the caller named.
+        by_default: The caller named no operation: the account's own is meant.
+        ask: Whether providers may be asked.
 
     Raises:
         UnknownAccount: It is not configured.
-        InvalidPayout: None was named and there are several.
+        InvalidPayout: None was named, there are several, and no routes.
 
     """
-    name = account or office.plugins.choose_account(order, _names(office))
-    if name is None and len(office.accounts) == 1:
-        name = _names(office)[0]
-    if name is None:
-        raise InvalidPayout(f"Name the account to pay from: {', '.join(_names(office)) or 'none is configured'}.")
-    return office.account(name)
+    names = _names(office)
+    if account:
+        return Choice(office.account(account).name, "caller", why="The caller names it.")
+    if (name := office.plugins.choose_account(order, names)) is not None:
+        return Choice(office.account(name).name, "plugin", why="A plugin chose it (payments_choose_account).")
+    if office.routes:
+        return (yield from choose_by_routes(order, office.routes, by_default=by_default, ask=ask))
+    if office.default_account:
+        return Choice(office.default_account, "default", why="It is the default (default_account).")
+    if len(names) == 1:
+        return Choice(names[0], "only_account", why="It is the only account there is.")
+    raise InvalidPayout(
+        f"Name the account to pay from: {', '.join(names) or 'none is configured'}.",
+        hint="Or let the configuration choose: [installation] default_account, or [[routes]]." if names else "",
+    )
+
+
+def chosen(office: Office, order: Order, choice: Choice, *, by_default: bool = False) -> tuple[Account, Order]:
+    """Return the account that was chosen, and the order as that account pays it.
+
+    Args:
+        office: Whose accounts there are.
+        order: What is wanted.
+        choice: Of the account.
+        by_default: The caller named no operation: the account's own is taken.
+
+    Raises:
+        NoRoute: None was chosen.
+
+    """
+    if not choice.account:
+        raise choice.refusal()
+    account = office.account(choice.account)
+    return account, replace(order, operation=account.settings.default_operation) if by_default else order
+
+
+def at_once(choosing: Choosing) -> Choice | None:
+    """Return a choice that needs no provider's answer; None when one has to be asked."""
+    try:
+        next(choosing)
+    except StopIteration as end:
+        choice: Choice = end.value
+        return choice
+    choosing.close()
+    return None
+
+
+def operation_of(operation: Operation | str | None) -> Operation:
+    """Return what a caller named as the operation; a transfer when nothing was named.
+
+    Raises:
+        InvalidPayout: There is no such operation.
+
+    """
+    try:
+        return Operation.TRANSFER if operation is None else Operation(operation)
+    except ValueError:
+        raise InvalidPayout(
+            f"There is no operation {scrub(str(operation), limit=40)!r}; there are {', '.join(Operation)}.",
+            hint="Leave it out for the account's own.",
+        ) from None
 
 
 def _names(office: Office) -> Sequence[str]:
@@ -147,7 +298,7 @@ def row_of(journal: Journal, payout: str) -> PayoutRow:
     row = journal.get(payout) or journal.by_key(payout)
     if row is None:
         raise UnknownPayout(
-            f"The journal has no payout with the id or key {payout!r}.", hint="`payouts list` shows all."
+            f"The journal has no payout with the id or key {mask_key(payout)!r}.", hint="`payouts list` shows all."
         )
     return row
 
@@ -155,6 +306,11 @@ def row_of(journal: Journal, payout: str) -> PayoutRow:
 def view(office: Office, row: PayoutRow) -> Payout:
     """Return what a caller sees, history included."""
     return row.view(office.journal.history(row.id))
+
+
+def refusal(reason: Reason) -> str:
+    """Return why a provider refuses us: ``credentials (login_failed): …``."""
+    return f"{reason}: {reason.text}" if reason.text else str(reason)
 
 
 def interrupted(error: Exception, row: PayoutRow, *, money_asked: bool) -> PayoutInterrupted:
@@ -172,6 +328,13 @@ def is_due(row: PayoutRow, at: datetime) -> bool:
     return row.next_at is not None and row.next_at <= at and row.status is not PayoutStatus.SENDING
 
 
+def only_open(command: Command) -> Open:
+    """Return a command that must open a payout: accepting asks for nothing else."""
+    if not isinstance(command, Open):
+        raise ProviderBug(f"{type(command).__name__} has no place here.")
+    return command
+
+
 def only_entries(command: Command) -> JournalEntry:
     """Return a command that must be a journal entry: accepting and delivering ask for nothing else."""
     if not isinstance(command, Open | Move | Note):
@@ -180,6 +343,14 @@ def only_entries(command: Command) -> JournalEntry:
 
 
 MOMENT = timedelta(seconds=0.25)
+
+
+_LONGEST_NAP_S = 1.0
+
+
+def nap_s(due_at: datetime, now: datetime) -> float:
+    """Return how long ``resume`` may sleep: a callback can make something due sooner."""
+    return min(max((due_at - now).total_seconds(), 0.0), _LONGEST_NAP_S)
 
 
 def only_trouble(office: Office, trouble: Mapping[str, PayoutInterrupted]) -> bool:
@@ -215,6 +386,11 @@ def resumed(office: Office, steps: int, trouble: Mapping[str, PayoutInterrupted]
 
 
 _WAITS_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)  # a waiting caller asks sooner than the schedule, but never faster than this
+
+
+def is_over(row: PayoutRow) -> bool:
+    """Say whether nobody has to wait for a payout any more: it has ended, or waits for a person."""
+    return row.status.is_final or row.status is PayoutStatus.REVIEW
 
 
 def wait_moment(row: PayoutRow, step: int, now: datetime) -> tuple[datetime, bool]:

@@ -5,40 +5,50 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from payments_core.client import setup
+from payments_core.client.decisions import Decisions
+from payments_core.client.forgetting import Forgets
+from payments_core.client.inbox import Hears
+from payments_core.client.questions import Questions
+from payments_core.client.routing import Chooses
 from payments_core.client.setup import Resumed
+from payments_core.client.telling import Tells
 from payments_core.engine import accept, advance, deliver, token_hash
-from payments_core.entries import JournalReply, Pause, PayoutRow
+from payments_core.entries import JournalReply
 from payments_core.errors import PayoutInterrupted
 from payments_core.events import EventName
-from payments_core.flow import Command, run
+from payments_core.flow import Command, Flow, ReadAs, Reply, run
 from payments_core.logs import log
 from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee, Payout, PayoutStatus
-from payments_core.performer import Line, Office
-from payments_core.provider import Blocked, Callback, Credential
+from payments_core.performer import Line, Office, Performer, lane_of
+from payments_core.provider import Account, Blocked, Callback, Credential
+from payments_core.rows import Pause, PayoutRow
 from payments_core.settings import Configuration
 
 __all__ = ["PayoutClient"]
 
+T = TypeVar("T")
 
-class PayoutClient:
+
+class PayoutClient(Decisions, Questions, Chooses, Hears, Tells, Forgets):
     """Pays money out, once for each key, and tells what became of it.
 
     One client serves many threads. Make it after a fork, close it when done, or use it as a context manager.
 
     Args:
-        office: From :func:`payments_core.client.setup.assemble`; most callers use :meth:`from_config`.
+        office: From :func:`payments_core.client.assemble`; most callers use :meth:`from_config`.
 
     """
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[Account, Line] = {}
 
     @classmethod
     def from_config(cls, configuration: str | Path | Configuration = "payouts.toml") -> Self:
@@ -58,7 +68,7 @@ class PayoutClient:
         payee: Payee,
         amount: Money,
         account: str | None = None,
-        operation: Operation | str = Operation.TRANSFER,
+        operation: Operation | str | None = None,
         note: str = "",
         options: Mapping[str, str] | None = None,
         not_before: datetime | None = None,
@@ -72,8 +82,8 @@ class PayoutClient:
             key: The caller's business key: one key, at most one payment.
             payee: Who receives it.
             amount: How much.
-            account: The account's name; may be left out when plugins choose or there is only one.
-            operation: Which kind of payment.
+            account: The account's name; may be left out when plugins, routes or a default choose, or there is only one.
+            operation: Which kind of payment; the account's ``default_operation`` when left out.
             note: Text for the payee.
             options: The provider's options.
             not_before: Not sent earlier; aware.
@@ -91,17 +101,115 @@ class PayoutClient:
             key=key,
             payee=payee,
             amount=amount,
-            operation=Operation(operation),
+            operation=setup.operation_of(operation),
             note=note,
             options=dict(options or {}),
             not_before=not_before,
             expires_at=expires_at,
         )
-        row = setup.known(self._office, order, account)
-        if row is None:
-            chosen = setup.choose(self._office, order, account)
-            row = run(accept(chosen, order, self._office.moment()), self._write).row
-        return setup.view(self._office, self._settle(row))
+        return self._pay(order, account, by_default=operation is None)
+
+    def accept(
+        self,
+        *,
+        key: str,
+        payee: Payee,
+        amount: Money,
+        account: str | None = None,
+        operation: Operation | str | None = None,
+        note: str = "",
+        options: Mapping[str, str] | None = None,
+        not_before: datetime | None = None,
+        expires_at: datetime | None = None,
+        connection: object = None,
+    ) -> Payout:
+        """Write a payout down and send nothing; ``send`` with the same key, or ``resume``, sends it.
+
+        Args:
+            key: The caller's business key: one key, at most one payment.
+            payee: Who receives it.
+            amount: How much.
+            account: The account's name; may be left out when plugins, routes or a default choose, or there is only one.
+            operation: Which kind of payment; the account's ``default_operation`` when left out.
+            note: Text for the payee.
+            options: The provider's options.
+            not_before: Not sent earlier; aware.
+            expires_at: Not sent later; aware.
+            connection: Of psycopg (``Connection`` here, ``AsyncConnection`` for the asynchronous client), to the
+                journal's database, in a transaction of yours: the payout is there exactly if you commit. It is
+                returned without history, and nobody is told of it.
+
+        Raises:
+            InvalidPayout: It cannot be paid as asked; nothing is recorded.
+            KeyReused: The key stands for another intent.
+            UnknownAccount: The account is not configured.
+            SettingsError: A connection was given, and the journal is a file.
+            JournalError: It cannot be written; roll back, if the transaction is yours.
+
+        """
+        self._office.check_process()
+        order = Order(
+            key=key,
+            payee=payee,
+            amount=amount,
+            operation=Operation.TRANSFER if operation is None else Operation(operation),
+            note=note,
+            options=dict(options or {}),
+            not_before=not_before,
+            expires_at=expires_at,
+        )
+        row = self._accept(order, account, by_default=operation is None, connection=connection)
+        return setup.view(self._office, row) if connection is None else row.view()
+
+    def refund(
+        self,
+        *,
+        key: str,
+        collection: str,
+        amount: Money,
+        original_amount: Money,
+        account: str | None = None,
+        note: str = "",
+        options: Mapping[str, str] | None = None,
+        not_before: datetime | None = None,
+        expires_at: datetime | None = None,
+    ) -> Payout:
+        """Pay a collection back, whole or in part; otherwise as :meth:`send`.
+
+        All refunds of one collection together never come to more than was collected: one that is not known yet counts.
+
+        Args:
+            key: The caller's business key: one key, at most one refund.
+            collection: The reference under which the money was collected, as its provider knows it.
+            amount: How much goes back.
+            original_amount: How much was collected; the same each time.
+            account: The account's name; may be left out when plugins, routes or a default choose, or there is only one.
+            note: Text for the payer.
+            options: The provider's options.
+            not_before: Not sent earlier; aware.
+            expires_at: Not sent later; aware.
+
+        Raises:
+            OverRefund: There is not that much left to refund; nothing is recorded or sent.
+            InvalidPayout: It cannot be paid as asked; nothing is recorded or sent.
+            KeyReused: The key stands for another intent.
+            UnknownAccount: The account is not configured.
+            PayoutInterrupted: Something failed after the payout was recorded.
+
+        """
+        self._office.check_process()
+        order = Order(
+            key=key,
+            payee=Payee.payer_of(collection),
+            amount=amount,
+            operation=Operation.REFUND,
+            note=note,
+            options=dict(options or {}),
+            not_before=not_before,
+            expires_at=expires_at,
+            original_amount=original_amount,
+        )
+        return self._pay(order, account)
 
     def get(self, payout: str) -> Payout:
         """Return a payout by id or key, with its history.
@@ -134,10 +242,12 @@ class PayoutClient:
         clock = self._office.clock
         row, step, until = setup.row_of(self._office.journal, payout), 0, clock() + timedelta(seconds=timeout_s)
         row = self._settle(row)
-        while not row.status.is_final and row.status is not PayoutStatus.REVIEW and (now := clock()) < until:
+        while not setup.is_over(row) and (now := clock()) < until:
             moment, early = setup.wait_moment(row, step, now)
             time.sleep(max((min(moment, until) - now).total_seconds(), 0.0))
-            row = self._advance(setup.row_of(self._office.journal, row.id), early=early)
+            row = setup.row_of(self._office.journal, row.id)
+            if not setup.is_over(row):  # otherwise another process has found out: nobody need ask once more
+                row = self._advance(row, early=early)
             step += 1
         return setup.view(self._office, row)
 
@@ -158,22 +268,24 @@ class PayoutClient:
         trouble: dict[str, PayoutInterrupted] = {}
         until = clock() + timedelta(seconds=timeout_s)
         while True:
+            self.inbox.handle()
             due = [row for row in journal.due(clock(), accounts=mine, limit=100) if row.id not in trouble]
             for row in due:
+                was_final = row.status.is_final
                 try:
                     row = self._advance(row)
                 except PayoutInterrupted as error:
                     trouble[row.id] = setup.of_one(error)
                     continue
                 steps += 1
-                if on_change:
+                if on_change and not was_final:
                     on_change(row.view())
             due_at, now = journal.next_due(accounts=mine), clock()
             if due_at is None or now >= until or due_at > until or setup.only_trouble(self._office, trouble):
                 return setup.resumed(self._office, steps, trouble)
             if not due:  # what is due is in trouble: look for the others again in a moment
                 due_at = max(due_at, now + setup.MOMENT)
-            time.sleep(max((due_at - now).total_seconds(), 0.0))
+            time.sleep(setup.nap_s(due_at, now))
 
     def pause(self, *, account: str | None = None, why: str = "") -> None:
         """Stop payments from one account, or from all, for every process; reads go on."""
@@ -199,10 +311,10 @@ class PayoutClient:
 
     def check_account(self, account: str) -> str:
         """Obtain an account's credential without moving money; empty when all is well, else what is wrong."""
-        fetched = self._line(account).credential()
+        fetched = self._line(self._office.account(account)).credential()
         if isinstance(fetched, Credential):
             return ""
-        return f"{fetched.reason}: {fetched.reason.text}" if isinstance(fetched, Blocked) else fetched.why
+        return setup.refusal(fetched.reason) if isinstance(fetched, Blocked) else fetched.why
 
     def deliver(self, token: str, callback: Callback) -> Payout | None:
         """Take in an answer that came to the path minted for a question; None when nobody asked it.
@@ -216,8 +328,20 @@ class PayoutClient:
         row = self._office.journal.by_query(token_hash(token))
         if row is None:
             return None
-        flow = deliver(self._office.account(row.account), row, callback, token=token)
+        flow = deliver(self._office.serving(row), row, callback, token=token)
         return setup.view(self._office, run(flow, self._write))
+
+    def work_on(self, row: PayoutRow) -> PayoutRow:
+        """Take the steps that are due for one payout now; what a worker does with each.
+
+        Args:
+            row: As read from the journal.
+
+        Raises:
+            PayoutInterrupted: It could not be worked on.
+
+        """
+        return self._settle(row)
 
     def close(self) -> None:
         """Close connections and journal."""
@@ -235,20 +359,53 @@ class PayoutClient:
         """Close it."""
         self.close()
 
-    def _line(self, account: str) -> Line:
-        if account not in self._lines:
+    def _pay(self, order: Order, account: str | None, *, by_default: bool = False) -> Payout:
+        row = self._accept(order, account, by_default=by_default)
+        return setup.view(self._office, self._settle(row))
+
+    def _accept(self, order: Order, account: str | None, *, by_default: bool, connection: object = None) -> PayoutRow:
+        row = setup.known(self._office, order, account, by_default=by_default)
+        if row is not None:
+            return row
+        # A transaction of the caller's does not wait for the network.
+        choice = self._choose(order, account, by_default=by_default, ask=connection is None)
+        chosen, order = setup.chosen(self._office, order, choice, by_default=by_default)
+        if connection is None:
+            self.learn(chosen.name)
+        write = self._write if connection is None else partial(self._write_within, connection)
+        return run(accept(chosen, order, self._office.moment()), write).row
+
+    def _ask(self, account: Account, flow: Flow[T]) -> T:
+        with self._line(account).performer() as performer:
+            return run(flow, self._with_lines(performer))
+
+    def _with_lines(self, performer: Performer) -> Callable[[Command], Reply]:
+        """Let a flow read as another identity of its account: each has a line of its own."""
+
+        def perform(command: Command) -> Reply:
+            if isinstance(command, ReadAs):
+                return self._line(self._office.identity(command)).exchange(command.request)
+            return performer(command)
+
+        return perform
+
+    def _line(self, account: Account) -> Line:
+        if (line := self._lines.get(account)) is None:
             from payments_core.transport.httpx_sync import HttpxTransport
 
-            chosen = self._office.account(account)
-            transport = HttpxTransport(max_connections=chosen.settings.max_in_flight, clock=self._office.clock)
-            self._lines[account] = Line(chosen, transport, self._office)
-        return self._lines[account]
+            transport = HttpxTransport(max_connections=account.settings.max_in_flight, clock=self._office.clock)
+            # Threads that come first at once share the one line that is kept: the others have opened nothing.
+            line = self._lines.setdefault(account, Line(account, transport, self._office))
+        return line
 
     def _write(self, command: Command) -> JournalReply:
         entry = setup.only_entries(command)
         reply = self._office.journal.perform(entry)
         self._office.announce(entry, reply)
         return reply
+
+    def _write_within(self, connection: object, command: Command) -> JournalReply:
+        return self._office.journal.open_within(connection, setup.only_open(command))
 
     def _settle(self, row: PayoutRow) -> PayoutRow:
         """Advance as long as something is due this instant: a duplicate is read at once."""
@@ -260,9 +417,10 @@ class PayoutClient:
 
     def _advance(self, row: PayoutRow, *, early: bool = False) -> PayoutRow:
         self._office.check_process()
-        line = self._line(row.account)
-        with line.performer() as performer:
+        line = self._line(self._office.serving(row))
+        with line.performer(lane_of(row)) as performer:
             try:
-                return run(advance(line.account, row, self._office.moment(), early=early), performer)
+                flow = advance(line.account, row, self._office.moment(), early=early)
+                return run(flow, self._with_lines(performer))
             except Exception as error:
                 raise setup.interrupted(error, row, money_asked=performer.money_asked) from error

@@ -1,5 +1,66 @@
 """The engine: decisions about payouts as pure functions, and the flows that carry them through."""
 
-from payments_core.engine.flows import Moment, accept, advance, deliver, draft_of, same_order, token_hash
+from payments_core.engine.acts import SAFE, STOPS, Act, Says, allowed
+from payments_core.engine.again import pay_again
+from payments_core.engine.balances import Kept, ask_balances, hear_balances, kept_balances, no_balances
+from payments_core.engine.callbacks import Hearing, about, differs_from, hear
+from payments_core.engine.drafts import draft_of, make_draft
+from payments_core.engine.earlier import look_back
+from payments_core.engine.flows import accept, advance, answer, deliver, token_hash
+from payments_core.engine.intent import same_order
+from payments_core.engine.moment import Moment
+from payments_core.engine.questions import (
+    account_holder,
+    ask_consent,
+    ask_own,
+    balances,
+    cancel,
+    diagnose,
+    learn,
+    name,
+    operator,
+    user_info,
+)
+from payments_core.engine.review import Person, approve, reopen, resolve
 
-__all__ = ["Moment", "accept", "advance", "deliver", "draft_of", "same_order", "token_hash"]
+__all__ = [
+    "SAFE",
+    "STOPS",
+    "Act",
+    "Hearing",
+    "Kept",
+    "Moment",
+    "Person",
+    "Says",
+    "about",
+    "accept",
+    "account_holder",
+    "advance",
+    "allowed",
+    "answer",
+    "approve",
+    "ask_balances",
+    "ask_consent",
+    "ask_own",
+    "balances",
+    "cancel",
+    "deliver",
+    "diagnose",
+    "differs_from",
+    "draft_of",
+    "hear",
+    "hear_balances",
+    "kept_balances",
+    "learn",
+    "look_back",
+    "make_draft",
+    "name",
+    "no_balances",
+    "operator",
+    "pay_again",
+    "reopen",
+    "resolve",
+    "same_order",
+    "token_hash",
+    "user_info",
+]

@@ -1,7 +1,8 @@
 """A provider's flows as the engine runs them: watched, so that a provider's mistake cannot become a payment.
 
-Only HTTP requests come out of a provider's flow, at most one of them moves money, and that one is the stored request.
-Once it has been asked for, nothing but a proven ``NotSent`` of that very request means "not sent".
+Only HTTP requests come out of a provider's flow, at most one of them moves money, and that one is the stored request,
+perhaps with slots filled. Once it has been asked for, nothing but a proven ``NotSent`` of that very request means "not
+sent".
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from payments_core.provider import (
     Submitted,
     Unknown,
 )
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent, fill, is_filled
 
-__all__ = ["Heard", "Sent", "ask", "send_once"]
+__all__ = ["Heard", "Sent", "ask", "read_only", "send_once"]
 
 T = TypeVar("T")
 
@@ -56,9 +57,11 @@ def send_once(
             return request
         if watch.asked:
             raise ProviderBug("The provider asked for a second money request in one flow.")
-        if request != draft.request:
+        if not is_filled(request, draft.request):
             raise ProviderBug("The provider asked for another money request than the one it drafted.")
         watch.asked = True
+        if draft.answer_token is not None:
+            request = fill(request, {"answer_token": draft.answer_token})
         return replace(request, timeout_s=timeout_s, send_before=send_before)
 
     outcome: object = yield from _watched(lambda: provider.submit(draft), stamp, watch)
@@ -82,16 +85,36 @@ def ask(provider: PayoutProvider, draft: Draft, *, at: datetime) -> Flow[tuple[H
         What was heard, and when.
 
     """
+    outcome: Heard
+    outcome, at = yield from read_only(lambda: provider.check(draft), at=at)
+    given: object = outcome  # whatever the annotations say
+    if not isinstance(given, Final | Pending | NotFound | Unknown | Deferred | NotSent | NoAnswer):
+        outcome = NoAnswer(f"provider bug: {type(given).__name__} is no answer", at=at)
+    return outcome, at
+
+
+def read_only(
+    start: Callable[[], Flow[T]], *, at: datetime, answer_token: str | None = None
+) -> Flow[tuple[T | NotSent | NoAnswer, datetime]]:
+    """Run a flow of a provider that moves no money, and refuses to.
+
+    Args:
+        start: Begins it.
+        at: Now.
+        answer_token: Of the path to which the answer comes later; None where it comes at once.
+
+    Returns:
+        What it gave or how it ended, and when.
+
+    """
     watch = _Watch(at)
 
     def stamp(request: HttpRequest) -> HttpRequest:
         if request.moves_money:
             raise ProviderBug("The provider asked for a money request in a read.")
-        return request
+        return request if answer_token is None else fill(request, {"answer_token": answer_token})
 
-    outcome: object = yield from _watched(lambda: provider.check(draft), stamp, watch)
-    if not isinstance(outcome, Final | Pending | NotFound | Unknown | Deferred | NotSent | NoAnswer):
-        outcome = NoAnswer(f"provider bug: {type(outcome).__name__} is no answer", at=watch.at)
+    outcome = yield from _watched(start, stamp, watch)
     return outcome, watch.at
 
 

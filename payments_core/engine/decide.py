@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from payments_core.engine.calls import Heard, Sent
-from payments_core.entries import Event, Pause, PayoutRow
 from payments_core.events import EventName
 from payments_core.masking import scrub
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
@@ -28,6 +27,8 @@ from payments_core.provider import (
     Seen,
     Unknown,
 )
+from payments_core.rates import LONGEST_HOLD_S, PostEnd, ReadEnd
+from payments_core.rows import Event, Pause, PayoutRow
 from payments_core.wire import NoAnswer, NotSent
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Decision",
     "after_check",
     "after_submit",
+    "ask_later",
     "begin",
     "blocked",
     "differs",
@@ -42,13 +44,22 @@ __all__ = [
     "held",
     "is_to_be_resent",
     "lapsed",
+    "maybe_arrived",
+    "needs_approval",
+    "post_end",
+    "put_off",
+    "read_end",
     "refused_by_guard",
+    "refused_since",
     "review",
+    "seek",
+    "too_early",
     "waiting",
 ]
 
 MOST_TRIES = 5
 LEAST_ABSENCES = 3
+_TOO_MANY = 429
 
 _OPEN_TO_PENDING = frozenset({ReasonCode.NEVER_APPEARED, ReasonCode.BINDING_GONE})
 
@@ -93,6 +104,7 @@ def begin(row: PayoutRow, account: Account, *, owner: str, at: datetime) -> Deci
         status=PayoutStatus.SENDING,
         tries=row.tries + 1,
         cleared=True,
+        adopting=row.adopting and row.ambiguous,
         sent_at=at,
         absences=0,
         first_absence_at=None,
@@ -106,9 +118,33 @@ def begin(row: PayoutRow, account: Account, *, owner: str, at: datetime) -> Deci
 _WHY_NOT_AGAIN = "It may have arrived, the provider does not show it, and sending again is not proven safe any more."
 
 
+def refused_since(account: Account, at: datetime) -> datetime | None:
+    """Return since when a first send is recent enough for the provider to refuse a second one; None: it never is."""
+    facts = account.facts
+    return at - timedelta(seconds=facts.dedupe_window_s / 2) if facts.resend == "safe" else None
+
+
+def seek(row: PayoutRow, account: Account, at: datetime) -> Decision:
+    """The journal was restored: a try of this attempt may be lost, so the provider is asked before one is sent."""
+    if account.facts.status_by == "deferred":
+        why = "The journal was restored, and the provider does not tell at once whether it was paid in what is missing."
+        return review(_lost(row, at), ReasonCode.NEVER_APPEARED, why, at)
+    after = _released(
+        row,
+        status=PayoutStatus.UNKNOWN,
+        adopting=row.adopting or not row.ambiguous,
+        absences=0,
+        first_absence_at=None,
+        reopened_at=at,
+        reason=None,
+        next_at=at,
+    )
+    return Decision(after, Event(EventName.PAYOUT_SOUGHT, at))
+
+
 def lapsed(row: PayoutRow, at: datetime) -> Decision:
     """Treat a send whose lease ran out as a send that may have arrived."""
-    return Decision(_maybe_arrived(row, next_at=at), Event(EventName.PAYOUT_LEASE_LAPSED, at))
+    return Decision(maybe_arrived(row, next_at=at), Event(EventName.PAYOUT_LEASE_LAPSED, at))
 
 
 def expired(row: PayoutRow, at: datetime) -> Decision | None:
@@ -117,6 +153,19 @@ def expired(row: PayoutRow, at: datetime) -> Decision | None:
         return None
     reason = Reason(ReasonCode.NOT_SENT_IN_TIME, text="It was to be sent before expires_at and was not.")
     return _fail(row, reason, "expiry", at, {})
+
+
+def too_early(row: PayoutRow, at: datetime) -> Decision | None:
+    """Put off what may not be sent yet, by the clock that C2 goes by; None when it may be sent."""
+    if row.ambiguous or row.not_before is None or at >= row.not_before:
+        return None
+    after = replace(row, next_at=row.not_before)
+    return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": "It may not be sent before not_before."}))
+
+
+def ask_later(row: PayoutRow, account: Account, why: str, at: datetime) -> Decision:
+    """Nothing was found out: the provider is asked again at the schedule's next moment."""
+    return _read_later(row, account, at, Event(EventName.PAYOUT_READ, at, {"why": scrub(why)}))
 
 
 def waiting(
@@ -143,14 +192,40 @@ def waiting(
     return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why), "again_in_s": wait_s}))
 
 
+def waiting_for_earlier(row: PayoutRow, account: Account, why: str, at: datetime) -> Decision:
+    """Look again later at an earlier attempt; the machine stops when that has lasted as long as a poll schedule."""
+    steps = account.settings.retry_schedule_s
+    waited_s = sum(steps[: row.refusals]) + max(row.refusals - len(steps), 0) * steps[-1]
+    if not row.ambiguous and waited_s >= sum(account.settings.poll_schedule_s):
+        return review(row, ReasonCode.NO_FINAL_ANSWER, why, at)
+    return waiting(row, account, why, at)
+
+
+def put_off(row: PayoutRow, why: str, at: datetime, *, after_s: float) -> Decision:
+    """It is not its turn: nothing was tried, nothing is wrong, and no step of any schedule is used up."""
+    next_at = at + timedelta(seconds=after_s)
+    after = replace(row, next_at=next_at, called_for=next_at if row.is_called_for else row.called_for)
+    return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why), "again_in_s": round(after_s, 3)}))
+
+
 def held(row: PayoutRow, why: str, at: datetime) -> Decision:
     """A pause forbids the first send: it stays due, and leaves when the pause ends."""
-    return Decision(row, Event(EventName.PAYOUT_HELD, at, {"why": scrub(why)}))
+    waits = replace(row, status=PayoutStatus.CREATED)  # one that was sought in vain is as unsent as it was
+    return Decision(waits, Event(EventName.PAYOUT_HELD, at, {"why": scrub(why)}))
+
+
+def needs_approval(row: PayoutRow, account: Account, why: str, at: datetime) -> Decision:
+    """Nothing leaves before somebody has approved it; only its expiry is looked at meanwhile."""
+    if row.ambiguous:  # an earlier try may still be there: it is asked about, whatever may be sent now
+        return _read_later(row, account, at, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": scrub(why)}))
+    reason = _clean(Reason(ReasonCode.NEEDS_APPROVAL, text=why))
+    after = _released(row, status=PayoutStatus.CREATED, reason=reason, next_at=row.expires_at)
+    return Decision(after, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": reason.text}))
 
 
 def refused_by_guard(row: PayoutRow, reason: Reason, at: datetime) -> Decision:
     """A guard said no before the first send."""
-    return _fail(row, reason, "guard", at, {"why": reason.text})
+    return _fail(row, reason, "guard", at, {"why": scrub(reason.text)})
 
 
 def blocked(row: PayoutRow, account: Account, why: Blocked, at: datetime) -> Decision:
@@ -178,23 +253,49 @@ def after_submit(row: PayoutRow, account: Account, outcome: Sent, at: datetime) 
             return blocked(row, account, Blocked(reason, outcome.http_status), at)
         case NotAccepted():
             why = f"The provider did not take it: {outcome.code or outcome.http_status}."
-            return waiting(row, account, why, at, after_s=outcome.retry_after_s, reason=outcome.blocks_if_repeated)
+            later = waiting(row, account, why, at, after_s=outcome.retry_after_s, reason=outcome.blocks_if_repeated)
+            return replace(later, pause=_slower(row, account, outcome, at))
         case NoAnswer():
             return _unknown(row, account, {"why": scrub(outcome.why)}, at)
         case Unknown():
-            return _unknown(row, account, _evidence(outcome), at)
+            return _unknown(_learned(row, outcome.references), account, _evidence(outcome), at)
         case Duplicate() | Pending() | Final():
             return replace(_taken(_learned(row, outcome.references), account, outcome, at), lifts=True)
 
 
+def _slower(row: PayoutRow, account: Account, outcome: NotAccepted, at: datetime) -> Pause | None:
+    """Slow the whole account down when the provider says that it is asked too often; its probes double the wait."""
+    wait_s = outcome.retry_after_s
+    if wait_s is None:
+        if outcome.http_status != _TOO_MANY:
+            return None
+        wait_s = account.settings.retry_schedule_s[0]  # no longer than this payment itself waits
+    why = f"the provider asked us to wait: {scrub(outcome.code, limit=80) or outcome.http_status}"
+    return Pause(row.account, at, why, by="rate", probe_at=at + timedelta(seconds=min(wait_s, LONGEST_HOLD_S)))
+
+
+def post_end(account: Account, outcome: Sent) -> PostEnd | None:
+    """Say what a POST's end counts for; None when it proved not sent, which tells nothing about the provider."""
+    if isinstance(outcome, NotSent):
+        return None
+    return PostEnd(isinstance(outcome, NoAnswer | Unknown), account.settings.circuit_after)
+
+
+def read_end(outcome: Heard) -> ReadEnd | None:
+    """Say what a read's end means for the rate of reads; None when it tells nothing."""
+    if isinstance(outcome, Unknown) and outcome.http_status == _TOO_MANY:
+        return ReadEnd(is_refused=True, after_s=outcome.retry_after_s)
+    return None if isinstance(outcome, NotSent | NoAnswer | Unknown) else ReadEnd(is_refused=False)
+
+
 def _taken(row: PayoutRow, account: Account, outcome: Duplicate | Pending | Final, at: datetime) -> Decision:
     if isinstance(outcome, Duplicate):
-        after = replace(_maybe_arrived(row, next_at=at), adopting=row.adopting or not row.ambiguous)
+        after = replace(maybe_arrived(row, next_at=at), adopting=row.adopting or not row.ambiguous)
         return Decision(after, Event(EventName.PAYOUT_DUPLICATE, at, _evidence(outcome)))
     if isinstance(outcome, Pending):
         return _pending(row, account, outcome, at)
     if outcome.reason is not None and row.ambiguous:  # this try was refused, but an earlier one may have been taken
-        after = replace(_maybe_arrived(row, next_at=at), refused=True, reason=_clean(outcome.reason))
+        after = replace(maybe_arrived(row, next_at=at), refused=True, reason=_clean(outcome.reason))
         return Decision(after, Event(EventName.PAYOUT_UNKNOWN, at, _evidence(outcome)))
     return _final(row, outcome, "submit", at)
 
@@ -203,7 +304,7 @@ def after_check(row: PayoutRow, account: Account, outcome: Heard, at: datetime, 
     """Decide what a read means for a payout that is open or in review."""
     match outcome:
         case NotSent() | NoAnswer():
-            return _read_later(row, account, at, Event(EventName.PAYOUT_READ, at, {"why": scrub(outcome.why)}))
+            return ask_later(row, account, outcome.why, at)
         case Unknown() | Deferred():
             return _read_later(row, account, at, Event(EventName.PAYOUT_READ, at, _evidence(outcome)))
         case NotFound():
@@ -211,13 +312,16 @@ def after_check(row: PayoutRow, account: Account, outcome: Heard, at: datetime, 
         case Final() | Pending():
             pass
     row = _learned(row, outcome.references)
-    failed = isinstance(outcome, Final) and not outcome.succeeded
+    if row.adopting:
+        row = _lost(row, at)
+    succeeded = isinstance(outcome, Final) and outcome.succeeded
     # Someone else's payment may stand under our reference, and anyone may post to a path: then all of it must agree.
-    if difference := differs(row, outcome.seen, whole=row.adopting or (by == "deferred" and not failed)):
+    if difference := differs(row, outcome.seen, whole=row.adopting or (by == "deferred" and succeeded)):
         return review(row, ReasonCode.MISMATCH, difference, at, _evidence(outcome))
     return _final(row, outcome, by, at) if isinstance(outcome, Final) else _pending(row, account, outcome, at)
 
 
+_ONLY_READ = "What sent it is retired and only reads: the provider does not show it, and it is not sent again."
 _AGAIN = "The provider has not shown it for long enough: the same request is to be sent again."
 
 
@@ -240,7 +344,8 @@ def differs(row: PayoutRow, seen: Seen | None, *, whole: bool) -> str:
     pairs = {
         "amount": (row.amount, seen.amount),
         "currency": (row.currency, seen.currency),
-        "payee": (row.payee_value, seen.payee),
+        # Of a refund the provider shows the payer, not the collection whose payer it is.
+        "payee": (None if row.payee_kind == "collection" else row.payee_value, seen.payee),
         "external_id": (row.references.get("external_id"), seen.external_id),
     }
     wrong = [
@@ -266,11 +371,13 @@ def _absent(row: PayoutRow, account: Account, outcome: NotFound, at: datetime) -
     long_enough = at - seen_absent.first_absence_at >= timedelta(seconds=facts.visible_after_s)
     if seen_absent.absences < LEAST_ABSENCES or not long_enough:
         return later
-    if row.adopting:
+    if row.adopting and row.ambiguous:
         why = "The provider called our first send a duplicate and does not show the payment."
         return review(seen_absent, ReasonCode.DUPLICATE_OF_ANOTHER, why, at)
     if row.refused:
         return _refused_and_absent(seen_absent, account, at, later)
+    if account.is_retired:
+        return review(seen_absent, ReasonCode.BINDING_GONE, _ONLY_READ, at)
     # Whether a second send is still safe is decided once, in `begin`, at the moment of sending.
     resend = replace(seen_absent, next_at=at, reason=Reason(ReasonCode.NEVER_APPEARED, text=_AGAIN))
     return Decision(resend, Event(EventName.PAYOUT_RESEND, at, {"absences": seen_absent.absences}), resend=True)
@@ -288,6 +395,8 @@ def _refused_and_absent(row: PayoutRow, account: Account, at: datetime, later: D
 
 def _final(row: PayoutRow, outcome: Final, by: str, at: datetime) -> Decision:
     evidence = _evidence(outcome)
+    if row.adopting:
+        evidence["adopted"] = True
     if outcome.reason is not None:
         return _fail(row, outcome.reason, by, at, evidence)
     if difference := differs(row, outcome.seen, whole=False):
@@ -322,7 +431,7 @@ def _pending(row: PayoutRow, account: Account, outcome: Pending, at: datetime) -
 
 
 def _unknown(row: PayoutRow, account: Account, evidence: Mapping[str, Any], at: datetime) -> Decision:
-    after = _maybe_arrived(row, next_at=None)
+    after = maybe_arrived(row, next_at=None)
     return _read_later(after, account, at, Event(EventName.PAYOUT_UNKNOWN, at, evidence))
 
 
@@ -331,8 +440,8 @@ def _read_later(row: PayoutRow, account: Account, at: datetime, event: Event) ->
     if row.status is PayoutStatus.REVIEW:
         return Decision(_released(row, next_at=None), event)  # a late answer made it due: it was looked at
     if row.status is PayoutStatus.SENDING:
-        row = _maybe_arrived(row, next_at=None)
-    moment = row.sent_at or row.updated_at
+        row = maybe_arrived(row, next_at=None)
+    moment = max((begun for begun in (row.sent_at, row.reopened_at) if begun), default=row.updated_at)
     for wait_s in account.settings.poll_schedule_s:
         moment += timedelta(seconds=wait_s)
         if moment > at:
@@ -343,7 +452,8 @@ def _read_later(row: PayoutRow, account: Account, at: datetime, event: Event) ->
     return review(row, ReasonCode.NO_FINAL_ANSWER, why, at, event.evidence)
 
 
-def _maybe_arrived(row: PayoutRow, *, next_at: datetime | None) -> PayoutRow:
+def maybe_arrived(row: PayoutRow, *, next_at: datetime | None) -> PayoutRow:
+    """Return the row of a payout of which a try may have arrived: unknown, and never again without that doubt."""
     return _released(
         row,
         status=PayoutStatus.UNKNOWN,
@@ -352,6 +462,11 @@ def _maybe_arrived(row: PayoutRow, *, next_at: datetime | None) -> PayoutRow:
         reason=None,
         next_at=next_at,
     )
+
+
+def _lost(row: PayoutRow, at: datetime) -> PayoutRow:
+    """Somebody has sent it, or may have, and the journal does not know when: at the latest now."""
+    return replace(row, ambiguous=True, first_sent_at=_first_sent_at(row) or at)
 
 
 def _arrived(row: PayoutRow) -> PayoutRow:

@@ -4,40 +4,42 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from payments_core.engine import decide
-from payments_core.engine.calls import ask, send_once
+from payments_core.engine.calls import Heard, ask, send_once
 from payments_core.engine.decide import Decision
-from payments_core.entries import Event, Held, Move, Moved, Note, Open, Opened, PayoutRow, Query, Stale
-from payments_core.errors import InvalidPayout, KeyReused, ProviderBug
+from payments_core.engine.drafts import draft_of, is_bound, made_ready, make_draft
+from payments_core.engine.earlier import PAID_BEFORE, Standing, look_back
+from payments_core.engine.intent import same_order
+from payments_core.engine.lost import look_ahead
+from payments_core.engine.moment import Moment
+from payments_core.entries import (
+    Contradicted,
+    Held,
+    Move,
+    Moved,
+    Note,
+    Open,
+    Opened,
+    OverRefunded,
+    Stale,
+    Unapproved,
+    Unsought,
+)
+from payments_core.errors import InvalidPayout, OverRefund, ProviderBug
 from payments_core.events import EventName
-from payments_core.flow import Blocked, Flow, Go, NotNow, Refused, ask_leave, move, note, open_payout
+from payments_core.flow import Blocked, Flow, Go, NeedsApproval, NotNow, Refused, ask_leave, move, note, open_payout
+from payments_core.masking import scrub
 from payments_core.payout import Order, PayoutStatus, ReasonCode
-from payments_core.provider import Account, AnswersLater, Attempt, Callback, Draft, Final, Unknown, Validates
-from payments_core.references import derive, payout_id
-from payments_core.wire import HttpRequest
+from payments_core.provider import Account, AnswersLater, Callback, Final, Unknown
+from payments_core.rates import PostEnd, ReadEnd
+from payments_core.references import payout_id
+from payments_core.rows import Event, PayoutRow, Query
+from payments_core.wire import NoPermit
 
-__all__ = ["Moment", "accept", "advance", "deliver", "same_order", "token_hash"]
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What a flow may not find out by itself.
-
-    Args:
-        at: Now; aware, UTC.
-        owner: Who is working: unique to this life of this process.
-        token: Fresh and unguessable, for a question whose answer comes later.
-        namespace: The installation's.
-
-    """
-
-    at: datetime
-    owner: str
-    token: str
-    namespace: str
+__all__ = ["Moment", "accept", "advance", "answer", "deliver", "hear", "over_refund", "token_hash"]
 
 
 def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
@@ -46,10 +48,11 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
     Raises:
         InvalidPayout: It cannot be paid from this account; nothing is recorded.
         KeyReused: The key stands for another intent.
+        OverRefund: There is not that much left to refund; nothing is recorded.
 
     """
     at, identity = moment.at, payout_id(moment.namespace, order.key)
-    draft = _draft(account, order, moment.namespace, identity)
+    draft = make_draft(account, order, namespace=moment.namespace, payout_id=identity)
     row = PayoutRow(
         id=identity,
         key=order.key,
@@ -65,6 +68,7 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
         options=dict(order.options),
         not_before=order.not_before,
         expires_at=order.expires_at,
+        original_amount=None if order.original_amount is None else order.original_amount.amount,
         binding=dict(account.provider.binding(order.operation)),
         references=dict(draft.references),
         request=draft.request.to_json(),
@@ -74,24 +78,26 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
         updated_at=at,
     )
     opened = yield from open_payout(Open(row, Event(EventName.PAYOUT_CREATED, at, {"account": account.name})))
+    if isinstance(opened, OverRefunded):
+        raise over_refund(order, opened)
     if not opened.created:
         same_order(opened.row, order)
     return opened
 
 
-def same_order(row: PayoutRow, order: Order) -> None:
-    """Make sure that a recorded payout is what is asked for now.
-
-    Raises:
-        KeyReused: Another payee, amount, operation, note or option under the same key.
-
-    """
-    if row.fingerprint != order.fingerprint:
-        raise KeyReused(
-            f"The key {order.key!r} already stands for another payout ({row.id}, {row.status}); nothing was changed.",
-            hint="Payee, amount, operation, note and options belong to a key. Use the recorded ones, or another key "
-            "if this really is another payment.",
+def over_refund(order: Order, refused: OverRefunded) -> OverRefund:
+    """Return the error of a refund for which not enough is left."""
+    if order.original_amount != refused.original_amount:
+        return OverRefund(
+            f"An earlier refund of this collection says that {refused.original_amount} was collected, this one "
+            f"{order.original_amount}.",
+            hint="Find out how much was collected, and give the same original amount each time.",
         )
+    return OverRefund(
+        f"{order.amount} cannot be refunded: of {order.original_amount} collected, {refused.refunded:f} "
+        f"{order.amount.currency} is refunded or under way.",
+        hint="Only what was collected can be refunded; a refund that is not known yet counts until it is.",
+    )
 
 
 def advance(account: Account, row: PayoutRow, moment: Moment, *, early: bool = False) -> Flow[PayoutRow]:
@@ -114,14 +120,18 @@ def advance(account: Account, row: PayoutRow, moment: Moment, *, early: bool = F
         if not moved:
             return row
     if row.status is PayoutStatus.CREATED:
-        if row.next_at is not None and row.next_at > at:
+        if row.next_at is None or row.next_at > at:  # none: it waits for an approval
             return row
         return (yield from _send(account, row, moment))
     due = row.next_at is not None and row.next_at <= at
     if not (due or early):
         return row
-    # Where absence is told to a path, nobody was there to send again at once, and asking again would go on for ever.
-    if due and account.facts.status_by == "deferred" and decide.is_to_be_resent(row):
+    if (early or row.is_called_for) and row.attempt > 1:  # whoever asks about a payout asks about all of it
+        yield from look_back(account, row, moment)
+    # Where absence is told to a path, nobody was there to send again at once, and asking again would go on for ever;
+    # but once more where a callback has come since: it may speak of a payment that was not there before.
+    absent = account.facts.status_by == "deferred" and decide.is_to_be_resent(row)
+    if due and absent and not row.is_called_for:
         return (yield from _send(account, row, moment))
     return (yield from _read(account, row, moment))
 
@@ -129,46 +139,81 @@ def advance(account: Account, row: PayoutRow, moment: Moment, *, early: bool = F
 def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     """From leave to C3."""
     at = moment.at
+    if row.status is PayoutStatus.UNKNOWN:  # not the first time, as far as anybody knows
+        ahead = yield from look_ahead(account, row, moment)
+        if ahead.found is not None:
+            return (yield from _settle(row, decide.review(row, ReasonCode.LATER_ATTEMPT, ahead.why, at)))
+        if ahead.why:
+            return (yield from _settle(row, decide.ask_later(row, account, ahead.why, at)))
     if over := decide.expired(row, at):
-        return (yield from _settle(row, over))
-    if not _is_bound(account, row):
-        if row.tries:
-            return (yield from _settle(row, _binding_gone(row, at)))
+        return (yield from _give_up(account, row, over))
+    if account.is_retired or (row.tries and not is_bound(account, row)):
+        return (yield from _settle(row, _binding_gone(row, at)))
+    if not is_bound(account, row):
         row, moved = yield from _commit(row, _rebound_or_review(account, row, moment))
         if not moved or row.status is PayoutStatus.REVIEW:
             return row
+    if row.attempt > 1:  # hours may have passed since it was begun
+        standing, why = yield from look_back(account, row, moment)
+        if standing is Standing.PAID:
+            return (yield from _settle(row, decide.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
+        if standing is Standing.OPEN:
+            return (yield from _settle(row, decide.waiting_for_earlier(row, account, why, at)))
     leave = yield from ask_leave(row)
     asked_before, guarded = row.cleared, isinstance(leave, NotNow) and leave.by_guard
+    if isinstance(leave, NeedsApproval):
+        return (yield from _settle(row, decide.needs_approval(row, account, leave.why, leave.at)))
     row = replace(row, cleared=not guarded)  # written with what comes next: guards are asked once for each attempt
     match leave:
         case Refused():
-            return (yield from _settle(row, decide.refused_by_guard(row, leave.reason, leave.at)))
+            row = replace(row, cleared=False)  # should it live on, the guards have not let it pass
+            return (yield from _give_up(account, row, decide.refused_by_guard(row, leave.reason, leave.at)))
+        case NotNow(by_rate=True, after_s=float() as after_s):
+            return (yield from _settle(row, decide.put_off(row, leave.why, leave.at, after_s=after_s)))
         case NotNow():
             return (yield from _settle(row, decide.waiting(row, account, leave.why, leave.at, after_s=leave.after_s)))
         case Blocked():
             return (yield from _settle(row, decide.blocked(row, account, leave, leave.at or at)))
         case Go():
             at = leave.at
-    begun = decide.expired(row, at) or decide.begin(row, account, owner=moment.owner, at=at)
-    reply = yield from move(_entry(row, begun))
+    # Again, by this clock: asking for leave takes time, and clocks are set.
+    begun = decide.expired(row, at) or decide.too_early(row, at)
+    begun = begun or decide.begin(row, account, owner=moment.owner, at=at)
+    token = moment.token if account.facts.result_by == "try" and begun.after.status is PayoutStatus.SENDING else None
+    reply = yield from move(
+        replace(
+            _entry(row, begun),
+            needs_approval=leave.needs_approval,
+            seekable=account.facts.status_by == "answer",
+            refused_since=decide.refused_since(account, at),
+            asks=Query(token_hash(token), at) if token else None,
+        )
+    )
+    if isinstance(reply, Unsought):
+        return (yield from _settle(row, decide.seek(row, account, at)))
+    if isinstance(reply, Unapproved):
+        return (yield from _settle(row, decide.needs_approval(row, account, "", at)))
+    if isinstance(reply, Contradicted):
+        return (yield from _settle(row, decide.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
     if isinstance(reply, Held):  # an untried payout stays due until the pause ends; an open one is read meanwhile
         if row.ambiguous:
             return (yield from _settle(row, decide.waiting(row, account, "paused", at)))
-        return row if asked_before else (yield from _settle(row, decide.held(row, reply.pause.why, at)))
+        is_told = asked_before and row.status is PayoutStatus.CREATED
+        return row if is_told else (yield from _settle(row, decide.held(row, reply.pause.why, at)))
     row = reply.row
     if isinstance(reply, Stale) or row.status is not PayoutStatus.SENDING:
         return row
     settings = account.settings
     outcome, at = yield from send_once(
         account.provider,
-        draft_of(row),
+        replace(draft_of(row), answer_token=token),
         timeout_s=settings.timeout_s,
         send_before=at + timedelta(seconds=settings.lease_s / 2),
         at=at,
     )
     # `row.ambiguous` still tells of earlier tries only: this one's end is what is decided here.
     decision = decide.after_submit(row, account, outcome, at)
-    after, moved = yield from _commit(row, decision)
+    after, moved = yield from _commit(row, decision, post_end=decide.post_end(account, outcome))
     if not moved:  # our lease was over and somebody else went on: their state stands, our answer makes them look
         late = {"answer": str(decision.event.name), **decision.event.evidence}
         yield from note(Note(row.id, Event(EventName.PAYOUT_LATE_ANSWER, at, late), due_at=at))
@@ -177,26 +222,50 @@ def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
 
 def _read(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     """Ask the provider, and send again only where that is proven safe."""
-    if not _is_bound(account, row):
+    if not is_bound(account, row):
         if row.status.is_final or row.status is PayoutStatus.REVIEW:
-            return row
+            return (yield from _looked_at(row, moment.at, {"why": "nobody of this account can ask about it any more"}))
         return (yield from _settle(row, _binding_gone(row, moment.at)))
+    row, heard = yield from hear(account, row, moment)
+    if heard is None:
+        return row
+    outcome, at = heard
+    if isinstance(outcome, NoPermit):
+        # Who has waited for his turn in vain stays due; who would have to wait long is due then.
+        is_due = row.next_at is not None and row.next_at <= at
+        put_off = decide.put_off(row, outcome.why, at, after_s=outcome.after_s)
+        return (yield from _settle(row, put_off)) if is_due and outcome.after_s else row
+    row = replace(row, read_at=at)
+    if row.status.is_final:
+        row = yield from _contradiction(row, outcome, at)
+        if row.status is PayoutStatus.FAILED:
+            ahead = yield from look_ahead(account, row, moment)
+            if ahead.found is not None:
+                row = yield from _contradiction(row, ahead.found, at, why=ahead.why)
+        return (yield from _looked_at(row, at))
+    decision = decide.after_check(row, account, outcome, at)
+    row, moved = yield from _commit(row, decision, read_end=decide.read_end(outcome))
+    if moved and decision.resend:
+        return (yield from _send(account, row, replace(moment, at=at)))
+    return row
+
+
+def hear(account: Account, row: PayoutRow, moment: Moment) -> Flow[tuple[PayoutRow, tuple[Heard, datetime] | None]]:
+    """Ask the provider about the current attempt; a question that is answered later is written down before it leaves.
+
+    Returns:
+        The row as it is now, and what was heard and when; None when somebody else moved the row first.
+
+    """
     draft = draft_of(row)
     if account.facts.status_by == "deferred":
         query = Query(token_hash(moment.token), moment.at)
         asked = Event(EventName.PAYOUT_ASKED, moment.at)
         reply = yield from move(Move(row, row, asked, asks=query))
         if not isinstance(reply, Moved):
-            return reply.row if isinstance(reply, Stale) else row
+            return (reply.row if isinstance(reply, Stale) else row), None
         row, draft = reply.row, replace(draft, answer_token=moment.token)
-    outcome, at = yield from ask(account.provider, draft, at=moment.at)
-    if row.status.is_final:
-        return (yield from _contradiction(row, outcome, at))
-    decision = decide.after_check(row, account, outcome, at)
-    row, moved = yield from _commit(row, decision)
-    if moved and decision.resend:
-        return (yield from _send(account, row, replace(moment, at=at)))
-    return row
+    return row, (yield from ask(account.provider, draft, at=moment.at))
 
 
 def deliver(account: Account, row: PayoutRow, callback: Callback, *, token: str) -> Flow[PayoutRow]:
@@ -209,9 +278,16 @@ def deliver(account: Account, row: PayoutRow, callback: Callback, *, token: str)
         token: The path's token.
 
     """
+    return (yield from answer(account, row, callback, query=token_hash(token)))
+
+
+def answer(account: Account, row: PayoutRow, callback: Callback, *, query: str) -> Flow[PayoutRow]:
+    """Do the same where only the hash of the token is known."""
     provider = account.provider
-    if not isinstance(provider, AnswersLater) or not _is_bound(account, row):
+    if not isinstance(provider, AnswersLater) or not is_bound(account, row):
         raise ProviderBug(f"Account {account.name} takes no answers that come later.")
+    if row.status is PayoutStatus.SENDING and row.lease_until is not None and row.lease_until > callback.at:
+        return row  # it tells nothing of the try under way, whose sender alone may move it: it is asked about again
     try:
         outcome = provider.read_answer(draft_of(row), callback)
     except Exception as bug:  # noqa: BLE001 a provider that cannot read an answer was told nothing
@@ -219,8 +295,10 @@ def deliver(account: Account, row: PayoutRow, callback: Callback, *, token: str)
     if row.status.is_final:
         return (yield from _contradiction(row, outcome, callback.at))
     decision = decide.after_check(row, account, outcome, callback.at, by="deferred")
-    entry = _entry(row, replace(decision, resend=False))
-    reply = yield from move(replace(entry, answers=token_hash(token)))
+    after = decision.after
+    if row.next_at is not None and after.next_at is not None:  # it answers an older question: what is due stays due
+        after = replace(after, next_at=min(row.next_at, after.next_at))
+    reply = yield from move(replace(_entry(row, replace(decision, after=after)), answers=query))
     return reply.row if isinstance(reply, Moved | Stale) else row
 
 
@@ -229,40 +307,27 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def draft_of(row: PayoutRow) -> Draft:
-    """Return the stored draft, as the provider made it."""
-    return Draft(row.references, HttpRequest.from_json(row.request), row.order)
-
-
-def _contradiction(row: PayoutRow, outcome: object, at: datetime) -> Flow[PayoutRow]:
+def _contradiction(row: PayoutRow, outcome: object, at: datetime, *, why: str = "") -> Flow[PayoutRow]:
     """A final state stands; what a read says against it is written down."""
     if isinstance(outcome, Final) and outcome.succeeded != (row.status is not PayoutStatus.FAILED):
-        said: Mapping[str, object] = {"code": outcome.code, "http_status": outcome.http_status}
+        said: dict[str, object] = {"code": outcome.code, "http_status": outcome.http_status}
+        if why:
+            said["why"] = why
         yield from note(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, said)))
     return row
 
 
-def _draft(account: Account, order: Order, namespace: str, identity: str) -> Draft:
-    if isinstance(account.provider, Validates):
-        account.provider.validate(order)
-    seed = derive(namespace, order.key, 1)
-    draft = account.provider.draft(order, Attempt(1, seed, identity))
-    # Unmarked, its lost answer would count as "not sent"; repeatable, the line would send it twice.
-    if not draft.request.moves_money or draft.request.repeatable:
-        raise ProviderBug("A provider's draft must move money and must not be repeatable.")
-    return draft
+def _looked_at(row: PayoutRow, at: datetime, said: Mapping[str, object] | None = None) -> Flow[PayoutRow]:
+    """The read that was asked for after the machine had stopped is done, and not due any more."""
+    if row.next_at is None:
+        return row
+    reply = yield from move(Move(row, replace(row, next_at=None), Event(EventName.PAYOUT_READ, at, said or {})))
+    return reply.row if isinstance(reply, Moved | Stale) else row
 
 
 def _rebound(account: Account, row: PayoutRow, moment: Moment) -> Decision:
     """Make an untried payout ready again, as its account now pays elsewhere; nothing of it has left."""
-    draft = _draft(account, row.order, moment.namespace, row.id)
-    after = replace(
-        row,
-        binding=dict(account.provider.binding(row.operation)),
-        references=dict(draft.references),
-        request=draft.request.to_json(),
-        request_hash=draft.request.hash,
-    )
+    after = made_ready(account, row, namespace=moment.namespace, number=row.attempt)
     return Decision(after, Event(EventName.PAYOUT_REBOUND, moment.at))
 
 
@@ -270,17 +335,21 @@ def _rebound_or_review(account: Account, row: PayoutRow, moment: Moment) -> Deci
     try:
         return _rebound(account, row, moment)
     except InvalidPayout as error:  # what the account pays now cannot carry it: one row must not stop all others
-        return decide.review(row, ReasonCode.BINDING_GONE, str(error), moment.at)
-
-
-def _is_bound(account: Account, row: PayoutRow) -> bool:
-    return dict(account.provider.binding(row.operation)) == dict(row.binding)
+        return decide.review(row, ReasonCode.BINDING_GONE, scrub(str(error)), moment.at)
 
 
 def _binding_gone(row: PayoutRow, at: datetime) -> Decision:
     sent_as = ", ".join(f"{name} {value}" for name, value in sorted(row.binding.items()))
-    why = f"Account {row.account} now pays elsewhere or as somebody else; it was sent under: {sent_as}."
+    why = f"Account {row.account} now pays elsewhere or as somebody else; it was tried under: {sent_as}."
     return decide.review(row, ReasonCode.BINDING_GONE, why, at)
+
+
+def _give_up(account: Account, row: PayoutRow, failed: Decision) -> Flow[PayoutRow]:
+    """Fail what was not sent, as far as the journal knows; a restored one has the provider asked first."""
+    reply = yield from move(_entry(row, failed))
+    if isinstance(reply, Unsought):
+        return (yield from _settle(row, decide.seek(row, account, failed.event.at)))
+    return reply.row if isinstance(reply, Moved | Stale) else row
 
 
 def _settle(row: PayoutRow, decision: Decision) -> Flow[PayoutRow]:
@@ -288,19 +357,21 @@ def _settle(row: PayoutRow, decision: Decision) -> Flow[PayoutRow]:
     return row
 
 
-def _commit(row: PayoutRow, decision: Decision) -> Flow[tuple[PayoutRow, bool]]:
+def _commit(
+    row: PayoutRow, decision: Decision, *, post_end: PostEnd | None = None, read_end: ReadEnd | None = None
+) -> Flow[tuple[PayoutRow, bool]]:
     """Write a decision; say whether it was ours to write."""
-    reply = yield from move(_entry(row, decision))
+    reply = yield from move(replace(_entry(row, decision), post_end=post_end, read_end=read_end))
     match reply:
         case Moved():
             return reply.row, True
         case Stale():
             return reply.row, False
-        case Held():
+        case Held() | Unapproved() | Unsought() | Contradicted():
             return row, False
 
 
 def _entry(row: PayoutRow, decision: Decision) -> Move:
-    return Move(
-        row, decision.after, decision.event, publish=decision.publish, pause=decision.pause, lifts=decision.lifts
-    )
+    told_before = row.status.is_final and decision.after.status is row.status
+    publish = decision.publish and not told_before
+    return Move(row, decision.after, decision.event, publish=publish, pause=decision.pause, lifts=decision.lifts)

@@ -2,46 +2,207 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from payments_core.entries import Journal
 from payments_core.errors import SettingsError
+from payments_core.settings import read_secret
 
-__all__ = ["open_journal"]
+if TYPE_CHECKING:
+    from payments_core.journal.snapshot import Snapshot
+    from payments_core.journal.stores import Store
+    from payments_core.journal.verifying import Audit
+    from payments_core.provider import Account
+
+__all__ = ["backup_journal", "open_audit", "open_journal", "store_of", "upgrade_journal"]
 
 _SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
 
 
 def open_journal(url: str, *, namespace: str, root: Path, clock: Callable[[], datetime]) -> Journal:
-    """Open the journal at an address, making it when it is not there yet.
+    """Open the journal at an address; one in a file is made when it is not there yet.
 
     Args:
-        url: ``sqlite:///payouts.db`` (relative to ``root``) or ``sqlite:////var/lib/payouts.db`` (absolute).
+        url: ``sqlite:///payouts.db`` (relative to ``root``), ``sqlite:////var/lib/payouts.db`` (absolute),
+            ``postgresql://user@host/database``, or where such an address stands: ``env:NAME`` or ``file:PATH``.
         namespace: The installation's; must be the one the journal was made with.
         root: Where a relative path starts, usually the folder of payouts.toml.
         clock: Returns now; aware, UTC.
 
     Raises:
-        SettingsError: The address names no file, or a kind of journal that does not exist.
+        SettingsError: The address names no file and no database, or a kind of journal that does not exist.
         JournalLocked: Another program holds the file.
         JournalTooNew: A newer version of this library made it.
         NamespaceChanged: It belongs to another installation.
-        JournalError: The file cannot be made, opened, read or trusted.
+        JournalIsBackup: It is a backup.
+        JournalError: It cannot be made, opened, read or trusted.
 
     """
-    name = url.removeprefix(_SQLITE)
-    if name == url:
-        raise SettingsError(f"The journal's address {url!r} is not understood.", hint=_WRITE_URL)
-    if name in {"", "/", ":memory:"}:
-        raise SettingsError(f"The journal's address {url!r} names no file.", hint=_WRITE_URL)
+    address = _address(url, root)
+    if address.startswith(_POSTGRES):
+        journal: Journal = _postgres().PostgresJournal(address, namespace=namespace, clock=clock)
+        return journal
+    path = _file(address, url, root)
 
     from payments_core.journal.sqlite import SqliteJournal  # here, so that importing the package loads no database
 
-    return SqliteJournal(root / name, namespace=namespace, clock=clock)
+    return SqliteJournal(path, namespace=namespace, clock=clock)
+
+
+def open_audit(url: str, *, namespace: str, root: Path, accounts: Mapping[str, Account] | None = None) -> Audit:
+    """Look at a journal, or a backup, as it stands now; nothing is written, and whoever pays goes on.
+
+    Args:
+        url: As for :func:`open_journal`.
+        namespace: The installation's.
+        root: Where a relative path starts.
+        accounts: Those that are configured, by name: what they have derived is then derived once more.
+
+    Raises:
+        SettingsError: The address is not understood.
+        NamespaceChanged: It belongs to another installation.
+        JournalError: It cannot be read, or is no journal of this version.
+
+    """
+    from payments_core.journal.verifying import Audit
+
+    return Audit(_snapshot(url, namespace, root), namespace=namespace, accounts=accounts)
+
+
+def backup_journal(
+    url: str,
+    path: Path,
+    *,
+    namespace: str,
+    root: Path,
+    clock: Callable[[], datetime],
+    on_progress: Callable[[int, int], object] = lambda _done, _of: None,
+) -> datetime:
+    """Write a backup of a journal into a new file, while others go on paying; return the moment it shows.
+
+    It is flushed, only its owner may read it, and it says that it is a backup: :func:`open_journal` refuses it.
+
+    Args:
+        url: As for :func:`open_journal`.
+        path: The file; nothing is overwritten.
+        namespace: The installation's.
+        root: Where a relative path of the journal starts.
+        clock: Returns now; aware, UTC.
+        on_progress: Told how much of how much is done.
+
+    Raises:
+        SettingsError: The address is not understood.
+        NamespaceChanged: It belongs to another installation.
+        JournalError: The journal cannot be read, or the backup cannot be written; nothing is left behind.
+
+    """
+    from payments_core.journal.backup import write_backup
+
+    at = clock()  # before: what was acknowledged by then is in it, and rather a longer gap is read than a shorter one
+    with contextlib.closing(_snapshot(url, namespace, root)) as snapshot:
+        write_backup(snapshot, path, at=at, on_progress=on_progress)
+    return at
+
+
+def _snapshot(url: str, namespace: str, root: Path) -> Snapshot:
+    from payments_core.journal.snapshot import PostgresSnapshot, SqliteSnapshot
+
+    address = _address(url, root)
+    if not address.startswith(_POSTGRES):
+        return SqliteSnapshot(_file(address, url, root), namespace=namespace)
+    _postgres()
+    from payments_core.journal.postgres_connection import Server
+
+    return PostgresSnapshot(Server(address), namespace=namespace)
+
+
+def store_of(url: str, *, namespace: str, root: Path, at: datetime) -> Store:
+    """Return a journal's database for whoever looks after it: one that may not be paid with, too.
+
+    Args:
+        url: As for :func:`open_journal`.
+        namespace: The installation's.
+        root: Where a relative path starts.
+        at: Now; aware.
+
+    Raises:
+        SettingsError: The address is not understood.
+
+    """
+    address = _address(url, root)
+    if address.startswith(_POSTGRES):
+        _postgres()
+        from payments_core.journal.postgres_stores import PostgresStore
+
+        return PostgresStore(address, namespace=namespace, at=at)
+
+    from payments_core.journal.stores import SqliteStore
+
+    return SqliteStore(_file(address, url, root), namespace=namespace, at=at)
+
+
+def upgrade_journal(url: str, *, namespace: str, root: Path, at: datetime) -> tuple[int, int] | None:
+    """Make the tables of a shared journal, or bring them forward; None for a file, where opening it does that.
+
+    Returns the versions before and after; 0 is an empty database.
+
+    Args:
+        url: As for :func:`open_journal`.
+        namespace: The installation's.
+        root: Where a relative path starts.
+        at: Now; aware.
+
+    Raises:
+        SettingsError: The address is not understood.
+        JournalError: The database cannot be reached or changed.
+
+    """
+    address = _address(url, root)
+    if not address.startswith(_POSTGRES):
+        return None
+    versions: tuple[int, int] = _postgres().upgrade(address, namespace=namespace, at=at)
+    return versions
+
+
+def _address(url: str, root: Path) -> str:
+    secret = read_secret(url, root=root)
+    return url if secret is None else secret.get_secret_value()
+
+
+def _file(address: str, url: str, root: Path) -> Path:
+    name = address.removeprefix(_SQLITE)
+    if name == address:
+        raise SettingsError(f"The journal's address {_shown(url)} is not understood.", hint=_WRITE_URL)
+    if name in {"", "/", ":memory:"}:
+        raise SettingsError(f"The journal's address {_shown(url)} names no file.", hint=_WRITE_URL)
+    return root / name
+
+
+def _shown(url: str) -> str:
+    # What we do not understand may still hold a password: only an address of a form without one is repeated.
+    return repr(url) if "@" not in url else f"{url.partition(':')[0]}:…"
+
+
+def _postgres() -> ModuleType:
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        raise SettingsError(
+            "A journal under PostgreSQL needs the driver psycopg, which is not installed.",
+            hint='Install the extra: pip install "payments-core[postgres]".',
+        ) from None
+    from payments_core.journal import postgres
+
+    return postgres
 
 
 _WRITE_URL = (
-    "Write sqlite:///payouts.db (beside payouts.toml) or sqlite:////var/lib/payouts.db; a journal must survive."
+    "Write sqlite:///payouts.db (beside payouts.toml) or sqlite:////var/lib/payouts.db, or for a shared journal "
+    "postgresql://user@host/database; a journal must survive."
 )

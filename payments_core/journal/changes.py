@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import sqlite3
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from collections.abc import Generator, Mapping, Sequence
+from decimal import Context, Decimal
+from typing import Any, TypeAlias, TypeVar
 
+from payments_core.arrivals import Arrival, Handled, Handling
 from payments_core.entries import (
-    Event,
+    AskAccount,
+    Contradicted,
     Held,
     JournalEntry,
     JournalReply,
@@ -18,56 +20,55 @@ from payments_core.entries import (
     Noted,
     Open,
     Opened,
-    PayoutRow,
+    OverRefunded,
+    PayAgain,
+    Recall,
+    Recalled,
     Stale,
+    Unapproved,
+    Unsought,
 )
 from payments_core.errors import JournalError
-from payments_core.journal import pauses
+from payments_core.journal import attempts, circuits, claims, forgetting, gaps, inbox, outbox, pauses, permits, tokens
+from payments_core.journal.claims import Claim, ClaimChange, ClaimReply, Release, Renew
+from payments_core.journal.forgetting import Forget, Trim
+from payments_core.journal.inbox import InboxChange
+from payments_core.journal.known_as import know, names
+from payments_core.journal.outbox import OutboxChange, OutboxReply
 from payments_core.journal.pauses import LiftPause, SetPause
-from payments_core.journal.rows import COLUMNS, read_row, to_us, write_json, write_reason, write_row
+from payments_core.journal.rows import COLUMNS, from_us, read_row, to_us, write_json, write_reason, write_row
+from payments_core.journal.statements import FIXED, MOVABLE, Session, Statements
+from payments_core.money import Money
 from payments_core.payout import PayoutStatus
+from payments_core.rates import AskPermit, Permit
+from payments_core.rows import Event, Forgot, PayoutRow
+from payments_core.tokens import AskToken, KeepToken, SharedToken, TokenChange
 
-__all__ = ["SELECT_PAYOUTS", "Change", "Reply", "apply"]
+__all__ = ["Asking", "Change", "Reply", "apply", "may_have_moved", "opening"]
 
-Change: TypeAlias = JournalEntry | SetPause | LiftPause
-Reply: TypeAlias = JournalReply | bool
+T = TypeVar("T")
 
-# Quoted: `references` is a word of SQL. Only names of PayoutRow's own fields are ever put into a statement.
-_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
-SELECT_PAYOUTS = f"SELECT {_NAMES} FROM payouts"  # noqa: S608 - constants
-_SELECT_WITH_SEQ = (
-    f"SELECT (SELECT COALESCE(MAX(seq), 0) FROM history WHERE payout_id = payouts.id), {_NAMES}"  # noqa: S608
-    " FROM payouts WHERE id = ?"
+Change: TypeAlias = (
+    JournalEntry
+    | SetPause
+    | LiftPause
+    | ClaimChange
+    | AskPermit
+    | TokenChange
+    | InboxChange
+    | OutboxChange
+    | Forget
+    | Trim
 )
+Reply: TypeAlias = JournalReply | bool | ClaimReply | Permit | SharedToken | Handled | OutboxReply | Forgot | int | None
 
-# The intent is covered by the fingerprint and never changes; a payout keeps its name for life.
-_FIXED = (
-    "id",
-    "key",
-    "fingerprint",
-    "operation",
-    "payee_kind",
-    "payee_value",
-    "payee_details",
-    "amount",
-    "currency",
-    "note",
-    "options",
-    "created_at",
-)
-_MOVABLE = tuple(name for name in COLUMNS if name not in _FIXED)
+# A statement with its values is asked; the rows it finds, or how many it wrote, is the answer.
+Asking: TypeAlias = Generator[tuple[str, Sequence[Any]], Any, T]
 
-_INSERT = (
-    f"INSERT INTO payouts ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - constants
-    " ON CONFLICT (key) DO NOTHING"
-)
-_SETS = ", ".join(f'"{name}" = ?' for name in _MOVABLE)
-_UPDATE = f"UPDATE payouts SET {_SETS} WHERE id = ? AND fence = ?"  # noqa: S608 - constants
-
-_FINAL = tuple(str(status) for status in PayoutStatus if status.is_final)
+_EXACT = Context(prec=60)  # an application may have changed its own
 
 
-def apply(connection: sqlite3.Connection, change: Change) -> Reply:
+def apply(session: Session, change: Change) -> Reply:
     """Write one change.
 
     Raises:
@@ -76,112 +77,278 @@ def apply(connection: sqlite3.Connection, change: Change) -> Reply:
     """
     match change:
         case Open():
-            return _open(connection, change)
+            return _open(session, change)
         case Move():
-            return _move(connection, change)
+            return _move(session, change)
         case Note():
-            return _note(connection, change)
+            return _note(session, change)
+        case PayAgain():
+            return _pay_again(session, change)
+        case Recall():
+            return _recall(session, change)
+        case AskAccount():
+            inbox.ask_account(session, change)
+            return Noted()
         case SetPause():
-            pauses.replace(connection, change.pause)
+            pauses.replace(session, change.pause)
             return True
         case LiftPause():
-            return pauses.lift(connection, change.account, change.at)
+            if change.account is not None:
+                circuits.forget(session, change.account)
+            return pauses.lift(session, change.account, change.at)
+        case Claim() | Renew() | Release():
+            return claims.apply(session, change)
+        case AskPermit():
+            return permits.take(session, change)
+        case outbox.Acknowledge() | outbox.TakeDeliveries() | outbox.PutOff() | outbox.ResumeDeliveries():
+            return outbox.apply(session, change)
+        case Forget() | Trim():
+            return forgetting.apply(session, change)
+        case AskToken() | KeepToken():
+            return tokens.apply(session, change)
+        case _:
+            return _inbox(session, change)
 
 
-def _open(connection: sqlite3.Connection, entry: Open) -> Opened:
+def _inbox(session: Session, change: InboxChange) -> Handled | None:
+    match change:
+        case Arrival():
+            inbox.receive(session, change)
+        case inbox.Keep():
+            inbox.keep(session, change)
+        case Handling():
+            if not inbox.close(session, change):
+                return None
+            return Handled() if change.payout_id is None else _hurry(session, change, change.payout_id)
+    return None
+
+
+def _hurry(session: Session, handling: Handling, payout_id: str) -> Handled:
+    """Make a payout's next read due because of a callback; one that waits to be sent is left alone.
+
+    Except a further attempt that waits for an approval: it looks back at the others, and is not sent without it.
+    """
+    stored, seq = _stored(session, payout_id)
+    row = read_row(stored.values())
+    is_unsent = row.status is PayoutStatus.CREATED
+    if handling.event is None or (is_unsent and not (row.waits_for_approval and row.attempt > 1)):
+        return Handled(row)
+    due_at = inbox.spaced(handling.at, row.updated_at if is_unsent else row.read_at)
+    if row.next_at is not None and row.next_at <= due_at:
+        return Handled(row)
+    called_for = row.called_for if is_unsent else due_at  # what is due there is a send, after a look back
+    values = (to_us(due_at), called_for and to_us(called_for), payout_id)
+    session.execute(inbox.statements(session.sql).hurry, values)
+    session.execute(session.sql.add_history, _history(row, handling.event, seq + 1, decided_by=""))
+    return Handled(dataclasses.replace(row, next_at=due_at, called_for=called_for), hurried=True)
+
+
+def _open(session: Session, entry: Open) -> Opened | OverRefunded:
+    row = entry.row
+    if row.original_amount is not None:
+        session.lock("refunds", row.payee_value.lower())
+        known = session.execute(session.sql.by_key, (row.key,)).fetchone()
+        if known is None and (over := _over_refunded(session, row, row.original_amount)):
+            return over
+    asking, answer = opening(entry, session.sql), None
+    while True:
+        try:
+            statement, values = asking.send(answer)
+        except StopIteration as done:
+            opened: Opened = done.value
+            return opened
+        cursor = session.execute(statement, values)
+        answer = cursor.fetchall() if statement.startswith("SELECT") else cursor.rowcount
+
+
+def opening(entry: Open, sql: Statements) -> Asking[Opened]:
+    """Write a new payout or find the one of its key; a generator, so that any kind of connection can carry it out.
+
+    Raises:
+        JournalError: It would begin as SENDING, or its id belongs to another key.
+
+    """
     row = entry.row
     if row.status is PayoutStatus.SENDING:
         raise JournalError(f"Payout {row.id} cannot begin as SENDING: a pause could not hold it.")
-    if connection.execute(_INSERT, write_row(row)).rowcount == 0:
-        found = connection.execute(f"{SELECT_PAYOUTS} WHERE key = ?", (row.key,)).fetchone()
-        return Opened(read_row(found), created=False)
-    _add_history(connection, row, entry.event, 1, decided_by=row.decided_by)
+    if found := (yield sql.by_key, (row.key,)):
+        return Opened(read_row(found[0]), created=False)
+    if not (yield sql.insert, write_row(row)):  # somebody else was quicker, and has committed by now
+        if found := (yield sql.by_key, (row.key,)):
+            return Opened(read_row(found[0]), created=False)
+        raise JournalError(f"The id {row.id} is not UNIQUE: it belongs to the payout of another key.")
+    yield sql.add_history, _history(row, entry.event, 1, decided_by=row.decided_by)
+    for name in names(row):
+        yield sql.know_as, (name, row.id)
     return Opened(row, created=True)
 
 
-def _move(connection: sqlite3.Connection, entry: Move) -> Moved | Stale | Held:
+def _over_refunded(session: Session, row: PayoutRow, original: Decimal) -> OverRefunded | None:
+    """Sum what the other refunds of a collection may have moved; in Python, as SQLite would sum in floats."""
+    refunded = Decimal(0)
+    for values in session.execute(session.sql.refunds, (row.payee_value,)).fetchall():
+        other = read_row(values)
+        if other.id == row.id or not may_have_moved(session, other):
+            continue
+        if other.original_amount is not None and (other.original_amount, other.currency) != (original, row.currency):
+            return OverRefunded(refunded, Money(other.original_amount, other.currency))
+        refunded = _EXACT.add(refunded, other.amount)
+    over = _EXACT.add(refunded, row.amount) > original
+    return OverRefunded(refunded, Money(original, row.currency)) if over else None
+
+
+def may_have_moved(session: Session, row: PayoutRow) -> bool:
+    """Say no only of what failed for good: a reason that settles, or a later read, may still say otherwise.
+
+    Hours that have passed are no read: what settles keeps its share until it is paid again under its own key, which
+    reads it first.
+    """
+    if row.status not in {PayoutStatus.FAILED, PayoutStatus.CANCELLED}:
+        return True
+    if row.reason is not None and row.reason.settling_h:
+        return True
+    return attempts.is_contradicted(session, row.id)
+
+
+def _move(session: Session, entry: Move) -> Moved | Stale | Held | Unapproved | Unsought | Contradicted:
     before, event = entry.before, entry.event
-    stored, seq = _stored(connection, before.id)
+    stored, seq = _stored(session, before.id)
+    if stored["fence"] != before.fence:
+        return Stale(read_row(stored.values()))
+    after = dataclasses.replace(entry.after, fence=before.fence + 1, updated_at=event.at)
+    if stored["next_at"] not in {None, before.next_at and to_us(before.next_at)}:
+        after = _still_due(after, stored)
+    values = dict(zip(COLUMNS, write_row(after), strict=True))
+    _refuse_forbidden(stored, values)
+    opened, ended = None, set[str]()
+    if entry.post_end is not None:
+        opened, closes = circuits.count(session, after.account, entry.post_end, event.at)
+        ended |= {pauses.CIRCUIT} if closes else set()
+    if entry.pause is not None:
+        pauses.lock(session)  # before any row of pauses is touched
+    if after.status is PayoutStatus.SENDING and stored["status"] != PayoutStatus.SENDING:
+        if entry.needs_approval and not attempts.is_approved(session, stored):
+            return Unapproved()
+        if after.attempt > 1 and attempts.is_contradicted(session, before.id):
+            return Contradicted()
+        pauses.lock(session, shared=True)
+        if (refused := gaps.refuse(session, stored, entry)) is not None:
+            return refused
+        pause = pauses.pause_or_probe(session, after.account, event.at)
+        if pause is not None:
+            return Held(pause)
+    elif after.status is PayoutStatus.FAILED and gaps.is_unsought(session, stored, after.decided_by):
+        return Unsought()
+    if entry.answers is not None and not _answer(session, entry.answers, stored, event):
+        return Stale(read_row(stored.values()))
+    sql = session.sql
+    session.execute(sql.update, (*(values[name] for name in MOVABLE), before.id, before.fence))
+    session.execute(sql.add_history, _history(after, event, seq + 1, decided_by=after.decided_by))
+    if values["references"] != stored["references"]:
+        know(session, after)
+    if entry.publish:
+        _publish(session, after, event, seq + 1)
+    if entry.lifts and (by := pauses.lift_ours(session, after.account, event.at, sent_at=after.sent_at)):
+        ended.add(by)
+    if entry.pause is not None:
+        pauses.stop(session, entry.pause)
+    if entry.asks is not None:
+        asked = (entry.asks.token_hash, after.id, after.attempt, to_us(entry.asks.asked_at))
+        session.execute(sql.ask, asked)
+    if entry.read_end is not None and permits.note_read(session, after.account, entry.read_end):
+        ended.add("rate")
+    if entry.approves is not None:
+        attempts.approve(session, stored, entry.approves)
+    return Moved(after, opened, frozenset(ended))
+
+
+def _pay_again(session: Session, entry: PayAgain) -> Moved | Stale | Contradicted | OverRefunded:
+    before, event = entry.before, entry.event
+    stored, seq = _stored(session, before.id)
     if stored["fence"] != before.fence:
         return Stale(read_row(stored.values()))
     after = dataclasses.replace(entry.after, fence=before.fence + 1, updated_at=event.at)
     values = dict(zip(COLUMNS, write_row(after), strict=True))
-    _refuse_forbidden(stored, values)
-    if after.status is PayoutStatus.SENDING and stored["status"] != PayoutStatus.SENDING:
-        pause = pauses.pause_or_probe(connection, after.account, event.at)
-        if pause is not None:
-            return Held(pause)
-    if entry.answers is not None and not _answer(connection, entry.answers, stored, event):
-        return Stale(read_row(stored.values()))
-    connection.execute(_UPDATE, (*(values[name] for name in _MOVABLE), before.id, before.fence))
-    _add_history(connection, after, event, seq + 1, decided_by=after.decided_by)
-    if entry.publish:
-        _publish(connection, after, event, seq + 1)
-    if entry.lifts:
-        pauses.lift_block(connection, after.account, event.at)
-    if entry.pause is not None:
-        pauses.stop(connection, entry.pause)
-    if entry.asks is not None:
-        connection.execute(
-            "INSERT INTO queries (token_hash, payout_id, attempt, asked_at) VALUES (?, ?, ?, ?)",
-            (entry.asks.token_hash, after.id, after.attempt, to_us(entry.asks.asked_at)),
-        )
+    attempts.refuse_forbidden(session, stored, values)
+    if attempts.is_contradicted(session, before.id):
+        return Contradicted()
+    if after.original_amount is not None:
+        session.lock("refunds", after.payee_value.lower())
+        if over := _over_refunded(session, after, after.original_amount):
+            return over
+    attempts.keep(session, before.id)
+    session.execute(session.sql.update, (*(values[name] for name in MOVABLE), before.id, before.fence))
+    session.execute(session.sql.add_history, _history(after, event, seq + 1, decided_by=""))
+    know(session, after)
     return Moved(after)
 
 
-def _note(connection: sqlite3.Connection, entry: Note) -> Noted:
-    stored, seq = _stored(connection, entry.payout_id)
-    _add_history(connection, read_row(stored.values()), entry.event, seq + 1, decided_by="")
+def _recall(session: Session, entry: Recall) -> Recalled:
+    found = session.execute(session.sql.by_id, (entry.payout_id,)).fetchone()
+    if found is None:
+        raise JournalError(f"The journal has no payout {entry.payout_id}.")
+    return attempts.recall(session, entry, read_row(found).attempt)
+
+
+def _still_due(after: PayoutRow, stored: Mapping[str, Any]) -> PayoutRow:
+    """Keep a read that was asked for since the mover had read the row: what it learned may be older than that."""
+    if PayoutStatus.CREATED in {stored["status"], after.status} or after.status is PayoutStatus.SENDING:
+        return after  # what is due there is a send
+    due_at = inbox.spaced(from_us(stored["next_at"]), after.read_at)
+    if after.next_at is not None and after.next_at <= due_at:
+        return after
+    called_for = due_at if stored["called_for"] == stored["next_at"] else after.called_for
+    return dataclasses.replace(after, next_at=due_at, called_for=called_for)
+
+
+def _note(session: Session, entry: Note) -> Noted:
+    stored, seq = _stored(session, entry.payout_id)
+    noted = _history(read_row(stored.values()), entry.event, seq + 1, decided_by="")
+    session.execute(session.sql.add_history, noted)
     if entry.due_at is not None:
         due_at = to_us(entry.due_at)
-        connection.execute(
-            "UPDATE payouts SET next_at = ? WHERE id = ? AND (next_at IS NULL OR next_at > ?)"  # noqa: S608 - constants
-            f" AND status NOT IN ({', '.join('?' * len(_FINAL))})",
-            (due_at, entry.payout_id, due_at, *_FINAL),
-        )
+        session.execute(session.sql.hurry, (due_at, entry.payout_id, due_at))
     return Noted()
 
 
-def _stored(connection: sqlite3.Connection, payout_id: str) -> tuple[Mapping[str, Any], int]:
-    """Return a payout's columns and the number of its last history row."""
-    found = connection.execute(_SELECT_WITH_SEQ, (payout_id,)).fetchone()
+def _stored(session: Session, payout_id: str) -> tuple[Mapping[str, Any], int]:
+    """Return a payout's columns and the number of its last history row; nobody else moves it until we have."""
+    found = session.execute(session.sql.lock_payout, (payout_id,)).fetchone()
     if found is None:
         raise JournalError(f"The journal has no payout {payout_id}.")
-    seq, *values = found
-    return dict(zip(COLUMNS, values, strict=True)), seq
+    (seq,) = session.execute(session.sql.last_seq, (payout_id,)).fetchone()
+    return dict(zip(COLUMNS, found, strict=True)), seq
 
 
 def _refuse_forbidden(stored: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Refuse what must never be true, judged by what is stored and not by what the caller read; column by column."""
     payout, status, attempt = stored["id"], PayoutStatus(stored["status"]), stored["attempt"]
-    changed = [name for name in _FIXED if stored[name] != after[name]]
+    changed = [name for name in FIXED if stored[name] != after[name]]
     if changed:
         raise JournalError(f"Payout {payout} cannot change its {', '.join(changed)}.")
     if status.is_final and after["status"] != status:
         reversal = status is PayoutStatus.SUCCEEDED and after["status"] == PayoutStatus.REVERSED
         if not reversal:
             raise JournalError(f"Payout {payout} is {status} and cannot become {after['status']}.")
-    if after["attempt"] < attempt:
-        raise JournalError(f"Payout {payout} cannot go back to attempt {after['attempt']}.")
-    if after["attempt"] > attempt:
-        return
+    if after["attempt"] != attempt:
+        raise JournalError(f"Payout {payout} has attempt {attempt}; a move cannot make it {after['attempt']}.")
+    if after["account"] != stored["account"]:
+        raise JournalError(f"Attempt {attempt} of payout {payout} is paid from {stored['account']} alone.")
     if stored["ambiguous"] and not after["ambiguous"]:
         raise JournalError(f"Attempt {attempt} of payout {payout} was ambiguous and stays so.")
+    if stored["ambiguous"] and after["status"] == PayoutStatus.CREATED:
+        raise JournalError(f"Attempt {attempt} of payout {payout} may have arrived and does not wait to be sent.")
     if stored["first_sent_at"] is not None and after["first_sent_at"] != stored["first_sent_at"]:
         raise JournalError(f"Attempt {attempt} of payout {payout} was first sent at a moment that stays.")
 
 
-def _answer(connection: sqlite3.Connection, token_hash: str, stored: Mapping[str, Any], event: Event) -> bool:
-    answered = connection.execute(
-        "UPDATE queries SET answered_at = ?"
-        " WHERE token_hash = ? AND payout_id = ? AND attempt = ? AND answered_at IS NULL",
-        (to_us(event.at), token_hash, stored["id"], stored["attempt"]),
-    )
-    return answered.rowcount > 0
+def _answer(session: Session, token_hash: str, stored: Mapping[str, Any], event: Event) -> bool:
+    values = (to_us(event.at), token_hash, stored["id"], stored["attempt"])
+    return session.execute(session.sql.answer, values).rowcount > 0
 
 
-def _add_history(connection: sqlite3.Connection, row: PayoutRow, event: Event, seq: int, *, decided_by: str) -> None:
-    values: tuple[Any, ...] = (
+def _history(row: PayoutRow, event: Event, seq: int, *, decided_by: str) -> tuple[Any, ...]:
+    return (
         row.id,
         seq,
         to_us(event.at),
@@ -192,17 +359,11 @@ def _add_history(connection: sqlite3.Connection, row: PayoutRow, event: Event, s
         decided_by,
         write_json(event.evidence),
     )
-    connection.execute(
-        "INSERT INTO history (payout_id, seq, at, event, status, attempt, tries, decided_by, evidence)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        values,
-    )
 
 
-def _publish(connection: sqlite3.Connection, row: PayoutRow, event: Event, seq: int) -> None:
-    connection.execute(
-        "INSERT INTO outbox (event_id, payout_id, key, account, status, reason, attempt, seq, at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+def _publish(session: Session, row: PayoutRow, event: Event, seq: int) -> None:
+    session.execute(
+        session.sql.publish,
         (
             f"{row.id}.{seq}",
             row.id,

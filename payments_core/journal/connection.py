@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from payments_core.errors import JournalError, JournalLocked
+from payments_core.journal.standing import moved_to, sealed
 
 __all__ = ["Reader", "connect", "explain", "is_busy", "make_file", "verify"]
 
@@ -128,6 +129,8 @@ def explain(error: sqlite3.Error, path: Path) -> JournalError:
             hint="Find it (`fuser` or `lsof` on the file: an open database browser, a backup, a stuck worker), let it "
             "finish or stop it, and try again; the same key is safe.",
         )
+    if (target := moved_to(str(error))) is not None:
+        return sealed(f"The journal {path}", target)
     if code == sqlite3.SQLITE_FULL:
         return JournalError(
             f"The disk of the journal {path} is full.",

@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from payments_core.entries import Pause
 from payments_core.payout import PayoutStatus
+from payments_core.rows import Pause
 
-__all__ = ["among", "earliest", "holds", "unsent_of"]
-
-_END = "MAX(next_at, COALESCE(lease_until, next_at))"
+__all__ = ["among", "held_at", "holds", "unsent_of"]
 
 
 def holds(pauses: Iterable[Pause], accounts: Collection[str]) -> Mapping[str, datetime | None]:
     """Return the paused ones of these accounts, each with the moment of its probe; None when only a person lifts it."""
     found: dict[str, datetime | None] = {}
     for pause in pauses:
-        until = pause.probe_at if pause.by == "blocked" else None
+        until = None if pause.by == "person" else pause.probe_at
         for account in accounts if pause.account is None else {pause.account}.intersection(accounts):
             earlier = found.get(account, until)
             found[account] = None if until is None or earlier is None else max(until, earlier)
     return found
 
 
+def held_at(pauses: Iterable[Pause], accounts: Collection[str], at: datetime) -> Collection[str]:
+    """Return those of these accounts whose unsent payouts a pause holds at a moment."""
+    return {account for account, until in holds(pauses, accounts).items() if until is None or until > at}
+
+
 def among(accounts: Collection[str], *, unsent_held: Collection[str]) -> tuple[str, Sequence[str]]:
     """Return the condition for payouts of these accounts without the unsent ones of those."""
-    condition = f"account IN ({_marks(accounts)}) AND NOT (status = ? AND account IN ({_marks(unsent_held)}))"
+    condition = f"{_one_of(accounts)} AND NOT (status = ? AND {_one_of(unsent_held)})"
     return condition, (*accounts, str(PayoutStatus.CREATED), *unsent_held)
 
 
@@ -35,18 +38,5 @@ def unsent_of(account: str) -> tuple[str, Sequence[str]]:
     return "account = ? AND status = ?", (account, str(PayoutStatus.CREATED))
 
 
-def earliest(condition: str) -> str:
-    """Return the statement for the moment when the first payout that meets a condition is due; its values go in twice.
-
-    The payout with the lowest ``next_at`` may be leased for longer than others wait, but nothing that becomes due
-    after it has to be looked at.
-    """
-    return f"""
-        SELECT MIN({_END}) FROM payouts WHERE {condition} AND next_at <= (
-            SELECT {_END} FROM payouts WHERE {condition} AND next_at IS NOT NULL ORDER BY next_at LIMIT 1
-        )
-    """  # noqa: S608 - conditions of this module
-
-
-def _marks(values: Collection[str]) -> str:
-    return ", ".join("?" * len(values))
+def _one_of(accounts: Collection[str]) -> str:
+    return f"account IN ({', '.join('?' * len(accounts))})" if accounts else "1 = 0"

@@ -10,12 +10,14 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
-from payments_core.entries import Pause, PayoutRow
 from payments_core.payout import HistoryEntry, Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.rows import Approval, EndedAttempt, Pause, PayoutRow
 
 __all__ = [
     "COLUMNS",
     "from_us",
+    "read_approval",
+    "read_attempt",
     "read_history",
     "read_pause",
     "read_reason",
@@ -80,6 +82,7 @@ _CODECS: Mapping[str, Codec] = {
     "status": (str, PayoutStatus),
     "currency": (str, str),
     "amount": (_plain, Decimal),
+    "original_amount": (_plain, Decimal),
     "reason": (write_reason, read_reason),
     **dict.fromkeys(("payee_details", "options", "binding", "references"), (write_json, _read_json)),
     **dict.fromkeys(("ambiguous", "cleared", "adopting", "refused"), (int, bool)),
@@ -90,10 +93,14 @@ _CODECS: Mapping[str, Codec] = {
             "first_sent_at",
             "sent_at",
             "first_absence_at",
+            "reopened_at",
+            "read_at",
+            "called_for",
             "lease_until",
             "next_at",
             "created_at",
             "updated_at",
+            "forgotten_at",
         ),
         (to_us, from_us),
     ),
@@ -130,3 +137,43 @@ def read_pause(stored: tuple[Any, ...]) -> Pause:
     """Read a pause: account, since, why, by, probe_at."""
     account, since, why, by, probe_at = stored
     return Pause(account or None, from_us(since), why, by, None if probe_at is None else from_us(probe_at))
+
+
+def read_attempt(stored: tuple[Any, ...]) -> EndedAttempt:
+    """Read an attempt that ended, in the order of its fields."""
+    (
+        number,
+        account,
+        binding,
+        references,
+        request,
+        request_hash,
+        reason,
+        decided_by,
+        tries,
+        ambiguous,
+        first_sent_at,
+        sent_at,
+        ended_at,
+    ) = stored
+    return EndedAttempt(
+        number=number,
+        account=account,
+        binding=_read_json(binding),
+        references=_read_json(references),
+        request=request,
+        request_hash=request_hash,
+        reason=None if reason is None else read_reason(reason),
+        decided_by=decided_by,
+        tries=tries,
+        ambiguous=bool(ambiguous),
+        first_sent_at=None if first_sent_at is None else from_us(first_sent_at),
+        sent_at=None if sent_at is None else from_us(sent_at),
+        ended_at=from_us(ended_at),
+    )
+
+
+def read_approval(stored: tuple[Any, ...]) -> Approval:
+    """Read an approval: by, why, at."""
+    by, why, at = stored
+    return Approval(by, why, from_us(at))

@@ -12,9 +12,19 @@ from pathlib import Path
 
 from payments_core.errors import JournalError, JournalTooNew, NamespaceChanged
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "check_namespace", "migrate"]
+__all__ = [
+    "APPLICATION_ID",
+    "BACKUP_AT",
+    "MIGRATIONS",
+    "bring_forward",
+    "check_namespace",
+    "check_version",
+    "library_version",
+    "migrate",
+]
 
 APPLICATION_ID = 0x50415930  # "PAY0": tells a journal from another program's SQLite file
+BACKUP_AT = "backup_at"  # in `meta` of a backup: the moment it shows, ISO 8601 in UTC
 
 # Times are INTEGER microseconds UTC, amounts decimal TEXT, mappings compact JSON. `no` keeps the order of acceptance
 # and, being an explicit primary key, survives VACUUM.
@@ -125,7 +135,171 @@ _FIRST = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_REFUNDS = (
+    "ALTER TABLE payouts ADD COLUMN original_amount TEXT",
+    "CREATE INDEX payouts_refunds ON payouts (lower(payee_value)) WHERE operation = 'refund'",
+)
+
+# Workers, rates, second attempts, approvals, what comes in and what goes out.
+_SHARED = (
+    "ALTER TABLE payouts ADD COLUMN reopened_at INTEGER",
+    """
+    CREATE TABLE claims (
+        payout_id TEXT PRIMARY KEY NOT NULL REFERENCES payouts (id),
+        owner TEXT NOT NULL, -- a worker's life
+        until INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE permits (
+        account TEXT NOT NULL,
+        lane TEXT NOT NULL, -- which queue: post or read
+        next_at INTEGER NOT NULL, -- the earliest moment of the next one
+        waiting TEXT NOT NULL, -- permits whose moment is still to come, each with its share of the queue
+        held_until INTEGER NOT NULL, -- a penalty that slows everybody
+        penalty INTEGER NOT NULL, -- its length, doubled by the next one
+        PRIMARY KEY (account, lane)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE ambiguity (
+        account TEXT PRIMARY KEY NOT NULL,
+        in_a_row INTEGER NOT NULL -- sends without a clear end since the last clear one
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE attempts (
+        payout_id TEXT NOT NULL REFERENCES payouts (id),
+        number INTEGER NOT NULL,
+        binding TEXT NOT NULL,
+        "references" TEXT NOT NULL,
+        request TEXT NOT NULL,
+        request_hash TEXT NOT NULL,
+        reason TEXT,
+        decided_by TEXT NOT NULL,
+        tries INTEGER NOT NULL,
+        ambiguous INTEGER NOT NULL,
+        first_sent_at INTEGER,
+        sent_at INTEGER,
+        ended_at INTEGER NOT NULL,
+        PRIMARY KEY (payout_id, number)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE approvals (
+        payout_id TEXT NOT NULL REFERENCES payouts (id),
+        attempt INTEGER NOT NULL,
+        fingerprint TEXT NOT NULL, -- of the intent that was approved
+        by TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        why TEXT NOT NULL,
+        PRIMARY KEY (payout_id, attempt)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE inbox (
+        no INTEGER PRIMARY KEY AUTOINCREMENT,
+        account TEXT NOT NULL,
+        payout_id TEXT REFERENCES payouts (id), -- none: about nothing we know
+        received_at INTEGER NOT NULL,
+        query TEXT NOT NULL, -- token_hash of the question whose path it came to
+        method TEXT NOT NULL,
+        proven INTEGER, -- signed by the provider, forged, or nothing to prove
+        body TEXT NOT NULL, -- sealed until it is handled, redacted afterwards
+        handled_at INTEGER,
+        outcome TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE outbox_reads (
+        consumer TEXT NOT NULL,
+        event_id TEXT NOT NULL REFERENCES outbox (event_id),
+        at INTEGER NOT NULL,
+        PRIMARY KEY (consumer, event_id)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE deliveries (
+        consumer TEXT NOT NULL,
+        event_id TEXT NOT NULL REFERENCES outbox (event_id),
+        tries INTEGER NOT NULL,
+        next_at INTEGER, -- none: given up
+        told TEXT NOT NULL, -- how the last one ended
+        PRIMARY KEY (consumer, event_id)
+    ) WITHOUT ROWID
+    """,
+    "ALTER TABLE payouts ADD COLUMN read_at INTEGER",
+    "ALTER TABLE payouts ADD COLUMN called_for INTEGER",
+    "CREATE INDEX payouts_called_for ON payouts (next_at) WHERE called_for = next_at",
+    "CREATE INDEX inbox_unhandled ON inbox (no) WHERE handled_at IS NULL",
+    "CREATE INDEX inbox_payout ON inbox (payout_id) WHERE payout_id IS NOT NULL",
+    "CREATE INDEX outbox_payout ON outbox (payout_id, seq)",
+    # What happened is never changed. Of a payout that is forgotten, and of no other, the words that may tell of a
+    # person are taken out.
+    "ALTER TABLE payouts ADD COLUMN forgotten_at INTEGER",
+    """
+    CREATE TRIGGER attempts_are_never_changed BEFORE UPDATE ON attempts
+    WHEN NOT EXISTS (SELECT 1 FROM payouts WHERE id = OLD.payout_id AND forgotten_at IS NOT NULL)
+    OR (NEW.payout_id, NEW.number, NEW.binding, NEW."references", NEW.request_hash, NEW.decided_by, NEW.tries,
+        NEW.ambiguous, NEW.first_sent_at, NEW.sent_at, NEW.ended_at) IS NOT
+       (OLD.payout_id, OLD.number, OLD.binding, OLD."references", OLD.request_hash, OLD.decided_by, OLD.tries,
+        OLD.ambiguous, OLD.first_sent_at, OLD.sent_at, OLD.ended_at)
+    BEGIN SELECT RAISE(ABORT, 'an attempt that has ended is never changed'); END
+    """,
+    "DROP TRIGGER history_is_never_changed",
+    """
+    CREATE TRIGGER history_is_never_changed BEFORE UPDATE ON history
+    WHEN NOT EXISTS (SELECT 1 FROM payouts WHERE id = OLD.payout_id AND forgotten_at IS NOT NULL)
+    OR (NEW.payout_id, NEW.seq, NEW.at, NEW.event, NEW.status, NEW.attempt, NEW.tries, NEW.decided_by) IS NOT
+       (OLD.payout_id, OLD.seq, OLD.at, OLD.event, OLD.status, OLD.attempt, OLD.tries, OLD.decided_by)
+    BEGIN SELECT RAISE(ABORT, 'history is append-only'); END
+    """,
+    """
+    CREATE TRIGGER attempts_are_never_deleted BEFORE DELETE ON attempts
+    BEGIN SELECT RAISE(ABORT, 'an attempt that has ended is never deleted'); END
+    """,
+)
+
+# Questions about an account itself whose answer comes later; they are dropped after a day.
+_ACCOUNT_QUERIES = (
+    """
+    CREATE TABLE account_queries (
+        token_hash TEXT PRIMARY KEY NOT NULL,
+        account TEXT NOT NULL,
+        asked_at INTEGER NOT NULL,
+        answered_at INTEGER,
+        answer TEXT -- JSON, amounts as decimal text
+    ) WITHOUT ROWID
+    """,
+)
+
+# An attempt may be paid from another account than the one before. None: from the same as the one after it.
+_FAILOVER = (
+    "ALTER TABLE attempts ADD COLUMN account TEXT",
+    "DROP TRIGGER attempts_are_never_changed",
+    """
+    CREATE TRIGGER attempts_are_never_changed BEFORE UPDATE ON attempts
+    WHEN NOT EXISTS (SELECT 1 FROM payouts WHERE id = OLD.payout_id AND forgotten_at IS NOT NULL)
+    OR (NEW.payout_id, NEW.number, NEW.account, NEW.binding, NEW."references", NEW.request_hash, NEW.decided_by,
+        NEW.tries, NEW.ambiguous, NEW.first_sent_at, NEW.sent_at, NEW.ended_at) IS NOT
+       (OLD.payout_id, OLD.number, OLD.account, OLD.binding, OLD."references", OLD.request_hash, OLD.decided_by,
+        OLD.tries, OLD.ambiguous, OLD.first_sent_at, OLD.sent_at, OLD.ended_at)
+    BEGIN SELECT RAISE(ABORT, 'an attempt that has ended is never changed'); END
+    """,
+)
+
+# What a callback may call a payout by whose id its provider does not repeat.
+_KNOWN_AS = (
+    """
+    CREATE TABLE known_as (
+        value TEXT NOT NULL,
+        payout_id TEXT NOT NULL REFERENCES payouts (id),
+        PRIMARY KEY (value, payout_id)
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _REFUNDS, _SHARED, _ACCOUNT_QUERIES, _FAILOVER, _KNOWN_AS)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, *, namespace: str, at: datetime) -> None:
@@ -140,15 +314,8 @@ def migrate(connection: sqlite3.Connection, path: Path, *, namespace: str, at: d
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Again, now that nobody else can: another process may have migrated it in between.
-        for number, statements in enumerate(MIGRATIONS[_version(connection, path) :], _version(connection, path) + 1):
-            for statement in statements:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number}")
-            if number == 1:
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                meta = {"namespace": namespace, "created_at": at.isoformat(), "version": _library_version()}
-                connection.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta.items())
+        # Looks again, now that nobody else can: another process may have migrated it in between.
+        bring_forward(connection, path, namespace=namespace, at=at)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -156,8 +323,20 @@ def migrate(connection: sqlite3.Connection, path: Path, *, namespace: str, at: d
         raise
 
 
-def check_namespace(connection: sqlite3.Connection, path: Path, namespace: str) -> None:
-    """Refuse a journal of another installation.
+def bring_forward(connection: sqlite3.Connection, path: Path, *, namespace: str, at: datetime) -> None:
+    """Do the same within the open transaction."""
+    for number, statements in enumerate(MIGRATIONS[_version(connection, path) :], _version(connection, path) + 1):
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number}")
+        if number == 1:
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            meta = {"namespace": namespace, "created_at": at.isoformat(), "version": library_version()}
+            connection.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta.items())
+
+
+def check_namespace(connection: sqlite3.Connection, path: Path, namespace: str) -> Mapping[str, str]:
+    """Refuse a journal of another installation; return what it remembers of itself.
 
     Raises:
         NamespaceChanged: The file was made under another namespace.
@@ -170,12 +349,30 @@ def check_namespace(connection: sqlite3.Connection, path: Path, namespace: str) 
             hint="Under another namespace the same keys would give other references and could pay twice: restore the "
             "old namespace in [installation], or name another file in [journal] url if this is a new installation.",
         )
+    return meta
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that is not as this version of the library knows it; nothing is changed.
+
+    Raises:
+        JournalTooNew: It has had migrations we do not know.
+        JournalError: It is another program's, or no process of this version has opened it yet.
+
+    """
+    if (version := _version(connection, path)) < len(MIGRATIONS):
+        raise JournalError(
+            f"The journal {path} is of version {version}; this payments-core needs version {len(MIGRATIONS)}.",
+            hint="It is brought forward when a command that may write opens it, such as `payouts list`.",
+        )
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    application_id: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    is_empty = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+    # In one statement: another process may be making the tables between two.
+    version, application_id, is_empty = connection.execute(
+        "SELECT (SELECT user_version FROM pragma_user_version), (SELECT application_id FROM pragma_application_id),"
+        " NOT EXISTS (SELECT 1 FROM sqlite_master)"
+    ).fetchone()
     if application_id != APPLICATION_ID and not (version == 0 and is_empty):
         raise JournalError(
             f"{path} is the database of another program.", hint="Name a file of its own in [journal] url."
@@ -186,10 +383,11 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
             f"(journal version {version}; this one knows {len(MIGRATIONS)}).",
             hint="Upgrade payments-core here; nothing was read or written.",
         )
-    return version
+    return int(version)
 
 
-def _library_version() -> str:
+def library_version() -> str:
+    """Return our own version, which a journal remembers as its maker."""
     from importlib import metadata  # here: slow to import, needed once in a journal's life
 
     try:

@@ -13,71 +13,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic
 
-from payments_core.errors import JournalClosed, JournalError
+from payments_core.errors import JournalError
+from payments_core.journal.callers import Caller, Entry, Failed, Promise, Reply, Wrote, result_of
+from payments_core.journal.closing import check_process, closed
 from payments_core.journal.connection import is_busy
 
 __all__ = ["LARGEST_GROUP", "Writer"]
 
 LARGEST_GROUP = 64
-
-Entry = TypeVar("Entry")
-Reply = TypeVar("Reply")
-
-
-@dataclass(frozen=True, slots=True)
-class _Wrote(Generic[Reply]):
-    reply: Reply
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    error: BaseException
-
-
-class _Caller(Generic[Entry, Reply]):
-    """Somebody who waits in ``perform``. A bare lock, since an interrupt inside a future could leave its lock held."""
-
-    __slots__ = ("_gate", "entry", "has_left", "outcome")
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.has_left = False
-        self.outcome: _Wrote[Reply] | _Failed | None = None
-        self._gate = threading.Lock()
-        self._gate.acquire()
-
-    def wait(self) -> None:
-        self._gate.acquire()
-
-    def take_up(self) -> bool:
-        return not self.has_left
-
-    def tell(self, outcome: _Wrote[Reply] | _Failed) -> None:
-        self.outcome = outcome
-        self._gate.release()
-
-
-class _Promise(Generic[Entry, Reply]):
-    """Somebody who holds a future."""
-
-    __slots__ = ("entry", "future")
-
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.future: Future[Reply] = Future()
-
-    def take_up(self) -> bool:
-        return self.future.set_running_or_notify_cancel()
-
-    def tell(self, outcome: _Wrote[Reply] | _Failed) -> None:
-        with contextlib.suppress(BaseException):  # a callback of the caller's must not end the writer
-            if isinstance(outcome, _Failed):
-                self.future.set_exception(outcome.error)
-            else:
-                self.future.set_result(outcome.reply)
 
 
 class Writer(Generic[Entry, Reply]):
@@ -107,7 +52,7 @@ class Writer(Generic[Entry, Reply]):
         # Entered as a bare lock: an interrupt inside Condition.__enter__ would leave it held.
         self._lock = threading.Lock()  # guards the four below
         self._changed = threading.Condition(self._lock)
-        self._queue: deque[_Caller[Entry, Reply] | _Promise[Entry, Reply]] = deque()
+        self._queue: deque[Caller[Entry, Reply] | Promise[Entry, Reply]] = deque()
         self._busy = False  # somebody uses the connection
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -122,7 +67,7 @@ class Writer(Generic[Entry, Reply]):
 
         """
         self.check_open()
-        done: list[_Wrote[Reply] | _Failed] = []
+        done: list[Wrote[Reply] | Failed] = []
         alone = False
         try:
             with self._lock:
@@ -135,7 +80,7 @@ class Writer(Generic[Entry, Reply]):
             if alone:
                 self._busy = False  # here, not in a call: a call may be interrupted before its first line
                 self._wake()
-        return _result(done[0] if alone else self._wait_turn(entry))
+        return result_of(done[0] if alone else self._wait_turn(entry))
 
     def submit(self, entry: Entry) -> Future[Reply]:
         """Queue one entry for the writer's thread; cancelling the future before it is taken up writes nothing.
@@ -144,7 +89,7 @@ class Writer(Generic[Entry, Reply]):
             JournalClosed: Closed, or another process's.
 
         """
-        promise: _Promise[Entry, Reply] = _Promise(entry)
+        promise: Promise[Entry, Reply] = Promise(entry)
         self._enqueue(promise)
         return promise.future
 
@@ -155,13 +100,9 @@ class Writer(Generic[Entry, Reply]):
             JournalClosed: Closed, or another process's.
 
         """
-        if os.getpid() != self._pid:
-            raise JournalClosed(
-                f"This journal was opened by process {self._pid} and cannot be used in its fork {os.getpid()}.",
-                hint="Make a new client after the fork.",
-            )
+        check_process(self._pid)
         if self._closing:
-            raise JournalClosed("The journal is closed.", hint="Make a new client.")
+            raise closed()
 
     def close(self) -> bool:
         """Write what is queued, then close; say False in a forked process, where the connection is left alone."""
@@ -177,17 +118,11 @@ class Writer(Generic[Entry, Reply]):
             thread.join()
         return True
 
-    def _wait_turn(self, entry: Entry) -> _Wrote[Reply] | _Failed:
-        caller: _Caller[Entry, Reply] = _Caller(entry)
-        try:
-            self._enqueue(caller)
-            caller.wait()
-        except BaseException:
-            caller.has_left = True  # an interrupted caller leaves nothing behind that is not yet taken up
-            raise
-        return caller.outcome or _Failed(JournalError("The journal's writer did not answer."))
+    def _wait_turn(self, entry: Entry) -> Wrote[Reply] | Failed:
+        caller: Caller[Entry, Reply] = Caller(entry)
+        return caller.wait(self._enqueue)
 
-    def _enqueue(self, member: _Caller[Entry, Reply] | _Promise[Entry, Reply]) -> None:
+    def _enqueue(self, member: Caller[Entry, Reply] | Promise[Entry, Reply]) -> None:
         self.check_open()
         with self._lock:
             self.check_open()
@@ -216,7 +151,7 @@ class Writer(Generic[Entry, Reply]):
             try:
                 done = self._commit([member.entry for member in members])
             except BaseException as error:  # noqa: BLE001 - whatever it is, the callers hear of it and the writer lives
-                done = [_Failed(error) for _ in members]
+                done = [Failed(error) for _ in members]
             self._busy = False
             self._wake()
             for member, outcome in zip(members, done, strict=True):
@@ -224,7 +159,7 @@ class Writer(Generic[Entry, Reply]):
             del group, members, done  # holds no payee while it waits
         self._dispose()
 
-    def _next_group(self) -> list[_Caller[Entry, Reply] | _Promise[Entry, Reply]]:
+    def _next_group(self) -> list[Caller[Entry, Reply] | Promise[Entry, Reply]]:
         with self._lock:
             while self._busy or not self._queue:
                 if self._closing and not self._queue:
@@ -234,7 +169,7 @@ class Writer(Generic[Entry, Reply]):
             self._busy = True
             return [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_GROUP))]
 
-    def _commit(self, entries: Sequence[Entry]) -> list[_Wrote[Reply] | _Failed]:
+    def _commit(self, entries: Sequence[Entry]) -> list[Wrote[Reply] | Failed]:
         """Write entries in one transaction; what fails all of them is told to each."""
         if not entries:
             return []
@@ -244,14 +179,14 @@ class Writer(Generic[Entry, Reply]):
             connection = self._connection
             if connection is None or connection.in_transaction or not is_busy(error):
                 self._discard()
-            return [_Failed(self._caused(error)) for _ in entries]
+            return [Failed(self._caused(error)) for _ in entries]
         except JournalError as error:  # it could not be reopened
-            return [_Failed(type(error)(error.message, hint=error.hint)) for _ in entries]
+            return [Failed(type(error)(error.message, hint=error.hint)) for _ in entries]
         except BaseException:
             self._discard()  # interrupted anywhere: the open transaction goes with the connection
             raise
 
-    def _commit_group(self, entries: Sequence[Entry]) -> list[_Wrote[Reply] | _Failed]:
+    def _commit_group(self, entries: Sequence[Entry]) -> list[Wrote[Reply] | Failed]:
         if self._connection is None:
             self._connection = self._reopen()
         connection = self._connection
@@ -261,7 +196,7 @@ class Writer(Generic[Entry, Reply]):
         self.commits += 1
         return done
 
-    def _apply_one(self, connection: sqlite3.Connection, entry: Entry) -> _Wrote[Reply] | _Failed:
+    def _apply_one(self, connection: sqlite3.Connection, entry: Entry) -> Wrote[Reply] | Failed:
         connection.execute("SAVEPOINT entry")
         try:
             reply = self._apply(connection, entry)
@@ -270,9 +205,9 @@ class Writer(Generic[Entry, Reply]):
                 raise
             connection.execute("ROLLBACK TO entry")
             connection.execute("RELEASE entry")
-            return _Failed(self._caused(error) if isinstance(error, sqlite3.Error) else error)
+            return Failed(self._caused(error) if isinstance(error, sqlite3.Error) else error)
         connection.execute("RELEASE entry")
-        return _Wrote(reply)
+        return Wrote(reply)
 
     def _caused(self, error: sqlite3.Error) -> JournalError:
         # A new one for each member: an exception raised in several threads mixes up its tracebacks.
@@ -285,9 +220,3 @@ class Writer(Generic[Entry, Reply]):
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
-
-
-def _result(outcome: _Wrote[Reply] | _Failed) -> Reply:
-    if isinstance(outcome, _Failed):
-        raise outcome.error
-    return outcome.reply

@@ -10,12 +10,16 @@ from datetime import datetime
 from payments_core.events import EventName
 from payments_core.flow import Blocked, NotNow, Refused
 from payments_core.logs import log
-from payments_core.payout import Reason, ReasonCode
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Account, Authenticates, Credential, RetryPolicy
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.rates import Lane
+from payments_core.rows import PayoutRow
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NoPermit, NotSent
 
 __all__ = [
     "Fetched",
+    "above_limit",
+    "approval_failed",
     "authenticator",
     "checked",
     "fetched_event",
@@ -23,11 +27,14 @@ __all__ = [
     "guard_failed",
     "guard_refused",
     "is_usable",
+    "lane_of",
     "no_leave",
+    "no_turn",
     "note_exchange",
     "policy_of",
     "present",
     "repeats",
+    "turn_of",
     "within",
 ]
 
@@ -40,12 +47,36 @@ def authenticator(account: Account) -> Authenticates | None:
     return provider if isinstance(provider, Authenticates) else None
 
 
-def policy_of(account: Account, request: HttpRequest) -> RetryPolicy:
-    """Return the request's row of the provider's retry table."""
-    return account.spec.retry.get(request.operation, _PLAIN)
+def policy_of(account: Account, request: HttpRequest, lane: Lane | None) -> RetryPolicy:
+    """Return the request's row of the account's retry table; "too many" to a status read is not for this read alone."""
+    policy = account.retry.get(request.operation, _ONCE)
+    if lane is None or _TOO_MANY not in policy.statuses:
+        return policy
+    return replace(policy, statuses=policy.statuses - {_TOO_MANY})
 
 
-_PLAIN = RetryPolicy()
+_ONCE = RetryPolicy(attempts=1)  # no row in the table: not repeated
+_TOO_MANY = 429
+
+
+def lane_of(row: PayoutRow) -> Lane | None:
+    """Return what a step's reads of a payout are for; None where it will not be read."""
+    if row.status is PayoutStatus.CREATED:
+        return None
+    if row.is_called_for:
+        return Lane.CALLBACKS
+    return Lane.UNKNOWNS if row.status in {PayoutStatus.UNKNOWN, PayoutStatus.SENDING} else Lane.DUE
+
+
+def turn_of(lane: Lane, after_s: float | None, at: datetime) -> None:
+    """Raise ``NoPermit`` unless it is our turn."""
+    if after_s is not None:
+        raise NoPermit(f"no permit for a read ({lane}) was free soon enough", at=at, after_s=after_s)
+
+
+def no_turn(after_s: float, at: datetime) -> NotNow:
+    """Say that it is not the payment's turn yet."""
+    return NotNow("no permit for a payment was free soon enough", at, after_s=max(after_s, 1.0), by_rate=True)
 
 
 def is_usable(credential: Credential | None, at: datetime) -> bool:
@@ -85,6 +116,20 @@ def no_leave(fetched: Fetched, at: datetime) -> Blocked | NotNow | None:
     if isinstance(fetched, Blocked):
         return Blocked(fetched.reason, fetched.http_status, at)
     return NotNow(f"no credential: {fetched.why}", at)
+
+
+def above_limit(account: Account, row: PayoutRow) -> str:
+    """Say why the account's own limit wants an approval; empty when it does not."""
+    limit = account.settings.approve_above
+    if limit is None or row.ambiguous or row.amount <= limit:
+        return ""
+    return f"More than {limit:f} {row.currency} is paid from this account only with an approval."
+
+
+def approval_failed(error: BaseException, at: datetime) -> NotNow:
+    """A plugin that cannot say whether an approval is needed fails closed."""
+    log(EventName.HOOK_FAILED, hook="payments_needs_approval", error=f"{type(error).__name__}: {error}")
+    return NotNow(f"a plugin could not say whether it needs an approval: {type(error).__name__}", at, by_guard=True)
 
 
 def guard_refused(why: str, at: datetime) -> Refused:

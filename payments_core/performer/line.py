@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import replace
 from time import perf_counter
 from types import TracebackType
 from typing import Self
 
-from payments_core.entries import JournalReply, PayoutRow
+from payments_core.entries import JournalReply, Move
 from payments_core.errors import ProviderBug
-from payments_core.flow import AskLeave, Command, Go, Leave, Reply, run
+from payments_core.flow import AskLeave, Command, Go, Leave, NeedsApproval, NotNow, ReadAs, Reply, run
 from payments_core.performer import common
 from payments_core.performer.common import Fetched
 from payments_core.performer.office import Office, in_daemon
+from payments_core.performer.sharing import LOOK_AGAIN_S, MOST_LOOKS, Sharing, sharing_of
+from payments_core.performer.turns import Turns
 from payments_core.provider import Account, Credential
+from payments_core.rates import Lane
 from payments_core.retry import send_with_retry
+from payments_core.rows import PayoutRow
 from payments_core.transport import Transport
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 
@@ -31,14 +36,21 @@ class Line:
         self._auth = common.authenticator(account)
         self._transport = transport
         self._office = office
+        self.turns = Turns(account, office.journal)
         self._permits = threading.BoundedSemaphore(account.settings.max_in_flight)
         self._lock = threading.Lock()
+        self._sharing = sharing_of(account, office)
         self._credential: Credential | None = None
         self._fetching: Future[Fetched] | None = None
 
-    def performer(self) -> Performer:
-        """Return a performer for one flow."""
-        return Performer(self, self._office, self._permits)
+    def performer(self, lane: Lane | None = None) -> Performer:
+        """Return a performer for one flow.
+
+        Args:
+            lane: What the flow's reads are for; None where they are no status reads, and not capped.
+
+        """
+        return Performer(self, self._office, self._permits, lane)
 
     def leave(self, row: PayoutRow) -> Leave | None:
         """Ask the guards and make a credential ready; None when nothing stands against sending."""
@@ -53,21 +65,44 @@ class Line:
                 return common.guard_refused(refusal, clock())
         return common.no_leave(self.credential(), clock()) if self._auth else None
 
+    def approval_needed(self, row: PayoutRow) -> str | NotNow:
+        """Return why an attempt needs an approval; empty when it does not."""
+        if why := common.above_limit(self.account, row):
+            return why
+        clock, plugins = self._office.clock, self._office.plugins
+        if row.cleared or not plugins.has_approvals:
+            return ""
+        payout = row.view()
+        try:
+            asked = in_daemon(lambda: plugins.needs_approval(payout))
+            return asked.result(self.account.settings.guard_timeout_s) or ""
+        except Exception as error:  # noqa: BLE001 fails closed
+            return common.approval_failed(error, clock())
+
     def is_ready(self) -> bool:
         """Say whether a request could leave now without fetching a credential first."""
         return self._auth is None or common.is_usable(self._credential, self._office.clock())
 
-    def exchange(self, request: HttpRequest) -> HttpResponse:
-        """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential."""
+    def exchange(self, request: HttpRequest, lane: Lane | None = None) -> HttpResponse:
+        """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential.
+
+        Args:
+            request: What to send.
+            lane: What it is for, where it is a status read: each time it is sent takes a permit.
+
+        """
         if request.moves_money or not request.repeatable:
-            return self._send(request)
-        policy, auth = common.policy_of(self.account, request), self._auth if request.credential else None
+            return self._send(request, lane=lane)
+        policy = common.policy_of(self.account, request, lane)
+        auth = self._auth if request.credential else None
         if auth:  # outside the policy: fetching a credential has a policy of its own
             common.present(self.credential(), self._office.clock())
 
         def by_policy() -> HttpResponse:
             return send_with_retry(
-                policy, lambda: self._send(request, policy.timeout_s), on_retry=common.repeats(self.account, request)
+                policy,
+                lambda: self._send(request, policy.timeout_s, lane),
+                on_retry=common.repeats(self.account, request),
             )
 
         response = by_policy()
@@ -84,7 +119,7 @@ class Line:
                 fetching = self._fetching = Future()
         if mine:
             try:
-                fetched = self._fetch()
+                fetched = self._fetch_shared(self._sharing) if self._sharing else self._fetch()
                 with self._lock:
                     self._credential = fetched if isinstance(fetched, Credential) else None
                 fetching.set_result(fetched)
@@ -102,13 +137,15 @@ class Line:
         """Close the connections."""
         self._transport.close()
 
-    def _send(self, request: HttpRequest, timeout_s: float | None = None) -> HttpResponse:
+    def _send(self, request: HttpRequest, timeout_s: float | None = None, lane: Lane | None = None) -> HttpResponse:
         auth, used = self._auth if request.credential else None, None
         if auth:
             used = self.credential()
             request = common.filled(auth, request, used, self._office.clock())
         if timeout_s is not None:
             request = common.within(request, timeout_s)
+        if lane is not None and self.turns.applies(lane):
+            common.turn_of(lane, self.turns.take(lane), self._office.clock())
         start = perf_counter()
         try:
             response = self._transport.send(request)
@@ -120,7 +157,26 @@ class Line:
             with self._lock:
                 if self._credential is used:  # a newer one stays
                     self._credential = None
+                    if self._sharing:
+                        self._sharing.spend(used if isinstance(used, Credential) else None)
         return response
+
+    def _fetch_shared(self, sharing: Sharing) -> Fetched:
+        """Take the credential that another process has fetched, or fetch it for all of them."""
+        journal = self._office.journal
+        for _ in range(MOST_LOOKS):
+            told = journal.token(sharing.ask()).result()
+            if (found := sharing.opened(told)) is not None:
+                return found
+            if told.may_fetch or told.sealed:  # what cannot be opened is none
+                fetched: Fetched | None = None
+                try:
+                    fetched = self._fetch()
+                    return fetched
+                finally:
+                    journal.token(sharing.keep(fetched)).result()
+            time.sleep(LOOK_AGAIN_S)
+        return sharing.waited_in_vain()
 
     def _fetch(self) -> Fetched:
         auth = self._auth
@@ -145,27 +201,33 @@ class Line:
 class Performer:
     """Carries out one flow's commands; a context manager, so that its permit is given back whatever happens."""
 
-    def __init__(self, line: Line, office: Office, permits: threading.BoundedSemaphore) -> None:
+    def __init__(self, line: Line, office: Office, permits: threading.BoundedSemaphore, lane: Lane | None) -> None:
         self._line = line
         self._office = office
         self._permits = permits
         self._permit = False
+        self._lane = lane
         self.money_asked = False
 
     def __call__(self, command: Command) -> Reply:
         """Carry out one command."""
         if isinstance(command, HttpRequest):
             if not command.moves_money:
-                return self._line.exchange(command)
+                return self._line.exchange(command, self._lane)
             self.money_asked = True
             try:
                 return self._line.exchange(command)
             finally:
                 self._give_back()
         if isinstance(command, AskLeave):
+            self._lane = None  # what is asked for on the way to a payment is no status read
             return self._leave(command.row)
+        if isinstance(command, ReadAs):
+            raise ProviderBug("Only the client has the lines of other identities.")
         reply: JournalReply = self._office.journal.perform(command)
         self._office.announce(command, reply)
+        if isinstance(command, Move) and command.read_end is not None and command.read_end.is_refused:
+            self._line.turns.is_penalised = True
         return reply
 
     def __enter__(self) -> Self:
@@ -179,16 +241,24 @@ class Performer:
         self._give_back()
 
     def _leave(self, row: PayoutRow) -> Leave:
-        """Take a permit with everything else ready; waiting for it may have outlived the credential, once."""
+        """Take a place on the wire and a turn with all else ready; waiting may have outlived the credential, once."""
+        why = self._line.approval_needed(row)
+        if isinstance(why, NotNow):
+            return why
+        if why and self._office.journal.approval(row.id, row.attempt) is None:
+            return NeedsApproval(why, self._office.clock())
+        turns = self._line.turns
         for asked in (row, replace(row, cleared=True)):
             if refusal := self._line.leave(asked):
                 return refusal
             self._permits.acquire()
             self._permit = True
+            if turns.applies(Lane.POST) and (after_s := turns.take(Lane.POST)) is not None:
+                return common.no_turn(after_s, self._office.clock())
             if asked is not row or self._line.is_ready():
                 break
             self._give_back()
-        return Go(self._office.clock())
+        return Go(self._office.clock(), needs_approval=bool(why))
 
     def _give_back(self) -> None:
         if self._permit:

@@ -8,14 +8,18 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self
 
-from payments_core.entries import JournalReply, PayoutRow
+from payments_core.entries import JournalReply, Move
 from payments_core.errors import ProviderBug
-from payments_core.flow import AskLeave, Command, Go, Leave, Reply, arun
+from payments_core.flow import AskLeave, Command, Go, Leave, NeedsApproval, NotNow, ReadAs, Reply, arun
 from payments_core.performer import common
 from payments_core.performer.common import Fetched
 from payments_core.performer.office import Office, in_daemon
+from payments_core.performer.sharing import LOOK_AGAIN_S, MOST_LOOKS, Sharing, sharing_of
+from payments_core.performer.turns import AsyncTurns
 from payments_core.provider import Account, Credential
+from payments_core.rates import Lane
 from payments_core.retry import asend_with_retry
+from payments_core.rows import PayoutRow
 from payments_core.transport import AsyncTransport
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 
@@ -30,13 +34,20 @@ class AsyncLine:
         self._auth = common.authenticator(account)
         self._transport = transport
         self._office = office
+        self.turns = AsyncTurns(account, office.journal)
         self._permits = asyncio.BoundedSemaphore(account.settings.max_in_flight)
+        self._sharing = sharing_of(account, office)
         self._credential: Credential | None = None
         self._fetching: asyncio.Task[Fetched] | None = None
 
-    def performer(self) -> AsyncPerformer:
-        """Return a performer for one flow."""
-        return AsyncPerformer(self, self._office, self._permits)
+    def performer(self, lane: Lane | None = None) -> AsyncPerformer:
+        """Return a performer for one flow.
+
+        Args:
+            lane: What the flow's reads are for; None where they are no status reads, and not capped.
+
+        """
+        return AsyncPerformer(self, self._office, self._permits, lane)
 
     async def leave(self, row: PayoutRow) -> Leave | None:
         """Ask the guards and make a credential ready; None when nothing stands against sending."""
@@ -44,29 +55,52 @@ class AsyncLine:
         if not row.cleared and plugins.has_guards:
             payout = row.view()
             try:
-                asked = asyncio.wrap_future(in_daemon(lambda: plugins.before_submit(payout)))
-                refusal = await asyncio.wait_for(asked, self.account.settings.guard_timeout_s)
+                async with asyncio.timeout(self.account.settings.guard_timeout_s):
+                    refusal = await asyncio.wrap_future(in_daemon(lambda: plugins.before_submit(payout)))
             except Exception as error:  # noqa: BLE001 fails closed
                 return common.guard_failed(error, clock())
             if refusal:
                 return common.guard_refused(refusal, clock())
         return common.no_leave(await self.credential(), clock()) if self._auth else None
 
+    async def approval_needed(self, row: PayoutRow) -> str | NotNow:
+        """Return why an attempt needs an approval; empty when it does not."""
+        if why := common.above_limit(self.account, row):
+            return why
+        clock, plugins = self._office.clock, self._office.plugins
+        if row.cleared or not plugins.has_approvals:
+            return ""
+        payout = row.view()
+        try:
+            async with asyncio.timeout(self.account.settings.guard_timeout_s):
+                return await asyncio.wrap_future(in_daemon(lambda: plugins.needs_approval(payout))) or ""
+        except Exception as error:  # noqa: BLE001 fails closed
+            return common.approval_failed(error, clock())
+
     def is_ready(self) -> bool:
         """Say whether a request could leave now without fetching a credential first."""
         return self._auth is None or common.is_usable(self._credential, self._office.clock())
 
-    async def exchange(self, request: HttpRequest) -> HttpResponse:
-        """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential."""
+    async def exchange(self, request: HttpRequest, lane: Lane | None = None) -> HttpResponse:
+        """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential.
+
+        Args:
+            request: What to send.
+            lane: What it is for, where it is a status read: each time it is sent takes a permit.
+
+        """
         if request.moves_money or not request.repeatable:
-            return await self._send(request)
-        policy, auth = common.policy_of(self.account, request), self._auth if request.credential else None
+            return await self._send(request, lane=lane)
+        policy = common.policy_of(self.account, request, lane)
+        auth = self._auth if request.credential else None
         if auth:  # outside the policy: fetching a credential has a policy of its own
             common.present(await self.credential(), self._office.clock())
 
         async def by_policy() -> HttpResponse:
             return await asend_with_retry(
-                policy, lambda: self._send(request, policy.timeout_s), on_retry=common.repeats(self.account, request)
+                policy,
+                lambda: self._send(request, policy.timeout_s, lane),
+                on_retry=common.repeats(self.account, request),
             )
 
         response = await by_policy()
@@ -78,7 +112,7 @@ class AsyncLine:
         if credential is not None and common.is_usable(credential, self._office.clock()):
             return credential
         if self._fetching is None:
-            self._fetching = asyncio.create_task(self._fetch(), name=f"credential of {self.account.name}")
+            self._fetching = asyncio.create_task(self._fetch_for_all(), name=f"credential of {self.account.name}")
         # Shielded: no waiter owns it, so a cancelled one harms no other.
         return await asyncio.shield(self._fetching)
 
@@ -89,13 +123,17 @@ class AsyncLine:
             await asyncio.gather(self._fetching, return_exceptions=True)
         await self._transport.aclose()
 
-    async def _send(self, request: HttpRequest, timeout_s: float | None = None) -> HttpResponse:
+    async def _send(
+        self, request: HttpRequest, timeout_s: float | None = None, lane: Lane | None = None
+    ) -> HttpResponse:
         auth, used = self._auth if request.credential else None, None
         if auth:
             used = await self.credential()
             request = common.filled(auth, request, used, self._office.clock())
         if timeout_s is not None:
             request = common.within(request, timeout_s)
+        if lane is not None and self.turns.applies(lane):
+            common.turn_of(lane, await self.turns.take(lane), self._office.clock())
         start = perf_counter()
         try:
             response = await self._transport.send(request)
@@ -105,7 +143,35 @@ class AsyncLine:
         common.note_exchange(self.account, request, response, (perf_counter() - start) * 1000)
         if auth and auth.is_auth_refusal(response) and self._credential is used:  # a newer one stays
             self._credential = None
+            if self._sharing:
+                self._sharing.spend(used if isinstance(used, Credential) else None)
         return response
+
+    async def _fetch_for_all(self) -> Fetched:
+        fetched: Fetched | None = None
+        try:
+            fetched = await (self._fetch_shared(self._sharing) if self._sharing else self._fetch())
+            return fetched
+        finally:
+            self._fetching = None
+            self._credential = fetched if isinstance(fetched, Credential) else None
+
+    async def _fetch_shared(self, sharing: Sharing) -> Fetched:
+        """Take the credential that another process has fetched, or fetch it for all of them."""
+        journal = self._office.journal
+        for _ in range(MOST_LOOKS):
+            told = await asyncio.wrap_future(journal.token(sharing.ask()))
+            if (found := sharing.opened(told)) is not None:
+                return found
+            if told.may_fetch or told.sealed:  # what cannot be opened is none
+                fetched: Fetched | None = None
+                try:
+                    fetched = await self._fetch()
+                    return fetched
+                finally:
+                    await asyncio.wrap_future(journal.token(sharing.keep(fetched)))
+            await asyncio.sleep(LOOK_AGAIN_S)
+        return sharing.waited_in_vain()
 
     async def _fetch(self) -> Fetched:
         auth = self._auth
@@ -117,10 +183,7 @@ class AsyncLine:
             fetched = ended
         except Exception as bug:  # noqa: BLE001 whatever it was, there is no credential
             fetched = NoAnswer(f"provider bug: {type(bug).__name__}", at=self._office.clock())
-        finally:
-            self._fetching = None
         fetched = common.checked(fetched, self._office.clock())
-        self._credential = fetched if isinstance(fetched, Credential) else None
         common.fetched_event(self.account, fetched)
         return fetched
 
@@ -133,27 +196,33 @@ class AsyncLine:
 class AsyncPerformer:
     """Carries out one flow's commands; a context manager, so that its permit is given back whatever happens."""
 
-    def __init__(self, line: AsyncLine, office: Office, permits: asyncio.BoundedSemaphore) -> None:
+    def __init__(self, line: AsyncLine, office: Office, permits: asyncio.BoundedSemaphore, lane: Lane | None) -> None:
         self._line = line
         self._office = office
         self._permits = permits
         self._permit = False
+        self._lane = lane
         self.money_asked = False
 
     async def __call__(self, command: Command) -> Reply:
         """Carry out one command."""
         if isinstance(command, HttpRequest):
             if not command.moves_money:
-                return await self._line.exchange(command)
+                return await self._line.exchange(command, self._lane)
             self.money_asked = True
             try:
                 return await self._line.exchange(command)
             finally:
                 self._give_back()
         if isinstance(command, AskLeave):
+            self._lane = None  # what is asked for on the way to a payment is no status read
             return await self._leave(command.row)
+        if isinstance(command, ReadAs):
+            raise ProviderBug("Only the client has the lines of other identities.")
         reply: JournalReply = await asyncio.wrap_future(self._office.journal.submit(command))
         self._office.announce(command, reply)
+        if isinstance(command, Move) and command.read_end is not None and command.read_end.is_refused:
+            self._line.turns.is_penalised = True
         return reply
 
     def __enter__(self) -> Self:
@@ -167,16 +236,24 @@ class AsyncPerformer:
         self._give_back()
 
     async def _leave(self, row: PayoutRow) -> Leave:
-        """Take a permit with everything else ready; waiting for it may have outlived the credential, once."""
+        """Take a place on the wire and a turn with all else ready; waiting may have outlived the credential, once."""
+        why = await self._line.approval_needed(row)
+        if isinstance(why, NotNow):
+            return why
+        if why and self._office.journal.approval(row.id, row.attempt) is None:
+            return NeedsApproval(why, self._office.clock())
+        turns = self._line.turns
         for asked in (row, replace(row, cleared=True)):
             if refusal := await self._line.leave(asked):
                 return refusal
             await self._permits.acquire()
             self._permit = True
+            if turns.applies(Lane.POST) and (after_s := await turns.take(Lane.POST)) is not None:
+                return common.no_turn(after_s, self._office.clock())
             if asked is not row or self._line.is_ready():
                 break
             self._give_back()
-        return Go(self._office.clock())
+        return Go(self._office.clock(), needs_approval=bool(why))
 
     def _give_back(self) -> None:
         if self._permit:

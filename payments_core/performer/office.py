@@ -13,12 +13,17 @@ from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
 from payments_core.engine import Moment
-from payments_core.entries import Journal, JournalEntry, JournalReply, Move, Moved, Note, Open, Opened, PayoutRow
-from payments_core.errors import JournalClosed, UnknownAccount
+from payments_core.entries import Journal, JournalEntry, JournalReply, Move, Moved, Note, Open, Opened, PayAgain
+from payments_core.errors import JournalClosed, PayoutInterrupted, ProviderBug, SettingsError, UnknownAccount
 from payments_core.events import EventName
+from payments_core.flow import ReadAs
 from payments_core.logs import log, log_payout
+from payments_core.payout import PayoutStatus
 from payments_core.plugins import Plugins
 from payments_core.provider import Account
+from payments_core.routing import Route
+from payments_core.rows import PayoutRow
+from payments_core.webhooks import Webhook
 
 __all__ = ["Clock", "Office", "in_daemon", "utc_now"]
 
@@ -46,6 +51,9 @@ class Office:
         plugins: Loaded.
         accounts: By name.
         clock: Tells the time.
+        webhooks: By name.
+        default_account: The account that pays when nobody names one; empty for none.
+        routes: In the order in which they are tried.
         owner: Who works here, in leases.
         pid: The process it was made in; no other may use it.
 
@@ -56,6 +64,9 @@ class Office:
     plugins: Plugins
     accounts: Mapping[str, Account]
     clock: Clock = utc_now
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    default_account: str = ""
+    routes: tuple[Route, ...] = ()
     owner: str = field(default_factory=_life)
     pid: int = field(default_factory=os.getpid)
 
@@ -73,9 +84,54 @@ class Office:
             )
         return self.accounts[name]
 
+    def webhook(self, name: str) -> Webhook:
+        """Return one webhook.
+
+        Raises:
+            SettingsError: It is not configured.
+
+        """
+        if name not in self.webhooks:
+            raise SettingsError(
+                f"There is no webhook {name!r}; configured are: {', '.join(sorted(self.webhooks)) or 'none'}.",
+                hint="Correct the name, or add [webhooks.…] to the configuration.",
+            )
+        return self.webhooks[name]
+
+    def serving(self, row: PayoutRow) -> Account:
+        """Return what works on a payout: its account, or the retired identity that has sent it and can only read.
+
+        Raises:
+            PayoutInterrupted: Its account is not configured any more.
+
+        """
+        if row.account not in self.accounts:  # recorded, and perhaps sent: not merely a name nobody knows
+            raise PayoutInterrupted(
+                f"Its account {row.account!r} is not configured any more",
+                payout_id=row.id,
+                key=row.key,
+                may_have_been_sent=row.view().may_have_been_sent,
+            )
+        account = self.accounts[row.account]
+        untried = row.status is PayoutStatus.CREATED and not row.tries
+        return account if untried else account.identity(row.operation, row.binding) or account
+
+    def identity(self, read: ReadAs) -> Account:
+        """Return the identity that a read is to be made with.
+
+        Raises:
+            ProviderBug: There is none, or it is no read.
+
+        """
+        identity = self.account(read.account).identity(read.operation, read.binding)
+        if identity is None or read.request.moves_money:
+            raise ProviderBug("Another identity only reads, and has to be configured.")
+        return identity
+
     def moment(self) -> Moment:
         """Return what a flow may not find out by itself."""
-        return Moment(at=self.clock(), owner=self.owner, token=secrets.token_urlsafe(24), namespace=self.namespace)
+        token = secrets.token_urlsafe(24)
+        return Moment(self.clock(), self.owner, token, self.namespace, self.accounts)
 
     def check_process(self) -> None:
         """Refuse to work in a process forked from ours: two owners of one connection would corrupt what they share.
@@ -95,18 +151,41 @@ class Office:
         if isinstance(reply, Opened) and reply.created and isinstance(entry, Open):
             self._tell(entry, reply.row)
             log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
-        elif isinstance(reply, Moved) and isinstance(entry, Move):
+        elif isinstance(reply, Moved) and isinstance(entry, Move | PayAgain):
             log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
-            if entry.pause is not None:
-                log(EventName.ACCOUNT_PAUSED, account=entry.pause.account, by=entry.pause.by, why=entry.pause.why)
+            if isinstance(entry, Move):
+                _announce_stops(entry, reply)
             self._tell(entry, reply.row)
         elif isinstance(entry, Note) and (row := self.journal.get(entry.payout_id)):
             log_payout(EventName(entry.event.name), row, entry.event.evidence)
             self._tell(entry, row)
 
-    def _tell(self, entry: JournalEntry, row: PayoutRow) -> None:
+    def _tell(self, entry: Open | Move | PayAgain | Note, row: PayoutRow) -> None:
         if self.plugins.has_observers:
             self.plugins.payout_changed(row.view(), entry.event)
+
+
+def _announce_stops(entry: Move, reply: Moved) -> None:
+    """Emit the events of what a move has stopped, slowed or let go on."""
+    account = reply.row.account
+    for by in sorted(reply.ended):
+        log(_ENDS[by], account=account, **({"by": by} if by == "blocked" else {}))
+    if reply.opened is not None:
+        log(EventName.CIRCUIT_OPENED, account=account, why=reply.opened.why, probe_at=reply.opened.probe_at)
+    if (pause := entry.pause) is not None:
+        if pause.by == "rate":
+            log(EventName.RATE_PENALTY, account=account, queue="post", why=pause.why, until=pause.probe_at)
+        else:
+            log(EventName.ACCOUNT_PAUSED, account=pause.account, by=pause.by, why=pause.why)
+    if entry.read_end is not None and entry.read_end.is_refused:
+        log(EventName.RATE_PENALTY, account=account, queue="read", after_s=entry.read_end.after_s)
+
+
+_ENDS = {
+    "blocked": EventName.ACCOUNT_UNPAUSED,
+    "rate": EventName.RATE_CLEARED,
+    "circuit": EventName.CIRCUIT_CLOSED,
+}
 
 
 def in_daemon(work: Callable[[], T]) -> Future[T]:

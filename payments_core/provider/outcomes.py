@@ -94,7 +94,14 @@ class NotAccepted(_Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown(_Answer):
-    """An answer that does not say what became of the payment, or one this provider never heard of."""
+    """An answer that does not say what became of the payment, or one this provider never heard of.
+
+    Args:
+        retry_after_s: In answer to a read that came too soon (429): the provider's own wait, in seconds.
+
+    """
+
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

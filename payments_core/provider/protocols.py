@@ -6,11 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from payments_core.flow import Blocked, Flow
-from payments_core.payout import Operation, Order
-from payments_core.provider.outcomes import Checked, Submitted
+from payments_core.payout import Operation, Order, Payee
+from payments_core.provider.outcomes import Checked, Deferred, Submitted
+from payments_core.provider.reads import (
+    Acknowledgement,
+    Balance,
+    CancelAnswer,
+    Consent,
+    Finding,
+    Heard,
+    HolderStatus,
+    NotTold,
+    Operator,
+    Person,
+)
 from payments_core.wire import HttpRequest, HttpResponse
 
 
@@ -38,7 +50,8 @@ class Draft:
         references: By name; ours now, the provider's as they are learned.
         request: The money request, secrets as slots.
         order: What it pays.
-        answer_token: For a ``check`` whose answer comes later: the single-use token minted for this query.
+        answer_token: For a ``check`` whose answer comes later, and for a ``submit`` whose result does: the single-use
+            token minted for this question or this try.
 
     """
 
@@ -61,7 +74,12 @@ class PayoutProvider(Protocol):
         ...
 
     def submit(self, draft: Draft) -> Flow[Submitted]:
-        """Send the draft's request, once, and say what the answer means."""
+        """Send the draft's request, once, and say what the answer means.
+
+        An id that the provider issues first is asked for here, before, and put into a slot of the draft's request; the
+        draft's references have it where an earlier try did. Return it among the references, also with ``Unknown``
+        where the answer is lost. A slot takes letters, digits and signs, no blanks, quotes or backslashes.
+        """
         ...
 
     def check(self, draft: Draft) -> Flow[Checked]:
@@ -106,7 +124,11 @@ class Authenticates(Protocol):
 
 @runtime_checkable
 class Validates(Protocol):
-    """For providers with rules of their own about amounts, payees and options."""
+    """For providers with rules of their own about amounts, payees and options.
+
+    The core asks before each draft, and so before anything is recorded or sent. It knows no provider's options: one
+    that is not refused here is taken, and does nothing. Refuse every option that the provider does not have.
+    """
 
     def validate(self, order: Order) -> None:
         """Raise ``InvalidPayout`` when the order cannot be paid on this account."""
@@ -140,13 +162,161 @@ class AnswersLater(Protocol):
         ...
 
 
+@runtime_checkable
+class Callbacks(Protocol):
+    """For providers that report what became of a payment without being asked."""
+
+    def verify(self, callback: Callback) -> bool | None:
+        """Say whether it is proven to come from the provider.
+
+        True is for a signature that was checked, over the bytes as they came. False is for one that is wrong, or
+        missing where there should be one: the callback is dropped, and ``parse`` is not asked. None is for what nothing
+        can prove: the provider signs nothing, or with a key not known yet. What stays is a hint, proven or not.
+        """
+        ...
+
+    def parse(self, callback: Callback) -> Heard | None:
+        """Say which payment it is about: pure, and None for what makes no sense.
+
+        A payment is found by our own id (``po_…``, :class:`Attempt`) at the head of one of the references; where no
+        reference of the payment holds it, by any of its references, also one that was learned. So return the reference
+        that holds our id, where the draft has one: without it the callback leads to nothing.
+        """
+        ...
+
+    def acknowledge(self, callback: Callback) -> Acknowledgement:
+        """Return the answer the provider wants, whatever the callback says: pure."""
+        ...
+
+
+@runtime_checkable
+class Redacts(Protocol):
+    """For providers whose callbacks can hold a secret of ours."""
+
+    def redact(self, callback: Callback) -> Callback:
+        """Return it without the secret, before it is kept: pure, and whatever it says."""
+        ...
+
+
+@runtime_checkable
+class Learns(Protocol):
+    """For providers that go by what the provider tells of an account: limits, decimals, keys.
+
+    What was learned may refuse an order or verify a callback. No draft is made of it, so a draft stays pure: the same
+    arguments give the same draft or a refusal.
+    """
+
+    def learn(self, at: datetime) -> Flow[None]:
+        """Ask for what is missing or out of date, and for nothing while all is fresh; failing changes nothing."""
+        ...
+
+
+@runtime_checkable
+class Cancels(Protocol):
+    """For providers that can be asked to drop a payment they have taken and not begun."""
+
+    def cancel(self, draft: Draft) -> Flow[CancelAnswer | NotTold]:
+        """Ask for it; moves no money, and what became of the payment is only ever told by ``check``."""
+        ...
+
+
+@runtime_checkable
+class OperatorLookup(Protocol):
+    """For providers that tell whose customer a payee is."""
+
+    def operator(self, payee: Payee) -> Flow[Operator | NotTold]:
+        """Ask which operator the payee's wallet is with; ``NotTold``, and no error, where that cannot be asked."""
+        ...
+
+
+@runtime_checkable
+class Balances(Protocol):
+    """For providers that tell what an account holds."""
+
+    def balances(self, currency: str | None = None) -> Flow[tuple[Balance, ...] | NotTold]:
+        """Ask for the account's balances, or for the one in a currency.
+
+        Return ``NotTold`` for a currency that cannot be asked for, and raise nothing: whatever is raised here is told
+        to the caller as a mistake of the provider's.
+        """
+        ...
+
+
+@runtime_checkable
+class BalancesLater(Protocol):
+    """For providers that tell what an account holds to a path minted for the question, and never at once."""
+
+    def ask_balances(self) -> Flow[Deferred | NotTold]:
+        """Ask for the account's balances; the request names the path by ``slot("answer_token")``."""
+        ...
+
+    def read_balances(self, callback: Callback) -> tuple[Balance, ...] | NotTold | None:
+        """Say what came to that path: pure, and None for what makes no sense, after which the answer may still come."""
+        ...
+
+
+@runtime_checkable
+class AccountHolders(Protocol):
+    """For providers that tell whether a payee can be paid."""
+
+    def account_holder(self, payee: Payee) -> Flow[HolderStatus | NotTold]:
+        """Ask whether the payee has a wallet that is active.
+
+        Return ``NotTold`` for a payee that cannot be asked about, such as an email where only numbers can be, and raise
+        nothing: whatever is raised here, ``InvalidPayee`` too, is told to the caller as a mistake of the provider's.
+        ``NOT_FOUND`` is for the provider to say.
+        """
+        ...
+
+
+@runtime_checkable
+class NameLookup(Protocol):
+    """For providers that tell a wallet holder's name without being given a consent."""
+
+    def name(self, payee: Payee) -> Flow[Person | NotTold]:
+        """Ask who holds the payee's wallet; ``NotTold``, and no error, for a payee that cannot be asked about."""
+        ...
+
+
+@runtime_checkable
+class UserInfo(Protocol):
+    """For providers that tell more about a wallet's holder who has consented to it."""
+
+    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> Flow[Consent | NotTold]:
+        """Ask the account holder; each call asks again. ``NotTold``, and no error, for one who cannot be asked."""
+        ...
+
+    def user_info(self, consent: Consent) -> Flow[Person | NotTold]:
+        """Ask for what was consented to; ``NotTold`` with ``retry_after_s`` while the account holder has not answered.
+
+        A consent can be used up by it.
+        """
+        ...
+
+
+@runtime_checkable
+class Diagnoses(Protocol):
+    """For providers that can tell what is wrong with an account before money does."""
+
+    def diagnose(self) -> Flow[Sequence[Finding]]:
+        """Look at everything that can be looked at without moving money."""
+        ...
+
+
 class Emulator(Protocol):
     """A stateful stand-in for a provider's server, on a loopback socket; also a context manager.
 
-    Made with ``port`` (0 for any free one) and, by keyword, whatever else the provider's own class knows.
+    Made with ``port`` (0 for any free one) and, by keyword, whatever else the provider's own class knows: the fields of
+    its switches, and ``target`` where it can play several target environments.
     """
 
     url: str
+    example: ClassVar[str]
+
+    @classmethod
+    def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
+        """Read keyword arguments that were written as text; raises ``ValueError`` that says what there is."""
+        ...
 
     def start(self) -> None:
         """Serve from a background thread; returns when the socket listens."""

@@ -1,15 +1,30 @@
-"""What a plugin hands over, the facts the engine decides by, and an account made from both."""
+"""What a plugin hands over: a provider, what it can do, and the facts the engine decides by."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal
 
-from payments_core.errors import SettingsError
 from payments_core.payout import Operation
-from payments_core.provider.protocols import PayoutProvider
+from payments_core.provider.protocols import (
+    AccountHolders,
+    AnswersLater,
+    Authenticates,
+    Balances,
+    BalancesLater,
+    Callbacks,
+    Cancels,
+    Diagnoses,
+    Learns,
+    NameLookup,
+    OperatorLookup,
+    PayoutProvider,
+    UserInfo,
+    Validates,
+)
+from payments_core.provider.retrying import RetryPolicy
 from payments_core.settings import AccountSettings
 
 
@@ -19,30 +34,41 @@ class Capability(StrEnum):
     CREDENTIALS = "credentials"
     VALIDATION = "validation"
     DEFERRED_ANSWERS = "deferred_answers"
+    CALLBACKS = "callbacks"
+    BALANCES = "balances"
+    BALANCES_LATER = "balances_later"
+    ACCOUNT_HOLDERS = "account_holders"
+    NAME_LOOKUP = "name_lookup"
+    USER_INFO = "user_info"
+    DIAGNOSIS = "diagnosis"
+    LEARNING = "learning"
+    CANCELLATION = "cancellation"
+    OPERATOR_LOOKUP = "operator_lookup"
+
+    @property
+    def protocol(self) -> type:
+        """The protocol that has it."""
+        return _PROTOCOLS[self]
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How one repeatable operation is repeated. Money requests have none: only the engine sends those again.
+_PROTOCOLS: Mapping[Capability, type] = {
+    Capability.CREDENTIALS: Authenticates,
+    Capability.VALIDATION: Validates,
+    Capability.DEFERRED_ANSWERS: AnswersLater,
+    Capability.CALLBACKS: Callbacks,
+    Capability.BALANCES: Balances,
+    Capability.BALANCES_LATER: BalancesLater,
+    Capability.ACCOUNT_HOLDERS: AccountHolders,
+    Capability.NAME_LOOKUP: NameLookup,
+    Capability.USER_INFO: UserInfo,
+    Capability.DIAGNOSIS: Diagnoses,
+    Capability.LEARNING: Learns,
+    Capability.CANCELLATION: Cancels,
+    Capability.OPERATOR_LOOKUP: OperatorLookup,
+}
 
-    Args:
-        attempts: Sends in all, the first included.
-        first_wait_s: Before the second send.
-        longest_wait_s: Cap of the exponential wait.
-        jitter_s: Random part added to each wait.
-        timeout_s: For one send.
-        deadline_s: For all sends together.
-        statuses: HTTP statuses worth another send; a Retry-After in the answer is honoured.
 
-    """
-
-    attempts: int = 3
-    first_wait_s: float = 0.2
-    longest_wait_s: float = 2.0
-    jitter_s: float = 0.2
-    timeout_s: float = 10.0
-    deadline_s: float = 30.0
-    statuses: frozenset[int] = frozenset({429, 502, 503, 504})
+_LONGEST_S = 100 * 366 * 86_400  # a longer time cannot be taken from a date
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +77,21 @@ class Facts:
 
     Args:
         resend: ``"safe"`` when the provider refuses a second payment under one reference.
-        dedupe_window_s: How long it remembers references; 0 for not known.
+        dedupe_window_s: How long it remembers references; 0 for not known, a hundred years for ever.
         visible_after_s: How long an accepted payment may stay invisible.
         not_found_conclusive_after_s: After how long "not found" means it was never accepted; None for never.
+        dedupe_settle_s: How long after the last moment at which a try can have left nothing of it can appear any more.
         status_by: How ``check`` is answered: at once, or later to a minted path.
+        result_by: How the provider tells unasked what became of a payment: to the account's path, which is a hint; or
+            to a path minted for each try, which counts as the answer to a question. The draft then names that path by
+            ``slot("answer_token")``.
+        token_scope: Whose a token is: each process has its own, or all share one, as a new one ends the one before.
+        reads_per_s: How many status reads a second it takes, with a tenth to spare; None where it names no limit.
+        posts_per_s: How many payments a second it takes; None where it names no limit.
         sources: Where each fact was read, by its name.
+
+    Raises:
+        ValueError: A figure is negative, or no number that can be reckoned with.
 
     """
 
@@ -63,8 +99,18 @@ class Facts:
     dedupe_window_s: float = 0.0
     visible_after_s: float = 0.0
     not_found_conclusive_after_s: float | None = None
+    dedupe_settle_s: float = 7 * 86_400.0
     status_by: Literal["answer", "deferred"] = "answer"
+    result_by: Literal["account", "try"] = "account"
+    token_scope: Literal["process", "shared"] = "process"  # noqa: S105 a scope
+    reads_per_s: float | None = None
+    posts_per_s: float | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, figure in ((one.name, getattr(self, one.name)) for one in fields(self)):
+            if isinstance(figure, float | int) and not 0 <= figure <= _LONGEST_S:
+                raise ValueError(f"Facts.{name} is {figure:g}: it must be from 0 to {_LONGEST_S:g}, also for ever.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +118,7 @@ class ProviderSpec:
     """The one thing a plugin hands over.
 
     Args:
-        name: The word used in payouts.toml, such as ``mtn_momo``.
+        name: The word used in payouts.toml: small letters, digits and ``_``.
         title: For people.
         settings: The settings class of its accounts.
         build: Makes the provider of one account; reads nothing from the environment.
@@ -81,6 +127,7 @@ class ProviderSpec:
         facts: What the engine decides by.
         retry: The retry policy of each repeatable operation.
         emulator: Where its :class:`Emulator` is, as ``"package.module:Class"``; imported only when one is started.
+        conformance: Where its sheet of the conformance suite is, written alike; imported only when it is played.
         docs: Address of the provider's documentation.
 
     """
@@ -94,49 +141,5 @@ class ProviderSpec:
     facts: Facts = field(default_factory=Facts)
     retry: Mapping[str, RetryPolicy] = field(default_factory=dict)
     emulator: str = ""
+    conformance: str = ""
     docs: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One configured account: an instance of a provider with its own credentials, environment and limits.
-
-    Args:
-        name: As in payouts.toml.
-        spec: Of its provider.
-        settings: Checked, secrets resolved.
-        provider: Made of the settings.
-
-    Raises:
-        SettingsError: A figure of the settings is less cautious than the provider's fact.
-
-    """
-
-    name: str
-    spec: ProviderSpec
-    settings: AccountSettings
-    provider: PayoutProvider
-    facts: Facts = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Narrow the provider's facts by the account's settings."""
-        object.__setattr__(self, "facts", _narrowed(self.spec.facts, self.settings, self.name))
-
-
-def _narrowed(facts: Facts, settings: AccountSettings, name: str) -> Facts:
-    visible, window = settings.visible_after_s, settings.dedupe_window_s
-    if visible is not None:
-        if visible < facts.visible_after_s and not settings.is_rehearsal:
-            raise SettingsError(
-                f"[accounts.{name}] visible_after_s ({visible:g}) is below the provider's {facts.visible_after_s:g} s.",
-                hint="Where real money moves it may only be longer.",
-            )
-        facts = replace(facts, visible_after_s=visible)
-    if window is not None:
-        if window > facts.dedupe_window_s:
-            raise SettingsError(
-                f"[accounts.{name}] dedupe_window_s ({window:g}) is above the provider's {facts.dedupe_window_s:g} s.",
-                hint="It may only be shorter.",
-            )
-        facts = replace(facts, dedupe_window_s=window)
-    return facts

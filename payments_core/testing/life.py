@@ -4,31 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, cast
 
 from payments_core.client import PayoutClient
-from payments_core.entries import Journal, JournalEntry, JournalReply, Open, PayoutRow
+from payments_core.entries import AskAccount, Journal, JournalEntry, JournalReply, Open, Opened, Recall
+from payments_core.errors import OverRefund
 from payments_core.flow import Leave
-from payments_core.journal import open_journal
+from payments_core.money import Money
 from payments_core.payout import Order, Payout
 from payments_core.performer import Line, Office
 from payments_core.provider import Account
-from payments_core.testing.scenario import Point, Restless, Scenario, Stage, Stopped, VirtualClock, World
+from payments_core.rows import PayoutRow
+from payments_core.testing.scenario import Heard, Point, Restless, Scenario, Stage, Stopped, World
 from payments_core.wire import HttpRequest, HttpResponse
 
-__all__ = ["Life", "open_file"]
+__all__ = ["NAMESPACE", "Life"]
 
-_NAMESPACE = "simulated-installation"
-
-
-def open_file(path: Path, clock: VirtualClock) -> Journal:
-    """Open a journal of the simulated installation."""
-    return open_journal(f"sqlite:///{path.name}", namespace=_NAMESPACE, root=path.parent, clock=clock)
-
-
-def _die(point: Point) -> None:
-    raise Stopped(point)
+NAMESPACE = "simulated-installation"
 
 
 class Life:
@@ -39,20 +31,21 @@ class Life:
         scenario: Scenario,
         world: World,
         stage: Stage,
-        acknowledged: set[str],
+        heard: Heard,
         stop_at: int | None,
-        stop: Callable[[Point], None] = _die,
+        stop: Callable[[Point], None],
     ) -> None:
         self.points: list[Point] = []
         self._scenario = scenario
         self._world = world
         self._clock = stage.clock
-        self._acknowledged = acknowledged
+        self._heard = heard
         self._stop_at = stop_at
         self._stop = stop
-        journal = cast("Journal", _Journal(open_file(stage.journal, stage.clock), self))
+        self._is_dead = False
+        journal = cast("Journal", _Journal(stage.store.open(NAMESPACE, stage.clock), self))
         office = Office(
-            namespace=_NAMESPACE,
+            namespace=NAMESPACE,
             journal=journal,
             plugins=scenario.plugins(),
             accounts={account.name: account for account in world.accounts},
@@ -63,14 +56,21 @@ class Life:
 
     def pass_by(self, name: str) -> None:
         """Be at a point; die there if it is the one."""
+        self.check_alive()
         point = Point(len(self.points) + 1, name)
         self.points.append(point)
         if point.number == self._stop_at:
+            self._is_dead = True
             self._stop(point)
+
+    def check_alive(self) -> None:
+        """Let nothing be done any more on the way out of a life that has ended."""
+        if self._is_dead:
+            raise Stopped(self.points[-1])
 
     def acknowledge(self, key: str) -> None:
         """The application has heard that its key is written down."""
-        self._acknowledged.add(key)
+        self._heard.accepted.add(key)
 
     def exchange(self, request: HttpRequest) -> HttpResponse:
         """Let the world answer."""
@@ -83,13 +83,13 @@ class Life:
 
     def missing(self) -> set[str]:
         """Return the acknowledged keys that the journal does not know."""
-        return {key for key in self._acknowledged if self._journal.by_key(key) is None}
+        return {key for key in self._heard.accepted if self._journal.by_key(key) is None}
 
     def run(self) -> None:
-        """Send what was not acknowledged, then work until nothing is due before the horizon."""
+        """Send what has no answer yet, then work until nothing is due before the horizon."""
         until = self._scenario.starts_at + timedelta(seconds=self._scenario.horizon_s)
         for account, order in self._scenario.orders:
-            if order.key not in self._acknowledged:
+            if order.key not in self._heard.accepted | self._heard.refused:
                 self._send(account, order)
         for _ in range(self._scenario.most_steps):
             taken_in = self._take_in()
@@ -97,7 +97,9 @@ class Life:
             if left.steps or taken_in:
                 continue
             moments = [arrival.at for arrival in self._world.arrivals]
-            moment = min(moments if left.next_at is None else [*moments, left.next_at], default=None)
+            person = self._scenario.person(self._client, self._world, self._clock())
+            moments += [at for at in (left.next_at, person) if at is not None]
+            moment = min(moments, default=None)
             if moment is None or moment > until:
                 return
             self._clock.reach(moment)
@@ -112,6 +114,9 @@ class Life:
         self._client.close()
 
     def _send(self, account: str, order: Order) -> None:
+        if order.original_amount is not None:
+            self._refund(account, order, order.original_amount)
+            return
         self._client.send(
             key=order.key,
             account=account,
@@ -123,6 +128,22 @@ class Life:
             not_before=order.not_before,
             expires_at=order.expires_at,
         )
+
+    def _refund(self, account: str, order: Order, original_amount: Money) -> None:
+        try:
+            self._client.refund(
+                key=order.key,
+                account=account,
+                collection=order.payee.value,
+                amount=order.amount,
+                original_amount=original_amount,
+                note=order.note,
+                options=order.options,
+                not_before=order.not_before,
+                expires_at=order.expires_at,
+            )
+        except OverRefund:  # an answer as good as any: the application does not ask again
+            self._heard.refused.add(order.key)
 
     def _take_in(self) -> bool:
         arrivals = self._world.arrivals
@@ -140,9 +161,9 @@ class _Client(PayoutClient):
         super().__init__(office)
         self._life = life
 
-    def _line(self, account: str) -> Line:
+    def _line(self, account: Account) -> Line:
         if account not in self._lines:
-            self._lines[account] = _Line(self._office.account(account), self._office, self._life)
+            self._lines[account] = _Line(account, self._office, self._life)
         return self._lines[account]
 
 
@@ -177,12 +198,18 @@ class _Journal:
         self._life = life
 
     def perform(self, entry: JournalEntry) -> JournalReply:
+        if isinstance(entry, Recall | AskAccount):  # nothing of it is a payout
+            return self._journal.perform(entry)
         self._life.pass_by(f"before commit {entry.event.name}")
         reply = self._journal.perform(entry)
         self._life.pass_by(f"after commit {entry.event.name}")
-        if isinstance(entry, Open):
+        if isinstance(reply, Opened) and isinstance(entry, Open):
             self._life.acknowledge(entry.row.key)
         return reply
 
+    def close(self) -> None:
+        self._journal.close()
+
     def __getattr__(self, name: str) -> Any:
+        self._life.check_alive()
         return getattr(self._journal, name)

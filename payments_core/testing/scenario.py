@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
+from payments_core.client import PayoutClient
 from payments_core.payout import Order, Payout
 from payments_core.plugins import Plugins
 from payments_core.provider import Account, Callback
+from payments_core.testing.crash_stores import CrashStore
 from payments_core.wire import HttpRequest, HttpResponse
 
-__all__ = ["Arrival", "End", "Point", "Restless", "Scenario", "Stage", "Stopped", "VirtualClock", "World"]
+__all__ = ["Arrival", "End", "Heard", "Point", "Restless", "Scenario", "Stage", "Stopped", "VirtualClock", "World"]
 
 
 class VirtualClock:
@@ -87,6 +88,7 @@ class World:
 
     Args:
         accounts: To pay from.
+        accounts_after: To pay from in every life after the first; empty when they stay the same.
         gateway: Answers a request, secrets filled in, or raises ``NotSent`` or ``NoAnswer``; may move the clock.
         arrivals: Answers on their way; each stays until it was taken in.
 
@@ -95,6 +97,21 @@ class World:
     accounts: Sequence[Account]
     gateway: Callable[[HttpRequest], HttpResponse]
     arrivals: list[Arrival] = field(default_factory=list)
+    accounts_after: Sequence[Account] = ()
+
+
+@dataclass(slots=True)
+class Heard:
+    """What the application has heard of its keys; no crash of ours takes that back.
+
+    Args:
+        accepted: Written down.
+        refused: Not written down, as more would be refunded than was collected.
+
+    """
+
+    accepted: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -103,12 +120,12 @@ class Stage:
 
     Args:
         clock: The only clock there is.
-        journal: The file of the life that is being lived.
+        store: Keeps the journal of the life that is being lived.
 
     """
 
     clock: VirtualClock
-    journal: Path
+    store: CrashStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +134,10 @@ class Scenario:
 
     Args:
         name: For people.
-        orders: What the application sends, each with its account; what was not acknowledged it sends again.
+        orders: What the application sends, each with its account; what was not answered it sends again.
         world: Makes the world anew for each run.
+        person: What a person does when the machine has come to rest; returns when they look again, which may be at
+            once, or None when they have nothing more to do.
         plugins: Makes the plugins anew for each life: guards and observers.
         starts_at: Where the clock starts.
         horizon_s: After how long the simulation looks no further, in seconds.
@@ -129,6 +148,7 @@ class Scenario:
     name: str
     orders: Sequence[tuple[str, Order]]
     world: Callable[[Stage], World]
+    person: Callable[[PayoutClient, World, datetime], datetime | None] = lambda client, world, at: None
     plugins: Callable[[], Plugins] = lambda: Plugins(())
     starts_at: datetime = datetime(2026, 1, 5, 8, tzinfo=UTC)
     horizon_s: float = 100 * 3600.0
@@ -144,7 +164,8 @@ class End:
         world: The scenario's.
         lives: The points passed in each life; a run without a crash has one life.
         lost: Keys that were acknowledged before a crash and not in the journal after it; must be empty.
-        journal: The last life's file, closed; the next run of the simulator removes it.
+        store: Holds the last life's journal, closed; the next run of the simulator empties it.
+        refused: Keys of refunds that were refused as more than was collected.
 
     """
 
@@ -152,7 +173,8 @@ class End:
     world: World
     lives: Sequence[Sequence[Point]]
     lost: frozenset[str]
-    journal: Path
+    store: CrashStore
+    refused: frozenset[str] = frozenset()
 
     @property
     def points(self) -> Sequence[Point]:

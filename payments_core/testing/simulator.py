@@ -1,47 +1,41 @@
-"""The crash simulator: a real client on a real journal file, a clock that jumps, and a stop at any point on the way.
+"""The crash simulator: a real client on a real journal, a clock that jumps, and a stop at any point on the way.
 
 A *point* is a moment at which a process may die with a difference: before leave to send is asked, before each request
 and after its answer has come but nobody has seen it, before each commit and after it is durable but nobody has seen
 that. A crash-free run counts them; that count is the denominator of "every crash point"::
 
-    simulator = Simulator(scenario, folder)
+    simulator = Simulator(scenario, CrashFile(folder / "payouts.db"))
     wanted = simulator.trace()
     for point in wanted.points:
         assert simulator.crash_at(point.number).payouts["key"].status is wanted.payouts["key"].status
 
 A crash throws away the client with all it knew. What stays is the world (the provider, and answers on their way) and
-the bytes of the journal's files as they lay at that moment: the next life opens a copy of exactly those.
+what was durable in the journal at that moment: of a file its bytes, of a database what was committed.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from payments_core.testing.life import Life, open_file
-from payments_core.testing.scenario import End, Point, Scenario, Stage, Stopped, VirtualClock
+from payments_core.testing.crash_stores import CrashStore
+from payments_core.testing.life import NAMESPACE, Life
+from payments_core.testing.scenario import End, Heard, Point, Scenario, Stage, Stopped, VirtualClock
 
 __all__ = ["Simulator", "live"]
 
 
 class Simulator:
-    """Plays one scenario again and again, in one folder.
+    """Plays one scenario again and again, in one journal that is emptied each time.
 
     Args:
         scenario: What to play.
-        folder: For the journals; must exist.
+        store: Keeps the journal.
 
     """
 
-    def __init__(self, scenario: Scenario, folder: Path) -> None:
+    def __init__(self, scenario: Scenario, store: CrashStore) -> None:
         self.scenario = scenario
-        self._folder = folder
-        self._blank = folder / "blank.db"  # made once: a new journal costs more than a copy
-        self._last: Path | None = None
-        self._files = 0
-        if not self._blank.exists():
-            open_file(self._blank, VirtualClock(scenario.starts_at)).close()
+        self._store = store
 
     def trace(self) -> End:
         """Play it without a crash; its ``points`` are what can be crashed at."""
@@ -54,38 +48,37 @@ class Simulator:
             points: Numbers of points; one that a life does not reach stops nothing.
 
         """
-        if self._last is not None:
-            _remove(self._last)
         scenario = self.scenario
-        stage = Stage(VirtualClock(scenario.starts_at), self._next_file(self._blank))
+        stage = Stage(VirtualClock(scenario.starts_at), self._store)
+        stage.store.clear(NAMESPACE, scenario.starts_at)
         world = scenario.world(stage)
         lives: list[Sequence[Point]] = []
-        acknowledged: set[str] = set()
+        heard = Heard()
         lost: set[str] = set()
+
+        def die(point: Point) -> None:
+            stage.store.crash()
+            raise Stopped(point)
+
         for stop_at in (*points, None):
-            life = Life(scenario, world, stage, acknowledged, stop_at)
+            life = Life(scenario, world, stage, heard, stop_at, die)
             lives.append(life.points)
             try:
                 lost |= life.missing()
                 life.run()
                 return End(
-                    payouts=life.payouts(), world=world, lives=lives, lost=frozenset(lost), journal=stage.journal
+                    payouts=life.payouts(),
+                    world=world,
+                    lives=lives,
+                    lost=frozenset(lost),
+                    store=stage.store,
+                    refused=frozenset(heard.refused),
                 )
             except Stopped:
-                grave, stage.journal = stage.journal, self._next_file(stage.journal)
+                world.accounts = world.accounts_after or world.accounts
             finally:
-                life.close()  # gives files and memory back; the next life reads a copy made before this
-            _remove(grave)
+                life.close()  # gives memory back; what it leaves behind was fixed when it died
         raise AssertionError("The last life has no point to stop at.")
-
-    def _next_file(self, source: Path) -> Path:
-        """Copy a journal byte by byte, as a machine that lost its power would find it."""
-        self._files += 1
-        self._last = self._folder / f"life-{self._files}.db"
-        for suffix in ("", "-wal"):
-            if (part := source.with_name(source.name + suffix)).exists():
-                shutil.copy(part, self._last.with_name(self._last.name + suffix))
-        return self._last
 
 
 def live(scenario: Scenario, stage: Stage, *, stop_at: int | None = None, stop: Callable[[Point], None]) -> None:
@@ -93,18 +86,13 @@ def live(scenario: Scenario, stage: Stage, *, stop_at: int | None = None, stop: 
 
     Args:
         scenario: What to play; every order is sent again, as its keys make harmless.
-        stage: The journal is made if it is not there, and kept.
+        stage: Its journal is made if it is a file that is not there, and kept.
         stop_at: Number of the point to stop at; None for none.
         stop: Called there; should not return, such as ``lambda _: os._exit(1)``.
 
     """
-    life = Life(scenario, scenario.world(stage), stage, set(), stop_at, stop)
+    life = Life(scenario, scenario.world(stage), stage, Heard(), stop_at, stop)
     try:
         life.run()
     finally:
         life.close()
-
-
-def _remove(journal: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        journal.with_name(journal.name + suffix).unlink(missing_ok=True)

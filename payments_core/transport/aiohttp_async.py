@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Callable
 from datetime import datetime
@@ -25,6 +26,20 @@ _NO_FIELDS_OF_ITS_OWN = ("Accept", "Content-Type")
 
 class _ConnectionBroke(Exception):
     """A connection broke under a request."""
+
+
+class _HasMore(Exception):
+    """More has come over a connection than was asked for; nothing was written."""
+
+
+class _OnCleanConnection(aiohttp.ClientRequest):
+    """A request that is not written where something unasked has come: that would be taken for its answer."""
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        if conn.protocol is not None and conn.protocol.should_close:
+            conn.close()
+            raise _HasMore
+        return await super().send(conn)
 
 
 class AiohttpTransport:
@@ -93,6 +108,7 @@ class AiohttpTransport:
                 auto_decompress=False,
                 skip_auto_headers=_NO_FIELDS_OF_ITS_OWN,
                 middlewares=(_without_retry,),
+                request_class=_OnCleanConnection,
                 trace_configs=[tracing],
             )
         elif self._loop is not loop:
@@ -138,7 +154,9 @@ async def _about_to_write(
 async def _without_retry(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Hide a broken connection from the session, which would send PUT, DELETE and GET a second time on a new one."""
     try:
-        return await send(request)
+        while True:
+            with contextlib.suppress(_HasMore):  # closed by now: the next one is another
+                return await send(request)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:

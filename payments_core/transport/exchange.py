@@ -23,6 +23,7 @@ __all__ = ["KEEP_ALIVE_S", "Exchange", "TooLate", "default_tls"]
 KEEP_ALIVE_S = 4.0
 _BODY_LIMIT = 1024 * 1024
 _URL_LIMIT = 8000
+_SHORTEST_SECRET = 8  # a PIN of four digits may stand in an amount
 _URL = re.compile(r"[A-Za-z0-9:/?\[\]@!$&'()*+,;=._~%-]+", re.ASCII)  # RFC 3986 without a fragment
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.ASCII)
 _METHOD = re.compile(r"[A-Z]+", re.ASCII)
@@ -100,12 +101,16 @@ class Exchange:
         self._body += chunk
 
     def complete(self, status: int, fields: Iterable[tuple[str, str]]) -> HttpResponse:
-        """Return the answer, now that all of it is here."""
+        """Return the answer, now that all of it is here; secrets of the request that it repeats are taken out."""
         headers: dict[str, str] = {}
         for name, value in fields:
             key = name.lower()
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
-        return HttpResponse(status, headers, bytes(self._body), self._clock())
+        body = bytes(self._body)
+        for secret in self.request.secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                body = body.replace(secret.encode(), b"***")
+        return HttpResponse(status, headers, body, self._clock())
 
     def ended(self, error: Exception, *, unsent: tuple[type[Exception], ...]) -> NotSent | NoAnswer:
         """Say how an exchange without an answer ended.

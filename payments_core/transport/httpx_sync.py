@@ -95,6 +95,9 @@ class HttpxTransport:
             yield connection
         finally:
             _reading.reset(token)
+            if connection is not None and _has_more(connection):
+                connection.close()
+                connection = None
             with self._closing:
                 if self._closed and connection is not None:
                     connection.close()
@@ -103,6 +106,19 @@ class HttpxTransport:
     def _made(self) -> httpx.HTTPTransport:
         one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_S)
         return httpx.HTTPTransport(verify=self._tls, trust_env=False, retries=0, limits=one)
+
+
+def _has_more(connection: httpx.HTTPTransport) -> bool:
+    """Say whether more has come than was asked for: it would be taken for the answer to the next request.
+
+    What is still in the socket httpcore sees by itself; what it has read with the answer only its parser knows. Should
+    the library keep that elsewhere one day, no connection is used twice.
+    """
+    try:
+        held: list[Any] = connection._pool.connections  # noqa: SLF001 - nothing public tells
+        return any(one._connection._h11_state.trailing_data[0] for one in held)  # noqa: SLF001
+    except AttributeError:
+        return True
 
 
 def _answer(connection: httpx.HTTPTransport, exchange: Exchange) -> HttpResponse:

@@ -94,12 +94,37 @@ def pay(payouts: Payouts) -> Payouts:
 
 
 @pytest.fixture
+def tills(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The made-up provider Tally, installed as a distribution is, its gateway, and a payouts.toml with two tills."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "provider_tally"))
+    monkeypatch.syspath_prepend(str(folder))
+    info = folder / "payments_tally-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: payments-tally\nVersion: 1\n", "utf-8")
+    (info / "entry_points.txt").write_text("[payments_core]\ntally = tally\n", "utf-8")
+    from tally_gateway import TallyGateway, served  # type: ignore[import-not-found]  # found by the path above
+
+    gateway = TallyGateway()
+    with served(gateway) as url:
+        tables = [
+            f'[accounts.{name}]\nprovider = "tally"\nbase_url = "{url}"\ntill = "{number}"\n'
+            f"[accounts.{name}.retry.balance]\nattempts = 1\n"
+            for name, number in (("east", 7001), ("west", 7002))
+        ]
+        head = '[installation]\nnamespace = "tally-installation"\n[journal]\nurl = "sqlite:///payouts.db"\n'
+        (folder / "payouts.toml").write_text(head + "".join(tables), "utf-8")
+        yield gateway
+
+
+@pytest.fixture
 def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start the command line as a process of its own; what is still alive at the end is killed."""
     started: list[subprocess.Popen[str]] = []
 
-    def call(*arguments: str) -> subprocess.Popen[str]:
+    def call(*arguments: str, ignores: str = "") -> subprocess.Popen[str]:
         command = [sys.executable, "-P", "-m", "payments_core", *arguments]
+        if ignores:  # as a shell's background job ignores SIGINT
+            command = ["sh", "-c", f"trap '' {ignores}; exec \"$@\"", "sh", *command]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = subprocess.Popen(command, cwd=folder, text=True, encoding="utf-8", **pipes)
         started.append(process)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 import sqlite3
 import stat
+import time
 import tomllib
 from collections.abc import Callable
+from contextlib import closing
+from importlib.metadata import EntryPoint, version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from payments_core.hookspecs import GROUP
+from payments_core.plugins import Found
 from payments_mtn_momo.emulator import MtnMomoEmulator
+from payments_mtn_momo.spec import SPEC
 
 Call = Callable[..., Any]
 
@@ -20,7 +26,7 @@ Call = Callable[..., Any]
 @pytest.mark.usefixtures("gateway")
 @pytest.mark.parametrize("option", [(), ("--account", "mtn-uganda")], ids=["all", "one account"])
 def test_a_pause_stops_payments_says_why_and_ends(pay: Call, payouts: Call, option: tuple[str, ...]) -> None:
-    payouts("pause", "--why", "wrong amounts", *option)
+    said = payouts("pause", "--why", "wrong amounts", *option)
 
     ran = pay("wages-1", "--json")
     shown = payouts("show", "wages-1")
@@ -28,8 +34,19 @@ def test_a_pause_stops_payments_says_why_and_ends(pay: Call, payouts: Call, opti
 
     assert (ran.code, ran.json["status"], ran.json["tries"]) == (4, "CREATED", 0)
     assert f"paused by a person (wrong amounts). `{' '.join(('payouts unpause', *option))}` ends it." in shown.out
+    assert f"paused: wrong amounts. `{' '.join(('payouts unpause', *option))}` ends it." in said.out
     assert "`payouts resume` sends what waited." in lifted.out
     assert payouts("resume").code == 0
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_pause_for_which_nobody_gave_a_reason_is_told_without_one(pay: Call, payouts: Call) -> None:
+    """And not with the same words twice."""
+    said = payouts("pause")
+    pay("wages-1")
+
+    assert said.out == "All accounts are paused. `payouts unpause` ends it.\n"
+    assert "all accounts are paused by a person. `payouts unpause` ends it." in payouts("show", "wages-1").out
 
 
 def test_the_emergency_stop_works_where_a_secret_and_a_provider_are_missing(payouts: Call, config: Path) -> None:
@@ -39,7 +56,7 @@ def test_the_emergency_stop_works_where_a_secret_and_a_provider_are_missing(payo
     assert payouts("pause", "--json").json == {"account": None, "paused": True, "why": "paused by a person"}
     assert payouts("list").code == 0
     assert payouts("unpause", "--json").json == {"account": None, "lifted": True, "left": []}
-    assert payouts("unpause").out == "There was no such pause.\n"
+    assert payouts("unpause").out == "There was no pause of all accounts.\n"
 
 
 @pytest.mark.usefixtures("gateway")
@@ -60,15 +77,25 @@ def test_providers_are_listed_and_on_request_told_what_they_can(payouts: Call) -
     assert able == {
         "name": "mtn_momo",
         "title": "MTN MoMo Disbursements",
-        "operations": ["transfer"],
-        "capabilities": ["credentials", "validation"],
+        "operations": sorted(SPEC.operations),
+        "capabilities": sorted(SPEC.capabilities),
         "emulator": True,
         "docs": "https://momodeveloper.mtn.com",
     }
 
 
-def test_a_plugin_without_commands_of_its_own_says_so(payouts: Call) -> None:
-    ran = payouts("mtn_momo", "provision", "--json")
+@pytest.mark.usefixtures("tills")
+def test_a_plugin_without_commands_of_its_own_says_so(
+    payouts: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "silent_plugin.py").write_text(
+        "from payments_core import hookimpl\n\n\n@hookimpl\ndef payments_providers():\n    return []\n", "utf-8"
+    )
+    monkeypatch.syspath_prepend(folder)
+    silent = Found(EntryPoint("silent", "silent_plugin", GROUP), "payments-silent", "1.0")
+    monkeypatch.setattr("payments_core.plugins.found", lambda: (silent,))
+
+    ran = payouts("silent", "anything", "--json")
 
     assert (ran.code, ran.error["code"]) == (1, "plugin_invalid")
     assert "brings no commands of its own" in ran.error["message"]
@@ -84,13 +111,11 @@ def test_the_doctor_finds_a_healthy_installation_healthy_and_moves_no_money(
 
     assert ran.code == 0
     assert ran.json["ok"] is True
-    assert [(check["what"], check["level"]) for check in ran.json["checks"]] == [
-        ("configuration", "ok"),
-        ("plugins", "ok"),
-        ("account mtn-uganda", "ok"),
-        ("journal", "ok"),
-        ("credentials of mtn-uganda", "ok"),
-    ]
+    looked_at = [check["what"] for check in ran.json["checks"]]
+    assert looked_at[:5] == ["configuration", "plugins", "account mtn-uganda", "journal", "credentials of mtn-uganda"]
+    assert looked_at[5:], "the provider's own findings follow the account's credentials"
+    assert all(what.endswith(" of mtn-uganda") for what in looked_at[5:])
+    assert {check["level"] for check in ran.json["checks"]} == {"ok"}
     assert len(gateway.ledger()) == before
 
 
@@ -113,18 +138,101 @@ def test_the_doctor_names_every_illness_at_once(pay: Call, payouts: Call, config
     assert "ok     credentials of mtn-kampala: the provider accepts them" in ran.out
 
 
+def in_review(folder: Path, **changed: str) -> None:
+    with closing(sqlite3.connect(folder / "payouts.db")) as journal, journal:
+        journal.execute("UPDATE payouts SET status = 'REVIEW'")
+        for column, value in changed.items():
+            journal.execute(f"UPDATE payouts SET {column} = ?", (value,))  # noqa: S608 - names of ours
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["another identity", "another account"])
+def test_what_was_never_taken_makes_nobody_ill_for_ever(
+    pay: Call, payouts: Call, config: Path, folder: Path, gateway: MtnMomoEmulator, gone: bool
+) -> None:
+    """There is nothing to ask about such a payout, under the identity it was tried as or any other."""
+    gateway.set_faults({"status_429": {"on": "transfer", "next": 1}})
+    pay("wages-1")
+    in_review(folder, binding="{}", **({"account": "gone"} if gone else {}))
+
+    ran, shown = payouts("doctor"), payouts("show", "wages-1")
+
+    assert ran.code == 0, ran.out
+    assert "note   review: 1 payout in review was never taken\n" in ran.out
+    assert "safe to pay such a one under another key" in ran.out
+    assert "money       No money moved." in shown.out
+    assert "safe to pay it under another key" in shown.out
+    assert "Do not pay" not in shown.out
+
+
+@pytest.mark.usefixtures("gateway")
+def test_the_doctor_says_which_version_it_is(payouts: Call) -> None:
+    """Whoever reports something can say what they use."""
+    ran, as_json = payouts("doctor"), payouts("doctor", "--json")
+
+    assert as_json.json["version"] == version("payments-core")
+    [told] = [line for line in ran.out.splitlines() if line.startswith("ok     plugins: ")]
+    assert f"payments-core {version('payments-core')}; installed: " in told
+    assert f"mtn_momo {version('payments-mtn-momo')}" in told
+    assert "payouts.toml, 1 account\n" in ran.out
+
+
+def test_a_server_that_is_not_there_is_told_as_such(payouts: Call, folder: Path) -> None:
+    """Nobody is sent to the portal because of it."""
+    with MtnMomoEmulator(target="mtnuganda") as emulator:
+        emulator.write_config(folder / "payouts.toml")
+
+    ran = payouts("doctor")
+
+    assert ran.code == 1
+    assert "See that its server runs and can be reached from here" in ran.out
+    assert "portal" not in ran.out
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_pause_is_told_once_and_shown_where_it_holds(pay: Call, payouts: Call) -> None:
+    """The sentence is enough for a person; whoever asked for events gets one. What waits says why it waits."""
+    paused, events = payouts("pause", "--why", "payday moved"), payouts("pause", "--log-level", "INFO")
+    held = pay("wages-1")
+
+    assert "\nwhy " not in held.out, "nobody was asked"
+    assert (paused.err, paused.out.count("\n")) == ("", 1)
+    assert "account.paused" in events.err
+    (head, row) = payouts("list").out.splitlines()
+    assert row[head.index("WHY") :].startswith("paused: paused by a person")
+
+
 @pytest.mark.usefixtures("gateway")
 def test_the_doctor_says_that_payouts_wait_for_a_person(pay: Call, payouts: Call, folder: Path) -> None:
     pay("wages-1", "--wait", "5")
-    journal = sqlite3.connect(folder / "payouts.db")
-    with journal:
-        journal.execute("UPDATE payouts SET status = 'REVIEW'")
-    journal.close()
+    in_review(folder)
 
     ran = payouts("doctor")
 
     assert ran.code == 0
-    assert "note   review: 1 payouts wait for a person" in ran.out
+    assert "never taken" not in ran.out
+    assert "note   review: 1 payout waits for a person" in ran.out
+
+
+@pytest.mark.usefixtures("gateway")
+def test_the_doctor_shows_circuits_and_penalties(pay: Call, payouts: Call, folder: Path) -> None:
+    """Whoever wonders why nothing moves sees which account is slowed or stopped, and until when."""
+    pay("wages-1")
+    until = 1_000_000 * int(time.time() + 1800)
+    journal = sqlite3.connect(folder / "payouts.db")
+    with journal:
+        journal.execute("INSERT INTO permits VALUES ('mtn-uganda', 'read', 0, '[]', ?, 1800000000)", (until,))
+        journal.execute(
+            "INSERT INTO pauses VALUES ('mtn-uganda', 0, '20 payments in a row', 'circuit', ?, 30000000)", (until,)
+        )
+    journal.close()
+
+    ran = payouts("doctor")
+
+    assert ran.code == 1
+    assert "wrong  pause: the account mtn-uganda is stopped because nobody knows" in ran.out
+    assert "note   rate: status reads of mtn-uganda wait until" in ran.out
+    assert payouts("unpause", "--account", "mtn-uganda", "--json").json["lifted"] is True
+    assert "circuit" not in payouts("doctor").out
 
 
 def test_a_new_configuration_has_a_namespace_of_its_own_and_loads(payouts: Call, folder: Path) -> None:
@@ -161,7 +269,8 @@ def test_the_example_in_a_new_configuration_is_right(
     (folder / "payouts.toml").write_text(text[:start] + re.sub(r"(?m)^# ", "", text[start:]), "utf-8")
     monkeypatch.setenv("MTN_UGANDA_API_KEY", "made-up")
     monkeypatch.setenv("MTN_UGANDA_SUBSCRIPTION_KEY", "made-up")
-    monkeypatch.setattr("payments_core.client.PayoutClient.check_account", lambda *_: "")  # it names the live gateway
+    for asked, nothing in (("check_account", ""), ("diagnose", ())):  # it names the live gateway
+        monkeypatch.setattr(f"payments_core.client.PayoutClient.{asked}", lambda *_, told=nothing: told)
 
     ran = payouts("doctor")
 

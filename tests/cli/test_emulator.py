@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from payments_core.plugins import Plugins
 
 Call = Callable[..., Any]
 
@@ -52,6 +57,39 @@ def test_it_says_where_it_listens_and_what_to_try_next(start: Call) -> None:
     assert "/__emulator/ledger" in lines[4]
 
 
+@pytest.mark.parametrize("provider", sorted(Plugins().providers()))
+def test_what_it_says_to_try_next_is_taken(start: Call, payouts: Call, provider: str) -> None:
+    """Word for word, whatever the provider pays to; the end may take longer than this test.
+
+    Only where an answer has to be heard first, that is said.
+    """
+    process = start("emulator", provider, "--port", "0", "--write-config", "payouts.toml")
+    said = next(line for line in process.stdout if "payouts send" in line)
+
+    ran = payouts(*shlex.split(said)[1:-2], "--json")
+
+    if ran.code == 1:
+        assert "callback_url" in ran.error["message"] + ran.error["hint"]
+    else:
+        assert (ran.code, ran.json["status"]) in {(0, "SUCCEEDED"), (4, "PENDING"), (4, "CREATED")}, ran
+
+
+def test_a_target_is_refused_where_there_is_one(payouts: Call, plays_one: str) -> None:
+    ran = payouts("emulator", plays_one, "--port", "0", "--target", "atlantis", "--json")
+
+    assert (ran.code, "plays one target environment" in ran.error["message"]) == (1, True)
+
+
+@pytest.fixture
+def plays_one() -> str:
+    """A provider that is installed and whose emulator plays one target environment."""
+    for spec in Plugins().providers().values():
+        module, _, name = spec.emulator.partition(":")
+        if name and "target" not in signature(getattr(import_module(module), name)).parameters:
+            return spec.name
+    pytest.skip("every emulator here plays several")
+
+
 def test_a_taken_port_says_what_to_do(payouts: Call) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ran = payouts("emulator", "mtn_momo", "--port", str(taken.getsockname()[1]), "--json")
@@ -64,6 +102,37 @@ def test_another_target_is_refused_with_the_ones_there_are(payouts: Call) -> Non
     ran = payouts("emulator", "mtn_momo", "--port", "0", "--target", "atlantis", "--json")
 
     assert (ran.code, "sandbox, mtnuganda" in ran.error["message"]) == (1, True)
+
+
+def test_switches_are_set_by_name(start: Call, payouts: Call, folder: Path) -> None:
+    """`--set` gives what the emulator's class takes by keyword: here another platform, and amounts as numbers."""
+    words = ("--set", "platform=momo_africa", "--set", "token_delay_s=0", "--set", "status_values=number")
+    served = ("emulator", "mtn_momo", "--port", "0", "--target", "mtnuganda", "--write-config", "payouts.toml")
+    process = start(*served, "--json", *words)
+    assert process.stdout is not None
+    process.stdout.readline()
+
+    ran = payouts("send", "--key", "wages-1", "--to", "+256700199887", "--amount", "500", "--wait", "20", "--json")
+
+    assert (ran.code, ran.json["status"]) == (0, "SUCCEEDED")
+    assert 'platform = "momo_africa"' in (folder / "payouts.toml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("nonsense=1", "unknown switches: nonsense; there are: delayed_s"),
+        ("reason_shape", "'reason_shape' is not written NAME=VALUE"),
+        ("reason_shape=round", "reason_shape must be one of string, object"),
+        ("platform=mars", "There is no platform 'mars'"),
+    ],
+)
+def test_a_wrong_switch_is_refused_with_what_there_is(written: str, says: str, payouts: Call) -> None:
+    """A name or value that the emulator does not know ends the start and is named."""
+    ran = payouts("emulator", "mtn_momo", "--port", "0", "--set", written, "--json")
+
+    assert ran.code == 1
+    assert says in ran.error["message"]
 
 
 def test_a_provider_that_is_not_installed_is_named(payouts: Call) -> None:

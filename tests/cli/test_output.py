@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,10 +10,10 @@ import pytest
 from payments_core.cli import exits, output, words
 from payments_core.cli.problems import problem, tell
 from payments_core.cli.terminal import Terminal
-from payments_core.entries import Pause
 from payments_core.errors import PayoutInterrupted
 from payments_core.money import Money
-from payments_core.payout import Operation, Payee, Payout, PayoutStatus, Reason, ReasonCode
+from payments_core.payout import HistoryEntry, Operation, Payee, Payout, PayoutStatus, Reason, ReasonCode
+from payments_core.rows import Pause
 
 AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
@@ -51,10 +52,25 @@ def test_every_reason_has_words(code: ReasonCode) -> None:
 
 @pytest.mark.parametrize("status", [one for one in PayoutStatus if not one.is_final])
 def test_whatever_is_open_comes_with_advice_that_never_says_pay_again(status: PayoutStatus) -> None:
-    advice = words.advice(payout(status))
+    advice = words.advice(payout(status, may_have_been_sent=True))
 
     assert advice
     assert "new key" not in advice
+    assert "safe to pay it" not in advice
+
+
+def test_what_a_read_could_not_be_asked_with_is_told() -> None:
+    """Not only for what is UNKNOWN: also where the provider has it, or the machine has stopped."""
+    evidence = {"why": "no credential: credentials (login_failed)"}
+    read = HistoryEntry(4, AT, "payout.read", PayoutStatus.PENDING, 1, 1, evidence=evidence)
+    pending = payout(PayoutStatus.PENDING, history=(read,), may_have_been_sent=True)
+    stopped = replace(pending, status=PayoutStatus.REVIEW, reason=Reason(ReasonCode.NO_FINAL_ANSWER))
+    told = "the provider could not be asked: no credential: credentials (login_failed)"
+
+    assert f"why         {told}\n" in output.details(pending, [], reveal=False, now=AT)
+    assert f"asked       {told}\n" in output.details(stopped, [], reveal=False, now=AT)
+    well = replace(read, evidence={"http_status": 200, "code": "PENDING"})
+    assert "why" not in output.details(replace(pending, history=(well,)), [], reveal=False, now=AT)
 
 
 def test_a_failure_that_may_still_be_contradicted_is_not_to_be_paid_again_at_once() -> None:
@@ -72,6 +88,18 @@ def test_the_pause_of_a_person_counts_before_a_block() -> None:
     assert words.pause_of("mtn-uganda", [block]) is block
     assert words.pause_of("mtn-ghana", [block]) is None
     assert "the payment that tries at 2026-11-02 09:05:00 UTC" in words.lifting(block)
+
+
+@pytest.mark.parametrize(("by", "told"), [("circuit", "nobody knows what became"), ("rate", "we send too fast")])
+def test_a_stop_of_the_machines_says_what_it_is_and_that_it_ends_by_itself(by: str, told: str) -> None:
+    stop = Pause("mtn-uganda", AT, "20 in a row", by=by, probe_at=AT + timedelta(seconds=30))
+    advice = words.advice(payout(PayoutStatus.CREATED), [replace(stop, account=None)])
+
+    assert told in words.lifting(stop)
+    assert told in advice
+    assert "One payment tries at 2026-11-02 09:00:30 UTC" in advice
+    assert "`payouts unpause --account mtn-uganda` ends it now." in words.lifting(stop)
+    assert "Mend the cause" not in advice
 
 
 def test_amounts_are_plain_decimal_text() -> None:

@@ -108,7 +108,19 @@ def test_list_keeps_to_a_status_and_an_account(pay: Call, payouts: Call) -> None
 
     assert [one["key"] for one in payouts("list", "--status", "failed", "--json").json] == ["wages-2"]
     assert len(payouts("list", "--account", "mtn-uganda", "--json").json) == 2
-    assert payouts("list", "--account", "elsewhere", "--json").json == []
+
+
+def test_an_account_nobody_knows_is_no_empty_list(pay: Call, payouts: Call, config: Path) -> None:
+    """A misspelt name is refused; one that is not configured any more still shows what it paid."""
+    pay("wages-1", "--wait", "10")
+
+    wrong = payouts("list", "--account", "elsewhere", "--json")
+    config.write_text(config.read_text("utf-8").replace("mtn-uganda]", "mtn-kampala]"), "utf-8")
+
+    assert (wrong.code, wrong.error["code"]) == (1, "unknown_account")
+    assert wrong.error["message"] == "There is no account 'elsewhere'; there are: mtn-uganda."
+    assert [one["key"] for one in payouts("list", "--account", "mtn-uganda", "--json").json] == ["wages-1"]
+    assert payouts("list", "--account", "mtn-kampala", "--json").json == []
 
 
 def test_an_empty_journal_lists_nothing_and_says_so_beside_the_result(payouts: Call) -> None:
@@ -228,13 +240,21 @@ def test_events_go_to_standard_error_as_asked_and_output_stays_clean(pay: Call) 
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals of POSIX")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code", "ignores"),
+    [(signal.SIGINT, 130, ""), (signal.SIGTERM, 143, ""), (signal.SIGTERM, 143, "INT")],
+    ids=["Ctrl-C", "SIGTERM", "SIGTERM to a background job"],
+)
 def test_an_interrupted_send_says_what_is_safe_and_resumes(
-    start: Call, payouts: Call, gateway: MtnMomoEmulator, number: signal.Signals, code: int
+    start: Call, payouts: Call, gateway: MtnMomoEmulator, config: Path, number: signal.Signals, code: int, ignores: str
 ) -> None:
-    gateway.set_faults({"slow_s": {"value": 2.5}})
+    text = config.read_text("utf-8")
+    config.write_text(text.replace("timeout_s = 3", "timeout_s = 30").replace("lease_s = 6", "lease_s = 60"), "utf-8")
+    gateway.set_faults({"slow_s": {"value": 20}})
     before = len(gateway.ledger())
-    process: subprocess.Popen[str] = start("send", "--key", "wages-1", "--to", f"+{NUMBER}", "--amount", "5")
+    process: subprocess.Popen[str] = start(
+        "send", "--key", "wages-1", "--to", f"+{NUMBER}", "--amount", "5", ignores=ignores
+    )
     _until(lambda: len(gateway.ledger()) > before)
 
     process.send_signal(number)
@@ -253,3 +273,13 @@ def _until(is_so: Callable[[], bool], *, within_s: float = 10.0) -> None:
     while not is_so():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_the_providers_options_are_handed_on_and_written_once(pay: Call, payouts: Call) -> None:
+    """As part of the intent: the same key with another option is another payment, and refused."""
+    ran = pay("wages-1", "--option", "transfer_type=A=B", "--json")
+    again = pay("wages-1", "--option", "transfer_type=C", "--json")
+    assert (ran.code, again.code, again.error["code"]) == (4, 1, "key_reused")
+    for wrong in (("--option", "transfer_type"), ("--option", "=x"), ("--option", "a=1", "--option", "a=2")):
+        assert pay("wages-2", *wrong).code == 2
+    assert len(payouts("list", "--json").json) == 1

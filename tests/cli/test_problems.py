@@ -35,7 +35,7 @@ def test_no_configuration(pay: Call) -> None:
     assert ran.code == 1
     assert "There is no configuration at" in ran.err
     assert "`payouts doctor --init`" in ran.err
-    assert "`payouts emulator mtn_momo --write-config payouts.toml`" in ran.err
+    assert "`payouts emulator PROVIDER --write-config payouts.toml`" in ran.err
 
 
 @pytest.mark.usefixtures("gateway")
@@ -51,13 +51,28 @@ def test_unknown_account(pay: Call) -> None:
     }
 
 
-def test_missing_secret(pay: Call, config: Path) -> None:
+def test_a_payout_of_an_account_that_is_gone_is_not_called_unsent(pay: Call, payouts: Call, config: Path) -> None:
+    """It was recorded before, and the provider has it: whoever is told "nothing was sent" would pay it again."""
+    pay("wages-1")
+    change(config, r"mtn-uganda\]", "mtn-kampala]")
+
+    ran, waited = pay("wages-1", "--json"), payouts("wait", "wages-1", "--json")
+
+    for one in (ran, waited):
+        assert (one.code, one.error["code"]) == (4, "payout_interrupted")
+        assert "Its account 'mtn-uganda' is not configured any more" in one.error["message"]
+        assert "It may have been sent." in one.error["message"]
+        assert "nothing was sent" not in one.err
+
+
+def test_missing_secret(pay: Call, payouts: Call, config: Path) -> None:
     change(config, r"^api_key = .*$", 'api_key = "env:NO_SUCH_KEY"')
 
     ran = pay("wages-1", "--json")
 
     assert (ran.code, ran.error["code"]) == (1, "secret_missing")
-    assert ran.error["hint"] == "Set it: export NO_SUCH_KEY=…"
+    assert ran.error["hint"] == "Set it: export NO_SUCH_KEY=… Nothing was recorded and nothing was sent."
+    assert payouts("balance", "--json").error["hint"] == "Set it: export NO_SUCH_KEY=…"
 
 
 def test_wrong_key_pauses_the_account_and_fails_nothing(pay: Call, payouts: Call, folder: Path, config: Path) -> None:
@@ -108,8 +123,23 @@ def test_key_reused_with_another_intent(pay: Call) -> None:
     ran = pay("wages-1", "--json", amount="6")
 
     assert (ran.code, ran.error["code"]) == (1, "key_reused")
-    assert "nothing was changed" in ran.error["message"]
+    assert "another amount (recorded 25000 UGX, now 6 UGX). This time nothing was sent" in ran.error["message"]
     assert "another key if this really is another payment" in ran.error["hint"]
+
+
+@pytest.mark.usefixtures("gateway")
+def test_what_differs_is_named_and_nobody_shown(pay: Call) -> None:
+    """Amounts and operations as they are, payees masked, of notes no word, and of the key its ends."""
+    key = "wages/+256700199887"
+    pay(key, "--note", "for Achieng")
+
+    ran = pay(key, "--note", "for Otieno", "--operation", "deposit", "--json", to="+256772000111", amount="25000")
+
+    said = ran.error["message"]
+    assert "another payee (recorded 256******887, now 256******111)" in said
+    assert "another operation (recorded transfer, now deposit) and another note." in said
+    assert "amount" not in said
+    assert [word for word in ("Achieng", "Otieno", "256700199887", "256772000111") if word in ran.err] == []
 
 
 def test_provider_not_installed(pay: Call, config: Path) -> None:
@@ -118,7 +148,32 @@ def test_provider_not_installed(pay: Call, config: Path) -> None:
     ran = pay("wages-1", "--json")
 
     assert (ran.code, ran.error["code"]) == (1, "provider_not_installed")
-    assert ran.error["hint"] == "Install its distribution (for example payments-mpesa-ke), or correct the name."
+    assert re.search(r"installed are: .*\bmtn_momo\b", ran.error["message"])
+    assert "payments-mpesa" not in ran.error["hint"]
+    assert ran.error["hint"].endswith("Nothing was recorded and nothing was sent.")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "says"),
+    [
+        (r"^\[journal\]$", "[journals]", "There is [journals]: did you mean [journal]?"),
+        (r'^namespace = "(.*)"$', r"namespace = \1", "text stands in double quotes"),
+        (r"^namespace = .*$", "", "put back the one that the journal was made with"),
+    ],
+    ids=["table", "quotes", "namespace"],
+)
+def test_a_configuration_that_cannot_be_used_says_how_to_mend_it(
+    pay: Call, config: Path, pattern: str, replacement: str, says: str
+) -> None:
+    """And that nothing was sent; never to make a new one in its place."""
+    change(config, pattern, replacement)
+
+    ran = pay("wages-1", "--json")
+
+    assert (ran.code, ran.error["code"]) == (1, "settings_invalid")
+    assert says in ran.error["hint"]
+    assert "--init" not in ran.error["hint"]
+    assert ran.error["hint"].endswith("Nothing was recorded and nothing was sent.")
 
 
 def test_gateway_down_leaves_the_payout_to_be_sent_later(pay: Call, payouts: Call, folder: Path) -> None:
@@ -275,6 +330,7 @@ def test_an_error_nobody_foresaw_is_told_without_a_traceback_and_without_numbers
         ("send", "--key", "k", "--to", "+256700199887", "--amount", "1", "--operation", "gift"),
         ("list", "--status", "DONE"),
         ("wait", "wages-1", "--timeout", "-1"),
+        ("wait", "wages-1", "--timeout", "soon"),
         ("list", "--log-level", "LOUD"),
     ],
 )
@@ -284,7 +340,10 @@ def test_wrong_usage_leaves_with_2_in_words_and_as_json(payouts: Call, arguments
     assert (ran.code, as_json.code) == (2, 2)
     assert "Error: " in ran.err
     assert as_json.error["code"] == "usage"
-    assert as_json.error["hint"] == "See `payouts --help`."
+    assert [word for word in ("Input", "parse") if word in ran.err + as_json.err] == []
+    pays = arguments[0] == "send"
+    assert as_json.error["hint"] == ("See `payouts --help`. Nothing was sent." if pays else "See `payouts --help`.")
+    assert ran.err.endswith("Nothing was sent.\n") == pays
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(start: Call, pay: Call, gateway: MtnMomoEmulator) -> None:

@@ -87,6 +87,22 @@ def test_the_table_says_refused_with_the_reason_and_the_summary_counts(send: Cal
     assert "REFUSED" in lines[3]
     assert "UGX takes whole numbers only here" in lines[3]
     assert lines[4] == "3 rows: 1 SUCCEEDED, 1 REFUSED, 1 repeated."
+    assert lines[5] == "Nothing was sent for what was refused: mend it, and send the file again."
+
+
+def test_a_refused_row_shows_what_stands_in_the_file(send: Call) -> None:
+    """A number that cannot be read is masked all the same, and what is empty is called empty."""
+    rows = f"wages-1,0772123456,5\nwages-2,,7\nwages-3,+{NUMBERS[0]},\n,+{NUMBERS[0]},9\nwages-5,+{NUMBERS[0]},"
+    lines = send(f"key,to,amount\n{rows}{NUMBERS[1]}x\n").out.splitlines()
+
+    assert lines[1].split()[:4] == ["2", "wages-1", "07******56", "5"]
+    assert "The payee's number is empty." in lines[2]
+    assert "The amount is empty." in lines[3]
+    assert "The key is empty." in lines[4]
+    assert lines[5].split()[2:4] == ["+25*******000", "256******001x"]
+    assert "What was given is not a positive amount." in lines[5]
+    assert [line for line in lines if NUMBERS[0] in line or NUMBERS[1] in line or "0772123456" in line] == []
+    assert lines[6].startswith("5 rows: 5 REFUSED.")
 
 
 def test_all_or_nothing_pays_nobody_when_a_row_is_refused(send: Call, payouts: Call) -> None:

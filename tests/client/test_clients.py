@@ -5,27 +5,31 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
+from payments_core import AsyncPayoutClient, Money, Payee, Payout, PayoutClient, PayoutStatus
 from payments_core.client import asynchronous, sync
-from payments_core.errors import JournalClosed, PayoutInterrupted
+from payments_core.errors import InvalidPayout, JournalClosed, PayoutInterrupted
 from payments_core.performer import Line
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 MANY = 1000
 
 
-@pytest.fixture
-def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MtnMomoEmulator]:
-    """Return a gateway, with a configuration for it in the folder one stands in."""
+@pytest.fixture(params=["sqlite", "postgres"])
+def gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[MtnMomoEmulator]:
+    """Return a gateway, with a configuration for it in the folder one stands in; the journal is one of either kind."""
     monkeypatch.chdir(tmp_path)
     with MtnMomoEmulator() as started:
         started.write_config(tmp_path / "payouts.toml")
+        if request.param == "postgres":
+            request.getfixturevalue("share_journal")(tmp_path / "payouts.toml")
         yield started
 
 
@@ -75,24 +79,72 @@ def test_a_cancelled_caller_harms_no_other(gateway: MtnMomoEmulator) -> None:
     assert gateway.tokens_issued == 2  # one for each client
 
 
-def test_a_forked_client_refuses(gateway: MtnMomoEmulator) -> None:
-    """Two owners of one connection would corrupt what they share, so the child is told to make its own."""
+def test_two_owners_after_fork(
+    gateway: MtnMomoEmulator, request: pytest.FixtureRequest, measured: Callable[..., None]
+) -> None:
+    """Two owners of a connection would corrupt what they share: the child is refused, and pays by a client of its own.
+
+    Both pay the same keys at once, and each is paid once.
+    """
     with PayoutClient.from_config() as client:
         client.send(**order(1))
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            try:
-                client.send(**order(2))
-            except JournalClosed as error:
-                os.write(writing, str(error).encode())
-            os._exit(0)
-        os.waitpid(child, 0)
-        os.close(writing)
-        told = os.read(reading, 10_000).decode()
-        os.close(reading)
-        assert "after the fork" in told
-        assert [payout.key for payout in client.payouts()] == ["many/1"]
+        if (child := os.fork()) == 0:
+            os._exit(_pay_after_fork(client))
+        for number in (1, 2, 3):
+            client.send(**order(number))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        client.resume(timeout_s=30)
+        assert {payout.key: payout.status for payout in client.payouts()} == {
+            f"many/{number}": PayoutStatus.SUCCEEDED for number in (1, 2, 3)
+        }
+    assert credited(gateway) == {1: 3}
+    measured(13, "two owners after fork", 1, store=request.node.callspec.params["gateway"])
+
+
+def _pay_after_fork(of_parent: PayoutClient) -> int:
+    """Return 0 when the parent's client refuses and one of our own pays."""
+    try:
+        try:
+            of_parent.send(**order(2))
+        except JournalClosed as error:
+            refused = "after the fork" in str(error)
+        with PayoutClient.from_config() as own:
+            for number in (3, 2, 1):
+                own.send(**order(number))
+        return 0 if refused else 2
+    except BaseException:  # noqa: BLE001 - nothing may go on to run the rest of the tests
+        return 1
+
+
+def test_token_refresh_leader_cancelled(
+    gateway: MtnMomoEmulator, request: pytest.FixtureRequest, measured: Callable[..., None]
+) -> None:
+    """Who fetches the token, the first or a new one, gives up in the middle: all who wait for it are served by it."""
+    gateway.set_faults({"token_slow_s": 0.3})
+
+    async def cancelled(client: AsyncPayoutClient, calls: Sequence[Coroutine[Any, Any, Payout]]) -> list[Payout]:
+        leader, *others = [asyncio.create_task(call) for call in calls]
+        while not any(line._fetching for line in client._lines.values()):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        leader.cancel()
+        found = await asyncio.gather(*others)
+        assert leader.cancelled()
+        return found
+
+    async def pay() -> None:
+        async with AsyncPayoutClient.from_config() as client:
+            sent = await cancelled(client, [client.send(**order(number)) for number in range(20)])
+            assert len(sent) == 19
+            assert gateway.tokens_issued == 1
+            gateway.set_faults({"token_slow_s": 0.3, "token_refused": {"on": "get", "next": 1}})
+            await cancelled(client, [client.refresh(payout.id) for payout in sent])
+            assert gateway.tokens_issued == 2
+            await client.resume(timeout_s=30)
+
+    asyncio.run(pay())
+    assert credited(gateway) == {1: 20}
+    measured(13, "token refresh leader cancelled", 1, store=request.node.callspec.params["gateway"])
 
 
 def test_what_breaks_after_the_record_says_which_payout(
@@ -144,3 +196,20 @@ def _resume_with(shell: Any) -> None:
 async def _resume() -> None:
     async with AsyncPayoutClient.from_config() as client:
         await client.resume(timeout_s=10)
+
+
+def test_an_operation_nobody_knows_is_an_invalid_payout(gateway: MtnMomoEmulator) -> None:
+    """It names the ones there are, in both clients; nothing is recorded and nothing sent."""
+
+    async def pay() -> None:
+        async with AsyncPayoutClient.from_config() as client:
+            await client.send(**order(1), operation="gift")
+
+    told = "no operation 'gift'; there are transfer, deposit, refund"
+    with pytest.raises(InvalidPayout, match=told):
+        asyncio.run(pay())
+    with PayoutClient.from_config() as client:
+        with pytest.raises(InvalidPayout, match=told):
+            client.send(**order(1), operation="gift")
+        assert list(client.payouts()) == []
+    assert gateway.ledger() == []

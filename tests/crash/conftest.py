@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+
+from payments_core.testing import CrashDatabase, CrashFile, CrashStore
 
 _HERE = Path(__file__).parent
 _SHARED = {
     "tally": _HERE.parent / "provider_tally",
     "tally_gateway": _HERE.parent / "provider_tally",
+    "watching": _HERE.parent / "e2e",
+    "reckoning": _HERE.parent / "e2e",
     "worlds": _HERE,
+    "tally_world": _HERE,
+    "identity_world": _HERE,
+    "person_world": _HERE,
     "promises": _HERE,
+    "broken_rules": _HERE,
+    "where_to_look": _HERE,
+    "two_workers": _HERE,
+    "seeded_bugs": _HERE,
+    "wire_gateway": _HERE,
+    "any_provider_world": _HERE,
 }
 
 for _name, _folder in _SHARED.items():
@@ -26,6 +40,8 @@ for _name, _folder in _SHARED.items():
         assert _spec.loader is not None
         sys.modules[_name] = _module = module_from_spec(_spec)
         _spec.loader.exec_module(_module)
+
+wire_gateway: Any = sys.modules["wire_gateway"]
 
 _COUNTS: Counter[str] = Counter()
 _LINES: list[str] = []
@@ -49,6 +65,35 @@ def folder() -> Iterator[Path]:
     memory = Path("/dev/shm")  # noqa: S108
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
         yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def crash_database(postgres: Any) -> Iterator[CrashDatabase]:
+    """One database for all crash tests, emptied for each life that begins anew."""
+    url = postgres.create(empty=True)
+    database = CrashDatabase(url)
+    yield database
+    database.close()
+    postgres.drop(url)
+
+
+@pytest.fixture
+def open_store(folder: Path, request: pytest.FixtureRequest) -> Callable[[str], CrashStore]:
+    """Give the store of a name to the simulator."""
+
+    def store(name: str) -> CrashStore:
+        found: CrashStore = CrashFile(folder / "crash.db")
+        return request.getfixturevalue("crash_database") if name == "postgres" else found
+
+    return store
+
+
+@pytest.fixture
+def till(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a till whose gateway is not served yet."""
+    monkeypatch.setenv("TILL_KEY", wire_gateway.HELD.api_key)
+    monkeypatch.setenv("TILL_SUBSCRIPTION", wire_gateway.HELD.subscription_key)
+    return wire_gateway.Till(tmp_path)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

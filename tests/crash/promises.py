@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from payments_core.payout import HistoryEntry, Payout, PayoutStatus
-from payments_core.testing import End
+from worlds import COLLECTED
+
+from payments_core.payout import HistoryEntry, Operation, Payout, PayoutStatus
+from payments_core.testing import End, Point
+from payments_core.wire import HttpRequest
 
 S = PayoutStatus
 OPEN = {S.CREATED, S.SENDING, S.PENDING, S.UNKNOWN, S.REVIEW}
@@ -20,13 +24,18 @@ MAY_FOLLOW = {
     S.SENDING: {S.CREATED, S.PENDING, S.UNKNOWN, S.REVIEW, S.SUCCEEDED, S.FAILED},
     S.PENDING: {S.REVIEW, S.SUCCEEDED, S.FAILED},
     S.UNKNOWN: {S.SENDING, S.PENDING, S.REVIEW, S.SUCCEEDED, S.FAILED},
-    S.REVIEW: {S.PENDING, S.SUCCEEDED, S.FAILED},
+    S.REVIEW: {S.PENDING, S.SUCCEEDED, S.FAILED},  # and what a person's decision leads to
     S.SUCCEEDED: set[S](),
     S.FAILED: set[S](),
 }
+# What only a person's decision does: the status before, and those that may follow.
+DECIDED = {
+    "payout.reopened": (S.REVIEW, {S.CREATED, S.PENDING, S.UNKNOWN}),
+    "payout.paid_again": (S.FAILED, {S.CREATED}),
+}
 AMBIGUOUS = {"payout.unknown", "payout.duplicate", "payout.lease_lapsed"}
 LEASE = timedelta(seconds=90)
-PUBLISHED = {"payout.succeeded", "payout.failed", "payout.review"}
+PUBLISHED = {"payout.succeeded", "payout.failed", "payout.review", "payout.resolved"}
 
 
 def broken_promises(end: End, *, visible_after_s: float) -> list[str]:
@@ -34,14 +43,28 @@ def broken_promises(end: End, *, visible_after_s: float) -> list[str]:
     side: Any = end.world.gateway
     found = [f"{key} was acknowledged and is lost" for key in end.lost]
     found += side.broken
-    credited = side.credits()
+    found += side.over_refunded()
     for payout in end.payouts.values():
-        found += _money(payout, credited, side.posts)
+        found += _money(payout, side.credited(payout), side.sent(payout))
+        found += _attempts(end, payout)
         found += history_faults(payout.history, payout.status, visible_after_s=visible_after_s)
         found += _outbox(end, payout)
     if not end.payouts:
         found.append("no payout is left at all")
-    return found
+    if sum(len(side.sent(payout)) for payout in end.payouts.values()) != len(side.posts):
+        found.append("a payment was on the wire that belongs to no payout")
+    return found + _ceilings(end)
+
+
+def _ceilings(end: End) -> list[str]:
+    """All refunds of a collection that are not known to have failed are within what was collected."""
+    if end.refused & end.payouts.keys():
+        return ["a refund was refused and is written down all the same"]
+    refunds = [payout for payout in end.payouts.values() if payout.operation is Operation.REFUND]
+    written: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for payout in refunds:
+        written[payout.payee.value] += 0 if payout.status is S.FAILED else payout.amount.amount
+    return [f"refunds of {total} are written down" for total in written.values() if total > COLLECTED.amount]
 
 
 def _money(payout: Payout, credited: Sequence[str], posts: Sequence[Any]) -> list[str]:
@@ -51,14 +74,53 @@ def _money(payout: Payout, credited: Sequence[str], posts: Sequence[Any]) -> lis
         found.append(f"paid {paid} times")
     if payout.status is S.SUCCEEDED and paid != 1:
         found.append(f"SUCCEEDED with {paid} credits")
-    if payout.status is S.FAILED and paid:
+    contradicted = any(entry.event == "payout.contradicted" for entry in payout.history)
+    if payout.status is S.FAILED and paid and not contradicted:
         found.append("FAILED although it was paid")
     if not payout.is_final and payout.status is not S.REVIEW:
         found.append(f"left in {payout.status}")
-    if len({(post.url, post.body, post.headers.get("X-Reference-Id")) for post in posts}) > 1:
+    kinds = set(map(_kind, posts))
+    if len(kinds) > len({entry.attempt for entry in payout.history if entry.event == "payout.sending"}):
         found.append("two sends of one attempt differ")
-    if len(posts) > payout.tries:
-        found.append(f"{len(posts)} payments on the wire, {payout.tries} tries in the journal")
+    tries = sum(entry.event == "payout.sending" for entry in payout.history)
+    if len(posts) > tries:
+        found.append(f"{len(posts)} payments on the wire, {tries} tries in the journal")
+    return found
+
+
+def tries_compared(end: End) -> tuple[int, int]:
+    """Return how many payments were on the wire of attempts tried more than once, and how many differ from the first.
+
+    For scenarios in which nobody pays again: there, a payout has one attempt.
+    """
+    side: Any = end.world.gateway
+    again = [posts for payout in end.payouts.values() if len(posts := side.sent(payout)) > 1]
+    differ = sum(_kind(post) != _kind(posts[0]) for posts in again for post in posts)
+    return sum(map(len, again)), differ
+
+
+def cut_in_a_send(points: Sequence[Point]) -> bool:
+    """Say whether a life ended between a durable SENDING and the commit of what became of it."""
+    commits = [point.name for point in points if point.name.startswith("after commit")]
+    return bool(commits) and commits[-1] == "after commit payout.sending"
+
+
+def _kind(post: HttpRequest) -> tuple[str, str | None, str | None]:
+    return post.url, post.body, post.headers.get("X-Reference-Id")
+
+
+def _attempts(end: End, payout: Payout) -> list[str]:
+    """Each attempt is kept, under a reference of its own."""
+    kept = end.store.ask(
+        "SELECT number, request_hash FROM attempts WHERE payout_id = ? UNION ALL"
+        " SELECT attempt, request_hash FROM payouts WHERE id = ?",
+        (payout.id, payout.id),
+    )
+    found = []
+    if sorted(number for number, _ in kept) != list(range(1, payout.attempt + 1)):
+        found.append(f"attempts {kept} are kept of {payout.attempt}")
+    if len({request for _, request in kept}) < len(kept):
+        found.append("two attempts share a reference")
     return found
 
 
@@ -71,8 +133,15 @@ def history_faults(history: Sequence[HistoryEntry], status: PayoutStatus, *, vis
         found.append("history does not begin or end where the payout does")
     tries, sent_at = 0, history[0].at
     for before, after in pairwise(history):
-        if after.status is not before.status and after.status not in MAY_FOLLOW[before.status]:
+        allowed = MAY_FOLLOW[before.status] | {before.status}
+        if decided := DECIDED.get(after.event):
+            allowed = decided[1] if before.status is decided[0] else set()
+        if after.status not in allowed:
             found.append(f"{before.status} was followed by {after.status}")
+        begins = after.event == "payout.paid_again"
+        if after.attempt != before.attempt + begins:
+            found.append(f"{after.event} belongs to attempt {after.attempt} after {before.attempt}")
+        tries = 0 if begins else tries
         if after.event == "payout.sending":
             tries, sent_at = tries + 1, after.at
         if after.event == "payout.lease_lapsed" and after.at < sent_at + LEASE:
@@ -89,7 +158,9 @@ def _resends(history: Sequence[HistoryEntry], visible_after_s: float) -> list[st
     found, doubt = [], False
     absences: list[HistoryEntry] = []
     for entry in history:
-        doubt = doubt or entry.event in AMBIGUOUS
+        if entry.event == "payout.paid_again":
+            doubt, absences = False, []
+        doubt = doubt or entry.event in AMBIGUOUS or (entry.event == "payout.reopened" and entry.status is S.UNKNOWN)
         if entry.event in {"payout.absent", "payout.resend"}:
             absences.append(entry)
         if entry.event == "payout.sending":
@@ -101,8 +172,6 @@ def _resends(history: Sequence[HistoryEntry], visible_after_s: float) -> list[st
 
 
 def _outbox(end: End, payout: Payout) -> list[str]:
-    with sqlite3.connect(end.journal) as connection:
-        stored = connection.execute("SELECT seq, status FROM outbox WHERE payout_id = ?", (payout.id,)).fetchall()
-    connection.close()
+    stored = end.store.ask("SELECT seq, status FROM outbox WHERE payout_id = ?", (payout.id,))
     wanted = [(entry.seq, str(entry.status)) for entry in payout.history if entry.event in PUBLISHED]
     return [] if sorted(stored) == wanted else [f"the outbox holds {stored}, the history {wanted}"]

@@ -2,41 +2,61 @@
 
 By default the first life is stopped wherever something had just changed, on disk or at the provider. The other points
 (before a step, or after a read) follow one of those with nothing but arithmetic in between, so a crash there leaves
-the same behind; ``PAYMENTS_CRASH_FULL=1`` plays them too, and many more second crashes.
+the same behind. Deposits and single refunds pass the points of a transfer, as a test here holds, so of theirs, and of
+several refunds whose reads find nothing for a while, a sample is played: one in ``SHARE``, drawn by a hash of
+``PAYMENTS_CRASH_SEED``, the scenario and the point. Under PostgreSQL, where a life costs five times as much, scenarios
+are drawn like that, and points of theirs.
+
+``PAYMENTS_CRASH_PROOF=1`` stops at every point of ``PROVEN``, on both stores: each of the seven answers to a payment,
+in the ways that differ at the provider, times each of the four answers to a read. ``PAYMENTS_CRASH_FULL=1`` plays
+every point of all on both, and, in a file, many more second crashes.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from promises import broken_promises
-from worlds import TALLY_POSTS, VISIBLE_AFTER_S, scenarios
+from promises import broken_promises, cut_in_a_send, tries_compared
+from tally_world import TALLY_ANSWERS, TALLY_POSTS, tally_scenario
+from worlds import GET_ENDS, POST_ENDS, TOO_MUCH, VISIBLE_AFTER_S, momo_scenarios
 
 from payments_core.engine import flows
-from payments_core.entries import Held, Move, Moved, Stale
+from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
 from payments_core.flow import Flow, move
 from payments_core.payout import PayoutStatus
-from payments_core.testing import End, Point, Restless, Scenario, Simulator
+from payments_core.testing import CrashFile, CrashStore, End, Point, Restless, Scenario, Simulator
 
 FULL = os.environ.get("PAYMENTS_CRASH_FULL") == "1"
+PROOF = os.environ.get("PAYMENTS_CRASH_PROOF") == "1"
 RECORD = os.environ.get("PAYMENTS_CRASH_RECORD") == "1"
-EVERY = scenarios()
+SEED = os.environ.get("PAYMENTS_CRASH_SEED", "1")
+SHARE = 8
+TALLY = [tally_scenario(post, answers) for post in TALLY_POSTS for answers in TALLY_ANSWERS]
+EVERY = {scenario.name: scenario for scenario in (*momo_scenarios(), *TALLY)}
+# The answers to a payment, each in the ways that differ at the provider; and to a read.
+ANSWERS = {
+    "accepted": ("accepted", "accepted, failed later"),
+    "no answer": ("accepted, answer lost", "lost before acceptance", "applied late", "accepted, lost, then 400"),
+    "duplicate": ("duplicate, ours", "duplicate, another's"),
+    "refused": ("refused 400",),
+    "5xx": ("internal 500", "internal 500, accepted"),
+    "not now": ("429", "403"),
+    "not sent": ("not sent",),
+}
+READS = ("answers", "404 for a while", "5xx for a while", "lost for a while")
+PROVEN = {f"{post} | {get}" for ends in ANSWERS.values() for post in ends for get in READS}
 GOLDEN = Path(__file__).with_name("denominators.json")
 
 
 def visible_after_s(scenario: Scenario) -> float:
     return 60.0 if scenario.name.startswith("tally") else VISIBLE_AFTER_S
-
-
-def cut_in_a_send(points: Sequence[Point]) -> bool:
-    """Say whether a life ended between a durable SENDING and the commit of what became of it."""
-    commits = [point.name for point in points if point.name.startswith("after commit")]
-    return bool(commits) and commits[-1] == "after commit payout.sending"
 
 
 def allowed_ends(wanted: End, crashed: End, key: str) -> set[PayoutStatus]:
@@ -69,65 +89,139 @@ def faults(scenario: Scenario, wanted: End, crashed: End) -> list[str]:
     for key, payout in crashed.payouts.items():
         if payout.status not in allowed_ends(wanted, crashed, key):
             found.append(f"ends {payout.status} ({payout.reason}) instead of {wanted.payouts[key].status}")
-    if crashed.payouts.keys() != wanted.payouts.keys():
+    if crashed.payouts.keys() != wanted.payouts.keys() or crashed.refused != wanted.refused:
         found.append("other payouts than without a crash")
     return found
 
 
-def first_stops(points: Sequence[Point]) -> list[Point]:
+def first_stops(name: str, store: str, points: Sequence[Point]) -> list[Point]:
     """Choose where the first life ends."""
-    return [point for point in points if FULL or point.number == 1 or point.name.startswith(CHANGES)]
+    if FULL or (PROOF and name in PROVEN):
+        return list(points)
+    changes = [point for point in points if point.number == 1 or point.name.startswith(CHANGES)]
+    sampled = store == "postgres" or like_a_transfer(name) != name
+    sampled = sampled or re.fullmatch("refunds of one: .* 404 for a while", name)
+    return [point for point in changes if not sampled or is_drawn(f"{SEED} {name} {point.number}")]
 
 
-CHANGES = ("after commit", "after POST transfer", "after POST pay", "after POST query")
+_SENDS = ("transfer", "deposit", "refund", "pay", "query")
+CHANGES = ("after commit", *(f"after POST {name}" for name in _SENDS))
 
 
-def second_stops(first: Point, points: Sequence[Point]) -> Sequence[int]:
+def is_drawn(text: str) -> bool:
+    return zlib.crc32(text.encode()) % SHARE == 0
+
+
+def like_a_transfer(name: str) -> str:
+    """Return the scenario in which a transfer meets what a deposit or a single refund meets in this one."""
+    return name.removeprefix("deposit: ").removeprefix("refund: ")
+
+
+def second_stops(first: Point, points: Sequence[Point], *, name: str, store: str) -> Sequence[int]:
     """Choose where the second life ends: a few places, others after each first stop."""
-    if FULL:
+    if FULL and store == "sqlite":
         return range(1 + first.number % 3, len(points) + 1, 3)
+    if PROOF and name in PROVEN:  # what is proven is each first one
+        return []
     return [1 + first.number * 7 % len(points)] if points and first.number % 4 == 3 else []
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_every_crash_point(name: str, folder: Path, counts: Counter[str]) -> None:
-    """Wherever a life is cut, the promises hold and the end is the one without a crash, or REVIEW where it must be."""
+def under_postgres() -> list[str]:
+    """Choose which scenarios are played under PostgreSQL."""
+    return [name for name in EVERY if FULL or (PROOF and name in PROVEN) or is_drawn(f"{SEED} postgres {name}")]
+
+
+PLAYED = [*(("sqlite", name) for name in EVERY), *(("postgres", name) for name in under_postgres())]
+
+
+@pytest.mark.parametrize(("store", "name"), PLAYED)
+def test_every_crash_point(
+    store: str,
+    name: str,
+    open_store: Callable[[str], CrashStore],
+    counts: Counter[str],
+    measured: Callable[..., None],
+) -> None:
+    """Wherever a life is cut, the promises hold and the end is the one without a crash, or REVIEW where it must be.
+
+    A life that is cut has passed the points of the one that was not, up to there: what is visited is what was counted.
+    """
     scenario = EVERY[name]
-    simulator = Simulator(scenario, folder)
+    kind = f"{scenario.orders[0][1].operation}, {store}"
+    simulator = Simulator(scenario, open_store(store))
     wanted = simulator.trace()
     assert broken_promises(wanted, visible_after_s=visible_after_s(scenario)) == []
-    for point in first_stops(wanted.points):
+    assert summary(wanted.points) == json.loads(GOLDEN.read_text())[like_a_transfer(name)]
+    visited, (compared, differ) = 0, tries_compared(wanted)
+    for point in first_stops(name, store, wanted.points):
         crashed = simulator.crash_at(point.number)
-        assert len(crashed.lives) == 2, f"{point} was not reached again: the simulation is not repeatable"
+        assert crashed.points == wanted.points[: point.number], f"{point}: the simulation is not repeatable"
+        assert len(crashed.lives) == 2
         assert faults(scenario, wanted, crashed) == [], (name, point)
-        counts["single crashes"] += 1
-        for number in second_stops(point, crashed.lives[1]):
+        visited += 1
+        more = tries_compared(crashed)
+        compared, differ = compared + more[0], differ + more[1]
+        counts[f"single crashes, {kind}"] += 1
+        for number in second_stops(point, crashed.lives[1], name=name, store=store):
             twice = simulator.crash_at(point.number, number)
             assert faults(scenario, wanted, twice) == [], (name, point, number)
-            counts["double crashes"] += 1
-    counts["scenarios"] += 1
-    counts["points (denominator)"] += len(wanted.points)
+            counts[f"double crashes, {kind}"] += 1
+    counts[f"scenarios, {store}"] += 1
+    counts[f"points (denominator), {store}"] += len(wanted.points)
+    if FULL or name in PROVEN:
+        measured(4, "crash points visited", visited, of=len(wanted.points), store=store, scenario=name)
+        measured(8, "tries compared", compared, store=store, scenario=name, by="crash points")
+        measured(8, "tries that differ", differ, store=store, scenario=name, by="crash points")
+    assert differ == 0
+
+
+def test_what_is_proven_has_every_answer(measured: Callable[..., None]) -> None:
+    """Every way to send that the proof plays is under one of the seven answers, and each of them is there."""
+    assert len(ANSWERS) == 7
+    assert len(READS) == 4
+    played = [name for ends in ANSWERS.values() for name in ends]
+    assert sorted(played) == sorted(set(played))
+    assert {*played} <= {*POST_ENDS}
+    assert {*READS} <= {*GET_ENDS}
+    measured(4, "answers to POST", len(ANSWERS), scenarios=len(PROVEN))
+    measured(4, "answers to GET", len(READS))
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name.startswith("refunds of one")])
+def test_what_is_too_much_is_refused(name: str, folder: Path) -> None:
+    """Of three refunds the two that fit are written down, and the third is refused, whatever became of the first."""
+    end = Simulator(EVERY[name], CrashFile(folder / "crash.db")).trace()
+    assert end.refused == {TOO_MUCH}
+    assert end.payouts.keys() == {"refund/1", "refund/2"}
+
+
+def summary(points: Sequence[Point]) -> str:
+    """Tell a trace: how many points, and which commits."""
+    commits = [point.name.removeprefix("after commit payout.") for point in points if "after commit" in point.name]
+    return f"{len(points)}: {' '.join(commits)}"
 
 
 def passed(scenario: Scenario, folder: Path) -> str:
-    """Tell a crash-free trace: how many points, and which commits; empty when it comes to no end."""
+    """Tell a crash-free trace; empty when it comes to no end."""
     try:
-        points = Simulator(scenario, folder).trace().points
+        return summary(Simulator(scenario, CrashFile(folder / "crash.db")).trace().points)
     except Restless:
         return ""
-    commits = [point.name.removeprefix("after commit payout.") for point in points if "after commit" in point.name]
-    return f"{len(points)}: {' '.join(commits)}"
 
 
 def test_the_denominators_are_the_recorded_ones(folder: Path) -> None:
     """Every scenario passes the recorded points: a step that comes or goes has to be looked at.
 
-    ``PAYMENTS_CRASH_RECORD=1`` writes them anew.
+    A deposit and a refund have none of their own: they travel the road of a transfer. ``PAYMENTS_CRASH_RECORD=1``
+    writes them anew.
     """
     counted = {name: passed(scenario, folder) for name, scenario in EVERY.items()}
     if RECORD:
-        GOLDEN.write_text(json.dumps(counted, indent=1) + "\n")
-    assert counted == json.loads(GOLDEN.read_text())
+        recorded = {name: told for name, told in counted.items() if like_a_transfer(name) == name}
+        GOLDEN.write_text(json.dumps(recorded, indent=1) + "\n")
+    golden = json.loads(GOLDEN.read_text())
+    assert counted == {name: golden.get(like_a_transfer(name)) for name in EVERY}
+    assert golden.keys() == {like_a_transfer(name) for name in EVERY}
 
 
 # A commit, and a scenario that makes it.
@@ -149,22 +243,24 @@ COMMITS = {
 
 @pytest.mark.parametrize("event", COMMITS)
 def test_a_commit_that_is_taken_away_changes_the_denominator(
-    event: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    event: str, folder: Path, monkeypatch: pytest.MonkeyPatch, measured: Callable[..., None]
 ) -> None:
     """Code that no longer commits a step is noticed, because a trace passes other points than recorded."""
 
-    def without(entry: Move) -> Flow[Moved | Stale | Held]:
+    def without(entry: Move) -> Flow[Moved | Stale | Held | Unapproved | Contradicted]:
         if entry.event.name == event:
             return Moved(entry.after)
         return (yield from move(entry))
 
     name = COMMITS[event]
     monkeypatch.setattr(flows, "move", without)
-    assert passed(EVERY[name], folder) != json.loads(GOLDEN.read_text())[name]
+    changed = passed(EVERY[name], folder) != json.loads(GOLDEN.read_text())[name]
+    measured(4, "commits that change the count", int(changed), of=1, commit=event)
+    assert changed
 
 
 @pytest.mark.parametrize("post", TALLY_POSTS)
 def test_no_answer_ever_is_never_failed(post: str, folder: Path) -> None:
     """A provider that never answers a question leads to an end it gave itself in the send, or to REVIEW."""
-    (payout,) = Simulator(EVERY[f"tally: {post} | never"], folder).trace().payouts.values()
+    (payout,) = Simulator(EVERY[f"tally: {post} | never"], CrashFile(folder / "crash.db")).trace().payouts.values()
     assert payout.status is PayoutStatus.REVIEW or payout.history[-1].decided_by == "submit"

@@ -1,4 +1,4 @@
-"""Several payouts, two workers and a hostile provider in any order hypothesis can think of; after each step all holds.
+"""Payouts of every kind, two workers and a hostile provider in any order hypothesis can think of; all holds throughout.
 
 The machine steps real flows over a real journal file, so a worker can stand still in the middle of a send while the
 other goes on, the clock jumps, or a process dies. Each worker's commands are carried out one by one.
@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from promises import history_faults
 
-from payments_core.engine import Moment, accept, advance
-from payments_core.entries import Journal, Move, Note, Open, Pause, PayoutRow
+from payments_core.engine import Moment, Person, accept, advance, pay_again, reopen, resolve
+from payments_core.entries import Journal, Move, Note, Open, PayAgain, Recall
+from payments_core.errors import DecisionRefused, OverRefund
 from payments_core.flow import AskLeave, Command, Flow, Go, Reply, exchange, run
 from payments_core.journal import open_journal
 from payments_core.money import Money
@@ -47,6 +48,7 @@ from payments_core.provider import (
     Unknown,
 )
 from payments_core.references import uuid4_shaped
+from payments_core.rows import Pause, PayoutRow
 from payments_core.settings import AccountSettings
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 
@@ -54,8 +56,14 @@ S = PayoutStatus
 NAMESPACE = "state-machine"
 START = datetime(2026, 2, 2, 6, tzinfo=UTC)
 VISIBLE_AFTER_S = 300.0
+SETTLE_S = 3600.0
+POLLS_S = (5.0, 15.0, 300.0, 300.0, 600.0, 1800.0)  # short enough for people to be asked
+ANN = Person("Ann", "the statement")
 NO = Reason(ReasonCode.REJECTED)
-KEYS = ("k/0", "k/1", "k/2")
+KEYS = ("k/0", "k/1", "k/2", "k/3")
+AMOUNT = Money("25", "EUR")
+COLLECTED = Money("60", "EUR")  # of one collection, whose refunds all refunds are: two fit
+COLLECTION = "collected-1"
 FAULTS = ("pass", "lose", "accept_lose", "not_sent", "500", "accept_500", "429", "403", "refuse")
 
 
@@ -150,11 +158,21 @@ def bank_account() -> Account:
         title="Bank",
         settings=BankSettings,
         build=lambda _: BankProvider(),
-        operations=frozenset({Operation.TRANSFER}),
-        facts=Facts(resend="safe", dedupe_window_s=86_400.0, visible_after_s=VISIBLE_AFTER_S),
+        operations=frozenset(Operation),
+        facts=Facts(resend="safe", dedupe_window_s=86_400.0, visible_after_s=VISIBLE_AFTER_S, dedupe_settle_s=SETTLE_S),
     )
-    values = BankSettings.model_validate({"provider": "bank"})
+    values = BankSettings.model_validate({"provider": "bank", "poll_schedule_s": POLLS_S})
     return Account("till", spec, values, spec.build(values))
+
+
+def order_of(key: str, operation: Operation) -> Order:
+    if operation is Operation.REFUND:
+        return Order(key, Payee.payer_of(COLLECTION), AMOUNT, operation, original_amount=COLLECTED)
+    return Order(key, Payee("msisdn", f"4673312349{key[-1]}"), AMOUNT, operation)
+
+
+def may_have_refunded(row: PayoutRow) -> bool:
+    return row.operation is Operation.REFUND and row.status is not S.FAILED
 
 
 @dataclass
@@ -178,7 +196,8 @@ class Payouts(RuleBasedStateMachine):
         self.bank, self.account = Bank(), bank_account()
         self.lives = itertools.count()
         self.acknowledged: set[str] = set()
-        self.ends: dict[str, S] = {}
+        self.orders: dict[str, Order] = {}
+        self.ends: dict[str, tuple[S, int]] = {}
         self.copies = itertools.count()
         self.file = "0.db"
         self.workers: dict[str, Worker] = {}
@@ -201,32 +220,40 @@ class Payouts(RuleBasedStateMachine):
             if command.send_before is not None and self.now >= command.send_before:
                 raise NotSent("too late", at=self.now)
             return self.bank.answer(command, self.now, self.passed_s)
-        assert isinstance(command, Open | Move | Note)
+        assert isinstance(command, Open | Move | Note | PayAgain | Recall)
         return worker.journal.perform(command)
 
     # --- what may happen ---
 
     @rule(
         key=st.sampled_from(KEYS),
+        operation=st.sampled_from((*Operation, Operation.REFUND)),  # twice: refunds stand in each other's way
         name=st.sampled_from("ab"),
         expires=st.booleans(),
         fault=st.sampled_from(FAULTS),
         steps=st.integers(0, 12),
     )
-    def send(self, key: str, name: str, expires: bool, fault: str, steps: int) -> None:
+    def send(self, key: str, operation: Operation, name: str, expires: bool, fault: str, steps: int) -> None:
         """The application sends a key, perhaps not for the first time; a payment on the wire will end so."""
         worker = self.workers[name]
         self.finish(worker)
-        order = Order(key, Payee("msisdn", f"4673312349{key[-1]}"), Money("25", "EUR"))
+        order = self.orders.get(key) or order_of(key, operation)
         if expires:
             order = replace(order, expires_at=START + timedelta(hours=2))
         flow = accept(self.account, order, self._moment(worker))
-        row = run(flow, lambda command: self._perform(worker, command)).row
+        try:
+            row = run(flow, lambda command: self._perform(worker, command)).row
+        except OverRefund:
+            left = COLLECTED.amount - sum(row.amount for row in worker.journal.rows() if may_have_refunded(row))
+            assert left < AMOUNT.amount, f"refused although {left} is left"
+            assert worker.journal.by_key(key) is None, "refused and written down all the same"
+            return
+        self.orders[key] = order
         self.acknowledged.add(key)
         self.bank.faults.append(fault)
         self._take_up(worker, row, steps)
 
-    @rule(name=st.sampled_from("ab"), pick=st.integers(0, 2), early=st.booleans(), steps=st.integers(1, 12))
+    @rule(name=st.sampled_from("ab"), pick=st.integers(0, 3), early=st.booleans(), steps=st.integers(1, 12))
     def work(self, name: str, pick: int, early: bool, steps: int) -> None:
         """A worker goes on with what it is in, or takes up a payout, for a few commands."""
         worker = self.workers[name]
@@ -250,7 +277,10 @@ class Payouts(RuleBasedStateMachine):
                 self._take_up(worker, row, steps)
 
     def _take_up(self, worker: Worker, row: PayoutRow, steps: int, *, early: bool = False) -> None:
-        worker.flow = advance(self.account, row, self._moment(worker), early=early)
+        self._begin(worker, advance(self.account, row, self._moment(worker), early=early), steps)
+
+    def _begin(self, worker: Worker, flow: Flow[PayoutRow], steps: int) -> None:
+        worker.flow = flow
         self._step(worker, start=True)
         self._go_on(worker, steps)
 
@@ -273,13 +303,64 @@ class Payouts(RuleBasedStateMachine):
                 worker.command = flow.throw(ended)
             else:
                 worker.command = flow.send(reply)
-        except StopIteration:
+        except (StopIteration, DecisionRefused, OverRefund):
             worker.flow = worker.command = None
 
     def finish(self, worker: Worker) -> None:
         """Let a worker go on to the end of what it is in."""
         while worker.flow is not None:
             self._step(worker)
+
+    @rule(name=st.sampled_from("ab"), pick=st.integers(0, 3), gives_back=st.booleans(), steps=st.integers(1, 12))
+    def decide(self, name: str, pick: int, gives_back: bool, steps: int) -> None:
+        """A person decides about a payout in review, by the bank's own books once these say something."""
+        worker = self.workers[name]
+        self.finish(worker)
+        self._nothing_leaves_late()
+        rows = list(worker.journal.rows(status=S.REVIEW))
+        if not rows:
+            return
+        row = rows[pick % len(rows)]
+        moment, references = self._moment(worker), self._references(row, worker.journal)
+        if gives_back:
+            self._begin(worker, reopen(self.account, self.account, row, person=ANN, moment=moment), steps)
+        elif all(self.bank.taken.get(one, {}).get("state") != "PENDING" for one in references):
+            paid = any(self.bank.credited[one] for one in references)
+            self._begin(worker, resolve(self.account, row, paid=paid, person=ANN, moment=moment), steps)
+
+    @rule(
+        name=st.sampled_from("ab"),
+        pick=st.integers(0, 3),
+        waits=st.booleans(),
+        fault=st.sampled_from(FAULTS),
+        steps=st.integers(1, 12),
+    )
+    def pay_again(self, name: str, pick: int, waits: bool, fault: str, steps: int) -> None:
+        """A person pays again what failed, too early or in time; a payment on the wire will end so."""
+        worker = self.workers[name]
+        self.finish(worker)
+        self._nothing_leaves_late()
+        rows = list(worker.journal.rows(status=S.FAILED))
+        if rows:
+            if waits:
+                self._pass(SETTLE_S + 90)
+            self.bank.faults[:] = [fault]
+            row = rows[pick % len(rows)]
+            self._begin(worker, pay_again(self.account, row, person=ANN, moment=self._moment(worker)), steps)
+
+    def _nothing_leaves_late(self) -> None:
+        """Nobody decides about what a sleeper may still send: only a clock set far back would let it, and none helps.
+
+        People decide long after the last moment at which a try can leave, as that clock tells it.
+        """
+        for worker in self.workers.values():
+            if isinstance(worker.command, HttpRequest) and worker.command.moves_money:
+                self.finish(worker)
+
+    def _references(self, row: PayoutRow, journal: Journal) -> list[str]:
+        """Return the reference of every attempt, the current one last."""
+        ended = [attempt.references["reference"] for attempt in journal.attempts(row.id)]
+        return [*ended, row.references["reference"]]
 
     @rule(name=st.sampled_from("ab"))
     def crash(self, name: str) -> None:
@@ -329,7 +410,7 @@ class Payouts(RuleBasedStateMachine):
             self.workers["b"].journal.lift_pause(account)
 
     @precondition(lambda self: self.bank.taken)
-    @rule(pick=st.integers(0, 2), good=st.booleans())
+    @rule(pick=st.integers(0, 3), good=st.booleans())
     def settle(self, pick: int, good: bool) -> None:
         """The provider ends a payment, late or soon, well or badly."""
         self.bank.settle(sorted(self.bank.taken)[pick % len(self.bank.taken)], good=good)
@@ -343,25 +424,38 @@ class Payouts(RuleBasedStateMachine):
         journal = self.workers["a"].journal
         rows = {row.key: row for row in journal.rows()}
         assert self.acknowledged <= rows.keys(), "an acknowledged key is lost"
-        assert all(count <= 1 for count in self.bank.credited.values()), "paid twice"
         for row in rows.values():
             self._holds(row, journal)
+        refunds = {
+            one for row in rows.values() if row.operation is Operation.REFUND for one in self._references(row, journal)
+        }
+        moved = [one for reference, one in self.bank.taken.items() if reference in refunds and one["state"] != "FAILED"]
+        assert len(moved) * AMOUNT.amount <= COLLECTED.amount, "more refunded than collected"
+        written = sum(row.amount for row in rows.values() if may_have_refunded(row))
+        assert written <= COLLECTED.amount, "more refunds written down than collected"
 
     def _holds(self, row: PayoutRow, journal: Journal) -> None:
-        reference = row.references["reference"]
+        *earlier, reference = references = self._references(row, journal)
+        assert len(set(references)) == row.attempt, "two attempts share a reference"
+        assert sum(self.bank.credited[one] for one in references) <= 1, "paid twice"
         posts = [post for post in self.bank.posts if post.url.endswith(reference)]
         assert len({(post.url, post.body) for post in posts}) <= 1
         assert len(posts) <= row.tries
         if row.status is S.SUCCEEDED:
-            assert self.bank.credited[reference] == 1
+            assert any(self.bank.credited[one] for one in references)
+        for one in earlier:
+            kept = self.bank.taken.get(one)
+            assert kept is None or kept["state"] == "FAILED", "paid again although it may still be paid"
         if row.status in {S.FAILED, S.CREATED}:
             kept = self.bank.taken.get(reference)
             in_flight = row.status is S.CREATED and any(worker.flow for worker in self.workers.values())
             assert kept is None or kept["state"] == "FAILED" or in_flight, f"{row.status} although it was taken"
         if row.key in self.ends:
-            assert row.status is self.ends[row.key], "an end was left"
+            end, attempt = self.ends[row.key]
+            paid_again = end is S.FAILED and row.attempt > attempt
+            assert (row.status, row.attempt) == (end, attempt) or paid_again, "an end was left"
         if row.status.is_final:
-            self.ends[row.key] = row.status
+            self.ends[row.key] = row.status, row.attempt
         assert history_faults(journal.history(row.id), row.status, visible_after_s=VISIBLE_AFTER_S) == []
 
     def teardown(self) -> None:

@@ -1,24 +1,23 @@
-"""The worlds the crash tests play in: MoMo's gateway and Tally's, each with a way to send and to read going wrong."""
+"""The world most crash tests play in: MoMo's gateway, with a way to send and a way to read going wrong."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from urllib.parse import urlsplit
 
-import tally
-from tally_gateway import TallyGateway
-
 from payments_core.money import Money
-from payments_core.payout import Order, Payee
-from payments_core.provider import Account, Callback, RetryPolicy
-from payments_core.testing import Arrival, Scenario, Stage, World
+from payments_core.payout import Operation, Order, Payee, Payout
+from payments_core.provider import Account, RetryPolicy
+from payments_core.testing import Scenario, Stage, World
+from payments_core.testing.emulator import Answer
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
-from payments_mtn_momo.emulator.gateway import Gateway
-from payments_mtn_momo.emulator.replies import Answer, empty, firewall_page, from_gateway, from_momo, json_answer
+from payments_mtn_momo.emulator.collected import Collection
+from payments_mtn_momo.emulator.gateway import Gateway, Switches
+from payments_mtn_momo.emulator.replies import empty, firewall_page, from_gateway, from_momo, json_answer
 from payments_mtn_momo.emulator.tokens import Credentials
 from payments_mtn_momo.settings import MtnMomoSettings
 from payments_mtn_momo.spec import SPEC as MOMO_SPEC
@@ -29,9 +28,12 @@ ONCE = RetryPolicy(attempts=1)  # repeats inside one read wait on the real clock
 VISIBLE_AFTER_S = 300.0
 WHILE_S = 1000.0
 LONG_S = 2000.0
+_LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 # Fewer steps than the default, with the same turns: three reads span the time a payment may stay invisible.
 MOMO_POLLS_S = (5.0, 15.0, 300.0, 300.0, 600.0, 1200.0, 3600.0, 3600.0)
-TALLY_POLLS_S = (5.0, 15.0, 60.0, 600.0, 3600.0, 3600.0)
+COLLECTED = Money("25.50", "EUR")  # from each payer; what POOR is said to have paid the gateway knows nothing of
+# Nothing at the gateway stands in the way of refunding too much: only our journal does.
+SWITCHES = Switches(over_refund="succeeds", unknown_refund="fails")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class PostEnd:
 
     Args:
         behaviours: Names of ``Momo`` methods without their prefix.
-        payee: Who is paid.
+        payee: Who is paid; of a refund, whoever paid the collection.
         seeded: A payment of the same reference that is there already: its payee.
         invisible_s: How long an accepted payment is not found by reads.
 
@@ -88,12 +90,16 @@ class Momo:
         stage: For the clock and the journal on disk.
         post: How payments end on the wire.
         get: How reads end.
+        api_user: Whose payments these are.
+        base_url: Where it is.
 
     """
 
     stage: Stage
     post: PostEnd
     get: str
+    api_user: str = "6f1a2b3c-0000-4000-8000-00000000c0de"
+    base_url: str = "https://sandbox.momodeveloper.mtn.com"
     posts: list[HttpRequest] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     late: list[tuple[datetime, HttpRequest]] = field(default_factory=list)
@@ -101,20 +107,28 @@ class Momo:
 
     def __post_init__(self) -> None:
         self.started_at = self.stage.clock()
-        self.held = Credentials("6f1a2b3c-0000-4000-8000-00000000c0de", "k" * 32, "s" * 32)
-        self.gateway = Gateway(self.held)
+        self.held = Credentials(self.api_user, "k" * 32, "s" * 32)
+        self.gateway = Gateway(self.held, switches=SWITCHES)
+        for payer in (GOOD, OTHER):
+            party = {"partyIdType": "MSISDN", "partyId": payer}
+            one = Collection(
+                reference=collection_of(payer), amount=COLLECTED.text, currency="EUR", payer=party, at=_LONG_AGO
+            )
+            self.gateway.collections.add(one)
 
     def account(self) -> Account:
         settings = MtnMomoSettings.model_validate(
             {
                 "target_environment": "sandbox",
+                "base_url": self.base_url,
                 "api_user": self.held.api_user,
                 "api_key": self.held.api_key,
                 "subscription_key": self.held.subscription_key,
                 "poll_schedule_s": MOMO_POLLS_S,
+                "reads_per_s": 0,  # permits are waited for in real time, and time here is virtual
             }
         )
-        spec = replace(MOMO_SPEC, retry={"token": ONCE, "transfer_status": ONCE})
+        spec = replace(MOMO_SPEC, retry=dict.fromkeys(MOMO_SPEC.retry, ONCE))
         return Account(ACCOUNT, spec, settings, spec.build(settings))
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -123,12 +137,39 @@ class Momo:
             return self._money(request)
         return self._read(request) if request.method == "GET" else self._answer(request)
 
-    def credits(self) -> list[str]:
-        """Return the reference of every credit there is or will ever be."""
+    def credited(self, payout: Payout) -> list[str]:
+        """Return the reference of every credit a payout has led or will ever lead to."""
+        self._come_to_rest()
+        owners = {payment.reference: payment.order.get("externalId") for payment in self.gateway.books.accepted}
+        own = [
+            credit
+            for credit in self.gateway.books.credits
+            if owners[credit.reference] == payout.references["external_id"]
+        ]
+        return [credit.reference for credit in own if credit.payee == self._payee_of(payout)]
+
+    def sent(self, payout: Payout) -> list[HttpRequest]:
+        """Return the payments of a payout that were on the wire."""
+        called = payout.references["external_id"]
+        return [post for post in self.posts if json.loads(post.body or "")["externalId"] == called]
+
+    def over_refunded(self) -> list[str]:
+        """Return the collections of which more is or will be paid back than was collected."""
+        self._come_to_rest()
+        books, known = self.gateway.books, self.gateway.collections.known
+        totals = [(books.refunded(reference), Decimal(one.amount)) for reference, one in known.items()]
+        return [f"refunded {refunded} of {collected}" for refunded, collected in totals if refunded > collected]
+
+    def _come_to_rest(self) -> None:
         self.stage.clock.advance(1000 * 3600)
         self._apply_late()
         self.gateway.books.settle(self.stage.clock())
-        return [credit.reference for credit in self.gateway.books.credits if credit.payee == self.post.payee]
+
+    def _payee_of(self, payout: Payout) -> str:
+        if payout.operation is not Operation.REFUND:
+            return payout.payee.value
+        found = self.gateway.collections.find(payout.payee.value)
+        return found.payer["partyId"] if found else ""
 
     # --- money requests ---
 
@@ -141,7 +182,9 @@ class Momo:
         if self.post.seeded and not self.posts:
             self._seed(request)
         self.posts.append(request)
-        self.broken += unwritten(self.stage, request.headers["X-Reference-Id"], len(self.posts))
+        reference = request.headers["X-Reference-Id"]
+        sends = sum(post.headers["X-Reference-Id"] == reference for post in self.posts)
+        self.broken += unwritten(self.stage, reference, sends)
         done: Callable[[HttpRequest], HttpResponse] = getattr(self, f"_do_{behaviour}")
         return done(request)
 
@@ -189,7 +232,11 @@ class Momo:
     def _seed(self, request: HttpRequest) -> None:
         """Let a payment be there under our reference before our first one: ours from a lost journal, or another's."""
         body = json.loads(request.body or "")
-        body["payee"]["partyId"] = self.post.seeded
+        if "payee" in body:
+            body["payee"]["partyId"] = self.post.seeded
+        elif self.post.seeded != self.post.payee:  # our key, in a journal that is lost, refunded another collection
+            called = f"{body['externalId'].rpartition('-')[0]}-{'0' * 12}"
+            body |= {"referenceIdToRefund": collection_of(self.post.seeded), "externalId": called}
         self._answer(replace(request, body=json.dumps(body)))
 
     def _apply_late(self) -> None:
@@ -242,131 +289,79 @@ class Momo:
 
 def unwritten(stage: Stage, reference: str, posts: int) -> list[str]:
     """Look at the journal through a connection of its own: whatever is on the wire must stand there as SENDING."""
-    connection = sqlite3.connect(f"file:{stage.journal}?mode=ro", uri=True)
-    try:
-        rows = connection.execute(
-            'SELECT status, tries, lease_owner FROM payouts WHERE "references" LIKE ?', (f"%{reference}%",)
-        ).fetchall()
-    finally:
-        connection.close()
+    rows = stage.store.ask(
+        'SELECT status, tries, lease_owner FROM payouts WHERE "references" LIKE ?', (f"%{reference}%",)
+    )
     if len(rows) != 1 or rows[0][0] != "SENDING" or rows[0][1] < posts or not rows[0][2]:
         return [f"payment {posts} under {reference} left while the journal said {rows}"]
     return []
 
 
-def momo_scenario(post: str, get: str) -> Scenario:
+def collection_of(payer: str) -> str:
+    """Return the reference under which money was collected from a payer."""
+    return f"c0111ec7-0000-4000-8000-{payer:0>12}"
+
+
+def order_of(
+    operation: Operation, payee: str, *, key: str = "salary/1", amount: Money = COLLECTED, note: str = "November"
+) -> Order:
+    """Return an order that pays somebody, or pays back what was collected from them."""
+    if operation is not Operation.REFUND:
+        return Order(key, Payee.msisdn(payee), amount, operation, note)
+    return Order(key, Payee.payer_of(collection_of(payee)), amount, operation, note, original_amount=COLLECTED)
+
+
+def momo_world(stage: Stage, post: PostEnd, get: str) -> World:
+    """Return a world of one account at MoMo."""
+    momo = Momo(stage, post, get)
+    return World(accounts=[momo.account()], gateway=momo)
+
+
+def momo_scenario(post: str, get: str, operation: Operation = Operation.TRANSFER) -> Scenario:
     """Return the scenario of one way to send and one way to read."""
-
-    def world(stage: Stage) -> World:
-        momo = Momo(stage, POST_ENDS[post], get)
-        return World(accounts=[momo.account()], gateway=momo)
-
-    order = Order("salary/1", Payee.msisdn(POST_ENDS[post].payee), Money("25.50", "EUR"), note="November")
-    return Scenario(name=f"{post} | {get}", orders=[(ACCOUNT, order)], world=world)
-
-
-# --- Tally ---
-
-TALLY_POSTS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "paid": ((), "254700000900"),
-    "paid, answer lost": (("accept_lose",), "254700000900"),
-    "lost before": (("lose",), "254700000900"),
-    "not sent": (("not_sent",), "254700000900"),
-    "refused": ((), "254700000017"),
-    "500": (("say_500",), "254700000900"),
-    "slow": ((), "254700000001"),
-}
-TALLY_ANSWERS = ("arrive", "arrive late", "arrive twice", "never", "forged first")
+    name = f"{post} | {get}"
+    return Scenario(
+        name=name if operation is Operation.TRANSFER else f"{operation}: {name}",
+        orders=[(ACCOUNT, order_of(operation, POST_ENDS[post].payee))],
+        world=lambda stage: momo_world(stage, POST_ENDS[post], get),
+    )
 
 
-@dataclass
-class TallyWorld:
-    """Tally's side, as a crash of ours leaves it.
-
-    Args:
-        stage: For the clock and the journal on disk.
-        behaviours: How payments end on the wire.
-        answers: How the answers to questions come.
-        gateway: What answers.
-
-    """
-
-    stage: Stage
-    behaviours: tuple[str, ...]
-    answers: str
-    gateway: TallyGateway = field(default_factory=TallyGateway)
-    world: World | None = None
-    posts: list[HttpRequest] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
-    asked: int = 0
-
-    def account(self, **facts: object) -> Account:
-        settings = tally.TallySettings.model_validate({"poll_schedule_s": TALLY_POLLS_S})
-        spec = replace(tally.SPEC, facts=replace(tally.SPEC.facts, **facts))  # type: ignore[arg-type]
-        return Account(ACCOUNT, spec, settings, spec.build(settings))
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.moves_money:
-            return self._money(request)
-        response = self._handle(request)
-        self._deliver()
-        return response
-
-    def credits(self) -> list[str]:
-        return self.gateway.credits
-
-    def _money(self, request: HttpRequest) -> HttpResponse:
-        step, clock = self.asked, self.stage.clock
-        self.asked += 1
-        behaviour = self.behaviours[step] if step < len(self.behaviours) else "pass"
-        if behaviour == "not_sent":
-            raise NotSent("refused", at=clock())
-        self.posts.append(request)
-        txn = json.loads(request.body or "")["txn"]
-        self.broken += unwritten(self.stage, txn, len(self.posts))
-        response = self._handle(request) if behaviour in {"pass", "accept_lose"} else None
-        if behaviour == "say_500":
-            return HttpResponse(500, {}, b"Internal Server Error", clock())
-        if response is None or behaviour == "accept_lose":
-            clock.advance(request.timeout_s)
-            raise NoAnswer("timed out", at=clock())
-        return response
-
-    def _handle(self, request: HttpRequest) -> HttpResponse:
-        status, told = self.gateway.handle(urlsplit(request.url).path, (request.body or "").encode())
-        return HttpResponse(status, {}, json.dumps(told).encode(), self.stage.clock())
-
-    def _deliver(self) -> None:
-        assert self.world is not None
-        for token, told in self.gateway.answers:
-            if self.answers == "never":
-                continue
-            forged = self.answers == "forged first" and self.gateway.asked[told["txn"]] == 1
-            body = {"txn": "T-AAAAAAAAAAAA", "result": 17} if forged else told
-            body = {"txn": told["txn"], "result": 404} if self.answers == "absent" else body
-            wait_s = 4000.0 if self.answers == "arrive late" else 2.0
-            for again in range(2 if self.answers == "arrive twice" else 1):
-                at = self.stage.clock() + timedelta(seconds=wait_s + again)
-                callback = Callback("POST", {}, json.dumps(body).encode(), at)
-                self.world.arrivals.append(Arrival(at, token, callback))
-        self.gateway.answers.clear()
+# Ways to send the first of several refunds that do not fail it: what is left for others never grows.
+REFUNDS_POSTS = (
+    "accepted",
+    "accepted, answer lost",
+    "lost before acceptance",
+    "applied late",
+    "not sent",
+    "not sent twice",
+    "internal 500, accepted",
+    "429",
+    "403",
+)
+REFUNDS = ("10.00", "15.50", "5.00")  # the first two are all that was collected; the last is too much beside either
+TOO_MUCH = "refund/3"
 
 
-def tally_scenario(post: str, answers: str) -> Scenario:
-    """Return the scenario of one way to send and one way to be answered."""
-    behaviours, payee = TALLY_POSTS[post]
+def refunds_of_one(post: PostEnd, get: str = "answers", *, name: str = "refunds") -> Scenario:
+    """Return a scenario of three refunds of one collection; the last is more than is left of it."""
+    orders = [
+        order_of(Operation.REFUND, GOOD, key=f"refund/{number}", amount=Money(amount, "EUR"))
+        for number, amount in enumerate(REFUNDS, 1)
+    ]
+    return Scenario(
+        name=name,
+        orders=[(ACCOUNT, order) for order in orders],
+        world=lambda stage: momo_world(stage, post, get),
+    )
 
-    def world(stage: Stage) -> World:
-        side = TallyWorld(stage, behaviours, answers)
-        side.world = World(accounts=[side.account()], gateway=side)
-        return side.world
 
-    order = Order("grant/1", Payee.msisdn(payee), Money("25.50", "KES"))
-    return Scenario(name=f"tally: {post} | {answers}", orders=[(ACCOUNT, order)], world=world)
-
-
-def scenarios() -> dict[str, Scenario]:
-    """Return every scenario by name."""
-    every = [momo_scenario(post, get) for post in POST_ENDS for get in GET_ENDS]
-    every += [tally_scenario(post, answers) for post in TALLY_POSTS for answers in TALLY_ANSWERS]
-    return {scenario.name: scenario for scenario in every}
+def momo_scenarios() -> Sequence[Scenario]:
+    """Return every way to send, to read and to pay, and several refunds of one collection."""
+    singles = [momo_scenario(post, get, how) for how in Operation for post in POST_ENDS for get in GET_ENDS]
+    several = [
+        refunds_of_one(POST_ENDS[post], get, name=f"refunds of one: {post} | {get}")
+        for post in REFUNDS_POSTS
+        for get in ("answers", "404 for a while")
+    ]
+    return [*singles, *several]

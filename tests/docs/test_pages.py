@@ -15,64 +15,92 @@ from sybil.parsers.markdown import CodeBlockParser
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     page.relative_to(ROOT).as_posix()
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("providers/*/README.md")]
+    for pages in ("*.md", "docs/**/*.md", "providers/*/README.md", "providers/*/docs/*.md")
+    for page in ROOT.glob(pages)
+    if not page.is_relative_to(ROOT / "docs" / "providers")  # gathered while the site is built
 )
 LINK = re.compile(r"\[[^\]]+\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 EXITS = re.compile(r"#.*\bexits (\d)")
+PROGRAM = re.compile(r"(?m)^python (\w+\.py)")
+LISTENS = re.compile(r"(?:What it has paid:|Listening for callbacks at) (http://127\.0\.0\.1:\d+)")
 
 
 class Reader:
-    """Somebody who follows a page word for word, in an empty folder."""
+    """Somebody who follows a page word for word, in an empty folder.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Empty.
+        page: The page's text.
+
+    """
+
+    def __init__(self, folder: Path, page: str) -> None:
         self.folder = folder
-        self.gateway: subprocess.Popen[str] | None = None
-        self.url = ""
+        self.programs = set(PROGRAM.findall(page))
+        self.gateways: list[subprocess.Popen[str]] = []
+        self.urls: dict[str, str] = {}
+        self.said = ""
 
     def shell(self, example: Example) -> None:
-        """Run the lines that begin with `payouts`; the emulator's line keeps running."""
+        """Run the lines that begin with `payouts`, or run a program of the page; what listens keeps running."""
         for line in str(example.parsed).splitlines():
-            if not line.startswith("payouts "):
-                continue
-            words = [sys.executable, "-P", "-m", "payments_core", *shlex.split(line, comments=True)[1:]]
-            if words[4] == "emulator":
-                self.start(words)
+            if PROGRAM.match(line):
+                words = [sys.executable, *shlex.split(line, comments=True)[1:]]
+            elif line.startswith("payouts "):
+                words = [sys.executable, "-P", "-m", "payments_core", *shlex.split(line, comments=True)[1:]]
+                if words[4] in {"emulator", "serve"}:
+                    self.start(words)
+                    continue
+            else:
                 continue
             expected = int(told[1]) if (told := EXITS.search(line)) else 0
             done = subprocess.run(words, cwd=self.folder, capture_output=True, text=True, timeout=90, check=False)
             assert done.returncode == expected, f"{line}\n{done.stdout}\n{done.stderr}"
+            self.said = done.stdout
 
     def python(self, example: Example) -> None:
-        """Run a block; later blocks of the page see its names."""
-        source = str(example.parsed).replace("http://127.0.0.1:9400", self.url)
+        """Run a block; later blocks of the page see its names. One that the page runs as a program is written."""
+        source = str(example.parsed)
+        if (named := re.match(r"# (\w+\.py)\n", source)) and named[1] in self.programs:
+            (self.folder / named[1]).write_text(source, "utf-8")
+            return
+        for written, url in self.urls.items():
+            source = source.replace(written, url)
         exec(compile(source, "page", "exec"), example.namespace)  # noqa: S102 - our own pages
+
+    def output(self, example: Example) -> None:
+        """Compare what a program of the page printed last, where the page has any."""
+        if self.programs:
+            said = [line.rstrip() for line in self.said.splitlines()]
+            assert said == str(example.parsed).splitlines()
 
     def start(self, words: list[str]) -> None:
         port = words.index("--port") + 1
-        words[port] = "0"  # pages name a fixed port; several tests may run at once
-        self.gateway = subprocess.Popen(
-            words, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert self.gateway.stdout is not None
-        for told in self.gateway.stdout:
-            if found := re.search(r"http://127\.0\.0\.1:\d+", told):
-                self.url = found[0]
+        written, words[port] = words[port], "0"  # pages name a fixed port; several tests may run at once
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        gateway = subprocess.Popen(words, cwd=self.folder, text=True, **pipes)
+        self.gateways.append(gateway)
+        assert gateway.stdout is not None
+        for told in gateway.stdout:  # its last line tells that the configuration is written
+            if found := LISTENS.search(told):
+                self.urls[f"http://127.0.0.1:{written}"] = found[1]
                 break
 
     def leave(self) -> None:
-        if self.gateway is not None:
-            self.gateway.terminate()
-            assert self.gateway.wait(timeout=15) == 0, "the emulator ends cleanly"
-            assert self.gateway.stdout is not None
-            self.gateway.stdout.close()
+        for gateway in self.gateways:
+            gateway.terminate()
+            assert gateway.wait(timeout=15) == 0, "the emulator ends cleanly"
+            assert gateway.stdout is not None
+            gateway.stdout.close()
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_code_in_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every Python block and every `payouts` line of a page runs as it stands and ends as the page says."""
     monkeypatch.chdir(tmp_path)
-    reader = Reader(tmp_path)
+    reader = Reader(tmp_path, (ROOT / page).read_text("utf-8"))
     parsers = [CodeBlockParser("python", reader.python), CodeBlockParser("sh", reader.shell)]
+    parsers.append(CodeBlockParser("text", reader.output))
     try:
         for example in Sybil(parsers, path=str(ROOT)).parse(ROOT / page).examples():
             example.evaluate()

@@ -13,19 +13,27 @@ from payments_core.events import EventName
 from payments_core.payout import PayoutStatus, ReasonCode
 from payments_core.plugins import Plugins
 from payments_core.settings import AccountSettings
+from payments_core.testing.conformance import report
+from payments_mtn_momo.meanings import ANSWERS, REASONS
+from payments_mtn_momo.operations import OPERATIONS
 
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
 
 
 def test_pages_are_what_the_code_says(tmp_path: Path) -> None:
     """Running the generator changes no page: whoever adds a setting, hook, event, error or command writes it down."""
-    generator = tmp_path / "generate.py"
+    generator = tmp_path / "docs" / "reference" / "generate.py"
+    generator.parent.mkdir(parents=True)
     generator.write_text((REFERENCE / "generate.py").read_text("utf-8"), "utf-8")
+    for name in Plugins().providers():
+        (tmp_path / "providers" / name).mkdir(parents=True)
     subprocess.run([sys.executable, "-P", str(generator)], check=True)
-    for page in sorted(tmp_path.glob("*.md")):
-        assert page.read_text("utf-8") == (REFERENCE / page.name).read_text("utf-8"), (
-            f"run {generator.name}: {page.name}"
-        )
+    written = sorted(tmp_path.rglob("*.md"))
+    assert len(written) > len(Plugins().providers())
+    for page in written:
+        path = page.relative_to(tmp_path)
+        assert page.read_text("utf-8") == (ROOT / path).read_text("utf-8"), f"run {generator.name}: {path}"
 
 
 @pytest.mark.parametrize(
@@ -36,6 +44,9 @@ def test_pages_are_what_the_code_says(tmp_path: Path) -> None:
         ("events", list(EventName)),
         ("hooks", list(Plugins.hooks())),
         ("statuses-and-reasons", [*PayoutStatus, *ReasonCode]),
+        ("operations", [f"| `{name}` |" for name in OPERATIONS]),
+        ("conformance", [f"| `{name}` |" for name in report.promises()]),
+        ("mtn-momo-answers", [*(f"| `{reason}` |" for reason in REASONS), *(f"| {status}" for status, _ in ANSWERS)]),
     ],
 )
 def test_every_name_is_documented(page: str, names: list[str]) -> None:
@@ -45,9 +56,10 @@ def test_every_name_is_documented(page: str, names: list[str]) -> None:
 
 
 def test_settings_of_installed_providers_are_documented() -> None:
-    """Each provider's own settings stand on the settings page, with a meaning."""
-    text = (REFERENCE / "settings.md").read_text("utf-8")
+    """Each provider's settings stand on the settings page or on its own, with a meaning."""
+    common = (REFERENCE / "settings.md").read_text("utf-8")
     for spec in Plugins().providers().values():
+        own = (ROOT / "providers" / spec.name / "docs" / f"{spec.name}-reference.md").read_text("utf-8")
         for name, field in spec.settings.model_fields.items():
-            assert f"`{name}`" in text
+            assert f"`{name}`" in common + own
             assert field.description, name

@@ -10,9 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from payments_core.engine import Moment, accept, advance, deliver
-from payments_core.entries import Journal, PayoutRow
-from payments_core.flow import AskLeave, Command, Flow, Go, Leave, Reply, exchange, run
+from payments_core.engine import Moment, Person, accept, advance, approve, deliver, pay_again, reopen, resolve
+from payments_core.entries import Journal, Open, Opened
+from payments_core.flow import AskLeave, Command, Flow, Go, Leave, ReadAs, Reply, exchange, run
 from payments_core.journal import open_journal
 from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee, PayoutStatus
@@ -29,6 +29,7 @@ from payments_core.provider import (
     Submitted,
     Unknown,
 )
+from payments_core.rows import Event, PayoutRow
 from payments_core.settings import AccountSettings
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 
@@ -62,21 +63,28 @@ class Fake:
     drafts: Callable[[Order], None] = lambda _: None
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
+        assert (type(order), type(attempt.number)) == (Order, int)
         self.drafts(order)
         reference = hashlib.sha256(attempt.seed).hexdigest()[:8]
         request = HttpRequest("POST", f"http://{self.host}/pay/{reference}", "pay", body="{}", **self.marks)
         return Draft({"reference": reference, "external_id": "x-1"}, request, order)
 
     def submit(self, draft: Draft) -> Flow[Submitted]:
+        assert isinstance(draft.order, Order)
+        assert draft.references
         return self.submitting(draft) if self.submitting else plain_submit(draft)
 
     def check(self, draft: Draft) -> Flow[Checked]:
+        assert isinstance(draft.order, Order)
+        assert draft.references
         return self.checking(draft) if self.checking else plain_check(draft)
 
     def read_answer(self, draft: Draft, callback: Callback) -> Checked:
+        assert (type(draft), type(callback)) == (Draft, Callback)
         return self.answer
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
+        Operation(operation)  # a provider may pay each of them as somebody else
         return {"host": self.host}
 
 
@@ -94,18 +102,20 @@ def read_request(draft: Draft) -> HttpRequest:
     return HttpRequest("GET", draft.request.url, "status", repeatable=True)
 
 
-def account_of(provider: Fake | None = None, *, settings: Mapping[str, Any] | None = None, **facts: Any) -> Account:
+def account_of(
+    provider: Fake | None = None, *, name: str = ACCOUNT, settings: Mapping[str, Any] | None = None, **facts: Any
+) -> Account:
     """Return an account; safe to send again unless told otherwise."""
     spec = ProviderSpec(
         name="fake",
         title="Fake",
         settings=FakeSettings,
         build=lambda _: provider or Fake(),
-        operations=frozenset({Operation.TRANSFER}),
+        operations=frozenset(Operation),
         facts=Facts(**{**SAFE, **facts}),
     )
     values = FakeSettings.model_validate(settings or {})
-    return Account(ACCOUNT, spec, values, spec.build(values))
+    return Account(name, spec, values, spec.build(values))
 
 
 def order_of(**changes: Any) -> Order:
@@ -157,6 +167,7 @@ class Stage:
         account: Who pays.
         answers: What the provider's end gives to each request: an HTTP status, or an exception to raise.
         leave: What is said when leave is asked; Go when None.
+        accounts: The other ones that are configured, by name.
 
     """
 
@@ -165,6 +176,7 @@ class Stage:
     answers: list[Answer] = field(default_factory=list)
     leave: Callable[[AskLeave], Leave] | None = None
     at: datetime = T0
+    accounts: Mapping[str, Account] = field(default_factory=dict)
     asked: list[Command] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -176,6 +188,11 @@ class Stage:
         self.asked.append(command)
         if isinstance(command, AskLeave):
             return self.leave(command) if self.leave else Go(self.at)
+        if isinstance(command, ReadAs):
+            asked = self.accounts.get(command.account, self.account)
+            assert (command.account, Operation(command.operation)) == (asked.name, command.operation)
+            assert asked.identity(command.operation, command.binding) is not None
+            command = command.request
         if not isinstance(command, HttpRequest):
             return self.journal.perform(command)
         answer = self.answers.pop(0) if self.answers else 200
@@ -184,7 +201,7 @@ class Stage:
         return HttpResponse(answer, {}, b"", self.at)
 
     def moment(self, owner: str = "me", token: str = "") -> Moment:
-        return Moment(self.at, owner, token or f"token-{len(self.asked)}", NAMESPACE)
+        return Moment(self.at, owner, token or f"token-{len(self.asked)}", NAMESPACE, self.accounts)
 
     def accept(self, **changes: Any) -> PayoutRow:
         return run(accept(self.account, order_of(**changes), self.moment()), self.perform).row
@@ -196,6 +213,29 @@ class Stage:
         callback = Callback("POST", {}, b"", self.at)
         return run(deliver(self.account, row, callback, token=token), self.perform)
 
+    def put(self, status: PayoutStatus, **changes: Any) -> PayoutRow:
+        """Write a payout that stands somewhere already."""
+        request = HttpRequest("POST", "http://fake.invalid/pay/r", "pay", body="{}", moves_money=True)
+        told = {"request": request.to_json(), "request_hash": request.hash, **changes}
+        reply = self.journal.perform(Open(row_of(status, **told), Event("payout.created", T0)))
+        assert isinstance(reply, Opened)
+        return reply.row
+
+    def resolve(self, row: PayoutRow, *, paid: bool, evidence: str = "line 7", token: str = "") -> PayoutRow:
+        person = Person("Ann", "statement of 2 March", evidence)
+        return run(resolve(self.account, row, paid=paid, person=person, moment=self.moment(token=token)), self.perform)
+
+    def reopen(self, row: PayoutRow, active: Account | None = None) -> PayoutRow:
+        flow = reopen(self.account, active or self.account, row, person=Person("Ann", "asked"), moment=self.moment())
+        return run(flow, self.perform)
+
+    def pay_again(self, row: PayoutRow, account: Account | None = None) -> PayoutRow:
+        flow = pay_again(account or self.account, row, person=Person("Ann", "top up done"), moment=self.moment())
+        return run(flow, self.perform)
+
+    def approve(self, row: PayoutRow, who: str = "Ben") -> PayoutRow:
+        return run(approve(row, person=Person(who, "checked"), at=self.at), self.perform)
+
     def events(self, row: PayoutRow) -> list[str]:
         return [entry.event.removeprefix("payout.") for entry in self.journal.history(row.id)]
 
@@ -204,6 +244,12 @@ class Stage:
 
     def reads(self) -> list[HttpRequest]:
         return [command for command in self.asked if isinstance(command, HttpRequest) and not command.moves_money]
+
+
+def last(one: Any, row: PayoutRow) -> tuple[str, dict[str, Any]]:
+    """Return the newest entry of a history."""
+    entry = one.journal.history(row.id)[-1]
+    return entry.event.removeprefix("payout."), dict(entry.evidence)
 
 
 def lost(at: datetime = T0) -> NoAnswer:
@@ -237,3 +283,14 @@ def reading(*outcomes: Any) -> Callable[[Draft], Flow[Any]]:
 
 def names(rows: Sequence[Any]) -> list[str]:
     return [type(row).__name__ for row in rows]
+
+
+def at_once(*outcomes: Any) -> Callable[[Draft], Flow[Any]]:
+    """Return a check that asks nobody."""
+    left = list(outcomes)
+
+    def flow(_: Draft) -> Flow[Any]:
+        return left.pop(0) if len(left) > 1 else left[0]
+        yield
+
+    return flow

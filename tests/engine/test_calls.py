@@ -12,7 +12,7 @@ import pytest
 from kit import T0, Answer, Fake, account_of, lost, order_of, plain_check, read_request, unsent
 
 from payments_core.engine.calls import ask, send_once
-from payments_core.entries import Event, Note
+from payments_core.entries import Note
 from payments_core.flow import Command, Flow, Reply, exchange, run
 from payments_core.payout import Reason, ReasonCode
 from payments_core.provider import (
@@ -27,6 +27,7 @@ from payments_core.provider import (
     Pending,
     Unknown,
 )
+from payments_core.rows import Event
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 
 NO = Reason(ReasonCode.REJECTED)
@@ -231,3 +232,39 @@ def test_a_providers_exception_carries_no_number() -> None:
     outcome, _ = played(then(MONEY, says=ValueError("payee 256772123456 with Bearer abc.def.ghi")), 202)
     assert "256772123456" not in outcome.why
     assert "abc.def.ghi" not in outcome.why
+
+
+SLOTTED = replace(DRAFT, request=replace(DRAFT.request, body='{"id":"{{slot:given}}","pin":"{{slot:pin}}"}'))
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_sent"),
+    [
+        ({"body": '{"id":"MP-0001","pin":"{{slot:pin}}"}'}, True),
+        ({"body": '{"id":"MP-0001","pin":"1234"}'}, True),
+        ({"body": '{"id":"MP-0001","pin":"{{slot:pin}}","amount":"9"}'}, False),
+        ({"body": '{"id":"1","to":"2","pin":"{{slot:pin}}"}'}, False),
+        ({"body": '{"id":"","pin":"{{slot:pin}}"}'}, False),
+        ({"body": None}, False),
+        ({"body": '{"id":"MP-0001","pin":"{{slot:pin}}"}', "url": "https://elsewhere.example"}, False),
+        ({"body": '{"id":"MP-0001","pin":"{{slot:pin}}"}', "method": "PUT"}, False),
+        ({"body": '{"id":"MP-0001","pin":"{{slot:pin}}"}', "headers": {"x": "y"}}, False),
+    ],
+)
+def test_slots_are_all_that_a_provider_fills(changed: dict[str, Any], is_sent: bool) -> None:
+    """An id that is given first has its place in the payment; nothing else of what was stored is changed."""
+
+    def submit(draft: Draft) -> Flow[Any]:
+        yield from exchange(replace(draft.request, **changed))
+        return Pending()
+
+    sent: list[Command] = []
+
+    def perform(command: Command) -> Reply:
+        sent.append(command)
+        return HttpResponse(200, {}, b"", T0)
+
+    flow = send_once(Fake(submitting=submit), SLOTTED, timeout_s=30, send_before=T0 + timedelta(seconds=45), at=T0)
+    outcome, _ = run(flow, perform)
+    assert isinstance(outcome, Pending if is_sent else NotSent)
+    assert len(sent) == is_sent

@@ -15,7 +15,6 @@ from kit import OURS, T0, account_of, after, lost, row_of, unsent
 from payments_core.engine import decide
 from payments_core.engine.calls import Heard, Sent
 from payments_core.engine.decide import Decision
-from payments_core.entries import PayoutRow
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.provider import (
     Account,
@@ -29,6 +28,9 @@ from payments_core.provider import (
     Seen,
     Unknown,
 )
+from payments_core.rates import ReadEnd
+from payments_core.rows import PayoutRow
+from payments_core.wire import NoAnswer, NotSent
 
 S = PayoutStatus
 NO = Reason(ReasonCode.REJECTED, "NO", "no")
@@ -70,6 +72,7 @@ AFTER_SUBMIT: Mapping[str, tuple[tuple[S, float | None], tuple[S, float | None]]
     "not sent": ((S.CREATED, 2.0), (S.UNKNOWN, 10.0)),
     "no answer": ((S.UNKNOWN, 10.0), (S.UNKNOWN, 10.0)),
 }
+STOPS = {"blocked": "blocked", "not accepted": "rate", "not accepted, wait": "rate"}
 LEAVES_DOUBT = {"duplicate", "unknown", "no answer"}
 FIRST = T0 - timedelta(seconds=100)
 
@@ -86,6 +89,13 @@ def check_promises(before: PayoutRow, decision: Decision) -> None:
     assert row.status.is_final == bool(row.decided_by)
     assert (row.next_at is None) == (row.status.is_final or row.status is S.REVIEW)
     assert decision.publish == (row.status.is_final or decision.event.name == "payout.review")
+
+
+def test_what_was_learned_is_kept_although_nobody_knows_what_became_of_it() -> None:
+    """An id that the provider gave before it was paid is what it is read by."""
+    outcome = Unknown(references={"given": "MP1", "reference": "another"})
+    after = decide.after_submit(row_of(PayoutStatus.SENDING, references={"reference": "r"}), ACCOUNT, outcome, T0).after
+    assert after.references == {"given": "MP1", "reference": "r"}
 
 
 def test_the_tables_have_every_outcome() -> None:
@@ -113,7 +123,7 @@ def test_after_a_send(name: str, ambiguous: bool) -> None:
         assert decision.after.decided_by == "submit"
     assert decision.after.adopting is (name == "duplicate" and not ambiguous)
     assert decision.after.refused is (name == "failed" and ambiguous)
-    assert (decision.pause is not None) is (name == "blocked")
+    assert (decision.pause and decision.pause.by) == STOPS.get(name)
     assert decision.lifts is (isinstance(SENT[name], Final | Pending | Duplicate))
     assert not decision.resend
 
@@ -261,6 +271,13 @@ def test_a_deferred_success_needs_everything_and_a_deferred_failure_no_contradic
     ):
         outcome = Final(reason=NO if failed else None, seen=seen)
         assert decide.after_check(row_of(S.UNKNOWN), ACCOUNT, outcome, AT, by="deferred").after.status is status
+
+
+def test_a_deferred_answer_that_it_is_under_way_needs_nothing_more() -> None:
+    """It ends nothing: it is asked again."""
+    for seen, status in ((None, S.PENDING), (OURS, S.PENDING), (Seen(amount=Decimal(26)), S.REVIEW)):
+        decision = decide.after_check(row_of(S.UNKNOWN), ACCOUNT, Pending(seen=seen), AT, by="deferred")
+        assert decision.after.status is status
 
 
 # --- absence -------------------------------------------------------------------------------------------------------
@@ -426,6 +443,16 @@ def test_expiry_holds_only_while_nothing_was_ambiguous(ambiguous: bool, at_s: fl
         assert decision.after.decided_by == "expiry"
 
 
+@pytest.mark.parametrize(("ambiguous", "at_s", "waits"), [(False, 59, True), (False, 60, False), (True, 59, False)])
+def test_not_before_holds_only_while_nothing_was_ambiguous(ambiguous: bool, at_s: float, waits: bool) -> None:
+    """What may not be sent yet is put off to its moment; what may have left already is not."""
+    row = row_of(S.CREATED, ambiguous=ambiguous, not_before=after(60))
+    decision = decide.too_early(row, after(at_s))
+    assert (decision is not None) is waits
+    if decision:
+        assert (decision.after.status, decision.after.next_at) == (S.CREATED, after(60))
+
+
 def test_a_lapsed_lease_is_doubt() -> None:
     """Whoever was sending did not come back: it may have arrived, and is read at once."""
     decision = decide.lapsed(row_of(), after(90))
@@ -467,3 +494,67 @@ def test_decisions_are_pure() -> None:
         kept = replace(row)
         assert decide.after_submit(row, ACCOUNT, outcome, moment) == decide.after_submit(row, ACCOUNT, outcome, moment)
         assert row == kept
+
+
+def test_a_payout_that_was_taken_and_then_reviewed_may_have_been_sent() -> None:
+    taken = decide.after_submit(row_of(), ACCOUNT, Pending(), AT).after
+    other = decide.after_check(taken, ACCOUNT, Final(seen=replace(OURS, amount=Decimal(26))), AT).after
+    never = decide.review(row_of(S.CREATED, tries=0, sent_at=None), ReasonCode.BINDING_GONE, "elsewhere", AT).after
+
+    assert (other.status, other.view().may_have_been_sent) == (S.REVIEW, True)
+    assert (never.status, never.view().may_have_been_sent) == (S.REVIEW, False)
+
+
+# --- rates and circuits ---
+
+
+@pytest.mark.parametrize(
+    ("outcome", "held_s"),
+    [
+        (NotAccepted(http_status=429), 2.0),
+        (NotAccepted(http_status=429, retry_after_s=77.0), 77.0),
+        (NotAccepted(http_status=503, retry_after_s=9.0), 9.0),
+        (NotAccepted(http_status=429, retry_after_s=1e6), 3600.0),
+        (NotAccepted(http_status=503), None),
+    ],
+)
+def test_a_wait_the_provider_asks_for_slows_the_account(outcome: NotAccepted, held_s: float | None) -> None:
+    """A 429, or any refusal with a wait, is for the whole account; at most an hour, and never less than it says."""
+    pause = decide.after_submit(row_of(), ACCOUNT, outcome, AT).pause
+    assert (pause and (pause.by, pause.account)) == (None if held_s is None else ("rate", "till"))
+    assert (pause and pause.probe_at) == (None if held_s is None else AT + timedelta(seconds=held_s))
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_what_a_send_counts_for(name: str) -> None:
+    """Only what may have arrived is doubt; a proven "not sent" is no end at all."""
+    end = decide.post_end(ACCOUNT, SENT[name])
+    assert (end is None) is isinstance(SENT[name], NotSent)
+    if end is not None:
+        assert end.is_ambiguous is isinstance(SENT[name], NoAnswer | Unknown)
+        assert end.circuit_after == 20
+
+
+@pytest.mark.parametrize(
+    ("heard", "end"),
+    [
+        (Unknown(http_status=429, retry_after_s=7.0), ReadEnd(is_refused=True, after_s=7.0)),
+        (Unknown(http_status=429), ReadEnd(is_refused=True)),
+        (Unknown(http_status=500), None),
+        (NoAnswer("reset", at=AT), None),
+        (NotSent("refused", at=AT), None),
+        (NotFound(), ReadEnd(is_refused=False)),
+        (Pending(), ReadEnd(is_refused=False)),
+    ],
+)
+def test_what_a_read_says_about_the_rate(heard: Any, end: ReadEnd | None) -> None:
+    """Refused for the rate, answered, or neither."""
+    assert decide.read_end(heard) == end
+
+
+def test_what_is_put_off_loses_nothing() -> None:
+    """It was not its turn: due later, and otherwise as it was."""
+    row = row_of(S.UNKNOWN, absences=2)
+    decision = decide.put_off(row, "no permit", AT, after_s=12.0)
+    assert decision.after == replace(row, next_at=AT + timedelta(seconds=12))
+    assert not decision.publish

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from kit import OURS, T0, Fake, after, lost, order_of, reading, saying, unsent
 
-from payments_core.entries import Move, Open, Pause
+from payments_core.engine import token_hash
+from payments_core.entries import Move, Note, Open, Recall
 from payments_core.errors import InvalidPayout, KeyReused, ProviderBug
+from payments_core.events import EventName
 from payments_core.flow import AskLeave, Blocked, Go, Leave, NotNow, Refused
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Deferred, Duplicate, Final, NotFound, Pending, Seen, Unknown
-from payments_core.wire import HttpRequest
+from payments_core.rows import Event, Pause
+from payments_core.wire import HttpRequest, NoPermit
 
 S = PayoutStatus
 NO = Reason(ReasonCode.REJECTED, "NO")
@@ -30,7 +33,7 @@ def kinds(stage: Any) -> list[str]:
             told.append("money" if command.moves_money else "read")
         elif isinstance(command, AskLeave):
             told.append("leave")
-        else:
+        elif not isinstance(command, Recall):
             told.append(command.event.name.removeprefix("payout."))
     return told
 
@@ -39,7 +42,10 @@ def kinds(stage: Any) -> list[str]:
 
 
 def test_a_payout_travels_in_this_order(stage: MakeStage) -> None:
-    """C1, leave, C2, the money request, C3, and later a read and C5: each durable before the next."""
+    """C1, leave, C2, the money request, C3, and later a read and C5: each durable before the next.
+
+    A first attempt has nothing behind it: the journal is not even asked.
+    """
     one = stage(Fake(checking=reading(PAID)))
     row = one.advance(one.accept())
     one.at = after(5)
@@ -47,6 +53,7 @@ def test_a_payout_travels_in_this_order(stage: MakeStage) -> None:
     assert row.status is S.SUCCEEDED
     assert kinds(one) == ["created", "leave", "sending", "money", "pending", "read", "succeeded"]
     assert one.events(row) == ["created", "sending", "pending", "succeeded"]
+    assert not any(isinstance(command, Recall) for command in one.asked)
 
 
 def test_the_same_key_returns_the_same_row(stage: MakeStage) -> None:
@@ -207,6 +214,22 @@ def test_expiry_is_looked_at_again_after_leave(stage: MakeStage) -> None:
 
     one.leave = slow
     assert one.advance(row).status is S.FAILED
+    assert one.posts() == []
+
+
+def test_not_before_is_looked_at_again_after_leave(stage: MakeStage) -> None:
+    """A clock that is set back while leave is asked sends nothing early."""
+    one = stage()
+    row = one.accept(not_before=after(10))
+    one.at = after(10)
+
+    def set_back(_: AskLeave) -> Leave:
+        one.at = after(5)
+        return Go(one.at)
+
+    one.leave = set_back
+    waits = one.advance(row)
+    assert (waits.status, waits.next_at, waits.tries) == (S.CREATED, after(10), 0)
     assert one.posts() == []
 
 
@@ -496,6 +519,50 @@ def test_a_deferred_answer_counts_once(stage: MakeStage) -> None:
     assert one.deliver(pending, "path") == pending
 
 
+def test_an_answer_leaves_alone_what_is_being_sent(stage: MakeStage) -> None:
+    """It was asked before the try under way, and only who sends may move the payout; the path stays open."""
+    one, row, provider = deferring(stage)
+    sending = replace(row, status=S.SENDING, lease_owner="another", lease_until=after(1000))
+    count = len(one.asked)
+    for answer in (NotFound(), PAID):
+        provider.answer = answer
+        assert one.deliver(sending, "path") == sending
+    assert len(one.asked) == count
+    assert one.journal.by_query(token_hash("path")) == row
+
+
+@pytest.mark.parametrize("until", [None, 5])
+def test_an_answer_after_the_lease_is_taken(stage: MakeStage, until: float | None) -> None:
+    """Nobody is sending any more from the lease's last moment on: the answer is one about what may have arrived."""
+    one, row, provider = deferring(stage)
+    sending = replace(row, status=S.SENDING, lease_owner="another", lease_until=until and after(until))
+    provider.answer = Pending(seen=OURS)
+    assert one.deliver(sending, "path").status is S.PENDING
+
+
+def test_an_answer_does_not_put_off_what_is_due_since(stage: MakeStage) -> None:
+    """A callback that came after the question is not answered by it."""
+    one, row, provider = deferring(stage)
+    one.journal.perform(Note(row.id, Event(EventName.PAYOUT_LATE_ANSWER, after(6)), due_at=after(7)))
+    row = one.journal.get(row.id)
+    provider.answer = Pending(seen=OURS)
+    after_it = one.deliver(row, "path")
+    assert (after_it.status, after_it.next_at) == (S.PENDING, after(7))
+
+
+def test_an_answer_may_make_it_due_sooner(stage: MakeStage) -> None:
+    """Absence for long enough is acted on now; what is due at an end is nothing."""
+    one, row, provider = deferring(stage)
+    row = replace(row, absences=2, first_absence_at=after(-300))
+    provider.answer = NotFound()
+    one.deliver(row, "path")
+    moved = [command for command in one.asked if isinstance(command, Move)][-1]
+    assert (moved.after.next_at, moved.event.name) == (after(5), "payout.resend")
+    provider.answer = PAID
+    one.deliver(replace(row, next_at=after(1)), "path")
+    assert [command for command in one.asked if isinstance(command, Move)][-1].after.next_at is None
+
+
 def test_an_answer_on_a_path_that_was_never_minted_changes_nothing(stage: MakeStage) -> None:
     """A guessed token moves no row."""
     one, row, provider = deferring(stage)
@@ -518,6 +585,20 @@ def test_deferred_absence_sends_again_once_it_lasted(stage: MakeStage) -> None:
     assert (row.status, row.tries) == (S.PENDING, 2)
 
 
+def test_what_a_callback_speaks_of_is_asked_about_before_it_is_sent_again(stage: MakeStage) -> None:
+    """It was not there, three times; a callback has come since, so it may be there now."""
+    one, row, provider = deferring(stage)
+    row = replace(row, absences=2, first_absence_at=after(-300))
+    provider.answer = NotFound()
+    row = one.deliver(row, "path")
+    asked = one.advance(replace(row, called_for=row.next_at), token="path-2")
+    assert (asked.status, len(one.posts()), len(one.reads())) == (S.UNKNOWN, 1, 2)
+    assert not asked.is_called_for
+    one.at = after(6)
+    row = one.advance(one.deliver(asked, "path-2"))
+    assert (row.status, len(one.posts())) == (S.PENDING, 2)
+
+
 def test_deferred_absence_never_asks_without_pause(stage: MakeStage) -> None:
     """Where a second send is not safe, lasting absence is REVIEW at once, not a question after every answer."""
     one, row, provider = deferring(stage, resend="unsafe")
@@ -533,6 +614,25 @@ def test_deferred_absence_never_asks_without_pause(stage: MakeStage) -> None:
     assert row.status is S.REVIEW
     assert len(one.posts()) == 1
     assert len(one.reads()) <= 4
+
+
+def test_each_try_has_a_path_of_its_own_for_its_result(stage: MakeStage) -> None:
+    """Durable as a hash before the payment leaves, put into the request only then, and believed once."""
+    provider = Fake()
+    one = stage(provider, result_by="try")
+    row = one.advance(one.accept(), token="path")
+    begun = next(entry for entry in one.asked if isinstance(entry, Move) and entry.asks)
+    provider.answer = PAID
+    paid = one.deliver(row, "path")
+
+    assert begun.after.status is S.SENDING
+    assert begun.asks is not None
+    assert begun.asks.token_hash == token_hash("path")
+    assert (row.status, paid.status, paid.decided_by) == (S.PENDING, S.SUCCEEDED, "deferred")
+    assert "path" not in paid.request
+    assert not one.reads()
+    provider.answer = Final(reason=NO)
+    assert one.deliver(paid, "path") == paid
 
 
 def test_nothing_is_taken_in_for_a_provider_that_answers_at_once(stage: MakeStage) -> None:
@@ -585,3 +685,14 @@ def test_what_c1_writes_holds_everything_to_go_on(stage: MakeStage) -> None:
     assert one.journal.get(row.id) == opened.row
     assert row.order == order_of(note="n", options={"a": "b"})
     assert HttpRequest.from_json(row.request).hash == row.request_hash
+
+
+def test_an_end_that_waits_its_turn_to_be_looked_at_is_not_told_again(stage: MakeStage) -> None:
+    """The application hears of an end once, however long a later look at it has to wait."""
+    one = stage(Fake(checking=reading(Final())))
+    row = one.put(S.SUCCEEDED, next_at=T0)
+    one.answers = [NoPermit("no permit", at=T0, after_s=7.0)]
+    row = one.advance(row)
+    moves = [command for command in one.asked if isinstance(command, Move)]
+    assert (row.status, row.next_at) == (S.SUCCEEDED, after(7))
+    assert [move.publish for move in moves] == [False]

@@ -1,18 +1,28 @@
-"""Journals on real files, and payouts to write into them."""
+"""Journals on real files and a real server, and payouts to write into them."""
 
 from __future__ import annotations
 
+import contextlib
+import select
+import socket
+import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
+import psycopg
 import pytest
+from psycopg import conninfo
 
-from payments_core.entries import Event, Move, Moved, Open, Opened, PayoutRow
+from payments_core.entries import Journal, Move, Moved, Open, Opened
+from payments_core.journal import open_journal
 from payments_core.journal.sqlite import SqliteJournal
 from payments_core.payout import Operation
+from payments_core.rows import Event, PayoutRow
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 NAMESPACE = "test-namespace"
@@ -47,10 +57,55 @@ def open_sqlite(path: Path) -> Iterator[OpenSqlite]:
         journal.close()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest) -> str:
+    """Which database holds the test's journal: each test that asks for it runs on both."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture
-def journal(open_sqlite: OpenSqlite) -> SqliteJournal:
+def address(store: str, path: Path, request: pytest.FixtureRequest) -> str:
+    """Where the test's journal is, as the configuration would say it."""
+    if store == "sqlite":
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def open_one(address: str) -> Iterator[Callable[[], Journal]]:
+    """Open the test's journal, as another process would; closed at the end."""
+    opened: list[Journal] = []
+
+    def make() -> Journal:
+        opened.append(open_journal(address, namespace=NAMESPACE, root=Path(), clock=lambda: START))
+        return opened[-1]
+
+    yield make
+    for journal in opened:
+        journal.close()
+
+
+@pytest.fixture
+def journal(open_one: Callable[[], Journal]) -> Journal:
     """An empty journal."""
-    return open_sqlite()
+    return open_one()
+
+
+@pytest.fixture
+def ask(store: str, address: str, path: Path) -> Callable[[str], list[tuple[Any, ...]]]:
+    """Ask the database itself, as another program; what the program writes is committed."""
+
+    def run(statement: str) -> list[tuple[Any, ...]]:
+        if store == "sqlite":
+            with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+                return connection.execute(statement).fetchall()
+        with psycopg.connect(address, autocommit=True, options="-csearch_path=payments_core") as other:
+            found = other.execute(statement)
+            return found.fetchall() if found.description else []
+
+    return run
 
 
 @pytest.fixture
@@ -82,7 +137,7 @@ def make_row() -> Callable[..., PayoutRow]:
 
 
 @pytest.fixture
-def add(journal: SqliteJournal, make_row: Callable[..., PayoutRow]) -> Callable[..., PayoutRow]:
+def add(journal: Journal, make_row: Callable[..., PayoutRow]) -> Callable[..., PayoutRow]:
     """Write a new payout and return its row."""
 
     def write(name: str = "one", **changes: Any) -> PayoutRow:
@@ -95,7 +150,7 @@ def add(journal: SqliteJournal, make_row: Callable[..., PayoutRow]) -> Callable[
 
 
 @pytest.fixture
-def moved(journal: SqliteJournal) -> Callable[[Move], PayoutRow]:
+def moved(journal: Journal) -> Callable[[Move], PayoutRow]:
     """Write a move that must succeed and return the row after it."""
 
     def write(entry: Move) -> PayoutRow:
@@ -104,3 +159,78 @@ def moved(journal: SqliteJournal) -> Callable[[Move], PayoutRow]:
         return reply.row
 
     return write
+
+
+class Cut:
+    """A line to the server that can be cut at the moment of a commit."""
+
+    def __init__(self, url: str) -> None:
+        told = conninfo.conninfo_to_dict(url)
+        host, port = str(told.get("host") or "localhost"), int(told.get("port") or 5432)
+        self._host, self._port = host, port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        user, database = told.get("user"), told["dbname"]
+        password = f":{told['password']}" if told.get("password") else ""
+        at = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"postgresql://{user}{password}@{at}/{database}?sslmode=disable&gssencmode=disable"
+        self.before_commit = self.after_commit = self.stays_shut = False
+        self.at_cut: Callable[[], object] = int
+        self.next_port = 0  # where the line leads after the next cut, if elsewhere
+        self.cuts = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                if self.stays_shut:
+                    near.close()
+                    continue
+                if self._host.startswith("/"):
+                    far = socket.socket(socket.AF_UNIX)
+                    far.connect(f"{self._host}/.s.PGSQL.{self._port}")
+                else:
+                    far = socket.create_connection((self._host, self._port))
+                threading.Thread(target=self._carry, args=(near, far), daemon=True).start()
+
+    def _carry(self, near: socket.socket, far: socket.socket) -> None:
+        with contextlib.suppress(OSError), near, far:
+            while True:
+                ready, _, _ = select.select([near, far], [], [])
+                for side in ready:
+                    data = side.recv(65536)
+                    if not data:
+                        return
+                    if side is near and b"COMMIT\0" in data and (self.before_commit or self.after_commit):
+                        self.cuts += 1
+                        if self.after_commit:
+                            far.sendall(data)
+                            far.recv(65536)  # the answer, which nobody hears
+                            self.at_cut()
+                        self.before_commit = self.after_commit = False
+                        self._port = self.next_port or self._port
+                        return
+                    (far if side is near else near).sendall(data)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def make_cut() -> Iterator[Callable[[str], Cut]]:
+    """Make lines to servers that can be cut."""
+    made: list[Cut] = []
+
+    def make(url: str) -> Cut:
+        made.append(Cut(url))
+        return made[-1]
+
+    yield make
+    for line in made:
+        line.close()
+
+
+@pytest.fixture
+def cut(make_cut: Callable[[str], Cut], postgres_url: str) -> Cut:
+    """A line to the test's database that can be cut."""
+    return make_cut(postgres_url)

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 import pytest
 
-from payments_core.entries import Event, Open, Opened, PayoutRow
+from payments_core.entries import Open, Opened
 from payments_core.errors import (
     JournalError,
     JournalLocked,
@@ -28,7 +28,9 @@ from payments_core.errors import (
     SettingsError,
 )
 from payments_core.journal import connection, open_journal, schema
+from payments_core.journal.rows import COLUMNS, write_row
 from payments_core.journal.sqlite import SqliteJournal
+from payments_core.rows import Event, PayoutRow
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 
@@ -66,7 +68,7 @@ def test_any_file_name_is_taken_as_it_is(open_sqlite: OpenSqlite, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite:///", "sqlite:///:memory:", "sqlite:////", "postgresql://localhost/x", "payouts.db", ""]
+    "url", ["sqlite:///", "sqlite:///:memory:", "sqlite:////", "mysql://localhost/x", "payouts.db", ""]
 )
 def test_an_address_that_names_no_file_is_refused(tmp_path: Path, url: str) -> None:
     """A journal that would not survive, or that we cannot open, is a wrong setting with a right example."""
@@ -77,8 +79,8 @@ def test_an_address_that_names_no_file_is_refused(tmp_path: Path, url: str) -> N
 
 
 def test_importing_the_package_loads_no_database() -> None:
-    """Who only asks for help does not pay for SQLite."""
-    code = "import sys, payments_core.journal; sys.exit('sqlite3' in sys.modules)"
+    """Who only asks for help pays for no database, and who has a file needs no driver."""
+    code = "import sys, payments_core.journal; sys.exit(bool({'sqlite3', 'psycopg'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -220,13 +222,75 @@ def test_an_older_journal_is_brought_forward_and_keeps_its_payouts(
     monkeypatch.setattr(schema, "MIGRATIONS", (*made, ("CREATE TABLE extra (x)", "CREATE TABLE extra (x)")))
     with pytest.raises(JournalError, match="already exists"):
         open_sqlite()
-    assert pragma(path, "PRAGMA user_version") == 1
+    assert pragma(path, "PRAGMA user_version") == len(made)
     assert pragma(path, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'extra'") == 0
     monkeypatch.setattr(schema, "MIGRATIONS", (*made, ("CREATE TABLE extra (x)",)))
     assert open_sqlite().get("po_one") == make_row()
-    assert pragma(path, "PRAGMA user_version") == 2
+    assert pragma(path, "PRAGMA user_version") == len(made) + 1
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("SELECT COUNT(*) FROM meta WHERE name = 'namespace'").fetchone() == (1,)
+
+
+@pytest.fixture
+def first_version(open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow]) -> Path:
+    """A journal of the first version, with a payout in it."""
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript("".join(f"{statement};" for statement in schema.MIGRATIONS[0]))
+        meta = {"namespace": "test-namespace", "created_at": START.isoformat(), "version": "0.0"}
+        old.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta.items())
+        old.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        later = {"original_amount", "reopened_at", "read_at", "forgotten_at", "called_for"}
+        names = [name for name in COLUMNS if name not in later]
+        values = [value for name, value in zip(COLUMNS, write_row(make_row()), strict=True) if name in names]
+        quoted = ", ".join(f'"{name}"' for name in names)
+        old.execute(f"INSERT INTO payouts ({quoted}) VALUES ({', '.join('?' * len(names))})", values)  # noqa: S608 - our own names
+        old.execute("PRAGMA user_version = 1")
+        old.commit()
+    return path
+
+
+def test_a_journal_of_the_first_version_goes_on(
+    first_version: Path, open_sqlite: OpenSqlite, make_row: Callable[..., PayoutRow]
+) -> None:
+    """Its payouts are what they were, and it can hold refunds now."""
+    assert open_sqlite().get("po_one") == make_row()
+    assert pragma(first_version, "PRAGMA user_version") == len(schema.MIGRATIONS)
+
+
+def test_a_migrated_journal_is_too_new_for_the_version_before(
+    first_version: Path, open_sqlite: OpenSqlite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old binary would leave what was collected out of a refund: it reads and writes nothing."""
+    newest = len(schema.MIGRATIONS)
+    open_sqlite().close()
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+    with pytest.raises(JournalTooNew, match=rf"journal version {newest}; this one knows 1"):
+        open_sqlite()
+
+
+OPEN = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from payments_core.journal.sqlite import SqliteJournal
+sys.stdin.readline()
+journal = SqliteJournal(Path(sys.argv[1]), namespace="test-namespace", clock=lambda: datetime.now(UTC))
+print(journal.get("po_one").key)
+journal.close()
+"""
+
+
+def test_processes_that_open_an_old_journal_together_migrate_it_once(first_version: Path) -> None:
+    """The second one waits for the first and finds it done: a column can be added only once."""
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    words = [sys.executable, "-c", OPEN, str(first_version)]
+    processes = [subprocess.Popen(words, text=True, **pipes) for _ in range(4)]
+    for process in processes:
+        cast("IO[str]", process.stdin).write("go\n")
+        cast("IO[str]", process.stdin).flush()
+    ended = [(*process.communicate(timeout=60), process.returncode) for process in processes]
+    assert ended == [("salary/one\n", "", 0)] * 4
+    assert pragma(first_version, "PRAGMA user_version") == len(schema.MIGRATIONS)
 
 
 def test_another_namespace_is_refused(open_sqlite: OpenSqlite) -> None:

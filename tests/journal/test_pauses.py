@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from payments_core.entries import Event, Held, JournalReply, Move, Moved, Pause, PayoutRow, Stale
-from payments_core.journal.sqlite import SqliteJournal
+from payments_core.entries import Held, Journal, JournalReply, Move, Moved, Stale
 from payments_core.payout import PayoutStatus
+from payments_core.rows import Event, Pause, PayoutRow
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNT = "mtn-uganda"
@@ -28,17 +28,17 @@ def block(seconds: float = 0, *, probe_after_s: float | None = 300, account: str
     return Pause(account, later(seconds), f"blocked at {seconds}", "blocked", probe_at)
 
 
-def send(journal: SqliteJournal, row: PayoutRow, seconds: float) -> JournalReply:
+def send(journal: Journal, row: PayoutRow, seconds: float) -> JournalReply:
     after = replace(row, status=PayoutStatus.SENDING, tries=row.tries + 1)
     return journal.perform(Move(row, after, Event("payout.sending", later(seconds))))
 
 
-def put_off(journal: SqliteJournal) -> list[float]:
+def put_off(journal: Journal) -> list[float]:
     return [(pause.probe_at - START).total_seconds() for pause in journal.pauses() if pause.probe_at]
 
 
 @pytest.mark.parametrize("account", [ACCOUNT, None])
-def test_a_persons_pause_holds_every_send(journal: SqliteJournal, add: AddRow, account: str | None) -> None:
+def test_a_persons_pause_holds_every_send(journal: Journal, add: AddRow, account: str | None) -> None:
     """While a person says stop nothing leaves, and nothing is written; afterwards it leaves."""
     row = add()
     pause = Pause(account, START, "audit", probe_at=START)
@@ -51,7 +51,7 @@ def test_a_persons_pause_holds_every_send(journal: SqliteJournal, add: AddRow, a
     assert isinstance(send(journal, row, 1), Moved)
 
 
-def test_a_pause_holds_sends_only(journal: SqliteJournal, add: AddRow) -> None:
+def test_a_pause_holds_sends_only(journal: Journal, add: AddRow) -> None:
     """Reads, ends and other accounts go on."""
     journal.set_pause(Pause(ACCOUNT, START, "audit"))
     for name, status in (("a", PayoutStatus.PENDING), ("b", PayoutStatus.FAILED)):
@@ -64,7 +64,7 @@ def test_a_pause_holds_sends_only(journal: SqliteJournal, add: AddRow) -> None:
     assert isinstance(send(journal, reply.row, 2), Moved)  # already SENDING: it renews its lease
 
 
-def test_a_stale_send_is_stale_and_not_held(journal: SqliteJournal, add: AddRow) -> None:
+def test_a_stale_send_is_stale_and_not_held(journal: Journal, add: AddRow) -> None:
     """Who has lost the row learns that, paused or not, and uses up no probe."""
     row = add()
     now = send(journal, row, 1)
@@ -74,7 +74,7 @@ def test_a_stale_send_is_stale_and_not_held(journal: SqliteJournal, add: AddRow)
     assert journal.pauses() == (block(0),)
 
 
-def test_a_set_pause_replaces_the_one_in_force(journal: SqliteJournal) -> None:
+def test_a_set_pause_replaces_the_one_in_force(journal: Journal) -> None:
     """A person has the last word about an account; each account and all have one pause."""
     journal.set_pause(block())
     journal.set_pause(Pause(ACCOUNT, later(5), "mine"))
@@ -82,7 +82,7 @@ def test_a_set_pause_replaces_the_one_in_force(journal: SqliteJournal) -> None:
     assert journal.pauses() == (Pause(None, later(6), "all"), Pause(ACCOUNT, later(5), "mine"))
 
 
-def test_a_block_comes_with_the_move_that_met_it(journal: SqliteJournal, add: AddRow) -> None:
+def test_a_block_comes_with_the_move_that_met_it(journal: Journal, add: AddRow) -> None:
     """The refusal of one payout stops its account in the same commit."""
     row, next_one = add(), add("next")
     sent = send(journal, row, 0)
@@ -92,7 +92,7 @@ def test_a_block_comes_with_the_move_that_met_it(journal: SqliteJournal, add: Ad
     assert send(journal, next_one, 299) == Held(block())
 
 
-def test_one_probe_leaves_and_the_next_waits_twice_as_long(journal: SqliteJournal, add: AddRow) -> None:
+def test_one_probe_leaves_and_the_next_waits_twice_as_long(journal: Journal, add: AddRow) -> None:
     """A block is tried by one payout at a time, ever more rarely, at most an hour apart."""
     journal.set_pause(block())
     rows = [add(str(number)) for number in range(7)]
@@ -107,7 +107,7 @@ def test_one_probe_leaves_and_the_next_waits_twice_as_long(journal: SqliteJourna
     assert journal.pauses()[0].since == START
 
 
-def test_a_probe_that_may_not_leave_uses_nothing_up(journal: SqliteJournal, add: AddRow) -> None:
+def test_a_probe_that_may_not_leave_uses_nothing_up(journal: Journal, add: AddRow) -> None:
     """When a pause for all holds a payout, the account's probe is still to come."""
     journal.set_pause(block())
     journal.set_pause(Pause(None, START, "all"))
@@ -115,26 +115,26 @@ def test_a_probe_that_may_not_leave_uses_nothing_up(journal: SqliteJournal, add:
     assert put_off(journal) == [300]
 
 
-def test_a_block_without_a_probe_waits_for_a_person(journal: SqliteJournal, add: AddRow) -> None:
+def test_a_block_without_a_probe_waits_for_a_person(journal: Journal, add: AddRow) -> None:
     """What only a person can mend is not probed."""
     journal.set_pause(block(probe_after_s=None))
     assert isinstance(send(journal, add(), 99_999), Held)
 
 
 @pytest.mark.parametrize("wait_s", [0.0, -5.0])
-def test_a_probe_that_is_due_at_once_still_leaves_alone(journal: SqliteJournal, add: AddRow, wait_s: float) -> None:
+def test_a_probe_that_is_due_at_once_still_leaves_alone(journal: Journal, add: AddRow, wait_s: float) -> None:
     """Whatever the settings say, two payouts never probe at one moment."""
     journal.set_pause(block(probe_after_s=wait_s))
     assert isinstance(send(journal, add("a"), 0), Moved)
     assert isinstance(send(journal, add("b"), 0), Held)
 
 
-def refuse(journal: SqliteJournal, row: PayoutRow, pause: Pause) -> None:
+def refuse(journal: Journal, row: PayoutRow, pause: Pause) -> None:
     reply = journal.perform(Move(row, row, Event("payout.blocked", pause.since), pause=pause))
     assert isinstance(reply, Moved)
 
 
-def test_many_refusals_are_one_block(journal: SqliteJournal, add: AddRow) -> None:
+def test_many_refusals_are_one_block(journal: Journal, add: AddRow) -> None:
     """Payments already on the wire keep the block's beginning and never bring its probe nearer."""
     refuse(journal, add("a"), block(0))
     refuse(journal, add("b"), block(4))
@@ -144,7 +144,7 @@ def test_many_refusals_are_one_block(journal: SqliteJournal, add: AddRow) -> Non
     assert put_off(journal) == [304 + 600]
 
 
-def test_a_block_never_replaces_a_persons_pause(journal: SqliteJournal, add: AddRow) -> None:
+def test_a_block_never_replaces_a_persons_pause(journal: Journal, add: AddRow) -> None:
     """What a person stopped is not started again by a probe, nor by a payment that got through."""
     pause = Pause(ACCOUNT, START, "audit")
     journal.set_pause(pause)
@@ -154,7 +154,7 @@ def test_a_block_never_replaces_a_persons_pause(journal: SqliteJournal, add: Add
     assert journal.pauses() == (pause,)
 
 
-def test_a_person_may_stop_what_is_blocked(journal: SqliteJournal, add: AddRow) -> None:
+def test_a_person_may_stop_what_is_blocked(journal: Journal, add: AddRow) -> None:
     """A pause of a person's that comes with a move takes the place of a block."""
     refuse(journal, add("a"), block(0))
     pause = Pause(ACCOUNT, later(5), "audit")
@@ -162,7 +162,7 @@ def test_a_person_may_stop_what_is_blocked(journal: SqliteJournal, add: AddRow) 
     assert journal.pauses() == (pause,)
 
 
-def test_a_payment_that_got_through_lifts_its_accounts_block(journal: SqliteJournal, add: AddRow) -> None:
+def test_a_payment_that_got_through_lifts_its_accounts_block(journal: Journal, add: AddRow) -> None:
     """The probe's success opens its own account, and no other."""
     journal.set_pause(block())
     journal.set_pause(block(account="mtn-ghana"))
@@ -174,7 +174,7 @@ def test_a_payment_that_got_through_lifts_its_accounts_block(journal: SqliteJour
 # --- due ---
 
 
-def test_unsent_payouts_of_a_paused_account_are_not_due(journal: SqliteJournal, add: AddRow) -> None:
+def test_unsent_payouts_of_a_paused_account_are_not_due(journal: Journal, add: AddRow) -> None:
     """A pause keeps the machine from turning in place, and from reading nothing."""
     mine = [ACCOUNT, "mtn-ghana"]
     add("unsent", next_at=later(1))
@@ -190,7 +190,7 @@ def test_unsent_payouts_of_a_paused_account_are_not_due(journal: SqliteJournal, 
     assert journal.next_due(accounts=mine) == START
 
 
-def test_the_end_of_a_pause_wakes_what_waited_for_it(journal: SqliteJournal, add: AddRow) -> None:
+def test_the_end_of_a_pause_wakes_what_waited_for_it(journal: Journal, add: AddRow) -> None:
     """A refused account's payouts are put off; once the pause ends they are due, and not before their `not_before`."""
     mine = [ACCOUNT, "mtn-ghana"]
     add("put_off", next_at=later(300))
@@ -203,7 +203,7 @@ def test_the_end_of_a_pause_wakes_what_waited_for_it(journal: SqliteJournal, add
     assert due == {"po_put_off": START, "po_dated": later(200), "po_open": later(500), "po_elsewhere": later(600)}
 
 
-def test_unsent_payouts_of_a_blocked_account_are_due_with_its_probe(journal: SqliteJournal, add: AddRow) -> None:
+def test_unsent_payouts_of_a_blocked_account_are_due_with_its_probe(journal: Journal, add: AddRow) -> None:
     """The machine wakes for the probe, not before and not too late."""
     add("unsent", next_at=later(1))
     journal.set_pause(block())
@@ -217,7 +217,7 @@ def test_unsent_payouts_of_a_blocked_account_are_due_with_its_probe(journal: Sql
     assert len(journal.due(later(350), accounts=[ACCOUNT], limit=9)) == 2
 
 
-def test_after_its_block_a_payout_that_waits_longer_is_due_at_its_own_time(journal: SqliteJournal, add: AddRow) -> None:
+def test_after_its_block_a_payout_that_waits_longer_is_due_at_its_own_time(journal: Journal, add: AddRow) -> None:
     """The probe's moment does not hurry a payout that was to wait longer."""
     add("unsent", next_at=later(900))
     journal.set_pause(block())

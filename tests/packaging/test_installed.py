@@ -13,7 +13,8 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SITE_PACKAGES = Path(sysconfig.get_path("purelib")).resolve()
-PACKAGES = {"payments-core": "payments_core", "payments-mtn-momo": "payments_mtn_momo"}
+NAMES = ["core", *sorted(file.parent.name for file in CHECKOUT.glob("providers/[!_]*/pyproject.toml"))]
+PACKAGES = {f"payments-{name.replace('_', '-')}": f"payments_{name}" for name in NAMES}
 
 
 @pytest.mark.parametrize("package", PACKAGES.values())

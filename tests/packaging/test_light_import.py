@@ -12,7 +12,8 @@ import pytest
 
 HEAVY = {"aiohttp", "click", "httpcore", "httpx", "psycopg", "rich", "sqlite3", "structlog", "typer"}
 PAYOUTS = Path(sys.executable).with_name("payouts")
-COMMANDS = ["send", "show", "list", "wait", "resume", "pause", "unpause", "emulator", "providers", "doctor", "demo"]
+COMMANDS = ["send", "show", "list", "wait", "resume", "worker", "callbacks", "serve", "pause", "unpause"]
+COMMANDS += ["emulator", "providers", "doctor", "demo"]
 
 
 def test_import_loads_no_client_no_database_and_no_command_line() -> None:
@@ -55,6 +56,8 @@ def test_help_lists_the_commands_and_imports_no_plugin(three_plugins: dict[str, 
     ran = subprocess.run([str(PAYOUTS), "--help"], env=three_plugins, capture_output=True, text=True, check=True)
 
     assert [command for command in COMMANDS if command not in ran.stdout.split()] == []
+    told = " ".join(ran.stdout.split())
+    assert [name for name in ("fake0", "mtn_momo") if f"payouts {name} --help" not in told] == []
     assert list(tmp_path.glob("*.imported")) == []
 
 

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from payments_core.engine import accept, advance
-from payments_core.entries import JournalReply, PayoutRow
+from payments_core.entries import JournalReply
 from payments_core.flow import Blocked, Command, Flow, arun, exchange, run
 from payments_core.hookspecs import hookimpl
 from payments_core.journal import open_journal
 from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee, Reason, ReasonCode
-from payments_core.performer import AsyncLine, Line, Office
+from payments_core.performer import AsyncLine, Line, Office, lane_of
 from payments_core.plugins import Plugins
 from payments_core.provider import (
     Account,
@@ -39,6 +39,7 @@ from payments_core.provider import (
     Submitted,
     Unknown,
 )
+from payments_core.rows import PayoutRow
 from payments_core.settings import AccountSettings
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent, fill, slot
 
@@ -67,6 +68,8 @@ class Server:
         self.token_status = 200
         self.token_life_s: float | None = 3600.0
         self.refuses_all = False
+        self.read_status = self.pay_status = 200
+        self.retry_after = ""
         self.slow_s = {"token": 0.02, "pay": 0.0, "read": 0.0}
         self.heard: list[HttpRequest] = []
         self.paying = self.most_paying = 0
@@ -106,7 +109,9 @@ class Server:
                 return HttpResponse(self.token_status, {}, token.encode(), self.clock())
             token = request.headers.get("Authorization", "").removeprefix("Bearer ")
             good = token in self._good and not self.refuses_all
-            return HttpResponse(200 if good else 401, {}, token.encode(), self.clock())
+            status = self.pay_status if request.moves_money else self.read_status
+            headers = {"retry-after": self.retry_after} if status == 429 and self.retry_after else {}
+            return HttpResponse(status if good else 401, headers, token.encode(), self.clock())
 
 
 class Wire:
@@ -153,12 +158,14 @@ class Carrier:
 
     def submit(self, draft: Draft) -> Flow[Submitted]:
         answer = yield from exchange(draft.request)
-        if answer.status == 401:
-            return NotAccepted(http_status=401)
+        if answer.status in {401, 429}:
+            return NotAccepted(http_status=answer.status, retry_after_s=_after_s(answer))
         return Final() if answer.status == 200 else Unknown(http_status=answer.status)
 
     def check(self, draft: Draft) -> Flow[Checked]:
         answer = yield from exchange(reading())
+        if answer.status == 429:
+            return Unknown(http_status=429, retry_after_s=_after_s(answer))
         return Final() if answer.status == 200 else Pending()
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
@@ -182,6 +189,10 @@ class Carrier:
 
     def is_auth_refusal(self, response: HttpResponse) -> bool:
         return response.status == 401
+
+
+def _after_s(answer: HttpResponse) -> float | None:
+    return float(answer.headers["retry-after"]) if "retry-after" in answer.headers else None
 
 
 def signing_in() -> HttpRequest:
@@ -230,14 +241,21 @@ class Desk:
 
     def guard(self, answer: Callable[[Any], Any]) -> list[str]:
         """Add a guard; return the payouts it is asked about."""
+        return self._plugin("payments_before_submit", answer)
+
+    def approval(self, answer: Callable[[Any], Any]) -> list[str]:
+        """Add a plugin that says what needs an approval; return the payouts it is asked about."""
+        return self._plugin("payments_needs_approval", answer)
+
+    def _plugin(self, hook: str, answer: Callable[[Any], Any]) -> list[str]:
         asked: list[str] = []
 
-        def payments_before_submit(payout: Any) -> Any:
+        def ask(payout: Any) -> Any:
             asked.append(payout.id)
             return answer(payout)
 
         module = ModuleType("guard")
-        module.payments_before_submit = hookimpl(payments_before_submit)  # type: ignore[attr-defined]
+        setattr(module, hook, hookimpl(ask, specname=hook))
         self.plugins.register(module, f"guard{id(module)}")
         return asked
 
@@ -294,7 +312,7 @@ class Threads(Desk):
         return self._at_once([lambda row=row: self._advance(row) for row in rows])  # type: ignore[misc]
 
     def _advance(self, row: PayoutRow) -> PayoutRow:
-        with self.line.performer() as performer:
+        with self.line.performer(lane_of(row)) as performer:
             return run(advance(self.account, row, self.office.moment(), early=True), performer)
 
     @staticmethod
@@ -340,7 +358,7 @@ class Loop(Desk):
         return self.runner.run(gathered())
 
     async def advance(self, row: PayoutRow) -> PayoutRow:
-        with self.line.performer() as performer:
+        with self.line.performer(lane_of(row)) as performer:
             return await arun(advance(self.account, row, self.office.moment(), early=True), performer)
 
     def close(self) -> None:

@@ -147,17 +147,13 @@ def test_closing_ends_a_fetch(loop_desk: Loop) -> None:
 
 def test_an_interrupted_fetch_harms_no_other(thread_desk: Desk) -> None:
     """Ctrl-C is for one thread: those who waited with it have no credential yet, and the next one who asks gets one."""
-    waiting = threading.Event()
 
     def interrupt(_request: HttpRequest) -> None:
-        waiting.wait(10)
+        threading.Event().wait(0.3)  # from the first one's fetch on: meanwhile the others come
         raise KeyboardInterrupt
 
     thread_desk.server.at_send = interrupt
-    release = threading.Timer(0.1, waiting.set)
-    release.start()
     ended = thread_desk.all(lambda line: line.credential(), 20)
-    release.join()
 
     assert sum(isinstance(one, KeyboardInterrupt) for one in ended) == 1
     assert sum(isinstance(one, NoAnswer) for one in ended) == 19
@@ -299,7 +295,8 @@ def test_many_refused_at_once_fetch_one_new_token(desk: Desk, asks: Asks) -> Non
     answers = desk.all(lambda line: line.exchange(asks["read"]()), 50)
 
     assert {(answer.status, answer.text) for answer in answers} == {(200, "token-2")}
-    assert (desk.server.count("token"), desk.server.count("read")) == (2, 100)
+    assert desk.server.count("token") == 2
+    assert 50 < desk.server.count("read") <= 100  # who comes after the renewal is never refused
 
 
 def test_a_refused_payment_is_never_repeated(desk: Desk, asks: Asks) -> None:

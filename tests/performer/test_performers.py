@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from payments_core import AsyncPayoutClient, PayoutClient
-from payments_core.entries import Pause
+from payments_core.engine import Person, approve
 from payments_core.errors import JournalClosed
-from payments_core.flow import AskLeave, Go, NotNow, Refused
+from payments_core.flow import AskLeave, Go, NotNow, Refused, run
 from payments_core.payout import PayoutStatus, ReasonCode
 from payments_core.performer import AsyncLine, AsyncPerformer, Line, Performer
+from payments_core.performer.turns import AsyncTurns, Turns
+from payments_core.rows import Pause
 from payments_core.wire import HttpRequest, NoAnswer, NotSent
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 # The twins.
 
-TWINS = [(Line, AsyncLine), (Performer, AsyncPerformer), (PayoutClient, AsyncPayoutClient)]
+TWINS = [(Line, AsyncLine), (Performer, AsyncPerformer), (PayoutClient, AsyncPayoutClient), (Turns, AsyncTurns)]
 RENAMED = {"__aenter__": "__enter__", "__aexit__": "__exit__"}
 
 
@@ -200,6 +202,46 @@ def test_whether_money_was_asked_for(desk: Desk, asks: dict[str, Callable[[], Ht
         assert performer.money_asked is False
         desk.one(lambda _line: performer(asks["pay"]()))
         assert performer.money_asked is True
+
+
+# Approvals.
+
+
+def test_what_needs_an_approval_waits_before_any_guard_is_asked(desk: Desk) -> None:
+    """Nothing slow or secret is touched for what may not leave anyway; once approved, the guards are asked."""
+    why = desk.approval(lambda _payout: "first payout to this number")
+    asked = desk.guard(lambda _payout: None)
+
+    (row,) = desk.pay("k")
+    assert (row.status, row.reason.code) == (PayoutStatus.CREATED, ReasonCode.NEEDS_APPROVAL)
+    assert row.reason.text == "first payout to this number"
+    assert (asked, desk.server.heard, len(why)) == ([], [], 1)
+
+    run(approve(row, person=Person("Ben", "seen"), at=desk.clock()), desk.journal.perform)  # type: ignore[arg-type]
+    (row,) = desk.pay("k")
+    assert row.tries == 1
+    assert len(asked) == 1
+
+
+def test_the_limit_of_the_account_wants_an_approval(open_desk: Callable[..., Desk]) -> None:
+    """More than the limit waits, exactly the limit does not; no plugin is needed for it."""
+    desk = open_desk(approve_above="4.99")
+    (row,) = desk.pay("k")
+    assert row.reason.text == "More than 4.99 EUR is paid from this account only with an approval."
+    assert desk.server.heard == []
+    assert open_desk(approve_above="5").pay("other")[0].tries == 1
+
+
+@pytest.mark.parametrize("name", ["exception", "exit", "true", "coroutine"])
+def test_a_plugin_that_cannot_say_whether_it_needs_one_fails_closed(name: str, desk: Desk) -> None:
+    """The payout waits, and the plugin is asked again."""
+    asked = desk.approval(BROKEN[name])
+    (row,) = desk.pay("k")
+    assert (row.status, row.tries, row.cleared) == (PayoutStatus.CREATED, 0, False)
+    assert row.reason.code is ReasonCode.PROVIDER_UNAVAILABLE
+    desk.clock.advance(1000)
+    desk.pay("k")
+    assert len(asked) == 2
 
 
 # Guards.

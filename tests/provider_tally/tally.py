@@ -2,7 +2,7 @@
 
 Its references are no UUIDs, and it issues a second one itself. It answers finally in the send, failures inside HTTP
 200. It has no token. A duplicate is an HTTP 500. It tells what became of a payment only later, to a path named in the
-question, and it counts cents.
+question, and it counts cents. What it tells beside payments, it tells at once.
 """
 
 from __future__ import annotations
@@ -10,25 +10,33 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Literal
 
 from payments_core.errors import InvalidAmount
 from payments_core.flow import Flow, exchange
 from payments_core.hookspecs import hookimpl
-from payments_core.payout import Operation, Order, Reason, ReasonCode
+from payments_core.payout import Operation, Order, Payee, Reason, ReasonCode
 from payments_core.provider import (
     Attempt,
+    Balance,
     Callback,
     Capability,
     Checked,
+    Consent,
     Deferred,
     Draft,
     Duplicate,
     Facts,
     Final,
+    Finding,
+    HolderStatus,
     NotFound,
+    NotTold,
     Pending,
+    Person,
     ProviderSpec,
     RetryPolicy,
     Seen,
@@ -36,7 +44,7 @@ from payments_core.provider import (
     Unknown,
 )
 from payments_core.settings import AccountSettings
-from payments_core.wire import HttpRequest
+from payments_core.wire import HttpRequest, HttpResponse
 
 CENT = Decimal("0.01")
 REASONS = {17: ReasonCode.INSUFFICIENT_FUNDS, 21: ReasonCode.PAYEE_NOT_FOUND}
@@ -62,7 +70,8 @@ class Tally:
             raise InvalidAmount("Tally counts whole cents.")
         txn = "T-" + base64.b32encode(attempt.seed)[:12].decode()
         told = {"txn": txn, "till": self._settings.till, "to": order.payee.value, "currency": order.amount.currency}
-        cents = int(order.amount.amount / CENT)
+        told["operation"] = str(order.operation)
+        cents = int(Fraction(order.amount.amount) * 100)  # exact in whatever decimal context
         return Draft({"txn": txn}, self._post("pay", told | {"cents": cents}, moves_money=True), order)
 
     def submit(self, draft: Draft) -> Flow[Submitted]:
@@ -94,6 +103,42 @@ class Tally:
         settings = self._settings
         return {"provider": "tally", "host": settings.base_url, "till": settings.till, "operation": str(operation)}
 
+    def balances(self, currency: str | None = None) -> Flow[tuple[Balance, ...] | NotTold]:
+        answer = yield from self._ask("balance")
+        if answer.status != 200:
+            return _not_told(answer)
+        held = json.loads(answer.body)
+        return tuple(Balance(cents * CENT, code) for code, cents in held.items() if currency in {None, code})
+
+    def account_holder(self, payee: Payee) -> Flow[HolderStatus | NotTold]:
+        answer = yield from self._ask("holder", to=payee.value)
+        return HolderStatus(json.loads(answer.body)["is"]) if answer.status == 200 else _not_told(answer)
+
+    def name(self, payee: Payee) -> Flow[Person | NotTold]:
+        answer = yield from self._ask("name", to=payee.value)
+        return Person(name=json.loads(answer.body)["name"]) if answer.status == 200 else _not_told(answer)
+
+    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> Flow[Consent | NotTold]:
+        request = self._post("consent", {"to": payee.value, "scopes": list(scopes)})
+        answer = yield from exchange(request)
+        if answer.status != 200:
+            return _not_told(answer)
+        return Consent(request_id=json.loads(answer.body)["id"], poll_every_s=5, expires_in_s=60)
+
+    def user_info(self, consent: Consent) -> Flow[Person | NotTold]:
+        answer = yield from self._ask("person", id=consent.request_id)
+        return Person(details=json.loads(answer.body)) if answer.status == 200 else _not_told(answer)
+
+    def diagnose(self) -> Flow[Sequence[Finding]]:
+        answer = yield from self._ask("till")
+        if answer.status == 200:
+            return [Finding("ok", "till", f"{self._settings.till} is open")]
+        return [Finding("wrong", "till", f"{self._settings.till} is closed", "Open it in Tally's portal.")]
+
+    def _ask(self, path: str, **told: object) -> Flow[HttpResponse]:
+        request = replace(self._post(path, {"till": self._settings.till, **told}), repeatable=True)
+        return (yield from exchange(request))
+
     def _post(self, path: str, told: Mapping[str, object], *, moves_money: bool = False) -> HttpRequest:
         return HttpRequest(
             "POST",
@@ -104,6 +149,12 @@ class Tally:
             moves_money=moves_money,
             credential=False,
         )
+
+
+def _not_told(answer: HttpResponse) -> NotTold:
+    told = json.loads(answer.body)
+    reason = Reason(ReasonCode.PROVIDER_UNAVAILABLE, str(told["error"]), "the till is busy")
+    return NotTold(reason=reason, http_status=answer.status, retry_after_s=told.get("again_s"))
 
 
 def _verdict(body: Mapping[str, Any], told: Mapping[str, Any]) -> Final | Pending | NotFound | Unknown:
@@ -126,10 +177,19 @@ SPEC = ProviderSpec(
     title="Tally",
     settings=TallySettings,
     build=Tally,
-    operations=frozenset({Operation.TRANSFER}),
-    capabilities=frozenset({Capability.DEFERRED_ANSWERS}),
+    operations=frozenset(Operation),
+    capabilities=frozenset(
+        {
+            Capability.DEFERRED_ANSWERS,
+            Capability.BALANCES,
+            Capability.ACCOUNT_HOLDERS,
+            Capability.NAME_LOOKUP,
+            Capability.USER_INFO,
+            Capability.DIAGNOSIS,
+        }
+    ),
     facts=Facts(visible_after_s=60.0, status_by="deferred", sources={"visible_after_s": "made up"}),
-    retry={"query": RetryPolicy(attempts=1)},
+    retry={"query": RetryPolicy(attempts=1), "balance": RetryPolicy(attempts=2, first_wait_s=0.01, jitter_s=0)},
 )
 
 

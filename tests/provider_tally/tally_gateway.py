@@ -12,6 +12,8 @@ from typing import Any
 
 FAILS = {"254700000017": 17, "254700000021": 21}
 SLOW = "254700000001"  # taken, and final only when asked twice
+HOLDERS = {"254700000900": "active", "254700000017": "not_active"}
+NAMES = {"254700000900": "Achieng' Grace Otieno"}
 
 
 @dataclass
@@ -20,10 +22,15 @@ class TallyGateway:
 
     Args:
         dedupes: Whether it refuses a second payment under one txn.
+        held: What the till holds, in cents by currency.
+        refusals: By path, the statuses with which it refuses the next questions; used up one by one.
 
     """
 
     dedupes: bool = True
+    held: dict[str, int] = field(default_factory=lambda: {"KES": 123_456, "UGX": -100})
+    refusals: dict[str, list[int]] = field(default_factory=dict)
+    questions: list[str] = field(default_factory=list)
     ledger: list[dict[str, Any]] = field(default_factory=list)
     credits: list[str] = field(default_factory=list)
     posts: list[str] = field(default_factory=list)
@@ -33,7 +40,24 @@ class TallyGateway:
     def handle(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         """Answer one POST."""
         told = json.loads(body)
-        return self._pay(told) if path == "/pay" else self._query(told)
+        if path in {"/pay", "/query"}:
+            return self._pay(told) if path == "/pay" else self._query(told)
+        self.questions.append(path)
+        if left := self.refusals.get(path):
+            return left.pop(0), {"error": "BUSY", "again_s": 5}
+        return self._tell(path, told)
+
+    def _tell(self, path: str, told: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Answer a question beside payments."""
+        answers: dict[str, dict[str, Any]] = {
+            "/balance": self.held,
+            "/holder": {"is": HOLDERS.get(told.get("to", ""), "not_found")},
+            "/name": {"name": NAMES.get(told.get("to", ""), "")},
+            "/consent": {"id": f"C-{told.get('to')}"},
+            "/person": {"shoe_size": 43},
+            "/till": {"is": "open"},
+        }
+        return 200, answers[path]
 
     def _pay(self, told: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.posts.append(json.dumps(told, sort_keys=True))

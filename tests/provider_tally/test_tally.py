@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,36 +13,13 @@ from typing import Any
 import pytest
 import tally
 from tally_gateway import SLOW, TallyGateway, served
+from tally_office import office_of, till
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
-from payments_core.client import setup
 from payments_core.payout import Payout
-from payments_core.plugins import Plugins
-from payments_core.provider import AnswersLater, Authenticates, Callback, Capability, Validates
-from payments_core.settings import load
+from payments_core.provider import Callback, Capability
 
 GOOD, POOR, NOBODY = "254700000900", "254700000017", "254700000021"
-
-
-def office_of(folder: Path, url: str, **settings: Any) -> Any:
-    """Assemble a client's office from a payouts.toml, with the plugin registered as an embedding application does."""
-    extra = "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
-    config = folder / "payouts.toml"
-    config.write_text(
-        '[installation]\nnamespace = "tally-installation"\n[journal]\nurl = "sqlite:///payouts.db"\n'
-        f'[accounts.till]\nprovider = "tally"\nbase_url = "{url}"\n{extra}\n'
-    )
-    plugins = Plugins(())
-    plugins.register(tally, "tally")
-    return setup.assemble(load(config), plugins=plugins)
-
-
-@contextmanager
-def till(folder: Path, **settings: Any) -> Iterator[tuple[PayoutClient, TallyGateway, list[str]]]:
-    """Yield a client, its gateway, and the list of paths whose next answers are lost."""
-    gateway, lost = TallyGateway(), list[str]()
-    with served(gateway, loses_answers=lost) as url, PayoutClient(office_of(folder, url, **settings)) as client:
-        yield client, gateway, lost
 
 
 def send(client: PayoutClient, number: str = GOOD, key: str = "grant/1") -> Payout:
@@ -69,12 +45,7 @@ def lost_answer(client: PayoutClient, gateway: TallyGateway, lost: list[str]) ->
 def test_it_declares_what_it_implements() -> None:
     """The capabilities on the spec are the protocols its provider implements, and no others."""
     provider: object = tally.SPEC.build(tally.TallySettings.model_validate({}))
-    declared: dict[Capability, Any] = {
-        Capability.CREDENTIALS: Authenticates,
-        Capability.VALIDATION: Validates,
-        Capability.DEFERRED_ANSWERS: AnswersLater,
-    }
-    assert {name for name, protocol in declared.items() if isinstance(provider, protocol)} == tally.SPEC.capabilities
+    assert {one for one in Capability if isinstance(provider, one.protocol)} == tally.SPEC.capabilities
 
 
 def test_a_final_answer_in_the_send_ends_the_payout(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, assert_type
+from typing import Any, ClassVar, Literal, assert_type
 
 from pydantic import SecretStr
 
@@ -24,61 +24,126 @@ from payments_core import (
     PaymentsError,
     Payout,
     PayoutClient,
+    PayoutEvent,
     PayoutStatus,
     Reason,
     ReasonCode,
     hookimpl,
 )
-from payments_core.client import Resumed
-from payments_core.entries import Event, Held, Move, Moved, Note, Noted, Open, Opened, Pause, PayoutRow, Stale
-from payments_core.errors import KeyReused, PayoutInterrupted, ProviderBug, SettingsError
+from payments_core.callbacks import CallbackApp, Limits, app
+from payments_core.client import AsyncEvents, Events, Resumed, Sent
+from payments_core.entries import (
+    AskAccount,
+    Contradicted,
+    Held,
+    Move,
+    Moved,
+    Note,
+    Noted,
+    Open,
+    Opened,
+    OverRefunded,
+    PayAgain,
+    Recalled,
+    Stale,
+    Unapproved,
+    Unsought,
+)
+from payments_core.errors import (
+    JournalIsBackup,
+    KeyReused,
+    NoRoute,
+    NotAnswered,
+    NotOffered,
+    OverRefund,
+    PayoutInterrupted,
+    ProviderBug,
+    SettingsError,
+)
 from payments_core.flow import (
     AskLeave,
     Command,
     Flow,
     Go,
     Leave,
+    NeedsApproval,
     NotNow,
+    ReadAs,
     Refused,
     Reply,
     arun,
+    ask_account,
     ask_leave,
     exchange,
     move,
     note,
     open_payout,
+    pay_again,
+    read_as,
+    recall,
     run,
 )
 from payments_core.hookspecs import GROUP, PREFIX, hookspec
+from payments_core.journal import backup_journal, open_audit
+from payments_core.journal.verifying import Audit, Flaw
+from payments_core.outbox import Waiting
 from payments_core.provider import (
     Account,
+    AccountHolders,
+    Acknowledgement,
     AnswersLater,
     Attempt,
     Authenticates,
+    Balance,
+    Balances,
+    BalancesLater,
     Blocked,
     Callback,
+    Callbacks,
+    CancelAnswer,
+    Cancels,
     Capability,
     Checked,
+    Consent,
     Credential,
     Deferred,
+    Diagnoses,
     Draft,
     Duplicate,
     Emulator,
     Facts,
     Final,
+    Finding,
+    Heard,
+    HolderStatus,
+    Learns,
+    NameLookup,
     NotAccepted,
     NotFound,
+    NotTold,
+    Operator,
+    OperatorLookup,
     PayoutProvider,
     Pending,
+    Person,
     ProviderSpec,
+    Redacts,
     RetryPolicy,
     Seen,
     Submitted,
     Unknown,
+    UserInfo,
     Validates,
+    overridden,
 )
-from payments_core.settings import AccountSettings, Configuration, load, read_account
+from payments_core.routing import Choice
+from payments_core.rows import EndedAttempt, Event, Forgot, Pause, PayoutRow, Query
+from payments_core.settings import AccountSettings, Configuration, WorkerSettings, load, read_account, read_secret
+from payments_core.testing.conformance import ProviderConformance, Said, Scene, reply
+from payments_core.testing.conformance.report import NotPlayed, Verdict, in_words, play, promises, sheet_at, skipped
+from payments_core.webhooks import WebhookSettings
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent, fill, slot, slots_in
+from payments_core.worker import Worked, run_worker, stop_on_signals, work
 
 # --- An application ---------------------------------------------------------------------------------------------------
 
@@ -93,7 +158,7 @@ def pay(at: datetime) -> Payout:
     payee = Payee.msisdn("+256 772 123 456")
     assert_type(payee, Payee)
     assert_type(payee.masked, str)
-    order = Order("key", payee, amount, operation=Operation.REFUND, note="n", options={"a": "b"}, expires_at=at)
+    order = Order("key", payee, amount, operation=Operation.DEPOSIT, note="n", options={"a": "b"}, expires_at=at)
     assert_type(order.fingerprint, str)
     with PayoutClient.from_config("payouts.toml") as client:
         assert_type(client, PayoutClient)
@@ -104,6 +169,17 @@ def pay(at: datetime) -> Payout:
             account="main",
             operation="transfer",
             note="November",
+            options={"a": "b"},
+            not_before=at,
+            expires_at=None,
+        )
+        payout = client.refund(
+            key="k",
+            collection="c",
+            amount=amount,
+            original_amount=amount,
+            account="main",
+            note="",
             options={"a": "b"},
             not_before=at,
             expires_at=None,
@@ -129,15 +205,153 @@ def pay(at: datetime) -> Payout:
         return next(listed, client.get(payout.id))
 
 
+def look(client: PayoutClient, payee: Payee) -> Mapping[str, Decimal]:
+    assert_type(client.account_holder("main", payee), HolderStatus)
+    choice = client.route(payee=payee, amount=Money(5, "UGX"), operation="deposit", ask=False)
+    assert_type(choice, Choice)
+    assert_type([str(one.verdict) for one in choice.tried], list[str])
+    assert_type(client.name("main", payee).full_name, str)
+    operator: tuple[str, str] = (client.operator("main", payee).code, client.operator("main", payee).country)
+    assert_type(client.cancel("key"), CancelAnswer)
+    assert_type(client.ask("main", ask_it), str)
+    client.learn("main")
+    del operator
+    consent = client.ask_consent("main", payee, scopes=["profile"])
+    waits: tuple[str, float, float | None] = (consent.request_id, consent.poll_every_s, consent.expires_in_s)
+    assert_type(client.user_info("main", consent), Person)
+    for finding in client.diagnose("main"):
+        told: tuple[str, str, str, str] = (finding.level, finding.what, finding.says, finding.hint)
+        assert_type(finding, Finding)
+        del told
+    del waits
+    return {
+        f"{balance.currency} {balance.label}": balance.amount for balance in client.balances("main", currency="EUR")
+    }
+
+
+def ask_it(provider: PayoutProvider) -> Flow[str | NotTold]:
+    answer = yield from exchange(HttpRequest("GET", "https://api.example.org/limits", "limits"))
+    return f"{type(provider).__name__}: {answer.text}"
+
+
 async def pay_on_a_loop() -> Payout:
     async with AsyncPayoutClient.from_config(Path("payouts.toml")) as client:
         assert_type(client, AsyncPayoutClient)
         payout = await client.send(key="k", payee=Payee("email", "a@example.org"), amount=Money(5, "EUR"))
         assert_type(await client.wait(payout.id, timeout_s=1.5), Payout)
         assert_type(await client.resume(), Resumed)
+        assert_type(
+            await client.refund(key="r", collection="c", amount=Money(5, "EUR"), original_amount=Money(5, "EUR")),
+            Payout,
+        )
+        assert_type(await client.balances("main", wait_s=5.0), tuple[Balance, ...])
+        assert_type(await client.account_holder("main", Payee.payer_of("c")), HolderStatus)
+        assert_type(await client.name("main", Payee.msisdn("46733123450")), Person)
+        consent = await client.ask_consent("main", Payee.msisdn("46733123450"), scopes=())
+        assert_type(await client.user_info("main", consent), Person)
+        assert_type(await client.diagnose("main"), tuple[Finding, ...])
+        assert_type(await client.operator("main", Payee.msisdn("46733123450")), Operator)
+        assert_type(
+            await client.route(payee=Payee.msisdn("46733123450", operator="mtn"), amount=Money(5, "UGX")), Choice
+        )
+        assert_type(await client.cancel("key"), CancelAnswer)
+        assert_type(await client.ask("main", ask_it), str)
+        await client.learn("main")
         assert_type(await client.unpause(), bool)
         assert_type(await client.check_account("main"), str)
         return await client.get(payout.id)
+
+
+def look_after(client: PayoutClient, at: datetime) -> Iterator[Flaw]:
+    forgot = client.forget(payee=Payee.msisdn("46733123450"), who="Ann", why="asked", rehearse=True)
+    gone: tuple[tuple[str, ...], Mapping[str, str], bool] = (forgot.forgotten, forgot.kept, forgot.wiped)
+    assert_type(client.forget("key", who="Ann", why="asked", wipe=False), Forgot)
+    root = Path()
+    moment = backup_journal("sqlite:///p.db", root / "b.db", namespace="n", root=root, clock=lambda: at)
+    assert_type(moment, datetime)
+    try:
+        audit: Audit = open_audit("sqlite:///b.db", namespace="n", root=root, accounts={})
+    except JournalIsBackup as error:
+        raise SystemExit(error.code) from error
+    told: tuple[str, int, Mapping[str, str]] = (audit.name, audit.payouts, audit.meta)
+    del gone, told
+    for flaw in audit.flaws():
+        seen: tuple[str, str, str] = (flaw.rule, flaw.payout, flaw.text)
+        del seen
+        yield flaw
+    audit.close()
+
+
+async def forget_on_a_loop(client: AsyncPayoutClient, at: datetime) -> None:
+    assert_type(await client.forget(before=at, who="Ann", why="the years are over"), Forgot)
+
+
+async def keep_working(client: AsyncPayoutClient) -> None:
+    settings = WorkerSettings(poll_s=1, claim_s=20, grace_s=10)
+    with stop_on_signals() as stop:
+        worked = await run_worker(client, accounts=["main"], settings=settings, stop=stop)
+    assert_type(worked, Worked)
+    assert_type(worked.ended, Mapping[PayoutStatus, int])
+    assert_type(work("payouts.toml", once=True, on_change=print), Worked)
+
+
+def hear(client: PayoutClient, later: Callable[[], AsyncPayoutClient]) -> Mapping[str, str]:
+    called_back = app(
+        client, limits=Limits(body_bytes=1024), allowed=["192.0.2.0/24"], address_header="X-Forwarded-For"
+    )
+    assert_type(called_back, CallbackApp)
+    assert_type(app(later).counts["received"], int)
+    assert_type(client.inbox.handle(), int)
+    told: list[tuple[str, str, int, datetime]] = [
+        (count.account, count.outcome, count.count, count.last_at) for count in client.inbox.counts()
+    ]
+    del told
+    return client.inbox.tokens
+
+
+def listen(client: PayoutClient, since: datetime, settings: WebhookSettings) -> int:
+    events = client.events(consumer="books", since=since, follow=False, poll_s=0.5)
+    assert_type(events, Events)
+    for event in events:
+        assert_type(event, PayoutEvent)
+        told: tuple[str, str, str, str, PayoutStatus, Reason | None, int, int, datetime] = (
+            event.id,
+            event.payout_id,
+            event.key,
+            event.account,
+            event.status,
+            event.reason,
+            event.attempt,
+            event.seq,
+            event.at,
+        )
+        del told
+        events.ack()
+    for one in client.unheard_events("webhook/erp", limit=5):
+        assert_type(one, Waiting)
+        put_off: tuple[PayoutEvent, int, datetime | None, str, bool] = (
+            one.event,
+            one.tries,
+            one.next_at,
+            one.told,
+            one.is_given_up,
+        )
+        client.acknowledge_event("webhook/erp", put_off[0].id)
+    sent = client.send_events()
+    assert_type(sent, Sent)
+    assert_type(settings.secret, SecretStr)
+    return client.resume_events("erp") + sent.delivered + sent.failed
+
+
+async def listen_on_a_loop(client: AsyncPayoutClient) -> None:
+    events = client.events(consumer="books")
+    assert_type(events, AsyncEvents)
+    async for event in events:
+        assert_type(event, PayoutEvent)
+        await events.ack()
+    await client.acknowledge_event("books", "po_1.2")
+    assert_type(await client.send_events(), Sent)
+    assert_type(await client.resume_events("erp"), int)
 
 
 def show(payout: Payout) -> None:
@@ -161,7 +375,9 @@ def mind(error: PaymentsError) -> str:
     match error:
         case PayoutInterrupted(payout_id=payout_id, key=key, may_have_been_sent=True):
             return f"{payout_id} {key}"
-        case KeyReused() | SettingsError() | ProviderBug():
+        case NotAnswered(reason=reason, retry_after_s=retry_after_s):
+            return f"{reason} {retry_after_s}"
+        case KeyReused() | SettingsError() | ProviderBug() | OverRefund() | NoRoute() | NotOffered():
             return error.hint
         case _:
             assert_type(error.code, str)
@@ -302,6 +518,62 @@ class Carrier:
         del draft, told
         return Final()
 
+    def verify(self, callback: Callback) -> bool | None:
+        return None
+
+    def parse(self, callback: Callback) -> Heard | None:
+        return Heard(references={"reference": callback.method}, status="DONE")
+
+    def redact(self, callback: Callback) -> Callback:
+        return callback
+
+    def acknowledge(self, callback: Callback) -> Acknowledgement:
+        return Acknowledgement(status=200, headers={}, body=b"")
+
+    def balances(self, currency: str | None = None) -> Flow[tuple[Balance, ...] | NotTold]:
+        answer = yield from exchange(HttpRequest("GET", "https://carrier.example", "balance", repeatable=True))
+        if answer.status != 200:
+            return NotTold(reason=Reason(ReasonCode.PROVIDER_ERROR), http_status=answer.status, retry_after_s=1.0)
+        return (Balance(Decimal(answer.text), currency or "EUR"),)
+
+    def ask_balances(self) -> Flow[Deferred | NotTold]:
+        yield from exchange(HttpRequest("POST", "https://carrier.example", "balance", body=slot("answer_token")))
+        return Deferred()
+
+    def read_balances(self, callback: Callback) -> tuple[Balance, ...] | NotTold | None:
+        return (Balance(Decimal(1), callback.method),) if callback.body else None
+
+    def account_holder(self, payee: Payee) -> Flow[HolderStatus | NotTold]:
+        answer = yield from exchange(HttpRequest("GET", "https://carrier.example", payee.value, repeatable=True))
+        return HolderStatus.ACTIVE if answer.status == 200 else HolderStatus.NOT_FOUND
+
+    def learn(self, at: datetime) -> Flow[None]:
+        yield from exchange(HttpRequest("GET", f"https://carrier.example/{at.year}", "limits", repeatable=True))
+
+    def cancel(self, draft: Draft) -> Flow[CancelAnswer | NotTold]:
+        answer = yield from exchange(HttpRequest("POST", "https://carrier.example", draft.references["reference"]))
+        return CancelAnswer.TAKEN if answer.status == 202 else CancelAnswer.TOO_LATE
+
+    def operator(self, payee: Payee) -> Flow[Operator | NotTold]:
+        answer = yield from exchange(HttpRequest("GET", "https://carrier.example", payee.value, repeatable=True))
+        return Operator(answer.text, country="UG")
+
+    def name(self, payee: Payee) -> Flow[Person | NotTold]:
+        answer = yield from exchange(HttpRequest("GET", "https://carrier.example", payee.value, repeatable=True))
+        return Person(name=answer.text, given_name="", family_name="", details={})
+
+    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> Flow[Consent | NotTold]:
+        answer = yield from exchange(HttpRequest("POST", "https://carrier.example", scopes[0]))
+        return Consent(request_id=answer.text, poll_every_s=5.0, expires_in_s=None)
+
+    def user_info(self, consent: Consent) -> Flow[Person | NotTold]:
+        answer = yield from exchange(HttpRequest("GET", "https://carrier.example", consent.request_id))
+        return Person(details={"said": answer.text})
+
+    def diagnose(self) -> Flow[Sequence[Finding]]:
+        answer = yield from exchange(HttpRequest("GET", "https://carrier.example", "status", repeatable=True))
+        return [Finding("ok" if answer.status == 200 else "wrong", "gateway", str(answer.status), "")]
+
 
 def build(settings: CarrierSettings) -> PayoutProvider:
     return Carrier(settings)
@@ -320,6 +592,8 @@ SPEC = ProviderSpec(
         visible_after_s=300.0,
         not_found_conclusive_after_s=None,
         status_by="deferred",
+        result_by="try",
+        token_scope="shared",
         sources={"resend": "https://carrier.example/docs"},
     ),
     retry={
@@ -334,6 +608,7 @@ SPEC = ProviderSpec(
         )
     },
     emulator="carrier.emulator:CarrierEmulator",
+    conformance="carrier.conformance:CarrierConformance",
     docs="https://carrier.example/docs",
 )
 
@@ -342,6 +617,11 @@ class CarrierEmulator:
     """A server that stands in for the carrier's."""
 
     url = "http://127.0.0.1:1"
+    example: ClassVar[str] = "--to +254700000000 --amount 5"
+
+    @classmethod
+    def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
+        return dict(written)
 
     def start(self) -> None: ...
     def stop(self) -> None: ...
@@ -360,8 +640,52 @@ def what_a_provider_implements(carrier: Carrier) -> None:
     signs_in: Authenticates = carrier
     checks: Validates = carrier
     later: AnswersLater = carrier
+    calls: Callbacks = carrier
+    hides: Redacts = carrier
+    counts: Balances = carrier
+    waits: BalancesLater = carrier
+    knows: AccountHolders = carrier
+    names: NameLookup = carrier
+    asks: UserInfo = carrier
+    looks: Diagnoses = carrier
+    learns: Learns = carrier
+    drops: Cancels = carrier
+    sorts: OperatorLookup = carrier
+    protocol: type = Capability.BALANCES.protocol
     server: Emulator = CarrierEmulator()
-    del required, signs_in, checks, later, server
+    del required, signs_in, checks, later, server, calls, hides, counts, knows, names, asks, looks, protocol
+    del learns, drops, sorts, waits
+
+
+class CarrierConformance(ProviderConformance):
+    """The sheet of a provider's author."""
+
+    spec = SPEC
+    payee = Payee.msisdn("+999700000010")
+    amount = Money("5", "EUR")
+    answers: Mapping[str, Said] = {"taken": Said(Pending, lambda _: reply(201, {"status": "taken"}, retry_after="1"))}
+    acknowledgement = Acknowledgement(body=b"{}")
+
+    def test_a_promise_of_its_own(self, scene: Scene) -> None:
+        self.builds_on(scene, self.test_a_draft_is_pure_and_stable)
+        payout: Payout = scene.pay(scene.key("own"))
+        counted: tuple[int, int] = (scene.credits(payout), scene.posts(payout))
+        del counted
+
+
+def what_a_provider_keeps() -> Sequence[Verdict]:
+    place: str = SPEC.conformance
+    sheet: type[ProviderConformance] = sheet_at(place)
+    told: tuple[Mapping[str, str], Mapping[str, str], str] = (promises(), skipped(sheet), in_words("test_it_is_kept"))
+    del told
+    try:
+        verdicts: Sequence[Verdict] = play(place)
+    except NotPlayed:
+        return ()
+    first = verdicts[0]
+    read: tuple[str, Literal["kept", "broken", "skipped"], Sequence[str]] = (first.promise, first.state, first.why)
+    del read
+    return verdicts
 
 
 def configure(resolve: Callable[[str], SecretStr]) -> Account:
@@ -369,11 +693,15 @@ def configure(resolve: Callable[[str], SecretStr]) -> Account:
     told: tuple[Path, str, str] = (read.path, read.namespace, read.journal)
     settings = read_account(CarrierSettings, "main", read.accounts["main"], resolve_secret=resolve)
     assert_type(settings, CarrierSettings)
+    assert_type(read_secret("env:JOURNAL_URL", root=Path()), SecretStr | None)
     by_hand = CarrierSettings(provider="carrier", currency="EUR", api_key=SecretStr("x"), timeout_s=10.0)
     times: tuple[float, float, tuple[float, ...]] = (by_hand.timeout_s, by_hand.lease_s, by_hand.poll_schedule_s)
     account = Account("main", SPEC, settings, Carrier(settings))
     assert_type(account.facts, Facts)
-    del told, times
+    assert_type(account.identity(Operation.TRANSFER, {}), Account | None)
+    table: Mapping[str, RetryPolicy] = overridden(SPEC.retry, {"status": {"attempts": 2}})
+    known: tuple[bool, tuple[Account, ...], Mapping[str, RetryPolicy]] = (account.is_retired, account.retired, table)
+    del told, times, known
     return account
 
 
@@ -382,13 +710,17 @@ def configure(resolve: Callable[[str], SecretStr]) -> Account:
 
 def every_question(row: PayoutRow, event: Event) -> Flow[str]:
     opened = yield from open_payout(Open(row, event))
-    assert_type(opened, Opened)
+    assert_type(opened, Opened | OverRefunded)
+    if isinstance(opened, OverRefunded):
+        return str(opened.original_amount)
     leave = yield from ask_leave(opened.row)
     match leave:
         case Go(at=at):
             assert_type(at, datetime)
         case Refused(reason=reason):
             return str(reason)
+        case NeedsApproval(why=why):
+            return why
         case NotNow(why=why, after_s=after_s):
             return f"{why} {after_s}"
         case Blocked(reason=reason, http_status=http_status):
@@ -399,8 +731,19 @@ def every_question(row: PayoutRow, event: Event) -> Flow[str]:
             assert_type(after, PayoutRow)
         case Held(pause=pause):
             return pause.why
+        case Unapproved() | Unsought() | Contradicted():
+            return "not now"
+    again = yield from pay_again(PayAgain(row, row, event))
+    assert_type(again, Moved | Stale | Contradicted | OverRefunded)
+    recalled = yield from recall(row.id)
+    assert_type(recalled, Recalled)
+    assert_type(recalled.attempts, tuple[EndedAttempt, ...])
+    read = yield from read_as(ReadAs(row.account, row.operation, row.binding, HttpRequest("GET", "http://x", "status")))
+    assert_type(read, HttpResponse)
     noted = yield from note(Note(row.id, event, due_at=None))
     assert_type(noted, Noted)
+    asked = yield from ask_account(AskAccount(row.account, Query("0" * 64, event.at)))
+    assert_type(asked, Noted)
     return "done"
 
 

@@ -6,19 +6,15 @@ firewall that answers with HTML (API description and Common Error Codes of the d
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
-from datetime import UTC
-from decimal import Decimal, InvalidOperation
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from html import unescape
 from typing import Any
 
+from payments_core.answers import gist, parse_json, text_of, wait_asked_s
 from payments_core.wire import HttpResponse
 
-__all__ = ["Body", "Shape", "number", "read_body", "retry_after_s", "text_of"]
+__all__ = ["Body", "Shape", "read_body", "retry_after_s"]
 
 _LONGEST = 300  # characters kept of a stranger's text
 
@@ -55,14 +51,14 @@ class Body:
 
 def read_body(response: HttpResponse) -> Body:
     """Tell who wrote the answer and what it says."""
-    parsed = _parse(response.body)
+    parsed = parse_json(response.body)
     if isinstance(parsed, dict):
         return _from_object(response.status, parsed)
     plain = text_of(response.body.decode("utf-8", "replace"), limit=4096).strip()
     if not plain:
         return Body(Shape.EMPTY, "", "", {})
     if plain.startswith("<") or "html" in response.headers.get("content-type", "").lower():
-        return Body(Shape.HTML, "", _gist(plain), {})
+        return Body(Shape.HTML, "", gist(plain), {})
     return Body(Shape.OTHER, "", plain[:_LONGEST], {})
 
 
@@ -78,51 +74,9 @@ def _from_object(status: int, fields: dict[str, Any]) -> Body:
     return Body(Shape.OTHER, "", message, fields)
 
 
-def text_of(value: object, *, limit: int = _LONGEST) -> str:
-    """Return text or a number as text that can be stored; anything else is empty."""
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        return ""
-    # A lone surrogate, which JSON may spell out, cannot be written to a file or a database.
-    return str(value)[:limit].encode("utf-8", "replace").decode("utf-8")
-
-
-def number(value: object) -> Decimal | None:
-    """Return a number, or text that is one, exactly; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        return None
-    try:
-        found = Decimal(value if not isinstance(value, str) or len(value) <= 64 else "NaN")
-    except InvalidOperation:
-        return None
-    # An exponent in the thousands is no amount, and writing it out would fill the memory.
-    return found if found.is_finite() and abs(found.adjusted()) <= 40 else None
-
-
 def retry_after_s(response: HttpResponse, body: Body) -> float | None:
     """Return how long the gateway asks to wait: its header (seconds or a date), else "in N seconds" in its text."""
-    header = response.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", header):
-        return float(header)
-    if header:
-        try:
-            until = parsedate_to_datetime(header)
-            until = until if until.tzinfo else until.replace(tzinfo=UTC)
-            return max(0.0, (until - response.at).total_seconds())
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
+    if (told := wait_asked_s(response)) is not None or "retry-after" in response.headers:
+        return told
     said = re.search(r"in ([0-9]{1,9}) seconds", body.text)
     return float(said[1]) if said else None
-
-
-def _parse(body: bytes) -> object:
-    try:
-        # Decimal, not float: amounts are compared digit by digit.
-        return json.loads(body, parse_float=Decimal, parse_constant=lambda _: None)
-    except (ValueError, RecursionError, InvalidOperation):
-        return None
-
-
-def _gist(page: str) -> str:
-    title = re.search(r"(?is)<title[^<>]*>([^<]*)", page)
-    words = unescape(title[1] if title and title[1].strip() else re.sub(r"<[^<>]*>", " ", page)).split()
-    return " ".join(words[:12])[:_LONGEST]

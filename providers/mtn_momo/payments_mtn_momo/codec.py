@@ -13,7 +13,8 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from payments_core.payout import Order, Reason, ReasonCode
+from payments_core.answers import number, text_of
+from payments_core.payout import Operation, Order, Reason, ReasonCode
 from payments_core.provider import (
     Blocked,
     Checked,
@@ -27,9 +28,9 @@ from payments_core.provider import (
     Unknown,
 )
 from payments_core.wire import HttpResponse
-from payments_mtn_momo.answers import Body, Shape, number, read_body, retry_after_s, text_of
+from payments_mtn_momo.answers import Body, Shape, read_body, retry_after_s
 
-__all__ = ["REASONS", "STATUSES", "encode_transfer", "read_status", "read_transfer", "reduce_note"]
+__all__ = ["PARTY_KINDS", "REASONS", "STATUSES", "encode_payment", "read_status", "read_submitted", "reduce_note"]
 
 _NOTE_LENGTH = 60  # production clients stay at 60-64; ERR says 160, COMM-338 says 128
 _APOSTROPHES = "'`\u2018\u2019\u02bc"
@@ -38,20 +39,24 @@ _APOSTROPHES = "'`\u2018\u2019\u02bc"
 # --- what is sent ------------------------------------------------------------------------------------------------
 
 
-def encode_transfer(order: Order, *, external_id: str) -> str:
-    """Return the body of a transfer: JSON, the amount as plain decimal text."""
+PARTY_KINDS: Mapping[str, str] = {"msisdn": "MSISDN", "email": "EMAIL", "party_code": "PARTY_CODE"}  # SPEC
+
+
+def encode_payment(order: Order, *, external_id: str) -> str:
+    """Return the body of a payment: JSON, the amount as plain decimal text; a refund names what it refunds."""
     note = reduce_note(order.note)
-    return json.dumps(
-        {
-            "amount": order.amount.text,
-            "currency": str(order.amount.currency),
-            "externalId": external_id,
-            "payee": {"partyIdType": "MSISDN", "partyId": order.payee.value},
-            "payerMessage": note,
-            "payeeNote": note,
-        },
-        separators=(",", ":"),
-    )
+    body: dict[str, Any] = {
+        "amount": order.amount.text,
+        "currency": str(order.amount.currency),
+        "externalId": external_id,
+    }
+    if order.operation is Operation.REFUND:
+        body["referenceIdToRefund"] = order.payee.value.lower()
+    else:
+        body["payee"] = {"partyIdType": PARTY_KINDS[order.payee.kind], "partyId": order.payee.value}
+    if "transfer_type" in order.options:
+        body["transferType"] = order.options["transfer_type"]
+    return json.dumps({**body, "payerMessage": note, "payeeNote": note}, separators=(",", ":"))
 
 
 def reduce_note(note: str) -> str:
@@ -66,7 +71,7 @@ def reduce_note(note: str) -> str:
     return " ".join(words)[:_NOTE_LENGTH].strip() or "Payout"
 
 
-# --- the answer to a POST of a transfer ----------------------------------------------------------------------------
+# --- the answer to a POST of a payment -----------------------------------------------------------------------------
 
 _Meaning = Callable[[HttpResponse, Body], Submitted]
 
@@ -122,8 +127,8 @@ POST_ANSWERS: Mapping[tuple[int, str], _Meaning] = {
 }
 
 
-def read_transfer(response: HttpResponse) -> Submitted:
-    """Say what the answer to a transfer's POST means."""
+def read_submitted(response: HttpResponse) -> Submitted:
+    """Say what the answer to a payment's POST means."""
     body = read_body(response)
     code = body.code if body.shape is Shape.MOMO else ""
     for key in (code, f"@{body.shape}", "*"):
@@ -180,12 +185,13 @@ REASONS: Mapping[str, tuple[ReasonCode, float]] = {
 
 
 def read_status(response: HttpResponse) -> Checked:
-    """Say what the answer to a transfer's status GET means."""
+    """Say what the answer to a payment's status GET means."""
     body = read_body(response)
     if response.status == 404 and body.shape is Shape.MOMO and body.code == "RESOURCE_NOT_FOUND":
         return NotFound(**_carried(response, body))  # SPEC; MK: also right after a 202
-    if response.status != 200:  # SPEC: a failed transfer is a 200; everything else says only that the read failed
-        return Unknown(**_carried(response, body))
+    if response.status != 200:  # SPEC: a failed payment is a 200; everything else says only that the read failed
+        after_s = retry_after_s(response, body) if response.status == 429 else None
+        return Unknown(retry_after_s=after_s, **_carried(response, body))
     word = body.fields.get("status")
     meaning = STATUSES.get(word, Unknown) if isinstance(word, str) else Unknown
     reason = _reason(body.fields.get("reason")) if word == "FAILED" else None

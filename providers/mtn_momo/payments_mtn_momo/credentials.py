@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from payments_core.answers import number
 from payments_core.payout import Reason, ReasonCode
 from payments_core.provider import Blocked, Credential
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer
-from payments_mtn_momo.answers import Body, Shape, number, read_body
+from payments_mtn_momo import meanings
+from payments_mtn_momo.answers import Body, Shape, read_body
 from payments_mtn_momo.requests import build, own_secrets, sealed
 from payments_mtn_momo.settings import MtnMomoSettings
 
@@ -39,7 +41,9 @@ def read_token(response: HttpResponse, settings: MtnMomoSettings) -> Credential 
             expires_at=response.at + timedelta(seconds=life_s - min(_MARGIN_S, life_s / 6)),
         )
     if code := _refusal(response.status, body):
-        return Blocked(Reason(code, body.code, body.text), http_status=response.status)
+        meaning = meanings.of_answer(response.status, body)
+        ours = f"{meaning.what} {meaning.do}" if body.shape is Shape.TOKEN else ""  # other rows are about payments
+        return Blocked(Reason(code, body.code, body.text or ours), http_status=response.status)
     said = body.code or ("a page of HTML" if body.shape is Shape.HTML else "no token")
     raise NoAnswer(f"The token endpoint answered {response.status} with {said}.", at=response.at)
 

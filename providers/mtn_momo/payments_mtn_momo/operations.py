@@ -11,9 +11,9 @@ client that moved to the newer platform (2026-10).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from payments_core.provider import RetryPolicy
 
@@ -217,54 +217,10 @@ assert tuple(OPERATIONS) == get_args(CallName)  # noqa: S101 - the names and the
 
 # --- how calls are repeated ---------------------------------------------------------------------------------------
 
-_FIGURES = {field.name for field in fields(RetryPolicy)}
 
-
-def retry_policies(overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, RetryPolicy]:
-    """Return the retry policy of every repeatable call; a call that is missing here is never repeated.
-
-    Args:
-        overrides: Figures an account wants otherwise: ``{"token": {"attempts": 5, "deadline_s": 120.0}}``.
-
-    Raises:
-        ValueError: A call that is not repeated, a figure that does not exist, or one that makes no sense.
-
-    """
-    policies = {name: row.retry for name, row in OPERATIONS.items() if row.retry is not None}
-    for name, figures in (overrides or {}).items():
-        if name not in policies:
-            raise ValueError(f"{name} is no call that is repeated; there are: {', '.join(policies)}")
-        if unknown := set(figures) - _FIGURES:
-            raise ValueError(f"{name} has no {', '.join(sorted(unknown))}; there are: {', '.join(sorted(_FIGURES))}")
-        given = dict(figures)
-        if "statuses" in given:
-            given["statuses"] = frozenset(given["statuses"])
-        policies[name] = _sensible(name, replace(policies[name], **given))
-    return policies
-
-
-def _sensible(name: str, policy: RetryPolicy) -> RetryPolicy:
-    # Any: the figures come from a file, whatever the policy's annotations say.
-    attempts: Any = policy.attempts
-    figures = (policy.first_wait_s, policy.longest_wait_s, policy.timeout_s, policy.deadline_s)
-    if isinstance(attempts, bool) or not isinstance(attempts, int) or not 1 <= attempts <= 10:
-        raise ValueError(f"{name}: attempts must be a whole number from 1 to 10")
-    if not all(_is_figure(figure) and figure > 0 for figure in figures):
-        raise ValueError(f"{name}: waits, timeout_s and deadline_s must be seconds above 0")
-    if not _is_figure(policy.jitter_s) or policy.jitter_s < 0:
-        raise ValueError(f"{name}: jitter_s must be seconds, 0 or more")
-    if policy.first_wait_s > policy.longest_wait_s:
-        raise ValueError(f"{name}: first_wait_s is longer than longest_wait_s")
-    if policy.timeout_s > policy.deadline_s:
-        raise ValueError(f"{name}: timeout_s is longer than deadline_s")
-    statuses: frozenset[Any] = policy.statuses
-    if not all(status == 429 or (isinstance(status, int) and 500 <= status <= 599) for status in statuses):
-        raise ValueError(f"{name}: statuses may hold 429 and 500 to 599; no other answer is worth a repetition")
-    return policy
-
-
-def _is_figure(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and float("-inf") < value < float("inf")
+def retry_policies() -> dict[str, RetryPolicy]:
+    """Return the retry policy of every repeatable call; a call that is missing here is never repeated."""
+    return {name: row.retry for name, row in OPERATIONS.items() if row.retry is not None}
 
 
 # --- the reference page -------------------------------------------------------------------------------------------

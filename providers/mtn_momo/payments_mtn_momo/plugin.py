@@ -17,3 +17,11 @@ def payments_providers() -> Sequence[ProviderSpec]:
     from payments_mtn_momo.spec import SPEC  # here, so that loading the plugin stays light
 
     return [SPEC]
+
+
+@hookimpl
+def payments_cli_commands() -> object:
+    """Return the commands ``payouts mtn_momo …``."""
+    from payments_mtn_momo.commands import app  # here, for the same reason
+
+    return app

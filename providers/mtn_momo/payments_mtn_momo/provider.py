@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
 from payments_core.flow import Flow, exchange
 from payments_core.payout import Operation, Order
-from payments_core.provider import Attempt, Blocked, Checked, Credential, Draft, Submitted
+from payments_core.provider import (
+    Acknowledgement,
+    Attempt,
+    Blocked,
+    Callback,
+    Checked,
+    Credential,
+    Draft,
+    Finding,
+    Heard,
+    Submitted,
+)
 from payments_core.references import uuid4_shaped
 from payments_core.wire import HttpRequest, HttpResponse
-from payments_mtn_momo import codec, credentials
+from payments_mtn_momo import callbacks, codec, credentials, diagnosis
+from payments_mtn_momo.questions import Questions
 from payments_mtn_momo.requests import build
-from payments_mtn_momo.settings import MtnMomoSettings
+from payments_mtn_momo.settings import UUID
 
 __all__ = ["MtnMomoProvider"]
 
-_MSISDN = re.compile(r"[1-9][0-9]{7,14}")  # E.164: country code and number, digits only
+# A telephone number as E.164 has it: country code and number, digits only.
+_ADDRESSES: Mapping[str, re.Pattern[str]] = {
+    "msisdn": re.compile(r"[1-9][0-9]{7,14}", re.ASCII),
+    "email": re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+"),
+    "party_code": UUID,
+    "collection": UUID,
+}
+_OPTIONS: Mapping[Operation, frozenset[str]] = {Operation.TRANSFER: frozenset({"transfer_type"})}  # of aggregators
+
+
+_WRITTEN: Mapping[str, str] = {
+    "msisdn": "The payee's number is not country code and number in digits only",
+    "email": "The payee's address is no e-mail address",
+    "party_code": "The payee's party code is no UUID",
+    "collection": "The collection's reference is no UUID",
+}
+_WRITE: Mapping[str, str] = {
+    "msisdn": "Make it with Payee.msisdn(…), which checks and normalises it.",
+    "email": "Write it like name@example.org.",
+    "party_code": "Write it as MTN shows it.",
+    "collection": "Give the X-Reference-Id of the request to pay that is refunded.",
+}
 
 
 class _Calls(NamedTuple):
@@ -28,38 +62,36 @@ class _Calls(NamedTuple):
     version: str
 
 
-_CALLS: Mapping[Operation, _Calls] = {Operation.TRANSFER: _Calls("transfer", "transfer_status", "v1_0")}
+_CALLS: Mapping[Operation, _Calls] = {
+    Operation.TRANSFER: _Calls("transfer", "transfer_status", "v1_0"),
+    Operation.DEPOSIT: _Calls("deposit_v2", "deposit_status", "v2_0"),
+    Operation.REFUND: _Calls("refund_v2", "refund_status", "v2_0"),
+}
 
 
-class MtnMomoProvider:
-    """Pays transfers from one account's wallet to MTN wallets.
+class MtnMomoProvider(Questions):
+    """Pays from one account's wallet to MTN wallets: transfers, deposits, and refunds of collections.
 
     Args:
         settings: The account.
 
     """
 
-    def __init__(self, settings: MtnMomoSettings) -> None:
-        self._settings = settings
-
     def validate(self, order: Order) -> None:
         """Raise ``InvalidPayout`` when the order cannot be paid on this account."""
-        target = self._settings.target
-        if order.operation not in _CALLS:
-            raise InvalidPayout(f"This account cannot pay a {order.operation}.", hint="It pays transfers.")
-        if order.options:
-            named = ", ".join(sorted(order.options))
-            raise InvalidPayout(f"Unknown options: {named}.", hint="A transfer through MTN MoMo takes no options.")
-        if order.payee.kind != "msisdn":
+        target, payee = self._settings.target, order.payee
+        if unknown := set(order.options) - _OPTIONS.get(order.operation, frozenset()):
+            raise InvalidPayout(
+                f"Unknown options: {', '.join(sorted(unknown))}.",
+                hint="A transfer through MTN MoMo takes transfer_type; deposits and refunds take no options.",
+            )
+        if payee.kind not in _ADDRESSES:
             raise InvalidPayee(
-                f"This account cannot pay to a payee of kind {order.payee.kind!r}.",
+                f"This account cannot pay to a payee of kind {payee.kind!r}.",
                 hint="Give a telephone number: Payee.msisdn(…).",
             )
-        if not _MSISDN.fullmatch(order.payee.value):
-            raise InvalidPayee(
-                "The payee's number is not country code and number in digits only.",
-                hint="Make it with Payee.msisdn(…), which checks and normalises it.",
-            )
+        if not _ADDRESSES[payee.kind].fullmatch(payee.value):
+            raise InvalidPayee(f"{_WRITTEN[payee.kind]}.", hint=_WRITE[payee.kind])
         if order.amount.currency != target.currency:
             raise InvalidCurrency(
                 f"This account pays in {target.currency}, not in {order.amount.currency}.",
@@ -81,22 +113,26 @@ class MtnMomoProvider:
 
         """
         self.validate(order)
-        reference = uuid4_shaped(attempt.seed)
+        reference, external_id = uuid4_shaped(attempt.seed), attempt.payout_id
+        if order.operation is Operation.REFUND:
+            # No answer shows which collection a refund pays back; what we call it by tells it all the same.
+            external_id += f"-{hashlib.sha256(order.payee.value.lower().encode()).hexdigest()[:12]}"
         request = build(
             self._settings,
             _CALLS[order.operation].send,
             reference=reference,  # the resource's id, and the only thing that makes a repetition harmless
-            body=codec.encode_transfer(order, external_id=attempt.payout_id),
+            callback_url=self._settings.callback_url,
+            body=codec.encode_payment(order, external_id=external_id),
         )
-        return Draft({"reference": reference, "external_id": attempt.payout_id}, request, order)
+        return Draft({"reference": reference, "external_id": external_id}, request, order)
 
     def submit(self, draft: Draft) -> Flow[Submitted]:
-        """Send the transfer, once, and say what the answer means."""
+        """Send the payment, once, and say what the answer means."""
         answer = yield from exchange(draft.request)
-        return codec.read_transfer(answer)
+        return codec.read_submitted(answer)
 
     def check(self, draft: Draft) -> Flow[Checked]:
-        """Read the transfer by its reference."""
+        """Read the payment by its reference."""
         call = _CALLS[draft.order.operation].read
         answer = yield from exchange(build(self._settings, call, path={"reference": draft.references["reference"]}))
         return codec.read_status(answer)
@@ -130,3 +166,19 @@ class MtnMomoProvider:
     def is_auth_refusal(self, response: HttpResponse) -> bool:
         """Say whether this answer means that the token is no longer good."""
         return credentials.is_token_refused(response)
+
+    def verify(self, callback: Callback) -> bool | None:
+        """Return None: MTN signs nothing."""
+        return callbacks.verify(callback)
+
+    def parse(self, callback: Callback) -> Heard | None:
+        """Say which payment a callback is about; None when it names none."""
+        return callbacks.parse(callback)
+
+    def acknowledge(self, callback: Callback) -> Acknowledgement:
+        """Answer 200, whatever it says."""
+        return callbacks.acknowledge(callback)
+
+    def diagnose(self) -> Flow[Sequence[Finding]]:
+        """Look at platform, target environment and currency, callback host, and the permission to pay."""
+        return diagnosis.diagnose(self._settings)

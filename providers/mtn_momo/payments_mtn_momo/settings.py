@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from payments_core.settings import AccountSettings
+from payments_mtn_momo.callback_address import check_callback_host, check_callback_url, is_loopback
 from payments_mtn_momo.targets import BASE_URLS, TARGETS, Platform, Target, TargetName
 
-__all__ = ["TARGETS", "MtnMomoSettings"]
+__all__ = ["TARGETS", "UUID", "MtnMomoSettings"]
 
-_UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class MtnMomoSettings(AccountSettings):
@@ -40,6 +40,18 @@ class MtnMomoSettings(AccountSettings):
     )
     currency: str = Field("", description="May be left out; it must be the target environment's currency.")
     base_url: str = Field("", description="May be left out; the gateway's address without a path.")
+    callback_host: str = Field(
+        "",
+        description="The callback host registered for the API user: a bare name. Callbacks elsewhere would stop every "
+        "payment (500 `INVALID_CALLBACK_URL_HOST`), so `callback_url` is compared with it.",
+    )
+    callback_url: str = Field(
+        "",
+        repr=False,
+        description="Where MTN tells what became of payments, a hint beside asking; none is sent when left out. The "
+        "whole address, as `payouts callbacks --reveal` prints it: `https://` and a host name; plain `http://` only in "
+        "rehearsal.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -54,13 +66,15 @@ class MtnMomoSettings(AccountSettings):
     @field_validator("api_user")
     @classmethod
     def _is_user(cls, value: str, info: ValidationInfo) -> str:
-        if info.data.get("platform") == "momo_africa":  # MIG: opaque, base64 text; a colon would split the pair
+        if "platform" not in info.data:  # wrong itself, and what a user looks like depends on it
+            return value
+        if info.data["platform"] == "momo_africa":  # MIG: opaque, base64 text; a colon would split the pair
             if not (value.isascii() and value.isprintable() and value.strip() == value != "") or ":" in value:
                 msg = (
                     "is empty or holds blanks, a colon or characters other than ASCII; write it as the portal shows it"
                 )
                 raise ValueError(msg)
-        elif not _UUID.fullmatch(value):
+        elif not UUID.fullmatch(value):
             msg = "is no UUID; write the API user itself here, not its key and not a file: reference"
             raise ValueError(msg)
         return value
@@ -79,7 +93,9 @@ class MtnMomoSettings(AccountSettings):
 
     @field_validator("base_url")
     @classmethod
-    def _is_address(cls, value: str) -> str:
+    def _is_address(cls, value: str, info: ValidationInfo) -> str:
+        if not value and "target_environment" not in info.data:  # it follows from the target, which is wrong itself
+            return value
         parts = _split(value)
         if parts is None or not parts.hostname:
             msg = "is no address; write it like https://sandbox.momodeveloper.mtn.com"
@@ -90,10 +106,27 @@ class MtnMomoSettings(AccountSettings):
         if parts.path.strip("/") or "?" in value or "#" in value:
             msg = "must end after the host; paths are added by the provider"
             raise ValueError(msg)
-        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
             msg = "must start with https://; plain http:// is for a server on this machine"
             raise ValueError(msg)
         return f"{parts.scheme}://{parts.netloc.lower()}"
+
+    @field_validator("callback_host")
+    @classmethod
+    def _is_bare_host(cls, value: str) -> str:
+        if value:
+            check_callback_host(value)
+        return value
+
+    @model_validator(mode="after")
+    def _calls_back_where_it_may(self) -> Self:
+        if self.callback_url:
+            try:
+                check_callback_url(self.callback_url, is_live=not self.is_rehearsal, registered_host=self.callback_host)
+            except ValueError as problem:
+                msg = f"callback_url {problem}"
+                raise ValueError(msg) from None
+        return self
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -122,7 +155,7 @@ class MtnMomoSettings(AccountSettings):
     @property
     def is_rehearsal(self) -> bool:
         """True for the sandbox, and for any target served by this machine."""
-        return not self.target.is_live or _is_loopback(urlsplit(self.base_url).hostname or "")
+        return not self.target.is_live or is_loopback(urlsplit(self.base_url).hostname or "")
 
 
 def _split(value: str) -> SplitResult | None:
@@ -134,10 +167,3 @@ def _split(value: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

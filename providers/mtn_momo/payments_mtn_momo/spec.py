@@ -15,24 +15,43 @@ SPEC = ProviderSpec(
     title="MTN MoMo Disbursements",
     settings=MtnMomoSettings,
     build=MtnMomoProvider,
-    operations=frozenset({Operation.TRANSFER}),
-    capabilities=frozenset({Capability.CREDENTIALS, Capability.VALIDATION}),
+    operations=frozenset({Operation.TRANSFER, Operation.DEPOSIT, Operation.REFUND}),
+    capabilities=frozenset(
+        {
+            Capability.CREDENTIALS,
+            Capability.VALIDATION,
+            Capability.CALLBACKS,
+            Capability.BALANCES,
+            Capability.ACCOUNT_HOLDERS,
+            Capability.NAME_LOOKUP,
+            Capability.USER_INFO,
+            Capability.DIAGNOSIS,
+        }
+    ),
     facts=Facts(
         resend="safe",
         dedupe_window_s=24 * 3600.0,
         visible_after_s=300.0,
         not_found_conclusive_after_s=None,
+        dedupe_settle_s=3900.0,
         status_by="answer",
+        reads_per_s=9.0,
         sources={
-            "resend": "OpenAPI export of Disbursements, Transfer: 409 for a duplicated X-Reference-Id; measured by a "
-            "public client on requesttopay with an identical body",
+            "resend": "OpenAPI export of Disbursements, Transfer, Deposit and Refund: 409 for a duplicated "
+            "X-Reference-Id; measured by a public client on requesttopay with an identical body",
             "dedupe_window_s": "ASSUMED: MTN gives no figure; references seem kept much longer",
             "visible_after_s": "ASSUMED: MTN gives no figure and says to query the status five minutes after "
             "initiation (developer community, article 93); one public report of a 404 right after a 202",
+            "reads_per_s": "10 a second (developer community, article 93); a later article (271) says 150 a second and "
+            "address. The lower one, with a tenth to spare: permits are spaced where they leave, not where they arrive",
+            "posts_per_s": "none: MTN gives no figure",
+            "dedupe_settle_s": "ASSUMED: a payment held up on its way carries a token, and tokens end after 3,600 s "
+            "(`expires_in` of the token call); what was taken by then shows within visible_after_s",
             "not_found_conclusive_after_s": "never: a 404 also comes from another platform or for another API user",
         },
     ),
     retry=retry_policies(),
     emulator="payments_mtn_momo.emulator:MtnMomoEmulator",
+    conformance="payments_mtn_momo.conformance:MtnMomoConformance",
     docs="https://momodeveloper.mtn.com",
 )

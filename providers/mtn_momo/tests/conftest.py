@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from payments_core.client import AsyncPayoutClient, PayoutClient
 from payments_core.money import Money
 from payments_core.payout import Order, Payee
 from payments_core.provider import Attempt
@@ -15,6 +18,7 @@ from payments_core.references import derive, payout_id
 from payments_mtn_momo import MtnMomoSettings
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.tokens import Credentials
+from payments_mtn_momo.operations import retry_policies
 
 NAMESPACE = "0123456789abcdef0123456789abcdef"
 
@@ -72,3 +76,50 @@ def emulator(running: MtnMomoEmulator) -> Iterator[MtnMomoEmulator]:
     running.set_faults({})
     yield running
     running.set_faults({})
+
+
+class Asking:
+    """A client of the core in either form, driven alike; what it is asked goes to its one account first."""
+
+    def __init__(self, client: Any, runner: asyncio.Runner | None) -> None:
+        self.client, self.runner = client, runner
+        self.account = client.accounts()[0]
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any, **named: Any) -> Any:
+            found = getattr(self.client, name)(self.account, *args, **named)
+            return found if self.runner is None else self.runner.run(found)
+
+        return call
+
+    def close(self) -> None:
+        if self.runner is None:
+            self.client.close()
+            return
+        self.runner.run(self.client.close())
+        self.runner.close()
+
+
+@pytest.fixture(params=["sync", "async"])
+def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Asking]]:
+    """Makes clients that pay through an emulator and ask each question once; lines are added to their account."""
+    made: list[Asking] = []
+
+    def make(emulator: MtnMomoEmulator, *lines: str) -> Asking:
+        config = tmp_path / str(len(made)) / "payouts.toml"
+        config.parent.mkdir()
+        [account] = emulator.write_config(config)
+        provider = 'provider = "mtn_momo"\n'
+        text = config.read_text("utf-8").replace(provider, provider + "".join(f"{line}\n" for line in lines))
+        once = (f"\n[accounts.{account}.retry.{name}]\nattempts = 1\n" for name in retry_policies())
+        config.write_text(text + "".join(once), "utf-8")
+        if request.param == "sync":
+            client = Asking(PayoutClient.from_config(config), None)
+        else:
+            client = Asking(AsyncPayoutClient.from_config(config), asyncio.Runner())
+        made.append(client)
+        return client
+
+    yield make
+    for client in made:
+        client.close()

@@ -26,7 +26,7 @@ from payments_core.provider import (
     Unknown,
 )
 from payments_core.wire import HttpResponse
-from payments_mtn_momo.codec import REASONS, STATUSES, encode_transfer, read_status, read_transfer, reduce_note
+from payments_mtn_momo.codec import REASONS, STATUSES, encode_payment, read_status, read_submitted, reduce_note
 
 AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 PAGE = "<html><head><title>403 Forbidden</title></head><body>Microsoft-Azure-Application-Gateway/v2</body></html>"
@@ -89,7 +89,7 @@ POSTS: list[tuple[str, HttpResponse, type, ReasonCode | None]] = [
 def test_each_answer_to_a_post_has_its_meaning(
     given_answer: HttpResponse, means: type, code: ReasonCode | None
 ) -> None:
-    outcome = read_transfer(given_answer)
+    outcome = read_submitted(given_answer)
 
     assert type(outcome) is means
     assert outcome.http_status == given_answer.status
@@ -110,18 +110,18 @@ def test_each_answer_to_a_post_has_its_meaning(
     ],
 )
 def test_a_rate_limit_says_how_long(given_answer: HttpResponse, wait_s: float | None) -> None:
-    outcome = read_transfer(given_answer)
+    outcome = read_submitted(given_answer)
 
     assert isinstance(outcome, NotAccepted)
     assert outcome.retry_after_s == wait_s
 
 
 def test_a_page_is_told_by_its_title() -> None:
-    outcome = read_transfer(answer(503, PAGE))
+    outcome = read_submitted(answer(503, PAGE))
 
     assert isinstance(outcome, Unknown)
     assert outcome.text == "403 Forbidden"
-    untitled = read_transfer(answer(503, "<html><body><h1>Gateway&nbsp;Time-out</h1><p>nginx</p></body></html>"))
+    untitled = read_submitted(answer(503, "<html><body><h1>Gateway&nbsp;Time-out</h1><p>nginx</p></body></html>"))
     assert isinstance(untitled, Unknown)
     assert untitled.text == "Gateway Time-out nginx"
 
@@ -339,7 +339,7 @@ def texts(outcome: Submitted | Checked) -> list[str]:
 @example(answer(429, b"", retry_after="Mon, 99 Nov 99999 09:00:00 +9999"))
 def test_no_answer_to_a_post_ends_a_payment_but_a_400(given_answer: HttpResponse) -> None:
     """Whatever a gateway, a proxy or a firewall sends: it is read, can be stored, and ends only by the table."""
-    outcome = read_transfer(given_answer)
+    outcome = read_submitted(given_answer)
 
     assert isinstance(outcome, Final) == (given_answer.status == 400)
     assert not (isinstance(outcome, Final) and outcome.succeeded)
@@ -388,7 +388,7 @@ def test_no_note_can_make_the_gateway_refuse_a_payment(note: str) -> None:
 
 
 def test_a_transfer_is_written_as_documented(make_order: Callable[..., Order]) -> None:
-    body = encode_transfer(make_order(amount="12.50", note="d'été"), external_id="po_abc")
+    body = encode_payment(make_order(amount="12.50", note="d'été"), external_id="po_abc")
 
     assert body == (
         '{"amount":"12.5","currency":"EUR","externalId":"po_abc","payee":{"partyIdType":"MSISDN",'

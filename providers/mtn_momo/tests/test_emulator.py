@@ -24,9 +24,9 @@ from pydantic import SecretStr
 
 from payments_core.errors import SettingsError
 from payments_core.settings import load, read_account
+from payments_core.testing.emulator.faults import FAULTS, BadFaults
 from payments_mtn_momo import MtnMomoSettings
 from payments_mtn_momo.emulator import MtnMomoEmulator
-from payments_mtn_momo.emulator.faults import FAULTS, BadFaults
 
 BODY = {
     "amount": "5",
@@ -129,7 +129,8 @@ MET: list[tuple[str, Any, int | type[Exception], int, int]] = [
 
 
 def test_every_fault_is_met_below() -> None:
-    assert {row[0] for row in MET} | {"outage_s"} == set(FAULTS)
+    """Those of callbacks are met by who is called back, in emulator/test_callbacks.py."""
+    assert {row[0] for row in MET} | {"outage_s"} == {name for name in FAULTS if not name.startswith("callback_")}
 
 
 @pytest.mark.parametrize(("name", "form", "post", "read", "credited"), MET, ids=[row[0] for row in MET])
@@ -403,7 +404,11 @@ def test_secrets_are_readable_by_their_owner_alone(emulator: MtnMomoEmulator, tm
         os.umask(before)
 
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "secrets").iterdir()}
-    assert modes == {"emulator-mtn-sandbox-api-key": 0o600, "emulator-mtn-sandbox-subscription-key": 0o600}
+    mark = load(tmp_path / "payouts.toml").namespace[:8]
+    assert modes == {
+        f"emulator-mtn-sandbox-{mark}-api-key": 0o600,
+        f"emulator-mtn-sandbox-{mark}-subscription-key": 0o600,
+    }
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     written = (tmp_path / "payouts.toml").read_text("utf-8")
     assert emulator.credentials.api_key not in written
@@ -445,10 +450,23 @@ def test_another_configuration_is_never_overwritten(emulator: MtnMomoEmulator, t
     assert account(path, "mtn-sandbox").base_url == emulator.url
 
 
+def test_two_configurations_share_a_folder(tmp_path: Path) -> None:
+    """Each has secrets and a journal of its own, also where one was renamed."""
+    with MtnMomoEmulator() as first, MtnMomoEmulator() as second, MtnMomoEmulator() as third:
+        first.write_config(tmp_path / "payouts.toml")
+        second.write_config(tmp_path / "other.toml")
+        (tmp_path / "payouts.toml").rename(tmp_path / "renamed.toml")
+        third.write_config(tmp_path / "payouts.toml")
+        for name, emulator in (("renamed.toml", first), ("other.toml", second), ("payouts.toml", third)):
+            assert account(tmp_path / name, "mtn-sandbox").api_key.get_secret_value() == emulator.credentials.api_key
+    journals = [load(tmp_path / name).journal for name in ("other.toml", "payouts.toml")]
+    assert journals == ["sqlite:///other.db", "sqlite:///payouts.db"]
+
+
 def test_lost_secrets_are_said(emulator: MtnMomoEmulator, tmp_path: Path) -> None:
     path = tmp_path / "payouts.toml"
     emulator.write_config(path)
-    (tmp_path / "secrets" / "emulator-mtn-sandbox-api-key").unlink()
+    next((tmp_path / "secrets").glob("*-api-key")).unlink()
 
     with pytest.raises(SettingsError, match=r"the api_key of \[accounts.mtn-sandbox\] cannot be read"):
         emulator.write_config(path)

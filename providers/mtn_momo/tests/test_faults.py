@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from payments_mtn_momo.emulator.faults import FAULTS, BadFaults, Faults
+from payments_core.testing.emulator.faults import FAULTS, BadFaults, Faults
+from payments_core.testing.emulator.unruly import Outcome, UnrulyGateway
 from payments_mtn_momo.emulator.gateway import TOKEN_PATH, TRANSFER_PATH, Gateway
 from payments_mtn_momo.emulator.tokens import Credentials
-from payments_mtn_momo.emulator.unruly import Outcome, UnrulyGateway
 
 NAMES = [
     "answer_lost_after_acceptance",
@@ -29,6 +29,14 @@ NAMES = [
     "token_slow_s",
     "token_refused",
     "writes_forbidden",
+    "callback_lost",
+    "callback_repeated",
+    "callback_late_s",
+    "callback_early",
+    "callback_forged",
+    "callback_for_another",
+    "callback_malformed",
+    "callback_contradicts",
     "outage_s",
 ]
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from payments_core.testing.emulator import Answer
 from payments_mtn_momo.emulator.gateway import TOKEN_PATH, TRANSFER_PATH, Gateway, Switches
 from payments_mtn_momo.emulator.orders import amount_text
 from payments_mtn_momo.emulator.payees import TRANSFER_PAYEES
-from payments_mtn_momo.emulator.replies import Answer
 from payments_mtn_momo.emulator.tokens import Credentials
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -105,7 +105,7 @@ def test_each_token_is_another_and_the_old_one_stays_good(caller: Caller, refere
         assert caller.get(reference, Authorization=f"Bearer {token}").status == 404
 
 
-@pytest.mark.parametrize(("user", "key"), [("", "wrong"), (str(uuid.uuid4()), ""), ("x", "y")])
+@pytest.mark.parametrize(("user", "key"), [("", "wrong"), (str(uuid.UUID(int=0xC0DE, version=4)), ""), ("x", "y")])
 def test_a_wrong_pair_is_login_failed(caller: Caller, user: str, key: str) -> None:
     answer = caller.token(user, key)
 
@@ -268,7 +268,8 @@ def test_a_failed_reference_stays_used(caller: Caller, reference: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reference", ["", "x", str(uuid.uuid1()), str(uuid.UUID(int=7)), str(uuid.uuid4()).replace("-", "")]
+    "reference",
+    ["", "x", str(uuid.UUID(int=7, version=1)), str(uuid.UUID(int=7)), uuid.UUID(int=7, version=4).hex],
 )
 def test_a_reference_must_be_a_version_4_uuid(caller: Caller, reference: str) -> None:
     answer = caller.post(headers={"X-Reference-Id": reference})

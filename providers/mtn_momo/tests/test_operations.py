@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from payments_core.errors import ProviderBug
+from payments_core.provider import overridden
 from payments_core.wire import slots_in
 from payments_mtn_momo import MtnMomoSettings, codec, meanings, operations
 from payments_mtn_momo.native.subjects import SUBJECTS
@@ -131,7 +132,7 @@ def test_sealed_secrets_are_sent_and_not_shown(make_settings: MakeSettings) -> N
 
 
 WRONG: list[tuple[dict[str, dict[str, Any]], str]] = [
-    ({"transfer": {"attempts": 2}}, "transfer is no call that is repeated"),
+    ({"transfer": {"attempts": 2}}, "transfer is no operation that is repeated"),
     ({"balance": {"tries": 2}}, "balance has no tries"),
     ({"balance": {"attempts": 0}}, "attempts must be a whole number"),
     ({"balance": {"attempts": 2.5}}, "attempts must be a whole number"),
@@ -150,11 +151,11 @@ WRONG: list[tuple[dict[str, dict[str, Any]], str]] = [
 @pytest.mark.parametrize(("overrides", "says"), WRONG, ids=[str(place) for place, _ in enumerate(WRONG)])
 def test_a_senseless_retry_figure_is_refused(overrides: dict[str, dict[str, Any]], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        retry_policies(overrides)
+        overridden(retry_policies(), overrides)
 
 
 def test_a_retry_figure_can_be_set() -> None:
-    changed = retry_policies({"balance": {"attempts": 5, "deadline_s": 60, "statuses": [503]}})
+    changed = overridden(retry_policies(), {"balance": {"attempts": 5, "deadline_s": 60, "statuses": [503]}})
 
     assert (changed["balance"].attempts, changed["balance"].deadline_s, changed["balance"].statuses) == (5, 60, {503})
     assert changed["transfer_status"] == retry_policies()["transfer_status"]

@@ -71,10 +71,23 @@ def test_the_newer_platform_takes_opaque_users() -> None:
     assert not settings.is_rehearsal
 
 
+def test_callbacks_are_asked_for_where_they_may_go() -> None:
+    """Plain http only where no money is real: in the sandbox, and for a target played by this machine."""
+    live = read(
+        target_environment="mtnghana", callback_url="https://pay.example.org/x", callback_host="pay.example.org"
+    )
+    played = read(target_environment="mtnghana", base_url="http://127.0.0.1:9400", callback_url="http://localhost:1/x")
+
+    assert (live.callback_url, live.callback_host) == ("https://pay.example.org/x", "pay.example.org")
+    assert played.callback_url == "http://localhost:1/x"
+    assert read(callback_url="http://pay.example.org/x").callback_host == ""
+    assert (read().callback_url, read().callback_host) == ("", "")
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"target_environment": "mtnatlantis"}, "target_environment: Input should be 'sandbox', 'mtnuganda'"),
+        ({"target_environment": "mtnatlantis"}, "target_environment: must be 'sandbox', 'mtnuganda'"),
         ({"currency": "UGX"}, "currency must be EUR for sandbox"),
         ({"currency": "eur"}, "currency must be EUR for sandbox"),
         ({"api_user": "momo-user"}, "api_user: is no UUID"),
@@ -97,15 +110,24 @@ def test_the_newer_platform_takes_opaque_users() -> None:
         ({"base_url": ""}, "is no address"),
         ({"base_url": "https://proxy.momoapi.mtn.com"}, "base_url does not serve sandbox"),
         ({"platform": "legacy"}, "platform legacy does not serve sandbox"),
-        ({"platform": ["legacy"]}, "platform: Input should be 'sandbox', 'legacy' or 'momo_africa'"),
+        ({"platform": ["legacy"]}, "platform: must be 'sandbox', 'legacy' or 'momo_africa'"),
         ({"target_environment": "mtnuganda", "platform": "sandbox"}, "platform sandbox does not serve mtnuganda"),
         (
             {"target_environment": "mtnuganda", "platform": "momo_africa", "api_user": "a:b"},
             "api_user: is empty or holds",
         ),
         ({"target_environment": "mtnuganda", "base_url": "https://momoapi.momo.africa"}, "base_url does not serve"),
-        ({"provider": "other"}, "provider: Input should be 'mtn_momo'"),
-        ({"callback_url": "https://example.org"}, "callback_url: no such setting"),
+        ({"provider": "other"}, "provider: must be 'mtn_momo'"),
+        ({"callbackurl": "https://example.org"}, "callbackurl: no such setting (did you mean callback_url?)."),
+        ({"callback_host": "https://pay.example.org"}, "callback_host: is no bare host name"),
+        ({"callback_host": "192.0.2.7"}, "callback_host: is an address"),
+        ({"callback_url": "pay.example.org/momo"}, "callback_url is no plain address"),
+        ({"callback_url": "https://192.0.2.7/momo"}, "callback_url has an address as its host"),
+        ({"callback_url": "http://pay.example.org", "target_environment": "mtnuganda"}, "must start with https://"),
+        (
+            {"callback_url": "https://pay.example.org/momo", "callback_host": "other.example.org"},
+            "has the host pay.example.org, registered is other.example.org",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(changed: dict[str, Any], says: str) -> None:
@@ -113,6 +135,22 @@ def test_a_wrong_setting_is_named(changed: dict[str, Any], says: str) -> None:
         read(**changed)
 
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"target_environment": "mtnatlantis"},
+        {"platform": "momoafrica", "target_environment": "mtnuganda", "api_user": "bWFkZS11cA=="},
+    ],
+)
+def test_only_what_is_wrong_is_called_wrong(changed: dict[str, Any]) -> None:
+    """What follows from a wrong target or platform, or is judged by it, is not wrong itself."""
+    with pytest.raises(SettingsError) as caught:
+        read(**changed)
+
+    assert caught.value.message.count(": ") == 2
+    assert [name for name in ("api_user", "base_url", "currency") if name in caught.value.message] == []
 
 
 SECRET = "do-not-show-me-é"

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
-from payments_mtn_momo.emulator.replies import Answer, empty, from_gateway, from_momo
+from payments_core.testing.emulator import Answer
+from payments_mtn_momo.emulator.replies import empty, from_gateway, from_momo
 from payments_mtn_momo.emulator.requests import Request, is_uuid
 from payments_mtn_momo.emulator.switches import Switches
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from payments_core.testing.emulator import Answer
 from payments_mtn_momo.emulator.callbacks import callback_refused
 from payments_mtn_momo.emulator.holders import person
-from payments_mtn_momo.emulator.replies import Answer, from_momo, json_answer
+from payments_mtn_momo.emulator.replies import from_momo, json_answer
 from payments_mtn_momo.emulator.requests import Request, read_form
 from payments_mtn_momo.emulator.switches import Switches
 from payments_mtn_momo.emulator.tokens import Doorkeeper, jwt

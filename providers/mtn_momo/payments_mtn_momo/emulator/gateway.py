@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from payments_core.testing import emulator
+from payments_core.testing.emulator.answers import Answer
+from payments_core.testing.emulator.callback_book import Callback, CallbackBook
+from payments_core.testing.emulator.faults import Rule
+from payments_core.testing.emulator.gateway import Fires
 from payments_mtn_momo.emulator.books import Ledger
+from payments_mtn_momo.emulator.callback_plan import RETRIES_S, plan_callbacks
 from payments_mtn_momo.emulator.collected import Collections, NotificationDesk
 from payments_mtn_momo.emulator.consent import ConsentDesk
 from payments_mtn_momo.emulator.holders import HolderDesk
 from payments_mtn_momo.emulator.paying import PayingDesk
 from payments_mtn_momo.emulator.provisioning import ProvisioningDesk
-from payments_mtn_momo.emulator.replies import Answer, empty, firewall_page, from_gateway, from_momo, json_answer
+from payments_mtn_momo.emulator.replies import empty, firewall_page, from_gateway, from_momo, json_answer
 from payments_mtn_momo.emulator.requests import TOKEN_PATH, TRANSFER_PATH, Request
 from payments_mtn_momo.emulator.switches import Platform, Switches
 from payments_mtn_momo.emulator.tokens import Credentials, Doorkeeper
@@ -26,7 +34,7 @@ def home_of(target: str) -> Platform:
     return "sandbox" if target == "sandbox" else "legacy"
 
 
-class Gateway:
+class Gateway(emulator.Gateway[Request]):
     """Every call of Disbursements and of sandbox provisioning, as MTN's gateway answers them.
 
     Args:
@@ -46,9 +54,12 @@ class Gateway:
     ) -> None:
         served = list(targets)
         self.switches = switches or Switches()
+        only_200 = self.switches.callback_received == "200"
+        super().__init__(Request, CallbackBook(RETRIES_S[self.switches.callback_retries], only_200=only_200))
         self.platform: Platform = platform or home_of(served[0])
         self.targets = set(served)
         self.books = Ledger()
+        self._issued = 0
         self.collections = Collections()
         self.door = Doorkeeper(life_s=self.switches.token_life_s, other_products_keys=self.switches.other_products_keys)
         for held in credentials:
@@ -86,8 +97,7 @@ class Gateway:
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes, at: datetime) -> Answer:
         """Answer one request; the same as :meth:`answer`, from its parts."""
-        known = {name.lower(): value for name, value in headers.items()}
-        return self.answer(Request(method, path, known, body, at))
+        return self.answer(self.read(method, path, headers, body, at))
 
     def answer(self, request: Request) -> Answer:
         """Answer one request and remember what it did."""
@@ -103,16 +113,65 @@ class Gateway:
         self.books.settle(at)
         return self.books.rows()
 
-    def payee_of(self, reference: str) -> str:
-        """Return who a known payment goes to; empty when it is not known."""
-        known = self.books.find(reference)
-        return known.payee if known else ""
+    def refuse(self, fault: str, rule: Rule, request: Request) -> Answer:
+        """Return the answer of a fault, in MoMo's or the gateway's form."""
+        at = request.at
+        match fault:
+            case "writes_forbidden":
+                return from_gateway(403, "Forbidden", at)
+            case "waf_page":
+                return firewall_page(403, "403 Forbidden", at)
+            case "status_429":
+                wait = f"{math.ceil(rule.value)}"
+                return from_gateway(
+                    429, f"Rate limit is exceeded. Try again in {wait} seconds.", at, **{"retry-after": wait}
+                )
+            case "status_503":
+                return from_momo(503, "SERVICE_UNAVAILABLE", at)
+            case _:
+                return from_momo(500, rule.code or "INTERNAL_PROCESSING_ERROR", at)
+
+    def payee(self, request: Request) -> str:
+        """Return who the payment of a request goes to; empty when it is about none, or not known."""
+        if request.kind == "get":
+            known = self.books.find(request.reference)
+            return known.payee if known else ""
+        try:
+            return str(json.loads(request.body)["payee"]["partyId"])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return ""
+
+    def note_unanswered(self, request: Request) -> None:
+        """Count a payment that was read and not carried out."""
+        if request.kind == "post":
+            self.books.note_post(request.reference)
+
+    def tokens_issued(self) -> int:
+        """Return how many tokens it has issued."""
+        return self._issued
+
+    def revoke(self, request: Request) -> None:
+        """End the token that a request carries."""
+        if request.speaks in {"bearer", "either"}:
+            self.door.revoke(request.authorization)
+
+    def delay_s(self, request: Request) -> float:
+        """Return how long a token takes."""
+        return self.switches.token_delay_s if request.kind == "token" else 0.0
+
+    def plan_callbacks(self, request: Request, answer: Answer, fires: Fires) -> Sequence[Callback]:
+        """Return the callbacks of a payment that was just taken."""
+        taken = request.kind == "post" and answer.status == 202
+        payment = self.books.find(request.reference) if taken else None
+        if payment is None:
+            return ()
+        return plan_callbacks(payment, switches=self.switches, fires=fires, others=self.books.accepted)
 
     def _at_the_gate(self, request: Request) -> Answer | None:
         """Check what stands in front of MoMo: the address and the subscription."""
         if "//" in request.path.partition("?")[0]:
             return self._bad_request(request.at)
-        provisions = request.call is not None and request.call.speaks == "nobody"
+        provisions = request.call is not None and request.speaks == "nobody"
         if request.call is None or (provisions and self.platform != "sandbox"):
             return from_gateway(404, "Resource not found", request.at)
         if request.method == "POST" and self.switches.length_required and "content-length" not in request.headers:
@@ -150,6 +209,7 @@ class Gateway:
         token = self.door.login(request.authorization, request.at)
         if token is None:
             return self._login_refused(request.at)
+        self._issued += 1
         told = {"access_token": token, "token_type": "access_token", "expires_in": self.door.life_s}
         return json_answer(200, told, request.at, **{"cache-control": "no-store", "pragma": "no-cache"})
 
@@ -164,7 +224,7 @@ class Gateway:
 
     def _user(self, request: Request) -> str | None:
         """Return who speaks; None when nobody does as the call wants it."""
-        speaks = request.call.speaks if request.call else "nobody"
+        speaks = request.speaks
         ways = {"basic": {"basic"}, "bearer": {"bearer"}, "either": {"basic", "bearer"}}.get(speaks, set())
         if speaks == "either" and self.switches.bc_authorize_auth != "either":
             ways = {self.switches.bc_authorize_auth}

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from payments_core.testing.emulator import Answer
 from payments_mtn_momo.emulator.books import Ledger
 from payments_mtn_momo.emulator.orders import amount_text
-from payments_mtn_momo.emulator.replies import Answer, from_momo, json_answer
+from payments_mtn_momo.emulator.replies import from_momo, json_answer
 from payments_mtn_momo.emulator.requests import Request, is_uuid
 from payments_mtn_momo.emulator.switches import Platform, Switches
 from payments_mtn_momo.targets import TARGETS

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, cast
 
+from payments_core.testing.emulator import Answer
 from payments_mtn_momo.emulator.books import Ledger, Operation, Payment
 from payments_mtn_momo.emulator.callbacks import callback_refused
 from payments_mtn_momo.emulator.collected import Collections, party_of_unknown
@@ -22,7 +23,7 @@ from payments_mtn_momo.emulator.payees import (
     Fate,
     failed,
 )
-from payments_mtn_momo.emulator.replies import Answer, accepted, from_gateway, from_momo, json_answer
+from payments_mtn_momo.emulator.replies import accepted, from_gateway, from_momo, json_answer
 from payments_mtn_momo.emulator.requests import Request, is_uuid, is_version_4
 from payments_mtn_momo.emulator.statuses import write_status
 from payments_mtn_momo.emulator.switches import Platform, Switches

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from payments_mtn_momo.emulator.replies import Answer, empty, firewall_page, from_momo, json_answer
+from payments_core.testing.emulator import Answer
+from payments_mtn_momo.emulator.replies import empty, firewall_page, from_momo, json_answer
 from payments_mtn_momo.emulator.requests import Request, is_version_4
 from payments_mtn_momo.emulator.switches import Switches
 from payments_mtn_momo.emulator.tokens import ApiUser, Doorkeeper

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+
+from payments_core.testing.emulator.answers import Answer
 
 __all__ = ["MESSAGES", "Answer", "accepted", "empty", "firewall_page", "from_gateway", "from_momo", "json_answer"]
 
@@ -27,22 +28,6 @@ MESSAGES: Mapping[str, str] = {
     "PAYER_LIMIT_REACHED": "The payer's limit has been breached.",
     "NOT_SUCCESSFULLY_COMPLETED": "The transaction is not successfully completed.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer.
-
-    Args:
-        status: HTTP status code.
-        headers: Lower-case names to values, content-length included.
-        body: Raw bytes.
-
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 def _answer(status: int, body: bytes, at: datetime, headers: Mapping[str, str]) -> Answer:

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import ipaddress
-import socket
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, cast, get_args
+from typing import Any, ClassVar, cast, get_args
 
-from starlette.applications import Starlette
-from starlette.routing import Mount
-from starlette.types import Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
+from payments_core.errors import SettingsError
+from payments_core.testing.emulator.configuration import EmulatedAccount, read_back, write_new
+from payments_core.testing.emulator.server import Emulator
+from payments_core.testing.emulator.steering import read_object
 from payments_mtn_momo.emulator.collected import read_collection
-from payments_mtn_momo.emulator.configuration import read_back, write_new
-from payments_mtn_momo.emulator.connections import ServerThread, break_off, part_of, send_answer
 from payments_mtn_momo.emulator.gateway import Gateway, home_of
-from payments_mtn_momo.emulator.steering import Steering
 from payments_mtn_momo.emulator.switches import Platform, Switches
 from payments_mtn_momo.emulator.tokens import Credentials
-from payments_mtn_momo.emulator.unruly import UnrulyGateway
 from payments_mtn_momo.targets import TARGETS
 
 __all__ = ["MtnMomoEmulator"]
 
 
-class MtnMomoEmulator:
+class MtnMomoEmulator(Emulator[Gateway]):
     """A stand-in for MTN's disbursement gateway on this machine; also a context manager.
 
     Args:
@@ -51,6 +44,8 @@ class MtnMomoEmulator:
 
     """
 
+    example: ClassVar[str] = "--to +256772123456 --amount 5"
+
     def __init__(
         self,
         port: int = 0,
@@ -63,80 +58,58 @@ class MtnMomoEmulator:
         faults: Mapping[str, Any] | None = None,
         **switches: Any,
     ) -> None:
-        if not ipaddress.ip_address(host).is_loopback:
-            raise ValueError(f"An emulator listens on loopback only, not on {host}.")
         if target not in TARGETS:
             raise ValueError(f"There is no target {target!r}; there are: {', '.join(TARGETS)}.")
         self.target = target
         self.platform = _platform(platform, target)
         self.switches = Switches(**switches)
         self.credentials = credentials or Credentials.new(self.platform, callback_host=callback_host)
-        self.config_reused = False  # whether write_config found its own file and kept it
-        self.url = f"http://{host}:{port}" if port else ""
-        self._address = (host, port)
-        self._gateway = UnrulyGateway(
-            Gateway(self.credentials, targets=[target], switches=self.switches, platform=self.platform)
-        )
-        self._lock = threading.Lock()  # the server's thread and the caller's both ask the gateway
-        self._ahead = timedelta()
-        self._thread: ServerThread | None = None
-        self.set_faults(faults or {})
+        gateway = Gateway(self.credentials, targets=[target], switches=self.switches, platform=self.platform)
+        super().__init__(gateway, port, host=host, faults=faults, callback_timeout_s=self.switches.callback_timeout_s)
 
-    def start(self) -> None:
-        """Serve from a background thread; returns when the socket listens.
+    @classmethod
+    def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
+        """Read ``platform``, ``callback_host`` and switches that were written as text.
 
         Raises:
-            OSError: The port is taken.
+            ValueError: A name or value that does not exist.
 
         """
-        host, port = self._address
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=1024)
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        self._thread = ServerThread(self._app(), listener)
-        self._thread.start()
+        own = {name: text for name, text in written.items() if name in {"platform", "callback_host"}}
+        return own | Switches.read({name: text for name, text in written.items() if name not in own})
 
-    def stop(self) -> None:
-        """Stop serving; what it has done stays readable."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.stop()
+    def about(self) -> Mapping[str, Any]:
+        """Return what is played, and how."""
+        return {
+            "what": "An emulator of MTN MoMo Disbursements and of sandbox provisioning. No money moves.",
+            "platform": self.platform,
+            "targets": self.targets,
+            "switches": {name: value for name, value in asdict(self.switches).items() if "keys" not in name},
+        }
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def now(self) -> datetime:
-        """The emulator's clock."""
-        return datetime.now(UTC) + self._ahead
+    def routes(self) -> Sequence[Route]:
+        """Return the routes for what MoMo alone has."""
+        return (
+            Route("/__emulator/payments", self._payments),
+            Route("/__emulator/collections", self._collections, methods=["GET", "POST"]),
+        )
 
     @property
     def tokens_issued(self) -> int:
         """How many tokens were asked for with good credentials."""
         with self._lock:
-            return self._gateway.gateway.door.issued
-
-    def ledger(self) -> Sequence[Mapping[str, Any]]:
-        """Return what was paid, a row a reference."""
-        with self._lock:
-            return self._gateway.gateway.ledger(self.now)
+            return self.gateway.door.issued
 
     def payments(self) -> Sequence[Mapping[str, Any]]:
         """Return what the ledger leaves out: bodies, API users, callback addresses, a row an acceptance."""
         with self._lock:
-            self._gateway.gateway.books.settle(self.now)
-            return self._gateway.gateway.books.details()
+            self.gateway.books.settle(self.now)
+            return self.gateway.books.details()
 
     def collections(self) -> Sequence[Mapping[str, Any]]:
         """Return the collections it was told of."""
         with self._lock:
-            known = list(self._gateway.gateway.collections.known.values())
+            known = list(self.gateway.collections.known.values())
         return [asdict(one) | {"at": one.at.isoformat()} for one in known]
 
     def add_collection(self, **told: Any) -> str:
@@ -151,30 +124,13 @@ class MtnMomoEmulator:
         """
         collection = read_collection(told, user=self.credentials.api_user, at=self.now)
         with self._lock:
-            self._gateway.gateway.collections.add(collection)
+            self.gateway.collections.add(collection)
         return collection.reference
 
     @property
     def targets(self) -> Sequence[str]:
         """The target environments it serves."""
-        return sorted(self._gateway.gateway.targets)
-
-    @property
-    def faults(self) -> Mapping[str, Any]:
-        """The faults in force, as described."""
-        return self._gateway.faults.described
-
-    def set_faults(self, faults: Mapping[str, Any]) -> None:
-        """Replace the faults in force; raises ``BadFaults`` when they cannot be understood."""
-        with self._lock:
-            self._gateway.set_faults(faults, self.now)
-
-    def advance(self, seconds: float) -> None:
-        """Move the clock on; raises ``ValueError`` for a step back."""
-        if not 0 <= seconds <= 10 * 366 * 86_400:
-            raise ValueError("advance_s must be a number of seconds, 0 or more")
-        with self._lock:
-            self._ahead += timedelta(seconds=seconds)
+        return sorted(self.gateway.targets)
 
     def write_config(
         self, path: Path, *, target: str = "", platform: str = "", overwrite: bool = False
@@ -182,7 +138,8 @@ class MtnMomoEmulator:
         """Write a payouts.toml that pays through this server, or keep the one it wrote before.
 
         A file that pays through this address is kept, and the credentials it names are served: the same journal
-        works on after a restart (``config_reused`` tells). Secrets go into files of mode 0600 in ``secrets/``.
+        works on after a restart (``config_reused`` tells). Secrets go into files of mode 0600 in ``secrets/``, which
+        several configurations may share.
 
         Args:
             path: The file.
@@ -205,53 +162,56 @@ class MtnMomoEmulator:
             raise ValueError(f"There is no target {target!r}; there are: {', '.join(TARGETS)}.")
         if platform and platform != self.platform:
             raise ValueError(f"This emulator plays {self.platform}; start another with platform={platform!r}.")
-        wanted = target or self.target
-        moved = "momo_africa" if self.platform == "momo_africa" else ""
+        account = self._account(target or self.target)
         self.config_reused = path.exists() and not overwrite
         if self.config_reused:
-            name, held = read_back(path, url=self.url, target=wanted, platform=moved)
-            held = replace(held, callback_host=self.credentials.callback_host)
+            held = self._read_back(path, account)
         else:
-            name = write_new(path, url=self.url, target=wanted, platform=moved, credentials=self.credentials)
+            write_new(path, account)
             held = self.credentials
         with self._lock:
             self.credentials = held
-            self._gateway.gateway.door.admit(held)
-            self._gateway.gateway.targets.add(wanted)
-        return (name,)
+            self.gateway.door.admit(held)
+            self.gateway.targets.add(target or self.target)
+        return (account.name,)
 
-    def _app(self) -> Starlette:
-        return Starlette(routes=[*Steering(self).routes(), Mount("/", self._serve)])
+    def _read_back(self, path: Path, account: EmulatedAccount) -> Credentials:
+        found = read_back(path, account, taken={"api_user"})
+        written = found.settings.get("platform", "")
+        if written == "momo_africa" != self.platform:
+            raise SettingsError(
+                f"{path} is there already and pays through another platform: {written}.", hint="Write to another path."
+            )
+        host = self.credentials.callback_host
+        return Credentials(found.settings["api_user"], **found.secrets, callback_host=host)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        body = b""
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return  # half a request is no request
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        query = f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else ""
-        path = scope["raw_path"].decode("latin-1") + query
-        with self._lock:
-            outcome = self._gateway.exchange(scope["method"], path, headers, body, self.now)
-        if outcome.after_s:
-            await self._wait(outcome.after_s)
-        if outcome.answer is not None and outcome.arrives == "whole":
-            await send_answer(outcome.answer, send)
-        else:
-            part = part_of(outcome.answer) if outcome.answer is not None and outcome.arrives == "part" else b""
-            await break_off(scope["state"]["connection"], receive, part)
+    def _account(self, target: str) -> EmulatedAccount:
+        held, moved = self.credentials, self.platform == "momo_africa"
+        settings = {"target_environment": target, "base_url": self.url, "api_user": held.api_user}
+        return EmulatedAccount(
+            name=account_name(target),
+            provider="mtn_momo",
+            settings=settings | ({"platform": self.platform} if moved else {}),
+            secrets={"api_key": held.api_key, "subscription_key": held.subscription_key},
+            comments={"target_environment": f"pays in {TARGETS[target].currency}"},
+        )
 
-    async def _wait(self, seconds: float) -> None:
-        thread = self._thread
-        if thread is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(thread.leaving.wait(), seconds)
+    async def _payments(self, request: Request) -> JSONResponse:
+        return JSONResponse({"payments": self.payments()})
+
+    async def _collections(self, request: Request) -> JSONResponse:
+        if request.method == "POST":
+            try:
+                told = await read_object(request)
+                return JSONResponse({"reference": self.add_collection(**told)}, 201)
+            except (ValueError, TypeError) as error:
+                return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({"collections": self.collections()})
+
+
+def account_name(target: str) -> str:
+    """Return the account's name for a target: ``mtn-sandbox``, ``mtn-uganda``."""
+    return f"mtn-{target.removeprefix('mtn')}"
 
 
 def _platform(platform: str, target: str) -> Platform:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from types import NoneType
-from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-__all__ = ["Platform", "Switches", "read_switches"]
+from payments_core.testing.emulator.destinations import destination_of
+from payments_core.testing.emulator.switches import SwitchBoard
+
+__all__ = ["Platform", "Switches"]
 
 Platform: TypeAlias = Literal["sandbox", "legacy", "momo_africa"]
 BalanceOutcome: TypeAlias = Literal[
@@ -24,7 +25,7 @@ BalanceOutcome: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Switches:
+class Switches(SwitchBoard):
     """What sources do not agree on, or a test wants otherwise. "Assumed" means that no source tells.
 
     Args:
@@ -64,6 +65,15 @@ class Switches:
         callback_host_match: ``verbatim``: with what was given at provisioning, as it was given; ``host``: with the host
             in it, where an address was given. Recorded only that an address is taken and matching becomes unreliable.
         transfer_callback: How a transfer's callback comes: PUT in the description of 2018; not in the export.
+        callback_via: An http address of this machine that is called in place of every callback's own, path, query and
+            Host kept: what a proxy in front of a receiver does. Empty: the address asked for, if it is of this machine.
+        callback_delay_s: How long after a payment's end its callback leaves; no figure was found.
+        callback_retries: ``once`` in the description of 2018 and the newest seen; ``blocks`` in one capture of the
+            portal: 20 more at 1 s, 30 at 2 min, then hourly until unblocked, here for a day.
+        callback_timeout_s: How long a receiver may take: 2 s in the capture with the blocks.
+        callback_received: Which answers end the tries: any 2xx, or 200 alone. Assumed.
+        callback_reference: Where a callback tells X-Reference-Id: nowhere, as captured; one public receiver reads
+            ``referenceId`` in the body, one the header.
         refund_scenario: Which field of a refund carries the portal's scenarios 1 to 13. The portal names none;
             ``referenceIdToRefund`` was tried by one client, ``externalId`` by nobody.
         unknown_refund: What becomes of a refund of a collection the emulator does not know. Assumed.
@@ -115,6 +125,12 @@ class Switches:
     empty_callback: Literal[400, 500] = 400
     callback_host_match: Literal["verbatim", "host"] = "verbatim"
     transfer_callback: Literal["PUT", "POST"] = "PUT"
+    callback_via: str = ""
+    callback_delay_s: float = 0.0
+    callback_retries: Literal["once", "blocks"] = "once"
+    callback_timeout_s: float = 2.0
+    callback_received: Literal["2xx", "200"] = "2xx"
+    callback_reference: Literal["none", "body", "header"] = "none"
     refund_scenario: Literal["off", "referenceIdToRefund", "externalId"] = "off"
     unknown_refund: Literal["succeeds", "fails"] = "succeeds"
     over_refund: Literal["succeeds", "fails"] = "fails"
@@ -136,74 +152,6 @@ class Switches:
     user_appears_s: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, hint in _HINTS.items():
-            if not _fits(getattr(self, name), hint):
-                raise ValueError(f"{name} must be {_told(hint)}, not {getattr(self, name)!r}")
-
-
-_HINTS: Mapping[str, Any] = get_type_hints(Switches)
-
-
-def read_switches(written: Mapping[str, str]) -> dict[str, Any]:
-    """Return switches given as text, for a command line.
-
-    Args:
-        written: Names to texts: ``{"reason_shape": "object", "delayed_s": "2", "delayed_words": "CREATED,PENDING"}``.
-            ``none`` stands for None.
-
-    Raises:
-        ValueError: A name or a value that does not exist; the message lists what there is.
-
-    """
-    if unknown := sorted(set(written) - set(_HINTS)):
-        there = ", ".join(field.name for field in fields(Switches))
-        raise ValueError(f"unknown switches: {', '.join(unknown)}; there are: {there}")
-    return {name: _read(name, text.strip(), _HINTS[name]) for name, text in written.items()}
-
-
-def _read(name: str, text: str, hint: Any) -> Any:
-    if get_origin(hint) is tuple:
-        return tuple(_read(name, part.strip(), get_args(hint)[0]) for part in text.split(",") if part.strip())
-    for possible in _possible(text, hint):
-        if _fits(possible, hint):
-            return possible
-    raise ValueError(f"{name} must be {_told(hint)}, not {text!r}")
-
-
-def _possible(text: str, hint: Any) -> list[Any]:
-    found: list[Any] = [text]
-    words: dict[str, Any] = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        found.append(words[text.lower()])
-    for kind in (int, float):
-        try:
-            found.append(kind(text))
-        except ValueError:
-            continue
-    return found
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    origin, parts = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return any(value == part and type(value) is type(part) for part in parts)
-    if origin is tuple:
-        return isinstance(value, tuple) and all(_fits(one, parts[0]) for one in value)
-    if parts:  # a union
-        return any(_fits(value, part) for part in parts)
-    if hint in {int, float}:
-        wide = isinstance(value, int | float) if hint is float else isinstance(value, int)
-        return wide and not isinstance(value, bool) and 0 <= value < float("inf")
-    return value is None if hint is NoneType else isinstance(value, hint)
-
-
-def _told(hint: Any) -> str:
-    origin, parts = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return f"one of {', '.join(map(str, parts))}"
-    if origin is tuple:
-        return f"some of {_told(parts[0]).removeprefix('one of ')}"
-    if parts:
-        return " or ".join(_told(part) for part in parts)
-    names = {int: "a whole number, 0 or more", float: "a number, 0 or more", bool: "true or false"}
-    return names.get(hint, "none" if hint is NoneType else "text")
+        SwitchBoard.__post_init__(self)  # slots make a new class, which super() would not know
+        if self.callback_via and isinstance(destination_of(self.callback_via), str):
+            raise ValueError(f"callback_via must be an http address of this machine, not {self.callback_via!r}")

@@ -9,14 +9,13 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from ipaddress import ip_address
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
 from payments_core.money import Money
 from payments_core.payout import Payee
 from payments_mtn_momo import codec
+from payments_mtn_momo.callback_address import check_callback_url
 from payments_mtn_momo.settings import MtnMomoSettings
 
 __all__ = [
@@ -35,9 +34,7 @@ __all__ = [
 
 Amount: TypeAlias = Money | Decimal | int | str
 
-_KINDS: Mapping[str, str] = {"msisdn": "MSISDN", "email": "EMAIL", "party_code": "PARTY_CODE"}  # SPEC
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_ADDRESS = re.compile(r"https?://[A-Za-z0-9:/?@!$&'()*+,;=._~%-]+", re.ASCII)
 
 
 def new_reference() -> str:
@@ -127,7 +124,7 @@ def party_of(payee: Payee | str) -> Payee:
 def payee_fields(payee: Payee | str) -> dict[str, object]:
     """Return who is paid, as a body wants it."""
     found = party_of(payee)
-    return {"payee": {"partyIdType": _KINDS[found.kind], "partyId": found.value}}
+    return {"payee": {"partyIdType": codec.PARTY_KINDS[found.kind], "partyId": found.value}}
 
 
 def header_text(text: str) -> str:
@@ -150,24 +147,13 @@ def callback_url(url: str, settings: MtnMomoSettings) -> str:
     """
     if not url:
         return ""
-    host = (urlsplit(url).hostname or "") if _ADDRESS.fullmatch(url) else ""
-    if not host or "@" in urlsplit(url).netloc:
-        raise InvalidPayout("The callback is no plain address.", hint="Write it like https://pay.example.org/momo/abc.")
-    if _is_ip(host):
-        raise InvalidPayout(
-            "The callback's host is an address; MTN wants a name.", hint="Use the host registered for the API user."
-        )
-    if not settings.is_rehearsal and not url.startswith("https://"):
-        raise InvalidPayout("MTN calls back over https only where money is real.", hint="Use https.")
-    return url
-
-
-def _is_ip(host: str) -> bool:
     try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
+        check_callback_url(url, is_live=not settings.is_rehearsal, registered_host=settings.callback_host)
+    except ValueError as problem:
+        raise InvalidPayout(
+            f"The callback's address {problem}.", hint="Leave it out, or use the host registered for the API user."
+        ) from None
+    return url
 
 
 def payment_body(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,7 @@ __all__ = [
     "action_failed",
     "action_unanswered",
     "misused",
+    "own_row",
     "read_failed",
     "read_unanswered",
 ]
@@ -47,20 +48,23 @@ class Asked:
 
     Args:
         operation: The call.
-        reference: The payment's, or what else the call names; may be empty.
+        reference: The payment's, or what else the call names, scrubbed: what a caller gives for one may be anything,
+            and a UUID stays as it is. May be empty.
         hidden: The account's secrets, which no answer may bring into an error.
 
     """
 
     operation: str
     reference: str = ""
-    hidden: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = field(default=(), repr=False)  # error trackers print the variables of each frame
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reference", scrub(self.reference))
 
     @property
     def subject(self) -> str:
         """``The transfer 5c1f…``."""
-        # Scrubbed: what a caller gives for a reference may be anything; a UUID stays as it is.
-        return f"{SUBJECTS[self.operation]} {scrub(self.reference)}".rstrip()
+        return f"{SUBJECTS[self.operation]} {self.reference}".rstrip()
 
     @property
     def pays(self) -> bool:
@@ -160,19 +164,20 @@ def action_failed(asked: Asked, response: HttpResponse) -> ActionError:
 
 
 def _action_kind(asked: Asked, response: HttpResponse, body: Body) -> tuple[type[ActionError], Meaning]:
-    own = _own(asked, response, body)
+    own = own_row(asked.operation, response, body)
     if own is not None and issubclass(own[0], ActionError):
         return own[0], own[1]
     meaning = meanings.of_answer(response.status, body)
-    match codec.read_transfer(response):  # one table decides for the neutral provider and for us
+    match codec.read_submitted(response):  # one table decides for the neutral provider and for us
         case Final() | Blocked() | NotAccepted():
             return RefusedError, meaning
         case Duplicate():
             return AlreadyUsedError, meaning
-        case _ if body.shape is Shape.TOKEN and meaning.money == "no":
+        # The token endpoint's form proves something about calls for tokens, and nothing about a payment.
+        case _ if body.shape is Shape.TOKEN and meaning.money == "no" and not asked.pays:
             return RefusedError, meaning
         case _:
-            return UnknownOutcomeError, meaning
+            return UnknownOutcomeError, meaning if meaning.money == "perhaps" else meanings.UNLISTED
 
 
 def read_unanswered(asked: Asked, ended: NotSent | NoAnswer) -> ReadError:
@@ -198,24 +203,29 @@ def read_unanswered(asked: Asked, ended: NotSent | NoAnswer) -> ReadError:
     )
 
 
-def read_failed(asked: Asked, response: HttpResponse, *, kind: type[ReadError] | None = None) -> ReadError:
+def read_failed(
+    asked: Asked, response: HttpResponse, *, kind: type[ReadError] | None = None, reason: ReasonCode | None = None
+) -> ReadError:
     """Return the error of a read whose answer is no success, or is one that cannot be understood.
 
     Args:
         asked: What was asked.
         response: The answer.
         kind: Which error it is, where the caller knows better than the tables.
+        reason: With ``kind``: what is wrong, if it is something of ours.
 
     """
     body = read_body(response)
     facts = _facts(asked, response, body)
+    if kind is not None:
+        facts["reason"] = reason
     if response.status in OPERATIONS[asked.operation].success:
         return ReadUnanswered(
             f"{asked.subject} was answered with {response.status} and nothing that can be read.",
             hint="Ask again; if it stays so, the API has changed.",
             **facts,
         )
-    own = _own(asked, response, body)
+    own = own_row(asked.operation, response, body)
     if own is not None and issubclass(own[0], ReadError):
         kind, meaning = kind or own[0], own[1]
     else:
@@ -234,11 +244,11 @@ def _read_kind(response: HttpResponse, body: Body, meaning: Meaning) -> type[Rea
     return ReadUnanswered if response.status == 429 or meaning.money == "perhaps" else ReadRefused
 
 
-def _own(asked: Asked, response: HttpResponse, body: Body) -> tuple[type[MomoError], Meaning] | None:
-    """Return the call's own row, unless a closer one means the same everywhere."""
+def own_row(operation: str, response: HttpResponse, body: Body) -> tuple[type[MomoError], Meaning] | None:
+    """Return what an answer means to this call alone; None when a closer row means the same everywhere."""
     code = body.code if body.shape is Shape.MOMO else ""
     for key in (code, f"@{body.shape}", "*"):
-        if row := OWN.get((asked.operation, response.status, key)):
+        if row := OWN.get((operation, response.status, key)):
             return row
         if (response.status, key) in meanings.ANSWERS:
             return None
@@ -299,7 +309,7 @@ def _facts(asked: Asked, response: HttpResponse, body: Body) -> dict[str, Any]:
 
 
 def _reason(response: HttpResponse) -> ReasonCode | None:
-    match codec.read_transfer(response):
+    match codec.read_submitted(response):
         case Blocked(reason=reason):
             return reason.code
         case Final(reason=reason) | NotAccepted(blocks_if_repeated=reason):

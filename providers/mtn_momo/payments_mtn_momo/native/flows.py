@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import SecretStr
 
+from payments_core.answers import number, text_of
 from payments_core.errors import InvalidCurrency, InvalidPayout, PaymentsError
 from payments_core.flow import Flow, exchange
 from payments_core.money import Currency
@@ -16,7 +17,7 @@ from payments_core.payout import Payee
 from payments_core.provider import Blocked
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_mtn_momo import credentials
-from payments_mtn_momo.answers import number, read_body, text_of
+from payments_mtn_momo.answers import read_body
 from payments_mtn_momo.native import bodies, reading
 from payments_mtn_momo.native.asking import act, ask, checked, legible
 from payments_mtn_momo.native.bodies import Payment
@@ -85,7 +86,7 @@ class Flows:
         except NoAnswer:
             return read_failed(asked, answer, kind=ReadUnanswered)
         if isinstance(found, Blocked):
-            return read_failed(asked, answer, kind=ReadRefused)
+            return read_failed(asked, answer, kind=ReadRefused, reason=found.reason.code)
         fields = dict(read_body(answer).fields)
         fields.pop("access_token", None)
         return AccessToken(
@@ -127,16 +128,20 @@ class Flows:
         answer = yield from act(asked, request if request.credential else sealed(request, self._secrets))
         return legible(asked, reading.read_consent_request(answer), answer)
 
-    def oauth2_token(self, grant: Mapping[str, str]) -> Flow[Oauth2Token]:
+    def oauth2_token(self, grant_type: str, name: str, secret: SecretStr) -> Flow[Oauth2Token]:
         """Ask for a consent's token, or for its next one."""
-        asked = self._asked("oauth2_token", hidden=tuple(grant.values()))
-        answer = yield from act(asked, sealed(build(self._settings, "oauth2_token", form=grant), self._secrets))
+        asked = self._asked("oauth2_token", hidden=(secret.get_secret_value(),))
+        # Opened in passing: a variable of this frame would be in every error tracker's report.
+        request = build(
+            self._settings, "oauth2_token", form={"grant_type": grant_type, name: secret.get_secret_value()}
+        )
+        answer = yield from act(asked, sealed(request, self._secrets))
         return legible(asked, reading.read_oauth2_token(answer), answer)
 
     def create_oauth2_token(self, consent: ConsentRequest | str) -> Flow[Oauth2Token]:
         """Ask for the token of a consent."""
         name = consent.auth_req_id if isinstance(consent, ConsentRequest) else consent
-        return self.oauth2_token({"grant_type": _CIBA, "auth_req_id": name})
+        return self.oauth2_token(_CIBA, "auth_req_id", SecretStr(name))
 
     def refresh_oauth2_token(self, token: Oauth2Token | SecretStr | str) -> Flow[Oauth2Token]:
         """Ask for the next token of a consent."""
@@ -146,7 +151,7 @@ class Flows:
                 self._asked("oauth2_token"),
                 InvalidPayout("This consent has no refresh token.", hint="Ask for consent with access_type='offline'."),
             )
-        return self.oauth2_token({"grant_type": "refresh_token", "refresh_token": _open(refresh)})
+        return self.oauth2_token("refresh_token", "refresh_token", SecretStr(_open(refresh)))
 
     def ask_user_info(self, token: Oauth2Token | SecretStr | str | None) -> Flow[UserInfo]:
         """Read who holds an account, with consent."""

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from payments_core.errors import SettingsError
-from payments_core.provider import RetryPolicy
+from payments_core.provider import RetryPolicy, overridden
 from payments_mtn_momo.native.flows import Flows
 from payments_mtn_momo.native.terms import Terms
 from payments_mtn_momo.operations import retry_policies
@@ -43,7 +43,11 @@ def settings_of(settings: MtnMomoSettings | None, fields: Mapping[str, Any]) -> 
             f"{'.'.join(map(str, found['loc'])) or 'settings'}: {found['msg'].removeprefix('Value error, ')}"
             for found in error.errors(include_input=False, include_url=False, include_context=False)
         )
-    raise SettingsError(f"The account's settings are wrong: {problems}.", hint="See docs/reference/settings.md.")
+    raise SettingsError(
+        f"The account's settings are wrong: {problems}.",
+        hint="See the reference page of the provider mtn_momo for its own settings, docs/reference/settings.md for "
+        "those of every account.",
+    )
 
 
 def policies(retry: Retry | None) -> dict[str, RetryPolicy]:
@@ -54,7 +58,7 @@ def policies(retry: Retry | None) -> dict[str, RetryPolicy]:
 
     """
     try:
-        return retry_policies(retry)
+        return overridden(retry_policies(), retry or {})
     except ValueError as error:
         problem = str(error)
     raise SettingsError(f"retry is wrong: {problem}.", hint="See docs/reference/operations.md.")

@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from payments_core.testing.emulator import Answer
 from payments_mtn_momo.emulator.collected import read_collection
 from payments_mtn_momo.emulator.gateway import TOKEN_PATH, Gateway, Switches
-from payments_mtn_momo.emulator.replies import Answer
 from payments_mtn_momo.emulator.switches import Platform
 from payments_mtn_momo.emulator.tokens import Credentials
 

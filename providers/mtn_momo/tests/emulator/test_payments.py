@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from payments_core.testing.emulator import Answer
 from payments_mtn_momo.emulator.payees import DEPOSIT_PAYEES, REFUND_SCENARIOS, TRANSFER_PAYEES
-from payments_mtn_momo.emulator.replies import Answer
 from payments_mtn_momo.targets import TARGETS
 
 PAYEE = {"partyIdType": "MSISDN", "partyId": "46733123499"}

@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import pytest
 
+from payments_core.testing.emulator.unruly import UnrulyGateway
 from payments_mtn_momo.emulator.gateway import Gateway
 from payments_mtn_momo.emulator.requests import OPERATIONS, Request
-from payments_mtn_momo.emulator.switches import Switches, read_switches
+from payments_mtn_momo.emulator.switches import Switches
 from payments_mtn_momo.emulator.tokens import Credentials
-from payments_mtn_momo.emulator.unruly import UnrulyGateway
 from payments_mtn_momo.operations import OPERATIONS as CALLS
 
 BODY = {"amount": "1", "currency": "UGX", "payee": {"partyIdType": "MSISDN", "partyId": "46733123499"}}
@@ -284,7 +284,7 @@ def test_a_user_made_for_another_product_gets_a_token_and_nothing_else(
     ],
 )
 def test_a_switch_is_read_from_text(name: str, text: str, value: Any) -> None:
-    read = read_switches({name: text})
+    read = Switches.read({name: text})
 
     assert read == {name: value}
     assert getattr(Switches(**read), name) == value
@@ -304,7 +304,7 @@ def test_a_switch_is_read_from_text(name: str, text: str, value: Any) -> None:
 )
 def test_a_wrong_switch_says_what_there_is(name: str, text: str, says: str) -> None:
     with pytest.raises(ValueError, match=r"must be|unknown") as caught:
-        read_switches({name: text})
+        Switches.read({name: text})
     assert says in str(caught.value)
 
 

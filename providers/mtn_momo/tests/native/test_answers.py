@@ -41,6 +41,7 @@ ANSWERS = [
     (401, {"statusCode": 401, "message": KEY_INVALID}, RefusedError, ReadRefused, ReasonCode.CREDENTIALS),
     (401, {"statusCode": "401", "message": KEY_INVALID}, RefusedError, ReadRefused, ReasonCode.CREDENTIALS),
     (401, "", RefusedError, ReadRefused, ReasonCode.CREDENTIALS),
+    (401, {"error": "invalid_token"}, RefusedError, ReadRefused, ReasonCode.CREDENTIALS),
     (401, {"statusCode": 401, "message": "Unauthorized."}, RefusedError, ReadRefused, ReasonCode.CREDENTIALS),
     (403, {"statusCode": 403, "message": "Forbidden"}, RefusedError, ReadRefused, ReasonCode.NOT_PERMITTED),
     (403, WAF, RefusedError, ReadRefused, ReasonCode.NOT_PERMITTED),
@@ -168,17 +169,42 @@ OTHERS: list[tuple[str, Callable[[Any], Any], int, Any, type[MomoError]]] = [
     ("bc_authorize", lambda c: c.authorize_consent("46733123450"), 404, {"code": "RESOURCE_NOT_FOUND"}, RefusedError),
     ("bc_authorize", lambda c: c.authorize_consent("46733123499", scope="x"), 500, "", RefusedError),
     ("bc_authorize", lambda c: c.authorize_consent("46733123499"), 500, {"code": "NOT_ALLOWED"}, RefusedError),
+    *(
+        ("bc_authorize", lambda c: c.authorize_consent("46733123499"), *rest)
+        for rest in (
+            (400, "", RefusedError),
+            (401, {"statusCode": 401, "message": KEY_INVALID}, RefusedError),
+            (401, "", RefusedError),
+            (403, WAF, RefusedError),
+        )
+    ),
     ("bc_authorize", lambda c: c.authorize_consent("46733123499"), 503, "", UnknownOutcomeError),
     ("bc_authorize", lambda c: c.authorize_consent("46733123499"), 200, "{}", UnknownOutcomeError),
     ("oauth2_token", lambda c: c.create_oauth2_token("an-id"), 400, {"error": "authorization_pending"}, RefusedError),
     ("oauth2_token", lambda c: c.create_oauth2_token("an-id"), 401, {"error": "invalid_client"}, RefusedError),
     ("oauth2_token", lambda c: c.create_oauth2_token("an-id"), 500, {"error": "login_failed"}, RefusedError),
+    ("oauth2_token", lambda c: c.create_oauth2_token("an-id"), 400, "", RefusedError),
+    (
+        "oauth2_token",
+        lambda c: c.create_oauth2_token("an-id"),
+        401,
+        {"statusCode": 401, "message": KEY_INVALID},
+        RefusedError,
+    ),
+    (
+        "oauth2_token",
+        lambda c: c.refresh_oauth2_token("a-refresh-token"),
+        400,
+        {"error": "invalid_grant"},
+        RefusedError,
+    ),
     ("oauth2_token", lambda c: c.refresh_oauth2_token("a-refresh-token"), 500, "", UnknownOutcomeError),
     ("oauth2_token", lambda c: c.refresh_oauth2_token("a-refresh-token"), 200, "<html>", UnknownOutcomeError),
     *(
         ("delivery_notification", lambda c: c.send_delivery_notification(new_reference(), "Thank you"), *rest)
         for rest in (
             (400, "", RefusedError),
+            (401, {"statusCode": 401, "message": KEY_INVALID}, RefusedError),
             (404, {"code": "RESOURCE_NOT_FOUND"}, RefusedError),
             (409, {"code": "NOT_SUCCESSFULLY_COMPLETED"}, RefusedError),
             (410, "", RefusedError),
@@ -223,8 +249,12 @@ PROVISIONING: list[tuple[Callable[[Any], Any], int, Any, type[MomoError]]] = [
     (lambda p: p.create_api_user("pay.example.org"), 500, "", UnknownOutcomeError),
     (lambda p: p.create_api_key(new_reference()), 404, {"code": "RESOURCE_NOT_FOUND"}, RefusedError),
     (lambda p: p.create_api_key(new_reference()), 400, "", RefusedError),
+    (lambda p: p.create_api_key(new_reference()), 401, {"statusCode": 401, "message": KEY_INVALID}, RefusedError),
+    (lambda p: p.create_api_key(new_reference()), 500, "", UnknownOutcomeError),
     (lambda p: p.create_api_key(new_reference()), 201, "{}", UnknownOutcomeError),
     (lambda p: p.get_api_user(new_reference()), 404, {"code": "RESOURCE_NOT_FOUND"}, ReadNotFound),
+    (lambda p: p.get_api_user(new_reference()), 400, "", ReadRefused),
+    (lambda p: p.get_api_user(new_reference()), 401, {"statusCode": 401, "message": KEY_INVALID}, ReadRefused),
     (lambda p: p.get_api_user(new_reference()), 500, "", ReadUnanswered),
     (lambda p: p.get_api_user("no-uuid"), 200, "{}", ReadRefused),
     (lambda p: p.create_api_user("https://pay.example.org/momo"), 201, "", NotSentError),
@@ -253,7 +283,9 @@ def test_provisioning_gives_its_class(
 
 TOKENS = [
     (500, {"error": "login_failed"}, RefusedError, ReadRefused),
+    (401, {"error": "login failed"}, RefusedError, ReadRefused),
     (401, {"error": "invalid_client"}, RefusedError, ReadRefused),
+    (404, {"statusCode": 404, "message": "Resource not found"}, RefusedError, ReadRefused),
     (401, {"statusCode": 401, "message": KEY_INVALID}, RefusedError, ReadRefused),
     (400, {"error": "Invalid or missing X-Target-Environment header"}, RefusedError, ReadRefused),
     (403, WAF, RefusedError, ReadRefused),

@@ -15,6 +15,7 @@ import pytest
 
 import payments_mtn_momo
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout, SettingsError
+from payments_core.masking import scrub
 from payments_core.money import Money
 from payments_core.payout import Payee, ReasonCode
 from payments_mtn_momo import AsyncDisbursementsClient, DisbursementsClient, MtnMomoSettings, new_reference
@@ -182,7 +183,7 @@ def test_a_mistake_is_not_sent_and_keeps_its_reference(
     with pytest.raises(NotSentError) as caught:
         client.transfer(**given)
 
-    assert caught.value.reference == given["reference"]
+    assert caught.value.reference == scrub(given["reference"])  # one that is none may be a number
     assert isinstance(caught.value.__cause__, cause)
     assert "46733123499" not in str(caught.value)
     assert "0733123499" not in str(caught.value)
@@ -522,7 +523,7 @@ def test_provisioning_speaks_with_the_subscription_key_alone(
 def test_wrong_settings_are_told_without_their_values() -> None:
     with pytest.raises(SettingsError) as caught:
         DisbursementsClient(target_environment="sandbox", api_user="no-uuid", api_key="a secret ", subscription_key="k")
-    with pytest.raises(SettingsError, match="transfer is no call that is repeated"):
+    with pytest.raises(SettingsError, match="transfer is no operation that is repeated"):
         DisbursementsClient(
             target_environment="sandbox", api_user=REFUNDED, api_key="a", subscription_key="k", retry={"transfer": {}}
         )

@@ -1,0 +1,68 @@
+"""Reading what a stranger's server sends back, whatever it is: never raises, never believes more than stands there.
+
+For providers' codecs; which word means what is theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC
+from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
+from html import unescape
+
+from payments_core.wire import HttpResponse
+
+__all__ = ["gist", "number", "parse_json", "text_of", "wait_asked_s"]
+
+_LONGEST = 300  # characters kept of a stranger's text
+
+
+def parse_json(body: bytes) -> object:
+    """Return what a body of JSON says, numbers exactly; None when it is none."""
+    try:
+        # Decimal, not float: amounts are compared digit by digit.
+        return json.loads(body, parse_float=Decimal, parse_constant=lambda _: None)
+    except (ValueError, RecursionError, InvalidOperation):
+        return None
+
+
+def text_of(value: object, *, limit: int = _LONGEST) -> str:
+    """Return text or a number as text that can be stored; anything else is empty."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return ""
+    # A lone surrogate, which JSON may spell out, cannot be written to a file or a database.
+    return str(value)[:limit].encode("utf-8", "replace").decode("utf-8")
+
+
+def number(value: object) -> Decimal | None:
+    """Return a number, or text that is one, exactly; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
+    try:
+        found = Decimal(value if not isinstance(value, str) or len(value) <= 64 else "NaN")
+    except InvalidOperation:
+        return None
+    # An exponent in the thousands is no amount, and writing it out would fill the memory.
+    return found if found.is_finite() and abs(found.adjusted()) <= 40 else None
+
+
+def wait_asked_s(response: HttpResponse) -> float | None:
+    """Return how long Retry-After asks to wait, in seconds, given as a number or a date; None when it says nothing."""
+    header = response.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", header):
+        return float(header)
+    try:
+        until = parsedate_to_datetime(header)
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        return max(0.0, (until - response.at).total_seconds())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def gist(page: str) -> str:
+    """Return the title of a page of HTML, or its first words."""
+    title = re.search(r"(?is)<title[^<>]*>([^<]*)", page)
+    words = unescape(title[1] if title and title[1].strip() else re.sub(r"<[^<>]*>", " ", page)).split()
+    return " ".join(words[:12])[:_LONGEST]

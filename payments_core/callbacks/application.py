@@ -1,0 +1,209 @@
+"""The ASGI application: one durable insert, then the answer the provider wants; everything else is 404 and nothing.
+
+Whatever an accepted callback says, and of whichever payout, it is answered alike: nothing is looked up before the
+answer but the path it came to. State is never changed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeAlias
+
+from payments_core.callbacks.requests import Gates, Limits, Receive, Refused, Scope, Send, fields_of, path_of, read_body
+from payments_core.client import AsyncPayoutClient, PayoutClient
+from payments_core.client.inbox import PATH, Inbox, Place
+from payments_core.errors import PaymentsError
+from payments_core.events import EventName
+from payments_core.logs import log
+from payments_core.provider import Acknowledgement, Callback
+
+__all__ = ["CallbackApp", "app"]
+
+Client: TypeAlias = PayoutClient | AsyncPayoutClient
+
+_METHODS = frozenset({"POST", "PUT"})
+_NOT_FOUND = Acknowledgement(status=404)
+_NOT_KEPT = Acknowledgement(status=503)
+_READY_S = 1.0  # a readiness probe writes; asking more often does not
+
+
+def app(
+    client: Client | Callable[[], Client],
+    *,
+    limits: Limits | None = None,
+    allowed: Collection[str] = (),
+    address_header: str = "",
+) -> CallbackApp:
+    """Make the application.
+
+    Args:
+        client: Whose accounts are called back; or what returns it, asked at the first request, where it is made later.
+        limits: What a request may cost.
+        allowed: Addresses and networks that may call back; everybody when empty.
+        address_header: The header field that holds the client's address, where a proxy in front writes one; its last
+            value counts. Empty: the other end of the connection.
+
+    Raises:
+        ValueError: An address or network that is none.
+
+    """
+    return CallbackApp(client, limits=limits or Limits(), gates=Gates(allowed, address_header))
+
+
+class CallbackApp:
+    """Serves ``…/callbacks/TOKEN`` by PUT and POST, ``/health`` and ``/ready`` by GET; see :func:`app`.
+
+    Args:
+        client: Whose accounts are called back, or what returns it.
+        limits: What a request may cost.
+        gates: Whose requests are let in.
+
+    """
+
+    def __init__(self, client: Client | Callable[[], Client], *, limits: Limits, gates: Gates) -> None:
+        self.counts: Counter[str] = Counter()
+        self._client = client
+        self._limits = limits
+        self._gates = gates
+        self._handling: asyncio.Task[None] | None = None
+        self._more = False
+        self._ready: tuple[float, bool] = (float("-inf"), False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the server's life."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+        elif scope["type"] == "http":
+            answer = await self._answer(scope, receive)
+            if answer is not None:
+                await _send(answer, send)
+
+    async def handle(self) -> None:
+        """Handle what is kept, until nothing is left; errors are logged, and what is left waits for the next time."""
+        await asyncio.shield(self._begin_handling())
+
+    # --- requests ---
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Acknowledgement | None:
+        path, method = path_of(scope), scope["method"]
+        if method == "GET" and path in {"/health", "/ready"}:
+            return _plain({"ok": True}) if path == "/health" else await self._readiness()
+        before, _, token = path.rpartition("/")
+        if before.rpartition("/")[2] != PATH:
+            return _NOT_FOUND
+        try:
+            inbox = self._inbox()
+            place = await asyncio.to_thread(inbox.place, token)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing can be kept now
+            return self._failed("", error)
+        if place is None:
+            self.counts["unknown"] += 1
+            return _NOT_FOUND
+        try:
+            callback = await self._read(scope, receive, inbox)
+        except Refused as refused:
+            self.counts["refused"] += 1
+            log(EventName.CALLBACK_REFUSED, account=place.account, why=str(refused))
+            return _NOT_FOUND
+        return None if callback is None else await self._keep(inbox, place, callback)
+
+    async def _read(self, scope: Scope, receive: Receive, inbox: Inbox) -> Callback | None:
+        if scope["method"] not in _METHODS:
+            raise Refused("its method is neither PUT nor POST")
+        headers = fields_of(scope["headers"], self._limits)
+        if not self._gates.let_in(scope, headers):
+            raise Refused("it comes from an address that is not allowed")
+        body = await read_body(receive, headers, self._limits)
+        return None if body is None else Callback(scope["method"], headers, body, inbox.now)
+
+    async def _keep(self, inbox: Inbox, place: Place, callback: Callback) -> Acknowledgement:
+        if place.is_open:  # what comes again to a question's path is acknowledged, and of no use
+            try:
+                async with asyncio.timeout(self._limits.keep_s):
+                    await asyncio.wrap_future(inbox.receive(place, callback))
+            except (TimeoutError, PaymentsError) as error:
+                return self._failed(place.account, error)
+            self.counts["received"] += 1
+            size = len(callback.body)
+            log(EventName.CALLBACK_RECEIVED, account=place.account, method=callback.method, bytes=size)
+            self._begin_handling()
+        return inbox.acknowledge(place, callback)
+
+    def _failed(self, account: str, error: BaseException) -> Acknowledgement:
+        self.counts["failed"] += 1
+        log(EventName.CALLBACK_FAILED, account=account, error=_said(error))
+        return _NOT_KEPT
+
+    async def _readiness(self) -> Acknowledgement:
+        at, ready = self._ready
+        if time.monotonic() - at > _READY_S:
+            self._ready = (time.monotonic(), ready)  # whoever asks meanwhile hears the answer of before
+            try:
+                async with asyncio.timeout(self._limits.keep_s):
+                    await asyncio.to_thread(self._inbox().prove_writable)
+                ready = True
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
+                log(EventName.CALLBACK_FAILED, account="", error=f"not ready: {_said(error)}")
+                ready = False
+            self._ready = (time.monotonic(), ready)
+        return _plain({"ok": ready}, status=200 if ready else 503)
+
+    def _inbox(self) -> Inbox:
+        client = self._client() if callable(self._client) else self._client
+        return client.inbox
+
+    # --- beside requests ---
+
+    def _begin_handling(self) -> asyncio.Task[None]:
+        self._more = True
+        if self._handling is None or self._handling.done():
+            self._handling = asyncio.create_task(self._handle())
+        return self._handling
+
+    async def _handle(self) -> None:
+        while self._more:
+            self._more = False
+            try:
+                await asyncio.to_thread(self._inbox().handle)
+            except Exception as error:  # noqa: BLE001 - it is kept: the next one, or whoever works, comes back to it
+                log(EventName.CALLBACK_FAILED, account="", error=f"not handled: {_said(error)}")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Handle at the start what a crash has left, and end when all is handled."""
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self.handle()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                if self._handling is not None:
+                    await self._handling
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def _said(error: BaseException) -> str:
+    """Return what may be logged of an error: of one that is not ours its kind alone."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, PaymentsError) else type(error).__name__
+
+
+def _plain(told: Mapping[str, object], *, status: int = 200) -> Acknowledgement:
+    body = json.dumps(told).encode()
+    return Acknowledgement(status=status, headers={"content-type": "application/json"}, body=body)
+
+
+async def _send(answer: Acknowledgement, send: Send) -> None:
+    headers = {
+        **{name.lower(): value for name, value in answer.headers.items()},
+        "content-length": str(len(answer.body)),
+    }
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,200 @@
+"""``payouts review``, ``pay-again`` and ``approve``: what a person decides. Looking needs the journal only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from payments_core.cli import exits
+from payments_core.cli.terminal import Terminal, command
+
+if TYPE_CHECKING:
+    from payments_core.client import InReview
+    from payments_core.payout import Payout
+
+__all__ = ["COMMANDS", "review"]
+
+Which = Annotated[str, typer.Argument(metavar="ID|KEY", help="The payout's id or its key.")]
+Who = Annotated[str, typer.Option(metavar="NAME", help="Who decides; written into the history as given.")]
+Why = Annotated[str, typer.Option(metavar="TEXT", help="On what grounds.")]
+
+review = typer.Typer(
+    help="Payouts that wait for a person's decision.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@command
+def list_(terminal: Terminal) -> int:
+    """List what waits for a person, oldest first.
+
+    Why each payout stopped, since when, and how much is at stake.
+    """
+    from payments_core.cli import output, words
+    from payments_core.client import in_review
+
+    with terminal.journal() as journal:
+        rows = journal.rows(status=_status("REVIEW"))
+        found = [in_review(row.view(journal.history(row.id))) for row in rows]
+    if terminal.as_json:
+        output.print_json([_record(one, terminal) for one in found])
+        return exits.DONE
+    if not found:
+        terminal.note("Nothing waits for a decision.")
+        return exits.DONE
+    cells = [
+        (
+            one.payout.key,
+            output.told(one.payout, reveal=terminal.reveal),
+            str(one.payout.amount),
+            one.payout.account,
+            words.why(one.payout.reason),
+            words.moment(one.since),
+        )
+        for one in found
+    ]
+    output.print_table(("key", "payee", "amount", "account", "why", "since"), cells)
+    return exits.DONE
+
+
+@command
+def show(terminal: Terminal, payout: Which) -> int:
+    """Show what is known of one payout in review, and what can be decided.
+
+    Every answer of the provider is in the history. Each decision asks the provider once more first: beside it stands
+    what the provider has to say then.
+    """
+    from payments_core.cli import output, words
+    from payments_core.client import in_review
+    from payments_core.client.setup import row_of
+    from payments_core.errors import DecisionRefused
+    from payments_core.events import EventName, meaning
+    from payments_core.performer import utc_now
+
+    with terminal.journal() as journal:
+        row = row_of(journal, payout)
+        found, pauses = row.view(journal.history(row.id)), journal.pauses()
+    if found.status != "REVIEW":
+        raise DecisionRefused(
+            f"Payout {found.key} is {found.status} and not in REVIEW.", hint=words.advice(found, pauses)
+        )
+    one = in_review(found)
+    if terminal.as_json:
+        output.print_json(
+            _record(one, terminal) | {"history": output.record(found, reveal=True, history=True)["history"]}
+        )
+        return exits.DONE
+    terminal.say(output.details(found, pauses, reveal=terminal.reveal, now=utc_now()))
+    terminal.say()
+    output.print_table(
+        ("at (UTC)", "what happened", "status", "evidence"),
+        [
+            (
+                f"{entry.at:%Y-%m-%d %H:%M:%S}",
+                meaning(EventName(entry.event)),
+                str(entry.status),
+                ", ".join(f"{name}={value}" for name, value in entry.evidence.items()),
+            )
+            for entry in found.history
+        ],
+    )
+    terminal.say()
+    terminal.say("The provider is asked first, and what it says for certain counts. What can be decided otherwise:")
+    for act, says in one.acts.items():
+        when = ", or ".join(words.SAYS[answer] for answer in says)
+        terminal.say(f"  {words.ACTS[act].format(key=found.key)}")
+        terminal.say(f"      when the provider {when}")
+    return exits.DONE
+
+
+@command
+def resolve(
+    terminal: Terminal,
+    payout: Which,
+    who: Who,
+    why: Why,
+    paid: Annotated[
+        bool | None, typer.Option("--paid/--not-paid", help="Whether the money is there.", show_default=False)
+    ] = None,
+    evidence: Annotated[
+        str, typer.Option(metavar="TEXT", help="What it was compared with, such as a line of the statement.")
+    ] = "",
+) -> int:
+    """Decide whether a payout in review was paid.
+
+    The provider is asked first: what it says for certain counts, and a decision that is not safe is refused.
+    """
+    if paid is None:
+        raise typer.BadParameter("Say --paid or --not-paid.")
+    with terminal.client() as client:
+        return _tell(terminal, client.resolve(payout, paid=paid, who=who, why=why, evidence=evidence))
+
+
+@command
+def reopen(terminal: Terminal, payout: Which, who: Who, why: Why) -> int:
+    """Give a payout in review back to the machine.
+
+    It is asked about by a schedule anew, and sent again only where that is proven safe.
+    """
+    with terminal.client() as client:
+        return _tell(terminal, client.reopen(payout, who=who, why=why))
+
+
+@command
+def pay_again(
+    terminal: Terminal,
+    payout: Which,
+    who: Who,
+    why: Why,
+    account: Annotated[str | None, typer.Option(metavar="NAME", help="Pay it from this account now.")] = None,
+) -> int:
+    """Pay a failed payout again, under the same key.
+
+    It is paid from its account, or from another one. Every earlier attempt is read first and has to be proven failed;
+    otherwise nothing is sent, and it says when it may be tried again.
+    """
+    with terminal.client() as client:
+        return _tell(terminal, client.pay_again(payout, who=who, why=why, account=account))
+
+
+@command
+def approve(terminal: Terminal, payout: Which, who: Who, why: Why = "approved") -> int:
+    """Let a payout be sent that waits for somebody's leave.
+
+    Nothing is sent by this command: `payouts resume`, or whoever works on payouts, does it.
+    """
+    with terminal.client() as client:
+        return _tell(terminal, client.approve(payout, who=who, why=why))
+
+
+def _tell(terminal: Terminal, payout: Payout) -> int:
+    from payments_core.cli import output
+    from payments_core.performer import utc_now
+
+    if terminal.as_json:
+        output.print_json(output.record(payout, reveal=terminal.reveal, history=True))
+    else:
+        terminal.say(output.details(payout, (), reveal=terminal.reveal, now=utc_now()))
+    return exits.of(payout.status)
+
+
+def _record(one: InReview, terminal: Terminal) -> dict[str, Any]:
+    from payments_core.cli import output
+
+    acts = {str(act): [str(answer) for answer in says] for act, says in one.acts.items()}
+    return output.record(one.payout, reveal=terminal.reveal) | {"since": one.since.isoformat(), "acts": acts}
+
+
+def _status(name: str) -> Any:
+    from payments_core.payout import PayoutStatus
+
+    return PayoutStatus(name)
+
+
+for _name, _body in {"list": list_, "show": show, "resolve": resolve, "reopen": reopen}.items():
+    review.command(_name)(_body)
+
+COMMANDS = {"pay-again": pay_again, "approve": approve}

@@ -1,0 +1,145 @@
+"""``payouts events``: what the application and webhooks have still to hear."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from payments_core.cli import exits
+from payments_core.cli.terminal import Terminal, command
+
+if TYPE_CHECKING:
+    from payments_core.client import Sent
+    from payments_core.outbox import Waiting
+
+__all__ = ["GROUP"]
+
+GROUP = typer.Typer(
+    name="events",
+    help="What the application and webhooks have still to hear.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Who = Annotated[str, typer.Argument(metavar="CONSUMER", help="Its name; webhook/NAME for a webhook.")]
+
+
+@GROUP.callback()
+def events() -> None:
+    """What the application and webhooks have still to hear."""
+
+
+@GROUP.command("list")
+@command
+def list_(
+    terminal: Terminal,
+    consumer: Who,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many at most.")] = 100,
+) -> int:
+    """List the events that a consumer has not acknowledged, oldest first.
+
+    For a webhook also how often each was sent, when it is sent again, and how the last time ended.
+    """
+    from payments_core.cli import output
+
+    with terminal.client() as client:
+        waiting = client.unheard_events(consumer, limit=limit)
+    if terminal.as_json:
+        output.print_json([_record(one) for one in waiting])
+    elif not waiting:
+        terminal.note("Nothing waits.")
+    else:
+        output.print_table(
+            ("event", "key", "status", "why", "at", "tries", "next", "last"), [_cells(one) for one in waiting]
+        )
+    return exits.DONE
+
+
+def _record(one: Waiting) -> dict[str, Any]:
+    event = one.event
+    return {
+        "event": event.id,
+        "payout": event.payout_id,
+        "key": event.key,
+        "account": event.account,
+        "status": str(event.status),
+        "reason": str(event.reason) if event.reason else None,
+        "attempt": event.attempt,
+        "seq": event.seq,
+        "at": event.at.isoformat(),
+        "tries": one.tries,
+        "next_at": one.next_at.isoformat() if one.next_at else None,
+        "given_up": one.is_given_up,
+        "told": one.told,
+    }
+
+
+def _cells(one: Waiting) -> tuple[str, ...]:
+    from payments_core.cli import words
+
+    event, again = one.event, "given up" if one.is_given_up else ""
+    return (
+        event.id,
+        event.key,
+        str(event.status),
+        words.why(event.reason) if event.reason else "",
+        words.moment(event.at),
+        str(one.tries or ""),
+        words.moment(one.next_at) if one.next_at else again,
+        one.told,
+    )
+
+
+@GROUP.command("ack")
+@command
+def ack(
+    terminal: Terminal,
+    consumer: Who,
+    event: Annotated[list[str], typer.Argument(metavar="EVENT...", help="Ids of events.")],
+) -> int:
+    """Acknowledge events for a consumer: it does not hear them any more.
+
+    For what cannot be delivered or worked on: the later events of that payout wait for it.
+    """
+    from payments_core.cli import output
+
+    with terminal.client() as client:
+        for one in event:
+            client.acknowledge_event(consumer, one)
+    if terminal.as_json:
+        output.print_json({"consumer": consumer, "acknowledged": event})
+    else:
+        terminal.say(f"{len(event)} acknowledged for {consumer}.")
+    return exits.DONE
+
+
+@GROUP.command("deliver")
+@command
+def deliver(
+    terminal: Terminal,
+    again: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--again",
+            metavar="WEBHOOK",
+            help="Send also what this webhook has given up; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
+    """Send to webhooks what is due now, and end: for cron, or by hand.
+
+    `payouts worker` does so by itself. Leaves with 4 when something was not accepted: it is sent again later.
+    """
+    from payments_core.cli import output
+
+    with terminal.client() as client:
+        for webhook in again or ():
+            client.resume_events(webhook)
+        sent: Sent = client.send_events()
+    if terminal.as_json:
+        output.print_json({"delivered": sent.delivered, "failed": sent.failed})
+    else:
+        terminal.say(f"{sent.delivered} delivered, {sent.failed} not accepted.")
+    return exits.NOT_KNOWN if sent.failed else exits.DONE

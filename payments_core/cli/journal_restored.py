@@ -1,0 +1,143 @@
+"""``payouts journal restored | reconciled | move``: what a person says about a journal as a whole."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from payments_core.cli import exits
+from payments_core.cli.terminal import Terminal, command
+
+if TYPE_CHECKING:
+    from payments_core.journal.gaps import Act
+    from payments_core.journal.stores import Store
+
+__all__ = ["add_to"]
+
+Who = Annotated[str, typer.Option(metavar="NAME", help="Who says so.")]
+Why = Annotated[str, typer.Option(metavar="TEXT", help="On what grounds.")]
+
+
+def add_to(group: typer.Typer) -> None:
+    """Add the commands to ``payouts journal``."""
+    for name, body in (("restored", restored), ("reconciled", reconciled), ("move", move)):
+        group.command(name)(body)
+
+
+@command
+def restored(
+    terminal: Terminal,
+    gap_from: Annotated[
+        str, typer.Option(metavar="TIME", help="When the backup was made: ISO 8601, UTC unless it says otherwise.")
+    ] = "",
+    no_gap: Annotated[
+        bool, typer.Option("--no-gap", help="The server changed as planned, and nothing is lost.")
+    ] = False,
+    over: Annotated[bool, typer.Option("--over", help="Nothing is missing any more.")] = False,
+    who: Who = "",
+    why: Why = "",
+) -> int:
+    """Say that the journal was restored from a backup, and what it may lack.
+
+    From then on every payout is read at its provider before it is first sent. `--over` ends that.
+    """
+    from payments_core.cli import output
+    from payments_core.journal import keeping
+
+    if (bool(gap_from), no_gap, over).count(True) != 1:
+        raise typer.BadParameter("Give one of --gap-from, --no-gap and --over.")
+    store = _store(terminal)
+    if no_gap:
+        keeping.no_gap(store)
+        told, says = "complete", f"{store.name}: complete; payments may go on."
+    elif over:
+        gap = keeping.end_gap(store, _act(store, who, why))
+        told = "over"
+        says = f"{store.name}: complete again; it lacked what came after {gap.began_at:%Y-%m-%d %H:%M:%S} UTC."
+    else:
+        gap = keeping.begin_gap(store, _moment(gap_from), _act(store, who, why))
+        told = "restored"
+        says = (
+            f"{store.name}: may lack what came after {gap.began_at:%Y-%m-%d %H:%M:%S} UTC. Every payout is read before "
+            "it is sent. When all is settled: `payouts journal restored --over`."
+        )
+    if terminal.as_json:
+        output.print_json({"journal": store.name, "state": told})
+    else:
+        terminal.say(says)
+    return exits.DONE
+
+
+@command
+def reconciled(
+    terminal: Terminal,
+    statement_checked_by: Annotated[str, typer.Option(metavar="NAME", help="Who has compared the statement.")],
+    why: Annotated[str, typer.Option(metavar="TEXT", help="Which statement, and what was found.")],
+) -> int:
+    """Say that the provider's statement was compared with a restored journal.
+
+    Needed before anything is sent when the backup is older than the time in which the provider refuses a second payment
+    for certain: every payment of the statement must be in the journal, or be one that nobody will ask for again.
+    """
+    from payments_core.cli import output
+    from payments_core.journal import keeping
+
+    store = _store(terminal)
+    keeping.reconcile(store, _act(store, statement_checked_by, why))
+    if terminal.as_json:
+        output.print_json({"journal": store.name, "state": "reconciled"})
+    else:
+        terminal.say(
+            f"{store.name}: compared by {statement_checked_by}; payments may go on, each read before it is sent."
+        )
+    return exits.DONE
+
+
+@command
+def move(
+    terminal: Terminal,
+    to: Annotated[str, typer.Option(metavar="URL", help="Where to: an address as in [journal] url; `env:NAME` works.")],
+) -> int:
+    """Move the journal to a new file or an empty database, and seal the old one.
+
+    Stop the workers first. If it is interrupted, run it again as it was. Then name the new journal in [journal] url.
+    """
+    from payments_core.cli import output
+    from payments_core.journal import keeping
+
+    source, target = _store(terminal), _store(terminal, to)
+    moved = keeping.move(source, target)
+    if terminal.as_json:
+        output.print_json({"from": source.name, "to": moved.to, "rows": dict(moved.rows)})
+        return exits.DONE
+    count = moved.rows.get("payouts")
+    terminal.say(f"Moved{'' if count is None else f' {count} payouts'} to {moved.to}. {source.name} is sealed.")
+    terminal.say("Next: name the new journal in [journal] url, and start every process again.")
+    return exits.DONE
+
+
+def _store(terminal: Terminal, url: str = "") -> Store:
+    from payments_core.journal import store_of
+    from payments_core.performer import utc_now
+
+    read = terminal.configuration()
+    root = read.path.resolve().parent
+    return store_of(url or read.journal, namespace=read.namespace, root=root, at=utc_now())
+
+
+def _act(store: Store, who: str, why: str) -> Act:
+    from payments_core.engine import Person
+    from payments_core.journal.gaps import Act
+
+    person = Person(who, why)
+    return Act(store.at, person.told["who"], person.told["why"])
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time; write 2026-11-02T08:00:00.") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

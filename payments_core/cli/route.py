@@ -1,0 +1,137 @@
+"""``payouts route``: from which account somebody would be paid, and why; nothing is sent or recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from payments_core.cli import exits
+from payments_core.cli.send import Currency, Whose
+from payments_core.cli.terminal import Terminal, command
+
+if TYPE_CHECKING:
+    from payments_core.money import Money
+    from payments_core.payout import Payee
+    from payments_core.performer import Office
+    from payments_core.routing import Choice
+
+__all__ = ["COMMANDS"]
+
+
+@command
+def route(
+    terminal: Terminal,
+    to: Annotated[str, typer.Option(metavar="NUMBER", help="Who would receive it, such as +256772123456.")],
+    amount: Annotated[str, typer.Option(metavar="AMOUNT", help='Such as "25000 UGX", or 25000 with --currency.')],
+    currency: Currency = None,
+    operation: Annotated[str | None, typer.Option(help="transfer or deposit; each account's own if left out.")] = None,
+    operator: Whose = None,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Ask a provider whose customer the payee is, as `payouts send` does.")
+    ] = False,
+) -> int:
+    """Show from which account somebody would be paid, and why.
+
+    Nothing is sent or recorded, and without --ask nobody is asked. Leaves with 3 when no account can be chosen, 4 when
+    `payouts send` would first ask a provider whose customer the payee is.
+    """
+    from payments_core.cli import output
+    from payments_core.client import PayoutClient
+    from payments_core.payout import Payee
+
+    if operation not in {None, "transfer", "deposit"}:
+        raise typer.BadParameter(f"{operation!r} is no operation to send by; there are transfer and deposit.")
+    payee = Payee.msisdn(to, operator=operator or "")
+    office = terminal.office()
+    with PayoutClient(office) as client:
+        money = _money(office, amount, currency)
+        choice = client.route(payee=payee, amount=money, operation=operation, ask=ask)
+    if terminal.as_json:
+        output.print_json(_record(choice, payee, money, reveal=terminal.reveal))
+    else:
+        _print(terminal, choice, payee, money)
+    if choice.unasked:
+        return exits.NOT_KNOWN
+    return exits.DONE if choice.account else exits.FAILED
+
+
+def _money(office: Office, written: str, currency: str | None) -> Money:
+    """Read an amount with its currency, in one word or two."""
+    from payments_core.cli.people import currency_of
+    from payments_core.money import Money
+
+    amount, _, code = written.strip().partition(" ")
+    if code and currency and code.strip() != currency:
+        raise typer.BadParameter(f"--amount is in {code.strip()}, and --currency is {currency}.")
+    return Money(amount, code.strip() or currency or currency_of(office, None))
+
+
+def _record(choice: Choice, payee: Payee, money: Money, *, reveal: bool) -> dict[str, Any]:
+    known = choice.payee
+    return {
+        "account": choice.account or None,
+        "by": choice.by or None,
+        "route": choice.route,
+        "why": choice.why,
+        "hint": _hint(choice) or None,
+        "payee": payee.value if reveal else payee.masked,
+        "amount": money.text,
+        "currency": str(money.currency),
+        "country": known.country or None,
+        "operator": known.operator or None,
+        "operator_from": str(known.source) if known.operator else None,
+        "asked": known.asked or None,
+        "prefix": known.hint or None,
+        "portable": known.is_portable if known.country else None,
+        "would_ask": list(choice.unasked),
+        "routes": [
+            {
+                "route": one.route.number,
+                "account": one.route.account.name,
+                "verdict": str(one.verdict),
+                "why": list(one.why),
+            }
+            for one in choice.tried
+        ],
+    }
+
+
+def _hint(choice: Choice) -> str:
+    if choice.unasked:
+        asked = ", ".join(choice.unasked)
+        return f"`payouts send` would ask the provider of {asked} whose customer the payee is: add --ask to do so."
+    return choice.hint
+
+
+_VERDICTS = {"matches": "matches", "no": "no", "not_known": "not known"}
+_SOURCES = {"caller": "as you say", "provider": "as the provider of {asked} says", "prefix": "by the prefix"}
+
+
+def _print(terminal: Terminal, choice: Choice, payee: Payee, money: Money) -> None:
+    from payments_core.cli import output
+
+    known = choice.payee
+    told = _SOURCES.get(known.source, "").format(asked=known.asked)
+    prefix = known.hint + (" (numbers may change operators there)" if known.is_portable else "") if known.hint else ""
+    lines = {
+        "payee": payee.value if terminal.reveal else payee.masked,
+        "amount": str(money),
+        "country": known.country,
+        "prefix": prefix,
+        "operator": f"{known.operator} ({told})" if known.operator else "",
+        "account": choice.account or "none",
+        "why": choice.why,
+        "what next": _hint(choice),
+    }
+    terminal.say("\n".join(f"{name:<11} {output.clean(text)}" for name, text in lines.items() if text))
+    if choice.tried:
+        terminal.say()
+        rows = [
+            (str(one.route.number), one.route.account.name, _VERDICTS[one.verdict], "; ".join(one.why))
+            for one in choice.tried
+        ]
+        output.print_table(("route", "account", "matches", "why"), rows)
+
+
+COMMANDS = {"route": route}

@@ -1,0 +1,116 @@
+"""``payouts worker``: work on every due payout until told to stop."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from payments_core.cli import exits
+from payments_core.cli.terminal import Terminal, command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from payments_core.payout import Payout, PayoutStatus
+    from payments_core.settings import WorkerSettings
+    from payments_core.worker import Worked
+
+__all__ = ["COMMANDS"]
+
+
+@command
+def worker(
+    terminal: Terminal,
+    once: Annotated[bool, typer.Option("--once", help="Work on what is due now, and end: for cron.")] = False,
+    grace: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Longest wait for what is in flight when told to stop; [worker] grace_s if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Work for this account only; may be repeated.", show_default=False),
+    ] = None,
+) -> int:
+    """Work on every due payout until told to stop.
+
+    Sends what was accepted, reads what is open, takes over what others have left. As many as you like may run on one
+    journal. At SIGTERM or Ctrl-C it takes nothing new, finishes what is in flight, and leaves with 0; a second one ends
+    it at once. Where nobody watches, its events go to standard error, from INFO up unless --log-level is given.
+    """
+    import asyncio  # here: `--help` must not pay for it
+
+    from payments_core.cli import output
+    from payments_core.settings import WorkerSettings
+
+    read = terminal.configuration().worker
+    settings = read if grace is None else WorkerSettings(**read.model_dump() | {"grace_s": grace})
+    if not terminal.is_live:
+        terminal.tell_events("INFO")
+    done = asyncio.run(_work(terminal, settings, account, once=once))
+    if terminal.as_json:
+        ended = {str(status): count for status, count in sorted(done.ended.items())}
+        output.print_json({"steps": done.steps, "ended": ended, "trouble": done.trouble, "cut": done.cut})
+    else:
+        terminal.say(_summary(done))
+    return exits.ERROR if once and done.trouble else exits.DONE
+
+
+async def _work(terminal: Terminal, settings: WorkerSettings, accounts: list[str] | None, *, once: bool) -> Worked:
+    from payments_core.cli.progress import spinner
+    from payments_core.client import AsyncPayoutClient
+    from payments_core.worker import run_worker, stop_on_signals
+
+    seen = _Seen()
+    async with AsyncPayoutClient(terminal.office()) as client:
+        with spinner(terminal, seen.line) as seen.show, stop_on_signals(seen.stop) as stop:
+            return await run_worker(
+                client, accounts=accounts or None, settings=settings, once=once, stop=stop, on_change=seen.hear
+            )
+
+
+class _Seen:
+    """What a person sees while it works: one line."""
+
+    def __init__(self) -> None:
+        self._steps = 0
+        self._ended: Counter[PayoutStatus] = Counter()
+        self._stopping = False
+        self.show: Callable[[str], None] = lambda _text: None  # replaced while a person watches
+
+    def hear(self, payout: Payout) -> None:
+        self._steps += 1
+        if payout.is_final:
+            self._ended[payout.status] += 1
+        self.show(self.line)
+
+    def stop(self) -> None:
+        self._stopping = True
+        self.show(self.line)
+
+    @property
+    def line(self) -> str:
+        doing = "finishing what is in flight; once more to stop at once" if self._stopping else "working"
+        return ", ".join([f"{doing}: {self._steps} steps", *_counts(self._ended)])
+
+
+def _counts(ended: Mapping[PayoutStatus, int]) -> list[str]:
+    return [f"{count} {status}" for status, count in sorted(ended.items())]
+
+
+def _summary(done: Worked) -> str:
+    parts = [f"{done.steps} steps", *_counts(done.ended)]
+    if done.trouble:
+        parts.append(f"{done.trouble} times a payout could not be worked on (--log-level WARNING says why)")
+    if done.cut:
+        parts.append(f"{done.cut} left in flight, for others to read when their leases are over")
+    return f"Stopped: {', '.join(parts)}."
+
+
+COMMANDS = {"worker": worker}

@@ -1,0 +1,237 @@
+"""What a person decides about payouts: one list of decisions, for threads and for an event loop."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from payments_core import engine
+from payments_core.client import setup
+from payments_core.engine import Act, Person, Says
+from payments_core.events import EventName
+from payments_core.flow import Flow
+from payments_core.payout import Payout, PayoutStatus
+from payments_core.performer import Office
+from payments_core.provider import Account
+from payments_core.rows import PayoutRow
+
+__all__ = ["AsyncDecisions", "Decisions", "InReview", "in_review"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class InReview:
+    """A payout that waits for a person.
+
+    Args:
+        payout: With its history: what the machine knows.
+        since: When it stopped.
+        acts: What may be decided, each with the answers of the provider on which it is safe.
+
+    """
+
+    payout: Payout
+    since: datetime
+    acts: Mapping[Act, tuple[Says, ...]]
+
+
+def in_review(payout: Payout) -> InReview:
+    """Return a payout in REVIEW with what may be decided about it.
+
+    Args:
+        payout: With its history.
+
+    """
+    stops = [entry.at for entry in payout.history if entry.event == EventName.PAYOUT_REVIEW]
+    code = payout.reason.code if payout.reason else None
+    acts = {act: engine.allowed(code, act) for act in Act} if code else {}
+    since = stops[-1] if stops else payout.updated_at
+    return InReview(payout, since, {act: says for act, says in acts.items() if says})
+
+
+class _Desk:
+    """What both lists of decisions find out before they ask anybody."""
+
+    _office: Office
+
+    def review(self) -> Iterator[InReview]:
+        """Yield the payouts that wait for a person, oldest first; only the journal is asked."""
+        self._office.check_process()
+        rows = self._office.journal.rows(status=PayoutStatus.REVIEW)
+        return (in_review(setup.view(self._office, row)) for row in rows)
+
+    def _find(self, payout: str) -> PayoutRow:
+        self._office.check_process()
+        return setup.row_of(self._office.journal, payout)
+
+    def _resolving(self, row: PayoutRow, paid: bool, person: Person) -> tuple[Account, Flow[PayoutRow]]:
+        account = self._office.serving(row)
+        return account, engine.resolve(account, row, paid=paid, person=person, moment=self._office.moment())
+
+    def _reopening(self, row: PayoutRow, person: Person) -> tuple[Account, Flow[PayoutRow]]:
+        account, active = self._office.serving(row), self._office.account(row.account)
+        return account, engine.reopen(account, active, row, person=person, moment=self._office.moment())
+
+    def _paying_again(self, row: PayoutRow, person: Person, account: str | None) -> tuple[Account, Flow[PayoutRow]]:
+        paying = self._office.account(account or row.account)
+        return paying, engine.pay_again(paying, row, person=person, moment=self._office.moment())
+
+    def _approving(self, row: PayoutRow, person: Person) -> tuple[Account, Flow[PayoutRow]]:
+        account = self._office.account(row.account)
+        return account, engine.approve(row, person=person, at=self._office.clock())
+
+
+class Decisions(_Desk, ABC):
+    """Decisions about payouts. Each is written into the history with who took it and why."""
+
+    @abstractmethod
+    def _ask(self, account: Account, flow: Flow[T]) -> T: ...
+
+    @abstractmethod
+    def _settle(self, row: PayoutRow) -> PayoutRow: ...
+
+    def resolve(self, payout: str, *, paid: bool, who: str, why: str, evidence: str = "") -> Payout:
+        """Close a payout in REVIEW; the provider is asked first, and what it says for certain counts instead.
+
+        Args:
+            payout: Id or key.
+            paid: Whether the money is there; False: it is not, and will not be.
+            who: Who decides.
+            why: On what grounds.
+            evidence: What it was compared with, such as a line of the provider's statement.
+
+        Raises:
+            DecisionRefused: The payout is not in REVIEW, or the decision is not safe, or not yet.
+            UnknownPayout: There is none.
+
+        """
+        person = Person(who, why, evidence)
+        return setup.view(self._office, self._ask(*self._resolving(self._find(payout), paid, person)))
+
+    def reopen(self, payout: str, *, who: str, why: str) -> Payout:
+        """Give a payout in REVIEW back to the machine; the provider is asked first. Raises as :meth:`resolve`.
+
+        Args:
+            payout: Id or key.
+            who: Who decides.
+            why: On what grounds.
+
+        """
+        return setup.view(self._office, self._ask(*self._reopening(self._find(payout), Person(who, why))))
+
+    def pay_again(self, payout: str, *, who: str, why: str, account: str | None = None) -> Payout:
+        """Pay a failed payout again, under a new reference, once every earlier attempt is proven to have failed.
+
+        Args:
+            payout: Id or key.
+            who: Who wants it.
+            why: On what grounds.
+            account: The account to pay it from now; the one it was paid from when left out.
+
+        Raises:
+            DecisionRefused: It has not failed, or may still turn out paid, or it is too early: ``again_at``.
+            OverRefund: Of what it would refund, not enough is left.
+            InvalidPayout: The account cannot pay it as it pays now, or it is a refund and the account another one.
+            NotOffered: The provider of an attempt tells only later what became of it.
+            UnknownAccount: The account is not configured.
+            UnknownPayout: There is none.
+            PayoutInterrupted: Something failed after the new attempt was recorded.
+
+        """
+        row = self._ask(*self._paying_again(self._find(payout), Person(who, why), account))
+        return setup.view(self._office, self._settle(row))
+
+    def approve(self, payout: str, *, who: str, why: str = "approved") -> Payout:
+        """Let a payout be sent that needs somebody's leave; it is sent by whoever works on payouts, not here.
+
+        Args:
+            payout: Id or key.
+            who: Who approves it.
+            why: In their words.
+
+        Raises:
+            DecisionRefused: It does not wait to be sent.
+            UnknownPayout: There is none.
+
+        """
+        return setup.view(self._office, self._ask(*self._approving(self._find(payout), Person(who, why))))
+
+
+class AsyncDecisions(_Desk, ABC):
+    """Decisions about payouts. Each is written into the history with who took it and why."""
+
+    @abstractmethod
+    async def _ask(self, account: Account, flow: Flow[T]) -> T: ...
+
+    @abstractmethod
+    async def _settle(self, row: PayoutRow) -> PayoutRow: ...
+
+    async def resolve(self, payout: str, *, paid: bool, who: str, why: str, evidence: str = "") -> Payout:
+        """Close a payout in REVIEW; the provider is asked first, and what it says for certain counts instead.
+
+        Args:
+            payout: Id or key.
+            paid: Whether the money is there; False: it is not, and will not be.
+            who: Who decides.
+            why: On what grounds.
+            evidence: What it was compared with, such as a line of the provider's statement.
+
+        Raises:
+            DecisionRefused: The payout is not in REVIEW, or the decision is not safe, or not yet.
+            UnknownPayout: There is none.
+
+        """
+        person = Person(who, why, evidence)
+        return setup.view(self._office, await self._ask(*self._resolving(self._find(payout), paid, person)))
+
+    async def reopen(self, payout: str, *, who: str, why: str) -> Payout:
+        """Give a payout in REVIEW back to the machine; the provider is asked first. Raises as :meth:`resolve`.
+
+        Args:
+            payout: Id or key.
+            who: Who decides.
+            why: On what grounds.
+
+        """
+        return setup.view(self._office, await self._ask(*self._reopening(self._find(payout), Person(who, why))))
+
+    async def pay_again(self, payout: str, *, who: str, why: str, account: str | None = None) -> Payout:
+        """Pay a failed payout again, under a new reference, once every earlier attempt is proven to have failed.
+
+        Args:
+            payout: Id or key.
+            who: Who wants it.
+            why: On what grounds.
+            account: The account to pay it from now; the one it was paid from when left out.
+
+        Raises:
+            DecisionRefused: It has not failed, or may still turn out paid, or it is too early: ``again_at``.
+            OverRefund: Of what it would refund, not enough is left.
+            InvalidPayout: The account cannot pay it as it pays now, or it is a refund and the account another one.
+            NotOffered: The provider of an attempt tells only later what became of it.
+            UnknownAccount: The account is not configured.
+            UnknownPayout: There is none.
+            PayoutInterrupted: Something failed after the new attempt was recorded.
+
+        """
+        row = await self._ask(*self._paying_again(self._find(payout), Person(who, why), account))
+        return setup.view(self._office, await self._settle(row))
+
+    async def approve(self, payout: str, *, who: str, why: str = "approved") -> Payout:
+        """Let a payout be sent that needs somebody's leave; it is sent by whoever works on payouts, not here.
+
+        Args:
+            payout: Id or key.
+            who: Who approves it.
+            why: In their words.
+
+        Raises:
+            DecisionRefused: It does not wait to be sent.
+            UnknownPayout: There is none.
+
+        """
+        return setup.view(self._office, await self._ask(*self._approving(self._find(payout), Person(who, why))))

@@ -1,0 +1,345 @@
+"""What was called back: where to, kept until it is handled, and what then becomes due.
+
+Nothing here changes what is known of a payout. A callback makes its next read due, and that read decides; only the
+answer to a question that was asked of a provider counts as the read itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from payments_core.arrivals import Arrival, Handled, Handling, InboxCount
+from payments_core.client.setup import only_entries
+from payments_core.engine import about, answer, differs_from, hear, hear_balances, token_hash
+from payments_core.entries import JournalReply
+from payments_core.errors import JournalError
+from payments_core.events import EventName
+from payments_core.flow import Command, run
+from payments_core.logs import log, log_payout
+from payments_core.payout import PayoutStatus
+from payments_core.performer import Office
+from payments_core.provider import Account, Acknowledgement, Callback, Callbacks, Capability, Heard, Redacts
+from payments_core.rows import Event, PayoutRow
+
+__all__ = ["PATH", "Hears", "Inbox", "Place"]
+
+PATH = "callbacks"  # an account's address ends with it and with the account's token
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")  # as long as those minted for questions
+_WORD = re.compile(r"[A-Za-z_]{0,30}|[0-9]{1,5}")
+_PAGE = 100
+_TRIES = 3
+
+
+class Place(NamedTuple):
+    """What a path leads to.
+
+    Args:
+        account: Whose it is.
+        query: ``token_hash`` of the question it was minted for; empty for the account's own path.
+        is_open: Whether something is still expected there.
+
+    """
+
+    account: str
+    query: str = ""
+    is_open: bool = True
+
+
+class Inbox:
+    """The callbacks of one client's accounts; any thread may use it.
+
+    Args:
+        office: Whose journal and accounts there are.
+
+    """
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    @functools.cached_property
+    def tokens(self) -> Mapping[str, str]:
+        """The last part of each account's path: of 192 bits that nobody can guess, the same as long as the journal."""
+        secret = bytes.fromhex(self._office.journal.callback_secret())
+        return {
+            name: _token(secret, name)
+            for name, account in sorted(self._office.accounts.items())
+            if Capability.CALLBACKS in account.spec.capabilities
+        }
+
+    @property
+    def now(self) -> datetime:
+        """The client's clock: what its payouts are due by."""
+        return self._office.clock()
+
+    def place(self, token: str) -> Place | None:
+        """Return what the last part of a path leads to; None when it leads nowhere."""
+        if not _TOKEN.fullmatch(token):
+            return None
+        found = None
+        for name, ours in self.tokens.items():  # all of them, and each to its end: how long it takes tells nothing
+            if hmac.compare_digest(ours, token):
+                found = Place(name)
+        if found is not None:
+            return found
+        query = token_hash(token)
+        asked = self._office.journal.asked(query)
+        return Place(asked[0], query, is_open=asked[1]) if asked and asked[0] in self._office.accounts else None
+
+    def receive(self, place: Place, callback: Callback) -> Future[None]:
+        """Keep a callback; the future ends when it is durable.
+
+        Args:
+            place: Where it came to.
+            callback: What came.
+
+        Raises:
+            JournalError: The journal is closed.
+
+        """
+        self._office.check_process()
+        kept = self._redacted(place, callback)
+        arrival = Arrival(
+            account=place.account, query=place.query, method=kept.method, at=callback.at, sealed=_sealed(kept)
+        )
+        return self._office.journal.receive(arrival)
+
+    def acknowledge(self, place: Place, callback: Callback) -> Acknowledgement:
+        """Return the answer the account's provider wants, which is 200 where it wants nothing else.
+
+        Args:
+            place: Where it came to.
+            callback: What came.
+
+        """
+        provider = self._office.accounts[place.account].provider
+        if isinstance(provider, Callbacks):
+            try:
+                return provider.acknowledge(callback)
+            except Exception as bug:  # noqa: BLE001 it is kept: nobody has to send it again
+                log(EventName.PROVIDER_BUG, account=place.account, error=f"acknowledge: {type(bug).__name__}")
+        return Acknowledgement()
+
+    def handle(self) -> int:
+        """Handle everything that is not handled yet; return how many there were.
+
+        Raises:
+            JournalError: The journal failed; what is left is handled next time.
+
+        """
+        self._office.check_process()
+        mine, after, count = sorted(self._office.accounts), 0, 0
+        while found := self._office.journal.unhandled(accounts=mine, after=after, limit=_PAGE):
+            for arrival in found:
+                self._handle(arrival)
+                after, count = arrival.no, count + 1
+        return count
+
+    def answer_to(self, query: str) -> str | None:
+        """Handle what has come, and return the answer to a question about an account; None as long as there is none.
+
+        Args:
+            query: ``token_hash`` of the question.
+
+        Raises:
+            JournalError: The journal failed.
+
+        """
+        self.handle()
+        return self._office.journal.account_answer(query)
+
+    def counts(self) -> tuple[InboxCount, ...]:
+        """Return how many callbacks had which outcome."""
+        return self._office.journal.inbox_counts()
+
+    def prove_writable(self) -> None:
+        """Write something into the journal and see it durable; raises a ``JournalError``."""
+        self._office.check_process()
+        self._office.journal.prove_writable()
+
+    def _redacted(self, place: Place, callback: Callback) -> Callback:
+        """Return what may be kept of a callback: nothing of it where its provider cannot say."""
+        provider = self._office.accounts[place.account].provider
+        if not isinstance(provider, Redacts):
+            return callback
+        try:
+            return provider.redact(callback)
+        except Exception as bug:  # noqa: BLE001 it may hold a secret, and is only a hint
+            log(EventName.PROVIDER_BUG, account=place.account, error=f"redact: {type(bug).__name__}")
+            return replace(callback, headers={}, body=b"")
+
+    # --- one callback ---
+
+    def _handle(self, arrival: Arrival) -> None:
+        callback, account = _unsealed(arrival), self._office.account(arrival.account)
+        try:
+            close = self._answer if arrival.query else self._hint
+            close(arrival, account, callback)
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one that cannot be handled must not be in the way of the others
+            # Its kind alone: the words of a stranger's error may be those of the callback.
+            log(EventName.CALLBACK_FAILED, account=arrival.account, error=type(error).__name__)
+            self._ignore(arrival, _told(callback), f"failed: {type(error).__name__}")
+
+    def _hint(self, arrival: Arrival, account: Account, callback: Callback) -> None:
+        proven, heard, why = hear(account, callback)
+        if heard is None:
+            self._ignore(arrival, _told(callback), why, proven=proven)
+            return
+        row, why = self._payout(heard, account.name)
+        if row is None:
+            self._ignore(arrival, _told(callback, heard), why, proven=proven)
+            return
+        self._ask(arrival, row, _told(callback, heard, row), _word(heard.status), proven=proven)
+
+    def _payout(self, heard: Heard, account: str) -> tuple[PayoutRow | None, str]:
+        why = "about no payout of ours"
+        for row in self._named(heard):
+            if row is not None and not (why := self._passes_by(heard, row, account)):
+                return row, ""
+        return None, why
+
+    def _named(self, heard: Heard) -> Iterator[PayoutRow | None]:
+        """Yield the payouts it may be about: by our own id in what it names, or by what its provider calls them."""
+        journal, ids = self._office.journal, tuple(about(heard))
+        yield from map(journal.get, ids)
+        for name in () if ids else heard.references.values():
+            yield from journal.known_as(name)
+
+    def _passes_by(self, heard: Heard, row: PayoutRow, account: str) -> str:
+        """Say why a callback that names a payout makes no read of it due; empty when it does.
+
+        One about an attempt that ended is a reason to look at all of them. Nothing is ever sent sooner for it: of what
+        waits to be sent, only what cannot be sent yet is looked at.
+        """
+        ended = self._office.journal.attempts(row.id) if row.attempt > 1 else ()
+        of_ended = any(not differs_from(heard, one, account) for one in ended)
+        why = differs_from(heard, row, account)
+        if why and not of_ended:
+            return why
+        if row.status is PayoutStatus.CREATED and not (of_ended and row.waits_for_approval):
+            return "about a payout that waits to be sent"
+        return ""
+
+    def _answer(self, arrival: Arrival, account: Account, callback: Callback) -> None:
+        """Take in an answer; again when somebody moved the payout under it, and never twice."""
+        told, row = _told(callback), None
+        for _ in range(_TRIES):
+            asked = self._office.journal.by_query(arrival.query)
+            if asked is None:
+                break
+            row = run(answer(self._office.serving(asked), asked, callback, query=arrival.query), self._write)
+            if row.status.is_final:
+                break
+        else:  # somebody moves it all the time: he shall ask once more
+            if row is not None:
+                self._ask(arrival, row, told, "")
+            return
+        if row is None:
+            self._answer_about_account(arrival, account, callback, told)
+            return
+        self._close(
+            Handling(no=arrival.no, at=self._office.clock(), outcome="answered", told=told, payout_id=row.id), arrival
+        )
+
+    def _answer_about_account(self, arrival: Arrival, account: Account, callback: Callback, told: str) -> None:
+        """Keep the answer to a question about an account itself, once; what makes no sense leaves it open."""
+        asked = self._office.journal.asked(arrival.query)
+        if asked is None or not asked[1]:
+            self._ignore(arrival, told, "answers a question that is answered already")
+            return
+        kept, why = hear_balances(account, callback)
+        if kept is None:
+            self._ignore(arrival, told, why)
+            return
+        answered = Handling(no=arrival.no, at=self._office.clock(), outcome="answered", told=told, answer=kept)
+        self._close(answered, arrival)
+
+    def _ask(self, arrival: Arrival, row: PayoutRow, told: str, claims: str, *, proven: bool | None = None) -> None:
+        at = self._office.clock()
+        self._close(
+            Handling(
+                no=arrival.no,
+                at=at,
+                outcome="read due",
+                told=told,
+                payout_id=row.id,
+                proven=proven,
+                event=Event(EventName.CALLBACK_HEARD, at, {"claims": claims} if claims else {}),
+            ),
+            arrival,
+        )
+
+    def _ignore(self, arrival: Arrival, told: str, why: str, *, proven: bool | None = None) -> None:
+        self._close(Handling(no=arrival.no, at=self._office.clock(), outcome=why, told=told, proven=proven), arrival)
+
+    def _close(self, handling: Handling, arrival: Arrival) -> None:
+        closed: Handled | None = self._office.journal.handle(handling)
+        if closed is None:  # somebody else was quicker, and has said so
+            return
+        if closed.hurried and closed.row is not None and handling.event is not None:
+            log_payout(EventName.CALLBACK_HEARD, closed.row, handling.event.evidence)
+        elif handling.answer is not None:
+            log(EventName.BALANCE_HEARD, account=arrival.account)
+        elif not (arrival.query and closed.row):  # an answer has events of its own
+            why = "its payout's read is due already" if closed.row else handling.outcome
+            log(EventName.CALLBACK_IGNORED, account=arrival.account, payout=handling.payout_id, why=why)
+
+    def _write(self, command: Command) -> JournalReply:
+        entry = only_entries(command)
+        reply = self._office.journal.perform(entry)
+        self._office.announce(entry, reply)
+        return reply
+
+
+class Hears:
+    """For clients: what was called back."""
+
+    _office: Office
+
+    @functools.cached_property
+    def inbox(self) -> Inbox:
+        """What was called back; :func:`payments_core.callbacks.app` puts it there."""
+        return Inbox(self._office)
+
+
+def _token(secret: bytes, account: str) -> str:
+    digest = hmac.new(secret, f"{PATH}/{account}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest[:24]).decode()
+
+
+def _sealed(callback: Callback) -> str:
+    body = base64.b64encode(callback.body).decode()
+    return json.dumps({"headers": dict(callback.headers), "body": body}, separators=(",", ":"))
+
+
+def _unsealed(arrival: Arrival) -> Callback:
+    read = json.loads(arrival.sealed)
+    return Callback(arrival.method, read["headers"], base64.b64decode(read["body"]), arrival.at)
+
+
+def _told(callback: Callback, heard: Heard | None = None, row: PayoutRow | None = None) -> str:
+    """Return what may be kept of a callback: how long it was, and what of it is ours or a plain word."""
+    told: dict[str, object] = {"bytes": len(callback.body)}
+    if heard is not None:
+        ours = {} if row is None else row.references
+        told["references"] = {
+            name: value if ours.get(name) == value else "***" for name, value in heard.references.items()
+        }
+        told["claims"] = _word(heard.status)
+    return json.dumps(told, separators=(",", ":"))
+
+
+def _word(status: str) -> str:
+    """Return a provider's word for a state, if it is one: anybody may have written anything there."""
+    return status if _WORD.fullmatch(status) else "***"

@@ -1,0 +1,105 @@
+"""What an account holds, where that is told only later: the question, its answer as it is kept, and what it says."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from payments_core.engine.flows import Moment, token_hash
+from payments_core.engine.questions import not_offered, not_told, told
+from payments_core.entries import AskAccount
+from payments_core.errors import NotAnswered
+from payments_core.flow import Flow, ask_account
+from payments_core.masking import scrub
+from payments_core.payout import Reason, ReasonCode
+from payments_core.provider import Account, Balance, BalancesLater, Callback, Capability, Deferred, NotTold
+from payments_core.rows import Query
+
+__all__ = ["Kept", "ask_balances", "hear_balances", "kept_balances", "no_balances"]
+
+_WHAT = "its balance"
+
+
+class Kept(NamedTuple):
+    """What is kept of a callback to the path of such a question.
+
+    Args:
+        answer: JSON, amounts as decimal text; None when it is no answer, and the question stays open.
+        why: Why it is none.
+
+    """
+
+    answer: str | None
+    why: str = ""
+
+
+def ask_balances(account: Account, moment: Moment) -> Flow[str]:
+    """Ask what an account holds; the question is written down before it leaves. Returns what its answer is kept under.
+
+    Raises:
+        NotOffered: Its provider does not tell so.
+        NotAnswered: It did not take the question.
+
+    """
+    provider = account.provider
+    if not isinstance(provider, BalancesLater):
+        raise not_offered(account, Capability.BALANCES_LATER)
+    query = Query(token_hash(moment.token), moment.at)
+    yield from ask_account(AskAccount(account.name, query))
+    yield from told(account, _WHAT, Deferred, provider.ask_balances, moment.at, answer_token=moment.token)
+    return query.token_hash
+
+
+def hear_balances(account: Account, callback: Callback) -> Kept:
+    """Have what came to a question's path read by the account's provider; whatever it does, this is an answer."""
+    provider = account.provider
+    if not isinstance(provider, BalancesLater):
+        return Kept(None, "the provider takes none")
+    try:
+        given: Any = provider.read_balances(callback)  # whatever the annotations say
+        if given is None:
+            return Kept(None, "makes no sense")
+        return Kept(json.dumps(_written(given), separators=(",", ":")))
+    except Exception as bug:  # noqa: BLE001 a provider that cannot read it was told nothing
+        return Kept(None, f"provider bug: {type(bug).__name__}")
+
+
+def kept_balances(account: Account, answer: str, currency: str | None) -> tuple[Balance, ...]:
+    """Return what a kept answer says.
+
+    Raises:
+        NotAnswered: The provider said why it does not tell.
+
+    """
+    read = json.loads(answer)
+    if (why := read.get("not_told")) is not None:
+        reason = Reason(ReasonCode(why["code"]), why["provider_code"], why["text"])
+        raise not_told(account, _WHAT, NotTold(reason=reason, retry_after_s=why["retry_after_s"]))
+    held = (Balance(Decimal(one["amount"]), one["currency"], one["label"]) for one in read["balances"])
+    return tuple(one for one in held if currency is None or one.currency == currency)
+
+
+def no_balances(account: Account, wait_s: float) -> NotAnswered:
+    """Return the error of an answer that has not come."""
+    return NotAnswered(
+        f"The provider of account {account.name} took the question, and in {wait_s:g} s no answer came.",
+        hint="It answers only by callback: let `payouts serve` run where the account's callback_url leads, and see "
+        "with `payouts callbacks` what has come. No money was asked to move; asking again is safe.",
+    )
+
+
+def _written(given: Any) -> dict[str, object]:
+    if isinstance(given, NotTold):
+        reason = given.reason
+        said = {"code": str(reason.code), "provider_code": scrub(reason.provider_code, limit=80)}
+        return {"not_told": {**said, "text": scrub(reason.text), "retry_after_s": given.retry_after_s}}
+    if not isinstance(given, list | tuple):
+        raise TypeError(given)
+    return {"balances": [_balance(one) for one in given]}
+
+
+def _balance(one: Any) -> dict[str, str]:
+    if not isinstance(one, Balance) or not Decimal(one.amount).is_finite():
+        raise TypeError(one)
+    return {"amount": str(one.amount), "currency": one.currency, "label": one.label}

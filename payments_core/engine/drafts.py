@@ -1,0 +1,82 @@
+"""What was made ready to be sent: made, found again, and under which identity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from payments_core.errors import InvalidPayout, ProviderBug
+from payments_core.payout import Operation, Order
+from payments_core.provider import Account, Attempt, Draft, Validates
+from payments_core.references import derive
+from payments_core.rows import EndedAttempt, PayoutRow
+from payments_core.wire import HttpRequest
+
+__all__ = ["attempt_of", "draft_of", "is_bound", "made_ready", "make_draft", "not_payable"]
+
+
+def draft_of(row: PayoutRow) -> Draft:
+    """Return the stored draft, as the provider made it."""
+    return Draft(row.references, HttpRequest.from_json(row.request), row.order)
+
+
+def attempt_of(row: PayoutRow, attempt: EndedAttempt) -> Draft:
+    """Return the draft of an attempt that ended."""
+    return Draft(attempt.references, HttpRequest.from_json(attempt.request), row.order)
+
+
+def is_bound(account: Account, row: PayoutRow) -> bool:
+    """Say whether a payout has the binding that this identity gives now."""
+    return dict(account.provider.binding(row.operation)) == dict(row.binding)
+
+
+def not_payable(other: Account, row: PayoutRow, account: Account) -> str:
+    """Say why a payout of one account may never be paid from another, whatever its draft; empty when it may."""
+    if row.operation is Operation.REFUND:
+        return "a refund goes back from the account on which its money was collected"
+    if row.operation not in other.spec.operations:
+        return f"{other.spec.title} has no {row.operation}"
+    if other.settings.is_rehearsal != account.settings.is_rehearsal:
+        return "one of them moves real money, and the other one does not"
+    return ""
+
+
+def make_draft(account: Account, order: Order, *, namespace: str, payout_id: str, number: int = 1) -> Draft:
+    """Make one attempt of a payment ready.
+
+    Args:
+        account: Who pays.
+        order: What.
+        namespace: The installation's.
+        payout_id: Ours.
+        number: Of the attempt: the only thing in which two drafts of one key differ.
+
+    Raises:
+        InvalidPayout: It cannot be paid from this account, or its provider has no such operation.
+        ProviderBug: The draft's request could be sent twice, or as no payment.
+
+    """
+    if order.operation not in account.spec.operations:
+        raise InvalidPayout(
+            f"The provider of account {account.name} has no {order.operation}.",
+            hint=f"It has {', '.join(sorted(account.spec.operations))}.",
+        )
+    if isinstance(account.provider, Validates):
+        account.provider.validate(order)
+    seed = derive(namespace, order.key, number)
+    draft = account.provider.draft(order, Attempt(number, seed, payout_id))
+    # Unmarked, its lost answer would count as "not sent"; repeatable, the line would send it twice.
+    if not draft.request.moves_money or draft.request.repeatable:
+        raise ProviderBug("A provider's draft must move money and must not be repeatable.")
+    return draft
+
+
+def made_ready(account: Account, row: PayoutRow, *, namespace: str, number: int) -> PayoutRow:
+    """Return a row with an attempt made ready as this account pays now; raises as ``make_draft``."""
+    draft = make_draft(account, row.order, namespace=namespace, payout_id=row.id, number=number)
+    return replace(
+        row,
+        binding=dict(account.provider.binding(row.operation)),
+        references=dict(draft.references),
+        request=draft.request.to_json(),
+        request_hash=draft.request.hash,
+    )

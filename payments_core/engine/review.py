@@ -1,0 +1,285 @@
+"""A person's decisions: what became of a payout in REVIEW, and whether one may be sent. The provider is asked first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from payments_core.engine import decide
+from payments_core.engine.acts import SAFE, Act, Says
+from payments_core.engine.calls import Heard
+from payments_core.engine.decide import Decision
+from payments_core.engine.drafts import is_bound, made_ready
+from payments_core.engine.flows import hear
+from payments_core.engine.moment import Moment
+from payments_core.entries import Move, Moved
+from payments_core.errors import DecisionRefused
+from payments_core.events import EventName
+from payments_core.flow import Flow, move, recall
+from payments_core.masking import scrub
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.provider import Account, Deferred, NotFound, Pending, Unknown
+from payments_core.rows import Approval, Event, PayoutRow
+from payments_core.wire import NoAnswer, NotSent
+
+__all__ = ["Person", "approve", "last_possible_send", "reopen", "resolve"]
+
+_SAID: Mapping[Says, str] = {
+    Says.SILENT: "The provider did not answer.",
+    Says.UNCLEAR: "The provider's answer says nothing clear.",
+    Says.LATER: "The provider answers only later.",
+    Says.GONE: "Nobody is configured who could ask the provider about it.",
+    Says.ABSENT: "The provider does not show it.",
+    Says.PENDING: "The provider says that it is under way.",
+    Says.ANOTHER: "The provider shows another payment under its reference.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who decides, and on what grounds.
+
+    Args:
+        who: Their name, as they give it: the library knows no users.
+        why: In their words.
+        evidence: What it was compared with, such as a line of the provider's statement.
+
+    Raises:
+        DecisionRefused: Nobody is named, or it is not said why.
+
+    """
+
+    who: str
+    why: str
+    evidence: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a decision that nobody could answer for later."""
+        if not self.who.strip() or not self.why.strip():
+            raise DecisionRefused("A decision needs a name and a reason.", hint="Say who decides and why.")
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """For the history."""
+        told = {"who": scrub(self.who, limit=100), "why": scrub(self.why), "evidence": " ".join(self.evidence.split())}
+        return {name: text[:300] for name, text in told.items() if text}
+
+
+def resolve(account: Account, row: PayoutRow, *, paid: bool, person: Person, moment: Moment) -> Flow[PayoutRow]:
+    """Close a payout in REVIEW as a person decides, unless the provider, asked first, ends the matter itself.
+
+    Args:
+        account: The identity that has sent it, or what the account pays as where that is gone.
+        row: The payout.
+        paid: What the person decides.
+        person: Who, and on what grounds.
+        moment: Now.
+
+    Raises:
+        DecisionRefused: It is not in REVIEW, or the decision is not safe, or not yet.
+
+    """
+    act = Act.PAID if paid else Act.NOT_PAID
+    asked = yield from _ask_first(account, row, moment, {"decision": str(act), **person.told})
+    if asked.over:
+        return asked.row
+    yield from _check(account, asked, act, person)
+    row, at = asked.row, asked.at
+    event = Event(EventName.PAYOUT_RESOLVED, at, {"decision": str(act), **person.told, **asked.told})
+    end: dict[str, Any] = {"status": PayoutStatus.SUCCEEDED, "reason": None}
+    if not paid:
+        code = row.reason.code if row.reason else ReasonCode.NO_FINAL_ANSWER
+        reason = Reason(code, text=f"A person decided that it was not paid: {scrub(person.why)}")
+        end = {"status": PayoutStatus.FAILED, "reason": reason}
+    after = replace(row, decided_by="person", next_at=None, **end)
+    return (yield from _write(asked.before, Decision(after, event)))
+
+
+def reopen(account: Account, active: Account, row: PayoutRow, *, person: Person, moment: Moment) -> Flow[PayoutRow]:
+    """Give a payout in REVIEW back to the machine, due now and with a schedule anew; the provider is asked first.
+
+    A payout of which every try was proven not taken is made ready again as the account pays now.
+
+    Args:
+        account: The identity that has sent it, or what the account pays as where that is gone.
+        active: What the account pays as now.
+        row: The payout.
+        person: Who, and why.
+        moment: Now.
+
+    Raises:
+        DecisionRefused: It is not in REVIEW, or the machine could do nothing safe with it.
+        InvalidPayout: The account cannot pay it as it pays now; nothing was changed.
+
+    """
+    asked = yield from _ask_first(account, row, moment, {"decision": str(Act.REOPEN), **person.told})
+    if asked.over:
+        return asked.row
+    yield from _check(account, asked, Act.REOPEN, person)
+    row, at = asked.row, asked.at
+    known = yield from recall(row.id)
+    if _was_never_taken(row):
+        after = made_ready(active, row, namespace=moment.namespace, number=row.attempt)
+        after = replace(after, status=PayoutStatus.CREATED)
+    elif asked.says is Says.GONE:
+        raise _refused(asked, Act.REOPEN, "Put what sent it into the account's retired identities first.")
+    elif known.was_taken:  # never sent again, whatever the provider shows later
+        after = replace(row, status=PayoutStatus.PENDING)
+    else:
+        after = decide.maybe_arrived(row, next_at=at)
+    after = replace(after, reason=None, next_at=at, reopened_at=at, absences=0, first_absence_at=None)
+    event = Event(EventName.PAYOUT_REOPENED, at, {**person.told, **asked.told})
+    return (yield from _write(asked.before, Decision(after, event)))
+
+
+def approve(row: PayoutRow, *, person: Person, at: datetime) -> Flow[PayoutRow]:
+    """Let a payout be sent that needs somebody's leave: this attempt, of exactly this intent. Twice is once.
+
+    Raises:
+        DecisionRefused: It does not wait to be sent.
+
+    """
+    known = yield from recall(row.id)
+    if known.approval is not None:
+        return row
+    if row.status is not PayoutStatus.CREATED:
+        raise DecisionRefused(
+            f"Payout {row.key} is {row.status}: only what waits to be sent can be approved.",
+            hint="`payouts show` tells what became of it.",
+        )
+    after = row
+    if row.reason is not None and row.reason.code is ReasonCode.NEEDS_APPROVAL:
+        after = replace(row, reason=None, next_at=max(at, row.not_before or at))
+    approval = Approval(scrub(person.who, limit=100), scrub(person.why), at)
+    event = Event(EventName.PAYOUT_APPROVED, at, person.told)
+    reply = yield from move(Move(row, after, event, approves=approval))
+    if not isinstance(reply, Moved):
+        raise _overtaken(row)
+    return reply.row
+
+
+def last_possible_send(account: Account, sent_at: datetime | None) -> datetime | None:
+    """Return the moment after which nothing of a try can leave any more; None when there was none."""
+    return None if sent_at is None else sent_at + timedelta(seconds=account.settings.lease_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What came of asking the provider first.
+
+    Args:
+        before: The row as it is in the journal.
+        row: The row with what was learned from the answer.
+        says: What the provider said.
+        told: Its words, for the history.
+        at: When.
+        over: The answer ended the matter, or put it back to work; it is written.
+        read: What to record of the answer when the decision is refused.
+
+    """
+
+    before: PayoutRow
+    row: PayoutRow
+    says: Says
+    told: Mapping[str, Any]
+    at: datetime
+    over: bool = False
+    read: Decision | None = None
+
+
+def _ask_first(account: Account, row: PayoutRow, moment: Moment, person: Mapping[str, Any]) -> Flow[_Asked]:
+    if row.status is not PayoutStatus.REVIEW:
+        raise DecisionRefused(
+            f"Payout {row.key} is {row.status} and not in REVIEW: there is nothing to decide.",
+            hint="`payouts review list` shows what waits for a decision.",
+        )
+    if not is_bound(account, row):
+        return _Asked(row, row, Says.GONE, {"provider": str(Says.GONE)}, moment.at)
+    row, heard = yield from hear(account, row, moment)
+    if heard is None:
+        raise _overtaken(row)
+    outcome, at = heard
+    decision = decide.after_check(row, account, outcome, at)
+    if decision.after.status is not PayoutStatus.REVIEW:
+        event = replace(decision.event, evidence={**decision.event.evidence, "person": person})
+        after = yield from _write(row, replace(decision, event=event))
+        return _Asked(row, after, Says.PENDING, {}, at, over=True)
+    says = _said(outcome, decision)
+    told = {"provider": str(says), **{f"provider_{name}": value for name, value in decision.event.evidence.items()}}
+    return _Asked(row, decision.after, says, told, at, read=decision)
+
+
+def _said(outcome: Heard, decision: Decision) -> Says:
+    match outcome:
+        case NotSent() | NoAnswer():
+            return Says.SILENT
+        case Unknown():
+            return Says.UNCLEAR
+        case Deferred():
+            return Says.LATER
+        case NotFound():
+            return Says.ABSENT
+        case Pending() if decision.event.name != EventName.PAYOUT_REVIEW:
+            return Says.PENDING
+        case _:  # a final answer that did not end it, or anything that differs
+            return Says.ANOTHER
+
+
+def _check(account: Account, asked: _Asked, act: Act, person: Person) -> Flow[None]:
+    """Refuse what is not safe; what the provider said is recorded all the same.
+
+    Raises:
+        DecisionRefused: With why, and when it may be tried again.
+
+    """
+    row = asked.row
+    acts = SAFE.get(row.reason.code, {}).get(asked.says, {}) if row.reason else {}
+    refusal: DecisionRefused | None = None
+    if act not in acts:
+        hint = (
+            "Ask again when it answers." if asked.says is Says.SILENT else "`payouts review show` tells what is safe."
+        )
+        refusal = _refused(asked, act, hint)
+    elif acts[act] and not person.evidence.strip():
+        refusal = _refused(asked, act, "Name the evidence: which line of which statement says so, or that none does.")
+    elif act is Act.NOT_PAID and (sent := last_possible_send(account, row.sent_at)) is not None:
+        visible = sent + timedelta(seconds=account.facts.visible_after_s)
+        if asked.at < visible:
+            refusal = _refused(asked, act, f"Wait until {visible:%Y-%m-%d %H:%M:%S} UTC.", again_at=visible)
+    if refusal is None:
+        return
+    if asked.read is not None:
+        yield from move(Move(asked.before, row, asked.read.event, publish=asked.read.publish))
+    raise refusal
+
+
+def _refused(asked: _Asked, act: Act, hint: str, *, again_at: datetime | None = None) -> DecisionRefused:
+    word = {Act.PAID: "settled as paid", Act.NOT_PAID: "settled as not paid", Act.REOPEN: "reopened"}[act]
+    why = asked.row.reason.code if asked.row.reason else "an unknown reason"
+    return DecisionRefused(
+        f"Payout {asked.row.key} cannot be {word} now. {_SAID[asked.says]} It is in review because of {why}.",
+        hint=hint,
+        again_at=again_at,
+    )
+
+
+def _was_never_taken(row: PayoutRow) -> bool:
+    """Say whether every try was proven not taken: then nothing of it is anywhere, and it may leave as somebody else."""
+    stopped = row.reason is not None and row.reason.code is ReasonCode.BINDING_GONE
+    return stopped and not row.ambiguous and row.first_sent_at is None
+
+
+def _write(before: PayoutRow, decision: Decision) -> Flow[PayoutRow]:
+    reply = yield from move(Move(before, decision.after, decision.event, publish=decision.publish))
+    if not isinstance(reply, Moved):
+        raise _overtaken(before)
+    return reply.row
+
+
+def _overtaken(row: PayoutRow) -> DecisionRefused:
+    return DecisionRefused(
+        f"Payout {row.key} was moved by somebody else meanwhile; nothing was changed.",
+        hint="Look at it again before you decide.",
+    )

@@ -1,0 +1,163 @@
+"""Databases as whoever looks after a journal opens them: also one that may not be paid with, and one that is empty."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from payments_core.journal.connection import connect, explain, make_file
+from payments_core.journal.schema import bring_forward, check_namespace, migrate
+from payments_core.journal.standing import refusal
+from payments_core.journal.statements import SQLITE, Session, Statements
+
+__all__ = ["SqliteStore", "Store"]
+
+
+class Store(ABC):
+    """A journal's database, opened by one process for one thing.
+
+    Args:
+        namespace: The installation's.
+        at: Now; aware.
+
+    """
+
+    name: str
+    sql: Statements
+
+    def __init__(self, *, namespace: str, at: datetime) -> None:
+        self.namespace = namespace
+        self.at = at
+
+    @abstractmethod
+    def is_empty(self) -> bool:
+        """Say whether there is nothing at all."""
+
+    @abstractmethod
+    def writing(self, *, alone: bool = False, new: bool = False) -> contextlib.AbstractContextManager[Session]:
+        """Open one transaction, committed at the end of the block.
+
+        Args:
+            alone: Nobody else writes meanwhile.
+            new: The tables are made first, in the same transaction.
+
+        Raises:
+            NamespaceChanged: It belongs to another installation.
+            JournalError: It cannot be opened, read or written.
+
+        """
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Take away a copy that was not finished."""
+
+    @abstractmethod
+    def settle(self, session: Session) -> None:
+        """Remember that the journal is at home here now."""
+
+    @abstractmethod
+    def tables(self, session: Session) -> list[str]:
+        """Return the names of all tables."""
+
+    @abstractmethod
+    def stream(self, session: Session, statement: str) -> Iterator[tuple[Any, ...]]:
+        """Yield what a statement finds, without holding all of it."""
+
+    @abstractmethod
+    def columns(self, session: Session, table: str) -> list[str]:
+        """Return the names of a table's columns."""
+
+    @abstractmethod
+    def seal(self, session: Session, target: str) -> None:
+        """Let the database itself refuse every further change, whoever asks for it."""
+
+    def meta(self, session: Session) -> dict[str, str]:
+        """Return what the journal remembers of itself."""
+        return dict(session.execute(f"SELECT name, value FROM {self.sql.schema}meta", ()).fetchall())  # noqa: S608
+
+    def remember(self, session: Session, name: str, value: str | None) -> None:
+        """Write down something about the journal, or forget it."""
+        at, text = self.sql.schema, self.sql.text
+        session.execute(text(f"DELETE FROM {at}meta WHERE name = ?"), (name,))  # noqa: S608
+        if value is not None:
+            session.execute(text(f"INSERT INTO {at}meta (name, value) VALUES (?, ?)"), (name, value))  # noqa: S608
+
+
+class SqliteStore(Store):
+    """A file."""
+
+    sql = SQLITE
+
+    def __init__(self, path: Path, *, namespace: str, at: datetime) -> None:
+        super().__init__(namespace=namespace, at=at)
+        self._path = path
+        self.name = str(path)
+
+    def is_empty(self) -> bool:
+        """Say whether there is nothing at all."""
+        if not self._path.exists() or not self._path.stat().st_size:
+            return True
+        with self._connected() as connection:
+            return not connection.execute("SELECT EXISTS (SELECT 1 FROM sqlite_master)").fetchone()[0]
+
+    @contextlib.contextmanager
+    def writing(self, *, alone: bool = False, new: bool = False) -> Iterator[Session]:
+        """Open one transaction, committed at the end of the block."""
+        if new:
+            make_file(self._path)
+        with self._connected() as connection:
+            if not new:
+                migrate(connection, self._path, namespace=self.namespace, at=self.at)
+            connection.execute("BEGIN IMMEDIATE")  # whoever writes is alone here
+            if new:
+                bring_forward(connection, self._path, namespace=self.namespace, at=self.at)
+            check_namespace(connection, self._path, self.namespace)
+            yield Session(connection.execute, SQLITE)
+            connection.execute("COMMIT")
+
+    def clear(self) -> None:
+        """Take away a copy that was not finished."""
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+
+    def settle(self, session: Session) -> None:
+        """Nothing of a file tells a copy from the original."""
+
+    def tables(self, session: Session) -> list[str]:
+        """Return the names of all tables."""
+        found = session.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'", ())
+        return [table for (table,) in found.fetchall()]
+
+    def stream(self, session: Session, statement: str) -> Iterator[tuple[Any, ...]]:
+        """Yield what a statement finds, without holding all of it."""
+        cursor: Any = session.execute(statement, ())
+        yield from cursor
+
+    def columns(self, session: Session, table: str) -> list[str]:
+        """Return the names of a table's columns."""
+        found = session.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall()
+        return [name for (name,) in found]
+
+    def seal(self, session: Session, target: str) -> None:
+        """Let the database itself refuse every further change."""
+        said = refusal(target).replace("'", "''")
+        for table in self.tables(session):
+            for change in ("INSERT", "UPDATE", "DELETE"):
+                # Before every other trigger: the latest is asked first.
+                statement = f"CREATE TRIGGER sealed_{table}_{change} BEFORE {change} ON {table}"
+                session.execute(f"{statement} BEGIN SELECT RAISE(ABORT, '{said}'); END", ())
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        connection = connect(self._path, busy_timeout_s=5.0)
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            raise explain(error, self._path) from error
+        finally:
+            connection.close()  # which undoes what was not committed

@@ -1,0 +1,224 @@
+"""Rates: whose turn it is when a provider caps how often it is asked. Arithmetic only; it holds no clock.
+
+Permits of one queue are at least ``1 / rate`` apart (GCRA with a burst of one), so that no second sees more of them
+than the rate allows. Reads are one queue with three lanes. A lane's share is a share of the places in which permits
+wait for their moment: lanes that all ask without end are served in proportion to their places, and a lane that asks
+alone fills every turn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Literal
+
+__all__ = [
+    "LONGEST_HOLD_S",
+    "LONGEST_WAIT_S",
+    "VOID_AFTER_S",
+    "AskPermit",
+    "Given",
+    "Hold",
+    "Lane",
+    "Permit",
+    "PostEnd",
+    "Queue",
+    "ReadEnd",
+    "penalise",
+    "reserve",
+]
+
+VOID_AFTER_S = 0.1  # a permit that is not used by then is void
+LONGEST_WAIT_S = 10.0  # nobody waits longer for a permit
+LONGEST_HOLD_S = 3600.0
+_FIRST_HOLD_S = 5.0
+_SHORTEST_HOLD_S = 1.0
+_SECOND = 1_000_000
+
+
+class Lane(StrEnum):
+    """What a permit is asked for."""
+
+    POST = "post"
+    CALLBACKS = "callbacks"
+    DUE = "due"
+    UNKNOWNS = "unknowns"
+
+    @property
+    def queue(self) -> Literal["post", "read"]:
+        """The queue it belongs to: payments and reads are capped apart."""
+        return "post" if self is Lane.POST else "read"
+
+
+_SHARES: Mapping[Lane, float] = {Lane.CALLBACKS: 0.5, Lane.DUE: 0.3, Lane.UNKNOWNS: 0.2}
+_PLACES = 10  # at the least; more of them where a turn is so short that ten would not bridge a slow answer
+_BRIDGED_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskPermit:
+    """Ask for the next moment at which an account may be used.
+
+    Args:
+        account: The account's name.
+        lane: What for.
+        per_s: The cap, a second; None where there is none and only a penalty is waited for.
+        within_s: Longest wait that is worth it, in seconds; at most :data:`LONGEST_WAIT_S`.
+        lead_s: How long the answer takes to come back, in seconds: an earlier moment would be void when it is known.
+
+    """
+
+    account: str
+    lane: Lane
+    per_s: float | None
+    within_s: float
+    lead_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The answer: a moment that is ours, or when asking again is worth it.
+
+    Args:
+        at: The moment, in microseconds since 1970 by the journal's clock.
+        starts: The same by ``time.monotonic()`` of this process.
+        is_given: It is ours; else nothing was reserved.
+        is_penalised: The queue stands under a penalty, or has not been used since the last one.
+
+    """
+
+    at: int
+    starts: float
+    is_given: bool
+    is_penalised: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A penalty of an account's reads.
+
+    Args:
+        account: The account's name.
+        held_until: Its end, in microseconds since 1970 by the journal's clock.
+
+    """
+
+    account: str
+    held_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostEnd:
+    """How a POST ended, counted in the commit that records it.
+
+    Args:
+        is_ambiguous: It may have arrived, and nobody knows.
+        circuit_after: So many ambiguous ends in a row open the account's circuit; 0 for never.
+
+    """
+
+    is_ambiguous: bool
+    circuit_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEnd:
+    """What a read's answer says about the rate.
+
+    Args:
+        is_refused: We ask too often: a penalty; else a penalty that is over is forgotten.
+        after_s: The provider's own wait, in seconds; None for a default that doubles.
+
+    """
+
+    is_refused: bool
+    after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What is stored of a queue; moments and lengths in microseconds.
+
+    Args:
+        next_at: The earliest moment of the next permit.
+        waiting: Permits whose moment is still to come, each with its lane.
+        held_until: No permit before.
+        penalty: Length of the last penalty; 0 once it is forgotten.
+
+    """
+
+    next_at: int = 0
+    waiting: tuple[tuple[Lane, int], ...] = ()
+    held_until: int = 0
+    penalty: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was decided.
+
+    Args:
+        moment: Of the permit, or when asking again is worth it.
+        queue: As it is stored from now on; None when nothing was given.
+
+    """
+
+    moment: int
+    queue: Queue | None
+
+
+def reserve(queue: Queue, asked: AskPermit, now: int) -> Given:
+    """Give out the next moment of a queue, or say when to ask again.
+
+    Args:
+        queue: As it is stored.
+        asked: Who asks.
+        now: By the journal's clock, in microseconds.
+
+    """
+    interval = 0 if asked.per_s is None else math.ceil(_SECOND / asked.per_s)
+    # What is further away than anybody waits was written before the clock was set back.
+    horizon = now + _us(LONGEST_WAIT_S)
+    next_at = queue.next_at if queue.next_at <= horizon + interval else now + interval
+    held_until = queue.held_until if queue.held_until <= now + _us(LONGEST_HOLD_S) else 0
+    moment = max(next_at, held_until, now + _us(asked.lead_s))
+    if moment - now > _us(asked.within_s):
+        return Given(moment, None)
+    if asked.lane is Lane.POST or asked.per_s is None:
+        return Given(moment, replace(queue, next_at=moment + interval))
+    waiting = tuple((lane, at) for lane, at in queue.waiting if now < at <= horizon)
+    mine = [at for lane, at in waiting if lane is asked.lane]
+    if len(mine) >= _places(asked.lane, asked.per_s):
+        return Given(min(mine), None)
+    return Given(moment, Queue(moment + interval, (*waiting, (asked.lane, moment)), held_until, queue.penalty))
+
+
+def _places(lane: Lane, per_s: float) -> int:
+    return math.ceil(_SHARES[lane] * max(_PLACES, per_s * _BRIDGED_S))
+
+
+def penalise(queue: Queue, after_s: float | None, now: int) -> Queue:
+    """Hold a queue, as the provider said that it is asked too often.
+
+    Refusals of what was already on the wire are one penalty: without a wait of the provider's own only a refusal after
+    the last hold doubles it.
+
+    Args:
+        queue: As it is stored.
+        after_s: The provider's own wait, in seconds; None for the default.
+        now: By the journal's clock, in microseconds.
+
+    """
+    if after_s is None and queue.held_until > now:
+        return queue
+    length = 2 * queue.penalty or _us(_FIRST_HOLD_S)
+    if after_s is not None:
+        length = _us(max(after_s, _SHORTEST_HOLD_S)) if after_s < LONGEST_HOLD_S else _us(LONGEST_HOLD_S)
+    length = min(length, _us(LONGEST_HOLD_S))
+    return replace(queue, held_until=max(queue.held_until, now + length), penalty=length)
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * _SECOND)

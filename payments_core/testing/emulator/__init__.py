@@ -1,0 +1,13 @@
+"""The frame of every provider's emulator: server, clock, faults, callbacks, routes; the provider supplies its wire.
+
+The server (:class:`payments_core.testing.emulator.server.Emulator`) needs the extra ``server``; the rest needs nothing
+and works without a socket.
+"""
+
+from payments_core.testing.emulator.answers import Answer
+from payments_core.testing.emulator.gateway import Fires, Gateway
+from payments_core.testing.emulator.requests import Call, Request, Routes
+from payments_core.testing.emulator.switches import SwitchBoard
+from payments_core.testing.emulator.unruly import Outcome, UnrulyGateway
+
+__all__ = ["Answer", "Call", "Fires", "Gateway", "Outcome", "Request", "Routes", "SwitchBoard", "UnrulyGateway"]

@@ -1,0 +1,146 @@
+"""The payouts.toml that pays through an emulator: written once, read back after a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from payments_core.errors import SettingsError
+from payments_core.settings import load
+
+__all__ = ["EmulatedAccount", "read_back", "write_new"]
+
+_ELSEWHERE = "Write to another path."
+_TEMPLATE = """\
+# Written by the emulator: no money moves. The journal beside this file belongs to this namespace.
+
+[installation]
+namespace = "{namespace}"
+
+[journal]
+url = "sqlite:///{journal}.db"
+
+[accounts.{name}]
+provider = "{provider}"
+{settings}
+# Quick, for a rehearsal. Leave all of these out for a live account: the defaults are made for it.
+timeout_s = 3  # live: the default, 30
+lease_s = 6  # live: the default, 90
+visible_after_s = 2  # live: the provider's own figure
+dedupe_settle_s = 1  # live: the provider's own figure
+poll_schedule_s = [0.5, 1, 2, 3, 5, 5, 5, 5, 10, 10, 30, 60, 60, 60, 60, 60]  # live: the default, up to 72 hours
+retry_schedule_s = [0.5, 1, 2, 5]  # live: the default, 2 s to 5 min
+probe_after_s = 10  # live: the default, 300
+reads_per_s = 0  # no limit; live: the provider's own figure
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmulatedAccount:
+    """An account that pays through an emulator.
+
+    Args:
+        name: Its name in the configuration.
+        provider: The provider's name.
+        settings: What it is written with, the emulator's address among it; in this order. ``write_new`` adds waits.
+        secrets: What goes into files of its own.
+        comments: What stands behind a setting, for a person.
+
+    """
+
+    name: str
+    provider: str
+    settings: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
+    comments: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_new(path: Path, account: EmulatedAccount) -> None:
+    """Write the file and its secrets, readable by their owner alone.
+
+    Several files may share a folder: journals are called by the file, secrets by its namespace.
+
+    It adds short waits, so leave them out of the account's settings: ``timeout_s``, ``lease_s``, ``visible_after_s``,
+    ``dedupe_settle_s``, ``poll_schedule_s``, ``retry_schedule_s``, ``probe_after_s``, and ``reads_per_s`` (no limit).
+    Of these, ``visible_after_s`` and ``dedupe_settle_s`` may be shorter than the provider's own only where the settings
+    class says ``is_rehearsal`` for a server on this machine.
+    """
+    namespace = secrets.token_hex(16)
+    folder = path.parent / "secrets"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lines = [_line(name, value, account.comments.get(name, "")) for name, value in account.settings.items()]
+    for what, value in account.secrets.items():
+        file = f"secrets/emulator-{account.name}-{namespace[:8]}-{what.replace('_', '-')}"
+        _write(path.parent / file, value, mode=0o600)
+        lines.append(_line(what, f"file:{file}"))
+    text = _TEMPLATE.format(
+        namespace=namespace,
+        journal=path.stem if re.fullmatch(r"[A-Za-z0-9._-]+", path.stem) else "payouts",
+        name=account.name,
+        provider=account.provider,
+        settings="\n".join(lines),
+    )
+    _write(path, text, mode=0o644)
+
+
+def read_back(path: Path, account: EmulatedAccount, *, taken: Collection[str] = ()) -> EmulatedAccount:
+    """Return the account of a file written before, with all settings and the secrets it has there.
+
+    Args:
+        path: The file.
+        account: As it would be written; what it does not take from the file must be the same there.
+        taken: Settings that are taken from the file, as its secrets are.
+
+    Raises:
+        SettingsError: The file does not pay through this emulator, or its secrets cannot be read.
+
+    """
+    written = load(path).accounts.get(account.name)
+    if written is None:
+        raise SettingsError(f"{path} is there already and has no account {account.name}.", hint=_ELSEWHERE)
+    found = {name: value for name, value in written.items() if isinstance(value, str)}
+    for name, value in account.settings.items():
+        if name not in found:
+            raise SettingsError(f"{path}: [accounts.{account.name}] has no {name}.", hint=_ELSEWHERE)
+        if name not in taken and found[name] != value:
+            raise SettingsError(
+                f"{path} is there already: the {name} of [accounts.{account.name}] is {found[name]!r}, not {value!r}.",
+                hint=f"Start the emulator on that port, or w{_ELSEWHERE[1:]}" if name == "base_url" else _ELSEWHERE,
+            )
+    read = {what: _secret(path, account.name, written.get(what), what) for what in account.secrets}
+    return EmulatedAccount(name=account.name, provider=account.provider, settings=found, secrets=read)
+
+
+def _line(name: str, value: str, comment: str = "") -> str:
+    return f"{name} = {json.dumps(value)}" + (f"  # {comment}" if comment else "")
+
+
+def _write(path: Path, text: str, *, mode: int) -> None:
+    """Put a file in place at once, with its final mode from the first byte."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+        file.write(text)
+    try:
+        draft.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def _secret(path: Path, name: str, written: object, what: str) -> str:
+    reference = str(written or "")
+    if reference.startswith("file:"):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if found := (path.parent / reference.removeprefix("file:")).read_text("utf-8").strip():
+                return found
+    raise SettingsError(
+        f"{path}: the {what} of [accounts.{name}] cannot be read from its file.",
+        hint="Remove the configuration and its journal to begin anew, or write to another path.",
+    )

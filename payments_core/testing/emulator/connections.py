@@ -1,0 +1,142 @@
+"""Connections that can be broken off, and the server thread that holds them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http
+import socket
+import struct
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from payments_core.testing.emulator.answers import Answer
+
+__all__ = ["ServerThread", "break_off", "part_of", "send_answer"]
+
+
+class _Breakable(H11Protocol):
+    """HTTP/1.1 as uvicorn speaks it; each request's scope knows its connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.app_state = {**self.app_state, "connection": self}
+
+
+async def break_off(connection: H11Protocol, receive: Receive, sent_before: bytes = b"") -> None:
+    """Reset a connection, after some bytes or none; returns when it is gone.
+
+    Args:
+        connection: From the scope's state.
+        receive: The request's; it tells when the connection is gone.
+        sent_before: Written before the reset.
+
+    """
+    transport = connection.transport
+    if sent_before:
+        transport.write(sent_before)
+        await asyncio.sleep(0.02)  # a reset must not overtake the bytes
+    sock = transport.get_extra_info("socket")
+    if sock is not None and not transport.is_closing():
+        with contextlib.suppress(OSError):
+            # Lingering for no time makes the close a reset instead of an orderly end.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def send_answer(answer: Answer, send: Send) -> None:
+    """Send the whole of an answer."""
+    headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def part_of(answer: Answer) -> bytes:
+    """Return the beginning of an answer: its head and half its body, or half its head when there is no body."""
+    head = f"HTTP/1.1 {answer.status} {http.HTTPStatus(answer.status).phrase}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items()) + "\r\n"
+    raw = head.encode("latin-1")
+    return raw + answer.body[: len(answer.body) // 2] if answer.body else raw[: len(raw) // 2]
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it listens and stops when it is told, not at its next tick."""
+
+    def __init__(self, config: uvicorn.Config, beside: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        super().__init__(config)
+        self.beside = beside
+        self.listening = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.leave = asyncio.Event()
+        self.errand = asyncio.create_task(self.beside())
+        await asyncio.sleep(0)  # it runs before the first request is read
+        await super().startup(sockets=sockets)
+        self.listening.set()
+
+    async def main_loop(self) -> None:
+        await self.leave.wait()
+        self.errand.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.errand
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()  # a gateway that goes away does not say goodbye
+        await super().shutdown(sockets=sockets)
+
+
+class ServerThread:
+    """Serves an ASGI application on a listening socket, in a thread of its own.
+
+    Args:
+        app: The application.
+        listener: Bound and listening; closed with the server.
+        beside: Runs on the same event loop, and is cancelled when the server stops.
+
+    """
+
+    def __init__(self, app: ASGIApp, listener: socket.socket, beside: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        config = uvicorn.Config(
+            app,
+            http=_Breakable,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,  # logging belongs to the application
+            access_log=False,
+            server_header=False,
+            date_header=False,  # the gateway's own clock writes it
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=2,
+        )
+        self._server = _Server(config, beside)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listener]}, name="emulator", daemon=True
+        )
+
+    def start(self) -> None:
+        """Return when requests are answered."""
+        self._thread.start()
+        while not self._server.listening.wait(0.05):
+            if not self._thread.is_alive():
+                raise RuntimeError("The emulator's server thread ended before it listened.")
+
+    def stop(self) -> None:
+        """Break off every connection and return when the thread has ended."""
+        self._server.loop.call_soon_threadsafe(self._server.leave.set)
+        self._thread.join()
+
+    @property
+    def leaving(self) -> asyncio.Event:
+        """Set when the server is about to stop; for use on its event loop."""
+        return self._server.leave

@@ -1,0 +1,176 @@
+"""For redaction tests: hears what a paying process gives off, and searches it for what may not be in it.
+
+Each provider drives its own calls between the two. Nothing here knows a provider or a test framework.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+import traceback
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import NamedTuple, Self
+from urllib.parse import quote, unquote
+
+__all__ = ["Ears", "Forbidden", "Said"]
+
+_PIECE, _STEP = 16, 8  # characters: whatever shows 23 in a row of a secret is found
+_SHORTEST = 8
+_GAP = r"[\s.()-]{0,2}"
+_LONGEST_SAID = 1_000_000
+
+
+class Said(NamedTuple):
+    """One thing that a process gave off.
+
+    Args:
+        channel: ``log``, ``warning``, ``error``, ``locals``, ``shown``, ``output``, ``stored`` …
+        where: A logger's name, a step, a file.
+        text: All of it.
+
+    """
+
+    channel: str
+    where: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """What may not be given off.
+
+    Args:
+        secrets: What each is called, to its value of 8 characters or more.
+        numbers: Complete payees' numbers, digits only.
+        names: Of account holders, and what else is known of them.
+
+    """
+
+    secrets: Mapping[str, str] = field(repr=False)
+    numbers: Collection[str] = field(default=(), repr=False)
+    names: Collection[str] = field(default=(), repr=False)
+
+    def leaks(self, said: Iterable[Said]) -> list[str]:
+        """Return what leaked and where, each once; values of variables are searched for secrets only.
+
+        A secret is also found in part, URL-encoded and in Base64; a number with a plus sign, gaps and URL-encoded.
+        """
+        pieces = {piece: name for name, value in self.secrets.items() for piece in _pieces(value)}
+        short = {piece: name for piece, name in pieces.items() if len(piece) < _PIECE}
+        numbers = [re.compile(_GAP.join(number)) for number in self.numbers]
+        names = [name.lower() for name in self.names]
+        seen: dict[tuple[bool, str], set[str]] = {}  # much is said again and again
+        found: dict[str, None] = {}
+        for channel, where, text in said:
+            whole = channel != "locals"  # a caller's own variables hold whom they pay
+            leaked = seen.get((whole, text))
+            if leaked is None:
+                told = f"{text}\n{unquote(text)}" if "%" in text else text
+                windows = {told[at : at + _PIECE] for at in range(len(told) - _PIECE + 1)}
+                leaked = {pieces[piece] for piece in windows & pieces.keys()}
+                leaked |= {name for piece, name in short.items() if piece in told}
+                if whole and any(number.search(told) for number in numbers):
+                    leaked.add("a number")
+                if whole and any(name in told.lower() for name in names):
+                    leaked.add("a name")
+                seen[whole, text] = leaked
+            found |= dict.fromkeys(f"{name} in {channel}: {where}" for name in sorted(leaked))
+        return list(found)
+
+
+def _pieces(secret: str) -> Iterator[str]:
+    if len(secret) < _SHORTEST:
+        raise ValueError(f"A secret shorter than {_SHORTEST} characters cannot be told from other text.")
+    for form in {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode().rstrip("=")}:
+        yield form[-_PIECE:]
+        yield from (form[at : at + _PIECE] for at in range(0, len(form) - _PIECE, _STEP))
+
+
+_PLAIN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+class Ears(logging.Handler):
+    """Listens for a block: every logger at DEBUG through the root, and every warning; told of errors and values.
+
+    Args:
+        ours: Names of packages whose frames' variables are told as well, as an error tracker would.
+
+    """
+
+    def __init__(self, *ours: str) -> None:
+        super().__init__(logging.DEBUG)
+        self.said: list[Said] = []
+        self._ours = ours
+        self._warnings = warnings.catch_warnings(record=True)
+        self._warned: list[warnings.WarningMessage] | None = None
+        self._before: list[tuple[logging.Logger, int]] = []
+
+    def __enter__(self) -> Self:
+        """Begin to listen."""
+        root = logging.getLogger()
+        there = [logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+        self._before = [(logger, logger.level) for logger in (root, *there)]
+        for logger in (root, *there):
+            logger.setLevel(logging.DEBUG)
+        root.addHandler(self)
+        self._warned = self._warnings.__enter__()
+        warnings.simplefilter("always")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Put everything back."""
+        self._warnings.__exit__(kind, error, trace)
+        self.said += [Said("warning", str(one.category.__name__), str(one.message)) for one in self._warned or ()]
+        logging.getLogger().removeHandler(self)
+        for logger, level in self._before:
+            logger.setLevel(level)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take in one record: what is printed of it, its arguments, its further fields, its exception and stack."""
+        parts = [logging.Formatter("%(name)s %(levelname)s %(message)s").format(record)]
+        arguments = record.args if isinstance(record.args, tuple) else (record.args,)
+        further = [value for name, value in vars(record).items() if name not in _PLAIN_FIELDS]
+        parts += [f"{value} {value!r}" for value in (record.msg, *arguments, *further)]
+        self._say("log", record.name, "\n".join(parts))
+        if record.exc_info and record.exc_info[1]:
+            self.error(record.name, record.exc_info[1])
+
+    def shown(self, where: str, *values: object) -> None:
+        """Take in values as they are printed: str and repr."""
+        for value in values:
+            self._say("shown", f"{where}, {type(value).__name__}", f"{value}\n{value!r}\n{value!a}")
+
+    def error(self, where: str, error: BaseException) -> None:
+        """Take in an error that left the library: text, arguments, attributes and traceback, causes included."""
+        chain = list(_chain(error))
+        for one in chain:
+            self._say("error", f"{where}, {type(one).__name__}", f"{one}\n{one!r}\n{one.args!r}\n{vars(one)!r}")
+            for frame, line in traceback.walk_tb(one.__traceback__):
+                if str(frame.f_globals.get("__name__")).partition(".")[0] in self._ours:
+                    place = f"{where}, {frame.f_globals['__name__']}.{frame.f_code.co_name}:{line}"
+                    for name, value in frame.f_locals.items():
+                        self._say("locals", f"{place}, {name}", repr(value))
+        self._say("error", f"{where}, traceback", "".join(traceback.format_exception(error)))
+
+    def _say(self, channel: str, where: str, text: str) -> None:
+        self.said.append(Said(channel, where, text[:_LONGEST_SAID]))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, its causes, the errors while which it was raised, and members of groups; each once."""
+    todo: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while todo:
+        one = todo.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            todo += [one.__cause__, one.__context__]
+            if isinstance(one, BaseExceptionGroup):
+                todo += one.exceptions

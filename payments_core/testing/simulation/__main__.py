@@ -1,0 +1,94 @@
+"""Runs simulations: `python -m payments_core.testing.simulation --seed 1 --seeds 20`. Exit 1 when a promise broke."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import fields, replace
+
+from payments_core.testing.simulation.outcome import Outcome
+from payments_core.testing.simulation.plan import NAMES, Plan
+from payments_core.testing.simulation.shrink import shrink
+from payments_core.testing.simulation.summary import Summary, play_all
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Play the plans that a command line asks for; return the exit code."""
+    told = _parser().parse_args(words)
+    plain = {field.name: getattr(told, field.name) for field in fields(Plan) if field.name != "without"}
+    try:
+        first = Plan(**plain, without=_without(told))
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    plans = [replace(first, seed=seed) for seed in range(first.seed, first.seed + told.seeds)]
+    summary = Summary()
+    failed = None
+    for outcome in play_all(plans, jobs=told.jobs):
+        summary.add(outcome)
+        if told.json:
+            summary.write(told.json)
+        if outcome.breaches:
+            failed = outcome
+            break
+        if told.trace:
+            _say(*outcome.story(whole=True), f"trace {outcome.trace_hash}")
+    if failed is not None:
+        _say(*_trouble(failed, small=told.shrink))
+    _say(*summary.told())
+    return 0 if failed is None else 1
+
+
+def _without(told: argparse.Namespace) -> frozenset[str]:
+    if told.only:
+        return frozenset(NAMES).symmetric_difference(set(told.only.split(",")) - {"nothing"})  # unknown names stay
+    return frozenset(filter(None, told.without.split(",")))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m payments_core.testing.simulation",
+        description="Simulate payouts, processes and a provider that goes wrong. One seed decides everything.",
+        epilog=f"What --without and --only take: {', '.join(NAMES)}.",
+    )
+    meant = {"seed": "the first seed", "payouts": "keys for each seed", "workers": "processes beside the application's"}
+    meant |= {"hands": "payouts a process works on at once", "faults": "share of exchanges that go wrong, 0 to 1"}
+    meant |= {"trouble": "share of steps before which something befalls us, 0 to 1"}
+    for field in fields(Plan):
+        if field.name in meant:
+            text = f"{meant[field.name]} (%(default)s)"
+            parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default, help=text)
+    parser.add_argument("--without", default="", metavar="NAMES", help="what does not happen, separated by commas")
+    parser.add_argument("--only", default="", metavar="NAMES", help="what does happen, in place of --without")
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds, one after the other (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the seeds (%(default)s)")
+    parser.add_argument("--json", default="", metavar="PATH", help="write the figures there after each seed, as JSON")
+    parser.add_argument("--trace", action="store_true", help="print every step")
+    parser.add_argument("--no-shrink", dest="shrink", action="store_false", help="leave a failing plan as it is")
+    return parser
+
+
+def _trouble(failed: Outcome, *, small: bool) -> list[str]:
+    lines = [*map(str, failed.breaches), "", "To play it again:", f"  {failed.plan.command}", ""]
+    if not small:
+        return [*lines, *failed.story()]
+    shrunk = shrink(failed)
+    return [
+        *lines,
+        "The same in small:",
+        f"  {shrunk.plan.command}",
+        *map(str, shrunk.breaches),
+        "",
+        *shrunk.story(whole=True),
+        "",
+    ]
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

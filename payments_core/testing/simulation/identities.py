@@ -1,0 +1,47 @@
+"""What accounts pay as: it changes while payouts are open, and what was paid as before is kept for reading, mostly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from payments_core.provider import Account, Facts
+from payments_core.testing.simulation.orders import APPROVE_ABOVE
+from payments_core.testing.simulation.plan import Plan
+from payments_core.testing.simulation.till import account
+
+__all__ = ["Identities"]
+
+
+class Identities:
+    """The accounts as they are configured now.
+
+    Args:
+        plan: What is simulated.
+        facts: What the engine may believe of each account's provider, by name.
+
+    """
+
+    def __init__(self, plan: Plan, facts: Mapping[str, Facts]) -> None:
+        self._facts = facts
+        self._limit = APPROVE_ABOVE if plan.has("approvals") else None
+        self._users: dict[str, list[int]] = {name: [1] for name in facts}  # still configured, the current one last
+        self._latest = 1
+
+    def accounts(self) -> Mapping[str, Account]:
+        """Return the accounts, made anew."""
+        return {
+            name: account(name, self._facts[name], number=now, before=before, approve_above=self._limit)
+            for name, (*before, now) in self._users.items()
+        }
+
+    def change(self, name: str, *, keeps: bool) -> None:
+        """Let an account pay as somebody else from now on.
+
+        Args:
+            name: Which.
+            keeps: Whether what it paid as until now is kept for reading.
+
+        """
+        self._latest += 1
+        before = self._users[name] if keeps else self._users[name][:-1]
+        self._users[name] = [*before, self._latest]

@@ -1,0 +1,59 @@
+"""Making a failing simulation small: fewer payouts, fewer processes, less that goes wrong, and then fewer steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
+
+from payments_core.testing.simulation.outcome import Outcome
+from payments_core.testing.simulation.plan import GROUPS, Plan
+from payments_core.testing.simulation.run import simulate
+
+__all__ = ["shrink"]
+
+_SIZES = (1, 2, 3, 5, 8, 13, 25, 50, 100, 200, 400)
+_OFTEN = 0.05  # few payouts take few steps: for trouble to find them it must come more often
+
+
+def shrink(failed: Outcome, *, seeds: int = 30, play: Callable[[Plan], Outcome] = simulate) -> Outcome:
+    """Return the smallest simulation found that breaks the same rule; at worst the one that was given.
+
+    A smaller plan takes other steps, so each is tried with several seeds: what counts is the rule, not the number.
+
+    Args:
+        failed: The outcome with the breach.
+        seeds: How many seeds each smaller plan is tried with.
+        play: Plays a plan.
+
+    """
+    rule = failed.breaches[0].rule
+
+    def fails(plan: Plan, tries: int) -> Outcome | None:
+        for seed in chain([plan.seed], range(1, tries + 1)):
+            outcome = play(replace(plan, seed=seed))
+            if any(breach.rule == rule for breach in outcome.breaches):
+                return outcome
+        return None
+
+    def first(plans: Iterable[Plan], tries: int) -> Outcome:
+        return next((found for plan in plans if (found := fails(plan, tries))), best)
+
+    best = failed
+    best = first(_smaller(best.plan), seeds)
+    best = first((replace(best.plan, workers=count) for count in range(1, best.plan.workers)), seeds)
+    best = first((replace(best.plan, hands=count) for count in range(1, best.plan.hands)), seeds)
+    for names in (*GROUPS, *([name] for group in GROUPS for name in group)):
+        if kept := [name for name in names if best.plan.has(name)]:
+            best = first([replace(best.plan, without=best.plan.without.union(kept))], seeds // 3)
+    again = (play(replace(best.plan, seed=seed)) for seed in range(1, 2 * seeds + 1))
+    same = [outcome for outcome in again if any(breach.rule == rule for breach in outcome.breaches)]
+    return min([best, *same], key=lambda outcome: outcome.steps)
+
+
+def _smaller(plan: Plan) -> Iterator[Plan]:
+    for size in _SIZES:
+        if size < plan.payouts:
+            yield replace(plan, payouts=size)
+            if plan.trouble:
+                yield replace(plan, payouts=size, trouble=max(plan.trouble, _OFTEN))

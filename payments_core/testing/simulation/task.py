@@ -1,0 +1,192 @@
+"""One flow, driven by hand, so that others may take steps between any two of its commands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from payments_core.client import setup
+from payments_core.engine import flows
+from payments_core.errors import DecisionRefused, InvalidPayout, KeyReused, NotOffered, OverRefund
+from payments_core.flow import Command, Flow, ReadAs, Reply
+from payments_core.performer import AsyncLine, Line, lane_of
+from payments_core.provider import Account
+from payments_core.rates import Lane
+from payments_core.rows import PayoutRow
+from payments_core.testing.simulation.orders import Wish
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+
+if TYPE_CHECKING:
+    from payments_core.testing.simulation.process import Process
+
+__all__ = ["Task", "Tracks", "Use", "Work", "advancing", "deciding", "paying"]
+
+_REFUSED = (KeyReused, OverRefund, DecisionRefused, NotOffered, InvalidPayout)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What follows is done through the line of this account, as a client takes a performer for each step.
+
+    Args:
+        account: As what it pays as now, or paid as before.
+        lane: What its reads are for.
+
+    """
+
+    account: Account
+    lane: Lane | None = None
+
+
+Work: TypeAlias = Generator[Command | Use, Any, PayoutRow]
+
+
+class Tracks:
+    """A line for threads or for an event loop, used alike.
+
+    Args:
+        line: The account's.
+        loop: Where it runs; None for one that needs none.
+
+    """
+
+    def __init__(self, line: Line | AsyncLine, loop: asyncio.AbstractEventLoop | None) -> None:
+        self._line = line
+        self._loop = loop
+
+    def performer(self, lane: Lane | None) -> Any:
+        """Return a performer for one step."""
+        return self._line.performer(lane)
+
+    def perform(self, performer: Any, command: Command) -> Reply:
+        """Carry out one command to its end."""
+        done = performer(command)
+        return cast("Reply", done if self._loop is None else self._loop.run_until_complete(done))
+
+    def exchange(self, request: HttpRequest) -> HttpResponse:
+        """Carry out one request."""
+        done: Any = self._line.exchange(request)
+        return cast("HttpResponse", done if self._loop is None else self._loop.run_until_complete(done))
+
+
+class Task:
+    """One flow: a step is one command, and for HTTP one more when the answer arrives.
+
+    Args:
+        process: Who works.
+        about: The payout's key.
+        flow: What decides.
+
+    """
+
+    def __init__(self, process: Process, about: str, flow: Work) -> None:
+        self.about = about
+        self.ready_us = 0
+        self._process = process
+        self._flow = flow
+        self._tracks: Tracks | None = None
+        self._performer: Any = None
+        self._command: Command | None = None
+        self._ended: HttpResponse | NotSent | NoAnswer | None = None
+
+    def step(self) -> None:
+        """Carry out the next command, or hand over the answer that has arrived."""
+        clock, flow, ended = self._process.world.time, self._flow, self._ended
+        self._process.about = self.about
+        if ended is not None:
+            self._ended = None
+            if isinstance(ended, HttpResponse):
+                reply = replace(ended, at=clock())
+                self.go_on(lambda: flow.send(reply))
+            else:
+                ended.at = clock()
+                self.go_on(lambda: flow.throw(ended))
+            return
+        command = self._command
+        if isinstance(command, HttpRequest | ReadAs):
+            self._ended = self._exchanged(command)
+            self.ready_us = clock.passed_us + self._process.took_us
+            return
+        assert command is not None  # noqa: S101 - a task that is over is in no list
+        assert self._tracks is not None  # noqa: S101 - the first thing that a flow of ours says
+        answer = self._tracks.perform(self._performer, command)
+        self.go_on(lambda: flow.send(answer))
+
+    def go_on(self, to_next: Callable[[], Command | Use]) -> None:
+        """Let the flow decide up to its next command; the application hears of what it may not do."""
+        try:
+            command = to_next()
+            while isinstance(command, Use):
+                self._release()
+                self._tracks = self._process.tracks(command.account)
+                self._performer = self._tracks.performer(command.lane)
+                command = next(self._flow)
+            self._command = command
+        except StopIteration:
+            self._over("is done for now")
+        except _REFUSED as refused:
+            self._over(type(refused).__name__)
+            self._process.world.refusals[type(refused).__name__] += 1
+
+    def drop(self) -> None:
+        """Forget it in the middle."""
+        self._flow.close()
+
+    def _release(self) -> None:
+        if self._performer is not None:
+            self._performer.__exit__(None, None, None)
+
+    def _over(self, how: str) -> None:
+        self._release()
+        self._process.tasks.remove(self)
+        self._process.world.note(self._process.name, self.about, how)
+
+    def _exchanged(self, command: HttpRequest | ReadAs) -> HttpResponse | NotSent | NoAnswer:
+        process = self._process
+        process.took_us = 0
+        try:
+            if isinstance(command, ReadAs):
+                return process.tracks(process.office.identity(command)).exchange(command.request)
+            assert self._tracks is not None  # noqa: S101 - as above
+            reply = self._tracks.perform(self._performer, command)
+        except (NotSent, NoAnswer) as ended:
+            return ended
+        assert isinstance(reply, HttpResponse)  # noqa: S101 - what a line gives
+        return reply
+
+
+def paying(process: Process, wish: Wish) -> Work:
+    """Do what a client does to send a key: look it up, write it down, and go on while something is due at once."""
+    office, watch = process.office, process.world.watch
+    row = setup.known(office, wish.order, wish.account)
+    if row is None:
+        account = office.account(wish.account)
+        yield Use(account)
+        try:
+            opened = yield from flows.accept(account, wish.order, process.moment())
+        except OverRefund:
+            watch.refused.add(wish.order.key)
+            raise
+        row = opened.row
+    watch.acknowledged.add(wish.order.key)
+    for _ in range(setup.STEPS_AT_ONCE):
+        before = row
+        row = yield from advancing(process, row)
+        if row.fence == before.fence or not setup.is_due(row, office.clock()):
+            break
+    return row
+
+
+def advancing(process: Process, row: PayoutRow, *, early: bool = False) -> Work:
+    """Take one step with a payout, as the engine decides."""
+    account = process.office.serving(row)
+    yield Use(account, lane_of(row))
+    return (yield from flows.advance(account, row, process.moment(), early=early))
+
+
+def deciding(account: Account, flow: Flow[PayoutRow]) -> Work:
+    """Carry out what a person has decided."""
+    yield Use(account)
+    return (yield from flow)

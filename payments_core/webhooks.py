@@ -1,0 +1,253 @@
+"""Webhooks out: events as signed requests, in the format of Standard Webhooks. Decides only; the client sends."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from payments_core.errors import SettingsError
+from payments_core.flow import Flow, exchange
+from payments_core.masking import mask_in, scrub
+from payments_core.outbox import Consumer, PayoutEvent, Waiting
+from payments_core.payout import Operation
+from payments_core.rows import PayoutRow
+from payments_core.settings import Seconds, read_table
+from payments_core.wire import HttpRequest, NoAnswer, NotSent
+
+__all__ = ["PREFIX", "Told", "Webhook", "WebhookSettings", "body_of", "deliver", "next_at", "read_webhook"]
+
+PREFIX = "webhook/"  # an application's own consumers cannot be called so
+_SECRET = re.compile(r"(whsec_)?([A-Za-z0-9+/]+={0,2})")
+_LONGEST_WAIT_S = 86_400.0  # whatever a receiver asks for
+
+
+class WebhookSettings(BaseModel):
+    """Where events go: a table ``[webhooks.NAME]``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+
+    url: str = Field(repr=False, description="Where each event is posted; https, except to this machine.")
+    secret: SecretStr = Field(
+        description="What requests are signed with: `whsec_` and 24 to 64 random bytes in base64. Where it stands, as "
+        "every secret."
+    )
+    old_secret: SecretStr | None = Field(
+        default=None, description="While the secret is being changed: requests are signed with this one too."
+    )
+    accounts: tuple[str, ...] = Field(default=(), description="Events of these accounts only; all when left out.")
+    since: AwareDatetime | None = Field(
+        default=None,
+        description="Nothing that happened before this moment, such as `2026-11-25T00:00:00Z`; everything when left "
+        "out.",
+    )
+    timeout_s: Seconds = Field(default=15.0, le=300, description="Longest wait for the receiver's answer, in seconds.")
+    retry_schedule_s: tuple[Seconds, ...] = Field(
+        default=(5.0, 60.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, *[86_400.0] * 5),
+        min_length=1,
+        description="Waits before an event that was not accepted is sent again, in seconds; after the last one it is "
+        "given up until `payouts events deliver --again`.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_safe(cls, url: str) -> str:
+        parts = urlsplit(url)
+        is_here = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        if not parts.hostname or parts.scheme not in ({"https", "http"} if is_here else {"https"}):
+            msg = "must begin with https:// (http:// only to this machine)"
+            raise ValueError(msg)
+        if parts.username is not None or parts.fragment:
+            msg = "must hold no user, no password and no fragment"
+            raise ValueError(msg)
+        return url
+
+    @field_validator("secret", "old_secret")
+    @classmethod
+    def _is_key(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            found = _SECRET.fullmatch(secret.get_secret_value())
+            if not found or not 24 <= len(base64.b64decode(found[2].rstrip("=") + "===")) <= 64:
+                msg = "must be whsec_ and 24 to 64 bytes in base64"
+                raise ValueError(msg)
+        return secret
+
+
+class Signer(Protocol):
+    """What signs; of the library."""
+
+    def sign(self, msg_id: str, timestamp: datetime, data: str) -> str:
+        """Return a signature with its version before it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A receiver of events.
+
+    Args:
+        name: From the configuration.
+        settings: Its table.
+        signers: One for each secret.
+
+    """
+
+    name: str
+    settings: WebhookSettings
+    signers: tuple[Signer, ...] = field(repr=False)
+
+    @classmethod
+    def make(cls, name: str, settings: WebhookSettings) -> Self:
+        """Make one of its settings.
+
+        Raises:
+            SettingsError: The library that signs is not installed.
+
+        """
+        try:
+            from standardwebhooks import Webhook as Library
+        except ImportError:
+            raise SettingsError(
+                "Webhooks need the package standardwebhooks, which is not installed.",
+                hint='Install the extra: pip install "payments-core[webhooks]".',
+            ) from None
+        secrets = (settings.secret, settings.old_secret)
+        return cls(name, settings, tuple(Library(secret.get_secret_value()) for secret in secrets if secret))
+
+    @property
+    def consumer(self) -> Consumer:
+        """Who acknowledges what was delivered."""
+        return Consumer(f"{PREFIX}{self.name}", self.settings.since, self.settings.accounts)
+
+
+def read_webhook(name: str, raw: Mapping[str, Any], *, resolve_secret: Callable[[str], SecretStr]) -> Webhook:
+    """Check one table ``[webhooks.NAME]``.
+
+    Args:
+        name: Its name.
+        raw: The table.
+        resolve_secret: Turns ``"env:NAME"`` or ``"file:PATH"`` into the secret.
+
+    Raises:
+        SettingsError: A setting is wrong, a secret is missing, or the library that signs is not installed.
+
+    """
+    read = read_table(WebhookSettings, f"[webhooks.{name}]", raw, resolve_secret=resolve_secret)
+    return Webhook.make(name, read)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How a delivery ended.
+
+    Args:
+        accepted: The receiver has it.
+        why: In words, where it has not.
+        at: When.
+        after_s: The shortest wait before the next try that the receiver asks for, in seconds.
+
+    """
+
+    accepted: bool
+    why: str
+    at: datetime
+    after_s: float = 0.0
+
+
+def deliver(webhook: Webhook, event: PayoutEvent, row: PayoutRow, *, at: datetime, until: datetime) -> Flow[Told]:
+    """Post an event once, and tell how that ended: only an answer of 200 to 299 has accepted it.
+
+    Args:
+        webhook: Where to.
+        event: What is told.
+        row: Its payout.
+        at: Now.
+        until: It is not written after this moment: somebody else may be at it by then.
+
+    """
+    body = body_of(event, row)
+    signatures = " ".join(signer.sign(event.id, at, body) for signer in webhook.signers)
+    request = HttpRequest(
+        method="POST",
+        url=webhook.settings.url,
+        operation="webhook",
+        headers={
+            "Content-Type": "application/json",
+            "webhook-id": event.id,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": signatures,
+        },
+        body=body,
+        timeout_s=webhook.settings.timeout_s,
+        send_before=until,
+        credential=False,
+    )
+    try:
+        response = yield from exchange(request)
+    except (NotSent, NoAnswer) as ended:
+        return Told(accepted=False, why=ended.why, at=ended.at)
+    if 200 <= response.status < 300:
+        return Told(accepted=True, why="", at=response.at)
+    after_s = _asked_s(response.headers.get("retry-after", ""), response.at)
+    return Told(accepted=False, why=f"HTTP {response.status}", at=response.at, after_s=after_s)
+
+
+def body_of(event: PayoutEvent, row: PayoutRow) -> str:
+    """Return what is posted: nothing that says who is paid, and no words of a provider's.
+
+    Args:
+        event: What is told.
+        row: Its payout, for the amount.
+
+    """
+    key = event.key if row.operation is Operation.REFUND else mask_in(event.key, row.payee_value)
+    reason = event.reason and {"code": str(event.reason.code), "provider_code": scrub(event.reason.provider_code)}
+    data = {
+        "event": event.id,
+        "payout": event.payout_id,
+        "key": key,
+        "account": event.account,
+        "operation": str(row.operation),
+        "amount": format(row.amount, "f"),
+        "currency": str(row.currency),
+        "status": str(event.status),
+        "reason": reason or None,
+        "attempt": event.attempt,
+        "seq": event.seq,
+    }
+    told = {"type": f"payout.{event.status.lower()}", "timestamp": event.at.isoformat(), "data": data}
+    return json.dumps(told, separators=(",", ":"))
+
+
+def next_at(webhook: Webhook, waiting: Waiting, told: Told) -> datetime | None:
+    """Return when an event that was not accepted is posted again; None gives it up.
+
+    Args:
+        webhook: Where to.
+        waiting: What was tried, as it stood before.
+        told: How it ended.
+
+    """
+    schedule = webhook.settings.retry_schedule_s
+    if waiting.tries >= len(schedule):
+        return None
+    return told.at + timedelta(seconds=max(schedule[waiting.tries], told.after_s))
+
+
+def _asked_s(text: str, now: datetime) -> float:
+    """Read a Retry-After: seconds, or a date."""
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return min(float(text), _LONGEST_WAIT_S)
+    try:
+        moment = parsedate_to_datetime(text)
+        return min(max((moment - now).total_seconds(), 0.0), _LONGEST_WAIT_S)
+    except (TypeError, ValueError):  # no date, or one without a zone
+        return 0.0

@@ -1,0 +1,91 @@
+"""How Template Pay's words translate into ours: total tables. What no table lists is ``Unknown``, never a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from payments_core.answers import number, parse_json, text_of, wait_asked_s
+from payments_core.payout import Reason, ReasonCode
+from payments_core.provider import (
+    Blocked,
+    Checked,
+    Duplicate,
+    Final,
+    NotAccepted,
+    NotFound,
+    Pending,
+    Seen,
+    Submitted,
+    Unknown,
+)
+from payments_core.wire import HttpResponse
+
+__all__ = ["REASONS", "STATUSES", "read_status", "read_submitted"]
+
+STATUSES: Mapping[str, type[Final] | type[Pending]] = {"accepted": Pending, "paid": Final, "failed": Final}
+
+# Of a failed payment, and of one that is refused.
+REASONS: Mapping[str, ReasonCode] = {
+    "no_such_wallet": ReasonCode.PAYEE_NOT_FOUND,
+    "wallet_full": ReasonCode.PAYEE_LIMIT_REACHED,
+    "no_float": ReasonCode.INSUFFICIENT_FUNDS,
+    "bad_request": ReasonCode.INVALID_REQUEST,
+}
+
+# What is wrong with us: the account stops, and no payout fails.
+BLOCKS: Mapping[str, ReasonCode] = {
+    "bad_key": ReasonCode.CREDENTIALS,
+    "not_allowed": ReasonCode.NOT_PERMITTED,
+}
+
+
+def read_submitted(response: HttpResponse) -> Submitted:
+    """Say what the answer to a payment means."""
+    fields = _fields(response)
+    code = text_of(fields.get("error"))
+    told: dict[str, Any] = {"code": code, "text": text_of(fields.get("message")), "http_status": response.status}
+    match response.status:
+        case 201 if fields.get("status") == "accepted":
+            return Pending(**told)
+        case 409 if code == "duplicate_id":
+            return Duplicate(**told)
+        case 422 if code in REASONS:
+            return Final(reason=Reason(REASONS[code], code, told["text"]), **told)
+        case 401 | 403 if code in BLOCKS:
+            return Blocked(Reason(BLOCKS[code], code, told["text"]), http_status=response.status)
+        case 429:
+            return NotAccepted(retry_after_s=wait_asked_s(response), **told)
+        case _:
+            return Unknown(**told)
+
+
+def read_status(response: HttpResponse) -> Checked:
+    """Say what the answer to the question after a payment means."""
+    fields = _fields(response)
+    if response.status == 404 and fields.get("error") == "no_such_payment":
+        return NotFound(code="no_such_payment", http_status=404)
+    if response.status != 200:
+        return Unknown(http_status=response.status, retry_after_s=wait_asked_s(response))
+    word = text_of(fields.get("status"))
+    code = text_of(fields.get("reason"))
+    told: dict[str, Any] = {"code": code or word, "http_status": 200, "seen": _seen(fields)}
+    if word == "failed":
+        return Final(reason=Reason(REASONS.get(code, ReasonCode.UNRECOGNISED), code), **told)
+    meaning = STATUSES.get(word)
+    return Unknown(**told) if meaning is None else meaning(**told)
+
+
+def _seen(fields: Mapping[str, Any]) -> Seen:
+    to = text_of(fields.get("to"))
+    return Seen(
+        amount=number(fields.get("amount")),
+        currency=text_of(fields.get("currency")) or None,
+        payee=to or None,
+        external_id=text_of(fields.get("id")) or None,
+    )
+
+
+def _fields(response: HttpResponse) -> Mapping[str, Any]:
+    parsed = parse_json(response.body)
+    return parsed if isinstance(parsed, dict) else {}

@@ -1,0 +1,70 @@
+"""What the conformance suite is told of Template Pay; see ``payments_core.testing.conformance``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from payments_core.money import Money
+from payments_core.payout import Payee
+from payments_core.provider import Blocked, Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
+from payments_core.testing.conformance import ProviderConformance, Said, reply
+from payments_core.wire import HttpResponse
+from payments_template.emulator import TemplateEmulator
+from payments_template.spec import SPEC
+
+__all__ = ["TemplateConformance"]
+
+
+def _error(status: int, code: str, **headers: str) -> HttpResponse:
+    return reply(status, {"error": code, "message": "in words"}, **headers)
+
+
+class TemplateConformance(ProviderConformance):
+    """Template Pay, which does not exist."""
+
+    spec = SPEC
+    payee = Payee.msisdn("+999700000010")
+    other_payee = Payee.msisdn("+999700000011")
+    unpayable = Payee.msisdn("+999700000001")
+    amount = Money("5", "KES")
+    wrong_payees = (Payee(kind="email", value="somebody@example.org"),)
+    wrong_amounts = (Money("5.005", "KES"), Money("5", "UGX"))
+    statuses = {"accepted": "pending", "paid": "succeeded", "failed": "failed"}
+    answers = {
+        "201, taken": Said(
+            Pending, lambda draft: reply(201, {"id": draft.references["reference"], "status": "accepted"})
+        ),
+        "409, used before": Said(Duplicate, lambda _: _error(409, "duplicate_id")),
+        "422, nobody": Said(Final, lambda _: _error(422, "no_such_wallet")),
+        "422, anything else": Said(Unknown, lambda _: _error(422, "a_new_word")),
+        "401, a wrong key": Said(Blocked, lambda _: _error(401, "bad_key")),
+        "403, not allowed": Said(Blocked, lambda _: _error(403, "not_allowed")),
+        "429, too many": Said(NotAccepted, lambda _: _error(429, "too_many", retry_after="1")),
+        "500": Said(Unknown, lambda _: _error(500, "internal")),
+        "503": Said(Unknown, lambda _: _error(503, "busy")),
+    }
+
+    @classmethod
+    def emulator(cls) -> TemplateEmulator:
+        """Return one that pays at once."""
+        return TemplateEmulator()
+
+    def status(self, draft: Draft, word: str, reason: object = None) -> HttpResponse | Callback:
+        """Write the answer to the question after a payment."""
+        order = draft.order
+        told: dict[str, Any] = {"id": draft.references["reference"], "to": order.payee.value, "status": word}
+        told |= {"amount": order.amount.text, "currency": str(order.amount.currency)}
+        return reply(200, told if reason is None else {**told, "reason": reason})
+
+    def not_found(self, draft: Draft) -> HttpResponse | Callback:
+        """Write the answer for a payment nobody made."""
+        return _error(404, "no_such_payment")
+
+    def callback_settings(self, address: str, path: str) -> Mapping[str, Any]:
+        """Give the whole address."""
+        return {"callback_url": address + path}
+
+    def wrong_settings(self) -> Mapping[str, Any]:
+        """Give a key of somebody else's."""
+        return {"api_key": "env:PAYMENTS_CONFORMANCE_WRONG_SECRET"}

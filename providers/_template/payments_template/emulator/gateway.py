@@ -1,0 +1,201 @@
+"""Template Pay's wire: a pure state machine over the clock it is given."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from payments_core.testing import emulator
+from payments_core.testing.emulator import Answer, Fires, Routes, SwitchBoard
+from payments_core.testing.emulator.callback_book import Callback, CallbackBook
+from payments_core.testing.emulator.destinations import destination_of
+from payments_core.testing.emulator.faults import Rule
+from payments_core.testing.emulator.plan import Says, plan
+
+__all__ = ["Gateway", "Payment", "Switches"]
+
+# Test payees and how their payments fail; anybody else is paid.
+FAILURES: Mapping[str, str] = {"999700000001": "no_such_wallet", "999700000002": "wallet_full"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches(SwitchBoard):
+    """Where a test wants it otherwise.
+
+    Args:
+        ends_after_s: How long a payment takes.
+
+    """
+
+    ends_after_s: float = 0.0
+
+
+class Request(emulator.Request):
+    """A request to the gateway."""
+
+    routes = Routes(("pay", "POST", "/payments", "post"), ("status", "GET", "/payments/{id}", "get"))
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The JSON object it carries; empty when there is none."""
+        try:
+            told = json.loads(self.body)
+        except ValueError:
+            return {}
+        return told if isinstance(told, dict) else {}
+
+    @property
+    def reference(self) -> str:
+        """The payment it is about."""
+        return self.part("id") or str(self.fields.get("id", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One that was taken."""
+
+    order: Mapping[str, Any]
+    accepted_at: datetime
+    visible_at: datetime
+    ends_at: datetime | None
+
+    @property
+    def reason(self) -> str:
+        """Why it fails; empty when it does not."""
+        return FAILURES.get(self.order["to"], "")
+
+    def state(self, at: datetime) -> str:
+        """Return where it stands."""
+        if self.ends_at is None or at < self.ends_at:
+            return "accepted"
+        return "failed" if self.reason else "paid"
+
+    def told(self, at: datetime, **changed: Any) -> dict[str, Any]:
+        """Return it as a status or a callback tells it."""
+        state = self.state(at)
+        told = {name: self.order[name] for name in ("id", "to", "amount", "currency")} | {"status": state}
+        return told | ({"reason": self.reason} if state == "failed" else {}) | changed
+
+
+class Gateway(emulator.Gateway[Request]):
+    """The two calls, as the gateway answers them.
+
+    Args:
+        api_key: Who may call it.
+        switches: Where a test wants it otherwise.
+
+    """
+
+    def __init__(self, api_key: str, switches: Switches) -> None:
+        super().__init__(Request, CallbackBook((1.0, 10.0, 60.0)))
+        self.api_key = api_key
+        self._switches = switches
+        self._payments: dict[str, Payment] = {}
+        self._posts: Counter[str] = Counter()
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one request and remember what it did."""
+        if request.operation == "pay":
+            self._posts[request.reference] += 1
+        if request.authorization != f"Bearer {self.api_key}":
+            return _error(401, "bad_key", "The key is not known.")
+        if request.operation == "pay":
+            return self._pay(request)
+        if request.operation == "status":
+            payment = self._payments.get(request.reference)
+            if payment is None or request.at < payment.visible_at:
+                return _error(404, "no_such_payment", "There is no such payment.")
+            return _json(200, payment.told(request.at))
+        return _error(404, "no_such_call", "There is no such call.")
+
+    def _pay(self, request: Request) -> Answer:
+        order, at = request.fields, request.at
+        if not all(isinstance(order.get(name), str) and order[name] for name in ("id", "to", "amount", "currency")):
+            return _error(422, "bad_request", "id, to, amount and currency are needed.")
+        if order["id"] in self._payments:
+            return _error(409, "duplicate_id", "The id was used before.")
+        ends_at = None if request.stuck else at + timedelta(seconds=self._switches.ends_after_s)
+        visible_at = at + timedelta(seconds=request.invisible_s)
+        self._payments[order["id"]] = Payment(order, at, visible_at, ends_at)
+        return _json(201, {"id": order["id"], "status": "accepted"})
+
+    def refuse(self, fault: str, rule: Rule, request: Request) -> Answer:
+        """Return the answer of a fault."""
+        match fault:
+            case "writes_forbidden":
+                return _error(403, "not_allowed", "The merchant may not pay.")
+            case "waf_page":
+                return _answer(403, b"<html><title>403 Forbidden</title></html>", "text/html")
+            case "status_429":
+                return _error(429, "too_many", "Slow down.", **{"retry-after": f"{rule.value:g}"})
+            case "status_503":
+                return _error(503, "busy", "Try again later.")
+            case _:
+                return _error(500, rule.code or "internal", "Something went wrong.")
+
+    def ledger(self, at: datetime) -> Sequence[Mapping[str, Any]]:
+        """Return what was paid, a row a reference."""
+        return [
+            {
+                "reference": reference,
+                "payee": payment.order["to"],
+                "amount": payment.order["amount"],
+                "currency": payment.order["currency"],
+                "state": payment.state(at),
+                "posts": self._posts[reference],
+                "credits": int(payment.state(at) == "paid"),
+            }
+            for reference, payment in self._payments.items()
+        ]
+
+    def payee(self, request: Request) -> str:
+        """Return who the payment of a request goes to."""
+        known = self._payments.get(request.reference)
+        return str(request.fields.get("to") or (known.order["to"] if known else ""))
+
+    def note_unanswered(self, request: Request) -> None:
+        """Count a payment that was read and not carried out."""
+        if request.operation == "pay":
+            self._posts[request.reference] += 1
+
+    def plan_callbacks(self, request: Request, answer: Answer, fires: Fires) -> Sequence[Callback]:
+        """Return the callbacks of a payment that was just taken."""
+        payment = self._payments.get(request.reference)
+        if payment is None or answer.status != 201 or not payment.order.get("callback_url"):
+            return ()
+        url = payment.order["callback_url"]
+
+        def write(says: Says, due_at: datetime) -> Callback:
+            told = payment.told(payment.ends_at or request.at)
+            if says == "other end":
+                told |= {"status": "failed" if told["status"] == "paid" else "paid"}
+            elif says == "another's":
+                told |= {"id": next((other for other in self._payments if other != told["id"]), "somebody-else")}
+            return Callback(
+                reference=payment.order["id"],
+                url=url,
+                method="POST",
+                says=told["status"],
+                body=json.dumps(told).encode(),
+                headers={"content-type": "application/json"},
+                destination=destination_of(url),
+                due_at=due_at,
+            )
+
+        return plan(write, fires, accepted_at=payment.accepted_at, ends_at=payment.ends_at)
+
+
+def _json(status: int, told: object, **headers: str) -> Answer:
+    return _answer(status, json.dumps(told).encode(), "application/json", **headers)
+
+
+def _error(status: int, code: str, message: str, **headers: str) -> Answer:
+    return _json(status, {"error": code, "message": message}, **headers)
+
+
+def _answer(status: int, body: bytes, kind: str, **headers: str) -> Answer:
+    return Answer(status, {"content-length": str(len(body)), "content-type": kind, **headers}, body)

@@ -1,0 +1,138 @@
+"""One account of Template Pay as the core sees it: which calls there are. What the words mean is in ``codec``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from urllib.parse import quote, urlsplit
+
+from payments_core.answers import parse_json, text_of
+from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.flow import Flow, exchange
+from payments_core.payout import Operation, Order
+from payments_core.provider import (
+    Acknowledgement,
+    Attempt,
+    Blocked,
+    Callback,
+    Checked,
+    Credential,
+    Draft,
+    Heard,
+    Submitted,
+)
+from payments_core.references import uuid4_shaped
+from payments_core.wire import HttpRequest, HttpResponse, fill, slot
+from payments_template import codec
+from payments_template.settings import TemplateSettings
+
+__all__ = ["TemplateProvider"]
+
+_QUANTUM = Decimal("0.01")
+
+
+class TemplateProvider:
+    """Pays from one merchant's account.
+
+    Args:
+        settings: The account.
+
+    """
+
+    def __init__(self, settings: TemplateSettings) -> None:
+        self._settings = settings
+
+    def validate(self, order: Order) -> None:
+        """Raise ``InvalidPayout`` when the order cannot be paid from this account."""
+        if order.payee.kind != "msisdn":
+            raise InvalidPayee("Template Pay pays to telephone numbers.", hint="Make it with Payee.msisdn(…).")
+        if order.amount.currency != self._settings.currency:
+            raise InvalidCurrency(
+                f"This account pays in {self._settings.currency}, not in {order.amount.currency}.",
+                hint="Name an account of that currency.",
+            )
+        if not order.amount.is_multiple_of(_QUANTUM):
+            raise InvalidAmount(
+                f"{order.amount} has more than two decimals.", hint="Amounts are never rounded for you."
+            )
+        if order.options:  # nobody else looks at them
+            raise InvalidPayout(f"Template Pay has no option {', '.join(sorted(order.options))}.", hint="It has none.")
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        """Make the payment ready: pure, equal for equal arguments.
+
+        Raises:
+            InvalidPayout: The order cannot be paid from this account.
+
+        """
+        self.validate(order)
+        reference = uuid4_shaped(attempt.seed)
+        told = {
+            "id": reference,
+            "merchant": self._settings.merchant,
+            "to": order.payee.value,
+            "amount": order.amount.text,
+            "currency": str(order.amount.currency),
+            "note": order.note[:60],
+            "callback_url": self._settings.callback_url,
+        }
+        request = replace(self._request("POST", "/payments", "pay"), body=json.dumps(told), moves_money=True)
+        return Draft({"reference": reference}, request, order)
+
+    def submit(self, draft: Draft) -> Flow[Submitted]:
+        """Send the payment, once, and say what the answer means."""
+        answer = yield from exchange(draft.request)
+        return codec.read_submitted(answer)
+
+    def check(self, draft: Draft) -> Flow[Checked]:
+        """Ask what became of the payment."""
+        path = f"/payments/{quote(draft.references['reference'], safe='')}"
+        answer = yield from exchange(replace(self._request("GET", path, "status"), repeatable=True))
+        return codec.read_status(answer)
+
+    def binding(self, operation: Operation) -> Mapping[str, str]:
+        """Return where and as whom it pays."""
+        host = urlsplit(self._settings.base_url).netloc
+        return {"provider": "template", "host": host, "merchant": self._settings.merchant, "operation": str(operation)}
+
+    # The key never changes, so nothing is fetched: a provider with tokens asks for one here.
+
+    def authenticate(self) -> Flow[Credential | Blocked]:
+        """Return the key."""
+        yield from ()  # a flow, though it asks for nothing
+        return Credential({"api_key": self._settings.api_key.get_secret_value()})
+
+    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
+        """Return the request with the key in its slot."""
+        return fill(request, credential.secrets)
+
+    def is_auth_refusal(self, response: HttpResponse) -> bool:
+        """Return False: another key would be no better."""
+        return False
+
+    # Nothing is signed, so a callback is a hint: it makes the next question due, and that decides.
+
+    def verify(self, callback: Callback) -> bool | None:
+        """Return None: nothing proves where it comes from."""
+        return None
+
+    def parse(self, callback: Callback) -> Heard | None:
+        """Say which payment it is about; None when it names none.
+
+        Our own id is in no reference here, so any of them finds the payment; were it in one, that one would have to.
+        """
+        fields = parse_json(callback.body)
+        if not isinstance(fields, dict) or not (reference := text_of(fields.get("id"))):
+            return None
+        return Heard(references={"reference": reference}, status=text_of(fields.get("status")))
+
+    def acknowledge(self, callback: Callback) -> Acknowledgement:
+        """Answer 200, whatever it says."""
+        return Acknowledgement()
+
+    def _request(self, method: str, path: str, operation: str) -> HttpRequest:
+        headers = {"Authorization": f"Bearer {slot('api_key')}", "Content-Type": "application/json"}
+        return HttpRequest(method, f"{self._settings.base_url}{path}", operation, headers=headers)

@@ -1,0 +1,73 @@
+"""What M-Pesa says of a short code's accounts: whether it took the question, and what comes to the question's path.
+
+Source: the developer portal's page on Account Balance, as read in August and November 2026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from payments_core.answers import number, wait_asked_s
+from payments_core.payout import Reason, ReasonCode
+from payments_core.provider import Balance, Callback, Deferred, NotTold
+from payments_core.wire import HttpResponse
+from payments_mpesa_daraja.codec import CURRENCY, result_of, told_at_once
+from payments_mpesa_daraja.meanings import ERRORS, RESULTS
+
+__all__ = ["PAYS", "read_asked", "read_balances"]
+
+PAYS = "Utility Account"  # what B2C spends
+
+
+def read_asked(response: HttpResponse) -> Deferred | NotTold:
+    """Say what the answer to the question means: that it was taken, or why there will be no balance."""
+    is_taken, told = told_at_once(response)
+    if is_taken:
+        return Deferred(**told)
+    code, text = told["code"], told["text"]
+    match ERRORS.get(code):
+        case "busy":
+            reason = ReasonCode.PROVIDER_UNAVAILABLE
+        case "token":
+            reason = ReasonCode.CREDENTIALS
+        case ReasonCode() as found:
+            reason = found
+        case _:
+            reason = ReasonCode.PROVIDER_ERROR if response.status >= 500 else ReasonCode.UNRECOGNISED
+    why = Reason(reason, code, text)
+    return NotTold(reason=why, http_status=response.status, retry_after_s=wait_asked_s(response))
+
+
+def read_balances(callback: Callback) -> tuple[Balance, ...] | NotTold | None:
+    """Return what is available in each account, the one that pays first; None when not all of it is said clearly."""
+    result = result_of(callback)
+    if result is None or not result.code:
+        return None
+    if result.code == "0":
+        return _balances(result.first("AccountBalance"))
+    match RESULTS.get(result.code, "unknown"):
+        case "pending":
+            return None
+        case ReasonCode() as code if code in _OURS:
+            return NotTold(reason=Reason(code, result.code, result.text))
+        case _:  # what says something about a payee says nothing here
+            return NotTold(reason=Reason(ReasonCode.PROVIDER_ERROR, result.code, result.text))
+
+
+_OURS = {ReasonCode.CREDENTIALS, ReasonCode.NOT_PERMITTED, ReasonCode.MISCONFIGURED}
+
+
+def _balances(told: str) -> tuple[Balance, ...] | None:
+    """Read ``Account|CUR|current|available|reserved|uncleared``, joined by ``&``."""
+    found = [*_each(told)]
+    if None in found:
+        return None
+    held = [one for one in found if one is not None]
+    return tuple(sorted(held, key=lambda one: one.label != PAYS)) or None
+
+
+def _each(told: str) -> Iterator[Balance | None]:
+    for part in filter(None, told.split("&")):
+        fields = part.split("|")
+        available = number(fields[3]) if len(fields) == 6 else None
+        yield Balance(available, fields[1], fields[0]) if available is not None and fields[1] == CURRENCY else None

@@ -1,0 +1,266 @@
+"""How M-Pesa's answers translate into ours. What no table lists is ``Unknown``, never a failure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from payments_core.answers import gist, number, parse_json, text_of, wait_asked_s
+from payments_core.payout import Reason, ReasonCode
+from payments_core.provider import (
+    Blocked,
+    Callback,
+    Checked,
+    Credential,
+    Deferred,
+    Draft,
+    Duplicate,
+    Final,
+    Heard,
+    NotAccepted,
+    Pending,
+    Seen,
+    Submitted,
+    Unknown,
+)
+from payments_core.wire import HttpResponse, NoAnswer
+from payments_mpesa_daraja.meanings import ERRORS, RESULTS, STATUSES, TOKEN_ERRORS
+
+__all__ = [
+    "CURRENCY",
+    "Result",
+    "heard",
+    "is_token_refused",
+    "read_answer",
+    "read_asked",
+    "read_submitted",
+    "read_token",
+    "result_of",
+    "told_at_once",
+]
+
+CURRENCY = "KES"  # answers name none: M-Pesa in Kenya has no other
+_DUPLICATE = "500.002.1001"  # also "Service is currently under maintenance": only the text tells which
+_LIFE_S, _LONGEST_LIFE_S, _MARGIN_S = 3599.0, 86_400.0, 60.0
+_NUMBER = re.compile(r"\s*\+?(254[0-9]{9})\b")
+
+
+# --- tokens ---
+
+
+def read_token(response: HttpResponse) -> Credential | Blocked:
+    """Say what the answer of the token endpoint means.
+
+    Raises:
+        NoAnswer: It is neither a token nor a refusal of ours: worth asking again later.
+
+    """
+    fields = _fields(response)
+    token, code = fields.get("access_token"), text_of(fields.get("errorCode"))
+    if response.status == 200 and isinstance(token, str) and token and token.isascii() and token.isprintable():
+        told = number(fields.get("expires_in"))  # as text or as a number
+        life_s = min(float(told), _LONGEST_LIFE_S) if told is not None and told > 0 else _LIFE_S
+        ends_at = response.at + timedelta(seconds=life_s - min(_MARGIN_S, life_s / 6))
+        return Credential({"access_token": token}, expires_at=ends_at)
+    if reason := TOKEN_ERRORS.get(code):
+        return Blocked(Reason(reason, code, text_of(fields.get("errorMessage"))), http_status=response.status)
+    raise NoAnswer(f"The token endpoint answered {response.status} with {code or 'no token'}.", at=response.at)
+
+
+def is_token_refused(response: HttpResponse) -> bool:
+    """Say whether an answer means that the token is not good any more: perhaps because somebody asked for another."""
+    return ERRORS.get(text_of(_fields(response).get("errorCode"))) == "token"
+
+
+# --- answers at once ---
+
+
+def read_submitted(response: HttpResponse, draft: Draft) -> Submitted:
+    """Say what the answer to a payment means: taken, and no more than that."""
+    fields, told = _told(response)
+    if response.status == 200 and text_of(fields.get("ResponseCode")) == "0" and not told["code"]:
+        if text_of(fields.get("OriginatorConversationID")) not in {"", draft.references["originator"]}:
+            return Unknown(**told)
+        return Pending(**told, references=_learned(conversation=fields.get("ConversationID")))
+    code = told["code"]
+    if code == _DUPLICATE and "duplicate" in told["text"].lower():
+        return Duplicate(**told)
+    match ERRORS.get(code):
+        case "busy":
+            return NotAccepted(**told, retry_after_s=wait_asked_s(response))
+        case "token":
+            return NotAccepted(**told, blocks_if_repeated=Reason(ReasonCode.CREDENTIALS, code, told["text"]))
+        case ReasonCode() as reason:
+            return Final(**told, reason=Reason(reason, code, told["text"]))
+        case _:
+            return Unknown(**told)
+
+
+def read_asked(response: HttpResponse) -> Checked:
+    """Say what the answer to a question means: that it was taken, or nothing."""
+    is_taken, told = told_at_once(response)
+    return Deferred(**told) if is_taken else Unknown(**told, retry_after_s=wait_asked_s(response))
+
+
+def told_at_once(response: HttpResponse) -> tuple[bool, dict[str, Any]]:
+    """Say whether a question was taken; with code, text and status of the answer."""
+    fields, told = _told(response)
+    return response.status == 200 and text_of(fields.get("ResponseCode")) == "0" and not told["code"], told
+
+
+def _told(response: HttpResponse) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    fields = _fields(response)
+    text = text_of(fields.get("errorMessage")) or text_of(fields.get("ResponseDescription"))
+    if not fields and response.body.lstrip()[:1] == b"<":
+        text = gist(response.text[:4096])
+    told = {"code": text_of(fields.get("errorCode")), "text": text, "http_status": response.status}
+    return fields, told
+
+
+# --- answers that come later ---
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What M-Pesa posts to a ResultURL.
+
+    Args:
+        code: Its ResultCode, number or text; empty when it has none.
+        text: Its ResultDesc.
+        originator: Of what was asked for: ours for a payment, M-Pesa's own for a question.
+        conversation: M-Pesa's id of the same.
+        receipt: Its TransactionID.
+        parameters: By name; a name can come more than once, and with nothing.
+
+    """
+
+    code: str
+    text: str
+    originator: str
+    conversation: str
+    receipt: str
+    parameters: Mapping[str, tuple[str, ...]]
+
+    def first(self, *names: str) -> str:
+        """Return the first value that one of these has; empty when none has any."""
+        return next((value for name in names for value in self.parameters.get(name, ()) if value), "")
+
+
+def read_answer(draft: Draft, callback: Callback) -> Checked:
+    """Say what came to a path that was minted for a payment or for a question about it."""
+    result = result_of(callback)
+    if result is None:
+        return Unknown(text="no result")
+    ours, learned = draft.references["originator"], draft.references.get("conversation", "")
+    if result.originator == ours and (not learned or result.conversation == learned):
+        return _of_payment(result, is_certain=bool(learned))
+    return _of_question(result, ours)
+
+
+def _of_payment(result: Result, *, is_certain: bool) -> Checked:
+    """Read how a payment ended, as M-Pesa tells it unasked."""
+    meaning = RESULTS.get(result.code, "unknown")
+    if result.code == "SFC_IC0003" and not is_certain:  # of a question it may mean that the id is not known
+        meaning = "unknown"
+    seen = Seen(
+        amount=number(result.first("TransactionAmount")),
+        currency=CURRENCY,
+        payee=_payee(result.first("ReceiverPartyPublicName")),
+    )
+    references = _learned(receipt=result.first("TransactionReceipt") or result.receipt)
+    return _meant(meaning, result, result.code, result.text, seen, references)
+
+
+def _of_question(result: Result, ours: str) -> Checked:
+    """Read where a payment stands, as M-Pesa tells when asked; that it cannot be told is never a failure."""
+    named = result.parameters.get("OriginatorConversationID", ()) + result.parameters.get(
+        "Originator Conversation ID", ()
+    )
+    if result.code != "0":
+        return Unknown(code=result.code, text=result.text)
+    if ours not in named:
+        return Unknown(code=result.code, text="an answer about something else")
+    status = result.first("TransactionStatus")
+    parties = result.parameters.get("CreditPartyName", ()) + result.parameters.get("DebitPartyName", ())
+    charges = result.first("DebitPartyCharges").split("|")  # Fee For B2C Payment|KES|22.40
+    seen = Seen(
+        amount=number(result.first("Amount")),
+        currency=CURRENCY,
+        payee=next((found for party in parties if (found := _payee(party))), None),
+        fee=number(charges[2]) if len(charges) == 3 and charges[1] == CURRENCY else None,
+    )
+    references = _learned(receipt=result.first("ReceiptNo"))
+    return _meant(STATUSES.get(status, "unknown"), result, status, result.first("TransactionReason"), seen, references)
+
+
+def _meant(meaning: object, result: Result, code: str, text: str, seen: Seen, references: Mapping[str, str]) -> Checked:
+    told: dict[str, Any] = {"code": code, "text": text}
+    match meaning:
+        case "paid":
+            return Final(**told, seen=seen, references=references)
+        case "pending":
+            return Pending(**told, seen=seen)
+        case ReasonCode() as reason:
+            return Final(**told, reason=Reason(reason, code, text))
+        case _:
+            return Unknown(**told)
+
+
+def heard(callback: Callback) -> Heard | None:
+    """Say which payment a callback to the account's path is about; None when it names none.
+
+    What a queue gave up comes there: the request itself, as it was sent.
+    """
+    result = result_of(callback)
+    if result is not None:
+        return Heard(references={"originator": result.originator}, status=result.code) if result.originator else None
+    fields = parse_json(callback.body)
+    if not isinstance(fields, dict):
+        return None
+    about = text_of(fields.get("OriginatorConversationID")) or text_of(fields.get("OriginalConversationID"))
+    return Heard(references={"originator": about}, status="queue_timeout") if about else None
+
+
+def result_of(callback: Callback) -> Result | None:
+    """Return what a callback to a ResultURL holds; None when it is no result."""
+    fields = parse_json(callback.body)
+    result = fields.get("Result") if isinstance(fields, dict) else None
+    if not isinstance(result, dict):
+        return None
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in _parameters(result.get("ResultParameters")):
+        found[name] = (*found.get(name, ()), value)
+    return Result(
+        code=text_of(result.get("ResultCode")),
+        text=text_of(result.get("ResultDesc")),
+        originator=text_of(result.get("OriginatorConversationID")),
+        conversation=text_of(result.get("ConversationID")),
+        receipt=text_of(result.get("TransactionID")),
+        parameters=found,
+    )
+
+
+def _parameters(told: object) -> Iterator[tuple[str, str]]:
+    """Yield names and values; there can be one, several, or none."""
+    rows = told.get("ResultParameter") if isinstance(told, dict) else None
+    for row in rows if isinstance(rows, list) else [rows]:
+        if isinstance(row, dict) and (name := text_of(row.get("Key"))):
+            yield name, text_of(row.get("Value"))
+
+
+def _payee(party: str) -> str | None:
+    """Return the number of ``254708374149 - John Doe``; None where it is masked or somebody else's kind."""
+    found = _NUMBER.match(party)
+    return found[1] if found else None
+
+
+def _learned(**references: object) -> dict[str, str]:
+    return {name: found for name, value in references.items() if (found := text_of(value))}
+
+
+def _fields(response: HttpResponse) -> Mapping[str, Any]:
+    parsed = parse_json(response.body)
+    return parsed if isinstance(parsed, dict) else {}

@@ -1,0 +1,98 @@
+"""What the conformance suite is told of M-Pesa; see ``payments_core.testing.conformance``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from payments_core.money import Money
+from payments_core.payout import Payee
+from payments_core.provider import Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
+from payments_core.testing.conformance import ProviderConformance, Said, reply
+from payments_core.testing.conformance.sheet import End
+from payments_core.wire import HttpResponse
+from payments_mpesa_daraja.emulator import MpesaDarajaEmulator
+from payments_mpesa_daraja.emulator.payments import result
+from payments_mpesa_daraja.meanings import STATUSES
+from payments_mpesa_daraja.spec import SPEC
+
+__all__ = ["MpesaDarajaConformance"]
+
+_MEANS: Mapping[str, End] = {"paid": "succeeded", "pending": "pending"}
+
+
+def _error(status: int, code: str, message: str = "in words") -> HttpResponse:
+    return reply(status, {"requestId": "1-2-3", "errorCode": code, "errorMessage": message})
+
+
+def _taken(draft: Draft) -> HttpResponse:
+    told = {"ConversationID": "AG_1", "OriginatorConversationID": draft.references["originator"], "ResponseCode": "0"}
+    return reply(200, told)
+
+
+class MpesaDarajaConformance(ProviderConformance):
+    """M-Pesa Kenya, through an emulated Daraja."""
+
+    spec = SPEC
+    payee = Payee.msisdn("+254708374149")
+    other_payee = Payee.msisdn("+254190000010")
+    unpayable = Payee.msisdn("+254190000001")
+    amount = Money("50", "KES")
+    wrong_payees = (Payee(kind="email", value="somebody@example.org"), Payee.msisdn("+256772000000"))
+    wrong_amounts = (Money("50.5", "KES"), Money("9", "KES"), Money("250001", "KES"), Money("50", "UGX"))
+    statuses = {word: _MEANS.get(means, "failed") for word, means in STATUSES.items()}
+    answers = {
+        "200, taken": Said(Pending, _taken),
+        "500, used before": Said(
+            Duplicate, lambda _: _error(500, "500.002.1001", "Duplicate OriginatorConversationID")
+        ),
+        "500, maintenance": Said(Unknown, lambda _: _error(500, "500.002.1001", "Service is under maintenance")),
+        "400, a bad field": Said(Final, lambda _: _error(400, "400.002.02")),
+        "404, a refused token": Said(NotAccepted, lambda _: _error(404, "404.001.03")),
+        "200, a refused token": Said(NotAccepted, lambda _: _error(200, "401.002.01")),
+        "500, too many": Said(NotAccepted, lambda _: _error(500, "500.003.02")),
+        "500, over the quota": Said(NotAccepted, lambda _: _error(500, "500.003.03")),
+        "500, anything": Said(Unknown, lambda _: _error(500, "500.001.1001")),
+        "200, an error nobody listed": Said(Unknown, lambda _: _error(200, "499.999.99")),
+        "200, not taken": Said(Unknown, lambda _: reply(200, {"ResponseCode": "1"})),
+    }
+    skipped = {
+        "test_the_answers_tell_of_everything_that_matters": "Daraja refuses an account when it is asked for a token, "
+        "or by a result that comes later; no answer to a payment does.",
+        "test_not_found_is_a_word_of_its_own": "Daraja has no word for it: SFC_IC0003 may mean that the reference is "
+        "not known, or that the question was wrong.",
+    }
+
+    @classmethod
+    def emulator(cls) -> MpesaDarajaEmulator:
+        """Return one that pays and answers at once."""
+        return MpesaDarajaEmulator()
+
+    def status(self, draft: Draft, word: str, reason: object = None) -> HttpResponse | Callback:
+        """Write the answer to a question."""
+        order = draft.order
+        rows = [
+            ("DebitPartyName", "600997 - EMULATED"),
+            ("CreditPartyName", f"{order.payee.value} - JOHN DOE"),
+            ("OriginatorConversationID", draft.references["originator"]),
+            ("TransactionReason", reason),
+            ("TransactionStatus", word),
+            ("Amount", f"{order.amount.text}.00"),
+        ]
+        told = result(0, "Processed.", "Q-1", "AG_Q-1", "SK00000001", *rows)
+        return Callback("POST", {}, json.dumps(told).encode(), datetime.now(UTC))
+
+    def not_found(self, draft: Draft) -> HttpResponse | Callback:
+        """Write the answer for a payment nobody made, which is not its word alone."""
+        told = result("SFC_IC0003", "The operator does not exist.", "Q-1", "AG_Q-1", "")
+        return Callback("POST", {}, json.dumps(told).encode(), datetime.now(UTC))
+
+    def callback_settings(self, address: str, path: str) -> Mapping[str, Any]:
+        """Give the whole address."""
+        return {"callback_url": address + path}
+
+    def wrong_settings(self) -> Mapping[str, Any]:
+        """Give a secret of somebody else's."""
+        return {"consumer_secret": "env:PAYMENTS_CONFORMANCE_WRONG_SECRET"}

@@ -1,0 +1,300 @@
+"""Daraja's wire: a pure state machine over the clock it is given."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from payments_core.testing import emulator
+from payments_core.testing.emulator import Answer, Fires, Routes
+from payments_core.testing.emulator.callback_book import Callback, CallbackBook
+from payments_core.testing.emulator.destinations import destination_of
+from payments_core.testing.emulator.faults import Rule
+from payments_core.testing.emulator.plan import Says, plan
+from payments_mpesa_daraja.emulator.keys import Keys
+from payments_mpesa_daraja.emulator.payments import QUEUED, STALE, Payment, result
+from payments_mpesa_daraja.emulator.switches import Switches
+
+__all__ = ["Gateway", "Held", "Request"]
+
+_NEEDED = ("OriginatorConversationID", "InitiatorName", "SecurityCredential", "CommandID", "Amount", "PartyA", "PartyB")
+_ASKED = ("Initiator", "SecurityCredential", "CommandID", "PartyA", "IdentifierType")
+_URLS = ("ResultURL", "QueueTimeOutURL")
+
+
+@dataclass(slots=True)
+class Held:
+    """Who may call the gateway."""
+
+    consumer_key: str = field(default_factory=lambda: secrets.token_hex(16))
+    consumer_secret: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    initiator: str = "testapi"
+    initiator_password: str = field(default_factory=lambda: f"Safaricom{secrets.token_hex(8)}!*#", repr=False)
+    shortcode: str = "600997"
+
+
+class Request(emulator.Request):
+    """A request to the gateway."""
+
+    routes = Routes(
+        ("token", "GET", "/oauth/v1/generate", "token"),
+        ("pay", "POST", "/mpesa/b2c/v3/paymentrequest", "post"),
+        ("status", "POST", "/mpesa/transactionstatus/v1/query", "get"),
+        ("balance", "POST", "/mpesa/accountbalance/v1/query", "other"),
+    )
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The JSON object it carries; empty when there is none."""
+        try:
+            told = json.loads(self.body)
+        except ValueError:
+            return {}
+        return told if isinstance(told, dict) else {}
+
+    @property
+    def reference(self) -> str:
+        """The payment it is about."""
+        name = "OriginatorConversationID" if self.operation == "pay" else "OriginalConversationID"
+        return str(self.fields.get(name, ""))
+
+
+class Gateway(emulator.Gateway[Request]):
+    """The calls, as the gateway answers them.
+
+    Args:
+        held: Who may call it.
+        keys: What passwords are encrypted with.
+        switches: Where a test wants it otherwise.
+
+    """
+
+    def __init__(self, held: Held, keys: Keys, switches: Switches) -> None:
+        super().__init__(Request, CallbackBook())  # nothing is written of a second try
+        self.held = held
+        self._keys = keys
+        self._switches = switches
+        self._tokens: dict[str, datetime] = {}
+        self._payments: dict[str, Payment] = {}
+        self._posts: Counter[str] = Counter()
+        self._passwords: dict[str, str] = {}
+        self._numbers = count(1)
+        self._taken = Decimal(0)  # of the utility account: what was paid, and what is on its way
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one request and remember what it did."""
+        if request.operation == "token":
+            return self._token(request)
+        if request.operation == "pay":
+            self._posts[request.reference] += 1
+        if not request.operation:
+            return _error(404, "404.001.01", "Resource not found")
+        if self._tokens.get(request.authorization.removeprefix("Bearer "), request.at) <= request.at:
+            return _error(404, "404.001.03", "Invalid Access Token")
+        needed = {"pay": _NEEDED, "balance": _ASKED}.get(request.operation, ())
+        missing = [name for name in (*needed, *_URLS) if not request.fields.get(name)]
+        if missing:
+            return _error(400, "400.002.02", f"Bad Request - Invalid {missing[0]}")
+        return self._pay(request) if request.operation == "pay" else self._accepted(f"Q-{next(self._numbers)}")
+
+    def _token(self, request: Request) -> Answer:
+        pair = base64.b64encode(f"{self.held.consumer_key}:{self.held.consumer_secret}".encode()).decode()
+        if request.authorization != f"Basic {pair}":
+            return _error(400, "400.008.01", "Invalid Authentication passed")
+        if "grant_type=client_credentials" not in request.path:
+            return _error(400, "400.008.02", "Invalid grant type passed")
+        token, life_s = secrets.token_urlsafe(21), self._switches.token_life_s
+        if self._switches.tokens == "one":
+            self._tokens.clear()
+        self._tokens[token] = request.at + timedelta(seconds=life_s)
+        told = str(life_s) if self._switches.expires_in == "text" else life_s
+        return _json(200, {"access_token": token, "expires_in": told})
+
+    def revoke(self, request: Request) -> None:
+        """End the token that a request carries."""
+        self._tokens.pop(request.authorization.removeprefix("Bearer "), None)
+
+    def _pay(self, request: Request) -> Answer:
+        order, at, number = request.fields, request.at, next(self._numbers)
+        whole = str(order["Amount"])
+        if not whole.isdecimal() or not 10 <= int(whole) <= 250_000:
+            return _error(400, "400.002.02", "Bad Request - Invalid Amount")
+        if request.reference in self._payments:
+            if self._switches.duplicates == "refused":
+                return _error(500, "500.002.1001", "Duplicate OriginatorConversationID.")
+            return self._accepted(request.reference)
+        is_stuck = request.stuck or order["PartyB"] == QUEUED
+        self._payments[request.reference] = payment = Payment(
+            order=order,
+            conversation=f"AG_{number:020}",
+            receipt=f"SK{number:08}",
+            accepted_at=at,
+            visible_at=at + timedelta(seconds=request.invisible_s),
+            ends_at=None if is_stuck else at + timedelta(seconds=self._switches.ends_after_s),
+            is_ours=self._opened(str(order["SecurityCredential"])) == self.held.initiator_password,
+            is_covered=int(whole) <= self._switches.funds - self._taken,
+        )
+        self._taken += int(whole) if payment.failure is None else 0
+        return self._accepted(request.reference, payment.conversation)
+
+    def _opened(self, sealed: str) -> str:
+        if sealed not in self._passwords:  # opening one takes a millisecond, and it comes with each request
+            self._passwords[sealed] = self._keys.opened(sealed)
+        return self._passwords[sealed]
+
+    def _accepted(self, originator: str, conversation: str = "") -> Answer:
+        told = {
+            "ConversationID": conversation or f"AG_{next(self._numbers):020}",
+            "OriginatorConversationID": originator,
+            "ResponseCode": "0",
+            "ResponseDescription": "Accept the service request successfully.",
+        }
+        return _json(200, told)
+
+    def refuse(self, fault: str, rule: Rule, request: Request) -> Answer:
+        """Return the answer of a fault; being asked too often is a 500 here."""
+        match fault:
+            case "writes_forbidden" | "waf_page":
+                return _answer(
+                    403, b"<html><title>Request unsuccessful. Incapsula incident</title></html>", "text/html"
+                )
+            case "status_429":
+                return _error(500, "500.003.02", "Error Occurred: Spike Arrest Violation")
+            case "status_503":
+                return _answer(503, b"<html><title>503 Service Unavailable</title></html>", "text/html")
+            case _:
+                return _error(500, rule.code or "500.003.1001", "Internal Server Error")
+
+    # --- what is told later ---
+
+    def plan_callbacks(self, request: Request, answer: Answer, fires: Fires) -> Sequence[Callback]:
+        """Return what is posted because of a request that was just answered."""
+        if answer.status != 200 or request.operation not in {"pay", "status", "balance"}:
+            return ()
+        told = json.loads(answer.body)
+        if request.operation == "balance":
+            return self._plan_balance(request, told["OriginatorConversationID"], fires)
+        if request.operation == "status":
+            ends_at = request.at + timedelta(seconds=self._switches.answers_after_s)
+            query = told["OriginatorConversationID"]
+            return self._planned(request, fires, ends_at, lambda at, other: self._standing(request, query, at, other))
+        payment = self._payments[request.reference]
+        if payment.conversation != told["ConversationID"]:  # a duplicate that is told of only now
+            text = "Duplicate OriginatorConversationID."
+            late = result(15, text, request.reference, told["ConversationID"], "")
+            return [self._callback(request, late, "15", request.at, url="ResultURL")]
+        if request.fields["PartyB"] == QUEUED:
+            given_up = request.at + timedelta(minutes=1)
+            return [self._callback(request, request.fields, "queue timeout", given_up, url="QueueTimeOutURL")]
+        if self._switches.silent:
+            return ()
+        return self._planned(request, fires, payment.ends_at, lambda at, other: payment.ended(at, otherwise=other))
+
+    def _plan_balance(self, request: Request, query: str, fires: Fires) -> Sequence[Callback]:
+        if self._switches.balances == "queued":
+            given_up = request.at + timedelta(minutes=1)
+            return [self._callback(request, request.fields, "queue timeout", given_up, url="QueueTimeOutURL")]
+        ends_at = request.at + timedelta(seconds=self._switches.answers_after_s)
+        return self._planned(request, fires, ends_at, lambda at, other: self._balances(request, query, at, other))
+
+    def _balances(self, request: Request, query: str, at: datetime, otherwise: bool) -> dict[str, Any]:
+        """Return what the accounts hold; what is on its way is reserved."""
+        password = self._opened(str(request.fields["SecurityCredential"]))
+        is_ours = (request.fields["Initiator"], password) == (self.held.initiator, self.held.initiator_password)
+        conversation = f"AG_{query}"
+        if not is_ours or request.fields["PartyA"] != self.held.shortcode:
+            return result(*STALE, query, conversation, "")
+        paid = sum(Decimal(one.order["Amount"]) for one in self._payments.values() if one.is_paid(at))
+        current = self._switches.funds - paid
+        available = Decimal(0) if otherwise else self._switches.funds - self._taken
+        utility = f"{current:.2f}|{available:.2f}|{self._taken - paid:.2f}|0.00"
+        told = f"Working Account|KES|900000.00|900000.00|0.00|0.00&Utility Account|KES|{utility}"
+        told += "&Charges Paid Account|KES|-220.00|-220.00|0.00|0.00"
+        moment = f"{at + timedelta(hours=3):%Y%m%d%H%M%S}"
+        rows = (("AccountBalance", told), ("BOCompletedTime", moment))
+        return result(0, "The service request is processed successfully.", query, conversation, "", *rows)
+
+    def _planned(self, request: Request, fires: Fires, ends_at: datetime | None, tell: Any) -> list[Callback]:
+        def write(says: Says, due_at: datetime) -> Callback:
+            told = tell(ends_at or request.at, says == "other end")
+            if says == "another's":
+                told["Result"]["OriginatorConversationID"] = "somebody-else"
+            # Who forges one does not know the path that was minted.
+            url = "QueueTimeOutURL" if says == "other end" else "ResultURL"
+            return self._callback(request, told, str(told["Result"]["ResultCode"]), due_at, url=url)
+
+        return plan(write, fires, accepted_at=request.at, ends_at=ends_at)
+
+    def _standing(self, request: Request, query: str, at: datetime, otherwise: bool) -> dict[str, Any]:
+        payment = self._payments.get(request.reference)
+        hidden = payment is None or at < payment.visible_at
+        if (
+            payment is None
+            or hidden
+            or (self._switches.declined == "unknown" and payment.failure and payment.has_ended(at))
+        ):
+            return result("SFC_IC0003", "The operator does not exist.", query, f"AG_{query}", "")
+        return payment.standing(at, query, parties=self._switches.parties, otherwise=otherwise)
+
+    def _callback(
+        self, request: Request, told: Mapping[str, Any], says: str, due_at: datetime, *, url: str
+    ) -> Callback:
+        address = str(request.fields[url])
+        return Callback(
+            reference=request.reference,
+            url=address,
+            method="POST",
+            says=says,
+            body=json.dumps(told).encode(),
+            headers={"content-type": "application/json"},
+            destination=destination_of(address),
+            due_at=due_at,
+        )
+
+    # --- what is watched ---
+
+    def ledger(self, at: datetime) -> Sequence[Mapping[str, Any]]:
+        """Return what was paid, a row a reference."""
+        return [
+            {
+                "reference": reference,
+                "payee": payment.order["PartyB"],
+                "amount": payment.order["Amount"],
+                "currency": "KES",
+                "command": payment.order["CommandID"],
+                "status": "paid" if payment.is_paid(at) else "failed" if payment.has_ended(at) else "accepted",
+                "posts": self._posts[reference],
+                "credits": int(payment.is_paid(at)),
+            }
+            for reference, payment in self._payments.items()
+        ]
+
+    def payee(self, request: Request) -> str:
+        """Return who the payment of a request goes to."""
+        known = self._payments.get(request.reference)
+        return str(request.fields.get("PartyB") or (known.order["PartyB"] if known else ""))
+
+    def note_unanswered(self, request: Request) -> None:
+        """Count a payment that was read and not carried out."""
+        if request.operation == "pay":
+            self._posts[request.reference] += 1
+
+
+def _json(status: int, told: object) -> Answer:
+    return _answer(status, json.dumps(told).encode(), "application/json")
+
+
+def _error(status: int, code: str, message: str) -> Answer:
+    return _json(status, {"requestId": secrets.token_hex(8), "errorCode": code, "errorMessage": message})
+
+
+def _answer(status: int, body: bytes, kind: str) -> Answer:
+    return Answer(status, {"content-length": str(len(body)), "content-type": kind}, body)

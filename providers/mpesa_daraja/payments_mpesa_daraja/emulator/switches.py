@@ -1,0 +1,45 @@
+"""Where the sources of Daraja leave a choice: one switch each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from payments_core.testing.emulator import SwitchBoard
+
+__all__ = ["Switches"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches(SwitchBoard):
+    """Where a test wants it otherwise.
+
+    Args:
+        ends_after_s: How long a payment takes, and its result with it; people report minutes in the sandbox.
+        answers_after_s: How long a question's answer takes.
+        silent: No result is ever posted, as people report of the sandbox; questions are answered.
+        tokens: A new token kills the one before (portal, FAQ), or all are good (other clients rely on it).
+        token_life_s: Life of a token, in seconds.
+        expires_in: As text (portal) or as a number (reported).
+        duplicates: A reference used before is refused at once with 500 (portal, B2C v3), or taken and ended by a
+            result with code 15 (portal, result codes).
+        declined: A question about a failed payment is answered ``Declined`` (portal, Transaction Status), or with
+            SFC_IC0003 as if there were none (reported).
+        funds: What the utility account holds at first, in shillings.
+        balances: A question about the balance is answered (portal), or waits in a queue until the request is sent back
+            (reported).
+        parties: The payee stands under CreditPartyName (reported), or as a second DebitPartyName (portal's sample).
+
+    """
+
+    ends_after_s: float = 0.0
+    answers_after_s: float = 0.0
+    silent: bool = False
+    tokens: Literal["one", "many"] = "one"
+    token_life_s: int = 3599
+    expires_in: Literal["text", "number"] = "text"
+    duplicates: Literal["refused", "result"] = "refused"
+    declined: Literal["told", "unknown"] = "told"
+    funds: int = 5_000_000
+    balances: Literal["told", "queued"] = "told"
+    parties: Literal["credit", "debit"] = "credit"

@@ -1,0 +1,225 @@
+"""One short code of M-Pesa as the core sees it: which calls there are. What the words mean is in ``codec``."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.flow import Flow, exchange
+from payments_core.payout import Operation, Order, Reason, ReasonCode
+from payments_core.provider import (
+    Acknowledgement,
+    Attempt,
+    Balance,
+    Blocked,
+    Callback,
+    Checked,
+    Credential,
+    Deferred,
+    Draft,
+    Heard,
+    NotTold,
+    Submitted,
+)
+from payments_core.wire import HttpRequest, HttpResponse, fill, slot
+from payments_mpesa_daraja import balances, codec
+from payments_mpesa_daraja.credential import encrypt
+from payments_mpesa_daraja.redaction import redacted
+from payments_mpesa_daraja.settings import COMMANDS, MpesaDarajaSettings
+
+__all__ = ["MpesaDarajaProvider"]
+
+_WHOLE, _LEAST, _MOST = Decimal(1), Decimal(10), Decimal(250_000)  # portal: B2C, limits of a payment
+_PAYEE = re.compile(r"254[17][0-9]{8}")
+_ACCEPTED = json.dumps({"ResultCode": 0, "ResultDesc": "Accepted"}).encode()
+
+
+class MpesaDarajaProvider:
+    """Pays from one short code, by B2C v3.
+
+    Args:
+        settings: The account.
+
+    """
+
+    def __init__(self, settings: MpesaDarajaSettings) -> None:
+        self._settings = settings
+
+    # --- paying and asking ---
+
+    def validate(self, order: Order) -> None:
+        """Raise ``InvalidPayout`` when the order cannot be paid from this account."""
+        if not self._settings.callback_url:
+            raise InvalidPayout(
+                "This account has no callback_url, and M-Pesa answers in no other way.",
+                hint="`payouts callbacks --url ADDRESS --reveal` prints it; `payouts serve` has to run there.",
+            )
+        if order.payee.kind != "msisdn" or not _PAYEE.fullmatch(order.payee.value):
+            raise InvalidPayee(
+                "M-Pesa pays to Kenyan mobile numbers: 254, then 7 or 1, then eight digits.",
+                hint="Make it with Payee.msisdn(…).",
+            )
+        if order.amount.currency != codec.CURRENCY:
+            raise InvalidCurrency(
+                f"M-Pesa pays in {codec.CURRENCY}, not in {order.amount.currency}.",
+                hint="Name an account of that currency.",
+            )
+        if not order.amount.is_multiple_of(_WHOLE) or not _LEAST <= order.amount.amount <= _MOST:
+            raise InvalidAmount(
+                f"M-Pesa pays whole shillings from {_LEAST} to {_MOST}, not {order.amount}.",
+                hint="Amounts are never rounded or split for you.",
+            )
+        if wrong := set(order.options) - {"command_id"}:
+            raise InvalidPayout(f"M-Pesa has no option {', '.join(sorted(wrong))}.", hint="There is: command_id.")
+        if self._command(order) not in COMMANDS:
+            raise InvalidPayout("There is no such command_id.", hint=f"There are: {', '.join(COMMANDS)}.")
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        """Make the payment ready: pure, equal for equal arguments.
+
+        Raises:
+            InvalidPayout: The order cannot be paid from this account.
+
+        """
+        self.validate(order)
+        # Begins with our id, so that a callback leads to the payout; 36 characters, as long as the portal's samples.
+        originator = f"{attempt.payout_id}-{attempt.seed[:4].hex()}"
+        told = {
+            "OriginatorConversationID": originator,
+            "InitiatorName": self._settings.initiator,
+            "SecurityCredential": slot("security_credential"),
+            "CommandID": self._command(order),
+            "Amount": str(int(order.amount.amount)),
+            "PartyA": self._settings.shortcode,
+            "PartyB": order.payee.value,
+            "Remarks": order.note[:100] if len(order.note) > 1 else "Payout",  # 2 to 100 characters
+            **self._answered_at(slot("answer_token")),
+        }
+        request = replace(self._post("/mpesa/b2c/v3/paymentrequest", "pay", told), moves_money=True)
+        return Draft({"originator": originator}, request, order)
+
+    def submit(self, draft: Draft) -> Flow[Submitted]:
+        """Send the payment, once; how it ends is told to the path minted for this try."""
+        answer = yield from exchange(draft.request)
+        return codec.read_submitted(answer, draft)
+
+    def check(self, draft: Draft) -> Flow[Checked]:
+        """Ask what became of the payment; the answer comes to the path minted for the question."""
+        told = {
+            "Initiator": self._settings.initiator,
+            "SecurityCredential": slot("security_credential"),
+            "CommandID": "TransactionStatusQuery",
+            # Not under the name OriginatorConversationID as well: the answer could be taken for the payment's own.
+            "OriginalConversationID": draft.references["originator"],
+            **({"TransactionID": draft.references["receipt"]} if "receipt" in draft.references else {}),
+            "PartyA": self._settings.shortcode,
+            "IdentifierType": "4",
+            "Remarks": "Status",
+            "Occasion": "Status",
+            **self._answered_at(draft.answer_token or ""),
+        }
+        asked = self._post("/mpesa/transactionstatus/v1/query", "status", told)
+        answer = yield from exchange(replace(asked, repeatable=True))
+        return codec.read_asked(answer)
+
+    def read_answer(self, draft: Draft, callback: Callback) -> Checked:
+        """Say what came to a path that was minted for the payment, or for a question about it."""
+        return codec.read_answer(draft, callback)
+
+    def ask_balances(self) -> Flow[Deferred | NotTold]:
+        """Ask what the short code's accounts hold; the answer comes to the path minted for the question."""
+        if not self._settings.callback_url:
+            return NotTold(reason=Reason(ReasonCode.MISCONFIGURED, text="callback_url is not set: nowhere to answer"))
+        told = {
+            "Initiator": self._settings.initiator,
+            "SecurityCredential": slot("security_credential"),
+            "CommandID": "AccountBalance",
+            "PartyA": self._settings.shortcode,
+            "IdentifierType": "4",
+            "Remarks": "Balance",
+            **self._answered_at(slot("answer_token")),
+        }
+        asked = self._post("/mpesa/accountbalance/v1/query", "balance", told)
+        answer = yield from exchange(replace(asked, repeatable=True))
+        return balances.read_asked(answer)
+
+    def read_balances(self, callback: Callback) -> tuple[Balance, ...] | NotTold | None:
+        """Say what came to that path; of several accounts, the one that pays stands first."""
+        return balances.read_balances(callback)
+
+    def binding(self, operation: Operation) -> Mapping[str, str]:
+        """Return where and as whom it pays."""
+        settings = self._settings
+        binding = {"provider": "mpesa_daraja", "host": settings.host, "shortcode": settings.shortcode}
+        return binding | {"operation": str(operation), "version": "b2c/v3"}
+
+    # --- credentials ---
+
+    def authenticate(self) -> Flow[Credential | Blocked]:
+        """Obtain a token; the one before ends with it."""
+        settings = self._settings
+        pair = f"{settings.consumer_key.get_secret_value()}:{settings.consumer_secret.get_secret_value()}"
+        request = HttpRequest(
+            "GET",
+            f"{settings.base_url}/oauth/v1/generate?grant_type=client_credentials",
+            "token",
+            headers={"Authorization": f"Basic {slot('basic')}"},
+            repeatable=True,
+            credential=False,
+        )
+        answer = yield from exchange(fill(request, {"basic": base64.b64encode(pair.encode()).decode()}))
+        return codec.read_token(answer)
+
+    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
+        """Return the request with token and security credential in their slots."""
+        return fill(request, {**credential.secrets, "security_credential": self._security_credential})
+
+    def is_auth_refusal(self, response: HttpResponse) -> bool:
+        """Say whether this answer means that the token is no longer good."""
+        return codec.is_token_refused(response)
+
+    @functools.cached_property
+    def _security_credential(self) -> str:
+        settings = self._settings
+        return encrypt(settings.initiator_password.get_secret_value(), settings.certificate.get_secret_value())
+
+    # --- callbacks to the account's path: nothing is signed, so they are hints ---
+
+    def verify(self, callback: Callback) -> bool | None:
+        """Return None: nothing proves where it comes from."""
+        return None
+
+    def parse(self, callback: Callback) -> Heard | None:
+        """Say which payment it is about; None when it names none."""
+        return codec.heard(callback)
+
+    def acknowledge(self, callback: Callback) -> Acknowledgement:
+        """Answer that it is accepted, whatever it says."""
+        return Acknowledgement(headers={"content-type": "application/json"}, body=_ACCEPTED)
+
+    def redact(self, callback: Callback) -> Callback:
+        """Return it without the security credential, which comes back when a queue gives a request up."""
+        return redacted(callback)
+
+    # --- requests ---
+
+    def _command(self, order: Order) -> str:
+        return order.options.get("command_id", self._settings.command_id)
+
+    def _answered_at(self, token: str) -> dict[str, str]:
+        """Return the two addresses: a path of its own for the answer, the account's for what a queue gave up."""
+        ours = self._settings.callback_url
+        return {"ResultURL": f"{ours.rpartition('/')[0]}/{token}", "QueueTimeOutURL": ours}
+
+    def _post(self, path: str, operation: str, told: Mapping[str, str]) -> HttpRequest:
+        headers = {"Authorization": f"Bearer {slot('access_token')}", "Content-Type": "application/json"}
+        return HttpRequest(
+            "POST", f"{self._settings.base_url}{path}", operation, headers=headers, body=json.dumps(told)
+        )

@@ -1,0 +1,42 @@
+"""What this distribution hands to the core, and the facts the engine decides by."""
+
+from __future__ import annotations
+
+from payments_core.payout import Operation
+from payments_core.provider import Capability, Facts, ProviderSpec, RetryPolicy
+from payments_mpesa_daraja.provider import MpesaDarajaProvider
+from payments_mpesa_daraja.settings import MpesaDarajaSettings
+
+__all__ = ["SPEC"]
+
+SPEC = ProviderSpec(
+    name="mpesa_daraja",
+    title="M-Pesa Kenya (Safaricom Daraja, B2C)",
+    settings=MpesaDarajaSettings,
+    build=MpesaDarajaProvider,
+    operations=frozenset({Operation.TRANSFER}),
+    capabilities=frozenset(
+        {
+            Capability.CREDENTIALS,
+            Capability.VALIDATION,
+            Capability.DEFERRED_ANSWERS,
+            Capability.CALLBACKS,
+            Capability.BALANCES_LATER,
+        }
+    ),
+    # A duplicate is refused, but for how long a reference is remembered is not written anywhere, and nothing tells that
+    # a payment never arrived: so nothing that may have arrived is sent again, and resend keeps its cautious value.
+    facts=Facts(
+        status_by="deferred",
+        result_by="try",
+        token_scope="shared",  # noqa: S106 a scope
+        sources={
+            "result_by": "portal, B2C: ResultURL and QueueTimeOutURL belong to each request",
+            "token_scope": "portal, FAQ: a new access token invalidates the one before",
+        },
+    ),
+    retry={"token": RetryPolicy(), "status": RetryPolicy(), "balance": RetryPolicy()},
+    emulator="payments_mpesa_daraja.emulator:MpesaDarajaEmulator",
+    conformance="payments_mpesa_daraja.conformance:MpesaDarajaConformance",
+    docs="https://developer.safaricom.co.ke/apis/BusinessToCustomer",
+)

@@ -1,0 +1,303 @@
+"""What the short code's accounts hold: asked of an emulated Daraja, told to a path of its own, believed once."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import closing
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from payments_core.errors import NotAnswered
+from payments_core.payout import ReasonCode
+from payments_core.provider import Balance, Callback, Deferred, NotTold
+from payments_core.testing.conformance import Scene, reply
+from payments_core.wire import slot
+from payments_mpesa_daraja import balances
+from payments_mpesa_daraja.emulator.payments import result
+from payments_mpesa_daraja.meanings import RESULTS
+from payments_mpesa_daraja.provider import MpesaDarajaProvider
+
+Play = Callable[..., Scene]
+UTILITY = "Utility Account|KES|49217.00|49117.50|99.50|0.00"
+
+
+def asked(scene: Scene, *, wait_s: float = 10.0, **more: Any) -> tuple[Balance, ...]:
+    found: tuple[Balance, ...] = scene.payer.ask("balances", scene.account, wait_s=wait_s, **more)
+    return found
+
+
+def refused(scene: Scene, *, wait_s: float = 10.0) -> NotAnswered:
+    with pytest.raises(NotAnswered) as error:
+        asked(scene, wait_s=wait_s)
+    return error.value
+
+
+def stored(scene: Scene) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(scene.folder / "payouts.db")) as database:
+        return database.execute("SELECT account, answered_at IS NOT NULL, answer FROM account_queries").fetchall()
+
+
+def outcomes(scene: Scene) -> dict[str, int]:
+    return {count.outcome: count.count for count in scene.payer.client.inbox.counts()}
+
+
+def post(url: str, told: object) -> tuple[int, bytes]:
+    body = told if isinstance(told, bytes) else json.dumps(told).encode()
+    request = urllib.request.Request(url, body, {"content-type": "application/json"}, method="POST")  # noqa: S310 ours
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 ours
+        return answer.status, answer.read()
+
+
+def held(available: str) -> dict[str, Any]:
+    return result(0, "Processed.", "Q-1", "AG_1", "", ("AccountBalance", f"Utility Account|KES|9|{available}|0|0"))
+
+
+def test_each_account_is_told_and_the_one_that_pays_stands_first(play: Play) -> None:
+    scene = play(funds=5000)
+
+    assert asked(scene) == (
+        Balance(Decimal("5000.00"), "KES", "Utility Account"),
+        Balance(Decimal("900000.00"), "KES", "Working Account"),
+        Balance(Decimal("-220.00"), "KES", "Charges Paid Account"),
+    )
+    assert asked(scene, currency="UGX") == ()
+    assert [(account, answered) for account, answered, _ in stored(scene)] == [("mpesa", 1)] * 2
+
+
+def test_it_follows_what_was_paid_and_reserves_what_is_on_its_way(play: Play) -> None:
+    scene = play(funds=120, ends_after_s=30.0)
+    scene.pay(scene.key("paid"))
+    scene.settle(scene.key("paid"))
+    scene.pay(scene.key("on its way"))
+    left = asked(scene)[0]
+    scene.pay(scene.key("too much"))
+    short = scene.settle(scene.key("too much"))
+
+    assert left.amount == Decimal(20)
+    assert short.reason is not None
+    assert short.reason.code is ReasonCode.INSUFFICIENT_FUNDS
+    assert asked(scene)[0].amount == Decimal(20)
+
+
+def test_an_answer_may_come_before_the_question_was_answered(play: Play) -> None:
+    scene = play()
+    with scene.faults(callback_early={"on": "balance"}):
+        assert asked(scene)[0].label == "Utility Account"
+    assert scene.emulator.callbacks()[-1]["faults"] == ["callback_early"]
+
+
+def test_a_second_answer_changes_nothing(play: Play) -> None:
+    """The same acknowledgement, and the first one stands."""
+    scene = play()
+    with scene.faults(callback_repeated={"on": "balance", "value": 2}):
+        asked(scene)
+    scene.hear()
+    before, url = stored(scene), scene.emulator.callbacks()[-1]["url"]
+
+    assert post(url, held("1")) == (200, b'{"ResultCode": 0, "ResultDesc": "Accepted"}')
+    scene.hear()
+    assert stored(scene) == before
+    assert "1.00" not in before[0][2].split('"')
+    assert outcomes(scene)["answered"] == 1
+
+
+def test_garbage_leaves_the_question_open_and_the_answer_still_counts(play: Play) -> None:
+    """And what comes to a path that nobody minted, or to the account's own, is about no balance."""
+    scene = play(answers_after_s=3600.0)
+    refused(scene, wait_s=0.0)
+    url = scene.emulator.callbacks()[-1]["url"]
+    ours = f"{url.rpartition('/')[0]}/{scene.payer.client.inbox.tokens['mpesa']}"
+    accepted = [post(url, told) for told in (b"<html>", {"Result": {}}, result(0, "", "Q", "C", ""), b"[" * 9999)]
+    accepted.append(post(ours, held("1")))
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        post(f"{url[:-1]}{'A' if url[-1] != 'A' else 'B'}", held("1"))
+    scene.hear()
+
+    assert set(accepted) == {(200, b'{"ResultCode": 0, "ResultDesc": "Accepted"}')}
+    assert stored(scene) == [("mpesa", 0, None)]
+    post(url, held("7.50"))
+    scene.hear()
+    [(_, _, answer)] = stored(scene)
+    assert json.loads(answer) == {"balances": [{"amount": "7.50", "currency": "KES", "label": "Utility Account"}]}
+
+
+def test_without_an_answer_it_says_what_has_to_run(play: Play) -> None:
+    scene, before = play(), time.monotonic()
+    with scene.faults(callback_lost={"on": "balance"}):
+        error = refused(scene, wait_s=0.3)
+
+    assert 0.3 <= time.monotonic() - before < 5
+    assert "in 0.3 s no answer came" in error.message
+    assert "payouts serve" in error.hint
+
+
+def test_an_answer_that_comes_late_is_waited_for(play: Play) -> None:
+    scene = play(answers_after_s=0.7)
+
+    assert asked(scene)[0].label == "Utility Account"
+
+
+def test_whoever_waits_handles_what_is_kept(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server that took the callback may have ended before it was handled."""
+    monkeypatch.setattr("payments_core.callbacks.application.CallbackApp._begin_handling", lambda _: None)
+
+    assert asked(play())[0].label == "Utility Account"
+
+
+def test_a_queue_that_gives_up_is_no_answer(play: Play) -> None:
+    scene = play(balances="queued")
+    refused(scene, wait_s=0.0)
+    scene.emulator.advance(61)
+    scene.hear()
+
+    assert stored(scene) == [("mpesa", 0, None)]
+    assert outcomes(scene) == {"makes no sense": 1}
+
+
+def test_a_restart_between_question_and_answer_loses_neither(play: Play) -> None:
+    """Nobody waits any more; what comes is kept, and the next question has an answer of its own."""
+    scene = play(answers_after_s=60.0)
+    refused(scene, wait_s=0.0)
+    scene.reopen(scene._kind)
+    scene.emulator.advance(61)
+    scene.hear()
+
+    [(_, answered, answer)] = stored(scene)
+    assert (answered, json.loads(answer)["balances"][0]["label"]) == (1, "Utility Account")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"initiator": "somebody"}, {"initiator_password": "env:PAYMENTS_CONFORMANCE_WRONG_SECRET"}]
+)
+def test_a_wrong_initiator_is_told_with_its_reason(
+    play: Play, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]
+) -> None:
+    monkeypatch.setenv("PAYMENTS_CONFORMANCE_WRONG_SECRET", "another-password")
+    scene = play()
+    scene.payer = scene.open(journal="payouts.db", **wrong)
+    error = refused(scene)
+
+    assert error.reason == "credentials"
+    assert "did not tell its balance: 2001: The initiator information is invalid." in error.message
+
+
+def test_a_question_that_is_not_taken_is_not_waited_for(play: Play) -> None:
+    scene, before = play(), time.monotonic()
+    with scene.faults(status_429={"on": "balance", "next": 9}):
+        error = refused(scene, wait_s=60.0)
+
+    assert error.reason == "provider_unavailable"
+    assert "Spike Arrest" in error.message
+    assert time.monotonic() - before < 30
+
+
+def test_without_an_address_nothing_is_asked(play: Play) -> None:
+    scene = play()
+    scene.payer = scene.open(callback_url="")
+
+    assert "callback_url is not set" in refused(scene).message
+
+
+def test_an_old_question_is_dropped_when_the_next_one_is_asked(play: Play) -> None:
+    scene = play()
+    asked(scene)
+    scene.emulator.advance(86_400 - 60)
+    asked(scene)
+    assert len(stored(scene)) == 2
+    scene.emulator.advance(120)
+    asked(scene)
+    assert len(stored(scene)) == 2
+
+
+def test_nothing_of_the_path_or_the_credential_is_kept(play: Play) -> None:
+    scene = play()
+    asked(scene)
+    token = scene.emulator.callbacks()[-1]["url"].rpartition("/")[2]
+    kept = b"".join(path.read_bytes() for path in scene.folder.glob("payouts.db*"))
+
+    assert len(token) == 32
+    assert token.encode() not in kept
+    assert b"SecurityCredential" not in kept
+
+
+# --- the words ---
+
+
+def read(called: Callable[..., Callback], *rows: tuple[str, Any], code: object = 0) -> object:
+    return balances.read_balances(called(result(code, "so it is", "Q-1", "AG_1", "", *rows)))  # type: ignore[arg-type]
+
+
+def test_what_is_available_is_told_exactly(called: Callable[..., Callback]) -> None:
+    told = f"Working Account|KES|1|-2.10|0|0&{UTILITY}"
+
+    assert read(called, ("BOCompletedTime", 20261125), ("AccountBalance", told)) == (
+        Balance(Decimal("49117.50"), "KES", "Utility Account"),
+        Balance(Decimal("-2.10"), "KES", "Working Account"),
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *["", "&", "Utility Account", "Utility Account|KES|1", UTILITY + "|0", f"{UTILITY}&half", 7, None, ["x"]],
+        *(UTILITY.replace("49117.50", wrong) for wrong in ("", "NaN", "1e999999", "12,5", "none")),
+        UTILITY.replace("KES", "USD"),
+    ],
+)
+def test_what_is_not_wholly_clear_is_no_balance(called: Callable[..., Callback], told: object) -> None:
+    """Not even the part that can be read: which account is missing could be the one that pays."""
+    assert read(called, ("AccountBalance", told)) is None
+
+
+@pytest.mark.parametrize("code", RESULTS)
+def test_every_code_is_a_reason_or_no_answer(called: Callable[..., Callback], code: str) -> None:
+    """Never a balance; and what would be said of a payee is said of nobody."""
+    answer = read(called, code=code)
+
+    if code in {"0", "100000000"}:
+        assert answer is None
+        return
+    assert isinstance(answer, NotTold)
+    ours = {"11", "2006", "21", "2028"}, {"2001", "8006"}
+    wanted = "not_permitted" if code in ours[0] else "credentials" if code in ours[1] else "provider_error"
+    assert (answer.reason.code, answer.reason.provider_code, answer.reason.text) == (wanted, code, "so it is")
+
+
+def test_what_the_question_is_answered_with() -> None:
+    refusals = {
+        "500.003.02": ReasonCode.PROVIDER_UNAVAILABLE,
+        "404.001.03": ReasonCode.CREDENTIALS,
+        "400.002.02": ReasonCode.INVALID_REQUEST,
+        "500.001.1001": ReasonCode.PROVIDER_ERROR,
+    }
+    for code, reason in refusals.items():
+        told = balances.read_asked(reply(500, {"errorCode": code, "errorMessage": "no"}, retry_after="3"))
+        assert told == NotTold(reason=told.reason, http_status=500, retry_after_s=3.0)  # type: ignore[union-attr]
+        assert (told.reason.code, told.reason.provider_code) == (reason, code)  # type: ignore[union-attr]
+    unclear = balances.read_asked(reply(200, {"ResponseCode": "1"}))
+    assert isinstance(unclear, NotTold)
+    assert unclear.reason.code is ReasonCode.UNRECOGNISED
+    assert isinstance(balances.read_asked(reply(200, {"ResponseCode": "0"})), Deferred)
+
+
+def test_the_request_names_the_path_by_a_slot_and_moves_no_money(provider: MpesaDarajaProvider) -> None:
+    request: Any = next(provider.ask_balances())
+
+    assert not request.moves_money
+    assert json.loads(request.body) == {
+        "Initiator": "payer",
+        "SecurityCredential": slot("security_credential"),
+        "CommandID": "AccountBalance",
+        "PartyA": "600997",
+        "IdentifierType": "4",
+        "Remarks": "Balance",
+        "ResultURL": f"https://pay.example.org/callbacks/{slot('answer_token')}",
+        "QueueTimeOutURL": f"https://pay.example.org/callbacks/{'t' * 32}",
+    }

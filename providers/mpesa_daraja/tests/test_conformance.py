@@ -1,0 +1,7 @@
+"""M-Pesa keeps every promise of the conformance suite."""
+
+from payments_mpesa_daraja.conformance import MpesaDarajaConformance
+
+
+class TestMpesaDaraja(MpesaDarajaConformance):
+    """Collected from here."""

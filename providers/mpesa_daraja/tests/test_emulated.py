@@ -1,0 +1,232 @@
+"""Payments through an emulated Daraja in each of its moods: who is paid, what is told, what is kept."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payments_core.money import Money
+from payments_core.payout import Payee, Payout, PayoutStatus, ReasonCode
+from payments_core.provider import Callback
+from payments_core.testing.conformance import Scene
+from payments_mpesa_daraja.emulator import MpesaDarajaEmulator
+from payments_mpesa_daraja.emulator.payments import FAILURES, QUEUED
+
+PAID, FAILED, REVIEW = PayoutStatus.SUCCEEDED, PayoutStatus.FAILED, PayoutStatus.REVIEW
+Play = Callable[..., Scene]
+
+
+def paid(scene: Scene, payee: str = "+254708374149", **faults: Any) -> Payout:
+    key = scene.key(payee)
+    with scene.faults(**faults):
+        scene.pay(key, payee=Payee.msisdn(payee))
+        return scene.settle(key)
+
+
+def by(payout: Payout) -> str:
+    return payout.history[-1].decided_by
+
+
+def test_a_result_ends_a_payment_without_a_question(play: Play) -> None:
+    scene = play()
+    payout = paid(scene)
+
+    assert (payout.status, by(payout)) == (PAID, "deferred")
+    assert "payout.asked" not in {entry.event for entry in payout.history}
+    assert payout.references["receipt"].startswith("SK")
+
+
+def test_a_result_may_come_before_the_answer(play: Play) -> None:
+    scene = play()
+    payout = paid(scene, callback_early=True)
+
+    assert payout.status is PAID
+    assert scene.credits(payout) == 1
+
+
+@pytest.mark.parametrize("parties", ["credit", "debit"])
+def test_a_silent_sandbox_is_asked(play: Play, parties: str) -> None:
+    payout = paid(play(silent=True, parties=parties))
+
+    assert (payout.status, by(payout)) == (PAID, "deferred")
+    assert "payout.asked" in {entry.event for entry in payout.history}
+
+
+def test_a_slow_sandbox_is_waited_for(play: Play) -> None:
+    payout = paid(play(ends_after_s=200.0, answers_after_s=50.0))
+
+    assert payout.status is PAID
+
+
+@pytest.mark.parametrize("payee", FAILURES)
+def test_a_payment_fails_with_the_reason_of_its_result(play: Play, payee: str) -> None:
+    payout = paid(play(), payee=f"+{payee}")
+
+    assert payout.status is FAILED
+    assert payout.reason is not None
+    assert payout.reason.provider_code == str(FAILURES[payee][0])
+
+
+def test_a_lost_result_of_a_failure_is_asked_for(play: Play) -> None:
+    payout = paid(play(silent=True), payee="+254190000001")
+
+    assert payout.status is FAILED
+    assert payout.reason is not None
+    assert payout.reason.code is ReasonCode.REJECTED
+
+
+def test_what_daraja_does_not_know_is_no_failure(play: Play) -> None:
+    """SFC_IC0003 to a question: nobody knows, so a person looks."""
+    payout = paid(play(silent=True, declined="unknown"), payee="+254190000001")
+
+    assert payout.status is REVIEW
+
+
+def test_when_no_answer_ever_comes_nothing_is_failed(play: Play) -> None:
+    """Neither to the payment nor to any question."""
+    scene = play()
+    payout = paid(scene, callback_lost={"on": "any"})
+
+    assert payout.status is REVIEW
+    assert scene.posts(payout) == 1
+
+
+def test_a_queue_that_gives_up_sends_the_request_back(play: Play) -> None:
+    """A hint, and no failure."""
+    scene = play()
+    key = scene.key("queued")
+    scene.pay(key, payee=Payee.msisdn(f"+{QUEUED}"))
+    [row] = [row for row in scene.emulator.callbacks() if row["says"] == "queue timeout"]
+    scene.emulator.advance(61)
+    scene.hear()
+    heard = scene.get(key)
+    end = scene.settle(key)
+
+    assert row["state"] == "waiting"
+    assert ("read due", 1) in {(count.outcome, count.count) for count in scene.payer.client.inbox.counts()}
+    assert heard.status is not FAILED
+    assert end.status is REVIEW
+    assert scene.credits(end) == 0
+
+
+def test_a_security_credential_that_comes_back_is_not_kept_for_a_moment(play: Play) -> None:
+    """Not even until it is handled: the inbox is durable."""
+    scene = play()
+    inbox = scene.payer.client.inbox
+    place = inbox.place(inbox.tokens["mpesa"])
+    assert place is not None
+    echo = json.dumps({"OriginatorConversationID": "po_x", "SecurityCredential": "SEALED"}).encode()
+    inbox.receive(place, Callback("POST", {}, echo, scene.emulator.now)).result()
+    [kept] = scene.payer.office.journal.unhandled(accounts=["mpesa"], limit=10)
+
+    body = base64.b64decode(json.loads(kept.sealed)["body"])
+    assert json.loads(body) == {"OriginatorConversationID": "po_x", "SecurityCredential": "***"}
+
+
+def test_what_a_provider_cannot_redact_is_not_kept(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = play()
+    inbox = scene.payer.client.inbox
+    place = inbox.place(inbox.tokens["mpesa"])
+    assert place is not None
+    monkeypatch.setattr("payments_mpesa_daraja.provider.redacted", lambda _: 1 / 0)
+    inbox.receive(place, Callback("POST", {"a": "SEALED"}, b"SEALED", scene.emulator.now)).result()
+    [kept] = scene.payer.office.journal.unhandled(accounts=["mpesa"], limit=10)
+
+    assert json.loads(kept.sealed) == {"headers": {}, "body": ""}
+
+
+def test_a_duplicate_that_is_told_by_a_result_fails_nothing(play: Play) -> None:
+    """The journal was lost, the payment is asked for again, and code 15 comes to the new path."""
+    scene = play(duplicates="result")
+    key = scene.key("twice")
+    scene.pay(key)
+    first = scene.settle(key)
+    later = scene.open(journal="new.db")
+    scene.pay(key, by=later)
+    again = scene.settle(key, by=later)
+
+    assert first.status is PAID
+    assert again.status in {PAID, REVIEW}, again.reason
+    assert scene.credits(again) == 1
+
+
+def test_a_wrong_password_moves_nothing(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYMENTS_CONFORMANCE_WRONG_SECRET", "another-password")
+    scene = play()
+    wrong = scene.open(journal="wrong.db", initiator_password="env:PAYMENTS_CONFORMANCE_WRONG_SECRET")
+    key = scene.key("wrong")
+    scene.pay(key, by=wrong)
+    end = scene.settle(key, by=wrong)
+
+    assert end.status is FAILED
+    assert end.reason is not None
+    assert (end.reason.code, end.reason.provider_code) == (ReasonCode.CREDENTIALS, "2001")
+
+
+@pytest.mark.parametrize("expires_in", ["text", "number"])
+def test_a_new_token_kills_the_one_before_and_the_next_payment_is_made(play: Play, expires_in: str) -> None:
+    scene = play(expires_in=expires_in)
+    assert paid(scene).status is PAID
+    scene.open(journal="other.db", called_back=False).ask(
+        "send", **scene.asked(scene.key("elsewhere"))
+    )  # with a token of its own
+    key = scene.key("killed")
+    first = scene.pay(key)
+    end = scene.settle(key)
+
+    assert first.status is PayoutStatus.CREATED
+    assert end.status is PAID
+    assert scene.credits(end) == 1
+
+
+def test_salaries_are_paid_as_salaries(play: Play) -> None:
+    scene = play()
+    key = scene.key("salary")
+    order = {"key": key, "payee": Payee.msisdn("+254708374149"), "amount": Money("50", "KES")}
+    scene.payer.ask("send", **order, options={"command_id": "SalaryPayment"})
+
+    assert scene.settle(key).status is PAID
+    assert scene.emulator.ledger()[-1]["command"] == "SalaryPayment"
+
+
+def test_every_switch_is_read_from_text() -> None:
+    read = MpesaDarajaEmulator.options({"tokens": "many", "ends_after_s": "2", "callback_url": "http://localhost/c/t"})
+
+    assert read == {"tokens": "many", "ends_after_s": 2, "callback_url": "http://localhost/c/t"}
+    with pytest.raises(ValueError, match="unknown switches"):
+        MpesaDarajaEmulator.options({"token": "many"})
+
+
+def test_a_configuration_is_kept_over_a_restart(tmp_path: Path) -> None:
+    """With its secrets; the certificate is the new emulator's."""
+    path = tmp_path / "payouts.toml"
+    first = MpesaDarajaEmulator(port=1)
+    first.write_config(path)
+    later = MpesaDarajaEmulator(port=1)
+    later.write_config(path)
+
+    assert later.config_reused
+    assert later.gateway.held == first.gateway.held
+    assert later.certificate.strip() in "".join(file.read_text() for file in (tmp_path / "secrets").iterdir())
+
+
+def test_the_gateway_refuses_as_daraja_does() -> None:
+    with MpesaDarajaEmulator() as emulator:
+        for method, path, code in (
+            ("GET", "/oauth/v1/generate?grant_type=client_credentials", "400.008.01"),
+            ("POST", "/mpesa/b2c/v3/paymentrequest", "404.001.03"),
+            ("POST", "/mpesa/b2c/v9/paymentrequest", "404.001.01"),
+        ):
+            body = b"{}" if method == "POST" else None
+            request = urllib.request.Request(emulator.url + path, body, method=method)  # noqa: S310 our own
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(request, timeout=10)  # noqa: S310 our own
+            assert json.loads(refused.value.read())["errorCode"] == code
+            refused.value.close()

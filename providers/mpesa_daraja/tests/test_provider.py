@@ -1,0 +1,167 @@
+"""What is asked of M-Pesa, as whom, and what is kept of what it sends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.payout import Order
+from payments_core.provider import Attempt, Callback, Credential, Draft
+from payments_core.wire import slots_in
+from payments_mpesa_daraja import MpesaDarajaSettings
+from payments_mpesa_daraja.emulator.keys import Keys
+from payments_mpesa_daraja.provider import MpesaDarajaProvider
+
+Make = Callable[[object], Callback]
+MakeOrder = Callable[..., Order]
+MakeSettings = Callable[..., MpesaDarajaSettings]
+
+
+def test_a_payment_is_asked_for_in_the_portals_words(draft: Draft, attempt: Attempt) -> None:
+    """Whole shillings, a reference that begins with our id, secrets and the answer's path as slots."""
+    told = json.loads(draft.request.body or "")
+
+    assert draft.request.url == "https://api.safaricom.co.ke/mpesa/b2c/v3/paymentrequest"
+    assert told["OriginatorConversationID"].startswith(attempt.payout_id)
+    assert len(told["OriginatorConversationID"]) == 36
+    assert (told["Amount"], told["PartyA"], told["PartyB"]) == ("50", "600997", "254708374149")
+    assert (told["InitiatorName"], told["CommandID"], told["Remarks"]) == ("payer", "BusinessPayment", "Payout")
+    assert told["ResultURL"] == "https://pay.example.org/callbacks/{{slot:answer_token}}"
+    assert told["QueueTimeOutURL"].endswith("t" * 32)
+    assert slots_in(draft.request) == {"access_token", "answer_token", "security_credential"}
+
+
+def test_the_password_leaves_only_encrypted(provider: MpesaDarajaProvider, draft: Draft, keys: Keys) -> None:
+    sent = provider.apply(draft.request, Credential({"access_token": "abc"}), at=datetime.now(UTC), entropy=b"0" * 16)
+    sealed = json.loads(sent.body or "")["SecurityCredential"]
+
+    assert keys.opened(sealed) == "an-initiators-password"
+    assert sealed in sent.secrets
+    assert Keys().opened(sealed) != "an-initiators-password"  # a wrong key opens nothing, or something drawn at random
+    assert sent.headers["Authorization"] == "Bearer abc"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"payee": "+256772123456"}, InvalidPayee),
+        ({"payee": "+254208374149"}, InvalidPayee),
+        ({"payee": "+25470837414"}, InvalidPayee),
+        ({"amount": "9"}, InvalidAmount),
+        ({"amount": "250001"}, InvalidAmount),
+        ({"amount": "50.5"}, InvalidAmount),
+        ({"currency": "UGX"}, InvalidCurrency),
+        ({"options": {"command_id": "Bribe"}}, InvalidPayout),
+        ({"options": {"comand_id": "SalaryPayment"}}, InvalidPayout),
+    ],
+)
+def test_what_cannot_be_paid_is_refused(
+    provider: MpesaDarajaProvider, make_order: MakeOrder, wrong: dict[str, object], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        provider.validate(make_order(**wrong))
+
+
+@pytest.mark.parametrize("amount", ["10", "250000", "50.00"])
+def test_the_least_and_the_most_are_paid(provider: MpesaDarajaProvider, make_order: MakeOrder, amount: str) -> None:
+    provider.validate(make_order(amount=amount, payee="+254190000010"))
+
+
+def test_nothing_is_paid_that_could_not_be_answered(make_settings: MakeSettings, make_order: MakeOrder) -> None:
+    with pytest.raises(InvalidPayout, match="callback_url"):
+        MpesaDarajaProvider(make_settings(callback_url="")).validate(make_order())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("certificate", "no certificate"),
+        ("certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"),
+        ("currency", "UGX"),
+        ("shortcode", "6009a7"),
+        ("consumer_secret", " "),
+        ("environment", "live"),
+        ("base_url", "http://api.safaricom.co.ke"),
+        ("base_url", "https://sandbox.safaricom.co.ke"),
+        ("base_url", "https://api.safaricom.co.ke/mpesa"),
+        ("callback_url", "http://pay.example.org/callbacks/" + "t" * 32),
+        ("callback_url", "https://pay.example.org/callbacks/short"),
+        ("callback_url", "https://pay.example.org/callbacks/" + "t" * 32 + "?a=1"),
+        ("command_id", "Bribe"),
+    ],
+)
+def test_wrong_settings_are_found_at_the_start(make_settings: MakeSettings, field: str, value: str) -> None:
+    with pytest.raises(ValidationError):
+        make_settings(**{field: value})
+
+
+def test_a_certificate_without_an_rsa_key_is_refused(make_settings: MakeSettings) -> None:
+    from datetime import timedelta
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    key, name, now = generate_private_key(SECP256R1()), x509.Name([]), datetime.now(UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(7).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    pem = made.sign(key, SHA256()).public_bytes(Encoding.PEM).decode()
+
+    with pytest.raises(ValidationError, match="RSA"):
+        make_settings(certificate=pem)
+
+
+def test_the_sandbox_and_this_machine_are_rehearsal(make_settings: MakeSettings) -> None:
+    assert make_settings(environment="sandbox").is_rehearsal
+    assert make_settings(base_url="http://127.0.0.1:80").is_rehearsal
+    assert not make_settings().is_rehearsal
+
+
+# --- callbacks to the account's path ---
+
+
+def test_what_a_queue_gave_up_is_a_hint(provider: MpesaDarajaProvider, draft: Draft, called: Make) -> None:
+    """The request itself comes back; of a question under another name."""
+    ours = draft.references["originator"]
+    for name in ("OriginatorConversationID", "OriginalConversationID"):
+        heard = provider.parse(called({name: ours, "SecurityCredential": "abc"}))
+        assert heard is not None
+        assert (heard.references, heard.status) == ({"originator": ours}, "queue_timeout")
+
+
+def test_every_callback_is_accepted_in_m_pesas_words(provider: MpesaDarajaProvider, called: Make) -> None:
+    assert json.loads(provider.acknowledge(called(b"")).body) == {"ResultCode": 0, "ResultDesc": "Accepted"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"SecurityCredential": "SEALED", "PartyB": "254708374149"},
+        {"Request": [{"securitycredential": "SEALED"}]},
+        b"SecurityCredential=SEALED&PartyB=254708374149",
+        b'{"SecurityCredential": "SEALED", "cut": ',
+        b"[" * 100_000 + b"SecurityCredential: SEALED",
+    ],
+)
+def test_a_security_credential_is_not_kept(provider: MpesaDarajaProvider, called: Make, told: object) -> None:
+    assert b"SEALED" not in provider.redact(called(told)).body
+
+
+def test_anything_else_is_kept_as_it_came(provider: MpesaDarajaProvider, called: Make) -> None:
+    for told in (b"", b"no JSON", {"Result": {"ResultCode": 0}}, b' {"a" : 1.10}'):
+        callback = called(told)
+        assert provider.redact(callback) is callback
+
+
+def test_loading_the_plugin_imports_no_cryptography() -> None:
+    code = "import sys, payments_mpesa_daraja.plugin; sys.exit('cryptography' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,35 @@
+"""What MTN sends by itself: hints, never proof. It signs nothing, and nothing in a callback is believed but "ask".
+
+The body is that of a status read; it names no reference of ours but ``externalId`` (the portal's page Callback, and
+callbacks recorded by a client of the sandbox). Nobody agrees on repetitions: none, or dozens.
+"""
+
+from __future__ import annotations
+
+from payments_core.answers import parse_json, text_of
+from payments_core.provider import Acknowledgement, Callback, Heard
+
+__all__ = ["acknowledge", "parse", "verify"]
+
+_LONGEST = 64 * 1024  # bytes; a status has a few hundred
+_REFERENCES = {"external_id": "externalId", "financial_transaction_id": "financialTransactionId"}
+
+
+def verify(_callback: Callback) -> bool | None:
+    """Return None: there is no signature and no shared secret, so nothing proves where it comes from."""
+    return None
+
+
+def parse(callback: Callback) -> Heard | None:
+    """Say which payment it is about; None when it names none. Never raises."""
+    fields = parse_json(callback.body) if len(callback.body) <= _LONGEST else None
+    if not isinstance(fields, dict):
+        return None
+    told = {ours: text_of(fields.get(theirs)) for ours, theirs in _REFERENCES.items()}
+    references = {name: value for name, value in told.items() if value}
+    return Heard(references=references, status=text_of(fields.get("status"))) if references else None
+
+
+def acknowledge(_callback: Callback) -> Acknowledgement:
+    """Answer 200 and nothing else: any other answer could bring it again, up to every hour."""
+    return Acknowledgement()

@@ -1,0 +1,90 @@
+"""What the conformance suite is told of MTN MoMo; see ``payments_core.testing.conformance``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from payments_core.money import Money
+from payments_core.payout import Payee
+from payments_core.provider import Blocked, Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
+from payments_core.testing.conformance import ProviderConformance, Said, reply
+from payments_core.wire import HttpResponse
+from payments_mtn_momo.emulator import MtnMomoEmulator
+from payments_mtn_momo.emulator.replies import MESSAGES
+from payments_mtn_momo.spec import SPEC
+
+__all__ = ["MtnMomoConformance"]
+
+
+def _momo(status: int, code: str) -> HttpResponse:
+    return reply(status, {"code": code, "message": MESSAGES.get(code, code)})
+
+
+def _gateway(status: int, message: str, **headers: str) -> HttpResponse:
+    return reply(status, {"statusCode": status, "message": message}, **headers)
+
+
+class MtnMomoConformance(ProviderConformance):
+    """MTN MoMo Disbursements, in the sandbox."""
+
+    spec = SPEC
+    payee = Payee.msisdn("+46733123499")
+    other_payee = Payee.msisdn("+46733123498")
+    unpayable = Payee.msisdn("+46733123457")
+    amount = Money("5", "EUR")
+    wrong_payees = (Payee(kind="wallet", value="46733123499"),)
+    wrong_amounts = (Money("5.005", "EUR"), Money("5", "UGX"))
+    statuses = {
+        "SUCCESSFUL": "succeeded",
+        "FAILED": "failed",
+        "PENDING": "pending",
+        "CREATED": "pending",
+        "REJECTED": "unknown",
+        "TIMEOUT": "unknown",
+    }
+    answers = {
+        "202, taken": Said(Pending, lambda _: reply(202)),
+        "409, used before": Said(Duplicate, lambda _: _momo(409, "RESOURCE_ALREADY_EXIST")),
+        "400, a bad body": Said(Final, lambda _: reply(400)),
+        "401, a refused token": Said(NotAccepted, lambda _: _gateway(401, "Unauthorized.")),
+        "403, a foreign address": Said(Blocked, lambda _: _gateway(403, "FORBIDDEN IP")),
+        "429, too many": Said(NotAccepted, lambda _: _gateway(429, "Rate limit is exceeded.", retry_after="1")),
+        "500, not allowed": Said(Blocked, lambda _: _momo(500, "NOT_ALLOWED")),
+        "500, the wrong target": Said(Blocked, lambda _: _momo(500, "NOT_ALLOWED_TARGET_ENVIRONMENT")),
+        "500, the wrong callback host": Said(Blocked, lambda _: _momo(500, "INVALID_CALLBACK_URL_HOST")),
+        "500, the wrong currency": Said(Blocked, lambda _: _momo(500, "INVALID_CURRENCY")),
+        "500, anything": Said(Unknown, lambda _: _momo(500, "INTERNAL_PROCESSING_ERROR")),
+        "503": Said(Unknown, lambda _: _momo(503, "SERVICE_UNAVAILABLE")),
+        "404, of a payment": Said(Unknown, lambda _: _momo(404, "RESOURCE_NOT_FOUND")),
+    }
+    final_statuses = frozenset({400})  # the export gives a 400 no body, and nothing is created
+
+    @classmethod
+    def emulator(cls) -> MtnMomoEmulator:
+        """Return a sandbox that calls back anywhere on this machine."""
+        return MtnMomoEmulator(callback_host="localhost")
+
+    def status(self, draft: Draft, word: str, reason: object = None) -> HttpResponse | Callback:
+        """Write a status as the sandbox does."""
+        told: dict[str, Any] = {
+            "financialTransactionId": "1234567890",
+            "externalId": draft.references["external_id"],
+            "amount": draft.order.amount.text,
+            "currency": str(draft.order.amount.currency),
+            "payee": {"partyIdType": "MSISDN", "partyId": draft.order.payee.value.lstrip("+")},
+            "status": word,
+        }
+        return reply(200, told if reason is None else {**told, "reason": reason})
+
+    def not_found(self, draft: Draft) -> HttpResponse | Callback:
+        """Write the 404 of a status."""
+        return _momo(404, "RESOURCE_NOT_FOUND")
+
+    def callback_settings(self, address: str, path: str) -> Mapping[str, Any]:
+        """Give the whole address."""
+        return {"callback_url": address + path}
+
+    def wrong_settings(self) -> Mapping[str, Any]:
+        """Give a key of somebody else's."""
+        return {"api_key": "env:PAYMENTS_CONFORMANCE_WRONG_SECRET"}

@@ -1,0 +1,196 @@
+"""What can be found out about an account without moving money: three questions, and what its settings say.
+
+Sources: ERR is the portal's page Common Error Codes, MK the measurements of a client of sandbox and production, MIG the
+public notes of a client that moved to the newer platform, SDK-JAVA the live tests of MTN's Java library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from payments_core.flow import Flow, exchange
+from payments_core.masking import scrub
+from payments_core.provider import Blocked, Finding
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_mtn_momo import codec, meanings
+from payments_mtn_momo.answers import Body, Shape, read_body
+from payments_mtn_momo.native import reading
+from payments_mtn_momo.requests import build, own_secrets, sealed
+from payments_mtn_momo.settings import MtnMomoSettings
+
+__all__ = ["PROBE", "diagnose"]
+
+PROBE = "payouts-doctor"  # no UUID, so no reference: MTN answers 400 to it (ERR)
+_REACH = "See that this server reaches the gateway and that the account's credentials are good."
+_UNTOLD = "Nothing is known to be wrong; run it again."
+
+
+def diagnose(settings: MtnMomoSettings) -> Flow[tuple[Finding, ...]]:
+    """Look at platform, target environment and currency, callback host, and the permission to pay."""
+    found = [_platform(settings)]
+    found.append((yield from _environment(settings)))
+    found += yield from _callback_host(settings)
+    found.append((yield from _permission(settings)))
+    return tuple(found)
+
+
+def _ask(request: HttpRequest, settings: MtnMomoSettings) -> Flow[HttpResponse | str]:
+    """Return the answer, or why there is none."""
+    try:
+        return (yield from exchange(request))
+    except (NotSent, NoAnswer) as ended:
+        why = ended.why
+        for secret in (settings.api_key.get_secret_value(), *own_secrets(settings).values()):
+            why = why.replace(secret, "***")  # a refused login may have repeated what it was sent
+        return scrub(why)
+
+
+def _platform(settings: MtnMomoSettings) -> Finding:
+    what, says = "platform", f"{settings.platform} at {settings.host}"
+    if settings.platform == "legacy":  # MIG
+        hint = (
+            'MTN moves accounts to momoapi.momo.africa. When it moves this one, set platform = "momo_africa" with the '
+            "user and token it gives you, and keep this identity under retired until its payouts have come to an end."
+        )
+        return Finding("ok", what, says, hint)
+    if settings.platform == "momo_africa":
+        hint = "What was sent through proxy.momoapi.mtn.com is read only there: keep that identity under retired."
+        return Finding("ok", what, says, "" if settings.retired else hint)
+    return Finding("ok", what, f"{says}; play money")
+
+
+# --- target environment and currency -------------------------------------------------------------------------------
+
+
+def _environment(settings: MtnMomoSettings) -> Flow[Finding]:
+    what, target = "target environment", settings.target_environment
+    answer = yield from _ask(build(settings, "balance"), settings)
+    if isinstance(answer, str):
+        return Finding("wrong", what, f"the balance could not be asked for: {answer}", _REACH)
+    told = reading.read_balance(answer) if answer.status == 200 else None
+    if told is not None and told.currency == settings.currency:
+        says = f"{target} knows the account, and its balance is in {told.currency}, as it should be"
+        return Finding("ok", what, says)
+    if told is not None and told.currency:
+        return Finding(
+            "wrong",
+            what,
+            f"the balance is in {scrub(told.currency, limit=20)}, and the account pays in {settings.currency}",
+            "MTN would refuse every payment. Ask it which currency the wallet has, and compare target_environment.",
+        )
+    body = read_body(answer)
+    seen = f"{target} did not tell its balance ({_answered(answer, body)})"
+    if _flaps(settings, answer, body):
+        hint = "The sandbox answers balances with errors as it likes; by itself that is nothing."
+        if body.code == "NOT_ALLOWED_TARGET_ENVIRONMENT":
+            hint = f"{hint} If payments say the same, {_OTHER_PRODUCT}"
+        return Finding("note", what, seen, hint)
+    return _refused(what, seen, answer, body) or Finding("note", what, seen, _UNTOLD)
+
+
+_OTHER_PRODUCT = (
+    "the API user was made under another product's subscription key: make one under the Disbursements key, for example "
+    "with `payouts mtn_momo provision`."
+)
+
+
+def _flaps(settings: MtnMomoSettings, answer: HttpResponse, body: Body) -> bool:
+    """Say whether it is one of the answers that the sandbox gives to balances in turn (measured by three clients)."""
+    return not settings.target.is_live and body.shape is Shape.MOMO and (answer.status >= 500 or answer.status == 404)
+
+
+# --- where MTN may call back ---------------------------------------------------------------------------------------
+
+
+def _callback_host(settings: MtnMomoSettings) -> Flow[list[Finding]]:
+    what, ours = "callback host", settings.callback_host or (urlsplit(settings.callback_url).hostname or "")
+    if settings.target.is_live:
+        if not settings.callback_url:
+            return []
+        says = f"callbacks go to {ours}; the host registered for the API user cannot be read here"
+        hint = "Compare them in the partner portal: were they not the same, MTN would refuse every payment."
+        return [Finding("note", what, says, hint)]
+    request = build(settings, "get_api_user", path={"api_user": settings.api_user})
+    answer = yield from _ask(sealed(request, own_secrets(settings)), settings)
+    if isinstance(answer, str):
+        return [Finding("note", what, f"the registered host could not be read: {answer}", _UNTOLD)]
+    user = reading.read_api_user(answer, api_user=settings.api_user) if answer.status == 200 else None
+    if user is None:
+        seen = _answered(answer, read_body(answer))
+        return [Finding("note", what, f"the sandbox did not tell the registered host ({seen})", _UNTOLD)]
+    theirs = scrub(user.provider_callback_host, limit=100)
+    if not theirs:
+        return [Finding("ok" if not ours else "note", what, "none is registered")]
+    if not ours or theirs.lower() == ours:
+        return [Finding("ok", what, f"registered is {theirs}")]
+    # MK: a mismatch is 500 INVALID_CALLBACK_URL_HOST and no payment; without X-Callback-Url it does not matter.
+    return [
+        Finding(
+            "wrong" if settings.callback_url else "note",
+            what,
+            f"registered is {theirs}, and the account has {ours}: with it MTN refuses every payment",
+            "A registered host cannot be changed: make another API user with `payouts mtn_momo provision`, or take "
+            "callback_url and callback_host out.",
+        )
+    ]
+
+
+# --- the permission to pay -----------------------------------------------------------------------------------------
+
+
+def _probe(settings: MtnMomoSettings) -> HttpRequest:
+    """Return a POST that can never pay: it names no payee and no amount, and its reference is none.
+
+    A 403 is said before the body is read (MK); a reference that is no UUID (ERR) and an empty object (SDK-JAVA) are
+    each answered 400. It is sent once, and no payment's name stands in the logs for it.
+    """
+    return replace(
+        build(settings, "transfer", reference=PROBE, body="{}"),
+        operation="permission_probe",
+        moves_money=False,
+        repeatable=False,
+    )
+
+
+def _permission(settings: MtnMomoSettings) -> Flow[Finding]:
+    what = "permission to pay"
+    answer = yield from _ask(_probe(settings), settings)
+    if isinstance(answer, str):
+        return Finding("note", what, f"it could not be asked for: {answer}", _REACH)
+    body = read_body(answer)
+    seen = _answered(answer, body)
+    if 200 <= answer.status < 300:
+        return Finding(
+            "wrong",
+            what,
+            f"MTN TOOK A PAYMENT THAT CANNOT BE ONE ({seen}): no payee, no amount, no reference",
+            f"Pause the account, pay nothing from it, and ask MTN what it made of the X-Reference-Id {PROBE!r}.",
+        )
+    if answer.status == 400 and body.shape not in {Shape.HTML, Shape.GATEWAY}:
+        says = "MTN takes payments from here: a request that can pay nobody was refused for its form only"
+        return Finding("ok", what, says)
+    if answer.status == 403:
+        return Finding(
+            "wrong",
+            what,
+            f"MTN does not let this account pay from here ({seen})",
+            "Reads may work all the same. Ask MTN to allow this server's public address for Disbursements and to "
+            "authorise the account for payments; a page of HTML is its firewall's.",
+        )
+    return _refused(what, f"a payment would be refused ({seen})", answer, body) or Finding(
+        "note", what, f"it could not be told ({seen})", _UNTOLD
+    )
+
+
+def _refused(what: str, seen: str, answer: HttpResponse, body: Body) -> Finding | None:
+    """Return what is wrong where the answer says that it is something about us."""
+    if not isinstance(codec.read_submitted(answer), Blocked):
+        return None
+    meaning = meanings.of_answer(answer.status, body)
+    return Finding("wrong", what, f"{seen}: {meaning.what}", meaning.do)
+
+
+def _answered(answer: HttpResponse, body: Body) -> str:
+    code = body.code if body.shape is Shape.MOMO and body.code in codec.REASONS else ""
+    return f"HTTP {answer.status} {code}".rstrip()

@@ -1,0 +1,98 @@
+"""What a payment's callbacks say, and how they are tried again.
+
+Sources: the portal's page on callbacks (the body is that of the status, one for each end), a client's live tests of
+September 2025 (no transaction id in what failed). No source tells a callback's content type; the status's is assumed.
+For trying again: one capture of that page has the blocks; the page of 2018, other captures and the newest seen say that
+a callback is sent once. The captures set no end to the last block; here it is a day.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from payments_core.testing.emulator.callback_book import Callback
+from payments_core.testing.emulator.destinations import destination_of
+from payments_core.testing.emulator.gateway import Fires
+from payments_core.testing.emulator.plan import Says, plan
+from payments_mtn_momo.emulator.books import Payment
+from payments_mtn_momo.emulator.payees import AT_ONCE, failed
+from payments_mtn_momo.emulator.statuses import write_status
+from payments_mtn_momo.emulator.switches import Switches
+
+__all__ = ["RETRIES_S", "plan_callbacks"]
+
+_JSON = "application/json;charset=utf-8"
+
+# Seconds between the end of one try and the next.
+RETRIES_S: Mapping[str, tuple[float, ...]] = {
+    "once": (),
+    "blocks": (*[1.0] * 20, *[120.0] * 30, *[3600.0] * 24),
+}
+
+
+def plan_callbacks(
+    payment: Payment, *, switches: Switches, fires: Fires, others: Sequence[Payment] = ()
+) -> list[Callback]:
+    """Return the callbacks of a payment that was just taken; each brings its followers.
+
+    Args:
+        payment: Its X-Callback-Url may be empty: then there is none.
+        switches: Where the sources leave a choice.
+        fires: Says whether a fault strikes this payment.
+        others: Every payment taken, for the external id of somebody else.
+
+    """
+    if not payment.callback_url:
+        return []
+    return plan(
+        _Writer(payment, switches, others).write,
+        fires,
+        accepted_at=payment.accepted_at,
+        ends_at=payment.ends_at if payment.fate.end else None,
+        delay_s=switches.callback_delay_s,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes callbacks to where a payment wants them."""
+
+    payment: Payment
+    switches: Switches
+    others: Sequence[Payment]
+
+    def write(self, says: Says, due_at: datetime) -> Callback:
+        payment = self._payment(says)
+        told = write_status(payment, payment.ends_at, self.switches)
+        headers = {"content-type": _JSON}
+        if self.switches.callback_reference == "body":
+            told["referenceId"] = payment.reference
+        elif self.switches.callback_reference == "header":
+            headers["x-reference-id"] = payment.reference
+        return Callback(
+            reference=payment.reference,
+            url=payment.callback_url,
+            method=payment.callback_method,
+            says=told["status"],
+            body=json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode(),
+            headers=headers,
+            destination=destination_of(payment.callback_url, self.switches.callback_via),
+            due_at=due_at,
+        )
+
+    def _payment(self, says: Says) -> Payment:
+        payment = self.payment
+        match says:
+            case "other end":
+                end = failed("INTERNAL_PROCESSING_ERROR") if payment.fate.end == "SUCCESSFUL" else AT_ONCE
+                return replace(payment, fate=end)
+            case "another's":
+                ours = payment.order.get("externalId")
+                theirs = (one.order.get("externalId") for one in reversed(self.others) if one is not payment)
+                told = next((name for name in theirs if name != ours), None)
+                return replace(payment, order={**payment.order, "externalId": told or "somebody-else"})
+            case _:
+                return payment

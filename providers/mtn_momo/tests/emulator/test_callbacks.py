@@ -1,0 +1,668 @@
+"""Callbacks over real sockets: to whom, how, when, how often, and what faults make of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import socket
+import ssl
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple, Self
+
+import httpx
+import pytest
+
+from payments_core.testing.emulator.destinations import Destination, destination_of
+from payments_mtn_momo.emulator import MtnMomoEmulator
+from payments_mtn_momo.emulator.callback_plan import RETRIES_S
+
+NO_TLS = ssl.create_default_context()
+GOOD, FAILING, DELAYED, STUCK = "46733123499", "46733123457", "46733123454", "46733123453"
+WAYS = [
+    ("v1_0/transfer", "PUT"),
+    ("v1_0/deposit", "POST"),
+    ("v2_0/deposit", "PUT"),
+    ("v1_0/refund", "POST"),
+    ("v2_0/refund", "PUT"),
+]
+NOTES = ["payerMessage", "payeeNote", "status"]
+FIELDS = {
+    "transfer": ["amount", "currency", "financialTransactionId", "externalId", "payee", *NOTES],
+    "deposit": ["externalId", "amount", "currency", "payee", *NOTES],
+    "refund": ["financialTransactionId", "externalId", "amount", "currency", "payee", *NOTES],
+}
+
+
+class Received(NamedTuple):
+    """One request that reached a receiver."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def status(self) -> str:
+        told: str = json.loads(self.body)["status"]
+        return told
+
+
+class Receiver:
+    """Somebody who is called back, on a socket of this machine."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.got: queue.Queue[Received] = queue.Queue()
+        self.answer = 200
+        self.go_on = threading.Event()
+        self.go_on.set()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                receiver.got.put(Received(self.command, self.path, headers, body))
+                receiver.go_on.wait(30)
+                self.send_response(receiver.answer)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            do_POST = do_PUT
+
+            def log_message(self, *words: object) -> None:
+                pass
+
+        kind = type("Server", (ThreadingHTTPServer,), {"address_family": socket.AF_INET6 if ":" in host else 2})
+        self._server = kind((host, 0), Handler)
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def url(self, path: str = "/cb") -> str:
+        return f"http://localhost:{self.port}{path}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.go_on.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def next(self) -> Received:
+        return self.got.get(timeout=10)
+
+    def all(self) -> list[Received]:
+        """Return what has come and was not asked for yet."""
+        found = []
+        while not self.got.empty():
+            found.append(self.got.get())
+        return found
+
+
+class Caller(httpx.Client):
+    """A client of an emulator that wants to be called back."""
+
+    def __init__(self, emulator: MtnMomoEmulator) -> None:
+        super().__init__(base_url=emulator.url, timeout=30, trust_env=False, verify=NO_TLS)
+        held = emulator.credentials
+        self.headers.update(
+            {"Ocp-Apim-Subscription-Key": held.subscription_key, "X-Target-Environment": emulator.target}
+        )
+        token = self.post("/disbursement/token/", auth=(held.api_user, held.api_key)).json()["access_token"]
+        self.headers["Authorization"] = f"Bearer {token}"
+
+    def pay(self, url: str | None, way: str = "v1_0/transfer", payee: str = GOOD, **changed: Any) -> httpx.Response:
+        order = {"amount": "12.50", "currency": "EUR", "externalId": "po_1", "payerMessage": "a", "payeeNote": "b"}
+        if way.endswith("refund"):
+            order["referenceIdToRefund"] = str(uuid.uuid4())
+        else:
+            changed["payee"] = {"partyIdType": "MSISDN", "partyId": payee}
+        headers = {"X-Reference-Id": str(uuid.uuid4())} | ({} if url is None else {"X-Callback-Url": url})
+        return self.post(f"/disbursement/{way}", json=order | changed, headers=headers)
+
+
+class Scene(NamedTuple):
+    """An emulator, its caller, and who is called back."""
+
+    emulator: MtnMomoEmulator
+    caller: Caller
+    receiver: Receiver
+
+    def pay(self, *words: Any, **changed: Any) -> str:
+        """Make a payment that is taken; return its reference."""
+        taken = self.caller.pay(self.receiver.url(), *words, **changed)
+        assert taken.status_code == 202
+        return taken.request.headers["X-Reference-Id"]
+
+    def rows(self) -> list[Mapping[str, Any]]:
+        return list(self.emulator.callbacks())
+
+    def until(self, good: Callable[[list[Mapping[str, Any]]], bool]) -> list[Mapping[str, Any]]:
+        """Return the rows of the callbacks once they are as wanted."""
+        give_up = time.monotonic() + 20
+        while not good(rows := self.rows()):
+            assert time.monotonic() < give_up, rows
+            time.sleep(0.005)
+        return rows
+
+    def over(self) -> list[Mapping[str, Any]]:
+        """Return the rows once nothing is under way and nothing is due."""
+        return self.until(lambda rows: all(row["state"] not in {"waiting", "sending"} for row in rows))
+
+
+@pytest.fixture
+def make_scene() -> Iterator[Callable[..., Scene]]:
+    opened: list[Any] = []
+
+    def make(**told: Any) -> Scene:
+        wanted: dict[str, Any] = {"callback_host": "localhost", "callback_timeout_s": 30}
+        emulator = MtnMomoEmulator(**(wanted | told))
+        for one in (receiver := Receiver(), emulator):
+            opened.append(one.__enter__())
+        opened.append(caller := Caller(emulator))
+        return Scene(emulator, caller, receiver)
+
+    yield make
+    for one in reversed(opened):
+        one.__exit__(None, None, None)
+
+
+@pytest.fixture
+def scene(make_scene: Callable[..., Scene]) -> Scene:
+    return make_scene()
+
+
+# --- what is sent, and to whom ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("way", "method"), WAYS)
+def test_an_end_is_called_back_once_as_its_status_reads(scene: Scene, way: str, method: str) -> None:
+    """Version 1 by POST, version 2 by PUT; the status's own body, and no reference in it."""
+    operation = way.partition("/")[2]
+    reference = scene.pay(way)
+    came = scene.receiver.next()
+
+    read = scene.caller.get(f"/disbursement/v1_0/{operation}/{reference}")
+    assert (came.method, came.path) == (method, "/cb")
+    assert came.body == read.content
+    assert list(json.loads(came.body)) == FIELDS[operation]
+    assert reference not in came.body.decode() + str(came.headers)
+    assert came.headers["host"] == f"localhost:{scene.receiver.port}"
+    assert came.headers["content-type"] == read.headers["content-type"]
+    [row] = scene.over()
+    assert scene.receiver.all() == []
+    assert (row["reference"], row["method"], row["says"], row["state"]) == (reference, method, "SUCCESSFUL", "received")
+    assert row["to"] == [f"127.0.0.1:{scene.receiver.port}", f"[::1]:{scene.receiver.port}"]
+    assert [(one["answer"], one["failed"]) for one in row["tries"]] == [(200, None)]
+
+
+@pytest.mark.parametrize("way", ["v1_0/transfer", "v1_0/deposit", "v2_0/deposit"])
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ("string", "APPROVAL_REJECTED"),
+        ("object", {"code": "APPROVAL_REJECTED", "message": "APPROVAL_REJECTED"}),
+    ],
+)
+def test_a_failure_is_called_back_with_its_reason_and_no_transaction_id(
+    make_scene: Callable[..., Scene], way: str, shape: str, reason: Any
+) -> None:
+    scene = make_scene(reason_shape=shape)
+    scene.pay(way, "46733123451")
+    told = json.loads(scene.receiver.next().body)
+
+    assert (told["status"], told["reason"]) == ("FAILED", reason)
+    assert "financialTransactionId" not in told
+
+
+def test_a_transfer_is_called_back_by_post_when_switched(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(transfer_callback="POST")
+    scene.pay()
+
+    assert scene.receiver.next().method == "POST"
+
+
+@pytest.mark.parametrize("where", ["body", "header"])
+def test_a_reference_is_told_only_when_switched(make_scene: Callable[..., Scene], where: str) -> None:
+    """One public receiver reads it in the body, one in the header; no capture has it."""
+    scene = make_scene(callback_reference=where)
+    reference = scene.pay()
+    came = scene.receiver.next()
+
+    assert (json.loads(came.body).get("referenceId") == reference) is (where == "body")
+    assert (came.headers.get("x-reference-id") == reference) is (where == "header")
+
+
+def test_nobody_is_called_back_who_did_not_ask_or_was_not_taken(scene: Scene) -> None:
+    """No header, a duplicate, a payment that stays PENDING, another host: no callback, and for that host no payment."""
+    reference = scene.pay()
+    scene.receiver.next()
+    duplicate = scene.caller.post(
+        "/disbursement/v1_0/transfer",
+        content=b'{"amount":"1","currency":"EUR","payee":{"partyIdType":"MSISDN","partyId":"46733123499"}}',
+        headers={"X-Reference-Id": reference, "X-Callback-Url": scene.receiver.url()},
+    )
+    silent = scene.caller.pay(None)
+    scene.pay(payee=STUCK)
+    elsewhere = scene.caller.pay(f"http://127.0.0.1:{scene.receiver.port}/cb")
+    scene.emulator.advance(86_400)
+
+    assert (duplicate.status_code, silent.status_code) == (409, 202)
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (500, "INVALID_CALLBACK_URL_HOST")
+    assert elsewhere.request.headers["X-Reference-Id"] not in {row["reference"] for row in scene.emulator.ledger()}
+    assert len(scene.over()) == 1
+    assert scene.receiver.all() == []
+
+
+def test_a_receiver_behind_another_name_is_reached_by_a_switch(make_scene: Callable[..., Scene]) -> None:
+    """The name registered is the name compared; path, query and Host stay, as behind a proxy."""
+    with Receiver() as receiver:
+        scene = make_scene(callback_host="pay.example.org", callback_via=f"http://127.0.0.1:{receiver.port}")
+        assert scene.caller.pay(receiver.url()).status_code == 500
+        assert scene.caller.pay("https://user:word@pay.example.org:8443/cb/a%20b c?x=1#y").status_code == 202
+        came = receiver.next()
+
+    assert (came.path, came.headers["host"]) == ("/cb/a%20b%20c?x=1", "pay.example.org:8443")
+    assert [row["to"] for row in scene.over()] == [[f"127.0.0.1:{receiver.port}"]]
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://payouts.example.org/cb", "not on this machine"),
+        ("http://192.0.2.1/cb", "not on this machine"),
+        ("http://localhost.example.org/cb", "not on this machine"),
+        ("http://127.1/cb", "not on this machine"),
+        ("http://[::ffff:192.0.2.1]/cb", "not on this machine"),
+        ("http://0.0.0.0:1/cb", "not on this machine"),
+        ("https://localhost/cb", "no TLS is spoken"),
+        ("ftp://localhost/cb", "no address"),
+        ("localhost/cb", "no address"),
+        ("http://[", "no address"),
+        ("http://localhost:x/cb", "no address"),
+    ],
+)
+def test_nothing_is_sent_off_this_machine(make_scene: Callable[..., Scene], url: str, why: str) -> None:
+    """The payment is taken; its callback is not sent, not even a name is looked up, and the row says why."""
+    scene = make_scene(callback_host="", faults={"callback_early": True, "callback_forged": True})
+
+    assert scene.caller.pay(url).status_code == 202
+    shown = [(row["state"], row["not_sent"], row["to"], row["tries"]) for row in scene.rows()]
+    assert shown == [("not sent", why, None, [])] * 2
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses", "host"),
+    [
+        ("http://localhost/", ("127.0.0.1", "::1"), "localhost"),
+        ("http://Pay.LOCALHOST:81/", ("127.0.0.1", "::1"), "Pay.LOCALHOST:81"),
+        ("http://127.9.9.9/", ("127.9.9.9",), "127.9.9.9"),
+        ("http://[::1]:9/", ("::1",), "[::1]:9"),
+    ],
+)
+def test_an_address_of_this_machine_is_a_destination(url: str, addresses: tuple[str, ...], host: str) -> None:
+    found = destination_of(url)
+
+    assert isinstance(found, Destination)
+    assert (found.addresses, found.host, found.target) == (addresses, host, "/")
+
+
+@pytest.mark.parametrize("via", ["http://192.0.2.1", "https://127.0.0.1", "127.0.0.1:80", "http://pay.example.org"])
+def test_a_switch_cannot_send_callbacks_off_this_machine(via: str) -> None:
+    with pytest.raises(ValueError, match="callback_via must be an http address of this machine"):
+        MtnMomoEmulator(callback_via=via)
+
+
+def test_a_receiver_may_listen_on_the_newer_loopback_alone(scene: Scene) -> None:
+    try:
+        receiver = Receiver("::1")
+    except OSError:
+        pytest.skip("this machine has no ::1")
+    with receiver:
+        scene.caller.pay(receiver.url())
+        assert receiver.next().status == "SUCCESSFUL"
+        [row] = scene.over()
+    assert row["state"] == "received"
+
+
+# --- when ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_callback_comes_at_the_payment_s_end_and_the_delay_after_it(make_scene: Callable[..., Scene]) -> None:
+    """By the emulator's clock, which is moved on: nothing comes before, one comes at it."""
+    scene = make_scene(delayed_s=3600, callback_delay_s=1800)
+    scene.pay(payee=DELAYED)
+    for step_s, state in ((3590, "PENDING"), (1790, "SUCCESSFUL")):
+        scene.emulator.advance(step_s)
+        [row], [payment] = scene.rows(), scene.emulator.payments()
+        assert (row["state"], row["tries"], payment["state"]) == ("waiting", [], state)
+    scene.emulator.advance(20)
+    came = scene.receiver.next()
+    [row] = scene.over()
+
+    [payment] = scene.emulator.payments()
+    assert came.status == "SUCCESSFUL"
+    assert payment["ends_at"] < row["tries"][0]["at"]
+    assert scene.receiver.all() == []
+
+
+def test_an_early_callback_is_there_before_the_answer(make_scene: Callable[..., Scene]) -> None:
+    """The POST is answered only when the receiver has answered; others are served meanwhile."""
+    scene = make_scene(faults={"callback_early": {"next": 1}}, callback_timeout_s=30)
+    scene.receiver.go_on.clear()
+    with ThreadPoolExecutor(1) as pool:
+        paying = pool.submit(scene.pay)
+        came = scene.receiver.next()
+        [row] = scene.caller.get("/__emulator/callbacks").json()["callbacks"]
+        read = scene.caller.get(f"/disbursement/v1_0/transfer/{row['reference']}").json()
+        assert wait([paying], timeout=0.1).not_done
+        scene.receiver.go_on.set()
+        assert paying.result(10) == row["reference"]
+
+    assert (came.status, read["status"], row["state"], row["faults"]) == (
+        "SUCCESSFUL",
+        "SUCCESSFUL",
+        "sending",
+        ["callback_early"],
+    )
+
+
+def test_without_that_fault_the_answer_waits_for_no_receiver(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(callback_timeout_s=30)
+    scene.receiver.go_on.clear()
+    scene.pay()
+    scene.receiver.next()
+    scene.receiver.go_on.set()
+
+    assert [row["state"] for row in scene.over()] == ["received"]
+
+
+def test_what_has_not_ended_is_not_called_back_early(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(faults={"callback_early": True})
+    scene.pay(payee=DELAYED)
+
+    [row] = scene.rows()
+    assert (row["state"], row["faults"]) == ("waiting", [])
+
+
+# --- again, and when not ------------------------------------------------------------------------------------------
+
+REFUSED = [("once", 1, 0.0), ("blocks", 75, 20 * 1 + 30 * 120 + 24 * 3600)]
+
+
+@pytest.mark.parametrize(("retries", "times", "after_s"), REFUSED)
+def test_a_receiver_that_refuses_is_tried_as_told(
+    make_scene: Callable[..., Scene], retries: str, times: int, after_s: float
+) -> None:
+    """Version A sends once. Version B: 20 more at 1 s, 30 at 2 min, then hourly, here for a day."""
+    scene = make_scene(callback_retries=retries)
+    scene.receiver.answer = 503
+    scene.pay()
+    scene.emulator.advance(86_400 * 3)
+    [row] = scene.until(lambda rows: rows[0]["state"] == "given up")
+
+    assert len(row["tries"]) == len(scene.receiver.all()) == times
+    assert {one["answer"] for one in row["tries"]} == {503}
+    assert sum(RETRIES_S[retries]) == after_s
+
+
+def test_a_block_ends_with_the_first_answer_that_counts(make_scene: Callable[..., Scene]) -> None:
+    """Between two tries the clock has to move: 21 tries in the first block, the next two minutes on."""
+    scene = make_scene(callback_retries="blocks")
+    scene.receiver.answer = 500
+    scene.pay()
+    scene.emulator.advance(60)
+    [row] = scene.until(lambda rows: len(rows[0]["tries"]) == 21 and rows[0]["state"] == "waiting")
+    assert row["next_at"] > row["tries"][-1]["at"]
+    scene.receiver.answer = 204
+    scene.emulator.advance(120)
+    [row] = scene.over()
+
+    assert (row["state"], len(row["tries"]), row["tries"][-1]["answer"]) == ("received", 22, 204)
+    assert row["next_at"] is None
+
+
+@pytest.mark.parametrize(("counts", "state"), [("2xx", "received"), ("200", "given up")])
+def test_which_answers_count_is_switched(make_scene: Callable[..., Scene], counts: str, state: str) -> None:
+    scene = make_scene(callback_received=counts)
+    scene.receiver.answer = 202
+    scene.pay()
+
+    assert [row["state"] for row in scene.over()] == [state]
+
+
+def test_a_redirect_is_an_answer_that_nobody_follows(scene: Scene) -> None:
+    scene.receiver.answer = 302
+    scene.pay()
+
+    [row] = scene.over()
+    assert (row["state"], [one["answer"] for one in row["tries"]]) == ("given up", [302])
+
+
+def test_a_receiver_that_takes_too_long_is_broken_off(make_scene: Callable[..., Scene]) -> None:
+    """And everybody else is served and called back meanwhile."""
+    scene = make_scene(callback_timeout_s=0.2)
+    scene.receiver.go_on.clear()
+    references = [scene.pay() for _ in range(40)]
+    rows = scene.over()
+    scene.receiver.go_on.set()
+
+    assert [row["reference"] for row in rows] == references
+    assert {(row["state"], row["tries"][0]["failed"]) for row in rows} == {("given up", "timed out")}
+
+
+def raw(answer: bytes) -> Iterator[int]:
+    """Accept one connection, answer with these bytes, close; yield its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "tried"),
+    [
+        (b"", (None, "broken off")),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", (None, "broken off")),
+        (b"hello\r\n\r\n", (None, "answered without HTTP")),
+        (b"x" * 70_000, (None, "answered without HTTP")),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\n\r\n", (201, None)),
+        (b"HTTP/1.0 200 OK\r\n\r\nread to the end", (200, None)),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut", (200, None)),
+    ],
+)
+def test_what_came_of_a_try_is_told(scene: Scene, answer: bytes, tried: tuple[int | None, str | None]) -> None:
+    for port in raw(answer):
+        scene.caller.pay(f"http://localhost:{port}/cb")
+        [row] = scene.over()
+        assert [(one["answer"], one["failed"]) for one in row["tries"]] == [tried]
+
+
+def test_nobody_listening_is_told(scene: Scene) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    scene.caller.pay(f"http://localhost:{port}/cb")
+
+    [row] = scene.over()
+    assert (row["state"], row["tries"][0]["failed"]) == ("given up", "no connection")
+
+
+def test_stopping_breaks_off_what_is_under_way_and_keeps_what_waits() -> None:
+    """No thread, no socket and no warning stays; started again, it goes on."""
+    emulator = MtnMomoEmulator(callback_retries="blocks", callback_timeout_s=60)
+    before = set(threading.enumerate())  # other tests may have emulators of their own
+    with Receiver() as receiver:
+        with emulator, contextlib.closing(Caller(emulator)) as caller:
+            receiver.go_on.clear()
+            for _ in range(20):
+                caller.pay(receiver.url())
+            caller.pay(receiver.url(), payee=DELAYED)
+            receiver.next()
+        threads = {thread.name for thread in threading.enumerate() if thread not in before}
+        rows = emulator.callbacks()
+        receiver.go_on.set()
+        emulator.advance(3600)
+        with emulator:
+            scene = Scene(emulator, caller, receiver)
+            ended = scene.over()
+
+    assert "mtn-momo-emulator" not in threads
+    assert {row["state"] for row in rows} == {"waiting"}
+    assert 1 <= sum(len(row["tries"]) for row in rows) <= 16
+    assert {one["failed"] for row in rows for one in row["tries"]} == {"the emulator stopped"}
+    assert [row["state"] for row in ended] == ["received"] * 21
+
+
+def test_an_answer_that_waits_for_a_callback_does_not_keep_the_emulator(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(faults={"callback_early": True}, callback_timeout_s=60)
+    scene.receiver.go_on.clear()
+    with ThreadPoolExecutor(1) as pool:
+        paying = pool.submit(scene.pay)
+        scene.receiver.next()
+        scene.emulator.stop()
+        assert wait([paying], timeout=10).done
+
+    assert [row["credits"] for row in scene.emulator.ledger()] == [1]
+    assert [row["tries"][0]["failed"] for row in scene.rows()] == ["the emulator stopped"]
+
+
+# --- faults -------------------------------------------------------------------------------------------------------
+
+
+def told(scene: Scene, faults: Mapping[str, Any], **changed: Any) -> list[Received]:
+    """Pay once under faults and return what reached the receiver, in turn."""
+    scene.emulator.set_faults(faults)
+    scene.pay(**changed)
+    scene.over()
+    return scene.receiver.all()
+
+
+def test_a_lost_callback_never_leaves(scene: Scene) -> None:
+    assert told(scene, {"callback_lost": {"next": 1}, "callback_repeated": True, "callback_contradicts": True}) == []
+    [row] = scene.rows()
+    assert (row["state"], row["faults"], row["says"]) == ("lost", ["callback_lost"], "SUCCESSFUL")
+    assert [came.status for came in told(scene, {})] == ["SUCCESSFUL"]
+
+
+def test_a_fault_counts_the_payments_that_want_a_callback(scene: Scene) -> None:
+    scene.emulator.set_faults({"callback_lost": {"next": 1, "payee": FAILING}})
+    scene.caller.pay(None, payee=FAILING)
+    scene.pay()
+    scene.pay(payee=FAILING)
+    scene.pay(payee=FAILING)
+
+    assert [row["state"] for row in scene.over()] == ["received", "lost", "received"]
+
+
+def test_a_repeated_callback_comes_with_its_copies(scene: Scene) -> None:
+    first, *copies = told(scene, {"callback_repeated": {"value": 4}})
+
+    assert [copy.body for copy in copies] == [first.body] * 4
+    assert [row["faults"] for row in scene.rows()] == [[], *[["callback_repeated"]] * 4]
+
+
+def test_a_late_callback_comes_when_the_clock_says_so(scene: Scene) -> None:
+    scene.emulator.set_faults({"callback_late_s": 7200})
+    scene.pay()
+    scene.emulator.advance(7100)
+    assert [row["state"] for row in scene.rows()] == ["waiting"]
+    scene.emulator.advance(100)
+
+    assert [row["faults"] for row in scene.over()] == [["callback_late_s"]]
+    assert scene.receiver.next().status == "SUCCESSFUL"
+
+
+@pytest.mark.parametrize(
+    ("payee", "comes"),
+    [(GOOD, ["FAILED", "SUCCESSFUL"]), (FAILING, ["SUCCESSFUL", "FAILED"]), (STUCK, ["SUCCESSFUL"])],
+)
+def test_a_forged_callback_tells_another_end_before_the_true_one(scene: Scene, payee: str, comes: list[str]) -> None:
+    """Even of a payment that never ends: who believes it is wrong."""
+    found = told(scene, {"callback_forged": True}, payee=payee)
+
+    assert [came.status for came in found] == comes
+    [(path, host)] = {(came.path, came.headers["host"]) for came in found}
+    assert (path, host) == ("/cb", f"localhost:{scene.receiver.port}")
+    [payment] = scene.emulator.payments()
+    assert payment["state"] == {GOOD: "SUCCESSFUL", FAILING: "FAILED", STUCK: "PENDING"}[payee]
+
+
+def test_a_callback_may_carry_somebody_else_s_external_id(scene: Scene) -> None:
+    """That of another payment of the gateway, or one that nobody knows."""
+    names = [{json.loads(came.body)["externalId"] for came in told(scene, {"callback_for_another": True})}]
+    scene.emulator.set_faults({})
+    scene.pay(externalId="po_2")
+    scene.receiver.next()
+    names.append({json.loads(came.body)["externalId"] for came in told(scene, {"callback_for_another": True})})
+
+    assert names == [{"po_1", "somebody-else"}, {"po_1", "po_2"}]
+
+
+@pytest.mark.parametrize(
+    ("form", "content_type", "is_json", "size"),
+    [
+        (True, "application/json;charset=utf-8", False, range(10, 200)),
+        ({"kind": "html"}, "text/html", False, range(10, 200)),
+        ({"kind": "huge", "value": 3}, "application/json;charset=utf-8", True, range(3 << 20, 4 << 20)),
+        ({"kind": "type"}, "text/plain", True, range(100, 400)),
+    ],
+)
+def test_a_malformed_callback_has_the_body_that_was_asked_for(
+    scene: Scene, form: Any, content_type: str, is_json: bool, size: range
+) -> None:
+    [came] = told(scene, {"callback_malformed": form})
+
+    assert came.headers["content-type"] == content_type
+    assert len(came.body) in size
+    if is_json:
+        assert came.status == "SUCCESSFUL"
+    else:
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(came.body)
+
+
+def test_a_contradiction_comes_after_the_truth(scene: Scene) -> None:
+    """SUCCESSFUL, then FAILED: a read still says what is true."""
+    assert [came.status for came in told(scene, {"callback_contradicts": True})] == ["SUCCESSFUL", "FAILED"]
+    [payment] = scene.emulator.payments()
+    assert payment["state"] == "SUCCESSFUL"
+
+
+def test_a_payment_whose_answer_is_an_error_may_be_called_back(scene: Scene) -> None:
+    """Taken all the same, so its callback comes: the only word of it but a read."""
+    scene.emulator.set_faults({"status_500": {"accepted": True}})
+
+    assert scene.caller.pay(scene.receiver.url()).status_code == 500
+    assert scene.receiver.next().status == "SUCCESSFUL"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"callback_malformed": {"kind": "odd"}},
+        {"callback_malformed": {"kind": 7}},
+        {"callback_malformed": {"value": 17}},
+        {"callback_repeated": {"value": 101}},
+        {"callback_lost": {"kind": "cut"}},
+    ],
+)
+def test_a_wrong_form_is_refused(scene: Scene, form: Mapping[str, Any]) -> None:
+    refused = scene.caller.post("/__emulator/faults", json=form)
+
+    assert refused.status_code == 400
+    assert next(iter(form)) in refused.json()["error"]

@@ -1,0 +1,256 @@
+"""The redaction test fails when a leak is planted: one place is broken at a time, and what follows is found."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from stamina.instrumentation import set_on_retry_hooks
+
+from payments_core.cli import output
+from payments_core.cli.app import run
+from payments_core.client import PayoutClient
+from payments_core.engine import decide
+from payments_core.money import Money
+from payments_core.payout import Payee, Payout
+from payments_core.performer import common
+from payments_core.testing.leaks import Ears, Said
+from payments_core.transport import exchange, httpx_sync
+from payments_core.wire import HttpRequest
+from payments_mtn_momo import AsyncDisbursementsClient, DisbursementsClient, MtnMomoSettings
+from payments_mtn_momo.native import failures
+from payments_mtn_momo.native.terms import Terms
+
+if TYPE_CHECKING:
+    from providers.mtn_momo.tests.redaction.conftest import Stage
+
+NUMBER = "46733123499"
+Patch = pytest.MonkeyPatch
+Found = Callable[[], list[str]]
+
+
+@pytest.fixture
+def ears() -> Iterator[Ears]:
+    with Ears("payments_core", "payments_mtn_momo") as listening:
+        yield listening
+
+
+@pytest.fixture
+def found(stage: Stage, ears: Ears) -> Found:
+    return lambda: stage.forbidden.leaks(ears.said)
+
+
+def native(stage: Stage, name: str = "main", kind: Any = DisbursementsClient) -> Any:
+    once = {call: {"attempts": 1} for call in ("token", "account_active", "balance")}
+    return kind(MtnMomoSettings.model_validate(stage.scene.settings[name]), retry=once)
+
+
+def caught(ears: Ears, call: Callable[[], object]) -> None:
+    try:
+        ears.shown("a step", call())
+    except Exception as error:  # noqa: BLE001
+        ears.error("a step", error)
+
+
+def pay(stage: Stage, ears: Ears, name: str = "main") -> None:
+    with PayoutClient.from_config(stage.scene.config(name)) as client:
+        for key in map(str, range(8)):
+            caught(ears, partial(client.send, key=key, payee=Payee.msisdn(NUMBER), amount=Money("5", "EUR")))
+            client.unpause(account="mtn-sandbox")
+
+
+def test_nothing_is_found_where_nothing_is_planted(stage: Stage, ears: Ears, found: Found) -> None:
+    """What the tests below do leaks nothing by itself."""
+    with native(stage) as client:
+        caught(ears, lambda: client.is_active(NUMBER))
+    with native(stage, "echo") as client:
+        for _ in range(8):
+            caught(ears, client.get_account_balance)
+    pay(stage, ears)
+    pay(stage, ears, "echo")
+
+    assert found() == []
+
+
+def test_an_http_library_that_logs_addresses(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+    def through_a_client(_connection: object, sent: exchange.Exchange) -> Any:
+        sent.about_to_write()
+        request = sent.request
+        with httpx.Client() as client:
+            answer = client.request(request.method, request.url, headers=sent.headers(), content=request.body)
+        sent.take(answer.content)
+        return sent.complete(answer.status_code, answer.headers.multi_items())
+
+    monkeypatch.setattr(httpx_sync, "_answer", through_a_client)
+    with native(stage) as client:
+        client.is_active(NUMBER)
+
+    assert "a number in log: httpx" in found()
+
+
+def test_an_http_library_that_logs_header_fields(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+    """Those of an answer: this gateway repeats in them what it was sent."""
+    follow = httpx_sync._follow
+    monkeypatch.setattr(httpx_sync, "_follow", lambda sent, event, info: follow(sent, event, dict(info)))
+    with native(stage, "echo") as client:
+        caught(ears, lambda: client.is_active(NUMBER))
+
+    assert "a number in log: httpcore.http11" in found()
+    assert any(leak.endswith("in log: httpcore.http11") and not leak.startswith("a ") for leak in found())
+
+
+@pytest.mark.parametrize("what", ["url", "body"])
+def test_a_native_client_that_logs_its_requests(
+    what: str, stage: Stage, ears: Ears, found: Found, monkeypatch: Patch
+) -> None:
+    def note(terms: object, request: Any, ended: object, start: float) -> None:
+        logging.getLogger("payments_core").debug("sent %s", [str(getattr(request, what))])
+
+    monkeypatch.setattr(Terms, "note", note)
+    with native(stage) as client:
+        client.is_active(NUMBER)
+        client.transfer(reference="5c1f4a64-8a0b-4a3e-9c1d-6f1f0a8f7f11", payee=NUMBER, amount=5)
+
+    assert any(leak.endswith("in log: payments_core") for leak in found())
+
+
+@pytest.mark.parametrize("kind", [DisbursementsClient, AsyncDisbursementsClient])
+def test_a_transport_that_logs_what_it_sends(
+    kind: Any, stage: Stage, ears: Ears, found: Found, monkeypatch: Patch
+) -> None:
+    about_to_write = exchange.Exchange.about_to_write
+
+    def telling(sent: exchange.Exchange) -> None:
+        logging.getLogger("payments_core").debug("%s", sent.request.headers["Authorization"])
+        about_to_write(sent)
+
+    async def ask(client: Any) -> None:
+        async with client:
+            await client.get_account_balance()
+
+    monkeypatch.setattr(exchange.Exchange, "about_to_write", telling)
+    client = native(stage, kind=kind)
+    if kind is AsyncDisbursementsClient:
+        asyncio.run(ask(client))
+    else:
+        with client:
+            client.get_account_balance()
+
+    assert {leak.partition(" in ")[0].split()[0] for leak in found()} == {"Basic", "access_token"}
+
+
+def test_a_neutral_client_that_logs_its_requests(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+    def note(_account: object, request: Any, *_: object) -> None:
+        logging.getLogger("payments_core").debug("sent", extra={"body": request.body})
+
+    monkeypatch.setattr(common, "note_exchange", note)
+    pay(stage, ears)
+
+    assert "a number in log: payments_core" in found()
+
+
+def test_an_answer_that_keeps_what_it_repeats(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+    """In the error of a call, in the payout that is shown, in the events, and in the file of the journal."""
+    monkeypatch.setattr(exchange, "_SHORTEST_SECRET", 10_000)
+    with native(stage, "echo") as client:
+        for _ in range(8):
+            caught(ears, client.get_account_balance)
+    pay(stage, ears, "echo")
+    journal = b"".join(file.read_bytes() for file in stage.scene.config("echo").parent.glob("payouts.db*"))
+    ears.said.append(Said("file", "the journal", journal.decode("latin-1")))
+
+    for channel in ("error", "shown", "log", "file"):
+        assert any(f" in {channel}: " in leak and not leak.startswith("a ") for leak in found()), channel
+
+
+@pytest.mark.parametrize("room", [decide, failures])
+def test_text_from_outside_that_is_not_scrubbed(
+    room: Any, stage: Stage, ears: Ears, found: Found, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr(room, "scrub", lambda text, limit=300: text)
+    with native(stage, "echo") as client:
+        for _ in range(8):
+            caught(ears, lambda: client.is_active(NUMBER))
+    pay(stage, ears, "echo")
+
+    assert any(leak.startswith("a number in ") for leak in found())
+
+
+def test_an_error_that_keeps_the_native_one(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+    """What an error was raised from is printed with it."""
+    ended = exchange.Exchange.ended
+
+    def chained(sent: exchange.Exchange, error: Exception, **more: Any) -> Any:
+        told = ended(sent, error, **more)
+        told.__cause__ = RuntimeError(f"{sent.request.method} {sent.request.url}")
+        return told
+
+    monkeypatch.setattr(exchange.Exchange, "ended", chained)
+    transport = httpx_sync.HttpxTransport(max_connections=1, clock=lambda: stage.emulator.now)
+    address = f"{stage.scene.settings['nowhere']['base_url']}/{NUMBER}"
+    caught(ears, lambda: transport.send(HttpRequest("GET", address, "account_active")))
+    transport.close()
+
+    assert "a number in error: a step, RuntimeError" in found()
+
+
+def test_an_error_whose_variables_are_open(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+    """As an error tracker reports them."""
+    monkeypatch.setattr(failures.Asked, "__repr__", lambda asked: f"Asked({asked.hidden})")
+    with native(stage) as client:
+        caught(ears, lambda: client.transfer(reference="none", payee=NUMBER, amount=5))
+
+    assert any(" in locals: " in leak for leak in found())
+
+
+def test_a_value_that_shows_its_number(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(Payee, "__repr__", lambda payee: f"Payee({payee.value})")
+    with PayoutClient.from_config(stage.scene.config("main")) as client:
+        ears.shown("a step", client.send(key="k", payee=Payee.msisdn(NUMBER), amount=Money("5", "EUR")))
+
+    assert "a number in shown: a step, Payout" in found()
+
+
+def test_a_name_that_is_shown(stage: Stage, ears: Ears, found: Found) -> None:
+    with native(stage) as client:
+        ears.shown("a step", client.get_basic_user_info(NUMBER).given_name)
+
+    assert found() == ["a name in shown: a step, str"]
+
+
+@pytest.mark.parametrize("style", [[], ["--json"]])
+def test_a_command_line_that_shows_numbers(
+    style: list[str], stage: Stage, ears: Ears, monkeypatch: Patch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a fault none is shown; with `--reveal`, or where the mask is forgotten, the search finds it."""
+
+    def told(*more: str) -> list[str]:
+        logger = logging.getLogger("payments_core")
+        before = (list(logger.handlers), logger.level, logger.propagate)
+        run(["list", "--config", str(stage.scene.config("main")), *style, *more])
+        logger.handlers, logger.level, logger.propagate = before
+        set_on_retry_hooks(None)
+        return stage.forbidden.leaks([Said("output", "stdout", capsys.readouterr().out)])
+
+    pay(stage, ears)
+    masked, revealed = told(), told("--reveal")
+    monkeypatch.setattr(output, "told", lambda payout, *, reveal: _unmasked(payout))
+    forgotten = told()
+
+    assert (masked, revealed, forgotten) == ([], ["a number in output: stdout"], ["a number in output: stdout"])
+
+
+def _unmasked(payout: Payout) -> str:
+    return payout.payee.value
+
+
+def test_settings_that_show_their_keys(stage: Stage, ears: Ears, found: Found) -> None:
+    settings: Mapping[str, Any] = stage.scene.settings["main"]
+    ears.shown("a step", dict(settings))
+
+    assert {leak.partition(" in ")[0] for leak in found()} == {"API key main", "subscription key"}

@@ -1,0 +1,1 @@
+"""The pawaPay provider for ``payments_core``; its emulator is ``payments_pawapay.emulator.PawapayEmulator``."""

@@ -1,0 +1,21 @@
+"""What a callback of pawaPay is about. It changes nothing by itself, signed or not: it makes the next read due."""
+
+from __future__ import annotations
+
+from payments_core.answers import text_of
+from payments_core.provider import Callback, Heard
+from payments_pawapay.codec import OUR_ID, fields_of
+
+__all__ = ["parse"]
+
+_LONGEST = 64 * 1024  # bytes; a status has a few hundred
+
+
+def parse(callback: Callback) -> Heard | None:
+    """Say which payment it is about; None when it names none. Never raises."""
+    fields = fields_of(callback.body) if len(callback.body) <= _LONGEST else {}
+    metadata = fields.get("metadata")
+    ours = text_of(metadata.get(OUR_ID)) if isinstance(metadata, dict) else ""
+    named = {"reference": text_of(fields.get("payoutId")), "external_id": ours}
+    references = {name: value for name, value in named.items() if value}
+    return Heard(references=references, status=text_of(fields.get("status"))) if references else None

@@ -1,0 +1,142 @@
+"""What pawaPay's answers about payments mean. HTTP 200 says nothing: refusals and "not found" come inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from payments_core.answers import number, parse_json, text_of, wait_asked_s
+from payments_core.payout import Reason, ReasonCode
+from payments_core.provider import (
+    Blocked,
+    Checked,
+    Duplicate,
+    Final,
+    NotAccepted,
+    NotFound,
+    Pending,
+    Seen,
+    Submitted,
+    Unknown,
+)
+from payments_core.wire import HttpResponse
+from payments_pawapay.codes import AMBIGUOUS, BLOCKS, BUSY, FAILURES, REFUSALS, STATUSES
+
+__all__ = ["OUR_ID", "failure_in", "fields_of", "read_many", "read_status", "read_submitted", "refusal_of_us"]
+
+OUR_ID = "payoutsId"  # the name of our own id in a payment's metadata
+
+
+def read_submitted(response: HttpResponse, reference: str) -> Submitted:
+    """Say what the answer to a payment means.
+
+    Args:
+        response: The answer.
+        reference: Our ``payoutId``: an answer about another payment says nothing of this one.
+
+    """
+    if response.status == 429:
+        return NotAccepted(retry_after_s=wait_asked_s(response), http_status=429)
+    return _submitted(fields_of(response.body), response, reference)
+
+
+def read_many(response: HttpResponse, references: Sequence[str]) -> Sequence[Submitted]:
+    """Say what the answer to a bulk means for each of its payments; one that it does not name is unknown."""
+    parsed = parse_json(response.body)
+    if response.status != 200 or not isinstance(parsed, list):  # refused as a whole, or not understood
+        return [read_submitted(response, reference) for reference in references]
+    named = [item for item in parsed if isinstance(item, dict)]
+
+    def one(place: int, reference: str) -> Submitted:
+        ours = [item for item in named if item.get("payoutId") == reference]
+        # A refusal may not name its payment: its place then does, where every payment has an answer.
+        if not ours and len(named) == len(references) and named[place].get("payoutId") is None:
+            ours = [named[place]]
+        return _submitted(ours[0] if len(ours) == 1 else {}, response, reference)
+
+    return [one(place, reference) for place, reference in enumerate(references)]
+
+
+def read_status(response: HttpResponse, reference: str) -> Checked:
+    """Say what the answer to the question after a payment means."""
+    fields = fields_of(response.body)
+    if response.status != 200:
+        code, text = failure_in(fields)
+        return Unknown(code=code, text=text, http_status=response.status, retry_after_s=wait_asked_s(response))
+    if fields.get("status") == "NOT_FOUND":
+        return NotFound(code="NOT_FOUND", http_status=200)
+    data = fields.get("data")
+    if fields.get("status") != "FOUND" or not isinstance(data, dict) or data.get("payoutId") != reference:
+        return Unknown(code=text_of(fields.get("status")), http_status=200)
+    word = text_of(data.get("status"))
+    code, text = failure_in(data)
+    told: dict[str, Any] = {
+        "code": code or word,
+        "text": text,
+        "http_status": 200,
+        "seen": _seen(data),
+        "references": _learned(data),
+    }
+    meaning = STATUSES.get(word)
+    if meaning is None or (word == "FAILED" and code in AMBIGUOUS):
+        return Unknown(**told)
+    if word == "FAILED":
+        return Final(reason=Reason(FAILURES.get(code, ReasonCode.UNRECOGNISED), code, text), **told)
+    return meaning(**told)
+
+
+def refusal_of_us(code: str, text: str, http_status: int) -> Blocked | None:
+    """Return what is wrong with us; None when the code is not about us."""
+    if code not in BLOCKS or http_status not in {200, 400, 401, 403}:
+        return None
+    return Blocked(Reason(BLOCKS[code], code, text), http_status=http_status)
+
+
+def fields_of(body: bytes) -> Mapping[str, Any]:
+    """Return the JSON object of a body; empty when it is none."""
+    parsed = parse_json(body)
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def failure_in(fields: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the failure's code and text; empty where there is none."""
+    failure = fields.get("failureReason")
+    if not isinstance(failure, dict):
+        return text_of(failure), ""
+    return text_of(failure.get("failureCode")), text_of(failure.get("failureMessage"))
+
+
+def _submitted(fields: Mapping[str, Any], response: HttpResponse, reference: str) -> Submitted:
+    code, text = failure_in(fields)
+    told: dict[str, Any] = {"code": code, "text": text, "http_status": response.status}
+    if blocked := refusal_of_us(code, text, response.status):
+        return blocked
+    status, named = fields.get("status"), fields.get("payoutId")
+    is_refused = status == "REJECTED" and response.status in {200, 400} and named in (None, reference)
+    if is_refused and code in BUSY:
+        return NotAccepted(**told)  # without a wait: one operator is down, and the account pays to others
+    if is_refused and code in REFUSALS:
+        return Final(reason=Reason(REFUSALS[code], code, text), **told)
+    if response.status == 200 and named == reference:
+        if status == "ACCEPTED":
+            return Pending(**told | {"code": "ACCEPTED"})
+        if status == "DUPLICATE_IGNORED":
+            return Duplicate(**told | {"code": "DUPLICATE_IGNORED"})
+    return Unknown(**told | {"code": code or text_of(status)})
+
+
+def _seen(data: Mapping[str, Any]) -> Seen:
+    recipient = data.get("recipient")
+    details = recipient.get("accountDetails") if isinstance(recipient, dict) else None
+    metadata = data.get("metadata")
+    return Seen(
+        amount=number(data.get("amount")),
+        currency=text_of(data.get("currency")) or None,
+        payee=(text_of(details.get("phoneNumber")) or None) if isinstance(details, dict) else None,
+        external_id=(text_of(metadata.get(OUR_ID)) or None) if isinstance(metadata, dict) else None,
+    )
+
+
+def _learned(data: Mapping[str, Any]) -> Mapping[str, str]:
+    given = text_of(data.get("providerTransactionId"))
+    return {"provider_transaction_id": given} if given else {}

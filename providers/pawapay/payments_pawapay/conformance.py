@@ -1,0 +1,127 @@
+"""What the conformance suite is told of pawaPay; see ``payments_core.testing.conformance``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from payments_core.money import Money
+from payments_core.payout import Payee
+from payments_core.provider import Blocked, Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
+from payments_core.testing.conformance import ProviderConformance, Said, reply
+from payments_core.wire import HttpResponse
+from payments_pawapay.codec import OUR_ID
+from payments_pawapay.emulator import PawapayEmulator
+from payments_pawapay.spec import SPEC
+
+__all__ = ["PawapayConformance", "SignedPawapayConformance"]
+
+
+def _said(status: int, word: str, code: str = "", *, named: bool = True) -> Callable[[Draft], HttpResponse]:
+    def answer(draft: Draft) -> HttpResponse:
+        told: dict[str, Any] = {"payoutId": draft.references["reference"] if named else None, "status": word}
+        if code:
+            told["failureReason"] = {"failureCode": code, "failureMessage": "in words"}
+        else:
+            told["created"] = "2026-11-25T08:00:00Z"
+        return reply(status, told)
+
+    return answer
+
+
+class PawapayConformance(ProviderConformance):
+    """pawaPay, whose HTTP 200 says nothing."""
+
+    spec = SPEC
+    payee = Payee.msisdn("+999700000789")
+    other_payee = Payee.msisdn("+999700001789")
+    unpayable = Payee.msisdn("+999700000089")
+    amount = Money("15.2", "ZMW")
+    wrong_payees = (Payee(kind="email", value="somebody@example.org"), Payee.msisdn("+9987000000789"))
+    wrong_amounts = (
+        Money("5.005", "ZMW"),
+        Money("5.5", "XOF"),  # an operator that takes whole ones
+        Money("5", "UGX"),
+        Money("1000001", "ZMW"),
+        Money("0.5", "ZMW"),
+    )
+    settings = {"country": "XTS", "operator": "TEST_MOMO_XTS"}
+    statuses = {
+        "ACCEPTED": "pending",
+        "ENQUEUED": "pending",
+        "PROCESSING": "pending",
+        "IN_RECONCILIATION": "pending",
+        "COMPLETED": "succeeded",
+        "FAILED": "failed",
+    }
+    answers = {
+        "taken": Said(Pending, _said(200, "ACCEPTED")),
+        "used before": Said(Duplicate, _said(200, "DUPLICATE_IGNORED")),
+        "refused, named": Said(Final, _said(200, "REJECTED", "INVALID_PHONE_NUMBER")),
+        "refused, not named": Said(Final, _said(200, "REJECTED", "AMOUNT_OUT_OF_BOUNDS", named=False)),
+        "refused with 400": Said(Final, _said(400, "REJECTED", "MISSING_PARAMETER")),
+        "refused, a new word": Said(Unknown, _said(200, "REJECTED", "A_NEW_WORD")),
+        "refused, nobody knows": Said(Unknown, _said(200, "REJECTED", "UNKNOWN_ERROR")),
+        "operator down": Said(NotAccepted, _said(200, "REJECTED", "PROVIDER_TEMPORARILY_UNAVAILABLE")),
+        "no funds": Said(Final, _said(200, "REJECTED", "PAWAPAY_WALLET_OUT_OF_FUNDS")),
+        "401, a wrong token": Said(Blocked, _said(401, "REJECTED", "AUTHENTICATION_ERROR")),
+        "403, not allowed": Said(Blocked, _said(403, "REJECTED", "AUTHORISATION_ERROR")),
+        "403, signed wrongly": Said(Blocked, _said(403, "REJECTED", "HTTP_SIGNATURE_ERROR")),
+        "200, not allowed": Said(Blocked, _said(200, "REJECTED", "PAYOUTS_NOT_ALLOWED")),
+        "429, too many": Said(NotAccepted, lambda _: reply(429, retry_after="1")),
+        "500": Said(Unknown, _said(500, "", "UNKNOWN_ERROR")),
+        "503": Said(Unknown, lambda _: reply(503)),
+    }
+
+    emulated: ClassVar[PawapayEmulator]
+    switches: ClassVar[Mapping[str, Any]] = {}
+
+    @classmethod
+    def emulator(cls) -> PawapayEmulator:
+        """Return one that pays at once."""
+        cls.emulated = PawapayEmulator(**cls.switches)
+        return cls.emulated
+
+    def status(self, draft: Draft, word: str, reason: object = None) -> HttpResponse | Callback:
+        """Write the answer to the question after a payment."""
+        order = draft.order
+        told: dict[str, Any] = {
+            "payoutId": draft.references["reference"],
+            "status": word,
+            "amount": f"{order.amount.amount:.2f}",
+            "currency": str(order.amount.currency),
+            "country": "XTS",
+            "recipient": {
+                "type": "MMO",
+                "accountDetails": {"phoneNumber": order.payee.value, "provider": "TEST_MOMO_XTS"},
+            },
+            "metadata": {OUR_ID: draft.references["external_id"]},
+        }
+        if isinstance(reason, str):
+            told["failureReason"] = {"failureCode": reason, "failureMessage": "in words"}
+        elif reason is not None:
+            told["failureReason"] = reason
+        return reply(200, {"status": "FOUND", "data": told})
+
+    def not_found(self, draft: Draft) -> HttpResponse | Callback:
+        """Write the answer for a payment nobody made."""
+        return reply(200, {"status": "NOT_FOUND"})
+
+    def callback_settings(self, address: str, path: str) -> Mapping[str, Any]:
+        """Tell the dashboard; what the account needs of it is the address that signatures are over."""
+        self.emulated.gateway.callback_url = address + path
+        return {"callback_url": address + path}
+
+    def wrong_settings(self) -> Mapping[str, Any]:
+        """Give a token of somebody else's."""
+        return {"api_token": "env:PAYMENTS_CONFORMANCE_WRONG_SECRET"}
+
+
+class SignedPawapayConformance(PawapayConformance):
+    """pawaPay with everything signed: payments, and callbacks."""
+
+    switches: ClassVar[Mapping[str, Any]] = {"signed_callbacks": True, "signed_requests": True}
+
+    def callback_settings(self, address: str, path: str) -> Mapping[str, Any]:
+        """Want signed ones."""
+        return {**super().callback_settings(address, path), "signed_callbacks": True}

@@ -1,0 +1,98 @@
+"""The payments an emulated pawaPay has taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from payments_pawapay.emulator.network import ENDS, OPERATORS, STUCK
+
+__all__ = ["Payment"]
+
+
+@dataclass(slots=True)
+class Payment:
+    """One that was taken.
+
+    Args:
+        order: As it was asked for.
+        accepted_at: When it was taken.
+        visible_at: Reads do not find it before.
+        begins_at: It is enqueued, and can be cancelled, before.
+        ends_at: When it ends; None for never.
+        cancelled_at: When it was cancelled, if it was.
+
+    """
+
+    order: Mapping[str, Any]
+    accepted_at: datetime
+    visible_at: datetime
+    begins_at: datetime
+    ends_at: datetime | None
+    cancelled_at: datetime | None = None
+
+    @classmethod
+    def taken(
+        cls,
+        order: Mapping[str, Any],
+        at: datetime,
+        *,
+        invisible_s: float,
+        enqueued_s: float,
+        ends_after_s: float | None,
+    ) -> Payment:
+        """Return one that is taken now."""
+        begins_at = at + timedelta(seconds=enqueued_s)
+        number = order["recipient"]["accountDetails"]["phoneNumber"]
+        is_stuck = ends_after_s is None or number.endswith(STUCK)
+        ends_at = None if is_stuck else begins_at + timedelta(seconds=ends_after_s or 0.0)
+        return cls(order, at, at + timedelta(seconds=invisible_s), begins_at, ends_at)
+
+    @property
+    def number(self) -> str:
+        """Who is paid."""
+        return str(self.order["recipient"]["accountDetails"]["phoneNumber"])
+
+    @property
+    def reason(self) -> str:
+        """Why it fails; empty when it does not."""
+        return "MANUALLY_CANCELLED" if self.cancelled_at else ENDS.get(self.number[-3:], "")
+
+    def state(self, at: datetime) -> str:
+        """Return where it stands."""
+        if self.cancelled_at is not None:
+            return "FAILED"
+        if at < self.begins_at:
+            return "ENQUEUED"
+        if self.ends_at is None or at < self.ends_at:
+            return "PROCESSING"
+        return "FAILED" if self.reason else "COMPLETED"
+
+    def told(self, at: datetime) -> dict[str, Any]:
+        """Return it as a status or a callback tells it."""
+        state, operator = self.state(at), self.order["recipient"]["accountDetails"]["provider"]
+        told = {
+            "payoutId": self.order["payoutId"],
+            "status": state,
+            "amount": f"{self.order['amount']}" + ("" if "." in self.order["amount"] else ".00"),
+            "currency": self.order["currency"],
+            "country": OPERATORS[operator].country,
+            "recipient": self.order["recipient"],
+            "created": f"{self.accepted_at:%Y-%m-%dT%H:%M:%SZ}",
+            # Asked for as a list, and told as an object.
+            "metadata": {
+                name: value for one in self.order.get("metadata", ()) for name, value in one.items() if name != "isPII"
+            },
+        }
+        if "customerMessage" in self.order:
+            told["customerMessage"] = self.order["customerMessage"]
+        if state == "COMPLETED":
+            told["providerTransactionId"] = self.order["payoutId"][:8]
+        if state == "FAILED":
+            told["failureReason"] = {
+                "failureCode": self.reason,
+                "failureMessage": f"{self.reason.replace('_', ' ').capitalize()}.",
+            }
+        return told

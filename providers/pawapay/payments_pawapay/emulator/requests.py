@@ -1,0 +1,48 @@
+"""A request to the emulated pawaPay, and which call it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from payments_core.testing import emulator
+from payments_core.testing.emulator import Routes
+
+__all__ = ["Request"]
+
+
+class Request(emulator.Request):
+    """A request to pawaPay."""
+
+    routes = Routes(
+        ("pay", "POST", "/v2/payouts", "post"),
+        ("pay_bulk", "POST", "/v2/payouts/bulk", "post"),
+        ("cancel", "POST", "/v2/payouts/fail-enqueued/{id}", "other"),
+        ("resend_callback", "POST", "/v2/payouts/resend-callback/{id}", "other"),
+        ("status", "GET", "/v2/payouts/{id}", "get"),
+        ("active_conf", "GET", "/v2/active-conf", "other"),
+        ("availability", "GET", "/v2/availability", "other"),
+        ("keys", "GET", "/v2/public-key/http", "other"),
+        ("balances", "GET", "/v2/wallet-balances", "other"),
+        ("predict", "POST", "/v2/predict-provider", "other"),
+    )
+
+    @property
+    def told(self) -> Any:
+        """The JSON it carries; None when there is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+    @property
+    def orders(self) -> Sequence[Mapping[str, Any]]:
+        """The payments it asks for."""
+        told = self.told if self.kind == "post" else None
+        return [one for one in (told if isinstance(told, list) else [told]) if isinstance(one, dict)]
+
+    @property
+    def reference(self) -> str:
+        """The first payment it is about."""
+        return self.part("id") or next((str(order.get("payoutId", "")) for order in self.orders), "")

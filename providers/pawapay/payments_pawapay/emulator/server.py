@@ -1,0 +1,84 @@
+"""pawaPay on a loopback socket."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar
+
+from payments_core.testing.emulator.configuration import EmulatedAccount, read_back, write_new
+from payments_core.testing.emulator.server import Emulator
+from payments_pawapay.emulator.gateway import Gateway, Switches
+
+__all__ = ["PawapayEmulator"]
+
+_KEY_ID = "MERCHANT_KEY"
+
+
+class PawapayEmulator(Emulator[Gateway]):
+    """A stand-in for pawaPay on this machine; also a context manager.
+
+    Args:
+        port: 0 for any free one.
+        faults: Faults in force from the start.
+        switches: Fields of :class:`~payments_pawapay.emulator.gateway.Switches`; signatures need the extra
+            ``signatures``.
+
+    """
+
+    example: ClassVar[str] = "--to +260763456789 --amount 15.2"
+
+    def __init__(self, port: int = 0, *, faults: Mapping[str, Any] | None = None, **switches: Any) -> None:
+        self.switches = Switches(**switches)
+        self._signing_key = ""
+        keys = None
+        if self.switches.signed_callbacks or self.switches.signed_requests:
+            from payments_pawapay.emulator.signing import KeyRing, new_key
+
+            keys = KeyRing(self.switches.ecdsa) if self.switches.signed_callbacks else None
+            self._signing_key = new_key() if self.switches.signed_requests else ""
+        super().__init__(Gateway(secrets.token_hex(16), self.switches, keys), port, faults=faults)
+        self._know(self._signing_key)
+
+    @classmethod
+    def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
+        """Read switches that were written as text; raises ``ValueError`` for one that does not exist."""
+        return Switches.read(written)
+
+    def about(self) -> Mapping[str, Any]:
+        """Return what is played."""
+        return {"what": "An emulator of pawaPay. No money moves.", "switches": asdict(self.switches)}
+
+    def rotate_keys(self) -> str:
+        """Sign callbacks with a new key from now on; return its id. Raises ``ValueError`` where nothing is signed."""
+        if self.gateway.keys is None:
+            raise ValueError("signed_callbacks is off")
+        with self._lock:
+            return self.gateway.keys.rotate()
+
+    def write_config(self, path: Path, *, target: str = "", overwrite: bool = False) -> Sequence[str]:
+        """Write a payouts.toml that pays through this server, or keep the one it wrote before; return its accounts."""
+        settings = {"country": "ZMB", "operator": "MTN_MOMO_ZMB", "currency": "ZMW", "base_url": self.url}
+        secret = {"api_token": self.gateway.api_token}
+        if self._signing_key:
+            settings["signing_key_id"] = _KEY_ID
+            secret["signing_key"] = self._signing_key
+        account = EmulatedAccount(name="pawapay", provider="pawapay", settings=settings, secrets=secret)
+        self.config_reused = path.exists() and not overwrite
+        if self.config_reused:
+            read = read_back(path, account).secrets
+            self.gateway.api_token = read["api_token"]
+            self._know(read.get("signing_key", ""))
+        else:
+            write_new(path, account)
+        return (account.name,)
+
+    def _know(self, signing_key: str) -> None:
+        """Let payments be signed with a key, and with no other."""
+        if signing_key:
+            from payments_pawapay.emulator.signing import public_of
+
+            self._signing_key = signing_key
+            self.gateway.merchant_key = (_KEY_ID, public_of(signing_key))

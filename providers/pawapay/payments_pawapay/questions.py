@@ -1,0 +1,142 @@
+"""What pawaPay's answers beside payments mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from payments_core.answers import number, parse_json, text_of, wait_asked_s
+from payments_core.payout import Reason, ReasonCode
+from payments_core.provider import Balance, CancelAnswer, Finding, NotTold, Operator
+from payments_core.wire import HttpResponse
+from payments_pawapay.codec import failure_in, fields_of
+from payments_pawapay.codes import BLOCKS, operator_key
+from payments_pawapay.limits import Configuration
+from payments_pawapay.settings import PawapaySettings
+
+__all__ = ["findings", "not_told", "read_availability", "read_balances", "read_cancel", "read_keys", "read_operator"]
+
+_CANCELS: Mapping[str, CancelAnswer] = {
+    "NOT_FOUND": CancelAnswer.NOT_FOUND,
+    "INVALID_STATE": CancelAnswer.TOO_LATE,
+}
+
+
+def not_told(response: HttpResponse) -> NotTold:
+    """Return why a question has no answer."""
+    code, text = failure_in(fields_of(response.body))
+    neutral = BLOCKS.get(code, ReasonCode.INVALID_REQUEST if response.status == 400 else ReasonCode.PROVIDER_ERROR)
+    return NotTold(
+        reason=Reason(neutral, code or str(response.status), text),
+        http_status=response.status,
+        retry_after_s=wait_asked_s(response),
+    )
+
+
+def read_balances(response: HttpResponse, currency: str | None) -> tuple[Balance, ...] | NotTold:
+    """Read the wallets, of one currency or of all; one that cannot be read is a question without an answer."""
+    told = fields_of(response.body).get("balances")
+    if response.status != 200 or not isinstance(told, list):
+        return not_told(response)
+    found = []
+    for wallet in told:
+        amount, code = (number(wallet.get("balance")), text_of(wallet.get("currency"))) if _is(wallet) else (None, "")
+        if amount is None or not code:
+            return not_told(response)
+        label = " ".join(filter(None, (text_of(wallet.get("country")), text_of(wallet.get("provider")))))
+        if currency in {None, code}:
+            found.append(Balance(amount, code, label))
+    return tuple(found)
+
+
+def read_operator(response: HttpResponse) -> Operator | NotTold:
+    """Read whose customer a number is thought to be."""
+    fields = fields_of(response.body)
+    code = text_of(fields.get("provider"))
+    if response.status != 200 or not code:
+        return not_told(response)
+    return Operator(code, text_of(fields.get("country")), operator_key(code))
+
+
+def read_cancel(response: HttpResponse, reference: str) -> CancelAnswer | NotTold:
+    """Read whether an enqueued payment is to be dropped; also whether a callback is to come again."""
+    fields = fields_of(response.body)
+    code, _ = failure_in(fields)
+    if response.status == 200 and fields.get("payoutId") in (None, reference):
+        if fields.get("status") == "ACCEPTED":
+            return CancelAnswer.TAKEN
+        if fields.get("status") == "REJECTED" and code in _CANCELS:
+            return _CANCELS[code]
+    return not_told(response)
+
+
+def read_keys(response: HttpResponse) -> Mapping[str, str] | None:
+    """Read the public keys, in PEM by their id; None when there are none."""
+    told = parse_json(response.body)
+    if response.status != 200 or not isinstance(told, list):
+        return None
+    named = ((text_of(one.get("id")), text_of(one.get("key"), limit=8_000)) for one in told if _is(one))
+    return {name: key for name, key in named if name and key} or None
+
+
+def read_availability(response: HttpResponse) -> Mapping[str, str]:
+    """Read which operators take payouts: a word for each; empty when it was not told."""
+    told = parse_json(response.body)
+    found: dict[str, str] = {}
+    for country in told if isinstance(told, list) else ():
+        for one in _parts(country, "providers"):
+            kinds = one.get("operationTypes")
+            if isinstance(kinds, dict):
+                word = text_of(kinds.get("PAYOUT"))
+            else:
+                of = [kind for kind in _parts(one, "operationTypes") if kind.get("operationType") == "PAYOUT"]
+                word = text_of(of[0].get("status")) if of else ""
+            if (name := text_of(one.get("provider"))) and word:
+                found[name] = word
+    return found
+
+
+def findings(known: Configuration | None, works: Mapping[str, str], settings: PawapaySettings) -> Iterator[Finding]:
+    """Say what is found of an account.
+
+    Args:
+        known: What it may do; None when that was not told.
+        works: Which operators work.
+        settings: The account's.
+
+    """
+    operator, currency, country = settings.operator, settings.currency, settings.country
+    if known is None:
+        yield Finding("wrong", "configuration", "pawaPay did not tell what the account may do.", "Look at api_token.")
+        return
+    yield Finding("ok", "configuration", f"{len(known.operators)} operators take payouts.")
+    if known.signed_requests_only and settings.signing_key is None:
+        yield Finding("wrong", "signatures", "Payments have to be signed.", "Give signing_key and signing_key_id.")
+    if known.signed_callbacks != settings.signed_callbacks:
+        says = "Callbacks are signed." if known.signed_callbacks else "Callbacks are not signed."
+        hint = "Set signed_callbacks as the dashboard has it."
+        yield Finding("wrong" if settings.signed_callbacks else "note", "callbacks", says, hint)
+    if not operator:
+        yield Finding("note", "operator", "No operator is set: each payment has to name one.")
+    elif operator not in known.operators:
+        yield Finding("wrong", "operator", f"{operator} takes no payouts from this account.", "Have it opened.")
+    elif known.operators[operator].country != country:
+        says = f"{operator} is in {known.operators[operator].country}, not in {country}."
+        yield Finding("wrong", "operator", says, "Correct country or operator.")
+    elif currency not in known.operators[operator].limits:
+        yield Finding("wrong", "operator", f"{operator} takes no {currency}.", "Correct currency or operator.")
+    else:
+        word = works.get(operator, "not told")
+        if word == "OPERATIONAL":
+            yield Finding("ok", "operator", f"{operator} is {word}.")
+        else:
+            yield Finding("note", "operator", f"{operator} is {word}.", "Payouts may wait, or be refused.")
+
+
+def _is(told: object) -> bool:
+    return isinstance(told, dict)
+
+
+def _parts(told: Any, name: str) -> list[Mapping[str, Any]]:
+    inside = told.get(name) if isinstance(told, dict) else None
+    return [one for one in inside if isinstance(one, dict)] if isinstance(inside, list) else []

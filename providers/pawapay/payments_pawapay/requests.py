@@ -1,0 +1,175 @@
+"""What is asked of pawaPay, and how an order is written for it. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from payments_core.errors import InvalidPayout
+from payments_core.payout import Order
+from payments_core.routing import OPERATORS
+from payments_core.wire import HttpRequest, slot
+from payments_pawapay.codec import OUR_ID
+from payments_pawapay.codes import operator_key
+
+__all__ = ["BULK", "MOST_AT_ONCE", "PAY", "REPEATABLE", "SIGNED", "Calls", "check_options", "operator_of", "payment"]
+
+PAY, BULK = "pay", "pay_bulk"
+SIGNED = frozenset({PAY, BULK})  # the calls that pawaPay wants signed: those that move money
+MOST_AT_ONCE = 20
+REPEATABLE = ("status", "active_conf", "keys", "availability", "balances", "predict")
+
+_MESSAGE = re.compile(r"[A-Za-z0-9 ]{4,22}")
+_METADATA = ("metadata.", "pii.")
+_MOST_METADATA = 10  # ours is one of them
+
+
+class Calls:
+    """The calls of one account.
+
+    Args:
+        base_url: Without a path.
+
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+
+    def pay(self, payment: Mapping[str, Any]) -> HttpRequest:
+        """Return the one request that pays."""
+        return replace(self._post(PAY, "/v2/payouts", payment), moves_money=True)
+
+    def pay_many(self, payments: list[Mapping[str, Any]]) -> HttpRequest:
+        """Return a request that pays many."""
+        return replace(self._post(BULK, "/v2/payouts/bulk", payments), moves_money=True)
+
+    def status(self, reference: str) -> HttpRequest:
+        """Return the question after a payment."""
+        return self._get("status", f"/v2/payouts/{quote(reference, safe='')}")
+
+    def cancel(self, reference: str) -> HttpRequest:
+        """Return the request to drop an enqueued payment."""
+        return self._post("cancel", f"/v2/payouts/fail-enqueued/{quote(reference, safe='')}")
+
+    def resend_callback(self, reference: str) -> HttpRequest:
+        """Return the request to be called back once more."""
+        return self._post("resend_callback", f"/v2/payouts/resend-callback/{quote(reference, safe='')}")
+
+    def active_conf(self) -> HttpRequest:
+        """Return the question what the account may do."""
+        return self._get("active_conf", "/v2/active-conf", operationType="PAYOUT")
+
+    def keys(self) -> HttpRequest:
+        """Return the question for the keys that callbacks are signed with."""
+        return self._get("keys", "/v2/public-key/http")
+
+    def availability(self) -> HttpRequest:
+        """Return the question which operators work."""
+        return self._get("availability", "/v2/availability", operationType="PAYOUT")
+
+    def balances(self) -> HttpRequest:
+        """Return the question what the account holds."""
+        return self._get("balances", "/v2/wallet-balances")
+
+    def predict(self, number: str) -> HttpRequest:
+        """Return the question whose customer a number is."""
+        asked = self._post("predict", "/v2/predict-provider", {"phoneNumber": number})
+        return replace(asked, repeatable=True)
+
+    def _get(self, operation: str, path: str, **query: str) -> HttpRequest:
+        address = f"{self._base_url}{path}" + (f"?{urlencode(query)}" if query else "")
+        return HttpRequest("GET", address, operation, headers=_headers(), repeatable=True)
+
+    def _post(self, operation: str, path: str, body: Any = None) -> HttpRequest:
+        text = None if body is None else json.dumps(body, separators=(",", ":"))
+        headers = _headers() | ({} if text is None else {"Content-Type": "application/json"})
+        return HttpRequest("POST", f"{self._base_url}{path}", operation, headers=headers, body=text)
+
+
+def _headers() -> dict[str, str]:
+    return {"Authorization": f"Bearer {slot('api_token')}", "Accept": "application/json"}
+
+
+def operator_of(order: Order, default: str) -> str:
+    """Return whose wallet is paid: as the options name it, the payee, or the account, and never a guess.
+
+    A payee may also name it in the core's words, such as ``mtn``: then it has to be the operator that is paid.
+
+    Raises:
+        InvalidPayout: Nobody names one, or two differ.
+
+    """
+    said, option = order.payee.details.get("operator", ""), order.options.get("provider", "")
+    if said in OPERATORS:
+        code = option or default
+        if not code or operator_key(code) != said:
+            raise InvalidPayout(
+                f"The payee is said to be a customer of {said}, and this account would pay to {code or 'nobody'}.",
+                hint="Pay from an account of that operator, or name it by the option provider=MTN_MOMO_ZMB (or another "
+                "code).",
+            )
+        return code
+    named = {option, said} - {""}
+    if len(named) > 1:
+        raise InvalidPayout(f"The option provider and the payee name two operators: {', '.join(sorted(named))}.")
+    if not (operator := next(iter(named), default)):
+        raise InvalidPayout(
+            "Nobody names the payee's operator.",
+            hint="Give the option provider=MTN_MOMO_ZMB (or another code), or the account an operator.",
+        )
+    return operator
+
+
+def check_options(options: Mapping[str, str]) -> None:
+    """Raise ``InvalidPayout`` for an option that pawaPay has not, or would refuse."""
+    for name, value in options.items():
+        if name.startswith(_METADATA):
+            if not name.partition(".")[2] or name.partition(".")[2] == OUR_ID or not value:
+                raise InvalidPayout(f"The option {name} names no metadata of yours, or is empty.")
+        elif name == "customer_message":
+            if not _MESSAGE.fullmatch(value):
+                raise InvalidPayout("customer_message is 4 to 22 letters, digits and blanks.")
+        elif name != "provider":
+            raise InvalidPayout(
+                f"There is no option {name}.", hint="There are provider, customer_message, metadata.NAME and pii.NAME."
+            )
+    keys = [name.partition(".")[2] for name in options if name.startswith(_METADATA)]
+    if len(set(keys)) != len(keys) or len(keys) >= _MOST_METADATA:
+        raise InvalidPayout(f"Metadata has at most {_MOST_METADATA - 1} names, each once.")
+
+
+def payment(order: Order, operator: str, reference: str, our_id: str) -> dict[str, Any]:
+    """Return an order as pawaPay wants it."""
+    told: dict[str, Any] = {
+        "payoutId": reference,
+        "amount": order.amount.text,  # without trailing zeros: pawaPay refuses them
+        "currency": str(order.amount.currency),
+        "recipient": {"type": "MMO", "accountDetails": {"phoneNumber": order.payee.value, "provider": operator}},
+        "clientReferenceId": our_id,
+        # A callback tells the metadata and not the clientReferenceId.
+        "metadata": [{OUR_ID: our_id}, *_metadata(order.options)],
+    }
+    if message := order.options.get("customer_message") or _message(order.note):
+        told["customerMessage"] = message
+    return told
+
+
+def _metadata(options: Mapping[str, str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for name, value in sorted(options.items()):
+        kind, _, key = name.partition(".")
+        if kind == "metadata" and key:
+            found.append({key: value})
+        elif kind == "pii" and key:
+            found.append({key: value, "isPII": True})
+    return found
+
+
+def _message(note: str) -> str:
+    """Return as much of a note as the payee can be shown; nothing where that is too little."""
+    plain = " ".join("".join(c if c.isascii() and c.isalnum() else " " for c in note).split())[:22].strip()
+    return plain if _MESSAGE.fullmatch(plain) else ""

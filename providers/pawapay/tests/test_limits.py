@@ -1,0 +1,176 @@
+"""What is learned of an account refuses an order and never rounds one; a draft is not made of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.money import Money
+from payments_core.payout import Order, Payee
+from payments_core.provider import Attempt
+from payments_core.testing.conformance import reply
+from payments_core.testing.conformance.words import answered
+from payments_core.wire import HttpRequest, NoAnswer
+from payments_pawapay.emulator.network import active_conf
+from payments_pawapay.knowledge import Knowledge
+from payments_pawapay.limits import read_configuration
+from payments_pawapay.provider import PawapayProvider
+
+AT = datetime(2026, 11, 25, 8, tzinfo=UTC)
+CONF = active_conf(signed_requests=False, signed_callbacks=False)
+ORDER = Order(key="k", payee=Payee.msisdn("+260999700789"), amount=Money("15.2", "ZMW"))
+ATTEMPT = Attempt(1, bytes(range(32)), "po_" + "a" * 24)
+
+
+def order(amount: str = "15.2", currency: str = "ZMW", number: str = "+260999700789", **options: str) -> Order:
+    return replace(ORDER, payee=Payee.msisdn(number), amount=Money(amount, currency), options=options)
+
+
+@pytest.fixture
+def provider(settle: Any) -> PawapayProvider:
+    """Return one that has learned what the account may do."""
+    made = PawapayProvider(settle(operator="MTN_MOMO_ZMB"))
+    answered(made.learn(AT), replace(reply(200, CONF), at=AT))
+    return made
+
+
+REFUSED: list[tuple[Order, type[InvalidPayout]]] = [
+    (order("15.201"), InvalidAmount),
+    (order("0.99"), InvalidAmount),
+    (order("1000000.01"), InvalidAmount),
+    (order("15", "UGX"), InvalidCurrency),
+    (order(number="+256999700789"), InvalidPayee),  # a number of another country, and the account's own operator
+    (order("15.5", "UGX", "+256999700789", provider="AIRTEL_OAPI_UGA"), InvalidAmount),
+    (order("15.5", "XOF", "+229999700789", provider="MTN_MOMO_BEN"), InvalidAmount),
+    (order(provider="MTN_MOMO_KEN"), InvalidPayout),
+    (order(operator="MTN_MOMO_ZMB"), InvalidPayout),  # no such option
+    (order(customer_message="abc"), InvalidPayout),
+    (order(customer_message="23 letters are too much"), InvalidPayout),
+    (order(**{"metadata.": "x"}), InvalidPayout),
+    (order(**{"metadata.payoutsId": "x"}), InvalidPayout),
+    (order(**{"metadata.a": "x", "pii.a": "y"}), InvalidPayout),
+    (order(**{f"metadata.{number}": "x" for number in range(10)}), InvalidPayout),
+]
+
+
+@pytest.mark.parametrize(("asked", "error"), REFUSED, ids=map(str, range(len(REFUSED))))
+def test_what_the_operator_does_not_take_is_refused(
+    provider: PawapayProvider, asked: Order, error: type[InvalidPayout]
+) -> None:
+    with pytest.raises(error):
+        provider.draft(asked, ATTEMPT)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        order("100"),
+        order("15.20"),
+        order("15.5", "UGX", "+256999700789", provider="MTN_MOMO_UGA"),  # one currency, another operator: two decimals
+        order("15", "UGX", "+256999700789", provider="AIRTEL_OAPI_UGA"),
+        order("1000000"),
+    ],
+    ids=["whole", "cut", "UGX of MTN", "UGX of Airtel", "most"],
+)
+def test_what_it_takes_is_written_plainly(provider: PawapayProvider, asked: Order) -> None:
+    body = provider.draft(asked, ATTEMPT).request.body or ""
+    assert f'"amount":"{asked.amount.text}"' in body
+    assert not asked.amount.text.endswith(".20")
+
+
+def test_a_draft_is_the_same_whatever_was_learned(settle: Any, provider: PawapayProvider) -> None:
+    """What is known decides whether, and never what."""
+    ignorant = PawapayProvider(settle(operator="MTN_MOMO_ZMB"))
+    assert ignorant.draft(ORDER, ATTEMPT) == provider.draft(ORDER, ATTEMPT)
+
+
+def test_what_nobody_has_told_goes_to_pawapay(settle: Any) -> None:
+    """Beyond two decimals nobody takes; beyond the account's own currency an operator has to be named."""
+    ignorant = PawapayProvider(settle(operator="MTN_MOMO_ZMB"))
+    ignorant.validate(order("15.5", "XOF", "+229999700789", provider="MTN_MOMO_BEN"))
+    for asked in (order("15.201"), order("15", "XOF")):
+        with pytest.raises(InvalidPayout):
+            ignorant.validate(asked)
+
+
+def test_the_operator_is_never_guessed(settle: Any) -> None:
+    nobody = PawapayProvider(settle())
+    with pytest.raises(InvalidPayout, match="Nobody names"):
+        nobody.draft(ORDER, ATTEMPT)
+    named = replace(ORDER, payee=Payee("msisdn", "260999700789", {"operator": "MTN_MOMO_ZMB"}))
+    assert '"provider":"MTN_MOMO_ZMB"' in (nobody.draft(named, ATTEMPT).request.body or "")
+    with pytest.raises(InvalidPayout, match="two operators"):
+        nobody.draft(replace(named, options={"provider": "AIRTEL_OAPI_ZMB"}), ATTEMPT)
+
+
+def test_the_option_goes_before_the_account(provider: PawapayProvider) -> None:
+    body = provider.draft(order(provider="AIRTEL_OAPI_ZMB"), ATTEMPT).request.body or ""
+    assert '"provider":"AIRTEL_OAPI_ZMB"' in body
+
+
+def test_a_note_is_shown_as_far_as_it_can_be(provider: PawapayProvider) -> None:
+    told = {"": None, "abc": None, "Salary, November 2026 (second half)": "Salary November 2026 s"}
+    for note, message in told.items():
+        body = provider.draft(replace(ORDER, note=note), ATTEMPT).request.body or ""
+        assert (f'"customerMessage":"{message}"' in body) is (message is not None)
+
+
+def test_it_is_learned_again_when_it_is_old(settle: Any) -> None:
+    """Once an hour; a minute after a question without an answer; what was known stays meanwhile."""
+    made = PawapayProvider(settle(operator="MTN_MOMO_ZMB", learn_every_s=3600.0))
+
+    def asked(seconds: float, answer: Any) -> int:
+        at, requests = AT + timedelta(seconds=seconds), list[HttpRequest]()
+        with contextlib.suppress(NoAnswer):
+            answered(made.learn(at), answer if isinstance(answer, NoAnswer) else replace(answer, at=at), requests)
+        return len(requests)
+
+    good, bad = reply(200, CONF), reply(500)
+    assert [asked(0, bad), asked(59, good), asked(60, NoAnswer("lost", at=AT)), asked(120, good)] == [1, 0, 1, 1]
+    with pytest.raises(InvalidCurrency):
+        made.validate(order("15", "UGX"))
+    assert [asked(3719, good), asked(3720, bad), asked(3779, good)] == [0, 1, 0]
+    with pytest.raises(InvalidCurrency):
+        made.validate(order("15", "UGX"))
+
+
+@pytest.mark.parametrize("told", [None, [], {}, {"countries": 7}, "x"])
+def test_what_cannot_be_read_is_not_learned(told: object) -> None:
+    assert read_configuration(told) is None
+
+
+def test_the_three_ways_of_telling_what_a_payout_may_be() -> None:
+    """By name, in a list of names, and in a list that names each inside."""
+    payout: Mapping[str, Any] = {"minAmount": "2", "maxTransactionLimit": "9", "decimalsInAmount": "NONE"}
+    for kinds in (
+        {"PAYOUT": payout},
+        [{"DEPOSIT": {}}, {"PAYOUT": payout}],
+        [{"operationType": "DEPOSIT"}, {"operationType": "PAYOUT", **payout}],
+    ):
+        currency = {"currency": "ZMW", "operationTypes": kinds}
+        providers = [{"provider": "X", "currencies": [currency, 7]}, None]
+        known = read_configuration({"countries": [{"country": "ZMB", "prefix": "260", "providers": providers}, 7]})
+        assert known is not None
+        limits = known.operators["X"].limits["ZMW"]
+        assert (str(limits.quantum), str(limits.least), str(limits.most)) == ("1", "2", "9")
+
+
+def test_a_missed_key_is_asked_for_soon_and_not_all_the_time() -> None:
+    known = Knowledge(3600, {"pinned": "p"})
+    assert known.begin("keys", AT)
+    known.learn_keys({"one": "1"}, AT)
+    assert known.keys == {"pinned": "p", "one": "1"}
+    assert not known.begin("keys", AT + timedelta(seconds=600))
+    known.miss_key()
+    assert not known.begin("keys", AT + timedelta(seconds=59))
+    assert known.begin("keys", AT + timedelta(seconds=60))
+    assert not known.begin("keys", AT + timedelta(seconds=119)), "a stranger's key id makes nobody ask all the time"
+    known.learn_keys({"two": "2"}, AT + timedelta(seconds=60))
+    assert known.keys == {"pinned": "p", "two": "2"}, "a key that is not told any more is not believed any more"
+    assert not known.begin("keys", AT + timedelta(seconds=600))

@@ -1,0 +1,290 @@
+"""Payments and questions against the emulator over real sockets, through both clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout, NotAnswered
+from payments_core.flow import run
+from payments_core.money import Money
+from payments_core.payout import Payee, PayoutStatus, ReasonCode
+from payments_core.provider import CancelAnswer, Credential, Duplicate, Final, Operator, Pending
+from payments_core.testing.conformance import Scene
+from payments_core.transport.httpx_sync import HttpxTransport
+from payments_core.wire import HttpRequest
+
+REASONS = {
+    "089": ReasonCode.PAYEE_NOT_FOUND,
+    "099": ReasonCode.PAYEE_LIMIT_REACHED,
+    "109": ReasonCode.PAYEE_LIMIT_REACHED,
+    "119": ReasonCode.NOT_COMPLETED,
+}
+
+
+def sent(scene: Scene, key: str, **more: Any) -> Any:
+    return scene.payer.ask("send", **{**scene.asked(scene.key(key)), **more})
+
+
+@pytest.mark.parametrize("ending", REASONS)
+def test_a_test_number_fails_with_its_reason(play: Any, ending: str) -> None:
+    scene = play()
+    key = scene.key(ending)
+    scene.pay(key, payee=Payee.msisdn(f"+999700000{ending}"))
+    end = scene.settle(key)
+    assert (end.status, end.reason.code) == (PayoutStatus.FAILED, REASONS[ending])
+
+
+def test_one_account_pays_to_many_countries(play: Any) -> None:
+    """The option names the operator; the account's own is not used for a number of another country."""
+    scene = play()
+    paid = sent(
+        scene,
+        "Uganda",
+        payee=Payee.msisdn("+256999700789"),
+        amount=Money("1500", "UGX"),
+        options={"provider": "AIRTEL_OAPI_UGA"},
+    )
+    assert scene.settle(paid.key).status is PayoutStatus.SUCCEEDED
+    before = len(scene.emulator.ledger())
+    wrong: list[tuple[type[InvalidPayout], Mapping[str, Any]]] = [
+        (InvalidPayee, {"payee": Payee.msisdn("+256999700789")}),
+        (InvalidAmount, {"amount": Money("1.5", "XOF")}),
+        (InvalidAmount, {"amount": Money("1.555", "ZMW")}),
+    ]
+    for number, (error, more) in enumerate(wrong):
+        with pytest.raises(error):
+            sent(scene, f"wrong/{number}", **more)
+    assert len(scene.emulator.ledger()) == before
+
+
+def test_what_was_learned_is_asked_for_once(play: Any) -> None:
+    """And again when it is old."""
+    scene = play()
+    asked: list[str] = []
+    answer = scene.emulator.gateway.answer
+    scene.emulator.gateway.answer = lambda request: asked.append(request.operation) or answer(request)
+    for number in range(3):
+        sent(scene, f"early/{number}")
+    assert asked.count("active_conf") == 1
+    scene.emulator.advance(3601)
+    sent(scene, "late")
+    assert asked.count("active_conf") == 2
+
+
+def test_pawapay_that_tells_nothing_is_paid_through_all_the_same(play: Any) -> None:
+    scene = play()
+    with scene.faults(status_500={"on": "active_conf"}):
+        assert scene.settle(sent(scene, "unlearned").key).status is PayoutStatus.SUCCEEDED
+
+
+def test_an_enqueued_payment_is_cancelled_and_ends_failed(play: Any) -> None:
+    """PawaPay calls it failed, by hand: so do we, and nobody is paid."""
+    scene = play(enqueued_s=3600.0)
+    payout = sent(scene, "cancelled")
+    assert payout.status is PayoutStatus.PENDING
+    assert scene.payer.ask("cancel", payout.id) is CancelAnswer.TAKEN
+    assert scene.get(payout.key).status is PayoutStatus.PENDING, "only a read says what became of it"
+
+    end = scene.settle(payout.key)
+    assert (end.status, end.reason.code) == (PayoutStatus.FAILED, ReasonCode.CANCELLED)
+    assert end.reason.provider_code == "MANUALLY_CANCELLED"
+    assert scene.credits(end) == 0
+    assert scene.payer.ask("cancel", payout.id) is CancelAnswer.TOO_LATE
+
+
+def test_what_was_begun_or_never_sent_is_not_cancelled(play: Any) -> None:
+    scene = play()
+    paid = sent(scene, "begun")
+    assert scene.payer.ask("cancel", paid.id) is CancelAnswer.TOO_LATE
+    assert scene.settle(paid.key).status is PayoutStatus.SUCCEEDED
+    accepted = scene.payer.ask("accept", **scene.asked(scene.key("accepted")))
+    assert scene.payer.ask("cancel", accepted.id) is CancelAnswer.NOT_FOUND
+
+
+def test_an_enqueued_payment_is_waited_for(play: Any) -> None:
+    scene = play(enqueued_s=120.0)
+    end = scene.settle(sent(scene, "enqueued").key)
+    assert end.status is PayoutStatus.SUCCEEDED
+    assert scene.credits(end) == 1
+
+
+def test_an_operator_that_is_down_is_waited_for(play: Any) -> None:
+    """Refused for now, and sent again later under the same id."""
+    scene = play()
+    pay, left = scene.emulator.gateway._pay, [2]
+
+    def down(request: Any, order: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            reason = {"failureCode": "PROVIDER_TEMPORARILY_UNAVAILABLE", "failureMessage": "so"}
+            return 200, {"payoutId": order["payoutId"], "status": "REJECTED", "failureReason": reason}
+        return pay(request, order)
+
+    scene.emulator.gateway._pay = down
+    payout = sent(scene, "down")
+    assert (payout.status, payout.may_have_been_sent) == (PayoutStatus.CREATED, False)
+    assert not scene.payer.client.pauses(), "the account pays to other operators meanwhile"
+    end = scene.settle(payout.key)
+    assert (end.status, scene.credits(end), scene.posts(end)) == (PayoutStatus.SUCCEEDED, 1, 3)
+
+
+def test_an_answer_that_says_nothing_and_then_a_not_found(play: Any) -> None:
+    """Not found before a quarter of an hour has passed is no reason to send again."""
+    scene = play()
+    key = scene.key("early")
+    account = scene.provider()
+    assert account.spec.facts.visible_after_s == account.spec.facts.not_found_conclusive_after_s == 900
+    with scene.faults(answer_lost_before_acceptance={"next": 1, "on": "post"}):
+        assert scene.pay(key).status is PayoutStatus.UNKNOWN
+    end = scene.settle(key)
+    assert (end.status, scene.credits(end)) == (PayoutStatus.SUCCEEDED, 1)
+
+
+# --- questions ---
+
+
+def test_wallets_are_many(play: Any) -> None:
+    scene = play()
+    before = {one.label: one for one in scene.payer.ask("balances", scene.account, currency="ZMW")}
+    assert set(before) == {"ZMB", "XTS"}
+    scene.settle(sent(scene, "spent").key)
+    after = {one.label: one for one in scene.payer.ask("balances", scene.account, currency="ZMW")}
+    assert before["XTS"].amount - after["XTS"].amount == scene.sheet.amount.amount
+    assert before["ZMB"] == after["ZMB"]
+    assert {one.currency for one in scene.payer.ask("balances", scene.account)} == {"ZMW", "XOF", "UGX"}
+
+
+def test_whose_customer_it_is_is_asked_and_not_chosen(play: Any) -> None:
+    scene = play()
+    found = scene.payer.ask("operator", scene.account, Payee.msisdn("+256999700789"))
+    assert found == Operator("MTN_MOMO_UGA", "UGA", "mtn")
+    with pytest.raises(NotAnswered):
+        scene.payer.ask("operator", scene.account, Payee.msisdn("+46733123450"))
+    with pytest.raises(InvalidPayee):
+        sent(scene, "not chosen", payee=Payee.msisdn("+256999700789"))
+
+
+def test_an_account_is_looked_at(play: Any) -> None:
+    scene = play()
+    told = {finding.what: finding.level for finding in scene.payer.ask("diagnose", scene.account)}
+    assert told == {"configuration": "ok", "operator": "ok"}
+    with scene.faults(status_500={"on": "active_conf"}):
+        [finding] = scene.payer.ask("diagnose", scene.account)
+    assert finding.level == "wrong"
+
+
+def test_a_callback_is_sent_once_more_when_it_is_asked_for(play: Any) -> None:
+    """Of a payment that has ended; it is a hint like the first."""
+    scene = play()
+    payout = scene.settle(sent(scene, "once more").key)
+    before = len(scene.emulator.callbacks())
+    reference = payout.references["reference"]
+    asked = scene.payer.ask("ask", scene.account, lambda provider: provider.resend_callback(reference))
+    assert asked is CancelAnswer.TAKEN
+    scene.hear()
+    told = scene.emulator.callbacks()[before:]
+    assert [row["state"] for row in told] == ["received"]
+    assert scene.get(payout.key).status is PayoutStatus.SUCCEEDED
+
+
+def test_a_callback_finds_its_payout(play: Any) -> None:
+    """It names our own id in its metadata, and makes the next read due."""
+    scene = play(ends_after_s=60.0)
+    payout = sent(scene, "heard")
+    scene.emulator.advance(61)
+    scene.hear()
+    heard = [count.outcome for count in scene.payer.client.inbox.counts()]
+    assert "read due" in heard
+    scene.payer.ask("resume", timeout_s=0)
+    assert scene.get(payout.key).status is PayoutStatus.SUCCEEDED
+
+
+def proofs(scene: Scene) -> list[bool | None]:
+    """Return a list that what is found of each callback will be added to."""
+    provider, found = scene.provider().provider, list[bool | None]()
+    verify = provider.verify
+
+    def noted(callback: Any) -> bool | None:
+        found.append(verify(callback))
+        return found[-1]
+
+    provider.verify = noted
+    return found
+
+
+def test_signed_callbacks_are_proven_over_real_sockets(play: Any) -> None:
+    """A forged one is thrown away; one with a new key waits until the key is known, and the next is proven."""
+    pytest.importorskip("http_message_signatures", reason="the extra `signatures` is not installed")
+    scene = play(signed_callbacks=True, signed_requests=True)
+    found = proofs(scene)
+    with scene.faults(callback_forged=True):
+        key = sent(scene, "forged").key
+        scene.hear()
+    assert set(found) == {True, False}  # each perhaps twice: whoever serves callbacks handles them, too
+    assert "forged" in [count.outcome for count in scene.payer.client.inbox.counts()]
+    assert scene.settle(key).status is PayoutStatus.SUCCEEDED
+
+    scene.emulator.rotate_keys()
+    scene.emulator.advance(61)
+    found.clear()
+    for number in range(2):
+        key = sent(scene, f"rotated/{number}").key
+        assert scene.settle(key).status is PayoutStatus.SUCCEEDED
+        scene.emulator.advance(61)
+    assert list(dict.fromkeys(found)) == [None, True]
+
+
+def test_an_unsigned_payment_blocks_the_account_and_fails_nothing(play: Any) -> None:
+    """Where pawaPay wants signatures, and gets a wrong one."""
+    pytest.importorskip("http_message_signatures", reason="the extra `signatures` is not installed")
+    from payments_pawapay.emulator.signing import new_key, public_of
+
+    scene = play(signed_callbacks=True, signed_requests=True)
+    right = scene.emulator.gateway.merchant_key
+    scene.emulator.gateway.merchant_key = ("MERCHANT_KEY", public_of(new_key()))
+    payout = sent(scene, "wrong key")
+    assert (payout.status, payout.reason.code) == (PayoutStatus.CREATED, ReasonCode.CREDENTIALS)
+    scene.emulator.gateway.merchant_key = right
+    scene.payer.ask("unpause", account=scene.account)
+    assert scene.settle(payout.key).status is PayoutStatus.SUCCEEDED
+
+
+def test_an_own_question_moves_no_money(play: Any) -> None:
+    scene = play()
+    draft = scene.draft(scene.key("smuggled"))
+    with pytest.raises(NotAnswered):
+        scene.payer.ask("ask", scene.account, lambda provider: provider.submit(draft))
+    assert not scene.emulator.ledger()
+
+
+# --- bulk ---
+
+
+def test_a_bulk_is_paid_item_by_item(play: Any) -> None:
+    """Twenty at the most; one that is refused or was paid before is so alone."""
+    scene = play()
+    provider = scene.provider().provider
+    transport = HttpxTransport(max_connections=1, clock=lambda: scene.emulator.now)
+    token = Credential({"api_token": scene.emulator.gateway.api_token})
+
+    def perform(command: Any) -> Any:
+        assert isinstance(command, HttpRequest)
+        return transport.send(provider.apply(command, token, at=scene.emulator.now, entropy=b""))
+
+    drafts = [scene.draft(scene.key(f"bulk/{number}")) for number in range(20)]
+    body = (drafts[3].request.body or "").replace('"ZMW"', '"UGX"')
+    drafts[3] = replace(drafts[3], request=replace(drafts[3].request, body=body))
+    run(provider.submit(drafts[7]), perform)
+    outcomes = run(provider.submit_many(drafts), perform)
+    transport.close()
+
+    kinds = {place: type(one) for place, one in enumerate(outcomes) if type(one) is not Pending}
+    assert kinds == {3: Final, 7: Duplicate}
+    assert sum(row["credits"] for row in scene.emulator.ledger()) == 19
+    for many in ([], drafts * 2):
+        with pytest.raises(InvalidPayout):
+            run(provider.submit_many(many), perform)

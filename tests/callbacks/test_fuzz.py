@@ -1,0 +1,178 @@
+"""Whatever is sent to the paths: no state without a read, no 5xx, no more than one read in five seconds.
+
+Requests are made from callbacks as MTN's schema has them, changed in every field, and sent over real connections to the
+application as it is served. ``PAYMENTS_FUZZ`` says how many for each store; a hundred and fifty by default.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from payments_core.payout import PayoutStatus as S
+
+REQUESTS = int(os.environ.get("PAYMENTS_FUZZ", "150"))
+GOOD, STUCK, FAILING = "+46733123499", "+46733123453", "+46733123457"
+AT_ONCE = 10  # so many requests, then what is due is done
+STEP = timedelta(seconds=min(0.5, 500 * AT_ONCE / REQUESTS))  # and so much time passes: no schedule comes to its turn
+Scene = Any
+
+METHODS = st.sampled_from(["PUT", "POST"] * 4 + ["GET", "HEAD", "DELETE", "PATCH", "OPTIONS", "TRACE", "put", "X"])
+NAMES = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=20).filter(
+    lambda name: name not in {"content-length", "transfer-encoding", "expect", "host", "connection", "upgrade"}
+)
+VALUES = st.text(st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=60)
+HEADERS = st.lists(st.tuples(NAMES, VALUES), max_size=6)
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=40), st.just("\ud800"), st.just("\x00")
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def callback(payout: Any) -> dict[str, Any]:
+    """Return what MTN would send of a payout that was paid."""
+    return {
+        "financialTransactionId": "363440463",
+        "externalId": payout.id,
+        "amount": "5",
+        "currency": "EUR",
+        "payee": {"partyIdType": "MSISDN", "partyId": GOOD[1:]},
+        "payerMessage": "",
+        "payeeNote": "",
+        "status": "SUCCESSFUL",
+    }
+
+
+@st.composite
+def changed(draw: Any, real: list[dict[str, Any]]) -> bytes:
+    """Change a real callback: fields replaced, left out, nested, repeated, the text cut or broken."""
+    told = dict(draw(st.sampled_from(real)))
+    for name in draw(st.lists(st.sampled_from([*told, "status", "externalId"]), max_size=3)):
+        match draw(st.integers(0, 5)):
+            case 0:
+                told.pop(name, None)
+            case 1:
+                told[name] = draw(JSON)
+            case 2:
+                told[name] = {name: told.get(name)}
+            case 3:
+                told[name] = draw(st.sampled_from(["SUCCESSFUL", "FAILED", "PENDING", "CREATED", "REVERSED", ""]))
+            case 4:
+                told[name] = draw(st.sampled_from([one["externalId"] for one in real]))
+            case _:
+                told[name] = f"{told.get(name)}{draw(st.text(max_size=5))}"
+    body = json.dumps(told).encode()
+    match draw(st.integers(0, 6)):
+        case 0:
+            return body[: draw(st.integers(0, len(body)))]
+        case 1:
+            at = draw(st.integers(0, len(body) - 1))
+            return body[:at] + draw(st.binary(min_size=1, max_size=3)) + body[at + 1 :]
+        case 2:
+            return b"[" * draw(st.integers(1, 2000)) + body
+        case _:
+            return body
+
+
+class Eye:
+    """Looks at the payouts while requests come: who changes without a read, and when each is read."""
+
+    def __init__(self, scene: Scene, payouts: Sequence[Any]) -> None:
+        self._scene = scene
+        self._payouts = payouts
+        self._stood = {payout.id: self._of(payout) for payout in payouts}
+        self.reads: dict[str, list[datetime]] = {payout.id: [] for payout in payouts}
+        self.unread_changes: list[Any] = []
+
+    def _of(self, payout: Any) -> Any:
+        row = self._scene.row(payout)
+        return row.status, row.reason, row.decided_by, row.tries
+
+    def _look(self, *, is_read: Callable[[str], bool]) -> None:
+        for payout in self._payouts:
+            if (now := self._of(payout)) != self._stood[payout.id]:
+                if not is_read(payout.id):
+                    self.unread_changes.append((self._stood[payout.id], now))
+                self._stood[payout.id] = now
+
+    def do_what_is_due(self) -> None:
+        """Read what is due, and see that nothing else changes anything."""
+        self._look(is_read=lambda _: False)
+        before = {payout.id: self._scene.reads(payout) for payout in self._payouts}
+        self._scene.go_on()
+        new = {payout.id: self._scene.reads(payout) - before[payout.id] for payout in self._payouts}
+        for payout, count in new.items():
+            self.reads[payout] += [self._scene.frozen + self._scene.ahead] * count
+        self._look(is_read=lambda payout: new[payout] > 0)
+
+    def most_reads(self, within: timedelta) -> int:
+        """Return the most reads of one payout in any window of that length."""
+        return max(sum(at <= other < at + within for other in ats) for ats in self.reads.values() for at in ats)
+
+
+def test_no_request_changes_a_state(scene: Scene, store: str, measured: Callable[..., None]) -> None:
+    """Payouts in every kind of state, read as soon as callbacks ask for it, stay what the provider says they are."""
+    payouts = {"ended": scene.pay("ended"), "failed": scene.pay("failed", FAILING), "stuck": scene.pay("stuck", STUCK)}
+    scene.until_handled(2)
+    scene.go_on()
+    scene.client.pause()
+    payouts["unsent"] = scene.pay("unsent")
+    scene.freeze()
+    expected = {"ended": S.SUCCEEDED, "failed": S.FAILED, "stuck": S.PENDING, "unsent": S.CREATED}
+    assert {name: scene.status(payout) for name, payout in payouts.items()} == expected
+    eye = Eye(scene, list(payouts.values()))
+    real = [callback(payout) for payout in payouts.values()]
+    paths = st.sampled_from(
+        [scene.path] * 12
+        + [f"{scene.path}?a=b", scene.path[:-1], "/callbacks/" + "A" * 32, "/", "/x/../y", f"/p{scene.path}"]
+    )
+    bodies = st.one_of(
+        changed(real), changed(real), JSON.map(lambda told: json.dumps(told).encode()), st.binary(max_size=300)
+    )
+    answers: Counter[tuple[int, bytes]] = Counter()
+    broken: list[Any] = []
+
+    @settings(max_examples=REQUESTS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(METHODS, paths, HEADERS, bodies)
+    def send(method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        answer = scene.server.ask(method, path, body, **dict(headers))
+        answers[answer] += 1
+        if answer[0] >= 500:
+            broken.append((method, path, headers, body))
+        turn, place = divmod(answers.total(), AT_ONCE)
+        if not place:  # one that makes sense, so that there is always something to read
+            scene.server.ask("PUT", scene.path, json.dumps(real[turn % len(real)]).encode())
+            scene.ahead += STEP
+            eye.do_what_is_due()
+
+    send()
+    scene.until(lambda: "" not in scene.outcomes())
+    scene.ahead += scene.spacing
+    for _ in range(3):
+        eye.do_what_is_due()
+
+    reads = {name: len(eye.reads[payout.id]) for name, payout in payouts.items()}
+    measured(11, "hostile requests", answers.total(), store=store, read_due=scene.outcomes()["read due"], reads=reads)
+    measured(11, "state changes without a read", len(eye.unread_changes), store=store)
+    measured(11, "5xx", len(broken), store=store)
+    measured(11, "most reads of a payout in 5 s", eye.most_reads(scene.spacing), store=store)
+    assert answers.total() >= REQUESTS
+    assert (broken, eye.unread_changes) == ([], [])
+    assert eye.most_reads(scene.spacing) == 1
+    assert sorted(status for status, _ in answers) == [200, 404]  # and each of them is one answer, byte for byte
+    assert {name: scene.status(payout) for name, payout in payouts.items()} == expected
+    assert reads["unsent"] == 0
+    assert {
+        name: count for name, count in scene.outcomes().items() if name.startswith(("failed", "provider bug"))
+    } == {}

@@ -1,0 +1,108 @@
+"""A callback may hold a number, a name and whatever somebody writes into it: nothing of it is told or kept."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from payments_core.testing.leaks import Ears, Forbidden, Said
+
+STUCK, NUMBER = "+46733123453", "256772998877"
+PIN, KEY = "pin-of-somebody-4711-0815", "Bearer-ish-key-0f9e8d7c6b5a4"
+OURS = ("payments_core", "payments_mtn_momo")
+Scene = Any
+
+
+def bodies(payout_id: str) -> list[bytes]:
+    """Return callbacks that hold what may not be told: as they should be, and as they should not."""
+    told = {
+        "financialTransactionId": NUMBER,
+        "externalId": payout_id,
+        "payee": {"partyIdType": "MSISDN", "partyId": NUMBER},
+        "payerMessage": f"for Akello Quillfeather, {PIN}",
+        "status": f"PAID {NUMBER} {KEY}",
+        "reason": {"message": f"{KEY} {NUMBER}"},
+    }
+    whole = json.dumps(told).encode()
+    return [whole, whole[:-5], json.dumps({**told, "externalId": f"{NUMBER} {PIN}"}).encode(), f"<b>{NUMBER}".encode()]
+
+
+def stored(scene: Scene) -> list[Said]:
+    """Return what the journal tells beside the payouts' own rows."""
+    with closing(sqlite3.connect(scene.config.parent / "payouts.db")) as connection:
+        return [
+            Said("stored", table, repr(row))
+            for table in ("inbox", "history", "outbox", "queries")
+            for row in connection.execute(f"SELECT * FROM {table}")  # noqa: S608
+        ]
+
+
+def test_nothing_of_a_callback_is_told_or_kept(
+    make_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Every logger at DEBUG, the account's path among the secrets, and things going wrong on the way."""
+    scene = make_scene()
+    payout = scene.pay("one", STUCK)
+    token: str = scene.token
+    secret = scene.client._office.journal.callback_secret()
+    forbidden = Forbidden({"path": token, "secret": secret, "pin": PIN, "key": KEY}, [NUMBER], ["Quillfeather"])
+    with Ears(*OURS) as ears:
+        for body in bodies(payout.id):
+            for method, path in (("PUT", scene.path), ("GET", scene.path), ("PUT", f"{scene.path}x")):
+                scene.server.ask(method, path, body, x_number=NUMBER, authorization=KEY, cookie=PIN)
+        scene.until_handled(4)
+        scene.server.ask("PUT", scene.path, NUMBER.encode() * 10_000)
+        scene.server.raw(f"PUT {scene.path} HTTP/9\r\n{NUMBER}\r\n\r\n".encode())
+        kind = type(scene.client._office.accounts[scene.account].provider)
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, "parse", lambda _, callback: int(callback.body))
+            scene.server.ask("PUT", scene.path, bodies(payout.id)[0])
+            scene.until_handled(5)
+        with monkeypatch.context() as patch:
+            patch.setattr("payments_core.client.inbox.differs_from", lambda heard, *_: int(heard.status))
+            scene.server.ask("PUT", scene.path, bodies(payout.id)[0])
+            scene.until_handled(6)
+        scene.go_on()
+        ears.shown("scene", scene.client, scene.client.inbox, scene.server.app, scene.client.get(payout.id))
+        ears.shown("account", scene.client._office.accounts[scene.account].settings, scene.row(payout))
+        ears.shown("inbox", scene.client.inbox.counts())
+        scene.client._office.journal.close()
+        assert scene.server.ask("PUT", scene.path, bodies(payout.id)[0])[0] == 503
+    out, err = capfd.readouterr()
+    kept = stored(scene)
+
+    assert forbidden.leaks([*ears.said, Said("output", "stdout", out), Said("output", "stderr", err), *kept]) == []
+    heard = {text.split()[2] for channel, where, text in ears.said if channel == "log" and where == "payments_core"}
+    assert {f"callback.{end}" for end in ("received", "heard", "ignored", "refused", "failed")} <= heard
+    assert any(said.where == "inbox" and payout.id in said.text for said in kept)
+
+
+def test_the_search_finds_what_is_not_handled_yet(
+    make_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: until it is handled it is there, sealed in Base64; so the search above looks at the right place."""
+    import base64
+
+    from payments_core.client.inbox import Inbox
+
+    scene = make_scene()
+    monkeypatch.setattr(Inbox, "handle", lambda _: 0)
+    scene.server.ask("PUT", scene.path, bodies("po_x")[0])
+    [inbox] = [said for said in stored(scene) if said.where == "inbox"]
+    sealed = json.loads(inbox.text.split("'")[-4])["body"]
+    assert NUMBER in base64.b64decode(sealed).decode()
+
+
+def test_no_access_log_is_written(make_scene: Callable[..., Scene], caplog: pytest.LogCaptureFixture) -> None:
+    """Uvicorn's would hold the paths."""
+    scene = make_scene()
+    with caplog.at_level(logging.DEBUG):
+        scene.server.ask("PUT", scene.path, b"{}")
+    assert [record for record in caplog.records if record.name == "uvicorn.access"] == []
+    assert scene.token not in caplog.text

@@ -1,0 +1,284 @@
+"""What anybody may send: refused alike, without a word, and without a change; on real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import json
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from payments_core.callbacks import Limits, app, application
+from payments_core.cli import listening
+from payments_core.client.inbox import Inbox
+from payments_core.errors import JournalLocked
+
+STUCK = "+46733123453"
+Scene = Any
+MakeScene = Callable[..., Scene]
+
+
+def body_of(payout_id: str) -> bytes:
+    return json.dumps({"externalId": payout_id, "status": "SUCCESSFUL", "payerMessage": "x" * 50}).encode()
+
+
+def refused(scene: Scene) -> bytes:
+    """Return the answer to what leads nowhere."""
+    answer: bytes = scene.server.ask("GET", "/nothing")[1]
+    return answer
+
+
+def test_the_answer_is_the_same_whoever_it_is_about(scene: Scene) -> None:
+    """Known, unknown, ended, another account's, repeated, forged, no sense at all: byte for byte one answer."""
+    ours = scene.pay("one", STUCK).id
+    bodies = [body_of(ours), body_of(ours), body_of("po_" + "a" * 24), b"", b"{", b"\xff\x00", body_of(ours)[:-9]]
+    told = {scene.server.ask("PUT", scene.path, body) for body in bodies}
+    assert len(told) == 1
+    [(status, answer)] = told
+    assert status == 200
+    assert answer.endswith(b"\r\n\r\n")
+    scene.until_handled(len(bodies))
+
+
+def test_what_leads_nowhere_says_nothing(make_scene: MakeScene) -> None:
+    """No path but the account's own, no method but two: one answer, and no body."""
+    scene = make_scene()
+    token = scene.token
+    paths = [
+        "/",
+        "/callbacks",
+        "/callbacks/",
+        f"/callbacks/{token[:-1]}",
+        f"/callbacks/{token}x",
+        f"/callbacks/{'A' * 32}",
+    ]
+    paths += [
+        f"/callbacks/{token.swapcase()}",
+        f"/callbacks/{token}/",
+        f"/{token}",
+        "/callbacks/%00",
+        "/docs",
+        "/health/",
+    ]
+    told = {scene.server.ask("PUT", path, b"{}") for path in paths}
+    told |= {scene.server.ask(method, scene.path) for method in ("GET", "HEAD", "DELETE", "PATCH", "OPTIONS", "BREW")}
+    assert told == {(404, refused(scene))}
+    assert refused(scene).endswith(b"\r\n\r\n")
+    assert b"content-length: 0" in refused(scene)
+    assert scene.outcomes() == {}
+    assert scene.server.app.counts["unknown"] == 6
+
+
+def test_a_path_may_stand_below_a_prefix(make_scene: MakeScene) -> None:
+    """A proxy may add one: what counts is the end."""
+    scene = make_scene()
+    assert scene.server.ask("PUT", f"/pay/outs{scene.path}", b"{}")[0] == 200
+    scene.until_handled(1)
+
+
+def test_the_longest_body_is_taken_and_one_byte_more_is_not(make_scene: MakeScene) -> None:
+    scene = make_scene(limits=Limits(body_bytes=1000))
+    assert scene.server.ask("PUT", scene.path, b"x" * 1000)[0] == 200
+    assert scene.server.ask("PUT", scene.path, b"x" * 1001) == (404, refused(scene))
+    scene.until_handled(1)
+    assert scene.server.app.counts == {"received": 1, "refused": 1}
+
+
+def test_the_same_holds_in_chunks(make_scene: MakeScene) -> None:
+    """Where no length is told, it is counted."""
+    scene = make_scene(limits=Limits(body_bytes=1000))
+    head = f"PUT {scene.path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n".encode()
+    chunk = b"64\r\n" + b"x" * 100 + b"\r\n"
+    for chunks, status in ((10, b"200"), (11, b"404")):
+        assert scene.server.raw(head + chunk * chunks + b"0\r\n\r\n").split(b" ")[1] == status
+    scene.until_handled(1)
+    assert scene.server.app.counts["refused"] == 1
+
+
+def test_a_header_has_a_limit(make_scene: MakeScene) -> None:
+    scene = make_scene(limits=Limits(header_fields=20, header_bytes=1000))
+    assert scene.server.ask("PUT", scene.path, b"{}", **{f"x{number}": "y" for number in range(10)})[0] == 200
+    assert scene.server.ask("PUT", scene.path, b"{}", **{f"x{number}": "y" for number in range(20)})[0] == 404
+    assert scene.server.ask("PUT", scene.path, b"{}", x="y" * 1000)[0] == 404
+    assert scene.server.raw(f"PUT {scene.path} HTTP/1.1\r\nx: {'y' * 100_000}\r\n\r\n".encode()).startswith(
+        b"HTTP/1.1 400 "
+    )
+    scene.until_handled(1)
+
+
+def test_a_body_that_takes_too_long_is_given_up(make_scene: MakeScene) -> None:
+    scene = make_scene(limits=Limits(body_s=0.2))
+    head = f"PUT {scene.path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n12345".encode()
+    assert scene.server.raw(head).split(b" ")[1] == b"404"
+    assert scene.outcomes() == {}
+
+
+@pytest.mark.parametrize("sent", [b"", b"P", b"PUT / HTTP/1.1\r\nhost: x\r\nx-slow: "])
+def test_a_connection_that_says_nothing_is_cut_off(
+    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    """Whoever sends a header a byte at a time holds a connection no longer than anybody else."""
+    monkeypatch.setattr(listening, "_LONGEST_S", 0.3)
+    scene = make_scene()
+    with socket.create_connection(("127.0.0.1", scene.server.port), timeout=20) as connection:
+        connection.sendall(sent)
+        ended = threading.Event()
+
+        def drip() -> None:
+            while not ended.wait(0.02):
+                try:
+                    connection.sendall(b"y")
+                except OSError:
+                    return
+
+        if sent:
+            threading.Thread(target=drip, daemon=True).start()
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(100) == b""
+        ended.set()
+    assert scene.server.ask("GET", "/health")[0] == 200
+
+
+def test_half_a_request_is_no_request(make_scene: MakeScene) -> None:
+    """Who closes in the middle of the body has sent nothing."""
+    scene = make_scene()
+    head = f"PUT {scene.path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n12345".encode()
+    scene.server.raw(head, ends=True)
+    assert scene.server.ask("GET", "/health")[0] == 200
+    assert scene.outcomes() == {}
+    assert scene.server.app.counts["received"] == 0
+
+
+def test_a_callback_that_cannot_be_kept_is_answered_503(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then, and only then, it should come again."""
+    scene = make_scene()
+    payout = scene.pay("one", STUCK)
+
+    def locked(*_: object) -> Future[None]:
+        raise JournalLocked("locked")
+
+    for broken in (locked, lambda *_: Future[None]()):  # refused, and one that never ends
+        with monkeypatch.context() as patch:
+            patch.setattr(Inbox, "receive", broken)
+            patch.setattr(scene.server.app, "_limits", Limits(keep_s=0.2))
+            assert scene.server.ask("PUT", scene.path, body_of(payout.id))[0] == 503
+    assert scene.outcomes() == {}
+    assert scene.server.ask("PUT", scene.path, body_of(payout.id))[0] == 200
+    scene.until_handled(1)
+    assert scene.server.app.counts["failed"] == 2
+
+
+def test_one_that_cannot_be_handled_is_not_in_the_way_of_the_others(
+    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider's code may break; the gateway has its 200, and the next callback is heard."""
+    scene = make_scene()
+    payout = scene.pay("one", STUCK)
+    kind = type(scene.client._office.accounts[scene.account].provider)
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "parse", lambda *_: 1 / 0)
+        patch.setattr(kind, "acknowledge", lambda *_: 1 / 0)
+        assert scene.server.ask("PUT", scene.path, body_of(payout.id))[0] == 200
+        scene.until_handled(1)
+    assert scene.server.ask("PUT", scene.path, body_of(payout.id))[0] == 200
+    scene.until_handled(2)
+    assert scene.outcomes() == {"provider bug: ZeroDivisionError": 1, "read due": 1}
+
+
+def test_a_signature_that_is_wrong_is_a_forgery(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MTN signs nothing; where a provider does, the answer is the same and nothing becomes due."""
+    scene = make_scene()
+    payout = scene.pay("one", STUCK)
+    row = scene.row(payout)
+    kind = type(scene.client._office.accounts[scene.account].provider)
+    good = scene.server.ask("PUT", scene.path, b"{}")
+    scene.until_handled(1)
+    monkeypatch.setattr(kind, "verify", lambda _, callback: "signature" in callback.headers)
+    assert scene.server.ask("PUT", scene.path, body_of(payout.id)) == good
+    scene.until_handled(2)
+    assert scene.row(payout) == row
+    assert scene.server.ask("PUT", scene.path, body_of(payout.id), signature="s") == good
+    scene.until_handled(3)
+    assert scene.outcomes() == {"makes no sense": 1, "forged": 1, "read due": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "headers", "status"),
+    [
+        ({"allowed": ["127.0.0.1"]}, {}, 200),
+        ({"allowed": ["127.0.0.0/8"]}, {"x_forwarded_for": "10.0.0.1"}, 200),
+        ({"allowed": ["10.0.0.0/8"]}, {}, 404),
+        ({"allowed": ["10.0.0.0/8"]}, {"x_forwarded_for": "10.0.0.1"}, 404),  # anybody can write that
+        ({"allowed": ["10.0.0.0/8"], "address_header": "X-Forwarded-For"}, {"x_forwarded_for": "10.0.0.1"}, 200),
+        (
+            {"allowed": ["10.0.0.0/8"], "address_header": "X-Forwarded-For"},
+            {"x_forwarded_for": "10.0.0.1, 9.9.9.9"},
+            404,
+        ),
+        ({"allowed": ["10.0.0.0/8"], "address_header": "X-Forwarded-For"}, {}, 404),
+        ({"allowed": ["10.0.0.0/8"], "address_header": "X-Forwarded-For"}, {"x_forwarded_for": "unknown"}, 404),
+    ],
+)
+def test_only_some_addresses_may_be_let_in(
+    make_scene: MakeScene, options: dict[str, Any], headers: dict[str, str], status: int
+) -> None:
+    """Off by default; a header is believed only where it was named, and only its last value, which our proxy wrote."""
+    scene = make_scene(**options)
+    assert scene.server.ask("PUT", scene.path, b"{}", **headers)[0] == status
+
+
+def test_an_address_that_is_none_is_refused_at_once(make_scene: MakeScene) -> None:
+    with pytest.raises(ValueError, match=r"10\.0\.0\.0/99"):
+        app(make_scene().client, allowed=["10.0.0.0/99"])
+
+
+def test_it_tells_whether_it_lives_and_whether_it_can_keep(
+    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that lives may still be unable to write."""
+    scene = make_scene()
+    assert [scene.server.ask("GET", path)[0] for path in ("/health", "/ready")] == [200, 200]
+
+    def locked(_: object) -> None:
+        raise JournalLocked("locked")
+
+    monkeypatch.setattr(Inbox, "prove_writable", locked)
+    scene.until(lambda: scene.server.ask("GET", "/ready")[0] == 503)
+    assert scene.server.ask("GET", "/health")[0] == 200
+
+
+def test_a_flood_at_the_readiness_path_is_no_flood_of_writes(
+    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks again within a second hears what was found before."""
+    monkeypatch.setattr(application, "_READY_S", 1000.0)
+    scene = make_scene(limits=Limits(keep_s=60.0))
+    asked: list[Inbox] = []
+    monkeypatch.setattr(Inbox, "prove_writable", lambda inbox: asked.append(inbox))
+    assert {scene.server.ask("GET", "/ready")[0] for _ in range(50)} == {200}
+    assert len(asked) == 1
+
+
+def test_a_token_is_compared_to_its_end_with_every_account(
+    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long it takes tells neither how much of it was right nor whose it is."""
+    scene = make_scene()
+    inbox = scene.client.inbox
+    monkeypatch.setitem(inbox.__dict__, "tokens", {name: name * 32 for name in "abc"})
+    compared: list[str] = []
+
+    def watched(ours: str, theirs: str) -> bool:
+        compared.append(ours[0])
+        return hmac.compare_digest(ours, theirs)
+
+    monkeypatch.setattr("payments_core.client.inbox.hmac", SimpleNamespace(compare_digest=watched))
+    found = [inbox.place(token) for token in ("a" * 32, "c" * 32, "x" * 32)]
+    assert [place and place.account for place in found] == ["a", "c", None]
+    assert compared == ["a", "b", "c"] * 3

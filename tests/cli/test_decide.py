@@ -1,0 +1,153 @@
+"""review, pay-again and approve: what they print, what they refuse, and what they leave with."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payments_mtn_momo.emulator import MtnMomoEmulator
+
+Call = Callable[..., Any]
+WHO = ("--who", "Ann", "--why", "the statement")
+FAILING = "+46733123450"
+
+
+@pytest.fixture
+def stopped(pay: Call, config: Path) -> str:
+    """A payout that stopped: under its reference stands another amount, from a journal that was lost."""
+    assert pay("wages-1", "--wait", "10").code == 0
+    for path in config.parent.glob("payouts.db*"):
+        path.unlink()
+    assert pay("wages-1", amount="26000").code == 4
+    return "wages-1"
+
+
+def test_what_waits_is_listed_with_why_since_when_and_how_much(stopped: str, payouts: Call) -> None:
+    listed, shown = payouts("review", "list"), payouts("review", "list", "--json").json
+
+    assert listed.code == 0
+    assert "what the provider shows is not what was sent" in listed.out
+    assert "26000 UGX" in listed.out
+    assert "256700199887" not in listed.out
+    (one,) = shown
+    assert (one["key"], one["reason"], one["amount"], one["status"]) == (stopped, "mismatch", "26000", "REVIEW")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT.*\+00:00", one["since"])
+    assert list(one["acts"]) == ["paid"]
+
+
+def test_one_is_shown_with_its_story_and_what_can_be_decided(stopped: str, payouts: Call) -> None:
+    ran, told = payouts("review", "show", stopped), payouts("review", "show", stopped, "--json").json
+
+    assert ran.code == 0
+    assert "The provider already has our reference; the provider will be asked now." in ran.out
+    assert "The provider shows another amount under our reference." in ran.out
+    assert f"payouts review resolve {stopped} --paid --who NAME --why TEXT" in ran.out
+    assert "--not-paid" not in ran.out.split("What can be decided")[1]
+    assert [entry["event"] for entry in told["history"]][-1] == "payout.review"
+    assert f"payouts review show {stopped}" in payouts("show", stopped).out
+
+
+def test_the_journal_is_enough_for_looking(stopped: str, payouts: Call, config: Path) -> None:
+    text = re.sub(r"^api_key = .*$", 'api_key = "env:NO_SUCH_KEY"', config.read_text("utf-8"), flags=re.MULTILINE)
+    config.write_text(text, "utf-8")
+
+    assert payouts("review", "list").code == payouts("review", "show", stopped).code == 0
+
+
+def test_a_decision_that_is_not_safe_is_refused_with_why(stopped: str, payouts: Call) -> None:
+    ran = payouts("review", "resolve", stopped, "--not-paid", *WHO, "--json")
+
+    assert (ran.code, ran.error["code"]) == (1, "decision_refused")
+    assert "The provider shows another payment under its reference." in ran.error["message"]
+    assert payouts("review", "reopen", stopped, *WHO).code == 1
+    assert payouts("show", stopped, "--json").json["status"] == "REVIEW"
+
+
+def test_a_decision_is_written_down_with_who_and_why(stopped: str, payouts: Call) -> None:
+    ran = payouts("review", "resolve", stopped, "--paid", *WHO, "--evidence", "line 7", "--json")
+
+    assert (ran.code, ran.json["status"]) == (0, "SUCCEEDED")
+    last = ran.json["history"][-1]
+    assert (last["event"], last["decided_by"]) == ("payout.resolved", "person")
+    assert (last["evidence"]["who"], last["evidence"]["evidence"]) == ("Ann", "line 7")
+    assert payouts("review", "list").err == "Nothing waits for a decision.\n"
+    again = payouts("review", "show", stopped)
+    assert (again.code, "is SUCCEEDED and not in REVIEW" in again.err) == (1, True)
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_decision_needs_a_name_a_reason_and_a_side(payouts: Call) -> None:
+    assert payouts("review", "resolve", "k", *WHO).code == 2
+    assert payouts("review", "resolve", "k", "--paid", "--who", "Ann").code == 2
+    assert payouts("pay-again", "k", "--why", "x").code == 2
+    assert payouts("approve", "k").code == 2
+    assert payouts("review").code == 2
+
+
+def test_paying_again_says_when_and_then_does_it(pay: Call, payouts: Call, config: Path) -> None:
+    text = re.sub(r"^(lease_s|timeout_s) = .*$", r"\1 = 1", config.read_text("utf-8"), flags=re.MULTILINE)
+    config.write_text(text.replace("timeout_s = 1", "timeout_s = 0.4"), "utf-8")
+    assert pay("wages-9", "--wait", "10", to=FAILING).code == 3
+    assert (
+        "payouts pay-again wages-9 --who NAME --why TEXT pays it under the same key." in payouts("show", "wages-9").out
+    )
+    early = payouts("pay-again", "wages-9", *WHO, "--json")
+    assert (early.code, early.error["code"]) == (1, "decision_refused")
+    assert re.search(r"Try again after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\.", early.error["hint"])
+
+    until = time.monotonic() + 30
+    while (ran := payouts("pay-again", "wages-9", *WHO, "--json")).code == 1 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert (ran.code, ran.json["attempt"], ran.json["tries"]) == (4, 2, 1)
+    assert "attempt     2" in payouts("show", "wages-9").out
+    assert payouts("pay-again", "wages-9", *WHO).code == 1
+
+
+def test_paying_again_from_another_account(pay: Call, payouts: Call, config: Path) -> None:
+    """It says from where to where; the first account is needed as long as the payout is open, and doctor says so."""
+    text = config.read_text("utf-8")
+    table = text[text.index("[accounts.mtn-uganda]") :]
+    config.write_text(f"{text}\n{table.replace('mtn-uganda]', 'spare]')}", "utf-8")
+    assert pay("wages-9", "--account", "mtn-uganda", "--wait", "30", to=FAILING).code == 3
+    missing = payouts("pay-again", "wages-9", *WHO, "--account", "sparse", "--json")
+    assert (missing.code, missing.error["code"]) == (1, "unknown_account")
+
+    again, until = ("pay-again", "wages-9", *WHO, "--account", "spare", "--json"), time.monotonic() + 30
+    while (ran := payouts(*again)).code == 1 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert (ran.code, ran.json["attempt"], ran.json["account"]) == (4, 2, "spare")
+    told = next(entry["evidence"] for entry in ran.json["history"] if entry["event"] == "payout.paid_again")
+    assert (told["account_before"], told["account"]) == ("mtn-uganda", "spare")
+    shown = payouts("show", "wages-9").out
+    assert "account     spare" in shown
+    assert "attempt     2, paid from mtn-uganda before" in shown
+
+    begin, end = (text + "\n").index("[accounts.mtn-uganda]"), len(text) + 1
+    both = config.read_text("utf-8")
+    config.write_text(both[:begin] + both[end:], "utf-8")
+    assert "open payouts belong to accounts that are not configured: mtn-uganda" in payouts("doctor").out
+
+
+def test_an_approval_lets_it_be_sent(pay: Call, payouts: Call, config: Path, gateway: MtnMomoEmulator) -> None:
+    config.write_text(config.read_text("utf-8") + 'approve_above = "20000"\n', "utf-8")
+    before = len(gateway.ledger())
+    assert pay("big-1").code == 4
+    assert "payouts approve big-1 --who NAME lets it be sent." in payouts("show", "big-1").out
+    assert payouts("list", "--status", "CREATED", "--json").json[0]["reason"] == "needs_approval"
+    assert len(gateway.ledger()) == before
+    assert payouts("approve", "big-1", "--who", "Ben").code == 4
+    assert payouts("resume", "--timeout", "20").code == 0
+    assert payouts("show", "big-1").code == 0
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_limit_that_is_a_number_is_refused_at_start(pay: Call, config: Path) -> None:
+    config.write_text(config.read_text("utf-8") + "approve_above = 20000\n", "utf-8")
+    ran = pay("big-1", "--json")
+    assert (ran.code, ran.error["code"]) == (1, "settings_invalid")
+    assert "is written as text" in ran.error["message"]

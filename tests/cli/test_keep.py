@@ -1,0 +1,131 @@
+"""``payouts journal verify``, ``backup`` and ``trim``, and ``payouts forget``."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import stat
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+Call = Callable[..., Any]
+NUMBER = "256700199887"
+BY = ("--who", "Ann", "--why", "asked for it")
+
+
+def spoil(folder: Path, statement: str) -> None:
+    with closing(sqlite3.connect(folder / "payouts.db", isolation_level=None)) as file:
+        file.execute(statement)
+
+
+def test_a_whole_journal_leaves_with_0_and_a_spoiled_one_with_1(pay: Call, payouts: Call, config: Path) -> None:
+    """What is wrong is named by payout and rule, for people and for machines."""
+    paid = pay("one", "--json").json
+    well = payouts("journal", "verify")
+    assert (well.code, well.out) == (0, "Nothing is wrong: 1 payout in the journal.\n")
+    spoil(config.parent, "UPDATE payouts SET fence = fence + 1")
+    ran = payouts("journal", "verify")
+    assert ran.code == 1
+    assert f"{paid['id']}: fence: " in ran.out
+    told = payouts("journal", "verify", "--json")
+    assert (told.code, told.json["ok"], told.json["payouts"]) == (1, False, 1)
+    assert [(one["payout"], one["rule"]) for one in told.json["flaws"]] == [(paid["id"], "fence")]
+
+
+def test_verify_needs_no_secret_and_says_what_it_could_not_derive(pay: Call, payouts: Call, config: Path) -> None:
+    """Looking works where nothing can be paid."""
+    pay("one")
+    text = config.read_text("utf-8")
+    config.write_text(text.replace('subscription_key = "', 'subscription_key = "env:NOT_SET_'), "utf-8")
+    ran = payouts("journal", "verify")
+    assert (ran.code, "were not derived again" in ran.err) == (0, True)
+    assert list(payouts("journal", "verify", "--json").json["references_not_derived"]) == ["mtn-uganda"]
+
+
+def test_verify_makes_no_journal(payouts: Call, config: Path) -> None:
+    """Nothing is written, not even where nothing is."""
+    ran = payouts("journal", "verify", "--json")
+    assert (ran.code, ran.error["code"]) == (1, "journal_error")
+    assert not (config.parent / "payouts.db").exists()
+
+
+def test_a_backup_is_written_checked_and_refused_for_paying(pay: Call, payouts: Call, config: Path) -> None:
+    """It can be verified by its name; every other command refuses it and says what to do."""
+    pay("one")
+    ran = payouts("journal", "backup", "b.db", "--json")
+    assert (ran.code, ran.json["payouts"], ran.json["flaws"]) == (0, 1, 0)
+    assert stat.S_IMODE((config.parent / "b.db").stat().st_mode) == 0o600
+    again = payouts("journal", "backup", "b.db", "--json")
+    assert (again.code, "already" in again.error["message"]) == (1, True)
+    assert payouts("journal", "verify", "b.db").out.startswith("Nothing is wrong: 1 payout in the backup of 20")
+    config.write_text(config.read_text("utf-8").replace("sqlite:///payouts.db", "sqlite:///b.db"), "utf-8")
+    for command in (["list"], ["resume", "--timeout", "0"], ["show", "one"]):
+        refused = payouts(*command, "--json")
+        assert (refused.code, refused.error["code"]) == (1, "journal_is_backup"), command
+        assert "payouts journal restored --gap-from" in refused.error["hint"]
+    assert pay("two", "--json").error["code"] == "journal_is_backup"
+
+
+def test_a_backup_of_a_spoiled_journal_says_so(pay: Call, payouts: Call, config: Path) -> None:
+    """It is kept, as it is what there is, and it leaves with 1."""
+    pay("one")
+    spoil(config.parent, "UPDATE payouts SET fence = fence + 1")
+    ran = payouts("journal", "backup", "b.db")
+    assert (ran.code, "1 flaw of the journal" in ran.out, (config.parent / "b.db").exists()) == (1, True, True)
+
+
+def test_forgetting_is_rehearsed_unless_yes_is_said(pay: Call, payouts: Call, config: Path) -> None:
+    """Without --yes nothing is changed; with it, the number is gone from the file and from what is shown."""
+    paid = pay("one", "--note", "wages of Mrs Namukasa", "--wait", "30", "--json").json
+    rehearsed = payouts("forget", "one", *BY)
+    assert (rehearsed.code, "would be forgotten" in rehearsed.out) == (0, True)
+    assert payouts("show", "one", "--reveal", "--json").json["payee"] == NUMBER
+    done = payouts("forget", "--payee", f"+{NUMBER}", *BY, "--yes", "--json")
+    assert done.json == {"done": True, "forgotten": [paid["id"]], "kept": {}, "wiped": True}
+    shown = payouts("show", "one", "--reveal", "--json")
+    assert shown.json["payee"].startswith("forgotten:")
+    assert "forgotten:" in payouts("show", "one").out
+    for path in config.parent.glob("payouts.db*"):
+        assert NUMBER.encode() not in path.read_bytes()
+        assert b"Namukasa" not in path.read_bytes()
+    assert payouts("journal", "verify").code == 0
+    assert pay("one", "--note", "wages of Mrs Namukasa", "--json").json["status"] == "SUCCEEDED"
+
+
+def test_what_cannot_be_forgotten_is_refused(pay: Call, payouts: Call, config: Path) -> None:
+    """An open payout is needed; and exactly one thing has to be named."""
+    pay("late", "--to", "+256700199887")
+    spoil(config.parent, "UPDATE payouts SET status = 'PENDING'")
+    ran = payouts("forget", "late", *BY, "--yes", "--json")
+    assert (ran.code, ran.error["code"]) == (1, "decision_refused")
+    assert NUMBER not in ran.err
+    assert payouts("forget", *BY).code == 2
+    assert payouts("forget", "late", "--before", "2026-01-01", *BY).code == 2
+    swept = payouts("forget", "--before", "2020-01-01", *BY, "--yes")
+    assert (swept.code, "The payee of 0 payouts is forgotten." in swept.out) == (0, True)
+
+
+def test_old_callbacks_are_trimmed(pay: Call, payouts: Call, config: Path) -> None:
+    """Handled ones, after the days asked for."""
+    pay("one")
+    columns = "INSERT INTO inbox (account, received_at, query, method, body, handled_at, outcome)"
+    spoil(config.parent, f"{columns} VALUES ('a', 1, '', 'PUT', '', 1, 'x'), ('a', 1, '', 'PUT', '', NULL, '')")
+    ran = payouts("journal", "trim", "--days", "30", "--json")
+    assert (ran.code, ran.json["removed"]) == (0, 1)
+    assert "0 callbacks removed" in payouts("journal", "trim").out
+
+
+def test_a_shared_journal_is_verified_and_backed_up_into_a_file(
+    pay: Call, payouts: Call, config: Path, share_journal: Callable[[Path], str]
+) -> None:
+    """The same words for both stores; of what a server keeps, it is said that it does."""
+    share_journal(config)
+    pay("one", "--wait", "30")
+    assert payouts("journal", "verify").code == 0
+    made = json.loads(payouts("journal", "backup", "b.db", "--json").out)
+    assert (made["payouts"], made["flaws"]) == (1, 0)
+    assert payouts("journal", "verify", "b.db").code == 0
+    done = payouts("forget", "one", *BY, "--yes")
+    assert (done.code, "when it vacuums" in done.out) == (0, True)

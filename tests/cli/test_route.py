@@ -1,0 +1,290 @@
+"""payouts route explains a choice and does nothing else; send and send --file choose by the same routes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payments_mtn_momo.emulator import MtnMomoEmulator
+
+Call = Callable[..., Any]
+MTN, AIRTEL, ELSEWHERE = "256772123456", "256752123456", "254722123456"
+ROUTES = """
+[[routes]]
+account = "large"
+currency = "UGX"
+min_amount = "1000000"
+
+[[routes]]
+account = "mtn-uganda"
+country = "UG"
+operator = "mtn"
+
+[[routes]]
+account = "large"
+country = "UG"
+operator = "airtel"
+
+[[routes]]
+account = "large"
+operator = "safaricom"
+"""
+
+
+@pytest.fixture
+def routes(config: Path) -> Path:
+    """A configuration with two accounts and four routes."""
+    return write(config, ROUTES)
+
+
+def write(config: Path, routes: str) -> Path:
+    text = config.read_text("utf-8").partition("\n[[routes]]")[0]
+    own = text.partition("[accounts.mtn-uganda]")[2].partition("\n[")[0]
+    second = "" if "[accounts.large]" in text else f"\n[accounts.large]{own}\n"
+    config.write_text(f"{text}{second}\n{routes}", "utf-8")
+    return config
+
+
+def rows(gateway: MtnMomoEmulator) -> int:
+    return len(gateway.ledger())
+
+
+@pytest.mark.usefixtures("routes")
+def test_a_choice_is_explained_and_nothing_else_is_done(payouts: Call, gateway: MtnMomoEmulator) -> None:
+    before = rows(gateway)
+    ran = payouts("route", "--to", f"+{MTN}", "--amount", "5000 UGX", "--json")
+
+    assert ran.code == 0
+    masked = ran.json["payee"]
+    assert ran.json == {
+        "account": "mtn-uganda",
+        "by": "route",
+        "route": 2,
+        "why": "route 2 (mtn-uganda): country is UG; operator is mtn (by the prefix).",
+        "hint": None,
+        "payee": masked,
+        "amount": "5000",
+        "currency": "UGX",
+        "country": "UG",
+        "operator": "mtn",
+        "operator_from": "prefix",
+        "asked": None,
+        "prefix": "mtn",
+        "portable": False,
+        "would_ask": [],
+        "routes": [
+            {"route": 1, "account": "large", "verdict": "no", "why": ["amount is below 1000000"]},
+            {
+                "route": 2,
+                "account": "mtn-uganda",
+                "verdict": "matches",
+                "why": ["country is UG", "operator is mtn (by the prefix)"],
+            },
+            {
+                "route": 3,
+                "account": "large",
+                "verdict": "no",
+                "why": ["operator is mtn (by the prefix), not airtel"],
+            },
+            {
+                "route": 4,
+                "account": "large",
+                "verdict": "no",
+                "why": ["operator is mtn (by the prefix), not safaricom"],
+            },
+        ],
+    }
+    assert payouts("list", "--json").json == []
+    assert rows(gateway) == before
+
+
+@pytest.mark.usefixtures("routes")
+def test_a_person_reads_every_route_and_no_number(payouts: Call) -> None:
+    asked = ("route", "--to", f"+{MTN}", "--amount", "5000", "--currency", "UGX")
+    told, revealed = payouts(*asked), payouts(*asked, "--reveal")
+
+    assert told.code == 0
+    assert re.search(r"^account +mtn-uganda$", told.out, re.MULTILINE)
+    assert re.search(r"^operator +mtn \(by the prefix\)$", told.out, re.MULTILINE)
+    assert len(re.findall(r"^[1-4]  +(?:large|mtn-uganda)", told.out, re.MULTILINE)) == 4
+    assert MTN not in told.out
+    assert MTN in revealed.out
+
+
+@pytest.mark.usefixtures("routes")
+@pytest.mark.parametrize(
+    ("to", "more", "account", "source"),
+    [
+        (AIRTEL, (), "large", "prefix"),
+        (AIRTEL, ("--operator", "mtn"), "mtn-uganda", "caller"),
+        (ELSEWHERE, ("--operator", "safaricom"), "large", "caller"),
+    ],
+)
+def test_what_is_said_of_the_payee_is_above_the_prefix(
+    payouts: Call, to: str, more: tuple[str, ...], account: str, source: str
+) -> None:
+    told = payouts("route", "--to", to, "--amount", "5000 UGX", "--json", *more).json
+
+    assert (told["account"], told["operator_from"]) == (account, source)
+
+
+@pytest.mark.usefixtures("routes")
+@pytest.mark.parametrize(("to", "amount"), [(ELSEWHERE, "5000 UGX"), (MTN, "5000 EUR")])
+def test_no_account_leaves_with_3_and_says_what_to_do(payouts: Call, to: str, amount: str) -> None:
+    ran = payouts("route", "--to", to, "--amount", amount, "--json")
+
+    assert (ran.code, ran.json["account"], ran.json["route"], len(ran.json["routes"])) == (3, None, None, 4)
+    assert "Name the account" in ran.json["hint"]
+    assert payouts("route", "--to", to, "--amount", amount).code == 3
+
+
+@pytest.mark.usefixtures("routes")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--amount", "5000 UGX", "--currency", "KES"),
+        ("--amount", "5000 UGX", "--operation", "refund"),
+        ("--amount", "5000 UGX", "--operation", "gift"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(payouts: Call, wrong: tuple[str, ...]) -> None:
+    assert payouts("route", "--to", MTN, *wrong).code == 2
+
+
+@pytest.mark.usefixtures("config")
+def test_without_routes_the_only_account_is_taken(payouts: Call) -> None:
+    told = payouts("route", "--to", MTN, "--amount", "5000", "--json").json
+
+    assert (told["account"], told["by"], told["routes"]) == ("mtn-uganda", "only_account", [])
+
+
+def test_without_routes_several_accounts_have_to_be_named(payouts: Call, config: Path, pay: Call) -> None:
+    """As it was before there were routes."""
+    write(config, "")
+    for ran in (payouts("route", "--to", MTN, "--amount", "5000", "--json"), pay("k", "--json")):
+        assert (ran.code, ran.error["code"]) == (1, "invalid_payout")
+        assert ran.error["message"] == "Name the account to pay from: large, mtn-uganda."
+        assert "default_account, or [[routes]]" in ran.error["hint"]
+
+
+# --- paying by them ---
+
+
+@pytest.mark.usefixtures("routes")
+def test_send_chooses_by_routes(pay: Call, payouts: Call, gateway: MtnMomoEmulator) -> None:
+    before = rows(gateway)
+    assert pay("by-prefix", "--json", to=MTN).json["account"] == "mtn-uganda"
+    assert pay("by-amount", "--json", to=MTN, amount="1000000").json["account"] == "large"
+    assert pay("by-word", "--json", "--operator", "safaricom", to=ELSEWHERE).json["account"] == "large"
+    assert pay("by-name", "--json", "--account", "large", to=MTN).json["account"] == "large"
+    assert rows(gateway) == before + 4
+    refused = pay("unroutable", "--json", to=ELSEWHERE)
+    assert (refused.code, refused.error["code"]) == (1, "no_route")
+    assert "Nothing was recorded and nothing was sent." in refused.error["hint"]
+    assert ELSEWHERE not in refused.err
+    assert payouts("show", "unroutable").code == 1
+    assert rows(gateway) == before + 4
+
+
+def test_a_key_is_never_routed_anew(routes: Path, pay: Call, gateway: MtnMomoEmulator) -> None:
+    """Between two sends of one key the routes lead elsewhere, or nowhere: the payout stays where it is, and one."""
+    before = rows(gateway)
+    first = pay("routed-once", "--json", to=MTN).json
+    assert first["account"] == "mtn-uganda"
+    for changed in ('[[routes]]\naccount = "large"\n', '[[routes]]\naccount = "large"\ncountry = "KE"\n'):
+        write(routes, changed)
+        again = pay("routed-once", "--json", to=MTN).json
+        assert (again["id"], again["account"], again["attempt"]) == (first["id"], "mtn-uganda", 1)
+        assert pay("routed-once", "--json", "--account", "large", to=MTN).error["code"] == "key_reused"
+    assert rows(gateway) == before + 1
+
+
+def test_a_file_is_paid_by_routes(routes: Path, payouts: Call, folder: Path) -> None:
+    table = ["key,to,amount,operator,account", f"f1,{MTN},5000,,", f"f2,{AIRTEL},5000,,", f"f3,{AIRTEL},5000,mtn,"]
+    table += [f"f4,{MTN},1000000,,", f"f5,{MTN},5000,,large", f"f1,{MTN},5000,,"]
+    (folder / "people.csv").write_text("\n".join(table), "utf-8")
+    told = payouts("send", "--file", "people.csv", "--json", "--wait", "20").json
+
+    assert [row["account"] for row in told] == ["mtn-uganda", "large", "mtn-uganda", "large", "large", "mtn-uganda"]
+    assert [row["same_as_row"] for row in told] == [None] * 5 + [2]
+    assert {row["status"] for row in told} == {"SUCCEEDED"}
+    write(routes, '[[routes]]\naccount = "large"\n')
+    again = payouts("send", "--file", "people.csv", "--json").json
+    assert [(row["id"], row["account"]) for row in again] == [(row["id"], row["account"]) for row in told]
+
+
+@pytest.mark.usefixtures("routes")
+def test_a_file_with_rows_that_have_no_route_is_refused_whole(
+    payouts: Call, folder: Path, gateway: MtnMomoEmulator
+) -> None:
+    """Every such row is named, and nobody is paid: not even those whose route is plain."""
+    before = rows(gateway)
+    lost = [f"lost{number},{ELSEWHERE},{number},UGX" for number in range(1, 25)]
+    table = ["key,to,amount,currency", f"plain,{MTN},5000,UGX", *lost, f"foreign,{MTN},5000,EUR"]
+    (folder / "people.csv").write_text("\n".join(table), "utf-8")
+    ran = payouts("send", "--file", "people.csv", "--json")
+
+    assert (ran.code, ran.out, ran.error["code"]) == (1, "", "no_route")
+    assert "25 rows" in ran.error["message"]
+    named = {int(number) for number in re.findall(r"line (\d+)", ran.error["message"])}
+    named |= {int(number) for number in ran.error["message"].rpartition("more: ")[2].split(",")}
+    assert named == set(range(3, 28))
+    assert ELSEWHERE not in ran.err
+    assert rows(gateway) == before
+    assert payouts("list", "--json").json == []
+
+
+# --- what is wrong is found at start ---
+
+
+@pytest.mark.parametrize(
+    ("routes", "says"),
+    [
+        ('[[routes]]\naccount = "gone"\n', "'gone', which is not configured"),
+        ('[[routes]]\naccount = "large"\ncurrency = "KES"\n', "large pays in UGX, not in KES"),
+        ('[[routes]]\naccount = "large"\nmax_amount = "5"\n', "need a currency"),
+        ('[[routes]]\naccount = "large"\n[[routes]]\naccount = "mtn-uganda"\n', "never has its turn"),
+        ('[routes]\naccount = "large"\n', "two pairs of brackets"),
+    ],
+)
+def test_wrong_routes_stop_everything_at_start(
+    payouts: Call, pay: Call, config: Path, routes: str, says: str, gateway: MtnMomoEmulator
+) -> None:
+    """Also for who names the account: a mistake is not left for the middle of a batch."""
+    before = rows(gateway)
+    write(config, routes)
+    for ran in (pay("k", "--json", "--account", "large"), payouts("route", "--to", MTN, "--amount", "5", "--json")):
+        assert (ran.code, ran.error["code"]) == (1, "settings_invalid")
+        assert says in f"{ran.error['message']} {ran.error['hint']}"
+    assert rows(gateway) == before
+    assert says in payouts("doctor").out
+
+
+def test_the_doctor_counts_routes_and_names_accounts_without_one(payouts: Call, config: Path) -> None:
+    write(config, '[[routes]]\naccount = "mtn-uganda"\n')
+
+    assert "1 route; none leads to large" in payouts("doctor").out
+    write(config, ROUTES)
+    assert re.search(r"^ok +routes: 4 routes$", payouts("doctor").out, re.MULTILINE)
+
+
+def test_phone_numbers_data_is_loaded_only_when_a_route_asks_for_it(config: Path, folder: Path) -> None:
+    """It is large, and an extra: neither help nor routes by amount touch it."""
+    write(config, '[[routes]]\naccount = "large"\ncurrency = "UGX"\nmin_amount = "5"\n')
+    program = (
+        "import sys\n"
+        "from payments_core.cli.app import run\n"
+        f"code = run(['route', '--to', '{MTN}', '--amount', '5 UGX'] if sys.argv[1:] else ['--help'])\n"
+        "print(code, 'phonenumbers' in sys.modules)\n"
+    )
+    for arguments in ([], ["route"]):
+        ran = subprocess.run(
+            [sys.executable, "-P", "-c", program, *arguments], cwd=folder, capture_output=True, text=True, check=True
+        )
+        assert ran.stdout.splitlines()[-1] == "0 False"

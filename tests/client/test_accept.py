@@ -1,0 +1,124 @@
+"""A payout is accepted now and sent later: alone, or together with what the application writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
+from payments_core.errors import InvalidPayout, JournalError, KeyReused, SettingsError
+from payments_core.payout import Payout
+from payments_mtn_momo.emulator import MtnMomoEmulator
+
+ORDER: dict[str, Any] = {"key": "order/1", "payee": Payee.msisdn("46733000001"), "amount": Money(5, "EUR")}
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MtnMomoEmulator]:
+    """Return a gateway, with a configuration for it in the folder one stands in."""
+    monkeypatch.chdir(tmp_path)
+    with MtnMomoEmulator() as started:
+        started.write_config(tmp_path / "payouts.toml")
+        yield started
+
+
+@pytest.fixture
+def database(gateway: MtnMomoEmulator, tmp_path: Path, share_journal: Callable[[Path], str]) -> str:
+    """The journal's database, which also holds a table of the application's."""
+    url = share_journal(tmp_path / "payouts.toml")
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE orders (key TEXT PRIMARY KEY)")
+    return url
+
+
+def accept(kind: str, **changes: Any) -> Payout:
+    async def wait() -> Payout:
+        async with AsyncPayoutClient.from_config() as client:
+            return await client.accept(**ORDER | changes)
+
+    if kind == "async":
+        return asyncio.run(wait())
+    with PayoutClient.from_config() as client:
+        return client.accept(**ORDER | changes)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_what_is_accepted_is_sent_later_and_once(
+    gateway: MtnMomoEmulator, store: str, kind: str, request: pytest.FixtureRequest
+) -> None:
+    """Nothing leaves when it is accepted; the same key, or `resume`, sends it."""
+    if store == "postgres":
+        request.getfixturevalue("database")
+    accepted = accept(kind)
+    assert (accepted.status, accepted.tries, len(accepted.history)) == (PayoutStatus.CREATED, 0, 1)
+    assert accept(kind) == accepted
+    with pytest.raises(KeyReused):
+        accept(kind, amount=Money(6, "EUR"))
+    assert gateway.ledger() == []
+    with PayoutClient.from_config() as client:
+        assert client.send(**ORDER).id == accepted.id
+        client.resume(timeout_s=60)
+        assert client.get(accepted.id).status is PayoutStatus.SUCCEEDED
+    assert [entry["credits"] for entry in gateway.ledger()] == [1]
+
+
+def orders(database: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(database) as connection:
+        return connection.execute("SELECT key FROM orders").fetchall()
+
+
+def test_order_and_payout_are_committed_together(database: str, gateway: MtnMomoEmulator) -> None:
+    """Rolled back, there is no trace of either; committed, the payout is sent by whoever works."""
+    with PayoutClient.from_config() as client, psycopg.connect(database) as connection:
+        for end in (connection.rollback, connection.commit):
+            connection.execute("INSERT INTO orders VALUES (%s)", (ORDER["key"],))
+            accepted = client.accept(**ORDER, connection=connection)
+            assert (accepted.status, accepted.history) == (PayoutStatus.CREATED, ())
+            assert client.resume(timeout_s=0).open == 0
+            end()
+            assert [(payout.key,) for payout in client.payouts()] == orders(database)
+        assert orders(database) == [(ORDER["key"],)]
+        client.resume(timeout_s=60)
+        assert client.get(ORDER["key"]).status is PayoutStatus.SUCCEEDED
+    assert [entry["credits"] for entry in gateway.ledger()] == [1]
+
+
+def test_order_and_payout_are_committed_together_on_an_event_loop(database: str) -> None:
+    """The same with an asynchronous client and connection."""
+
+    async def main() -> None:
+        async with AsyncPayoutClient.from_config() as client:
+            async with await psycopg.AsyncConnection.connect(database) as connection:
+                await client.accept(**ORDER, connection=connection)
+                await connection.rollback()
+                assert list(client.payouts()) == []
+                first = await client.accept(**ORDER, connection=connection)
+                assert await client.accept(**ORDER, connection=connection) == first
+                with pytest.raises(KeyReused):
+                    await client.accept(**ORDER | {"amount": Money(6, "EUR")}, connection=connection)
+            assert [payout.id for payout in client.payouts()] == [first.id]
+            with psycopg.connect(database) as wrong, pytest.raises(JournalError, match=r"no psycopg\.AsyncConnection"):
+                await client.accept(**ORDER | {"key": "order/2"}, connection=wrong)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_file_has_no_part_in_a_transaction(gateway: MtnMomoEmulator, kind: str) -> None:
+    """A promise that cannot be kept is refused in words, and nothing is written."""
+    with pytest.raises(SettingsError, match=r"SQLite file.*nothing was written.*PostgreSQL"):
+        accept(kind, connection=object())
+    with PayoutClient.from_config() as client:
+        assert list(client.payouts()) == []
+
+
+def test_a_refund_is_not_accepted(gateway: MtnMomoEmulator) -> None:
+    """It needs what was collected, and has a call of its own."""
+    with pytest.raises(InvalidPayout):
+        accept("sync", operation="refund")

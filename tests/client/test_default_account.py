@@ -1,0 +1,86 @@
+"""Who pays when nobody names an account: a plugin's choice, then the configuration's default, then the only one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from payments_core import Money, Payee, PayoutClient, hookimpl
+from payments_core.client import assemble
+from payments_core.errors import InvalidPayout, SettingsError
+from payments_core.payout import Order
+from payments_core.plugins import Plugins
+from payments_mtn_momo.emulator import MtnMomoEmulator
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """A configuration of two accounts, without a default."""
+    path = tmp_path / "payouts.toml"
+    MtnMomoEmulator(port=1).write_config(path)
+    text = path.read_text("utf-8")
+    head, name, table = re.split(r"\[accounts\.([\w-]+)\]", text)
+    assert name == "mtn-sandbox"
+    path.write_text(f"{head}[accounts.first]{table}\n[accounts.second]{table}", "utf-8")
+    return path
+
+
+def by_default(path: Path, name: str) -> None:
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("[installation]", f'[installation]\ndefault_account = "{name}"'), "utf-8")
+
+
+def chosen(path: Path, account: str | None = None, plugins: Plugins | None = None) -> str:
+    with PayoutClient(assemble(path, plugins=plugins)) as client:
+        payee, amount = Payee.msisdn("+46733123481"), Money("5", "EUR")
+        return client.accept(key=f"key/{account}", payee=payee, amount=amount, account=account).account
+
+
+class ChoosesFirst:
+    """A plugin with an opinion."""
+
+    @hookimpl
+    def payments_choose_account(self, order: Order, accounts: Sequence[str]) -> str | None:
+        return accounts[0]
+
+
+def test_without_a_default_the_account_is_named(two: Path) -> None:
+    with pytest.raises(InvalidPayout, match="Name the account to pay from: first, second"):
+        chosen(two)
+
+
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_the_default_pays(two: Path, name: str) -> None:
+    by_default(two, name)
+    assert chosen(two) == name
+
+
+def test_who_is_named_goes_before_the_default(two: Path) -> None:
+    by_default(two, "second")
+    assert chosen(two, "first") == "first"
+
+
+def test_a_plugins_choice_goes_before_the_default(two: Path) -> None:
+    by_default(two, "second")
+    plugins = Plugins()
+    plugins.register(ChoosesFirst(), "chooses")
+    assert chosen(two, plugins=plugins) == "first"
+
+
+def test_another_default_changes_no_payout(two: Path) -> None:
+    """The same key is the same payout, from the account it has."""
+    by_default(two, "second")
+    assert chosen(two) == "second"
+    two.write_text(two.read_text("utf-8").replace('default_account = "second"', 'default_account = "first"'), "utf-8")
+    assert chosen(two) == "second"
+
+
+def test_a_default_and_routes_are_not_both_there(two: Path) -> None:
+    """Two answers to one question: found at start."""
+    by_default(two, "first")
+    two.write_text(two.read_text("utf-8") + '\n[[routes]]\naccount = "second"\n', "utf-8")
+    with pytest.raises(SettingsError, match="both say which account pays"):
+        chosen(two)

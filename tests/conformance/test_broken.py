@@ -1,0 +1,109 @@
+"""The suite is tested: each broken provider fails the promise it breaks, and no other."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+PROVIDERS = Path(__file__).with_name("broken_providers.py")
+ROOT = Path(__file__).parents[2]
+
+BREAKS: Mapping[str, set[str]] = {
+    "BreaksNothing": set(),
+    "RepeatsThePost": {"test_a_payment_asks_for_money_once"},
+    "TakesALostAnswerForAFailure": {"test_a_lost_answer_is_never_an_end"},
+    "TakesAnUnknownStatusForAFailure": {"test_a_status_it_never_heard_of_is_no_end"},
+    "TakesNotFoundForAFailure": {"test_not_found_is_a_word_of_its_own"},
+    "TakesBrokenAnswersForFailures": {"test_no_broken_answer_fails_a_payment"},
+    "TakesPendingForASuccess": {"test_every_status_means_what_it_should"},
+    "TakesTakenForPaid": {"test_a_payment_that_is_taken_is_pending"},
+    "TakesADuplicateForASuccess": {"test_a_reference_that_was_used_before_is_a_duplicate"},
+    "TakesTooManyForAFailure": {"test_what_is_not_taken_for_now_is_sent_later"},
+    "TakesABusyServerForARefusal": {"test_an_answer_that_proves_nothing_is_unknown"},
+    "TakesARefusalOfUsForAFailure": {"test_a_refusal_of_the_account_fails_no_payment"},
+    "ForgetsTheWait": {"test_a_wait_that_is_asked_for_is_kept"},
+    "DropsFailuresOfANewKind": {"test_a_failure_is_one_whatever_its_reason"},
+    "VouchesForItself": {"test_an_answer_about_another_payment_is_told_as_such"},
+    "SeesNothing": {"test_what_is_seen_is_told"},
+    "LeaksTheKeyInAnError": {"test_nothing_secret_is_given_off"},
+    "LeaksTheKeyIntoTheHistory": {"test_nothing_secret_is_given_off"},
+    "LeaksTheKeyIntoTheLog": {"test_nothing_secret_is_given_off"},
+    "StoresASecret": {"test_no_secret_is_stored"},
+    "Rounds": {"test_a_wrong_amount_is_refused_and_never_rounded"},
+    "PaysToAnything": {"test_a_wrong_payee_is_refused"},
+    "DrawsItsReferences": {"test_a_draft_is_pure_and_stable"},
+    "RepeatsReferences": {"test_references_follow_from_the_key"},
+    "BelievesCallbacks": {"test_nothing_without_a_proof_is_called_proven"},
+    "StumblesOverCallbacks": {"test_whatever_arrives_is_parsed_without_an_error"},
+    "CallsEverythingForged": {"test_a_callback_finds_its_payment"},
+    "NamesNoPayment": {"test_a_callback_finds_its_payment"},
+    "TellsStrangers": {"test_every_callback_is_acknowledged_alike"},
+    "AsksForABalanceWithoutAPath": {"test_a_balance_is_asked_for_with_a_path_of_its_own"},
+    "TakesAnythingForABalance": {"test_what_makes_no_sense_is_no_balance"},
+    "TellsNoBalance": {"test_a_balance_is_told_to_its_path"},
+    "AnswersNoQuestion": {"test_what_can_be_asked_is_answered"},
+    "PaysToAsk": {"test_asking_moves_no_money"},
+    "StumblesOverAStranger": {"test_somebody_who_cannot_be_asked_about_is_no_error"},
+    "MakesUpAName": {"test_what_makes_no_sense_answers_no_question"},
+    "SleepsInAFlow": {"test_nothing_waits_inside_the_provider"},
+    "ConnectsInAFlow": {"test_nothing_waits_inside_the_provider"},
+    "DeclaresWhatItLacks": {"test_what_is_declared_is_what_is_there"},
+}
+
+
+NAMES = tuple(BREAKS)
+TOGETHER = 8  # so many in a process: what they import is imported once, and no test takes minutes
+Caught = Callable[[str], set[str]]
+
+
+@pytest.fixture(scope="module")
+def caught(tmp_path_factory: pytest.TempPathFactory) -> Caught:
+    """Play the suite with broken providers; return the promises that one was caught breaking.
+
+    ``PAYMENTS_BROKEN_HEAVY=1`` plays both kinds of client, every trouble and every way of a callback.
+    """
+
+    @functools.cache
+    def played(first: int) -> Mapping[str, set[str]]:
+        return _play(NAMES[first : first + TOGETHER], tmp_path_factory.mktemp("broken") / "told.xml")
+
+    return lambda name: played(NAMES.index(name) // TOGETHER * TOGETHER)[name]
+
+
+def _play(names: Sequence[str], told: Path) -> Mapping[str, set[str]]:
+    few = {"PAYMENTS_CONFORMANCE_MANY": "5", **os.environ}
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-n", "0", "--tb=line", "-p", "no:cacheprovider"]
+    ran = subprocess.run(
+        [*command, f"--junitxml={told}", *(f"{PROVIDERS}::Test{name}" for name in names)],
+        cwd=ROOT,
+        env=few,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stdout[-3000:] + ran.stderr[-3000:]
+    found: dict[str, set[str]] = defaultdict(set)
+    for case in ElementTree.parse(told).iter("testcase"):  # noqa: S314 - our own
+        broken = found[str(case.get("classname")).rpartition(".Test")[2]]
+        if case.find("failure") is not None or case.find("error") is not None:
+            broken.add(str(case.get("name")).partition("[")[0])
+    return found
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_provider_fails_the_promise_it_breaks_and_no_other(caught: Caught, name: str) -> None:
+    assert caught(name) == BREAKS[name]
+
+
+def test_every_broken_provider_is_in_the_table() -> None:
+    told = re.findall(r"^class (\w+)\((?:\w+, )?Broken\):", PROVIDERS.read_text("utf-8"), re.MULTILINE)
+    assert sorted(told) == sorted(BREAKS)

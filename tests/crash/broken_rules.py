@@ -1,0 +1,304 @@
+"""Ways to break a rule of how a payout travels, one function each; ``test_broken_rules`` has to find every one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from payments_core.arrivals import Arrival
+from payments_core.client.inbox import Inbox
+from payments_core.engine import again, decide, drafts, earlier, flows, review
+from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
+from payments_core.flow import Flow, move, run
+from payments_core.journal import attempts, changes
+from payments_core.journal.statements import Session
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.performer import Office, common
+from payments_core.provider import Account, Checked, Draft, Final, NotFound
+from payments_core.rows import PayoutRow
+from payments_core.wire import HttpResponse
+from payments_mtn_momo import codec
+
+S = PayoutStatus
+Patch = pytest.MonkeyPatch
+
+
+def new_reference_each_try(patch: Patch) -> None:
+    drafted = drafts.draft_of
+
+    def draft_of(row: PayoutRow) -> Draft:
+        draft = drafted(row)
+        if row.status is not S.SENDING:
+            return draft
+        reference = f"{row.tries:08x}-0000-4000-8000-{row.id[3:15].encode().hex()[:12]}"
+        request = replace(draft.request, headers={**draft.request.headers, "X-Reference-Id": reference})
+        return replace(draft, request=request)
+
+    patch.setattr(flows, "draft_of", draft_of)
+
+
+def without_commit(event: str) -> Callable[[Patch], None]:
+    def broken(patch: Patch) -> None:
+        def skipping(entry: Move) -> Flow[Moved | Stale | Held | Unapproved | Contradicted]:
+            if entry.event.name == event:
+                return Moved(entry.after)
+            return (yield from move(entry))
+
+        patch.setattr(flows, "move", skipping)
+
+    return broken
+
+
+def failing_on(outcome_is: Callable[[Any], bool], name: str = "after_submit") -> Callable[[Patch], None]:
+    """Break a rule by calling an outcome a failure."""
+
+    def broken(patch: Patch) -> None:
+        decided = getattr(decide, name)
+
+        def wrong(row: PayoutRow, account: Any, outcome: Any, at: Any, **more: Any) -> decide.Decision:
+            if outcome_is(outcome):
+                return decide._fail(row, Reason(ReasonCode.REJECTED), "submit", at, {})
+            decision: decide.Decision = decided(row, account, outcome, at, **more)
+            return decision
+
+        patch.setattr(decide, name, wrong)
+
+    return broken
+
+
+def resend_at_first_absence(patch: Patch) -> None:
+    patch.setattr(decide, "LEAST_ABSENCES", 1)
+    absent = decide._absent
+
+    def hasty(row: PayoutRow, account: Any, outcome: NotFound, at: Any) -> decide.Decision:
+        eager = replace(account.spec, facts=replace(account.spec.facts, visible_after_s=0.0))
+        return absent(row, replace(account, spec=eager), outcome, at)
+
+    patch.setattr(decide, "_absent", hasty)
+
+
+def resend_whatever_the_provider_promises(patch: Patch) -> None:
+    begun = decide.begin
+
+    def begin(row: PayoutRow, account: Any, **more: Any) -> decide.Decision:
+        decision = begun(replace(row, ambiguous=False), account, **more)
+        return replace(decision, after=replace(decision.after, ambiguous=row.ambiguous))
+
+    patch.setattr(decide, "begin", begin)
+
+
+def doubt_is_cleared(patch: Patch) -> None:
+    arrived = decide.maybe_arrived
+
+    def maybe(row: PayoutRow, **more: Any) -> PayoutRow:
+        return replace(arrived(row, **more), ambiguous=False)
+
+    patch.setattr(decide, "maybe_arrived", maybe)
+
+
+def adopts_blindly(patch: Patch) -> None:
+    patch.setattr(decide, "differs", lambda row, seen, whole: "")
+
+
+def ends_are_overwritten(patch: Patch) -> None:
+    """A read after the end moves the row, and the journal lets it."""
+
+    def contradicted(row: PayoutRow, outcome: object, at: Any) -> Flow[PayoutRow]:
+        if not isinstance(outcome, Final):
+            return row
+        decision = decide.after_check(row, _ANY_ACCOUNT, outcome, at)
+        return (yield from flows._settle(row, decision))
+
+    patch.setattr(flows, "_contradiction", contradicted)
+    patch.setattr(changes, "_refuse_forbidden", lambda *_: None)
+
+
+_ANY_ACCOUNT: Any = None  # a final answer needs no schedule
+
+
+def event_outside_the_commit(patch: Patch) -> None:
+    """The outbox is written when the change is announced, in a commit of its own."""
+    patch.setattr(changes, "_publish", lambda *_: None)
+    announced = Office.announce
+
+    def announce(self: Office, entry: Any, reply: Any) -> None:
+        announced(self, entry, reply)
+        if isinstance(entry, Move) and isinstance(reply, Moved) and entry.publish:
+            row, history = reply.row, self.journal.history(reply.row.id)
+            journal: Any = self.journal
+            with sqlite3.connect(journal._path) as connection:
+                connection.execute(
+                    "INSERT INTO outbox (event_id, payout_id, key, account, status, attempt, seq, at)"
+                    " VALUES (?, ?, ?, ?, ?, 1, ?, 0)",
+                    (f"{row.id}.{len(history)}", row.id, row.key, row.account, str(row.status), len(history)),
+                )
+            connection.close()
+
+    patch.setattr(Office, "announce", announce)
+
+
+def schedule_end_means_failed(patch: Patch) -> None:
+    reviewed = decide.review
+
+    def review(row: PayoutRow, code: ReasonCode, why: str, at: Any, *more: Any) -> decide.Decision:
+        if code in {ReasonCode.NO_FINAL_ANSWER, ReasonCode.NEVER_APPEARED}:
+            return decide._fail(row, Reason(code, text=why), "read", at, {})
+        return reviewed(row, code, why, at, *more)
+
+    patch.setattr(decide, "review", review)
+
+
+def lapsed_lease_means_not_sent(patch: Patch) -> None:
+    def lapsed(row: PayoutRow, at: Any) -> decide.Decision:
+        decision = decide.waiting(row, _CALM_ACCOUNT, "lease over", at)
+        return replace(decision, after=replace(decision.after, tries=row.tries, next_at=at))
+
+    patch.setattr(decide, "lapsed", lapsed)
+
+
+class _Calm:
+    class settings:
+        retry_schedule_s = (1.0,)
+
+
+_CALM_ACCOUNT: Any = _Calm()
+
+
+def ceiling_is_ignored(patch: Patch) -> None:
+    patch.setattr(changes, "_over_refunded", lambda *_: None)
+
+
+def ceiling_forgets(status: PayoutStatus) -> Callable[[Patch], None]:
+    counts = changes.may_have_moved
+
+    def broken(patch: Patch) -> None:
+        patch.setattr(changes, "may_have_moved", lambda journal, row: row.status is not status and counts(journal, row))
+
+    return broken
+
+
+def retired_ones_send(patch: Patch) -> None:
+    send, absent = flows._send, decide._absent
+
+    def active(account: Account) -> Account:
+        return replace(account, is_retired=False)
+
+    patch.setattr(flows, "_send", lambda account, *more: send(active(account), *more))
+    patch.setattr(decide, "_absent", lambda row, account, *more: absent(row, active(account), *more))
+
+
+def tried_ones_move(patch: Patch) -> None:
+    """What the old identity has sent is made ready anew and asked for as the new one."""
+    read = flows._read
+
+    def moving(account: Account, row: PayoutRow, moment: flows.Moment) -> Flow[PayoutRow]:
+        if not drafts.is_bound(account, row) and not row.status.is_final:
+            row = yield from flows._settle(row, flows._rebound(account, row, moment))
+        return (yield from read(account, row, moment))
+
+    patch.setattr(flows, "_read", moving)
+    patch.setattr(Office, "serving", lambda self, row: self.account(row.account))
+
+
+def untried_ones_stay_as_drafted(patch: Patch) -> None:
+    patch.setattr(flows, "is_bound", lambda *_: True)
+
+
+def not_found_reads_as_failed(patch: Patch) -> None:
+    """The codec takes a 404 on a payment's status for its failure."""
+    told = codec.read_status
+
+    def read_status(response: HttpResponse) -> Checked:
+        outcome = told(response)
+        return Final(reason=Reason(ReasonCode.REJECTED)) if isinstance(outcome, NotFound) else outcome
+
+    patch.setattr(codec, "read_status", read_status)
+
+
+def fence_is_not_compared(patch: Patch) -> None:
+    moved = changes._move
+
+    def blind(session: Session, entry: Move) -> Any:
+        (fence,) = session.execute("SELECT fence FROM payouts WHERE id = ?", (entry.before.id,)).fetchone()
+        return moved(session, replace(entry, before=replace(entry.before, fence=fence)))
+
+    patch.setattr(changes, "_move", blind)
+    patch.setattr(changes, "_refuse_forbidden", lambda *_: None)
+
+
+def lease_is_ignored(patch: Patch) -> None:
+    advanced = flows.advance
+
+    def advance(account: Any, row: PayoutRow, moment: flows.Moment, *, early: bool = False) -> Flow[PayoutRow]:
+        return advanced(account, replace(row, lease_until=None), moment, early=early)
+
+    patch.setattr(flows, "advance", advance)
+
+
+def paid_again_without_reading(patch: Patch) -> None:
+    """The failure on record is taken for proof."""
+    patch.setattr(earlier, "look_at", _finds_nothing)
+    patch.setattr(again, "look_at", _finds_nothing)
+
+
+def _finds_nothing(*_: Any) -> Flow[tuple[earlier.Standing, str]]:
+    yield from ()
+    return earlier.Standing.FAILED, ""
+
+
+def paid_again_without_waiting(patch: Patch) -> None:
+    patch.setattr(again, "_settled_at", lambda *_: datetime(1970, 1, 1, tzinfo=UTC))
+
+
+def contradictions_are_ignored(patch: Patch) -> None:
+    patch.setattr(attempts, "is_contradicted", lambda *_: False)
+
+
+def attempt_numbers_are_reused(patch: Patch) -> None:
+    """The next attempt is drafted under the number of the one that failed, and the journal lets it."""
+    ready = drafts.made_ready
+
+    def made_ready(account: Account, row: PayoutRow, *, namespace: str, number: int) -> PayoutRow:
+        return ready(account, row, namespace=namespace, number=number - 1)
+
+    patch.setattr(again, "made_ready", made_ready)
+    patch.setattr(attempts, "refuse_forbidden", lambda *_: None)
+
+
+def the_last_look_is_left_out(patch: Patch) -> None:
+    """Neither the engine before it asks for leave nor the commit before the first byte looks at earlier attempts."""
+    patch.setattr(flows, "look_back", _finds_nothing)
+
+
+def approvals_are_not_asked_for(patch: Patch) -> None:
+    patch.setattr(attempts, "is_approved", lambda *_: True)
+    patch.setattr(common, "above_limit", lambda *_: "")
+
+
+def decided_without_asking(patch: Patch) -> None:
+    """A person's word is written down without a look at what the provider says."""
+
+    def hear(account: Account, row: PayoutRow, moment: flows.Moment) -> Flow[Any]:
+        yield from ()
+        return row, (NotFound(), moment.at)
+
+    patch.setattr(review, "hear", hear)
+
+
+def callback_is_believed(patch: Patch) -> None:
+    """What a callback claims is written as the payout's state, as a read would be."""
+    asked = Inbox._ask
+
+    def ask(self: Inbox, arrival: Arrival, row: PayoutRow, told: str, claims: str, **more: Any) -> None:
+        if claims in {"SUCCESSFUL", "FAILED"}:
+            claimed = Final(reason=None if claims == "SUCCESSFUL" else Reason(ReasonCode.REJECTED))
+            decision = decide.after_check(row, self._office.serving(row), claimed, arrival.at)
+            run(flows._settle(row, decision), self._write)
+        asked(self, arrival, row, told, claims, **more)
+
+    patch.setattr(Inbox, "_ask", ask)

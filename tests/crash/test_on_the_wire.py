@@ -1,0 +1,114 @@
+"""What arrives over real sockets: only what stands in the journal already, and the same bytes at every try."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wire_gateway import Till
+
+from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
+from payments_core.engine import flows
+from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
+from payments_core.flow import Flow, move
+from payments_core.payout import Operation, Payout
+from payments_core.testing import CrashDatabase
+
+PAYOUTS = 120 if os.environ.get("PAYMENTS_CRASH_PROOF") == "1" else 30
+AT_ONCE = 6
+
+
+def orders(count: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": f"wage/{number:03}",
+            "payee": Payee.msisdn(f"46733{number:06}"),
+            "amount": Money("12.50", "EUR"),
+            "operation": Operation.DEPOSIT if number % 3 == 0 else Operation.TRANSFER,
+        }
+        for number in range(count)
+    ]
+
+
+def pay(config: Path, count: int) -> list[Payout]:
+    """Send from several threads, and go on until everything has ended."""
+    with PayoutClient.from_config(config) as client, ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda order: client.send(**order), orders(count)))
+        client.resume(timeout_s=120)
+        return list(client.payouts())
+
+
+def pay_async(config: Path, count: int) -> list[Payout]:
+    """Do the same from several tasks."""
+
+    async def run() -> list[Payout]:
+        async with AsyncPayoutClient.from_config(config) as client:
+            at_once = asyncio.Semaphore(AT_ONCE)
+
+            async def send(order: dict[str, Any]) -> None:
+                async with at_once:
+                    await client.send(**order)
+
+            await asyncio.gather(*map(send, orders(count)))
+            await client.resume(timeout_s=120)
+            return list(client.payouts())
+
+    return asyncio.run(run())
+
+
+CLIENTS = {"sync": pay, "async": pay_async}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_a_payment_arrives_after_its_row_is_durable_and_its_tries_are_the_same(
+    store: str, client: str, till: Till, request: pytest.FixtureRequest, measured: Callable[..., None]
+) -> None:
+    """Each payment finds its try as SENDING, over another connection; every try of it has the bytes of the first."""
+    with till.side.served() as url:
+        till.write(url)
+        if store == "postgres":
+            till.store = CrashDatabase(request.getfixturevalue("share_journal")(till.config))
+        payouts = CLIENTS[client](till.config, PAYOUTS)
+    arrived = till.side.arrived
+    again = [bodies for bodies in arrived.values() if len(bodies) > 1]
+    differ = sum(one != bodies[0] for bodies in again for one in bodies)
+    stored = {request_of(request) for (request,) in till.store.ask("SELECT request FROM payouts")}
+    if isinstance(till.store, CrashDatabase):
+        till.store.close()
+    measured(7, "POSTs seen", sum(map(len, arrived.values())), store=store, client=client, payouts=PAYOUTS)
+    measured(7, "POSTs before their row", len(till.side.unwritten), store=store, client=client)
+    measured(8, "tries compared", sum(map(len, again)), store=store, client=client, by="sockets")
+    measured(8, "tries that differ", differ, store=store, client=client, by="sockets")
+
+    assert till.side.unwritten == []
+    assert len(again) >= PAYOUTS / 10
+    assert differ == 0
+    assert {(reference, body.decode()) for reference, bodies in arrived.items() for _, body in bodies} == stored
+    assert {payout.status for payout in payouts} == {PayoutStatus.SUCCEEDED}
+    assert len(till.side.gateway.books.credits) == len(arrived) == len(payouts) == PAYOUTS
+
+
+def request_of(stored: str) -> tuple[str, str]:
+    told = json.loads(stored)
+    return told["headers"]["X-Reference-Id"], told["body"]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_payment_that_is_not_written_first_is_seen(client: str, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the commit before the first byte taken out, the gateway finds no try in the journal."""
+
+    def without(entry: Move) -> Flow[Moved | Stale | Held | Unapproved | Contradicted]:
+        return Moved(entry.after) if entry.event.name == "payout.sending" else (yield from move(entry))
+
+    monkeypatch.setattr(flows, "move", without)
+    with till.side.served() as url:
+        till.write(url)
+        CLIENTS[client](till.config, 1)
+    assert till.side.unwritten

@@ -1,0 +1,157 @@
+"""The page about PostgreSQL: a role with the rights it lists can pay, and with less it cannot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import conninfo
+
+from payments_core import Money, Payee, PayoutClient
+from payments_core.arrivals import Arrival, Handling
+from payments_core.entries import Move, Note, Open, Opened
+from payments_core.errors import JournalError
+from payments_core.journal import backup_journal, open_audit, open_journal
+from payments_core.payout import Operation, PayoutStatus
+from payments_core.rates import AskPermit, Lane, PostEnd, ReadEnd
+from payments_core.rows import Event, Pause, PayoutRow, Query
+from payments_mtn_momo.emulator import MtnMomoEmulator
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "run-on-postgresql.md"
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+EVENT = Event("payout.changed", START)
+
+
+@pytest.fixture
+def as_paying(postgres: Any, postgres_url: str) -> Iterator[Callable[[str], Any]]:
+    """Make the page's role with the rights given; return its journal."""
+    database = conninfo.conninfo_to_dict(postgres_url)["dbname"]
+    postgres.execute("CREATE ROLE paying LOGIN PASSWORD 'paying'")
+    opened = []
+
+    def make(grants: str) -> Any:
+        with psycopg.connect(postgres_url) as owner:
+            owner.execute(grants)
+        url = re.sub(r"//[^@]*@", "//paying:paying@", postgres_url)
+        opened.append(open_journal(url, namespace="test-namespace", root=Path(), clock=lambda: START))
+        return opened[-1]
+
+    yield make
+    for journal in opened:
+        journal.close()
+    with psycopg.connect(postgres.url_of(database)) as owner:
+        owner.execute("DROP OWNED BY paying")
+    postgres.execute("DROP ROLE paying")
+
+
+def row(**changes: Any) -> PayoutRow:
+    values: dict[str, Any] = {
+        "id": "po_one",
+        "key": "one",
+        "fingerprint": "f",
+        "account": "a",
+        "operation": Operation.TRANSFER,
+        "payee_kind": "msisdn",
+        "payee_value": "46733000001",
+        "amount": Decimal(1),
+        "currency": "EUR",
+        "binding": {},
+        "references": {},
+        "request": "{}",
+        "request_hash": "0",
+        "created_at": START,
+        "updated_at": START,
+    }
+    return PayoutRow(**values | changes)
+
+
+def test_the_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any]) -> None:
+    """Everything a paying process writes can be written, and what happened cannot be edited."""
+    [grants] = re.findall(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    journal = as_paying(grants)
+    refund = row(id="po_two", key="two", operation=Operation.REFUND, original_amount=Decimal(2))
+    assert isinstance(journal.perform(Open(refund, EVENT)), Opened)
+    now = journal.perform(Open(row(), EVENT)).row
+    block = Pause("a", START, "blocked", "blocked", START)
+    now = journal.perform(Move(now, now, EVENT, pause=block, asks=Query("q", START))).row
+    now = journal.perform(Move(now, replace(now, status=PayoutStatus.SENDING), EVENT)).row
+    now = journal.perform(Move(now, replace(now, status=PayoutStatus.REVIEW), EVENT, publish=True, lifts=True)).row
+    journal.perform(Move(now, now, EVENT, answers="q"))
+    journal.perform(Note(now.id, EVENT, due_at=START))
+    journal.set_pause(Pause(None, START, "stop"))
+    assert journal.lift_pause(None)
+    assert [one.id for one in journal.claim(START, owner="w", until=START, accounts=["a"], limit=1)] == [now.id]
+    assert journal.claim(START, owner="w", until=START, accounts=["a"], limit=1)
+    assert journal.renew("w", [now.id], START) == {now.id}
+    journal.release("w", [now.id])
+    assert len(journal.history(now.id)) == 6
+    ask = AskPermit(account="a", lane=Lane.DUE, per_s=9, within_s=10)
+    assert journal.permit(ask).result().is_given
+    assert journal.permit(ask).result().is_given
+    now = journal.get(now.id)
+    end = ReadEnd(is_refused=True, after_s=1)
+    now = journal.perform(Move(now, now, EVENT, post_end=PostEnd(is_ambiguous=True, circuit_after=9), read_end=end)).row
+    journal.perform(Move(now, now, EVENT, post_end=PostEnd(is_ambiguous=False, circuit_after=9)))
+    journal.receive(Arrival(account="a", query="", method="PUT", at=START, sealed="{}")).result()
+    [arrival] = journal.unhandled(accounts=["a"], limit=9)
+    told = Handling(no=arrival.no, at=START, outcome="read due", told="{}", payout_id=now.id, event=EVENT)
+    assert journal.handle(told) is not None
+    journal.callback_secret()
+    journal.prove_writable()
+    journal.prove_writable()
+
+
+def test_a_right_that_is_missing_is_said_to_be(as_paying: Callable[[str], Any]) -> None:
+    """The message leads to the page."""
+    journal = as_paying(
+        "GRANT USAGE ON SCHEMA payments_core TO paying; GRANT SELECT ON ALL TABLES IN SCHEMA payments_core TO paying"
+    )
+    with pytest.raises(JournalError, match=r"permission denied.*run-on-postgresql\.md"):
+        journal.perform(Open(row(), EVENT))
+
+
+def test_looking_and_backing_up_need_no_right_to_write(
+    as_paying: Callable[[str], Any], postgres_url: str, tmp_path: Path
+) -> None:
+    """A role that can only read verifies a journal and writes a backup of it."""
+    as_paying(
+        "GRANT USAGE ON SCHEMA payments_core TO paying; GRANT SELECT ON ALL TABLES IN SCHEMA payments_core TO paying"
+    )
+    asked: dict[str, Any] = {"namespace": "test-namespace", "root": tmp_path}
+    url = re.sub(r"//[^@]*@", "//paying:paying@", postgres_url)
+    with closing(open_audit(url, **asked)) as audit:
+        assert list(audit.flaws()) == []
+    backup_journal(url, tmp_path / "b.db", **asked, clock=lambda: START)
+    assert (tmp_path / "b.db").exists()
+
+
+def test_the_page_writes_a_row_and_a_payout_together(
+    tmp_path: Path, share_journal: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its example pays whom it recorded; when the application's part fails, there is no payout either."""
+    [example] = re.findall(r"```py\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    with MtnMomoEmulator() as gateway:
+        gateway.write_config(tmp_path / "payouts.toml")
+        url = share_journal(tmp_path / "payouts.toml")
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE TABLE bonuses (employee TEXT PRIMARY KEY)")
+        with PayoutClient.from_config() as client:
+            names: dict[str, Any] = {"psycopg": psycopg, "DATABASE": url, "client": client, "employee": "7"}
+            names |= {"payee": Payee.msisdn("46733000001"), "amount": Money(5, "EUR")}
+            exec(compile(example, "page", "exec"), names)  # noqa: S102 - our own page
+            assert [payout.key for payout in client.payouts()] == ["bonus/7"]
+            with psycopg.connect(url) as connection:
+                connection.execute("INSERT INTO bonuses VALUES ('8')")
+            with pytest.raises(psycopg.errors.UniqueViolation):
+                exec(compile(example, "page", "exec"), names | {"employee": "8"})  # noqa: S102 - our own page
+            assert [payout.key for payout in client.payouts()] == ["bonus/7"]
+        assert len(gateway.ledger()) == 1

@@ -1,0 +1,83 @@
+"""An installation that pays through the emulator of any provider: what its sheet of the conformance suite tells."""
+
+from __future__ import annotations
+
+import json
+import socket
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from payments_core.client import PayoutClient, assemble
+from payments_core.client.inbox import PATH
+from payments_core.provider import Capability, ProviderSpec
+from payments_core.testing.conformance.report import sheet_at
+from payments_core.testing.conformance.sheet import Sheet
+from payments_core.testing.emulator.server import Emulator
+
+# Instants of the real clock are short; what the shared clock passes through is as long as it is for a live account.
+SETTINGS: Mapping[str, Any] = {
+    "timeout_s": 1.0,
+    "lease_s": 90.0,
+    "max_in_flight": 12,
+    "poll_schedule_s": [5, 15, 60, 300, 300, 600, 1200, 3600, 7200, 14400],
+    "reads_per_s": 0,  # permits are waited for by the real clock
+    "posts_per_s": 0,
+}
+_EMULATORS = ("poll_schedule_s", "visible_after_s", "dedupe_settle_s", "retry_schedule_s", "probe_after_s")
+_QUICK = {"attempts": 2, "first_wait_s": 0.001, "longest_wait_s": 0.002, "jitter_s": 0.0}
+
+
+class Installation:
+    """Its folder with a payouts.toml, and the emulator it pays through.
+
+    Args:
+        spec: The provider's.
+        emulator: Started.
+        sheet: The provider's.
+        folder: Empty.
+
+    """
+
+    def __init__(self, spec: ProviderSpec, sheet: Sheet, emulator: Emulator[Any], folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "payouts.toml"
+        self.port = _free_port()
+        [self.account, *_] = emulator.write_config(self.config, overwrite=True)
+        told = tomllib.loads(self.config.read_text("utf-8"))
+        mine = told["accounts"][self.account]
+        for name in _EMULATORS:
+            mine.pop(name, None)
+        mine |= {**SETTINGS, "retry": dict.fromkeys(spec.retry, _QUICK), **sheet.settings}
+        self._write(told)
+        if {Capability.CALLBACKS, Capability.DEFERRED_ANSWERS} & spec.capabilities:
+            with PayoutClient(assemble(self.config)) as client:
+                token = client.inbox.tokens.get(self.account, "")
+            mine |= sheet.callback_settings(f"http://localhost:{self.port}", f"/{PATH}/{token}")
+            self._write(told)
+
+    def _write(self, told: Mapping[str, Any]) -> None:
+        self.config.write_text("\n".join(_toml(told)) + "\n", "utf-8")
+
+
+def played(spec: ProviderSpec) -> tuple[Sheet, Emulator[Any]]:
+    """Return a provider's sheet, and the emulator that goes with it."""
+    kind = sheet_at(spec.conformance)
+    return kind(), kind.emulator()
+
+
+def _toml(table: Mapping[str, Any], name: str = "") -> Iterator[str]:
+    """Yield the lines of a table and of those within it."""
+    if name:
+        yield f"[{name}]"
+    yield from (f"{key} = {json.dumps(value)}" for key, value in table.items() if not isinstance(value, Mapping))
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _toml(value, f"{name}.{key}" if name else key)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port

@@ -1,0 +1,125 @@
+"""Approvals as the engine sees them: what waits, what an approval changes, and that it is asked for before guards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from kit import T0, Fake, after, reading, saying
+
+from payments_core.errors import DecisionRefused
+from payments_core.flow import AskLeave, Go, Leave, NeedsApproval
+from payments_core.payout import PayoutStatus, ReasonCode
+from payments_core.provider import NotFound, Unknown
+from payments_core.rows import Approval, PayoutRow
+
+S = PayoutStatus
+MakeStage = Callable[..., Any]
+
+
+def waiting(stage: MakeStage, **order: Any) -> tuple[Any, PayoutRow]:
+    """Set a stage on which payouts need an approval, with one that waits for it."""
+    one = stage()
+
+    def leave(command: AskLeave) -> Leave:
+        row = command.row
+        approved = one.journal.approval(row.id, row.attempt)
+        return Go(one.at, needs_approval=True) if approved else NeedsApproval("More than 20 EUR.", one.at)
+
+    one.leave = leave
+    return one, one.advance(one.accept(**order))
+
+
+def test_it_waits_and_is_not_looked_at_again(stage: MakeStage) -> None:
+    """Nothing is sent, the reason says why, and neither the machine nor the same key asks anew."""
+    one, row = waiting(stage)
+    assert row.reason is not None
+    assert (row.status, row.reason.code, row.reason.text) == (S.CREATED, ReasonCode.NEEDS_APPROVAL, "More than 20 EUR.")
+    assert (row.next_at, row.tries, row.cleared) == (None, 0, False)
+    assert one.advance(row) == row
+    assert one.advance(one.accept()) == row
+    assert one.events(row) == ["created", "needs_approval"]
+    assert one.posts() == []
+
+
+def test_an_approval_lets_it_leave(stage: MakeStage) -> None:
+    one, row = waiting(stage)
+    one.at = after(3600)
+    row = one.approve(row)
+    assert (row.status, row.reason, row.next_at) == (S.CREATED, None, after(3600))
+    assert one.journal.history(row.id)[-1].evidence == {"who": "Ben", "why": "checked"}
+    row = one.advance(row)
+    assert row.status is S.PENDING
+    assert len(one.posts()) == 1
+
+
+def test_an_approval_beforehand_is_as_good(stage: MakeStage) -> None:
+    """What is to leave tomorrow can be approved today, and its time stays as it was."""
+    one = stage(leave=lambda command: Go(after(100), needs_approval=True))
+    row = one.approve(one.accept(not_before=after(100)))
+    assert row.next_at == after(100)
+    one.at = after(100)
+    assert one.advance(row).status is S.PENDING
+
+
+def test_the_commit_before_the_first_byte_has_the_last_word(stage: MakeStage) -> None:
+    """Whatever was believed when leave was given: without an approval in the journal nothing is sent."""
+    one = stage(leave=lambda command: Go(T0, needs_approval=True))
+    row = one.advance(one.accept())
+    assert (row.status, row.reason.code) == (S.CREATED, ReasonCode.NEEDS_APPROVAL)
+    assert one.posts() == []
+
+
+def test_what_may_have_arrived_is_asked_about_whatever_needs_approval_now(stage: MakeStage) -> None:
+    """A limit that came later does not make a lost answer "not sent": it stays unknown, and is read."""
+    provider = Fake(submitting=saying(Unknown()), checking=reading(NotFound()))
+    one = stage(provider, visible_after_s=300.0, dedupe_window_s=86_400.0)
+    row = one.advance(one.accept())
+    assert row.status is S.UNKNOWN
+    one.leave = lambda command: NeedsApproval("More than 20 EUR.", one.at)
+    while "needs_approval" not in one.events(row):
+        assert row.next_at is not None
+        one.at = row.next_at
+        row = one.advance(row)
+    assert (row.status, row.ambiguous, len(one.posts())) == (S.UNKNOWN, True, 1)
+    assert row.next_at is not None
+
+
+def test_it_expires_while_it_waits(stage: MakeStage) -> None:
+    """A salary that nobody approved in time does not leave late."""
+    one, row = waiting(stage, expires_at=after(600))
+    assert row.next_at == after(600)
+    one.at = after(600)
+    row = one.advance(row)
+    assert (row.status, row.reason.code) == (S.FAILED, ReasonCode.NOT_SENT_IN_TIME)
+
+
+def test_approving_twice_is_approving_once(stage: MakeStage) -> None:
+    one, row = waiting(stage)
+    row = one.approve(row)
+    assert one.approve(row, who="Cid") == row
+    assert one.journal.approval(row.id, 1) == Approval("Ben", "checked", T0)
+
+
+@pytest.mark.parametrize("status", [status for status in S if status not in {S.CREATED, S.SENDING}])
+def test_only_what_waits_to_be_sent_is_approved(stage: MakeStage, status: S) -> None:
+    one = stage()
+    row = one.put(status)
+    with pytest.raises(DecisionRefused, match="only what waits to be sent"):
+        one.approve(row)
+
+
+def test_who_approves_what_has_moved_looks_again(stage: MakeStage) -> None:
+    one, row = waiting(stage, expires_at=after(600))
+    one.at = after(600)
+    one.advance(row)
+    with pytest.raises(DecisionRefused, match="moved by somebody else"):
+        one.approve(row)
+
+
+def test_a_long_name_is_cut(stage: MakeStage) -> None:
+    """What stands beside the approval is a name, whatever was given."""
+    one, row = waiting(stage)
+    one.approve(row, who="A" * 150)
+    assert one.journal.approval(row.id, 1).by == "A" * 99 + "…"

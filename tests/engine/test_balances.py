@@ -1,0 +1,154 @@
+"""A balance that is told later: the question is durable before it leaves; nothing is made of what makes no sense."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from kit import T0, Answer, Fake, account_of, after, lost, unsent
+
+from payments_core import engine
+from payments_core.engine import Kept, Moment, token_hash
+from payments_core.entries import AskAccount, Noted
+from payments_core.errors import NotAnswered, NotOffered
+from payments_core.flow import Command, Flow, Reply, exchange, run
+from payments_core.payout import Reason, ReasonCode
+from payments_core.provider import Account, Balance, Callback, Deferred, NotTold
+from payments_core.rows import Query
+from payments_core.wire import HttpRequest, HttpResponse, fill, slot
+
+TOKEN = "t" * 32
+NOW = Moment(at=T0, owner="me", token=TOKEN, namespace="engine-tests")
+ASK = HttpRequest("POST", "http://fake.invalid/balance", "balance", body=f"to {slot('answer_token')}", repeatable=True)
+CAME = Callback("POST", {}, b"{}", T0)
+HELD = (Balance(Decimal("49117.50"), "KES", "Utility Account"), Balance(Decimal("-1E+1"), "UGX"))
+BUSY = Reason(ReasonCode.PROVIDER_UNAVAILABLE, "BUSY", "call 46733123450")
+
+
+class Later(Fake):
+    """A provider that takes a question, and reads what the test says."""
+
+    def __init__(self, said: object = None, *, read: Callable[[Callback], Any] = lambda _: HELD) -> None:
+        super().__init__()
+        self._said = Deferred() if said is None else said
+        self._read = read
+
+    def ask_balances(self) -> Flow[Any]:
+        yield from exchange(ASK)
+        return self._said
+
+    def read_balances(self, callback: Callback) -> Any:
+        assert callback is CAME
+        return self._read(callback)
+
+
+def asking(account: Account, answer: Answer = 200) -> tuple[Any, list[Command]]:
+    sent: list[Command] = []
+
+    def perform(command: Command) -> Reply:
+        sent.append(command)
+        if isinstance(command, AskAccount):
+            return Noted()
+        if isinstance(answer, BaseException):
+            raise answer
+        return HttpResponse(answer, {}, b"", after(1))
+
+    try:
+        return run(engine.ask_balances(account, NOW), perform), sent
+    except NotAnswered as error:
+        return error, sent
+
+
+def reading(read: Callable[[Callback], Any]) -> Kept:
+    return engine.hear_balances(account_of(Later(read=read)), CAME)
+
+
+def test_the_question_is_written_down_before_it_leaves_and_leaves_with_the_path() -> None:
+    told, sent = asking(account_of(Later()))
+
+    assert told == token_hash(TOKEN)
+    assert sent == [AskAccount("till", Query(token_hash(TOKEN), T0)), fill(ASK, {"answer_token": TOKEN})]
+    assert sent[1].body == f"to {TOKEN}"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("ended", [lost(), unsent()], ids=["no answer", "not sent"])
+def test_a_question_that_did_not_arrive_is_an_error(ended: Answer) -> None:
+    told, sent = asking(account_of(Later()), ended)
+
+    assert "did not answer when asked its balance" in told.message
+    assert len(sent) == 2
+
+
+def test_a_question_that_is_not_taken_says_why() -> None:
+    told, _ = asking(account_of(Later(NotTold(reason=BUSY, retry_after_s=5.0))))
+
+    assert told.message.startswith("The provider of account till did not tell its balance: BUSY: call ")
+    assert (told.reason, told.retry_after_s) == ("provider_unavailable", 5.0)
+    assert "46733123450" not in told.message
+
+
+def test_what_is_no_word_of_it_is_a_bug() -> None:
+    told, _ = asking(account_of(Later(HELD)))
+
+    assert "provider bug: tuple is no answer" in told.message
+
+
+def test_a_provider_that_cannot_is_not_asked() -> None:
+    with pytest.raises(NotOffered, match="Fake has no balances_later"):
+        asking(account_of())
+    assert engine.hear_balances(account_of(), CAME) == Kept(None, "the provider takes none")
+
+
+def test_what_came_is_kept_exactly_and_read_back() -> None:
+    account = account_of(Later())
+    kept = engine.hear_balances(account, CAME)
+
+    assert kept.why == ""
+    assert kept.answer is not None
+    assert json.loads(kept.answer)["balances"][1] == {"amount": "-1E+1", "currency": "UGX", "label": ""}
+    assert engine.kept_balances(account, kept.answer, None) == HELD
+    assert engine.kept_balances(account, kept.answer, "UGX") == HELD[1:]
+    assert engine.kept_balances(account, kept.answer, "EUR") == ()
+
+
+def test_a_reason_is_kept_without_numbers_and_raised() -> None:
+    account = account_of()
+    kept = reading(lambda _: NotTold(reason=BUSY, retry_after_s=7.0))
+    assert kept.answer is not None
+    assert "46733123450" not in kept.answer
+
+    with pytest.raises(NotAnswered, match="did not tell its balance: BUSY") as error:
+        engine.kept_balances(account, kept.answer, None)
+    assert (error.value.reason, error.value.retry_after_s) == ("provider_unavailable", 7.0)
+
+
+def test_what_makes_no_sense_is_no_answer() -> None:
+    assert reading(lambda _: None) == Kept(None, "makes no sense")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [7, "KES", ["KES"], [Balance(Decimal("NaN"), "KES")], [Balance("much", "KES")]],
+    ids=repr,  # type: ignore[arg-type]
+)
+def test_what_a_provider_may_not_say_is_no_answer(given: object) -> None:
+    kept = reading(lambda _: given)
+
+    assert kept.answer is None
+    assert kept.why.startswith("provider bug: ")
+
+
+def test_a_provider_that_stumbles_has_heard_nothing() -> None:
+    assert reading(lambda _: 1 / 0) == Kept(None, "provider bug: ZeroDivisionError")
+
+
+def test_an_answer_that_did_not_come() -> None:
+    error = engine.no_balances(account_of(), 0.5)
+
+    assert error.message == "The provider of account till took the question, and in 0.5 s no answer came."
+    assert error.hint.startswith("It answers only by callback: let `payouts serve` run where the account's")
+    assert error.hint.endswith("No money was asked to move; asking again is safe.")
+    assert (error.reason, error.retry_after_s) == ("", None)

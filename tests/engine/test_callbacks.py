@@ -1,0 +1,178 @@
+"""What a callback is about, and the read it leads to after the machine has stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from kit import OURS, T0, Fake, account_of, after, reading, row_of
+
+from payments_core.arrivals import Arrival, Handling
+from payments_core.engine import Hearing, about, differs_from, hear
+from payments_core.entries import Move, Open
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.provider import Acknowledgement, Callback, Final, Heard, Unknown
+from payments_core.rows import Event
+
+S = PayoutStatus
+ID = "po_" + "a" * 24
+CALLBACK = Callback("PUT", {}, b"{}", T0)
+NO = Reason(ReasonCode.REJECTED, "NO")
+PAID, REFUSED = Final(seen=OURS), Final(reason=NO)
+MakeStage = Callable[..., Any]
+
+
+class Calling(Fake):
+    """A provider that calls back."""
+
+    def __init__(self, verified: Any = None, parsed: Any = None) -> None:
+        super().__init__()
+        self.told = (verified, parsed)
+
+    def verify(self, callback: Callback) -> Any:
+        assert callback is CALLBACK
+        return _raised(self.told[0])
+
+    def parse(self, callback: Callback) -> Any:
+        assert callback is CALLBACK
+        return _raised(self.told[1])
+
+    def acknowledge(self, callback: Callback) -> Acknowledgement:
+        return Acknowledgement()
+
+
+def _raised(told: Any) -> Any:
+    if isinstance(told, Exception):
+        raise told
+    return told
+
+
+HEARD = Heard(references={"external_id": ID})
+
+
+@pytest.mark.parametrize(
+    ("provider", "hearing"),
+    [
+        (Calling(None, HEARD), Hearing(None, HEARD)),
+        (Calling(True, HEARD), Hearing(True, HEARD)),
+        (Calling(False, HEARD), Hearing(False, None, "forged")),
+        (Calling(None, None), Hearing(None, None, "makes no sense")),
+        (Calling(True, None), Hearing(True, None, "makes no sense")),
+        (Calling(False, ValueError("x")), Hearing(False, None, "forged")),
+        (Calling(None, "SUCCESSFUL"), Hearing(None, None, "makes no sense")),
+        (Calling(KeyError("x"), HEARD), Hearing(None, None, "provider bug: KeyError")),
+        (Calling(True, ValueError("x")), Hearing(True, None, "provider bug: ValueError")),
+        (Fake(), Hearing(None, None, "the provider takes none")),
+    ],
+)
+def test_whatever_a_provider_does_there_is_an_answer(provider: Any, hearing: Hearing) -> None:
+    assert hear(account_of(provider), CALLBACK) == hearing
+
+
+@pytest.mark.parametrize(
+    ("references", "ids"),
+    [
+        ({"external_id": ID}, [ID]),
+        ({"external_id": f"{ID}-0123456789ab"}, [ID]),
+        ({"a": ID, "b": ID, "c": "po_" + "b" * 24}, [ID, "po_" + "b" * 24]),
+        ({"external_id": f"x{ID}"}, []),
+        ({"external_id": ID[:-1]}, []),
+        ({"external_id": ID.upper()}, []),
+        ({}, []),
+    ],
+)
+def test_our_own_id_is_found_at_the_beginning(references: dict[str, str], ids: list[str]) -> None:
+    assert list(about(Heard(references=references))) == ids
+
+
+@pytest.mark.parametrize(
+    ("references", "account", "why"),
+    [
+        ({"external_id": ID}, "till", ""),
+        ({"external_id": ID, "transaction": "other than we learned"}, "till", ""),
+        ({"external_id": ID}, "other", "names a payout of another account"),
+        ({"external_id": f"{ID}-0123456789ab"}, "till", "names a payout by another reference"),
+        ({"transaction": ID}, "till", "names a payout by another reference"),
+    ],
+)
+def test_account_and_reference_must_agree(references: dict[str, str], account: str, why: str) -> None:
+    """What the provider itself calls it by may differ: that is a reason to ask."""
+    row = row_of(S.PENDING, id=ID, references={"reference": "r", "external_id": ID, "transaction": "t-1"})
+    assert differs_from(Heard(references=references), row, account) == why
+
+
+def ended(stage: MakeStage, status: PayoutStatus, *outcomes: Any) -> tuple[Any, Any]:
+    """Return a stage with a payout at its end whose read a callback has made due."""
+    one = stage(Fake(checking=reading(*outcomes)))
+    row = one.accept()
+    sending = replace(row, status=S.SENDING, tries=1, sent_at=T0, first_sent_at=T0)
+    row = one.journal.perform(Move(row, sending, Event("payout.sending", T0))).row
+    row = one.journal.perform(Move(row, replace(row, status=status, next_at=None), Event("payout.end", T0))).row
+    one.at = after(60)
+    return one, called(one, row)
+
+
+def called(one: Any, row: Any) -> Any:
+    arrival = Arrival(account=row.account, query="", method="PUT", at=one.at, sealed="{}")
+    one.journal.receive(arrival).result()
+    no = one.journal.unhandled(accounts=[row.account], limit=1)[0].no
+    event = Event("callback.heard", one.at)
+    handled = one.journal.handle(
+        Handling(no=no, at=one.at, outcome="read due", told="{}", payout_id=row.id, event=event)
+    )
+    return handled.row
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "events"),
+    [
+        (S.SUCCEEDED, PAID, ["read"]),
+        (S.FAILED, REFUSED, ["read"]),
+        (S.SUCCEEDED, Unknown(), ["read"]),
+        (S.SUCCEEDED, REFUSED, ["contradicted", "read"]),
+        (S.FAILED, PAID, ["contradicted", "read"]),
+    ],
+)
+def test_after_the_end_it_is_read_once_and_the_end_stands(
+    stage: MakeStage, status: PayoutStatus, outcome: Any, events: list[str]
+) -> None:
+    """What speaks against it is written down; then nothing is due any more, and nothing is published again."""
+    one, row = ended(stage, status, outcome)
+    assert one.journal.due(one.at, accounts=[row.account], limit=10) == (row,)
+    row = one.advance(row)
+    assert (row.status, row.next_at, row.read_at) == (status, None, one.at)
+    assert one.journal.get(row.id) == row
+    assert one.events(row)[4:] == events
+    assert len(one.reads()) == 1
+    assert one.advance(row) == row
+    assert len(one.reads()) == 1
+
+
+def test_in_review_it_is_read_once(stage: MakeStage) -> None:
+    one, row = ended(stage, S.REVIEW, Unknown())
+    row = one.advance(row)
+    assert (row.status, row.next_at, len(one.reads())) == (S.REVIEW, None, 1)
+
+
+@pytest.mark.parametrize("status", [S.SUCCEEDED, S.REVIEW])
+def test_where_nobody_can_ask_any_more_nothing_stays_due(stage: MakeStage, status: PayoutStatus) -> None:
+    """An account that now pays as somebody else cannot read it: no worker may come back to it for ever."""
+    one, row = ended(stage, status, PAID)
+    one.account = account_of(Fake(host="elsewhere.invalid"))
+    row = one.advance(row)
+    assert (row.status, row.next_at, len(one.reads())) == (status, None, 0)
+    assert one.journal.due(after(9999), accounts=[row.account], limit=10) == ()
+
+
+def test_a_read_says_when_it_was(stage: MakeStage) -> None:
+    """So that callbacks do not cause another one at once."""
+    one = stage(Fake(checking=reading(Unknown())))
+    row = one.advance(one.accept())
+    assert row.read_at is None
+    one.at = after(5)
+    row = one.advance(row)
+    assert row.read_at == after(5)
+    assert called(one, row).next_at == after(10)
+    assert isinstance(one.asked[0], Open)

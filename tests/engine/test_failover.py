@@ -1,0 +1,372 @@
+"""Paying again from another account: only what failed, as every earlier account says now, and never both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from kit import OURS, Fake, account_of, after, reading, saying, unsent
+
+from payments_core import engine
+from payments_core.engine.earlier import Standing
+from payments_core.entries import Move, Note
+from payments_core.errors import DecisionRefused, InvalidPayout, JournalError, NotOffered
+from payments_core.events import EventName
+from payments_core.flow import Go, NeedsApproval, ReadAs, run
+from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.provider import Account, Final, NotFound, Pending
+from payments_core.rows import EndedAttempt, Event, PayoutRow
+
+S = PayoutStatus
+MakeStage = Callable[..., Any]
+NO = Reason(ReasonCode.PAYEE_LIMIT_REACHED, "LIMIT")
+FAILED, PAID = Final(reason=NO), Final(seen=OURS)
+SETTLE_S, LEASE_S = 1000.0, 90.0
+SETTLED = after(LEASE_S + SETTLE_S)
+
+
+def other(*, host: str = "other.invalid", name: str = "other", **facts: Any) -> Account:
+    """Return a second account, whose provider settles at once unless told otherwise."""
+    return account_of(Fake(host=host), name=name, **({"dedupe_settle_s": 0.0} | facts))
+
+
+def failed(stage: MakeStage, *heard: Any, target: Account | None = None, **facts: Any) -> tuple[Any, PayoutRow]:
+    """Set a stage on which a payout of one account failed, and there is a second account."""
+    told = {"dedupe_settle_s": SETTLE_S, **facts}
+    one = stage(Fake(checking=reading(FAILED, *(heard or (FAILED,)))), **told)
+    row = one.advance(one.accept())
+    one.at = after(5)
+    row = one.advance(row)
+    assert (row.status, row.account) == (S.FAILED, "till")
+    one.at = SETTLED
+    second = target or other()
+    one.accounts = {"till": one.account, second.name: second}
+    return one, row
+
+
+def over(one: Any, row: PayoutRow, name: str = "other") -> PayoutRow:
+    """Pay it again from another account, which is what works on it from then on."""
+    row = one.pay_again(row, one.accounts[name])
+    one.account = one.accounts[name]
+    return row
+
+
+# --- what changes, and what does not -------------------------------------------------------------------------------
+
+
+def test_the_next_attempt_is_paid_from_the_other_account(stage: MakeStage) -> None:
+    """The earlier one is kept with its account and read there, before it begins and before it is sent."""
+    one, row = failed(stage)
+    again = over(one, row)
+    assert (again.account, again.attempt, again.status, again.tries) == ("other", 2, S.CREATED, 0)
+    assert dict(again.binding) == {"host": "other.invalid"}
+    assert one.journal.attempts(row.id) == (EndedAttempt.of(row),)
+    assert EndedAttempt.of(row).account == "till"
+    sent = one.advance(again)
+    assert (sent.status, sent.account, sent.attempt) == (S.PENDING, "other", 2)
+    assert [post.url.split("/")[2] for post in one.posts()] == ["fake.invalid", "other.invalid"]
+    asked = [command for command in one.asked if isinstance(command, ReadAs)]
+    assert [(one.account, dict(one.binding)) for one in asked] == [
+        ("till", {"host": "fake.invalid"}),
+    ] * 2
+
+
+def test_the_history_tells_from_where_to_where(stage: MakeStage) -> None:
+    one, row = failed(stage)
+    over(one, row)
+    told = one.journal.history(row.id)[-1].evidence
+    assert (told["account_before"], told["account"], told["who"]) == ("till", "other", "Ann")
+
+
+def test_the_same_account_by_name_is_no_failover(stage: MakeStage) -> None:
+    one, row = failed(stage)
+    again = one.pay_again(row, one.accounts["till"])
+    assert again.account == "till"
+    assert not {"account", "account_before"} & one.journal.history(row.id)[-1].evidence.keys()
+
+
+def test_it_can_come_back_and_reads_each_attempt_where_it_was_paid(stage: MakeStage) -> None:
+    """A third attempt from the first account: the first one is read there, the second one from the other."""
+    one, row = failed(stage)
+    second = one.accounts["other"].provider
+    second.submitting, second.checking = saying(FAILED), reading(NotFound())
+    row = one.advance(over(one, row))
+    assert (row.status, row.account) == (S.FAILED, "other")
+    one.at += timedelta(seconds=LEASE_S)
+    before = len(one.asked)
+    row = over(one, row, "till")
+    assert (row.attempt, row.account) == (3, "till")
+    assert [kept.account for kept in one.journal.attempts(row.id)] == ["till", "other"]
+    # At the moment of asking the other account was paying: its own read needs nobody else's line.
+    as_others = [command.account for command in one.asked[before:] if isinstance(command, ReadAs)]
+    assert as_others == ["other"]
+
+
+# --- the conditions, of every earlier attempt ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [status for status in S if status is not S.FAILED])
+def test_what_has_not_failed_never_changes_its_account(stage: MakeStage, status: S) -> None:
+    """Not what waits to be sent, not what may be under way, not what ended otherwise; nobody is asked."""
+    one = stage()
+    one.accounts = {"till": one.account, "other": other()}
+    row = one.put(S.PENDING) if status is S.SENDING else one.put(status)
+    row = replace(row, status=status)
+    with pytest.raises(DecisionRefused, match=f"is {status}: only what failed"):
+        one.pay_again(row, one.accounts["other"])
+    assert one.reads() == []
+    assert one.journal.get(row.id).account == "till"
+
+
+def test_a_proven_unsent_try_is_not_enough(stage: MakeStage) -> None:
+    """A transport's word that nothing left keeps the attempt where it is: it waits to be sent again."""
+    one = stage()
+    one.answers = [unsent()]
+    one.accounts = {"till": one.account, "other": other()}
+    row = one.advance(one.accept())
+    assert (row.status, row.tries) == (S.CREATED, 1)
+    one.at = after(10**6)
+    with pytest.raises(DecisionRefused, match="only what failed"):
+        one.pay_again(row, one.accounts["other"])
+
+
+def test_it_waits_as_long_as_the_earlier_account_settles(stage: MakeStage) -> None:
+    """The other account's own figure says nothing of a send that was not its own."""
+    one, row = failed(stage)
+    one.at = SETTLED - timedelta(seconds=1)
+    with pytest.raises(DecisionRefused, match="too early") as caught:
+        one.pay_again(row, one.accounts["other"])
+    assert caught.value.again_at == SETTLED
+
+
+def test_it_does_not_wait_for_what_the_other_account_has_not_sent(stage: MakeStage) -> None:
+    one, row = failed(stage, target=other(dedupe_settle_s=10.0**6))
+    assert one.pay_again(row, one.accounts["other"]).attempt == 2
+
+
+def test_each_attempt_settles_as_its_own_account_says(stage: MakeStage) -> None:
+    """The second attempt was sent from an account that settles slowly, and the wait is counted by that one."""
+    slow = other(dedupe_settle_s=50_000.0)
+    one, row = failed(stage, target=slow)
+    slow.provider.submitting = saying(FAILED)  # type: ignore[attr-defined]
+    row = one.advance(over(one, row))
+    assert row.status is S.FAILED
+    with pytest.raises(DecisionRefused) as caught:
+        one.pay_again(row, one.accounts["till"])
+    assert caught.value.again_at == SETTLED + timedelta(seconds=LEASE_S + 50_000)
+
+
+@pytest.mark.parametrize(
+    ("heard", "words"),
+    [(PAID, "was paid after all"), (Pending(), "still under way"), (NotFound(), "no proof that it failed")],
+)
+def test_the_earlier_account_has_the_word(stage: MakeStage, heard: Any, words: str) -> None:
+    """What it says now counts, whatever the journal has on record; nothing begins."""
+    one, row = failed(stage, heard)
+    with pytest.raises(DecisionRefused, match=words):
+        one.pay_again(row, one.accounts["other"])
+    kept = one.journal.get(row.id)
+    assert (kept.attempt, kept.account, one.journal.attempts(row.id)) == (1, "till", ())
+
+
+def test_an_account_that_is_gone_proves_nothing(stage: MakeStage) -> None:
+    """Nobody can read what it paid; an identity that is gone is the same."""
+    one, row = failed(stage)
+    del one.accounts["till"]
+    with pytest.raises(DecisionRefused, match="'till', which paid attempt 1, is not configured"):
+        one.pay_again(row, one.accounts["other"])
+    one.accounts["till"] = account_of(Fake(host="new.invalid"), dedupe_settle_s=SETTLE_S)
+    with pytest.raises(DecisionRefused, match="Nobody can read attempt 1: what it was paid as"):
+        one.pay_again(row, one.accounts["other"])
+    assert one.journal.get(row.id) == row
+
+
+def test_what_is_told_only_later_cannot_be_proven(stage: MakeStage) -> None:
+    """Of any attempt: the other account does not make the first one's provider answer."""
+    one = stage(Fake(), status_by="deferred")
+    one.accounts = {"till": one.account, "other": other()}
+    row = one.put(S.FAILED, reason=NO, decided_by="submit", next_at=None)
+    one.at = after(10**6)
+    with pytest.raises(NotOffered, match="cannot be paid again under its key"):
+        one.pay_again(row, one.accounts["other"])
+
+
+def test_it_may_go_to_an_account_that_tells_only_later_and_not_on_from_there(stage: MakeStage) -> None:
+    later = other(status_by="deferred")
+    later.provider.submitting = saying(FAILED)  # type: ignore[attr-defined]
+    one, row = failed(stage, target=later)
+    row = one.advance(over(one, row))
+    assert (row.status, row.account) == (S.FAILED, "other")
+    one.at = after(10**7)
+    with pytest.raises(NotOffered):
+        one.pay_again(row, one.accounts["till"])
+
+
+# --- what the other account can carry ------------------------------------------------------------------------------
+
+
+def test_what_the_other_account_cannot_pay_stays_as_it_is(stage: MakeStage) -> None:
+    """Amount, currency, payee and options are its provider's to refuse, in its own words."""
+
+    def refuse(_: Any) -> None:
+        raise InvalidPayout("Unknown options: command_id.")
+
+    one, row = failed(stage)
+    one.accounts["other"].provider.drafts = refuse
+    with pytest.raises(InvalidPayout, match="Unknown options: command_id"):
+        one.pay_again(row, one.accounts["other"])
+    assert one.journal.get(row.id) == row
+
+
+def test_a_refund_stays_where_it_was_collected(stage: MakeStage) -> None:
+    """The engine refuses it before anybody is asked, and the journal whoever asks."""
+    one = stage(Fake(checking=reading(FAILED)), dedupe_settle_s=0.0)
+    one.accounts = {"till": one.account, "other": other()}
+    told: dict[str, Any] = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
+    told |= {"original_amount": Decimal(25), "reason": NO, "decided_by": "read", "next_at": None}
+    row = one.put(S.FAILED, **told)
+    one.at = SETTLED
+    with pytest.raises(InvalidPayout, match="goes back from the account on which its money was collected"):
+        one.pay_again(row, one.accounts["other"])
+    assert one.reads() == []
+    assert one.journal.get(row.id) == row
+
+
+def test_an_operation_the_other_provider_has_not(stage: MakeStage) -> None:
+    one, row = failed(stage)
+    account = one.accounts["other"]
+    one.accounts["other"] = replace(account, spec=replace(account.spec, operations=frozenset({Operation.TRANSFER})))
+    with pytest.raises(InvalidPayout, match="Fake has no deposit"):
+        one.pay_again(replace(row, operation=Operation.DEPOSIT), one.accounts["other"])
+    assert one.journal.get(row.id) == row
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_play_money_and_real_money_are_never_mixed(
+    stage: MakeStage, monkeypatch: pytest.MonkeyPatch, real: bool
+) -> None:
+    """In neither direction, and nobody is asked."""
+    one, row = failed(stage)
+    first, second = (True, False) if real else (False, True)
+    kinds = {id(one.account.settings): first, id(one.accounts["other"].settings): second}
+    kind = type(one.account.settings)
+    monkeypatch.setattr(kind, "is_rehearsal", property(lambda self: kinds[id(self)]))
+    before = len(one.reads())
+    with pytest.raises(InvalidPayout, match="one of them moves real money"):
+        one.pay_again(row, one.accounts["other"])
+    assert len(one.reads()) == before
+
+
+# --- leave ---------------------------------------------------------------------------------------------------------
+
+
+def test_leave_is_asked_anew(stage: MakeStage) -> None:
+    """Guards and approval of the first attempt let nothing pass from another account."""
+    one, row = failed(stage)
+    assert row.cleared
+    row = over(one, row)
+    assert not row.cleared
+    one.leave = lambda _: NeedsApproval("above the limit", one.at)
+    posts = len(one.posts())
+    row = one.advance(row)
+    assert (row.status, row.reason.code, len(one.posts())) == (S.CREATED, ReasonCode.NEEDS_APPROVAL, posts)
+
+
+# --- a late success of the earlier attempt -------------------------------------------------------------------------
+
+
+def test_a_late_success_stops_what_is_not_sent_yet(stage: MakeStage) -> None:
+    """It is told, with the account that paid, and the other account sends nothing."""
+    one, row = failed(stage, FAILED, PAID)
+    row, posts = over(one, row), len(one.posts())
+    row = one.advance(row)
+    assert (row.status, row.reason.code, row.account) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID, "other")
+    assert len(one.posts()) == posts
+    said = [entry for entry in one.journal.history(row.id) if entry.event == EventName.PAYOUT_CONTRADICTED]
+    assert [(entry.evidence["attempt"], entry.evidence["paid_from"]) for entry in said] == [(1, "till")]
+
+
+def test_a_late_success_found_by_anybody_stops_the_last_step(stage: MakeStage) -> None:
+    one, row = failed(stage)
+    row, posts = over(one, row), len(one.posts())
+
+    def leave(_: Any) -> Any:
+        one.journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, one.at)))
+        return Go(one.at)
+
+    one.leave = leave
+    row = one.advance(row)
+    assert (row.status, len(one.posts())) == (S.REVIEW, posts)
+
+
+def test_an_earlier_account_that_is_gone_keeps_the_next_attempt_waiting(stage: MakeStage) -> None:
+    """Removed from the configuration after the decision: nothing leaves until it is back."""
+    one, row = failed(stage)
+    row, posts = over(one, row), len(one.posts())
+    kept = one.accounts.pop("till")
+    row = one.advance(row)
+    assert (row.status, row.tries, len(one.posts())) == (S.CREATED, 0, posts)
+    assert "its account 'till' is not in the configuration" in row.reason.text
+    one.accounts["till"], one.at = kept, row.next_at
+    assert one.advance(row).status is S.PENDING
+
+
+@pytest.mark.parametrize("status", [S.PENDING, S.SUCCEEDED])
+def test_a_callback_has_all_attempts_looked_at(stage: MakeStage, status: S) -> None:
+    """The read that a callback makes due finds the earlier account's late success; a schedule's own read does not."""
+    one, row = failed(stage, FAILED, FAILED, PAID)
+    if status is S.SUCCEEDED:
+        one.accounts["other"].provider.submitting = saying(PAID)
+    row = one.advance(over(one, row))
+    assert row.status is status
+    one.at += timedelta(seconds=60)
+    due = replace(row, next_at=one.at)
+    one.advance(due)
+    assert "contradicted" not in one.events(row)
+    one.advance(replace(one.journal.get(row.id), next_at=one.at, called_for=one.at))
+    assert one.events(row).count("contradicted") == 1
+
+
+def test_looking_back_takes_each_attempt_by_its_account(stage: MakeStage) -> None:
+    """Two accounts with one binding are two accounts: the attempt's own one is asked, with its own facts."""
+    one, row = failed(stage)
+    row = over(one, row)
+    same = replace(one.accounts["till"])
+    same.provider.checking = reading(Pending())  # type: ignore[attr-defined]
+    one.accounts = {"till": same, "other": account_of(Fake(checking=reading(FAILED)), name="other")}
+    one.account = one.accounts["other"]
+    standing, why = run(engine.look_back(one.account, row, one.moment()), one.perform)
+    assert (standing, why) == (Standing.OPEN, "The provider says that attempt 1 is still under way.")
+
+
+def test_no_move_takes_an_attempt_to_another_account(stage: MakeStage) -> None:
+    """The journal refuses it, whoever asks: only another attempt may be paid from elsewhere."""
+    one = stage()
+    row = one.accept()
+    with pytest.raises(JournalError, match="is paid from till alone"):
+        one.journal.perform(Move(row, replace(row, account="other"), Event("payout.rebound", one.at)))
+
+
+def test_the_other_provider_learns_what_it_goes_by_once_the_failure_is_proven(stage: MakeStage) -> None:
+    """What it may carry is known before the attempt is drafted; and nobody is asked in vain before."""
+    told: list[str] = []
+
+    class Learning(Fake):
+        def learn(self, at: Any) -> Any:
+            told.append("learned")
+            yield from ()
+
+        def draft(self, order: Any, attempt: Any) -> Any:
+            told.append("drafted")
+            return super().draft(order, attempt)
+
+    one, row = failed(stage, Pending(), FAILED, target=account_of(Learning(host="other.invalid"), name="other"))
+    with pytest.raises(DecisionRefused):
+        one.pay_again(row, one.accounts["other"])
+    assert told == []
+    one.pay_again(row, one.accounts["other"])
+    assert told == ["learned", "drafted"]

@@ -1,0 +1,431 @@
+"""What a restored journal may have forgotten: the provider is asked before anything is sent or called failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+from kit import NAMESPACE, OURS, T0, Fake, account_of, after, last, reading, row_of, saying
+
+from payments_core.engine import make_draft
+from payments_core.engine.drafts import not_payable
+from payments_core.engine.lost import FURTHER_ATTEMPTS, Ahead, look_ahead
+from payments_core.errors import InvalidPayout
+from payments_core.events import EventName
+from payments_core.flow import Flow, Go, ReadAs, Refused, exchange, run
+from payments_core.journal import keeping, store_of
+from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.provider import Attempt, Draft, Final, NotFound, Pending, Unknown
+from payments_core.references import derive
+from payments_core.rows import PayoutRow
+from payments_core.wire import HttpRequest
+
+S = PayoutStatus
+MakeStage = Callable[..., Any]
+NO = Reason(ReasonCode.REJECTED, "NO")
+PAID = Final(code="DONE", http_status=200, seen=OURS)
+OVER = ReasonCode.NOT_SENT_IN_TIME
+
+
+def restored(one: Any, *, gap_from: datetime = T0, reconciled: bool = False) -> None:
+    """Say of a stage's journal that it is a backup, now."""
+    store = store_of("sqlite:///payouts.db", namespace=NAMESPACE, root=one.folder, at=one.at)
+    keeping.begin_gap(store, gap_from, keeping.Act(one.at, "Ann", "the disk broke"))
+    if reconciled:
+        keeping.reconcile(store, keeping.Act(one.at, "Ann", "compared"))
+
+
+def knowing(said: Mapping[int, Any], asked: list[Any] | None = None, host: str = "fake.invalid") -> Callable[..., Any]:
+    """Return a check that answers by the number of the attempt that is asked about; unlisted ones are not found."""
+    account = account_of(Fake(host=host))
+    order = row_of().order
+    drafts = [make_draft(account, order, namespace=NAMESPACE, payout_id="po_x", number=n) for n in range(1, 20)]
+    numbers = {draft.references["reference"]: n for n, draft in enumerate(drafts, 1)}
+
+    def check(draft: Draft) -> Flow[Any]:
+        number = numbers[draft.references["reference"]]
+        if asked is not None:
+            asked.append(number if host == "fake.invalid" else (host, number))
+        yield from exchange(HttpRequest("GET", draft.request.url, "status", repeatable=True))
+        return said.get(number, NotFound(http_status=404))
+
+    return check
+
+
+def absent(one: Any, row: PayoutRow) -> PayoutRow:
+    """Let the provider be asked as often and as long as absence needs."""
+    for seconds in (10, 110, 310):
+        one.at = after(seconds)
+        row = one.advance(row, early=True)
+    return row
+
+
+# --- sought before it is sent --------------------------------------------------------------------------------------
+
+
+def test_the_provider_is_asked_before_the_first_byte(stage: MakeStage) -> None:
+    """A try of it may be lost: nothing is sent before the provider has not shown it for long enough."""
+    one = stage(Fake(checking=knowing({})))
+    row = one.accept()
+    restored(one)
+    row = one.advance(row)
+    assert (row.status, row.tries, row.next_at, len(one.posts())) == (S.UNKNOWN, 0, T0, 0)
+    assert last(one, row) == ("sought", {})
+    row = absent(one, row)
+    assert (row.status, row.tries, row.adopting, len(one.posts())) == (S.PENDING, 1, False, 1)
+    assert one.events(row) == ["created", "sought", "absent", "absent", "resend", "sending", "pending"]
+
+
+@pytest.mark.parametrize(
+    ("says", "status", "event"), [(PAID, S.SUCCEEDED, "succeeded"), (Pending(seen=OURS), S.PENDING, "adopted")]
+)
+def test_what_the_provider_knows_is_adopted(stage: MakeStage, says: Any, status: S, event: str) -> None:
+    """It was sent before the restore, at the latest now, and is never sent again."""
+    one = stage(Fake(checking=knowing({1: says})))
+    row = one.accept()
+    one.at = after(7)
+    restored(one)
+    row = one.advance(one.advance(row))
+    assert (row.status, row.ambiguous, row.first_sent_at, row.tries) == (status, True, after(7), 0)
+    assert one.events(row)[-1] == event
+    assert len(one.posts()) == 0
+
+
+@pytest.mark.parametrize("how", ["expiry", "later expiry", "guard"])
+def test_nothing_is_called_failed_before_the_provider_was_asked(stage: MakeStage, how: str) -> None:
+    """Neither what is not sent in time nor what a guard refuses; afterwards it is, in the words it had."""
+    provider = Fake(checking=knowing({}))
+    one = stage(provider)
+    row = one.accept(expires_at=None if how == "guard" else after(5))
+    restored(one)
+    if how == "guard":
+        one.leave = lambda _: Refused(NO, after(6))
+    elif how == "expiry":
+        one.at = after(6)
+    else:
+        one.leave = lambda _: Go(after(6))
+    row = one.advance(row)
+    assert (row.status, row.cleared, row.next_at, row.reopened_at) == (
+        S.UNKNOWN,
+        how == "later expiry",
+        after(6),
+        after(6),
+    )
+    assert last(one, row) == ("sought", {})
+    row = absent(one, row)
+    assert (row.status, row.decided_by) == (S.FAILED, "guard" if how == "guard" else "expiry")
+    assert len(one.posts()) == 0
+
+
+def test_who_gives_up_too_late_gets_what_is_there(stage: MakeStage) -> None:
+    """Somebody else moved it first: their row stands."""
+    one = stage()
+    old = one.accept(expires_at=after(5))
+    newer = one.advance(old)
+    one.at = after(6)
+    assert one.advance(old) == newer
+    assert newer.status is S.PENDING
+
+
+def test_a_refusal_of_what_was_sent_before_the_restore_decides_nothing(stage: MakeStage) -> None:
+    """The journal is restored while a send is under way: its answer is written down, and the provider is asked."""
+    one = stage(Fake(submitting=saying(Final(reason=NO, code="NO")), checking=knowing({})))
+    row = one.accept()
+    original = one.perform
+
+    def slow(command: Any) -> Any:
+        if isinstance(command, HttpRequest) and command.moves_money:
+            one.at = after(1)
+            restored(one)
+        return original(command)
+
+    one.perform = slow
+    row = one.advance(row)
+    assert (row.status, one.events(row)) == (S.SENDING, ["created", "sending", "late_answer"])
+    assert last(one, row)[1]["answer"] == "payout.failed"
+
+
+def test_where_the_gap_is_too_long_it_waits_unsent(stage: MakeStage) -> None:
+    """Sought in vain it is as unsent as it was, and says once that it is held."""
+    one = stage(Fake(checking=knowing({})), dedupe_window_s=100.0)
+    row = one.accept()
+    restored(one, gap_from=after(-51))
+    row = absent(one, one.advance(row))
+    assert (row.status, row.tries, row.adopting) == (S.CREATED, 0, True)
+    why = "the journal was restored, and nobody has compared the provider's statement with it yet"
+    assert last(one, row) == ("held", {"why": why})
+    count = len(one.events(row))
+    assert one.advance(row) == row
+    assert len(one.events(row)) == count
+    assert len(one.posts()) == 0
+
+
+def test_a_gap_inside_the_window_needs_no_statement(stage: MakeStage) -> None:
+    """The provider itself would refuse a second one; where that is not proven, nobody sends."""
+    one = stage(Fake(checking=knowing({})), dedupe_window_s=2000.0)
+    row = one.accept()
+    restored(one, gap_from=after(-600))
+    assert absent(one, one.advance(row)).status is S.PENDING
+
+
+def test_a_provider_that_answers_later_is_not_sought(stage: MakeStage) -> None:
+    """It cannot be asked at once: the gap itself holds the payout, and a person compares."""
+    one = stage(Fake(checking=reading(Unknown())), status_by="deferred")
+    row = one.accept()
+    restored(one, gap_from=after(-86_400))
+    row = one.advance(row)
+    assert (row.status, len(one.posts())) == (S.CREATED, 0)
+    assert one.events(row) == ["created", "held"]
+    one.at = after(5)
+    expired = one.advance(one.accept(key="k/2", expires_at=after(5)))
+    why = "The journal was restored, and the provider does not tell at once whether it was paid in what is missing."
+    assert expired.reason == Reason(ReasonCode.NEVER_APPEARED, text=why)
+    assert (expired.status, expired.ambiguous, expired.first_sent_at) == (S.REVIEW, True, after(5))
+
+
+# --- attempts nobody remembers -------------------------------------------------------------------------------------
+
+
+def sought(stage: MakeStage, said: Mapping[int, Any], *, gap: bool = True) -> tuple[Any, PayoutRow, list[Any]]:
+    """Set a stage on which the provider does not show a payout, and may know of further attempts."""
+    asked: list[Any] = []
+    one = stage(Fake(checking=knowing(said, asked)))
+    row = one.put(S.UNKNOWN, references=_references(1), absences=2, first_absence_at=T0, next_at=after(300))
+    if gap:
+        restored(one)
+    one.at = after(301)
+    return one, row, asked
+
+
+def _references(number: int, host: str = "fake.invalid") -> Mapping[str, str]:
+    account = account_of(Fake(host=host))
+    return make_draft(account, row_of().order, namespace=NAMESPACE, payout_id="po_x", number=number).references
+
+
+def test_every_attempt_that_may_have_followed_is_read(stage: MakeStage) -> None:
+    """Only then the same request is sent again; a journal that was not restored lacks none."""
+    one, row, asked = sought(stage, {})
+    assert one.advance(row).status is S.PENDING
+    assert asked == [1, 2, 3, 4]
+    assert max(asked) == 1 + FURTHER_ATTEMPTS
+
+
+def test_absence_of_before_the_restore_proves_nothing(stage: MakeStage) -> None:
+    """It is sought again, and counted from now."""
+    one, row, _ = sought(stage, {}, gap=False)
+    restored(one)
+    row = one.advance(row)
+    assert last(one, row) == ("sought", {})
+    assert (row.absences, row.first_absence_at, row.reason) == (0, None, None)
+    assert (row.adopting, len(one.posts())) == (False, 0)
+
+
+def test_further_attempts_are_drafted_as_they_would_have_been(stage: MakeStage) -> None:
+    """A provider may make its references of any of it: number, seed, and the payout's id."""
+    seen: list[Attempt] = []
+
+    class Drafting(Fake):
+        def draft(self, order: Any, attempt: Attempt) -> Draft:
+            seen.append(attempt)
+            return super().draft(order, attempt)
+
+    one, row, _ = sought(stage, {})
+    one.account = account_of(Drafting(checking=knowing({})))
+    one.advance(row)
+    assert seen == [Attempt(number, derive(NAMESPACE, "k/1", number), "po_x") for number in (2, 3, 4)]
+
+
+def test_a_journal_that_lacks_nothing_asks_about_nothing_else(stage: MakeStage) -> None:
+    one, row, asked = sought(stage, {2: PAID}, gap=False)
+    assert one.advance(row).status is S.PENDING
+    assert asked == [1]
+
+
+@pytest.mark.parametrize("number", [2, 4])
+@pytest.mark.parametrize("says", [PAID, Final(reason=NO), Pending()])
+def test_a_later_attempt_that_is_known_stops_the_machine(stage: MakeStage, says: Any, number: int) -> None:
+    """Whatever became of it: this one is not sent again, and a person decides."""
+    one, row, _ = sought(stage, {number: says})
+    row = one.advance(row)
+    why = f"The provider knows attempt {number}, which is not in the restored journal."
+    assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.LATER_ATTEMPT, text=why))
+    assert last(one, row) == ("review", {"why": why})
+    assert one.journal.history(row.id)[-1].at == one.at
+    assert len(one.posts()) == 0
+
+
+def test_a_later_attempt_nobody_tells_of_is_asked_about_again(stage: MakeStage) -> None:
+    """At the schedule's next moment; nothing is sent meanwhile."""
+    one, row, _ = sought(stage, {3: Unknown()})
+    row = one.advance(row)
+    assert (row.status, len(one.posts())) == (S.UNKNOWN, 0)
+    assert last(one, row) == ("read", {"why": "The provider did not say whether it knows attempt 3."})
+    assert one.journal.history(row.id)[-1].at == one.at
+    assert row.next_at > one.at
+
+
+def test_an_attempt_under_an_earlier_identity_is_read_as_that(stage: MakeStage) -> None:
+    """On its own line, and from this attempt on: it may have been paid before the account changed hands."""
+    asked: list[Any] = []
+    one = stage(Fake(checking=knowing({}, asked)))
+    old = account_of(Fake(host="old.invalid", checking=knowing({1: PAID}, asked, "old.invalid")))
+    one.account = replace(one.account, retired=(replace(old, is_retired=True),))
+    row = one.put(S.UNKNOWN, references=_references(1), absences=2, first_absence_at=T0, next_at=after(300))
+    restored(one)
+    one.at = after(301)
+    row = one.advance(row)
+    why = "The provider knows attempt 1, as the account paid before, which is not in the restored journal."
+    assert row.reason == Reason(ReasonCode.LATER_ATTEMPT, text=why)
+    assert asked == [1, 2, 3, 4, ("old.invalid", 1)]
+    as_others = [command for command in one.asked if isinstance(command, ReadAs)]
+    assert [(dict(command.binding), command.account, command.operation) for command in as_others] == [
+        ({"host": "old.invalid"}, "till", row.operation)
+    ]
+
+
+def test_where_answers_come_later_no_further_attempt_can_be_read(stage: MakeStage) -> None:
+    """Nobody is asked: what such a provider would say comes to a path, and none was minted."""
+    asked: list[Any] = []
+    one = stage(Fake(checking=knowing({2: PAID}, asked)), status_by="deferred")
+    row = one.put(S.UNKNOWN)
+    restored(one)
+    flow = look_ahead(one.account, row, one.moment())
+    assert (run(flow, one.perform), asked) == (Ahead(), [])
+
+
+def test_what_could_not_be_paid_so_was_not(stage: MakeStage) -> None:
+    """An attempt of which no draft can be made is passed over, and the next is read."""
+    asked: list[int] = []
+    one = stage(Fake(checking=knowing({3: PAID}, asked)))
+
+    class Refusing(Fake):
+        def draft(self, order: Any, attempt: Any) -> Draft:
+            if attempt.number == 2:
+                raise InvalidPayout("No.")
+            return super().draft(order, attempt)
+
+    one.account = account_of(Refusing(checking=knowing({3: PAID}, asked)))
+    row = one.put(S.UNKNOWN, references=_references(1), absences=2, first_absence_at=T0, next_at=after(300))
+    restored(one)
+    one.at = after(301)
+    assert one.advance(row).reason.code is ReasonCode.LATER_ATTEMPT
+    assert asked == [1, 3]
+
+
+def test_a_lost_attempt_contradicts_what_is_told_to_have_failed(stage: MakeStage) -> None:
+    """Every failure is looked at once after a restore; what is found stays written, and forbids to pay it again."""
+    one = stage(Fake(checking=knowing({1: Final(reason=NO), 2: replace(PAID, seen=None)})))
+    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
+    restored(one)
+    row = one.advance(one.journal.get(row.id))
+    said = [entry for entry in one.journal.history(row.id) if entry.event == EventName.PAYOUT_CONTRADICTED]
+    why = "The provider knows attempt 2, which is not in the restored journal."
+    assert [dict(entry.evidence) for entry in said] == [{"code": "DONE", "http_status": 200, "why": why}]
+    assert [entry.at for entry in said] == [one.at]
+    assert (row.status, row.next_at) == (S.FAILED, None)
+
+
+def test_lost_attempts_that_failed_contradict_nothing(stage: MakeStage) -> None:
+    one = stage(Fake(checking=knowing({1: Final(reason=NO), 2: Final(reason=NO)})))
+    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
+    restored(one)
+    row = one.advance(one.journal.get(row.id))
+    assert EventName.PAYOUT_CONTRADICTED not in {entry.event for entry in one.journal.history(row.id)}
+    assert row.next_at is None
+
+
+def test_of_what_succeeded_no_further_attempt_is_looked_for(stage: MakeStage) -> None:
+    asked: list[Any] = []
+    one = stage(Fake(checking=knowing({1: PAID, 2: Final(reason=NO)}, asked)))
+    row = one.put(S.SUCCEEDED, decided_by="read", references=_references(1), next_at=None)
+    restored(one)
+    one.advance(row, early=True)
+    assert asked == [1]
+    assert EventName.PAYOUT_CONTRADICTED not in {entry.event for entry in one.journal.history(row.id)}
+
+
+# --- other accounts ------------------------------------------------------------------------------------------------
+
+
+def beside(stage: MakeStage, says: Mapping[int, Any], **facts: Any) -> tuple[Any, PayoutRow, list[Any]]:
+    """Set a stage on which a sought payout is to be sent, with a second account whose provider knows these."""
+    one, row, asked = sought(stage, {})
+    there = Fake(checking=knowing(says, asked, "other.invalid"), host="other.invalid")
+    one.accounts = {"till": one.account, "other": account_of(there, name="other", **facts)}
+    return one, row, asked
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_an_attempt_that_another_account_paid_stops_the_machine(stage: MakeStage, number: int) -> None:
+    """Somebody may have failed over in what is missing, or have sent the key from there in the first place."""
+    one, row, asked = beside(stage, {number: PAID})
+    row = one.advance(row)
+    why = f"The provider knows attempt {number}, paid from other, which is not in the restored journal."
+    assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.LATER_ATTEMPT, text=why))
+    assert one.posts() == []
+    assert asked[-number:] == [("other.invalid", n) for n in range(1, number + 1)]
+    assert {command.account for command in one.asked if isinstance(command, ReadAs)} == {"other"}
+
+
+def test_what_another_account_paid_as_before_is_read_as_well(stage: MakeStage) -> None:
+    one, row, asked = beside(stage, {})
+    old = account_of(Fake(host="old.invalid", checking=knowing({2: PAID}, asked, "old.invalid")), name="other")
+    one.accounts["other"] = replace(one.accounts["other"], retired=(replace(old, is_retired=True),))
+    row = one.advance(row)
+    assert "knows attempt 2, paid from other" in row.reason.text
+    assert one.posts() == []
+
+
+def test_where_no_account_knows_it_it_is_sent(stage: MakeStage) -> None:
+    """From its own account, after each attempt was asked for on the other one too."""
+    one, row, asked = beside(stage, {})
+    row = one.advance(row)
+    assert (row.status, row.account, len(one.posts())) == (S.PENDING, "till", 1)
+    assert asked[-4:] == [("other.invalid", n) for n in (1, 2, 3, 4)]
+
+
+def test_a_second_name_of_the_same_identity_is_not_asked_about_the_attempt_itself(stage: MakeStage) -> None:
+    """It would find the payout's own attempt there, and take it for another account's."""
+    asked: list[Any] = []
+    one = stage(Fake(checking=knowing({1: Final(reason=NO), 3: PAID}, asked)))
+    one.accounts = {"till": one.account, "twin": account_of(one.account.provider, name="twin")}
+    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
+    restored(one)
+    one.advance(one.journal.get(row.id))
+    assert asked[:3] == [1, 2, 3]
+    one.accounts = {"twin": one.accounts["twin"]}
+    asked.clear()
+    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO)}, asked)))
+    run(look_ahead(one.account, row, one.moment()), one.perform)
+    assert asked == [2, 3, 4, 2, 3]
+
+
+def test_who_could_not_have_paid_it_is_not_asked(stage: MakeStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Play money is not real money, a refund has one account, and what a provider has not it has not paid."""
+    one, row, asked = beside(stage, {1: PAID, 2: PAID})
+    spare = one.accounts["other"]
+    one.accounts["other"] = replace(spare, spec=replace(spare.spec, operations=frozenset({Operation.DEPOSIT})))
+    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead()
+    one.accounts["other"] = spare
+    assert not [told for told in asked if isinstance(told, tuple)]
+    assert "goes back from the account" in not_payable(spare, replace(row, operation=Operation.REFUND), one.account)
+    rehearsing = {id(spare.settings)}
+    monkeypatch.setattr(type(spare.settings), "is_rehearsal", property(lambda self: id(self) in rehearsing))
+    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead()
+    rehearsing.clear()
+    assert run(look_ahead(one.account, row, one.moment()), one.perform).found == PAID
+
+
+def test_an_account_that_tells_only_later_keeps_it_waiting_until_a_statement_was_compared(stage: MakeStage) -> None:
+    """It cannot be asked at once: nobody is, and nothing is sent; a person's comparison is what ends it."""
+    one, row, asked = beside(stage, {2: PAID}, status_by="deferred")
+    before = len(asked)
+    waiting = one.advance(row)
+    assert (waiting.status, len(one.posts())) == (S.UNKNOWN, 0)
+    assert last(one, row)[1] == {"why": "Account other tells only later what it paid: compare its statement."}
+    assert ("other.invalid", 1) not in asked[before:]
+    restored(one, reconciled=True)
+    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead()

@@ -1,0 +1,313 @@
+"""A person's decisions about payouts in REVIEW: which are safe, what the provider says first, and what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from kit import OURS, T0, Fake, account_of, after, lost, reading
+
+from payments_core.engine import SAFE, STOPS, Act, Person, Says, allowed
+from payments_core.errors import DecisionRefused
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.provider import Deferred, Final, NotFound, Pending, Unknown
+from payments_core.rows import PayoutRow
+
+S = PayoutStatus
+Code = ReasonCode
+MakeStage = Callable[..., Any]
+NO = Reason(Code.REJECTED, "NO")
+PAID, FAILED = Final(seen=OURS), Final(reason=NO, seen=OURS)
+THEIRS = replace(OURS, amount=Decimal(50))
+LATE = after(100_000)  # long after anything can still be on its way
+HEARD: dict[Says, Any] = {
+    Says.SILENT: lost(),
+    Says.UNCLEAR: Unknown(http_status=500),
+    Says.LATER: Deferred(),
+    Says.GONE: None,
+    Says.ABSENT: NotFound(),
+    Says.PENDING: Pending(seen=OURS),
+    Says.ANOTHER: Final(seen=THEIRS),
+}
+
+
+def in_review(stage: MakeStage, code: Code, *heard: Any, settings: Any = None, **changes: Any) -> tuple[Any, PayoutRow]:
+    """Set a stage on which a payout of one ambiguous try stopped, and the provider now says this."""
+    one = stage(Fake(checking=reading(*heard)), settings=settings)
+    told = {"reason": Reason(code), "ambiguous": True, "first_sent_at": T0, "next_at": None}
+    row = one.put(S.REVIEW, **(told | changes))
+    one.at = LATE
+    return one, row
+
+
+# --- the table -----------------------------------------------------------------------------------------------------
+
+
+def test_the_table_is_total() -> None:
+    """Every reason for which the machine stops has a word for everything the provider can say."""
+    assert frozenset(SAFE) == STOPS
+    assert all(tuple(cells) == tuple(Says) for cells in SAFE.values())
+
+
+def test_not_paid_is_never_safe_against_anything_the_provider_shows_or_keeps_to_itself() -> None:
+    """Who is called unpaid is paid again: so nothing may stand under the reference, nor be hidden by silence."""
+    for code in STOPS:
+        assert set(allowed(code, Act.NOT_PAID)) <= {Says.ABSENT, Says.LATER, Says.GONE}
+    for cells in SAFE.values():  # where the provider does not say that it is absent, evidence is named
+        assert all(cells[says].get(Act.NOT_PAID, True) for says in (Says.LATER, Says.GONE))
+
+
+def test_what_is_safe_is_told() -> None:
+    """What a person sees is the table; a reason for which the machine does not stop leaves nothing to decide."""
+    assert allowed(Code.NEVER_APPEARED, Act.NOT_PAID) == (Says.LATER, Says.GONE, Says.ABSENT)
+    assert allowed(Code.MISMATCH, Act.PAID) == (
+        Says.UNCLEAR,
+        Says.LATER,
+        Says.GONE,
+        Says.ABSENT,
+        Says.PENDING,
+        Says.ANOTHER,
+    )
+    assert allowed(Code.REJECTED, Act.PAID) == ()
+
+
+def test_the_machine_never_goes_on_where_another_payment_was_seen() -> None:
+    """It could send again under a reference that is taken, or pay what an earlier attempt has paid."""
+    for code in (Code.MISMATCH, Code.DUPLICATE_OF_ANOTHER, Code.EARLIER_ATTEMPT_PAID):
+        assert allowed(code, Act.REOPEN) == ()
+    assert all(Says.ANOTHER not in allowed(code, Act.REOPEN) for code in STOPS)
+    assert allowed(Code.EARLIER_ATTEMPT_PAID, Act.NOT_PAID) == ()
+
+
+@pytest.mark.parametrize("act", Act)
+@pytest.mark.parametrize("says", Says)
+@pytest.mark.parametrize("code", sorted(STOPS))
+def test_the_flow_keeps_to_the_table(stage: MakeStage, code: Code, says: Says, act: Act) -> None:
+    """What the table does not allow is refused and changes nothing but what was learned; what it allows is written."""
+    if says is Says.PENDING and code in {Code.NEVER_APPEARED, Code.BINDING_GONE}:
+        return  # it is open again by itself: below
+    gone = {"binding": {"host": "elsewhere.invalid"}} if says is Says.GONE else {}
+    one, row = in_review(stage, code, HEARD[says], **gone)
+    if says is Says.SILENT:
+        one.answers.append(HEARD[says])
+    is_safe = act in SAFE[code][says] and not (act is Act.REOPEN and says is Says.GONE)
+
+    if not is_safe:
+        with pytest.raises(DecisionRefused):
+            _decide(one, row, act)
+        assert one.journal.get(row.id).status is S.REVIEW
+        assert one.events(row)[1:] != [] or says is Says.GONE  # the answer is in the history
+        return
+    after = _decide(one, row, act)
+    wanted = {Act.PAID: S.SUCCEEDED, Act.NOT_PAID: S.FAILED, Act.REOPEN: S.UNKNOWN}
+    assert after.status is wanted[act]
+    assert one.journal.get(row.id) == after
+    last = one.journal.history(row.id)[-1]
+    assert (last.event, last.status) == (f"payout.{'reopened' if act is Act.REOPEN else 'resolved'}", after.status)
+    assert last.evidence["who"] == "Ann"
+    assert last.evidence["provider"] == says
+    assert last.decided_by == ("" if act is Act.REOPEN else "person")
+
+
+def _decide(one: Any, row: PayoutRow, act: Act) -> PayoutRow:
+    after: PayoutRow = one.reopen(row) if act is Act.REOPEN else one.resolve(row, paid=act is Act.PAID)
+    return after
+
+
+# --- the provider first --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("paid", [True, False])
+@pytest.mark.parametrize(("heard", "status"), [(PAID, S.SUCCEEDED), (FAILED, S.FAILED)])
+def test_a_final_answer_decides_and_not_the_person(stage: MakeStage, heard: Any, status: S, paid: bool) -> None:
+    """What the provider says for certain counts; what the person said is written beside it."""
+    one, row = in_review(stage, Code.NO_FINAL_ANSWER, heard)
+    after = one.resolve(row, paid=paid)
+    assert (after.status, after.decided_by) == (status, "read")
+    last = one.journal.history(row.id)[-1]
+    assert last.event == f"payout.{status.lower()}"
+    assert last.evidence["person"]["decision"] == ("paid" if paid else "not_paid")
+
+
+@pytest.mark.parametrize("act", ["paid", "not_paid", "reopen"])
+def test_a_payment_that_turns_up_goes_on_by_itself(stage: MakeStage, act: str) -> None:
+    """What was never shown, and is under way now, is the machine's again."""
+    one, row = in_review(stage, Code.NEVER_APPEARED, Pending(seen=OURS), settings={"poll_schedule_s": (200_000.0,)})
+    after = one.reopen(row) if act == "reopen" else one.resolve(row, paid=act == "paid")
+    assert (after.status, after.decided_by) == (S.PENDING, "")
+    assert one.journal.history(row.id)[-1].evidence["person"]["who"] == "Ann"
+
+
+def test_another_amount_than_the_one_it_stopped_for_is_seen_first(stage: MakeStage) -> None:
+    """The decision is judged by what the provider says now, not by why the payout once stopped."""
+    one, row = in_review(stage, Code.NEVER_APPEARED, Final(seen=THEIRS))
+    with pytest.raises(DecisionRefused, match="shows another payment under its reference"):
+        one.resolve(row, paid=False)
+    assert one.journal.get(row.id).reason.code is Code.MISMATCH
+
+
+def test_not_paid_waits_until_the_last_send_would_show(stage: MakeStage) -> None:
+    """A payment may take a while to become visible: until then absence says nothing."""
+    one, row = in_review(stage, Code.NEVER_APPEARED, NotFound())
+    one.at = after(200)
+    with pytest.raises(DecisionRefused, match="cannot be settled as not paid now") as caught:
+        one.resolve(row, paid=False)
+    assert caught.value.again_at == after(90 + 300)
+    one.at = after(390)
+    assert one.resolve(one.journal.get(row.id), paid=False).status is S.FAILED
+
+
+def test_silence_of_the_provider_for_good_asks_for_evidence(stage: MakeStage) -> None:
+    """Where nobody can ask any more, a person's word alone is not enough."""
+    one, row = in_review(stage, Code.BINDING_GONE, binding={"host": "elsewhere.invalid"})
+    with pytest.raises(DecisionRefused, match="Name the evidence"):
+        one.resolve(row, paid=False, evidence=" ")
+    assert one.reads() == []
+    done = one.resolve(row, paid=False)
+    assert (done.status, done.decided_by, done.reason.code) == (S.FAILED, "person", Code.BINDING_GONE)
+    assert one.journal.history(row.id)[-1].evidence["evidence"] == "line 7"
+
+
+def test_a_question_that_is_answered_later_is_asked_all_the_same(stage: MakeStage) -> None:
+    """Its answer can still end the matter, whatever a person decided meanwhile is then contradicted."""
+    one = stage(Fake(checking=reading(Deferred()), answer=FAILED), status_by="deferred")
+    row = one.put(S.REVIEW, reason=Reason(Code.NO_FINAL_ANSWER), ambiguous=True, first_sent_at=T0)
+    one.at = LATE
+    done = one.resolve(row, paid=True, token="path")
+    assert one.events(row) == ["created", "asked", "resolved"]
+    assert done.status is S.SUCCEEDED
+
+
+@pytest.mark.parametrize("status", [status for status in S if status not in {S.REVIEW, S.SENDING}])
+def test_only_what_is_in_review_is_decided(stage: MakeStage, status: S) -> None:
+    one = stage()
+    row = one.put(status)
+    for act in Act:
+        with pytest.raises(DecisionRefused, match=f"is {status} and not in REVIEW"):
+            _decide(one, row, act)
+    assert one.reads() == []
+
+
+def test_two_people_at_once_decide_once(stage: MakeStage) -> None:
+    """The second decision finds the row moved, and is refused."""
+    one, row = in_review(stage, Code.NEVER_APPEARED, NotFound())
+    assert one.resolve(row, paid=False).status is S.FAILED
+    with pytest.raises(DecisionRefused, match="moved by somebody else"):
+        one.resolve(row, paid=True)
+    assert one.events(row) == ["created", "resolved"]
+
+
+@pytest.mark.parametrize(("who", "why"), [("", "seen"), (" ", "seen"), ("Ann", ""), ("Ann", " ")])
+def test_a_decision_has_a_name_and_a_reason(who: str, why: str) -> None:
+    with pytest.raises(DecisionRefused, match="needs a name and a reason"):
+        Person(who, why)
+
+
+def test_no_number_is_written_down_with_a_reason() -> None:
+    """People paste numbers; histories and logs keep them masked. What a line of a statement is called stays."""
+    told = Person("Ann", "called +256 772 123 456", "receipt 3649012345").told
+    assert (told["who"], told["evidence"]) == ("Ann", "receipt 3649012345")
+    assert "772" not in told["why"]
+
+
+# --- back to the machine -------------------------------------------------------------------------------------------
+
+
+def test_a_reopened_payout_is_asked_about_by_a_schedule_of_its_own(stage: MakeStage) -> None:
+    """It is due now, and its polls begin anew, however long ago it was sent."""
+    one, row = in_review(stage, Code.NO_FINAL_ANSWER, Pending(), settings={"poll_schedule_s": (10.0, 20.0)})
+    row = one.reopen(row)
+    assert (row.status, row.next_at, row.reopened_at) == (S.UNKNOWN, LATE, LATE)
+    row = one.advance(row)
+    assert (row.status, row.next_at) == (S.PENDING, LATE + timedelta(seconds=10))
+    one.at = LATE + timedelta(seconds=31)
+    assert one.advance(row).status is S.REVIEW
+
+
+def test_what_the_provider_had_is_never_sent_again(stage: MakeStage) -> None:
+    """A payout that was taken once is asked about for ever, and never sent anew, even when it is shown no more."""
+    one = stage(Fake(checking=reading(Pending(), NotFound())), settings={"poll_schedule_s": (10.0, 1000.0)})
+    row = one.advance(one.accept())
+    one.at = after(10)
+    row = one.advance(row)
+    one.at = after(1010)
+    row = one.advance(row)
+    assert (row.status, row.reason.code) == (S.REVIEW, Code.NO_FINAL_ANSWER)
+    row = one.reopen(row)
+    assert row.status is S.PENDING
+    for seconds in (20, 30, 40, 400, 1100, 1200, 2500):
+        one.at = after(1010 + seconds)
+        row = one.advance(row, early=True)
+    assert len(one.posts()) == 1
+
+
+def test_a_reopened_unknown_is_sent_again_only_by_the_rules(stage: MakeStage) -> None:
+    """The doubt stays, so the window in which the provider remembers still decides."""
+    one, row = in_review(stage, Code.NEVER_APPEARED, NotFound(), ambiguous=False)
+    row = one.reopen(row)
+    assert row.ambiguous
+    for seconds in (10, 200, 400, 800, 4000):
+        one.at = LATE + timedelta(seconds=seconds)
+        row = one.advance(row, early=True)
+    assert (row.status, row.reason.code) == (S.REVIEW, Code.NEVER_APPEARED)
+    assert one.posts() == []
+
+
+def test_what_was_never_taken_leaves_as_what_the_account_is_now(stage: MakeStage) -> None:
+    """Every try was proven not taken: it is made ready anew under the same reference, and sent once."""
+    one = stage(Fake(host="new.invalid", checking=reading(NotFound())))
+    told = {"reason": Reason(Code.BINDING_GONE), "binding": {"host": "old.invalid"}, "next_at": None, "tries": 2}
+    row = one.put(S.REVIEW, **told)
+    one.at = LATE
+    row = one.reopen(row)
+    assert (row.status, row.attempt, row.tries, dict(row.binding)) == (S.CREATED, 1, 2, {"host": "new.invalid"})
+    assert one.reads() == []
+    row = one.advance(row)
+    assert (row.status, row.tries) == (S.PENDING, 3)
+    assert [post.url.partition("/pay/")[0] for post in one.posts()] == ["http://new.invalid"]
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        (Code.NEVER_APPEARED, {"ambiguous": False, "first_sent_at": None}),
+        (Code.BINDING_GONE, {"ambiguous": True, "first_sent_at": None}),
+        (Code.BINDING_GONE, {"ambiguous": False, "first_sent_at": T0}),
+    ],
+    ids=["another reason", "in doubt", "sent"],
+)
+def test_only_what_was_never_taken_is_made_ready_anew(stage: MakeStage, code: Code, changes: dict[str, Any]) -> None:
+    """It takes all of it: it stopped for its binding, no try was in doubt, and none is known to have arrived."""
+    one, row = in_review(stage, code, NotFound(), **changes)
+    assert one.reopen(row).status is S.UNKNOWN
+
+
+def test_a_long_name_is_cut() -> None:
+    """A name is a name; who pastes a page has its beginning written down."""
+    assert Person("A" * 150, "seen").told["who"] == "A" * 99 + "…"
+
+
+def test_what_may_have_been_taken_elsewhere_stays_there(stage: MakeStage) -> None:
+    """Nobody can ask as what sent it: the machine could do nothing with it."""
+    one, row = in_review(stage, Code.BINDING_GONE, binding={"host": "old.invalid"})
+    with pytest.raises(DecisionRefused, match="retired identities"):
+        one.reopen(row)
+    one.account = account_of(Fake(host="old.invalid", checking=reading(Unknown())))
+    assert one.reopen(row).status is S.UNKNOWN
+
+
+def test_what_the_account_cannot_pay_any_more_is_not_reopened(stage: MakeStage) -> None:
+    """The reason is said, and nothing is changed."""
+
+    def refuse(order: Any) -> None:
+        raise DecisionRefused("not here")
+
+    one = stage(Fake(host="new.invalid", drafts=refuse))
+    row = one.put(S.REVIEW, reason=Reason(Code.BINDING_GONE), binding={"host": "old.invalid"}, next_at=None)
+    with pytest.raises(DecisionRefused, match="not here"):
+        one.reopen(row)
+    assert one.journal.get(row.id) == row

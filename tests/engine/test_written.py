@@ -1,0 +1,639 @@
+"""What each decision writes, whole: the fields of the row that change and no other, the event and all its evidence.
+
+Who reads a payout's history after the fact has nothing else: a decision that says less, or says it under another name,
+takes a fact from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import pytest
+from kit import OURS, T0, account_of, after, lost, row_of, unsent
+
+from payments_core.engine import decide
+from payments_core.engine.decide import Decision
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.provider import Blocked, Deferred, Duplicate, Final, NotAccepted, NotFound, Pending, Unknown
+from payments_core.rates import PostEnd, ReadEnd
+from payments_core.rows import Event, Pause, PayoutRow
+
+S = PayoutStatus
+ACCOUNT = account_of()
+AT = after(10)
+NUMBER = "call 46733123450"  # what a provider's own words may hold, and no history may
+MASKED = "call 46*******50"
+LONG = "X" * 100
+CUT = "X" * 79 + "…"  # how much of a provider's code is kept
+NO = Reason(ReasonCode.REJECTED, LONG, NUMBER)
+NO_CLEAN = Reason(ReasonCode.REJECTED, CUT, MASKED)
+SAID: dict[str, Any] = {"code": LONG, "text": NUMBER, "http_status": 418}
+TOLD: dict[str, Any] = {"code": CUT, "text": MASKED, "http_status": 418}
+THEIRS = replace(OURS, amount=Decimal(26))
+ANOTHER = "The provider shows another amount under our reference."
+NOT_SAFE = "It may have arrived, the provider does not show it, and sending again is not proven safe any more."
+NOT_TOLD = "The journal was restored, and the provider does not tell at once whether it was paid in what is missing."
+NO_ANSWER_YET = "The provider has given no final answer for as long as the schedule asks."
+RELEASED: dict[str, Any] = {"lease_owner": "", "lease_until": None}
+DOUBTED: dict[str, Any] = {"status": S.UNKNOWN, "ambiguous": True, "first_sent_at": T0}
+
+SENDING = row_of()
+CREATED = row_of(S.CREATED)
+PENDING = row_of(S.PENDING)
+UNKNOWN = row_of(S.UNKNOWN)
+SECOND = row_of(ambiguous=True, first_sent_at=after(-100), tries=2)  # a try after one that may have arrived
+LONG_AGO = after(30 * 24 * 3600)  # after the last step of the schedule
+
+
+class Written(NamedTuple):
+    """What is written.
+
+    Args:
+        before: The row as it was.
+        decide: What decides.
+        changes: What is different in the row after.
+        event: The event, with all its evidence.
+        pause: What stops or slows the account.
+
+    """
+
+    before: PayoutRow
+    decide: Callable[[PayoutRow], Decision | None]
+    changes: Mapping[str, Any]
+    event: Event
+    pause: Pause | None = None
+
+
+def _event(name: str, evidence: Mapping[str, Any] | None = None, at: datetime = AT) -> Event:
+    return Event(f"payout.{name}", at, evidence or {})
+
+
+def _stopped(code: ReasonCode, why: str, **more: Any) -> dict[str, Any]:
+    return {"status": S.REVIEW, "reason": Reason(code, text=why), "next_at": None, **more}
+
+
+def _absent(row: PayoutRow, *, seen: int, account: Any = ACCOUNT) -> Written:
+    """Decide on one more absence after so many."""
+    before = replace(row, absences=seen, first_absence_at=after(10) if seen else None)
+    return Written(before, lambda row: decide.after_check(row, account, NotFound(**SAID), after(400)), {}, _event(""))
+
+
+LATER = account_of(status_by="deferred")
+RETIRED = replace(ACCOUNT, is_retired=True)
+CONCLUSIVE = account_of(not_found_conclusive_after_s=390.0)
+ADOPTING = replace(UNKNOWN, adopting=True)
+SOUGHT = replace(CREATED, status=S.UNKNOWN, adopting=True)  # the journal was restored, and it may have been sent
+REFUSED = replace(UNKNOWN, refused=True, reason=NO_CLEAN)
+_AT_400 = after(400)
+_THIRD: dict[str, Any] = {"absences": 3}
+
+WRITTEN: Mapping[str, Written] = {
+    # --- before the first byte ---
+    "begin": Written(
+        CREATED,
+        lambda row: decide.begin(row, ACCOUNT, owner="me", at=AT),
+        {
+            "status": S.SENDING,
+            "tries": 1,
+            "cleared": True,
+            "sent_at": AT,
+            "lease_owner": "me",
+            "lease_until": after(10 + ACCOUNT.settings.lease_s),
+            "next_at": after(10 + ACCOUNT.settings.lease_s),
+        },
+        _event("sending", {"try": 1}),
+    ),
+    "begin, again": Written(
+        replace(UNKNOWN, absences=3, first_absence_at=T0, reason=NO_CLEAN),
+        lambda row: decide.begin(row, ACCOUNT, owner="you", at=AT),
+        {
+            "status": S.SENDING,
+            "tries": 2,
+            "sent_at": AT,
+            "absences": 0,
+            "first_absence_at": None,
+            "lease_owner": "you",
+            "lease_until": after(10 + ACCOUNT.settings.lease_s),
+            "next_at": after(10 + ACCOUNT.settings.lease_s),
+        },
+        _event("sending", {"try": 2}),
+    ),
+    "begin, not safe any more": Written(
+        replace(UNKNOWN, tries=5),
+        lambda row: decide.begin(row, ACCOUNT, owner="me", at=AT),
+        _stopped(ReasonCode.NEVER_APPEARED, NOT_SAFE),
+        _event("review", {"why": NOT_SAFE}),
+    ),
+    "begin, sought in vain": Written(
+        SOUGHT,
+        lambda row: decide.begin(row, ACCOUNT, owner="me", at=AT),
+        {
+            "status": S.SENDING,
+            "tries": 1,
+            "cleared": True,
+            "adopting": False,
+            "sent_at": AT,
+            "lease_owner": "me",
+            "lease_until": after(10 + ACCOUNT.settings.lease_s),
+            "next_at": after(10 + ACCOUNT.settings.lease_s),
+        },
+        _event("sending", {"try": 1}),
+    ),
+    "begin, called a duplicate before": Written(
+        ADOPTING,
+        lambda row: decide.begin(row, ACCOUNT, owner="me", at=AT),
+        {
+            "status": S.SENDING,
+            "tries": 2,
+            "sent_at": AT,
+            "lease_owner": "me",
+            "lease_until": after(10 + ACCOUNT.settings.lease_s),
+            "next_at": after(10 + ACCOUNT.settings.lease_s),
+        },
+        _event("sending", {"try": 2}),
+    ),
+    "seek": Written(
+        replace(SENDING, status=S.CREATED, absences=2, first_absence_at=T0, reason=NO_CLEAN),
+        lambda row: decide.seek(row, ACCOUNT, AT),
+        {
+            **RELEASED,
+            "status": S.UNKNOWN,
+            "adopting": True,
+            "absences": 0,
+            "first_absence_at": None,
+            "reopened_at": AT,
+            "reason": None,
+            "next_at": AT,
+        },
+        _event("sought"),
+    ),
+    "seek, doubted": Written(
+        UNKNOWN,
+        lambda row: decide.seek(row, ACCOUNT, AT),
+        {"reopened_at": AT, "next_at": AT},
+        _event("sought"),
+    ),
+    "seek, called a duplicate before": Written(
+        ADOPTING,
+        lambda row: decide.seek(row, ACCOUNT, AT),
+        {"reopened_at": AT, "next_at": AT},
+        _event("sought"),
+    ),
+    "seek, never sent, where answers come later": Written(
+        CREATED,
+        lambda row: decide.seek(row, LATER, AT),
+        {"ambiguous": True, "first_sent_at": AT, **_stopped(ReasonCode.NEVER_APPEARED, NOT_TOLD)},
+        _event("review", {"why": NOT_TOLD}),
+    ),
+    "seek, tried, where answers come later": Written(
+        replace(CREATED, sent_at=after(3)),
+        lambda row: decide.seek(row, LATER, AT),
+        {"ambiguous": True, "first_sent_at": after(3), **_stopped(ReasonCode.NEVER_APPEARED, NOT_TOLD)},
+        _event("review", {"why": NOT_TOLD}),
+    ),
+    "lapsed": Written(
+        replace(SENDING, reason=NO_CLEAN),
+        lambda row: decide.lapsed(row, AT),
+        {**RELEASED, **DOUBTED, "reason": None, "next_at": AT},
+        _event("lease_lapsed"),
+    ),
+    "expired": Written(
+        replace(CREATED, expires_at=AT),
+        lambda row: decide.expired(row, AT),
+        {
+            "status": S.FAILED,
+            "reason": Reason(ReasonCode.NOT_SENT_IN_TIME, text="It was to be sent before expires_at and was not."),
+            "decided_by": "expiry",
+            "next_at": None,
+        },
+        _event("failed", {"reason": "not_sent_in_time"}),
+    ),
+    "too early": Written(
+        replace(CREATED, not_before=after(99)),
+        lambda row: decide.too_early(row, AT),
+        {"next_at": after(99)},
+        _event("waiting", {"why": "It may not be sent before not_before."}),
+    ),
+    "put off": Written(
+        CREATED,
+        lambda row: decide.put_off(row, NUMBER, AT, after_s=1.23456),
+        {"next_at": after(11.23456)},
+        _event("waiting", {"why": MASKED, "again_in_s": 1.235}),
+    ),
+    "put off, and a callback asked for it": Written(
+        replace(PENDING, called_for=PENDING.next_at),
+        lambda row: decide.put_off(row, NUMBER, AT, after_s=2.0),
+        {"next_at": after(12), "called_for": after(12)},
+        _event("waiting", {"why": MASKED, "again_in_s": 2.0}),
+    ),
+    "put off, after a callback": Written(
+        replace(PENDING, called_for=T0),
+        lambda row: decide.put_off(row, NUMBER, AT, after_s=2.0),
+        {"next_at": after(12)},
+        _event("waiting", {"why": MASKED, "again_in_s": 2.0}),
+    ),
+    "held": Written(CREATED, lambda row: decide.held(row, NUMBER, AT), {}, _event("held", {"why": MASKED})),
+    "held, sought in vain": Written(
+        SOUGHT, lambda row: decide.held(row, NUMBER, AT), {"status": S.CREATED}, _event("held", {"why": MASKED})
+    ),
+    "needs approval": Written(
+        replace(row_of(), expires_at=after(99)),
+        lambda row: decide.needs_approval(row, ACCOUNT, NUMBER, AT),
+        {
+            **RELEASED,
+            "status": S.CREATED,
+            "reason": Reason(ReasonCode.NEEDS_APPROVAL, text=MASKED),
+            "next_at": after(99),
+        },
+        _event("needs_approval", {"why": MASKED}),
+    ),
+    "needs approval, doubted": Written(
+        UNKNOWN,
+        lambda row: decide.needs_approval(row, ACCOUNT, NUMBER, AT),
+        {"next_at": after(20)},
+        _event("needs_approval", {"why": MASKED}),
+    ),
+    "refused by a guard": Written(
+        CREATED,
+        lambda row: decide.refused_by_guard(row, NO, AT),
+        {"status": S.FAILED, "reason": NO_CLEAN, "decided_by": "guard", "next_at": None},
+        _event("failed", {"reason": f"rejected ({CUT})", "why": MASKED}),
+    ),
+    # --- the end of a send ---
+    "not sent": Written(
+        SENDING,
+        lambda row: decide.after_submit(row, ACCOUNT, unsent(AT), AT),
+        {
+            **RELEASED,
+            "status": S.CREATED,
+            "reason": Reason(ReasonCode.PROVIDER_UNAVAILABLE, text="refused"),
+            "refusals": 1,
+            "next_at": after(12),
+        },
+        _event("waiting", {"why": "refused", "again_in_s": 2.0}),
+    ),
+    "not sent, doubted": Written(
+        SECOND,
+        lambda row: decide.after_submit(row, ACCOUNT, unsent(AT), AT),
+        {**RELEASED, "status": S.UNKNOWN, "next_at": after(20)},
+        _event("waiting", {"why": "refused"}),
+    ),
+    "waiting, in somebody's words": Written(
+        SENDING,
+        lambda row: decide.waiting(row, ACCOUNT, NUMBER, AT, after_s=0.5),
+        {
+            **RELEASED,
+            "status": S.CREATED,
+            "reason": Reason(ReasonCode.PROVIDER_UNAVAILABLE, text=MASKED),
+            "refusals": 1,
+            "next_at": after(12),
+        },
+        _event("waiting", {"why": MASKED, "again_in_s": 2.0}),
+    ),
+    "waiting, doubted": Written(
+        UNKNOWN,
+        lambda row: decide.waiting(row, ACCOUNT, NUMBER, AT),
+        {"next_at": after(20)},
+        _event("waiting", {"why": MASKED}),
+    ),
+    "not accepted": Written(
+        SENDING,
+        lambda row: decide.after_submit(row, ACCOUNT, NotAccepted(http_status=503), AT),
+        {
+            **RELEASED,
+            "status": S.CREATED,
+            "reason": Reason(ReasonCode.PROVIDER_UNAVAILABLE, text="The provider did not take it: 503."),
+            "refusals": 1,
+            "next_at": after(12),
+        },
+        _event("waiting", {"why": "The provider did not take it: 503.", "again_in_s": 2.0}),
+    ),
+    "not accepted, too many": Written(
+        SENDING,
+        lambda row: decide.after_submit(row, ACCOUNT, NotAccepted(code=LONG, http_status=429), AT),
+        {
+            **RELEASED,
+            "status": S.CREATED,
+            "reason": Reason(ReasonCode.PROVIDER_UNAVAILABLE, text=f"The provider did not take it: {LONG}."),
+            "refusals": 1,
+            "next_at": after(12),
+        },
+        _event("waiting", {"why": f"The provider did not take it: {LONG}.", "again_in_s": 2.0}),
+        Pause("till", AT, f"the provider asked us to wait: {CUT}", by="rate", probe_at=after(12)),
+    ),
+    "not accepted, in its words": Written(
+        SENDING,
+        lambda row: decide.after_submit(
+            row, ACCOUNT, NotAccepted(http_status=401, retry_after_s=7.0, blocks_if_repeated=NO), AT
+        ),
+        {**RELEASED, "status": S.CREATED, "reason": NO_CLEAN, "refusals": 1, "next_at": after(17)},
+        _event("waiting", {"why": "The provider did not take it: 401.", "again_in_s": 7.0}),
+        Pause("till", AT, "the provider asked us to wait: 401", by="rate", probe_at=after(17)),
+    ),
+    "not accepted, once too often": Written(
+        replace(SENDING, reason=NO_CLEAN),
+        lambda row: decide.after_submit(row, ACCOUNT, NotAccepted(http_status=401, blocks_if_repeated=NO), AT),
+        {**RELEASED, "status": S.CREATED, "next_at": after(310)},
+        _event("blocked", {"http_status": 401, "code": CUT, "text": MASKED}),
+        Pause("till", AT, f"rejected ({CUT}): {MASKED}", by="blocked", probe_at=after(310)),
+    ),
+    "blocked": Written(
+        SENDING,
+        lambda row: decide.after_submit(row, ACCOUNT, Blocked(NO, 403), AT),
+        {**RELEASED, "status": S.CREATED, "reason": NO_CLEAN, "next_at": after(310)},
+        _event("blocked", {"http_status": 403, "code": CUT, "text": MASKED}),
+        Pause("till", AT, f"rejected ({CUT}): {MASKED}", by="blocked", probe_at=after(310)),
+    ),
+    "waiting, not for long": Written(
+        SENDING,
+        lambda row: decide.waiting(row, account_of(settings={"retry_schedule_s": (0.5,)}), "busy", AT),
+        {
+            **RELEASED,
+            "status": S.CREATED,
+            "reason": Reason(ReasonCode.PROVIDER_UNAVAILABLE, text="busy"),
+            "refusals": 1,
+            "next_at": after(10.5),
+        },
+        _event("waiting", {"why": "busy", "again_in_s": 0.5}),
+    ),
+    "blocked, doubted": Written(
+        SECOND,
+        lambda row: decide.after_submit(row, ACCOUNT, Blocked(replace(NO, text=""), 403), AT),
+        {**RELEASED, "status": S.UNKNOWN, "next_at": after(20)},
+        _event("blocked", {"http_status": 403, "code": CUT, "text": ""}),
+        Pause("till", AT, f"rejected ({CUT})", by="blocked", probe_at=after(310)),
+    ),
+    "no answer": Written(
+        SENDING,
+        lambda row: decide.after_submit(row, ACCOUNT, lost(AT), AT),
+        {**RELEASED, **DOUBTED, "next_at": after(20)},
+        _event("unknown", {"why": "timed out"}),
+    ),
+    "unclear": Written(
+        SENDING,
+        lambda row: decide.after_submit(row, ACCOUNT, Unknown(**SAID), AT),
+        {**RELEASED, **DOUBTED, "next_at": after(20)},
+        _event("unknown", TOLD),
+    ),
+    "duplicate": Written(
+        SENDING,
+        lambda row: decide.after_submit(row, ACCOUNT, Duplicate(**SAID), AT),
+        {**RELEASED, **DOUBTED, "adopting": True, "next_at": AT},
+        _event("duplicate", TOLD),
+    ),
+    "pending": Written(
+        replace(SENDING, reason=NO_CLEAN),
+        lambda row: decide.after_submit(row, ACCOUNT, Pending(**SAID), AT),
+        {**RELEASED, "status": S.PENDING, "first_sent_at": T0, "reason": None, "next_at": after(20)},
+        _event("pending", TOLD),
+    ),
+    "succeeded": Written(
+        replace(SENDING, reason=NO_CLEAN),
+        lambda row: decide.after_submit(
+            row, ACCOUNT, Final(**SAID, references={"receipt": "R", "reference": "theirs"}), AT
+        ),
+        {
+            **RELEASED,
+            "status": S.SUCCEEDED,
+            "references": {"receipt": "R", "reference": "r", "external_id": "x-1"},
+            "first_sent_at": T0,
+            "reason": None,
+            "decided_by": "submit",
+            "next_at": None,
+        },
+        _event("succeeded", TOLD),
+    ),
+    "succeeded with something else": Written(
+        SENDING,
+        lambda row: decide.after_submit(row, ACCOUNT, Final(**SAID, seen=THEIRS), AT),
+        {**RELEASED, "first_sent_at": T0, **_stopped(ReasonCode.MISMATCH, ANOTHER)},
+        _event("review", {"why": ANOTHER, **TOLD}),
+    ),
+    "pending with something else": Written(
+        SENDING,
+        lambda row: decide.after_submit(row, ACCOUNT, Pending(**SAID, seen=THEIRS), AT),
+        {**RELEASED, "first_sent_at": T0, **_stopped(ReasonCode.MISMATCH, ANOTHER)},
+        _event("review", {"why": ANOTHER, **TOLD}),
+    ),
+    "failed": Written(
+        SENDING,
+        lambda row: decide.after_submit(row, ACCOUNT, Final(**SAID, reason=NO), AT),
+        {**RELEASED, "status": S.FAILED, "reason": NO_CLEAN, "decided_by": "submit", "next_at": None},
+        _event("failed", {"reason": f"rejected ({CUT})", **TOLD}),
+    ),
+    "failed, doubted": Written(
+        SECOND,
+        lambda row: decide.after_submit(row, ACCOUNT, Final(**SAID, reason=NO), AT),
+        {**RELEASED, "status": S.UNKNOWN, "refused": True, "reason": NO_CLEAN, "next_at": AT},
+        _event("unknown", TOLD),
+    ),
+    # --- a read ---
+    "read, silent": Written(
+        UNKNOWN,
+        lambda row: decide.after_check(row, ACCOUNT, lost(AT), AT),
+        {"next_at": after(20)},
+        _event("read", {"why": "timed out"}),
+    ),
+    "read, nothing found out": Written(
+        UNKNOWN,
+        lambda row: decide.ask_later(row, ACCOUNT, NUMBER, AT),
+        {"next_at": after(20)},
+        _event("read", {"why": MASKED}),
+    ),
+    "read, later": Written(
+        UNKNOWN,
+        lambda row: decide.after_check(row, ACCOUNT, Deferred(**SAID), AT),
+        {"next_at": after(20)},
+        _event("read", TOLD),
+    ),
+    "read, pending": Written(
+        PENDING,
+        lambda row: decide.after_check(row, ACCOUNT, Pending(**SAID), AT),
+        {"next_at": after(20)},
+        _event("read", TOLD),
+    ),
+    "read, pending and ours after all": Written(
+        ADOPTING,
+        lambda row: decide.after_check(row, ACCOUNT, Pending(**SAID, seen=OURS), AT),
+        {"status": S.PENDING, "next_at": after(20)},
+        _event("adopted", TOLD),
+    ),
+    "read, sought and found": Written(
+        SOUGHT,
+        lambda row: decide.after_check(row, ACCOUNT, Final(**SAID, seen=OURS), AT),
+        {
+            "status": S.SUCCEEDED,
+            "ambiguous": True,
+            "first_sent_at": AT,
+            "decided_by": "read",
+            "next_at": None,
+        },
+        _event("succeeded", {**TOLD, "adopted": True}),
+    ),
+    "read, sought and found failed": Written(
+        replace(SOUGHT, sent_at=after(3)),
+        lambda row: decide.after_check(row, ACCOUNT, Final(**SAID, reason=NO, seen=OURS), AT),
+        {
+            "status": S.FAILED,
+            "reason": NO_CLEAN,
+            "ambiguous": True,
+            "first_sent_at": after(3),
+            "decided_by": "read",
+            "next_at": None,
+        },
+        _event("failed", {"reason": f"rejected ({CUT})", **TOLD, "adopted": True}),
+    ),
+    "read, pending once more": Written(
+        replace(PENDING, adopting=True, ambiguous=True),
+        lambda row: decide.after_check(row, ACCOUNT, Pending(**SAID, seen=OURS), AT),
+        {"next_at": after(20)},
+        _event("read", TOLD),
+    ),
+    "read in review, pending": Written(
+        replace(PENDING, status=S.REVIEW, next_at=AT, reason=Reason(ReasonCode.NO_FINAL_ANSWER)),
+        lambda row: decide.after_check(row, ACCOUNT, Pending(**SAID), AT),
+        {"next_at": None},
+        _event("read", TOLD),
+    ),
+    "read, something else": Written(
+        UNKNOWN,
+        lambda row: decide.after_check(row, ACCOUNT, Final(**SAID, seen=THEIRS), AT),
+        _stopped(ReasonCode.MISMATCH, ANOTHER),
+        _event("review", {"why": ANOTHER, **TOLD}),
+    ),
+    "read, failed": Written(
+        UNKNOWN,
+        lambda row: decide.after_check(row, ACCOUNT, Final(**SAID, reason=NO), AT),
+        {"status": S.FAILED, "reason": NO_CLEAN, "decided_by": "read", "next_at": None},
+        _event("failed", {"reason": f"rejected ({CUT})", **TOLD}),
+    ),
+    "read, for too long": Written(
+        PENDING,
+        lambda row: decide.after_check(row, ACCOUNT, Unknown(**SAID), LONG_AGO),
+        _stopped(ReasonCode.NO_FINAL_ANSWER, NO_ANSWER_YET),
+        _event("review", {"why": NO_ANSWER_YET, **TOLD}, LONG_AGO),
+    ),
+    "absent for too long": Written(
+        replace(UNKNOWN, absences=1, first_absence_at=after(1)),
+        lambda row: decide.after_check(row, ACCOUNT, Unknown(**SAID), LONG_AGO),
+        _stopped(ReasonCode.NEVER_APPEARED, NOT_SAFE),
+        _event("review", {"why": NOT_SAFE, **TOLD}, LONG_AGO),
+    ),
+    # --- absence ---
+    "absent": _absent(UNKNOWN, seen=0)._replace(
+        changes={"absences": 1, "first_absence_at": _AT_400, "next_at": after(680)},
+        event=_event("absent", TOLD, _AT_400),
+    ),
+    "absent, and was taken": _absent(PENDING, seen=4)._replace(
+        changes={
+            "absences": 5,
+            "reason": Reason(ReasonCode.NEVER_APPEARED, text="The provider took it and does not show it (5 times)."),
+            "next_at": after(680),
+        },
+        event=_event("absent", TOLD, _AT_400),
+    ),
+    "absent for long enough": _absent(UNKNOWN, seen=2)._replace(
+        changes={**_THIRD, "next_at": _AT_400, "reason": Reason(ReasonCode.NEVER_APPEARED, text=decide._AGAIN)},
+        event=_event("resend", {"absences": 3}, _AT_400),
+    ),
+    "absent, and called a duplicate": _absent(ADOPTING, seen=2)._replace(
+        changes=_stopped(
+            ReasonCode.DUPLICATE_OF_ANOTHER,
+            why := "The provider called our first send a duplicate and does not show the payment.",
+            **_THIRD,
+        ),
+        event=_event("review", {"why": why}, _AT_400),
+    ),
+    "absent, and sought": _absent(SOUGHT, seen=2)._replace(
+        changes={**_THIRD, "next_at": _AT_400, "reason": Reason(ReasonCode.NEVER_APPEARED, text=decide._AGAIN)},
+        event=_event("resend", {"absences": 3}, _AT_400),
+    ),
+    "absent, and retired": _absent(UNKNOWN, seen=2, account=RETIRED)._replace(
+        changes=_stopped(
+            ReasonCode.BINDING_GONE,
+            why := "What sent it is retired and only reads: the provider does not show it, and it is not sent again.",
+            **_THIRD,
+        ),
+        event=_event("review", {"why": why}, _AT_400),
+    ),
+    "absent, refused, and nothing is conclusive": _absent(REFUSED, seen=2)._replace(
+        changes=_stopped(
+            ReasonCode.NEVER_APPEARED,
+            why := "An earlier send may have arrived, a later one was refused, and the provider shows nothing.",
+            **_THIRD,
+        ),
+        event=_event("review", {"why": why}, _AT_400),
+    ),
+    "absent, refused, and that is conclusive": _absent(REFUSED, seen=2, account=CONCLUSIVE)._replace(
+        changes={**_THIRD, "status": S.FAILED, "decided_by": "read", "next_at": None},
+        event=_event("failed", {"reason": f"rejected ({CUT})", "absences": 3}, _AT_400),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_decision_writes_exactly_this(name: str) -> None:
+    """Row, event, evidence and pause are these and nothing else; what came from outside is masked and cut."""
+    before, decided, changes, event, pause = WRITTEN[name]
+    decision = decided(before)
+    assert decision is not None
+    after_ = decision.after
+    different = {one.name for one in fields(before) if getattr(before, one.name) != getattr(after_, one.name)}
+    assert {one: getattr(after_, one) for one in different} == {
+        one: value for one, value in changes.items() if getattr(before, one) != value
+    }
+    assert decision.event == event
+    assert dict(decision.event.evidence) == dict(event.evidence)
+    assert decision.pause == pause
+
+
+def test_a_first_moment_is_not_too_late() -> None:
+    """A clock that stands exactly at the first send is inside the window, one at its half is not."""
+    half = ACCOUNT.facts.dedupe_window_s / 2
+    row = row_of(S.UNKNOWN)
+    assert decide.begin(row, ACCOUNT, owner="me", at=T0).after.status is S.SENDING
+    assert decide.begin(row, ACCOUNT, owner="me", at=after(half - 1)).after.status is S.SENDING
+    assert decide.begin(row, ACCOUNT, owner="me", at=after(half)).after.status is S.REVIEW
+    assert decide.begin(row, ACCOUNT, owner="me", at=T0 - timedelta(microseconds=1)).after.status is S.REVIEW
+
+
+def test_what_an_end_counts_for() -> None:
+    """Silence after a send counts towards the circuit, a proven refusal does not; only a 429 to a read slows reads."""
+    circuit = ACCOUNT.settings.circuit_after
+    assert decide.post_end(ACCOUNT, unsent()) is None
+    assert decide.post_end(ACCOUNT, lost()) == PostEnd(True, circuit)
+    assert decide.post_end(ACCOUNT, Pending()) == PostEnd(False, circuit)
+    assert decide.read_end(Unknown(http_status=429, retry_after_s=4.0)) == ReadEnd(is_refused=True, after_s=4.0)
+    assert decide.read_end(Unknown(http_status=500)) is None
+    assert decide.read_end(Pending()) == ReadEnd(is_refused=False)
+
+
+def test_how_long_a_provider_refuses_a_second_one() -> None:
+    """For half of what it says, and never where that is not proven."""
+    half = ACCOUNT.facts.dedupe_window_s / 2
+    assert decide.refused_since(ACCOUNT, AT) == AT - timedelta(seconds=half)
+    assert decide.refused_since(account_of(resend="unsafe"), AT) is None
+
+
+@pytest.mark.parametrize(
+    ("refusals", "poll_s", "again_in_s"),
+    [(0, 7, 1), (2, 7, 4), (3, 7, None), (3, 8, 4), (5, 15, None), (5, 16, 4), (0, 0.5, 1)],
+)
+def test_an_earlier_attempt_is_asked_about_for_as_long_as_any(refusals: int, poll_s: float, again_in_s: Any) -> None:
+    """Waits by the retry schedule, whose last step repeats, add up to the whole poll schedule at the most."""
+    account = account_of(settings={"retry_schedule_s": (1.0, 2.0, 4.0), "poll_schedule_s": (poll_s / 2, poll_s / 2)})
+    row = replace(CREATED, refusals=refusals)
+    why = "Attempt 1 is still under way."
+    decision = decide.waiting_for_earlier(row, account, why, AT)
+    if again_in_s is None:
+        assert decision.after.reason == Reason(ReasonCode.NO_FINAL_ANSWER, text=why)
+        assert (decision.after.status, decision.event.name) == (S.REVIEW, "payout.review")
+    else:
+        assert decision.event == _event("waiting", {"why": why, "again_in_s": again_in_s})
+    doubted = decide.waiting_for_earlier(replace(row, ambiguous=True, sent_at=AT), account, why, AT)
+    assert doubted.event == _event("waiting", {"why": why})
+    assert doubted.after.status is not S.REVIEW

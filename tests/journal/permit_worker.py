@@ -1,0 +1,62 @@
+"""One process of many that ask for permits of one account; prints the moments that it used."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from payments_core.journal import open_journal
+from payments_core.performer.turns import Turns
+from payments_core.provider import Facts
+from payments_core.rates import AskPermit, Lane, Permit
+
+
+class Noting:
+    """The journal, which remembers what each thread was last given."""
+
+    def __init__(self, journal: Any) -> None:
+        self._journal = journal
+        self.given: list[int] = []
+        self.last = threading.local()
+
+    def permit(self, asked: AskPermit) -> Future[Permit]:
+        future: Future[Permit] = self._journal.permit(asked)
+        self.last.permit = future
+        if (permit := future.result()).is_given:
+            self.given.append(permit.at)
+        return future
+
+
+def main(address: str, namespace: str, per_s: str, threads: str, seconds: str, *lanes: str) -> None:
+    journal = open_journal(address, namespace=namespace, root=Path(), clock=lambda: datetime.now(UTC))
+    noting = Noting(journal)
+    account = SimpleNamespace(name="mtn-uganda", facts=Facts(reads_per_s=float(per_s), posts_per_s=float(per_s)))
+    turns = Turns(cast("Any", account), cast("Any", noting))
+    used: dict[str, list[int]] = {lane: [] for lane in lanes}
+    print("ready", flush=True)
+    sys.stdin.readline()
+    until = time.monotonic() + float(seconds)
+
+    def ask(lane: str) -> None:
+        while time.monotonic() < until:
+            if turns.take(Lane(lane)) is None:
+                used[lane].append(noting.last.permit.result().at)
+
+    asking = [threading.Thread(target=ask, args=(lane,)) for lane in lanes for _ in range(int(threads))]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    journal.close()
+    print(json.dumps({"given": noting.given, "used": used}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,289 @@
+"""Further attempts, their approvals and what stands in their way: kept where a payout is moved."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from payments_core.entries import (
+    Contradicted,
+    Held,
+    Journal,
+    Move,
+    Moved,
+    Note,
+    Open,
+    OverRefunded,
+    PayAgain,
+    Recall,
+    Recalled,
+    Stale,
+    Unapproved,
+)
+from payments_core.errors import JournalError
+from payments_core.events import EventName
+from payments_core.money import Money
+from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.rows import Approval, EndedAttempt, Event, Pause, PayoutRow
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+S = PayoutStatus
+NO = Reason(ReasonCode.REJECTED, "NO")
+Add = Callable[..., PayoutRow]
+Moving = Callable[[Move], PayoutRow]
+Ask = Callable[[str], list[tuple[Any, ...]]]
+
+
+def event(name: str = "payout.paid_again", seconds: float = 0) -> Event:
+    return Event(name, START + timedelta(seconds=seconds), {"who": "Ann"})
+
+
+@pytest.fixture
+def failed(add: Add) -> Add:
+    """Write a payout that failed after two tries, of which one was ambiguous."""
+
+    def make(name: str = "one", **changes: Any) -> PayoutRow:
+        told = {
+            "status": S.FAILED,
+            "reason": NO,
+            "decided_by": "read",
+            "tries": 2,
+            "refusals": 1,
+            "ambiguous": True,
+            "cleared": True,
+            "first_sent_at": START,
+            "sent_at": START,
+            "next_at": None,
+            "request": '{"a":1}',
+        }
+        return add(name, **(told | changes))
+
+    return make
+
+
+def fresh(row: PayoutRow, **changes: Any) -> PayoutRow:
+    """Return the row with which the next attempt begins."""
+    number = row.attempt + 1
+    told: dict[str, Any] = {
+        "status": S.CREATED,
+        "attempt": number,
+        "reason": None,
+        "decided_by": "",
+        "tries": 0,
+        "refusals": 0,
+        "ambiguous": False,
+        "cleared": False,
+        "first_sent_at": None,
+        "sent_at": None,
+        "next_at": START,
+        "references": {"reference_id": f"ref-{number}"},
+        "request_hash": str(number) * 64,
+    }
+    return replace(row, **(told | changes))
+
+
+def again(journal: Journal, row: PayoutRow, **changes: Any) -> PayoutRow:
+    reply = journal.perform(PayAgain(row, fresh(row, **changes), event()))
+    assert isinstance(reply, Moved), reply
+    return reply.row
+
+
+def test_the_attempt_that_ended_is_kept_as_it_stood(journal: Journal, failed: Add, ask: Ask) -> None:
+    """A new attempt begins with nothing of the one before, which stays readable for good."""
+    row = failed()
+    kept = EndedAttempt.of(row)
+    after = again(journal, row)
+
+    assert (after.status, after.attempt, after.fence) == (S.CREATED, 2, row.fence + 1)
+    assert journal.get(row.id) == after
+    assert journal.attempts(row.id) == (kept,)
+    last = journal.history(row.id)[-1]
+    assert (last.event, last.status, last.attempt, last.evidence) == ("payout.paid_again", S.CREATED, 2, {"who": "Ann"})
+    assert ask("SELECT COUNT(*) FROM outbox") == [(0,)]
+    assert journal.due(START, accounts=[row.account], limit=5) == (after,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"attempt": 1}, "cannot begin attempt 1"),
+        ({"attempt": 3}, "cannot begin attempt 3"),
+        ({"tries": 2}, "cannot begin with the tries"),
+        ({"ambiguous": True, "first_sent_at": START}, "cannot begin with the first_sent_at, ambiguous"),
+        ({"cleared": True}, "cannot begin with the cleared"),
+        ({"status": S.SENDING}, "cannot begin with the status"),
+        ({"amount": Decimal(99)}, "cannot change its amount"),
+        ({"request_hash": "0" * 64}, "has the request of an earlier one"),
+    ],
+)
+def test_what_is_no_new_attempt_is_refused(journal: Journal, failed: Add, changes: dict[str, Any], words: str) -> None:
+    """Numbers follow each other, nothing of the attempt before is left, the intent stays, and no request comes back."""
+    row = failed()
+    with pytest.raises(JournalError, match=words):
+        journal.perform(PayAgain(row, fresh(row, **changes), event()))
+    assert journal.get(row.id) == row
+    assert journal.attempts(row.id) == ()
+
+
+def test_a_request_of_any_earlier_attempt_does_not_come_back(journal: Journal, failed: Add, moved: Moving) -> None:
+    row = again(journal, failed())
+    row = moved(Move(row, replace(row, status=S.FAILED), event("payout.failed")))
+    with pytest.raises(JournalError, match="has the request of an earlier one"):
+        journal.perform(PayAgain(row, fresh(row, request_hash="0" * 64), event()))
+    assert [kept.number for kept in journal.attempts(again(journal, row).id)] == [1, 2]
+
+
+@pytest.mark.parametrize("status", [status for status in S if status not in {S.FAILED, S.SENDING}])
+def test_only_what_failed_is_paid_again(journal: Journal, failed: Add, status: PayoutStatus) -> None:
+    row = failed(status=status)
+    with pytest.raises(JournalError, match="only what failed"):
+        journal.perform(PayAgain(row, fresh(row), event()))
+
+
+def test_a_move_never_leaves_failed(journal: Journal, failed: Add) -> None:
+    """What begins another attempt is the only way out of FAILED."""
+    row = failed()
+    with pytest.raises(JournalError, match="is FAILED and cannot become CREATED"):
+        journal.perform(Move(row, fresh(row), event()))
+
+
+def test_two_begin_one_attempt(journal: Journal, failed: Add, open_one: Callable[[], Journal]) -> None:
+    """However many ask at once, one attempt begins, and the others hear of it."""
+    row = failed()
+    journals = [journal, *(open_one() for _ in range(3))]
+    replies: list[object] = []
+    threads = [
+        threading.Thread(target=lambda one=one: replies.append(one.perform(PayAgain(row, fresh(row), event()))))
+        for one in journals
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(type(reply).__name__ for reply in replies) == ["Moved", "Stale", "Stale", "Stale"]
+    after = journal.get(row.id)
+    assert all(reply.row == after for reply in replies if isinstance(reply, Moved | Stale))
+    assert len(journal.attempts(row.id)) == 1
+
+
+def test_what_was_contradicted_is_not_paid_again(journal: Journal, failed: Add) -> None:
+    row = failed()
+    journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
+    assert journal.perform(PayAgain(row, fresh(row), event())) == Contradicted()
+    assert journal.get(row.id) == row
+
+
+def test_a_contradiction_stops_the_next_attempt_in_the_commit_before_its_first_byte(
+    journal: Journal, failed: Add
+) -> None:
+    """A read that finds an earlier attempt paid stops every later send, whoever is just about to make it."""
+    row = again(journal, failed())
+    journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
+    sending = Move(row, replace(row, status=S.SENDING, tries=1), event("payout.sending"))
+    assert journal.perform(sending) == Contradicted()
+    assert journal.get(row.id) == row
+
+
+def test_a_contradiction_stops_nothing_else(journal: Journal, add: Add, moved: Moving) -> None:
+    """A first attempt has none before it."""
+    row = add()
+    journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
+    moved(Move(row, replace(row, status=S.SENDING, tries=1), event("payout.sending")))
+
+
+def test_the_ceiling_of_refunds_is_looked_at_again(journal: Journal, failed: Add, add: Add) -> None:
+    """What a failed refund gave free may be refunded by now; its own share does not count against it."""
+    told: dict[str, Any] = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
+    told["original_amount"] = Decimal(10)
+    settling = Reason(ReasonCode.NOT_COMPLETED, settling_h=1)
+    two = failed("two", amount=Decimal(5), **told)
+    one = failed("one", amount=Decimal(6), reason=settling, **told)
+    other = PayAgain(two, fresh(two), event())
+    assert journal.perform(other) == OverRefunded(Decimal(6), Money("10", "EUR"))
+    again(journal, one)
+    assert journal.perform(other) == OverRefunded(Decimal(6), Money("10", "EUR"))
+
+
+def test_what_a_row_does_not_tell(journal: Journal, failed: Add, moved: Moving) -> None:
+    row = failed()
+    kept = EndedAttempt.of(row)
+    assert journal.perform(Recall(row.id)) == Recalled()
+    row = again(journal, row)
+    approval = Approval("Ben", "checked", START)
+    row = moved(Move(row, row, event("payout.approved"), approves=approval))
+    assert journal.perform(Recall(row.id)) == Recalled(attempts=(kept,), approval=approval)
+    row = moved(Move(row, replace(row, status=S.SENDING, tries=1), event("payout.sending")))
+    row = moved(Move(row, replace(row, status=S.PENDING), event("payout.pending")))
+    journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
+    recalled = journal.perform(Recall(row.id))
+    assert recalled == Recalled(attempts=(kept,), contradicted=True, was_taken=True, approval=approval)
+    with pytest.raises(JournalError, match="no payout po_none"):
+        journal.perform(Recall("po_none"))
+
+
+# --- approvals ---
+
+
+def sending(row: PayoutRow) -> Move:
+    after = replace(row, status=S.SENDING, tries=row.tries + 1)
+    return Move(row, after, event("payout.sending"), needs_approval=True)
+
+
+def test_what_needs_an_approval_does_not_leave_without_one(journal: Journal, add: Add, moved: Moving) -> None:
+    """The commit before the first byte looks for it, whatever was believed before."""
+    row = add()
+    assert journal.perform(sending(row)) == Unapproved()
+    assert journal.get(row.id) == row
+    row = moved(Move(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
+    assert journal.approval(row.id, 1) == Approval("Ben", "checked", START)
+    moved(sending(row))
+
+
+def test_an_approval_is_of_one_attempt(journal: Journal, failed: Add, add: Add, moved: Moving) -> None:
+    """Who approved an attempt that failed has not approved the next one."""
+    row = add()
+    row = moved(Move(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
+    row = moved(Move(row, replace(row, status=S.FAILED), event("payout.failed")))
+    row = again(journal, row)
+    assert journal.approval(row.id, 2) is None
+    assert journal.perform(sending(row)) == Unapproved()
+
+
+def test_an_approval_is_of_exactly_one_intent(journal: Journal, add: Add, moved: Moving, ask: Ask) -> None:
+    """Under another fingerprint it is none."""
+    row = add()
+    row = moved(Move(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
+    ask("UPDATE approvals SET fingerprint = 'another'")
+    assert journal.perform(sending(row)) == Unapproved()
+
+
+def test_only_what_waits_to_be_sent_is_approved(journal: Journal, failed: Add) -> None:
+    row = failed()
+    with pytest.raises(JournalError, match="only what waits to be sent"):
+        journal.perform(Move(row, row, event(), approves=Approval("Ben", "checked", START)))
+
+
+def test_an_approval_lifts_no_pause(journal: Journal, add: Add, moved: Moving) -> None:
+    row = add()
+    row = moved(Move(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
+    journal.set_pause(Pause(None, START, "stop"))
+    assert isinstance(journal.perform(sending(row)), Held)
+
+
+def test_an_attempt_that_ended_is_never_changed(journal: Journal, failed: Add, ask: Ask) -> None:
+    again(journal, failed())
+    for statement in ("UPDATE attempts SET tries = 0", "DELETE FROM attempts"):
+        with pytest.raises(Exception, match=r"never (changed|deleted)"):
+            ask(statement)
+
+
+def test_opening_a_payout_writes_no_attempt(journal: Journal, make_row: Add) -> None:
+    journal.perform(Open(make_row(), event("payout.created")))
+    assert journal.attempts("po_one") == ()

@@ -1,0 +1,207 @@
+"""Circuits: many payments in a row without a clear answer stop the account, and one that has one starts it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from payments_core.entries import Held, Journal, JournalReply, Move, Moved
+from payments_core.payout import PayoutStatus
+from payments_core.rates import PostEnd
+from payments_core.rows import Event, Pause, PayoutRow
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+ACCOUNT = "mtn-uganda"
+AddRow = Callable[..., PayoutRow]
+
+
+def later(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+class Till:
+    """Sends payments one after another, each of its own."""
+
+    def __init__(self, journal: Journal, add: AddRow) -> None:
+        self.journal, self._add, self._number = journal, add, 0
+
+    def send(self, seconds: float = 0, account: str = ACCOUNT) -> JournalReply:
+        self._number += 1
+        row = self._add(f"{account}-{self._number}", account=account)
+        after = replace(row, status=PayoutStatus.SENDING, tries=1, sent_at=later(seconds))
+        return self.journal.perform(Move(row, after, Event("payout.sending", later(seconds))))
+
+    def end(
+        self, sent: JournalReply, seconds: float, *, clear: bool, after: int = 3, lifts: bool = False,
+        pause: Pause | None = None,
+    ) -> Moved:  # fmt: skip
+        assert isinstance(sent, Moved), sent
+        status = PayoutStatus.CREATED if pause else PayoutStatus.PENDING if clear else PayoutStatus.UNKNOWN
+        move = Move(
+            sent.row,
+            replace(sent.row, status=status),
+            Event("payout.ended", later(seconds)),
+            lifts=lifts,
+            pause=pause,
+            post_end=PostEnd(not clear, after),
+        )
+        reply = self.journal.perform(move)
+        assert isinstance(reply, Moved), reply
+        return reply
+
+    def lose(self, seconds: float = 0, *, account: str = ACCOUNT, after: int = 3) -> Moved:
+        return self.end(self.send(seconds, account), seconds, clear=False, after=after)
+
+    def probes(self) -> list[float]:
+        return [(pause.probe_at - START).total_seconds() for pause in self.journal.pauses() if pause.probe_at]
+
+
+@pytest.fixture
+def till(journal: Journal, add: AddRow) -> Till:
+    return Till(journal, add)
+
+
+@pytest.mark.parametrize("after", [1, 3, 20])
+def test_a_circuit_opens_with_the_last_of_so_many_and_not_before(till: Till, after: int) -> None:
+    """Exactly as many as the setting says; what comes then is held, of this account only."""
+    ends = [till.lose(after=after).opened for _ in range(after)]
+    assert ends[:-1] == [None] * (after - 1)
+    [pause] = till.journal.pauses()
+    assert ends[-1] == pause
+    assert (pause.account, pause.by, pause.since, pause.probe_at) == (ACCOUNT, "circuit", START, later(30))
+    assert isinstance(till.send(29), Held)
+    assert isinstance(till.send(0, "mtn-ghana"), Moved)
+
+
+def test_a_circuit_that_is_never_to_open_stays_closed(till: Till) -> None:
+    """Zero is never."""
+    assert {till.lose(after=0).opened for _ in range(30)} == {None}
+
+
+def test_any_clear_end_begins_the_count_anew(till: Till) -> None:
+    """In a row means in a row, and each account counts for itself."""
+    till.lose(), till.lose(), till.lose(account="mtn-ghana")
+    assert till.end(till.send(), 0, clear=True).ended == frozenset()
+    assert [till.lose().opened is None for _ in range(3)] == [True, True, False]
+    assert [till.lose(account="mtn-ghana").opened is None for _ in range(2)] == [True, False]
+
+
+def open_circuit(till: Till) -> None:
+    for _ in range(3):
+        till.lose()
+    assert [pause.by for pause in till.journal.pauses()] == ["circuit"]
+
+
+def test_one_probe_leaves_and_its_clear_end_closes_the_circuit(till: Till) -> None:
+    """Half open: one payment at a time; a refusal is as clear as a success."""
+    open_circuit(till)
+    probe = till.send(30)
+    assert isinstance(till.send(30), Held)
+    reply = till.end(probe, 31, clear=True)
+    assert reply.ended == {"circuit"}
+    assert not till.journal.pauses()
+    assert isinstance(till.send(32), Moved)
+    assert [till.lose(33).opened is None for _ in range(3)] == [True, True, False]
+
+
+def test_each_probe_in_vain_doubles_the_wait_up_to_ten_minutes(till: Till) -> None:
+    """What was on the wire when it opened, and probes that end in doubt, never bring the next probe nearer or away."""
+    open_circuit(till)
+    waits, at = [], 30.0
+    for _ in range(7):
+        assert till.lose(at).opened is None
+        [probe_at] = till.probes()
+        waits.append(probe_at - at)
+        at = probe_at
+    assert waits == [60, 120, 240, 480, 600, 600, 600]
+    assert till.journal.pauses()[0].since == START
+
+
+def test_what_was_on_the_wire_changes_nothing(till: Till) -> None:
+    sent = [till.send() for _ in range(8)]
+    ended = [till.end(one, seconds, clear=False) for seconds, one in enumerate(sent)]
+    assert [reply.opened is not None for reply in ended] == [False, False, True, *[False] * 5]
+    assert till.probes() == [32]
+
+
+@pytest.mark.parametrize("pause", [Pause(ACCOUNT, START, "audit"), Pause(ACCOUNT, START, "no", "blocked", later(300))])
+def test_a_circuit_takes_the_place_of_no_other_pause(till: Till, pause: Pause) -> None:
+    """A person's stays a person's, a block a block; the circuit opens with the next doubt once it is lifted."""
+    sent = [till.send() for _ in range(4)]
+    till.journal.set_pause(pause)
+    assert {till.end(one, 1, clear=False).opened for one in sent} == {None}
+    assert till.journal.pauses() == (pause,)
+
+
+def test_a_person_may_stop_an_open_circuit(till: Till) -> None:
+    """Their pause takes its place, and no clear end starts what they have stopped."""
+    sent = till.send()
+    open_circuit(till)
+    pause = Pause(ACCOUNT, later(5), "audit")
+    till.journal.set_pause(pause)
+    assert till.end(sent, 6, clear=True, lifts=True).ended == frozenset()
+    assert till.journal.pauses() == (pause,)
+
+
+def test_who_lifts_a_circuit_begins_the_count_anew(till: Till) -> None:
+    """A person who says go on gets more than one payment's worth of it."""
+    open_circuit(till)
+    assert till.journal.lift_pause(ACCOUNT)
+    assert [till.lose().opened is None for _ in range(3)] == [True, True, False]
+
+
+def test_a_block_and_a_penalty_take_the_place_of_a_circuit(till: Till) -> None:
+    """Both are clear answers."""
+    for by in ("blocked", "rate"):
+        open_circuit(till)
+        pause = Pause(ACCOUNT, later(31), "no", by, later(90))
+        assert till.end(till.send(30), 31, clear=True, pause=pause).ended == {"circuit"}
+        assert till.journal.pauses() == (pause,)
+        till.journal.lift_pause(ACCOUNT)
+
+
+def test_many_threads_open_one_circuit(till: Till) -> None:
+    """Counted in the commit of each end: none is lost, and one of them opens it."""
+    sent = [till.send() for _ in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        ended = list(pool.map(lambda one: till.end(one, 1, clear=False, after=20), sent))
+    assert sum(reply.opened is not None for reply in ended) == 1
+
+
+# --- a penalty on payments ---
+
+
+def slower(seconds: float, wait_s: float = 10.0) -> Pause:
+    return Pause(ACCOUNT, later(seconds), f"slower at {seconds}", "rate", later(seconds + wait_s))
+
+
+def test_a_payment_refused_for_the_rate_slows_the_account(till: Till) -> None:
+    """Everybody waits, then one goes to see; refused again the wait doubles, and its success lets all go on."""
+    till.end(till.send(), 0, clear=True, pause=slower(0))
+    assert till.send(9) == Held(slower(0))
+    probe = till.send(10)
+    till.end(probe, 11, clear=True, pause=slower(11))
+    assert till.probes() == [30]
+    reply = till.end(till.send(30), 31, clear=True, lifts=True)
+    assert reply.ended == {"rate"}
+    assert not till.journal.pauses()
+
+
+def test_a_success_that_left_before_the_penalty_does_not_end_it(till: Till) -> None:
+    """Ten of sixteen at once are taken: that is why the others were refused."""
+    first, second = till.send(0), till.send(0)
+    till.end(second, 1, clear=True, pause=slower(1))
+    assert till.end(first, 2, clear=True, lifts=True).ended == frozenset()
+    assert till.journal.pauses() == (slower(1),)
+
+
+@pytest.mark.parametrize("pause", [Pause(ACCOUNT, START, "audit"), Pause(ACCOUNT, START, "no", "blocked", later(300))])
+def test_a_penalty_takes_the_place_of_no_other_pause(till: Till, pause: Pause) -> None:
+    sent = till.send()
+    till.journal.set_pause(pause)
+    till.end(sent, 1, clear=True, pause=slower(1))
+    assert till.journal.pauses() == (pause,)

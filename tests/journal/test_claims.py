@@ -1,0 +1,155 @@
+"""What a claim holds and for how long, and that no promise rests on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from payments_core.entries import Journal, Move, Moved
+from payments_core.payout import PayoutStatus
+from payments_core.rows import Event, Pause, PayoutRow
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+ACCOUNTS = ["mtn-uganda", "mtn-ghana"]
+
+AddRow = Callable[..., PayoutRow]
+Ask = Callable[[str], list[tuple[Any, ...]]]
+
+
+def later(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def claim(journal: Journal, owner: str = "a", seconds: float = 0, *, for_s: float = 30, limit: int = 100) -> list[str]:
+    at = later(seconds)
+    rows = journal.claim(at, owner=owner, until=at + timedelta(seconds=for_s), accounts=ACCOUNTS, limit=limit)
+    return [row.id for row in rows]
+
+
+def test_what_one_holds_no_other_takes(journal: Journal, add: AddRow) -> None:
+    """Two workers share what is due, oldest first; neither sees what the other has."""
+    for number in range(5):
+        add(str(number), next_at=later(-number))
+    assert claim(journal, limit=3) == ["po_4", "po_3", "po_2"]
+    assert claim(journal, "b") == ["po_1", "po_0"]
+    assert claim(journal) == claim(journal, "b") == []
+
+
+def test_it_takes_what_is_due_and_nothing_else(journal: Journal, add: AddRow) -> None:
+    """As `due` does: not the future, not another account, not what is leased, not what a pause holds."""
+    add("due", status=PayoutStatus.PENDING)
+    add("unsent")
+    add("future", next_at=later(1))
+    add("other", account="elsewhere")
+    add("leased", status=PayoutStatus.PENDING, lease_owner="x", lease_until=later(1))
+    add("review", status=PayoutStatus.PENDING, next_at=None)
+    journal.set_pause(Pause("mtn-uganda", START, "audit"))
+    assert claim(journal) == ["po_due"] == [row.id for row in journal.due(START, accounts=ACCOUNTS, limit=9)]
+    assert journal.claim(START, owner="a", until=later(9), accounts=[], limit=9) == ()
+
+
+@pytest.mark.parametrize(("called", "others", "taken"), [(9, 9, 2), (9, 1, 3), (9, 0, 4), (1, 9, 1), (0, 9, 0)])
+def test_callbacks_leave_half_of_the_places_to_others(
+    journal: Journal, add: AddRow, called: int, others: int, taken: int
+) -> None:
+    """Strangers can send as many as they like, and earlier ones: all else that is due has its places."""
+    for number in range(called):
+        add(f"called-{number}", status=PayoutStatus.PENDING, next_at=later(-60), called_for=later(-60))
+    for number in range(others):  # one of them was called about, and has been read since
+        add(f"other-{number}", status=PayoutStatus.UNKNOWN, called_for=None if number else later(-90))
+    ids = claim(journal, limit=4)
+    assert len(ids) == 4
+    assert sum(payout.startswith("po_called") for payout in ids) == taken
+
+
+def test_a_claim_ends_by_itself(journal: Journal, add: AddRow) -> None:
+    """Whoever died with it strands nothing."""
+    add()
+    assert claim(journal, for_s=30) == ["po_one"]
+    assert claim(journal, "b", 29.999) == []
+    assert claim(journal, "b", 30) == ["po_one"]
+
+
+def test_only_its_owner_renews_a_claim(journal: Journal, add: AddRow) -> None:
+    """Who lost a claim is told so, and takes nothing back."""
+    add("one")
+    add("two")
+    assert claim(journal, limit=1) == ["po_one"]
+    assert claim(journal, "b") == ["po_two"]
+    assert journal.renew("a", ["po_one", "po_two", "po_none"], later(60)) == {"po_one"}
+    assert claim(journal, "c", 30) == ["po_two"]
+    assert journal.renew("b", ["po_two"], later(90)) == frozenset()
+    assert claim(journal, "c", 59.999) == []
+    assert claim(journal, "c", 60) == ["po_one", "po_two"]
+    assert journal.renew("a", [], later(90)) == frozenset()
+
+
+def test_only_its_owner_lets_go(journal: Journal, add: AddRow) -> None:
+    """What is let go of can be taken at once; another's stays."""
+    add()
+    claim(journal)
+    journal.release("b", ["po_one"])
+    assert claim(journal, "b") == []
+    journal.release("a", ["po_one"])
+    assert claim(journal, "b") == ["po_one"]
+
+
+def test_many_are_renewed_and_released_at_once(journal: Journal, add: AddRow, ask: Ask) -> None:
+    """More than one statement can carry."""
+    ids = [add(str(number)).id for number in range(3)]
+    claim(journal)
+    many = [*ids, *(f"po_none{number}" for number in range(1200))]
+    assert journal.renew("a", many, later(60)) == set(ids)
+    journal.release("a", many)
+    assert ask("SELECT COUNT(*) FROM claims") == [(0,)]
+
+
+def test_a_claim_stops_nobody_from_moving_the_payout(journal: Journal, add: AddRow) -> None:
+    """Safety is the fence's: a claim neither gives nor takes the right to move."""
+    row = add()
+    claim(journal)
+    after = replace(row, status=PayoutStatus.PENDING)
+    assert isinstance(journal.perform(Move(row, after, Event("payout.pending", START))), Moved)
+
+
+def test_when_the_next_one_is_free(journal: Journal, add: AddRow) -> None:
+    """A worker does not wake for what another one holds; without asking so, nothing is left out."""
+    add("one")
+    add("two", next_at=later(50))
+    claim(journal, for_s=30)
+    assert journal.next_due(accounts=ACCOUNTS) == START
+    assert journal.next_due(accounts=ACCOUNTS, free_at=START) == later(50)
+    assert journal.next_due(accounts=ACCOUNTS, free_at=later(30)) == START
+    journal.set_pause(Pause("mtn-uganda", START, "blocked", "blocked", later(5)))
+    assert journal.next_due(accounts=ACCOUNTS, free_at=START) == later(50)
+
+
+def test_many_workers_at_once_take_each_payout_once(open_one: Callable[[], Journal], add: AddRow) -> None:
+    """Whatever the moment, no payout has two claimants."""
+    ids = [add(f"{number:03}").id for number in range(200)]
+    journals = [open_one() for _ in range(4)]
+
+    def take(name: str, journal: Journal) -> list[str]:
+        return [one for taken in iter(lambda: claim(journal, name, limit=7), []) for one in taken]
+
+    with ThreadPoolExecutor(8) as threads:
+        workers = [threads.submit(take, f"{lane}", journal) for lane, journal in enumerate(journals * 2)]
+    assert Counter(one for worker in workers for one in worker.result()) == Counter(ids)
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+def test_what_somebody_is_moving_is_not_waited_for(journal: Journal, add: AddRow, address: str) -> None:
+    """A claim takes the others, and this one when its transaction has ended."""
+    add("one")
+    add("two")
+    with psycopg.connect(address) as other:
+        other.execute("SELECT 1 FROM payments_core.payouts WHERE id = 'po_one' FOR NO KEY UPDATE")
+        assert claim(journal) == ["po_two"]
+    assert claim(journal) == ["po_one"]

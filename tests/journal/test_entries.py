@@ -1,0 +1,473 @@
+"""What each entry writes, what each question answers, and what the journal refuses whoever asks."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from payments_core.entries import Journal, Move, Moved, Note, Noted, Open, Opened, PayAgain, Stale
+from payments_core.errors import JournalError
+from payments_core.journal import open_journal
+from payments_core.journal.rows import COLUMNS, read_row, write_row
+from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.rows import Event, Pause, PayoutRow, Query
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+ACCOUNTS = ["mtn-uganda", "mtn-ghana"]
+
+AddRow = Callable[..., PayoutRow]
+MoveRow = Callable[[Move], PayoutRow]
+Ask = Callable[[str], list[tuple[Any, ...]]]
+
+
+def later(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def event(name: str = "payout.changed", seconds: float = 1, **evidence: Any) -> Event:
+    return Event(name, later(seconds), evidence)
+
+
+# --- rows ---
+
+
+def test_every_field_of_a_row_has_a_column(journal: Journal, ask: Ask, store: str) -> None:
+    """A field added to a payout's row cannot be forgotten in the table."""
+    columns = {
+        "sqlite": "SELECT name FROM pragma_table_info('payouts')",
+        "postgres": "SELECT column_name FROM information_schema.columns WHERE table_name = 'payouts'",
+    }
+    assert {name for (name,) in ask(columns[store])} == {"no", *COLUMNS}
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+MOMENTS = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+MAPPINGS = st.dictionaries(TEXT, TEXT, max_size=3)
+COUNTS = st.integers(0, 2**31)
+AMOUNTS = st.decimals("0.000000001", 10**17, places=9)
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> PayoutRow:
+    kinds: dict[str, st.SearchStrategy[Any]] = {
+        "str": TEXT,
+        "int": COUNTS,
+        "bool": st.booleans(),
+        "datetime": MOMENTS,
+        "datetime | None": st.none() | MOMENTS,
+        "Mapping[str, str]": MAPPINGS,
+        "Decimal": AMOUNTS,
+        "Decimal | None": st.none() | AMOUNTS,
+        "Operation": st.sampled_from(Operation),
+        "PayoutStatus": st.sampled_from(PayoutStatus),
+        "Reason | None": st.none()
+        | st.builds(Reason, st.sampled_from(ReasonCode), TEXT, TEXT, st.floats(0, 1000, allow_nan=False)),
+    }
+    return PayoutRow(**{field.name: draw(kinds[str(field.type)]) for field in dataclasses.fields(PayoutRow)})
+
+
+@given(rows())
+@settings(max_examples=100, deadline=None)
+def test_a_row_comes_back_as_it_was_written(row: PayoutRow) -> None:
+    """Times to the microsecond, amounts to the last digit, texts in every script."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        stored = connection.execute(f"SELECT {', '.join('?' * len(COLUMNS))}", write_row(row)).fetchone()
+    back = read_row(stored)
+    assert back == row
+    assert [type(value) for value in write_row(back)] == [type(value) for value in write_row(row)]
+
+
+def test_a_time_without_a_zone_is_refused(journal: Journal, make_row: AddRow) -> None:
+    """A moment that could mean two is not guessed."""
+    with pytest.raises(TypeError):
+        journal.perform(Open(make_row(next_at=datetime(2026, 1, 1)), event()))  # noqa: DTZ001
+    assert journal.get("po_one") is None
+
+
+def test_a_time_of_another_zone_is_the_same_moment(add: AddRow, journal: Journal) -> None:
+    """Where the paying machine stands does not move a time."""
+    add(not_before=START.astimezone(timezone(timedelta(hours=3))))
+    row = journal.get("po_one")
+    assert row is not None
+    assert row.not_before == START
+
+
+# --- open ---
+
+
+def test_a_new_key_is_written_with_its_first_history_row(journal: Journal, make_row: AddRow) -> None:
+    """What was accepted is there, with the event that says so."""
+    row = make_row()
+    assert journal.perform(Open(row, event("payout.accepted", by="me"))) == Opened(row, created=True)
+    assert journal.get(row.id) == journal.by_key(row.key) == row
+    [first] = journal.history(row.id)
+    assert (first.seq, first.at, first.event, first.status) == (1, later(1), "payout.accepted", PayoutStatus.CREATED)
+    assert first.evidence == {"by": "me"}
+
+
+def test_a_known_key_returns_the_payout_that_is_there(journal: Journal, add: AddRow, make_row: AddRow) -> None:
+    """One key is one payout, whatever the second caller wants of it."""
+    row = add()
+    other = make_row("other", key=row.key, amount=Decimal(99))
+    assert journal.perform(Open(other, event())) == Opened(row, created=False)
+    assert journal.get(other.id) is None
+    assert len(journal.history(row.id)) == 1
+
+
+def test_an_id_under_another_key_is_an_error(journal: Journal, add: AddRow, make_row: AddRow) -> None:
+    """Two keys never share a payout."""
+    row = add()
+    with pytest.raises(JournalError, match="UNIQUE"):
+        journal.perform(Open(make_row(key="salary/else"), event()))
+    assert journal.get(row.id) == row
+
+
+def test_a_payout_cannot_begin_as_sending(journal: Journal, make_row: AddRow) -> None:
+    """No road to SENDING leads around the pauses."""
+    with pytest.raises(JournalError, match="cannot begin"):
+        journal.perform(Open(make_row(status=PayoutStatus.SENDING), event()))
+
+
+def test_what_is_not_there_is_none(journal: Journal) -> None:
+    """A question about nothing has an answer."""
+    assert journal.get("po_none") is None
+    assert journal.by_key("none") is None
+    assert journal.by_query("none") is None
+    assert journal.history("po_none") == ()
+    assert journal.next_due(accounts=ACCOUNTS) is None
+    assert journal.due(later(10), accounts=ACCOUNTS, limit=10) == ()
+    assert journal.pauses() == ()
+    assert journal.counts() == {}
+    assert list(journal.rows()) == []
+
+
+# --- move ---
+
+
+def test_a_move_changes_every_movable_column(journal: Journal, add: AddRow, moved: MoveRow) -> None:
+    """The row wanted is the row stored; fence and time of the move are the journal's."""
+    before = add()
+    wanted = replace(
+        before,
+        not_before=later(1),
+        expires_at=later(2),
+        binding={"host": "elsewhere"},
+        references={"reference_id": "r", "theirs": "t"},
+        request='{"a":1}',
+        request_hash="1" * 64,
+        status=PayoutStatus.UNKNOWN,
+        reason=Reason(ReasonCode.REJECTED, "NO", "said no", 1.5),
+        decided_by="read",
+        tries=3,
+        refusals=4,
+        ambiguous=True,
+        cleared=True,
+        adopting=True,
+        refused=True,
+        first_sent_at=later(3),
+        sent_at=later(4),
+        absences=5,
+        first_absence_at=later(5),
+        reopened_at=later(5),
+        fence=99,
+        lease_owner="me",
+        lease_until=later(6),
+        next_at=later(7),
+        updated_at=later(8),
+    )
+    after = moved(Move(before, wanted, event(seconds=9)))
+    assert after == replace(wanted, fence=1, updated_at=later(9))
+    assert journal.get(before.id) == after
+    last = journal.history(before.id)[-1]
+    assert (last.seq, last.status, last.attempt, last.tries, last.decided_by) == (2, "UNKNOWN", 1, 3, "read")
+
+
+def test_only_one_of_two_moves_from_the_same_row_is_written(journal: Journal, add: AddRow, moved: MoveRow) -> None:
+    """Whoever comes second learns how the row stands and has written nothing."""
+    before = add()
+    first = moved(Move(before, replace(before, tries=1), event()))
+    second = Move(before, replace(before, status=PayoutStatus.FAILED), event(), publish=True)
+    assert journal.perform(second) == Stale(first)
+    assert journal.get(before.id) == first
+    assert len(journal.history(before.id)) == 2
+
+
+@pytest.mark.parametrize("name", ["id", "key", "fingerprint", "payee_value", "amount", "currency", "created_at"])
+def test_what_a_payout_is_never_changes(journal: Journal, add: AddRow, name: str) -> None:
+    """Name and intent of a payout are for life."""
+    before = add()
+    value: Any = {"amount": Decimal(1000), "created_at": later(1)}.get(name, "else")
+    with pytest.raises(JournalError, match=f"cannot change its {name}"):
+        journal.perform(Move(before, replace(before, **{name: value}), event()))
+    assert journal.get(before.id) == before
+
+
+FINAL = [status for status in PayoutStatus if status.is_final]
+
+
+@pytest.mark.parametrize(
+    ("end", "then"),
+    [
+        (end, then)
+        for end, then in itertools.product(FINAL, PayoutStatus)
+        if end is not then and (end, then) != (PayoutStatus.SUCCEEDED, PayoutStatus.REVERSED)
+    ],
+)
+def test_an_end_is_never_left(journal: Journal, add: AddRow, end: PayoutStatus, then: PayoutStatus) -> None:
+    """A payout that has come to its end stays there, even when the caller believes otherwise."""
+    row = add(status=end)
+    believed = replace(row, status=PayoutStatus.UNKNOWN)
+    for before in (row, believed):
+        with pytest.raises(JournalError, match=f"is {end} and cannot become {then}"):
+            journal.perform(Move(before, replace(row, status=then), event()))
+    assert journal.get(row.id) == row
+
+
+def test_a_success_can_be_reversed_and_an_end_can_be_looked_at(add: AddRow, moved: MoveRow) -> None:
+    """What is allowed at the end stays possible."""
+    row = add(status=PayoutStatus.SUCCEEDED)
+    row = moved(Move(row, row, event("payout.asked"), asks=Query("q" * 64, START)))
+    assert moved(Move(row, replace(row, status=PayoutStatus.REVERSED), event())).status is PayoutStatus.REVERSED
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ambiguous": False}, "was ambiguous and stays so"),
+        ({"status": PayoutStatus.CREATED}, "may have arrived and does not wait to be sent"),
+        ({"first_sent_at": None}, "first sent"),
+        ({"first_sent_at": later(60)}, "first sent"),
+        ({"attempt": 1, "ambiguous": False}, "has attempt 2; a move cannot make it 1"),
+        ({"attempt": 3, "ambiguous": False}, "has attempt 2; a move cannot make it 3"),
+    ],
+)
+def test_what_may_have_arrived_is_never_forgotten(
+    journal: Journal, add: AddRow, changes: dict[str, Any], words: str
+) -> None:
+    """Within an attempt neither the doubt nor the moment of its first send can be taken back."""
+    row = add(status=PayoutStatus.UNKNOWN, attempt=2, ambiguous=True, first_sent_at=START)
+    with pytest.raises(JournalError, match=words):
+        journal.perform(Move(row, replace(row, **changes), event()))
+    assert journal.get(row.id) == row
+
+
+def test_a_move_of_nothing_is_an_error(journal: Journal, make_row: AddRow) -> None:
+    """A payout that was never written cannot move or be noted."""
+    row = make_row()
+    with pytest.raises(JournalError, match="no payout po_one"):
+        journal.perform(Move(row, row, event()))
+    with pytest.raises(JournalError, match="no payout po_one"):
+        journal.perform(Note(row.id, event()))
+
+
+# --- outbox and history ---
+
+
+def test_a_published_move_is_in_the_outbox_with_its_history_row(add: AddRow, moved: MoveRow, ask: Ask) -> None:
+    """Whoever delivers events finds each of them once, under a name that never changes."""
+    row = add()
+    row = moved(Move(row, row, event()))
+    reason = Reason(ReasonCode.PAYEE_NOT_FOUND, "PAYEE_NOT_FOUND", "nobody")
+    moved(Move(row, replace(row, status=PayoutStatus.FAILED, reason=reason), event(seconds=2), publish=True))
+    [stored] = ask("SELECT event_id, payout_id, key, account, status, reason, attempt, seq, at FROM outbox")
+    assert stored[:5] == ("po_one.3", "po_one", "salary/one", "mtn-uganda", "FAILED")
+    assert '"code":"payee_not_found"' in stored[5]
+    assert stored[6:] == (1, 3, int(later(2).timestamp() * 1_000_000))
+
+
+BREAK = {
+    "sqlite": ["CREATE TRIGGER broken BEFORE INSERT ON {} BEGIN SELECT RAISE(ABORT, 'broken'); END"],
+    "postgres": [
+        "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$",
+        "CREATE TRIGGER broken BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION broken()",
+    ],
+}
+MEND = {"sqlite": "DROP TRIGGER broken", "postgres": "DROP FUNCTION broken CASCADE"}
+
+
+@pytest.mark.parametrize("broken", ["history", "outbox", "queries", "pauses"])
+def test_a_move_is_written_whole_or_not_at_all(
+    journal: Journal, add: AddRow, ask: Ask, store: str, broken: str
+) -> None:
+    """No move without its history, its event, its question and its pause: when one of them fails, the row stands."""
+    row = add()
+    for statement in BREAK[store]:
+        ask(statement.format(broken))
+    entry = Move(
+        row,
+        replace(row, status=PayoutStatus.REVIEW),
+        event(seconds=5),
+        publish=True,
+        pause=Pause(row.account, START, "blocked", "blocked", later(300)),
+        asks=Query("q" * 64, START),
+    )
+    with pytest.raises(JournalError, match="broken"):
+        journal.perform(entry)
+    assert journal.get(row.id) == row
+    assert len(journal.history(row.id)) == 1
+    assert journal.pauses() == ()
+    assert journal.by_query("q" * 64) is None
+    assert ask("SELECT * FROM outbox") == []
+    ask(MEND[store])
+    assert isinstance(journal.perform(entry), Moved)
+    assert len(ask("SELECT * FROM outbox")) == len(journal.pauses()) == 1
+
+
+@pytest.mark.parametrize("statement", ["UPDATE history SET event = 'x'", "DELETE FROM history", "DELETE FROM payouts"])
+def test_what_happened_cannot_be_edited(add: AddRow, ask: Ask, statement: str) -> None:
+    """The database itself refuses to change or forget, whichever program asks."""
+    add()
+    with pytest.raises((sqlite3.IntegrityError, psycopg.errors.RaiseException), match=r"append-only|never"):
+        ask(statement)
+
+
+def test_evidence_that_is_no_json_does_not_stop_a_move(journal: Journal, add: AddRow, moved: MoveRow) -> None:
+    """Money is not stopped by how a fact about it is written."""
+    row = add()
+    moved(Move(row, row, event(amount=Decimal("1.50"), at=START, status=PayoutStatus.FAILED)))
+    assert journal.history(row.id)[-1].evidence == {
+        "amount": "1.50",
+        "at": "2026-11-02 08:00:00+00:00",
+        "status": "FAILED",
+    }
+
+
+# --- notes ---
+
+
+def test_a_note_adds_to_the_history_and_moves_nothing(journal: Journal, add: AddRow) -> None:
+    """Whoever holds the row can still move it after a note."""
+    row = add(status=PayoutStatus.PENDING, tries=2, decided_by="submit")
+    assert journal.perform(Note(row.id, event("payout.late_answer", code="X"))) == Noted()
+    assert journal.get(row.id) == row
+    note = journal.history(row.id)[-1]
+    assert (note.seq, note.event, note.status, note.tries, note.decided_by) == (
+        2,
+        "payout.late_answer",
+        PayoutStatus.PENDING,
+        2,
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "next_at", "asked", "becomes"),
+    [
+        (PayoutStatus.PENDING, later(60), later(10), later(10)),
+        (PayoutStatus.PENDING, later(60), later(90), later(60)),
+        (PayoutStatus.REVIEW, None, later(10), later(10)),
+        (PayoutStatus.SUCCEEDED, None, later(10), None),
+        (PayoutStatus.PENDING, later(60), None, later(60)),
+    ],
+)
+def test_a_note_makes_due_sooner_and_never_later(
+    journal: Journal,
+    add: AddRow,
+    status: PayoutStatus,
+    next_at: datetime | None,
+    asked: datetime | None,
+    becomes: datetime | None,
+) -> None:
+    """A hint can only hurry the machine, and not wake what has ended."""
+    row = add(status=status, next_at=next_at)
+    journal.perform(Note(row.id, event(), due_at=asked))
+    assert journal.get(row.id) == replace(row, next_at=becomes)
+
+
+# --- queries ---
+
+
+def test_a_query_is_answered_once(journal: Journal, add: AddRow, moved: MoveRow) -> None:
+    """The path minted for a question takes one answer; the second one finds it taken."""
+    token = "a" * 64
+    row = add(status=PayoutStatus.UNKNOWN)
+    row = moved(Move(row, row, event("payout.asked"), asks=Query(token, later(1))))
+    assert journal.by_query(token) == row
+    row = moved(Move(row, replace(row, status=PayoutStatus.PENDING), event(seconds=2), answers=token))
+    assert journal.by_query(token) is None
+    again = Move(row, replace(row, status=PayoutStatus.SUCCEEDED), event(seconds=3), answers=token)
+    assert journal.perform(again) == Stale(row)
+    assert journal.get(row.id) == row
+    assert len(journal.history(row.id)) == 3
+
+
+def test_a_query_answers_only_for_its_own_payout_and_attempt(journal: Journal, add: AddRow, moved: MoveRow) -> None:
+    """An answer about one attempt says nothing about the next, nor about another payout."""
+    token = "a" * 64
+    row, other = add(status=PayoutStatus.REVIEW), add("other")
+    row = moved(Move(row, row, event("payout.asked"), asks=Query(token, later(1))))
+    assert journal.perform(Move(other, other, event(), answers=token)) == Stale(other)
+    row = moved(Move(row, replace(row, status=PayoutStatus.FAILED), event(seconds=2)))
+    fresh = replace(row, attempt=2, status=PayoutStatus.CREATED, request_hash="1" * 64)
+    reply = journal.perform(PayAgain(row, fresh, event(seconds=3)))
+    assert isinstance(reply, Moved)
+    assert journal.by_query(token) is None
+    assert journal.perform(Move(reply.row, reply.row, event(seconds=4), answers=token)) == Stale(reply.row)
+
+
+# --- questions ---
+
+
+def test_rows_come_in_the_order_of_acceptance_page_by_page(journal: Journal, add: AddRow) -> None:
+    """A long list is whole and in order, and the journal can be written while it is read."""
+    names = [f"{(number * 7919) % 1000:04}" for number in range(450)]
+    for name in names:
+        add(name)
+    seen: Iterator[PayoutRow] = journal.rows()
+    assert next(seen).id == f"po_{names[0]}"
+    add("late")
+    assert [row.id for row in seen] == [f"po_{name}" for name in [*names[1:], "late"]]
+
+
+def test_rows_and_counts_tell_status_and_account_apart(journal: Journal, add: AddRow) -> None:
+    """A question about some payouts is answered with those."""
+    add("a"), add("b", status=PayoutStatus.FAILED), add("c", status=PayoutStatus.FAILED, account="mtn-ghana")
+    assert [row.id for row in journal.rows(status=PayoutStatus.FAILED)] == ["po_b", "po_c"]
+    assert [row.id for row in journal.rows(account="mtn-uganda")] == ["po_a", "po_b"]
+    assert [row.id for row in journal.rows(status=PayoutStatus.FAILED, account="mtn-ghana")] == ["po_c"]
+    assert journal.counts() == {PayoutStatus.CREATED: 1, PayoutStatus.FAILED: 2}
+
+
+def test_due_is_what_has_come_and_is_not_leased(journal: Journal, add: AddRow) -> None:
+    """What waits longest comes first; what somebody is sending, or nobody waits for, does not come."""
+    add("second", next_at=later(5))
+    add("first", next_at=later(1))
+    add("future", next_at=later(11))
+    add("leased", next_at=later(2), lease_until=later(20))
+    add("lapsed", next_at=later(9), lease_until=later(10))
+    add("never", next_at=None)
+    add("elsewhere", account="mtn-ghana", next_at=START)
+    mine = ["mtn-uganda"]
+    assert [row.id for row in journal.due(later(10), accounts=mine, limit=9)] == ["po_first", "po_second", "po_lapsed"]
+    assert [row.id for row in journal.due(later(10), accounts=mine, limit=1)] == ["po_first"]
+    assert [row.id for row in journal.due(later(10), accounts=ACCOUNTS, limit=1)] == ["po_elsewhere"]
+    assert journal.due(later(10), accounts=[], limit=9) == ()
+    assert journal.next_due(accounts=[]) is None
+
+
+def test_next_due_waits_for_leases(journal: Journal, add: AddRow) -> None:
+    """The moment told is one at which something really is due, and nothing was before."""
+    add("leased", next_at=later(1), lease_until=later(50))
+    assert journal.next_due(accounts=ACCOUNTS) == later(50)
+    add("open", next_at=later(30))
+    assert journal.next_due(accounts=ACCOUNTS) == later(30)
+    assert journal.next_due(accounts=["mtn-ghana"]) is None
+
+
+def test_it_is_a_journal(tmp_path: Path) -> None:
+    """What is opened by address is what the rest of the house expects."""
+    journal: Journal = open_journal("sqlite:///j.db", namespace="test-namespace", root=tmp_path, clock=lambda: START)
+    journal.close()

@@ -1,0 +1,217 @@
+"""The inbox on either store: kept before it is acknowledged, closed once, and what is due because of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from payments_core.arrivals import Arrival, Handled, Handling, InboxCount
+from payments_core.entries import Journal, Move, Stale
+from payments_core.payout import PayoutStatus as S
+from payments_core.rows import Event, PayoutRow, Query
+
+START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
+SECRET = '{"body":"c2VhbGVk"}'
+MINE = ["mtn-uganda"]
+Add = Callable[..., PayoutRow]
+Ask = Callable[[str], list[tuple[Any, ...]]]
+
+
+def after(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def arrival(**changes: Any) -> Arrival:
+    told: dict[str, Any] = {"account": "mtn-uganda", "query": "", "method": "PUT", "at": START, "sealed": SECRET}
+    return Arrival(**told | changes)
+
+
+def heard(no: int, payout: str | None = "po_one", seconds: float = 0) -> Handling:
+    at = after(seconds)
+    event = Event("callback.heard", at, {"claims": "SUCCESSFUL"}) if payout else None
+    return Handling(no=no, at=at, outcome="read due", told='{"bytes":6}', payout_id=payout, event=event)
+
+
+def call(journal: Journal, seconds: float = 0, payout: str = "po_one") -> Handled | None:
+    """Have a callback about a payout arrive and be handled."""
+    journal.receive(arrival()).result()
+    return journal.handle(heard(journal.unhandled(accounts=MINE, limit=10)[0].no, payout, seconds))
+
+
+def stored(journal: Journal, payout: str = "po_one") -> PayoutRow:
+    row = journal.get(payout)
+    assert row is not None
+    return row
+
+
+def test_what_arrived_is_there_for_the_next_process(journal: Journal, open_one: Callable[[], Journal]) -> None:
+    """The future ends when it is durable: whoever opens the journal next finds it, whole and in order."""
+    for number in range(3):
+        journal.receive(arrival(at=after(number), method="POST", query=f"hash-{number}")).result()
+    journal.close()
+
+    found = open_one().unhandled(accounts=MINE, limit=2)
+
+    assert [(one.at, one.method, one.query, one.sealed) for one in found] == [
+        (after(number), "POST", f"hash-{number}", SECRET) for number in range(2)
+    ]
+    assert len(open_one().unhandled(accounts=MINE, after=found[-1].no, limit=2)) == 1
+
+
+def test_it_is_shown_by_no_repr() -> None:
+    assert "c2VhbGVk" not in repr(arrival())
+
+
+def test_a_process_sees_only_what_came_for_its_own_accounts(journal: Journal) -> None:
+    """One that lacks an account could not tell what its provider said, and must leave it to those that have it."""
+    journal.receive(arrival(account="mtn-ghana")).result()
+    assert journal.unhandled(accounts=MINE, limit=10) == ()
+    assert journal.unhandled(accounts=[], limit=10) == ()
+    assert len(journal.unhandled(accounts=["mtn-ghana"], limit=10)) == 1
+
+
+def test_handled_it_is_gone(journal: Journal, add: Add, ask: Ask) -> None:
+    """What came is kept no longer than until it is handled; what may be kept takes its place."""
+    add(status=S.PENDING, next_at=after(300))
+    call(journal)
+    assert journal.unhandled(accounts=MINE, limit=10) == ()
+    assert ask("SELECT account, payout_id, body, outcome, proven FROM inbox") == [
+        ("mtn-uganda", "po_one", '{"bytes":6}', "read due", None)
+    ]
+    assert journal.inbox_counts() == (InboxCount("mtn-uganda", "read due", 1, START),)
+
+
+def test_it_is_closed_once_however_many_try(journal: Journal, add: Add) -> None:
+    """Two processes that handle the same callback make one read due and write one history row."""
+    add(status=S.PENDING, next_at=after(300))
+    journal.receive(arrival()).result()
+    [one] = journal.unhandled(accounts=MINE, limit=10)
+    with ThreadPoolExecutor(8) as pool:
+        closed = list(pool.map(lambda _: journal.handle(heard(one.no)), range(8)))
+    assert [found.hurried for found in closed if found is not None] == [True]
+    assert [entry.event for entry in journal.history("po_one")] == ["payout.accepted", "callback.heard"]
+
+
+def test_a_callback_makes_the_next_read_due_and_changes_nothing_else(journal: Journal, add: Add) -> None:
+    row = add(status=S.PENDING, next_at=after(300))
+    handled = call(journal, 10)
+    due = replace(row, next_at=after(10), called_for=after(10))
+    assert (handled, stored(journal)) == (Handled(due, hurried=True), due)
+    assert due.is_called_for
+
+
+@pytest.mark.parametrize("status", [S.UNKNOWN, S.REVIEW, S.SUCCEEDED, S.FAILED, S.REVERSED, S.CANCELLED])
+def test_it_does_so_where_the_machine_has_stopped(journal: Journal, add: Add, status: S) -> None:
+    """An end or a review is looked at once more; the state stays."""
+    row = add(status=status, next_at=None)
+    call(journal, 10)
+    assert stored(journal) == replace(row, next_at=after(10), called_for=after(10))
+
+
+def test_one_that_waits_to_be_sent_is_left_alone(journal: Journal, add: Add) -> None:
+    """What would be due there is a payment, and a stranger cannot make it leave sooner."""
+    row = add(status=S.CREATED, next_at=after(300))
+    assert call(journal, 10) == Handled(row)
+    assert stored(journal) == row
+    assert len(journal.history("po_one")) == 1
+
+
+def test_between_two_reads_lie_five_seconds(journal: Journal, add: Add, moved: Callable[[Move], PayoutRow]) -> None:
+    """However many callbacks come: counted from when the provider was last asked, and not from when it was due."""
+    row = add(status=S.PENDING, next_at=after(300))
+    call(journal, 10)
+    due = replace(row, next_at=after(10), called_for=after(10))
+    assert [call(journal, seconds) for seconds in (11, 12)] == [Handled(due)] * 2
+    row = stored(journal)
+    row = moved(Move(row, replace(row, next_at=after(300), read_at=after(14)), Event("payout.read", after(14))))
+    assert not row.is_called_for  # it was read since
+    due = replace(row, next_at=after(19), called_for=after(19))
+    assert [call(journal, seconds) for seconds in (15, 18)] == [Handled(due, hurried=True), Handled(due)]
+    row = stored(journal)
+    row = moved(Move(row, replace(row, next_at=after(300), read_at=after(19)), Event("payout.read", after(19))))
+    call(journal, 40)
+    assert stored(journal).next_at == after(40)
+
+
+def test_an_early_one_is_due_as_soon_as_the_send_has_ended(
+    journal: Journal, add: Add, moved: Callable[[Move], PayoutRow]
+) -> None:
+    """It came before the send had its answer: nobody may look while it is sent, and nobody forgets to afterwards."""
+    row = add()
+    until = after(90)
+    sending = replace(row, status=S.SENDING, lease_until=until, next_at=until, lease_owner="me", tries=1)
+    row = moved(Move(row, sending, Event("payout.sending", START)))
+    call(journal, 1)
+    assert journal.due(after(2), accounts=MINE, limit=10) == ()
+    pending = replace(row, status=S.PENDING, lease_until=None, next_at=after(300))
+    row = moved(Move(row, pending, Event("payout.pending", after(2))))
+    assert row == stored(journal)
+    assert row.next_at == after(1)
+    assert row.is_called_for
+    assert journal.due(after(2), accounts=MINE, limit=10) == (row,)
+
+
+def test_an_early_one_does_not_make_a_refused_payment_leave_sooner(
+    journal: Journal, add: Add, moved: Callable[[Move], PayoutRow]
+) -> None:
+    row = add()
+    sending = replace(row, status=S.SENDING, lease_until=after(90), next_at=after(90), tries=1)
+    row = moved(Move(row, sending, Event("payout.sending", START)))
+    call(journal, 1)
+    created = replace(row, status=S.CREATED, lease_until=None, next_at=after(120))
+    assert moved(Move(row, created, Event("payout.waiting", after(2)))).next_at == after(120)
+
+
+def test_one_that_comes_during_a_read_is_not_lost_under_it(
+    journal: Journal, add: Add, moved: Callable[[Move], PayoutRow]
+) -> None:
+    """The read may have been answered before the end came about: it is asked again, five seconds later."""
+    row = add(status=S.PENDING, next_at=START)
+    read = replace(row, next_at=after(300), read_at=after(2))
+    row = moved(Move(row, read, Event("payout.read", after(2))))
+    asking = stored(journal)
+    call(journal, 60)
+    row = moved(Move(asking, replace(asking, next_at=after(600), read_at=after(61)), Event("payout.read", after(61))))
+    assert row.next_at == after(66)
+    assert row.is_called_for
+
+
+def test_a_callback_makes_nobody_else_too_late(journal: Journal, add: Add) -> None:
+    """Whoever is about to write what a read told must not lose it to a stranger's request."""
+    row = add(status=S.PENDING, next_at=START)
+    call(journal, 1)
+    reply = journal.perform(Move(row, replace(row, next_at=after(300)), Event("payout.read", after(2))))
+    assert not isinstance(reply, Stale)
+
+
+def test_a_question_is_known_by_its_path(journal: Journal, add: Add, moved: Callable[[Move], PayoutRow]) -> None:
+    """Asked, answered, or never asked."""
+    row = add(status=S.UNKNOWN)
+    row = moved(Move(row, row, Event("payout.asked", START), asks=Query("hash-1", START)))
+    assert journal.asked("hash-1") == ("mtn-uganda", True)
+    moved(Move(row, row, Event("payout.read", START), answers="hash-1"))
+    assert journal.asked("hash-1") == ("mtn-uganda", False)
+    assert journal.asked("hash-2") is None
+
+
+def test_the_secret_is_made_once(open_one: Callable[[], Journal]) -> None:
+    """Processes that start together have the same paths, and so has the one that starts tomorrow."""
+    journals = [open_one() for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        secrets = set(pool.map(lambda journal: journal.callback_secret(), journals))
+    assert len(secrets) == 1
+    assert len(bytes.fromhex(secrets.pop())) == 32
+
+
+def test_a_journal_proves_that_it_can_be_written(journal: Journal, ask: Ask) -> None:
+    written = "SELECT value FROM meta WHERE name = 'written'"
+    journal.prove_writable()
+    first = ask(written)
+    journal.prove_writable()
+    assert len(first) == 1
+    assert ask(written) != first

@@ -1,0 +1,197 @@
+"""Which account an attempt was paid from: kept with it, and never changed but by another attempt."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payments_core.arrivals import Arrival, Handling
+from payments_core.entries import Journal, Move, Moved, PayAgain, Stale
+from payments_core.errors import JournalError
+from payments_core.journal import schema
+from payments_core.journal.rows import COLUMNS, write_row
+from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.rows import EndedAttempt, Event, PayoutRow, Query
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+S = PayoutStatus
+NO = Reason(ReasonCode.REJECTED, "NO")
+FAILED: dict[str, Any] = {"status": S.FAILED, "reason": NO, "decided_by": "read", "next_at": None}
+Add = Callable[..., PayoutRow]
+Ask = Callable[[str], list[tuple[Any, ...]]]
+
+
+def fresh(row: PayoutRow, **changes: Any) -> PayoutRow:
+    """Return the row with which the next attempt begins."""
+    told = {"status": S.CREATED, "reason": None, "decided_by": "", "attempt": row.attempt + 1, "next_at": START}
+    return replace(row, **(told | {"request_hash": str(row.attempt + 1) * 64} | changes))
+
+
+def again(journal: Journal, row: PayoutRow, **changes: Any) -> PayoutRow:
+    reply = journal.perform(PayAgain(row, fresh(row, **changes), Event("payout.paid_again", START)))
+    assert isinstance(reply, Moved), reply
+    return reply.row
+
+
+def fail(journal: Journal, row: PayoutRow) -> PayoutRow:
+    reply = journal.perform(Move(row, replace(row, **FAILED), Event("payout.failed", START), publish=True))
+    assert isinstance(reply, Moved), reply
+    return reply.row
+
+
+def test_each_attempt_keeps_its_account(journal: Journal, add: Add) -> None:
+    """The row tells of the current one; what is due is asked for by that account."""
+    row = fail(journal, add())
+    row = again(journal, row, account="mtn-ghana")
+    assert journal.get(row.id).account == "mtn-ghana"  # type: ignore[union-attr]
+    assert [kept.account for kept in journal.attempts(row.id)] == ["mtn-uganda"]
+    assert journal.due(START, accounts=["mtn-uganda"], limit=5) == ()
+    assert journal.due(START, accounts=["mtn-ghana"], limit=5) == (row,)
+    row = again(journal, fail(journal, row), account="mtn-benin")
+    assert [kept.account for kept in journal.attempts(row.id)] == ["mtn-uganda", "mtn-ghana"]
+
+
+def test_each_event_tells_of_the_account_that_paid(journal: Journal, add: Add, ask: Ask) -> None:
+    row = again(journal, fail(journal, add()), account="mtn-ghana")
+    fail(journal, row)
+    assert ask("SELECT attempt, account FROM outbox ORDER BY no") == [(1, "mtn-uganda"), (2, "mtn-ghana")]
+
+
+def test_an_old_reader_of_the_row_begins_nothing(journal: Journal, add: Add) -> None:
+    """Two at once, from two accounts: one attempt begins, and the other one finds the payout moved."""
+    row = fail(journal, add())
+    moved = again(journal, row, account="mtn-ghana")
+    reply = journal.perform(PayAgain(row, fresh(row, account="mtn-benin"), Event("payout.paid_again", START)))
+    assert reply == Stale(moved)
+    assert journal.get(row.id) == moved
+    assert journal.attempts(row.id) == (EndedAttempt.of(row),)
+
+
+@pytest.mark.parametrize("status", [status for status in S if status is not S.SENDING])
+def test_no_move_changes_the_account(journal: Journal, add: Add, status: S) -> None:
+    """Whatever the payout's state: the same attempt stays where it is."""
+    row = add(status=status, reason=NO, decided_by="read")
+    with pytest.raises(JournalError, match="is paid from mtn-uganda alone"):
+        journal.perform(Move(row, replace(row, account="mtn-ghana"), Event("payout.rebound", START)))
+    assert journal.get(row.id) == row
+
+
+def test_a_refund_is_paid_where_it_was_collected(journal: Journal, add: Add) -> None:
+    """Whoever asks, and from the same account it may be paid again."""
+    told = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
+    row = add(**FAILED, **told, original_amount=Decimal(100))
+    with pytest.raises(JournalError, match="is a refund and is paid from mtn-uganda"):
+        again(journal, row, account="mtn-ghana")
+    assert journal.get(row.id) == row
+    assert again(journal, row).account == "mtn-uganda"
+
+
+def keep_as_before(ask: Ask, number: int) -> None:
+    """Do what a process of the version before does when it begins an attempt: it keeps no account."""
+    columns = (
+        'binding, "references", request, request_hash, reason, decided_by, tries, ambiguous, first_sent_at, sent_at'
+    )
+    ask(
+        f"INSERT INTO attempts (payout_id, number, {columns}, ended_at)"  # noqa: S608 - constants
+        f" SELECT id, attempt, {columns}, updated_at FROM payouts WHERE id = 'po_one'"
+    )
+    ask(f"UPDATE payouts SET attempt = {number}, request_hash = '{str(number) * 64}' WHERE id = 'po_one'")  # noqa: S608
+
+
+def test_what_was_kept_without_an_account_was_paid_from_that_of_the_next_attempt(
+    journal: Journal, add: Add, ask: Ask
+) -> None:
+    """The version before never changes an account: before a failover, between two of them, and after all."""
+    add(**FAILED)
+    keep_as_before(ask, 2)
+    assert [kept.account for kept in journal.attempts("po_one")] == ["mtn-uganda"]
+    row = journal.get("po_one")
+    assert row is not None
+    row = fail(journal, again(journal, row, account="mtn-ghana"))
+    assert [kept.account for kept in journal.attempts(row.id)] == ["mtn-uganda"] * 2
+    keep_as_before(ask, 4)
+    assert [kept.account for kept in journal.attempts(row.id)] == ["mtn-uganda"] * 2 + ["mtn-ghana"]
+    row = journal.get("po_one")
+    assert row is not None
+    again(journal, row, account="mtn-benin")
+    assert [kept.account for kept in journal.attempts(row.id)] == ["mtn-uganda"] * 2 + ["mtn-ghana"] * 2
+
+
+def test_a_question_belongs_to_the_account_it_was_asked_from(journal: Journal, add: Add) -> None:
+    """What comes to its path later is read, and its secrets taken out, by the provider that was asked."""
+    row = add()
+    asked = Move(row, row, Event("payout.asked", START), asks=Query("hash-1", START))
+    reply = journal.perform(asked)
+    assert isinstance(reply, Moved)
+    assert journal.asked("hash-1") == ("mtn-uganda", True)
+    row = again(journal, fail(journal, reply.row), account="mtn-ghana")
+    assert journal.asked("hash-1") == ("mtn-uganda", False)
+    assert journal.by_query("hash-1") is None
+    reply = journal.perform(Move(row, row, Event("payout.asked", START), asks=Query("hash-2", START)))
+    assert journal.asked("hash-2") == ("mtn-ghana", True)
+
+
+def called(journal: Journal, row: PayoutRow, at: datetime) -> Any:
+    """Let a callback be handled that is about a payout."""
+    journal.receive(Arrival(account="mtn-uganda", query="", method="POST", at=at, sealed="{}")).result()
+    number = journal.unhandled(accounts=["mtn-uganda"], limit=1)[0].no
+    event = Event("callback.heard", at)
+    return journal.handle(
+        Handling(no=number, at=at, outcome="read due", told="{}", payout_id=row.id, proven=None, event=event)
+    )
+
+
+def test_a_callback_has_the_attempts_before_an_unapproved_one_looked_at(journal: Journal, add: Add) -> None:
+    """At most every five seconds; nothing else that waits to be sent is touched, so nothing is ever sent sooner."""
+    needs: dict[str, Any] = {"reason": Reason(ReasonCode.NEEDS_APPROVAL), "next_at": None}
+    at, later = START + timedelta(minutes=1), {"next_at": START + timedelta(hours=1)}
+    untouched = [add("first", **needs), again(journal, fail(journal, add("backoff")), account="mtn-ghana", **later)]
+    for row in untouched:
+        assert not called(journal, row, at).hurried
+        assert journal.get(row.id) == row
+    row = again(journal, fail(journal, add()), account="mtn-ghana")
+    reply = journal.perform(Move(row, replace(row, **needs), Event("payout.needs_approval", at)))
+    assert isinstance(reply, Moved)
+    assert called(journal, reply.row, at + timedelta(seconds=1)).hurried
+    hurried = journal.get(row.id)
+    assert hurried is not None
+    assert (hurried.next_at, hurried.called_for) == (at + timedelta(seconds=5), None)
+    assert not called(journal, row, at + timedelta(seconds=2)).hurried
+
+
+def test_a_file_of_the_version_before_goes_on(open_sqlite: Any, path: Path, make_row: Callable[..., PayoutRow]) -> None:
+    """Its attempts are of the one account it knew, and what has ended is as unchangeable as before, account and all."""
+    row = make_row(**FAILED, attempt=2)
+    with closing(sqlite3.connect(path)) as old:
+        for statements in schema.MIGRATIONS[:3]:
+            for statement in statements:
+                old.execute(statement)
+        old.execute("INSERT INTO meta (name, value) VALUES ('namespace', 'test-namespace')")
+        old.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        quoted = ", ".join(f'"{name}"' for name in COLUMNS)
+        old.execute(f"INSERT INTO payouts ({quoted}) VALUES ({', '.join('?' * len(COLUMNS))})", write_row(row))  # noqa: S608
+        old.execute("INSERT INTO attempts VALUES ('po_one', 1, '{}', '{}', '', 'h', NULL, 'read', 1, 0, NULL, NULL, 1)")
+        old.execute("PRAGMA user_version = 3")
+        old.commit()
+    journal = open_sqlite()
+    assert [kept.account for kept in journal.attempts("po_one")] == ["mtn-uganda"]
+    again(journal, journal.get("po_one"), account="mtn-ghana")
+    assert [kept.account for kept in journal.attempts("po_one")] == ["mtn-uganda"] * 2
+    journal.close()
+    with closing(sqlite3.connect(path)) as other:
+        for change in ("account = 'mtn-ghana'", "tries = 9", "binding = 'x'"):
+            with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+                other.execute(f"UPDATE attempts SET {change}")  # noqa: S608 - ours
+        # ... not even of a payout that was forgotten, of which other words are taken out.
+        other.execute("UPDATE payouts SET forgotten_at = 1")
+        other.execute("UPDATE attempts SET request = ''")
+        with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+            other.execute("UPDATE attempts SET account = 'mtn-ghana' WHERE number = 2")

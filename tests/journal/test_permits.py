@@ -1,0 +1,154 @@
+"""Permits by the database's clock: many processes, one cap; and penalties that slow all of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payments_core.entries import Journal, Move, Moved
+from payments_core.rates import AskPermit, Lane, Permit, ReadEnd
+from payments_core.rows import Event, PayoutRow
+
+ACCOUNT = "mtn-uganda"
+SECOND = 1_000_000
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+
+
+def ask_permit(
+    journal: Journal, lane: Lane = Lane.DUE, per_s: float | None = 9, within_s: float = 10.0, account: str = ACCOUNT
+) -> Permit:
+    return journal.permit(AskPermit(account=account, lane=lane, per_s=per_s, within_s=within_s)).result(30)
+
+
+def refuse(journal: Journal, row: PayoutRow, end: ReadEnd) -> Moved:
+    reply = journal.perform(Move(row, replace(row), Event("payout.read", START), read_end=end))
+    assert isinstance(reply, Moved)
+    return reply
+
+
+def most_in_a_second(moments: Sequence[int]) -> int:
+    return max(sum(at <= other < at + SECOND for other in moments) for at in moments)
+
+
+def run_workers(address: str, processes: int, *arguments: object) -> list[dict[str, Any]]:
+    worker = str(Path(__file__).with_name("permit_worker.py"))
+    command = [sys.executable, worker, address, "test-namespace", *map(str, arguments)]
+    started = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
+    ]
+    try:
+        for process in started:  # nobody begins before everybody is there
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        said = []
+        for process in started:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in started:
+            out, _ = process.communicate(timeout=120)
+            assert process.returncode == 0
+            said.append(json.loads(out))
+        return said
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.usefixtures("journal")
+@pytest.mark.parametrize("lanes", [["post"], ["callbacks", "due", "unknowns"]], ids=["posts", "reads"])
+def test_many_processes_together_stay_under_the_cap_and_use_it(
+    address: str, store: str, lanes: list[str], measured: Callable[..., None]
+) -> None:
+    """Eight processes of threads that ask without end: no second sees too many, and hardly a turn is lost."""
+    per_s = 20
+    said = run_workers(address, 8, per_s, 2, 6, *lanes)
+    given = sorted(at for one in said for at in one["given"])
+    used = sorted(at for one in said for lane in lanes for at in one["used"][lane])
+    # Judged by the permits' own moments: how long the machine took to get going does not count.
+    turns = (used[-1] - used[0]) * per_s / SECOND + 1
+    over = max(0, most_in_a_second(given) - per_s)
+    facts = {"store": store, "workers": 8, "counted": f"permits by the database's clock, {'+'.join(lanes)}"}
+    measured(9, "calls above the cap in a second", over, cap=per_s, share=round(len(used) / turns, 3), **facts)
+    assert over == 0
+    assert min(later - earlier for earlier, later in pairwise(given)) >= SECOND / per_s
+    assert len(used) >= 0.85 * turns
+    assert turns >= 3 * per_s
+    for lane in lanes:
+        assert sum(len(one["used"][lane]) for one in said) >= (len(used) / 8 if len(lanes) > 1 else len(used))
+
+
+def test_a_permit_is_the_next_moment_and_no_sooner(journal: Journal, open_one: Callable[[], Journal]) -> None:
+    """One row for all: another process stands behind, each account and each queue for itself."""
+    other = open_one()
+    first, second, third = ask_permit(journal), ask_permit(other), ask_permit(journal)
+    assert all(permit.is_given for permit in (first, second, third))
+    assert second.at - first.at == third.at - second.at == 111_112
+    assert ask_permit(journal, account="mtn-ghana").at < third.at
+    assert ask_permit(journal, Lane.POST).at < third.at
+    assert second.starts - first.starts == pytest.approx(0.111, abs=0.05)
+
+
+def test_the_clock_is_the_databases(journal: Journal) -> None:
+    """Whatever clock the journal was opened with, here one that stands still: permits are waited for in real time."""
+    before = time.time_ns() // 1000
+    assert before - SECOND <= ask_permit(journal).at <= time.time_ns() // 1000 + SECOND
+
+
+def test_what_was_not_given_is_not_reserved(journal: Journal) -> None:
+    """A lane has as many places as its share; who finds none is told when to come back, and takes up nothing."""
+    given = [ask_permit(journal, per_s=1) for _ in range(9)]
+    waiting = [permit for permit in given if permit.is_given]
+    assert len(waiting) in {3, 4}  # the first one's moment is now, and so it may be over
+    assert {permit.at for permit in given if not permit.is_given} <= {permit.at for permit in waiting}
+    behind = ask_permit(journal, Lane.UNKNOWNS, per_s=1)
+    assert behind.is_given
+    assert behind.at - waiting[-1].at == SECOND
+    assert not ask_permit(journal, Lane.CALLBACKS, per_s=1, within_s=0.5).is_given
+
+
+def test_a_refused_read_holds_the_reads_of_every_process(
+    journal: Journal, open_one: Callable[[], Journal], add: Callable[..., PayoutRow]
+) -> None:
+    """One 429, one commit: nobody reads for the account before its end, and payments go on."""
+    other, row = open_one(), add()
+    refuse(journal, row, ReadEnd(is_refused=True, after_s=30.0))
+    held = ask_permit(other)
+    assert not held.is_given
+    assert held.is_penalised
+    assert held.starts - time.monotonic() == pytest.approx(30, abs=5)
+    assert not ask_permit(other, Lane.CALLBACKS, per_s=None).is_given  # one without a cap waits as well
+    assert ask_permit(other, Lane.POST).is_given
+    assert ask_permit(other, account="mtn-ghana").is_given
+    [hold] = other.holds()
+    assert (hold.account, hold.held_until) == (ACCOUNT, held.at)
+
+
+def test_a_read_that_is_answered_ends_a_penalty_that_is_over(
+    journal: Journal, add: Callable[..., PayoutRow], ask: Callable[[str], list[tuple[Any, ...]]]
+) -> None:
+    """An answer to what was on the wire when the penalty began ends nothing; one after it forgets how long it was."""
+    row = refuse(journal, add(), ReadEnd(is_refused=True)).row
+    reply = refuse(journal, row, ReadEnd(is_refused=False))
+    assert reply.ended == frozenset()
+    assert not ask_permit(journal, within_s=1).is_given
+    ask("UPDATE permits SET held_until = 1")
+    reply = refuse(journal, reply.row, ReadEnd(is_refused=True))
+    assert ask("SELECT penalty FROM permits") == [(10 * SECOND,)]
+    ask("UPDATE permits SET held_until = 1")
+    reply = refuse(journal, reply.row, ReadEnd(is_refused=False))
+    assert reply.ended == {"rate"}
+    assert ask("SELECT penalty, held_until FROM permits") == [(0, 0)]
+    assert journal.holds() == ()
+    assert refuse(journal, reply.row, ReadEnd(is_refused=False)).ended == frozenset()

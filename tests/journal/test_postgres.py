@@ -1,0 +1,709 @@
+"""Many writers at once, a server that goes away, and what is refused: only under PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from payments_core.entries import Held, Move, Moved, Open, Opened, OverRefunded, Stale
+from payments_core.errors import (
+    JournalClosed,
+    JournalError,
+    JournalLocked,
+    JournalTooNew,
+    NamespaceChanged,
+    SettingsError,
+)
+from payments_core.journal import open_journal, postgres_connection, postgres_schema, upgrade_journal
+from payments_core.journal.postgres import PostgresJournal
+from payments_core.payout import Operation, PayoutStatus
+from payments_core.rows import Event, Pause, PayoutRow
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+NAMESPACE = "test-namespace"
+EVENT = Event("payout.changed", START)
+SECRET = "hunter2-correct-horse"
+
+Row = Callable[..., PayoutRow]
+
+
+class OpenShared(Protocol):
+    def __call__(self, url: str | None = None, **changes: Any) -> PostgresJournal: ...
+
+
+@pytest.fixture
+def open_shared(postgres_url: str) -> Iterator[OpenShared]:
+    """Open journals as so many processes would, closed at the end."""
+    opened: list[PostgresJournal] = []
+
+    def make(url: str | None = None, **changes: Any) -> PostgresJournal:
+        settings: dict[str, Any] = {"namespace": NAMESPACE, "clock": lambda: START} | changes
+        opened.append(PostgresJournal(url or postgres_url, **settings))
+        return opened[-1]
+
+    yield make
+    for journal in opened:
+        journal.close()
+
+
+@pytest.fixture
+def shared(open_shared: OpenShared) -> PostgresJournal:
+    """A journal."""
+    return open_shared()
+
+
+class Gate:
+    """Holds every transaction at its history row: it has decided, and has not committed."""
+
+    def __init__(self, url: str) -> None:
+        self._keeper = psycopg.connect(url, autocommit=True)
+        self._keeper.execute("""
+            CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NEW; END $$;
+            CREATE TRIGGER gate BEFORE INSERT ON payments_core.history
+            FOR EACH ROW EXECUTE FUNCTION wait_at_gate();
+        """)
+        self._threads = ThreadPoolExecutor(8)
+
+    def shut(self) -> None:
+        self._keeper.execute("SELECT pg_advisory_lock(4711)")
+
+    def open(self) -> None:
+        self._keeper.execute("SELECT pg_advisory_unlock(4711)")
+
+    def start(self, work: Callable[[], Any]) -> Future[Any]:
+        """Begin some work, and return when it waits for a lock."""
+        before = self._waiting()
+        future = self._threads.submit(work)
+        while self._waiting() == before:
+            assert not future.done(), future.result()
+            time.sleep(0.005)
+        return future
+
+    def _waiting(self) -> int:
+        statement = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
+        found = self._keeper.execute(statement).fetchone()
+        assert found is not None
+        return int(found[0])
+
+    def close(self) -> None:
+        self._keeper.close()
+        self._threads.shutdown()
+
+
+@pytest.fixture
+def gate(postgres_url: str) -> Iterator[Gate]:
+    made = Gate(postgres_url)
+    yield made
+    made.close()
+
+
+def send(journal: PostgresJournal, row: PayoutRow, seconds: float = 0) -> Any:
+    after = replace(row, status=PayoutStatus.SENDING, tries=row.tries + 1)
+    return journal.perform(Move(row, after, Event("payout.sending", START + timedelta(seconds=seconds))))
+
+
+def write(journal: PostgresJournal, row: PayoutRow) -> PayoutRow:
+    reply = journal.perform(Open(row, EVENT))
+    assert isinstance(reply, Opened)
+    return reply.row
+
+
+# --- many at once ---
+
+
+def test_two_who_open_one_key_at_once_get_one_payout(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+    """One creates it; the other waits until that is certain, and gets the row."""
+    a, b = open_shared(), open_shared()
+    gate.shut()
+    first = gate.start(lambda: a.perform(Open(make_row(note="first"), EVENT)))
+    second = gate.start(lambda: b.perform(Open(make_row(note="second"), EVENT)))
+    gate.open()
+    assert first.result() == Opened(make_row(note="first"), created=True)
+    assert second.result() == Opened(make_row(note="first"), created=False)
+    assert len(a.history("po_one")) == 1
+
+
+def test_many_who_open_one_key_at_once_get_one_payout(open_shared: OpenShared, make_row: Row) -> None:
+    """Whatever the order of things: for each key one is told that it is new."""
+    journals, together = [open_shared() for _ in range(4)], threading.Barrier(8)
+
+    def work(number: int) -> list[bool]:
+        together.wait()
+        return [journals[number % 4].perform(Open(make_row(str(key)), EVENT)).created for key in range(40)]  # type: ignore[union-attr]
+
+    with ThreadPoolExecutor(8) as threads:
+        told = list(threads.map(work, range(8)))
+    assert [sum(column) for column in zip(*told, strict=True)] == [1] * 40
+
+
+def test_two_who_move_one_row_at_once_make_one_move(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+    """The second waits, sees the row as the first has left it, and its history goes on without a gap."""
+    a, b = open_shared(), open_shared()
+    row = write(a, make_row())
+    gate.shut()
+    first = gate.start(lambda: a.perform(Move(row, replace(row, tries=1), EVENT)))
+    second = gate.start(lambda: b.perform(Move(row, replace(row, tries=2), EVENT)))
+    gate.open()
+    moved = first.result()
+    assert isinstance(moved, Moved)
+    assert second.result() == Stale(moved.row)
+    assert isinstance(b.perform(Move(moved.row, moved.row, EVENT)), Moved)
+    assert [entry.seq for entry in a.history(row.id)] == [1, 2, 3]
+
+
+def test_notes_beside_a_move_are_numbered_one_after_the_other(
+    open_shared: OpenShared, gate: Gate, make_row: Row
+) -> None:
+    """Who waited for the row counts what was written meanwhile."""
+    from payments_core.entries import Note
+
+    a, b = open_shared(), open_shared()
+    row = write(a, make_row())
+    gate.shut()
+    first = gate.start(lambda: a.perform(Move(row, replace(row, tries=1), EVENT)))
+    second = gate.start(lambda: b.perform(Note(row.id, Event("payout.late_answer", START))))
+    gate.open()
+    assert isinstance(first.result(), Moved)
+    second.result()
+    assert [entry.event for entry in a.history(row.id)] == ["payout.changed", "payout.changed", "payout.late_answer"]
+
+
+def test_a_pause_holds_every_send_that_commits_after_it(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+    """An emergency stop waits for the send under way, and once it is set nothing leaves that had not seen it."""
+    a, b, c = open_shared(), open_shared(), open_shared()
+    one, two = write(a, make_row("one")), write(a, make_row("two"))
+    pause = Pause(None, START, "stop")
+    gate.shut()
+    under_way = gate.start(lambda: send(a, one))
+    stop = gate.start(lambda: b.set_pause(pause))
+    late = gate.start(lambda: send(c, two))
+    assert not stop.done()
+    gate.open()
+    assert isinstance(under_way.result(), Moved)
+    stop.result()
+    assert late.result() == Held(pause)
+
+
+def test_a_block_that_comes_with_an_answer_holds_what_follows(
+    open_shared: OpenShared, gate: Gate, make_row: Row
+) -> None:
+    """So does a refusal of us: who sends after it has seen it."""
+    a, b = open_shared(), open_shared()
+    one, two = write(a, make_row("one")), write(a, make_row("two"))
+    block = Pause("mtn-uganda", START, "blocked", "blocked", START + timedelta(seconds=300))
+    gate.shut()
+    refused = gate.start(lambda: a.perform(Move(one, replace(one, tries=1), EVENT, pause=block)))
+    late = gate.start(lambda: send(b, two))
+    gate.open()
+    assert isinstance(refused.result(), Moved)
+    assert late.result() == Held(block)
+
+
+def test_one_probe_leaves(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+    """Two who find the probe due at one moment: one takes it, and the other sees that it is taken."""
+    a, b = open_shared(), open_shared()
+    one, two = write(a, make_row("one")), write(a, make_row("two"))
+    a.set_pause(Pause("mtn-uganda", START, "blocked", "blocked", START + timedelta(seconds=300)))
+    gate.shut()
+    probe = gate.start(lambda: send(a, one, 300))
+    late = gate.start(lambda: send(b, two, 300))
+    gate.open()
+    assert isinstance(probe.result(), Moved)
+    assert isinstance(late.result(), Held)
+
+
+def test_the_end_of_a_pause_does_not_wait_for_a_send(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+    """Whoever is being moved is left to his mover: two who waited for each other would be stopped by the server."""
+    a, b = open_shared(), open_shared()
+    soon, later = START + timedelta(minutes=30), START + timedelta(hours=1)
+    row, other = write(a, make_row("one", next_at=soon)), write(a, make_row("two", next_at=later))
+    a.set_pause(Pause(None, START, "all"))
+    gate.shut()
+    under_way = gate.start(lambda: a.perform(Move(row, replace(row, tries=1), EVENT)))
+    assert b.lift_pause(None)
+    gate.open()
+    assert isinstance(under_way.result(), Moved)
+    assert [stored.next_at for stored in map(a.get, [row.id, other.id]) if stored] == [soon, START]
+
+
+def test_two_refunds_at_once_stay_under_the_ceiling(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+    """The second is counted after the first, however the collection is written."""
+    a, b = open_shared(), open_shared()
+    refund: dict[str, Any] = {
+        "operation": Operation.REFUND,
+        "payee_kind": "collection",
+        "amount": Decimal(6),
+        "original_amount": Decimal(10),
+    }
+    gate.shut()
+    first = gate.start(lambda: a.perform(Open(make_row("one", payee_value="c-1", **refund), EVENT)))
+    second = gate.start(lambda: b.perform(Open(make_row("two", payee_value="C-1", **refund), EVENT)))
+    gate.open()
+    assert isinstance(first.result(), Opened)
+    assert isinstance(second.result(), OverRefunded)
+    assert b.get("po_two") is None
+
+
+def test_who_waits_too_long_is_told(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+    """A lock that is not let go costs the caller its entry, and nothing else."""
+    a, b = open_shared(), open_shared(lock_timeout_s=0.1)
+    row = write(a, make_row())
+    gate.shut()
+    first = gate.start(lambda: a.perform(Move(row, replace(row, tries=1), EVENT)))
+    with pytest.raises(JournalLocked, match=r"does not let go.*the same key is safe"):
+        b.perform(Move(row, replace(row, tries=2), EVENT))
+    assert b.get(row.id) == row
+    gate.open()
+    assert isinstance(first.result(), Moved)
+
+
+# --- in the application's transaction ---
+
+
+def test_a_payout_is_there_exactly_if_the_application_commits(
+    shared: PostgresJournal, postgres_url: str, make_row: Row
+) -> None:
+    """Its order and our payout are written together, or not at all."""
+    with psycopg.connect(postgres_url, row_factory=dict_row) as application:
+        assert shared.open_within(application, Open(make_row(), EVENT)) == Opened(make_row(), created=True)
+        assert shared.open_within(application, Open(make_row(), EVENT)) == Opened(make_row(), created=False)
+        assert shared.get("po_one") is None
+        application.rollback()
+        assert shared.get("po_one") is None
+        assert shared.history("po_one") == ()
+        shared.open_within(application, Open(make_row(), EVENT))
+        application.commit()
+    assert shared.get("po_one") == make_row()
+    assert len(shared.history("po_one")) == 1
+    assert shared.perform(Open(make_row(), EVENT)) == Opened(make_row(), created=False)
+
+
+def test_who_sends_a_key_that_is_being_accepted_waits_for_the_application(
+    shared: PostgresJournal, postgres_url: str, gate: Gate, make_row: Row
+) -> None:
+    """Nobody decides about a key before the application has."""
+    with psycopg.connect(postgres_url) as application:
+        shared.open_within(application, Open(make_row(note="theirs"), EVENT))
+        waiting = gate.start(lambda: shared.perform(Open(make_row(note="ours"), EVENT)))
+        application.rollback()
+        assert waiting.result() == Opened(make_row(note="ours"), created=True)
+
+
+def test_a_connection_that_will_not_do_is_refused_and_left_usable(
+    shared: PostgresJournal, postgres_url: str, new_database: Callable[[], str], make_row: Row
+) -> None:
+    """Where the promise could not be kept, nothing is written, and the application's transaction goes on."""
+    entry = Open(make_row(), EVENT)
+    with psycopg.connect(postgres_url, autocommit=True) as loose:
+        with pytest.raises(JournalError, match="in no transaction"):
+            shared.open_within(loose, entry)
+        with loose.transaction():
+            assert shared.open_within(loose, entry).created
+    with psycopg.connect(new_database()) as elsewhere:
+        elsewhere.execute("CREATE TABLE theirs (x int)")
+        with pytest.raises(JournalError, match="without this journal"):
+            shared.open_within(elsewhere, entry)
+        elsewhere.execute("INSERT INTO theirs VALUES (1)")
+    with pytest.raises(JournalError, match=r"no psycopg\.Connection"):
+        shared.open_within(object(), entry)
+    refund = make_row("two", operation=Operation.REFUND, original_amount=Decimal(99))
+    with psycopg.connect(postgres_url) as application, pytest.raises(JournalError, match="refund"):
+        shared.open_within(application, Open(refund, EVENT))
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("synchronous_commit = off", r"may forget an acknowledged commit \(synchronous_commit = off\).*set fsync = on"),
+        ("synchronous_commit = local", r"synchronous_commit = local"),
+        ("synchronous_commit = remote_write", r"synchronous_commit = remote_write"),
+        ("default_transaction_read_only = on", r"is read-only and cannot be written.*primary"),
+    ],
+)
+def test_a_server_that_may_forget_is_refused(
+    postgres: Any, postgres_url: str, open_shared: OpenShared, make_row: Row, setting: str, words: str
+) -> None:
+    """Before the first payment, and again on every new connection."""
+    journal = open_shared()
+    database = psycopg.conninfo.conninfo_to_dict(postgres_url)["dbname"]
+    postgres.execute(f"ALTER DATABASE {database} SET {setting}")
+    with pytest.raises(JournalError, match=words):
+        open_shared()
+    postgres.execute(
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"  # noqa: S608
+    )
+    with pytest.raises(JournalError, match=words):
+        journal.perform(Open(make_row(), EVENT))
+
+
+def test_a_server_that_does_not_flush_is_refused(own_postgres: Any) -> None:
+    """Fsync = off loses what was acknowledged, and more, when the power goes."""
+    own_postgres.execute("ALTER SYSTEM SET fsync = off")
+    own_postgres.execute("SELECT pg_reload_conf()")
+    try:
+        while own_postgres.ask("SHOW fsync") != "off":  # the setting takes a moment to reach new connections
+            time.sleep(0.01)
+        with pytest.raises(JournalError, match=r"\(fsync = off\)"):
+            PostgresJournal(own_postgres.url, namespace=NAMESPACE, clock=lambda: START)
+    finally:
+        own_postgres.execute("ALTER SYSTEM RESET fsync")
+        own_postgres.execute("SELECT pg_reload_conf()")
+
+
+def test_a_replica_is_refused(own_postgres: Any) -> None:
+    """What follows another server cannot be written, and may show the past."""
+    url = own_postgres.create()
+    with own_postgres.replica() as port:
+        replica = f"{url}&port={port}"
+        with pytest.raises(JournalError, match=r"replica in recovery.*target_session_attrs=read-write"):
+            PostgresJournal(replica, namespace=NAMESPACE, clock=lambda: START)
+
+
+def test_an_old_server_is_refused(open_shared: OpenShared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest version that is looked after is the oldest we use."""
+    monkeypatch.setattr(postgres_connection, "OLDEST_SERVER", 99)
+    with pytest.raises(JournalError, match="needs 99 or newer"):
+        open_shared()
+
+
+def test_a_database_that_cannot_hold_every_name_is_refused(postgres: Any) -> None:
+    """Text in any script comes back as it was written."""
+    postgres.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    try:
+        with pytest.raises(JournalError, match="stores text as LATIN1"):
+            PostgresJournal(postgres.url_of("latin"), namespace=NAMESPACE, clock=lambda: START)
+    finally:
+        postgres.execute("DROP DATABASE latin")
+
+
+def test_another_namespace_is_refused(open_shared: OpenShared, postgres_url: str) -> None:
+    """Keys that would give other references never reach a provider."""
+    for attempt in (
+        lambda: open_shared(namespace="other-namespace"),
+        lambda: upgrade_journal(postgres_url, namespace="other-namespace", root=Path(), at=START),
+    ):
+        with pytest.raises(NamespaceChanged, match=r"'test-namespace'.*'other-namespace'.*restore the old namespace"):
+            attempt()
+
+
+def told(error: BaseException) -> str:
+    """Everything that a log could show of an error."""
+    return "".join(traceback.format_exception(error)) + repr(error) + repr(error.__context__) + repr(error.__cause__)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://me:{SECRET}@127.0.0.1:1/payouts",
+        f"postgresql://me@127.0.0.1:1/payouts?password={SECRET}",
+        f"postgresql://me:a@{SECRET}@127.0.0.1:1/payouts",
+        f"postgresql://me:a/{SECRET}@127.0.0.1:1/payouts",
+        f"postgresql://me:1/{SECRET}@127.0.0.1:1/payouts",
+        f"postgresql://me:a%zz{SECRET}@127.0.0.1:1/payouts",
+        f"postgresql://me:{SECRET}@[::1/payouts",
+        f"postgres:/me:{SECRET}@127.0.0.1/payouts",
+    ],
+)
+def test_a_password_is_in_no_message(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the address is understood or not, and wherever in it the password stands."""
+    monkeypatch.setenv("JOURNAL", url)
+    for address in (url, "env:JOURNAL"):
+        with pytest.raises((JournalError, SettingsError)) as caught:
+            open_journal(address, namespace=NAMESPACE, root=tmp_path, clock=lambda: START)
+        assert SECRET not in told(caught.value)
+        assert caught.value.hint
+
+
+def test_what_the_server_adds_to_an_error_is_not_shown(
+    shared: PostgresJournal, postgres_url: str, make_row: Row
+) -> None:
+    """The detail of a refused row is the row, payee included."""
+    with psycopg.connect(postgres_url) as other:
+        other.execute("ALTER TABLE payments_core.payouts ADD CHECK (account <> 'forbidden')")
+    row = make_row(account="forbidden")
+    with pytest.raises(JournalError, match=r"refused an entry: .*check constraint") as caught:
+        shared.perform(Open(row, EVENT))
+    assert row.payee_value not in told(caught.value)
+
+
+def test_a_missing_driver_is_named_with_its_extra() -> None:
+    """Who installed the library alone learns what to add."""
+    script = """
+import sys
+sys.modules["psycopg"] = None
+from datetime import UTC, datetime
+from pathlib import Path
+from payments_core.errors import SettingsError
+from payments_core.journal import open_journal
+try:
+    open_journal("postgresql://localhost/x", namespace="n" * 8, root=Path(), clock=lambda: datetime.now(UTC))
+except SettingsError as error:
+    print(error)
+"""
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert 'pip install "payments-core[postgres]"' in said
+
+
+# --- tables ---
+
+
+def upgrade(url: str) -> tuple[int, int] | None:
+    return upgrade_journal(url, namespace=NAMESPACE, root=Path(), at=START)
+
+
+def test_an_empty_database_is_prepared_once_and_by_the_command_alone(
+    new_database: Callable[[], str], open_shared: OpenShared
+) -> None:
+    """Opening makes nothing, however many start together; those who prepare it together prepare it once."""
+    url = new_database()
+    with pytest.raises(JournalError, match=r"holds no journal yet.*payouts journal upgrade"):
+        open_shared(url)
+    with ThreadPoolExecutor(4) as threads:
+        done = sorted(threads.map(lambda _: upgrade(url), range(4)))  # type: ignore[type-var]
+    newest = len(postgres_schema.MIGRATIONS)
+    assert done == [(0, newest)] + [(newest, newest)] * 3
+    assert open_shared(url).counts() == {}
+
+
+def test_another_programs_schema_is_left_alone(new_database: Callable[[], str]) -> None:
+    """No table of ours is put between another program's."""
+    url = new_database()
+    with psycopg.connect(url) as other:
+        other.execute("CREATE SCHEMA payments_core; CREATE TABLE payments_core.theirs (x int)")
+    with pytest.raises(JournalError, match="tables of another program"):
+        upgrade(url)
+    with psycopg.connect(url) as other:
+        names = other.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'payments_core'").fetchall()
+    assert names == [("theirs",)]
+
+
+def test_an_upgrade_leaves_running_processes_at_work(
+    postgres_url: str, open_shared: OpenShared, make_row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New columns do not disturb the version before; a version opens only what it knows, and says what to do."""
+    old = open_shared()
+    row = write(old, make_row())
+    made = postgres_schema.MIGRATIONS
+    broken = (
+        "ALTER TABLE {schema}.payouts ADD COLUMN extra TEXT",
+        "ALTER TABLE {schema}.payouts ADD COLUMN extra TEXT",
+    )
+    monkeypatch.setattr(postgres_schema, "MIGRATIONS", (*made, broken))
+    with pytest.raises(JournalError, match="already exists"):
+        upgrade(postgres_url)
+    monkeypatch.setattr(postgres_schema, "MIGRATIONS", (*made, broken[:1]))
+    with pytest.raises(JournalError, match=rf"version {len(made)}; this payments-core needs version {len(made) + 1}"):
+        open_shared()
+    assert upgrade(postgres_url) == (len(made), len(made) + 1)
+    new = open_shared()
+    monkeypatch.setattr(postgres_schema, "MIGRATIONS", made)
+
+    moved = old.perform(Move(row, replace(row, tries=1), EVENT))
+    assert isinstance(moved, Moved)
+    assert write(old, make_row("two")) == new.get("po_two")
+    assert old.get("po_one") == new.get("po_one") == moved.row
+    with pytest.raises(JournalTooNew, match=rf"journal version {len(made) + 1}; this one knows {len(made)}"):
+        open_shared()
+    with pytest.raises(JournalTooNew):
+        upgrade(postgres_url)
+
+
+def test_migrations_only_add() -> None:
+    """Whatever the version before reads or writes stays: what is not needed any more goes a release later."""
+    words = r"\b(DROP|RENAME|TRUNCATE|(?<!OR )DELETE|ALTER\s+COLUMN)\b"
+    taking = re.compile(words + r"|ADD\s+COLUMN(?!.*DEFAULT).*NOT\s+NULL")
+    released = [statement for statements in postgres_schema.MIGRATIONS[1:] for statement in statements]
+    assert [statement for statement in released if taking.search(statement)] == []
+    assert taking.search("ALTER TABLE x ADD COLUMN y TEXT NOT NULL")
+    assert not taking.search("ALTER TABLE x ADD COLUMN y TEXT NOT NULL DEFAULT ''")
+
+
+# --- a server that goes away ---
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_what_was_acknowledged_survives_a_restart_of_the_server(own_postgres: Any, make_row: Row, mode: str) -> None:
+    """Stopped in the middle of everything: each yes holds; meanwhile there are errors, no guesses; then all goes on."""
+    url = own_postgres.create()
+    settings: dict[str, Any] = {"namespace": NAMESPACE, "clock": lambda: START, "fate_timeout_s": 1.0}
+    journals = [PostgresJournal(url, **settings) for _ in range(2)]
+    acknowledged: dict[str, int] = {}
+    errors: list[JournalError] = []
+    ended = threading.Event()
+
+    def work(lane: int) -> None:
+        number = 0
+        while not ended.is_set():
+            row = make_row(f"{lane}-{number}")
+            try:
+                row = write(journals[lane % 2], row)
+                acknowledged[row.id] = row.fence
+                after = replace(row, status=PayoutStatus.FAILED)
+                reply = journals[lane % 2].perform(Move(row, after, EVENT, publish=True))
+                if row.fence == 0:
+                    assert isinstance(reply, Moved), reply  # nobody else moves it, and it was there as we read it
+                acknowledged[row.id] = 1
+            except JournalError as error:
+                errors.append(error)
+                continue  # the same key again
+            number += 1
+
+    with ThreadPoolExecutor(6) as threads:
+        lanes = [threads.submit(work, lane) for lane in range(6)]
+        try:
+            for _ in range(2):
+                have = len(acknowledged)
+                while len(acknowledged) < have + 60:
+                    time.sleep(0.01)
+                own_postgres.stop(mode)
+                before = len(errors)
+                while len(errors) < before + 3:
+                    time.sleep(0.01)
+                own_postgres.start()
+            have = len(acknowledged)
+            while len(acknowledged) < have + 60:
+                time.sleep(0.01)
+        finally:
+            ended.set()
+        for lane in lanes:
+            lane.result()
+    assert {type(error) for error in errors} == {JournalError}
+    assert [error.message for error in errors if not error.hint] == []
+    stored = {row.id: row for row in journals[0].rows()}
+    assert {name for name, fence in acknowledged.items() if name not in stored or stored[name].fence < fence} == set()
+    for row in stored.values():
+        assert [entry.seq for entry in journals[1].history(row.id)] == list(range(1, row.fence + 2))
+    for journal in journals:
+        journal.close()
+
+
+def test_the_answer_to_a_commit_is_lost_and_found_again(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
+    """Who finds written what he has just tried to write has written it: a yes is a yes, and it is there once."""
+    journal = open_shared(cut.url)
+    cut.after_commit = True
+    assert journal.perform(Open(make_row(), EVENT)) == Opened(make_row(), created=True)
+    cut.after_commit = True
+    after = replace(make_row(), status=PayoutStatus.SENDING, tries=1, lease_owner="me", references={"a": "b"})
+    moved = journal.perform(Move(make_row(), after, EVENT))
+    assert moved == Moved(replace(after, fence=1))
+    cut.after_commit = True
+    journal.set_pause(Pause(None, START, "stop"))
+    cut.after_commit = True
+    assert journal.lift_pause(None)
+    assert not journal.lift_pause(None)
+    assert len(journal.history("po_one")) == 2
+    assert cut.cuts == 4
+
+
+def test_a_move_that_was_overtaken_is_stale(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
+    """When the answer to our commit is lost and the row stands otherwise, it is not ours to say how."""
+    journal, other = open_shared(cut.url), open_shared()
+    row = write(journal, make_row())
+    overtaken: list[Any] = []
+
+    def overtake() -> None:
+        seen = other.get(row.id)
+        assert seen is not None
+        overtaken.append(other.perform(Move(seen, replace(seen, tries=7), EVENT)).row)  # type: ignore[union-attr]
+
+    cut.after_commit, cut.at_cut = True, overtake
+    assert journal.perform(Move(row, replace(row, tries=1), EVENT)) == Stale(overtaken[0])
+    assert [entry.tries for entry in journal.history(row.id)] == [0, 1, 7]
+
+
+def test_a_commit_that_never_arrived_is_made_again(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
+    """What was not written is written now, once."""
+    journal = open_shared(cut.url)
+    cut.before_commit = True
+    assert journal.perform(Open(make_row(), EVENT)) == Opened(make_row(), created=True)
+    cut.before_commit = True
+    moved = journal.perform(Move(make_row(), replace(make_row(), tries=1), EVENT))
+    assert isinstance(moved, Moved)
+    assert journal.get("po_one") == moved.row
+    assert len(journal.history("po_one")) == 2
+    assert cut.cuts == 2
+
+
+def test_a_commit_nobody_can_tell_of_is_not_known(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
+    """Neither yes nor no is said; the same key finds out."""
+    journal = open_shared(cut.url, fate_timeout_s=0.3)
+    cut.after_commit = cut.stays_shut = True
+    with pytest.raises(JournalError, match=r"not known whether it did.*the same key is safe"):
+        journal.perform(Open(make_row(), EVENT))
+    with pytest.raises(JournalError, match="cannot be reached"):
+        journal.get("po_one")
+    cut.stays_shut = False
+    assert journal.perform(Open(make_row(), EVENT)) == Opened(make_row(), created=False)
+
+
+def test_a_standby_that_takes_over_is_written_before_anything_is_said(
+    own_postgres: Any, make_cut: Callable[[str], Any], make_row: Row
+) -> None:
+    """A commit that only the lost server knows of counts for nothing: what is acknowledged is in the new one."""
+    url = own_postgres.create()
+    with own_postgres.replica(promoted=True) as port:
+        cut = make_cut(url)
+        journal = PostgresJournal(cut.url, namespace=NAMESPACE, clock=lambda: START)
+        cut.after_commit, cut.next_port = True, port
+        assert journal.perform(Open(make_row(), EVENT)) == Opened(make_row(), created=True)
+        assert journal.get("po_one") == make_row()
+        journal.close()
+        for found, server in ((1, url), (1, f"{url}&port={port}")):
+            with psycopg.connect(server) as other:
+                assert other.execute("SELECT COUNT(*) FROM payments_core.payouts").fetchone() == (found,)
+
+
+# --- the journal's threads ---
+
+
+def test_one_caller_needs_one_connection(shared: PostgresJournal, make_row: Row) -> None:
+    """A command that looks at one payout does not open eight connections for it."""
+    for number in range(20):
+        shared.perform(Open(make_row(str(number)), EVENT))
+    assert len(shared._crew._threads) == 1
+
+
+def test_a_cancelled_caller_writes_nothing(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+    """Who leaves before its turn leaves nothing behind."""
+    journal = open_shared(connections=1)
+    gate.shut()
+    first = gate.start(lambda: journal.perform(Open(make_row("one"), EVENT)))
+    queued = [journal.submit(Open(make_row(name), EVENT)) for name in ("two", "three")]
+    assert queued[0].cancel()
+    gate.open()
+    assert first.result().created
+    assert isinstance(queued[1].result(10), Opened)
+    assert {row.id for row in journal.rows()} == {"po_one", "po_three"}
+
+
+def test_closing_finishes_what_is_queued(open_shared: OpenShared, make_row: Row) -> None:
+    """Who was let in is served; who comes later is turned away; a callback may close, too."""
+    journal = open_shared(connections=2)
+    futures = [journal.submit(Open(make_row(str(number)), EVENT)) for number in range(50)]
+    futures[-1].add_done_callback(lambda _: journal.close())
+    journal.close()
+    assert all(isinstance(future.result(10), Opened) for future in futures)
+    for use in (lambda: journal.get("po_1"), lambda: journal.submit(Open(make_row(), EVENT)), lambda: journal.counts()):
+        with pytest.raises(JournalClosed, match="Make a new client"):
+            use()
+    journal.close()
+    assert len(list(open_shared().rows())) == 50

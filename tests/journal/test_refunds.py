@@ -1,0 +1,196 @@
+"""The refund ceiling where it is kept: in the transaction that writes a new payout."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal, localcontext
+from typing import Any
+
+import pytest
+
+from payments_core.entries import Journal, Move, Note, Open, Opened, OverRefunded
+from payments_core.errors import JournalError
+from payments_core.events import EventName
+from payments_core.money import Money
+from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.rows import Event, PayoutRow
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+TEN = Decimal(10)
+Make = Callable[..., PayoutRow]
+
+
+@pytest.fixture
+def refund(make_row: Make) -> Make:
+    """Make a refund of the collection c-1, of which 10 EUR were collected."""
+
+    def make(name: str = "one", amount: str = "1", **changes: Any) -> PayoutRow:
+        told = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
+        return make_row(name, amount=Decimal(amount), **(told | {"original_amount": TEN} | changes))
+
+    return make
+
+
+def write(journal: Journal, row: PayoutRow) -> Opened | OverRefunded:
+    reply = journal.perform(Open(row, Event("payout.created", START)))
+    assert isinstance(reply, Opened | OverRefunded)
+    return reply
+
+
+def end_as(journal: Journal, row: PayoutRow, *statuses: PayoutStatus) -> None:
+    for status in statuses:
+        before = journal.get(row.id)
+        assert before is not None
+        journal.perform(Move(before, replace(before, status=status), Event("payout.changed", START)))
+
+
+COUNTED: list[tuple[PayoutStatus, ...]] = [
+    (),
+    (PayoutStatus.SENDING,),
+    (PayoutStatus.SENDING, PayoutStatus.PENDING),
+    (PayoutStatus.SENDING, PayoutStatus.UNKNOWN),
+    (PayoutStatus.REVIEW,),
+    (PayoutStatus.SENDING, PayoutStatus.SUCCEEDED),
+    (PayoutStatus.SENDING, PayoutStatus.SUCCEEDED, PayoutStatus.REVERSED),
+]
+
+
+@pytest.mark.parametrize("statuses", COUNTED, ids=lambda statuses: str(statuses[-1] if statuses else "CREATED"))
+def test_whatever_may_have_moved_counts(journal: Journal, refund: Make, statuses: tuple[PayoutStatus, ...]) -> None:
+    """A refund counts from the moment it is written down, and goes on counting until it is proven to have failed."""
+    write(journal, refund("one", "6"))
+    end_as(journal, refund("one", "6"), *statuses)
+
+    reply = write(journal, refund("two", "4.01"))
+
+    assert reply == OverRefunded(Decimal(6), Money(TEN, "EUR"))
+    assert journal.get("po_two") is None
+    assert journal.history("po_two") == ()
+    assert isinstance(write(journal, refund("three", "4")), Opened)
+
+
+@pytest.mark.parametrize("status", [PayoutStatus.FAILED, PayoutStatus.CANCELLED])
+def test_what_moved_nothing_frees_its_share(journal: Journal, refund: Make, status: PayoutStatus) -> None:
+    write(journal, refund("one", "6"))
+    end_as(journal, refund("one"), status)
+
+    assert isinstance(write(journal, refund("two", "10")), Opened)
+
+
+def test_a_failure_that_was_contradicted_counts(journal: Journal, refund: Make) -> None:
+    """FAILED is never left; but when a later read said that the money went, it is not there to be refunded again."""
+    write(journal, refund("one", "6"))
+    end_as(journal, refund("one"), PayoutStatus.SENDING, PayoutStatus.FAILED)
+    journal.perform(Note("po_one", Event(EventName.PAYOUT_CONTRADICTED, START)))
+
+    assert write(journal, refund("two", "5")) == OverRefunded(Decimal(6), Money(TEN, "EUR"))
+
+
+def test_a_failure_that_may_still_turn_out_otherwise_counts(journal: Journal, refund: Make) -> None:
+    """A provider that calls a failure settled only later has not yet said that nothing moved."""
+    settling = Reason(ReasonCode.NOT_COMPLETED, "PAYEE_DELAYED", settling_h=72)
+    row = write(journal, refund("one", "6")).row  # type: ignore[union-attr]
+    journal.perform(Move(row, replace(row, status=PayoutStatus.FAILED, reason=settling), Event("payout.failed", START)))
+
+    assert isinstance(write(journal, refund("two", "5")), OverRefunded)
+
+
+def test_capitals_make_no_other_collection(journal: Journal, refund: Make) -> None:
+    """A reference written in other capitals may be the same collection, so its refunds share the ceiling."""
+    write(journal, refund("one", "6", payee_value="C-77AB"))
+
+    assert isinstance(write(journal, refund("two", "5", payee_value="c-77ab")), OverRefunded)
+
+
+def test_a_key_that_is_there_is_answered_and_not_counted(journal: Journal, refund: Make) -> None:
+    """The same key gets its row back, also when nothing is left."""
+    write(journal, refund("one", "10"))
+
+    again = write(journal, refund("one", "10"))
+
+    assert isinstance(again, Opened)
+    assert not again.created
+    assert len(list(journal.rows())) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"original_amount": Decimal(11)}, Money(TEN, "EUR")),
+        ({"original_amount": Decimal("9.99")}, Money(TEN, "EUR")),
+        ({"currency": "UGX"}, Money(TEN, "EUR")),
+    ],
+    ids=["more", "less", "another currency"],
+)
+def test_an_earlier_refund_says_what_was_collected(
+    journal: Journal, refund: Make, changed: dict[str, Any], told: Money
+) -> None:
+    """Who says otherwise is refused: one of the two is wrong, and the ceiling would follow the wrong one."""
+    write(journal, refund("one", "1"))
+
+    reply = write(journal, refund("two", "1", **changed))
+
+    assert isinstance(reply, OverRefunded)
+    assert reply.original_amount == told
+
+
+def test_one_amount_may_be_written_in_two_ways(journal: Journal, refund: Make) -> None:
+    write(journal, refund("one", "1"))
+
+    assert isinstance(write(journal, refund("two", "9.00", original_amount=Decimal("10.000"))), Opened)
+
+
+def test_accounts_share_the_ceiling_and_collections_do_not(journal: Journal, refund: Make) -> None:
+    write(journal, refund("one", "6", account="mtn-uganda"))
+
+    assert isinstance(write(journal, refund("two", "5", account="mtn-ghana")), OverRefunded)
+    assert isinstance(write(journal, refund("three", "10", payee_value="c-2")), Opened)
+
+
+def test_other_payments_to_the_same_address_do_not_count(journal: Journal, make_row: Make, refund: Make) -> None:
+    write(journal, make_row("one", payee_value="c-1", amount=Decimal(99)))
+
+    assert isinstance(write(journal, refund("two", "10")), Opened)
+
+
+def test_the_sum_is_exact_in_any_decimal_context(journal: Journal, refund: Make) -> None:
+    """Not in floats, and not in the few digits an application may have set for itself."""
+    with localcontext(prec=2):
+        for number in range(9):
+            assert isinstance(write(journal, refund(f"tenth-{number}", "1.1")), Opened)
+        assert isinstance(write(journal, refund("rest", "0.100000000")), Opened)
+        assert write(journal, refund("over", "0.000000001")) == OverRefunded(Decimal("10.000000000"), Money(TEN, "EUR"))
+
+
+def test_what_was_collected_never_changes(journal: Journal, refund: Make) -> None:
+    """It belongs to the intent, like the amount."""
+    write(journal, refund())
+    before = journal.get("po_one")
+    assert before is not None
+    with pytest.raises(JournalError, match="cannot change its original_amount"):
+        journal.perform(Move(before, replace(before, original_amount=Decimal(99)), Event("payout.changed", START)))
+
+
+def test_many_in_one_group_of_commits_are_counted_one_after_the_other(journal: Journal, refund: Make) -> None:
+    """Entries that share a commit see each other, and those of other threads."""
+    together, taken = threading.Barrier(4), list[bool]()
+
+    def ask(name: str) -> None:
+        together.wait()
+        futures = [
+            journal.submit(Open(refund(f"{name}-{number}", "0.75"), Event("payout.created", START)))
+            for number in range(10)
+        ]
+        taken.extend(isinstance(future.result(), Opened) for future in futures)
+
+    threads = [threading.Thread(target=ask, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sum(taken) == 13
+    assert sum(row.amount for row in journal.rows()) == Decimal("9.75")

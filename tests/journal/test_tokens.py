@@ -1,0 +1,263 @@
+"""A token that all processes share, on either store: one fetches, all use it, and nobody can read it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import pytest
+from pydantic import SecretStr
+
+from payments_core.entries import Journal
+from payments_core.flow import Blocked, Flow, exchange
+from payments_core.payout import Operation, Order
+from payments_core.performer import AsyncLine, Line, Office
+from payments_core.performer.sealing import Seal
+from payments_core.plugins import Plugins
+from payments_core.provider import Account, Attempt, Checked, Credential, Draft, Facts, ProviderSpec, Submitted
+from payments_core.settings import AccountSettings
+from payments_core.tokens import AskToken, KeepToken, SharedToken
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, fill, slot
+
+START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
+Ask = Callable[[str], list[tuple[Any, ...]]]
+
+
+def after(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def asked(journal: Journal, owner: str, seconds: float = 0, *, spent: str = "") -> SharedToken:
+    question = AskToken(name="till", owner=owner, at=after(seconds), until=after(seconds + 60), spent=spent)
+    return journal.token(question).result()
+
+
+def kept(journal: Journal, owner: str, sealed: str = "SEALED", *, good_s: float = 3600) -> None:
+    journal.token(KeepToken(name="till", owner=owner, sealed=sealed, mark="m1", good_until=after(good_s))).result()
+
+
+def test_one_fetches_and_the_others_wait(journal: Journal, open_one: Callable[[], Journal]) -> None:
+    other = open_one()
+
+    assert asked(journal, "a").may_fetch
+    assert asked(other, "b") == SharedToken()
+    kept(journal, "a")
+    assert asked(other, "b") == SharedToken("SEALED")
+    assert asked(journal, "a") == SharedToken("SEALED")
+
+
+def test_whoever_dies_while_fetching_keeps_nobody_for_ever(journal: Journal) -> None:
+    """His lease ends, and what he brings after that is not kept."""
+    assert asked(journal, "a").may_fetch
+    assert not asked(journal, "b", 59).may_fetch
+    assert asked(journal, "b", 60).may_fetch
+    kept(journal, "a", "LATE")
+    assert asked(journal, "c", 61) == SharedToken()
+    kept(journal, "b", "SEALED")
+    assert asked(journal, "c", 62) == SharedToken("SEALED")
+
+
+def test_a_token_that_was_refused_or_is_over_is_fetched_anew(journal: Journal) -> None:
+    asked(journal, "a")
+    kept(journal, "a", good_s=100)
+
+    assert asked(journal, "b", 99, spent="m0") == SharedToken("SEALED")
+    assert asked(journal, "b", 100).may_fetch
+    kept(journal, "b", good_s=300)
+    assert asked(journal, "c", 101, spent="m1").may_fetch
+
+
+def test_a_fetch_that_brought_nothing_lets_the_next_one_try(journal: Journal) -> None:
+    asked(journal, "a")
+    journal.token(KeepToken(name="till", owner="a")).result()
+
+    assert asked(journal, "b").may_fetch
+
+
+def test_of_many_who_ask_at_once_one_may_fetch(journal: Journal) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        told = list(pool.map(lambda number: asked(journal, f"worker-{number}"), range(64)))
+
+    assert sum(one.may_fetch for one in told) == 1
+
+
+# --- lines ---
+
+
+class TillSettings(AccountSettings):
+    provider: Literal["till"] = "till"
+    currency: str = "KES"
+    key: SecretStr = SecretStr("the-key-of-the-till")
+
+
+@dataclass
+class Server:
+    """Gives out tokens of which the last alone is good."""
+
+    given: list[str] = field(default_factory=list)
+    refused: int = 0
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        if request.operation == "token":
+            self.given.append(f"token-number-{len(self.given)}")
+            return HttpResponse(200, {}, self.given[-1].encode(), START)
+        good = request.headers["Authorization"] == self.given[-1]
+        self.refused += not good
+        return HttpResponse(200 if good else 401, {}, b"", START)
+
+
+class Till:
+    """A provider with tokens, and nothing else that is used here."""
+
+    def __init__(self, settings: TillSettings) -> None:
+        self._settings = settings
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        raise NotImplementedError
+
+    def submit(self, draft: Draft) -> Flow[Submitted]:
+        raise NotImplementedError
+
+    def check(self, draft: Draft) -> Flow[Checked]:
+        raise NotImplementedError
+
+    def binding(self, operation: Operation) -> Mapping[str, str]:
+        return {"provider": "till"}
+
+    def authenticate(self) -> Flow[Credential | Blocked]:
+        answer = yield from exchange(HttpRequest("GET", "https://till.example", "token", credential=False))
+        return Credential({"token": answer.text}, expires_at=after(3600))
+
+    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
+        return fill(request, credential.secrets)
+
+    def is_auth_refusal(self, response: HttpResponse) -> bool:
+        return response.status == 401
+
+
+@dataclass
+class Wire:
+    """Carries requests to the server of this process."""
+
+    server: Server
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        return self.server.answer(request)
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class AsyncWire:
+    """The same for an event loop."""
+
+    server: Server
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        await asyncio.sleep(0)
+        return self.server.answer(request)
+
+    async def aclose(self) -> None: ...
+
+
+READ = HttpRequest("GET", "https://till.example", "read", headers={"Authorization": slot("token")}, repeatable=True)
+
+
+def account(scope: Literal["process", "shared"] = "shared", **settings: Any) -> Account:
+    spec = ProviderSpec("till", "Till", TillSettings, Till, frozenset(Operation), facts=Facts(token_scope=scope))
+    held = TillSettings(**settings)
+    return Account("till", spec, held, Till(held))
+
+
+def office(journal: Journal, one: Account) -> Office:
+    return Office(
+        namespace="test-namespace", journal=journal, plugins=Plugins(()), accounts={"till": one}, clock=lambda: START
+    )
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_processes_use_one_token_and_follow_each_other(
+    journal: Journal, open_one: Callable[[], Journal], ask: Ask, kind: str
+) -> None:
+    """Whoever finds it refused takes the one that another has fetched, and nobody ends another's."""
+    server, one = Server(), account()
+    offices = [office(journal, one), office(open_one(), one)]
+
+    async def ask_by(lines: list[AsyncLine]) -> list[int]:
+        return [(await lines[number].exchange(READ)).status for number in (0, 1, 0, 1)]
+
+    async def with_loop() -> list[int]:
+        lines = [AsyncLine(one, AsyncWire(server), where) for where in offices]
+        told = await ask_by(lines)
+        server.given.append("somebody-elses")
+        return told + await ask_by(lines)
+
+    if kind == "async":
+        told = asyncio.run(with_loop())
+    else:
+        lines = [Line(one, Wire(server), where) for where in offices]
+        told = [lines[number].exchange(READ).status for number in (0, 1, 0, 1)]
+        server.given.append("somebody-elses")
+        told += [lines[number].exchange(READ).status for number in (0, 1, 0, 1)]
+
+    assert told == [200] * 8
+    assert server.given == ["token-number-0", "somebody-elses", "token-number-2"]
+    assert server.refused == 2  # each has noticed once
+    stored = str(ask("SELECT value FROM meta"))
+    assert "token-number" not in stored
+
+
+def test_a_process_that_has_its_own_asks_nobody(journal: Journal, ask: Ask) -> None:
+    server, one = Server(), account("process")
+    for _ in range(2):
+        assert Line(one, Wire(server), office(journal, one)).exchange(READ).status == 200
+
+    assert len(server.given) == 2
+
+
+# --- the seal ---
+
+
+def test_only_the_same_secrets_open_it() -> None:
+    credential = Credential({"token": "abc" * 500, "and": "é"}, expires_at=START)
+    seal = Seal(account())
+    sealed = seal.close(credential)
+
+    assert Seal(account()).open(sealed) == credential
+    assert Seal(account(key="another")).open(sealed) is None
+    assert Seal(account(key="another")).name != seal.name
+    assert sealed != seal.close(credential)
+    assert seal.mark(credential) != seal.mark(Credential({"token": "xyz"}))
+
+
+def test_what_was_changed_does_not_open() -> None:
+    seal = Seal(account())
+    sealed = seal.close(Credential({"token": "abc"}))
+
+    for place in range(len(sealed.rstrip("=")) - 1):  # the last digit has bits that stand for nothing
+        other = "A" if sealed[place] != "A" else "B"
+        assert seal.open(sealed[:place] + other + sealed[place + 1 :]) is None
+    assert seal.open("") is None
+    assert seal.open("no base64!") is None
+
+
+def test_who_waits_in_vain_has_no_token(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("payments_core.performer.line.LOOK_AGAIN_S", 0.0)
+    one = account()
+    name = Seal(one).name
+    journal.token(AskToken(name=name, owner="another", at=START, until=after(60))).result()
+
+    assert isinstance(Line(one, Wire(Server()), office(journal, one)).credential(), NoAnswer)
+
+
+def test_what_cannot_be_opened_is_no_token(journal: Journal) -> None:
+    one, server = account(), Server()
+    name = Seal(one).name
+    journal.token(AskToken(name=name, owner="another", at=START, until=after(60))).result()
+    journal.token(KeepToken(name=name, owner="another", sealed="garbage", mark="m", good_until=after(60))).result()
+
+    assert Line(one, Wire(server), office(journal, one)).exchange(READ).status == 200

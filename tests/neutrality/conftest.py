@@ -1,0 +1,70 @@
+"""What the neutrality test shares: the installed providers by their names, and what plays the others' stand-ins."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from payments_core.plugins import Plugins
+from payments_core.testing.conformance import Scene, Sheet
+from payments_core.testing.conformance.scene import Door
+from payments_core.testing.emulator.server import Emulator
+
+Play: TypeAlias = Callable[..., Scene]
+
+
+def _load(name: str) -> None:
+    """Make a module beside this one importable by its name, without a test folder on ``sys.path``."""
+    spec = spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+for _name in ("standins", "like_airtel", "like_gsma", "like_orange", "like_vodacom", "like_wave"):
+    if _name not in sys.modules:
+        _load(_name)
+
+
+@pytest.fixture
+def put_on(tmp_path: Path) -> Iterator[Callable[[Sheet, Emulator[Any]], Scene]]:
+    """Return what starts an emulator, and an installation that pays through it and is called back."""
+    with ExitStack() as stack:
+
+        def played(sheet: Sheet, emulator: Emulator[Any]) -> Scene:
+            folder = tmp_path / str(len(list(tmp_path.iterdir())))
+            folder.mkdir()
+            running = stack.enter_context(emulator)
+            scene = Scene(sheet, running, folder, "sync", stack.enter_context(Door()))
+            stack.callback(scene.close)
+            return scene
+
+        yield played
+
+
+@pytest.fixture
+def play(put_on: Callable[[Sheet, Emulator[Any]], Scene]) -> Play:
+    """Return what plays an installed provider, with switches of its emulator: ``play("pawapay", enqueued_s=60)``."""
+
+    def played(name: str, *, sheet: str = "", **switches: Any) -> Scene:
+        spec = Plugins().provider(name)
+        emulator = _found(spec.emulator)(**switches)
+        module, _, kind = spec.conformance.partition(":")
+        written = _found(f"{module}:{sheet or kind}")()
+        written.emulated = emulator
+        return put_on(written, emulator)
+
+    return played
+
+
+def _found(where: str) -> Any:
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)

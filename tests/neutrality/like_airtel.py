@@ -1,0 +1,118 @@
+"""As Airtel's disbursements are: the end in the answer, failures inside 200, national numbers, one call for two."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from payments_core.answers import parse_json, text_of
+from payments_core.flow import Flow, exchange
+from payments_core.payout import Order, Payee, Reason, ReasonCode
+from payments_core.provider import (
+    Attempt,
+    Checked,
+    Draft,
+    Duplicate,
+    Final,
+    HolderStatus,
+    NotTold,
+    Person,
+    Submitted,
+    Unknown,
+)
+from payments_core.testing.emulator import Answer, Routes
+from payments_template.emulator.gateway import Gateway, Request, _json
+from payments_template.provider import TemplateProvider
+
+__all__ = ["COUNTRY", "NOBODY", "AirtelGateway", "AirtelProvider"]
+
+COUNTRY = "999"
+NOBODY = "700000001"  # as the gateway knows numbers: without the country code
+
+
+class AirtelRequest(Request):
+    """A request to the gateway."""
+
+    routes = Routes(
+        ("pay", "POST", "/payments", "post"),
+        ("status", "GET", "/payments/{id}", "get"),
+        ("user", "GET", "/users/{msisdn}", "other"),
+    )
+
+
+class AirtelGateway(Gateway):
+    """Answers everything with 200."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.request = AirtelRequest
+
+    def answer(self, request: Request) -> Answer:
+        if request.operation == "user":
+            told = {"first_name": "Grace", "last_name": "Banda", "is_barred": request.part("msisdn") == NOBODY}
+            return _json(200, {"data": told, "status": {"success": True, "response_code": "DP02200000001"}})
+        return super().answer(request)
+
+    def _pay(self, request: Request) -> Answer:
+        number = request.fields["to"]
+        if len(number) != 9 or number == NOBODY:
+            return _envelope("DP00900001012", "")
+        taken = super()._pay(request)
+        return _envelope("DP00900001001", "TS") if taken.status == 201 else _envelope("DP00900001011", "")
+
+
+def _envelope(code: str, status: str) -> Answer:
+    told = {"code": "200" if status else "400", "success": bool(status), "response_code": code}
+    return _json(200, {"data": {"transaction": {"status": status}}, "status": told})
+
+
+class AirtelProvider(TemplateProvider):
+    """Pays as Airtel does."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        draft = super().draft(order, attempt)
+        told = {**json.loads(draft.request.body or ""), "to": _national(order.payee)}
+        return replace(draft, request=replace(draft.request, body=json.dumps(told)))
+
+    def submit(self, draft: Draft) -> Flow[Submitted]:
+        answer = yield from exchange(draft.request)
+        code = text_of(_part(parse_json(answer.body), "status").get("response_code"))
+        match code:
+            case "DP00900001001":
+                return Final(code=code, http_status=200)
+            case "DP00900001011":
+                return Duplicate(code=code, http_status=200)
+            case "DP00900001012":
+                return Final(code=code, http_status=200, reason=Reason(ReasonCode.PAYEE_NOT_FOUND, code))
+        return Unknown(code=code, http_status=answer.status)
+
+    def check(self, draft: Draft) -> Flow[Checked]:
+        found = yield from super().check(draft)
+        if found.seen is None or not isinstance(found, Final):
+            return found
+        return replace(found, seen=replace(found.seen, payee=f"{COUNTRY}{found.seen.payee}"))  # as it was ordered
+
+    def name(self, payee: Payee) -> Flow[Person | NotTold]:
+        """Ask who it is."""
+        told = yield from self._user(payee)
+        return Person(given_name=text_of(told.get("first_name")), family_name=text_of(told.get("last_name")))
+
+    def account_holder(self, payee: Payee) -> Flow[HolderStatus | NotTold]:
+        """Ask whether it can be paid: the same question."""
+        told = yield from self._user(payee)
+        return HolderStatus.NOT_ACTIVE if told.get("is_barred") else HolderStatus.ACTIVE
+
+    def _user(self, payee: Payee) -> Flow[Mapping[str, Any]]:
+        answer = yield from exchange(self._request("GET", f"/users/{_national(payee)}", "user"))
+        return _part(parse_json(answer.body), "data")
+
+
+def _national(payee: Payee) -> str:
+    return payee.value.removeprefix(COUNTRY)
+
+
+def _part(told: object, name: str) -> Mapping[str, Any]:
+    found = told.get(name) if isinstance(told, dict) else None
+    return found if isinstance(found, dict) else {}

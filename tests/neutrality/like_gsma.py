@@ -1,0 +1,56 @@
+"""As the GSMA's API is: what became of a payment comes by PUT, its id in a header, and is answered with 204."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from payments_core.payout import Order
+from payments_core.provider import Acknowledgement, Attempt, Callback, Checked, Draft, Heard, Unknown
+from payments_core.testing.conformance import reply
+from payments_core.testing.emulator import Answer, Fires
+from payments_core.testing.emulator import callback_book as book
+from payments_core.wire import slot
+from payments_template import codec
+from payments_template.emulator.gateway import Gateway, Request
+from payments_template.provider import TemplateProvider
+
+__all__ = ["GsmaGateway", "GsmaProvider"]
+
+_ID = "x-correlationid"
+
+
+class GsmaGateway(Gateway):
+    """Tells by PUT, to the address of the request."""
+
+    def plan_callbacks(self, request: Request, answer: Answer, fires: Fires) -> Sequence[book.Callback]:
+        found = super().plan_callbacks(request, answer, fires)
+        for callback in found:
+            told = json.loads(callback.body)
+            callback.method, callback.headers = "PUT", {**callback.headers, _ID: told.pop("id")}
+            callback.body = json.dumps(told).encode()
+        return found
+
+
+class GsmaProvider(TemplateProvider):
+    """Is answered where each request says."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        draft = super().draft(order, attempt)
+        address = self._settings.callback_url.rpartition("/")[0]
+        told = {**json.loads(draft.request.body or ""), "callback_url": f"{address}/{slot('answer_token')}"}
+        return replace(draft, request=replace(draft.request, body=json.dumps(told)))
+
+    def read_answer(self, draft: Draft, callback: Callback) -> Checked:
+        """Say what came to the path that was minted for a try."""
+        if callback.method != "PUT" or callback.headers.get(_ID) != draft.references["reference"]:
+            return Unknown(text="an answer about something else")
+        found = codec.read_status(reply(200, callback.body))
+        return replace(found, seen=replace(found.seen, external_id=None)) if found.seen else found
+
+    def parse(self, callback: Callback) -> Heard | None:
+        return None
+
+    def acknowledge(self, callback: Callback) -> Acknowledgement:
+        return Acknowledgement(status=204)

@@ -1,0 +1,139 @@
+"""As Wave's payouts are: two ids of ours and one of theirs, the end in the first answer, replays, a match of names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from payments_core.answers import number, parse_json, text_of
+from payments_core.flow import Flow, exchange
+from payments_core.payout import Order, Payee, Reason, ReasonCode
+from payments_core.provider import Attempt, Checked, Draft, Final, NotFound, Seen, Submitted, Unknown
+from payments_core.testing.emulator import Answer, Routes
+from payments_core.wire import HttpResponse
+from payments_template.emulator.gateway import Gateway, Request, _error, _json
+from payments_template.provider import TemplateProvider
+
+__all__ = ["WaveGateway", "WaveProvider"]
+
+
+class WaveRequest(Request):
+    """A request to the gateway."""
+
+    routes = Routes(
+        ("pay", "POST", "/v1/payout", "post"),
+        ("status", "GET", "/v1/payout/{id}", "get"),
+        ("search", "GET", "/v1/payouts/search", "get"),
+        ("verify", "POST", "/v1/verify_recipient", "other"),
+    )
+
+    @property
+    def reference(self) -> str:
+        """The payment it is about."""
+        return self.headers.get("idempotency-key", "")
+
+
+class WaveGateway(Gateway):
+    """Answers a payment with its end, and the same key with the same answer."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.request = WaveRequest
+        self.paid: dict[str, dict[str, str]] = {}  # by idempotency key
+
+    def answer(self, request: Request) -> Answer:
+        match request.operation:
+            case "pay":
+                return self._taken(request)
+            case "status":
+                return next((_json(200, one) for one in self.paid.values() if one["id"] == request.part("id")), _gone())
+            case "search":
+                [wanted] = parse_qs(urlsplit(request.path).query)["client_reference"]
+                return _json(200, {"result": [one for one in self.paid.values() if one["client_reference"] == wanted]})
+            case _:
+                is_same = request.fields["name"] == "Awa Diop"
+                return _json(200, {"within_limits": True, "name_match": "MATCH" if is_same else "NO_MATCH"})
+
+    def _taken(self, request: Request) -> Answer:
+        key, told = request.reference, dict(request.fields)
+        self._posts[key] += 1
+        known = self.paid.get(key)
+        if known and any(known[name] != value for name, value in told.items()):
+            return _error(409, "idempotency-mismatch", "Another body.")
+        if not known:
+            self.paid[key] = {**told, "id": f"pt-{len(self.paid) + 1}", "status": "succeeded", "fee": "1"}
+        return _json(200, self.paid[key])
+
+    def ledger(self, at: datetime) -> Sequence[Mapping[str, Any]]:
+        return [
+            {"reference": key, "payee": one["mobile"], "amount": one["receive_amount"], "posts": self._posts[key]}
+            | {"credits": int(one["status"] == "succeeded")}
+            for key, one in self.paid.items()
+        ]
+
+
+def _gone() -> Answer:
+    return _error(404, "not-found", "There is no such payout.")
+
+
+class WaveProvider(TemplateProvider):
+    """Pays as Wave does."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        self.validate(order)
+        references = {"idempotency_key": attempt.seed[:16].hex(), "client_reference": attempt.payout_id}
+        told = {
+            "currency": str(order.amount.currency),
+            "receive_amount": order.amount.text,
+            "mobile": f"+{order.payee.value}",
+            "client_reference": references["client_reference"],
+        }
+        asked = self._request("POST", "/v1/payout", "pay")
+        headers = {**asked.headers, "Idempotency-Key": references["idempotency_key"]}
+        return Draft(references, replace(asked, headers=headers, body=json.dumps(told), moves_money=True), order)
+
+    def submit(self, draft: Draft) -> Flow[Submitted]:
+        answer = yield from exchange(draft.request)
+        outcome = _read(parse_json(answer.body), answer)
+        return outcome if isinstance(outcome, Final) else Unknown(http_status=answer.status)
+
+    def check(self, draft: Draft) -> Flow[Checked]:
+        """Ask by their id; by our reference, which may find none or several, where theirs is not known."""
+        if theirs := draft.references.get("transfer_id"):
+            answer = yield from exchange(self._request("GET", f"/v1/payout/{theirs}", "status"))
+            return _read(parse_json(answer.body), answer)
+        wanted = draft.references["client_reference"]
+        answer = yield from exchange(self._request("GET", f"/v1/payouts/search?client_reference={wanted}", "status"))
+        told = parse_json(answer.body)
+        found = told.get("result") if isinstance(told, dict) else None
+        if found == [] and answer.status == 200:
+            return NotFound(http_status=200)
+        return _read(found[0] if isinstance(found, list) and len(found) == 1 else None, answer)
+
+    def match(self, payee: Payee, name: str) -> Flow[bool]:
+        """Ask whether a wallet is somebody's: its name is never told."""
+        asked = self._request("POST", "/v1/verify_recipient", "verify")
+        told = {"mobile": f"+{payee.value}", "name": name}
+        answer = yield from exchange(replace(asked, body=json.dumps(told)))
+        fields = parse_json(answer.body)
+        return isinstance(fields, dict) and fields.get("name_match") == "MATCH"
+
+
+def _read(told: object, answer: HttpResponse) -> Final | Unknown:
+    fields = told if isinstance(told, dict) else {}
+    word = text_of(fields.get("status"))
+    if answer.status != 200 or word not in {"succeeded", "failed", "reversed"}:
+        return Unknown(code=word, http_status=answer.status)
+    seen = Seen(
+        amount=number(fields.get("receive_amount")),
+        currency=text_of(fields.get("currency")),
+        payee=text_of(fields.get("mobile")).removeprefix("+"),
+        fee=number(fields.get("fee")),
+    )
+    reason = None if word == "succeeded" else Reason(ReasonCode.NOT_COMPLETED, word)
+    references = {"transfer_id": text_of(fields.get("id"))}
+    return Final(reason=reason, code=word, http_status=200, seen=seen, references=references)

@@ -1,0 +1,432 @@
+"""The seventeen assumptions that paying through one provider suggests, each with a provider that breaks it.
+
+The core pays right through that provider all the same: through its own distribution and emulator where there is one
+here, else through a stand-in of its shape. Everything runs over real sockets.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import urllib.request
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from like_airtel import NOBODY, AirtelGateway, AirtelProvider
+from like_gsma import GsmaGateway, GsmaProvider
+from like_orange import CameroonGateway, CameroonProvider, SenegalGateway, SenegalProvider
+from like_vodacom import LONGEST, REFUSED, WARM_UP_S, VodacomGateway, VodacomProvider
+from like_wave import WaveGateway, WaveProvider
+from standins import StandIn, sheet_of
+
+from payments_core.client.inbox import PATH
+from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout, NotOffered, SettingsError
+from payments_core.money import Money
+from payments_core.payout import Operation, Payee, Payout, PayoutStatus, ReasonCode
+from payments_core.plugins import Plugins
+from payments_core.provider import CancelAnswer, Capability, HolderStatus, Person
+from payments_core.testing.conformance import Scene, Sheet
+
+PAID, FAILED, PENDING = PayoutStatus.SUCCEEDED, PayoutStatus.FAILED, PayoutStatus.PENDING
+CREATED, UNKNOWN, REVIEW = PayoutStatus.CREATED, PayoutStatus.UNKNOWN, PayoutStatus.REVIEW
+BREAKERS = ("Airtel", "Daraja", "GSMA", "Orange", "Vodacom", "Wave", "pawaPay")
+DARAJA, PAWAPAY, MTN = "mpesa_daraja", "pawapay", "mtn_momo"
+
+Play = Callable[..., Scene]
+PutOn = Callable[[Sheet, Any], Scene]
+
+
+def send(scene: Scene, key: str, **more: Any) -> Payout:
+    """Pay once."""
+    payout: Payout = scene.payer.ask("send", **{**scene.asked(scene.key(key)), **more})
+    return payout
+
+
+def end(scene: Scene, key: str, **more: Any) -> Payout:
+    """Pay, and wait for the end."""
+    return scene.settle(send(scene, key, **more).key)
+
+
+def by(payout: Payout) -> str:
+    """Return who decided."""
+    return payout.history[-1].decided_by
+
+
+def events(payout: Payout) -> list[str]:
+    """Return what happened."""
+    return [entry.event for entry in payout.history]
+
+
+def sent_bodies(scene: Scene, operation: str = "pay") -> list[Mapping[str, Any]]:
+    """Return a list that every body of a call will be added to, as it came over the wire."""
+    found: list[Mapping[str, Any]] = []
+    answer = scene.emulator.gateway.answer
+
+    def noted(request: Any) -> Any:
+        if request.operation == operation:
+            found.append(json.loads(request.body))
+        return answer(request)
+
+    scene.emulator.gateway.answer = noted
+    return found
+
+
+def is_uuid(text: str) -> bool:
+    """Say whether it is one."""
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def lost_journal(scene: Scene, key: str) -> Payout:
+    """Pay under a key that was paid already, from an installation that has lost its journal."""
+    later = scene.open(journal="new.db")
+    scene.pay(key, by=later)
+    return scene.settle(key, by=later)
+
+
+def test_01_a_reference_is_a_uuid(play: Play, put_on: PutOn) -> None:
+    """Daraja's is free text, Vodacom's has at most 20 characters, and Orange in Cameroon gives it before it is paid."""
+    daraja = play(DARAJA)
+    paid = end(daraja, "free text")
+    assert (paid.status, daraja.credits(paid)) == (PAID, 1)
+    assert not is_uuid(paid.references["originator"])
+
+    vodacom = put_on(sheet_of(VodacomProvider), StandIn(VodacomGateway))
+    paid = end(vodacom, "short")
+    assert (paid.status, vodacom.credits(paid)) == (PAID, 1)
+    assert len(paid.references["reference"]) <= LONGEST
+
+    orange = put_on(sheet_of(CameroonProvider), StandIn(CameroonGateway))
+    taken = send(orange, "given first")
+    assert taken.status is PENDING
+    paid = orange.settle(taken.key)
+    assert (paid.status, paid.references["pay_token"], orange.credits(paid)) == (PAID, "MP00000001", 1)
+    with orange.faults(answer_lost_after_acceptance={"next": 1, "on": "post"}):
+        lost = send(orange, "given first, answer lost")
+    assert (lost.status, lost.references["pay_token"]) == (UNKNOWN, "MP00000002")
+    assert (orange.settle(lost.key).status, orange.credits(lost)) == (PAID, 1)
+
+
+def test_02_there_is_one_reference(put_on: PutOn) -> None:
+    """Wave has three: the key that makes a repetition harmless, one to search by, and its own to read by."""
+    scene = put_on(sheet_of(WaveProvider, resend="safe", dedupe_window_s=86_400.0), StandIn(WaveGateway))
+    paid = end(scene, "three")
+    assert set(paid.references) == {"idempotency_key", "client_reference", "transfer_id"}
+    assert paid.references["transfer_id"] == "pt-1"
+
+    with scene.faults(answer_lost_after_acceptance={"next": 1, "on": "post"}):
+        lost = send(scene, "theirs is not known")
+    assert "transfer_id" not in lost.references
+    found = scene.settle(lost.key)
+    assert (found.status, found.references["transfer_id"], scene.posts(found)) == (PAID, "pt-2", 1)
+
+
+def test_03_a_send_returns_nothing_and_the_status_comes_later(put_on: PutOn) -> None:
+    """Airtel and Wave tell the end in the answer to the payment: nothing is asked after it."""
+    for sheet, emulator in (
+        (sheet_of(AirtelProvider), StandIn(AirtelGateway)),
+        (sheet_of(WaveProvider), StandIn(WaveGateway)),
+    ):
+        scene = put_on(sheet, emulator)
+        paid = send(scene, "at once")
+        assert (paid.status, by(paid), scene.credits(paid)) == (PAID, "submit", 1)
+
+
+def test_04_asking_for_a_status_returns_one(play: Play) -> None:
+    """Daraja says only that it was asked; the answer comes by callback, and must be that of the question."""
+    scene = play(DARAJA, silent=True, answers_after_s=30.0)
+    paid = end(scene, "asked")
+    assert (paid.status, by(paid), scene.credits(paid)) == (PAID, "deferred", 1)
+    assert "payout.asked" in events(paid)
+
+
+def test_05_a_duplicate_is_told_with_409(play: Play, put_on: PutOn) -> None:
+    """PawaPay has 200, Daraja 500, and Wave answers as the first time: nobody is paid twice, and nobody fails."""
+    for name, status in {PAWAPAY: 200, DARAJA: 500}.items():
+        scene = play(name)
+        first = end(scene, "twice")
+        again = lost_journal(scene, first.key)
+        assert (again.status, scene.credits(again), scene.posts(again)) == (PAID, 1, 2)
+        [duplicate] = [entry for entry in again.history if entry.event == "payout.duplicate"]
+        assert duplicate.evidence["http_status"] == status
+
+    wave = put_on(sheet_of(WaveProvider, resend="safe", dedupe_window_s=86_400.0), StandIn(WaveGateway))
+    first = end(wave, "replayed")
+    again = lost_journal(wave, first.key)
+    assert (again.status, by(again), wave.credits(again), wave.posts(again)) == (PAID, "submit", 1, 2)
+
+
+def test_06_the_http_status_decides(play: Play, put_on: PutOn) -> None:
+    """PawaPay refuses, and finds nothing, with 200; Airtel fails with 200; Vodacom's 401 may be a failed payment."""
+    pawapay = play(PAWAPAY)
+    with pawapay.faults(status_500={"on": "active_conf"}):  # otherwise it is known before anything is sent
+        refused = send(pawapay, "REJECTED inside 200", amount=Money("0.5", "ZMW"))
+    assert refused.reason is not None
+    assert (refused.status, refused.reason.provider_code) == (FAILED, "AMOUNT_OUT_OF_BOUNDS")
+    assert refused.history[-1].evidence["http_status"] == 200
+    with pawapay.faults(answer_lost_before_acceptance={"next": 1, "on": "post"}):
+        lost = send(pawapay, "NOT_FOUND inside 200")
+    found = pawapay.settle(lost.key)
+    assert (found.status, pawapay.credits(found), found.tries) == (PAID, 1, 2)
+
+    airtel = put_on(sheet_of(AirtelProvider), StandIn(AirtelGateway))
+    refused = send(airtel, "failed with 200", payee=Payee.msisdn(f"+999{NOBODY}"))
+    assert refused.reason is not None
+    assert (refused.status, refused.reason.code) == (FAILED, ReasonCode.PAYEE_NOT_FOUND)
+    assert refused.history[-1].evidence["http_status"] == 200
+
+    vodacom = put_on(sheet_of(VodacomProvider), StandIn(VodacomGateway))
+    refused = end(vodacom, "failed with 401", payee=Payee.msisdn(f"+{REFUSED}"))
+    assert refused.reason is not None
+    assert (refused.status, refused.reason.provider_code) == (FAILED, "INS-6")
+    assert not vodacom.payer.client.pauses(), "401 says nothing of the account"
+
+
+def test_07_a_payment_is_pending_successful_or_failed(play: Play, put_on: PutOn) -> None:
+    """PawaPay's may be enqueued for hours, and then be cancelled; Wave's is reversed after it has succeeded."""
+    scene = play(PAWAPAY, enqueued_s=3600.0)
+    waits = send(scene, "ENQUEUED")
+    assert (waits.status, scene.payer.ask("refresh", waits.id).status) == (PENDING, PENDING)
+    assert scene.payer.ask("cancel", waits.id) is CancelAnswer.TAKEN
+    cancelled = scene.settle(waits.key)
+    assert cancelled.reason is not None
+    assert (cancelled.status, cancelled.reason.code, scene.credits(cancelled)) == (FAILED, ReasonCode.CANCELLED, 0)
+
+    wave = put_on(sheet_of(WaveProvider), StandIn(WaveGateway))
+    paid = send(wave, "reversed")
+    wave.emulator.gateway.paid[paid.references["idempotency_key"]]["status"] = "reversed"
+    read = wave.payer.ask("refresh", paid.id)
+    assert read.status is PAID, "an end is never taken back"
+    assert events(read)[-2:] != events(paid)[-2:]
+    assert "payout.contradicted" in events(read), "and what was read stands beside it, for a person"
+
+
+def test_08_a_callback_is_a_post_of_json_with_our_id_answered_by_an_empty_200(play: Play, put_on: PutOn) -> None:
+    """GSMA's is a PUT with the id in a header; Daraja has two addresses and wants words; Vodacom wants an echo."""
+    gsma = put_on(
+        sheet_of(GsmaProvider, capabilities=frozenset({Capability.DEFERRED_ANSWERS}), result_by="try"),
+        StandIn(GsmaGateway),
+    )
+    paid = end(gsma, "put")
+    [told] = gsma.emulator.callbacks()
+    assert (paid.status, by(paid), gsma.credits(paid)) == (PAID, "deferred", 1)
+    assert (told["method"], told["tries"][0]["answer"]) == ("PUT", 204)
+
+    daraja = play(DARAJA)
+    bodies = sent_bodies(daraja)
+    given_up = send(daraja, "queued", payee=Payee.msisdn("+254190000009"))
+    assert len({bodies[0]["ResultURL"], bodies[0]["QueueTimeOutURL"]}) == 2
+    daraja.emulator.advance(61)  # the request itself comes back, to the other address
+    daraja.hear()
+    assert daraja.get(given_up.key).status is PENDING, "a hint, and no end"
+    assert [count.outcome for count in daraja.payer.client.inbox.counts()] == ["read due"]
+    assert json.loads(called(daraja, {"Result": {}})) == {"ResultCode": 0, "ResultDesc": "Accepted"}
+
+    vodacom = put_on(sheet_of(VodacomProvider), StandIn(VodacomGateway))
+    echo = json.loads(called(vodacom, {"input_OriginalConversationID": "theirs"}))
+    assert echo["output_OriginalConversationID"] == "theirs"
+
+
+def called(scene: Scene, told: object) -> bytes:
+    """Call an account back, and return the body of what it is answered with."""
+    door = scene._door
+    assert door is not None
+    address = f"{door.address}/{PATH}/{scene.payer.client.inbox.tokens[scene.account]}"
+    request = urllib.request.Request(address, json.dumps(told).encode(), {"content-type": "application/json"})  # noqa: S310 our own
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 our own
+        body: bytes = answer.read()
+        return body
+
+
+def test_09_callbacks_can_be_proven_or_none_can(play: Play, put_on: PutOn) -> None:
+    """Daraja signs nothing, Orange in Senegal a MAC and the time, pawaPay with a key pair: each by its own measure."""
+    scenes: dict[str, tuple[Scene, bool | None]] = {
+        "nothing": (play(DARAJA), None),
+        "a MAC": (put_on(sheet_of(SenegalProvider), StandIn(SenegalGateway)), True),
+    }
+    if pytest.importorskip("http_message_signatures", reason="the extra `signatures` is not installed"):
+        sheet = "SignedPawapayConformance"
+        scenes["a key pair"] = (play(PAWAPAY, sheet=sheet, signed_callbacks=True, signed_requests=True), True)
+    for name, (scene, genuine) in scenes.items():
+        proofs = verified(scene)
+        with scene.faults(callback_forged=True):
+            paid = end(scene, name)
+        assert (paid.status, scene.credits(paid)) == (PAID, 1)
+        assert set(proofs) == ({None} if genuine is None else {True, False}), name
+        outcomes = {count.outcome for count in scene.payer.client.inbox.counts()}
+        assert ("forged" in outcomes) is (genuine is not None)
+
+
+def verified(scene: Scene) -> list[bool | None]:
+    """Return a list that what is found of each callback to the account's path will be added to."""
+    provider: Any = scene.provider().provider
+    found: list[bool | None] = []
+    verify = provider.verify
+
+    def noted(callback: Any) -> bool | None:
+        found.append(verify(callback))
+        return found[-1]
+
+    provider.verify = noted
+    return found
+
+
+def test_10_there_is_one_balance(play: Play) -> None:
+    """PawaPay has a wallet for each country and currency; Daraja has several pots in one, and tells them later."""
+    scene = play(PAWAPAY)
+    wallets = scene.payer.ask("balances", scene.account)
+    assert len({(wallet.label, wallet.currency) for wallet in wallets}) == len(wallets) > 3
+    assert len([wallet for wallet in wallets if wallet.currency == "ZMW"]) == 2
+    daraja = play(DARAJA)
+    pots = daraja.payer.ask("balances", daraja.account)
+    assert len({pot.label for pot in pots}) == len(pots) > 1
+    assert {pot.currency for pot in pots} == {"KES"}
+
+
+def test_11_a_look_up_returns_a_name_and_a_state(play: Play, put_on: PutOn) -> None:
+    """Wave only says whether a name matches, Airtel has one call for both, Daraja and pawaPay have neither."""
+    both = frozenset({Capability.NAME_LOOKUP, Capability.ACCOUNT_HOLDERS})
+    airtel = put_on(sheet_of(AirtelProvider, capabilities=both), StandIn(AirtelGateway))
+    payee = Payee.msisdn("+999700000010")
+    assert airtel.payer.ask("name", airtel.account, payee) == Person(given_name="Grace", family_name="Banda")
+    assert airtel.payer.ask("account_holder", airtel.account, payee) is HolderStatus.ACTIVE
+
+    wave = put_on(sheet_of(WaveProvider), StandIn(WaveGateway))
+    for name, matches in {"Awa Diop": True, "Somebody Else": False}.items():
+        asked = wave.payer.ask("ask", wave.account, lambda provider, name=name: provider.match(payee, name))
+        assert asked is matches
+
+    for scene in (wave, play(DARAJA), play(PAWAPAY)):
+        for question in ("name", "account_holder"):
+            with pytest.raises(NotOffered):
+                scene.payer.ask(question, scene.account, scene.sheet.payee)
+
+
+def test_12_a_refund_exists(play: Play) -> None:
+    """Daraja and pawaPay refund no payout: what a provider has not is refused before anything is sent."""
+    for name in (DARAJA, PAWAPAY):
+        scene = play(name)
+        back = {"key": "back", "collection": "c-1", "amount": scene.sheet.amount}
+        with pytest.raises(InvalidPayout, match="has no refund"):
+            scene.payer.ask("refund", **back, original_amount=scene.sheet.amount)
+        with pytest.raises(InvalidPayout, match="has no deposit"):
+            send(scene, "deposit", operation=Operation.DEPOSIT)
+        with pytest.raises(SettingsError, match="default_operation"):
+            scene.open(journal="other.db", called_back=False, default_operation="deposit")
+        assert not scene.emulator.ledger()
+    daraja = play(DARAJA)
+    paid = end(daraja, "no way back")
+    with pytest.raises(NotOffered):
+        daraja.payer.ask("cancel", paid.id)
+
+
+def test_13_a_currency_implies_its_decimals(play: Play) -> None:
+    """PawaPay's operators differ within one currency: two decimals of UGX with one, none with another."""
+    scene = play(PAWAPAY)
+    bodies = sent_bodies(scene)
+    payee = Payee.msisdn("+256999700789")
+    paid = end(scene, "two", payee=payee, amount=Money("1500.50", "UGX"), options={"provider": "MTN_MOMO_UGA"})
+    assert (paid.status, bodies[-1]["amount"]) == (PAID, "1500.5"), "as it is wanted: without trailing zeros"
+    with pytest.raises(InvalidAmount):
+        send(scene, "none", payee=payee, amount=Money("1500.50", "UGX"), options={"provider": "AIRTEL_OAPI_UGA"})
+    paid = end(scene, "whole", payee=payee, amount=Money("1500", "UGX"), options={"provider": "AIRTEL_OAPI_UGA"})
+    assert (paid.status, len(bodies)) == (PAID, 2), "refused before it was sent, and never rounded"
+
+
+def test_14_the_international_number_goes_on_the_wire(play: Play, put_on: PutOn) -> None:
+    """Airtel takes the national number, Wave a plus before it, pawaPay the operator beside it, Daraja 254 alone."""
+    payee = Payee.msisdn("+999700000010")
+    for provider, gateway, operation, name, written in (
+        (AirtelProvider, AirtelGateway, "pay", "to", "700000010"),
+        (WaveProvider, WaveGateway, "pay", "mobile", "+999700000010"),
+    ):
+        scene = put_on(sheet_of(provider), StandIn(gateway))
+        bodies = sent_bodies(scene, operation)
+        assert end(scene, "written", payee=payee).status is PAID
+        assert bodies[-1][name] == written
+
+    airtel = put_on(sheet_of(AirtelProvider), StandIn(AirtelGateway))
+    with airtel.faults(answer_lost_after_acceptance={"next": 1, "on": "post"}):
+        lost = send(airtel, "read back", payee=payee)
+    assert airtel.settle(lost.key).status is PAID, "the national number of the answer is compared as ours"
+
+    pawapay = play(PAWAPAY)
+    bodies = sent_bodies(pawapay)
+    payee = Payee("msisdn", "260999700789", {"operator": "AIRTEL_OAPI_ZMB"})
+    assert end(pawapay, "operator", payee=payee).status is PAID
+    details = {"phoneNumber": "260999700789", "provider": "AIRTEL_OAPI_ZMB"}
+    assert bodies[-1]["recipient"]["accountDetails"] == details
+
+    with pytest.raises(InvalidPayee):
+        send(play(DARAJA), "Uganda", payee=Payee.msisdn("+256772123456"))
+
+
+def test_15_a_bearer_token_and_fixed_headers_are_all(play: Play, put_on: PutOn) -> None:
+    """PawaPay signs the very bytes, Daraja has a secret in the body and one token at a time, Vodacom's must warm up."""
+    pytest.importorskip("http_message_signatures", reason="the extra `signatures` is not installed")
+    pawapay = play(PAWAPAY, sheet="SignedPawapayConformance", signed_callbacks=True, signed_requests=True)
+    assert end(pawapay, "signed").status is PAID  # an unsigned or changed byte is refused by the emulator
+
+    daraja = play(DARAJA)
+    bodies = sent_bodies(daraja)
+    paid = end(daraja, "a secret in the body")
+    row = daraja.payer.office.journal.get(paid.id)
+    assert row is not None
+    assert bodies[0]["SecurityCredential"] not in row.request, "what is stored has a slot in its place"
+    daraja.open(journal="other.db", called_back=False).ask("send", **daraja.asked(daraja.key("elsewhere")))
+    killed = send(daraja, "its token was killed")
+    assert killed.status is CREATED
+    assert (daraja.settle(killed.key).status, daraja.credits(killed)) == (PAID, 1)
+
+    vodacom = put_on(sheet_of(VodacomProvider), StandIn(VodacomGateway))
+    early = send(vodacom, "too early")
+    assert early.status is CREATED, "not taken, and not failed"
+    paid = vodacom.settle(early.key)
+    assert (paid.status, vodacom.credits(paid), len(vodacom.emulator.gateway.sessions)) == (PAID, 1, 1)
+    assert (paid.updated_at - paid.created_at).total_seconds() >= WARM_UP_S
+
+
+def test_16_the_callback_address_is_an_argument_of_the_request(play: Play) -> None:
+    """PawaPay has it in its dashboard, and no request names one; Daraja wants two, one of them new each time."""
+    pawapay = play(PAWAPAY)
+    bodies = sent_bodies(pawapay)
+    waits = send(pawapay, "dashboard")
+    pawapay.hear()
+    assert "callback" not in json.dumps(bodies[0]).lower()
+    assert "http" not in json.dumps(bodies[0])
+    assert "read due" in {count.outcome for count in pawapay.payer.client.inbox.counts()}
+    assert pawapay.settle(waits.key).status is PAID
+
+    daraja = play(DARAJA)
+    bodies = sent_bodies(daraja)
+    assert [end(daraja, name).status for name in ("one", "two")] == [PAID, PAID]
+    assert len({body["ResultURL"] for body in bodies}) == 2
+    assert len({body["QueueTimeOutURL"] for body in bodies}) == 1
+
+
+def test_17_an_account_is_one_country_and_one_currency(play: Play) -> None:
+    """PawaPay's account pays to Zambia, Uganda and Benin, each in its own money."""
+    scene = play(PAWAPAY)
+    for number, amount, operator in (
+        ("+260999700789", Money("15.2", "ZMW"), "MTN_MOMO_ZMB"),
+        ("+256999700789", Money("1500", "UGX"), "AIRTEL_OAPI_UGA"),
+        ("+229999700789", Money("500", "XOF"), "MTN_MOMO_BEN"),
+    ):
+        paid = end(scene, operator, payee=Payee.msisdn(number), amount=amount, options={"provider": operator})
+        assert (paid.status, paid.account, paid.amount) == (PAID, scene.account, amount)
+    assert {row["currency"] for row in scene.emulator.ledger()} == {"ZMW", "UGX", "XOF"}
+
+
+def test_there_are_seventeen() -> None:
+    """One for each, in order, and each names who breaks it; MTN's own is the one that every assumption is made of."""
+    tests = {name: test for name, test in globals().items() if re.match(r"test_\d", name)}
+    assert [int(name.split("_")[1]) for name in tests] == list(range(1, 18))
+    for name, test in tests.items():
+        told = (inspect.getdoc(test) or "").replace("PawaPay", "pawaPay")
+        assert any(breaker in told for breaker in BREAKERS), f"{name} names nobody who breaks it"
+    assert {MTN, DARAJA, PAWAPAY} <= set(Plugins().providers())

@@ -1,0 +1,104 @@
+"""Row 12 of the proof: no event is lost or overtaken, however often consumers, senders and receivers are killed.
+
+``PAYMENTS_EVENTS=10000`` for the full form.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+import pytest
+
+PAYOUTS = -(-int(os.environ.get("PAYMENTS_EVENTS", "240")) // 3)
+COUNT = PAYOUTS * 3
+AT_ONCE = 200
+
+
+def publish(installation: Any) -> list[str]:
+    """Write events for as many payouts as it takes, three for each; return their ids."""
+    names = [f"{number:05}" for number in range(PAYOUTS)]
+    for first in range(0, len(names), AT_ONCE):
+        installation.publish(names[first : first + AT_ONCE])
+    return [f"po_{name}.{seq}" for name in names for seq in (2, 3, 4)]
+
+
+def kill_along(processes: Sequence[Any], log: Any, wanted: int, times: int) -> None:
+    """Kill processes in turn, each time when so much is done, until all is done."""
+    left = sorted(Random().sample(range(5, max(wanted - 5, 6 + times)), times))  # noqa: S311 - no secret
+    begun = time.monotonic()
+    while len({line["id"] for line in log.lines()}) < wanted:
+        assert time.monotonic() - begun < 60 + COUNT / 10, f"{log.count()} of {wanted}"
+        if left and log.count() >= left[0]:
+            left.pop(0)
+            process = processes[len(left) % len(processes)]
+            process.kill()
+            process.start()
+        time.sleep(0.01 if COUNT < 1000 else 0.1)
+
+
+def lost_and_overtaken(heard: Sequence[str], published: Sequence[str]) -> tuple[int, int]:
+    """Count events never heard, and those first heard after a later one of their payout."""
+    first = {event: place for place, event in reversed(list(enumerate(heard)))}
+    lost = sum(1 for event in published if event not in first)
+    overtaken = 0
+    for event, place in first.items():
+        payout, _, seq = event.rpartition(".")
+        overtaken += any(first.get(f"{payout}.{later}", place) < place for later in range(int(seq) + 1, 5))
+    return lost, overtaken
+
+
+CASES = [("sqlite", "plain"), ("postgres", "asynchronous")]
+
+
+@pytest.mark.parametrize(("store", "kind"), CASES, indirect=["store"])
+def test_no_event_is_lost_when_consumers_crash(
+    installation: Any, store: str, kind: str, log: Any, start: Callable[..., Any], measured: Callable[..., None]
+) -> None:
+    """Consumers raise and are killed, the journal grows meanwhile: each event is heard, in order for each payout."""
+    consumer = start("consumer.py", str(installation.config), str(log.path), kind)
+    published = list[str]()
+    writer = threading.Thread(target=lambda: published.extend(publish(installation)))
+    writer.start()
+    kill_along([consumer], log, COUNT, max(3, COUNT // 500))
+    writer.join()
+    heard = [line["id"] for line in log.lines()]
+    lost, overtaken = lost_and_overtaken(heard, published)
+    facts = {"store": store, "client": kind, "events": len(published), "kills": consumer.kills}
+    measured(12, "events lost", lost, **facts, twice=len(heard) - len(set(heard)))
+    measured(12, "events out of order", overtaken, **facts)
+    assert (lost, overtaken) == (0, 0)
+    assert set(heard) == set(published)
+    assert consumer.kills
+
+
+def test_no_webhook_is_lost_when_senders_and_receivers_crash(
+    installation: Any,
+    store: str,
+    log: Any,
+    start: Callable[..., Any],
+    receive: Callable[..., Any],
+    measured: Callable[..., None],
+) -> None:
+    """Two senders and the receiver are killed, a tenth of the requests ends badly: each event is accepted, in order."""
+    receiver = receive(faults=0.1)
+    installation.add_webhook("books", receiver.url, timeout_s=0.5, retry_schedule_s=[0.1] * 200)
+    senders = [start("sender.py", str(installation.config), kind) for kind in ("plain", "asynchronous")]
+    published = list[str]()
+    writer = threading.Thread(target=lambda: published.extend(publish(installation)))
+    writer.start()
+    kill_along([*senders, receiver.process], log, COUNT, max(3, COUNT // 500))
+    writer.join()
+    heard = receiver.events()
+    lost, overtaken = lost_and_overtaken(heard, published)
+    kills = {"senders": sum(sender.kills for sender in senders), "receiver": receiver.process.kills}
+    facts = {"store": store, "client": "webhooks", "events": len(published), "kills": kills}
+    measured(12, "events lost", lost, **facts, twice=len(heard) - len(set(heard)))
+    measured(12, "events out of order", overtaken, **facts)
+    assert (lost, overtaken) == (0, 0)
+    assert set(heard) == set(published)
+    assert all(kills.values())

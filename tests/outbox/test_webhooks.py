@@ -1,0 +1,288 @@
+"""Webhooks out: signed, repeated by a schedule, in order for each payout, and nobody else's trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook as Library
+
+from payments_core import AsyncPayoutClient, PayoutClient
+from payments_core import settings as configurations
+from payments_core.client import Sent, assemble
+from payments_core.errors import SecretMissing, SettingsError
+from payments_core.outbox import PayoutEvent, Waiting
+from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.rows import PayoutRow
+from payments_core.webhooks import Told, Webhook, WebhookSettings, body_of, deliver, next_at
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer
+
+AT = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+ONE, OTHER = f"whsec_{'a' * 32}", f"whsec_{'b' * 32}"
+EVENT = PayoutEvent(
+    id="po_one.3",
+    payout_id="po_one",
+    key="salary/0772 123 456/11",
+    account="mtn-uganda",
+    status=PayoutStatus.FAILED,
+    reason=Reason(ReasonCode.PAYEE_NOT_FOUND, "PAYEE_NOT_FOUND", "256772123456 is nobody"),
+    attempt=1,
+    seq=3,
+    at=AT,
+)
+
+
+def webhook(**changes: Any) -> Webhook:
+    given = {"url": "https://erp.example.org/payouts", "secret": ONE} | changes
+    return Webhook.make("erp", WebhookSettings.model_validate(given))
+
+
+@pytest.fixture
+def row(installation: Any) -> PayoutRow:
+    """A payout."""
+    installation.publish(["one"], [PayoutStatus.FAILED])
+    found = installation.journal.get("po_one")
+    assert found is not None
+    return replace(found, payee_value="256772123456")
+
+
+def only_sqlite(test: Callable[..., None]) -> Callable[..., None]:
+    return pytest.mark.parametrize("store", ["sqlite"], indirect=True)(test)
+
+
+# --- what is sent ---
+
+
+@only_sqlite
+def test_a_request_is_signed_as_the_published_library_wants_it(row: PayoutRow) -> None:
+    """While a secret is being changed either of the two verifies it."""
+    flow = deliver(webhook(old_secret=OTHER), EVENT, row, at=datetime.now(UTC), until=AT)
+    request = next(flow)
+    assert isinstance(request, HttpRequest)
+    assert (request.method, request.repeatable, request.moves_money) == ("POST", False, False)
+    assert request.send_before == AT
+    for secret in (ONE, OTHER):
+        told = Library(secret).verify(request.body or "", dict(request.headers))
+        assert (told["type"], told["timestamp"]) == ("payout.failed", "2026-11-02T08:00:00+00:00")
+    assert request.headers["webhook-id"] == EVENT.id
+
+
+@only_sqlite
+def test_the_body_does_not_say_who_is_paid(row: PayoutRow) -> None:
+    """Not even where the caller has put the number into the key, or the provider into its words."""
+    told = json.loads(body_of(EVENT, row))
+    assert told["data"] == {
+        "event": "po_one.3",
+        "payout": "po_one",
+        "key": "salary/077******456/11",
+        "account": "mtn-uganda",
+        "operation": "transfer",
+        "amount": "12.50",
+        "currency": "EUR",
+        "status": "FAILED",
+        "reason": {"code": "payee_not_found", "provider_code": "PAYEE_NOT_FOUND"},
+        "attempt": 1,
+        "seq": 3,
+    }
+    assert not re.search(r"\d{7}", body_of(EVENT, row))
+    assert json.loads(body_of(EVENT, replace(row, operation=Operation.REFUND)))["data"]["key"] == EVENT.key
+
+
+# --- how it ends ---
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    ("status", "headers", "accepted", "after_s"),
+    [
+        (200, {}, True, 0),
+        (204, {}, True, 0),
+        (299, {}, True, 0),
+        (199, {}, False, 0),
+        (301, {"location": "https://elsewhere.example.org"}, False, 0),
+        (410, {}, False, 0),
+        (429, {"retry-after": "120"}, False, 120),
+        (503, {"retry-after": "Mon, 02 Nov 2026 09:00:00 GMT"}, False, 3600),
+        (503, {"retry-after": "999999999"}, False, 86_400),
+        (503, {"retry-after": "soon"}, False, 0),
+        (503, {"retry-after": "-5"}, False, 0),
+    ],
+)
+def test_only_200_to_299_has_accepted_it(
+    row: PayoutRow, status: int, headers: Mapping[str, str], accepted: bool, after_s: float
+) -> None:
+    """Everything else is tried again, not before the receiver wants it."""
+    flow = deliver(webhook(), EVENT, row, at=AT, until=AT)
+    next(flow)
+    with pytest.raises(StopIteration) as end:
+        flow.send(HttpResponse(status, headers, b"", AT))
+    assert end.value.value == Told(accepted, "" if accepted else f"HTTP {status}", AT, after_s)
+
+
+@only_sqlite
+def test_no_answer_is_no_acceptance(row: PayoutRow) -> None:
+    """Whether the receiver has it or not, it gets it again."""
+    flow = deliver(webhook(), EVENT, row, at=AT, until=AT)
+    next(flow)
+    with pytest.raises(StopIteration) as end:
+        flow.throw(NoAnswer("the connection was reset", at=AT))
+    assert end.value.value == Told(accepted=False, why="the connection was reset", at=AT)
+
+
+def test_the_schedule_is_followed_to_its_end_and_then_given_up() -> None:
+    """More than five days, as the documentation says."""
+    schedule = WebhookSettings.model_fields["retry_schedule_s"].default
+    assert sum(schedule) > 5 * 86_400
+    waits = list[float]()
+    for tries in range(len(schedule)):
+        moment = next_at(webhook(), Waiting(event=EVENT, tries=tries), Told(accepted=False, why="", at=AT))
+        assert moment is not None
+        waits.append((moment - AT).total_seconds())
+    assert waits == list(schedule)
+    told = Told(accepted=False, why="", at=AT, after_s=7)
+    assert next_at(webhook(), Waiting(event=EVENT), told) == AT + timedelta(seconds=7)
+    assert next_at(webhook(), Waiting(event=EVENT, tries=len(schedule)), told) is None
+
+
+# --- settings ---
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"url": "http://erp.example.org/"}, "must begin with https"),
+        ({"url": "ftp://localhost/"}, "must begin with https"),
+        ({"url": "https://me:secret@erp.example.org/"}, "must hold no user"),
+        ({"url": "https:///nowhere"}, "must begin with https"),
+        ({"secret": "whsec_kurz"}, "written into the configuration itself"),
+        ({"secret": "file:bad"}, "must be whsec_ and 24 to 64 bytes in base64"),
+        ({"secret": "env:NO_SUCH_SECRET"}, "NO_SUCH_SECRET does not exist"),
+        ({"retries": 3}, "no such setting"),
+        ({"timeout_s": 0}, "timeout_s"),
+        ({"since": "2026-11-25T00:00:00"}, "since"),
+        ({"accounts": ["mtn-uganda"]}, "'mtn-uganda', which is not configured"),
+    ],
+)
+def test_a_wrong_setting_is_found_at_the_start(installation: Any, changes: Mapping[str, Any], said: str) -> None:
+    """In words, and without the secret."""
+    (installation.folder / "bad").write_text("whsec_c2hvcnQ=", "utf-8")
+    installation.add_webhook("erp", **{"url": "https://erp.example.org/"} | changes)
+    with pytest.raises(SettingsError, match=said) as wrong:
+        assemble(installation.config)
+    assert "erp" in wrong.value.message
+    assert not re.search("c2hvcnQ|kurz|me:secret", f"{wrong.value!r} {wrong.value.hint}")
+
+
+@only_sqlite
+def test_a_webhook_shows_no_secret(installation: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in a repr nor in what is said when the library is missing."""
+    installation.add_webhook("erp", "https://erp.example.org/x?token=hidden-word")
+    office = assemble(installation.config)
+    office.journal.close()
+    shown = repr(office.webhooks)
+    assert "hidden-word" not in shown
+    assert "a2tra" not in shown
+    monkeypatch.setitem(__import__("sys").modules, "standardwebhooks", None)
+    with pytest.raises(SettingsError, match="standardwebhooks, which is not installed") as missing:
+        assemble(installation.config)
+    assert not isinstance(missing.value, SecretMissing)
+
+
+def test_what_is_no_webhook_is_no_configuration(tmp_path: Any) -> None:
+    """Two tables or one value: it is said which."""
+    path = tmp_path / "payouts.toml"
+    path.write_text(
+        '[installation]\nnamespace = "12345678"\n[journal]\nurl = "sqlite:///x"\n[accounts]\n[webhooks]\nurl = "x"\n',
+        "utf-8",
+    )
+    with pytest.raises(SettingsError, match=r"a webhook is a table \[webhooks.NAME\]"):
+        configurations.load(path)
+
+
+# --- over real sockets ---
+
+
+def send(installation: Any, kind: str) -> Sent:
+    """Send what is due, with either client."""
+
+    async def asynchronous() -> Sent:
+        async with AsyncPayoutClient.from_config(installation.config) as client:
+            return await client.send_events()
+
+    if kind == "async":
+        return asyncio.run(asynchronous())
+    with PayoutClient.from_config(installation.config) as client:
+        return client.send_events()
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_events_arrive_in_order_and_once(
+    installation: Any, receive: Callable[..., Any], kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The receiver verifies each; the log names neither its address nor the secret."""
+    caplog.set_level(logging.DEBUG, "payments_core")
+    receiver = receive()
+    installation.add_webhook("erp", f"{receiver.url}?token=hidden-word")
+    installation.publish([f"p{number}" for number in range(10)], key="salary/46733123450/{}")
+    assert send(installation, kind) == Sent(delivered=30)
+    assert send(installation, kind) == Sent()
+    events = receiver.events()
+    assert len(events) == len(set(events)) == 30
+    for number in range(10):
+        ours = [event for event in events if event.startswith(f"po_p{number}.")]
+        assert ours == [f"po_p{number}.{seq}" for seq in (2, 3, 4)]
+    assert "46733123450" not in receiver.log.path.read_text("utf-8")
+    shown = "".join(str(vars(record)) for record in caplog.records)
+    assert shown.count("webhook.delivered") >= 30
+    assert not re.search("hidden-word|127.0.0.1|kkkk|a2tra|46733123450", shown)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_dead_receiver_keeps_nobody_else_waiting(
+    installation: Any, receive: Callable[..., Any], kind: str, store: str
+) -> None:
+    """Its events are put off, given up after the last wait, shown, and sent when a person asks for it."""
+    receiver = receive()
+    installation.add_webhook("alive", receiver.url)
+    installation.add_webhook("dead", "http://127.0.0.1:1/", retry_schedule_s=[0.001])
+    installation.publish([f"p{number}" for number in range(10)])
+    with PayoutClient.from_config(installation.config) as client:
+        assert send(installation, kind) == Sent(delivered=30, failed=8)
+        for _ in range(10):
+            send(installation, kind)
+        waiting = client.unheard_events("webhook/dead")
+        assert len(waiting) == 30
+        given_up = [one for one in waiting if one.is_given_up]
+        assert {one.event.seq for one in given_up} == {2}
+        assert len(given_up) == 10
+        assert {one.tries for one in given_up} == {2}
+        assert all("127.0.0.1: " in one.told and "token" not in one.told for one in given_up)
+        assert client.resume_events("dead") == 10
+        assert client.resume_events("alive") == 0
+    text = installation.config.read_text("utf-8").replace("http://127.0.0.1:1/", receiver.url)
+    installation.config.write_text(text, "utf-8")
+    assert send(installation, kind) == Sent(delivered=30)
+
+
+@only_sqlite
+def test_an_event_that_cannot_be_posted_is_put_off_like_any_other(
+    installation: Any, receive: Callable[..., Any]
+) -> None:
+    """A key that looks like a slot is a request that no transport sends; the others are sent."""
+    receiver = receive()
+    installation.add_webhook("erp", receiver.url)
+    installation.publish(["odd"], [PayoutStatus.FAILED], key="{{{{slot:pin}}}}{}")
+    installation.publish(["one"], [PayoutStatus.FAILED])
+    assert send(installation, "sync") == Sent(delivered=1, failed=1)
+    with PayoutClient.from_config(installation.config) as client:
+        [left] = client.unheard_events("webhook/erp")
+    assert left.event.id == "po_odd.2"
+    assert left.told.endswith("ProviderBug")

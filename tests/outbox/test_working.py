@@ -1,0 +1,176 @@
+"""Events while money moves: a worker delivers them, an observer hears of commits, and neither stops a payment."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from payments_core import AsyncPayoutClient, Money, Payee, Payout, PayoutClient, PayoutStatus, hookimpl
+from payments_core.client import assemble
+from payments_core.plugins import Plugins
+from payments_core.rows import Event
+from payments_core.worker import Worked, WorkerSettings, run_worker
+from payments_mtn_momo.emulator import MtnMomoEmulator
+
+QUICK = WorkerSettings(poll_s=0.1, claim_s=2, grace_s=0.5)
+
+
+@pytest.fixture
+def config(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A configuration that pays through a gateway at once, its journal on either store."""
+    with MtnMomoEmulator() as gateway:
+        path = tmp_path / "payouts.toml"
+        gateway.write_config(path)
+        text = path.read_text("utf-8")
+        path.write_text(re.sub(r"(?m)^poll_schedule_s.*$", f"poll_schedule_s = {[0.2] * 60}", text), "utf-8")
+        if store == "postgres":
+            request.getfixturevalue("share_journal")(path)
+        yield path
+
+
+def add_webhook(config: Path, name: str, url: str, secret: str, **settings: Any) -> None:
+    (config.parent / "hook-secret").write_text(secret, "utf-8")
+    lines = [f"{setting} = {value}" for setting, value in settings.items()]
+    with config.open("a", encoding="utf-8") as file:
+        file.write("\n".join([f"\n[webhooks.{name}]", f'url = "{url}"', 'secret = "file:hook-secret"', *lines, ""]))
+
+
+def accept(config: Path, count: int) -> None:
+    with PayoutClient.from_config(config) as client:
+        for number in range(count):
+            client.accept(key=f"pay/{number}", payee=Payee.msisdn(f"46733{number:06}"), amount=Money(5, "EUR"))
+
+
+def all_paid(config: Path) -> bool:
+    with PayoutClient.from_config(config) as client:
+        return {payout.status for payout in client.payouts()} == {PayoutStatus.SUCCEEDED}
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """Where somebody takes connections and never answers."""
+    held: list[socket.socket] = []
+
+    def hold() -> None:
+        while True:
+            try:
+                held.append(listener.accept()[0])
+            except OSError:
+                return
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        thread = threading.Thread(target=hold, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(10)
+    for connection in held:
+        connection.close()
+
+
+def test_a_worker_called_once_tells_what_it_has_paid(config: Path, receive: Callable[..., Any], secret: str) -> None:
+    """From cron: the events of this very call are out when it ends; a dead receiver changes nothing for the other."""
+    receiver = receive()
+    add_webhook(config, "alive", receiver.url, secret)
+    add_webhook(config, "dead", "http://127.0.0.1:1/", secret)
+    accept(config, 5)
+
+    async def work() -> None:
+        await run_worker(config, once=True, settings=QUICK)  # sent
+        await asyncio.sleep(0.5)
+        await run_worker(config, once=True, settings=QUICK)  # read
+
+    asyncio.run(work())
+    assert all_paid(config)
+    told = receiver.log.lines()
+    assert len(told) == len({line["id"] for line in told}) == 5
+    assert {line["body"]["type"] for line in told} == {"payout.succeeded"}
+    with PayoutClient.from_config(config) as client:
+        assert len(client.unheard_events("webhook/dead")) == 5
+
+
+def test_money_does_not_wait_for_a_receiver(config: Path, silent: str, secret: str) -> None:
+    """One that hangs keeps neither a payment waiting nor the worker from ending in time."""
+    add_webhook(config, "silent", silent, secret, timeout_s=60)
+    accept(config, 1)
+
+    async def application() -> tuple[Worked, float]:
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(config, settings=QUICK, stop=stop))
+        await until_paid(config)
+        await asyncio.sleep(0.5)  # the first event hangs by now
+        await asyncio.to_thread(accept, config, 10)  # the first of them is the one above
+        await until_paid(config)
+        begun = time.monotonic()
+        stop.set()
+        return await worker, time.monotonic() - begun
+
+    worked, took_s = asyncio.run(application())
+    assert (worked.ended, worked.trouble, worked.cut) == ({PayoutStatus.SUCCEEDED: 10}, 0, 0)
+    assert took_s < 5
+    with PayoutClient.from_config(config) as client:
+        assert len(client.unheard_events("webhook/silent")) == 10
+
+
+async def until_paid(config: Path) -> None:
+    for _ in range(300):
+        if await asyncio.to_thread(all_paid, config):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError
+
+
+def observer(hear: Callable[[Payout, Event], None]) -> ModuleType:
+    def payments_payout_changed(payout: Payout, event: Event) -> None:
+        hear(payout, event)
+
+    module = ModuleType("observer")
+    vars(module)["payments_payout_changed"] = hookimpl(payments_payout_changed)
+    return module
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_an_observer_hears_of_commits_and_stops_nothing(
+    config: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it is told is there for every other process; it may raise whenever it likes."""
+    heard = list[tuple[str, PayoutStatus, PayoutStatus]]()
+
+    def hear(payout: Payout, event: Event) -> None:
+        stored = elsewhere.get(payout.id)
+        assert stored is not None
+        heard.append((event.name, payout.status, stored.status))
+        raise RuntimeError(payout.payee.value)
+
+    plugins = Plugins()
+    plugins.register(observer(hear), "observer")
+    order: dict[str, Any] = {"key": "pay/1", "payee": Payee.msisdn("46733123499"), "amount": Money(5, "EUR")}
+
+    async def asynchronous() -> Payout:
+        async with AsyncPayoutClient(assemble(config, plugins=plugins)) as client:
+            return await client.wait((await client.send(**order)).id)
+
+    with closing(assemble(config).journal) as elsewhere, caplog.at_level(logging.ERROR, "payments_core"):
+        if kind == "async":
+            payout = asyncio.run(asynchronous())
+        else:
+            with PayoutClient(assemble(config, plugins=plugins)) as client:
+                payout = client.wait(client.send(**order).id)
+    assert payout.status is PayoutStatus.SUCCEEDED
+    assert [name for name, _, _ in heard] == [entry.event for entry in payout.history]
+    assert all(told is stored for _, told, stored in heard)
+    broken = [vars(record) for record in caplog.records]
+    assert len(broken) == len(heard)
+    assert {record["event"] if "event" in record else record["msg"] for record in broken} == {"payments.hook_failed"}
+    assert "46733123499" not in str(broken)

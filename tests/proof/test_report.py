@@ -1,0 +1,252 @@
+"""The report of the proof: a row holds if all its figures are there and reach their bars, and no test of it failed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+PLAN = tomllib.loads((HERE / "proof.toml").read_text("utf-8"))
+ROOT = HERE.parent.parent
+BOTH = ("sqlite", "postgres")
+THREE = ("one", "two", "three")  # providers
+MANY = PLAN["sizes"]["proof"]["PAYMENTS_PROVIDERS_PROOF"]
+_SPEC = spec_from_file_location("proof_report", HERE / "report.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+REPORT = module_from_spec(_SPEC)
+sys.modules[_SPEC.name] = REPORT
+_SPEC.loader.exec_module(REPORT)
+Figures = list[dict[str, Any]]
+
+
+def told(row: int, what: str, figure: float, *, stores: bool = False, **facts: Any) -> Figures:
+    test = f"tests/row{row}/test_it.py::test_it"
+    line = {"row": row, "what": what, "figure": figure, "test": test, **facts}
+    return [{**line, "store": store} for store in BOTH] if stores else [line]
+
+
+def told_of_each(row: int, what: str, figure: float, **facts: Any) -> Figures:
+    return [line for name in THREE for line in told(row, f"{what} through a provider", figure, provider=name, **facts)]
+
+
+def good() -> Figures:
+    """Return figures with which every row holds."""
+    cases = next(row["cases"] for row in PLAN["row"] if "cases" in row)
+    return [
+        *told(1, "payees credited twice", 0, payouts=60_000, faulty=0.31, workers=3),
+        *told(1, "payees credited twice", 0, payouts=40_000, faulty=0.4, workers=2),
+        *told_of_each(1, "payees credited twice", 0, payouts=MANY, faulty=0.3, workers=3),
+        *told(2, "reported failed but paid, or reported paid but not", 0, payouts=100_000),
+        *told_of_each(2, "reported wrongly", 0, payouts=MANY),
+        *told(3, "acknowledged payouts lost", 0, kills=100, acknowledged=400, stores=True),
+        *told_of_each(3, "payouts lost", 0, kills=25),
+        *told(4, "crash points visited", 812, of=812, stores=True),
+        *(line for name in THREE for line in told(4, "crash points of a provider visited", 9, of=9, provider=name)),
+        *told(4, "answers to POST", 7),
+        *told(4, "answers to GET", 4),
+        *told(4, "commits that change the count", 12, of=12),
+        *(line for number in range(12) for line in told(5, "seeded bug caught", 1, bug=f"bug {number}")),
+        *told(5, "mutants of the engine killed", 95, of=100),
+        *told(5, "mutants without an argument", 0),
+        *told(6, "stranded payouts", 0, longest_s=3.5, lease_s=2.0, stores=True),
+        *told(7, "POSTs seen", 50, stores=True),
+        *told(7, "POSTs before their row", 0, stores=True),
+        *told(8, "tries compared", 5000),
+        *told(8, "tries that differ", 0),
+        *told_of_each(8, "tries compared", 700),
+        *told_of_each(8, "tries that differ", 0),
+        *told(9, "calls above the cap in a second", 0, workers=8, share=0.93, stores=True),
+        *told(10, "ambiguous payouts that ended in time, in per cent", 100.0, ambiguous=9000, longest_h=71.5),
+        *told(10, "ambiguous payouts closed by a timer", 0),
+        *told(11, "hostile requests", 10_000, stores=True),
+        *told(11, "state changes without a read", 0, stores=True),
+        *told(11, "5xx", 0, stores=True),
+        *told(11, "most reads of a payout in 5 s", 1, stores=True),
+        *told(12, "events lost", 0, events=4000, kills=7, stores=True),
+        *told(12, "events lost", 0, events=1000, kills={"senders": 7, "receiver": 2}, stores=True),
+        *told(12, "events out of order", 0, stores=True),
+        *(line for case in cases for line in told(13, case, 1)),
+    ]
+
+
+class Proof:
+    """A folder with figures and with what pytest said, and the report on it."""
+
+    def __init__(self, folder: Path, printed: Callable[[], str]) -> None:
+        self.folder = folder
+        self._printed = printed
+        self.figures = good()
+        self.failed: dict[str, str] = {}  # a step, and the test that failed in it
+        self.steps = {step["name"]: 60.0 for step in PLAN["step"]}
+
+    def report(self) -> tuple[int, dict[str, Any]]:
+        half = len(self.figures) // 2  # as two processes would
+        for name, lines in (("one", self.figures[:half]), ("two", self.figures[half:])):
+            text = "".join(f"{json.dumps(line)}\n" for line in lines)
+            (self.folder / f"figures-{name}.jsonl").write_text(text, "utf-8")
+        for step, seconds in self.steps.items():
+            module, _, name = self.failed.get(step, "tests.elsewhere.test_x::").partition("::")
+            inside = '<failure message="x"/>' if name else ""
+            case = f'<testcase classname="{module}" name="{name or "test_y"}" time="1">{inside}</testcase>'
+            text = f'<testsuites><testsuite name="pytest" tests="1" time="{seconds}">{case}</testsuite></testsuites>'
+            (self.folder / f"{step}.xml").write_text(text, "utf-8")
+        code: int = REPORT.main(self.folder, "proof")
+        page = (self.folder / "proof.md").read_text("utf-8")
+        assert self._printed().startswith(page)
+        told = json.loads((self.folder / "proof.json").read_text("utf-8"))
+        assert page.count("| **no**: ") == sum(bool(row["faults"]) for row in told["rows"])
+        return code, told
+
+    def only_fault(self) -> tuple[int, str]:
+        """Return the row that fails, which must be the only one, and why."""
+        code, report = self.report()
+        assert code == 1
+        [(row, why)] = [(row["number"], row["faults"]) for row in report["rows"] if row["faults"]]
+        return row, "; ".join(why)
+
+    def figure(self, what: str) -> dict[str, Any]:
+        return next(line for line in self.figures if line["what"] == what)
+
+
+@pytest.fixture
+def proof(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Proof:
+    return Proof(tmp_path, lambda: capsys.readouterr().out)
+
+
+def test_a_proof_in_which_every_bar_is_reached_holds(proof: Proof) -> None:
+    """All thirteen rows stand in the table, with what was measured."""
+    code, report = proof.report()
+    assert (code, report["faults"]) == (0, [])
+    assert [row["number"] for row in report["rows"]] == [*range(1, 14)]
+    first = (proof.folder / "proof.md").read_text("utf-8").splitlines()[6]
+    told_first = "| payees credited twice 0; payouts 100,000; faulty 0.31; workers 2; payees credited twice through a "
+    assert told_first in first
+    assert first.endswith(f"provider 0; providers 3; payouts {MANY:,}; faulty 0.3; workers 3 | yes |")
+
+
+NEEDS = [(row["number"], need["what"]) for row in PLAN["row"] for need in row.get("needs", ()) if "step" not in need]
+
+
+@pytest.mark.parametrize(("row", "what"), dict.fromkeys(NEEDS))
+def test_a_row_without_a_figure_fails(proof: Proof, row: int, what: str) -> None:
+    """Nothing measured is never taken for nothing wrong."""
+    proof.figures = [line for line in proof.figures if line["what"] != what]
+    found, why = proof.only_fault()
+    assert found == row
+    assert f"no figure: {what}" in why
+
+
+@pytest.mark.parametrize(
+    ("what", "wrong"),
+    {
+        "payees credited twice": {"figure": 1},
+        "reported failed but paid, or reported paid but not": {"payouts": 99_999},
+        "ambiguous payouts that ended in time, in per cent": {"figure": 99.9},
+        "acknowledged payouts lost": {"figure": 1},
+        "payees credited twice through a provider": {"figure": 1},
+        "reported wrongly through a provider": {"payouts": MANY - 1},
+        "payouts lost through a provider": {"kills": 0},
+        "crash points visited": {"figure": 811},
+        "crash points of a provider visited": {"figure": 8},
+        "tries compared through a provider": {"figure": 0},
+        "seeded bug caught": {"figure": 0},
+        "mutants of the engine killed": {"figure": 89},
+        "stranded payouts": {"longest_s": 12.5},
+        "calls above the cap in a second": {"workers": 7},
+        "most reads of a payout in 5 s": {"figure": 2},
+        "events lost": {"kills": {"senders": 0}},
+        "clock step": {"figure": 0},
+    }.items(),
+)
+def test_a_row_below_its_bar_fails(proof: Proof, what: str, wrong: dict[str, Any]) -> None:
+    """One figure of one store is enough."""
+    line = proof.figure(what)
+    line.update(wrong)
+    row, why = proof.only_fault()
+    assert row == line["row"]
+    assert what in why
+
+
+def test_eleven_bugs_are_not_twelve(proof: Proof) -> None:
+    proof.figures.remove(proof.figure("seeded bug caught"))
+    assert proof.only_fault() == (5, "seeded bug caught 11, not >= 12")
+
+
+@pytest.mark.parametrize(
+    "remove", [lambda line: line.pop("store"), lambda line: line.update(store="postgres")], ids=["unsaid", "other"]
+)
+def test_what_must_hold_on_both_stores_is_told_by_both(proof: Proof, remove: Callable[[Any], object]) -> None:
+    remove(proof.figure("5xx"))
+    assert proof.only_fault() == (11, "no figure for sqlite: 5xx")
+
+
+def test_what_must_hold_through_three_providers_is_told_by_three(proof: Proof) -> None:
+    """Two figures for one provider are none for another."""
+    proof.figure("payees credited twice through a provider")["provider"] = THREE[-1]
+    row, why = proof.only_fault()
+    assert (row, "2, not >= 3" in why) == (1, True)
+
+
+@pytest.mark.parametrize(("fact", "wrong"), [("kills", 99), ("acknowledged", 0), ("kills", None)])
+def test_a_fact_has_its_bar_too(proof: Proof, fact: str, wrong: int | None) -> None:
+    """Nobody lost in fewer kills than were wanted is no proof, nor is it where nobody counted them."""
+    line = proof.figure("acknowledged payouts lost")
+    line.pop(fact) if wrong is None else line.update({fact: wrong})
+    row, why = proof.only_fault()
+    assert (row, fact in why) == (3, True)
+
+
+def test_a_fact_that_is_not_told_holds_nothing(proof: Proof) -> None:
+    """A count of crash points without how many there are says nothing."""
+    del proof.figure("crash points visited")["of"]
+    assert proof.only_fault()[0] == 4
+
+
+def test_a_figure_that_nobody_asked_for_is_kept(proof: Proof) -> None:
+    """It stands in the JSON, and fails nothing."""
+    proof.figures += told(6, "a new figure", -1)
+    code, report = proof.report()
+    assert code == 0
+    assert report["figures"][-1]["what"] == "a new figure"
+
+
+@pytest.mark.parametrize("inside", ["", ".TestAll"])
+def test_a_test_that_failed_fails_the_row_it_told_a_figure_of(proof: Proof, inside: str) -> None:
+    """Whatever its figures say: the row fails with any test of their file."""
+    proof.failed["together"] = f"tests.row7.test_it{inside}::test_other"
+    assert proof.only_fault() == (7, "test_other failed")
+
+
+def test_a_test_of_no_row_that_failed_fails_the_proof(proof: Proof) -> None:
+    """No row may hide it."""
+    proof.failed["alone"] = "tests.row77.test_it::test_other"
+    code, report = proof.report()
+    assert code == 1
+    assert not any(row["faults"] for row in report["rows"])
+    assert report["faults"] == ["tests.row77.test_it: test_other failed"]
+
+
+def test_a_step_that_did_not_run_fails_the_proof(proof: Proof) -> None:
+    """A run that ended before it wrote its results is no run without failures."""
+    del proof.steps["together"]
+    code, report = proof.report()
+    assert (code, report["faults"]) == (1, ["the step 'together' ran no test"])
+
+
+def test_crash_points_that_take_too_long_fail_their_row(proof: Proof) -> None:
+    proof.steps["crash points"] = 120.5
+    assert proof.only_fault() == (4, "seconds 120.5, not <= 120")
+
+
+def test_every_step_finds_its_files() -> None:
+    """A step whose files have moved would prove nothing."""
+    for step in PLAN["step"]:
+        assert step.get("rest") or any(list(ROOT.glob(pattern)) for pattern in step["paths"]), step

@@ -1,0 +1,182 @@
+"""Answers that come later, through the inbox: kept first, taken in once, and acknowledged however often they come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tally
+from tally_gateway import TallyGateway
+from tally_office import till
+
+from payments_core import Money, Payee, PayoutClient, PayoutStatus
+from payments_core.client.inbox import Place
+from payments_core.payout import Payout
+from payments_core.provider import Acknowledgement, Callback, Capability, Heard
+
+GOOD, POOR = "254700000900", "254700000017"
+
+
+def asked(client: PayoutClient, gateway: TallyGateway, lost: list[str], number: str = GOOD) -> tuple[Payout, str, Any]:
+    """Pay, lose the answer, ask; return the payout, the path's token and the answer that is on its way."""
+    lost.append("/pay")
+    payout = client.send(key="grant/1", payee=Payee.msisdn(number), amount=Money("25.50", "KES"))
+    payout = client.refresh(payout.id)
+    token, answer = gateway.answers.pop()
+    return payout, token, answer
+
+
+def arrive(client: PayoutClient, token: str, answer: object) -> Place | None:
+    """Let something come to a question's path, as the application does; it is kept and not yet handled."""
+    place = client.inbox.place(token)
+    if place is not None and place.is_open:
+        callback = Callback("POST", {}, json.dumps(answer).encode(), datetime.now(UTC))
+        client.inbox.receive(place, callback).result()
+    return place
+
+
+@pytest.mark.parametrize(("number", "status"), [(GOOD, PayoutStatus.SUCCEEDED), (POOR, PayoutStatus.FAILED)])
+def test_an_answer_is_kept_first_and_then_counts_as_the_read(tmp_path: Path, number: str, status: PayoutStatus) -> None:
+    with till(tmp_path) as (client, gateway, lost):
+        payout, token, answer = asked(client, gateway, lost, number)
+        place = arrive(client, token, answer)
+        assert place is not None
+        assert place.account == "till"
+        assert client.get(payout.id).status is PayoutStatus.UNKNOWN
+        assert client.inbox.handle() == 1
+        payout = client.get(payout.id)
+        assert (payout.status, payout.history[-1].decided_by) == (status, "deferred")
+        assert [count.outcome for count in client.inbox.counts()] == ["answered"]
+
+
+def test_it_is_taken_in_by_whoever_works(tmp_path: Path) -> None:
+    """The process that kept it has died: `resume` takes it in."""
+    with till(tmp_path) as (client, gateway, lost):
+        payout, token, answer = asked(client, gateway, lost)
+        arrive(client, token, answer)
+        client.resume(timeout_s=0)
+        assert client.get(payout.id).status is PayoutStatus.SUCCEEDED
+
+
+def test_an_answered_path_is_known_and_takes_nothing_more(tmp_path: Path) -> None:
+    """The provider that missed our acknowledgement calls again: it has its 200, and nothing is kept."""
+    with till(tmp_path) as (client, gateway, lost):
+        payout, token, answer = asked(client, gateway, lost)
+        arrive(client, token, answer)
+        client.inbox.handle()
+        before = client.get(payout.id)
+        place = arrive(client, token, {**answer, "result": 17})
+        assert place is not None
+        assert not place.is_open
+        assert client.inbox.acknowledge(place, Callback("POST", {}, b"", datetime.now(UTC))).status == 200
+        assert client.inbox.handle() == 0
+        assert client.get(payout.id) == before
+
+
+def test_two_that_came_before_either_was_handled_count_once(tmp_path: Path) -> None:
+    """The first decides, the second says that it failed and changes nothing."""
+    with till(tmp_path) as (client, gateway, lost):
+        payout, token, answer = asked(client, gateway, lost)
+        arrive(client, token, answer)
+        arrive(client, token, {**answer, "result": 17})
+        assert client.inbox.handle() == 2
+        assert client.get(payout.id).status is PayoutStatus.SUCCEEDED
+        assert "payout.contradicted" not in [entry.event for entry in client.get(payout.id).history]
+        outcomes = {count.outcome: count.count for count in client.inbox.counts()}
+        assert outcomes == {"answered": 1, "answers a question that is answered already": 1}
+
+
+def test_an_answer_that_finds_the_payout_moved_each_time_makes_it_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else is always quicker: nothing is overwritten, and nothing is forgotten."""
+    with till(tmp_path) as (client, gateway, lost):
+        payout, token, answer = asked(client, gateway, lost)
+        arrive(client, token, answer)
+        journal = client._office.journal
+        row = journal.get(payout.id)
+        assert row is not None
+        monkeypatch.setattr(journal, "by_query", lambda _: replace(row, fence=row.fence - 1))
+        client.inbox.handle()
+        assert client.get(payout.id).status is PayoutStatus.UNKNOWN
+        assert [count.outcome for count in client.inbox.counts()] == ["read due"]
+
+
+def test_an_answer_about_something_else_decides_nothing(tmp_path: Path) -> None:
+    with till(tmp_path) as (client, gateway, lost):
+        payout, token, answer = asked(client, gateway, lost)
+        arrive(client, token, {**answer, "txn": "T-OTHER"})
+        client.inbox.handle()
+        assert client.get(payout.id).status is PayoutStatus.UNKNOWN
+
+
+@pytest.mark.parametrize("token", ["never-minted", "A" * 32, "", "../" * 8])
+def test_a_path_that_was_never_minted_leads_nowhere(tmp_path: Path, token: str) -> None:
+    with till(tmp_path) as (client, _, _lost):
+        assert client.inbox.place(token) is None
+
+
+def test_an_account_whose_provider_does_not_call_back_has_no_path(tmp_path: Path) -> None:
+    with till(tmp_path) as (client, _, _lost):
+        assert client.inbox.tokens == {}
+
+
+class CallsBack(tally.Tally):
+    """It tells in a callback what it calls a payment, and nothing of ours."""
+
+    def parse(self, callback: Callback) -> Heard | None:
+        return Heard(references={"txn": json.loads(callback.body)["txn"]})
+
+    def verify(self, callback: Callback) -> bool | None:
+        return None
+
+    def acknowledge(self, callback: Callback) -> Acknowledgement:
+        return Acknowledgement()
+
+
+@contextmanager
+def called_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[PayoutClient, Payout]]:
+    """Yield a client and a payout whose answer was lost."""
+    spec = replace(tally.SPEC, build=CallsBack, capabilities=tally.SPEC.capabilities | {Capability.CALLBACKS})
+    monkeypatch.setattr(tally, "SPEC", spec)
+    other = '[accounts.other]\nprovider = "tally"\nbase_url = "URL"'
+    with till(folder, more=other) as (client, _, lost):
+        lost.append("/pay")
+        amount = Money("25.50", "KES")
+        yield client, client.send(key="grant/1", account="till", payee=Payee.msisdn(GOOD), amount=amount)
+
+
+def call(client: PayoutClient, account: str, txn: str) -> list[str]:
+    """Let a callback about a payment come to an account's path; return what was made of all of them."""
+    arrive(client, client.inbox.tokens[account], {"txn": txn})
+    client.inbox.handle()
+    return [count.outcome for count in client.inbox.counts()]
+
+
+def test_a_callback_finds_a_payment_by_what_its_provider_calls_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with called_back(tmp_path, monkeypatch) as (client, payout):
+        before = client._office.journal.get(payout.id)
+        assert call(client, "till", payout.references["txn"]) == ["read due"]
+        after = client._office.journal.get(payout.id)
+        assert before is not None
+        assert after is not None
+        assert (after.status, after.fence) == (before.status, before.fence)
+        assert after.next_at is not None
+        assert before.next_at is not None
+        assert after.next_at <= before.next_at
+
+
+@pytest.mark.parametrize(("account", "txn"), [("other", ""), ("till", "T-NOBODY")])
+def test_one_about_a_name_of_another_account_or_of_nobody_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: str, txn: str
+) -> None:
+    with called_back(tmp_path, monkeypatch) as (client, payout):
+        assert "read due" not in call(client, account, txn or payout.references["txn"])

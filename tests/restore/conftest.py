@@ -1,0 +1,147 @@
+"""A place to pay from whose journal can be lost: a gateway, a configuration, and a journal of either kind."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import conninfo
+
+from payments_core import Money, Payee, PayoutClient, settings
+from payments_core.journal import keeping, store_of
+from payments_core.journal.stores import Store
+from payments_core.plugins import Plugins
+from payments_mtn_momo.emulator import MtnMomoEmulator
+
+SETTINGS = {
+    "timeout_s": 0.9,
+    "lease_s": 2.0,
+    "visible_after_s": 0.3,
+    "dedupe_settle_s": 0.1,
+    "reads_per_s": 0,
+    "poll_schedule_s": [0.2] * 60,
+    "retry_schedule_s": [0.2],
+}
+PERSON = {"who": "Ann", "why": "the disk died"}
+
+
+class Place:
+    """What a paying installation is, and how it loses its memory."""
+
+    def __init__(self, folder: Path, gateway: MtnMomoEmulator, store: str, postgres: Any) -> None:
+        self.folder, self.gateway, self.kind, self._postgres = folder, gateway, store, postgres
+        self.config = folder / "payouts.toml"
+        self._made: list[str] = []
+        self.refused: set[str] = set()  # keys to which a guard says no
+        gateway.write_config(self.config)
+        self.change(**SETTINGS)
+
+    def change(self, **changes: Any) -> None:
+        """Change settings of the account."""
+        lines = self.config.read_text("utf-8").splitlines()
+        kept = [line for line in lines if line.split(" ")[0] not in changes]
+        kept += [f"{name} = {value}" for name, value in changes.items()]
+        self.config.write_text("\n".join(kept) + "\n", "utf-8")
+
+    def point(self, url: str) -> None:
+        """Name another journal."""
+        text = self.config.read_text("utf-8")
+        self.config.write_text(re.sub(r'(?m)^url = ".*"$', f'url = "{url}"', text, count=1), "utf-8")
+
+    @property
+    def url(self) -> str:
+        return settings.load(self.config).journal
+
+    @property
+    def namespace(self) -> str:
+        return settings.load(self.config).namespace
+
+    def client(self) -> PayoutClient:
+        return PayoutClient.from_config(self.config)
+
+    def send(self, client: Any, key: str, payee: str, **more: Any) -> Any:
+        return client.send(key=key, payee=Payee.msisdn(payee), amount=Money(5, "EUR"), **more)
+
+    def store(self, url: str = "") -> Store:
+        root = self.folder
+        return store_of(url or self.url, namespace=self.namespace, root=root, at=datetime.now(UTC))
+
+    def act(self) -> keeping.Act:
+        return keeping.Act(datetime.now(UTC), **PERSON)
+
+    def back_up(self) -> datetime:
+        """Copy the journal while nobody uses it; return when."""
+        at = datetime.now(UTC)
+        if self.kind == "sqlite":
+            with closing(sqlite3.connect(self._file)) as one, closing(sqlite3.connect(self._copy)) as copy:
+                one.backup(copy)
+        else:
+            self._copied = self._clone(self.url)
+        return at
+
+    def lose_and_restore(self) -> None:
+        """Put the backup in the journal's place."""
+        if self.kind == "sqlite":
+            for file in self._file.parent.glob(f"{self._file.name}*"):
+                file.unlink()
+            shutil.copy(self._copy, self._file)
+        else:
+            self.point(self._clone(self._copied))
+
+    def restored(self, gap_from: datetime) -> None:
+        keeping.begin_gap(self.store(), gap_from, self.act())
+
+    def credits(self) -> Counter[str]:
+        """Count what each payee has received."""
+        sums: Counter[str] = Counter()
+        for entry in self.gateway.ledger():
+            sums[str(entry["payee"])] += int(entry["credits"])
+        return +sums
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / self.url.removeprefix("sqlite:///")
+
+    @property
+    def _copy(self) -> Path:
+        return self.folder / "backup.db"
+
+    def _clone(self, url: str) -> str:
+        name = f"{conninfo.conninfo_to_dict(url)['dbname']}_c"
+        self._postgres.execute(f"CREATE DATABASE {name} TEMPLATE {conninfo.conninfo_to_dict(url)['dbname']}")
+        self._made.append(self._postgres.url_of(name))
+        return self._made[-1]
+
+    def close(self) -> None:
+        for url in self._made:
+            self._postgres.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """A place whose journal is of either kind."""
+    monkeypatch.chdir(tmp_path)
+    with MtnMomoEmulator() as gateway:
+        server = request.getfixturevalue("postgres") if request.param == "postgres" else None
+        made = Place(tmp_path, gateway, request.param, server)
+        monkeypatch.setattr(Plugins, "has_guards", True)
+        said = {True: "not today", False: None}
+        monkeypatch.setattr(Plugins, "before_submit", lambda _, payout: said[payout.key in made.refused])
+        if server is not None:
+            share: Callable[[Path], str] = request.getfixturevalue("share_journal")
+            share(made.config)
+        yield made
+        made.close()
+
+
+@pytest.fixture(autouse=True)
+def _leave_logging(own_logging: None) -> None:
+    """The command line sets up logging; the tests after it must not notice."""

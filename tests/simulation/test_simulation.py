@@ -1,0 +1,223 @@
+"""Thousands of payouts, several processes, a provider that goes wrong: nothing is paid twice, lost or guessed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import broken_rules
+import psycopg
+import pytest
+
+from payments_core.entries import Journal
+from payments_core.journal import open_journal, upgrade_journal
+from payments_core.provider import Unknown
+from payments_core.testing.simulation import Plan, SqliteStore, shrink, simulate
+from payments_core.testing.simulation.__main__ import main
+from payments_core.testing.simulation.plan import (
+    ANSWER_FAULTS,
+    CALLBACK_FAULTS,
+    READ_FAULTS,
+    SEND_FAULTS,
+    TOKEN_FAULTS,
+    TROUBLES,
+)
+from payments_core.testing.simulation.summary import Summary, play_all
+
+EACH = 150
+PAYOUTS = int(os.environ.get("PAYMENTS_SIMULATED", "1500"))  # the proof simulates more, in two processes
+
+
+def test_every_promise_holds(told: list[str], measured: Callable[..., None]) -> None:
+    """And everything that can go wrong did, at least three exchanges in ten."""
+    plans = [Plan(seed=seed, payouts=EACH) for seed in range(1, -(-PAYOUTS // EACH) + 1)]
+    summary, breaches = Summary(), []
+    for outcome in play_all(plans, jobs=2 if "PAYMENTS_SIMULATED" in os.environ else 1):
+        summary.add(outcome)
+        breaches += [f"{breach} ({outcome.plan.command})" for breach in outcome.breaches]
+        if breaches:
+            break
+    told += summary.told()
+    figures = dict(summary.proof())
+    facts = {name: figures[name] for name in ("payouts", "faulty", "workers", "seconds")}
+    measured(1, "payees credited twice", figures["paid_twice"], **facts)
+    wrong = figures["failed_but_paid"] + figures["succeeded_but_not_paid"]
+    measured(2, "reported failed but paid, or reported paid but not", wrong, **facts)
+    ended = 100 * figures["ambiguous_ended"] / figures["ambiguous"]
+    longest = {"ambiguous": figures["ambiguous"], "longest_h": figures["longest_doubt_h"]}
+    measured(10, "ambiguous payouts that ended in time, in per cent", ended, **longest, **facts)
+    measured(10, "ambiguous payouts closed by a timer", figures["closed_by_timer"], **longest, **facts)
+
+    assert breaches == []
+    assert (figures["paid_twice"], wrong, figures["lost"], figures["closed_by_timer"], ended) == (0, 0, 0, 0, 100)
+    assert figures["longest_doubt_h"] <= 72
+    assert summary.faulty >= 0.3
+    assert {*SEND_FAULTS, *READ_FAULTS, *TOKEN_FAULTS} <= {*summary.calls}
+    assert {*CALLBACK_FAULTS, *ANSWER_FAULTS} <= {*summary.letters}
+    assert {*TROUBLES} == {*summary.troubles}
+    assert {"DecisionRefused", "OverRefund", "NotOffered", "KeyReused"} <= {*summary.refusals}
+    assert figures["paid_again"] > 0
+    assert {"SUCCEEDED", "FAILED", "REVIEW"} == {*summary.statuses}
+
+
+def test_without_faults_and_trouble_everybody_is_paid() -> None:
+    """What is not paid in the other runs is not paid because of what went wrong in them."""
+    calm = frozenset({"guards", "outages", "refunds", "windows", "late-failures", "reversals", "slow"})
+
+    outcome = simulate(Plan(payouts=100, faults=0, trouble=0, without=calm))
+
+    assert outcome.statuses == {"SUCCEEDED": 100}
+    assert set(outcome.calls) == {"fine"}
+
+
+def test_one_seed_decides_everything() -> None:
+    """Two processes whose sets and dictionaries hash differently take the same steps."""
+    words = [sys.executable, "-P", "-m", "payments_core.testing.simulation", "--payouts", "60", "--trace"]
+    told = [
+        subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": hashes})
+        for hashes in ("1", "2")
+    ]
+
+    one, other = ([line for line in run.stdout.splitlines() if " payouts in " not in line] for run in told)
+    assert one == other
+    assert len(one) > 1000
+    (traced,) = (line.removeprefix("trace ") for line in one if line.startswith("trace "))
+    assert simulate(Plan(payouts=60)).trace_hash == traced
+    assert simulate(Plan(payouts=60, seed=2)).trace_hash != simulate(Plan(payouts=60)).trace_hash
+
+
+def test_a_failing_seed_says_how_to_play_it_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One command plays the same breach, and another one a smaller case of it, told step by step."""
+    with monkeypatch.context() as patch:
+        broken_rules.failing_on(lambda outcome: isinstance(outcome, Unknown))(patch)
+        exits = main(["--payouts", "60", "--seeds", "5"])
+        lines = capsys.readouterr().out.splitlines()
+        commands = [line.strip() for line in lines if line.startswith("  python -m payments_core.testing.simulation ")]
+        again = [(main([*shlex.split(command)[3:], "--no-shrink"]), capsys.readouterr().out) for command in commands]
+
+    assert exits == 1
+    assert len(commands) == 2
+    assert (again[0][0], again[0][1].splitlines()[0]) == (1, lines[0])
+    assert again[1][0] == 1
+    assert again[1][1].splitlines()[0].split(": ")[1] == lines[0].split(": ")[1]
+    assert "--workers 1 --hands 1 --only" in commands[1]
+    story = lines[lines.index(f"  {commands[1]}") :]
+    assert any("Move payout.failed: Moved" in line for line in story)
+    assert len(story) < 100
+
+
+def test_several_processes_come_to_the_same(tmp_path: Path) -> None:
+    """However many share the seeds, the figures are those of one, and they are there for machines."""
+    figures = []
+    for jobs in ("1", "2"):
+        path = tmp_path / jobs
+        assert main(["--payouts", "10", "--seeds", "3", "--jobs", jobs, "--json", str(path)]) == 0
+        figures.append(json.loads(path.read_text()) | {"seconds": 0})
+    assert figures[0] == figures[1]
+    assert figures[0]["payouts"] == 30
+
+
+def test_a_failing_seed_stops_all_processes(tmp_path: Path) -> None:
+    """And its command is printed, by the one that has given out the seeds."""
+    script = tmp_path / "broken.py"
+    script.write_text(_BROKEN)
+    run = subprocess.run([sys.executable, "-P", script], capture_output=True, text=True, check=False)
+    assert run.returncode == 1, run.stderr
+    assert "python -m payments_core.testing.simulation --seed" in run.stdout
+    assert "sent before it was written" in run.stdout
+
+
+_BROKEN = """
+from payments_core.engine import flows
+from payments_core.entries import Moved
+from payments_core.testing.simulation.__main__ import main
+
+move = flows.move
+
+
+def skipping(entry):
+    if entry.event.name == "payout.sending":
+        return Moved(entry.after)
+    return (yield from move(entry))
+
+
+flows.move = skipping
+if __name__ == "__main__":
+    raise SystemExit(main(["--payouts", "10", "--seeds", "100000", "--jobs", "2", "--no-shrink"]))
+"""
+
+
+def test_what_is_small_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A case of one payout and one process cannot become smaller, and is returned."""
+    with monkeypatch.context() as patch:
+        broken_rules.without_commit("payout.sending")(patch)
+        failed = simulate(Plan(payouts=1, workers=1, hands=1, trouble=0))
+        assert failed.breaches
+        assert shrink(failed, seeds=3).plan.payouts == 1
+
+
+@pytest.mark.parametrize("words", [["--without", "rain"], ["--payouts", "0"], ["--faults", "2"]])
+def test_a_plan_that_makes_no_sense_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr().err
+
+
+def test_the_store_is_a_parameter(tmp_path: Path) -> None:
+    """It is opened by each process, asked for its events, and thrown away at the end."""
+
+    class Counted(SqliteStore):
+        opened = asked = 0
+
+        def open(self, namespace: str, clock: Callable[[], datetime]) -> Journal:
+            self.opened += 1
+            return super().open(namespace, clock)
+
+        def published(self) -> Mapping[str, list[tuple[int, str]]]:
+            self.asked += 1
+            return super().published()
+
+    store = Counted(tmp_path)
+    outcome = simulate(Plan(payouts=20), store)
+
+    deaths = sum(1 for _, _, _, what in outcome.trace if what == "dies")
+    assert store.opened == 1 + 1 + outcome.plan.workers + deaths  # the desk, the application, the workers, and heirs
+    assert store.asked == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+class PostgresStore:
+    """A database of its own; told of its events by the outbox's table."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def open(self, namespace: str, clock: Callable[[], datetime]) -> Journal:
+        return open_journal(self._url, namespace=namespace, root=Path(), clock=clock)
+
+    def published(self) -> Mapping[str, list[tuple[int, str]]]:
+        found: dict[str, list[tuple[int, str]]] = {}
+        with psycopg.connect(self._url) as connection:
+            told = connection.execute("SELECT payout_id, seq, status FROM payments_core.outbox ORDER BY no")
+            for payout, seq, status in told:
+                found.setdefault(payout, []).append((seq, status))
+        return found
+
+    def close(self) -> None:
+        pass
+
+
+def test_it_takes_the_same_steps_on_postgresql(new_database: Callable[[], str]) -> None:
+    """Whichever database holds the journal, one seed is one story, to the last commit."""
+    url = new_database()
+    upgrade_journal(url, namespace="simulated-installation", root=Path(), at=datetime.now(UTC))
+    there, here = simulate(Plan(payouts=15), PostgresStore(url)), simulate(Plan(payouts=15))
+    assert there.breaches == here.breaches == ()
+    assert there.trace_hash == here.trace_hash

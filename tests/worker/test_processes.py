@@ -1,0 +1,163 @@
+"""Workers as they are run: processes that share a journal, and are stopped, killed, frozen and woken."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from payments_core.payout import PayoutStatus
+
+LEASE_S = 2.0  # of the places' accounts
+SLOW = {"slow_s": {"value": 0.6, "on": "post"}}
+
+
+def test_two_workers_share_the_work_and_do_nothing_twice(place: Any) -> None:
+    """Each step is taken by one of them: a payout that both worked on would cost a step more."""
+    count = 60
+    place.gateway.set_faults({"slow_s": {"value": 0.05}})
+    workers = place.start_all(2)
+    place.accept(count)  # by another process than either
+    place.wait_for(place.all_paid)
+    told = [worker.stop() for worker in workers]
+
+    print(f"\nshares: {[one['steps'] for one in told]}")
+    place.check(count)
+    assert sum(one["steps"] for one in told) == 2 * count, "one to send it, one to read its end"
+    assert [entry["posts"] for entry in place.gateway.ledger()] == [1] * count
+    assert sum(one["ended"].get("SUCCEEDED", 0) for one in told) == count
+    assert min(one["steps"] for one in told) > 0
+    assert {(one["trouble"], one["cut"]) for one in told} == {(0, 0)}
+
+
+def test_what_a_killed_worker_held_is_taken_over(
+    place: Any, request: pytest.FixtureRequest, measured: Callable[..., None]
+) -> None:
+    """One of two dies with payments on the wire: nothing is stranded 10 seconds after their leases are over."""
+    count = 24
+    place.gateway.set_faults(SLOW)
+    dying, living = place.start_all(2)
+    place.accept(count)
+    place.wait_for(lambda: sum(dying.owns(row) for row in place.journal.rows(status=PayoutStatus.SENDING)) >= 3)
+    dying.signal(signal.SIGKILL)
+    killed_at = time.monotonic()
+    place.gateway.set_faults({})
+
+    def nothing_is_stranded() -> bool:
+        return not any(row.status is PayoutStatus.CREATED or dying.owns(row) for row in place.rows())
+
+    try:
+        took_s = place.wait_for(nothing_is_stranded, timeout_s=LEASE_S + 10)
+    finally:
+        stranded = sum(row.status is PayoutStatus.CREATED or dying.owns(row) for row in place.rows())
+        facts = {"store": request.node.callspec.params["place"], "lease_s": LEASE_S, "payouts": count}
+        measured(6, "stranded payouts", stranded, longest_s=round(time.monotonic() - killed_at, 1), **facts)
+    place.wait_for(place.all_paid)
+
+    lapsed = sum(
+        entry.event == "payout.lease_lapsed" for row in place.rows() for entry in place.journal.history(row.id)
+    )
+    print(f"\nrecovered in {took_s:.1f} s, lease {LEASE_S:g} s; {lapsed} sends taken over")
+    assert lapsed
+    place.check(count)
+    assert living.stop()["cut"] == 0
+
+
+def test_a_worker_that_slept_past_its_lease_changes_nothing(place: Any) -> None:
+    """Frozen in the middle of a send and woken when another has read the end: its answer is noted, and that is all."""
+    count = 6
+    place.gateway.set_faults(SLOW)
+    sleeper = place.start()
+    place.accept(count)
+    place.wait_for(lambda: len(place.gateway.ledger()) == 4 == place.statuses()[PayoutStatus.SENDING])
+    sleeper.signal(signal.SIGSTOP)
+    place.gateway.set_faults({})
+    other = place.start()
+    place.wait_for(place.all_paid)
+    ends = {row.id: (row.fence, row.references) for row in place.rows()}
+    sleeper.signal(signal.SIGCONT)
+    place.wait_for(lambda: len(sleeper.told("payout.late_answer")) == 4)
+
+    assert {row.id: (row.fence, row.references) for row in place.rows()} == ends
+    place.check(count)
+    assert [entry["posts"] for entry in place.gateway.ledger()] == [1] * count
+    assert (sleeper.stop()["cut"], other.stop()["cut"]) == (0, 0)
+
+
+def test_told_to_stop_it_finishes_what_is_in_flight(place: Any) -> None:
+    """It takes nothing new, lets nothing hang, and leaves with 0; another goes on where it stopped, at once."""
+    count = 12
+    place.gateway.set_faults(SLOW)
+    worker = place.start()
+    place.accept(count)
+    place.wait_for(lambda: place.statuses()[PayoutStatus.SENDING] == 4)
+    told = worker.stop()
+
+    left = place.statuses()
+    assert (told["cut"], left[PayoutStatus.SENDING]) == (0, 0)
+    assert left[PayoutStatus.CREATED] == count - len(place.gateway.ledger()) > 0
+    assert [event["event"] for event in worker.events if event["event"].startswith("worker.")] == [
+        "worker.started",
+        "worker.draining",
+        "worker.stopped",
+    ]
+    now = datetime.now(UTC)
+    free = place.journal.claim(now, owner="test", until=now, accounts=["mtn-sandbox"], limit=100)
+    assert sum(row.status is PayoutStatus.CREATED for row in free) == left[PayoutStatus.CREATED], "it holds nothing"
+
+
+def test_at_the_end_of_the_grace_time_a_payout_is_left_as_by_a_crash(make_place: Any) -> None:
+    """It ends in time with 0, guesses nothing, and whoever comes next reads what became of it."""
+    place = make_place()
+    place.gateway.set_faults(SLOW)
+    worker = place.start("--grace", "0.05")
+    place.accept(3)
+    place.wait_for(lambda: len(place.gateway.ledger()) == 3)
+    told = worker.stop()
+
+    assert told["cut"] == place.statuses()[PayoutStatus.SENDING] == 3
+    place.gateway.set_faults({})
+    next_one = place.start()
+    place.wait_for(place.all_paid)
+    place.check(3)
+    next_one.stop()
+
+
+def test_a_second_signal_ends_it_at_once(make_place: Any) -> None:
+    """Who insists is not kept waiting; it is a crash, and says so by its exit code."""
+    place = make_place(timeout_s=30, lease_s=70)
+    place.gateway.set_faults({"slow_s": 30})
+    worker = place.start("--grace", "600")
+    place.accept(1)
+    place.wait_for(lambda: place.statuses()[PayoutStatus.SENDING] == 1)
+    worker.signal(signal.SIGTERM)
+    place.wait_for(lambda: worker.told("worker.draining"))
+    worker.signal(signal.SIGTERM)
+    worker.finish(143)
+    assert place.statuses() == {PayoutStatus.SENDING: 1}
+
+
+def test_once_works_on_what_is_due_and_ends(place: Any) -> None:
+    """Cron calls it: each call sends and reads what has become due since the last one."""
+    assert place.start("--once").finish() == {"steps": 0, "ended": {}, "trouble": 0, "cut": 0}
+    place.accept(5)
+    assert place.start("--once").finish()["steps"] == 5
+    assert place.statuses() == {PayoutStatus.PENDING: 5}
+    place.wait_for(lambda: len(place.journal.due(datetime.now(UTC), accounts=["mtn-sandbox"], limit=9)) == 5)
+    told = place.start("--once", "--account", "mtn-sandbox").finish()
+    assert told == {"steps": 5, "ended": {"SUCCEEDED": 5}, "trouble": 0, "cut": 0}
+    place.check(5)
+    assert Counter(entry["posts"] for entry in place.gateway.ledger()) == {1: 5}
+
+
+@pytest.mark.parametrize(("option", "said"), [("--account", "no account 'mars'"), ("--grace", "'--grace'")])
+def test_what_is_not_understood_is_said_before_it_starts(make_place: Any, option: str, said: str) -> None:
+    """A worker that works for nobody would look as if all was well."""
+    worker = make_place().start(option, "mars")
+    worker.finish(1 if option == "--account" else 2)
+    assert said in worker.events[-1]["error"]["message"]

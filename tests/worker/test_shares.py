@@ -1,0 +1,83 @@
+"""The read budget under a flood of callbacks: who is asked about for their sake, by the schedule, or in doubt."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from payments_core import Money, Payee, PayoutClient
+from payments_core.client.inbox import Place
+from payments_core.entries import Note
+from payments_core.payout import Payout, PayoutStatus
+from payments_core.provider import Callback
+from payments_core.rows import Event
+
+STUCK = "46733123453"
+READS_PER_S = 20
+MEASURED_S = 2.5
+SHARES = {"called": 0.5, "due": 0.3, "doubt": 0.2}
+
+
+def pay(client: PayoutClient, prefix: str, count: int) -> list[Payout]:
+    return [
+        client.send(key=f"{prefix}/{number}", payee=Payee.msisdn(STUCK), amount=Money(5, "EUR"))
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_a_flood_of_callbacks_starves_nobody_and_has_its_half(
+    make_place: Any, store: str, request: pytest.FixtureRequest
+) -> None:
+    """More reads are wanted in each lane than there is room for: each has its share, and together they use the cap."""
+    place = make_place(reads_per_s=READS_PER_S, max_in_flight=16, poll_schedule_s=[600.0] * 9, visible_after_s=600.0)
+    if store == "postgres":
+        request.getfixturevalue("share_journal")(place.config)
+    with PayoutClient.from_config(place.config) as client:
+        payouts = {"called": pay(client, "called", 42), "due": pay(client, "due", 12)}
+        place.gateway.set_faults({"answer_lost_before_acceptance": 1.0})
+        payouts["doubt"] = pay(client, "doubt", 12)
+        place.gateway.set_faults({})
+        assert {payout.status for payout in payouts["doubt"]} == {PayoutStatus.UNKNOWN}
+        [account] = client.inbox.tokens
+        of = {payout.references["reference"]: lane for lane, all_of in payouts.items() for payout in all_of}
+        reads = Counter[str]()
+        count_reads(place.gateway, lambda reference: reads.update([of[reference]]))
+
+        def want_reads() -> None:
+            for payout in payouts["called"]:
+                body = json.dumps({"externalId": payout.id, "status": "SUCCESSFUL"}).encode()
+                client.inbox.receive(Place(account), Callback("PUT", {}, body, datetime.now(UTC)))
+            now = datetime.now(UTC)
+            for payout in (*payouts["due"], *payouts["doubt"]):
+                place.journal.perform(Note(payout.id, Event("payout.late_answer", now), due_at=now))
+
+        want_reads()
+        place.start()
+        place.wait_for(lambda: reads.total() > READS_PER_S / 2)
+        reads.clear()
+        begun = time.monotonic()
+        while (passed_s := time.monotonic() - begun) < MEASURED_S:
+            want_reads()
+            time.sleep(0.2)
+        read = Counter(reads)
+    assert read.total() >= 0.8 * READS_PER_S * passed_s
+    for lane, share in SHARES.items():
+        assert read[lane] >= 0.7 * share * read.total(), read
+
+
+def count_reads(gateway: Any, hear: Callable[[str], None]) -> None:
+    exchange = gateway._gateway.exchange
+
+    def heard(method: str, path: str, *rest: Any) -> Any:
+        if method == "GET" and "/transfer/" in path:
+            hear(path.rpartition("/")[2])
+        return exchange(method, path, *rest)
+
+    gateway._gateway.exchange = heard
