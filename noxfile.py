@@ -31,6 +31,9 @@ PYTHONS = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
 # Rooms that play installations of many processes for a long time: once in a run.
 FIGURES = ("chaos", "e2e", "interleavings", "keep", "proof", "restore")
 
+# What a provider's words mean, and what may be shown of them: the same on every Python and with every dependency.
+WIRE = ("--ignore-glob=*/tests/table", "--ignore-glob=*/tests/redaction")
+
 # Nothing but the session's own site-packages may answer `import payments_core`.
 ISOLATED = {"PYTHONPATH": None, "PYTHONSAFEPATH": "1"}
 FROM_SOURCE = {"PYTHONPATH": os.pathsep.join(str(project) for project in PROJECTS)}
@@ -51,7 +54,7 @@ def tests(session: nox.Session) -> None:
     install(session, "tests")
     # What no version of Python has a part in is proven on the first one that is here.
     first = next((version for version in PYTHONS if shutil.which(f"python{version}")), PYTHONS[0])
-    proven = () if session.python == first else without(*FIGURES, "conformance", "crash", "simulation")
+    proven = () if session.python == first else (*without(*FIGURES, "conformance", "crash", "simulation"), *WIRE)
     run_pytest(session, *proven)
 
 
@@ -60,8 +63,7 @@ def tests_lowest(session: nox.Session) -> None:
     """Run every test with the lowest direct dependencies we allow, on the oldest Python."""
     install(session, "lowest")
     # What a version of a dependency has no part in is proven above.
-    wire = ("--ignore-glob=*/tests/table", "--ignore-glob=*/tests/redaction")
-    run_pytest(session, *without(*FIGURES, "conformance", "crash", "docs", "engine", "simulation"), *wire)
+    run_pytest(session, *without(*FIGURES, "conformance", "crash", "docs", "engine", "simulation"), *WIRE)
 
 
 @nox.session

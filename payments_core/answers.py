@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from html import unescape
+from typing import Any
 
 from payments_core.wire import HttpResponse
 
-__all__ = ["gist", "number", "parse_json", "text_of", "wait_asked_s"]
+__all__ = ["gist", "number", "object_of", "parse_json", "parse_object", "text_of", "wait_asked_s"]
 
 _LONGEST = 300  # characters kept of a stranger's text
 
@@ -28,8 +30,24 @@ def parse_json(body: bytes) -> object:
         return None
 
 
+def parse_object(body: bytes) -> Mapping[str, Any]:
+    """Return the object that a body of JSON is, numbers exactly; empty when it is none."""
+    return object_of(parse_json(body))
+
+
+def object_of(value: object) -> Mapping[str, Any]:
+    """Return an object inside of one; anything else is empty."""
+    return value if isinstance(value, dict) else {}
+
+
 def text_of(value: object, *, limit: int = _LONGEST) -> str:
-    """Return text or a number as text that can be stored; anything else is empty."""
+    """Return text or a number as text that can be stored; anything else is empty.
+
+    Args:
+        value: What stood there.
+        limit: Characters that are kept, 300 unless told: what has to arrive whole, such as a token, needs more.
+
+    """
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return ""
     # A lone surrogate, which JSON may spell out, cannot be written to a file or a database.

@@ -135,7 +135,7 @@ class Plugins:
         except pluggy.PluginValidationError as error:
             raise PluginError(
                 f"The {title} breaks a hook's form: {' '.join(str(error).split())}.",
-                hint="See docs/reference/hooks.md.",
+                hint="See the page reference/hooks of the documentation.",
             ) from error
         if not self._manager.get_hookcallers(plugin):
             raise PluginError(

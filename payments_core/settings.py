@@ -41,7 +41,12 @@ _SCHEDULE = (5.0, 15.0, 60.0, *[300.0] * 5, *[1800.0] * 2, *[_HOUR] * 70)  # not
 
 
 class AccountSettings(BaseModel):
-    """What every account may set; a provider's settings class adds its own fields."""
+    """What every account may set; a provider's settings class adds its own fields.
+
+    Defaults are checked as what a person writes is. Two names mean something to the core where a provider has them:
+    ``callback_url``, which `payouts doctor` compares with the address it would be called at, and ``base_url``, which
+    an emulator's configuration sets.
+    """
 
     # hide_input_in_errors: pydantic would print a too-short secret in the clear.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
@@ -249,7 +254,8 @@ def load(path: str | Path) -> Configuration:
             meant = difflib.get_close_matches(table, strangers, 1, 0.6)
             misspelt = f"There is [{meant[0]}]: did you mean [{table}]?" if meant else ""
             raise SettingsError(
-                f"{path} has no [{table}] table.", hint=misspelt or "See docs/reference/settings.md for its form."
+                f"{path} has no [{table}] table.",
+                hint=misspelt or "See the page reference/settings of the documentation for its form.",
             )
         unknown = set(raw[table]) - allowed if allowed else set()
         if unknown:
@@ -424,7 +430,7 @@ def _wrong(title: str, error: ValidationError, settings: type[BaseModel]) -> Set
 
 def _where(settings: type[BaseModel], wrong: Collection[str]) -> str:
     """Say which page explains settings: that of all, or the provider's too, wherever its distribution comes from."""
-    page = "docs/reference/settings.md"
+    page = "the page reference/settings of the documentation"
     if not issubclass(settings, AccountSettings) or not any(_is_own(settings, name) for name in wrong):
         return f"See {page} for every setting."
     provider = settings.model_fields["provider"].default

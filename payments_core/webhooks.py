@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from payments_core.addresses import is_loopback
 from payments_core.errors import SettingsError
 from payments_core.flow import Flow, exchange
 from payments_core.masking import mask_in, scrub
@@ -61,7 +62,7 @@ class WebhookSettings(BaseModel):
     @classmethod
     def _is_safe(cls, url: str) -> str:
         parts = urlsplit(url)
-        is_here = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        is_here = is_loopback(parts.hostname or "")
         if not parts.hostname or parts.scheme not in ({"https", "http"} if is_here else {"https"}):
             msg = "must begin with https:// (http:// only to this machine)"
             raise ValueError(msg)

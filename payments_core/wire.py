@@ -20,7 +20,10 @@ _ANY = r"(?:\{\{slot:[a-z0-9_]+\}\}|[!#-\[\]-~]+)"  # no blank, quote or backsla
 
 
 def slot(name: str) -> str:
-    """Return the mark that stands for a secret in a stored request until the moment of sending."""
+    """Return the mark that stands for a secret in a stored request until the moment of sending.
+
+    No order can hold one: whatever a caller writes, it is refused in key, note, payee and options.
+    """
     return "{{slot:" + name + "}}"
 
 

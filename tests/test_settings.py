@@ -232,7 +232,7 @@ def test_a_wrong_setting_is_told(case: str) -> None:
     with pytest.raises(SettingsError, match=rf"^\[accounts.main\] is wrong: .*{problem}") as refused:
         read(**changed)
 
-    assert "docs/reference/settings.md" in refused.value.hint
+    assert "the page reference/settings of the documentation" in refused.value.hint
     is_own = case in OWN_FIELDS
     assert ("reference page of its provider" in refused.value.hint) is is_own, refused.value.hint
     assert [word for word in ("Input", "valid", "parse", "settings: ") if word in refused.value.message] == []
@@ -259,8 +259,8 @@ def test_a_provider_s_own_setting_is_looked_for_on_its_own_page(wrong: dict[str,
         read_account(PostmanSettings, "main", table, resolve_secret=SecretStr)
 
     assert refused.value.hint == (
-        "See the reference page of the provider postman for its own settings, docs/reference/settings.md for those of "
-        "every account."
+        "See the reference page of the provider postman for its own settings, the page reference/settings of the "
+        "documentation for those of every account."
     )
 
 
@@ -287,7 +287,7 @@ def test_a_setting_of_every_account_is_looked_for_on_the_page_of_all() -> None:
     with pytest.raises(SettingsError) as refused:
         read_account(PostmanSettings, "main", table, resolve_secret=SecretStr)
 
-    assert refused.value.hint == "See docs/reference/settings.md for every setting."
+    assert refused.value.hint == "See the page reference/settings of the documentation for every setting."
 
 
 def test_what_is_left_out_is_called_missing_and_a_retired_table_as_it_is_written() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 Target = Annotated[
-    str, typer.Option(metavar="NAME", help="The target environment it plays, where its provider has several.")
+    str, typer.Option(metavar="NAME", help="What it plays, where its provider has several, such as mtnuganda.")
 ]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Makes its faults strike alike in every run.")]
 

@@ -52,6 +52,7 @@ __all__ = [
     "refused_by_guard",
     "refused_since",
     "review",
+    "said_by",
     "seek",
     "too_early",
     "waiting",
@@ -489,6 +490,11 @@ def _learned(row: PayoutRow, references: Mapping[str, str]) -> PayoutRow:
 
 def _clean(reason: Reason) -> Reason:
     return replace(reason, provider_code=scrub(reason.provider_code, limit=80), text=scrub(reason.text))
+
+
+def said_by(heard: Heard) -> dict[str, Any]:
+    """Return what a read said, or why it said nothing, as the history keeps it."""
+    return {"why": scrub(heard.why)} if isinstance(heard, NotSent | NoAnswer) else _evidence(heard)
 
 
 def _evidence(outcome: Final | Pending | Duplicate | NotAccepted | Unknown | NotFound | Deferred) -> dict[str, Any]:

@@ -242,7 +242,7 @@ def _read(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
             ahead = yield from look_ahead(account, row, moment)
             if ahead.found is not None:
                 row = yield from _contradiction(row, ahead.found, at, why=ahead.why)
-        return (yield from _looked_at(row, at))
+        return (yield from _looked_at(row, at, decide.said_by(outcome)))
     decision = decide.after_check(row, account, outcome, at)
     row, moved = yield from _commit(row, decision, read_end=decide.read_end(outcome))
     if moved and decision.resend:
@@ -309,19 +309,26 @@ def token_hash(token: str) -> str:
 
 def _contradiction(row: PayoutRow, outcome: object, at: datetime, *, why: str = "") -> Flow[PayoutRow]:
     """A final state stands; what a read says against it is written down."""
-    if isinstance(outcome, Final) and outcome.succeeded != (row.status is not PayoutStatus.FAILED):
-        said: dict[str, object] = {"code": outcome.code, "http_status": outcome.http_status}
-        if why:
-            said["why"] = why
-        yield from note(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, said)))
+    stands = row.status is not PayoutStatus.FAILED
+    match outcome:
+        case Final() if outcome.succeeded != stands:
+            pass
+        case Unknown(taken_back=True) if stands:
+            pass
+        case _:
+            return row
+    said: dict[str, object] = {"code": outcome.code, "http_status": outcome.http_status}
+    if why:
+        said["why"] = why
+    yield from note(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, said)))
     return row
 
 
-def _looked_at(row: PayoutRow, at: datetime, said: Mapping[str, object] | None = None) -> Flow[PayoutRow]:
+def _looked_at(row: PayoutRow, at: datetime, said: Mapping[str, object]) -> Flow[PayoutRow]:
     """The read that was asked for after the machine had stopped is done, and not due any more."""
     if row.next_at is None:
         return row
-    reply = yield from move(Move(row, replace(row, next_at=None), Event(EventName.PAYOUT_READ, at, said or {})))
+    reply = yield from move(Move(row, replace(row, next_at=None), Event(EventName.PAYOUT_READ, at, said)))
     return reply.row if isinstance(reply, Moved | Stale) else row
 
 

@@ -132,7 +132,7 @@ class Server:
             case errors.InsufficientPrivilege():
                 return JournalError(
                     f"{self.name} refused the paying role: {said}.",
-                    hint="Grant it what docs/how-to/run-on-postgresql.md lists.",
+                    hint="Grant it what the page how-to/run-on-postgresql of the documentation lists.",
                 )
             case errors.UndefinedTable() | errors.UndefinedColumn() | errors.InvalidSchemaName():
                 return JournalError(

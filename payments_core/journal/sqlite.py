@@ -161,5 +161,6 @@ def _apply(connection: sqlite3.Connection, change: Change) -> Reply:
 def _no_transaction() -> SettingsError:
     return SettingsError(
         "A journal in a SQLite file cannot be written in a transaction of the application's; nothing was written.",
-        hint="Leave out `connection`, or share a PostgreSQL database: docs/how-to/run-on-postgresql.md.",
+        hint="Leave out `connection`, or share a PostgreSQL database: see the page how-to/run-on-postgresql of the "
+        "documentation.",
     )

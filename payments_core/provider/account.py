@@ -51,7 +51,7 @@ class Account:
             raise SettingsError(
                 f"[accounts.{self.name}.retry] {error}.",
                 hint="The operations are the provider's own; what each may have stands at retry in "
-                "docs/reference/settings.md.",
+                "the page reference/settings of the documentation.",
             ) from None
         is_chosen = "default_operation" in self.settings.model_fields_set
         if is_chosen and self.settings.default_operation not in self.spec.operations:

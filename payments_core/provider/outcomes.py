@@ -19,7 +19,8 @@ class Seen:
         amount: How much.
         currency: ISO 4217.
         payee: The address it went to, written as in the order.
-        external_id: The reference of ours that the provider shows to people.
+        external_id: The reference of ours that the provider shows to people; compared with the draft's reference of
+            that name, where there is one.
         fee: What it cost, in the same currency.
 
     """
@@ -98,10 +99,13 @@ class Unknown(_Answer):
 
     Args:
         retry_after_s: In answer to a read that came too soon (429): the provider's own wait, in seconds.
+        taken_back: It was paid, and the money went back (a reversal). An open payout goes on being asked about, and
+            stops in REVIEW; one that had succeeded keeps its end, contradicted.
 
     """
 
     retry_after_s: float | None = None
+    taken_back: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

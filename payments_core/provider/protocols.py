@@ -76,6 +76,8 @@ class PayoutProvider(Protocol):
     def submit(self, draft: Draft) -> Flow[Submitted]:
         """Send the draft's request, once, and say what the answer means.
 
+        ``Final`` speaks of this try alone: where an earlier one may have arrived, a refusal is a reason to ask.
+
         An id that the provider issues first is asked for here, before, and put into a slot of the draft's request; the
         draft's references have it where an earlier try did. Return it among the references, also with ``Unknown``
         where the answer is lost. A slot takes letters, digits and signs, no blanks, quotes or backslashes.
@@ -87,7 +89,10 @@ class PayoutProvider(Protocol):
         ...
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
-        """Return where and as whom it pays: host, environment, API user, version. No secret; frozen in each payout."""
+        """Return where and as whom it pays: host, environment, API user, version. No secret; frozen in each payout.
+
+        What would make somebody ask another set of books belongs there, and nothing else.
+        """
         ...
 
 

@@ -49,9 +49,10 @@ class Balance:
     """What an account holds.
 
     Args:
-        amount: Exact; it can be negative.
+        amount: Exact, and what can be paid out, where the provider tells it apart from what it holds back; it can be
+            negative.
         currency: ISO 4217.
-        label: Which of several pots it is, in the provider's words; empty where there is one.
+        label: Which of several pots it is, in the provider's words; empty where there is one. Nobody adds them up.
 
     """
 

@@ -144,7 +144,7 @@ def _advice(payee: PayeeFacts) -> str:
     if payee.source is Source.CALLER and not payee.operator:
         return (
             "The operator that the payee's details name is none of ours: use one of those at the end of "
-            "docs/reference/settings.md, or name the account."
+            "the page reference/settings of the documentation, or name the account."
         )
     if payee.source is Source.PREFIX:
         return (

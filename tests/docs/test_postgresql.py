@@ -114,7 +114,7 @@ def test_a_right_that_is_missing_is_said_to_be(as_paying: Callable[[str], Any]) 
     journal = as_paying(
         "GRANT USAGE ON SCHEMA payments_core TO paying; GRANT SELECT ON ALL TABLES IN SCHEMA payments_core TO paying"
     )
-    with pytest.raises(JournalError, match=r"permission denied.*run-on-postgresql\.md"):
+    with pytest.raises(JournalError, match=r"permission denied.*run-on-postgresql"):
         journal.perform(Open(row(), EVENT))
 
 

@@ -15,6 +15,7 @@ from payments_core.entries import Move, Open
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Acknowledgement, Callback, Final, Heard, Unknown
 from payments_core.rows import Event
+from payments_core.wire import NoAnswer
 
 S = PayoutStatus
 ID = "po_" + "a" * 24
@@ -131,6 +132,8 @@ def called(one: Any, row: Any) -> Any:
         (S.SUCCEEDED, PAID, ["read"]),
         (S.FAILED, REFUSED, ["read"]),
         (S.SUCCEEDED, Unknown(), ["read"]),
+        (S.SUCCEEDED, Unknown(taken_back=True), ["contradicted", "read"]),
+        (S.FAILED, Unknown(taken_back=True), ["read"]),
         (S.SUCCEEDED, REFUSED, ["contradicted", "read"]),
         (S.FAILED, PAID, ["contradicted", "read"]),
     ],
@@ -148,6 +151,21 @@ def test_after_the_end_it_is_read_once_and_the_end_stands(
     assert len(one.reads()) == 1
     assert one.advance(row) == row
     assert len(one.reads()) == 1
+
+
+def test_what_was_said_after_the_end_is_kept(stage: MakeStage) -> None:
+    """It moves nothing, and whoever looks into it finds the provider's own word."""
+    one, row = ended(stage, S.SUCCEEDED, Unknown(code="REVERSED", text="taken back", http_status=200))
+    one.advance(row)
+    said = one.journal.history(row.id)[-1].evidence
+    assert said == {"code": "REVERSED", "text": "taken back", "http_status": 200}
+
+
+def test_that_nothing_could_be_heard_after_the_end_is_kept(stage: MakeStage) -> None:
+    one, row = ended(stage, S.SUCCEEDED, Unknown())
+    one.answers = [NoAnswer("timed out", at=one.at)]
+    one.advance(row)
+    assert one.journal.history(row.id)[-1].evidence == {"why": "timed out"}
 
 
 def test_in_review_it_is_read_once(stage: MakeStage) -> None:

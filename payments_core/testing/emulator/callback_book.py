@@ -42,7 +42,7 @@ class Callback:
         body: What is sent; emptied when it is over.
         headers: Beside those that HTTP needs.
         destination: Where it goes, or why it goes nowhere.
-        due_at: When it is tried next.
+        due_at: When it is tried next; what is sent is written once, and the same each time.
         faults: The faults that made it what it is.
         early: Whether the payment's answer waits for its first try.
         state: What became of it: ``received`` when a try was answered as the provider wants, ``given up`` when none

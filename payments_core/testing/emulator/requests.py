@@ -34,7 +34,7 @@ class Routes:
     """The calls an API has.
 
     Args:
-        rows: Of each its name, HTTP method, path with ``{parts}``, and kind.
+        rows: Of each its name, HTTP method, path with ``{parts}`` and without its query, and kind.
 
     """
 

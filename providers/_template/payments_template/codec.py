@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from payments_core.answers import number, parse_json, text_of, wait_asked_s
+from payments_core.answers import number, parse_object, text_of, wait_asked_s
 from payments_core.payout import Reason, ReasonCode
 from payments_core.provider import (
     Blocked,
@@ -42,7 +42,7 @@ BLOCKS: Mapping[str, ReasonCode] = {
 
 def read_submitted(response: HttpResponse) -> Submitted:
     """Say what the answer to a payment means."""
-    fields = _fields(response)
+    fields = parse_object(response.body)
     code = text_of(fields.get("error"))
     told: dict[str, Any] = {"code": code, "text": text_of(fields.get("message")), "http_status": response.status}
     match response.status:
@@ -62,7 +62,7 @@ def read_submitted(response: HttpResponse) -> Submitted:
 
 def read_status(response: HttpResponse) -> Checked:
     """Say what the answer to the question after a payment means."""
-    fields = _fields(response)
+    fields = parse_object(response.body)
     if response.status == 404 and fields.get("error") == "no_such_payment":
         return NotFound(code="no_such_payment", http_status=404)
     if response.status != 200:
@@ -84,8 +84,3 @@ def _seen(fields: Mapping[str, Any]) -> Seen:
         payee=to or None,
         external_id=text_of(fields.get("id")) or None,
     )
-
-
-def _fields(response: HttpResponse) -> Mapping[str, Any]:
-    parsed = parse_json(response.body)
-    return parsed if isinstance(parsed, dict) else {}

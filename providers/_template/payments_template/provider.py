@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from urllib.parse import quote, urlsplit
 
-from payments_core.answers import parse_json, text_of
+from payments_core.answers import parse_object, text_of
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
 from payments_core.flow import Flow, exchange
 from payments_core.payout import Operation, Order
@@ -124,10 +124,9 @@ class TemplateProvider:
 
         Our own id is in no reference here, so any of them finds the payment; were it in one, that one would have to.
         """
-        fields = parse_json(callback.body)
-        if not isinstance(fields, dict) or not (reference := text_of(fields.get("id"))):
-            return None
-        return Heard(references={"reference": reference}, status=text_of(fields.get("status")))
+        fields = parse_object(callback.body)
+        reference, status = text_of(fields.get("id")), text_of(fields.get("status"))
+        return Heard(references={"reference": reference}, status=status) if reference else None
 
     def acknowledge(self, callback: Callback) -> Acknowledgement:
         """Answer 200, whatever it says."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from payments_core.answers import gist, number, parse_json, text_of, wait_asked_s
+from payments_core.answers import gist, number, object_of, parse_object, text_of, wait_asked_s
 from payments_core.payout import Reason, ReasonCode
 from payments_core.provider import (
     Blocked,
@@ -58,7 +58,7 @@ def read_token(response: HttpResponse) -> Credential | Blocked:
         NoAnswer: It is neither a token nor a refusal of ours: worth asking again later.
 
     """
-    fields = _fields(response)
+    fields = parse_object(response.body)
     token, code = fields.get("access_token"), text_of(fields.get("errorCode"))
     if response.status == 200 and isinstance(token, str) and token and token.isascii() and token.isprintable():
         told = number(fields.get("expires_in"))  # as text or as a number
@@ -72,7 +72,7 @@ def read_token(response: HttpResponse) -> Credential | Blocked:
 
 def is_token_refused(response: HttpResponse) -> bool:
     """Say whether an answer means that the token is not good any more: perhaps because somebody asked for another."""
-    return ERRORS.get(text_of(_fields(response).get("errorCode"))) == "token"
+    return ERRORS.get(text_of(parse_object(response.body).get("errorCode"))) == "token"
 
 
 # --- answers at once ---
@@ -112,7 +112,7 @@ def told_at_once(response: HttpResponse) -> tuple[bool, dict[str, Any]]:
 
 
 def _told(response: HttpResponse) -> tuple[Mapping[str, Any], dict[str, Any]]:
-    fields = _fields(response)
+    fields = parse_object(response.body)
     text = text_of(fields.get("errorMessage")) or text_of(fields.get("ResponseDescription"))
     if not fields and response.body.lstrip()[:1] == b"<":
         text = gist(response.text[:4096])
@@ -217,18 +217,15 @@ def heard(callback: Callback) -> Heard | None:
     result = result_of(callback)
     if result is not None:
         return Heard(references={"originator": result.originator}, status=result.code) if result.originator else None
-    fields = parse_json(callback.body)
-    if not isinstance(fields, dict):
-        return None
+    fields = parse_object(callback.body)
     about = text_of(fields.get("OriginatorConversationID")) or text_of(fields.get("OriginalConversationID"))
     return Heard(references={"originator": about}, status="queue_timeout") if about else None
 
 
 def result_of(callback: Callback) -> Result | None:
     """Return what a callback to a ResultURL holds; None when it is no result."""
-    fields = parse_json(callback.body)
-    result = fields.get("Result") if isinstance(fields, dict) else None
-    if not isinstance(result, dict):
+    result = object_of(parse_object(callback.body).get("Result"))
+    if not result:
         return None
     found: dict[str, tuple[str, ...]] = {}
     for name, value in _parameters(result.get("ResultParameters")):
@@ -259,8 +256,3 @@ def _payee(party: str) -> str | None:
 
 def _learned(**references: object) -> dict[str, str]:
     return {name: found for name, value in references.items() if (found := text_of(value))}
-
-
-def _fields(response: HttpResponse) -> Mapping[str, Any]:
-    parsed = parse_json(response.body)
-    return parsed if isinstance(parsed, dict) else {}

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from payments_core.addresses import BaseUrl, is_on_this_machine
 from payments_core.settings import AccountSettings
 from payments_mpesa_daraja.credential import check_certificate
 
@@ -17,7 +18,6 @@ Command = Literal["BusinessPayment", "SalaryPayment", "PromotionPayment"]
 COMMANDS: tuple[Command, ...] = ("BusinessPayment", "SalaryPayment", "PromotionPayment")
 
 _HOSTS = {"sandbox": "https://sandbox.safaricom.co.ke", "production": "https://api.safaricom.co.ke"}
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
@@ -44,7 +44,9 @@ class MpesaDarajaSettings(AccountSettings):
         description="`BusinessPayment`, `SalaryPayment` or `PromotionPayment`; also a payout's option.",
     )
     currency: str = Field("KES", description="May be left out; always KES.")
-    base_url: str = Field("", description="May be left out; the gateway's address without a path.")
+    base_url: BaseUrl = Field(
+        _HOSTS["production"], description="May be left out; the gateway's address without a path."
+    )
     callback_url: str = Field(
         "",
         repr=False,
@@ -56,7 +58,8 @@ class MpesaDarajaSettings(AccountSettings):
     @classmethod
     def _by_environment(cls, values: Any) -> Any:
         if isinstance(values, dict) and not values.get("base_url"):
-            return {**values, "base_url": _HOSTS.get(str(values.get("environment")), "")}
+            host = _HOSTS.get(str(values.get("environment")), _HOSTS["production"])
+            return {**values, "base_url": host}
         return values
 
     @field_validator("consumer_key", "consumer_secret", "initiator_password")
@@ -81,18 +84,6 @@ class MpesaDarajaSettings(AccountSettings):
             msg = "must be KES; it may be left out"
             raise ValueError(msg)
         return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (not parts.hostname or parts.path.strip("/") or parts.query or parts.username is not None):
-            msg = "is no plain address; write it like https://api.safaricom.co.ke"
-            raise ValueError(msg)
-        if value and parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-            msg = "must start with https://; plain http:// is for a server on this machine"
-            raise ValueError(msg)
-        return value.rstrip("/")
 
     @model_validator(mode="after")
     def _is_answered_where_it_can_be(self) -> Self:
@@ -119,4 +110,4 @@ class MpesaDarajaSettings(AccountSettings):
     @property
     def is_rehearsal(self) -> bool:
         """True for the sandbox, and for a server on this machine."""
-        return self.environment == "sandbox" or urlsplit(self.base_url).hostname in _LOOPBACK
+        return self.environment == "sandbox" or is_on_this_machine(self.base_url)

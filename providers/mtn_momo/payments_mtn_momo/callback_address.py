@@ -10,7 +10,7 @@ import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-__all__ = ["check_callback_host", "check_callback_url", "is_loopback"]
+__all__ = ["check_callback_host", "check_callback_url"]
 
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9:/?@!$&'()*+,;=._~%-]+", re.ASCII)
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", re.ASCII)
@@ -50,11 +50,6 @@ def check_callback_url(url: str, *, is_live: bool, registered_host: str = "") ->
         raise ValueError("must start with https:// where money is real")
     if registered_host and host != registered_host:
         raise ValueError(f"has the host {host}, registered is {registered_host}; MTN would refuse every payment")
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host is this machine."""
-    return host == "localhost" or (_is_ip(host) and ip_address(host).is_loopback)
 
 
 def _is_ip(host: str) -> bool:

@@ -6,7 +6,7 @@ callbacks recorded by a client of the sandbox). Nobody agrees on repetitions: no
 
 from __future__ import annotations
 
-from payments_core.answers import parse_json, text_of
+from payments_core.answers import parse_object, text_of
 from payments_core.provider import Acknowledgement, Callback, Heard
 
 __all__ = ["acknowledge", "parse", "verify"]
@@ -22,9 +22,7 @@ def verify(_callback: Callback) -> bool | None:
 
 def parse(callback: Callback) -> Heard | None:
     """Say which payment it is about; None when it names none. Never raises."""
-    fields = parse_json(callback.body) if len(callback.body) <= _LONGEST else None
-    if not isinstance(fields, dict):
-        return None
+    fields = parse_object(callback.body) if len(callback.body) <= _LONGEST else {}
     told = {ours: text_of(fields.get(theirs)) for ours, theirs in _REFERENCES.items()}
     references = {name: value for name, value in told.items() if value}
     return Heard(references=references, status=text_of(fields.get("status"))) if references else None

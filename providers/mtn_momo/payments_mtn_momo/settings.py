@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
+from payments_core.addresses import check_base_url, is_on_this_machine
 from payments_core.settings import AccountSettings
-from payments_mtn_momo.callback_address import check_callback_host, check_callback_url, is_loopback
+from payments_mtn_momo.callback_address import check_callback_host, check_callback_url
 from payments_mtn_momo.targets import BASE_URLS, TARGETS, Platform, Target, TargetName
 
 __all__ = ["TARGETS", "UUID", "MtnMomoSettings"]
@@ -96,20 +97,7 @@ class MtnMomoSettings(AccountSettings):
     def _is_address(cls, value: str, info: ValidationInfo) -> str:
         if not value and "target_environment" not in info.data:  # it follows from the target, which is wrong itself
             return value
-        parts = _split(value)
-        if parts is None or not parts.hostname:
-            msg = "is no address; write it like https://sandbox.momodeveloper.mtn.com"
-            raise ValueError(msg)
-        if parts.username is not None or parts.password is not None:
-            msg = "must not hold a user or password; they go into api_user and api_key"
-            raise ValueError(msg)
-        if parts.path.strip("/") or "?" in value or "#" in value:
-            msg = "must end after the host; paths are added by the provider"
-            raise ValueError(msg)
-        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
-            msg = "must start with https://; plain http:// is for a server on this machine"
-            raise ValueError(msg)
-        return f"{parts.scheme}://{parts.netloc.lower()}"
+        return check_base_url(value)
 
     @field_validator("callback_host")
     @classmethod
@@ -155,15 +143,4 @@ class MtnMomoSettings(AccountSettings):
     @property
     def is_rehearsal(self) -> bool:
         """True for the sandbox, and for any target served by this machine."""
-        return not self.target.is_live or is_loopback(urlsplit(self.base_url).hostname or "")
-
-
-def _split(value: str) -> SplitResult | None:
-    if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
-        return None
-    try:
-        parts = urlsplit(value)
-        _ = parts.port  # raises for a port that is no number
-    except ValueError:
-        return None
-    return parts
+        return not self.target.is_live or is_on_this_machine(self.base_url)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from payments_core.answers import text_of
+from payments_core.answers import object_of, parse_object, text_of
 from payments_core.provider import Callback, Heard
-from payments_pawapay.codec import OUR_ID, fields_of
+from payments_pawapay.codec import OUR_ID
 
 __all__ = ["parse"]
 
@@ -13,9 +13,8 @@ _LONGEST = 64 * 1024  # bytes; a status has a few hundred
 
 def parse(callback: Callback) -> Heard | None:
     """Say which payment it is about; None when it names none. Never raises."""
-    fields = fields_of(callback.body) if len(callback.body) <= _LONGEST else {}
-    metadata = fields.get("metadata")
-    ours = text_of(metadata.get(OUR_ID)) if isinstance(metadata, dict) else ""
+    fields = parse_object(callback.body) if len(callback.body) <= _LONGEST else {}
+    ours = text_of(object_of(fields.get("metadata")).get(OUR_ID))
     named = {"reference": text_of(fields.get("payoutId")), "external_id": ours}
     references = {name: value for name, value in named.items() if value}
     return Heard(references=references, status=text_of(fields.get("status"))) if references else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from payments_core.answers import number, parse_json, text_of, wait_asked_s
+from payments_core.answers import number, parse_json, parse_object, text_of, wait_asked_s
 from payments_core.payout import Reason, ReasonCode
 from payments_core.provider import (
     Blocked,
@@ -22,7 +22,7 @@ from payments_core.provider import (
 from payments_core.wire import HttpResponse
 from payments_pawapay.codes import AMBIGUOUS, BLOCKS, BUSY, FAILURES, REFUSALS, STATUSES
 
-__all__ = ["OUR_ID", "failure_in", "fields_of", "read_many", "read_status", "read_submitted", "refusal_of_us"]
+__all__ = ["OUR_ID", "failure_in", "read_many", "read_status", "read_submitted", "refusal_of_us"]
 
 OUR_ID = "payoutsId"  # the name of our own id in a payment's metadata
 
@@ -37,7 +37,7 @@ def read_submitted(response: HttpResponse, reference: str) -> Submitted:
     """
     if response.status == 429:
         return NotAccepted(retry_after_s=wait_asked_s(response), http_status=429)
-    return _submitted(fields_of(response.body), response, reference)
+    return _submitted(parse_object(response.body), response, reference)
 
 
 def read_many(response: HttpResponse, references: Sequence[str]) -> Sequence[Submitted]:
@@ -59,7 +59,7 @@ def read_many(response: HttpResponse, references: Sequence[str]) -> Sequence[Sub
 
 def read_status(response: HttpResponse, reference: str) -> Checked:
     """Say what the answer to the question after a payment means."""
-    fields = fields_of(response.body)
+    fields = parse_object(response.body)
     if response.status != 200:
         code, text = failure_in(fields)
         return Unknown(code=code, text=text, http_status=response.status, retry_after_s=wait_asked_s(response))
@@ -90,12 +90,6 @@ def refusal_of_us(code: str, text: str, http_status: int) -> Blocked | None:
     if code not in BLOCKS or http_status not in {200, 400, 401, 403}:
         return None
     return Blocked(Reason(BLOCKS[code], code, text), http_status=http_status)
-
-
-def fields_of(body: bytes) -> Mapping[str, Any]:
-    """Return the JSON object of a body; empty when it is none."""
-    parsed = parse_json(body)
-    return parsed if isinstance(parsed, dict) else {}
 
 
 def failure_in(fields: Mapping[str, Any]) -> tuple[str, str]:

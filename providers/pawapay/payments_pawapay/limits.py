@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from payments_core.answers import number, text_of
+from payments_core.answers import number, object_of, text_of
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
 from payments_core.money import Money
 
@@ -108,8 +108,7 @@ def read_configuration(told: object) -> Configuration | None:
     """Read an answer of ``active-conf``; None when it is none. What cannot be read in it is left out."""
     if not isinstance(told, dict) or not isinstance(told.get("countries"), list):
         return None
-    signatures = told.get("signatureConfiguration")
-    signatures = signatures if isinstance(signatures, dict) else {}
+    signatures = object_of(told.get("signatureConfiguration"))
     operators = {one.code: one for country in _objects(told["countries"]) for one in _operators(country)}
     return Configuration(
         operators,

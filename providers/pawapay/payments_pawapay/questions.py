@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from payments_core.answers import number, parse_json, text_of, wait_asked_s
+from payments_core.answers import number, parse_json, parse_object, text_of, wait_asked_s
 from payments_core.payout import Reason, ReasonCode
 from payments_core.provider import Balance, CancelAnswer, Finding, NotTold, Operator
 from payments_core.wire import HttpResponse
-from payments_pawapay.codec import failure_in, fields_of
+from payments_pawapay.codec import failure_in
 from payments_pawapay.codes import BLOCKS, operator_key
 from payments_pawapay.limits import Configuration
 from payments_pawapay.settings import PawapaySettings
@@ -24,7 +24,7 @@ _CANCELS: Mapping[str, CancelAnswer] = {
 
 def not_told(response: HttpResponse) -> NotTold:
     """Return why a question has no answer."""
-    code, text = failure_in(fields_of(response.body))
+    code, text = failure_in(parse_object(response.body))
     neutral = BLOCKS.get(code, ReasonCode.INVALID_REQUEST if response.status == 400 else ReasonCode.PROVIDER_ERROR)
     return NotTold(
         reason=Reason(neutral, code or str(response.status), text),
@@ -35,7 +35,7 @@ def not_told(response: HttpResponse) -> NotTold:
 
 def read_balances(response: HttpResponse, currency: str | None) -> tuple[Balance, ...] | NotTold:
     """Read the wallets, of one currency or of all; one that cannot be read is a question without an answer."""
-    told = fields_of(response.body).get("balances")
+    told = parse_object(response.body).get("balances")
     if response.status != 200 or not isinstance(told, list):
         return not_told(response)
     found = []
@@ -51,7 +51,7 @@ def read_balances(response: HttpResponse, currency: str | None) -> tuple[Balance
 
 def read_operator(response: HttpResponse) -> Operator | NotTold:
     """Read whose customer a number is thought to be."""
-    fields = fields_of(response.body)
+    fields = parse_object(response.body)
     code = text_of(fields.get("provider"))
     if response.status != 200 or not code:
         return not_told(response)
@@ -60,7 +60,7 @@ def read_operator(response: HttpResponse) -> Operator | NotTold:
 
 def read_cancel(response: HttpResponse, reference: str) -> CancelAnswer | NotTold:
     """Read whether an enqueued payment is to be dropped; also whether a callback is to come again."""
-    fields = fields_of(response.body)
+    fields = parse_object(response.body)
     code, _ = failure_in(fields)
     if response.status == 200 and fields.get("payoutId") in (None, reference):
         if fields.get("status") == "ACCEPTED":

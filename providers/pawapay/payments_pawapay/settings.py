@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from payments_core.addresses import BaseUrl, is_on_this_machine
 from payments_core.settings import AccountSettings, Seconds
 from payments_pawapay.codes import operator_key
 
-__all__ = ["LOOPBACK", "SANDBOX", "PawapaySettings", "SigningAlgorithm"]
+__all__ = ["SANDBOX", "PawapaySettings", "SigningAlgorithm"]
 
 _LIVE = "https://api.pawapay.io"
 SANDBOX = "api.sandbox.pawapay.io"
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 SigningAlgorithm: TypeAlias = Literal["ecdsa-p256-sha256", "ecdsa-p384-sha384", "rsa-v1_5-sha256", "rsa-pss-sha512"]
 
@@ -38,7 +38,7 @@ class PawapaySettings(AccountSettings):
         description="Whose wallets it pays to when neither payee nor options name one, such as `MTN_MOMO_ZMB`. Left "
         "out, each payment has to name it: it is never guessed.",
     )
-    base_url: str = Field(_LIVE, description=f"May be left out; `https://{SANDBOX}` for the sandbox.")
+    base_url: BaseUrl = Field(_LIVE, description=f"May be left out; `https://{SANDBOX}` for the sandbox.")
     learn_every_s: Seconds = Field(
         3600.0, description="How long the operators, limits and keys pawaPay tells are gone by, in seconds."
     )
@@ -72,15 +72,6 @@ class PawapaySettings(AccountSettings):
         "and asks pawaPay for nothing.",
     )
 
-    @field_validator("base_url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
-            msg = "must start with https://; plain http:// is for a server on this machine"
-            raise ValueError(msg)
-        return value.rstrip("/")
-
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
         if (self.signing_key is None) != (not self.signing_key_id):
@@ -94,7 +85,7 @@ class PawapaySettings(AccountSettings):
     @property
     def is_rehearsal(self) -> bool:
         """True for the sandbox and for a server on this machine."""
-        return urlsplit(self.base_url).hostname in {SANDBOX, *LOOPBACK}
+        return urlsplit(self.base_url).hostname == SANDBOX or is_on_this_machine(self.base_url)
 
     @property
     def currencies(self) -> frozenset[str] | None:

@@ -86,7 +86,7 @@ def _gateway(url: str, *, live_url: bool) -> str:
     """Return where to provision: a server on this machine, or MTN's sandbox when it was named."""
     from urllib.parse import urlsplit
 
-    from payments_mtn_momo.callback_address import is_loopback
+    from payments_core.addresses import is_loopback
     from payments_mtn_momo.targets import BASE_URLS
 
     if bool(url) == live_url:

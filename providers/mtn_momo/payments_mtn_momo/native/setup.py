@@ -45,8 +45,8 @@ def settings_of(settings: MtnMomoSettings | None, fields: Mapping[str, Any]) -> 
         )
     raise SettingsError(
         f"The account's settings are wrong: {problems}.",
-        hint="See the reference page of the provider mtn_momo for its own settings, docs/reference/settings.md for "
-        "those of every account.",
+        hint="See the reference page of the provider mtn_momo for its own settings, the page reference/settings of the "
+        "documentation for those of every account.",
     )
 
 
@@ -61,7 +61,7 @@ def policies(retry: Retry | None) -> dict[str, RetryPolicy]:
         return overridden(retry_policies(), retry or {})
     except ValueError as error:
         problem = str(error)
-    raise SettingsError(f"retry is wrong: {problem}.", hint="See docs/reference/operations.md.")
+    raise SettingsError(f"retry is wrong: {problem}.", hint="See the page reference/operations of the documentation.")
 
 
 def terms_of(settings: MtnMomoSettings, flows: Flows, *, retry: Retry | None, clock: Callable[[], datetime]) -> Terms:

@@ -1,0 +1,28 @@
+"""What a stranger's server sends is read without raising, and never as more than stands there."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from payments_core.answers import object_of, parse_object, text_of
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b'"text"', b"7", b"{", b"\xff", b"<html>", b"[" * 100_000])
+def test_what_is_no_object_has_no_fields(body: bytes) -> None:
+    assert parse_object(body) == {}
+
+
+def test_an_object_is_read_exactly_and_its_parts_too() -> None:
+    fields = parse_object(b'{"amount": {"value": 0.10}, "wallet": "254"}')
+
+    assert object_of(fields["amount"]) == {"value": Decimal("0.10")}
+    assert object_of(fields["wallet"]) == object_of(None) == {}
+
+
+def test_text_is_cut_unless_it_is_said_how_much_matters() -> None:
+    """A token that lost its end is refused, and in the end the account with it."""
+    token = "t" * 5000
+
+    assert (text_of(token), text_of(token, limit=8192)) == ("t" * 300, token)
