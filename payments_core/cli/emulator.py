@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-Target = Annotated[
-    str, typer.Option(metavar="NAME", help="What it plays, where its provider has several, such as mtnuganda.")
-]
+Target = Annotated[str, typer.Option(metavar="NAME", help="What it plays, where its provider has several.")]
 Seed = Annotated[int | None, typer.Option(metavar="N", help="Makes its faults strike alike in every run.")]
 
 Switches = Annotated[

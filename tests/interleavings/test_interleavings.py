@@ -409,7 +409,8 @@ def test_the_one_who_fetches_the_token_is_cancelled(world: World, store: str, me
                 task.cancel()
             ended = await asyncio.gather(*asking, return_exceptions=True)
             assert all(isinstance(one, asyncio.CancelledError) for one in ended[:6])
-            assert {one.status for one in ended[6:]} == {S.PENDING}
+            # A slow machine has asked about some of them by now.
+            assert {one.status for one in ended[6:]} <= {S.PENDING, S.SUCCEEDED}
             assert world.posts() == 14
             await client.resume(timeout_s=30)
             assert {one.status for one in client.payouts()} == {S.SUCCEEDED}

@@ -67,7 +67,9 @@ def test_a_flood_of_callbacks_starves_nobody_and_has_its_half(
             want_reads()
             time.sleep(0.2)
         read = Counter(reads)
-    assert read.total() >= 0.8 * READS_PER_S * passed_s
+    assert (
+        read.total() >= 0.5 * READS_PER_S * passed_s
+    )  # how much of the cap is used is measured where nothing else runs
     for lane, share in SHARES.items():
         assert read[lane] >= 0.7 * share * read.total(), read
 
