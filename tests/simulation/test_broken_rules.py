@@ -5,6 +5,7 @@ In ``tests/crash/test_broken_rules`` a scenario is made for each rule; here nobo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -103,9 +104,22 @@ CASES = {
 }
 
 
-def search() -> tuple[Outcome | None, int]:
-    """Simulate until a promise breaks; return the outcome and how many payouts that took."""
-    for seed in range(1, WITHIN // EACH + 1):
+# What takes long to find is looked for where it was found last, unless a proof searches from the beginning.
+FOUND_LATE = {
+    "a lapsed lease means not sent": 10,
+    "a lease is ignored": 12,
+    "contradictions are ignored": 26,
+    "paid again without reading": 14,
+    "paid again without waiting": 10,
+    "sent again outside the window": 7,
+}
+SEEDS = range(1, WITHIN // EACH + 1)
+
+
+def search(name: str = "") -> tuple[Outcome | None, int]:
+    """Simulate until a promise breaks; return the outcome and how many payouts that took from the first seed on."""
+    late = [FOUND_LATE[name]] if name in FOUND_LATE and "PAYMENTS_SIMULATED" not in os.environ else []
+    for seed in (*late, *SEEDS):
         outcome = simulate(Plan(seed=seed, payouts=EACH))
         if outcome.breaches:
             return outcome, seed * EACH
@@ -117,7 +131,7 @@ def test_a_broken_rule_is_found(name: str, monkeypatch: Patch, told: list[str]) 
     """Within a few thousand payouts, and by a breach that names what is wrong."""
     with monkeypatch.context() as patch:
         CASES[name].broken(patch)
-        outcome, payouts = search()
+        outcome, payouts = search(name)
     assert outcome is not None
     assert {breach.rule for breach in outcome.breaches} & CASES[name].rules, outcome.breaches
     breach = outcome.breaches[0]
@@ -130,6 +144,6 @@ def test_money_alone_tells(monkeypatch: Patch) -> None:
         more_broken_rules.window_is_ignored(patch)
         patch.setattr(watch.Watch, "_sends", lambda *_: None)
         patch.setattr(watch, "doubts_of", lambda *_: histories.Doubts())
-        outcome, _ = search()
+        outcome, _ = search("sent again outside the window")
     assert outcome is not None
     assert {breach.rule for breach in outcome.breaches} == {"paid twice"}
