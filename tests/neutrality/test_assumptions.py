@@ -214,7 +214,8 @@ def test_08_a_callback_is_a_post_of_json_with_our_id_answered_by_an_empty_200(pl
     )
     paid = end(gsma, "put")
     [told] = gsma.emulator.callbacks()
-    assert (paid.status, by(paid), gsma.credits(paid)) == (PAID, "deferred", 1)
+    assert (paid.status, gsma.credits(paid)) == (PAID, 1)
+    assert by(paid) in {"deferred", "read"}, "one that comes before the answer is written down is a reason to ask"
     assert (told["method"], told["tries"][0]["answer"]) == ("PUT", 204)
 
     daraja = play(DARAJA)
