@@ -88,7 +88,8 @@ def look_at(account: Account, row: PayoutRow, attempt: EndedAttempt, moment: Mom
     heard, at = yield from (reading if identity is account else reading_as(identity, row, attempt.binding, reading))
     match heard:
         case Final() if heard.succeeded:
-            said = {"attempt": attempt.number, "code": heard.code, "http_status": heard.http_status}
+            code = scrub(heard.code, limit=80)
+            said = {"attempt": attempt.number, "code": code, "http_status": heard.http_status}
             if payer is not account:
                 said["paid_from"] = payer.name
             yield from note(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, said)))

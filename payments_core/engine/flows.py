@@ -317,7 +317,7 @@ def _contradiction(row: PayoutRow, outcome: object, at: datetime, *, why: str = 
             pass
         case _:
             return row
-    said: dict[str, object] = {"code": outcome.code, "http_status": outcome.http_status}
+    said: dict[str, object] = {"code": scrub(outcome.code, limit=80), "http_status": outcome.http_status}
     if why:
         said["why"] = why
     yield from note(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, said)))

@@ -223,6 +223,14 @@ def test_an_attempt_that_turns_out_paid_is_written_down_and_ends_it(stage: MakeS
     assert one.journal.get(row.id) == row
 
 
+def test_what_shows_it_paid_gives_nobody_away(stage: MakeStage) -> None:
+    one, row = failed(stage, replace(PAID, code="PAID to 254700000900"), FAILED)
+    with pytest.raises(DecisionRefused, match="was paid after all"):
+        one.pay_again(row)
+    assert one.events(row)[-1] == "contradicted"
+    assert "254700000900" not in str(one.journal.history(row.id)[-1].evidence)
+
+
 def test_a_success_found_before_the_next_attempt_is_sent_stops_it(stage: MakeStage) -> None:
     """Between the decision and the first byte hours may pass: every earlier attempt is read once more."""
     one, row = failed(stage, FAILED, PAID)

@@ -224,6 +224,14 @@ def test_a_contradiction_is_written_down(stage: MakeStage) -> None:
     assert last(one, row) == ("contradicted", {"code": "DONE", "http_status": 200})
 
 
+def test_a_contradiction_gives_nobody_away(stage: MakeStage) -> None:
+    """What the provider writes where its code should be is told to the application as well."""
+    one = stage(Fake(checking=reading(Final(seen=OURS, code="PAID to 254700000900"))))
+    row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
+    one.advance(row, early=True)
+    assert "254700000900" not in str(last(one, row))
+
+
 def test_a_look_after_the_end_is_written_down(stage: MakeStage) -> None:
     """Once, and with why nothing was asked where nobody can."""
     one = stage(Fake(checking=reading(Unknown())))
