@@ -1,10 +1,35 @@
-"""A page may set up logging as its reader would; the tests after it must not notice."""
+"""What the tests of the pages share: `payouts` at once, and logging that is put back."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
 import pytest
+
+# By name and without a test folder on ``sys.path``, as ``tests/crash`` does it.
+if "nursery" not in sys.modules:
+    _spec = spec_from_file_location("nursery", Path(__file__).parents[1] / "e2e" / "nursery.py")
+    assert _spec is not None
+    assert _spec.loader is not None
+    sys.modules["nursery"] = _module = module_from_spec(_spec)
+    _spec.loader.exec_module(_module)
+
+from nursery import Nursery
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Start processes that begin at once: the pages have hundreds of commands."""
+    if not hasattr(os, "waitid"):
+        pytest.skip("needs fork and waitid")
+    with Nursery(tmp_path_factory.mktemp("nursery")) as started:
+        yield started
 
 
 @pytest.fixture(autouse=True)
 def _leave_logging(own_logging: None) -> None:
-    """Put logging and structlog back as they were."""
+    """A page may set up logging as its reader would; the tests after it must not notice."""

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from nursery import Nursery
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
@@ -25,17 +26,24 @@ PROGRAM = re.compile(r"(?m)^python (\w+\.py)")
 LISTENS = re.compile(r"(?:What it has paid:|Listening for callbacks at) (http://127\.0\.0\.1:\d+)")
 
 
+def ended(line: str) -> int:
+    """Return the exit code that a line names: 0 when it names none."""
+    return int(told[1]) if (told := EXITS.search(line)) else 0
+
+
 class Reader:
     """Somebody who follows a page word for word, in an empty folder.
 
     Args:
         folder: Empty.
         page: The page's text.
+        nursery: Starts `payouts`; what it says goes to the file ``said`` of the folder.
 
     """
 
-    def __init__(self, folder: Path, page: str) -> None:
+    def __init__(self, folder: Path, page: str, nursery: Nursery) -> None:
         self.folder = folder
+        self.nursery = nursery
         self.programs = set(PROGRAM.findall(page))
         self.gateways: list[subprocess.Popen[str]] = []
         self.urls: dict[str, str] = {}
@@ -44,19 +52,17 @@ class Reader:
     def shell(self, example: Example) -> None:
         """Run the lines that begin with `payouts`, or run a program of the page; what listens keeps running."""
         for line in str(example.parsed).splitlines():
+            words = shlex.split(line, comments=True)
             if PROGRAM.match(line):
-                words = [sys.executable, *shlex.split(line, comments=True)[1:]]
+                command = [sys.executable, *words[1:]]
+                done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=90, check=False)
+                code, self.said = done.returncode, done.stdout
+                assert code == ended(line), f"{line}\n{done.stdout}\n{done.stderr}"
+            elif line.startswith(("payouts emulator ", "payouts serve ")):
+                self.start([sys.executable, "-P", "-m", "payments_core", *words[1:]])
             elif line.startswith("payouts "):
-                words = [sys.executable, "-P", "-m", "payments_core", *shlex.split(line, comments=True)[1:]]
-                if words[4] in {"emulator", "serve"}:
-                    self.start(words)
-                    continue
-            else:
-                continue
-            expected = int(told[1]) if (told := EXITS.search(line)) else 0
-            done = subprocess.run(words, cwd=self.folder, capture_output=True, text=True, timeout=90, check=False)
-            assert done.returncode == expected, f"{line}\n{done.stdout}\n{done.stderr}"
-            self.said = done.stdout
+                code = self.nursery.start(folder=str(self.folder), command=words[1:]).wait()
+                assert code == ended(line), f"{line}\n{(self.folder / 'said').read_text('utf-8')}"
 
     def python(self, example: Example) -> None:
         """Run a block; later blocks of the page see its names. One that the page runs as a program is written."""
@@ -95,10 +101,10 @@ class Reader:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_code_in_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_in_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: Nursery) -> None:
     """Every Python block and every `payouts` line of a page runs as it stands and ends as the page says."""
     monkeypatch.chdir(tmp_path)
-    reader = Reader(tmp_path, (ROOT / page).read_text("utf-8"))
+    reader = Reader(tmp_path, (ROOT / page).read_text("utf-8"), nursery)
     parsers = [CodeBlockParser("python", reader.python), CodeBlockParser("sh", reader.shell)]
     parsers.append(CodeBlockParser("text", reader.output))
     try:

@@ -75,10 +75,10 @@ class Nursery:
         """Start one that pays ``rows`` of money, or is ``command`` of the command line.
 
         Args:
-            what: ``command``; or ``rows``, and ``client`` for which client pays them. ``freeze``: where it stops itself
-                with SIGSTOP, once. ``clock``: a file with the seconds by which its clock is wrong. What it says goes to
-                the file ``said``; the keys whose payment it has heard of are lines of the file ``acknowledged``, and
-                those that were refused of ``refused``.
+            what: ``command``; or ``rows``, and ``client`` for which client pays them. ``folder``: another one to stand
+                in. ``freeze``: where it stops itself with SIGSTOP, once. ``clock``: a file with the seconds by which
+                its clock is wrong. What it says goes to the file ``said``; the keys whose payment it has heard of are
+                lines of the file ``acknowledged``, and those that were refused of ``refused``.
 
         """
         return Child(self, self.ask(what))
@@ -248,6 +248,7 @@ def answer(wish: Mapping[str, Any], life: Callable[[Mapping[str, Any]], int]) ->
         return child
     code = 70
     try:
+        os.chdir(wish.get("folder", "."))
         stand_alone()
         code = life(wish)
     except BaseException:  # noqa: BLE001 - told by the exit code, and in the file
