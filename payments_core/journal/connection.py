@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from payments_core.errors import JournalError, JournalLocked
+from payments_core.journal.closing import closed
 from payments_core.journal.standing import moved_to, sealed
 
 __all__ = ["Reader", "connect", "explain", "is_busy", "make_file", "verify"]
@@ -192,15 +193,19 @@ class Reader:
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._closed = False
 
     def fetch(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return every row a statement finds.
 
         Raises:
+            JournalClosed: It was closed, perhaps by another thread this moment.
             JournalError: The file cannot be read; the next call opens it anew.
 
         """
         with self._lock:
+            if self._closed:
+                raise closed()
             if self._connection is None:
                 connection = connect(self._path, busy_timeout_s=self._busy_timeout_s)
                 connection.execute("PRAGMA query_only = ON")
@@ -212,8 +217,9 @@ class Reader:
                 raise explain(error, self._path) from error
 
     def close(self) -> None:
-        """Close; a later ``fetch`` would open it again."""
+        """Close for good."""
         with self._lock:
+            self._closed = True
             self._forget()
 
     def _forget(self) -> None:

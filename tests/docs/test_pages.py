@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from nursery import Nursery
+from nursery import Child, Nursery
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
@@ -45,7 +47,7 @@ class Reader:
         self.folder = folder
         self.nursery = nursery
         self.programs = set(PROGRAM.findall(page))
-        self.gateways: list[subprocess.Popen[str]] = []
+        self.gateways: list[Child] = []
         self.urls: dict[str, str] = {}
         self.said = ""
 
@@ -59,10 +61,10 @@ class Reader:
                 code, self.said = done.returncode, done.stdout
                 assert code == ended(line), f"{line}\n{done.stdout}\n{done.stderr}"
             elif line.startswith(("payouts emulator ", "payouts serve ")):
-                self.start([sys.executable, "-P", "-m", "payments_core", *words[1:]])
+                self.start(words[1:])
             elif line.startswith("payouts "):
                 code = self.nursery.start(folder=str(self.folder), command=words[1:]).wait()
-                assert code == ended(line), f"{line}\n{(self.folder / 'said').read_text('utf-8')}"
+                assert code == ended(line), f"{line}\n{self.heard()}"
 
     def python(self, example: Example) -> None:
         """Run a block; later blocks of the page see its names. One that the page runs as a program is written."""
@@ -83,21 +85,23 @@ class Reader:
     def start(self, words: list[str]) -> None:
         port = words.index("--port") + 1
         written, words[port] = words[port], "0"  # pages name a fixed port; several tests may run at once
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        gateway = subprocess.Popen(words, cwd=self.folder, text=True, **pipes)
-        self.gateways.append(gateway)
-        assert gateway.stdout is not None
-        for told in gateway.stdout:  # its last line tells that the configuration is written
-            if found := LISTENS.search(told):
-                self.urls[f"http://127.0.0.1:{written}"] = found[1]
-                break
+        heard = len(self.heard())
+        self.gateways.append(self.nursery.start(folder=str(self.folder), command=words))
+        until = time.monotonic() + 60
+        while (found := LISTENS.search(self.heard()[heard:])) is None:  # told last, when the configuration is written
+            assert time.monotonic() < until, self.heard()
+            time.sleep(0.02)
+        self.urls[f"http://127.0.0.1:{written}"] = found[1]
+
+    def heard(self) -> str:
+        """Return all that `payouts` has said so far."""
+        said = self.folder / "said"
+        return said.read_text("utf-8") if said.exists() else ""
 
     def leave(self) -> None:
         for gateway in self.gateways:
-            gateway.terminate()
-            assert gateway.wait(timeout=15) == 0, "the emulator ends cleanly"
-            assert gateway.stdout is not None
-            gateway.stdout.close()
+            gateway.signal(signal.SIGTERM)
+            assert gateway.wait() == 0, "the emulator ends cleanly"
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -20,6 +20,7 @@ import pytest
 
 from payments_core.entries import Open, Opened
 from payments_core.errors import (
+    JournalClosed,
     JournalError,
     JournalLocked,
     JournalTooNew,
@@ -143,6 +144,21 @@ def test_a_journal_is_the_same_after_it_was_closed(
     assert meta["namespace"] == "test-namespace"
     assert meta["created_at"] == START.isoformat()
     assert meta["version"]
+
+
+def test_who_was_about_to_read_when_it_was_closed_leaves_nothing_open(open_sqlite: OpenSqlite) -> None:
+    """Between the look whether it is open and the read, another thread may close it."""
+    journal = open_sqlite()
+    look = journal._writer.check_open
+
+    def close_then() -> None:
+        look()
+        journal.close()
+
+    journal._writer.check_open = close_then  # type: ignore[method-assign]
+    with pytest.raises(JournalClosed):
+        journal.get("po_one")
+    assert journal._reader._connection is None
 
 
 def test_many_may_open_a_new_journal_at_once(
