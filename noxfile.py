@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ nox.needs_version = ">=2026.10"
 nox.options.error_on_missing_interpreters = False  # a missing Python is named and skipped, also where CI is set
 nox.options.download_python = "never"
 nox.options.error_on_external_run = True
+nox.options.default_venv_backend = "uv"  # docs/decisions/0020
 
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
@@ -28,24 +30,22 @@ PROJECTS = [ROOT, *PROVIDERS]
 PACKAGES = [marker.parent for project in PROJECTS for marker in sorted(project.glob("payments_*/py.typed"))]
 PYTHONS = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
 
-# What plays installations of many processes for a long time: once in a run.
-FIGURES = (
-    "chaos",
-    "e2e",
-    "interleavings",
-    "keep",
-    "proof",
-    "restore",
-    "journal/test_permits.py",
-    "outbox/test_proof.py",
-)
+# What plays installations of many processes for a long time, or with a world of its own: once in a run.
+FIGURES = ("chaos", "conformance", "crash", "e2e", "interleavings", "keep", "proof", "restore", "simulation")
+FIGURES += ("journal/test_crash.py", "journal/test_permits.py", "outbox/test_proof.py")
+FIGURES += ("worker/test_processes.py", "worker/test_serving.py", "worker/test_shares.py")
 
-# What a provider's words mean, what may be shown of them, and what the pages say: the same on every Python and with
-# every dependency.
-ALIKE = ("docs", "emulator", "native", "neutrality", "redaction", "table")
+# What a provider's words mean, what may be shown of them, what is printed, and what the pages say: the same on every
+# Python.
+ALIKE = ("cli", "docs", "emulator", "native", "neutrality", "redaction", "table")
+
+# Where a version of a dependency has a part in what happens.
+TOUCHING = ("callbacks", "cli", "journal/test_entries.py", "journal/test_postgres.py", "outbox/test_webhooks.py")
+TOUCHING += ("packaging", "performer", "transport", "test_*.py")
 
 # Nothing but the session's own site-packages may answer `import payments_core`.
 ISOLATED = {"PYTHONPATH": None, "PYTHONSAFEPATH": "1"}
+COMPILED = {"UV_COMPILE_BYTECODE": "1"}  # as pip does by itself: a test starts hundreds of processes
 FROM_SOURCE = {"PYTHONPATH": os.pathsep.join(str(project) for project in PROJECTS)}
 
 
@@ -64,17 +64,15 @@ def tests(session: nox.Session) -> None:
     install(session, "tests")
     # What no version of Python has a part in is proven on the first one that is here.
     first = next((version for version in PYTHONS if shutil.which(f"python{version}")), PYTHONS[0])
-    proven = () if session.python == first else without(*FIGURES, *ALIKE, "conformance", "crash", "simulation")
-    run_pytest(session, *proven)
+    run_pytest(session, *([] if session.python == first else without(*FIGURES, *ALIKE)))
 
 
 @nox.session(python=PYTHONS[0], requires=["wheels"])
 def tests_lowest(session: nox.Session) -> None:
-    """Run every test with the lowest direct dependencies we allow, on the oldest Python."""
+    """Run what a dependency has a part in with the lowest direct ones we allow, on the oldest Python."""
     install(session, "lowest")
-    # What a version of a dependency has no part in is proven above.
-    ours = ("client", "conformance", "crash", "engine", "simulation", "worker")
-    run_pytest(session, *without(*FIGURES, *ALIKE, *ours))
+    found = [path for project in PROJECTS for name in TOUCHING for path in (project / "tests").glob(name)]
+    run_pytest(session, *sorted(str(path.relative_to(ROOT)) for path in found))
 
 
 @nox.session
@@ -130,8 +128,9 @@ def template(session: nox.Session) -> None:
     session.run("python", "providers/_template/new.py", "orange_money", str(outside), silent=True)
     build(session, outside / "orange_money", outside / "dist")
     core = next(DIST.glob("payments_core-*.whl"))
-    session.install("--no-deps", "--no-index", "--force-reinstall", str(core), *map(str, outside.glob("dist/*.whl")))
-    session.run("python", "-m", "pip", "check")
+    made = map(str, outside.glob("dist/*.whl"))
+    session.install("--no-deps", "--no-index", "--force-reinstall", str(core), *made, env=COMPILED)
+    session.run("uv", "pip", "check")
     session.run("python", "tests/packaging/pay_outside.py", str(outside / "paid"), "orange_money", env=ISOLATED)
     session.chdir(outside / "orange_money")
     session.run("python", "-m", "pytest", "-q", "-n", "2", *session.posargs, env=ISOLATED)
@@ -158,7 +157,8 @@ def docs(session: nox.Session) -> None:
     install(session, "docs")
     install_wheels(session)
     site = str(Path(session.create_tmp()) / "site")
-    session.run("python", "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-E", "docs", site, env=ISOLATED)
+    strict = ["-W", "--keep-going", "-n", "-q", "-E"]
+    session.run("python", "-m", "sphinx", "-j", "auto", *strict, "docs", site, env=ISOLATED)
 
 
 @nox.session(default=False, requires=["wheels"])
@@ -229,14 +229,22 @@ def lock(session: nox.Session) -> None:
 def install(session: nox.Session, lock_name: str, *names: str) -> None:
     """Install from a lock, hashes required: all of it, or only `names` and what they need."""
     path = f"locks/{lock_name}.txt"
-    session.install("--require-hashes", *(("--constraint", path, *names) if names else ("--requirement", path)))
+    wanted = ["--constraint", path, *pinned(path, names)] if names else ["--requirement", path]
+    session.install("--require-hashes", *wanted, env=COMPILED)
+
+
+def pinned(path: str, requirements: Iterable[str]) -> list[str]:
+    """Return requirements in the versions of a lock: where hashes are required, each has to name its own."""
+    versions = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / path).read_text("utf-8"), re.MULTILINE))
+    found = [re.match(r"([\w.-]+)(\[[^\]]*\])?", requirement) for requirement in requirements]
+    return sorted({f"{name[0]}=={versions[name[1]]}" for name in found if name})
 
 
 def install_wheels(session: nox.Session) -> None:
     """Install what was built from this clone; `pip check` proves that the locks satisfy what it declares."""
     built = map(str, sorted(DIST.glob("*.whl")))
-    session.install("--no-deps", "--no-index", "--force-reinstall", *built)
-    session.run("python", "-m", "pip", "check")
+    session.install("--no-deps", "--no-index", "--force-reinstall", *built, env=COMPILED)
+    session.run("uv", "pip", "check")
 
 
 def without(*rooms: str) -> list[str]:
@@ -245,13 +253,13 @@ def without(*rooms: str) -> list[str]:
     return [f"--ignore={path}" for path in paths if (ROOT / path).exists()]
 
 
-def run_pytest(session: nox.Session, *options: str) -> None:
-    """Install the wheels and run all tests, or what stands after `--`."""
+def run_pytest(session: nox.Session, *chosen: str) -> None:
+    """Install the wheels and run the tests that are chosen, or what stands after `--`."""
     install_wheels(session)
     # A file's tests stay together, as they share a gateway; what stands after `--` may say `-n 0`. Much of their time
     # is spent waiting for processes, so more of them run than there are cores.
     spread = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
-    session.run("python", "-m", "pytest", *spread, *options, *session.posargs, env=ISOLATED)
+    session.run("python", "-m", "pytest", *spread, *(session.posargs or chosen), env=ISOLATED)
 
 
 def proof_steps(plan: dict[str, Any]) -> dict[str, tuple[list[str], list[str]]]:

@@ -316,8 +316,14 @@ def test_a_late_refusal_does_not_drop_a_newer_token(desk: Desk, asks: Asks) -> N
     desk.one(lambda line: line.credential())
     desk.server.forget_tokens()
     desk.server.slow_s["pay"] = 0.2
-    requests = iter([asks["pay"](), asks["read"]()])
+    requests, has_left = iter([asks["pay"](), asks["read"]()]), threading.Event()
 
+    def in_order(request: HttpRequest) -> None:
+        if request.moves_money:
+            has_left.set()
+        assert has_left.wait(10)
+
+    desk.server.at_send = lambda request: None if request.operation == "token" else in_order(request)
     ended = desk.all(lambda line: line.exchange(next(requests)), 2)
 
     assert sorted((answer.status, answer.text) for answer in ended) == [(200, "token-2"), (401, "token-1")]

@@ -31,7 +31,7 @@ from payments_core.testing.simulation.plan import (
 from payments_core.testing.simulation.summary import Summary, play_all
 
 EACH = 150
-PAYOUTS = int(os.environ.get("PAYMENTS_SIMULATED", "1500"))  # the proof simulates more, in two processes
+PAYOUTS = int(os.environ.get("PAYMENTS_SIMULATED", "1050"))  # the proof simulates more, in two processes
 FIRST = int(os.environ.get("PAYMENTS_SEED") or "1")  # another one plays what no run has played
 
 
