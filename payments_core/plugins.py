@@ -279,15 +279,14 @@ class Plugins:
         """Tell every observer; a broken one is logged and stops nobody."""
         arguments = {"payout": payout, "event": event}
         for implementation in self._manager.hook.payments_payout_changed.get_hookimpls():
+            bug = ""
             try:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
             except Exception as error:  # noqa: BLE001 an observer's fault is its own; money goes on
-                log(
-                    EventName.HOOK_FAILED,
-                    hook="payments_payout_changed",
-                    plugin=implementation.plugin_name,
-                    error=f"{type(error).__name__}: {error}",
-                )
+                bug = f"{type(error).__name__}: {error}"
+            if bug:
+                hook = "payments_payout_changed"
+                log(EventName.HOOK_FAILED, hook=hook, plugin=implementation.plugin_name, error=bug)
 
     def cli_commands(self, name: str) -> object | None:
         """Return the command group of one plugin."""

@@ -98,12 +98,15 @@ class CallbackApp:
         before, _, token = path.rpartition("/")
         if before.rpartition("/")[2] != PATH:
             return _NOT_FOUND
+        inbox, place, why = None, None, ""
         try:
             inbox = self._inbox()
             place = await asyncio.to_thread(inbox.place, token)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing can be kept now
-            return self._failed("", error)
-        if place is None:
+            why = _said(error)
+        if why:
+            return self._failed("", why)
+        if inbox is None or place is None:
             self.counts["unknown"] += 1
             return _NOT_FOUND
         try:
@@ -125,33 +128,38 @@ class CallbackApp:
 
     async def _keep(self, inbox: Inbox, place: Place, callback: Callback) -> Acknowledgement:
         if place.is_open:  # what comes again to a question's path is acknowledged, and of no use
+            why = ""
             try:
                 async with asyncio.timeout(self._limits.keep_s):
                     await asyncio.wrap_future(inbox.receive(place, callback))
             except (TimeoutError, PaymentsError) as error:
-                return self._failed(place.account, error)
+                why = _said(error)
+            if why:
+                return self._failed(place.account, why)
             self.counts["received"] += 1
             size = len(callback.body)
             log(EventName.CALLBACK_RECEIVED, account=place.account, method=callback.method, bytes=size)
             self._begin_handling()
         return inbox.acknowledge(place, callback)
 
-    def _failed(self, account: str, error: BaseException) -> Acknowledgement:
+    def _failed(self, account: str, why: str) -> Acknowledgement:
         self.counts["failed"] += 1
-        log(EventName.CALLBACK_FAILED, account=account, error=_said(error))
+        log(EventName.CALLBACK_FAILED, account=account, error=why)
         return _NOT_KEPT
 
     async def _readiness(self) -> Acknowledgement:
         at, ready = self._ready
         if time.monotonic() - at > _READY_S:
             self._ready = (time.monotonic(), ready)  # whoever asks meanwhile hears the answer of before
+            why = ""
             try:
                 async with asyncio.timeout(self._limits.keep_s):
                     await asyncio.to_thread(self._inbox().prove_writable)
-                ready = True
             except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
-                log(EventName.CALLBACK_FAILED, account="", error=f"not ready: {_said(error)}")
-                ready = False
+                why = _said(error)
+            if why:
+                log(EventName.CALLBACK_FAILED, account="", error=f"not ready: {why}")
+            ready = not why
             self._ready = (time.monotonic(), ready)
         return _plain({"ok": ready}, status=200 if ready else 503)
 
@@ -169,11 +177,13 @@ class CallbackApp:
 
     async def _handle(self) -> None:
         while self._more:
-            self._more = False
+            self._more, why = False, ""
             try:
                 await asyncio.to_thread(self._inbox().handle)
             except Exception as error:  # noqa: BLE001 - it is kept: the next one, or whoever works, comes back to it
-                log(EventName.CALLBACK_FAILED, account="", error=f"not handled: {_said(error)}")
+                why = _said(error)
+            if why:
+                log(EventName.CALLBACK_FAILED, account="", error=f"not handled: {why}")
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Handle at the start what a crash has left, and end when all is handled."""
@@ -190,7 +200,10 @@ class CallbackApp:
 
 
 def _said(error: BaseException) -> str:
-    """Return what may be logged of an error: of one that is not ours its kind alone."""
+    """Return what may be logged of an error, when it is not being handled any more: of a stranger's its kind alone.
+
+    A log handler that fails prints the error that is being handled beside its own.
+    """
     return f"{type(error).__name__}: {error}" if isinstance(error, PaymentsError) else type(error).__name__
 
 

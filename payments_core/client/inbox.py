@@ -12,11 +12,11 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from payments_core.arrivals import Arrival, Handled, Handling, InboxCount
 from payments_core.client.setup import only_entries
@@ -36,6 +36,7 @@ __all__ = ["PATH", "Hears", "Inbox", "Place"]
 PATH = "callbacks"  # an account's address ends with it and with the account's token
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")  # as long as those minted for questions
 _WORD = re.compile(r"[A-Za-z_]{0,30}|[0-9]{1,5}")
+T = TypeVar("T")
 _PAGE = 100
 _TRIES = 3
 
@@ -123,10 +124,10 @@ class Inbox:
         """
         provider = self._office.accounts[place.account].provider
         if isinstance(provider, Callbacks):
-            try:
-                return provider.acknowledge(callback)
-            except Exception as bug:  # noqa: BLE001 it is kept: nobody has to send it again
-                log(EventName.PROVIDER_BUG, account=place.account, error=f"acknowledge: {type(bug).__name__}")
+            answer, bug = _tried(provider.acknowledge, callback)
+            if answer is not None:
+                return answer
+            log(EventName.PROVIDER_BUG, account=place.account, error=f"acknowledge: {bug}")  # it is kept all the same
         return Acknowledgement()
 
     def handle(self) -> int:
@@ -171,25 +172,27 @@ class Inbox:
         provider = self._office.accounts[place.account].provider
         if not isinstance(provider, Redacts):
             return callback
-        try:
-            return provider.redact(callback)
-        except Exception as bug:  # noqa: BLE001 it may hold a secret, and is only a hint
-            log(EventName.PROVIDER_BUG, account=place.account, error=f"redact: {type(bug).__name__}")
-            return replace(callback, headers={}, body=b"")
+        kept, bug = _tried(provider.redact, callback)
+        if kept is not None:
+            return kept
+        log(EventName.PROVIDER_BUG, account=place.account, error=f"redact: {bug}")
+        return replace(callback, headers={}, body=b"")  # it may hold a secret, and is only a hint
 
     # --- one callback ---
 
     def _handle(self, arrival: Arrival) -> None:
         callback, account = _unsealed(arrival), self._office.account(arrival.account)
+        bug = ""
         try:
             close = self._answer if arrival.query else self._hint
             close(arrival, account, callback)
         except JournalError:
             raise
         except Exception as error:  # noqa: BLE001 - one that cannot be handled must not be in the way of the others
-            # Its kind alone: the words of a stranger's error may be those of the callback.
-            log(EventName.CALLBACK_FAILED, account=arrival.account, error=type(error).__name__)
-            self._ignore(arrival, _told(callback), f"failed: {type(error).__name__}")
+            bug = type(error).__name__  # its kind alone: the words of a stranger's error may be those of the callback
+        if bug:
+            log(EventName.CALLBACK_FAILED, account=arrival.account, error=bug)
+            self._ignore(arrival, _told(callback), f"failed: {bug}")
 
     def _hint(self, arrival: Arrival, account: Account, callback: Callback) -> None:
         proven, heard, why = hear(account, callback)
@@ -311,6 +314,17 @@ class Hears:
     def inbox(self) -> Inbox:
         """What was called back; :func:`payments_core.callbacks.app` puts it there."""
         return Inbox(self._office)
+
+
+def _tried(call: Callable[[Callback], T], callback: Callback) -> tuple[T | None, str]:
+    """Return what a provider's code returns, and the kind of its error; nothing is told while that is being handled.
+
+    A log handler that fails prints the error that is being handled beside its own, words of the callback and all.
+    """
+    try:
+        return call(callback), ""
+    except Exception as bug:  # noqa: BLE001 - whatever it is, the callback is only a hint
+        return None, type(bug).__name__
 
 
 def _token(secret: bytes, account: str) -> str:

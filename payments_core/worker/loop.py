@@ -211,6 +211,7 @@ class _Worker:
     # --- working ---
 
     async def _step(self, lane: _Lane, row: PayoutRow) -> None:
+        why = ""
         try:
             async with lane.permits:
                 if self._stop.is_set():  # taken, and not begun
@@ -222,10 +223,11 @@ class _Worker:
             # It stays claimed until the claim ends by itself: nobody tries again before that.
             self._trouble += 1
             why = error.message if isinstance(error, PayoutInterrupted) else f"{type(error).__name__}: {error}"
-            log(EventName.WORKER_TROUBLE, owner=self._owner, payout=row.id, account=row.account, why=why)
         finally:
             del lane.tasks[row.id]
             self._wake.set()
+        if why:
+            log(EventName.WORKER_TROUBLE, owner=self._owner, payout=row.id, account=row.account, why=why)
 
     def _note(self, before: PayoutRow, after: PayoutRow) -> None:
         self._steps += 1
@@ -246,11 +248,12 @@ class _Worker:
         """Send events to a webhook, beside all else: neither money nor another webhook waits for this one."""
         is_over = False
         while not is_over:
-            is_over = self._over.is_set()  # once more then, for what has ended last
+            is_over, why = self._over.is_set(), ""  # once more then, for what has ended last
             try:
                 await self._client.send_events(webhook, stopped=self._stop.is_set)
             except Exception as error:  # noqa: BLE001 - whatever it is, it stops no money
                 why = error.message if isinstance(error, JournalError) else type(error).__name__
+            if why:
                 log(EventName.WORKER_TROUBLE, owner=self._owner, why=f"webhook {webhook}: {why}")
             if not is_over:
                 await _within(self._over, self._settings.poll_s)

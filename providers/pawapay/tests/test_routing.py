@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -71,6 +72,15 @@ class World(NamedTuple):
     def paid(self) -> tuple[int, int, int]:
         mtn, pawapay, mpesa = (len(one.ledger()) for one in (self.mtn, self.pawapay, self.mpesa))
         return mtn, pawapay, mpesa
+
+
+@pytest.fixture(autouse=True)
+def _leave_logging() -> Iterator[None]:
+    """Undo what the command line sets up: its handler would go on to write into a test's closed output."""
+    logger = logging.getLogger("payments_core")
+    before = (list(logger.handlers), logger.level, logger.propagate)
+    yield
+    logger.handlers, logger.level, logger.propagate = before
 
 
 @pytest.fixture
