@@ -181,8 +181,10 @@ def measured(request: pytest.FixtureRequest) -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def start_postgres() -> Iterator[Callable[[], OwnPostgres]]:
     """Start servers that end with the run, in a folder that holds nothing else."""
-    # As root, the package opens up every folder above the data to the server's user.
-    parent = Path(tempfile.mkdtemp(prefix="payments-postgres-"))
+    # As root, the package opens up every folder above the data to the server's user. In memory where there is such a
+    # folder: servers are killed here, and no disk is.
+    memory = Path("/dev/shm")  # noqa: S108
+    parent = Path(tempfile.mkdtemp(prefix="payments-postgres-", dir=memory if memory.is_dir() else None))
     started: list[OwnPostgres] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(parent))  # where the package keeps a lock; read when it is imported
