@@ -322,7 +322,7 @@ def _tried(call: Callable[[Callback], T], callback: Callback) -> tuple[T | None,
     A log handler that fails prints the error that is being handled beside its own, words of the callback and all.
     """
     try:
-        return call(callback), ""
+        return call(callback), "nothing was returned"
     except Exception as bug:  # noqa: BLE001 - whatever it is, the callback is only a hint
         return None, type(bug).__name__
 

@@ -56,11 +56,13 @@ class Line:
         """Ask the guards and make a credential ready; None when nothing stands against sending."""
         clock, plugins = self._office.clock, self._office.plugins
         if not row.cleared and plugins.has_guards:
-            payout = row.view()
+            payout, refusal, broken = row.view(), None, None
             try:
                 refusal = in_daemon(lambda: plugins.before_submit(payout)).result(self.account.settings.guard_timeout_s)
             except Exception as error:  # noqa: BLE001 fails closed
-                return common.guard_failed(error, clock())
+                broken = error
+            if broken is not None:
+                return common.guard_failed(broken, clock())
             if refusal:
                 return common.guard_refused(refusal, clock())
         return common.no_leave(self.credential(), clock()) if self._auth else None
@@ -77,7 +79,8 @@ class Line:
             asked = in_daemon(lambda: plugins.needs_approval(payout))
             return asked.result(self.account.settings.guard_timeout_s) or ""
         except Exception as error:  # noqa: BLE001 fails closed
-            return common.approval_failed(error, clock())
+            broken = error
+        return common.approval_failed(broken, clock())
 
     def is_ready(self) -> bool:
         """Say whether a request could leave now without fetching a credential first."""

@@ -53,12 +53,14 @@ class AsyncLine:
         """Ask the guards and make a credential ready; None when nothing stands against sending."""
         clock, plugins = self._office.clock, self._office.plugins
         if not row.cleared and plugins.has_guards:
-            payout = row.view()
+            payout, refusal, broken = row.view(), None, None
             try:
                 async with asyncio.timeout(self.account.settings.guard_timeout_s):
                     refusal = await asyncio.wrap_future(in_daemon(lambda: plugins.before_submit(payout)))
             except Exception as error:  # noqa: BLE001 fails closed
-                return common.guard_failed(error, clock())
+                broken = error
+            if broken is not None:
+                return common.guard_failed(broken, clock())
             if refusal:
                 return common.guard_refused(refusal, clock())
         return common.no_leave(await self.credential(), clock()) if self._auth else None
@@ -75,7 +77,8 @@ class AsyncLine:
             async with asyncio.timeout(self.account.settings.guard_timeout_s):
                 return await asyncio.wrap_future(in_daemon(lambda: plugins.needs_approval(payout))) or ""
         except Exception as error:  # noqa: BLE001 fails closed
-            return common.approval_failed(error, clock())
+            broken = error
+        return common.approval_failed(broken, clock())
 
     def is_ready(self) -> bool:
         """Say whether a request could leave now without fetching a credential first."""

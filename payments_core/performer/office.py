@@ -198,8 +198,10 @@ def in_daemon(work: Callable[[], T]) -> Future[T]:
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001 whatever it was, it belongs to the one who waits
-            # A SystemExit must not end the one who waits, and a StopIteration cannot be handed to an event loop.
+            # A SystemExit must not end the one who waits, a StopIteration cannot be handed to an event loop, and a
+            # future of the standard library takes an error that is false for none at all.
             plain = isinstance(error, Exception) and not isinstance(error, StopIteration)
+            plain = plain and not any(hasattr(type(error), name) for name in ("__bool__", "__len__"))
             future.set_exception(error if plain else RuntimeError(type(error).__name__))
         else:
             future.set_result(result)

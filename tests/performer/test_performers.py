@@ -283,7 +283,25 @@ def raises(error: BaseException) -> Callable[[Any], Any]:
     return guard
 
 
+class Nothing(Exception):
+    """An error that says of itself that it is none."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Full(logging.Handler):
+    """A handler of an application's whose disk is full: Python prints what is being handled when it says so."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            raise OSError("no space left")
+        except OSError:
+            self.handleError(record)
+
+
 BROKEN = {
+    "falsy": raises(Nothing("46733123450")),
     "exception": raises(RuntimeError("46733123450")),
     "exit": raises(SystemExit(0)),
     "interrupt": raises(KeyboardInterrupt()),
@@ -311,6 +329,22 @@ def test_a_broken_guard_fails_closed(broken: str, desk: Desk, caplog: pytest.Log
     desk.clock.advance(3600)
     desk.pay("k")
     assert len(asked) == 3
+
+
+def test_a_log_handler_that_fails_prints_nothing_of_a_broken_guard(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its words may be the payee's number, and are masked in the event only."""
+    desk.guard(BROKEN["exception"])
+    full, events = Full(), logging.getLogger("payments_core")
+    events.addHandler(full)
+    try:
+        assert isinstance(leave(desk), NotNow)
+    finally:
+        events.removeHandler(full)
+    said = capsys.readouterr().err
+    assert "no space left" in said
+    assert "46733123450" not in said
 
 
 @pytest.fixture
