@@ -95,11 +95,11 @@ def _written(given: Any) -> dict[str, object]:
         said = {"code": str(reason.code), "provider_code": scrub(reason.provider_code, limit=80)}
         return {"not_told": {**said, "text": scrub(reason.text), "retry_after_s": given.retry_after_s}}
     if not isinstance(given, list | tuple):
-        raise TypeError(given)
+        raise TypeError
     return {"balances": [_balance(one) for one in given]}
 
 
 def _balance(one: Any) -> dict[str, str]:
     if not isinstance(one, Balance) or not Decimal(one.amount).is_finite():
-        raise TypeError(one)
+        raise TypeError
     return {"amount": str(one.amount), "currency": one.currency, "label": one.label}

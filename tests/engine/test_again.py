@@ -224,11 +224,13 @@ def test_an_attempt_that_turns_out_paid_is_written_down_and_ends_it(stage: MakeS
 
 
 def test_what_shows_it_paid_gives_nobody_away(stage: MakeStage) -> None:
-    one, row = failed(stage, replace(PAID, code="PAID to 254700000900"), FAILED)
+    one, row = failed(stage, replace(PAID, code=f"PAID to 254700000900, {'x' * 81}"), FAILED)
     with pytest.raises(DecisionRefused, match="was paid after all"):
         one.pay_again(row)
     assert one.events(row)[-1] == "contradicted"
-    assert "254700000900" not in str(one.journal.history(row.id)[-1].evidence)
+    said = one.journal.history(row.id)[-1].evidence
+    assert "254700000900" not in str(said)
+    assert len(said["code"]) == 80
 
 
 def test_a_success_found_before_the_next_attempt_is_sent_stops_it(stage: MakeStage) -> None:

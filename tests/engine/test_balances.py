@@ -25,7 +25,7 @@ NOW = Moment(at=T0, owner="me", token=TOKEN, namespace="engine-tests")
 ASK = HttpRequest("POST", "http://fake.invalid/balance", "balance", body=f"to {slot('answer_token')}", repeatable=True)
 CAME = Callback("POST", {}, b"{}", T0)
 HELD = (Balance(Decimal("49117.50"), "KES", "Utility Account"), Balance(Decimal("-1E+1"), "UGX"))
-BUSY = Reason(ReasonCode.PROVIDER_UNAVAILABLE, "BUSY", "call 46733123450")
+BUSY = Reason(ReasonCode.PROVIDER_UNAVAILABLE, "BUSY", "call 46733123450 at noon")
 
 
 class Later(Fake):
@@ -120,9 +120,18 @@ def test_a_reason_is_kept_without_numbers_and_raised() -> None:
     assert kept.answer is not None
     assert "46733123450" not in kept.answer
 
-    with pytest.raises(NotAnswered, match="did not tell its balance: BUSY") as error:
+    with pytest.raises(NotAnswered, match=r"did not tell its balance: BUSY: call \S+ at noon\.") as error:
         engine.kept_balances(account, kept.answer, None)
     assert (error.value.reason, error.value.retry_after_s) == ("provider_unavailable", 7.0)
+
+
+def test_what_is_kept_is_no_longer_than_it_has_to_be() -> None:
+    """Neither a provider's code without an end, nor blanks that say nothing."""
+    kept = reading(lambda _: NotTold(reason=Reason(ReasonCode.REJECTED, "X" * 81)))
+    code = "X" * 79 + "…"
+    told = {"code": "rejected", "provider_code": code, "text": "", "retry_after_s": None}
+
+    assert kept.answer == json.dumps({"not_told": told}, separators=(",", ":"))
 
 
 def test_what_makes_no_sense_is_no_answer() -> None:

@@ -96,6 +96,7 @@ def test_our_own_id_is_found_at_the_beginning(references: dict[str, str], ids: l
         ({"external_id": ID}, "other", "names a payout of another account"),
         ({"external_id": f"{ID}-0123456789ab"}, "till", "names a payout by another reference"),
         ({"transaction": ID}, "till", "names a payout by another reference"),
+        ({"external_id": f"{ID}-0123456789ab", "transaction": "t-1"}, "till", "names a payout by another reference"),
     ],
 )
 def test_account_and_reference_must_agree(references: dict[str, str], account: str, why: str) -> None:

@@ -28,7 +28,7 @@ from payments_core.provider import (
     Unknown,
 )
 from payments_core.rows import Event
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent, slot
 
 NO = Reason(ReasonCode.REJECTED)
 DRAFT = account_of().provider.draft(order_of(), Attempt(1, b"s" * 32, "po_x"))
@@ -232,6 +232,33 @@ def test_a_providers_exception_carries_no_number() -> None:
     outcome, _ = played(then(MONEY, says=ValueError("payee 256772123456 with Bearer abc.def.ghi")), 202)
     assert "256772123456" not in outcome.why
     assert "abc.def.ghi" not in outcome.why
+
+
+@pytest.mark.parametrize(("token", "body"), [("t-1", "to t-1"), (None, f"to {slot('answer_token')}")])
+def test_the_path_of_a_later_answer_is_filled_in_where_there_is_one(token: str | None, body: str) -> None:
+    """Into the payment as it leaves, and not into what is stored; a slot that nobody fills stays one."""
+    stored = replace(MONEY, body=f"to {slot('answer_token')}")
+    provider, sent = Fake(), list[Any]()
+
+    def perform(command: Command) -> Reply:
+        sent.append(command)
+        return HttpResponse(202, {}, b"", T0)
+
+    draft = replace(DRAFT, request=stored, answer_token=token)
+    run(send_once(provider, draft, timeout_s=30, send_before=T0, at=T0), perform)
+    assert [request.body for request in sent] == [body]
+
+
+def test_a_read_that_is_answered_at_once_keeps_its_slots() -> None:
+    sent: list[Command] = []
+
+    def perform(command: Command) -> Reply:
+        sent.append(command)
+        return HttpResponse(200, {}, b"", T0)
+
+    read = replace(READ, url=f"http://fake.invalid/{slot('answer_token')}")
+    run(ask(Fake(checking=then(read, says=Pending())), DRAFT, at=T0), perform)
+    assert sent == [read]
 
 
 SLOTTED = replace(DRAFT, request=replace(DRAFT.request, body='{"id":"{{slot:given}}","pin":"{{slot:pin}}"}'))

@@ -80,6 +80,7 @@ def test_the_history_tells_from_where_to_where(stage: MakeStage) -> None:
     over(one, row)
     told = one.journal.history(row.id)[-1].evidence
     assert (told["account_before"], told["account"], told["who"]) == ("till", "other", "Ann")
+    assert (told["because"], told["references_before"]) == (str(NO), dict(row.references))
 
 
 def test_the_same_account_by_name_is_no_failover(stage: MakeStage) -> None:
@@ -230,7 +231,7 @@ def test_a_refund_stays_where_it_was_collected(stage: MakeStage) -> None:
     told |= {"original_amount": Decimal(25), "reason": NO, "decided_by": "read", "next_at": None}
     row = one.put(S.FAILED, **told)
     one.at = SETTLED
-    with pytest.raises(InvalidPayout, match="goes back from the account on which its money was collected"):
+    with pytest.raises(InvalidPayout, match=r": a refund goes back from the account on which its money was collected\.$"):
         one.pay_again(row, one.accounts["other"])
     assert one.reads() == []
     assert one.journal.get(row.id) == row
@@ -256,7 +257,7 @@ def test_play_money_and_real_money_are_never_mixed(
     kind = type(one.account.settings)
     monkeypatch.setattr(kind, "is_rehearsal", property(lambda self: kinds[id(self)]))
     before = len(one.reads())
-    with pytest.raises(InvalidPayout, match="one of them moves real money"):
+    with pytest.raises(InvalidPayout, match=r": one of them moves real money, and the other one does not\.$"):
         one.pay_again(row, one.accounts["other"])
     assert len(one.reads()) == before
 
@@ -353,11 +354,11 @@ def test_no_move_takes_an_attempt_to_another_account(stage: MakeStage) -> None:
 
 def test_the_other_provider_learns_what_it_goes_by_once_the_failure_is_proven(stage: MakeStage) -> None:
     """What it may carry is known before the attempt is drafted; and nobody is asked in vain before."""
-    told: list[str] = []
+    told: list[Any] = []
 
     class Learning(Fake):
         def learn(self, at: Any) -> Any:
-            told.append("learned")
+            told.append(at)
             yield from ()
 
         def draft(self, order: Any, attempt: Any) -> Any:
@@ -369,4 +370,4 @@ def test_the_other_provider_learns_what_it_goes_by_once_the_failure_is_proven(st
         one.pay_again(row, one.accounts["other"])
     assert told == []
     one.pay_again(row, one.accounts["other"])
-    assert told == ["learned", "drafted"]
+    assert told == [SETTLED, "drafted"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from kit import OURS, T0, Fake, after, lost, order_of, reading, saying, unsent
+from kit import OURS, T0, Fake, after, lost, order_of, plain_submit, reading, saying, unsent
 
 from payments_core.engine import token_hash
 from payments_core.entries import Move, Note, Open, Recall
@@ -618,9 +618,16 @@ def test_deferred_absence_never_asks_without_pause(stage: MakeStage) -> None:
 
 def test_each_try_has_a_path_of_its_own_for_its_result(stage: MakeStage) -> None:
     """Durable as a hash before the payment leaves, put into the request only then, and believed once."""
-    provider = Fake()
+    given: list[str | None] = []
+
+    def submit(draft: Any) -> Any:
+        given.append(draft.answer_token)
+        return (yield from plain_submit(draft))
+
+    provider = Fake(submitting=submit)
     one = stage(provider, result_by="try")
     row = one.advance(one.accept(), token="path")
+    assert given == ["path"]
     begun = next(entry for entry in one.asked if isinstance(entry, Move) and entry.asks)
     provider.answer = PAID
     paid = one.deliver(row, "path")
@@ -633,6 +640,20 @@ def test_each_try_has_a_path_of_its_own_for_its_result(stage: MakeStage) -> None
     assert not one.reads()
     provider.answer = Final(reason=NO)
     assert one.deliver(paid, "path") == paid
+
+
+def test_who_calls_back_to_the_account_alone_is_given_no_path(stage: MakeStage) -> None:
+    """Nor is one kept that nobody was told."""
+    given: list[str | None] = []
+
+    def submit(draft: Any) -> Any:
+        given.append(draft.answer_token)
+        return (yield from plain_submit(draft))
+
+    one = stage(Fake(submitting=submit))
+    one.advance(one.accept(), token="path")
+    assert given == [None]
+    assert [entry.asks for entry in one.asked if isinstance(entry, Move)] == [None, None]
 
 
 def test_nothing_is_taken_in_for_a_provider_that_answers_at_once(stage: MakeStage) -> None:

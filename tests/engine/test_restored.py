@@ -429,3 +429,6 @@ def test_an_account_that_tells_only_later_keeps_it_waiting_until_a_statement_was
     assert ("other.invalid", 1) not in asked[before:]
     restored(one, reconciled=True)
     assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead()
+    there = Fake(checking=knowing({2: PAID}, asked, "third.invalid"), host="third.invalid")
+    one.accounts["third"] = account_of(there, name="third")
+    assert run(look_ahead(one.account, row, one.moment()), one.perform).found == PAID  # the others are still asked

@@ -226,10 +226,11 @@ def test_a_contradiction_is_written_down(stage: MakeStage) -> None:
 
 def test_a_contradiction_gives_nobody_away(stage: MakeStage) -> None:
     """What the provider writes where its code should be is told to the application as well."""
-    one = stage(Fake(checking=reading(Final(seen=OURS, code="PAID to 254700000900"))))
+    one = stage(Fake(checking=reading(Final(seen=OURS, code=f"PAID to 254700000900, {'x' * 81}"))))
     row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
     one.advance(row, early=True)
     assert "254700000900" not in str(last(one, row))
+    assert len(last(one, row)[1]["code"]) == 80
 
 
 def test_a_look_after_the_end_is_written_down(stage: MakeStage) -> None:

@@ -88,8 +88,9 @@ def _follow(told: Doubts, part: list[HistoryEntry], visible_after: timedelta) ->
         if entry.event in _ABSENT:
             absences.append(entry.at)
         elif entry.event == EventName.PAYOUT_SENDING:
-            waited = absences[-1] - absences[0] if absences else timedelta()
-            if doubt and (len(absences) < _LEAST_ABSENCES or waited < visible_after):
+            # What is established stays so: a clock that is set back dates what is heard later before it.
+            waited = max(absences[_LEAST_ABSENCES - 1 :]) - absences[0] if len(absences) >= _LEAST_ABSENCES else None
+            if doubt and (waited is None or waited < visible_after):
                 told.found.append(("sent again too soon", f"after {len(absences)} absences over {waited}"))
             absences, since = [], entry.at
         if doubt and (entry.status.is_final or entry.status is _S.REVIEW):
