@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from payments_core.engine import Moment, Person, accept, advance, approve, deliver, pay_again, reopen, resolve
@@ -35,6 +36,7 @@ from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 
 T0 = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NAMESPACE = "engine-tests"
+STORE = "sqlite:///payouts.db"
 ACCOUNT = "till"
 OURS = Seen(amount=Decimal(25), currency="EUR", payee="46733123499", external_id="x-1")
 SAFE: dict[str, Any] = {"resend": "safe", "dedupe_window_s": 86_400.0, "visible_after_s": 300.0}
@@ -155,6 +157,15 @@ def row_of(status: PayoutStatus = PayoutStatus.SENDING, **changes: Any) -> Payou
     return PayoutRow(**{**given, **changes})
 
 
+def _untouched_journal() -> bytes:
+    with TemporaryDirectory() as folder:
+        open_journal(STORE, namespace=NAMESPACE, root=Path(folder), clock=lambda: T0).close()
+        return Path(folder, "payouts.db").read_bytes()
+
+
+# To make one is most of what a test costs; each has a copy of this one.
+UNTOUCHED = _untouched_journal()
+
 Answer = int | NotSent | NoAnswer | BaseException
 
 
@@ -180,9 +191,11 @@ class Stage:
     asked: list[Command] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.journal: Journal = open_journal(
-            "sqlite:///payouts.db", namespace=NAMESPACE, root=self.folder, clock=lambda: self.at
-        )
+        file = self.folder / "payouts.db"
+        if not file.exists():
+            file.touch(mode=0o600)
+            file.write_bytes(UNTOUCHED)
+        self.journal: Journal = open_journal(STORE, namespace=NAMESPACE, root=self.folder, clock=lambda: self.at)
 
     def perform(self, command: Command) -> Reply:
         self.asked.append(command)

@@ -157,6 +157,22 @@ def test_after_the_money_request_every_mistake_is_doubt(submit: Submit, answers:
     assert sum(request.moves_money for request in sent) == 1
 
 
+def test_a_flow_that_is_left_is_ended() -> None:
+    """What a provider holds in it is given back at once, and not whenever somebody looks for garbage."""
+    ended: list[str] = []
+
+    def flow(draft: Draft) -> Flow[Any]:
+        try:
+            yield draft.request
+            yield draft.request
+        finally:
+            ended.append("here")
+
+    kept = flow(DRAFT)
+    played(lambda _: kept, 202)
+    assert ended == ["here"]
+
+
 def _raises(draft: Draft) -> Any:
     raise KeyError(draft.references["reference"])
 

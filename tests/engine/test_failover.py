@@ -231,7 +231,8 @@ def test_a_refund_stays_where_it_was_collected(stage: MakeStage) -> None:
     told |= {"original_amount": Decimal(25), "reason": NO, "decided_by": "read", "next_at": None}
     row = one.put(S.FAILED, **told)
     one.at = SETTLED
-    with pytest.raises(InvalidPayout, match=r": a refund goes back from the account on which its money was collected\.$"):
+    why = r": a refund goes back from the account on which its money was collected\.$"
+    with pytest.raises(InvalidPayout, match=why):
         one.pay_again(row, one.accounts["other"])
     assert one.reads() == []
     assert one.journal.get(row.id) == row

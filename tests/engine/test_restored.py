@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from kit import NAMESPACE, OURS, T0, Fake, account_of, after, last, reading, row_of, saying
+from kit import NAMESPACE, OURS, STORE, T0, Fake, account_of, after, last, reading, row_of, saying
 
 from payments_core.engine import make_draft
 from payments_core.engine.drafts import not_payable
@@ -32,7 +32,7 @@ OVER = ReasonCode.NOT_SENT_IN_TIME
 
 def restored(one: Any, *, gap_from: datetime = T0, reconciled: bool = False) -> None:
     """Say of a stage's journal that it is a backup, now."""
-    store = store_of("sqlite:///payouts.db", namespace=NAMESPACE, root=one.folder, at=one.at)
+    store = store_of(STORE, namespace=NAMESPACE, root=one.folder, at=one.at)
     keeping.begin_gap(store, gap_from, keeping.Act(one.at, "Ann", "the disk broke"))
     if reconciled:
         keeping.reconcile(store, keeping.Act(one.at, "Ann", "compared"))
