@@ -266,11 +266,12 @@ def proof_steps(plan: dict[str, Any]) -> dict[str, tuple[list[str], list[str]]]:
     """Return pytest's options and files for each step of the proof; a file belongs to the first that names it."""
     steps: dict[str, tuple[list[str], list[str]]] = {}
     taken: set[str] = set()
-    tests = [file for project in PROJECTS for file in project.glob("tests/**/test_*.py")]
+    tests = sorted(file for project in PROJECTS for file in project.glob("tests/**/test_*.py"))
     telling = [file for file in tests if "measured(" in file.read_text("utf-8")]
     for step in plan["step"]:
-        found = telling if step.get("rest") else [file for glob in step["paths"] for file in ROOT.glob(glob)]
-        files = sorted({file.relative_to(ROOT).as_posix() for file in found} - taken)
+        found = telling if step.get("rest") else [file for glob in step["paths"] for file in sorted(ROOT.glob(glob))]
+        names = dict.fromkeys(file.relative_to(ROOT).as_posix() for file in found)
+        files = [name for name in names if name not in taken]
         if files:  # without any, pytest would run everything
             steps[step["name"]] = (step["options"], files)
         taken.update(files)

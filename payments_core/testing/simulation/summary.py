@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import json
 import multiprocessing
+import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,14 +35,16 @@ def play_all(plans: Sequence[Plan], *, jobs: int = 1) -> Iterator[Outcome]:
         yield from map(simulate, plans)
         return
     # Ended, and not waited for, when it is left.
-    with multiprocessing.get_context("spawn").Pool(jobs, initializer=_collect_seldom) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, initializer=_stand_back) as pool:
         for outcome in pool.imap_unordered(_play, plans):
             # What came back without its story is played once more when it is to be told.
             yield simulate(outcome.plan) if outcome.breaches else outcome
 
 
-def _collect_seldom() -> None:
-    """Look for garbage in circles less often: a simulation makes much that goes by itself."""
+def _stand_back() -> None:
+    """Leave the processors to whoever wants them, and look for garbage less often: much of ours goes by itself."""
+    if sys.platform != "win32":
+        os.nice(19)
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
 
