@@ -269,7 +269,8 @@ def proof_steps(plan: dict[str, Any]) -> dict[str, tuple[list[str], list[str]]]:
     tests = sorted(file for project in PROJECTS for file in project.glob("tests/**/test_*.py"))
     telling = [file for file in tests if "measured(" in file.read_text("utf-8")]
     for step in plan["step"]:
-        found = telling if step.get("rest") else [file for glob in step["paths"] for file in sorted(ROOT.glob(glob))]
+        found = [file for glob in step["paths"] for file in sorted(ROOT.glob(glob))]
+        found += telling if step.get("rest") else []
         names = dict.fromkeys(file.relative_to(ROOT).as_posix() for file in found)
         files = [name for name in names if name not in taken]
         if files:  # without any, pytest would run everything
@@ -281,9 +282,11 @@ def proof_steps(plan: dict[str, Any]) -> dict[str, tuple[list[str], list[str]]]:
 def fresh_venv(session: nox.Session, name: str, lock: Path) -> str:
     """Make an environment beside the session's own, with what a lock holds; return its Python."""
     venv = Path(session.create_tmp()) / name
-    session.run("python", "-m", "venv", "--clear", str(venv))
     python = str(venv / ("Scripts" if os.name == "nt" else "bin") / "python")
-    session.run(python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock), external=True)
+    session.run("uv", "venv", "--quiet", "--clear", "--python", str(Path(session.bin, "python")), str(venv))
+    session.run(
+        "uv", "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", str(lock), env=COMPILED
+    )
     return python
 
 

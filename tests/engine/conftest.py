@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
@@ -16,6 +17,11 @@ assert _spec.loader is not None
 kit = module_from_spec(_spec)
 sys.modules["kit"] = kit
 _spec.loader.exec_module(kit)
+
+
+def pytest_sessionfinish() -> None:
+    """Mutants are played in forks of this process: none of them has to look for garbage in what it was born with."""
+    gc.freeze()
 
 
 @pytest.fixture

@@ -227,7 +227,7 @@ def test_a_test_that_failed_fails_the_row_it_told_a_figure_of(proof: Proof, insi
 
 def test_a_test_of_no_row_that_failed_fails_the_proof(proof: Proof) -> None:
     """No row may hide it."""
-    proof.failed["kills"] = "tests.row77.test_it::test_other"
+    proof.failed["crash points"] = "tests.row77.test_it::test_other"
     code, report = proof.report()
     assert code == 1
     assert not any(row["faults"] for row in report["rows"])
