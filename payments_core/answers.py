@@ -50,8 +50,8 @@ def text_of(value: object, *, limit: int = _LONGEST) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return ""
-    # A lone surrogate, which JSON may spell out, cannot be written to a file or a database.
-    return str(value)[:limit].encode("utf-8", "replace").decode("utf-8")
+    # JSON may spell out a lone surrogate, which no file or database takes, and NUL, which PostgreSQL does not.
+    return str(value)[:limit].replace("\0", "?").encode("utf-8", "replace").decode("utf-8")
 
 
 def number(value: object) -> Decimal | None:

@@ -30,7 +30,7 @@ __all__ = [
 FORGOTTEN = "forgotten:"  # stands before the hash that takes a forgotten payee's place
 _HASHED = re.compile(FORGOTTEN + "[0-9a-f]{32}")
 _SLOT_MARK = "{{slot:"
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL has no NUL in a text, and nothing has half a character
 
 
 class PayoutStatus(StrEnum):
@@ -252,8 +252,8 @@ class Order:
         texts = (self.key, self.note, self.payee.value, *_texts(self.payee.details), *_texts(self.options))
         if any(_SLOT_MARK in text for text in texts):
             raise InvalidPayout(f"{_SLOT_MARK!r} cannot stand in a key, note, payee or option.")
-        if any(_SURROGATE.search(text) for text in texts):
-            raise InvalidPayout("A note, payee or option holds half of a character and cannot be written down.")
+        if any(_UNWRITABLE.search(text) for text in texts):
+            raise InvalidPayout("A note, payee or option holds NUL or half of a character and cannot be written down.")
 
     def _check_refund(self) -> None:
         is_refund, original = self.operation is Operation.REFUND, self.original_amount

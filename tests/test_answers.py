@@ -26,3 +26,11 @@ def test_text_is_cut_unless_it_is_said_how_much_matters() -> None:
     token = "t" * 5000
 
     assert (text_of(token), text_of(token, limit=8192)) == ("t" * 300, token)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [(r'"a\u0000b"', "a?b"), (r'"a\ud800b"', "a?b"), (r'"\ud83d\ude00"', "\U0001f600")]
+)
+def test_what_no_store_takes_is_replaced(said: str, kept: str) -> None:
+    """NUL and half a character; a whole one that is spelled in two halves stays."""
+    assert text_of(parse_object(f'{{"text": {said}}}'.encode())["text"]) == kept

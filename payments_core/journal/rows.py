@@ -47,8 +47,16 @@ def from_us(microseconds: int) -> datetime:
 
 
 def write_json(mapping: Mapping[str, Any]) -> str:
-    """Return compact JSON; what JSON does not know is written as text, since evidence must never stop a move."""
-    return _encode(dict(mapping)) if mapping else "{}"
+    """Return compact JSON that every store takes, whatever is in it: evidence must never stop a move.
+
+    What JSON does not know is written as text, half a character as an escape.
+    """
+    text = _encode(dict(mapping)) if mapping else "{}"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(dict(mapping), separators=(",", ":"), default=str)
+    return text
 
 
 def _read_json(text: str) -> dict[str, Any]:

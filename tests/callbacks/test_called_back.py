@@ -213,6 +213,8 @@ def test_a_malformed_callback_does_nothing(scene: Scene, kind: str, outcome: str
         ({"externalId": "po_" + "a" * 24}, "about no payout of ours"),
         ({"externalId": "invoice-17"}, "about no payout of ours"),
         ({"externalId": None}, "about no payout of ours"),
+        ({"externalId": "\0"}, "about no payout of ours"),
+        ({"externalId": "T-\ud800"}, "about no payout of ours"),
         ({"more": "-abcdefabcdef"}, "names a payout by another reference"),
     ],
 )

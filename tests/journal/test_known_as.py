@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from payments_core.entries import Journal, Move, Moved, PayAgain
 from payments_core.journal.known_as import names
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
@@ -30,6 +32,16 @@ def test_a_new_payout_is_found_by_each_of_its_references(journal: Journal, add: 
     row = add(references={"theirs": "T-1", "batch": "B-1"})
     assert journal.known_as("T-1") == journal.known_as("B-1") == (row,)
     assert journal.known_as("T-2") == ()
+
+
+@pytest.mark.parametrize("name", ["\0", "T-\0", "T-\ud800"])
+def test_what_no_text_can_hold_is_no_name(journal: Journal, add: Add, moved: Moving, name: str) -> None:
+    """Whoever calls back may say it, and a provider may answer it: nothing is found by it, and nothing stops for it."""
+    row = add(references={"theirs": "T-1"})
+    row = moved(Move(row, replace(row, references={"theirs": name, "batch": "B-1"}), event(seconds=1)))
+    assert journal.get(row.id) == row
+    assert found(journal, name) == []
+    assert found(journal, "T-1") == found(journal, "B-1") == [row.id]
 
 
 def test_what_holds_our_own_id_needs_no_second_name(add: Add, ask: Ask) -> None:
