@@ -16,9 +16,10 @@ from typing import Any
 
 from payments_core.wire import HttpResponse
 
-__all__ = ["gist", "number", "object_of", "parse_json", "parse_object", "text_of", "wait_asked_s"]
+__all__ = ["gist", "is_storable", "number", "object_of", "parse_json", "parse_object", "text_of", "wait_asked_s"]
 
 _LONGEST = 300  # characters kept of a stranger's text
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL has no NUL in a text, and nothing has half a character
 
 
 def parse_json(body: bytes) -> object:
@@ -50,8 +51,12 @@ def text_of(value: object, *, limit: int = _LONGEST) -> str:
     """
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return ""
-    # JSON may spell out a lone surrogate, which no file or database takes, and NUL, which PostgreSQL does not.
-    return str(value)[:limit].replace("\0", "?").encode("utf-8", "replace").decode("utf-8")
+    return _UNSTORABLE.sub("?", str(value)[:limit])  # JSON may spell out any of it
+
+
+def is_storable(text: str) -> bool:
+    """Say whether every journal takes a text as it is."""
+    return _UNSTORABLE.search(text) is None
 
 
 def number(value: object) -> Decimal | None:

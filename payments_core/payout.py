@@ -30,7 +30,7 @@ __all__ = [
 FORGOTTEN = "forgotten:"  # stands before the hash that takes a forgotten payee's place
 _HASHED = re.compile(FORGOTTEN + "[0-9a-f]{32}")
 _SLOT_MARK = "{{slot:"
-_UNWRITABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL has no NUL in a text, and nothing has half a character
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class PayoutStatus(StrEnum):
@@ -249,11 +249,15 @@ class Order:
                 raise InvalidPayout("not_before and expires_at need a time zone.", hint="Use datetime.now(UTC).")
         self._check_refund()
         # A slot mark is where a secret goes: caller's text must never become one.
-        texts = (self.key, self.note, self.payee.value, *_texts(self.payee.details), *_texts(self.options))
-        if any(_SLOT_MARK in text for text in texts):
+        if any(_SLOT_MARK in text for text in self.texts):
             raise InvalidPayout(f"{_SLOT_MARK!r} cannot stand in a key, note, payee or option.")
-        if any(_UNWRITABLE.search(text) for text in texts):
-            raise InvalidPayout("A note, payee or option holds NUL or half of a character and cannot be written down.")
+        if any(_SURROGATE.search(text) for text in self.texts):
+            raise InvalidPayout("A note, payee or option holds half of a character and cannot be written down.")
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every text in it that is the caller's own."""
+        return self.key, self.note, self.payee.value, *_texts(self.payee.details), *_texts(self.options)
 
     def _check_refund(self) -> None:
         is_refund, original = self.operation is Operation.REFUND, self.original_amount

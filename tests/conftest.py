@@ -178,6 +178,30 @@ def measured(request: pytest.FixtureRequest) -> Callable[..., None]:
     return tell
 
 
+class _Full(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            raise OSError("no space left")
+        except OSError:
+            self.handleError(record)
+
+
+@pytest.fixture
+def full_disk() -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """Return a while in which an application's log handler fails: Python prints what is being handled beside that."""
+
+    @contextlib.contextmanager
+    def failing() -> Iterator[None]:
+        handler, events = _Full(), logging.getLogger("payments_core")
+        events.addHandler(handler)
+        try:
+            yield
+        finally:
+            events.removeHandler(handler)
+
+    return failing
+
+
 @pytest.fixture(scope="session")
 def start_postgres() -> Iterator[Callable[[], OwnPostgres]]:
     """Start servers that end with the run, in a folder that holds nothing else."""

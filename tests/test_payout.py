@@ -251,12 +251,12 @@ def test_a_callers_text_never_becomes_a_slot(changed: dict[str, Any], make_order
 
 @pytest.mark.parametrize(
     "changed",
-    [{"note": "half \ud83d"}, {"options": {"o": "\udc00"}}, {"payee": Payee("party_code", "\ud800")}, {"note": "\0"}],
+    [{"note": "half \ud83d"}, {"options": {"o": "\udc00"}}, {"payee": Payee("party_code", "\ud800")}],
     ids=ascii,
 )
 def test_text_that_cannot_be_written_down_is_refused(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
     """It would break the journal later."""
-    with pytest.raises(InvalidPayout, match="NUL or half of a character"):
+    with pytest.raises(InvalidPayout, match="half of a character"):
         make_order(**changed)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from payments_core.answers import is_storable
 from payments_core.engine import decide
 from payments_core.engine.calls import Heard, ask, send_once
 from payments_core.engine.decide import Decision
@@ -52,6 +53,8 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
 
     """
     at, identity = moment.at, payout_id(moment.namespace, order.key)
+    if not all(map(is_storable, order.texts)):
+        raise InvalidPayout("A note, payee or option holds NUL, which not every journal can hold.")
     draft = make_draft(account, order, namespace=moment.namespace, payout_id=identity)
     row = PayoutRow(
         id=identity,

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
+from payments_core.answers import is_storable
 from payments_core.journal.statements import Session
 from payments_core.rows import PayoutRow
 
-__all__ = ["is_name", "know", "names"]
-
-_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
-
-
-def is_name(value: str) -> bool:
-    """Say whether every store can hold a name: PostgreSQL has no NUL in a text, and none has half a character."""
-    return not _UNWRITABLE.search(value)
+__all__ = ["know", "names"]
 
 
 def names(row: PayoutRow) -> tuple[str, ...]:
     """Return what a callback may call a payout by; nothing where one of its references begins with our own id."""
-    values = tuple(filter(is_name, dict.fromkeys(row.references.values())))
+    values = tuple(filter(is_storable, dict.fromkeys(row.references.values())))
     return () if any(value.startswith(row.id) for value in values) else values
 
 

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+from payments_core.answers import is_storable
 from payments_core.journal import gaps, permits
 from payments_core.journal.claims import unclaimed
 from payments_core.journal.due import among, held_at, holds, unsent_of
-from payments_core.journal.known_as import is_name
 from payments_core.journal.rows import (
     from_us,
     read_approval,
@@ -53,7 +53,7 @@ class Reads(ABC):
 
     def known_as(self, name: str) -> tuple[PayoutRow, ...]:
         """Return the payouts that have, or had, a reference of this value, and none that holds our own id."""
-        return tuple(map(read_row, self._fetch(self._sql.known_as, (name,)))) if is_name(name) else ()
+        return tuple(map(read_row, self._fetch(self._sql.known_as, (name,)))) if is_storable(name) else ()
 
     def history(self, payout_id: str) -> tuple[HistoryEntry, ...]:
         """Return every history row, oldest first."""

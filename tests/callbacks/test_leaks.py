@@ -6,7 +6,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from typing import Any
 
 import pytest
@@ -99,33 +99,22 @@ def test_the_search_finds_what_is_not_handled_yet(
     assert NUMBER in base64.b64decode(sealed).decode()
 
 
-class Full(logging.Handler):
-    """A handler of an application's whose disk is full: Python prints what is being handled when it says so."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            raise OSError("no space left")
-        except OSError:
-            self.handleError(record)
-
-
 def test_a_log_handler_that_fails_prints_nothing_of_a_callback(
-    make_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    make_scene: Callable[..., Scene],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    full_disk: Callable[[], AbstractContextManager[None]],
 ) -> None:
     """Whatever breaks on the way, nothing is told while an error is being handled that may hold a callback's words."""
     scene = make_scene()
     payout = scene.pay("one", STUCK)
     kind = type(scene.client._office.accounts[scene.account].provider)
     forbidden = Forbidden({"pin": PIN, "key": KEY}, [NUMBER], ["Quillfeather"])
-    full, events = Full(), logging.getLogger("payments_core")
     monkeypatch.setattr(kind, "acknowledge", lambda _, callback: int(callback.body))
     monkeypatch.setattr("payments_core.client.inbox.differs_from", lambda heard, *_: int(heard.status))
-    events.addHandler(full)
-    try:
+    with full_disk():
         scene.server.ask("PUT", scene.path, bodies(payout.id)[0])
         scene.until_handled(1)
-    finally:
-        events.removeHandler(full)
     _, err = capfd.readouterr()
 
     assert err.count("no space left") >= 3  # received, a provider's bug, failed

@@ -616,15 +616,20 @@ def test_deferred_absence_never_asks_without_pause(stage: MakeStage) -> None:
     assert len(one.reads()) <= 4
 
 
-def test_each_try_has_a_path_of_its_own_for_its_result(stage: MakeStage) -> None:
-    """Durable as a hash before the payment leaves, put into the request only then, and believed once."""
-    given: list[str | None] = []
+def noting(given: list[str | None]) -> Callable[[Any], Any]:
+    """Return a flow that notes which path it was given."""
 
     def submit(draft: Any) -> Any:
         given.append(draft.answer_token)
         return (yield from plain_submit(draft))
 
-    provider = Fake(submitting=submit)
+    return submit
+
+
+def test_each_try_has_a_path_of_its_own_for_its_result(stage: MakeStage) -> None:
+    """Durable as a hash before the payment leaves, put into the request only then, and believed once."""
+    given: list[str | None] = []
+    provider = Fake(submitting=noting(given))
     one = stage(provider, result_by="try")
     row = one.advance(one.accept(), token="path")
     assert given == ["path"]
@@ -645,12 +650,7 @@ def test_each_try_has_a_path_of_its_own_for_its_result(stage: MakeStage) -> None
 def test_who_calls_back_to_the_account_alone_is_given_no_path(stage: MakeStage) -> None:
     """Nor is one kept that nobody was told."""
     given: list[str | None] = []
-
-    def submit(draft: Any) -> Any:
-        given.append(draft.answer_token)
-        return (yield from plain_submit(draft))
-
-    one = stage(Fake(submitting=submit))
+    one = stage(Fake(submitting=noting(given)))
     one.advance(one.accept(), token="path")
     assert given == [None]
     assert [entry.asks for entry in one.asked if isinstance(entry, Move)] == [None, None]
@@ -668,6 +668,24 @@ def test_nothing_is_taken_in_for_a_provider_that_answers_at_once(stage: MakeStag
     one.account = replace(one.account, provider=Silent())
     with pytest.raises(ProviderBug):
         one.deliver(row, "path")
+
+
+# --- texts that not every journal can hold ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("changes", [{"note": "\0"}, {"options": {"o": "a\0"}}], ids=["note", "option"])
+def test_nul_is_refused_before_anything_is_recorded(stage: MakeStage, changes: dict[str, Any]) -> None:
+    one = stage()
+    with pytest.raises(InvalidPayout, match=r"^A note, payee or option holds NUL, which not every journal can hold\.$"):
+        one.accept(**changes)
+    assert one.asked == []
+
+
+def test_what_was_accepted_with_it_goes_on(stage: MakeStage) -> None:
+    """A file took it before it was refused: it is not left where it stands."""
+    one = stage(Fake(checking=reading(PAID)))
+    row = one.put(S.PENDING, note="\0", next_at=T0)
+    assert one.advance(row).status is S.SUCCEEDED
 
 
 # --- mistakes of a provider through the whole flow ------------------------------------------------------------------

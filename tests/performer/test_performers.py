@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -290,16 +291,6 @@ class Nothing(Exception):
         return False
 
 
-class Full(logging.Handler):
-    """A handler of an application's whose disk is full: Python prints what is being handled when it says so."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            raise OSError("no space left")
-        except OSError:
-            self.handleError(record)
-
-
 BROKEN = {
     "falsy": raises(Nothing("46733123450")),
     "exception": raises(RuntimeError("46733123450")),
@@ -332,16 +323,12 @@ def test_a_broken_guard_fails_closed(broken: str, desk: Desk, caplog: pytest.Log
 
 
 def test_a_log_handler_that_fails_prints_nothing_of_a_broken_guard(
-    desk: Desk, capsys: pytest.CaptureFixture[str]
+    desk: Desk, capsys: pytest.CaptureFixture[str], full_disk: Callable[[], AbstractContextManager[None]]
 ) -> None:
     """Its words may be the payee's number, and are masked in the event only."""
     desk.guard(BROKEN["exception"])
-    full, events = Full(), logging.getLogger("payments_core")
-    events.addHandler(full)
-    try:
+    with full_disk():
         assert isinstance(leave(desk), NotNow)
-    finally:
-        events.removeHandler(full)
     said = capsys.readouterr().err
     assert "no space left" in said
     assert "46733123450" not in said
