@@ -54,7 +54,8 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
     """
     at, identity = moment.at, payout_id(moment.namespace, order.key)
     if not all(map(is_storable, order.texts)):
-        raise InvalidPayout("A note, payee or option holds NUL, which not every journal can hold.")
+        told = "A note, payee or option holds NUL, which not every journal can hold."
+        raise InvalidPayout(told, hint="Leave it out; nothing was recorded and nothing was sent.")
     draft = make_draft(account, order, namespace=moment.namespace, payout_id=identity)
     row = PayoutRow(
         id=identity,
