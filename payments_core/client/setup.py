@@ -369,7 +369,7 @@ def of_one(error: PayoutInterrupted) -> PayoutInterrupted:
     return error
 
 
-def resumed(office: Office, steps: int, trouble: Mapping[str, PayoutInterrupted]) -> Resumed:
+def resumed(office: Office, steps: int, trouble: Mapping[str, PayoutInterrupted], next_at: datetime | None) -> Resumed:
     """Count what is left.
 
     Raises:
@@ -380,9 +380,9 @@ def resumed(office: Office, steps: int, trouble: Mapping[str, PayoutInterrupted]
         raise error
     counts = office.journal.counts()
     paused = {pause.account for pause in office.journal.pauses()}
-    held = sum(1 for row in office.journal.rows(status=PayoutStatus.CREATED) if paused and {None, row.account} & paused)
-    review = counts.get(PayoutStatus.REVIEW, 0)
-    return Resumed(steps, _open(counts), held, review, office.journal.next_due(accounts=sorted(office.accounts)))
+    unsent = office.journal.rows(status=PayoutStatus.CREATED) if paused else ()
+    held = sum(1 for row in unsent if {None, row.account} & paused)
+    return Resumed(steps, _open(counts), held, counts.get(PayoutStatus.REVIEW, 0), next_at)
 
 
 _WAITS_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)  # a waiting caller asks sooner than the schedule, but never faster than this

@@ -282,7 +282,7 @@ class PayoutClient(Decisions, Questions, Chooses, Hears, Tells, Forgets):
                     on_change(row.view())
             due_at, now = journal.next_due(accounts=mine), clock()
             if due_at is None or now >= until or due_at > until or setup.only_trouble(self._office, trouble):
-                return setup.resumed(self._office, steps, trouble)
+                return setup.resumed(self._office, steps, trouble, due_at)
             if not due:  # what is due is in trouble: look for the others again in a moment
                 due_at = max(due_at, now + setup.MOMENT)
             time.sleep(setup.nap_s(due_at, now))

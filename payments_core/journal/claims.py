@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias, cast
 
-from payments_core.journal.due import among, held_at
-from payments_core.journal.rows import read_pause, read_row, to_us
+from payments_core.journal.due import sendable
+from payments_core.journal.rows import read_row, to_us
 from payments_core.journal.statements import Session, Statements
 from payments_core.rows import PayoutRow
 
@@ -74,8 +74,7 @@ def unclaimed(sql: Statements) -> str:
 
 def _claim(session: Session, change: Claim) -> tuple[PayoutRow, ...]:
     sql, now, until = session.sql, to_us(change.at), to_us(change.until)
-    pauses = map(read_pause, session.execute(sql.pauses, ()).fetchall())
-    condition, values = among(change.accounts, unsent_held=held_at(pauses, change.accounts, change.at))
+    condition, values = sendable(sql, change.accounts, change.at)
 
     def find(more: str, limit: int) -> list[PayoutRow]:
         # What somebody is moving this instant is left to them.

@@ -1,14 +1,19 @@
 """Which payouts are due, and when the next one will be: leases and pauses considered."""
 
+# ruff: noqa: S608 - put together from constants of this house
+
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from payments_core.journal.rows import to_us
+from payments_core.journal.statements import Statements
 from payments_core.payout import PayoutStatus
 from payments_core.rows import Pause
 
-__all__ = ["among", "held_at", "holds", "unsent_of"]
+__all__ = ["among", "holds", "sendable", "unsent_of"]
 
 
 def holds(pauses: Iterable[Pause], accounts: Collection[str]) -> Mapping[str, datetime | None]:
@@ -22,9 +27,11 @@ def holds(pauses: Iterable[Pause], accounts: Collection[str]) -> Mapping[str, da
     return found
 
 
-def held_at(pauses: Iterable[Pause], accounts: Collection[str], at: datetime) -> Collection[str]:
-    """Return those of these accounts whose unsent payouts a pause holds at a moment."""
-    return {account for account, until in holds(pauses, accounts).items() if until is None or until > at}
+def sendable(sql: Statements, accounts: Collection[str], at: datetime) -> tuple[str, Sequence[Any]]:
+    """Return the condition for payouts of these accounts without the unsent ones that a pause holds at a moment."""
+    held = f"SELECT account FROM {sql.schema}pauses WHERE by = 'person' OR probe_at IS NULL OR probe_at > ?"
+    condition = f"{_one_of(accounts)} AND NOT (status = ? AND (account IN ({held}) OR '' IN ({held})))"
+    return condition, (*accounts, str(PayoutStatus.CREATED), to_us(at), to_us(at))
 
 
 def among(accounts: Collection[str], *, unsent_held: Collection[str]) -> tuple[str, Sequence[str]]:

@@ -22,6 +22,7 @@ _SHARED = {
     "reckoning": _HERE.parent / "e2e",
     "worlds": _HERE,
     "tally_world": _HERE,
+    "denominators": _HERE,
     "identity_world": _HERE,
     "person_world": _HERE,
     "promises": _HERE,

@@ -15,7 +15,6 @@ under PostgreSQL in every way in which no answer comes, and in one of each other
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import zlib
@@ -24,23 +23,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from denominators import EVERY, like_a_transfer, recorded, summary
 from promises import broken_promises, cut_in_a_send, tries_compared
-from tally_world import TALLY_ANSWERS, TALLY_POSTS, tally_scenario
-from worlds import GET_ENDS, POST_ENDS, TOO_MUCH, VISIBLE_AFTER_S, momo_scenarios
+from tally_world import TALLY_POSTS
+from worlds import GET_ENDS, POST_ENDS, TOO_MUCH, VISIBLE_AFTER_S
 
-from payments_core.engine import flows
-from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
-from payments_core.flow import Flow, move
 from payments_core.payout import PayoutStatus
-from payments_core.testing import CrashFile, CrashStore, End, Point, Restless, Scenario, Simulator
+from payments_core.testing import CrashFile, CrashStore, End, Point, Scenario, Simulator
 
 FULL = os.environ.get("PAYMENTS_CRASH_FULL") == "1"
 PROOF = os.environ.get("PAYMENTS_CRASH_PROOF") == "1"
-RECORD = os.environ.get("PAYMENTS_CRASH_RECORD") == "1"
 SEED = os.environ.get("PAYMENTS_CRASH_SEED", "1")
 SHARE, SMALL_SHARE = 4, 16
-TALLY = [tally_scenario(post, answers) for post in TALLY_POSTS for answers in TALLY_ANSWERS]
-EVERY = {scenario.name: scenario for scenario in (*momo_scenarios(), *TALLY)}
 # The answers to a payment, each in the ways that differ at the provider; and to a read.
 ANSWERS = {
     "accepted": ("accepted", "accepted, failed later"),
@@ -54,7 +48,6 @@ ANSWERS = {
 READS = ("answers", "404 for a while", "5xx for a while", "lost for a while")
 PROVEN = {f"{post} | {get}" for ends in ANSWERS.values() for post in ends for get in READS}
 UNDER_POSTGRES = {*ANSWERS["no answer"], *(ends[0] for ends in ANSWERS.values())}
-GOLDEN = Path(__file__).with_name("denominators.json")
 
 
 def visible_after_s(scenario: Scenario) -> float:
@@ -115,11 +108,6 @@ def is_drawn(text: str, share: int) -> bool:
     return zlib.crc32(text.encode()) % share == 0
 
 
-def like_a_transfer(name: str) -> str:
-    """Return the scenario in which a transfer meets what a deposit or a single refund meets in this one."""
-    return name.removeprefix("deposit: ").removeprefix("refund: ")
-
-
 def second_stops(first: Point, points: Sequence[Point], *, name: str, store: str) -> Sequence[int]:
     """Choose where the second life ends: a few places, others after each first stop."""
     if FULL and store == "sqlite":
@@ -138,7 +126,8 @@ def played(store: str) -> list[str]:
     return [name for name in EVERY if FULL or name in drawn]
 
 
-PLAYED = [(store, name) for store in ("sqlite", "postgres") for name in played(store)]
+# What takes longer begins first.
+PLAYED = [(store, name) for store in ("postgres", "sqlite") for name in played(store)]
 
 
 @pytest.mark.parametrize(("store", "name"), PLAYED)
@@ -158,7 +147,7 @@ def test_every_crash_point(
     simulator = Simulator(scenario, open_store(store))
     wanted = simulator.trace()
     assert broken_promises(wanted, visible_after_s=visible_after_s(scenario)) == []
-    assert summary(wanted.points) == json.loads(GOLDEN.read_text())[like_a_transfer(name)]
+    assert summary(wanted.points) == recorded()[like_a_transfer(name)]
     visited, (compared, differ) = 0, tries_compared(wanted)
     for point in first_stops(name, store, wanted.points):
         crashed = simulator.crash_at(point.number)
@@ -200,70 +189,6 @@ def test_what_is_too_much_is_refused(name: str, folder: Path) -> None:
     end = Simulator(EVERY[name], CrashFile(folder / "crash.db")).trace()
     assert end.refused == {TOO_MUCH}
     assert end.payouts.keys() == {"refund/1", "refund/2"}
-
-
-def summary(points: Sequence[Point]) -> str:
-    """Tell a trace: how many points, and which commits."""
-    commits = [point.name.removeprefix("after commit payout.") for point in points if "after commit" in point.name]
-    return f"{len(points)}: {' '.join(commits)}"
-
-
-def passed(scenario: Scenario, folder: Path) -> str:
-    """Tell a crash-free trace; empty when it comes to no end."""
-    try:
-        return summary(Simulator(scenario, CrashFile(folder / "crash.db")).trace().points)
-    except Restless:
-        return ""
-
-
-def test_the_denominators_are_the_recorded_ones(folder: Path) -> None:
-    """Every scenario passes the recorded points: a step that comes or goes has to be looked at.
-
-    A deposit and a refund have none of their own: they travel the road of a transfer. ``PAYMENTS_CRASH_RECORD=1``
-    writes them anew.
-    """
-    counted = {name: passed(scenario, folder) for name, scenario in EVERY.items()}
-    if RECORD:
-        recorded = {name: told for name, told in counted.items() if like_a_transfer(name) == name}
-        GOLDEN.write_text(json.dumps(recorded, indent=1) + "\n")
-    golden = json.loads(GOLDEN.read_text())
-    assert counted == {name: golden.get(like_a_transfer(name)) for name in EVERY}
-    assert golden.keys() == {like_a_transfer(name) for name in EVERY}
-
-
-# A commit, and a scenario that makes it.
-COMMITS = {
-    "payout.sending": "accepted | answers",
-    "payout.pending": "accepted | answers",
-    "payout.succeeded": "accepted | answers",
-    "payout.failed": "refused 400 | answers",
-    "payout.unknown": "accepted, answer lost | answers",
-    "payout.absent": "accepted, answer lost | 404 for a while",
-    "payout.resend": "lost before acceptance | answers",
-    "payout.duplicate": "duplicate, ours | answers",
-    "payout.waiting": "not sent | answers",
-    "payout.blocked": "403 | answers",
-    "payout.review": "duplicate, another's | answers",
-    "payout.asked": "tally: paid, answer lost | arrive",
-}
-
-
-@pytest.mark.parametrize("event", COMMITS)
-def test_a_commit_that_is_taken_away_changes_the_denominator(
-    event: str, folder: Path, monkeypatch: pytest.MonkeyPatch, measured: Callable[..., None]
-) -> None:
-    """Code that no longer commits a step is noticed, because a trace passes other points than recorded."""
-
-    def without(entry: Move) -> Flow[Moved | Stale | Held | Unapproved | Contradicted]:
-        if entry.event.name == event:
-            return Moved(entry.after)
-        return (yield from move(entry))
-
-    name = COMMITS[event]
-    monkeypatch.setattr(flows, "move", without)
-    changed = passed(EVERY[name], folder) != json.loads(GOLDEN.read_text())[name]
-    measured(4, "commits that change the count", int(changed), of=1, commit=event)
-    assert changed
 
 
 @pytest.mark.parametrize("post", TALLY_POSTS)

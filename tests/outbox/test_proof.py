@@ -5,39 +5,59 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
 
 import pytest
 
 PAYOUTS = -(-int(os.environ.get("PAYMENTS_EVENTS", "480")) // 6)
+LAST = PAYOUTS // 8
 COUNT = PAYOUTS * 3
 AT_ONCE = 200
 
 
-def publish(installation: Any) -> list[str]:
-    """Write events for as many payouts as it takes, three for each; return their ids."""
+@contextlib.contextmanager
+def publishing(installation: Any, killed: threading.Event) -> Iterator[Sequence[str]]:
+    """Write events for as many payouts as it takes, three for each; yield their ids.
+
+    The last ones wait until every kill is done: nothing can be over before.
+    """
     names = [f"{number:05}" for number in range(PAYOUTS)]
-    for first in range(0, len(names), AT_ONCE):
-        installation.publish(names[first : first + AT_ONCE])
-    return [f"po_{name}.{seq}" for name in names for seq in (2, 3, 4)]
+
+    def publish() -> None:
+        for first in range(0, PAYOUTS - LAST, AT_ONCE):
+            installation.publish(names[first : min(first + AT_ONCE, PAYOUTS - LAST)])
+        killed.wait()
+        installation.publish(names[-LAST:])
+
+    writer = threading.Thread(target=publish)
+    writer.start()
+    try:
+        yield [f"po_{name}.{seq}" for name in names for seq in (2, 3, 4)]
+    finally:
+        killed.set()
+        writer.join()
 
 
-def kill_along(processes: Sequence[Any], log: Any, wanted: int, times: int) -> None:
+def kill_along(processes: Sequence[Any], log: Any, killed: threading.Event) -> None:
     """Kill processes in turn, each time when so much is done, until all is done."""
-    left = sorted(Random().sample(range(5, max(wanted - 5, 6 + times)), times))  # noqa: S311 - no secret
+    times = max(3, COUNT // 500)
+    left = sorted(Random().sample(range(5, COUNT - LAST * 3), times))  # noqa: S311 - no secret
     begun = time.monotonic()
-    while len({line["id"] for line in log.lines()}) < wanted:
-        assert time.monotonic() - begun < 60 + COUNT / 10, f"{log.count()} of {wanted}"
+    while len({line["id"] for line in log.lines()}) < COUNT:
+        assert time.monotonic() - begun < 60 + COUNT / 10, f"{log.count()} of {COUNT}"
         if left and log.count() >= left[0]:
             left.pop(0)
             process = processes[len(left) % len(processes)]
             process.kill()
             process.start()
+        elif not left:
+            killed.set()
         time.sleep(0.01 if COUNT < 1000 else 0.1)
 
 
@@ -61,11 +81,9 @@ def test_no_event_is_lost_when_consumers_crash(
 ) -> None:
     """Consumers raise and are killed, the journal grows meanwhile: each event is heard, in order for each payout."""
     consumer = start("consumer.py", str(installation.config), str(log.path), kind)
-    published = list[str]()
-    writer = threading.Thread(target=lambda: published.extend(publish(installation)))
-    writer.start()
-    kill_along([consumer], log, COUNT, max(3, COUNT // 500))
-    writer.join()
+    killed = threading.Event()
+    with publishing(installation, killed) as published:
+        kill_along([consumer], log, killed)
     heard = [line["id"] for line in log.lines()]
     lost, overtaken = lost_and_overtaken(heard, published)
     facts = {"store": store, "client": kind, "events": len(published), "kills": consumer.kills}
@@ -88,11 +106,9 @@ def test_no_webhook_is_lost_when_senders_and_receivers_crash(
     receiver = receive(faults=0.1)
     installation.add_webhook("books", receiver.url, timeout_s=0.5, retry_schedule_s=[0.1] * 200)
     senders = [start("sender.py", str(installation.config), kind) for kind in ("plain", "asynchronous")]
-    published = list[str]()
-    writer = threading.Thread(target=lambda: published.extend(publish(installation)))
-    writer.start()
-    kill_along([*senders, receiver.process], log, COUNT, max(3, COUNT // 500))
-    writer.join()
+    killed = threading.Event()
+    with publishing(installation, killed) as published:
+        kill_along([*senders, receiver.process], log, killed)
     heard = receiver.events()
     lost, overtaken = lost_and_overtaken(heard, published)
     kills = {"senders": sum(sender.kills for sender in senders), "receiver": receiver.process.kills}

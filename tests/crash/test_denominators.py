@@ -1,0 +1,76 @@
+"""What a run without a crash passes: the number of crash points that have to be visited."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from denominators import EVERY, GOLDEN, like_a_transfer, recorded, summary
+
+from payments_core.engine import flows
+from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
+from payments_core.flow import Flow, move
+from payments_core.testing import CrashFile, Restless, Scenario, Simulator
+
+RECORD = os.environ.get("PAYMENTS_CRASH_RECORD") == "1"
+
+
+def passed(scenario: Scenario, folder: Path) -> str:
+    """Tell a crash-free trace; empty when it comes to no end."""
+    try:
+        return summary(Simulator(scenario, CrashFile(folder / "crash.db")).trace().points)
+    except Restless:
+        return ""
+
+
+def test_the_denominators_are_the_recorded_ones(folder: Path) -> None:
+    """Every scenario passes the recorded points: a step that comes or goes has to be looked at.
+
+    A deposit and a refund have none of their own: they travel the road of a transfer. ``PAYMENTS_CRASH_RECORD=1``
+    writes them anew.
+    """
+    counted = {name: passed(scenario, folder) for name, scenario in EVERY.items()}
+    if RECORD:
+        golden = {name: told for name, told in counted.items() if like_a_transfer(name) == name}
+        GOLDEN.write_text(json.dumps(golden, indent=1) + "\n", "utf-8")
+    golden = recorded()
+    assert counted == {name: golden.get(like_a_transfer(name)) for name in EVERY}
+    assert golden.keys() == {like_a_transfer(name) for name in EVERY}
+
+
+# A commit, and a scenario that makes it.
+COMMITS = {
+    "payout.sending": "accepted | answers",
+    "payout.pending": "accepted | answers",
+    "payout.succeeded": "accepted | answers",
+    "payout.failed": "refused 400 | answers",
+    "payout.unknown": "accepted, answer lost | answers",
+    "payout.absent": "accepted, answer lost | 404 for a while",
+    "payout.resend": "lost before acceptance | answers",
+    "payout.duplicate": "duplicate, ours | answers",
+    "payout.waiting": "not sent | answers",
+    "payout.blocked": "403 | answers",
+    "payout.review": "duplicate, another's | answers",
+    "payout.asked": "tally: paid, answer lost | arrive",
+}
+
+
+@pytest.mark.parametrize("event", COMMITS)
+def test_a_commit_that_is_taken_away_changes_the_denominator(
+    event: str, folder: Path, monkeypatch: pytest.MonkeyPatch, measured: Callable[..., None]
+) -> None:
+    """Code that no longer commits a step is noticed, because a trace passes other points than recorded."""
+
+    def without(entry: Move) -> Flow[Moved | Stale | Held | Unapproved | Contradicted]:
+        if entry.event.name == event:
+            return Moved(entry.after)
+        return (yield from move(entry))
+
+    name = COMMITS[event]
+    monkeypatch.setattr(flows, "move", without)
+    changed = passed(EVERY[name], folder) != recorded()[name]
+    measured(4, "commits that change the count", int(changed), of=1, commit=event)
+    assert changed
