@@ -19,9 +19,25 @@ sys.modules["kit"] = kit
 _spec.loader.exec_module(kit)
 
 
+ASKED = pytest.StashKey[set[str]]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Note the names of what is asked for; empty stands for a whole file."""
+    config = session.config
+    config.stash[ASKED] = {arg.partition("::")[2].partition("[")[0] for arg in config.args}
+
+
+def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str) -> list[pytest.Item] | None:
+    """Leave out what is not asked for, where tests are asked for one by one: so they are for each mutant."""
+    asked = collector.config.stash[ASKED]
+    return None if "" in asked or name in asked else []
+
+
 def pytest_sessionfinish() -> None:
-    """Mutants are played in forks of this process: none of them has to look for garbage in what it was born with."""
+    """Mutants are played in forks of this process: none of them has to look for garbage, and least in what it got."""
     gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
 
 
 @pytest.fixture

@@ -21,6 +21,12 @@ for _name, _folder in {"broken_rules": _HERE.parent / "crash", "more_broken_rule
 _LINES: list[str] = []
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the simulation, which takes longest, although pytest puts first what shares a server."""
+    items.sort(key=lambda item: item.path.parent != _HERE)
+
+
 @pytest.fixture(scope="session")
 def told() -> list[str]:
     """Collect sentences; told at the end of the run."""
