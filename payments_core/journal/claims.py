@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias, cast
 
-from payments_core.journal.due import sendable
+from payments_core.journal.due import not_held
 from payments_core.journal.rows import read_row, to_us
 from payments_core.journal.statements import Session, Statements
 from payments_core.rows import PayoutRow
@@ -74,7 +74,7 @@ def unclaimed(sql: Statements) -> str:
 
 def _claim(session: Session, change: Claim) -> tuple[PayoutRow, ...]:
     sql, now, until = session.sql, to_us(change.at), to_us(change.until)
-    condition, values = sendable(sql, change.accounts, change.at)
+    condition, values = not_held(sql, change.accounts, change.at)
 
     def find(more: str, limit: int) -> list[PayoutRow]:
         # What somebody is moving this instant is left to them.

@@ -13,7 +13,7 @@ from payments_core.journal.statements import Statements
 from payments_core.payout import PayoutStatus
 from payments_core.rows import Pause
 
-__all__ = ["among", "holds", "sendable", "unsent_of"]
+__all__ = ["among", "holds", "not_held", "unsent_of"]
 
 
 def holds(pauses: Iterable[Pause], accounts: Collection[str]) -> Mapping[str, datetime | None]:
@@ -27,7 +27,7 @@ def holds(pauses: Iterable[Pause], accounts: Collection[str]) -> Mapping[str, da
     return found
 
 
-def sendable(sql: Statements, accounts: Collection[str], at: datetime) -> tuple[str, Sequence[Any]]:
+def not_held(sql: Statements, accounts: Collection[str], at: datetime) -> tuple[str, Sequence[Any]]:
     """Return the condition for payouts of these accounts without the unsent ones that a pause holds at a moment."""
     held = f"SELECT account FROM {sql.schema}pauses WHERE by = 'person' OR probe_at IS NULL OR probe_at > ?"
     condition = f"{_one_of(accounts)} AND NOT (status = ? AND (account IN ({held}) OR '' IN ({held})))"

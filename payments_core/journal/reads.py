@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from payments_core.answers import is_storable
 from payments_core.journal import gaps, permits
 from payments_core.journal.claims import unclaimed
-from payments_core.journal.due import among, holds, sendable, unsent_of
+from payments_core.journal.due import among, holds, not_held, unsent_of
 from payments_core.journal.rows import (
     from_us,
     read_approval,
@@ -83,7 +83,7 @@ class Reads(ABC):
 
         ``CREATED`` payouts of a paused account are left out until the pause is lifted or its probe is due.
         """
-        condition, values = sendable(self._sql, accounts, at)
+        condition, values = not_held(self._sql, accounts, at)
         now = to_us(at)
         found = self._fetch(self._sql.due(condition), (*values, now, now, limit))
         return tuple(map(read_row, found))

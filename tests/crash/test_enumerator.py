@@ -3,9 +3,9 @@
 By default the first life is stopped where something had just changed, on disk or at the provider. The other points
 (before a step, or after a read) follow one of those with nothing but arithmetic in between, so a crash there leaves
 the same behind. One in ``SHARE`` of those is played, drawn by a hash of ``PAYMENTS_CRASH_SEED``, the scenario and the
-point. Deposits and single refunds pass the points of a transfer, as a test here holds, so of theirs, and of several
-refunds whose reads find nothing for a while, it is one in ``SMALL_SHARE``. Under PostgreSQL, where a life costs five
-times as much, scenarios are drawn like that, and points of theirs.
+point. Deposits and single refunds pass the points of a transfer (``test_denominators.py``), so of theirs, and of
+several refunds whose reads find nothing for a while, it is one in ``SMALL_SHARE``. Under PostgreSQL, where a life costs
+five times as much, scenarios are drawn like that, and points of theirs.
 
 ``PAYMENTS_CRASH_PROOF=1`` plays ``PROVEN`` alone, and stops at every point of it, on both stores: each of the seven
 answers to a payment times each of the four answers to a read, in a file in every way that differs at the provider, and

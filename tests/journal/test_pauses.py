@@ -190,6 +190,15 @@ def test_unsent_payouts_of_a_paused_account_are_not_due(journal: Journal, add: A
     assert journal.next_due(accounts=mine) == START
 
 
+@pytest.mark.parametrize("pause", [Pause(ACCOUNT, START, "audit", probe_at=START), block(probe_after_s=None)])
+def test_what_a_person_has_to_lift_is_over_at_no_moment(journal: Journal, add: AddRow, pause: Pause) -> None:
+    """Neither a person's own pause, whatever stands in it, nor one of the machine's that has no probe."""
+    add("unsent", next_at=later(1))
+    journal.set_pause(pause)
+    assert journal.due(later(10**9), accounts=[ACCOUNT], limit=9) == ()
+    assert journal.next_due(accounts=[ACCOUNT]) is None
+
+
 def test_the_end_of_a_pause_wakes_what_waited_for_it(journal: Journal, add: AddRow) -> None:
     """A refused account's payouts are put off; once the pause ends they are due, and not before their `not_before`."""
     mine = [ACCOUNT, "mtn-ghana"]

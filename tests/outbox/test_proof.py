@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 PAYOUTS = -(-int(os.environ.get("PAYMENTS_EVENTS", "960")) // 12)
-LAST = PAYOUTS // 8
+EARLY = PAYOUTS - PAYOUTS // 8  # published while processes are killed
 COUNT = PAYOUTS * 3
 AT_ONCE = 200
 
@@ -30,10 +30,10 @@ def publishing(installation: Any, killed: threading.Event) -> Iterator[Sequence[
     names = [f"{number:05}" for number in range(PAYOUTS)]
 
     def publish() -> None:
-        for first in range(0, PAYOUTS - LAST, AT_ONCE):
-            installation.publish(names[first : min(first + AT_ONCE, PAYOUTS - LAST)])
+        for first in range(0, EARLY, AT_ONCE):
+            installation.publish(names[first : min(first + AT_ONCE, EARLY)])
         killed.wait()
-        installation.publish(names[-LAST:])
+        installation.publish(names[EARLY:])
 
     writer = threading.Thread(target=publish)
     writer.start()
@@ -47,7 +47,7 @@ def publishing(installation: Any, killed: threading.Event) -> Iterator[Sequence[
 def kill_along(processes: Sequence[Any], log: Any, killed: threading.Event) -> None:
     """Kill processes in turn, each time when so much is done, until all is done."""
     times = max(3, COUNT // 250)
-    left = sorted(Random().sample(range(5, COUNT - LAST * 3), times))  # noqa: S311 - no secret
+    left = sorted(Random().sample(range(5, EARLY * 3), times))  # noqa: S311 - no secret
     begun = time.monotonic()
     while len({line["id"] for line in log.lines()}) < COUNT:
         assert time.monotonic() - begun < 60 + COUNT / 10, f"{log.count()} of {COUNT}"
