@@ -121,7 +121,7 @@ _MEANING = {
     EventName.WORKER_DRAINING: "A worker was told to stop: it takes nothing new and finishes what is in flight.",
     EventName.WORKER_STOPPED: "A worker has ended (steps, trouble, payouts it left in flight).",
     EventName.WORKER_TROUBLE: "A worker could not work on a payout, or could not use the journal; it goes on.",
-    EventName.HOOK_FAILED: "A plugin's observer raised; money and other observers went on.",
+    EventName.HOOK_FAILED: "A plugin's observer raised, or hangs; money went on.",
     EventName.PROVIDER_BUG: "A provider broke its contract; the payout counts as unknown if it may have been sent.",
 }
 

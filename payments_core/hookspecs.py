@@ -98,9 +98,10 @@ def payments_needs_approval(payout: Payout) -> str | None:
 def payments_payout_changed(payout: Payout, event: Event) -> None:
     """Hear of a recorded change.
 
-    Called after each commit, in the paying process; keep it short. May raise: it is logged as
-    ``payments.hook_failed`` and stops neither the money nor the other observers. For what must survive a crash
-    there is ``client.events()``.
+    Called after each commit, in order, in the paying process and in a thread of its own. May raise: it is logged as
+    ``payments.hook_failed`` and stops neither the money nor the other observers. May block: no payment waits for it,
+    only what it is told next; once 10,000 changes wait, further ones are dropped and logged, and closing the client
+    waits for five seconds at most. For what must survive a crash there is ``client.events()``.
 
     Args:
         payout: As it stands after the change.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["mask_in", "mask_key", "mask_number", "scrub"]
+__all__ = ["mask_in", "mask_key", "mask_number", "mask_numbers", "scrub"]
 
 # Seven digits or more in a row, spaces, dots and dashes allowed inside: a phone number, an account, a card.
 _LONG_NUMBER = re.compile(r"\+?\d(?:[ .-]?\d){6,}")
@@ -23,6 +23,15 @@ def mask_number(value: str) -> str:
     """
     keep = min(3, len(value) // 4)
     return value[:keep] + "*" * (len(value) - 2 * keep) + (value[-keep:] if keep else "")
+
+
+def mask_numbers(text: str) -> str:
+    """Mask whatever in a text is long enough to be a payee's address.
+
+    >>> mask_numbers("salary/+256 772 123456/11")
+    'salary/+25*********456/11'
+    """
+    return _LONG_NUMBER.sub(lambda match: mask_number(match[0]), text)
 
 
 def mask_key(key: str) -> str:
@@ -71,7 +80,7 @@ def scrub(text: str, *, limit: int = 300) -> str:
     cut = _JWT.sub("***", _BEARER.sub(r"\1 ***", cut))
     cut = _EMAIL.sub("***@***", cut)
     cut = _UUID.sub(set_aside, cut)  # a reference is ours and no secret; one that is a credential is gone by now
-    cut = _LONG_NUMBER.sub(lambda match: mask_number(match[0]), cut)
+    cut = mask_numbers(cut)
     if references:
         cut = re.sub("\0(\\d+)\0", lambda match: references[int(match[1])], cut)
     return cut if len(cut) <= limit else cut[: limit - 1] + "…"

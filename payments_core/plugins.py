@@ -282,7 +282,7 @@ class Plugins:
             bug = ""
             try:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
-            except Exception as error:  # noqa: BLE001 an observer's fault is its own; money goes on
+            except BaseException as error:  # noqa: BLE001 an observer's fault is its own; money and observers go on
                 bug = f"{type(error).__name__}: {error}"
             if bug:
                 hook = "payments_payout_changed"

@@ -101,7 +101,8 @@ class CallbackApp:
         inbox, place, why = None, None, ""
         try:
             inbox = self._inbox()
-            place = await asyncio.to_thread(inbox.place, token)
+            async with asyncio.timeout(self._limits.keep_s):
+                place = await asyncio.to_thread(inbox.place, token)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing can be kept now
             why = _said(error)
         if why:
@@ -186,11 +187,11 @@ class CallbackApp:
                 log(EventName.CALLBACK_FAILED, account="", error=f"not handled: {why}")
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """Handle at the start what a crash has left, and end when all is handled."""
+        """Begin at the start with what a crash has left, which nobody waits for, and end when all is handled."""
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self.handle()
+                self._begin_handling()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 if self._handling is not None:

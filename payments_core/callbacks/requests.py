@@ -29,7 +29,8 @@ class Limits:
         header_bytes: All header fields together.
         header_fields: How many.
         body_s: Longest wait for the whole body, in seconds.
-        keep_s: Longest wait until it is durable, in seconds; then it is answered 503, and may come again.
+        keep_s: Longest wait until the path is looked up, and again until it is durable, in seconds; then it is answered
+            503, and may come again.
 
     """
 

@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 from payments_core.client import setup
 from payments_core.client.decisions import AsyncDecisions
 from payments_core.client.forgetting import AsyncForgets
-from payments_core.client.inbox import Hears
+from payments_core.client.inbox import PAGE, Hears
 from payments_core.client.questions import AsyncQuestions
 from payments_core.client.routing import AsyncChooses
 from payments_core.client.setup import Resumed
@@ -28,6 +28,7 @@ from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee, Payout, PayoutStatus
 from payments_core.performer import AsyncLine, AsyncPerformer, Office, lane_of
 from payments_core.provider import Account, Blocked, Callback, Credential
+from payments_core.rates import Lane
 from payments_core.rows import Pause, PayoutRow
 from payments_core.settings import Configuration
 
@@ -269,7 +270,7 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
         trouble: dict[str, PayoutInterrupted] = {}
         until = clock() + timedelta(seconds=timeout_s)
         while True:
-            await asyncio.to_thread(self.inbox.handle)
+            handled = await asyncio.to_thread(self.inbox.handle, PAGE)
             due = [row for row in journal.due(clock(), accounts=mine, limit=100) if row.id not in trouble]
             ended = {row.id for row in due if row.status.is_final}
             tasks = [asyncio.ensure_future(self._advance(row)) for row in due]
@@ -288,6 +289,8 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
             due_at, now = journal.next_due(accounts=mine), clock()
+            if handled == PAGE and now < until:  # there may be more, and what they ask for is due then
+                continue
             if due_at is None or now >= until or due_at > until or setup.only_trouble(self._office, trouble):
                 return setup.resumed(self._office, steps, trouble, due_at)
             if not due:  # what is due is in trouble: look for the others again in a moment
@@ -356,9 +359,10 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
         return setup.view(self._office, await arun(flow, self._write))
 
     async def close(self) -> None:
-        """Close connections and journal."""
+        """Close connections and journal, when observers have heard of the last change; they have five seconds."""
         for line in self._lines.values():
             await line.close()
+        await asyncio.to_thread(self._office.observers.close)
         self._office.journal.close()
 
     async def __aenter__(self) -> Self:
@@ -389,8 +393,8 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
         write = self._write if connection is None else partial(self._write_within, connection)
         return (await arun(accept(chosen, order, self._office.moment()), write)).row
 
-    async def _ask(self, account: Account, flow: Flow[T]) -> T:
-        with self._line(account).performer() as performer:
+    async def _ask(self, account: Account, flow: Flow[T], lane: Lane | None = None) -> T:
+        with self._line(account).performer(lane) as performer:
             return await arun(flow, self._with_lines(performer))
 
     def _with_lines(self, performer: AsyncPerformer) -> Callable[[Command], Awaitable[Reply]]:
@@ -398,7 +402,7 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
 
         async def perform(command: Command) -> Reply:
             if isinstance(command, ReadAs):
-                return await self._line(self._office.identity(command)).exchange(command.request)
+                return await self._line(self._office.identity(command)).exchange(command.request, performer.lane)
             return await performer(command)
 
         return perform

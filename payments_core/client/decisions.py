@@ -16,6 +16,7 @@ from payments_core.flow import Flow
 from payments_core.payout import Payout, PayoutStatus
 from payments_core.performer import Office
 from payments_core.provider import Account
+from payments_core.rates import Lane
 from payments_core.rows import PayoutRow
 
 __all__ = ["AsyncDecisions", "Decisions", "InReview", "in_review"]
@@ -89,7 +90,7 @@ class Decisions(_Desk, ABC):
     """Decisions about payouts. Each is written into the history with who took it and why."""
 
     @abstractmethod
-    def _ask(self, account: Account, flow: Flow[T]) -> T: ...
+    def _ask(self, account: Account, flow: Flow[T], lane: Lane | None = None) -> T: ...
 
     @abstractmethod
     def _settle(self, row: PayoutRow) -> PayoutRow: ...
@@ -110,7 +111,7 @@ class Decisions(_Desk, ABC):
 
         """
         person = Person(who, why, evidence)
-        return setup.view(self._office, self._ask(*self._resolving(self._find(payout), paid, person)))
+        return setup.view(self._office, self._ask(*self._resolving(self._find(payout), paid, person), Lane.DUE))
 
     def reopen(self, payout: str, *, who: str, why: str) -> Payout:
         """Give a payout in REVIEW back to the machine; the provider is asked first. Raises as :meth:`resolve`.
@@ -121,7 +122,7 @@ class Decisions(_Desk, ABC):
             why: On what grounds.
 
         """
-        return setup.view(self._office, self._ask(*self._reopening(self._find(payout), Person(who, why))))
+        return setup.view(self._office, self._ask(*self._reopening(self._find(payout), Person(who, why)), Lane.DUE))
 
     def pay_again(self, payout: str, *, who: str, why: str, account: str | None = None) -> Payout:
         """Pay a failed payout again, under a new reference, once every earlier attempt is proven to have failed.
@@ -142,7 +143,7 @@ class Decisions(_Desk, ABC):
             PayoutInterrupted: Something failed after the new attempt was recorded.
 
         """
-        row = self._ask(*self._paying_again(self._find(payout), Person(who, why), account))
+        row = self._ask(*self._paying_again(self._find(payout), Person(who, why), account), Lane.DUE)
         return setup.view(self._office, self._settle(row))
 
     def approve(self, payout: str, *, who: str, why: str = "approved") -> Payout:
@@ -165,7 +166,7 @@ class AsyncDecisions(_Desk, ABC):
     """Decisions about payouts. Each is written into the history with who took it and why."""
 
     @abstractmethod
-    async def _ask(self, account: Account, flow: Flow[T]) -> T: ...
+    async def _ask(self, account: Account, flow: Flow[T], lane: Lane | None = None) -> T: ...
 
     @abstractmethod
     async def _settle(self, row: PayoutRow) -> PayoutRow: ...
@@ -186,7 +187,7 @@ class AsyncDecisions(_Desk, ABC):
 
         """
         person = Person(who, why, evidence)
-        return setup.view(self._office, await self._ask(*self._resolving(self._find(payout), paid, person)))
+        return setup.view(self._office, await self._ask(*self._resolving(self._find(payout), paid, person), Lane.DUE))
 
     async def reopen(self, payout: str, *, who: str, why: str) -> Payout:
         """Give a payout in REVIEW back to the machine; the provider is asked first. Raises as :meth:`resolve`.
@@ -197,7 +198,9 @@ class AsyncDecisions(_Desk, ABC):
             why: On what grounds.
 
         """
-        return setup.view(self._office, await self._ask(*self._reopening(self._find(payout), Person(who, why))))
+        return setup.view(
+            self._office, await self._ask(*self._reopening(self._find(payout), Person(who, why)), Lane.DUE)
+        )
 
     async def pay_again(self, payout: str, *, who: str, why: str, account: str | None = None) -> Payout:
         """Pay a failed payout again, under a new reference, once every earlier attempt is proven to have failed.
@@ -218,7 +221,7 @@ class AsyncDecisions(_Desk, ABC):
             PayoutInterrupted: Something failed after the new attempt was recorded.
 
         """
-        row = await self._ask(*self._paying_again(self._find(payout), Person(who, why), account))
+        row = await self._ask(*self._paying_again(self._find(payout), Person(who, why), account), Lane.DUE)
         return setup.view(self._office, await self._settle(row))
 
     async def approve(self, payout: str, *, who: str, why: str = "approved") -> Payout:

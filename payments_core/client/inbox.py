@@ -31,13 +31,13 @@ from payments_core.performer import Office
 from payments_core.provider import Account, Acknowledgement, Callback, Callbacks, Capability, Heard, Redacts
 from payments_core.rows import Event, PayoutRow
 
-__all__ = ["PATH", "Hears", "Inbox", "Place"]
+__all__ = ["PAGE", "PATH", "Hears", "Inbox", "Place"]
 
 PATH = "callbacks"  # an account's address ends with it and with the account's token
+PAGE = 100  # whoever also pays handles no more at a time: no flood of callbacks keeps a payment waiting
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")  # as long as those minted for questions
 _WORD = re.compile(r"[A-Za-z_]{0,30}|[0-9]{1,5}")
 T = TypeVar("T")
-_PAGE = 100
 _TRIES = 3
 
 
@@ -130,8 +130,11 @@ class Inbox:
             log(EventName.PROVIDER_BUG, account=place.account, error=f"acknowledge: {bug}")  # it is kept all the same
         return Acknowledgement()
 
-    def handle(self) -> int:
-        """Handle everything that is not handled yet; return how many there were.
+    def handle(self, limit: int | None = None) -> int:
+        """Handle what is not handled yet; return how many there were, without those that it is too early for.
+
+        Args:
+            limit: At most so many are handled; all when not given.
 
         Raises:
             JournalError: The journal failed; what is left is handled next time.
@@ -139,11 +142,13 @@ class Inbox:
         """
         self._office.check_process()
         mine, after, count = sorted(self._office.accounts), 0, 0
-        while found := self._office.journal.unhandled(accounts=mine, after=after, limit=_PAGE):
+        while True:
+            page = PAGE if limit is None else min(PAGE, limit - count)
+            found = self._office.journal.unhandled(accounts=mine, after=after, limit=page)
+            if not found:
+                return count
             for arrival in found:
-                self._handle(arrival)
-                after, count = arrival.no, count + 1
-        return count
+                after, count = arrival.no, count + self._handle(arrival)
 
     def answer_to(self, query: str) -> str | None:
         """Handle what has come, and return the answer to a question about an account; None as long as there is none.
@@ -180,12 +185,14 @@ class Inbox:
 
     # --- one callback ---
 
-    def _handle(self, arrival: Arrival) -> None:
+    def _handle(self, arrival: Arrival) -> bool:
+        """Handle one; False leaves it as it is for the next time."""
         callback, account = _unsealed(arrival), self._office.account(arrival.account)
         bug = ""
         try:
-            close = self._answer if arrival.query else self._hint
-            close(arrival, account, callback)
+            if arrival.query:
+                return self._answer(arrival, account, callback)
+            self._hint(arrival, account, callback)
         except JournalError:
             raise
         except Exception as error:  # noqa: BLE001 - one that cannot be handled must not be in the way of the others
@@ -193,6 +200,7 @@ class Inbox:
         if bug:
             log(EventName.CALLBACK_FAILED, account=arrival.account, error=bug)
             self._ignore(arrival, _told(callback), f"failed: {bug}")
+        return True
 
     def _hint(self, arrival: Arrival, account: Account, callback: Callback) -> None:
         proven, heard, why = hear(account, callback)
@@ -234,26 +242,31 @@ class Inbox:
             return "about a payout that waits to be sent"
         return ""
 
-    def _answer(self, arrival: Arrival, account: Account, callback: Callback) -> None:
-        """Take in an answer; again when somebody moved the payout under it, and never twice."""
+    def _answer(self, arrival: Arrival, account: Account, callback: Callback) -> bool:
+        """Take in an answer; again when somebody moved the payout under it, never twice, and never during a send."""
         told, row = _told(callback), None
         for _ in range(_TRIES):
             asked = self._office.journal.by_query(arrival.query)
             if asked is None:
                 break
+            if asked.status is PayoutStatus.SENDING:
+                # Its sender alone may move it, and the answer may be to this very send: it counts when he has written
+                # what he was told, or when somebody else has found that his time is over.
+                return False
             row = run(answer(self._office.serving(asked), asked, callback, query=arrival.query), self._write)
             if row.status.is_final:
                 break
         else:  # somebody moves it all the time: he shall ask once more
             if row is not None:
                 self._ask(arrival, row, told, "")
-            return
+            return True
         if row is None:
             self._answer_about_account(arrival, account, callback, told)
-            return
+            return True
         self._close(
             Handling(no=arrival.no, at=self._office.clock(), outcome="answered", told=told, payout_id=row.id), arrival
         )
+        return True
 
     def _answer_about_account(self, arrival: Arrival, account: Account, callback: Callback, told: str) -> None:
         """Keep the answer to a question about an account itself, once; what makes no sense leaves it open."""

@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 from payments_core.client import setup
 from payments_core.client.decisions import Decisions
 from payments_core.client.forgetting import Forgets
-from payments_core.client.inbox import Hears
+from payments_core.client.inbox import PAGE, Hears
 from payments_core.client.questions import Questions
 from payments_core.client.routing import Chooses
 from payments_core.client.setup import Resumed
@@ -28,6 +28,7 @@ from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee, Payout, PayoutStatus
 from payments_core.performer import Line, Office, Performer, lane_of
 from payments_core.provider import Account, Blocked, Callback, Credential
+from payments_core.rates import Lane
 from payments_core.rows import Pause, PayoutRow
 from payments_core.settings import Configuration
 
@@ -268,7 +269,7 @@ class PayoutClient(Decisions, Questions, Chooses, Hears, Tells, Forgets):
         trouble: dict[str, PayoutInterrupted] = {}
         until = clock() + timedelta(seconds=timeout_s)
         while True:
-            self.inbox.handle()
+            handled = self.inbox.handle(PAGE)
             due = [row for row in journal.due(clock(), accounts=mine, limit=100) if row.id not in trouble]
             for row in due:
                 was_final = row.status.is_final
@@ -281,6 +282,8 @@ class PayoutClient(Decisions, Questions, Chooses, Hears, Tells, Forgets):
                 if on_change and not was_final:
                     on_change(row.view())
             due_at, now = journal.next_due(accounts=mine), clock()
+            if handled == PAGE and now < until:  # there may be more, and what they ask for is due then
+                continue
             if due_at is None or now >= until or due_at > until or setup.only_trouble(self._office, trouble):
                 return setup.resumed(self._office, steps, trouble, due_at)
             if not due:  # what is due is in trouble: look for the others again in a moment
@@ -344,9 +347,10 @@ class PayoutClient(Decisions, Questions, Chooses, Hears, Tells, Forgets):
         return self._settle(row)
 
     def close(self) -> None:
-        """Close connections and journal."""
+        """Close connections and journal, when observers have heard of the last change; they have five seconds."""
         for line in self._lines.values():
             line.close()
+        self._office.observers.close()
         self._office.journal.close()
 
     def __enter__(self) -> Self:
@@ -375,8 +379,8 @@ class PayoutClient(Decisions, Questions, Chooses, Hears, Tells, Forgets):
         write = self._write if connection is None else partial(self._write_within, connection)
         return run(accept(chosen, order, self._office.moment()), write).row
 
-    def _ask(self, account: Account, flow: Flow[T]) -> T:
-        with self._line(account).performer() as performer:
+    def _ask(self, account: Account, flow: Flow[T], lane: Lane | None = None) -> T:
+        with self._line(account).performer(lane) as performer:
             return run(flow, self._with_lines(performer))
 
     def _with_lines(self, performer: Performer) -> Callable[[Command], Reply]:
@@ -384,7 +388,7 @@ class PayoutClient(Decisions, Questions, Chooses, Hears, Tells, Forgets):
 
         def perform(command: Command) -> Reply:
             if isinstance(command, ReadAs):
-                return self._line(self._office.identity(command)).exchange(command.request)
+                return self._line(self._office.identity(command)).exchange(command.request, performer.lane)
             return performer(command)
 
         return perform

@@ -40,7 +40,7 @@ from payments_core.references import payout_id
 from payments_core.rows import Event, PayoutRow, Query
 from payments_core.wire import NoPermit
 
-__all__ = ["Moment", "accept", "advance", "answer", "deliver", "hear", "over_refund", "token_hash"]
+__all__ = ["Moment", "accept", "advance", "answer", "deliver", "hear", "over_refund", "token_hash", "unless_later"]
 
 
 def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
@@ -143,12 +143,9 @@ def advance(account: Account, row: PayoutRow, moment: Moment, *, early: bool = F
 def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     """From leave to C3."""
     at = moment.at
-    if row.status is PayoutStatus.UNKNOWN:  # not the first time, as far as anybody knows
-        ahead = yield from look_ahead(account, row, moment)
-        if ahead.found is not None:
-            return (yield from _settle(row, decide.review(row, ReasonCode.LATER_ATTEMPT, ahead.why, at)))
-        if ahead.why:
-            return (yield from _settle(row, decide.ask_later(row, account, ahead.why, at)))
+    is_first = row.status is not PayoutStatus.UNKNOWN  # as far as anybody knows
+    if not is_first and (later := (yield from _later_attempt(account, row, moment, at))):
+        return (yield from _settle(row, later))
     if over := decide.expired(row, at):
         return (yield from _give_up(account, row, over))
     if account.is_retired or (row.tries and not is_bound(account, row)):
@@ -246,12 +243,38 @@ def _read(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
             ahead = yield from look_ahead(account, row, moment)
             if ahead.found is not None:
                 row = yield from _contradiction(row, ahead.found, at, why=ahead.why)
+            elif ahead.why and row.next_at is not None:  # it is not over before the provider has said so
+                after_s = account.settings.retry_schedule_s[-1]
+                return (yield from _settle(row, decide.put_off(row, ahead.why, at, after_s=after_s)))
         return (yield from _looked_at(row, at, decide.said_by(outcome)))
-    decision = decide.after_check(row, account, outcome, at)
+    decision = yield from unless_later(account, row, decide.after_check(row, account, outcome, at), moment)
     row, moved = yield from _commit(row, decision, read_end=decide.read_end(outcome))
     if moved and decision.resend:
         return (yield from _send(account, row, replace(moment, at=at)))
     return row
+
+
+def unless_later(account: Account, row: PayoutRow, decision: Decision, moment: Moment) -> Flow[Decision]:
+    """Return the decision, or another where a failure may be belied by a later attempt that a journal has forgotten.
+
+    Args:
+        account: What pays now.
+        row: The payout, which has not ended.
+        decision: What was heard of it means.
+        moment: Now.
+
+    """
+    if decision.after.status is not PayoutStatus.FAILED:
+        return decision
+    return (yield from _later_attempt(account, row, moment, decision.event.at)) or decision
+
+
+def _later_attempt(account: Account, row: PayoutRow, moment: Moment, at: datetime) -> Flow[Decision | None]:
+    """Decide what follows from an attempt that a restored journal has forgotten; None when the provider knows none."""
+    ahead = yield from look_ahead(account, row, moment)
+    if ahead.found is not None:
+        return decide.review(row, ReasonCode.LATER_ATTEMPT, ahead.why, at)
+    return decide.ask_later(row, account, ahead.why, at) if ahead.why else None
 
 
 def hear(account: Account, row: PayoutRow, moment: Moment) -> Flow[tuple[PayoutRow, tuple[Heard, datetime] | None]]:

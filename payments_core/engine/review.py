@@ -12,7 +12,8 @@ from payments_core.engine.acts import SAFE, Act, Says
 from payments_core.engine.calls import Heard
 from payments_core.engine.decide import Decision
 from payments_core.engine.drafts import is_bound, made_ready
-from payments_core.engine.flows import hear
+from payments_core.engine.flows import hear, unless_later
+from payments_core.engine.lost import look_ahead
 from payments_core.engine.moment import Moment
 from payments_core.entries import Move, Moved
 from payments_core.errors import DecisionRefused
@@ -82,9 +83,11 @@ def resolve(account: Account, row: PayoutRow, *, paid: bool, person: Person, mom
 
     """
     act = Act.PAID if paid else Act.NOT_PAID
-    asked = yield from _ask_first(account, row, moment, {"decision": str(act), **person.told})
+    asked = yield from _ask_first(account, row, act, person, moment)
     if asked.over:
         return asked.row
+    if not paid:
+        asked = yield from _ask_further(account, asked, moment)
     yield from _check(account, asked, act, person)
     row, at = asked.row, asked.at
     event = Event(EventName.PAYOUT_RESOLVED, at, {"decision": str(act), **person.told, **asked.told})
@@ -100,7 +103,7 @@ def resolve(account: Account, row: PayoutRow, *, paid: bool, person: Person, mom
 def reopen(account: Account, active: Account, row: PayoutRow, *, person: Person, moment: Moment) -> Flow[PayoutRow]:
     """Give a payout in REVIEW back to the machine, due now and with a schedule anew; the provider is asked first.
 
-    A payout of which every try was proven not taken is made ready again as the account pays now.
+    A payout of which nothing was sent, or every try proven not taken, is made ready again as the account pays now.
 
     Args:
         account: The identity that has sent it, or what the account pays as where that is gone.
@@ -114,13 +117,13 @@ def reopen(account: Account, active: Account, row: PayoutRow, *, person: Person,
         InvalidPayout: The account cannot pay it as it pays now; nothing was changed.
 
     """
-    asked = yield from _ask_first(account, row, moment, {"decision": str(Act.REOPEN), **person.told})
+    asked = yield from _ask_first(account, row, Act.REOPEN, person, moment)
     if asked.over:
         return asked.row
     yield from _check(account, asked, Act.REOPEN, person)
     row, at = asked.row, asked.at
     known = yield from recall(row.id)
-    if _was_never_taken(row):
+    if _was_never_taken(row) and asked.says is not Says.PENDING:
         after = made_ready(active, row, namespace=moment.namespace, number=row.attempt)
         after = replace(after, status=PayoutStatus.CREATED)
     elif asked.says is Says.GONE:
@@ -189,7 +192,7 @@ class _Asked:
     read: Decision | None = None
 
 
-def _ask_first(account: Account, row: PayoutRow, moment: Moment, person: Mapping[str, Any]) -> Flow[_Asked]:
+def _ask_first(account: Account, row: PayoutRow, act: Act, person: Person, moment: Moment) -> Flow[_Asked]:
     if row.status is not PayoutStatus.REVIEW:
         raise DecisionRefused(
             f"Payout {row.key} is {row.status} and not in REVIEW: there is nothing to decide.",
@@ -202,13 +205,39 @@ def _ask_first(account: Account, row: PayoutRow, moment: Moment, person: Mapping
         raise _overtaken(row)
     outcome, at = heard
     decision = decide.after_check(row, account, outcome, at)
+    if not (act is Act.NOT_PAID and _knows_of_later(row)):
+        decision = yield from unless_later(account, row, decision, moment)
     if decision.after.status is not PayoutStatus.REVIEW:
-        event = replace(decision.event, evidence={**decision.event.evidence, "person": person})
+        told = {"decision": str(act), **person.told}
+        event = replace(decision.event, evidence={**decision.event.evidence, "person": told})
         after = yield from _write(row, replace(decision, event=event))
         return _Asked(row, after, Says.PENDING, {}, at, over=True)
     says = _said(outcome, decision)
     told = {"provider": str(says), **{f"provider_{name}": value for name, value in decision.event.evidence.items()}}
     return _Asked(row, decision.after, says, told, at, read=decision)
+
+
+def _ask_further(account: Account, asked: _Asked, moment: Moment) -> Flow[_Asked]:
+    """Ask about the later attempts that a restored journal may have forgotten: one of them may have been paid.
+
+    Raises:
+        DecisionRefused: It could not be found out.
+
+    """
+    if _knows_of_later(asked.row):
+        return asked
+    ahead = yield from look_ahead(account, asked.before, moment)
+    if ahead.found is not None:
+        later = decide.review(asked.row, ReasonCode.LATER_ATTEMPT, ahead.why, asked.at)
+        return replace(asked, row=later.after, says=Says.ANOTHER, read=later)
+    if ahead.why:
+        raise _refused(asked, Act.NOT_PAID, ahead.why)
+    return asked
+
+
+def _knows_of_later(row: PayoutRow) -> bool:
+    """Say whether it is in review for a later attempt: not paid, it can be paid again, and that one is adopted."""
+    return row.reason is not None and row.reason.code is ReasonCode.LATER_ATTEMPT
 
 
 def _said(outcome: Heard, decision: Decision) -> Says:
@@ -266,9 +295,9 @@ def _refused(asked: _Asked, act: Act, hint: str, *, again_at: datetime | None = 
 
 
 def _was_never_taken(row: PayoutRow) -> bool:
-    """Say whether every try was proven not taken: then nothing of it is anywhere, and it may leave as somebody else."""
+    """Say whether there was no try, or each was proven not taken: nothing of it is anywhere, and it may leave anew."""
     stopped = row.reason is not None and row.reason.code is ReasonCode.BINDING_GONE
-    return stopped and not row.ambiguous and row.first_sent_at is None
+    return (stopped or not row.tries) and not row.ambiguous and row.first_sent_at is None
 
 
 def _write(before: PayoutRow, decision: Decision) -> Flow[PayoutRow]:

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, TypeAlias, cast
 
 from payments_core.journal.due import not_held
@@ -83,7 +84,10 @@ def _claim(session: Session, change: Claim) -> tuple[PayoutRow, ...]:
 
     # Strangers can make callbacks: what they ask for gets half of the places, and more where nothing else is due.
     called = find("called_for = next_at", change.limit)
-    others = find("(called_for IS NULL OR called_for <> next_at)", change.limit - min(len(called), change.limit // 2))
+    half = change.limit // 2
+    others = find("(called_for IS NULL OR called_for <> next_at)", change.limit - min(len(called), half))
+    if change.limit % 2 and called[half:] and others[half:]:  # the odd place goes to whichever is due first
+        others[half] = min(others[half], called[half], key=attrgetter("next_at"))
     rows = (*others, *called[: change.limit - len(others)])
     if not rows:
         return ()
@@ -147,7 +151,7 @@ class Claims(ABC):
     def claim(
         self, at: datetime, *, owner: str, until: datetime, accounts: Collection[str], limit: int
     ) -> tuple[PayoutRow, ...]:
-        """Take due payouts that nobody holds, and hold them until a moment; at most half because of callbacks."""
+        """Take due payouts that nobody holds, and hold them until a moment; about half at most for callbacks."""
         return cast("tuple[PayoutRow, ...]", self._change(Claim(at, owner, until, tuple(accounts), limit)))
 
     def renew(self, owner: str, payout_ids: Collection[str], until: datetime) -> frozenset[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import secrets
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +21,7 @@ from payments_core.rows import Gap, Pause
 __all__ = ["Act", "begin", "current", "end", "find", "is_unsought", "reconcile", "refuse", "unsettled"]
 
 _LEAST_ABSENCES = 3
+_LETTERS = 10
 # Who may say that a payout has failed whatever the journal has forgotten: all others only know what it remembers.
 _KNOW = frozenset({"read", "deferred", "person"})
 _WHY = "the journal was restored, and nobody has compared the provider's statement with it yet"
@@ -54,7 +57,6 @@ class _Text:
             f"INSERT INTO {at}meta (name, value) VALUES (?, ?)"  # noqa: S608
             " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
         )
-        self.restorations = f"SELECT value FROM {at}meta WHERE name = 'restorations'"  # noqa: S608
         self.drop = f"DELETE FROM {at}meta WHERE name = 'restored'"  # noqa: S608
         self.unmark = f"DELETE FROM {at}meta WHERE name = 'backup_at'"  # noqa: S608
         # A lost second attempt may have paid what is told to have failed: each is looked at once.
@@ -66,12 +68,14 @@ class _Text:
             f"INSERT INTO {at}pauses (account, since, why, by) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
         )
         self.pauses = f"SELECT account FROM {at}pauses WHERE by = '{pauses.RESTORED}'"  # noqa: S608
-        open_ = ", ".join(
-            f"'{status}'" for status in (PayoutStatus.CREATED, PayoutStatus.SENDING, PayoutStatus.UNKNOWN)
-        )
+        open_ = ", ".join(f"'{status}'" for status in PayoutStatus if not status.is_final)
+        # One that failed is read once more, until that finds something out.
         self.unsettled = text(
-            f"SELECT COUNT(*) FROM {at}payouts WHERE status IN ({open_}) AND COALESCE(sent_at, 0) < ?"  # noqa: S608
-            " AND COALESCE(not_before, 0) <= ? AND NOT (absences >= ? AND COALESCE(first_absence_at, 0) >= ?)"
+            f"SELECT COUNT(*) FROM {at}payouts WHERE COALESCE(not_before, 0) <= ?"  # noqa: S608
+            f" AND (status IN ({open_}) AND COALESCE(sent_at, 0) < ?"
+            f" AND NOT (status IN ('{PayoutStatus.CREATED}', '{PayoutStatus.UNKNOWN}')"
+            " AND absences >= ? AND COALESCE(first_absence_at, 0) >= ?)"
+            f" OR status = '{PayoutStatus.FAILED}' AND next_at IS NOT NULL)"
         )
 
 
@@ -138,9 +142,10 @@ def begin(session: Session, began_at: datetime, act: Act) -> Gap:
     told = act.told(began=to_us(began_at))
     session.execute(text.put, ("restored", json.dumps(told)))
     session.execute(text.unmark, ())
-    # It goes into the ids of events: consumers may have seen those that were lost.
-    counted = session.execute(text.restorations, ()).fetchone()
-    session.execute(text.put, ("restorations", str(int(counted[0]) + 1 if counted else 1)))
+    # It goes into the ids of events: consumers may have seen those that were lost. It is drawn, as a count would be
+    # restored with the journal; of letters only, as digits may be masked as a number.
+    word = "".join(secrets.choice(string.ascii_lowercase) for _ in range(_LETTERS))
+    session.execute(text.put, ("restorations", word))
     session.execute(text.look_at_failed, (to_us(act.at),))
     return _read(told)
 

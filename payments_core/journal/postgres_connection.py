@@ -21,6 +21,7 @@ __all__ = ["Connection", "Line", "Server"]
 Connection: TypeAlias = "psycopg.Connection[TupleRow]"
 
 OLDEST_SERVER = 15
+_PORT = "5432"
 # A server that has gone without a word is noticed within half a minute; what the address itself says comes first.
 _DEFAULTS: dict[str, str | int] = {
     "connect_timeout": 10,
@@ -51,8 +52,10 @@ class Server:
 
     def __init__(self, url: str) -> None:
         self._parameters = _parsed(url)
-        database, host = (self._parameters.get(name) for name in ("dbname", "host"))
+        database, host, port = (self._parameters.get(name) for name in ("dbname", "host", "port"))
         self.name = f"The PostgreSQL database{f' {database}' if database else ''}{f' on {host}' if host else ''}"
+        if port and port != _PORT:  # two servers of one machine are two places
+            self.name += f" (port {port})"
 
     def connect(self) -> Connection:
         """Open a connection whose commits are durable.

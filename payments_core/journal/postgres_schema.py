@@ -7,8 +7,11 @@ its place (expand; contract in a later release), as processes of the version bef
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from typing import Any
+
+from psycopg import errors
 
 from payments_core.errors import JournalError, JournalIsBackup, JournalTooNew, NamespaceChanged
 from payments_core.journal.postgres_connection import Connection
@@ -415,7 +418,14 @@ def _server(connection: Connection) -> str:
         "SELECT system_identifier, timeline_id, %s::regclass::oid FROM pg_control_system(), pg_control_checkpoint()",
         (f"{SCHEMA}.meta",),
     ).fetchone()
-    return "/".join(map(str, found))
+    system, timeline, table = found
+    # A promoted standby's last checkpoint is of the timeline before, for minutes: what it writes now is of the new one.
+    # A managed server that does not show what it writes is taken at its checkpoint's word.
+    silent = (errors.InsufficientPrivilege, errors.ObjectNotInPrerequisiteState, errors.FeatureNotSupported)
+    with contextlib.suppress(*silent), connection.transaction():
+        [(written,)] = connection.execute("SELECT pg_walfile_name(pg_current_wal_lsn())").fetchall()
+        timeline = int(written[:8], 16)
+    return f"{system}/{timeline}/{table}"
 
 
 def _meta(connection: Connection) -> dict[str, str]:

@@ -33,8 +33,9 @@ _FOLLOWS: Mapping[PayoutStatus, frozenset[PayoutStatus]] = {
 _NOTES = frozenset({EventName.PAYOUT_LATE_ANSWER, EventName.PAYOUT_CONTRADICTED, EventName.CALLBACK_HEARD})
 
 
-# What stands after payout and number in the id of an event, once the journal was restored.
-_EVENT_ID = re.compile(r"(\.r\d+)?")
+# What stands after payout and number in the id of an event, once the journal was restored: a word that was drawn then,
+# or, of an older version, a count.
+_EVENT_ID = re.compile(r"(\.r([a-z]+|\d+))?")
 # Of a restored journal: an unsent payout is asked about, and as unsent as before when nothing is found.
 _SOUGHT = "payout.sought"
 
@@ -257,7 +258,7 @@ def _standing(stored: Stored) -> Broken:
         yield "lease", f"it is {row.status}, and {row.lease_owner or 'somebody'} still holds it"
     if row.status in {_S.SENDING, _S.PENDING, _S.UNKNOWN} and row.next_at is None:
         yield "stranded", f"it is {row.status}, and nothing will ever look at it again"
-    if row.ambiguous and (row.first_sent_at is None or not row.tries):
+    if row.ambiguous and row.first_sent_at is None:  # the tries of what is adopted may be lost
         yield "doubt", "it may have arrived, and it is not known since when"
     if row.status is _S.UNKNOWN and not (row.ambiguous or row.adopting):
         yield "doubt", "it is UNKNOWN, and nothing of it may have arrived"

@@ -53,7 +53,6 @@ _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 _SETS = ", ".join(f'"{name}" = ?' for name in MOVABLE)
 _PAUSE = "account, since, why, by, probe_at"
 _ENDED = 'binding, "references", request, request_hash, reason, decided_by, tries, ambiguous, first_sent_at, sent_at'
-_FINAL = ", ".join(f"'{status}'" for status in PayoutStatus if status.is_final)
 
 
 def _marks(count: int) -> str:
@@ -110,10 +109,7 @@ class Statements:
         # Whatever is unique: a key that somebody else is just writing is waited for, and then not written again.
         self.insert = text(f"INSERT INTO {at}payouts ({_NAMES}) VALUES ({_marks(len(COLUMNS))}) ON CONFLICT DO NOTHING")
         self.update = text(f"UPDATE {at}payouts SET {_SETS} WHERE id = ? AND fence = ?")
-        self.hurry = text(
-            f"UPDATE {at}payouts SET next_at = ? WHERE id = ? AND (next_at IS NULL OR next_at > ?)"
-            f" AND status NOT IN ({_FINAL})"
-        )
+        self.hurry = text(f"UPDATE {at}payouts SET next_at = ? WHERE id = ? AND (next_at IS NULL OR next_at > ?)")
         # The database folds both sides: Python folds more letters, and would then find less.
         same = f"{folded.format('payee_value')} = {folded.format('CAST(? AS TEXT)')}"
         self.refunds = text(f"{self.payouts} WHERE operation = 'refund' AND {same}")

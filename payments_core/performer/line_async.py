@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from time import perf_counter
+from time import monotonic, perf_counter
 from types import TracebackType
 from typing import Self
 
@@ -204,21 +204,22 @@ class AsyncPerformer:
         self._office = office
         self._permits = permits
         self._permit = False
-        self._lane = lane
+        self._turn_at: float | None = None
+        self.lane = lane
         self.money_asked = False
 
     async def __call__(self, command: Command) -> Reply:
         """Carry out one command."""
         if isinstance(command, HttpRequest):
             if not command.moves_money:
-                return await self._line.exchange(command, self._lane)
+                return await self._line.exchange(command, self.lane)
             self.money_asked = True
             try:
-                return await self._line.exchange(command)
+                return await self._line.exchange(command, Lane.POST if common.is_void(self._turn_at) else None)
             finally:
                 self._give_back()
         if isinstance(command, AskLeave):
-            self._lane = None  # what is asked for on the way to a payment is no status read
+            self.lane = None  # what is asked for on the way to a payment is no status read
             return await self._leave(command.row)
         if isinstance(command, ReadAs):
             raise ProviderBug("Only the client has the lines of other identities.")
@@ -251,8 +252,10 @@ class AsyncPerformer:
                 return refusal
             await self._permits.acquire()
             self._permit = True
-            if turns.applies(Lane.POST) and (after_s := await turns.take(Lane.POST)) is not None:
-                return common.no_turn(after_s, self._office.clock())
+            if turns.applies(Lane.POST):
+                if (after_s := await turns.take(Lane.POST)) is not None:
+                    return common.no_turn(after_s, self._office.clock())
+                self._turn_at = monotonic()
             if asked is not row or self._line.is_ready():
                 break
             self._give_back()

@@ -19,6 +19,7 @@ from payments_core.events import EventName
 from payments_core.flow import ReadAs
 from payments_core.logs import log, log_payout
 from payments_core.payout import PayoutStatus
+from payments_core.performer.observers import Observers
 from payments_core.plugins import Plugins
 from payments_core.provider import Account
 from payments_core.routing import Route
@@ -69,6 +70,11 @@ class Office:
     routes: tuple[Route, ...] = ()
     owner: str = field(default_factory=_life)
     pid: int = field(default_factory=os.getpid)
+    observers: Observers = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Let observers hear of changes."""
+        object.__setattr__(self, "observers", Observers(self.plugins))
 
     def account(self, name: str) -> Account:
         """Return one account.
@@ -162,7 +168,7 @@ class Office:
 
     def _tell(self, entry: Open | Move | PayAgain | Note, row: PayoutRow) -> None:
         if self.plugins.has_observers:
-            self.plugins.payout_changed(row.view(), entry.event)
+            self.observers.tell(row.view(), entry.event)
 
 
 def _announce_stops(entry: Move, reply: Moved) -> None:

@@ -11,7 +11,7 @@ from payments_core.entries import AskAccount, Journal, JournalEntry, JournalRepl
 from payments_core.errors import OverRefund
 from payments_core.flow import Leave
 from payments_core.money import Money
-from payments_core.payout import Order, Payout
+from payments_core.payout import Order, Payout, PayoutStatus
 from payments_core.performer import Line, Office
 from payments_core.provider import Account
 from payments_core.rows import PayoutRow
@@ -96,7 +96,7 @@ class Life:
             left = self._client.resume(timeout_s=0)
             if left.steps or taken_in:
                 continue
-            moments = [arrival.at for arrival in self._world.arrivals]
+            moments = [arrival.at for arrival in self._world.arrivals if arrival.at > self._clock()]
             person = self._scenario.person(self._client, self._world, self._clock())
             moments += [at for at in (left.next_at, person) if at is not None]
             moment = min(moments, default=None)
@@ -146,12 +146,14 @@ class Life:
             self._heard.refused.add(order.key)
 
     def _take_in(self) -> bool:
-        arrivals = self._world.arrivals
-        due = sorted((one for one in arrivals if one.at <= self._clock()), key=lambda one: one.at)
-        for arrival in due:
-            self._client.deliver(arrival.token, arrival.callback)
+        arrivals, taken_in = self._world.arrivals, False
+        for arrival in sorted((one for one in arrivals if one.at <= self._clock()), key=lambda one: one.at):
+            payout = self._client.deliver(arrival.token, arrival.callback)
+            if payout is not None and payout.status is PayoutStatus.SENDING:
+                continue  # it waits until the send has ended, as in the inbox
             arrivals.remove(arrival)  # acknowledged only now: a crash before makes the provider come again
-        return bool(due)
+            taken_in = True
+        return taken_in
 
 
 class _Client(PayoutClient):

@@ -18,6 +18,7 @@ from typing import Any
 
 from payments_core import settings as configurations
 from payments_core.client import AsyncPayoutClient, assemble
+from payments_core.client.inbox import PAGE
 from payments_core.errors import JournalClosed, JournalError, JournalSealed, PayoutInterrupted
 from payments_core.events import EventName
 from payments_core.logs import log
@@ -176,7 +177,12 @@ class _Worker:
     async def _turn(self) -> float | None:
         """Take what is due where there is room; return how long to wait for more, or None when all is done."""
         await self._let_go()
-        await asyncio.to_thread(self._client.inbox.handle)  # what callbacks ask for is due then
+        handled = await asyncio.to_thread(self._client.inbox.handle, PAGE)  # what callbacks ask for is due then
+        wait_s = await self._take_due()
+        return 0.0 if handled == PAGE else wait_s  # there may be more
+
+    async def _take_due(self) -> float | None:
+        """Take what is due where there is room."""
         self._began = began = self._began or self._clock()
         poll_s, now, open_lanes = self._settings.poll_s, self._clock(), [lane for lane in self._lanes if lane.has_room]
         if not open_lanes:  # wait until there is room, unless there is nobody to work for

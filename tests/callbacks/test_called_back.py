@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from payments_core import AsyncPayoutClient, PayoutClient, PayoutStatus
+from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
 from payments_core.client import setup
+from payments_core.client.inbox import PAGE, Inbox
 from payments_core.payout import PayoutStatus as S
 from payments_core.worker import work
 
@@ -258,8 +260,6 @@ def test_a_payout_that_waits_to_be_sent_is_not_sent_sooner(scene: Scene) -> None
 
 def test_what_was_kept_before_a_crash_is_handled_by_whoever_comes_next(scene: Scene) -> None:
     """The gateway has its 200 and will not call again."""
-    from payments_core.client.inbox import Inbox
-
     payout = scene.pay("one", STUCK)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Inbox, "handle", lambda _: 0)
@@ -271,8 +271,6 @@ def test_what_was_kept_before_a_crash_is_handled_by_whoever_comes_next(scene: Sc
 
 def test_a_worker_handles_what_is_kept_and_reads(scene: Scene) -> None:
     """Whoever works takes the inbox along, and makes the read that a callback asks for."""
-    from payments_core.client.inbox import Inbox
-
     payout = scene.pay("one", STUCK)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Inbox, "handle", lambda _: 0)
@@ -283,8 +281,6 @@ def test_a_worker_handles_what_is_kept_and_reads(scene: Scene) -> None:
 
 
 def test_a_server_that_starts_handles_what_is_left(make_scene: Callable[..., Scene]) -> None:
-    from payments_core.client.inbox import Inbox
-
     scene = make_scene()
     payout = scene.pay("one", STUCK)
     with pytest.MonkeyPatch.context() as patch:
@@ -294,6 +290,60 @@ def test_a_server_that_starts_handles_what_is_left(make_scene: Callable[..., Sce
     scene.restart()
     scene.until_handled(1)
     assert scene.outcomes() == {"read due": 1}
+
+
+def test_a_server_accepts_before_it_has_handled_what_is_left(
+    make_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backlog of hours keeps nobody out: what comes is kept, and its turn comes."""
+    scene, goes_on = make_scene(), threading.Event()
+    payout, handle = scene.pay("one", STUCK), Inbox.handle
+    monkeypatch.setattr(Inbox, "handle", lambda inbox: goes_on.wait(60) and handle(inbox))
+    try:
+        scene.restart()
+        assert call(scene, payout) == 200
+        assert scene.outcomes() == {"": 1}
+    finally:
+        goes_on.set()
+    scene.until_handled(1)
+
+
+def test_no_more_are_handled_than_asked_for(scene: Scene) -> None:
+    payout = scene.pay("one", STUCK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Inbox, "handle", lambda _: 0)
+        assert {call(scene, payout) for _ in range(5)} == {200}
+    handle = scene.client.inbox.handle
+    assert [handle(0), handle(2), handle(2), handle(2), handle(2)] == [0, 2, 2, 1, 0]
+    assert scene.outcomes() == {"read due": 5}
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize(("pages", "seconds"), [([PAGE, PAGE, 3], 60.0), ([PAGE] * 10_000, 0.5), ([PAGE, 3], 0.0)])
+def test_a_flood_keeps_nobody_who_resumes_from_paying(
+    make_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch, kind: str, pages: list[int], seconds: float
+) -> None:
+    """A page of it at a time, one after another without a rest; it pays meanwhile, and ends when its time is over."""
+    scene = make_scene()
+    scene.client.accept(key=f"{scene.name}/one", payee=Payee.msisdn(STUCK), amount=Money("5", "EUR"))
+    left, paid_after = iter(pages), list[bool]()
+
+    def handle(_: Inbox, limit: int | None = None) -> int:
+        paid_after.append(bool(scene.client.get(f"{scene.name}/one").history[1:]))
+        return next(left) if limit == PAGE else 0
+
+    async def resume() -> None:
+        async with AsyncPayoutClient.from_config(scene.config) as client:
+            await client.resume(timeout_s=seconds)
+
+    monkeypatch.setattr(setup, "nap_s", lambda *_: pytest.fail("it sleeps"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Inbox, "handle", handle)
+        asyncio.run(resume()) if kind == "async" else scene.client.resume(timeout_s=seconds)
+    asked = {60.0: 3, 0.0: 1}.get(seconds, len(paid_after))
+    assert paid_after == [False, *[True] * (asked - 1)]
+    assert (len(paid_after) > 1) == bool(seconds)
+    assert scene.client.get(f"{scene.name}/one").status is S.PENDING
 
 
 def test_two_that_work_make_one_read_due(scene: Scene) -> None:

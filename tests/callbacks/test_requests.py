@@ -174,6 +174,21 @@ def test_a_callback_that_cannot_be_kept_is_answered_503(make_scene: MakeScene, m
     assert scene.server.app.counts["failed"] == 2
 
 
+def test_a_path_that_cannot_be_looked_up_in_time_is_answered_503(
+    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal that hangs holds no request for ever, and nobody is told that the path is none."""
+    scene, goes_on, place = make_scene(limits=Limits(keep_s=0.2)), threading.Event(), Inbox.place
+    payout = scene.pay("one", STUCK)
+    with monkeypatch.context() as patch:
+        patch.setattr(Inbox, "place", lambda inbox, token: goes_on.wait(60) and place(inbox, token))
+        try:
+            assert scene.server.ask("PUT", scene.path, body_of(payout.id))[0] == 503
+        finally:
+            goes_on.set()
+    assert scene.server.app.counts == {"failed": 1}
+
+
 def test_one_that_cannot_be_handled_is_not_in_the_way_of_the_others(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

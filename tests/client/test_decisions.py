@@ -17,6 +17,8 @@ from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutS
 from payments_core.client.decisions import AsyncDecisions, Decisions
 from payments_core.engine import Act
 from payments_core.errors import DecisionRefused, UnknownPayout
+from payments_core.performer import turns
+from payments_core.rates import Lane, Permit
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 S = PayoutStatus
@@ -30,7 +32,7 @@ def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MtnMomo
     monkeypatch.chdir(tmp_path)
     with MtnMomoEmulator() as started:
         started.write_config(tmp_path / "payouts.toml")
-        configure(lease_s="1.1", timeout_s="0.5")
+        configure(lease_s="1.1", timeout_s="0.5", reads_per_s="50")
         yield started
 
 
@@ -60,6 +62,20 @@ def using(request: pytest.FixtureRequest) -> Run:
     return threaded if request.param == "sync" else looped
 
 
+@pytest.fixture
+def lanes(monkeypatch: pytest.MonkeyPatch) -> list[Lane]:
+    """What permits were taken for."""
+    taken: list[Lane] = []
+    note = turns._Caps.note
+
+    def noting(self: Any, lane: Lane, permit: Permit) -> None:
+        taken.append(lane)
+        note(self, lane, permit)
+
+    monkeypatch.setattr(turns._Caps, "note", noting)
+    return taken
+
+
 def order(key: str = "k/1", payee: str = "46733123499", amount: str = "25") -> dict[str, Any]:
     return {"key": key, "payee": Payee.msisdn(payee), "amount": Money(amount, "EUR")}
 
@@ -78,8 +94,11 @@ def wait_until(moment: datetime) -> None:
     time.sleep(max((moment - datetime.now(UTC)).total_seconds(), 0) + 0.01)
 
 
-def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, using: Run) -> None:
-    """The refusal says when to try again; then another reference is sent, and both attempts are there to be seen."""
+def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, using: Run, lanes: list[Lane]) -> None:
+    """The refusal says when to try again; then another reference is sent, and both attempts are there to be seen.
+
+    Whoever asks for it, earlier attempts are read at the account's rate: for the decision, and before it is sent.
+    """
     with PayoutClient.from_config() as client:
         client.send(**order(payee=FAILING))
         assert client.wait("k/1", timeout_s=20).status is S.FAILED
@@ -91,7 +110,9 @@ def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, usin
         using(again)
     assert caught.value.again_at is not None
     wait_until(caught.value.again_at)
+    lanes.clear()
     payout = using(again)
+    assert lanes == [Lane.DUE, Lane.DUE]
     assert (payout.attempt, payout.tries, payout.key) == (2, 1, "k/1")
     sent = [entry["reference"] for entry in gateway.ledger()]
     assert len(set(sent)) == 2
@@ -103,9 +124,9 @@ def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, usin
 
 
 def test_an_earlier_attempt_is_read_on_the_line_of_what_it_was_paid_as(
-    gateway: MtnMomoEmulator, using: Run, tmp_path: Path
+    gateway: MtnMomoEmulator, using: Run, tmp_path: Path, lanes: list[Lane]
 ) -> None:
-    """An account that pays as somebody else reads the old attempt with the old credentials."""
+    """An account that pays as somebody else reads the old attempt with the old credentials, and at the same rate."""
     with PayoutClient.from_config() as client:
         client.send(**order(payee=FAILING))
         assert client.wait("k/1", timeout_s=20).status is S.FAILED
@@ -129,7 +150,9 @@ def test_an_earlier_attempt_is_read_on_the_line_of_what_it_was_paid_as(
         retired = ["[[accounts.mtn-sandbox.retired]]", target, *own, *keys]
         Path("payouts.toml").write_text("\n".join([*kept, *moved, *retired]) + "\n", "utf-8")
         time.sleep(2.5)
+        lanes.clear()
         payout = using(lambda client: client.pay_again("k/1", who="Ann", why="moved"))
+        assert lanes == [Lane.DUE, Lane.DUE]
         assert payout.attempt == 2
         assert [entry["reference"] for entry in other.ledger()] == [payout.references["reference"]]
         assert len(gateway.ledger()) == 1
@@ -152,8 +175,9 @@ def in_review() -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_review_is_listed_and_decided(using: Run) -> None:
+def test_review_is_listed_and_decided(using: Run, lanes: list[Lane]) -> None:
     in_review()
+    lanes.clear()
     (found,) = using(lambda client: list(client.review()))
     assert (found.payout.key, found.payout.reason.code) == ("k/1", ReasonCode.MISMATCH)
     assert found.since == found.payout.history[-1].at
@@ -164,6 +188,7 @@ def test_review_is_listed_and_decided(using: Run) -> None:
         using(lambda client: client.reopen("k/1", who="Ann", why="try"))
     payout = using(lambda client: client.resolve("k/1", paid=True, who="Ann", why="the old amount", evidence="line 7"))
     assert (payout.status, payout.history[-1].decided_by) == (S.SUCCEEDED, "person")
+    assert lanes == [Lane.DUE] * 3
     assert using(lambda client: list(client.review())) == []
 
 

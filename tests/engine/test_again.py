@@ -274,7 +274,7 @@ def test_an_earlier_attempt_that_comes_to_life_keeps_the_next_one_waiting(stage:
 
 
 def test_an_earlier_attempt_that_stays_unclear_is_left_to_a_person_in_the_end(stage: MakeStage) -> None:
-    """The machine asks for as long as it polls any payout; then it stops in sight, and nothing was sent."""
+    """The machine asks for as long as it polls any payout; then it stops in sight, unsent, and can be reopened."""
     one, row = failed(stage, FAILED, *[Pending()] * 400, settings={"poll_schedule_s": (5.0, 595.0)})
     row, began, posts = one.advance(one.pay_again(row)), one.at, len(one.posts())
     while row.status is S.CREATED:
@@ -284,6 +284,9 @@ def test_an_earlier_attempt_that_stays_unclear_is_left_to_a_person_in_the_end(st
     assert "attempt 1" in row.reason.text
     assert timedelta(seconds=600) <= one.at - began <= timedelta(seconds=600 + 300)
     assert len(one.posts()) == posts
+    one.account = account_of(Fake(checking=reading(NotFound(), FAILED)))
+    row = one.advance(one.reopen(row))
+    assert (row.status, row.attempt, row.tries, len(one.posts())) == (S.PENDING, 2, 1, posts + 1)
 
 
 def test_a_repeated_send_of_the_next_attempt_looks_back_too(stage: MakeStage) -> None:

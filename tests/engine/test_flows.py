@@ -383,6 +383,29 @@ def test_a_late_answer_for_a_payout_in_review_is_looked_at_once(stage: MakeStage
     assert one.journal.get(row.id).status is S.REVIEW
 
 
+def test_a_late_answer_that_contradicts_an_end_is_found_out(stage: MakeStage) -> None:
+    """The end stands; the read that the answer makes due tells, once, that it is contradicted."""
+    one = stage(Fake(submitting=saying(PAID), checking=reading(Final(reason=Reason(ReasonCode.REJECTED)), PAID)))
+    row = one.accept()
+    original = one.perform
+
+    def slow(command: Any) -> Any:
+        if isinstance(command, HttpRequest) and command.moves_money:
+            one.perform, one.at = original, after(91)
+            assert one.advance(one.journal.get(row.id), owner="b").status is S.FAILED
+        return original(command)
+
+    one.perform = slow
+    one.advance(row, owner="a")
+    for _ in range(5):
+        for due in one.journal.due(one.at, accounts=["till"], limit=10):
+            one.advance(due, owner="b")
+    assert one.events(row)[-3:] == ["late_answer", "contradicted", "read"]
+    assert len(one.reads()) == 2
+    assert one.journal.next_due(accounts=["till"]) is None
+    assert one.journal.get(row.id).status is S.FAILED
+
+
 def test_advance_is_idempotent_when_nothing_is_due(stage: MakeStage) -> None:
     """Called twice, or too early, it asks for nothing."""
     one = stage()

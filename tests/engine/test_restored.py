@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from kit import NAMESPACE, OURS, STORE, T0, Fake, account_of, after, last, readi
 from payments_core.engine import make_draft
 from payments_core.engine.drafts import not_payable
 from payments_core.engine.lost import FURTHER_ATTEMPTS, Ahead, look_ahead
-from payments_core.errors import InvalidPayout
+from payments_core.errors import DecisionRefused, InvalidPayout
 from payments_core.events import EventName
 from payments_core.flow import Flow, Go, ReadAs, Refused, exchange, run
 from payments_core.journal import keeping, store_of
@@ -326,6 +326,122 @@ def test_a_lost_attempt_contradicts_what_is_told_to_have_failed(stage: MakeStage
     assert [dict(entry.evidence) for entry in said] == [{"code": "DONE", "http_status": 200, "why": why}]
     assert [entry.at for entry in said] == [one.at]
     assert (row.status, row.next_at) == (S.FAILED, None)
+
+
+def test_a_failure_is_looked_at_until_that_finds_something_out(stage: MakeStage) -> None:
+    """A provider that cannot be asked just then has told nothing: the look stays due."""
+    one = stage(Fake(checking=knowing({1: Final(reason=NO), 2: Unknown()})))
+    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
+    assert one.advance(row, early=True).next_at is None
+    restored(one)
+    assert one.advance(row, early=True).next_at is None  # asked by somebody who does not know that it is due
+    row = one.advance(one.journal.get(row.id))
+    why = "The provider did not say whether it knows attempt 2."
+    assert last(one, row) == ("waiting", {"why": why, "again_in_s": 300.0})
+    assert (row.status, row.next_at) == (S.FAILED, one.at + timedelta(seconds=300))
+    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO)})))
+    one.at = row.next_at
+    row = one.advance(row)
+    assert (row.status, row.next_at) == (S.FAILED, None)
+
+
+@pytest.mark.parametrize("status", [S.CREATED, S.PENDING, S.UNKNOWN, S.REVIEW])
+@pytest.mark.parametrize("says", [PAID, Pending()])
+def test_nothing_is_told_to_have_failed_that_was_paid_again(stage: MakeStage, status: S, says: Any) -> None:
+    """The provider shows that attempt 1 failed, and knows a later one that the journal has forgotten."""
+    one = stage(Fake(checking=knowing({1: Final(reason=NO, seen=OURS), 3: says})))
+    row = one.put(status, references=_references(1), next_at=T0, reason=None)
+    restored(one)
+    row = one.advance(row, early=True)
+    if status is S.CREATED:  # sought, and read then
+        row = one.advance(row)
+    why = "The provider knows attempt 3, which is not in the restored journal."
+    assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.LATER_ATTEMPT, text=why))
+    assert last(one, row) == ("review", {"why": why})
+    assert one.journal.history(row.id)[-1].at == one.at
+    assert S.FAILED not in {entry.status for entry in one.journal.history(row.id)}
+
+
+def test_a_failure_is_told_when_the_provider_knows_of_nothing_later(stage: MakeStage) -> None:
+    """Not before: as long as it cannot be asked, the payout is as open as it was."""
+    one = stage(Fake(checking=knowing({1: Final(reason=NO), 2: Unknown()})))
+    row = one.put(S.PENDING, references=_references(1), next_at=T0)
+    restored(one)
+    row = one.advance(row)
+    assert (row.status, row.next_at > one.at) == (S.PENDING, True)
+    assert last(one, row) == ("read", {"why": "The provider did not say whether it knows attempt 2."})
+    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO), 2: Final(reason=NO)})))
+    assert one.advance(row, early=True).reason.code is ReasonCode.LATER_ATTEMPT  # a person decides
+    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO)})))
+    row = one.advance(row, early=True)
+    assert (row.status, row.decided_by) == (S.REVIEW, "")
+    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO)})))
+    row = one.advance(one.journal.get(row.id), early=True)
+    assert (row.status, row.decided_by) == (S.FAILED, "read")
+
+
+def test_what_succeeded_is_told_without_a_look_at_anything_else(stage: MakeStage) -> None:
+    asked: list[Any] = []
+    one = stage(Fake(checking=knowing({1: PAID}, asked)))
+    row = one.put(S.PENDING, references=_references(1), next_at=T0)
+    restored(one)
+    assert one.advance(row).status is S.SUCCEEDED
+    assert asked == [1]
+
+
+# --- a person's decision -------------------------------------------------------------------------------------------
+
+
+def decided(stage: MakeStage, said: Mapping[int, Any], code: ReasonCode, *, gap: bool = True) -> tuple[Any, PayoutRow]:
+    """Set a stage on which a restored payout is in REVIEW, and the provider knows these."""
+    one = stage(Fake(checking=knowing(said)))
+    told = {"reason": Reason(code), "ambiguous": True, "first_sent_at": T0, "next_at": None}
+    row = one.put(S.REVIEW, references=_references(1), **told)
+    if gap:
+        restored(one)
+    one.at = after(100_000)
+    return one, row
+
+
+@pytest.mark.parametrize("first", [{}, {1: Final(reason=NO)}], ids=["absent", "failed"])
+def test_a_person_does_not_call_failed_what_was_paid_again(stage: MakeStage, first: Mapping[int, Any]) -> None:
+    """The later attempt is shown to them, and is what they decide about then."""
+    one, row = decided(stage, {**first, 2: PAID}, ReasonCode.NEVER_APPEARED)
+    with pytest.raises(DecisionRefused, match="because of later_attempt"):
+        one.resolve(row, paid=False)
+    row = one.journal.get(row.id)
+    why = "The provider knows attempt 2, which is not in the restored journal."
+    assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.LATER_ATTEMPT, text=why))
+    assert last(one, row)[0] == "review"
+    assert one.journal.history(row.id)[-1].at == one.at
+    row = one.resolve(row, paid=False)
+    assert (row.status, row.decided_by) == (S.FAILED, "read" if first else "person")
+    one.at = after(1_000_000)
+    assert one.pay_again(row).attempt == 2  # and what is known is adopted
+
+
+def test_a_person_may_say_that_the_later_attempt_has_paid_it(stage: MakeStage) -> None:
+    """Although the provider shows that this one failed."""
+    one, row = decided(stage, {1: Final(reason=NO), 2: PAID}, ReasonCode.LATER_ATTEMPT)
+    row = one.resolve(row, paid=True)
+    assert (row.status, row.decided_by) == (S.SUCCEEDED, "person")
+
+
+def test_nothing_is_called_failed_while_nobody_can_be_asked_about_later_attempts(stage: MakeStage) -> None:
+    one, row = decided(stage, {2: Unknown()}, ReasonCode.NEVER_APPEARED)
+    with pytest.raises(DecisionRefused) as refused:
+        one.resolve(row, paid=False)
+    assert refused.value.hint == "The provider did not say whether it knows attempt 2."
+    assert one.journal.get(row.id).status is S.REVIEW
+    assert one.resolve(row, paid=True).status is S.SUCCEEDED  # that pays nobody twice
+
+
+@pytest.mark.parametrize(("said", "gap"), [({}, True), ({2: PAID}, False)], ids=["none", "nothing is missing"])
+def test_where_no_later_attempt_is_looked_for_or_known_a_person_decides_as_ever(
+    stage: MakeStage, said: Mapping[int, Any], gap: bool
+) -> None:
+    one, row = decided(stage, said, ReasonCode.NEVER_APPEARED, gap=gap)
+    assert one.resolve(row, paid=False).status is S.FAILED
 
 
 def test_lost_attempts_that_failed_contradict_nothing(stage: MakeStage) -> None:

@@ -286,6 +286,16 @@ def test_only_what_was_never_taken_is_made_ready_anew(stage: MakeStage, code: Co
     assert one.reopen(row).status is S.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("heard", "status"), [(NotFound(), S.CREATED), (Pending(seen=OURS), S.UNKNOWN)], ids=["absent", "under way"]
+)
+def test_what_was_never_sent_is_made_ready_anew(stage: MakeStage, heard: Any, status: S) -> None:
+    """It waited for something else and stopped: it can be sent, unless the provider shows it all the same."""
+    one, row = in_review(stage, Code.NO_FINAL_ANSWER, heard, ambiguous=False, first_sent_at=None, tries=0, sent_at=None)
+    row = one.reopen(row)
+    assert (row.status, row.next_at, row.reason, one.posts()) == (status, LATE, None, [])
+
+
 def test_a_long_name_is_cut() -> None:
     """A name is a name; who pastes a page has its beginning written down."""
     assert Person("A" * 150, "seen").told["who"] == "A" * 99 + "…"

@@ -69,6 +69,22 @@ def test_callbacks_leave_half_of_the_places_to_others(
     assert sum(payout.startswith("po_called") for payout in ids) == taken
 
 
+@pytest.mark.parametrize("called_at", [-60, -20])
+@pytest.mark.parametrize("limit", [1, 3])
+def test_an_odd_place_goes_to_whichever_is_due_first(
+    journal: Journal, add: AddRow, called_at: float, limit: int
+) -> None:
+    """Where there is one place, neither callbacks nor all else that is due can keep the other from it for ever."""
+    for number in range(3):
+        at = later(called_at + number)
+        add(f"called-{number}", status=PayoutStatus.PENDING, next_at=at, called_for=at)
+        add(f"other-{number}", next_at=later(-40 + number))
+    ids = claim(journal, limit=limit)
+    called = limit // 2 + (called_at == -60)
+    wanted = {*(f"po_called-{n}" for n in range(called)), *(f"po_other-{n}" for n in range(limit - called))}
+    assert (len(ids), set(ids)) == (limit, wanted)
+
+
 def test_a_claim_ends_by_itself(journal: Journal, add: AddRow) -> None:
     """Whoever died with it strands nothing."""
     add()

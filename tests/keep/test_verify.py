@@ -90,6 +90,14 @@ def test_a_journal_in_which_everything_happened_is_whole(full: Any) -> None:
     assert [str(one) for one in full.flaws()] == []
 
 
+@pytest.mark.parametrize(("more", "whole"), [(".r1", True), (".rqkzvwmhtbx", True), (".r", False), (".r1x", False)])
+def test_the_id_of_an_event_may_tell_of_a_restore(full: Any, more: str, whole: bool) -> None:
+    """By a word that was drawn for it, or by the count of an older version; by nothing else."""
+    of = _OF.format(key="paid/0")
+    full.plant([f"UPDATE outbox SET event_id = event_id || '{more}' WHERE {of}"])  # noqa: S608
+    assert [one.rule for one in full.flaws()] == ([] if whole else ["outbox"])
+
+
 def test_everything_that_is_planted_is_named(full: Any) -> None:
     """Each rule is broken by hand on a payout of its own: that payout is named with that rule, and no other is."""
     ids = dict(full.ask("SELECT key, id FROM payouts"))

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -145,12 +146,11 @@ def test_an_observer_hears_of_commits_and_stops_nothing(
     config: Path, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What it is told is there for every other process; it may raise whenever it likes."""
-    heard = list[tuple[str, PayoutStatus, PayoutStatus]]()
+    heard = list[tuple[str, PayoutStatus, bool]]()
 
     def hear(payout: Payout, event: Event) -> None:
-        stored = elsewhere.get(payout.id)
-        assert stored is not None
-        heard.append((event.name, payout.status, stored.status))
+        stored = [(entry.event, entry.status) for entry in elsewhere.history(payout.id)]
+        heard.append((event.name, payout.status, (event.name, payout.status) in stored))
         raise RuntimeError(payout.payee.value)
 
     plugins = Plugins()
@@ -169,8 +169,72 @@ def test_an_observer_hears_of_commits_and_stops_nothing(
                 payout = client.wait(client.send(**order).id)
     assert payout.status is PayoutStatus.SUCCEEDED
     assert [name for name, _, _ in heard] == [entry.event for entry in payout.history]
-    assert all(told is stored for _, told, stored in heard)
+    assert [status for _, status, _ in heard] == [entry.status for entry in payout.history]
+    assert all(is_stored for _, _, is_stored in heard)
     broken = [vars(record) for record in caplog.records]
     assert len(broken) == len(heard)
     assert {record["event"] if "event" in record else record["msg"] for record in broken} == {"payments.hook_failed"}
     assert "46733123499" not in str(broken)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_an_observer_that_hangs_keeps_no_payment_waiting(
+    config: Path, kind: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor the end of the client, for longer than a moment; that it has not heard everything is logged."""
+    monkeypatch.setattr("payments_core.performer.observers._LAST_S", 0.2)
+    monkeypatch.setattr("payments_core.performer.observers._MOST_WAITING", 3)
+    over, heard = threading.Event(), list[str]()
+
+    def hear(payout: Payout, event: Event) -> None:
+        heard.append(event.name)
+        assert over.wait(60)
+
+    plugins = Plugins()
+    plugins.register(observer(hear), "observer")
+    order: dict[str, Any] = {"payee": Payee.msisdn("46733123499"), "amount": Money(5, "EUR")}
+
+    async def asynchronous() -> list[Payout]:
+        async with AsyncPayoutClient(assemble(config, plugins=plugins)) as client:
+            return [await client.wait((await client.send(key=key, **order)).id) for key in "ab"]
+
+    try:
+        with caplog.at_level(logging.ERROR, "payments_core"):
+            if kind == "async":
+                paid = asyncio.run(asynchronous())
+            else:
+                with PayoutClient(assemble(config, plugins=plugins)) as client:
+                    paid = [client.wait(client.send(key=key, **order).id) for key in "ab"]
+        assert [payout.status for payout in paid] == [PayoutStatus.SUCCEEDED] * 2
+        assert heard == ["payout.created"]
+        told = [vars(record)["error"] for record in caplog.records]
+        dropped = sum(len(payout.history) for payout in paid) - 4
+        assert told == ["3 changes wait to be heard: this one is not"] * dropped + [
+            "an observer did not end within 0.2 s of the last"
+        ]
+    finally:
+        over.set()
+
+
+def test_what_is_bound_to_log_lines_goes_with_what_an_observer_is_told(config: Path) -> None:
+    bound, seen = ContextVar("request", default=""), list[str]()
+    plugins = Plugins()
+    plugins.register(observer(lambda _, __: seen.append(bound.get())), "observer")
+    with PayoutClient(assemble(config, plugins=plugins)) as client:
+        bound.set("r-7")
+        client.accept(key="a", payee=Payee.msisdn("46733123499"), amount=Money(5, "EUR"))
+    assert seen == ["r-7"]
+
+
+def test_an_observer_that_wants_to_end_the_process_ends_nothing(config: Path) -> None:
+    """Those after it hear of everything, and so does it."""
+    seen, plugins = list[str](), Plugins()
+
+    def leave(payout: Payout, event: Event) -> None:
+        seen.append(event.name)
+        raise SystemExit
+
+    plugins.register(observer(leave), "leaving")
+    with PayoutClient(assemble(config, plugins=plugins)) as client:
+        payout = client.wait(client.send(key="a", payee=Payee.msisdn("46733123499"), amount=Money(5, "EUR")).id)
+    assert seen == [entry.event for entry in payout.history]

@@ -89,6 +89,7 @@ def test_every_status_has_its_lane(open_desk: OpenDesk, status: PayoutStatus) ->
     assert lane_of(called) is (None if unsent else Lane.CALLBACKS)
     done = replace(called, next_at=row.created_at + timedelta(seconds=1))
     assert lane_of(done) is (None if unsent else Lane.UNKNOWNS if doubtful else Lane.DUE)
+    assert lane_of(replace(done, attempt=2)) is (Lane.UNKNOWNS if doubtful else Lane.DUE)  # the first one is read
 
 
 def test_payments_leave_in_turn(open_desk: OpenDesk) -> None:
@@ -128,6 +129,61 @@ def test_a_payment_that_would_wait_too_long_is_put_off(open_desk: OpenDesk) -> N
     assert 10 < (row.next_at - desk.clock()).total_seconds() <= 20
     assert [entry.event for entry in desk.journal.history(row.id)] == ["payout.created", "payout.waiting"]
     assert (desk.server.count("pay"), desk.permits()) == (1, desk.account.settings.max_in_flight)
+
+
+def test_a_payment_that_took_long_to_be_written_down_waits_for_another_turn(open_desk: OpenDesk) -> None:
+    """A journal that stalls does not make all that waited for it leave in one burst."""
+    desk = open_desk(posts_per_s=20)
+    asked = watch(desk)
+    at_send: list[float] = []
+    desk.server.at_send = lambda request: at_send.append(time.monotonic()) if request.moves_money else None
+    stalled = threading.Barrier(5)
+    perform, submit = desk.journal.perform, desk.journal.submit
+
+    def stall(entry: Any) -> None:
+        if isinstance(entry, Move) and entry.after.status is PayoutStatus.SENDING:
+            stalled.wait(10)
+
+    def performing(entry: Any) -> Any:
+        reply = perform(entry)
+        stall(entry)
+        return reply
+
+    def submitting(entry: Any) -> Any:
+        done: Future[Any] = Future()
+
+        def wait() -> None:
+            reply = submit(entry).result(10)
+            stall(entry)
+            done.set_result(reply)
+
+        threading.Thread(target=wait).start()
+        return done
+
+    desk.journal.perform, desk.journal.submit = performing, submitting  # type: ignore[method-assign]
+    assert {row.status for row in desk.pay(*"abcde")} == {PayoutStatus.SUCCEEDED}
+    assert len(asked.permits) > 5
+    assert max(at_send) - min(at_send) >= 0.09  # of five turns, at most two were not over
+
+
+def test_a_payment_whose_turn_is_over_is_not_sent_when_no_other_is_near(open_desk: OpenDesk) -> None:
+    """Nothing has left: it is as unsent as before, and is sent later."""
+    desk = open_desk(posts_per_s=0.05)
+    perform, submit = desk.journal.perform, desk.journal.submit
+
+    def slow(write: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def writing(entry: Any) -> Any:
+            if isinstance(entry, Move) and entry.after.status is PayoutStatus.SENDING:
+                time.sleep(0.2)
+            return write(entry)
+
+        return writing
+
+    desk.journal.perform, desk.journal.submit = slow(perform), slow(submit)  # type: ignore[method-assign]
+    [row] = desk.pay("k")
+    assert (row.status, row.ambiguous, row.tries) == (PayoutStatus.CREATED, False, 1)
+    assert [entry.event for entry in desk.journal.history(row.id)][1:] == ["payout.sending", "payout.waiting"]
+    assert desk.server.count("pay") == 0
 
 
 def hold(desk: Desk, after_s: float) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,11 @@ from tally_office import till
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus
 from payments_core.client.inbox import Place
+from payments_core.entries import Move, Moved
 from payments_core.payout import Payout
+from payments_core.performer import utc_now
 from payments_core.provider import Acknowledgement, Callback, Capability, Heard
+from payments_core.rows import Event
 
 GOOD, POOR = "254700000900", "254700000017"
 
@@ -106,6 +109,48 @@ def test_an_answer_that_finds_the_payout_moved_each_time_makes_it_asked_again(
         client.inbox.handle()
         assert client.get(payout.id).status is PayoutStatus.UNKNOWN
         assert [count.outcome for count in client.inbox.counts()] == ["read due"]
+
+
+def moved(client: PayoutClient, payout: Payout, **changes: Any) -> None:
+    """Move a payout as another process would."""
+    journal = client._office.journal
+    row = journal.get(payout.id)
+    assert row is not None
+    assert isinstance(journal.perform(Move(row, replace(row, **changes), Event("payout.moved", utc_now()))), Moved)
+
+
+def sending(seconds: float) -> dict[str, Any]:
+    until = utc_now() + timedelta(seconds=seconds)
+    return {"status": PayoutStatus.SENDING, "lease_owner": "another", "lease_until": until, "next_at": until}
+
+
+def test_an_answer_that_comes_during_a_send_waits_for_its_end(tmp_path: Path) -> None:
+    """Only the sender may move the payout; what was proven meanwhile counts afterwards, and holds up no other."""
+    with till(tmp_path) as (client, gateway, lost):
+        payout, token, answer = asked(client, gateway, lost)
+        moved(client, payout, **sending(60))
+        arrive(client, token, answer)
+        client.inbox.receive(Place("till"), Callback("POST", {}, b"{}", utc_now())).result()
+        assert [client.inbox.handle(1), client.inbox.handle(1), client.inbox.handle()] == [1, 0, 0]
+        assert client.get(payout.id).status is PayoutStatus.SENDING
+        assert "" in {count.outcome for count in client.inbox.counts()}
+        moved(client, payout, status=PayoutStatus.PENDING, lease_owner="", lease_until=None, next_at=utc_now())
+        assert client.inbox.handle() == 1
+        payout = client.get(payout.id)
+        assert (payout.status, payout.history[-1].decided_by) == (PayoutStatus.SUCCEEDED, "deferred")
+
+
+def test_the_answer_of_a_send_whose_process_has_died_is_not_lost(tmp_path: Path) -> None:
+    """It came before the lease was over; whoever finds that it is over makes it count."""
+    with till(tmp_path) as (client, gateway, lost):
+        payout, token, answer = asked(client, gateway, lost)
+        arrive(client, token, answer)
+        moved(client, payout, **sending(-1))
+        assert client.inbox.handle() == 0
+        client.resume(timeout_s=0)
+        client.resume(timeout_s=0)
+        payout = client.get(payout.id)
+        assert (payout.status, payout.history[-1].decided_by) == (PayoutStatus.SUCCEEDED, "deferred")
 
 
 def test_an_answer_about_something_else_decides_nothing(tmp_path: Path) -> None:

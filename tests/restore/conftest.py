@@ -16,8 +16,9 @@ import pytest
 from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient, settings
-from payments_core.journal import keeping, store_of
+from payments_core.journal import keeping, open_audit, store_of
 from payments_core.journal.stores import Store
+from payments_core.journal.verifying import Flaw
 from payments_core.plugins import Plugins
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
@@ -106,6 +107,11 @@ class Place:
             sums[str(entry["payee"])] += int(entry["credits"])
         return +sums
 
+    def flaws(self) -> list[Flaw]:
+        """Audit the journal."""
+        with closing(open_audit(self.url, namespace=self.namespace, root=self.folder)) as audit:
+            return list(audit.flaws())
+
     @property
     def _file(self) -> Path:
         return self.folder / self.url.removeprefix("sqlite:///")
@@ -115,7 +121,7 @@ class Place:
         return self.folder / "backup.db"
 
     def _clone(self, url: str) -> str:
-        name = f"{conninfo.conninfo_to_dict(url)['dbname']}_c"
+        name = f"{conninfo.conninfo_to_dict(url)['dbname']}_{len(self._made)}"
         self._postgres.execute(f"CREATE DATABASE {name} TEMPLATE {conninfo.conninfo_to_dict(url)['dbname']}")
         self._made.append(self._postgres.url_of(name))
         return self._made[-1]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from payments_core import Money, Payee, PayoutStatus
@@ -17,7 +20,7 @@ from payments_core.arrivals import Arrival, Handling
 from payments_core.cli.app import run
 from payments_core.entries import AskAccount
 from payments_core.errors import JournalError, JournalSealed
-from payments_core.journal import keeping, open_journal
+from payments_core.journal import keeping, open_journal, store_of
 from payments_core.journal.moving import TABLES
 from payments_core.journal.sqlite import SqliteJournal
 from payments_core.rows import Query
@@ -254,6 +257,54 @@ def test_the_command_moves(place: Any, target: str, capsys: pytest.CaptureFixtur
     assert "is sealed" in told
     assert run(["list"]) == 1
     assert "was moved to" in capsys.readouterr().err
+
+
+@pytest.fixture
+def sorted_database(start_postgres: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty database on a server that sorts as people do: the tests' one knows no language, so one is made."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # the server may be another user's
+        made = Path(folder, "en_US.UTF-8")
+        subprocess.run(["localedef", "-i", "en_US", "-f", "UTF-8", str(made)], check=True)
+        monkeypatch.setenv("LOCPATH", folder)
+        monkeypatch.setenv("LC_ALL", made.name)
+        yield start_postgres().create(empty=True)
+
+
+@pytest.mark.skipif(not Path("/usr/share/i18n/locales/en_US").exists(), reason="needs glibc's locales to make one")
+def test_a_copy_is_exact_in_whatever_order_a_server_sorts(tmp_path: Path, sorted_database: str) -> None:
+    """There and back: every text by which rows are ordered stands both in capitals and in small letters."""
+    with psycopg.connect(sorted_database) as server:
+        assert server.execute("SELECT 'a1b2' < 'AG_2023x'").fetchone() == (True,)
+    told: Any = {"namespace": "test-namespace", "root": tmp_path, "at": datetime.now(UTC)}
+    here, there, back = (store_of(url, **told) for url in ("sqlite:///here.db", sorted_database, "sqlite:///back.db"))
+    with here.writing(new=True) as session:
+        for name in ("AG_2023x", "a1b2"):
+            for table in TABLES:
+                plant(here, session, table, name)
+    assert keeping.move(here, there).rows == keeping.move(there, back).rows == dict.fromkeys(TABLES, 2)
+
+
+def plant(store: Any, session: Any, table: str, name: str) -> None:
+    """Write one row that says the same name wherever a text may stand."""
+    kinds = session.execute("SELECT name, type FROM pragma_table_info(?)", (table,)).fetchall()
+    number = {"AG_2023x": 1, "a1b2": 2}[name]
+    values = [name if kind == "TEXT" else number for _, kind in kinds]
+    names = ", ".join(f'"{column}"' for column, _ in kinds)
+    session.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608
+
+
+def test_two_servers_on_one_machine_are_told_apart() -> None:
+    """A port makes another place of it, unless it is the one that everybody means."""
+    told: Any = {"namespace": "n", "root": Path(), "at": datetime.now(UTC)}
+    default, plain, other = (
+        store_of(f"postgresql:///payouts?host=/nowhere{port}", **told) for port in ("&port=5432", "", "&port=5433")
+    )
+    with pytest.raises(JournalError, match="is in PostgreSQL database payouts on /nowhere already"):
+        keeping.move(default, plain)
+    with pytest.raises(JournalError, match="cannot be reached"):
+        keeping.move(default, other)
+    assert other.name == "PostgreSQL database payouts on /nowhere (port 5433)"
 
 
 def test_every_table_is_moved(place: Any) -> None:

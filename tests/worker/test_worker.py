@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
 from payments_core.client import assemble
+from payments_core.client.inbox import PAGE, Inbox
 from payments_core.errors import JournalClosed, SettingsError
 from payments_core.performer import utc_now
 from payments_core.worker import Worked, WorkerSettings, run_worker
@@ -182,6 +184,35 @@ def test_a_closed_journal_ends_the_worker(make_place: Any) -> None:
             await asyncio.wait_for(worker, 30)
 
     asyncio.run(close())
+
+
+def test_a_flood_of_callbacks_keeps_no_payment_and_no_stop_waiting(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many come, a turn handles a page of them, and what is due has its turn."""
+    calm = threading.Event()
+
+    def flood(_: Inbox, limit: int | None = None) -> int:
+        return limit or int(calm.wait(20))  # all of them are never handled: there is always one more
+
+    async def work() -> Worked:
+        stop = asyncio.Event()
+        worker = asyncio.create_task(run_worker(place.config, settings=QUICK, stop=stop))
+        return await until_paid(place, worker, stop)
+
+    place.accept(5)
+    monkeypatch.setattr(Inbox, "handle", flood)
+    try:
+        asyncio.run(asyncio.wait_for(work(), 15))
+    finally:
+        calm.set()
+    place.check(5)
+
+
+def test_who_works_once_handles_all_that_has_come(make_place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else is due, and there is more than one page: it comes again at once, and ends when there is none."""
+    left = [3, PAGE, PAGE]
+    monkeypatch.setattr(Inbox, "handle", lambda _, limit: left.pop())
+    asyncio.run(run_worker(make_place().config, settings=QUICK.model_copy(update={"poll_s": 600}), once=True))
+    assert left == []
 
 
 def test_one_payout_in_trouble_stops_no_other(make_place: Any, caplog: pytest.LogCaptureFixture) -> None:

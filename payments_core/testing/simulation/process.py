@@ -70,6 +70,7 @@ class World:
         self.turns = Turns(stream(plan.seed, "permits"), _SHARE_WITHOUT_PERMIT if plan.has("permits") else 0.0)
         self.refusals: Counter[str] = Counter()  # what people and the application may not do, by the error's name
         self.unhandled = 0  # callbacks that are kept, and not looked at yet
+        self.is_early = False  # some were looked at and left: they wait until a send has ended
         self.trace: list[tuple[int, str, str, str]] = []
 
     def note(self, who: str, about: str, what: str) -> None:
@@ -162,6 +163,7 @@ class Process:
         self.about = ""
         self._inbox.handle()
         self.world.unhandled = 0
+        self.world.is_early = bool(self.journal.unhandled(accounts=sorted(self.office.accounts), limit=1))
 
     def passed(self, what: str) -> None:
         """A command has taken effect; nobody has seen it yet."""
@@ -224,6 +226,8 @@ class _Journal:
         if isinstance(entry, Recall | AskAccount):  # nothing of it is a payout
             return reply
         world.watch.wrote(process.name, entry, reply)
+        world.unhandled += world.is_early
+        world.is_early = False
         process.passed(f"{type(entry).__name__} {entry.event.name}: {type(reply).__name__}")
         return reply
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import urllib.error
@@ -19,6 +20,7 @@ from payments_core.testing.conformance import Scene
 from payments_mpesa_daraja.emulator import MpesaDarajaEmulator
 from payments_mpesa_daraja.emulator.payments import FAILURES, QUEUED
 
+FAILING = min(FAILURES)
 PAID, FAILED, REVIEW = PayoutStatus.SUCCEEDED, PayoutStatus.FAILED, PayoutStatus.REVIEW
 Play = Callable[..., Scene]
 
@@ -46,12 +48,25 @@ def test_a_result_ends_a_payment_without_a_question(play: Play) -> None:
     assert payout.references["receipt"].startswith("SK")
 
 
-def test_a_result_may_come_before_the_answer(play: Play) -> None:
+@pytest.mark.parametrize(("payee", "status"), [("254708374149", PAID), (FAILING, FAILED)])
+def test_a_result_may_come_before_the_answer(
+    play: Play, monkeypatch: pytest.MonkeyPatch, payee: str, status: PayoutStatus
+) -> None:
+    """It is left as it is while the payment is being sent, and decides afterwards: what is proven is not asked for."""
     scene = play()
-    payout = paid(scene, callback_early=True)
+    courier, inbox, handled = scene.emulator._courier, scene.payer.client.inbox, list[int]()
+    first_try = courier.first_try
 
-    assert payout.status is PAID
-    assert scene.credits(payout) == 1
+    async def and_handle(callback: Any) -> None:
+        await first_try(callback)
+        handled.append(await asyncio.to_thread(inbox.handle))
+
+    monkeypatch.setattr(courier, "first_try", and_handle)
+    payout = paid(scene, payee=f"+{payee}", callback_early=True)
+
+    assert (payout.status, by(payout), handled) == (status, "deferred", [0])
+    assert "payout.asked" not in {entry.event for entry in payout.history}
+    assert scene.credits(payout) == (status is PAID)
 
 
 @pytest.mark.parametrize("parties", ["credit", "debit"])
