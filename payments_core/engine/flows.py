@@ -241,10 +241,10 @@ def _read(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
         row = yield from _contradiction(row, outcome, at)
         if row.status is PayoutStatus.FAILED:
             ahead = yield from look_ahead(account, row, moment)
-            if ahead.found is not None:
+            if isinstance(ahead.found, Final):
                 row = yield from _contradiction(row, ahead.found, at, why=ahead.why)
-            elif ahead.why and row.next_at is not None:  # it is not over before the provider has said so
-                after_s = account.settings.retry_schedule_s[-1]
+            elif ahead.why and row.next_at is not None:  # the look is over when there is something to tell
+                after_s = account.settings.poll_schedule_s[-1]
                 return (yield from _settle(row, decide.put_off(row, ahead.why, at, after_s=after_s)))
         return (yield from _looked_at(row, at, decide.said_by(outcome)))
     decision = yield from unless_later(account, row, decide.after_check(row, account, outcome, at), moment)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from payments_core.engine.calls import ask
+from payments_core.engine.calls import Heard, ask
 from payments_core.engine.drafts import is_bound, make_draft, not_payable
 from payments_core.engine.earlier import reading_as
 from payments_core.engine.moment import Moment
 from payments_core.errors import InvalidPayout
 from payments_core.flow import Flow, recall
-from payments_core.provider import Account, Draft, Final, NotFound, Pending
+from payments_core.provider import Account, Deferred, Draft, Final, NotFound, Pending
 from payments_core.rows import PayoutRow
 
 __all__ = ["FURTHER_ATTEMPTS", "Ahead", "look_ahead"]
@@ -26,7 +26,7 @@ class Ahead:
     """What the provider knows beside the attempt the journal tells of.
 
     Args:
-        found: What it says of the first attempt that it knows; None when it knows none.
+        found: What it says of an attempt that it knows; None when it knows none.
         why: Which, or why it could not be asked; empty when it knows none.
 
     """
@@ -38,55 +38,78 @@ class Ahead:
 def look_ahead(account: Account, row: PayoutRow, moment: Moment) -> Flow[Ahead]:
     """Read the attempts that may have followed this one in what a restored journal lacks, and this one as others.
 
-    Any of them may have been paid from another account.
+    Any of them may have been paid from another account. All are read until one is found that was paid; of an identity
+    that is silent nothing more is asked, and once a person has compared the statements its silence says nothing.
 
     Args:
-        account: What pays now.
+        account: What serves the payout.
         row: The payout.
         moment: Now.
+
+    Returns:
+        One that was paid, else the first that is under way, else who could not be asked, else the first that failed.
 
     """
     known = yield from recall(row.id)
     if known.gap is None or account.facts.status_by == "deferred":
         return Ahead()
-    for identity, number, draft in _drafts(account, row, moment):
-        if identity.facts.status_by == "deferred":
-            if known.gap.reconciled_at is not None:
-                continue
-            return Ahead(None, f"Account {identity.name} tells only later what it paid: compare its statement.")
-        reading = ask(identity.provider, draft, at=moment.at)
-        binding = identity.provider.binding(row.operation)
-        heard, _ = yield from (reading if identity is account else reading_as(identity, row, binding, reading))
-        which = f"attempt {number}{_as_whom(identity, account)}"
-        match heard:
-            case NotFound():
-                continue
-            case Final() | Pending():
-                return Ahead(heard, f"The provider knows {which}, which is not in the restored journal.")
-            case _:
-                return Ahead(None, f"The provider did not say whether it knows {which}.")
-    return Ahead()
+    under_way = unclear = failed = Ahead()
+    for identity in _identities(account, row, moment):
+        for number, draft in _drafts(identity, account, row, moment):
+            which = f"attempt {number}{_as_whom(identity, account)}"
+            knows = f"The provider knows {which}, which is not in the restored journal."
+            match (yield from _heard(identity, account, row, draft, moment)):
+                case NotFound():
+                    continue
+                case Final() as heard if heard.succeeded:
+                    return Ahead(heard, knows)
+                case Final() as heard:
+                    failed = failed if failed.why else Ahead(heard, knows)
+                case Pending() as heard:
+                    under_way = under_way if under_way.why else Ahead(heard, knows)
+                case heard:
+                    if known.gap.reconciled_at is None and not unclear.why:
+                        silent = f"The provider did not say whether it knows {which}."
+                        unclear = Ahead(None, _LATER.format(identity.name) if isinstance(heard, Deferred) else silent)
+                    break
+    return next((ahead for ahead in (under_way, unclear, failed) if ahead.why), Ahead())
+
+
+_LATER = "Account {} tells only later what it paid: compare its statement."
+
+
+def _heard(identity: Account, account: Account, row: PayoutRow, draft: Draft, moment: Moment) -> Flow[Heard]:
+    if identity.facts.status_by == "deferred":  # nobody waits for it
+        return Deferred()
+    reading = ask(identity.provider, draft, at=moment.at)
+    binding = identity.provider.binding(row.operation)
+    heard, _ = yield from (reading if identity is account else reading_as(identity, row, binding, reading))
+    return heard
 
 
 def _as_whom(identity: Account, account: Account) -> str:
     if identity is account:
         return ""
-    return ", as the account paid before" if identity.name == account.name else f", paid from {identity.name}"
+    if identity.name != account.name:
+        return f", paid from {identity.name}"
+    return ", as the account paid before" if identity.is_retired else ", as the account pays now"
 
 
-def _drafts(account: Account, row: PayoutRow, moment: Moment) -> Iterator[tuple[Account, int, Draft]]:
-    for identity in (account, *account.retired, *_others(account, row, moment)):
-        first = row.attempt + 1 if identity is account or is_bound(identity, row) else row.attempt
-        for number in range(first, row.attempt + 1 + FURTHER_ATTEMPTS):
-            try:
-                draft = make_draft(identity, row.order, namespace=moment.namespace, payout_id=row.id, number=number)
-            except InvalidPayout:  # what could not be paid so was not
-                continue
-            yield identity, number, draft
-
-
-def _others(account: Account, row: PayoutRow, moment: Moment) -> Iterator[Account]:
-    """Yield what other accounts pay or paid as from which it may have been paid."""
+def _identities(account: Account, row: PayoutRow, moment: Moment) -> Iterator[Account]:
+    """Yield what it may have been paid as: what serves it, what its account pays or paid as, and other accounts."""
+    yield account
+    own = moment.accounts.get(account.name, account)
+    yield from (identity for identity in (own, *own.retired) if identity is not account)
     for other in moment.accounts.values():
         if other.name != account.name and not not_payable(other, row, account):
             yield from (other, *other.retired)
+
+
+def _drafts(identity: Account, account: Account, row: PayoutRow, moment: Moment) -> Iterator[tuple[int, Draft]]:
+    first = row.attempt + 1 if identity is account or is_bound(identity, row) else row.attempt
+    for number in range(first, row.attempt + 1 + FURTHER_ATTEMPTS):
+        try:
+            draft = make_draft(identity, row.order, namespace=moment.namespace, payout_id=row.id, number=number)
+        except InvalidPayout:  # what could not be paid so was not
+            continue
+        yield number, draft

@@ -21,7 +21,7 @@ from payments_core.events import EventName
 from payments_core.flow import Flow, move, recall
 from payments_core.masking import scrub
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.provider import Account, Deferred, NotFound, Pending, Unknown
+from payments_core.provider import Account, Deferred, Final, NotFound, Pending, Unknown
 from payments_core.rows import Approval, Event, PayoutRow
 from payments_core.wire import NoAnswer, NotSent
 
@@ -125,7 +125,7 @@ def reopen(account: Account, active: Account, row: PayoutRow, *, person: Person,
     known = yield from recall(row.id)
     if _was_never_taken(row) and asked.says is not Says.PENDING:
         after = made_ready(active, row, namespace=moment.namespace, number=row.attempt)
-        after = replace(after, status=PayoutStatus.CREATED)
+        after = replace(after, status=PayoutStatus.CREATED, refusals=0)
     elif asked.says is Says.GONE:
         raise _refused(asked, Act.REOPEN, "Put what sent it into the account's retired identities first.")
     elif known.was_taken:  # never sent again, whatever the provider shows later
@@ -252,6 +252,8 @@ def _said(outcome: Heard, decision: Decision) -> Says:
             return Says.ABSENT
         case Pending() if decision.event.name != EventName.PAYOUT_REVIEW:
             return Says.PENDING
+        case Final() if decision.event.name == EventName.PAYOUT_READ:  # it may be belied by what could not be asked
+            return Says.UNCLEAR
         case _:  # a final answer that did not end it, or anything that differs
             return Says.ANOTHER
 

@@ -68,14 +68,16 @@ class _Text:
             f"INSERT INTO {at}pauses (account, since, why, by) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
         )
         self.pauses = f"SELECT account FROM {at}pauses WHERE by = '{pauses.RESTORED}'"  # noqa: S608
-        open_ = ", ".join(f"'{status}'" for status in PayoutStatus if not status.is_final)
-        # One that failed is read once more, until that finds something out.
+        unsent = f"'{PayoutStatus.CREATED}', '{PayoutStatus.UNKNOWN}'"
+        # What is under way, what waits for a person, and what failed and was not looked at since: a statement that was
+        # compared tells of them as well.
+        doubtful = f"'{PayoutStatus.PENDING}', '{PayoutStatus.REVIEW}'"
         self.unsettled = text(
             f"SELECT COUNT(*) FROM {at}payouts WHERE COALESCE(not_before, 0) <= ?"  # noqa: S608
-            f" AND (status IN ({open_}) AND COALESCE(sent_at, 0) < ?"
-            f" AND NOT (status IN ('{PayoutStatus.CREATED}', '{PayoutStatus.UNKNOWN}')"
-            " AND absences >= ? AND COALESCE(first_absence_at, 0) >= ?)"
-            f" OR status = '{PayoutStatus.FAILED}' AND next_at IS NOT NULL)"
+            f" AND (COALESCE(sent_at, 0) < ? AND (status = '{PayoutStatus.SENDING}'"
+            f" OR status IN ({unsent}) AND NOT (absences >= ? AND COALESCE(first_absence_at, 0) >= ?)"
+            f" OR status IN ({doubtful}) AND ? = 0)"
+            f" OR status = '{PayoutStatus.FAILED}' AND next_at IS NOT NULL AND ? = 0)"
         )
 
 
@@ -166,7 +168,8 @@ def reconcile(session: Session, act: Act) -> bool:
 def unsettled(session: Session, gap: Gap) -> int:
     """Count the payouts of which nobody knows yet whether they were paid in what is missing."""
     since = to_us(gap.declared_at)
-    values = (since, since, _LEAST_ABSENCES, since)
+    is_compared = int(gap.reconciled_at is not None)
+    values = (since, since, _LEAST_ABSENCES, since, is_compared, is_compared)
     (count,) = session.execute(_text(session.sql).unsettled, values).fetchone()
     return int(count)
 

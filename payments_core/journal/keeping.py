@@ -89,8 +89,8 @@ def end_gap(store: Store, act: Act) -> Gap:
         if count := gaps.unsettled(session, gap):
             raise DecisionRefused(
                 f"Of {count} payouts it is not known yet whether they were paid in what the journal lacks.",
-                hint="`payouts resume` or a worker asks the provider, where their accounts are configured; what is in "
-                "REVIEW takes a decision. `payouts journal restored --over` again then.",
+                hint="`payouts resume` or a worker asks the provider, and what is in REVIEW takes a decision. Where "
+                "nobody can be asked any more, compare the statements first: `payouts journal reconciled`.",
             )
         gaps.end(session, act)
         return gap

@@ -6,14 +6,13 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from time import monotonic
 
 from payments_core.events import EventName
 from payments_core.flow import Blocked, NotNow, Refused
 from payments_core.logs import log
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Account, Authenticates, Credential, RetryPolicy
-from payments_core.rates import VOID_AFTER_S, Lane
+from payments_core.rates import Lane
 from payments_core.rows import PayoutRow
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NoPermit, NotSent
 
@@ -28,7 +27,6 @@ __all__ = [
     "guard_failed",
     "guard_refused",
     "is_usable",
-    "is_void",
     "lane_of",
     "no_leave",
     "no_turn",
@@ -74,11 +72,6 @@ def turn_of(lane: Lane, after_s: float | None, at: datetime) -> None:
     """Raise ``NoPermit`` unless it is our turn."""
     if after_s is not None:
         raise NoPermit(f"no permit ({lane}) was free soon enough", at=at, after_s=after_s)
-
-
-def is_void(turn_at: float | None) -> bool:
-    """Say whether a payment's turn is over: to write it down took too long, and others may have had theirs since."""
-    return turn_at is not None and monotonic() - turn_at > VOID_AFTER_S
 
 
 def no_turn(after_s: float, at: datetime) -> NotNow:

@@ -214,8 +214,9 @@ class AsyncPerformer:
             if not command.moves_money:
                 return await self._line.exchange(command, self.lane)
             self.money_asked = True
+            lane = Lane.POST if self._line.turns.is_over(self._turn_at) else None
             try:
-                return await self._line.exchange(command, Lane.POST if common.is_void(self._turn_at) else None)
+                return await self._line.exchange(command, lane)
             finally:
                 self._give_back()
         if isinstance(command, AskLeave):

@@ -31,6 +31,10 @@ class _Caps:
         """Say whether the journal has to be asked at all."""
         return self._per_s[lane.queue] is not None or (self.is_penalised and lane is not Lane.POST)
 
+    def is_over(self, turn_at: float | None) -> bool:
+        """Say whether a payment's turn is over: to write it down took long, and others may have had theirs since."""
+        return turn_at is not None and monotonic() - turn_at > VOID_AFTER_S
+
     def note(self, lane: Lane, permit: Permit) -> None:
         """Ask no more than needed once a penalty is forgotten."""
         if lane is not Lane.POST:

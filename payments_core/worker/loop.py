@@ -178,12 +178,13 @@ class _Worker:
         """Take what is due where there is room; return how long to wait for more, or None when all is done."""
         await self._let_go()
         handled = await asyncio.to_thread(self._client.inbox.handle, PAGE)  # what callbacks ask for is due then
-        wait_s = await self._take_due()
+        if self._began is None or handled == PAGE:  # what the last of them asks for is due by then as well
+            self._began = self._clock()
+        wait_s = await self._take_due(self._began)
         return 0.0 if handled == PAGE else wait_s  # there may be more
 
-    async def _take_due(self) -> float | None:
+    async def _take_due(self, began: datetime) -> float | None:
         """Take what is due where there is room."""
-        self._began = began = self._began or self._clock()
         poll_s, now, open_lanes = self._settings.poll_s, self._clock(), [lane for lane in self._lanes if lane.has_room]
         if not open_lanes:  # wait until there is room, unless there is nobody to work for
             return None if self._once and not self._lanes else poll_s

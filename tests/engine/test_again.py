@@ -284,8 +284,11 @@ def test_an_earlier_attempt_that_stays_unclear_is_left_to_a_person_in_the_end(st
     assert "attempt 1" in row.reason.text
     assert timedelta(seconds=600) <= one.at - began <= timedelta(seconds=600 + 300)
     assert len(one.posts()) == posts
-    one.account = account_of(Fake(checking=reading(NotFound(), FAILED)))
+    one.account = account_of(Fake(checking=reading(NotFound(), Pending(), FAILED)))
     row = one.advance(one.reopen(row))
+    assert (row.status, row.refusals) == (S.CREATED, 1)  # with all its patience
+    one.at = row.next_at
+    row = one.advance(row)
     assert (row.status, row.attempt, row.tries, len(one.posts())) == (S.PENDING, 2, 1, posts + 1)
 
 

@@ -337,12 +337,75 @@ def test_a_failure_is_looked_at_until_that_finds_something_out(stage: MakeStage)
     assert one.advance(row, early=True).next_at is None  # asked by somebody who does not know that it is due
     row = one.advance(one.journal.get(row.id))
     why = "The provider did not say whether it knows attempt 2."
-    assert last(one, row) == ("waiting", {"why": why, "again_in_s": 300.0})
-    assert (row.status, row.next_at) == (S.FAILED, one.at + timedelta(seconds=300))
-    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO)})))
+    wait_s = one.account.settings.poll_schedule_s[-1]
+    assert last(one, row) == ("waiting", {"why": why, "again_in_s": wait_s})
+    assert (row.status, row.next_at) == (S.FAILED, one.at + timedelta(seconds=wait_s))
+    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO), 2: Final(reason=NO), 3: Pending()})))
+    one.at = row.next_at
+    row = one.advance(row)
+    why = "The provider knows attempt 3, which is not in the restored journal."
+    assert last(one, row) == ("waiting", {"why": why, "again_in_s": wait_s})
+    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO), 2: Final(reason=NO), 3: PAID})))
     one.at = row.next_at
     row = one.advance(row)
     assert (row.status, row.next_at) == (S.FAILED, None)
+    said = [entry for entry in one.journal.history(row.id) if entry.event == EventName.PAYOUT_CONTRADICTED]
+    assert [entry.evidence["why"] for entry in said] == [why]
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ({2: Final(reason=NO), 3: Pending(), 4: PAID}, PAID),
+        ({2: Final(reason=NO), 3: Pending(), 4: Pending(code="4")}, Pending()),
+        ({2: Pending(), 3: Unknown()}, Pending()),
+        ({2: Final(reason=NO), 3: Final(reason=NO, code="3")}, Final(reason=NO)),
+    ],
+    ids=["paid", "under way", "under way and unclear", "failed"],
+)
+def test_of_all_that_are_known_what_counts_most_is_told(stage: MakeStage, said: Mapping[int, Any], found: Any) -> None:
+    """One that failed hides none that was paid."""
+    one, row, _ = sought(stage, said)
+    assert run(look_ahead(one.account, row, one.moment()), one.perform).found == found
+
+
+def test_of_who_is_silent_nothing_more_is_asked(stage: MakeStage) -> None:
+    """Nor does what failed count before it is known what it hides; a comparison by a person ends the wait."""
+    one, row, asked = beside(stage, {1: Unknown(), 2: PAID})
+    one.account = one.accounts["till"] = account_of(Fake(checking=knowing({2: Final(reason=NO)}, asked)))
+    one.accounts["third"] = account_of(
+        Fake(host="third.invalid", checking=knowing({1: Unknown()}, asked, "third.invalid")), name="third"
+    )
+    why = "The provider did not say whether it knows attempt 1, paid from other."
+    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead(None, why)
+    assert asked == [2, 3, 4, ("other.invalid", 1), ("third.invalid", 1)]
+    restored(one, reconciled=True)
+    assert run(look_ahead(one.account, row, one.moment()), one.perform).found == Final(reason=NO)
+
+
+@pytest.mark.parametrize("status", [S.PENDING, S.FAILED])
+def test_what_a_retired_identity_sent_may_have_been_paid_again_by_the_one_that_pays_now(
+    stage: MakeStage, status: S
+) -> None:
+    """The account changed hands before the journal was lost: what serves the old attempt is not who sent the next."""
+    asked: list[Any] = []
+    one = stage(Fake(host="new.invalid", checking=knowing({2: PAID}, asked, "new.invalid")))
+    older = replace(
+        account_of(Fake(host="older.invalid", checking=knowing({}, asked, "older.invalid"))), is_retired=True
+    )
+    old = replace(account_of(Fake(checking=knowing({1: Final(reason=NO)}, asked))), is_retired=True)
+    one.accounts = {"till": replace(one.account, retired=(older, old))}
+    one.account = old
+    row = one.put(status, reason=NO, decided_by="read", references=_references(1), next_at=T0)
+    restored(one)
+    row = one.advance(row)
+    assert asked == [1, 2, 3, 4, ("new.invalid", 1), ("new.invalid", 2)]
+    why = "The provider knows attempt 2, as the account pays now, which is not in the restored journal."
+    if status is S.PENDING:
+        assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.LATER_ATTEMPT, text=why))
+    else:
+        contradicted = one.journal.history(row.id)[-2]
+        assert (contradicted.event, contradicted.evidence["why"]) == (EventName.PAYOUT_CONTRADICTED, why)
 
 
 @pytest.mark.parametrize("status", [S.CREATED, S.PENDING, S.UNKNOWN, S.REVIEW])
@@ -427,13 +490,26 @@ def test_a_person_may_say_that_the_later_attempt_has_paid_it(stage: MakeStage) -
     assert (row.status, row.decided_by) == (S.SUCCEEDED, "person")
 
 
-def test_nothing_is_called_failed_while_nobody_can_be_asked_about_later_attempts(stage: MakeStage) -> None:
-    one, row = decided(stage, {2: Unknown()}, ReasonCode.NEVER_APPEARED)
+@pytest.mark.parametrize("first", [{}, {1: Final(reason=NO)}], ids=["absent", "failed"])
+def test_nothing_is_called_failed_while_nobody_can_be_asked_about_later_attempts(
+    stage: MakeStage, first: Mapping[int, Any]
+) -> None:
+    """Before a person has compared the statement; that it was paid can be said at once, as it pays nobody twice."""
+    one, row = decided(stage, {**first, 2: Unknown()}, ReasonCode.NEVER_APPEARED)
     with pytest.raises(DecisionRefused) as refused:
         one.resolve(row, paid=False)
     assert refused.value.hint == "The provider did not say whether it knows attempt 2."
-    assert one.journal.get(row.id).status is S.REVIEW
-    assert one.resolve(row, paid=True).status is S.SUCCEEDED  # that pays nobody twice
+    assert "another payment" not in refused.value.message
+    assert one.journal.get(row.id) == row
+    restored(one, reconciled=True)
+    assert one.resolve(one.journal.get(row.id), paid=False).status is S.FAILED
+
+
+def test_what_failed_may_be_called_paid_while_nobody_can_be_asked_about_later_attempts(stage: MakeStage) -> None:
+    one, row = decided(stage, {1: Final(reason=NO), 2: Unknown()}, ReasonCode.NEVER_APPEARED)
+    row = one.resolve(row, paid=True)
+    assert (row.status, row.decided_by) == (S.SUCCEEDED, "person")
+    assert last(one, row)[1]["provider"] == "unclear"
 
 
 @pytest.mark.parametrize(("said", "gap"), [({}, True), ({2: PAID}, False)], ids=["none", "nothing is missing"])

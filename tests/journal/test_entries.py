@@ -369,7 +369,7 @@ def test_a_note_adds_to_the_history_and_moves_nothing(journal: Journal, add: Add
         (PayoutStatus.PENDING, later(60), later(10), later(10)),
         (PayoutStatus.PENDING, later(60), later(90), later(60)),
         (PayoutStatus.REVIEW, None, later(10), later(10)),
-        (PayoutStatus.SUCCEEDED, None, later(10), None),
+        (PayoutStatus.SUCCEEDED, None, later(10), later(10)),
         (PayoutStatus.PENDING, later(60), None, later(60)),
     ],
 )
@@ -381,7 +381,7 @@ def test_a_note_makes_due_sooner_and_never_later(
     asked: datetime | None,
     becomes: datetime | None,
 ) -> None:
-    """A hint can only hurry the machine, and not wake what has ended."""
+    """A hint can only hurry the machine; what has ended is looked at once more."""
     row = add(status=status, next_at=next_at)
     journal.perform(Note(row.id, event(), due_at=asked))
     assert journal.get(row.id) == replace(row, next_at=becomes)

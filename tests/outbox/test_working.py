@@ -6,6 +6,8 @@ import asyncio
 import logging
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -238,3 +240,48 @@ def test_an_observer_that_wants_to_end_the_process_ends_nothing(config: Path) ->
     with PayoutClient(assemble(config, plugins=plugins)) as client:
         payout = client.wait(client.send(key="a", payee=Payee.msisdn("46733123499"), amount=Money(5, "EUR")).id)
     assert seen == [entry.event for entry in payout.history]
+
+
+def test_what_can_not_even_be_logged_ends_nothing(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error without words, or a log handler of the application that fails: the next change is heard."""
+
+    class Wordless(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    seen, plugins = list[str](), Plugins()
+
+    def fail(payout: Payout, event: Event) -> None:
+        seen.append(event.name)
+        raise Wordless
+
+    plugins.register(observer(fail), "failing")
+    with PayoutClient(assemble(config, plugins=plugins)) as client:
+        payout = client.wait(client.send(key="a", payee=Payee.msisdn("46733123499"), amount=Money(5, "EUR")).id)
+    assert seen == [entry.event for entry in payout.history]
+
+
+def test_who_ends_without_closing_his_client_is_heard(config: Path) -> None:
+    """A process that comes to its end in its own way gives observers their moment."""
+    program = """
+import sys, time
+from types import ModuleType
+from payments_core import Money, Payee, PayoutClient, hookimpl
+from payments_core.client import assemble
+from payments_core.plugins import Plugins
+
+def payments_payout_changed(payout, event):
+    time.sleep(0.3)
+    print(event.name, flush=True)
+
+module = ModuleType("observer")
+module.payments_payout_changed = hookimpl(payments_payout_changed)
+plugins = Plugins()
+plugins.register(module, "observer")
+client = PayoutClient(assemble(sys.argv[1], plugins=plugins))
+client.accept(key="a", payee=Payee.msisdn("46733123499"), amount=Money(5, "EUR"))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(config)], cwd=config.parent, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == ["payout.created"]

@@ -261,6 +261,28 @@ def test_another_payment_under_our_reference_is_not_adopted(place: Any) -> None:
     assert place.credits() == {"46733000001": 1}
 
 
+def test_a_compared_statement_tells_of_what_nobody_can_be_asked_about_any_more(place: Any) -> None:
+    """It takes the place of looks that are not over and of decisions; what is to be sent is sought all the same."""
+    with place.client() as client:
+        place.send(client, "failed", FAILING)
+        settle(client, "failed")
+        place.send(client, "under way", UNDER_WAY)
+        client.accept(key="untried", payee=Payee.msisdn("46733000002"), amount=Money(5, "EUR"))
+    gap_from = place.back_up()
+    place.lose_and_restore()
+    place.restored(gap_from)
+    with pytest.raises(DecisionRefused, match="Of 3 payouts") as refused:
+        keeping.end_gap(place.store(), place.act())
+    assert "payouts journal reconciled" in (refused.value.hint or "")
+    keeping.reconcile(place.store(), place.act())
+    with pytest.raises(DecisionRefused, match="Of 1 payouts"):
+        keeping.end_gap(place.store(), place.act())
+    with place.client() as client:
+        settle(client, "untried")
+    keeping.end_gap(place.store(), place.act())
+    assert place.credits() == {"46733000002": 1}
+
+
 def test_the_state_does_not_end_while_something_is_not_known(place: Any) -> None:
     """Over is what a person says, and only when all was sought, all that failed was looked at, and all is decided."""
     place.gateway.set_faults({"answer_lost_before_acceptance": {"next": 1, "on": "post"}})

@@ -37,6 +37,10 @@ class Turns:
         # A third has waited for its turn in vain, and may have the next one.
         return 0.0 if share < self._share / 3 else float(self._chance.randrange(1, _LONGEST_S))
 
+    def is_over(self, turn_at: float | None) -> bool:
+        """Say whether a payment's turn is over when it is written down."""
+        return turn_at is not None and self._chance.random() < self._share
+
 
 class AsyncTurns:
     """The same for a line on an event loop.
@@ -50,6 +54,7 @@ class AsyncTurns:
         self._turns = turns
         self.is_penalised = False
         self.applies = turns.applies
+        self.is_over = turns.is_over
 
     async def take(self, lane: Lane) -> float | None:
         """Return what the others return."""
