@@ -6,6 +6,7 @@ manager is made and passed in, never a global, and listing what is installed imp
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
@@ -279,14 +280,15 @@ class Plugins:
         """Tell every observer; a broken one is logged and stops nobody."""
         arguments = {"payout": payout, "event": event}
         for implementation in self._manager.hook.payments_payout_changed.get_hookimpls():
-            bug = ""
-            try:
-                implementation.function(*(arguments[name] for name in implementation.argnames))
-            except BaseException as error:  # noqa: BLE001 an observer's fault is its own; money and observers go on
-                bug = f"{type(error).__name__}: {error}"
-            if bug:
-                hook = "payments_payout_changed"
-                log(EventName.HOOK_FAILED, hook=hook, plugin=implementation.plugin_name, error=bug)
+            with contextlib.suppress(BaseException):  # a fault that cannot even be put into words, or be logged
+                bug = ""
+                try:
+                    implementation.function(*(arguments[name] for name in implementation.argnames))
+                except BaseException as error:  # noqa: BLE001 an observer's fault is its own; money and observers go on
+                    bug = f"{type(error).__name__}: {error}"
+                if bug:
+                    hook = "payments_payout_changed"
+                    log(EventName.HOOK_FAILED, hook=hook, plugin=implementation.plugin_name, error=bug)
 
     def cli_commands(self, name: str) -> object | None:
         """Return the command group of one plugin."""

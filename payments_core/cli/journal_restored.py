@@ -53,7 +53,7 @@ def restored(
         keeping.no_gap(store)
         told, says = "complete", f"{store.name}: complete; payments may go on."
     elif over:
-        gap = keeping.end_gap(store, _act(store, who, why))
+        gap = keeping.end_gap(store, _act(store, who, why), terminal.configuration().accounts.keys())
         told = "over"
         says = f"{store.name}: complete again; it lacked what came after {gap.began_at:%Y-%m-%d %H:%M:%S} UTC."
     else:

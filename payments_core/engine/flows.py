@@ -225,7 +225,8 @@ def _read(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     """Ask the provider, and send again only where that is proven safe."""
     if not is_bound(account, row):
         if row.status.is_final or row.status is PayoutStatus.REVIEW:
-            return (yield from _looked_at(row, moment.at, {"why": "nobody of this account can ask about it any more"}))
+            gone = {"why": "nobody of this account can ask about it any more"}
+            return (yield from _looked_at(account, row, moment, moment.at, gone))
         return (yield from _settle(row, _binding_gone(row, moment.at)))
     row, heard = yield from hear(account, row, moment)
     if heard is None:
@@ -239,14 +240,7 @@ def _read(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     row = replace(row, read_at=at)
     if row.status.is_final:
         row = yield from _contradiction(row, outcome, at)
-        if row.status is PayoutStatus.FAILED:
-            ahead = yield from look_ahead(account, row, moment)
-            if isinstance(ahead.found, Final):
-                row = yield from _contradiction(row, ahead.found, at, why=ahead.why)
-            elif ahead.why and row.next_at is not None:  # the look is over when there is something to tell
-                after_s = account.settings.poll_schedule_s[-1]
-                return (yield from _settle(row, decide.put_off(row, ahead.why, at, after_s=after_s)))
-        return (yield from _looked_at(row, at, decide.said_by(outcome)))
+        return (yield from _looked_at(account, row, moment, at, decide.said_by(outcome)))
     decision = yield from unless_later(account, row, decide.after_check(row, account, outcome, at), moment)
     row, moved = yield from _commit(row, decision, read_end=decide.read_end(outcome))
     if moved and decision.resend:
@@ -351,8 +345,21 @@ def _contradiction(row: PayoutRow, outcome: object, at: datetime, *, why: str = 
     return row
 
 
-def _looked_at(row: PayoutRow, at: datetime, said: Mapping[str, object]) -> Flow[PayoutRow]:
-    """The read that was asked for after the machine had stopped is done, and not due any more."""
+def _looked_at(
+    account: Account, row: PayoutRow, moment: Moment, at: datetime, said: Mapping[str, object]
+) -> Flow[PayoutRow]:
+    """The read that was asked for after the machine had stopped is done, and not due any more.
+
+    Of what failed, a later attempt that a restored journal has forgotten may be under way, or nobody tells of it now:
+    then it is looked at again.
+    """
+    if row.status is PayoutStatus.FAILED:
+        ahead = yield from look_ahead(account, row, moment)
+        if isinstance(ahead.found, Final):
+            row = yield from _contradiction(row, ahead.found, at, why=ahead.why)
+        elif ahead.why and row.next_at is not None:
+            after_s = account.settings.poll_schedule_s[-1]
+            return (yield from _settle(row, decide.put_off(row, ahead.why, at, after_s=after_s)))
     if row.next_at is None:
         return row
     reply = yield from move(Move(row, replace(row, next_at=None), Event(EventName.PAYOUT_READ, at, said)))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from payments_core.engine.calls import Heard, ask
-from payments_core.engine.drafts import is_bound, make_draft, not_payable
+from payments_core.engine.drafts import make_draft, not_payable
 from payments_core.engine.earlier import reading_as
 from payments_core.engine.moment import Moment
 from payments_core.errors import InvalidPayout
 from payments_core.flow import Flow, recall
 from payments_core.provider import Account, Deferred, Draft, Final, NotFound, Pending
-from payments_core.rows import PayoutRow
+from payments_core.rows import EndedAttempt, PayoutRow
 
 __all__ = ["FURTHER_ATTEMPTS", "Ahead", "look_ahead"]
 
@@ -38,8 +38,8 @@ class Ahead:
 def look_ahead(account: Account, row: PayoutRow, moment: Moment) -> Flow[Ahead]:
     """Read the attempts that may have followed this one in what a restored journal lacks, and this one as others.
 
-    Any of them may have been paid from another account. All are read until one is found that was paid; of an identity
-    that is silent nothing more is asked, and once a person has compared the statements its silence says nothing.
+    Any of them may have been paid from another account, and so may this one and those before it. All are read until one
+    is found that was paid; of an identity that is silent nothing more is asked.
 
     Args:
         account: What serves the payout.
@@ -53,9 +53,10 @@ def look_ahead(account: Account, row: PayoutRow, moment: Moment) -> Flow[Ahead]:
     known = yield from recall(row.id)
     if known.gap is None or account.facts.status_by == "deferred":
         return Ahead()
+    told = [(attempt.number, dict(attempt.binding)) for attempt in (*known.attempts, EndedAttempt.of(row))]
     under_way = unclear = failed = Ahead()
     for identity in _identities(account, row, moment):
-        for number, draft in _drafts(identity, account, row, moment):
+        for number, draft in _drafts(identity, row, moment, told):
             which = f"attempt {number}{_as_whom(identity, account)}"
             knows = f"The provider knows {which}, which is not in the restored journal."
             match (yield from _heard(identity, account, row, draft, moment)):
@@ -67,15 +68,15 @@ def look_ahead(account: Account, row: PayoutRow, moment: Moment) -> Flow[Ahead]:
                     failed = failed if failed.why else Ahead(heard, knows)
                 case Pending() as heard:
                     under_way = under_way if under_way.why else Ahead(heard, knows)
+                case Deferred() if known.gap.reconciled_at is not None:
+                    break
                 case heard:
-                    if known.gap.reconciled_at is None and not unclear.why:
-                        silent = f"The provider did not say whether it knows {which}."
-                        unclear = Ahead(None, _LATER.format(identity.name) if isinstance(heard, Deferred) else silent)
+                    why = f"The provider did not say whether it knows {which}."
+                    if isinstance(heard, Deferred):
+                        why = f"Account {identity.name} tells only later what it paid: compare its statement."
+                    unclear = unclear if unclear.why else Ahead(None, why)
                     break
     return next((ahead for ahead in (under_way, unclear, failed) if ahead.why), Ahead())
-
-
-_LATER = "Account {} tells only later what it paid: compare its statement."
 
 
 def _heard(identity: Account, account: Account, row: PayoutRow, draft: Draft, moment: Moment) -> Flow[Heard]:
@@ -105,9 +106,14 @@ def _identities(account: Account, row: PayoutRow, moment: Moment) -> Iterator[Ac
             yield from (other, *other.retired)
 
 
-def _drafts(identity: Account, account: Account, row: PayoutRow, moment: Moment) -> Iterator[tuple[int, Draft]]:
-    first = row.attempt + 1 if identity is account or is_bound(identity, row) else row.attempt
-    for number in range(first, row.attempt + 1 + FURTHER_ATTEMPTS):
+def _drafts(
+    identity: Account, row: PayoutRow, moment: Moment, told: Collection[tuple[int, Mapping[str, str]]]
+) -> Iterator[tuple[int, Draft]]:
+    """Yield the attempts that the journal does not tell of, as this identity would have made them."""
+    binding = dict(identity.provider.binding(row.operation))
+    for number in range(1, row.attempt + 1 + FURTHER_ATTEMPTS):
+        if (number, binding) in told:
+            continue
         try:
             draft = make_draft(identity, row.order, namespace=moment.namespace, payout_id=row.id, number=number)
         except InvalidPayout:  # what could not be paid so was not

@@ -6,21 +6,23 @@ import functools
 import json
 import secrets
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from payments_core.entries import Held, Move, Unsought
 from payments_core.journal import pauses
-from payments_core.journal.rows import from_us, to_us
+from payments_core.journal.rows import from_us, read_reason, to_us
 from payments_core.journal.statements import Session, Statements
-from payments_core.payout import PayoutStatus
+from payments_core.payout import PayoutStatus, ReasonCode
 from payments_core.rows import Gap, Pause
 
 __all__ = ["Act", "begin", "current", "end", "find", "is_unsought", "reconcile", "refuse", "unsettled"]
 
 _LEAST_ABSENCES = 3
+# A person may only call it paid, so that no second attempt follows from what is decided.
+_NEVER_PAID_AGAIN = frozenset({ReasonCode.MISMATCH, ReasonCode.EARLIER_ATTEMPT_PAID})
 _LETTERS = 10
 # Who may say that a payout has failed whatever the journal has forgotten: all others only know what it remembers.
 _KNOW = frozenset({"read", "deferred", "person"})
@@ -69,15 +71,18 @@ class _Text:
         )
         self.pauses = f"SELECT account FROM {at}pauses WHERE by = '{pauses.RESTORED}'"  # noqa: S608
         unsent = f"'{PayoutStatus.CREATED}', '{PayoutStatus.UNKNOWN}'"
-        # What is under way, what waits for a person, and what failed and was not looked at since: a statement that was
-        # compared tells of them as well.
-        doubtful = f"'{PayoutStatus.PENDING}', '{PayoutStatus.REVIEW}'"
+        begun = f"'{PayoutStatus.SENDING}', '{PayoutStatus.PENDING}'"
         self.unsettled = text(
-            f"SELECT COUNT(*) FROM {at}payouts WHERE COALESCE(not_before, 0) <= ?"  # noqa: S608
-            f" AND (COALESCE(sent_at, 0) < ? AND (status = '{PayoutStatus.SENDING}'"
-            f" OR status IN ({unsent}) AND NOT (absences >= ? AND COALESCE(first_absence_at, 0) >= ?)"
-            f" OR status IN ({doubtful}) AND ? = 0)"
-            f" OR status = '{PayoutStatus.FAILED}' AND next_at IS NOT NULL AND ? = 0)"
+            f"SELECT COUNT(*) FROM {at}payouts WHERE COALESCE(sent_at, 0) < ? AND COALESCE(not_before, 0) <= ?"  # noqa: S608
+            f" AND (status IN ({begun}) OR status IN ({unsent})"
+            " AND NOT (absences >= ? AND COALESCE(first_absence_at, 0) >= ?))"
+        )
+        self.in_review = text(
+            f"SELECT reason FROM {at}payouts WHERE status = '{PayoutStatus.REVIEW}' AND COALESCE(sent_at, 0) < ?"  # noqa: S608
+        )
+        self.to_look_at = (
+            f"SELECT account, COUNT(*) FROM {at}payouts WHERE status = '{PayoutStatus.FAILED}'"  # noqa: S608
+            " AND next_at IS NOT NULL GROUP BY account"
         )
 
 
@@ -165,12 +170,21 @@ def reconcile(session: Session, act: Act) -> bool:
     return True
 
 
-def unsettled(session: Session, gap: Gap) -> int:
-    """Count the payouts of which nobody knows yet whether they were paid in what is missing."""
-    since = to_us(gap.declared_at)
-    is_compared = int(gap.reconciled_at is not None)
-    values = (since, since, _LEAST_ABSENCES, since, is_compared, is_compared)
-    (count,) = session.execute(_text(session.sql).unsettled, values).fetchone()
+def unsettled(session: Session, gap: Gap, accounts: Collection[str]) -> int:
+    """Count the payouts of which nobody knows yet whether they were paid in what is missing.
+
+    Args:
+        session: On the journal.
+        gap: What it lacks.
+        accounts: Those that are configured: nobody can look at what failed on another, and a statement tells of it.
+
+    """
+    text, since = _text(session.sql), to_us(gap.declared_at)
+    (count,) = session.execute(text.unsettled, (since, since, _LEAST_ABSENCES, since)).fetchone()
+    reasons = [read_reason(reason) for (reason,) in session.execute(text.in_review, (since,)).fetchall()]
+    looks = session.execute(text.to_look_at, ()).fetchall()
+    count += sum(reason.code not in _NEVER_PAID_AGAIN for reason in reasons)
+    count += sum(many for account, many in looks if account in accounts or gap.reconciled_at is None)
     return int(count)
 
 

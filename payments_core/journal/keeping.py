@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from payments_core.errors import DecisionRefused, JournalError
@@ -71,12 +72,13 @@ def reconcile(store: Store, act: Act) -> None:
             raise _nothing_missing()
 
 
-def end_gap(store: Store, act: Act) -> Gap:
+def end_gap(store: Store, act: Act, accounts: Collection[str]) -> Gap:
     """Say that nothing is missing any more; returns what was.
 
     Args:
         store: Where it is.
         act: Who says so, and why.
+        accounts: The names of those that are configured.
 
     Raises:
         DecisionRefused: Nothing is missing, or there are payouts of which nobody knows yet whether they were paid.
@@ -86,11 +88,11 @@ def end_gap(store: Store, act: Act) -> Gap:
         gap = gaps.current(session)
         if gap is None:
             raise _nothing_missing()
-        if count := gaps.unsettled(session, gap):
+        if count := gaps.unsettled(session, gap, accounts):
             raise DecisionRefused(
                 f"Of {count} payouts it is not known yet whether they were paid in what the journal lacks.",
-                hint="`payouts resume` or a worker asks the provider, and what is in REVIEW takes a decision. Where "
-                "nobody can be asked any more, compare the statements first: `payouts journal reconciled`.",
+                hint="`payouts resume` or a worker asks the provider, and what is in REVIEW takes a decision. For an "
+                "account that is gone, put it back, or compare its statement: `payouts journal reconciled`.",
             )
         gaps.end(session, act)
         return gap

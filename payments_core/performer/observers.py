@@ -49,11 +49,11 @@ class Observers:
             if not is_full:
                 self._waiting.put(told)
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=_work, args=(self._waiting,), daemon=True, name="payments-observers"
-                )
-                self._thread.start()
-                atexit.register(self.close)  # for who ends without closing his client
+                thread = threading.Thread(target=_work, args=(self._waiting,), daemon=True, name="payments-observers")
+                with contextlib.suppress(RuntimeError):  # too many threads: the next change tries again
+                    thread.start()
+                    self._thread = thread
+                    atexit.register(self.close)  # for who ends without closing his client
         if is_full:
             log(EventName.HOOK_FAILED, hook=_HOOK, error=f"{_MOST_WAITING} changes wait to be heard: this one is not")
 
@@ -75,5 +75,4 @@ class Observers:
 
 def _work(waiting: _Waiting) -> None:
     while (tell := waiting.get()) is not None:
-        with contextlib.suppress(BaseException):  # an error that cannot even be logged ends nothing
-            tell()
+        tell()

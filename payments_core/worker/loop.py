@@ -122,6 +122,7 @@ class _Worker:
         self._settings = settings
         self._once = once
         self._began: datetime | None = None
+        self._more = False  # callbacks may be left to be handled
         self._stop = stop
         self._on_change = on_change
         self._wake = asyncio.Event()
@@ -178,10 +179,11 @@ class _Worker:
         """Take what is due where there is room; return how long to wait for more, or None when all is done."""
         await self._let_go()
         handled = await asyncio.to_thread(self._client.inbox.handle, PAGE)  # what callbacks ask for is due then
-        if self._began is None or handled == PAGE:  # what the last of them asks for is due by then as well
+        if self._began is None or self._more:  # what the last of them asks for is due by then as well
             self._began = self._clock()
+        self._more = handled == PAGE
         wait_s = await self._take_due(self._began)
-        return 0.0 if handled == PAGE else wait_s  # there may be more
+        return 0.0 if self._more else wait_s
 
     async def _take_due(self, began: datetime) -> float | None:
         """Take what is due where there is room."""

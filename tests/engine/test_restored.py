@@ -370,7 +370,7 @@ def test_of_all_that_are_known_what_counts_most_is_told(stage: MakeStage, said: 
 
 
 def test_of_who_is_silent_nothing_more_is_asked(stage: MakeStage) -> None:
-    """Nor does what failed count before it is known what it hides; a comparison by a person ends the wait."""
+    """Nor does what failed count before it is known what it hides, whatever a person has compared meanwhile."""
     one, row, asked = beside(stage, {1: Unknown(), 2: PAID})
     one.account = one.accounts["till"] = account_of(Fake(checking=knowing({2: Final(reason=NO)}, asked)))
     one.accounts["third"] = account_of(
@@ -380,7 +380,64 @@ def test_of_who_is_silent_nothing_more_is_asked(stage: MakeStage) -> None:
     assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead(None, why)
     assert asked == [2, 3, 4, ("other.invalid", 1), ("third.invalid", 1)]
     restored(one, reconciled=True)
+    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead(None, why)
+    del one.accounts["other"], one.accounts["third"]  # they answer no more, and are taken out of the configuration
     assert run(look_ahead(one.account, row, one.moment()), one.perform).found == Final(reason=NO)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_earlier_attempts_as_somebody_else_are_read_as_well(stage: MakeStage, number: int) -> None:
+    """One that was paid from another account in the gap stays found when this one was decided and paid again."""
+    asked: list[Any] = []
+    one = stage(Fake(checking=knowing({1: Final(reason=NO)}, asked)))
+    there = Fake(checking=knowing({number: PAID}, asked, "other.invalid"), host="other.invalid")
+    one.accounts = {"till": one.account, "other": account_of(there, name="other")}
+    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
+    one.at = after(1_000_000)
+    row = one.pay_again(row)
+    restored(one)
+    asked.clear()
+    found = run(look_ahead(one.account, row, one.moment()), one.perform)
+    why = f"The provider knows attempt {number}, paid from other, which is not in the restored journal."
+    assert found == Ahead(PAID, why)
+    assert asked == [3, 4, 5, *(("other.invalid", n) for n in range(1, number + 1))]
+
+
+def test_attempts_that_the_journal_tells_of_are_not_looked_for(stage: MakeStage) -> None:
+    """Each was made as somebody: from two accounts there are two first attempts, and one of them is known."""
+    asked: list[Any] = []
+    one = stage(Fake(checking=knowing({1: Final(reason=NO)}, asked)))
+    there = Fake(checking=knowing({}, asked, "other.invalid"), host="other.invalid")
+    one.accounts = {"till": one.account, "other": account_of(there, name="other")}
+    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
+    one.at = after(1_000_000)
+    row = one.pay_again(row, one.accounts["other"])
+    restored(one)
+    asked.clear()
+    assert run(look_ahead(one.accounts["other"], row, one.moment()), one.perform) == Ahead()
+    assert asked == [*(("other.invalid", n) for n in (1, 3, 4, 5)), 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("status", [S.FAILED, S.REVIEW])
+def test_what_nobody_can_read_any_more_may_have_been_paid_as_the_account_pays_now(stage: MakeStage, status: S) -> None:
+    """Its old identity is gone; the attempt itself, made ready anew, and those after it are looked for all the same."""
+    one = stage(Fake(host="new.invalid", checking=knowing({1: PAID}, host="new.invalid")))
+    gone = {"binding": {"host": "gone.invalid"}, "references": _references(1), "next_at": T0, "decided_by": "read"}
+    row = one.put(status, reason=Reason(ReasonCode.BINDING_GONE), **gone)
+    restored(one)
+    why = "The provider knows attempt 1, which is not in the restored journal."
+    if status is S.FAILED:
+        row = one.advance(row)
+        assert [entry.event for entry in one.journal.history(row.id)][-2:] == [
+            EventName.PAYOUT_CONTRADICTED,
+            "payout.read",
+        ]
+        assert one.journal.history(row.id)[-2].evidence["why"] == why
+        assert (row.status, row.next_at) == (S.FAILED, None)
+        return
+    with pytest.raises(DecisionRefused):
+        one.resolve(row, paid=False)
+    assert one.journal.get(row.id).reason == Reason(ReasonCode.LATER_ATTEMPT, text=why)
 
 
 @pytest.mark.parametrize("status", [S.PENDING, S.FAILED])
@@ -494,15 +551,15 @@ def test_a_person_may_say_that_the_later_attempt_has_paid_it(stage: MakeStage) -
 def test_nothing_is_called_failed_while_nobody_can_be_asked_about_later_attempts(
     stage: MakeStage, first: Mapping[int, Any]
 ) -> None:
-    """Before a person has compared the statement; that it was paid can be said at once, as it pays nobody twice."""
+    """That it was paid can be said at once, as it pays nobody twice."""
     one, row = decided(stage, {**first, 2: Unknown()}, ReasonCode.NEVER_APPEARED)
     with pytest.raises(DecisionRefused) as refused:
         one.resolve(row, paid=False)
     assert refused.value.hint == "The provider did not say whether it knows attempt 2."
     assert "another payment" not in refused.value.message
     assert one.journal.get(row.id) == row
-    restored(one, reconciled=True)
-    assert one.resolve(one.journal.get(row.id), paid=False).status is S.FAILED
+    one.account = account_of(Fake(checking=knowing(first)))
+    assert one.resolve(row, paid=False).status is S.FAILED
 
 
 def test_what_failed_may_be_called_paid_while_nobody_can_be_asked_about_later_attempts(stage: MakeStage) -> None:

@@ -20,6 +20,7 @@ from payments_core.journal import keeping, open_audit, store_of
 from payments_core.journal.stores import Store
 from payments_core.journal.verifying import Flaw
 from payments_core.plugins import Plugins
+from payments_core.rows import Gap
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 SETTINGS = {
@@ -99,6 +100,9 @@ class Place:
 
     def restored(self, gap_from: datetime) -> None:
         keeping.begin_gap(self.store(), gap_from, self.act())
+
+    def end_gap(self) -> Gap:
+        return keeping.end_gap(self.store(), self.act(), settings.load(self.config).accounts.keys())
 
     def credits(self) -> Counter[str]:
         """Count what each payee has received."""

@@ -17,8 +17,10 @@ import pytest
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
 from payments_core.client import assemble
 from payments_core.client.inbox import PAGE, Inbox
+from payments_core.entries import Note
 from payments_core.errors import JournalClosed, SettingsError
 from payments_core.performer import utc_now
+from payments_core.rows import Event
 from payments_core.worker import Worked, WorkerSettings, run_worker
 
 QUICK = WorkerSettings(poll_s=0.2, claim_s=2, grace_s=10)
@@ -213,6 +215,26 @@ def test_who_works_once_handles_all_that_has_come(make_place: Any, monkeypatch: 
     monkeypatch.setattr(Inbox, "handle", lambda _, limit: left.pop())
     asyncio.run(run_worker(make_place().config, settings=QUICK.model_copy(update={"poll_s": 600}), once=True))
     assert left == []
+
+
+def test_who_works_once_reads_what_the_last_callbacks_ask_for(make_place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are handled after it began, and are as old as the others."""
+    place = make_place(poll_schedule_s=[60.0, 60.0])
+    place.accept(3)
+    asyncio.run(run_worker(place.config, once=True))
+    left = [3, PAGE, PAGE]
+
+    def handle(inbox: Inbox, limit: int) -> int:
+        count = left.pop() if left else 0
+        if 0 < count < limit:
+            for row in place.rows():
+                place.journal.perform(Note(row.id, Event("payout.called", inbox.now), due_at=inbox.now))
+        return count
+
+    monkeypatch.setattr(Inbox, "handle", handle)
+    worked = asyncio.run(run_worker(place.config, settings=QUICK, once=True))
+    assert worked.steps == 3
+    place.check(3)
 
 
 def test_one_payout_in_trouble_stops_no_other(make_place: Any, caplog: pytest.LogCaptureFixture) -> None:
