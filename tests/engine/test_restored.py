@@ -330,21 +330,21 @@ def test_a_lost_attempt_contradicts_what_is_told_to_have_failed(stage: MakeStage
 
 def test_a_failure_is_looked_at_until_that_finds_something_out(stage: MakeStage) -> None:
     """A provider that cannot be asked just then has told nothing: the look stays due."""
-    one = stage(Fake(checking=knowing({1: Final(reason=NO), 2: Unknown()})))
+    one = stage(Fake(checking=knowing({1: Final(reason=NO), 2: Unknown()})), settings={"poll_schedule_s": (5.0, 95.0)})
     row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
     assert one.advance(row, early=True).next_at is None
     restored(one)
     assert one.advance(row, early=True).next_at is None  # asked by somebody who does not know that it is due
     row = one.advance(one.journal.get(row.id))
     why = "The provider did not say whether it knows attempt 2."
-    wait_s = one.account.settings.poll_schedule_s[-1]
-    assert last(one, row) == ("waiting", {"why": why, "again_in_s": wait_s})
-    assert (row.status, row.next_at) == (S.FAILED, one.at + timedelta(seconds=wait_s))
-    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO), 2: Final(reason=NO), 3: Pending()})))
+    assert last(one, row) == ("waiting", {"why": why, "again_in_s": 95.0})
+    assert (row.status, row.next_at) == (S.FAILED, one.at + timedelta(seconds=95))
+    later = Fake(checking=knowing({1: Final(reason=NO), 2: Final(reason=NO), 3: Pending()}))
+    one.account = account_of(later, settings={"poll_schedule_s": (5.0, 95.0)})
     one.at = row.next_at
     row = one.advance(row)
     why = "The provider knows attempt 3, which is not in the restored journal."
-    assert last(one, row) == ("waiting", {"why": why, "again_in_s": wait_s})
+    assert last(one, row) == ("waiting", {"why": why, "again_in_s": 95.0})
     one.account = account_of(Fake(checking=knowing({1: Final(reason=NO), 2: Final(reason=NO), 3: PAID})))
     one.at = row.next_at
     row = one.advance(row)
