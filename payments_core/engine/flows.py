@@ -248,7 +248,9 @@ def _read(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     return row
 
 
-def unless_later(account: Account, row: PayoutRow, decision: Decision, moment: Moment) -> Flow[Decision]:
+def unless_later(
+    account: Account, row: PayoutRow, decision: Decision, moment: Moment, *, with_evidence: bool = False
+) -> Flow[Decision]:
     """Return the decision, or another where a failure may be belied by a later attempt that a journal has forgotten.
 
     Args:
@@ -256,19 +258,25 @@ def unless_later(account: Account, row: PayoutRow, decision: Decision, moment: M
         row: The payout, which has not ended.
         decision: What was heard of it means.
         moment: Now.
+        with_evidence: A person names what compared statements say: who cannot be asked is passed over.
 
     """
     if decision.after.status is not PayoutStatus.FAILED:
         return decision
-    return (yield from _later_attempt(account, row, moment, decision.event.at)) or decision
+    at = decision.event.at
+    return (yield from _later_attempt(account, row, moment, at, with_evidence=with_evidence)) or decision
 
 
-def _later_attempt(account: Account, row: PayoutRow, moment: Moment, at: datetime) -> Flow[Decision | None]:
+def _later_attempt(
+    account: Account, row: PayoutRow, moment: Moment, at: datetime, *, with_evidence: bool = False
+) -> Flow[Decision | None]:
     """Decide what follows from an attempt that a restored journal has forgotten; None when the provider knows none."""
     ahead = yield from look_ahead(account, row, moment)
     if ahead.found is not None:
         return decide.review(row, ReasonCode.LATER_ATTEMPT, ahead.why, at)
-    return decide.ask_later(row, account, ahead.why, at) if ahead.why else None
+    if ahead.why and not (with_evidence and ahead.is_compared):
+        return decide.ask_later(row, account, ahead.why, at)
+    return None
 
 
 def hear(account: Account, row: PayoutRow, moment: Moment) -> Flow[tuple[PayoutRow, tuple[Heard, datetime] | None]]:
@@ -350,14 +358,14 @@ def _looked_at(
 ) -> Flow[PayoutRow]:
     """The read that was asked for after the machine had stopped is done, and not due any more.
 
-    Of what failed, a later attempt that a restored journal has forgotten may be under way, or nobody tells of it now:
-    then it is looked at again.
+    Of what failed, an attempt that a restored journal has forgotten may be under way, or nobody tells of one now: then
+    it is looked at again, in the second case until a person has compared the statements.
     """
     if row.status is PayoutStatus.FAILED:
         ahead = yield from look_ahead(account, row, moment)
         if isinstance(ahead.found, Final):
             row = yield from _contradiction(row, ahead.found, at, why=ahead.why)
-        elif ahead.why and row.next_at is not None:
+        elif ahead.why and not ahead.is_compared and row.next_at is not None:
             after_s = account.settings.poll_schedule_s[-1]
             return (yield from _settle(row, decide.put_off(row, ahead.why, at, after_s=after_s)))
     if row.next_at is None:

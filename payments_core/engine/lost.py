@@ -11,7 +11,7 @@ from payments_core.engine.earlier import reading_as
 from payments_core.engine.moment import Moment
 from payments_core.errors import InvalidPayout
 from payments_core.flow import Flow, recall
-from payments_core.provider import Account, Deferred, Draft, Final, NotFound, Pending
+from payments_core.provider import Account, Deferred, Draft, Final, NotFound, Pending, Unknown
 from payments_core.rows import EndedAttempt, PayoutRow
 
 __all__ = ["FURTHER_ATTEMPTS", "Ahead", "look_ahead"]
@@ -28,18 +28,21 @@ class Ahead:
     Args:
         found: What it says of an attempt that it knows; None when it knows none.
         why: Which, or why it could not be asked; empty when it knows none.
+        is_compared: It could not be asked, but a person has compared the statements since.
 
     """
 
     found: Final | Pending | None = None
     why: str = ""
+    is_compared: bool = False
 
 
 def look_ahead(account: Account, row: PayoutRow, moment: Moment) -> Flow[Ahead]:
     """Read the attempts that may have followed this one in what a restored journal lacks, and this one as others.
 
     Any of them may have been paid from another account, and so may this one and those before it. All are read until one
-    is found that was paid; of an identity that is silent nothing more is asked.
+    is found that was paid; of an identity that is silent nothing more is asked. Of those that failed only a later one
+    counts: in the place of an earlier one this one was made.
 
     Args:
         account: What serves the payout.
@@ -53,6 +56,7 @@ def look_ahead(account: Account, row: PayoutRow, moment: Moment) -> Flow[Ahead]:
     known = yield from recall(row.id)
     if known.gap is None or account.facts.status_by == "deferred":
         return Ahead()
+    is_compared = known.gap.reconciled_at is not None
     told = [(attempt.number, dict(attempt.binding)) for attempt in (*known.attempts, EndedAttempt.of(row))]
     under_way = unclear = failed = Ahead()
     for identity in _identities(account, row, moment):
@@ -65,16 +69,18 @@ def look_ahead(account: Account, row: PayoutRow, moment: Moment) -> Flow[Ahead]:
                 case Final() as heard if heard.succeeded:
                     return Ahead(heard, knows)
                 case Final() as heard:
-                    failed = failed if failed.why else Ahead(heard, knows)
+                    failed = failed if failed.why or number <= row.attempt else Ahead(heard, knows)
                 case Pending() as heard:
                     under_way = under_way if under_way.why else Ahead(heard, knows)
-                case Deferred() if known.gap.reconciled_at is not None:
+                case Deferred() if is_compared:
                     break
                 case heard:
                     why = f"The provider did not say whether it knows {which}."
                     if isinstance(heard, Deferred):
                         why = f"Account {identity.name} tells only later what it paid: compare its statement."
-                    unclear = unclear if unclear.why else Ahead(None, why)
+                    unclear = unclear if unclear.why else Ahead(None, why, is_compared)
+                    if isinstance(heard, Unknown):  # it has answered, if not to this
+                        continue
                     break
     return next((ahead for ahead in (under_way, unclear, failed) if ahead.why), Ahead())
 
@@ -92,7 +98,7 @@ def _as_whom(identity: Account, account: Account) -> str:
     if identity is account:
         return ""
     if identity.name != account.name:
-        return f", paid from {identity.name}"
+        return f", from account {identity.name}"
     return ", as the account paid before" if identity.is_retired else ", as the account pays now"
 
 

@@ -87,7 +87,7 @@ def resolve(account: Account, row: PayoutRow, *, paid: bool, person: Person, mom
     if asked.over:
         return asked.row
     if not paid:
-        asked = yield from _ask_further(account, asked, moment)
+        asked = yield from _ask_further(account, asked, person, moment)
     yield from _check(account, asked, act, person)
     row, at = asked.row, asked.at
     event = Event(EventName.PAYOUT_RESOLVED, at, {"decision": str(act), **person.told, **asked.told})
@@ -206,7 +206,8 @@ def _ask_first(account: Account, row: PayoutRow, act: Act, person: Person, momen
     outcome, at = heard
     decision = decide.after_check(row, account, outcome, at)
     if not (act is Act.NOT_PAID and _knows_of_later(row)):
-        decision = yield from unless_later(account, row, decision, moment)
+        with_evidence = act is Act.NOT_PAID and bool(person.evidence.strip())
+        decision = yield from unless_later(account, row, decision, moment, with_evidence=with_evidence)
     if decision.after.status is not PayoutStatus.REVIEW:
         told = {"decision": str(act), **person.told}
         event = replace(decision.event, evidence={**decision.event.evidence, "person": told})
@@ -217,11 +218,11 @@ def _ask_first(account: Account, row: PayoutRow, act: Act, person: Person, momen
     return _Asked(row, decision.after, says, told, at, read=decision)
 
 
-def _ask_further(account: Account, asked: _Asked, moment: Moment) -> Flow[_Asked]:
+def _ask_further(account: Account, asked: _Asked, person: Person, moment: Moment) -> Flow[_Asked]:
     """Ask about the later attempts that a restored journal may have forgotten: one of them may have been paid.
 
     Raises:
-        DecisionRefused: It could not be found out.
+        DecisionRefused: It could not be found out, and nobody has compared the statements and names what they say.
 
     """
     if _knows_of_later(asked.row):
@@ -230,7 +231,7 @@ def _ask_further(account: Account, asked: _Asked, moment: Moment) -> Flow[_Asked
     if ahead.found is not None:
         later = decide.review(asked.row, ReasonCode.LATER_ATTEMPT, ahead.why, asked.at)
         return replace(asked, row=later.after, says=Says.ANOTHER, read=later)
-    if ahead.why:
+    if ahead.why and not (ahead.is_compared and person.evidence.strip()):
         raise _refused(asked, Act.NOT_PAID, ahead.why)
     return asked
 

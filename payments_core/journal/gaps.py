@@ -70,11 +70,11 @@ class _Text:
             f"INSERT INTO {at}pauses (account, since, why, by) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
         )
         self.pauses = f"SELECT account FROM {at}pauses WHERE by = '{pauses.RESTORED}'"  # noqa: S608
-        unsent = f"'{PayoutStatus.CREATED}', '{PayoutStatus.UNKNOWN}'"
-        begun = f"'{PayoutStatus.SENDING}', '{PayoutStatus.PENDING}'"
+        # What was sought in vain is unsent again only when nothing later was found either.
+        open_ = f"'{PayoutStatus.SENDING}', '{PayoutStatus.PENDING}', '{PayoutStatus.UNKNOWN}'"
         self.unsettled = text(
             f"SELECT COUNT(*) FROM {at}payouts WHERE COALESCE(sent_at, 0) < ? AND COALESCE(not_before, 0) <= ?"  # noqa: S608
-            f" AND (status IN ({begun}) OR status IN ({unsent})"
+            f" AND (status IN ({open_}) OR status = '{PayoutStatus.CREATED}'"
             " AND NOT (absences >= ? AND COALESCE(first_absence_at, 0) >= ?))"
         )
         self.in_review = text(

@@ -334,7 +334,7 @@ def test_a_failover_that_a_restored_journal_has_lost_is_found(two: Two, tmp_path
         client.resume(timeout_s=0)
         payout = client.get("k/1")
         said = [entry.evidence["why"] for entry in payout.history if entry.event == "payout.contradicted"]
-        assert said == ["The provider knows attempt 2, paid from spare, which is not in the restored journal."]
+        assert said == ["The provider knows attempt 2, from account spare, which is not in the restored journal."]
         with pytest.raises(DecisionRefused, match="was paid after all"):
             client.pay_again("k/1", **WHO)
     assert two.credits() == {PAYEE: 1}

@@ -21,7 +21,7 @@ from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Attempt, Draft, Final, NotFound, Pending, Unknown
 from payments_core.references import derive
 from payments_core.rows import PayoutRow
-from payments_core.wire import HttpRequest
+from payments_core.wire import HttpRequest, NotSent
 
 S = PayoutStatus
 MakeStage = Callable[..., Any]
@@ -353,6 +353,15 @@ def test_a_failure_is_looked_at_until_that_finds_something_out(stage: MakeStage)
     assert [entry.evidence["why"] for entry in said] == [why]
 
 
+@pytest.mark.parametrize(("says", "is_over"), [(Unknown(), True), (Pending(), False)])
+def test_a_compared_statement_ends_the_looks_that_find_nothing_out(stage: MakeStage, says: Any, is_over: bool) -> None:
+    """But not those at what is under way."""
+    one = stage(Fake(checking=knowing({1: Final(reason=NO), 2: says})))
+    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
+    restored(one, reconciled=True)
+    assert (one.advance(one.journal.get(row.id)).next_at is None) is is_over
+
+
 @pytest.mark.parametrize(
     ("said", "found"),
     [
@@ -369,18 +378,48 @@ def test_of_all_that_are_known_what_counts_most_is_told(stage: MakeStage, said: 
     assert run(look_ahead(one.account, row, one.moment()), one.perform).found == found
 
 
+def silence(asked: list[Any]) -> Callable[..., Any]:
+    """Return a check whose question cannot even leave."""
+
+    def check(draft: Draft) -> Flow[Any]:
+        asked.append("silence")
+        raise NotSent("no route to host", at=T0)
+        yield
+
+    return check
+
+
+def test_who_answers_without_saying_anything_is_asked_about_the_others(stage: MakeStage) -> None:
+    """What was paid stands behind an answer that nobody understands, and is found all the same."""
+    one, row, _ = sought(stage, {2: Unknown(http_status=200), 3: PAID})
+    assert run(look_ahead(one.account, row, one.moment()), one.perform).found == PAID
+    one.account = account_of(Fake(checking=knowing({2: Unknown(http_status=200), 3: Unknown()})))
+    why = "The provider did not say whether it knows attempt 2."
+    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead(None, why)
+
+
+@pytest.mark.parametrize(("number", "counts"), [(1, False), (2, True)])
+def test_of_what_failed_as_somebody_else_only_a_later_attempt_counts(
+    stage: MakeStage, number: int, counts: bool
+) -> None:
+    """Otherwise the same failure would stop every attempt that a person makes."""
+    one, row, _ = beside(stage, {number: Final(reason=NO)})
+    row = one.advance(row)
+    assert (row.status, len(one.posts())) == ((S.REVIEW, 0) if counts else (S.PENDING, 1))
+
+
 def test_of_who_is_silent_nothing_more_is_asked(stage: MakeStage) -> None:
     """Nor does what failed count before it is known what it hides, whatever a person has compared meanwhile."""
-    one, row, asked = beside(stage, {1: Unknown(), 2: PAID})
+    one, row, asked = beside(stage, {})
+    silent = account_of(Fake(host="other.invalid", checking=silence(asked)), name="other")
+    one.accounts = {"other": silent}
     one.account = one.accounts["till"] = account_of(Fake(checking=knowing({2: Final(reason=NO)}, asked)))
-    one.accounts["third"] = account_of(
-        Fake(host="third.invalid", checking=knowing({1: Unknown()}, asked, "third.invalid")), name="third"
-    )
-    why = "The provider did not say whether it knows attempt 1, paid from other."
+    one.accounts["third"] = account_of(Fake(host="third.invalid", checking=silence(asked)), name="third")
+    why = "The provider did not say whether it knows attempt 1, from account other."
     assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead(None, why)
-    assert asked == [2, 3, 4, ("other.invalid", 1), ("third.invalid", 1)]
+    assert asked == [2, 3, 4, "silence", "silence"]
     restored(one, reconciled=True)
-    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead(None, why)
+    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead(None, why, is_compared=True)
     del one.accounts["other"], one.accounts["third"]  # they answer no more, and are taken out of the configuration
     assert run(look_ahead(one.account, row, one.moment()), one.perform).found == Final(reason=NO)
 
@@ -398,7 +437,7 @@ def test_earlier_attempts_as_somebody_else_are_read_as_well(stage: MakeStage, nu
     restored(one)
     asked.clear()
     found = run(look_ahead(one.account, row, one.moment()), one.perform)
-    why = f"The provider knows attempt {number}, paid from other, which is not in the restored journal."
+    why = f"The provider knows attempt {number}, from account other, which is not in the restored journal."
     assert found == Ahead(PAID, why)
     assert asked == [3, 4, 5, *(("other.invalid", n) for n in range(1, number + 1))]
 
@@ -509,6 +548,19 @@ def test_what_succeeded_is_told_without_a_look_at_anything_else(stage: MakeStage
     assert asked == [1]
 
 
+def test_the_state_does_not_end_while_later_attempts_are_still_to_be_looked_for(stage: MakeStage) -> None:
+    """Absence of the attempt itself says nothing of them; what waits to be sent again was looked for."""
+    one = stage()
+    sought_in_vain = {"absences": 3, "first_absence_at": after(10)}
+    one.put(S.UNKNOWN, next_at=after(300), **sought_in_vain)
+    one.put(S.CREATED, key="k/2", id="po_y", next_at=after(300), **sought_in_vain)
+    one.at = after(5)
+    restored(one)
+    store = store_of(STORE, namespace=NAMESPACE, root=one.folder, at=after(20))
+    with pytest.raises(DecisionRefused, match="Of 1 payouts"):
+        keeping.end_gap(store, keeping.Act(after(20), "Ann", "over"), ["till"])
+
+
 # --- a person's decision -------------------------------------------------------------------------------------------
 
 
@@ -551,15 +603,17 @@ def test_a_person_may_say_that_the_later_attempt_has_paid_it(stage: MakeStage) -
 def test_nothing_is_called_failed_while_nobody_can_be_asked_about_later_attempts(
     stage: MakeStage, first: Mapping[int, Any]
 ) -> None:
-    """That it was paid can be said at once, as it pays nobody twice."""
+    """Before a person has compared the statements and names what they say; that it was paid pays nobody twice."""
     one, row = decided(stage, {**first, 2: Unknown()}, ReasonCode.NEVER_APPEARED)
     with pytest.raises(DecisionRefused) as refused:
         one.resolve(row, paid=False)
     assert refused.value.hint == "The provider did not say whether it knows attempt 2."
     assert "another payment" not in refused.value.message
     assert one.journal.get(row.id) == row
-    one.account = account_of(Fake(checking=knowing(first)))
-    assert one.resolve(row, paid=False).status is S.FAILED
+    restored(one, reconciled=True)
+    with pytest.raises(DecisionRefused):
+        one.resolve(row, paid=False, evidence=" ")
+    assert one.resolve(one.journal.get(row.id), paid=False).status is S.FAILED
 
 
 def test_what_failed_may_be_called_paid_while_nobody_can_be_asked_about_later_attempts(stage: MakeStage) -> None:
@@ -612,7 +666,7 @@ def test_an_attempt_that_another_account_paid_stops_the_machine(stage: MakeStage
     """Somebody may have failed over in what is missing, or have sent the key from there in the first place."""
     one, row, asked = beside(stage, {number: PAID})
     row = one.advance(row)
-    why = f"The provider knows attempt {number}, paid from other, which is not in the restored journal."
+    why = f"The provider knows attempt {number}, from account other, which is not in the restored journal."
     assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.LATER_ATTEMPT, text=why))
     assert one.posts() == []
     assert asked[-number:] == [("other.invalid", n) for n in range(1, number + 1)]
@@ -624,7 +678,7 @@ def test_what_another_account_paid_as_before_is_read_as_well(stage: MakeStage) -
     old = account_of(Fake(host="old.invalid", checking=knowing({2: PAID}, asked, "old.invalid")), name="other")
     one.accounts["other"] = replace(one.accounts["other"], retired=(replace(old, is_retired=True),))
     row = one.advance(row)
-    assert "knows attempt 2, paid from other" in row.reason.text
+    assert "knows attempt 2, from account other" in row.reason.text
     assert one.posts() == []
 
 
