@@ -330,7 +330,9 @@ def test_a_lost_attempt_contradicts_what_is_told_to_have_failed(stage: MakeStage
 
 def test_a_failure_is_looked_at_until_that_finds_something_out(stage: MakeStage) -> None:
     """A provider that cannot be asked just then has told nothing: the look stays due."""
-    one = stage(Fake(checking=knowing({1: Final(reason=NO), 2: Unknown()})), settings={"poll_schedule_s": (5.0, 95.0)})
+    one = stage(
+        Fake(checking=knowing({1: Final(reason=NO), 2: Unknown()})), settings={"poll_schedule_s": (5.0, 9.0, 95.0)}
+    )
     row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
     assert one.advance(row, early=True).next_at is None
     restored(one)
@@ -340,7 +342,7 @@ def test_a_failure_is_looked_at_until_that_finds_something_out(stage: MakeStage)
     assert last(one, row) == ("waiting", {"why": why, "again_in_s": 95.0})
     assert (row.status, row.next_at) == (S.FAILED, one.at + timedelta(seconds=95))
     later = Fake(checking=knowing({1: Final(reason=NO), 2: Final(reason=NO), 3: Pending()}))
-    one.account = account_of(later, settings={"poll_schedule_s": (5.0, 95.0)})
+    one.account = account_of(later, settings={"poll_schedule_s": (5.0, 9.0, 95.0)})
     one.at = row.next_at
     row = one.advance(row)
     why = "The provider knows attempt 3, which is not in the restored journal."
@@ -537,6 +539,22 @@ def test_a_failure_is_told_when_the_provider_knows_of_nothing_later(stage: MakeS
     one.account = account_of(Fake(checking=knowing({1: Final(reason=NO)})))
     row = one.advance(one.journal.get(row.id), early=True)
     assert (row.status, row.decided_by) == (S.FAILED, "read")
+
+
+def test_a_compared_statement_does_not_let_the_machine_pass_over_silence(stage: MakeStage) -> None:
+    """Silence passes, and what it hides may have been paid: nothing is sent, and nothing told to have failed."""
+    one, row, _ = sought(stage, {2: Unknown()})
+    restored(one, reconciled=True)
+    row = replace(row, first_absence_at=one.at)
+    one.put(S.PENDING, key="k/2", id="po_x2", references=_references(1), next_at=T0)
+    pending = one.journal.get("po_x2")
+    for _ in range(4):
+        one.at += timedelta(seconds=400)
+        row = one.advance(one.journal.get(row.id), early=True)
+    assert (row.status, len(one.posts())) == (S.UNKNOWN, 0)
+    assert last(one, row) == ("read", {"why": "The provider did not say whether it knows attempt 2."})
+    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO), 2: Unknown()})))
+    assert one.advance(pending, early=True).status is not S.FAILED
 
 
 def test_what_succeeded_is_told_without_a_look_at_anything_else(stage: MakeStage) -> None:
