@@ -258,7 +258,7 @@ def unless_later(
         row: The payout, which has not ended.
         decision: What was heard of it means.
         moment: Now.
-        with_evidence: A person names what compared statements say: who cannot be asked is passed over.
+        with_evidence: A person names what compared statements say: an answer that is not understood is passed over.
 
     """
     if decision.after.status is not PayoutStatus.FAILED:
@@ -359,7 +359,7 @@ def _looked_at(
     """The read that was asked for after the machine had stopped is done, and not due any more.
 
     Of what failed, an attempt that a restored journal has forgotten may be under way, or nobody tells of one now: then
-    it is looked at again, in the second case until a person has compared the statements.
+    it is looked at again. An answer that is not understood counts no more when a person has compared the statements.
     """
     if row.status is PayoutStatus.FAILED:
         ahead = yield from look_ahead(account, row, moment)

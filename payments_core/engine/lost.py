@@ -28,7 +28,7 @@ class Ahead:
     Args:
         found: What it says of an attempt that it knows; None when it knows none.
         why: Which, or why it could not be asked; empty when it knows none.
-        is_compared: It could not be asked, but a person has compared the statements since.
+        is_compared: The answer is not understood, but a person has compared the statements since.
 
     """
 
@@ -41,8 +41,8 @@ def look_ahead(account: Account, row: PayoutRow, moment: Moment) -> Flow[Ahead]:
     """Read the attempts that may have followed this one in what a restored journal lacks, and this one as others.
 
     Any of them may have been paid from another account, and so may this one and those before it. All are read until one
-    is found that was paid; of an identity that is silent nothing more is asked. Of those that failed only a later one
-    counts: in the place of an earlier one this one was made.
+    is found that was paid; of an identity that is silent nothing more is asked. Of those that failed an earlier one
+    does not count: a person has decided about it, and has this one made.
 
     Args:
         account: What serves the payout.
@@ -50,7 +50,8 @@ def look_ahead(account: Account, row: PayoutRow, moment: Moment) -> Flow[Ahead]:
         moment: Now.
 
     Returns:
-        One that was paid, else the first that is under way, else who could not be asked, else the first that failed.
+        One that was paid, else the first that is under way, else who was silent, else whose answer is not understood,
+        else the first that failed.
 
     """
     known = yield from recall(row.id)
@@ -58,31 +59,33 @@ def look_ahead(account: Account, row: PayoutRow, moment: Moment) -> Flow[Ahead]:
         return Ahead()
     is_compared = known.gap.reconciled_at is not None
     told = [(attempt.number, dict(attempt.binding)) for attempt in (*known.attempts, EndedAttempt.of(row))]
-    under_way = unclear = failed = Ahead()
+    under_way = silent = unclear = failed = Ahead()
     for identity in _identities(account, row, moment):
         for number, draft in _drafts(identity, row, moment, told):
             which = f"attempt {number}{_as_whom(identity, account)}"
             knows = f"The provider knows {which}, which is not in the restored journal."
+            says_nothing = f"The provider did not say whether it knows {which}."
             match (yield from _heard(identity, account, row, draft, moment)):
                 case NotFound():
                     continue
                 case Final() as heard if heard.succeeded:
                     return Ahead(heard, knows)
                 case Final() as heard:
-                    failed = failed if failed.why or number <= row.attempt else Ahead(heard, knows)
+                    failed = failed if failed.why or number < row.attempt else Ahead(heard, knows)
                 case Pending() as heard:
                     under_way = under_way if under_way.why else Ahead(heard, knows)
+                case Unknown(http_status=200):  # an answer, if not to this
+                    unclear = unclear if unclear.why else Ahead(None, says_nothing, is_compared)
                 case Deferred() if is_compared:
                     break
-                case heard:
-                    why = f"The provider did not say whether it knows {which}."
-                    if isinstance(heard, Deferred):
-                        why = f"Account {identity.name} tells only later what it paid: compare its statement."
-                    unclear = unclear if unclear.why else Ahead(None, why, is_compared)
-                    if isinstance(heard, Unknown):  # it has answered, if not to this
-                        continue
+                case Deferred():
+                    later = f"Account {identity.name} tells only later what it paid: compare its statement."
+                    silent = silent if silent.why else Ahead(None, later)
                     break
-    return next((ahead for ahead in (under_way, unclear, failed) if ahead.why), Ahead())
+                case _:
+                    silent = silent if silent.why else Ahead(None, says_nothing)
+                    break
+    return next((ahead for ahead in (under_way, silent, unclear, failed) if ahead.why), Ahead())
 
 
 def _heard(identity: Account, account: Account, row: PayoutRow, draft: Draft, moment: Moment) -> Flow[Heard]:
