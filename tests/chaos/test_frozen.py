@@ -23,7 +23,7 @@ MOMENTS = {
 
 def states(place: Any) -> dict[str, tuple[Any, ...]]:
     """Return what no sleeper may change."""
-    return {row.key: (row.status, row.fence, row.attempt, row.tries, row.references) for row in place.rows()}
+    return {row.key: (row.status, row.attempt, row.tries, row.references) for row in place.rows()}
 
 
 def frozen(nursery: Nursery, moment: str, client: str) -> Child:

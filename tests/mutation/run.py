@@ -18,6 +18,8 @@ import sys
 import tempfile
 import tomllib
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,7 +82,8 @@ def told(folder: Path) -> int:
     killed = sum(status in KILLED for status in statuses.values())
     share = killed / len(statuses)
     print(f"{killed} of {len(statuses)} killed: {share:.1%}; {len(statuses) - killed} survived")
-    survivors = {mutant(folder, name) for name, status in statuses.items() if status not in KILLED}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # a process for each
+        survivors = set(pool.map(partial(mutant, folder), (name for name in statuses if statuses[name] not in KILLED)))
     listed = {Mutant(one["function"], one["was"], one["now"]) for one in entries()}
     measured("mutants of the engine killed", killed, of=len(statuses), share=share)
     measured("mutants without an argument", len(survivors - listed))
