@@ -143,8 +143,8 @@ def advance(account: Account, row: PayoutRow, moment: Moment, *, early: bool = F
 def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     """From leave to C3."""
     at = moment.at
-    is_first = row.status is not PayoutStatus.UNKNOWN  # as far as anybody knows
-    if not is_first and (later := (yield from _later_attempt(account, row, moment, at))):
+    is_again = row.status is PayoutStatus.UNKNOWN  # not the first time, as far as anybody knows
+    if is_again and (later := (yield from _later_attempt(account, row, moment, at))):
         return (yield from _settle(row, later))
     if over := decide.expired(row, at):
         return (yield from _give_up(account, row, over))

@@ -16,7 +16,7 @@ from payments_core.events import EventName
 from payments_core.flow import AskLeave, Blocked, Go, Leave, NotNow, Refused
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Deferred, Duplicate, Final, NotFound, Pending, Seen, Unknown
-from payments_core.rows import Event, Pause
+from payments_core.rows import Event, Pause, PayoutRow
 from payments_core.wire import HttpRequest, NoPermit
 
 S = PayoutStatus
@@ -339,70 +339,60 @@ def test_of_two_workers_one_sends(stage: MakeStage) -> None:
     assert first.tries == 1
 
 
-def test_a_late_answer_changes_nothing_but_makes_somebody_look(stage: MakeStage) -> None:
-    """When the lease was over and another went on, their state stands; the late answer is noted and the row is due."""
-    one = stage(Fake(checking=reading(Unknown())))
-    row = one.accept()
+def answered_late(one: Any) -> PayoutRow:
+    """Send a payout, and let another go on when the lease is over and the answer has not come; then it comes."""
     original = one.perform
+    row = one.accept()
 
     def slow(command: Any) -> Any:
         if isinstance(command, HttpRequest) and command.moves_money:
             one.perform, one.at = original, after(91)
-            one.advance(one.journal.get(row.id), owner="b")
+            one.before = one.advance(one.journal.get(row.id), owner="b")
         return original(command)
 
     one.perform = slow
-    late = one.advance(row, owner="a")
-    stored = one.journal.get(row.id)
+    late: PayoutRow = one.advance(row, owner="a")
+    assert one.events(row)[-1] == "late_answer"
+    return late
+
+
+def looked_at(one: Any) -> None:
+    """Let somebody work on what is due until nothing is."""
+    for _ in range(5):
+        for due in one.journal.due(one.at, accounts=["till"], limit=10):
+            one.advance(due, owner="b")
+    assert one.journal.next_due(accounts=["till"]) is None
+
+
+def test_a_late_answer_changes_nothing_but_makes_somebody_look(stage: MakeStage) -> None:
+    """When the lease was over and another went on, their state stands; the late answer is noted and the row is due."""
+    one = stage(Fake(checking=reading(Unknown())))
+    late = answered_late(one)
+    stored = one.journal.get(late.id)
     assert late.status is S.UNKNOWN
     assert stored.status is S.UNKNOWN
     assert stored.next_at == after(91)
-    assert one.events(row)[-1] == "late_answer"
     assert stored.ambiguous
 
 
 def test_a_late_answer_for_a_payout_in_review_is_looked_at_once(stage: MakeStage) -> None:
     """REVIEW made due by a late answer is read once; a read that tells nothing does not leave it due for ever."""
     one = stage(Fake(checking=reading(Final(seen=replace(OURS, payee="46733123498")), NotFound())))
-    row = one.accept()
-    original = one.perform
-
-    def slow(command: Any) -> Any:
-        if isinstance(command, HttpRequest) and command.moves_money:
-            one.perform, one.at = original, after(91)
-            assert one.advance(one.journal.get(row.id), owner="b").status is S.REVIEW
-        return original(command)
-
-    one.perform = slow
-    one.advance(row, owner="a")
-    for _ in range(5):
-        for due in one.journal.due(one.at, accounts=["till"], limit=10):
-            one.advance(due, owner="b")
+    row = answered_late(one)
+    assert one.before.status is S.REVIEW
+    looked_at(one)
     assert len(one.reads()) == 2
-    assert one.journal.next_due(accounts=["till"]) is None
     assert one.journal.get(row.id).status is S.REVIEW
 
 
 def test_a_late_answer_that_contradicts_an_end_is_found_out(stage: MakeStage) -> None:
     """The end stands; the read that the answer makes due tells, once, that it is contradicted."""
     one = stage(Fake(submitting=saying(PAID), checking=reading(Final(reason=Reason(ReasonCode.REJECTED)), PAID)))
-    row = one.accept()
-    original = one.perform
-
-    def slow(command: Any) -> Any:
-        if isinstance(command, HttpRequest) and command.moves_money:
-            one.perform, one.at = original, after(91)
-            assert one.advance(one.journal.get(row.id), owner="b").status is S.FAILED
-        return original(command)
-
-    one.perform = slow
-    one.advance(row, owner="a")
-    for _ in range(5):
-        for due in one.journal.due(one.at, accounts=["till"], limit=10):
-            one.advance(due, owner="b")
+    row = answered_late(one)
+    assert one.before.status is S.FAILED
+    looked_at(one)
     assert one.events(row)[-3:] == ["late_answer", "contradicted", "read"]
     assert len(one.reads()) == 2
-    assert one.journal.next_due(accounts=["till"]) is None
     assert one.journal.get(row.id).status is S.FAILED
 
 

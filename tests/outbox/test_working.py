@@ -228,37 +228,31 @@ def test_what_is_bound_to_log_lines_goes_with_what_an_observer_is_told(config: P
     assert seen == ["r-7"]
 
 
-def test_an_observer_that_wants_to_end_the_process_ends_nothing(config: Path) -> None:
-    """Those after it hear of everything, and so does it."""
-    seen, plugins = list[str](), Plugins()
+class Wordless(Exception):
+    """An error that cannot be put into words, and so not be logged."""
 
-    def leave(payout: Payout, event: Event) -> None:
-        seen.append(event.name)
-        raise SystemExit
+    def __str__(self) -> str:
+        raise RuntimeError
 
-    plugins.register(observer(leave), "leaving")
+
+@pytest.mark.parametrize("error", [SystemExit, Wordless])
+def test_whatever_an_observer_raises_ends_nothing(config: Path, error: type[BaseException]) -> None:
+    """It hears of everything, and so do the others: also if it wants to end the process, or its error has no words."""
+    seen, plugins = list[tuple[str, str]](), Plugins()
+
+    def raising(name: str) -> Callable[[Payout, Event], None]:
+        def hear(payout: Payout, event: Event) -> None:
+            seen.append((name, event.name))
+            raise error
+
+        return hear
+
+    for name in ("one", "other"):
+        plugins.register(observer(raising(name)), name)
     with PayoutClient(assemble(config, plugins=plugins)) as client:
         payout = client.wait(client.send(key="a", payee=Payee.msisdn("46733123499"), amount=Money(5, "EUR")).id)
-    assert seen == [entry.event for entry in payout.history]
-
-
-def test_what_can_not_even_be_logged_ends_nothing(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error without words, or a log handler of the application that fails: the next change is heard."""
-
-    class Wordless(Exception):
-        def __str__(self) -> str:
-            raise RuntimeError
-
-    seen, plugins = list[str](), Plugins()
-
-    def fail(payout: Payout, event: Event) -> None:
-        seen.append(event.name)
-        raise Wordless
-
-    plugins.register(observer(fail), "failing")
-    with PayoutClient(assemble(config, plugins=plugins)) as client:
-        payout = client.wait(client.send(key="a", payee=Payee.msisdn("46733123499"), amount=Money(5, "EUR")).id)
-    assert seen == [entry.event for entry in payout.history]
+    for name in ("one", "other"):
+        assert [event for who, event in seen if who == name] == [entry.event for entry in payout.history]
 
 
 def test_who_ends_without_closing_his_client_is_heard(config: Path) -> None:
