@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     Case = Callable[[World], tuple[Outcome, int]]
 
-TIMEOUT_S = 0.3
+TIMEOUT_S = 0.3  # of a request that nobody is to read
+READ_TIMEOUT_S = 1.5  # of one that is read and not answered: long enough to be sent by a busy machine
 THE_ONE = "/the-one"  # the request a row is about; other requests only set the scene
 
 
 def asks(url: str, **changes: Any) -> HttpRequest:
-    known: dict[str, Any] = {"method": "POST", "operation": "transfer", "body": "{}", "timeout_s": TIMEOUT_S}
+    known: dict[str, Any] = {"method": "POST", "operation": "transfer", "body": "{}", "timeout_s": 10.0}
     return HttpRequest(url=url, **{**known, **changes})
 
 
@@ -46,7 +47,7 @@ def refused(world: World) -> tuple[Outcome, int]:
 
 def no_such_host(world: World) -> tuple[Outcome, int]:
     """The name does not exist (RFC 6761 keeps .invalid free)."""
-    return world.call(asks("http://payments.invalid" + THE_ONE, timeout_s=10.0)), 0
+    return world.call(asks("http://payments.invalid" + THE_ONE)), 0
 
 
 def connect_stalls(world: World) -> tuple[Outcome, int]:
@@ -56,7 +57,7 @@ def connect_stalls(world: World) -> tuple[Outcome, int]:
         for sock in waiting:
             sock.setblocking(False)
             sock.connect_ex(listener.getsockname())
-        ended = world.call(asks(f"http://127.0.0.1:{listener.getsockname()[1]}" + THE_ONE))
+        ended = world.call(asks(f"http://127.0.0.1:{listener.getsockname()[1]}" + THE_ONE, timeout_s=TIMEOUT_S))
         for sock in waiting:
             sock.close()
     return ended, 0
@@ -65,7 +66,7 @@ def connect_stalls(world: World) -> tuple[Outcome, int]:
 def tls_stalls(world: World) -> tuple[Outcome, int]:
     """The server takes the connection and never answers the TLS handshake."""
     server = world.server(on_connect=lambda line: line.hang())
-    ended = world.call(asks(server.url.replace("http:", "https:") + THE_ONE))
+    ended = world.call(asks(server.url.replace("http:", "https:") + THE_ONE, timeout_s=TIMEOUT_S))
     assert server.connections == 1
     return ended, server.count(THE_ONE)
 
@@ -111,7 +112,7 @@ def _behind_a_slow_one(world: World, **changes: Any) -> tuple[Outcome, int]:
 
 def no_free_connection(world: World) -> tuple[Outcome, int]:
     """Every connection is busy for longer than the time-out."""
-    return _behind_a_slow_one(world)
+    return _behind_a_slow_one(world, timeout_s=TIMEOUT_S)
 
 
 def deadline_passes_in_the_pool(world: World) -> tuple[Outcome, int]:
@@ -197,15 +198,23 @@ def _says_and_closes(text: str) -> Callable[[Line], None]:
     return answer
 
 
+def _drips(text: str) -> Case:
+    def answer(line: Line) -> None:
+        line.say(text)
+        line.drip("x")
+
+    return _answered(answer, timeout_s=READ_TIMEOUT_S)
+
+
 def _on_a_reused_connection(method: str, breaks: Callable[[Line], None]) -> Case:
     def case(world: World) -> tuple[Outcome, int]:
         # Whoever sends it again gets a good answer, as from a server that pays.
         server: Server = world.server(lambda line: line.ok(), breaks, lambda line: line.ok())
         caller = world.caller()
-        first = caller.start(asks(server.url + "/first", timeout_s=5.0)).result(10)
+        first = caller.start(asks(server.url + "/first")).result(15)
         assert isinstance(first, HttpResponse)
         body = None if method == "GET" else "{}"
-        ended = caller.start(asks(server.url + THE_ONE, method=method, body=body, timeout_s=5.0)).result(10)
+        ended = caller.start(asks(server.url + THE_ONE, method=method, body=body)).result(15)
         assert server.connections == 1, "another connection was opened"
         caller.close()
         server.stop()
@@ -242,10 +251,10 @@ CASES: dict[str, tuple[Case, type[NotSent | NoAnswer | HttpResponse], int]] = {
         1,
     ),
     "no HTTP": (_answered(_says_and_closes("220 mail.example ESMTP\r\n\r\n")), NoAnswer, 1),
-    "body too long": (_answered(lambda line: line.say(_TOO_LONG), timeout_s=5.0), NoAnswer, 1),
-    "hang": (_answered(lambda line: line.hang()), NoAnswer, 1),
-    "headers that drip": (_answered(lambda line: (line.say(_HEAD + "X: "), line.drip("x"))[1]), NoAnswer, 1),
-    "body that drips": (_answered(lambda line: (line.say(_HEAD + "\r\n"), line.drip("x"))[1]), NoAnswer, 1),
+    "body too long": (_answered(lambda line: line.say(_TOO_LONG)), NoAnswer, 1),
+    "hang": (_answered(lambda line: line.hang(), timeout_s=READ_TIMEOUT_S), NoAnswer, 1),
+    "headers that drip": (_drips(_HEAD + "X: "), NoAnswer, 1),
+    "body that drips": (_drips(_HEAD + "\r\n"), NoAnswer, 1),
     "answer": (_answered(lambda line: line.ok()), HttpResponse, 1),
 }
 for _method in ("POST", "PUT", "GET", "DELETE"):
