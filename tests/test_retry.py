@@ -190,7 +190,7 @@ def test_retry_after_past_the_deadline_is_not_waited_for(course: Starts) -> None
     running = course(answer(429, "60"), answer(200))
     started = time.monotonic()
     assert running.run().headers["retry-after"] == "60"
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
     assert (len(running.sent_at), running.told) == (1, [])
 
 
@@ -241,7 +241,7 @@ def test_an_application_may_put_stamina_to_the_test(course: Starts, attempts: in
         running = course(answer(503, "4"))
         started = time.monotonic()
         assert running.run().status == 503
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 3
         assert len(running.sent_at) == sends
 
 

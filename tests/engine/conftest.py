@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import gc
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
@@ -18,24 +16,6 @@ assert _spec.loader is not None
 kit = module_from_spec(_spec)
 sys.modules["kit"] = kit
 _spec.loader.exec_module(kit)
-
-
-@functools.cache
-def asked(args: tuple[str, ...]) -> frozenset[str]:
-    """Return the names of the tests that are asked for; empty stands for a whole file or folder."""
-    return frozenset(arg.partition("::")[2].partition("[")[0] for arg in args)
-
-
-def pytest_pycollect_makeitem(collector: pytest.Module | pytest.Class, name: str) -> list[pytest.Item] | None:
-    """Leave out what is not asked for, where tests are asked for one by one: so they are for each mutant."""
-    names = asked(tuple(collector.config.args))
-    return None if "" in names or name in names else []
-
-
-def pytest_sessionfinish() -> None:
-    """Mutants are played in forks of this process: they look for garbage seldom, and not in what they inherit."""
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
 
 
 @pytest.fixture

@@ -85,13 +85,13 @@ def test_no_more_payments_on_the_wire_than_allowed(open_desk: Callable[..., Desk
 def test_reads_need_no_permit(open_desk: Callable[..., Desk], asks: dict[str, Callable[[], HttpRequest]]) -> None:
     """An account that is busy paying can still find out what became of a payment."""
     desk = open_desk(max_in_flight=1)
-    desk.server.slow_s["read"] = 0.05
+    desk.server.slow_s["read"] = 0.2
 
     begun = time.monotonic()
     answers = desk.all(lambda line: line.exchange(asks["read"]()), 20)
 
     assert {answer.status for answer in answers} == {200}
-    assert time.monotonic() - begun < 0.8
+    assert time.monotonic() - begun < 3  # one after another they take 4
 
 
 def ends(kind: str, desk: Desk) -> Callable[[HttpRequest], None]:

@@ -214,7 +214,7 @@ def test_a_staging_copy_of_a_production_journal_pays_nobody(
     with PayoutClient.from_config(staging / "payouts.toml") as client:
         client.refresh("unknown")
         client.refresh("pending")
-        client.resume(timeout_s=1)
+        client.resume(timeout_s=10)
         for key in ("unknown", "pending"):
             assert (client.get(key).status, client.get(key).reason.code) == (S.REVIEW, ReasonCode.BINDING_GONE)
     assert dict(place.credits()) == before

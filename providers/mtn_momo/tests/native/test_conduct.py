@@ -133,11 +133,11 @@ def test_nothing_that_does_something_is_sent_twice(
 
     answers = {
         "hang up": replace(make_said(202), hang_up=True),
-        "timeout": replace(make_said(202), after_s=0.5),
+        "timeout": replace(make_said(202), after_s=2.0),
         "503": make_said(503, "", **{"Retry-After": "0"}),
         "429": make_said(429, "", **{"Retry-After": "0"}),
     }
-    client = make_client(timeout_s=0.2 if ended == "timeout" else 5.0)
+    client = make_client(timeout_s=1.0 if ended == "timeout" else 5.0)
     client.create_access_token()
     script.say(answers[ended])
 
