@@ -41,8 +41,8 @@ def rate(workers: int, latency_s: float) -> float:
             command = [sys.executable, "-P", "-m", "payments_core", "worker"]
             started = [subprocess.Popen(command, cwd=at, stdout=quiet, stderr=quiet) for _ in range(workers)]
             try:
-                before, begun = taken(gateway, PAYOUTS // 5), time.perf_counter()
-                return (taken(gateway, PAYOUTS) - before) / (time.perf_counter() - begun)
+                before, begun = taken(gateway, PAYOUTS // 5, started), time.perf_counter()
+                return (taken(gateway, PAYOUTS, started) - before) / (time.perf_counter() - begun)
             finally:
                 for worker in started:
                     worker.terminate()
@@ -50,9 +50,11 @@ def rate(workers: int, latency_s: float) -> float:
                     worker.wait()
 
 
-def taken(gateway: MtnMomoEmulator, count: int) -> int:
+def taken(gateway: MtnMomoEmulator, count: int, workers: list[subprocess.Popen[bytes]]) -> int:
     """Wait until the gateway has taken so many payments; return how many it has."""
     while (there := len(gateway.ledger())) < count:
+        if ended := [worker.returncode for worker in workers if worker.poll() is not None]:
+            raise SystemExit(f"A worker ended with {ended[0]} after {there} of {count} payments: nothing is measured.")
         time.sleep(0.02)
     return there
 
