@@ -3,10 +3,9 @@
 Money requests never come here: only the engine sends those again. The first send runs plain, because entering
 stamina costs more than everything else around a request that succeeds.
 
-stamina's hooks, ``set_active`` and ``set_testing`` are global and belong to the application, so nothing here touches
-them or relies on them. Its default hook logs each retry with the ``repr`` of the exception and the arguments of the
-call: here these are three exceptions of ours whose text is clean, and none (the decorator would have some). An
-application that wants no such lines says ``stamina.instrumentation.set_on_retry_hooks([])``; ours go to ``on_retry``.
+stamina's hooks, ``set_active`` and ``set_testing`` are global and belong to the application. Its hooks stay in place,
+whatever they are, and are not called for the requests repeated here: the default one would print each retry on the
+standard output of a program that never asked for it. Our own event ``http.repeated`` tells of them (``on_retry``).
 """
 
 from __future__ import annotations
@@ -14,27 +13,22 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import stamina
+from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
+from stamina.typing import RetryHook
 
 from payments_core.provider import RetryPolicy
 from payments_core.wire import HttpResponse, NoAnswer, NoPermit, NotSent
 
-__all__ = ["asend_with_retry", "quiet", "send_with_retry"]
+__all__ = ["asend_with_retry", "send_with_retry"]
 
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
-
-
-def quiet() -> None:
-    """Take stamina's own reports off: for an application, such as our command line, that reports by itself.
-
-    Left alone, stamina prints each retry through structlog, which an application that never configured structlog
-    finds on its standard output.
-    """
-    stamina.instrumentation.set_on_retry_hooks([])
 
 
 class _Unwelcome(Exception):
@@ -47,6 +41,23 @@ class _Unwelcome(Exception):
 
 _Failure = NotSent | NoAnswer | _Unwelcome
 _OnRetry = Callable[[int, str, float], None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _ForOthers:
+    """A retry hook of the application, called for every retry but those of this module."""
+
+    hook: RetryHook
+
+    def __call__(self, details: RetryDetails) -> AbstractContextManager[None] | None:
+        return None if isinstance(details.caused_by, _Failure) else self.hook(details)
+
+
+def _keep_hooks_to_others() -> None:
+    """Wrap each hook that stamina would call, once; an application may have set new ones since the last retry."""
+    hooks = get_on_retry_hooks()
+    if not all(isinstance(hook, _ForOthers) for hook in hooks):
+        set_on_retry_hooks([hook if isinstance(hook, _ForOthers) else _ForOthers(hook) for hook in hooks])
 
 
 def send_with_retry(
@@ -74,6 +85,7 @@ def send_with_retry(
         return course.welcome(send())
     except (NotSent, NoAnswer, _Unwelcome) as failure:
         course.last = failure
+    _keep_hooks_to_others()
     try:
         for attempt in stamina.retry_context(**course.arguments()):
             with attempt:
@@ -93,6 +105,7 @@ async def asend_with_retry(
         return course.welcome(await send())
     except (NotSent, NoAnswer, _Unwelcome) as failure:
         course.last = failure
+    _keep_hooks_to_others()
     try:
         async for attempt in stamina.retry_context(**course.arguments()):
             with attempt:

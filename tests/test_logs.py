@@ -91,20 +91,34 @@ def test_silent_when_nobody_asked() -> None:
     assert ran(LOUD) == ("", "")
 
 
-def test_silent_when_a_request_is_repeated() -> None:
-    """Standard output is read by programs: a command line that said `quiet` writes nothing there for a retry."""
-    program = """
+@pytest.mark.parametrize("hooks", ["", "stamina.instrumentation.set_on_retry_hooks(None)"])
+def test_silent_when_a_request_is_repeated(hooks: str) -> None:
+    """Standard output is read by programs: no retry of ours is printed there; the application's own still is."""
+    program = f"""
+import stamina, structlog
 from datetime import UTC, datetime
 from payments_core.provider import RetryPolicy
-from payments_core.retry import quiet, send_with_retry
+from payments_core.retry import send_with_retry
 from payments_core.wire import HttpResponse
-statuses = iter([503, 200])
-quiet()
-policy = RetryPolicy(first_wait_s=0.001, jitter_s=0.0)
-send_with_retry(policy, lambda: HttpResponse(next(statuses), {}, b"", datetime.now(UTC)))
+{hooks}
+for repeated in range(2):
+    statuses = iter([503, 200])
+    policy = RetryPolicy(first_wait_s=0.001, jitter_s=0.0)
+    send_with_retry(policy, lambda: HttpResponse(next(statuses), {{}}, b"", datetime.now(UTC)))
+"""
+    theirs = """
+structlog.configure(processors=[structlog.processors.KeyValueRenderer(["event"])])
+for attempt in stamina.retry_context(on=ValueError, wait_initial=0.001, wait_jitter=0.0):
+    with attempt:
+        if attempt.num == 1:
+            raise ValueError("theirs")
 """
 
     assert ran(program) == ("", "")
+    out, err = ran(program + theirs)
+    assert err == ""
+    assert out.startswith("event='stamina.retry_scheduled'")
+    assert out.count("\n") == 1
 
 
 def test_the_application_decides() -> None:

@@ -23,7 +23,6 @@ from payments_core.payout import PayoutStatus, ReasonCode
 from payments_core.performer import Office, utc_now
 from payments_core.plugins import Plugins, found
 from payments_core.provider import Account
-from payments_core.retry import quiet
 from payments_core.routing import read_routes
 from payments_core.rows import EndedAttempt, PayoutRow
 from payments_core.settings import Configuration
@@ -50,7 +49,6 @@ class Check(NamedTuple):
 
 def examine(path: Path) -> list[Check]:
     """Look at everything; what is wrong in one place hides nothing in another."""
-    quiet()
     return list(_examine(path))
 
 

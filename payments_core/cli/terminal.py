@@ -93,11 +93,9 @@ class Terminal(NamedTuple):
         return settings.load(self.config)
 
     def office(self) -> Office:
-        """Build everything a client needs; output is ours alone, so what libraries would print is taken off."""
+        """Build everything a client needs."""
         from payments_core.client import assemble
-        from payments_core.retry import quiet
 
-        quiet()
         return assemble(self.config)
 
     @contextlib.contextmanager

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from stamina.instrumentation import set_on_retry_hooks
 
 from payments_core.cli.app import run
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -60,7 +59,6 @@ def payouts(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Payout
 
     yield call
     logger.handlers, logger.level, logger.propagate = before
-    set_on_retry_hooks(None)  # the command line takes stamina's own reports off
 
 
 @pytest.fixture(scope="session")
