@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ssl
 from collections.abc import Callable
 from datetime import datetime
 from types import SimpleNamespace
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
-from payments_core.transport.exchange import KEEP_ALIVE_S, Exchange, TooLate, default_tls
+from payments_core.transport.exchange import KEEP_ALIVE_S, Exchange, TooLate, default_tls, unusable
 from payments_core.wire import HttpRequest, HttpResponse
 
 __all__ = ["AiohttpTransport"]
@@ -32,10 +34,17 @@ class _HasMore(Exception):
     """More has come over a connection than was asked for; nothing was written."""
 
 
+class _LibraryChanged(RuntimeError):
+    """The library does not call what guards a payment."""
+
+
 class _OnCleanConnection(aiohttp.ClientRequest):
     """A request that is not written where something unasked has come: that would be taken for its answer."""
 
+    is_checked = False
+
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        self.is_checked = True
         if conn.protocol is not None and conn.protocol.should_close:
             conn.close()
             raise _HasMore
@@ -55,6 +64,7 @@ class AiohttpTransport:
     def __init__(
         self, *, max_connections: int, clock: Callable[[], datetime], tls: ssl.SSLContext | None = None
     ) -> None:
+        _check_library()
         self._max_connections = max_connections
         self._clock = clock
         self._tls = tls or default_tls()
@@ -68,6 +78,8 @@ class AiohttpTransport:
         exchange = Exchange(request, self._clock)
         try:
             response = await _answer(session, exchange)
+        except _LibraryChanged:
+            raise
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling() or not self._closed:
@@ -116,6 +128,23 @@ class AiohttpTransport:
         return self._session
 
 
+@functools.cache
+def _check_library() -> None:
+    """Refuse a library in which what this module overrides or looks at has another name or is gone.
+
+    Raises:
+        SettingsError: With the version that is installed; nothing was sent.
+
+    """
+    needed = {
+        "ClientRequest.send": getattr(aiohttp.ClientRequest, "send", None),
+        "Connection.protocol": getattr(aiohttp.connector.Connection, "protocol", None),
+        "ResponseHandler.should_close": getattr(ResponseHandler, "should_close", None),
+    }
+    if missing := [name for name, found in needed.items() if found is None]:
+        raise unusable("aiohttp", why=f"{', '.join(missing)} is gone")
+
+
 async def _answer(session: aiohttp.ClientSession, exchange: Exchange) -> HttpResponse:
     exchange.still_in_time()
     request = exchange.request
@@ -156,7 +185,12 @@ async def _without_retry(request: aiohttp.ClientRequest, send: aiohttp.ClientHan
     try:
         while True:
             with contextlib.suppress(_HasMore):  # closed by now: the next one is another
-                return await send(request)
+                response = await send(request)
+                if not (isinstance(request, _OnCleanConnection) and request.is_checked):
+                    raise _LibraryChanged(
+                        "aiohttp no longer sends by `ClientRequest.send`; this version cannot be used."
+                    )
+                return response
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:

@@ -13,7 +13,7 @@ from datetime import datetime
 from importlib import metadata
 from urllib.parse import urlsplit
 
-from payments_core.errors import ProviderBug
+from payments_core.errors import ProviderBug, SettingsError
 from payments_core.masking import scrub
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent, slots_in
 
@@ -60,7 +60,7 @@ class Exchange:
         self._end = time.monotonic() + request.timeout_s
         self._written = False
         self._body = bytearray()
-        self.connected = False  # kept by transports that need it to tell one time-out from another
+        self.connected = False  # on a connection whose time-outs are bounded; set by the transport
 
     def headers(self) -> dict[str, str]:
         """Return what is sent: the request's own fields and two of ours where it has none."""
@@ -128,9 +128,24 @@ class Exchange:
         return NotSent(why, at=self._clock()) if proven else NoAnswer(why, at=self._clock())
 
     def check_seam(self) -> None:
-        """Raise when an answer came although ``about_to_write`` was never called: the library has changed."""
-        if not self._written:
+        """Raise when an answer came although the library never told that it connects or writes: it has changed."""
+        if not (self._written and self.connected):
             raise RuntimeError("The HTTP library no longer tells when it writes; this version of it cannot be used.")
+
+
+def unusable(*distributions: str, why: str) -> SettingsError:
+    """Return the error for versions of HTTP libraries that lack what a transport needs.
+
+    Args:
+        distributions: Names of the distributions.
+        why: What is missing.
+
+    """
+    installed = ", ".join(f"{name} {metadata.version(name)}" for name in distributions)
+    return SettingsError(
+        f"The HTTP libraries that are installed cannot be used ({installed}): {why}.",
+        hint="Install versions within the bounds that payments-core declares; `pip check` names what is outside.",
+    )
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import ssl
 import threading
@@ -9,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime
-from functools import partial
 from typing import Any
 
-import httpx  # the only line that names it: `import httpx2 as httpx` is the whole switch
+import httpcore  # httpx's own floor; these two lines are the whole switch to httpx2:
+import httpx  # `import httpcore2 as httpcore` and `import httpx2 as httpx`
 
-from payments_core.transport.exchange import KEEP_ALIVE_S, Exchange, TooLate, default_tls
+from payments_core.transport.exchange import KEEP_ALIVE_S, Exchange, TooLate, default_tls, unusable
 from payments_core.wire import HttpRequest, HttpResponse
 
 __all__ = ["HttpxTransport"]
@@ -46,6 +47,7 @@ class HttpxTransport:
     def __init__(
         self, *, max_connections: int, clock: Callable[[], datetime], tls: ssl.SSLContext | None = None
     ) -> None:
+        _check_library()
         self._clock = clock
         self._tls = tls or default_tls()
         self._closed = False
@@ -91,6 +93,7 @@ class HttpxTransport:
         try:
             if self._closed:
                 raise TooLate("the transport was closed")
+            exchange.connected = connection is not None
             connection = connection or self._made()
             yield connection
         finally:
@@ -109,16 +112,35 @@ class HttpxTransport:
 
 
 def _has_more(connection: httpx.HTTPTransport) -> bool:
-    """Say whether more has come than was asked for: it would be taken for the answer to the next request.
+    """Whether more has come than was asked for: it would be taken for the answer to the next request.
 
-    What is still in the socket httpcore sees by itself; what it has read with the answer only its parser knows. Should
-    the library keep that elsewhere one day, no connection is used twice.
+    What is still in the socket httpcore sees by itself; what it has read with the answer only its parser knows.
     """
+    held: list[Any] = connection._pool.connections  # noqa: SLF001 - nothing public tells
+    return any(_unread(one._connection) for one in held)  # noqa: SLF001
+
+
+def _unread(connection: Any) -> bytes:
+    unread: bytes = connection._h11_state.trailing_data[0]  # noqa: SLF001
+    return unread
+
+
+@functools.cache
+def _check_library() -> None:
+    """Refuse libraries in which what this module needs, beside their public interface, has another name or is gone.
+
+    Raises:
+        SettingsError: With the versions that are installed; nothing was sent.
+
+    """
+    origin = httpcore.Origin(b"http", b"localhost", 80)
     try:
-        held: list[Any] = connection._pool.connections  # noqa: SLF001 - nothing public tells
-        return any(one._connection._h11_state.trailing_data[0] for one in held)  # noqa: SLF001
-    except AttributeError:
-        return True
+        with httpx.HTTPTransport(verify=False, trust_env=False) as transport:  # it connects to nothing
+            _has_more(transport)
+        httpcore.HTTPConnection(origin)._connection  # noqa: B018, SLF001
+        _unread(httpcore.HTTP11Connection(origin, httpcore.MockStream([])))
+    except (AttributeError, LookupError, TypeError) as error:
+        raise unusable("httpx", "httpcore", "h11", why=str(error)) from None
 
 
 def _answer(connection: httpx.HTTPTransport, exchange: Exchange) -> HttpResponse:
@@ -129,7 +151,7 @@ def _answer(connection: httpx.HTTPTransport, exchange: Exchange) -> HttpResponse
             request.url,
             headers=exchange.headers(),
             content=None if request.body is None else request.body.encode(),
-            extensions={"timeout": _TimeLeft(exchange), "trace": partial(_follow, exchange)},
+            extensions={"timeout": _TimeLeft(exchange), "trace": functools.partial(_follow, exchange)},
         )
     )
     try:
@@ -158,7 +180,8 @@ def _follow(exchange: Exchange, event: str, info: dict[str, Any]) -> None:
     elif event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
         # httpcore's time-out is for each read, and a server that drips one byte a second would never meet it.
         stream = info["return_value"]
-        stream.read = partial(_read, stream.read)
+        stream.read = functools.partial(_read, stream.read)
+        exchange.connected = event == "connection.start_tls.complete" or exchange.request.url.startswith("http:")
     if not event.endswith(".started"):
         info.clear()  # httpcore logs it next, at DEBUG: the answer's header fields, or an error quoting the answer
 

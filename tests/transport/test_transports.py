@@ -17,9 +17,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
+import httpcore
+import httpx
 import pytest
+from aiohttp.client_proto import ResponseHandler
 
-from payments_core.errors import ProviderBug
+from payments_core.errors import ProviderBug, SettingsError
 from payments_core.transport import AsyncTransport, Transport, aiohttp_async, httpx_sync
 from payments_core.transport.aiohttp_async import AiohttpTransport
 from payments_core.transport.exchange import Exchange
@@ -247,6 +251,47 @@ def test_a_library_that_no_longer_tells_when_it_writes_is_not_used(
     monkeypatch.setattr(aiohttp_async, "_about_to_write", nothing)
     with pytest.raises(RuntimeError, match="no longer tells"):
         world.call(asks(world.server().url))
+
+
+def test_a_guard_that_a_library_no_longer_calls_stops_everything(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of the whole wait, and the look at what came unasked, cannot be lost in silence by an upgrade."""
+    follow = httpx_sync._follow
+
+    def without_connecting(exchange: Exchange, event: str, info: dict[str, Any]) -> None:
+        if not event.startswith("connection."):
+            follow(exchange, event, info)
+
+    monkeypatch.setattr(httpx_sync, "_follow", without_connecting)
+    monkeypatch.delattr(aiohttp_async._OnCleanConnection, "send")  # as if aiohttp called it by another name
+    with pytest.raises(RuntimeError, match="no longer"):
+        world.call(asks(world.server().url))
+
+
+@pytest.mark.parametrize(
+    ("transport", "owner", "name"),
+    [
+        (HttpxTransport, httpx.HTTPTransport, "__init__"),
+        (HttpxTransport, httpcore.HTTP11Connection, "__init__"),
+        (HttpxTransport, httpcore.HTTPConnection, "__init__"),
+        (AiohttpTransport, aiohttp.ClientRequest, "send"),
+        (AiohttpTransport, aiohttp.connector.Connection, "protocol"),
+        (AiohttpTransport, ResponseHandler, "should_close"),
+    ],
+)
+def test_libraries_without_what_a_guard_needs_are_refused_at_start(
+    monkeypatch: pytest.MonkeyPatch, transport: type, owner: type, name: str
+) -> None:
+    """A release that renames what a transport looks at is an error that names it, before anything is sent."""
+    module = httpx_sync if transport is HttpxTransport else aiohttp_async
+    monkeypatch.setattr(module, "_check_library", module._check_library.__wrapped__)
+    if name == "__init__":  # what is kept of the arguments has other names
+        monkeypatch.setattr(owner, name, lambda *_, **__: None)
+        monkeypatch.setattr(httpx.HTTPTransport, "__exit__", lambda *_: None)
+        monkeypatch.setattr(httpx.HTTPTransport, "__enter__", lambda self: self)
+    else:
+        monkeypatch.delattr(owner, name)
+    with pytest.raises(SettingsError, match="cannot be used"):
+        transport(max_connections=1, clock=lambda: AT)
 
 
 def test_a_request_is_written_once() -> None:
