@@ -10,6 +10,7 @@ import contextlib
 import json
 import socket
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 import uvicorn
@@ -25,22 +26,47 @@ from payments_core.worker import run_worker, stop_on_signals
 
 __all__ = ["listen", "server_config"]
 
+_HEAD_S = 3.0  # how long a request's head may take: a gateway sends it in one piece
 _LONGEST_S = 10.0  # a connection's life: whoever sends slower than that is cut off
 _DRAIN_S = 10
-_CONNECTIONS = 256
+_CONNECTIONS = 512
+_FROM_ONE_ADDRESS = 256  # the rest stays free for all others
 _HEAD_BYTES = 32 * 1024
+_TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class _Brief(H11Protocol):
-    """HTTP/1.1 as uvicorn speaks it, on connections that end in time whatever the other end does."""
+    """HTTP/1.1 as uvicorn speaks it, on connections that end in time; one address holds half of them at the most."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._end = self.loop.call_later(_LONGEST_S, transport.abort)
+        self._ends = (
+            self.loop.call_later(_HEAD_S, self._end_without_head),
+            self.loop.call_later(_LONGEST_S, transport.abort),
+        )
+        if self._connections_of_client() > _FROM_ONE_ADDRESS:
+            transport.write(_TOO_MANY)
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end.cancel()
+        for end in self._ends:
+            end.cancel()
         super().connection_lost(exc)
+
+    def _end_without_head(self) -> None:
+        cycle: object = self.cycle  # uvicorn makes it when the head is complete
+        if cycle is None:
+            self.transport.abort()
+
+    def _connections_of_client(self) -> int:
+        ours = _network(self.client)
+        return sum(_network(getattr(other, "client", None)) == ours for other in self.connections)
+
+
+def _network(client: tuple[str, int] | None) -> object:
+    """Return what one caller can send from: an IPv4 address, or the /64 network of an IPv6 address."""
+    address = ip_address(client[0].partition("%")[0]) if client else None
+    return ip_network((address, 64), strict=False) if isinstance(address, IPv6Address) else address
 
 
 class _Server(uvicorn.Server):

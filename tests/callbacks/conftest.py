@@ -68,9 +68,10 @@ class Serving:
         self._server.should_exit = True
         self._thread.join()
 
-    def raw(self, sent: bytes, *, ends: bool = False) -> bytes:
+    def raw(self, sent: bytes, *, ends: bool = False, source: str = "127.0.0.1") -> bytes:
         """Send bytes, and return all that comes until the other end closes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+        peer = ("127.0.0.1", self.port)
+        with socket.create_connection(peer, timeout=20, source_address=(source, 0)) as connection:
             connection.sendall(sent)
             if ends:
                 connection.shutdown(socket.SHUT_WR)
@@ -79,11 +80,13 @@ class Serving:
                 told += part
         return told
 
-    def ask(self, method: str, path: str, body: bytes = b"", /, **headers: str) -> tuple[int, bytes]:
+    def ask(
+        self, method: str, path: str, body: bytes = b"", /, *, source: str = "127.0.0.1", **headers: str
+    ) -> tuple[int, bytes]:
         """Make a request; return its status, and all of the answer but the date."""
         lines = [f"{method} {path} HTTP/1.1", "host: localhost", f"content-length: {len(body)}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        told = self.raw("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+        told = self.raw("\r\n".join([*lines, "", ""]).encode("latin-1") + body, source=source)
         kept = [line for line in told.split(b"\r\n") if not line.lower().startswith(b"date:")]
         return int(told.split(b" ", 2)[1]), b"\r\n".join(kept)
 

@@ -7,6 +7,7 @@ import hmac
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -119,12 +120,13 @@ def test_a_body_that_takes_too_long_is_given_up(make_scene: MakeScene) -> None:
     assert scene.outcomes() == {}
 
 
+@pytest.mark.parametrize("limit", ["_HEAD_S", "_LONGEST_S"])
 @pytest.mark.parametrize("sent", [b"", b"P", b"PUT / HTTP/1.1\r\nhost: x\r\nx-slow: "])
 def test_a_connection_that_says_nothing_is_cut_off(
-    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch, sent: bytes
+    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch, sent: bytes, limit: str
 ) -> None:
-    """Whoever sends a header a byte at a time holds a connection no longer than anybody else."""
-    monkeypatch.setattr(listening, "_LONGEST_S", 0.3)
+    """A caller that sends a header a byte at a time holds a connection no longer than any other."""
+    monkeypatch.setattr(listening, limit, 0.3)
     scene = make_scene()
     with socket.create_connection(("127.0.0.1", scene.server.port), timeout=20) as connection:
         connection.sendall(sent)
@@ -143,6 +145,34 @@ def test_a_connection_that_says_nothing_is_cut_off(
             assert connection.recv(100) == b""
         ended.set()
     assert scene.server.ask("GET", "/health")[0] == 200
+
+
+def test_slow_connections_from_one_address_keep_out_no_other(make_scene: MakeScene) -> None:
+    """An address that holds hundreds of connections open is refused more; a request from another is answered."""
+    scene = make_scene()
+    with contextlib.ExitStack() as stack:
+        for _ in range(600):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", scene.server.port), timeout=20))
+            with contextlib.suppress(OSError):  # refused already
+                slow.sendall(b"PUT / HTTP/1.1\r\nhost: x\r\n")
+        began = time.monotonic()
+        assert scene.server.ask("GET", "/health", source="127.0.0.2")[0] == 200
+        assert time.monotonic() - began < listening._HEAD_S / 2, "before the slow ones were cut off"
+        with contextlib.suppress(ConnectionResetError):
+            assert scene.server.raw(b"").startswith(b"HTTP/1.1 503 ")
+
+
+def test_a_head_in_time_gives_the_body_its_own(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The head's time-out is over with the head: a body that takes longer is still taken."""
+    monkeypatch.setattr(listening, "_HEAD_S", 0.3)
+    scene = make_scene()
+    with socket.create_connection(("127.0.0.1", scene.server.port), timeout=20) as connection:
+        head = f"PUT {scene.path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n"
+        connection.sendall(head.encode() + b"{")
+        time.sleep(0.6)
+        connection.sendall(b"}")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+    scene.until_handled(1)
 
 
 def test_half_a_request_is_no_request(make_scene: MakeScene) -> None:
