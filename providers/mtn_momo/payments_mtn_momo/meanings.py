@@ -27,12 +27,14 @@ class Meaning:
         what: What happened, one sentence.
         do: What to do, one sentence.
         money: Whether money can have moved, when it was the answer to a payment; a read moves none.
+        do_after_read: What to do instead when it was the answer to a read of something else than a payment.
 
     """
 
     what: str
     do: str
     money: Literal["no", "perhaps"] = "no"
+    do_after_read: str = ""
 
 
 _READ_FIRST = "Read the status by the same reference before anything else, and never pay again under a new one."
@@ -64,6 +66,7 @@ _ANSWERS: dict[tuple[int, str], Meaning] = {
     (401, "*"): Meaning(  # ERR
         "The gateway refused the token; it has been dropped, and the next call fetches a fresh one.",
         "Call again, under the same reference; if a fresh token is refused too, check api_user and api_key.",
+        do_after_read="Call again; if a fresh token is refused too, check api_user and api_key.",
     ),
     (403, f"@{Shape.HTML}"): Meaning(  # MIG
         "The firewall in front of the gateway refused the request.",

@@ -174,6 +174,8 @@ _ROWS = (
         "basic_user_info",
         "GetBasicUserinfo",
         "/disbursement/v1_0/accountholder/{account_type}/{account}/basicuserinfo",
+        "SPEC names the kinds `MSISDN` (its default), `email`, `alias` and `id`; sent are `msisdn`, as MTN's own "
+        "libraries send and the sandbox takes, `email` and `party_code`; `alias` and `id` are not offered",
     ),
     Call(
         name="delivery_notification",

@@ -51,7 +51,7 @@ class Payment:
         external_id: Shown in MTN's records; the reference when empty.
         payer_message: For the payer's history.
         payee_note: For the payee's history.
-        callback_url: Where MTN tells the end; none when empty.
+        callback_url: Where MTN tells the end; the account's when None, nowhere when empty.
 
     """
 
@@ -59,7 +59,7 @@ class Payment:
     external_id: str = ""
     payer_message: str = ""
     payee_note: str = ""
-    callback_url: str = ""
+    callback_url: str | None = None
 
 
 def payment_reference(reference: object) -> str:
@@ -138,13 +138,15 @@ def header_text(text: str) -> str:
     return plain(kept.strip(), "message")
 
 
-def callback_url(url: str, settings: MtnMomoSettings) -> str:
-    """Return the callback's address.
+def callback_url(url: str | None, settings: MtnMomoSettings) -> str:
+    """Return the callback's address: the account's when None is given.
 
     Raises:
         InvalidPayout: MTN would refuse it, or never call it (Common Error Codes, the portal's page Callback).
 
     """
+    if url is None:
+        return settings.callback_url
     if not url:
         return ""
     try:

@@ -234,7 +234,7 @@ def read_failed(
     told = f"{asked.subject}: {meaning.what} {_said(asked, response, body)}"
     if kind is ReadUnanswered:
         return kind(f"{told} It says nothing about any payment.", hint="Ask again, later.", **facts)
-    return kind(told, hint=meaning.do, **facts)
+    return kind(told, hint=meaning.do_after_read or meaning.do, **facts)
 
 
 def _read_kind(response: HttpResponse, body: Body, meaning: Meaning) -> type[ReadError]:

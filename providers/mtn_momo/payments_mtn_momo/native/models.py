@@ -216,13 +216,13 @@ class Balance:
     """What is in the account.
 
     Args:
-        available_balance: May be negative; None when the answer held no number.
+        available_balance: May be negative. An answer without a number is no balance: the read raises.
         currency: ISO 4217.
         extra: Whatever else came.
 
     """
 
-    available_balance: Decimal | None
+    available_balance: Decimal
     currency: str
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 

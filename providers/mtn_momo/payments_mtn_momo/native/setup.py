@@ -50,17 +50,24 @@ def settings_of(settings: MtnMomoSettings | None, fields: Mapping[str, Any]) -> 
     )
 
 
-def policies(retry: Retry | None) -> dict[str, RetryPolicy]:
+def policies(*overrides: Retry | None) -> dict[str, RetryPolicy]:
     """Return how each call is repeated.
+
+    Args:
+        overrides: What differs from the table of ``operations``; a later one counts more.
 
     Raises:
         SettingsError: A figure makes no sense.
 
     """
+    table = retry_policies()
     try:
-        return overridden(retry_policies(), retry or {})
+        for override in overrides:
+            table = overridden(table, override or {})
     except ValueError as error:
         problem = str(error)
+    else:
+        return table
     raise SettingsError(f"retry is wrong: {problem}.", hint="See the page reference/operations of the documentation.")
 
 
@@ -70,7 +77,7 @@ def terms_of(settings: MtnMomoSettings, flows: Flows, *, retry: Retry | None, cl
         label=f"mtn_momo:{settings.target_environment}",
         subscription_key=settings.subscription_key.get_secret_value(),
         timeout_s=settings.timeout_s,
-        policies=policies(retry),
+        policies=policies(settings.retry, retry),
         fetch=flows.create_access_token,
         clock=clock,
     )

@@ -50,6 +50,11 @@ _ASKED = Meaning(
 )
 _ENDED = Meaning("The token is not good for this, or the consent has ended.", "Refresh it, or ask for a new consent.")
 _API_USER = Meaning("The sandbox knows no such API user.", "Create it first; a new one may take two seconds to appear.")
+_BALANCE = Meaning(
+    "MTN shows no balance for this account.",
+    "It says nothing about any payment. The sandbox answers so at random: ask again; elsewhere check currency and "
+    "target_environment.",
+)
 _FORM = Meaning("The token endpoint refused the form of the request.", "Check base_url and platform of the account.")
 _CONSENT = Meaning(
     "MTN did not give a token for this consent.",
@@ -59,6 +64,8 @@ _CONSENT = Meaning(
 # Where a call's own answers mean something else than a payment's.
 OWN: Mapping[tuple[str, int, str], tuple[type[MomoError], Meaning]] = {
     ("token", 400, "*"): (ReadUnanswered, _FORM),  # ERR: a body where none belongs
+    ("balance", 404, "RESOURCE_NOT_FOUND"): (ReadNotFound, _BALANCE),
+    ("balance_in", 404, "RESOURCE_NOT_FOUND"): (ReadNotFound, _BALANCE),
     ("account_active", 404, "RESOURCE_NOT_FOUND"): (ReadNotFound, _HOLDER),  # DOC-TEST 46733123450
     ("basic_user_info", 404, "RESOURCE_NOT_FOUND"): (ReadNotFound, _HOLDER),
     ("user_info", 404, "RESOURCE_NOT_FOUND"): (ReadNotFound, _HOLDER),

@@ -42,8 +42,9 @@ class DisbursementsClient:
     raises a :class:`ReadError`. Token, target environment and subscription key are the client's business.
 
     Args:
-        settings: The account; or give the fields of ``MtnMomoSettings`` as keyword arguments.
-        retry: How reads and the token call are repeated, where it should differ from ``operations``:
+        settings: The account; or give the fields of ``MtnMomoSettings`` as keyword arguments. Of what
+            every account has, ``timeout_s``, ``max_in_flight`` and ``retry`` count here; all else is the journal's.
+        retry: How reads and the token call are repeated, where it should differ from the settings:
             ``{"balance": {"attempts": 5}}``. Payments are never repeated.
         consent_auth: How ``authorize_consent`` speaks: the export says Basic, MTN's own libraries send Bearer.
         clock: Tells the time; aware, UTC.
@@ -255,7 +256,7 @@ class DisbursementsClient:
         external_id: str = "",
         payer_message: str = "",
         payee_note: str = "",
-        callback_url: str = "",
+        callback_url: str | None = None,
         transfer_type: str = "",
     ) -> Accepted:
         """Pay a wallet, once: taken is not paid, so read ``get_transfer_status`` until it is final.
@@ -269,7 +270,8 @@ class DisbursementsClient:
             external_id: Shown in MTN's records; the reference when empty.
             payer_message: For the payer's history; reduced to what the gateway takes.
             payee_note: For the payee's history; ``payer_message`` when empty.
-            callback_url: Where MTN tells the end; its host must be the one registered for the API user.
+            callback_url: Where MTN tells the end; its host must be the one registered for the API user. The settings'
+                own when left out, nowhere when empty.
             transfer_type: Only for aggregators, as agreed with MTN.
 
         Raises:
@@ -299,7 +301,7 @@ class DisbursementsClient:
         external_id: str = "",
         payer_message: str = "",
         payee_note: str = "",
-        callback_url: str = "",
+        callback_url: str | None = None,
         version: Literal[1, 2] = 2,
     ) -> Accepted:
         """Pay cash into a wallet, once; arguments and errors as for ``transfer``.
@@ -336,7 +338,7 @@ class DisbursementsClient:
         external_id: str = "",
         payer_message: str = "",
         payee_note: str = "",
-        callback_url: str = "",
+        callback_url: str | None = None,
         version: Literal[1, 2] = 2,
     ) -> Accepted:
         """Pay a collection back, in full or in part, once; the payer of the collection gets it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from payments_core.errors import PaymentsError
 from payments_core.payout import ReasonCode
-from payments_mtn_momo import new_reference
+from payments_mtn_momo import meanings, new_reference
 from payments_mtn_momo.native import (
     ActionError,
     AlreadyUsedError,
@@ -215,8 +216,37 @@ OTHERS: list[tuple[str, Callable[[Any], Any], int, Any, type[MomoError]]] = [
     ("account_active", lambda c: c.is_active("46733123450"), 404, {"code": "RESOURCE_NOT_FOUND"}, ReadNotFound),
     ("account_active", lambda c: c.is_active("46733123499"), 200, "{}", ReadUnanswered),
     ("balance", lambda c: c.get_account_balance(), 200, "<html>", ReadUnanswered),
+    ("balance", lambda c: c.get_account_balance(), 200, {"availableBalance": "none"}, ReadUnanswered),
     ("transfer_status", lambda c: c.get_transfer_status(new_reference()), 200, "{}", ReadUnanswered),
 ]
+
+
+READ = [
+    lambda c: c.get_account_balance(),
+    lambda c: c.get_account_balance_in("EUR"),
+    lambda c: c.is_active("46733123499"),
+    lambda c: c.get_basic_user_info("46733123499"),
+    lambda c: c.ask_user_info("token"),
+]
+
+
+@pytest.mark.parametrize("call", READ, ids=("balance", "balance_in", "active", "name", "user_info"))
+@pytest.mark.parametrize("answer", sorted(meanings.ANSWERS), ids=str)
+def test_no_read_of_anything_else_gives_advice_about_a_payment(
+    client: Face,
+    script: Script,
+    make_said: Callable[[int, Any], Said],
+    call: Callable[[Any], Any],
+    answer: tuple[int, str],
+) -> None:
+    """What to do about a balance or a name that cannot be read is never what to do about a lost payment."""
+    status, code = answer
+    script.say(make_said(status, {"code": code} if code.isupper() else {"error": "invalid_client"}))
+
+    with pytest.raises(ReadError) as caught:
+        call(client)
+
+    assert not re.search(r"same (request|reference)|pay again|read its status", str(caught.value))
 
 
 @pytest.mark.parametrize(("operation", "call", "status", "body", "kind"), OTHERS, ids=numbered(OTHERS))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from payments_mtn_momo import AsyncDisbursementsClient, new_reference
+from payments_core.errors import SettingsError
+from payments_mtn_momo import AsyncDisbursementsClient, DisbursementsClient, MtnMomoSettings, new_reference
 from payments_mtn_momo.emulator.tokens import Credentials
 from payments_mtn_momo.native import (
     AlreadyUsedError,
@@ -159,6 +160,48 @@ def test_a_read_is_repeated_by_its_policy(
 
     assert str(found.available_balance) == "7"
     assert len(script.calls()) == 6
+
+
+def test_settings_of_the_account_count(
+    form: str, script: Script, held: Credentials, make_said: Callable[..., Said]
+) -> None:
+    """``retry`` and ``callback_url`` of the settings are kept to; an argument of a call counts more."""
+    own = "http://pay.example.org/own"
+    settings = MtnMomoSettings(
+        target_environment="sandbox",
+        **{name: getattr(held, name) for name in ("api_user", "api_key", "subscription_key")},
+        base_url=script.url,
+        callback_url=own,
+        retry={"balance": SWIFT | {"attempts": 2}},
+    )
+    script.say(make_said(503))
+    more = [{}, {"callback_url": "http://pay.example.org/other"}, {"callback_url": ""}]
+    payments = [{"reference": new_reference(), "payee": NUMBER, "amount": 5, **one} for one in more]
+
+    async def on_a_loop() -> None:
+        async with AsyncDisbursementsClient(settings) as client:
+            with pytest.raises(ReadUnanswered):
+                await client.get_account_balance()
+            script.say(make_said(202))
+            for payment in payments:
+                await client.transfer(**payment)
+
+    if form == "async":
+        asyncio.run(on_a_loop())
+    else:
+        with DisbursementsClient(settings) as client:
+            with pytest.raises(ReadUnanswered):
+                client.get_account_balance()
+            script.say(make_said(202))
+            for payment in payments:
+                client.transfer(**payment)
+
+    calls = script.calls()
+    assert [call.method for call in calls] == ["GET"] * 2 + ["POST"] * 3
+    sent_to = [call.headers.get("x-callback-url") for call in calls[2:]]
+    assert sent_to == [own, "http://pay.example.org/other", None]
+    with pytest.raises(SettingsError, match="no operation that is repeated"):
+        DisbursementsClient(settings.model_copy(update={"retry": {"transfer": {"attempts": 9}}}))
 
 
 def test_what_never_left_is_not_sent(make_client: Callable[..., Face], script: Script) -> None:
