@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import NoneType
 from typing import IO, Any, Literal
 
@@ -19,7 +21,7 @@ from payments_core.events import EventName
 from payments_core.masking import mask_key, scrub
 from payments_core.rows import PayoutRow
 
-__all__ = ["configure", "log", "log_payout"]
+__all__ = ["about_payout", "configure", "log", "log_payout"]
 
 _SECRETS = ("authorization", "api_key", "password", "pin", "secret", "subscription_key", "token")
 
@@ -78,6 +80,19 @@ _LEVELS = {
 }
 
 
+_payout_id: ContextVar[str] = ContextVar("_payout_id", default="")
+
+
+@contextmanager
+def about_payout(payout_id: str) -> Iterator[None]:
+    """Let the events of a block, those of HTTP exchanges among them, carry the id of the payout they serve."""
+    token = _payout_id.set(payout_id)
+    try:
+        yield
+    finally:
+        _payout_id.reset(token)
+
+
 def log(name: EventName, **facts: Any) -> None:
     """Emit one event.
 
@@ -88,6 +103,8 @@ def log(name: EventName, **facts: Any) -> None:
     """
     level = _LEVELS.get(name, logging.INFO)
     if _LOGGER.isEnabledFor(level):
+        if payout_id := _payout_id.get():
+            facts.setdefault("payout", payout_id)
         _EVENTS.log(level, str(name), **facts)
 
 

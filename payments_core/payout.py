@@ -345,6 +345,7 @@ class Payout:
         next_at: When the machine will look at it again; None when it will not.
         history: Every change, oldest first.
         original_amount: Of a refund: what was collected.
+        is_new: True where the call that returned it has recorded it; False for a repeated key, and where it is read.
 
     """
 
@@ -365,6 +366,7 @@ class Payout:
     next_at: datetime | None = None
     history: tuple[HistoryEntry, ...] = ()
     original_amount: Money | None = None
+    is_new: bool = field(default=False, compare=False)
 
     @property
     def is_final(self) -> bool:

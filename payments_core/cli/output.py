@@ -13,7 +13,18 @@ from payments_core.events import EventName
 from payments_core.payout import HistoryEntry, Payout, PayoutStatus
 from payments_core.rows import Pause
 
-__all__ = ["COLUMNS", "FIELDS", "clean", "details", "payout_line", "print_json", "print_table", "record", "told"]
+__all__ = [
+    "COLUMNS",
+    "FIELDS",
+    "clean",
+    "details",
+    "payout_line",
+    "print_json",
+    "print_table",
+    "record",
+    "told",
+    "written",
+]
 
 COLUMNS = ("key", "payee", "amount", "operation", "account", "status", "why", "tries", "next look", "id")
 FIELDS = (
@@ -29,6 +40,9 @@ FIELDS = (
     "references",
     "attempt",
     "tries",
+    "created_at",
+    "updated_at",
+    "next_at",
 )
 
 _COLOURS = {
@@ -65,16 +79,24 @@ def record(payout: Payout, *, reveal: bool, history: bool = False) -> dict[str, 
         "references": dict(payout.references),
         "attempt": payout.attempt,
         "tries": payout.tries,
+        "created_at": written(payout.created_at),
+        "updated_at": written(payout.updated_at),
+        "next_at": written(payout.next_at),
     }
     if history:
         shown["history"] = [_entry(entry) for entry in payout.history]
     return shown
 
 
+def written(at: datetime | None) -> str | None:
+    """Return a time as JSON shows it: ISO 8601 in UTC."""
+    return None if at is None else at.astimezone(UTC).isoformat()
+
+
 def _entry(entry: HistoryEntry) -> dict[str, Any]:
     return {
         "seq": entry.seq,
-        "at": entry.at.astimezone(UTC).isoformat(),
+        "at": written(entry.at),
         "event": entry.event,
         "status": str(entry.status),
         "attempt": entry.attempt,

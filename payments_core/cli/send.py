@@ -170,12 +170,15 @@ def _pay(
     with PayoutClient(office) as client:
         code = currency or currency_of(office, account)
         payout = begin(client, lambda amount: Money(amount, code))
+        is_new = payout.is_new
         if wait_s and not payout.is_final:
             payout = client.wait(payout.id, timeout_s=wait_s)
         pauses = client.pauses()
     if terminal.as_json:
-        output.print_json(output.record(payout, reveal=terminal.reveal, history=True))
+        output.print_json(output.record(payout, reveal=terminal.reveal, history=True) | {"is_new": is_new})
     else:
+        if not is_new:
+            terminal.say("This key is known: it is the payout below, and nothing was added.")
         terminal.say(output.details(payout, pauses, reveal=terminal.reveal, now=utc_now()))
     return exits.of(payout.status)
 

@@ -62,7 +62,7 @@ def send_file(
             placed = await _placed(terminal, client, office, rows, by_default=operation is None)
             _refuse(path, placed, all_or_nothing=all_or_nothing)
             to_pay = [row for row in placed if row.error is None and row.same_as is None]
-            return placed, await _pay(terminal, client, to_pay, wait_s=wait_s), client.pauses()
+            return placed, await _pay(terminal, client, to_pay, wait_s=wait_s), await client.pauses()
 
     placed, ended, pauses = asyncio.run(work())
     results = [(row, row.error or ended[row.same_as or row.line]) for row in placed]

@@ -86,10 +86,10 @@ async def _resume(terminal: Terminal, timeout_s: float, changes: _Changes) -> tu
 
     async with AsyncPayoutClient(terminal.office()) as client:
         waiting = [status for status in PayoutStatus if not status.is_final]
-        changes.begin(payout for status in waiting for payout in client.payouts(status=status))
+        changes.begin([payout for status in waiting async for payout in client.payouts(status=status)])
         with spinner(terminal, changes.line) as changes.show:
             left = await client.resume(timeout_s=timeout_s, on_change=changes.hear)
-        return left, client.pauses()
+        return left, await client.pauses()
 
 
 class _Changes:

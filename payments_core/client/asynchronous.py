@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,16 +15,17 @@ from payments_core.client import setup
 from payments_core.client.decisions import AsyncDecisions
 from payments_core.client.forgetting import AsyncForgets
 from payments_core.client.inbox import PAGE, Hears
+from payments_core.client.iteration import in_thread
 from payments_core.client.questions import AsyncQuestions
 from payments_core.client.routing import AsyncChooses
 from payments_core.client.setup import Resumed
 from payments_core.client.telling import AsyncTells
 from payments_core.engine import accept, advance, deliver, token_hash
-from payments_core.entries import JournalReply
+from payments_core.entries import JournalReply, Opened
 from payments_core.errors import PayoutInterrupted
 from payments_core.events import EventName
 from payments_core.flow import Command, Flow, ReadAs, Reply, arun
-from payments_core.logs import log
+from payments_core.logs import about_payout, log
 from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee, Payout, PayoutStatus
 from payments_core.performer import AsyncLine, AsyncPerformer, Office, lane_of
@@ -160,8 +162,9 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
             not_before=not_before,
             expires_at=expires_at,
         )
-        row = await self._accept(order, account, by_default=operation is None, connection=connection)
-        return setup.view(self._office, row) if connection is None else row.view()
+        opened = await self._accept(order, account, by_default=operation is None, connection=connection)
+        payout = setup.view(self._office, opened.row) if connection is None else opened.row.view()
+        return replace(payout, is_new=opened.created)
 
     async def refund(
         self,
@@ -223,10 +226,11 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
         self._office.check_process()
         return setup.view(self._office, setup.row_of(self._office.journal, payout))
 
-    def payouts(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[Payout]:
-        """Yield payouts, oldest first, without their histories."""
+    async def payouts(self, *, status: PayoutStatus | None = None, account: str | None = None) -> AsyncIterator[Payout]:
+        """Yield payouts, oldest first, without their histories; the journal is read in a thread."""
         self._office.check_process()
-        return (row.view() for row in self._office.journal.rows(status=status, account=account))
+        async for row in in_thread(self._office.journal.rows(status=status, account=account)):
+            yield row.view()
 
     async def refresh(self, payout: str) -> Payout:
         """Ask the provider now, and return the payout as it then stands."""
@@ -328,9 +332,9 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
             log(EventName.ACCOUNT_UNPAUSED, account=account)
         return lifted
 
-    def pauses(self) -> tuple[Pause, ...]:
+    async def pauses(self) -> tuple[Pause, ...]:
         """Return the pauses in force."""
-        return self._office.journal.pauses()
+        return await asyncio.to_thread(self._office.journal.pauses)
 
     def accounts(self) -> tuple[str, ...]:
         """Return the names of the configured accounts."""
@@ -376,22 +380,24 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
         await self.close()
 
     async def _pay(self, order: Order, account: str | None, *, by_default: bool = False) -> Payout:
-        row = await self._accept(order, account, by_default=by_default)
-        return setup.view(self._office, await self._settle(row))
+        opened = await self._accept(order, account, by_default=by_default)
+        return replace(setup.view(self._office, await self._settle(opened.row)), is_new=opened.created)
 
     async def _accept(
         self, order: Order, account: str | None, *, by_default: bool, connection: object = None
-    ) -> PayoutRow:
+    ) -> Opened:
         row = setup.known(self._office, order, account, by_default=by_default)
         if row is not None:
-            return row
+            return Opened(row, created=False)
         # A transaction of the caller's does not wait for the network.
         choice = await self._choose(order, account, by_default=by_default, ask=connection is None)
         chosen, order = setup.chosen(self._office, order, choice, by_default=by_default)
         if connection is None:
             await self.learn(chosen.name)
+        else:
+            setup.check_learned(self._office, chosen)
         write = self._write if connection is None else partial(self._write_within, connection)
-        return (await arun(accept(chosen, order, self._office.moment()), write)).row
+        return await arun(accept(chosen, order, self._office.moment()), write)
 
     async def _ask(self, account: Account, flow: Flow[T], lane: Lane | None = None) -> T:
         with self._line(account).performer(lane) as performer:
@@ -435,7 +441,7 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
     async def _advance(self, row: PayoutRow, *, early: bool = False) -> PayoutRow:
         self._office.check_process()
         line = self._line(self._office.serving(row))
-        with line.performer(lane_of(row)) as performer:
+        with about_payout(row.id), line.performer(lane_of(row)) as performer:
             try:
                 flow = advance(line.account, row, self._office.moment(), early=early)
                 return await arun(flow, self._with_lines(performer))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from payments_core import engine
 from payments_core.client import setup
+from payments_core.client.iteration import in_thread
 from payments_core.engine import Act, Person, Says
 from payments_core.events import EventName
 from payments_core.flow import Flow
@@ -59,8 +60,7 @@ class _Desk:
 
     _office: Office
 
-    def review(self) -> Iterator[InReview]:
-        """Yield the payouts that wait for a person, oldest first; only the journal is asked."""
+    def _in_review(self) -> Iterator[InReview]:
         self._office.check_process()
         rows = self._office.journal.rows(status=PayoutStatus.REVIEW)
         return (in_review(setup.view(self._office, row)) for row in rows)
@@ -94,6 +94,10 @@ class Decisions(_Desk, ABC):
 
     @abstractmethod
     def _settle(self, row: PayoutRow) -> PayoutRow: ...
+
+    def review(self) -> Iterator[InReview]:
+        """Yield the payouts that wait for a person, oldest first; only the journal is asked."""
+        return self._in_review()
 
     def resolve(self, payout: str, *, paid: bool, who: str, why: str, evidence: str = "") -> Payout:
         """Close a payout in REVIEW; the provider is asked first, and what it says for certain counts instead.
@@ -170,6 +174,10 @@ class AsyncDecisions(_Desk, ABC):
 
     @abstractmethod
     async def _settle(self, row: PayoutRow) -> PayoutRow: ...
+
+    def review(self) -> AsyncIterator[InReview]:
+        """Yield the payouts that wait for a person, oldest first; only the journal is asked."""
+        return in_thread(self._in_review())
 
     async def resolve(self, payout: str, *, paid: bool, who: str, why: str, evidence: str = "") -> Payout:
         """Close a payout in REVIEW; the provider is asked first, and what it says for certain counts instead.

@@ -130,7 +130,8 @@ class Questions(Hears, ABC):
     def learn(self, account: str) -> None:
         """Let an account's provider ask for what it goes by (limits, keys), where that is out of date.
 
-        It is done before each payment is accepted; do it once at the start to find the first one fast.
+        It is done before each payment is accepted; do it once at the start to find the first one fast. ``accept``
+        within a transaction of the caller needs it before: that waits for no network.
 
         Args:
             account: The account's name.
@@ -139,6 +140,7 @@ class Questions(Hears, ABC):
         chosen = self._account(account)
         if Capability.LEARNING in chosen.spec.capabilities:
             self._ask(chosen, engine.learn(chosen, self._office.clock()))
+            self._office.learned.add(account)
 
     def ask_consent(self, account: str, payee: Payee, *, scopes: Sequence[str]) -> Consent:
         """Ask an account holder to let us read more about them; each call asks again. Raises as :meth:`balances`.
@@ -276,7 +278,8 @@ class AsyncQuestions(Hears, ABC):
     async def learn(self, account: str) -> None:
         """Let an account's provider ask for what it goes by (limits, keys), where that is out of date.
 
-        It is done before each payment is accepted; do it once at the start to find the first one fast.
+        It is done before each payment is accepted; do it once at the start to find the first one fast. ``accept``
+        within a transaction of the caller needs it before: that waits for no network.
 
         Args:
             account: The account's name.
@@ -285,6 +288,7 @@ class AsyncQuestions(Hears, ABC):
         chosen = self._account(account)
         if Capability.LEARNING in chosen.spec.capabilities:
             await self._ask(chosen, engine.learn(chosen, self._office.clock()))
+            self._office.learned.add(account)
 
     async def ask_consent(self, account: str, payee: Payee, *, scopes: Sequence[str]) -> Consent:
         """Ask an account holder to let us read more about them; each call asks again. Raises as :meth:`balances`.

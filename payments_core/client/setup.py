@@ -29,7 +29,7 @@ from payments_core.masking import mask_key, scrub
 from payments_core.payout import Operation, Order, Payout, PayoutStatus, Reason
 from payments_core.performer import Clock, Office, utc_now
 from payments_core.plugins import Plugins
-from payments_core.provider import Account
+from payments_core.provider import Account, Capability
 from payments_core.routing import Choice, Choosing, read_routes
 from payments_core.routing import choose as choose_by_routes
 from payments_core.rows import PayoutRow
@@ -44,6 +44,7 @@ __all__ = [
     "at_once",
     "build_account",
     "build_webhook",
+    "check_learned",
     "choose",
     "chosen",
     "interrupted",
@@ -165,6 +166,21 @@ def build_account(plugins: Plugins, name: str, raw: Mapping[str, Any], *, root: 
             )
         retired.append(Account(name, spec, then, spec.build(then), is_retired=True))
     return Account(name, spec, now, spec.build(now), retired=tuple(retired))
+
+
+def check_learned(office: Office, account: Account) -> None:
+    """Refuse to accept from an account whose provider was never asked for its limits in this process.
+
+    Raises:
+        InvalidPayout: The order could be one that ``send`` refuses.
+
+    """
+    if Capability.LEARNING in account.spec.capabilities and account.name not in office.learned:
+        raise InvalidPayout(
+            f"What account {account.name} may pay is not known in this process yet, and a transaction waits for no "
+            "network.",
+            hint=f'Call client.learn("{account.name}") once at the start of the process, before the transaction.',
+        )
 
 
 def known(office: Office, order: Order, account: str | None, *, by_default: bool = False) -> PayoutRow | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,11 +20,11 @@ from payments_core.client.routing import Chooses
 from payments_core.client.setup import Resumed
 from payments_core.client.telling import Tells
 from payments_core.engine import accept, advance, deliver, token_hash
-from payments_core.entries import JournalReply
+from payments_core.entries import JournalReply, Opened
 from payments_core.errors import PayoutInterrupted
 from payments_core.events import EventName
 from payments_core.flow import Command, Flow, ReadAs, Reply, run
-from payments_core.logs import log
+from payments_core.logs import about_payout, log
 from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee, Payout, PayoutStatus
 from payments_core.performer import Line, Office, Performer, lane_of
@@ -159,8 +160,9 @@ class PayoutClient(Decisions, Questions, Chooses, Hears, Tells, Forgets):
             not_before=not_before,
             expires_at=expires_at,
         )
-        row = self._accept(order, account, by_default=operation is None, connection=connection)
-        return setup.view(self._office, row) if connection is None else row.view()
+        opened = self._accept(order, account, by_default=operation is None, connection=connection)
+        payout = setup.view(self._office, opened.row) if connection is None else opened.row.view()
+        return replace(payout, is_new=opened.created)
 
     def refund(
         self,
@@ -364,20 +366,22 @@ class PayoutClient(Decisions, Questions, Chooses, Hears, Tells, Forgets):
         self.close()
 
     def _pay(self, order: Order, account: str | None, *, by_default: bool = False) -> Payout:
-        row = self._accept(order, account, by_default=by_default)
-        return setup.view(self._office, self._settle(row))
+        opened = self._accept(order, account, by_default=by_default)
+        return replace(setup.view(self._office, self._settle(opened.row)), is_new=opened.created)
 
-    def _accept(self, order: Order, account: str | None, *, by_default: bool, connection: object = None) -> PayoutRow:
+    def _accept(self, order: Order, account: str | None, *, by_default: bool, connection: object = None) -> Opened:
         row = setup.known(self._office, order, account, by_default=by_default)
         if row is not None:
-            return row
+            return Opened(row, created=False)
         # A transaction of the caller's does not wait for the network.
         choice = self._choose(order, account, by_default=by_default, ask=connection is None)
         chosen, order = setup.chosen(self._office, order, choice, by_default=by_default)
         if connection is None:
             self.learn(chosen.name)
+        else:
+            setup.check_learned(self._office, chosen)
         write = self._write if connection is None else partial(self._write_within, connection)
-        return run(accept(chosen, order, self._office.moment()), write).row
+        return run(accept(chosen, order, self._office.moment()), write)
 
     def _ask(self, account: Account, flow: Flow[T], lane: Lane | None = None) -> T:
         with self._line(account).performer(lane) as performer:
@@ -422,7 +426,7 @@ class PayoutClient(Decisions, Questions, Chooses, Hears, Tells, Forgets):
     def _advance(self, row: PayoutRow, *, early: bool = False) -> PayoutRow:
         self._office.check_process()
         line = self._line(self._office.serving(row))
-        with line.performer(lane_of(row)) as performer:
+        with about_payout(row.id), line.performer(lane_of(row)) as performer:
             try:
                 flow = advance(line.account, row, self._office.moment(), early=early)
                 return run(flow, self._with_lines(performer))

@@ -71,6 +71,7 @@ class Office:
     owner: str = field(default_factory=_life)
     pid: int = field(default_factory=os.getpid)
     observers: Observers = field(init=False, repr=False, compare=False)
+    learned: set[str] = field(init=False, repr=False, compare=False, default_factory=set)  # accounts, in this process
 
     def __post_init__(self) -> None:
         """Let observers hear of changes."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +199,73 @@ def _resume_with(shell: Any) -> None:
 async def _resume() -> None:
     async with AsyncPayoutClient.from_config() as client:
         await client.resume(timeout_s=10)
+
+
+def test_a_payout_says_whether_the_call_recorded_it(gateway: MtnMomoEmulator) -> None:
+    """The first call with a key records it; the same key again, a read and a list do not."""
+
+    async def again() -> list[bool]:
+        async with AsyncPayoutClient.from_config() as client:
+            sent = [await client.send(**order(1)), await client.send(**order(2)), await client.accept(**order(3))]
+            return [payout.is_new for payout in [*sent, await client.get("many/2")]]
+
+    with PayoutClient.from_config() as client:
+        sent = [client.send(**order(1)), client.send(**order(1)), client.accept(**order(1)), client.get("many/1")]
+        assert [payout.is_new for payout in sent] == [True, False, False, False]
+    assert asyncio.run(again()) == [False, True, True, False]
+
+
+def test_lists_are_read_without_blocking_the_loop(gateway: MtnMomoEmulator) -> None:
+    """`async for` over payouts, and `pauses`, read the journal in a thread: the loop's own thread reads nothing."""
+
+    async def listed() -> tuple[list[str], str, bool]:
+        async with AsyncPayoutClient.from_config() as client:
+            journal = client._office.journal
+            threads: list[int] = []
+            with pytest.MonkeyPatch.context() as patch:
+                for name in ("rows", "pauses"):
+                    patch.setattr(journal, name, partial(noted, getattr(journal, name), threads))
+                keys = [payout.key async for payout in client.payouts(status=PayoutStatus.SUCCEEDED)]
+                [pause] = await client.pauses()
+            return keys, pause.why, threading.get_ident() in threads
+
+    def noted(read: Callable[..., Any], threads: list[int], **asked: Any) -> Any:
+        def rows() -> Iterator[Any]:
+            for one in read(**asked):
+                threads.append(threading.get_ident())
+                yield one
+
+        return rows() if asked else list(rows())
+
+    with PayoutClient.from_config() as client:
+        for number in (1, 2, 3):
+            client.send(**order(number))
+        client.resume(timeout_s=20)
+        client.pause(why="for a while")
+    assert asyncio.run(listed()) == (["many/1", "many/2", "many/3"], "for a while", False)
+
+
+def test_requests_are_told_with_the_payout_they_serve(
+    gateway: MtnMomoEmulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`http.answered` carries the payout's id, however many are under way at once."""
+
+    async def pay() -> list[Payout]:
+        async with AsyncPayoutClient.from_config() as client:
+            sent = await asyncio.gather(*(client.send(**order(number)) for number in range(10)))
+            await client.resume(timeout_s=20)
+            return sent
+
+    caplog.set_level(logging.DEBUG, "payments_core")
+    sent = asyncio.run(pay())
+    with PayoutClient.from_config() as client:
+        sent.append(client.send(**order(10)))
+    posts = [
+        line for line in caplog.records if line.msg == "http.answered" and line.__dict__["operation"] == "transfer"
+    ]
+    assert sorted(line.__dict__["payout"] for line in posts) == sorted(payout.id for payout in sent)
+    asked = [line for line in caplog.records if line.msg == "http.answered"]
+    assert all(line.__dict__["payout"].startswith("po_") for line in asked)
 
 
 def test_an_operation_nobody_knows_is_an_invalid_payout(gateway: MtnMomoEmulator) -> None:

@@ -184,7 +184,7 @@ def test_06_the_http_status_decides(play: Play, put_on: PutOn) -> None:
     refused = end(vodacom, "failed with 401", payee=Payee.msisdn(f"+{REFUSED}"))
     assert refused.reason is not None
     assert (refused.status, refused.reason.provider_code) == (FAILED, "INS-6")
-    assert not vodacom.payer.client.pauses(), "401 says nothing of the account"
+    assert not vodacom.payer.ask("pauses"), "401 says nothing of the account"
 
 
 def test_07_a_payment_is_pending_successful_or_failed(play: Play, put_on: PutOn) -> None:

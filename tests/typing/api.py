@@ -258,6 +258,10 @@ async def pay_on_a_loop() -> Payout:
         assert_type(await client.ask("main", ask_it), str)
         await client.learn("main")
         assert_type(await client.unpause(), bool)
+        assert_type(await client.pauses(), tuple[Pause, ...])
+        assert_type([one.status async for one in client.payouts(account="main")], list[PayoutStatus])
+        assert_type([one.since async for one in client.review()], list[datetime])
+        assert_type(payout.is_new, bool)
         assert_type(await client.check_account("main"), str)
         return await client.get(payout.id)
 

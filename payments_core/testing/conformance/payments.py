@@ -183,7 +183,7 @@ class PaymentPromises(DraftPromises, WordPromises):
         first = scene.pay(key, by=wrong)
 
         assert first.status is PayoutStatus.CREATED, f"{first.status}, {first.reason}"
-        assert [pause.account for pause in wrong.client.pauses()] == [scene.account]
+        assert [pause.account for pause in wrong.ask("pauses")] == [scene.account]
         assert scene.credits(first) == 0
 
     # --- credentials ---
@@ -242,5 +242,5 @@ class PaymentPromises(DraftPromises, WordPromises):
 
 def lift(scene: Scene) -> None:
     """Let a person lift what the trouble may have paused: the trouble is over."""
-    for pause in scene.payer.client.pauses():
+    for pause in scene.payer.ask("pauses"):
         scene.payer.ask("unpause", account=pause.account)

@@ -254,7 +254,7 @@ class Scene:
             assert row is not None
             due = row.next_at if row.status is not PayoutStatus.SENDING else row.lease_until
             if due is not None and row.status is PayoutStatus.CREATED:  # held as long as the account is slowed down
-                due = max([due, *(pause.probe_at for pause in payer.client.pauses() if pause.probe_at)])
+                due = max([due, *(pause.probe_at for pause in payer.ask("pauses") if pause.probe_at)])
             if payout.status.is_final or payout.status is PayoutStatus.REVIEW or due is None or due > end:
                 return payout
             self.emulator.advance(max((due - self.emulator.now).total_seconds(), 0.0) + 0.01)

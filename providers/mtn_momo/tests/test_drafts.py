@@ -235,8 +235,10 @@ def test_a_callback_mtn_would_refuse_stops_the_account_and_not_the_payout(ask: A
         payee, amount = Payee.msisdn("+46733123499"), Money("5", "EUR")
         paid = client.client.send(account=client.account, key="stopped", payee=payee, amount=amount)
         paid = paid if client.runner is None else client.runner.run(paid)
+        pauses = client.client.pauses()
+        pauses = pauses if client.runner is None else client.runner.run(pauses)
 
         assert emulator.ledger() == []
 
     assert str(paid.status) == "CREATED"
-    assert [pause.account for pause in client.client.pauses()] == [client.account]
+    assert [pause.account for pause in pauses] == [client.account]

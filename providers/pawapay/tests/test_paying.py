@@ -127,7 +127,7 @@ def test_an_operator_that_is_down_is_waited_for(play: Any) -> None:
     scene.emulator.gateway._pay = down
     payout = sent(scene, "down")
     assert (payout.status, payout.may_have_been_sent) == (PayoutStatus.CREATED, False)
-    assert not scene.payer.client.pauses(), "the account pays to other operators meanwhile"
+    assert not scene.payer.ask("pauses"), "the account pays to other operators meanwhile"
     end = scene.settle(payout.key)
     assert (end.status, scene.credits(end), scene.posts(end)) == (PayoutStatus.SUCCEEDED, 1, 3)
 

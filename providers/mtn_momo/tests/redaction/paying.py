@@ -13,7 +13,7 @@ import logging
 import sys
 import urllib.request
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -82,8 +82,12 @@ class Payer:
         step = f"{self.form} {name}"
         try:
             found = call()
-            if self.runner and inspect.isawaitable(found):
+            if self.runner and isinstance(found, AsyncIterator):
+                found = self.runner.run(_listed(found))
+            elif self.runner and inspect.isawaitable(found):
                 found = self.runner.run(_awaited(found))
+            elif isinstance(found, Iterator):
+                found = list(found)
         except Exception as error:  # noqa: BLE001 - whatever leaves the library is looked at
             self.ears.error(step, error)
             self.ended[step] = type(error).__name__
@@ -155,7 +159,7 @@ class Payer:
         self.take("read again", lambda: client.refresh(self._key("slow")))
         self.misbehave()
         self.take("resume", lambda: client.resume(timeout_s=1))
-        self.take("listed", lambda: list(client.payouts()))
+        self.take("listed", client.payouts)
         self.take("got", lambda: client.get(self._key("failed")))
         self.take("checked", lambda: client.check_account("mtn-sandbox"))
         self.take("pause", lambda: client.pause(why="for a while"))
@@ -252,6 +256,10 @@ class Payer:
             self.take(f"{name}: user again", lambda: client.create_api_user("pay.example.org", api_user=user))
             self.take(f"{name}: key", lambda: client.create_api_key(user))
             self.take(f"{name}: read", lambda: client.get_api_user(user))
+
+
+async def _listed(found: AsyncIterator[Any]) -> list[Any]:
+    return [one async for one in found]
 
 
 async def _awaited(found: Awaitable[Any]) -> Any:
