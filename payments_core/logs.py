@@ -18,11 +18,12 @@ from typing import IO, Any, Literal
 import structlog
 
 from payments_core.events import EventName
-from payments_core.masking import mask_key, scrub
+from payments_core.masking import mask_key, scrub, scrub_code
 from payments_core.rows import PayoutRow
 
 __all__ = ["about_payout", "configure", "log", "log_payout"]
 
+_CODES = frozenset({"code", "provider_code"})
 _SECRETS = ("authorization", "api_key", "password", "pin", "secret", "subscription_key", "token")
 
 
@@ -31,6 +32,8 @@ def redact(_logger: object, _method: str, facts: MutableMapping[str, Any]) -> Mu
     for name, value in facts.items():
         if any(word in name.lower() for word in _SECRETS) and name != "event":
             facts[name] = "***"
+        elif name in _CODES and isinstance(value, str):
+            facts[name] = scrub_code(value)
         elif name not in {"event", "payout", "key", "account", "timestamp"}:
             facts[name] = _redacted(value)
     return facts
@@ -45,7 +48,7 @@ def _redacted(value: Any) -> Any:
         return value
     text = value if isinstance(value, str) else str(value)
     masked = scrub(text)
-    return value if isinstance(value, int) and masked == text else masked
+    return value if masked == text else masked
 
 
 _LOGGER = logging.getLogger("payments_core")

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
-__all__ = ["mask_in", "mask_key", "mask_number", "mask_numbers", "scrub"]
+__all__ = ["mask_in", "mask_key", "mask_number", "mask_numbers", "scrub", "scrub_code"]
 
-# Seven digits or more in a row, spaces, dots and dashes allowed inside: a phone number, an account, a card.
-_LONG_NUMBER = re.compile(r"\+?\d(?:[ .-]?\d){6,}")
+# Seven digits or more, with what people put between groups of them: a phone number, an account, a card.
+_BETWEEN = r"[ .,/_()\-\u2010-\u2015]{0,3}"
+_LONG_NUMBER = re.compile(rf"\+?\d(?:{_BETWEEN}\d){{6,}}")
 _LEAST_DIGITS = 7
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 _JWT = re.compile(r"\beyJ[\w-]{10,}(?:\.[\w-]+)*")
-_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+")
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\b[\s:=\"']+[\w.~+/=-]+")
 _UUID = re.compile(r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?:Z| ?[+-](?:[01]\d|2[0-3]):?[0-5]\d)?"
+_YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+_DATE = re.compile(
+    rf"(?<![\w+.-])(?:{_YEAR}-{_MONTH}-{_DAY}|{_DAY}([./]){_MONTH}\1{_YEAR})(?:[T ]{_CLOCK})?(?![\w-]|[.,/]?\d)"
+)
+_IN_PLACE_OF = {"Cc": " ", "Cf": ""}  # control characters, which a terminal obeys, and what is not seen at all
+# Codes of providers in which a long number is no number: DP00800001001 (Airtel), 500.001.1001 (Daraja).
+_CODE = re.compile(r"[A-Z]{1,4}\d{1,14}|\d{3}\.\d{3}\.\d{2,4}", re.ASCII)
 
 
 def mask_number(value: str) -> str:
@@ -28,8 +38,8 @@ def mask_number(value: str) -> str:
 def mask_numbers(text: str) -> str:
     """Mask whatever in a text is long enough to be a payee's address.
 
-    >>> mask_numbers("salary/+256 772 123456/11")
-    'salary/+25*********456/11'
+    >>> mask_numbers("salary/+256 772 123456/November")
+    'salary/+25*********456/November'
     """
     return _LONG_NUMBER.sub(lambda match: mask_number(match[0]), text)
 
@@ -55,8 +65,8 @@ def mask_in(text: str, number: str) -> str:
     if len(digits) < _LEAST_DIGITS:
         return text.replace(number, mask_number(number)) if number else text
     # The last seven digits are those that every form of a number has.
-    inside = "[ .-]?".join(digits[-_LEAST_DIGITS:])
-    return re.sub(rf"\+?(?:\d[ .-]?)*{inside}", lambda match: mask_number(match[0]), text)
+    inside = _BETWEEN.join(digits[-_LEAST_DIGITS:])
+    return re.sub(rf"\+?(?:\d{_BETWEEN})*{inside}", lambda match: mask_number(match[0]), text)
 
 
 def scrub(text: str, *, limit: int = 300) -> str:
@@ -75,12 +85,22 @@ def scrub(text: str, *, limit: int = 300) -> str:
         references.append(match[0])
         return f"\0{len(references) - 1}\0"
 
-    # Blanks first: a line break inside a number must not hide it.
-    cut = " ".join(text[: limit * 4].replace("\0", " ").split())
+    # Blanks first: neither a line break nor what is not seen at all may hide a number.
+    cut = " ".join("".join(_IN_PLACE_OF.get(unicodedata.category(mark), mark) for mark in text[: limit * 4]).split())
     cut = _JWT.sub("***", _BEARER.sub(r"\1 ***", cut))
     cut = _EMAIL.sub("***@***", cut)
     cut = _UUID.sub(set_aside, cut)  # a reference is ours and no secret; one that is a credential is gone by now
+    cut = _DATE.sub(set_aside, cut)
     cut = mask_numbers(cut)
     if references:
         cut = re.sub("\0(\\d+)\0", lambda match: references[int(match[1])], cut)
     return cut if len(cut) <= limit else cut[: limit - 1] + "…"
+
+
+def scrub_code(code: str) -> str:
+    """Return a provider's code as it is, where it has the form of one; anything else is scrubbed as free text.
+
+    >>> scrub_code("DP00800001001"), scrub_code("256772123456")
+    ('DP00800001001', '256******456')
+    """
+    return code if _CODE.fullmatch(code) else scrub(code, limit=80)

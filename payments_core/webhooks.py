@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, fie
 from payments_core.addresses import is_loopback
 from payments_core.errors import SettingsError
 from payments_core.flow import Flow, exchange
-from payments_core.masking import mask_in, mask_numbers, scrub
+from payments_core.masking import mask_in, mask_numbers, scrub_code
 from payments_core.outbox import Consumer, PayoutEvent, Waiting
 from payments_core.payout import Operation
 from payments_core.rows import PayoutRow
@@ -212,7 +212,7 @@ def body_of(event: PayoutEvent, row: PayoutRow) -> str:
     key = event.key
     if row.operation is not Operation.REFUND:  # whose payee was forgotten cannot be looked for: any number may be his
         key = mask_in(key, row.payee_value) if row.forgotten_at is None else mask_numbers(key)
-    reason = event.reason and {"code": str(event.reason.code), "provider_code": scrub(event.reason.provider_code)}
+    reason = event.reason and {"code": str(event.reason.code), "provider_code": scrub_code(event.reason.provider_code)}
     data = {
         "event": event.id,
         "payout": event.payout_id,

@@ -117,7 +117,7 @@ for attempt in stamina.retry_context(on=ValueError, wait_initial=0.001, wait_jit
     assert ran(program) == ("", "")
     out, err = ran(program + theirs)
     assert err == ""
-    assert out.startswith("event='stamina.retry_scheduled'")
+    assert "event='stamina.retry_scheduled'" in out
     assert out.count("\n") == 1
 
 

@@ -9,17 +9,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from payments_core.masking import mask_key, mask_number, scrub
+from payments_core.masking import mask_key, mask_number, scrub, scrub_code
 
 UUID = re.compile(r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 LONG = re.compile(r"\d{7,}")
-LONG_WITH_GAPS = re.compile(r"\d(?:[ .-]?\d){6,}")
+LONG_WITH_GAPS = re.compile(r"\d(?:[ .,/_()\-\u2010-\u2015]{0,3}\d){6,}")
+DATE = re.compile(r"\b((19|20)\d\d-\d\d-\d\d|\d\d([./])\d\d\3(19|20)\d\d)\b([T ][\d:.]+(Z| ?[+-][\d:]+)?)?")
 
 # Text rich in what matters: digits, separators, credentials, references.
 PIECES = st.one_of(
     st.text("0123456789", min_size=1, max_size=16),
     st.sampled_from(
         [" ", "  ", "-", ".", "+", "\n", "\t", "\0", "@", "Bearer ", "basic ", "a", "/", ":", "\u00a0", "eyJ"]
+    ),
+    st.sampled_from(
+        [" (", ") ", ", ", "_", "\u2013", "\u200b", "\u00ad", "\x1b[2J", "2026-11-02", "17:23:13", "02.11.2026"]
     ),
     st.uuids().map(str),
     st.text(max_size=6),
@@ -31,9 +35,11 @@ TEXT = st.lists(PIECES, max_size=14).map("".join)
 @example("+256 772 123 456")
 @example("256-772\n123\t456")
 @example("12\u00a0345\u00a0678")
+@example("+256 (772) 123-456")
+@example("256/772/123456 256,772,123,456 256_772_123456 256\u2013772\u2013123456 256\u200b772\u00ad123456")
 def test_no_long_number_gets_through(text: str) -> None:
     """Seven digits in a row, or with single gaps, stand in no output unless a reference holds them."""
-    told = UUID.sub("<reference>", scrub(text, limit=10_000))
+    told = DATE.sub("<date>", UUID.sub("<reference>", scrub(text, limit=10_000)))
 
     assert not LONG.search(told)
     assert not LONG_WITH_GAPS.search(told)
@@ -69,6 +75,8 @@ def test_references_stay(reference: uuid.UUID, around: str) -> None:
         "Authorization: Bearer abc.def-ghi_jkl/mno+pqr==",
         "authorization: bearer   abc.def-ghi_jkl/mno+pqr==",
         "Basic abc.def-ghi_jkl/mno+pqr==",
+        "Bearer: abc.def-ghi_jkl/mno+pqr==",
+        '{"Bearer": "abc.def-ghi_jkl/mno+pqr=="}',
         "token eyJhbGciOiJIUzI1NiJ9.abc.def-ghi_jkl refused",
         'got {"access_token":"eyJhbGciOiJIUzI1NiJ9.abc.def-ghi_jkl.mno"}',
     ],
@@ -100,11 +108,28 @@ def test_no_email_address_gets_through(address: str) -> None:
         ("payee 256772123456 unknown", "payee 256******456 unknown"),
         ("payee +256772123456 unknown", "payee +25*******456 unknown"),
         ("two\nlines", "two lines"),
+        ("seen at 2026-11-02 17:23:13", "seen at 2026-11-02 17:23:13"),
+        ("(2026-11-02T17:23:13.123456+00:00)", "(2026-11-02T17:23:13.123456+00:00)"),
+        ("02.11.2026 17:23:13, 02/11/2026", "02.11.2026 17:23:13, 02/11/2026"),
+        ("paid 2026-11-02 256772123456", "paid 2026-11-02 256******456"),
+        ("\x1b[2J\x07gone", "[2J gone"),
         ("amount 25000.00", "amount 25****00"),  # rather too much than too little
     ],
 )
 def test_told(text: str, told: str) -> None:
     assert scrub(text) == told
+
+
+@pytest.mark.parametrize("code", ["DP00800001001", "500.001.1001", "PAYEE_NOT_FOUND", "INS-2006", "17", "R000001"])
+def test_codes_stay(code: str) -> None:
+    """A code that is masked cannot be looked up in the provider's table, and the journal keeps it for good."""
+    assert scrub_code(code) == code
+
+
+@given(st.from_regex(r"\+?[1-9]\d{7,14}", fullmatch=True), st.sampled_from(["", "MSISDN ", "payee:", "no_such_"]))
+def test_a_number_in_the_place_of_a_code_is_masked(number: str, before: str) -> None:
+    """What a provider puts there may be anything."""
+    assert number not in scrub_code(before + number)
 
 
 @given(st.text())

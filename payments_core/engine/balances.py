@@ -11,7 +11,7 @@ from payments_core.engine.questions import not_offered, not_told, told
 from payments_core.entries import AskAccount
 from payments_core.errors import NotAnswered
 from payments_core.flow import Flow, ask_account
-from payments_core.masking import scrub
+from payments_core.masking import scrub, scrub_code
 from payments_core.payout import Reason, ReasonCode
 from payments_core.provider import Account, Balance, BalancesLater, Callback, Capability, Deferred, NotTold
 from payments_core.rows import Query
@@ -92,7 +92,7 @@ def no_balances(account: Account, wait_s: float) -> NotAnswered:
 def _written(given: Any) -> dict[str, object]:
     if isinstance(given, NotTold):
         reason = given.reason
-        said = {"code": str(reason.code), "provider_code": scrub(reason.provider_code, limit=80)}
+        said = {"code": str(reason.code), "provider_code": scrub_code(reason.provider_code)}
         return {"not_told": {**said, "text": scrub(reason.text), "retry_after_s": given.retry_after_s}}
     if not isinstance(given, list | tuple):
         raise TypeError

@@ -13,7 +13,7 @@ from typing import Any
 
 from payments_core.engine.calls import Heard, Sent
 from payments_core.events import EventName
-from payments_core.masking import scrub
+from payments_core.masking import scrub, scrub_code
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.provider import (
     Account,
@@ -271,7 +271,7 @@ def _slower(row: PayoutRow, account: Account, outcome: NotAccepted, at: datetime
         if outcome.http_status != _TOO_MANY:
             return None
         wait_s = account.settings.retry_schedule_s[0]  # no longer than this payment itself waits
-    why = f"the provider asked us to wait: {scrub(outcome.code, limit=80) or outcome.http_status}"
+    why = f"the provider asked us to wait: {scrub_code(outcome.code) or outcome.http_status}"
     return Pause(row.account, at, why, by="rate", probe_at=at + timedelta(seconds=min(wait_s, LONGEST_HOLD_S)))
 
 
@@ -489,7 +489,7 @@ def _learned(row: PayoutRow, references: Mapping[str, str]) -> PayoutRow:
 
 
 def _clean(reason: Reason) -> Reason:
-    return replace(reason, provider_code=scrub(reason.provider_code, limit=80), text=scrub(reason.text))
+    return replace(reason, provider_code=scrub_code(reason.provider_code), text=scrub(reason.text))
 
 
 def said_by(heard: Heard) -> dict[str, Any]:
@@ -500,7 +500,7 @@ def said_by(heard: Heard) -> dict[str, Any]:
 def _evidence(outcome: Final | Pending | Duplicate | NotAccepted | Unknown | NotFound | Deferred) -> dict[str, Any]:
     told = {
         "http_status": outcome.http_status,
-        "code": scrub(outcome.code, limit=80),
+        "code": scrub_code(outcome.code),
         "text": scrub(outcome.text),
     }
     return {name: value for name, value in told.items() if value not in (None, "")}

@@ -14,7 +14,7 @@ from payments_core.entries import Note
 from payments_core.errors import ProviderBug
 from payments_core.events import EventName
 from payments_core.flow import Flow, ReadAs, note, read_as, recall
-from payments_core.masking import scrub
+from payments_core.masking import scrub, scrub_code
 from payments_core.provider import Account, Deferred, Final, NotFound, Pending
 from payments_core.rows import EndedAttempt, Event, PayoutRow
 from payments_core.wire import HttpRequest, NoAnswer, NotSent
@@ -88,7 +88,7 @@ def look_at(account: Account, row: PayoutRow, attempt: EndedAttempt, moment: Mom
     heard, at = yield from (reading if identity is account else reading_as(identity, row, attempt.binding, reading))
     match heard:
         case Final() if heard.succeeded:
-            code = scrub(heard.code, limit=80)
+            code = scrub_code(heard.code)
             said = {"attempt": attempt.number, "code": code, "http_status": heard.http_status}
             if payer is not account:
                 said["paid_from"] = payer.name

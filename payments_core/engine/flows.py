@@ -32,7 +32,7 @@ from payments_core.entries import (
 from payments_core.errors import InvalidPayout, OverRefund, ProviderBug
 from payments_core.events import EventName
 from payments_core.flow import Blocked, Flow, Go, NeedsApproval, NotNow, Refused, ask_leave, move, note, open_payout
-from payments_core.masking import scrub
+from payments_core.masking import scrub, scrub_code
 from payments_core.payout import Order, PayoutStatus, ReasonCode
 from payments_core.provider import Account, AnswersLater, Callback, Final, Unknown
 from payments_core.rates import PostEnd, ReadEnd
@@ -346,7 +346,7 @@ def _contradiction(row: PayoutRow, outcome: object, at: datetime, *, why: str = 
             pass
         case _:
             return row
-    said: dict[str, object] = {"code": scrub(outcome.code, limit=80), "http_status": outcome.http_status}
+    said: dict[str, object] = {"code": scrub_code(outcome.code), "http_status": outcome.http_status}
     if why:
         said["why"] = why
     yield from note(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, said)))

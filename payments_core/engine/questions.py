@@ -10,7 +10,7 @@ from payments_core.engine.calls import read_only
 from payments_core.engine.drafts import draft_of
 from payments_core.errors import NotAnswered, NotOffered
 from payments_core.flow import Flow
-from payments_core.masking import scrub
+from payments_core.masking import scrub, scrub_code
 from payments_core.payout import Payee
 from payments_core.provider import (
     Account,
@@ -179,7 +179,7 @@ def told(
 
 def not_told(account: Account, what: str, answer: NotTold) -> NotAnswered:
     """Return the error of what a provider does not tell, with its reason."""
-    said = (scrub(answer.reason.provider_code, limit=80) or str(answer.reason.code), scrub(answer.reason.text))
+    said = (scrub_code(answer.reason.provider_code) or str(answer.reason.code), scrub(answer.reason.text))
     again = "" if answer.retry_after_s is None else f" Ask again in {answer.retry_after_s:g} s."
     return NotAnswered(
         f"The provider of account {account.name} did not tell {what}: {': '.join(filter(None, said)).rstrip('.')}.",
