@@ -81,7 +81,7 @@ def test_the_body_does_not_say_who_is_paid(row: PayoutRow) -> None:
     assert told["data"] == {
         "event": "po_one.3",
         "payout": "po_one",
-        "key": "salary/077******456/11",
+        "key": "salary/077*********/11",
         "account": "mtn-uganda",
         "operation": "transfer",
         "amount": "12.50",
@@ -99,7 +99,7 @@ def test_the_body_does_not_say_who_is_paid(row: PayoutRow) -> None:
 def test_the_number_in_a_key_is_masked_when_nobody_knows_any_more_whose_it_is(row: PayoutRow) -> None:
     """The payee was forgotten: what is left of him cannot be found in the key, so no long number of it is told."""
     forgotten = replace(row, payee_value="forgotten:0123abcd", forgotten_at=AT)
-    assert json.loads(body_of(EVENT, forgotten))["data"]["key"] == "salary/077******456/11"
+    assert json.loads(body_of(EVENT, forgotten))["data"]["key"] == "salary/077*********/11"
 
 
 # --- how it ends ---
