@@ -144,8 +144,9 @@ def seek(row: PayoutRow, account: Account, at: datetime) -> Decision:
 
 
 def lapsed(row: PayoutRow, at: datetime) -> Decision:
-    """Treat a send whose lease ran out as a send that may have arrived."""
-    return Decision(maybe_arrived(row, next_at=at), Event(EventName.PAYOUT_LEASE_LAPSED, at))
+    """Treat a send whose lease ran out as a send that may have arrived; a read that a callback made due stays so."""
+    next_at = row.next_at if row.is_called_for else at
+    return Decision(maybe_arrived(row, next_at=next_at), Event(EventName.PAYOUT_LEASE_LAPSED, at))
 
 
 def expired(row: PayoutRow, at: datetime) -> Decision | None:

@@ -333,6 +333,23 @@ def test_a_callback_has_all_attempts_looked_at(stage: MakeStage, status: S) -> N
     assert one.events(row).count("contradicted") == 1
 
 
+def test_a_callback_that_comes_while_it_is_sent_survives_the_death_of_the_sender(stage: MakeStage) -> None:
+    """The read that follows a lapsed lease is still the callback's: it finds the earlier account's late success."""
+    one, row = failed(stage, FAILED, FAILED, PAID)
+    row = over(one, row)
+    flow = engine.advance(one.account, row, one.moment())
+    command, reply = next(flow), None
+    while not (isinstance(command, Move) and command.after.status is S.SENDING):
+        reply = one.perform(command)
+        command = flow.send(reply)
+    row = one.perform(command).row
+    flow.close()
+    one.at += timedelta(seconds=LEASE_S)
+    called = row.sent_at + timedelta(seconds=1)
+    one.advance(replace(row, next_at=called, called_for=called))
+    assert one.events(row).count("contradicted") == 1
+
+
 def test_looking_back_takes_each_attempt_by_its_account(stage: MakeStage) -> None:
     """Two accounts with one binding are two accounts: the attempt's own one is asked, with its own facts."""
     one, row = failed(stage)

@@ -201,6 +201,12 @@ WRITTEN: Mapping[str, Written] = {
         {**RELEASED, **DOUBTED, "reason": None, "next_at": AT},
         _event("lease_lapsed"),
     ),
+    "lapsed, and a callback has come meanwhile": Written(
+        replace(SENDING, next_at=after(5), called_for=after(5)),
+        lambda row: decide.lapsed(row, AT),
+        {**RELEASED, **DOUBTED},
+        _event("lease_lapsed"),
+    ),
     "expired": Written(
         replace(CREATED, expires_at=AT),
         lambda row: decide.expired(row, AT),

@@ -1,4 +1,4 @@
-"""What the simulation's judge makes of a history; a history that it would pass wrongly proves nothing."""
+"""What the simulation's judge makes of what happened; what it would pass wrongly proves nothing."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import Any, cast
 
 import pytest
 
+from payments_core.arrivals import Handled
+from payments_core.entries import Move, Moved
 from payments_core.events import EventName
 from payments_core.payout import HistoryEntry, PayoutStatus
+from payments_core.rows import Event
 from payments_core.testing.simulation.histories import doubts_of
+from payments_core.testing.simulation.watch import Watch
 
 S = PayoutStatus
 T0 = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -44,3 +48,30 @@ def test_what_is_sent_again_too_soon_is_told(absences: tuple[int, ...]) -> None:
 def test_an_absence_that_lasted_stays_established(absences: tuple[int, ...]) -> None:
     """Also where the clock is set back and a later answer is dated before it."""
     assert judged(*absences) == []
+
+
+def judged_after_a_callback(*moves: tuple[int, int]) -> list[str]:
+    """Return which rules are broken by moves dated so, which leave it due then, once a callback made it due at 1 s."""
+    watch = Watch(cast("Any", lambda: T0), {}, {}, {}, cast("Any", None))
+    same = {"status": S.UNKNOWN, "ambiguous": True, "request": "{}", "reason": None, "read_at": None}
+    row: Any = SimpleNamespace(id="po_x", fence=0, next_at=T0 + timedelta(seconds=1), **same)
+    watch.rows[row.id] = row
+    watch.handled(cast("Any", None), Handled(row, hurried=True))
+    for fence, (dated_s, due_s) in enumerate(moves, 1):
+        before: Any = watch.rows[row.id]
+        after: Any = SimpleNamespace(id="po_x", fence=fence, next_at=T0 + timedelta(seconds=due_s), **same)
+        event = Event(EventName.PAYOUT_READ, T0 + timedelta(seconds=dated_s))
+        watch.wrote("me", Move(before, after, event), Moved(after))
+    return [breach.rule for breach in watch.breaches]
+
+
+@pytest.mark.parametrize("moves", [[(2, 2)], [(90, 90)], [(90, 90), (2, 7)], [(90, 90), (91, 91), (2, 90)]])
+def test_what_is_due_by_now_is_not_forgotten(moves: list[tuple[int, int]]) -> None:
+    """An answer that is handled late is dated when it came: what it leaves due no later than it was stays due."""
+    assert judged_after_a_callback(*moves) == []
+
+
+@pytest.mark.parametrize("moves", [[(2, 7)], [(2, 300)], [(90, 90), (91, 96)], [(90, 90), (2, 91)]])
+def test_a_callback_that_is_put_off_is_told(moves: list[tuple[int, int]]) -> None:
+    """No schedule takes the place of the read that it asks for."""
+    assert judged_after_a_callback(*moves) == ["a callback was forgotten"]

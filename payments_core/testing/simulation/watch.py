@@ -210,6 +210,8 @@ class Watch:
             if row.next_at is None or row.next_at > latest:
                 told = f"due at {due_at}, put off to {row.next_at} by {event.name}"
                 self.broken("a callback was forgotten", row.id, told)
+            else:  # what is handled late is dated before what moved it here
+                self._hints[row.id] = max(self._hints[row.id], row.next_at)
 
     def _begins_again(self, before: PayoutRow, row: PayoutRow) -> None:
         """Another attempt: of what failed, long enough after it can last have left, and only if nothing of it pays."""
