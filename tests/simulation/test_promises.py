@@ -32,7 +32,7 @@ def test_every_promise_holds(told: list[str], measured: Callable[..., None]) -> 
             break
     told += summary.told()
     figures = dict(summary.proof())
-    facts = {name: figures[name] for name in ("payouts", "faulty", "workers", "seconds")}
+    facts = {name: figures[name] for name in ("payouts", "faulty", "workers", "seconds")} | {"first_seed": FIRST}
     measured(1, "payees credited twice", figures["paid_twice"], **facts)
     wrong = figures["failed_but_paid"] + figures["succeeded_but_not_paid"]
     measured(2, "reported failed but paid, or reported paid but not", wrong, **facts)

@@ -7,7 +7,9 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +20,8 @@ import pytest
 from payments_core.entries import Journal
 from payments_core.journal import open_journal, upgrade_journal
 from payments_core.provider import Unknown
-from payments_core.testing.simulation import Plan, SqliteStore, shrink, simulate
+from payments_core.testing.simulation import Outcome, Plan, SqliteStore, shrink, simulate
+from payments_core.testing.simulation import __main__ as simulation
 from payments_core.testing.simulation.__main__ import main
 
 
@@ -54,7 +57,7 @@ def test_a_failing_seed_says_how_to_play_it_again(
     """One command plays the same breach, and another one a smaller case of it, told step by step."""
     with monkeypatch.context() as patch:
         broken_rules.failing_on(lambda outcome: isinstance(outcome, Unknown))(patch)
-        exits = main(["--payouts", "60", "--seeds", "5"])
+        exits = main(["--payouts", "60", "--seeds", "5", "--shrink-s", "600"])
         lines = capsys.readouterr().out.splitlines()
         commands = [line.strip() for line in lines if line.startswith("  python -m payments_core.testing.simulation ")]
         again = [(main([*shlex.split(command)[3:], "--no-shrink"]), capsys.readouterr().out) for command in commands]
@@ -68,6 +71,51 @@ def test_a_failing_seed_says_how_to_play_it_again(
     story = lines[lines.index(f"  {commands[1]}") :]
     assert any("Move payout.failed: Moved" in line for line in story)
     assert len(story) < 100
+
+
+def test_a_breach_is_told_before_a_smaller_case_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever has no time to wait for the small case, or breaks it off, knows what to play again."""
+    before: list[str] = []
+
+    def looking(failed: Outcome, **_: object) -> Outcome:
+        before.extend(capsys.readouterr().out.splitlines())
+        return failed
+
+    with monkeypatch.context() as patch:
+        broken_rules.without_commit("payout.sending")(patch)
+        patch.setattr(simulation, "shrink", looking)
+        assert main(["--payouts", "10", "--shrink-s", "5"]) == 1
+    assert "sent before it was written" in before[0]
+    assert "  python -m payments_core.testing.simulation --payouts 10" in [
+        line.replace("--seed 1 ", "") for line in before
+    ]
+    assert any("1 breaches" in line for line in before)
+    assert before[-1] == "Looking for the same in small, for 5 s at the most ..."
+    assert "None of them breaks the same rule." in capsys.readouterr().out
+
+
+def test_looking_for_a_smaller_case_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After so many seconds no other plan is played, and the smallest one found by then is returned."""
+    with monkeypatch.context() as patch:
+        broken_rules.without_commit("payout.sending")(patch)
+        failed = simulate(Plan(payouts=50))
+    now, played = [0.0], list[Plan]()
+
+    def play(plan: Plan) -> Outcome:
+        """Break the rule where eight payouts or more are simulated, and take a second."""
+        now[0] += 1
+        played.append(plan)
+        breaches = failed.breaches if plan.payouts >= 8 else ()
+        return replace(failed, plan=plan, breaches=breaches)
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    assert shrink(failed, seeds=3, most_s=40, play=play).plan.payouts == 8
+    assert len(played) == 40
+    played.clear()
+    assert shrink(failed, seeds=3, most_s=20, play=play) is failed
+    assert len(played) == 20
 
 
 def test_several_processes_come_to_the_same(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
 from payments_core.testing.simulation.outcome import Outcome
 from payments_core.testing.simulation.plan import NAMES, Plan
+from payments_core.testing.simulation.run import simulate
 from payments_core.testing.simulation.shrink import shrink
 from payments_core.testing.simulation.summary import Summary, play_all
 
@@ -35,8 +37,13 @@ def main(words: Sequence[str] | None = None) -> int:
         if told.trace:
             _say(*outcome.story(whole=True), f"trace {outcome.trace_hash}")
     if failed is not None:
-        _say(*_trouble(failed, small=told.shrink))
+        _say(*map(str, failed.breaches), "", "To play it again:", f"  {failed.plan.command}", "")
+        if not told.shrink:
+            _say(*failed.story())
     _say(*summary.told())
+    if failed is not None and told.shrink:  # what is known is said by now: it may take a while, or be broken off
+        _say("", f"Looking for the same in small, for {told.shrink_s:g} s at the most ...")
+        _say(*_in_small(failed, told.shrink_s))
     return 0 if failed is None else 1
 
 
@@ -65,24 +72,33 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the seeds (%(default)s)")
     parser.add_argument("--json", default="", metavar="PATH", help="write the figures there after each seed, as JSON")
     parser.add_argument("--trace", action="store_true", help="print every step")
+    parser.add_argument(
+        "--shrink-s",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long to look for a smaller case of what fails (%(default)g)",
+    )
     parser.add_argument("--no-shrink", dest="shrink", action="store_false", help="leave a failing plan as it is")
     return parser
 
 
-def _trouble(failed: Outcome, *, small: bool) -> list[str]:
-    lines = [*map(str, failed.breaches), "", "To play it again:", f"  {failed.plan.command}", ""]
-    if not small:
-        return [*lines, *failed.story()]
-    shrunk = shrink(failed)
-    return [
-        *lines,
-        "The same in small:",
-        f"  {shrunk.plan.command}",
-        *map(str, shrunk.breaches),
-        "",
-        *shrunk.story(whole=True),
-        "",
-    ]
+def _in_small(failed: Outcome, most_s: float) -> list[str]:
+    """Look for a smaller case of a breach; return what to say of it."""
+    began, runs = time.monotonic(), 0
+
+    def play(plan: Plan) -> Outcome:
+        nonlocal runs
+        runs += 1
+        return simulate(plan)
+
+    shrunk = shrink(failed, most_s=most_s, play=play)
+    took_s = time.monotonic() - began
+    lines = [f"{runs} smaller ones played in {took_s:.0f} s{', not all there are' if took_s >= most_s else ''}."]
+    if shrunk is failed:
+        return [*lines, "None of them breaks the same rule.", "", *failed.story()]
+    lines += ["The same in small:", f"  {shrunk.plan.command}", *map(str, shrunk.breaches), ""]
+    return [*lines, *shrunk.story(whole=True)]
 
 
 def _say(*lines: str) -> None:

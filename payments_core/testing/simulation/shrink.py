@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
@@ -16,7 +17,9 @@ _SIZES = (1, 2, 3, 5, 8, 13, 25, 50, 100, 200, 400)
 _OFTEN = 0.05  # few payouts take few steps: for trouble to find them it must come more often
 
 
-def shrink(failed: Outcome, *, seeds: int = 30, play: Callable[[Plan], Outcome] = simulate) -> Outcome:
+def shrink(
+    failed: Outcome, *, seeds: int = 30, most_s: float = 60.0, play: Callable[[Plan], Outcome] = simulate
+) -> Outcome:
     """Return the smallest simulation found that breaks the same rule; at worst the one that was given.
 
     A smaller plan takes other steps, so each is tried with several seeds: what counts is the rule, not the number.
@@ -24,17 +27,22 @@ def shrink(failed: Outcome, *, seeds: int = 30, play: Callable[[Plan], Outcome] 
     Args:
         failed: The outcome with the breach.
         seeds: How many seeds each smaller plan is tried with.
+        most_s: After how many seconds no further plan is played; the smallest one found by then is returned.
         play: Plays a plan.
 
     """
-    rule = failed.breaches[0].rule
+    rule, until = failed.breaches[0].rule, time.monotonic() + most_s
 
-    def fails(plan: Plan, tries: int) -> Outcome | None:
-        for seed in chain([plan.seed], range(1, tries + 1)):
+    def failing(plan: Plan, numbers: Iterable[int]) -> Iterator[Outcome]:
+        for seed in numbers:
+            if time.monotonic() >= until:
+                return
             outcome = play(replace(plan, seed=seed))
             if any(breach.rule == rule for breach in outcome.breaches):
-                return outcome
-        return None
+                yield outcome
+
+    def fails(plan: Plan, tries: int) -> Outcome | None:
+        return next(failing(plan, chain([plan.seed], range(1, tries + 1))), None)
 
     def first(plans: Iterable[Plan], tries: int) -> Outcome:
         return next((found for plan in plans if (found := fails(plan, tries))), best)
@@ -46,9 +54,7 @@ def shrink(failed: Outcome, *, seeds: int = 30, play: Callable[[Plan], Outcome] 
     for names in (*GROUPS, *([name] for group in GROUPS for name in group)):
         if kept := [name for name in names if best.plan.has(name)]:
             best = first([replace(best.plan, without=best.plan.without.union(kept))], seeds // 3)
-    again = (play(replace(best.plan, seed=seed)) for seed in range(1, 2 * seeds + 1))
-    same = [outcome for outcome in again if any(breach.rule == rule for breach in outcome.breaches)]
-    return min([best, *same], key=lambda outcome: outcome.steps)
+    return min([best, *failing(best.plan, range(1, 2 * seeds + 1))], key=lambda outcome: outcome.steps)
 
 
 def _smaller(plan: Plan) -> Iterator[Plan]:
