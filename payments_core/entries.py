@@ -202,12 +202,14 @@ class Moved:
         row: As it is now.
         opened: The circuit that this move has opened.
         ended: What has ended with it: ``"blocked"``, ``"rate"``, ``"circuit"``.
+        paused: The entry's pause began with it; False when one of its kind was in force already.
 
     """
 
     row: PayoutRow
     opened: Pause | None = None
     ended: frozenset[str] = frozenset()
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,6 @@ _EVENTS: structlog.stdlib.BoundLogger = structlog.wrap_logger(
 _LEVELS = {
     EventName.PAYOUT_CONTRADICTED: logging.ERROR,
     EventName.PAYOUT_REVIEW: logging.WARNING,
-    EventName.PAYOUT_BLOCKED: logging.WARNING,
     EventName.PAYOUT_LATE_ANSWER: logging.WARNING,
     EventName.PAYOUT_ADOPTED: logging.WARNING,
     EventName.CALLBACK_FAILED: logging.ERROR,

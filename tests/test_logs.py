@@ -251,7 +251,8 @@ def test_every_recorded_transition_is_one_event(events: list[logging.LogRecord])
         (Open(ROW, event), Opened(ROW, created=True), ["payout.pending"]),
         (Open(ROW, event), Opened(ROW, created=False), []),
         (Move(ROW, ROW, event), Moved(ROW), ["payout.pending"]),
-        (Move(ROW, ROW, event, pause=pause), Moved(ROW), ["payout.pending", "account.paused"]),
+        (Move(ROW, ROW, event, pause=pause), Moved(ROW, paused=True), ["payout.pending", "account.paused"]),
+        (Move(ROW, ROW, event, pause=pause), Moved(ROW), ["payout.pending"]),
         (Move(ROW, ROW, event), Held(pause), []),
         (Note(ROW.id, event), Noted(), ["payout.pending"]),
     ]

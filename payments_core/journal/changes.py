@@ -250,8 +250,7 @@ def _move(session: Session, entry: Move) -> Moved | Stale | Held | Unapproved | 
         _publish(session, after, event, seq + 1)
     if entry.lifts and (by := pauses.lift_ours(session, after.account, event.at, sent_at=after.sent_at)):
         ended.add(by)
-    if entry.pause is not None:
-        pauses.stop(session, entry.pause)
+    paused = entry.pause is not None and pauses.stop(session, entry.pause)
     if entry.asks is not None:
         asked = (entry.asks.token_hash, after.id, after.attempt, to_us(entry.asks.asked_at))
         session.execute(sql.ask, asked)
@@ -259,7 +258,7 @@ def _move(session: Session, entry: Move) -> Moved | Stale | Held | Unapproved | 
         ended.add("rate")
     if entry.approves is not None:
         attempts.approve(session, stored, entry.approves)
-    return Moved(after, opened, frozenset(ended))
+    return Moved(after, opened, frozenset(ended), paused)
 
 
 def _pay_again(session: Session, entry: PayAgain) -> Moved | Stale | Contradicted | OverRefunded:

@@ -67,8 +67,8 @@ def replace(session: Session, pause: Pause) -> None:
     session.execute(session.sql.put_pause, (pause.account or "", since, pause.why, pause.by, probe_at, every))
 
 
-def stop(session: Session, pause: Pause) -> None:
-    """Write a pause that a move brings along.
+def stop(session: Session, pause: Pause) -> bool:
+    """Write a pause that a move brings along; return whether it began with it.
 
     A person's is never replaced by the machine's, and of those only a block replaces another. One of the same kind
     that is there keeps its beginning and its probe moves only away: sixteen refusals of payments already on the wire
@@ -78,9 +78,11 @@ def stop(session: Session, pause: Pause) -> None:
     found = session.execute(session.sql.pause_of, (pause.account or "",)).fetchone()
     if found is None or pause.by == _PERSON or (pause.by == _BLOCKED and found[0] not in {_PERSON, _BLOCKED}):
         replace(session, pause)
-    elif found[0] == pause.by:
+        return found is None or found[0] != pause.by
+    if found[0] == pause.by:
         later = None if found[1] is None or pause.probe_at is None else max(found[1], to_us(pause.probe_at))
         session.execute(session.sql.renew_pause, (pause.why, later, pause.account or ""))
+    return False
 
 
 def stop_if_free(session: Session, pause: Pause) -> bool:

@@ -179,7 +179,7 @@ def _announce_stops(entry: Move, reply: Moved) -> None:
         log(_ENDS[by], account=account, **({"by": by} if by == "blocked" else {}))
     if reply.opened is not None:
         log(EventName.CIRCUIT_OPENED, account=account, why=reply.opened.why, probe_at=reply.opened.probe_at)
-    if (pause := entry.pause) is not None:
+    if (pause := entry.pause) is not None and reply.paused:  # once an incident, not once a payout
         if pause.by == "rate":
             log(EventName.RATE_PENALTY, account=account, queue="post", why=pause.why, until=pause.probe_at)
         else:

@@ -129,18 +129,20 @@ def test_a_probe_that_is_due_at_once_still_leaves_alone(journal: Journal, add: A
     assert isinstance(send(journal, add("b"), 0), Held)
 
 
-def refuse(journal: Journal, row: PayoutRow, pause: Pause) -> None:
+def refuse(journal: Journal, row: PayoutRow, pause: Pause) -> bool:
+    """Return whether the pause began with it."""
     reply = journal.perform(Move(row, row, Event("payout.blocked", pause.since), pause=pause))
     assert isinstance(reply, Moved)
+    return reply.paused
 
 
 def test_many_refusals_are_one_block(journal: Journal, add: AddRow) -> None:
-    """Payments already on the wire keep the block's beginning and never bring its probe nearer."""
-    refuse(journal, add("a"), block(0))
-    refuse(journal, add("b"), block(4))
+    """Payments already on the wire keep the block's beginning, never bring its probe nearer, and are one incident."""
+    assert refuse(journal, add("a"), block(0))
+    assert not refuse(journal, add("b"), block(4))
     assert journal.pauses() == (Pause(ACCOUNT, START, "blocked at 4", "blocked", later(304)),)
     assert isinstance(send(journal, add("c"), 304), Moved)
-    refuse(journal, add("d"), block(305))
+    assert not refuse(journal, add("d"), block(305))
     assert put_off(journal) == [304 + 600]
 
 
