@@ -137,7 +137,7 @@ def refuse(journal: Journal, row: PayoutRow, pause: Pause) -> bool:
 
 
 def test_many_refusals_are_one_block(journal: Journal, add: AddRow) -> None:
-    """Payments already on the wire keep the block's beginning, never bring its probe nearer, and are one incident."""
+    """Payments already on the wire keep the beginning, never bring the probe nearer, and are one incident."""
     assert refuse(journal, add("a"), block(0))
     assert not refuse(journal, add("b"), block(4))
     assert journal.pauses() == (Pause(ACCOUNT, START, "blocked at 4", "blocked", later(304)),)
