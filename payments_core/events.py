@@ -87,7 +87,7 @@ _MEANING = {
     EventName.PAYOUT_ASKED: "A question whose answer comes later was written down before it left.",
     EventName.PAYOUT_LATE_ANSWER: "An answer came when somebody else had moved the payout; it makes the next read due.",
     EventName.PAYOUT_CONTRADICTED: "A read contradicts a final state, which stands; look into it.",
-    EventName.PAYOUT_BLOCKED: "The provider refuses us, not the payment; the account is paused, which `account.paused` tells once.",
+    EventName.PAYOUT_BLOCKED: "The provider refuses us, not the payment; the account is paused (`account.paused`).",
     EventName.PAYOUT_SUCCEEDED: "The money is there.",
     EventName.PAYOUT_FAILED: "No money moved, and none will under this attempt.",
     EventName.PAYOUT_REVIEW: "The machine has stopped; a read or a person decides.",
