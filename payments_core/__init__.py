@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from payments_core.client import AsyncPayoutClient as AsyncPayoutClient
     from payments_core.client import PayoutClient as PayoutClient
+    from payments_core.contradictions import Contradiction as Contradiction
     from payments_core.errors import PaymentsError as PaymentsError
     from payments_core.hookspecs import hookimpl as hookimpl
     from payments_core.money import Currency as Currency
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncPayoutClient",
+    "Contradiction",
     "Currency",
     "Money",
     "Operation",
@@ -41,6 +43,7 @@ __all__ = [
 if not TYPE_CHECKING:  # under `not`, so that a type checker still catches a misspelt name
     _HOMES = {
         "AsyncPayoutClient": "client",
+        "Contradiction": "contradictions",
         "Currency": "money",
         "Money": "money",
         "Operation": "payout",

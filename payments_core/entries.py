@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from payments_core.arrivals import Arrival, Handled, Handling, InboxCount
+from payments_core.contradictions import Contradiction
 from payments_core.money import Money
 from payments_core.outbox import Outbox
 from payments_core.payout import HistoryEntry, Payee, PayoutStatus
@@ -22,6 +23,7 @@ from payments_core.rows import Approval, EndedAttempt, Event, Forgot, Gap, Pause
 from payments_core.tokens import SharedToken, TokenChange
 
 __all__ = [
+    "AcknowledgeContradictions",
     "AskAccount",
     "Contradicted",
     "Held",
@@ -105,11 +107,39 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Add a history row without moving the payout, and make it due sooner if asked."""
+    """Add a history row without moving the payout, and make it due sooner if asked.
+
+    Args:
+        payout_id: Whose history.
+        event: For the history.
+        due_at: When the payout is to be due at the latest.
+        contradiction: What the provider says against an end: kept with the payout and published in the same commit.
+            Nothing at all is written when the provider has said the same of the same attempt before.
+
+    """
 
     payout_id: str
     event: Event
     due_at: datetime | None = None
+    contradiction: Contradiction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeContradictions:
+    """Write down that a person has taken note of every contradiction of a payout; the payout is not moved.
+
+    Args:
+        payout_id: Which payout.
+        event: For the history; its moment is when they did.
+        actor: Who, as given.
+        reason: On what grounds.
+
+    """
+
+    payout_id: str
+    event: Event
+    actor: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +273,19 @@ class Unsought:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """The note, or the question, is durable."""
+    """The note, the acknowledgement or the question is durable.
+
+    Args:
+        row: The payout as it is now; None of a question about an account.
+        written: Whether it was written now; not when it stood there already, or there was nothing to acknowledge.
+
+    """
+
+    row: PayoutRow | None = None
+    written: bool = True
 
 
-JournalEntry = Open | Move | Note | PayAgain | Recall | AskAccount
+JournalEntry = Open | Move | Note | AcknowledgeContradictions | PayAgain | Recall | AskAccount
 JournalReply = Opened | OverRefunded | Moved | Stale | Held | Unapproved | Unsought | Contradicted | Noted | Recalled
 
 
@@ -302,6 +341,10 @@ class Journal(Outbox, Protocol):
 
     def rows(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[PayoutRow]:
         """Yield payouts, oldest first."""
+        ...
+
+    def undecided(self) -> Iterator[PayoutRow]:
+        """Yield payouts that wait for a person, oldest first: in REVIEW, or contradicted and not acknowledged."""
         ...
 
     def due(self, at: datetime, *, accounts: Collection[str], limit: int) -> tuple[PayoutRow, ...]:

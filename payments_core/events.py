@@ -29,6 +29,7 @@ class EventName(StrEnum):
     PAYOUT_ASKED = "payout.asked"
     PAYOUT_LATE_ANSWER = "payout.late_answer"
     PAYOUT_CONTRADICTED = "payout.contradicted"
+    PAYOUT_ACKNOWLEDGED = "payout.acknowledged"
     PAYOUT_BLOCKED = "payout.blocked"
     PAYOUT_SUCCEEDED = "payout.succeeded"
     PAYOUT_FAILED = "payout.failed"
@@ -86,7 +87,8 @@ _MEANING = {
     EventName.PAYOUT_RESEND: "Absent for long enough: the same request will be sent again.",
     EventName.PAYOUT_ASKED: "A question whose answer comes later was written down before it left.",
     EventName.PAYOUT_LATE_ANSWER: "An answer came when somebody else had moved the payout; it makes the next read due.",
-    EventName.PAYOUT_CONTRADICTED: "A read contradicts a final state, which stands; look into it.",
+    EventName.PAYOUT_CONTRADICTED: "A read contradicts a final state, which stands; a person has to look into it.",
+    EventName.PAYOUT_ACKNOWLEDGED: "A person took note of what contradicts a final state; it stands all the same.",
     EventName.PAYOUT_BLOCKED: "The provider refuses us, not the payment; the account is paused (`account.paused`).",
     EventName.PAYOUT_SUCCEEDED: "The money is there.",
     EventName.PAYOUT_FAILED: "No money moved, and none will under this attempt.",

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TypeAlias, TypeVar
 
 from payments_core.entries import (
+    AcknowledgeContradictions,
     AskAccount,
     Contradicted,
     Held,
@@ -49,6 +50,7 @@ __all__ = [
     "ReadAs",
     "Refused",
     "Reply",
+    "acknowledge",
     "arun",
     "ask_account",
     "ask_leave",
@@ -236,6 +238,14 @@ def read_as(command: ReadAs) -> Flow[HttpResponse]:
 
 def note(entry: Note) -> Flow[Noted]:
     """Ask the journal to add to a history."""
+    reply = yield entry
+    if not isinstance(reply, Noted):
+        raise _wrong(entry, reply)
+    return reply
+
+
+def acknowledge(entry: AcknowledgeContradictions) -> Flow[Noted]:
+    """Ask the journal to write down that a person has taken note of contradictions."""
     reply = yield entry
     if not isinstance(reply, Noted):
         raise _wrong(entry, reply)

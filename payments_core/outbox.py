@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from payments_core.contradictions import Contradiction
 from payments_core.payout import PayoutStatus, Reason
 
 __all__ = ["Backlog", "Consumer", "Outbox", "PayoutEvent", "Waiting"]
@@ -13,19 +14,20 @@ __all__ = ["Backlog", "Consumer", "Outbox", "PayoutEvent", "Waiting"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayoutEvent:
-    """A payout has come to an end, or stopped in REVIEW; written in the same commit.
+    """A payout has come to an end, stopped in REVIEW, or is contradicted; written in the same commit.
 
     Args:
         id: Names this event for good: who has seen it before may leave it.
         payout_id: Whose it is.
         key: The caller's key of that payout.
         account: The account's name.
-        status: What it became.
+        status: What it became; of a contradiction, what it stays.
         reason: Why, when there is something to explain.
         attempt: Which attempt.
         seq: Its place in the payout's history: grows with each event of the payout.
         at: When.
         no: Its number in the journal, which says nothing about the order of events.
+        contradiction: What the provider said against an end; None of every other event.
 
     """
 
@@ -39,6 +41,7 @@ class PayoutEvent:
     seq: int
     at: datetime
     no: int = 0
+    contradiction: Contradiction | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from payments_core.contradictions import Contradiction
 from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout
 from payments_core.masking import mask_number
 from payments_core.money import Money
@@ -346,6 +347,7 @@ class Payout:
         history: Every change, oldest first.
         original_amount: Of a refund: what was collected.
         is_new: True where the call that returned it has recorded it; False for a repeated key, and where it is read.
+        contradictions: What its provider has said against the end of an attempt, oldest first; the status stands.
 
     """
 
@@ -367,8 +369,14 @@ class Payout:
     history: tuple[HistoryEntry, ...] = ()
     original_amount: Money | None = None
     is_new: bool = field(default=False, compare=False)
+    contradictions: tuple[Contradiction, ...] = ()
 
     @property
     def is_final(self) -> bool:
         """True when the payout has come to an end."""
         return self.status.is_final
+
+    @property
+    def has_open_contradiction(self) -> bool:
+        """Whether its provider contradicts an end and no person has acknowledged that: nobody knows what is true."""
+        return any(one.is_open for one in self.contradictions)

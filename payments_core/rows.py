@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from payments_core.contradictions import Contradiction
 from payments_core.money import Money
 from payments_core.payout import HistoryEntry, Operation, Order, Payee, Payout, PayoutStatus, Reason, ReasonCode
 
@@ -77,6 +78,8 @@ class PayoutRow:
         created_at: When it was accepted.
         updated_at: When it last moved.
         forgotten_at: When its payee was forgotten; nothing tells who it was any more.
+        contradictions: What its provider has said against the end of an attempt, oldest first; no move changes it.
+        contradicted_at: Of the ones that no person has acknowledged, when the oldest was said; no move changes it.
 
     """
 
@@ -123,6 +126,8 @@ class PayoutRow:
     created_at: datetime
     updated_at: datetime
     forgotten_at: datetime | None = None
+    contradictions: tuple[Contradiction, ...] = ()
+    contradicted_at: datetime | None = None
 
     @property
     def order(self) -> Order:
@@ -165,6 +170,7 @@ class PayoutRow:
             attempt=self.attempt,
             tries=self.tries,
             may_have_been_sent=self.ambiguous
+            or bool(self.contradictions)
             or self.status
             in {
                 PayoutStatus.SENDING,
@@ -180,6 +186,7 @@ class PayoutRow:
             next_at=self.next_at,
             history=tuple(history),
             original_amount=None if self.original_amount is None else Money(self.original_amount, self.currency),
+            contradictions=self.contradictions,
         )
 
 

@@ -254,7 +254,8 @@ def test_every_recorded_transition_is_one_event(events: list[logging.LogRecord])
         (Move(ROW, ROW, event, pause=pause), Moved(ROW, paused=True), ["payout.pending", "account.paused"]),
         (Move(ROW, ROW, event, pause=pause), Moved(ROW), ["payout.pending"]),
         (Move(ROW, ROW, event), Held(pause), []),
-        (Note(ROW.id, event), Noted(), ["payout.pending"]),
+        (Note(ROW.id, event), Noted(ROW), ["payout.pending"]),
+        (Note(ROW.id, event), Noted(ROW, written=False), []),
     ]
     for entry, reply, names in told:
         events.clear()

@@ -23,6 +23,7 @@ from payments_core.errors import (
     SettingsError,
     UnknownPayout,
 )
+from payments_core.events import EventName
 from payments_core.flow import Command
 from payments_core.journal import open_journal
 from payments_core.masking import mask_key, scrub
@@ -321,7 +322,10 @@ def row_of(journal: Journal, payout: str) -> PayoutRow:
 
 def view(office: Office, row: PayoutRow) -> Payout:
     """Return what a caller sees, history included."""
-    return row.view(office.journal.history(row.id))
+    history = office.journal.history(row.id)
+    if any(entry.event == EventName.PAYOUT_CONTRADICTED for entry in history):  # written beside what moved the row
+        row = office.journal.get(row.id) or row
+    return row.view(history)
 
 
 def refusal(reason: Reason) -> str:

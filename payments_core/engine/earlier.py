@@ -8,15 +8,15 @@ from enum import Enum, auto
 from typing import TypeVar
 
 from payments_core.engine.calls import ask
+from payments_core.engine.contradictions import contradict
 from payments_core.engine.drafts import attempt_of
 from payments_core.engine.moment import Moment
-from payments_core.entries import Note
 from payments_core.errors import ProviderBug
-from payments_core.events import EventName
-from payments_core.flow import Flow, ReadAs, note, read_as, recall
-from payments_core.masking import scrub, scrub_code
+from payments_core.flow import Flow, ReadAs, read_as, recall
+from payments_core.masking import scrub
+from payments_core.payout import PayoutStatus
 from payments_core.provider import Account, Deferred, Final, NotFound, Pending
-from payments_core.rows import EndedAttempt, Event, PayoutRow
+from payments_core.rows import EndedAttempt, PayoutRow
 from payments_core.wire import HttpRequest, NoAnswer, NotSent
 
 __all__ = ["PAID_BEFORE", "Standing", "look_at", "look_back", "payer_of", "reading_as"]
@@ -88,11 +88,8 @@ def look_at(account: Account, row: PayoutRow, attempt: EndedAttempt, moment: Mom
     heard, at = yield from (reading if identity is account else reading_as(identity, row, attempt.binding, reading))
     match heard:
         case Final() if heard.succeeded:
-            code = scrub_code(heard.code)
-            said = {"attempt": attempt.number, "code": code, "http_status": heard.http_status}
-            if payer is not account:
-                said["paid_from"] = payer.name
-            yield from note(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, said)))
+            failed = PayoutStatus.FAILED
+            yield from contradict(row, failed, heard, at, account=payer.name, attempt=attempt.number)
             return Standing.PAID, f"The provider says now that {called} was paid."
         case Final() if heard.reason is not None:
             until = attempt.ended_at + timedelta(hours=heard.reason.settling_h)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from payments_core.answers import is_storable
 from payments_core.engine import decide
 from payments_core.engine.calls import Heard, ask, send_once
+from payments_core.engine.contradictions import contradict
 from payments_core.engine.decide import Decision
 from payments_core.engine.drafts import draft_of, is_bound, made_ready, make_draft
 from payments_core.engine.earlier import PAID_BEFORE, Standing, look_back
@@ -32,7 +33,7 @@ from payments_core.entries import (
 from payments_core.errors import InvalidPayout, OverRefund, ProviderBug
 from payments_core.events import EventName
 from payments_core.flow import Blocked, Flow, Go, NeedsApproval, NotNow, Refused, ask_leave, move, note, open_payout
-from payments_core.masking import scrub, scrub_code
+from payments_core.masking import scrub
 from payments_core.payout import Order, PayoutStatus, ReasonCode
 from payments_core.provider import Account, AnswersLater, Callback, Final, Unknown
 from payments_core.rates import PostEnd, ReadEnd
@@ -336,21 +337,9 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _contradiction(row: PayoutRow, outcome: object, at: datetime, *, why: str = "") -> Flow[PayoutRow]:
+def _contradiction(row: PayoutRow, outcome: object, at: datetime) -> Flow[PayoutRow]:
     """A final state stands; what a read says against it is written down."""
-    stands = row.status is not PayoutStatus.FAILED
-    match outcome:
-        case Final() if outcome.succeeded != stands:
-            pass
-        case Unknown(taken_back=True) if stands:
-            pass
-        case _:
-            return row
-    said: dict[str, object] = {"code": scrub_code(outcome.code), "http_status": outcome.http_status}
-    if why:
-        said["why"] = why
-    yield from note(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, said)))
-    return row
+    return (yield from contradict(row, row.status, outcome, at, account=row.account, attempt=row.attempt))
 
 
 def _looked_at(
@@ -364,7 +353,9 @@ def _looked_at(
     if row.status is PayoutStatus.FAILED:
         ahead = yield from look_ahead(account, row, moment)
         if isinstance(ahead.found, Final):
-            row = yield from _contradiction(row, ahead.found, at, why=ahead.why)
+            row = yield from contradict(
+                row, row.status, ahead.found, at, account=ahead.account, attempt=ahead.attempt, why=ahead.why
+            )
         elif ahead.why and not ahead.is_compared and row.next_at is not None:
             after_s = account.settings.poll_schedule_s[-1]
             return (yield from _settle(row, decide.put_off(row, ahead.why, at, after_s=after_s)))

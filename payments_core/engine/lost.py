@@ -28,6 +28,8 @@ class Ahead:
     Args:
         found: What it says of an attempt that it knows; None when it knows none.
         why: Which, or why it could not be asked; empty when it knows none.
+        account: The account it was found under.
+        attempt: Its number.
         is_compared: The answer is not understood, but a person has compared the statements since.
 
     """
@@ -35,6 +37,8 @@ class Ahead:
     found: Final | Pending | None = None
     why: str = ""
     is_compared: bool = False
+    account: str = ""
+    attempt: int = 0
 
 
 def look_ahead(account: Account, row: PayoutRow, moment: Moment) -> Flow[Ahead]:
@@ -69,7 +73,7 @@ def look_ahead(account: Account, row: PayoutRow, moment: Moment) -> Flow[Ahead]:
                 case NotFound():
                     continue
                 case Final() as heard if heard.succeeded:
-                    return Ahead(heard, knows)
+                    return Ahead(heard, knows, account=identity.name, attempt=number)
                 case Final() as heard:
                     failed = failed if failed.why or number < row.attempt else Ahead(heard, knows)
                 case Pending() as heard:

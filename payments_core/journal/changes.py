@@ -8,7 +8,9 @@ from decimal import Context, Decimal
 from typing import Any, TypeAlias, TypeVar
 
 from payments_core.arrivals import Arrival, Handled, Handling
+from payments_core.contradictions import Contradiction
 from payments_core.entries import (
+    AcknowledgeContradictions,
     AskAccount,
     Contradicted,
     Held,
@@ -36,8 +38,18 @@ from payments_core.journal.inbox import InboxChange
 from payments_core.journal.known_as import know, names
 from payments_core.journal.outbox import OutboxChange, OutboxReply
 from payments_core.journal.pauses import LiftPause, SetPause
-from payments_core.journal.rows import COLUMNS, from_us, read_row, to_us, write_json, write_reason, write_row
-from payments_core.journal.statements import FIXED, MOVABLE, Session, Statements
+from payments_core.journal.rows import (
+    COLUMNS,
+    from_us,
+    read_row,
+    to_us,
+    write_contradiction,
+    write_contradictions,
+    write_json,
+    write_reason,
+    write_row,
+)
+from payments_core.journal.statements import FIXED, MOVABLE, NOTED, Session, Statements
 from payments_core.money import Money
 from payments_core.payout import PayoutStatus
 from payments_core.rates import AskPermit, Permit
@@ -82,6 +94,8 @@ def apply(session: Session, change: Change) -> Reply:
             return _move(session, change)
         case Note():
             return _note(session, change)
+        case AcknowledgeContradictions():
+            return _acknowledge(session, change)
         case PayAgain():
             return _pay_again(session, change)
         case Recall():
@@ -219,6 +233,9 @@ def _move(session: Session, entry: Move) -> Moved | Stale | Held | Unapproved | 
     if stored["next_at"] not in {None, before.next_at and to_us(before.next_at)}:
         after = _still_due(after, stored)
     values = dict(zip(COLUMNS, write_row(after), strict=True))
+    if any(values[name] != stored[name] for name in NOTED):  # written since the mover had read the row
+        values |= {name: stored[name] for name in NOTED}
+        after = read_row(values.values())
     _refuse_forbidden(stored, values)
     opened, ended = None, set[str]()
     if entry.post_end is not None:
@@ -302,12 +319,38 @@ def _still_due(after: PayoutRow, stored: Mapping[str, Any]) -> PayoutRow:
 
 def _note(session: Session, entry: Note) -> Noted:
     stored, seq = _stored(session, entry.payout_id)
-    noted = _history(read_row(stored.values()), entry.event, seq + 1, decided_by="")
-    session.execute(session.sql.add_history, noted)
-    if entry.due_at is not None:
+    row, said = read_row(stored.values()), entry.contradiction
+    if said is not None:
+        if any(said.repeats(before) for before in row.contradictions):
+            return Noted(row, written=False)
+        row = _contradicted(session, row, (*row.contradictions, said))
+    session.execute(session.sql.add_history, _history(row, entry.event, seq + 1, decided_by=""))
+    if said is not None:
+        _publish(session, row, entry.event, seq + 1, said)
+    if entry.due_at is not None and (row.next_at is None or row.next_at > entry.due_at):
         due_at = to_us(entry.due_at)
         session.execute(session.sql.hurry, (due_at, entry.payout_id, due_at))
-    return Noted()
+        row = dataclasses.replace(row, next_at=entry.due_at)
+    return Noted(row)
+
+
+def _acknowledge(session: Session, entry: AcknowledgeContradictions) -> Noted:
+    stored, seq = _stored(session, entry.payout_id)
+    row = read_row(stored.values())
+    if not any(one.is_open for one in row.contradictions):
+        return Noted(row, written=False)
+    by = entry.event.at, entry.actor, entry.reason
+    row = _contradicted(session, row, [one.acknowledged(*by) if one.is_open else one for one in row.contradictions])
+    session.execute(session.sql.add_history, _history(row, entry.event, seq + 1, decided_by=""))
+    return Noted(row)
+
+
+def _contradicted(session: Session, row: PayoutRow, said: Sequence[Contradiction]) -> PayoutRow:
+    """Write what the provider says against a payout's ends; no fence counts it, as the payout is not moved."""
+    since = min((one.at for one in said if one.is_open), default=None)
+    values = (write_contradictions(said), None if since is None else to_us(since), row.id)
+    session.execute(session.sql.contradict, values)
+    return dataclasses.replace(row, contradictions=tuple(said), contradicted_at=since)
 
 
 def _stored(session: Session, payout_id: str) -> tuple[Mapping[str, Any], int]:
@@ -360,7 +403,9 @@ def _history(row: PayoutRow, event: Event, seq: int, *, decided_by: str) -> tupl
     )
 
 
-def _publish(session: Session, row: PayoutRow, event: Event, seq: int) -> None:
+def _publish(
+    session: Session, row: PayoutRow, event: Event, seq: int, contradiction: Contradiction | None = None
+) -> None:
     session.execute(
         session.sql.publish,
         (
@@ -373,5 +418,6 @@ def _publish(session: Session, row: PayoutRow, event: Event, seq: int) -> None:
             row.attempt,
             seq,
             to_us(event.at),
+            None if contradiction is None else write_contradiction(contradiction),
         ),
     )

@@ -20,8 +20,15 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from payments_core.events import EventName
-from payments_core.journal import attempts
-from payments_core.journal.rows import read_attempt, read_reason, read_row, to_us, write_json, write_reason
+from payments_core.journal.rows import (
+    read_attempt,
+    read_reason,
+    read_row,
+    to_us,
+    write_contradictions,
+    write_json,
+    write_reason,
+)
 from payments_core.journal.statements import Session, Statements
 from payments_core.payout import FORGOTTEN, Payee, PayoutStatus, Reason
 from payments_core.rows import Forgot, PayoutRow
@@ -38,6 +45,7 @@ _FACTS = frozenset(
         "account_before",
         "again_in_s",
         "answer",
+        "attempt",
         "because",
         "claims",
         "code",
@@ -102,7 +110,7 @@ class _Statements:
         )
         self.forget = text(
             f"UPDATE {at}payouts SET payee_value = ?, payee_details = '{{}}', note = '', options = '{{}}', request = ?,"
-            " reason = ?, fence = fence + 1, updated_at = ?, forgotten_at = ? WHERE id = ?"
+            " reason = ?, contradictions = ?, fence = fence + 1, updated_at = ?, forgotten_at = ? WHERE id = ?"
         )
         self.evidence = text(f"SELECT seq, evidence FROM {at}history WHERE payout_id = ?")
         self.erase_evidence = text(f"UPDATE {at}history SET evidence = ? WHERE payout_id = ? AND seq = ?")
@@ -133,7 +141,7 @@ def apply(session: Session, change: Forget | Trim) -> Forgot | int:
         if stored is not None:
             (seq,) = session.execute(session.sql.last_seq, (payout,)).fetchone()
             found[payout] = read_row(stored), seq
-    kept = {payout: why for payout, (row, _) in found.items() if (why := _kept_for(session, row, change.at))}
+    kept = {payout: why for payout, (row, _) in found.items() if (why := _kept_for(row, change.at))}
     if kept and change.all_or_none:
         return Forgot((), kept)
     wanted = [one for payout, one in found.items() if payout not in kept and one[0].forgotten_at is None]
@@ -144,22 +152,23 @@ def apply(session: Session, change: Forget | Trim) -> Forgot | int:
     return Forgot(tuple(row.id for row, _ in wanted), kept)
 
 
-def _kept_for(session: Session, row: PayoutRow, at: datetime) -> str:
+def _kept_for(row: PayoutRow, at: datetime) -> str:
     """Say why a payout cannot be forgotten yet; empty when it can."""
     if not row.status.is_final:
         return f"It is {row.status}: its payee is needed until it has come to an end."
     settled_at = row.updated_at + timedelta(hours=row.reason.settling_h if row.reason else 0.0)
     if row.forgotten_at is None and at < settled_at:
         return f"Its end may still turn out to be another until {settled_at:%Y-%m-%d %H:%M} UTC."
-    if attempts.is_contradicted(session, row.id):
-        return "A read contradicts its end: its payee is needed to find out what is true."
+    if row.contradicted_at is not None:
+        return "A read contradicts its end: its payee is needed until a person has acknowledged that."
     return ""
 
 
 def _forget(session: Session, row: PayoutRow, seq: int, change: Forget, secret: bytes) -> None:
     sql, at = _statements(session.sql), to_us(change.at)
     payee = row.payee_value if row.payee_kind == "collection" else _hash(secret, row.payee_kind, row.payee_value)
-    session.execute(sql.forget, (payee, _bare(row.request), _wordless(row.reason), at, at, row.id))
+    said = write_contradictions(replace(one, reason="") for one in row.contradictions)
+    session.execute(sql.forget, (payee, _bare(row.request), _wordless(row.reason), said, at, at, row.id))
     for number, told in session.execute(sql.evidence, (row.id,)).fetchall():
         session.execute(sql.erase_evidence, (write_json(_facts(json.loads(told))), row.id, number))
     for ended in map(read_attempt, session.execute(session.sql.attempts, (row.id,)).fetchall()):

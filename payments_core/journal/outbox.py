@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, TypeAlias
 
-from payments_core.journal.rows import from_us, read_reason, to_us
+from payments_core.journal.rows import from_us, read_contradiction, read_reason, to_us
 from payments_core.journal.statements import Session, Statements
 from payments_core.outbox import Backlog, Consumer, PayoutEvent, Waiting
 from payments_core.payout import PayoutStatus
@@ -60,7 +60,7 @@ class ResumeDeliveries:
 OutboxChange: TypeAlias = Acknowledge | TakeDeliveries | PutOff | ResumeDeliveries
 OutboxReply: TypeAlias = bool | int | tuple[Waiting, ...] | None
 
-_EVENT = "o.event_id, o.payout_id, o.key, o.account, o.status, o.reason, o.attempt, o.seq, o.at, o.no"
+_EVENT = "o.event_id, o.payout_id, o.key, o.account, o.status, o.reason, o.attempt, o.seq, o.at, o.no, o.contradiction"
 
 
 class _Text:
@@ -161,7 +161,7 @@ def _take(session: Session, change: TakeDeliveries) -> tuple[Waiting, ...]:
 
 
 def _read_event(stored: Sequence[Any]) -> PayoutEvent:
-    event_id, payout_id, key, account, status, reason, attempt, seq, at, no = stored
+    event_id, payout_id, key, account, status, reason, attempt, seq, at, no, contradiction = stored
     return PayoutEvent(
         id=event_id,
         payout_id=payout_id,
@@ -173,6 +173,7 @@ def _read_event(stored: Sequence[Any]) -> PayoutEvent:
         seq=seq,
         at=from_us(at),
         no=no,
+        contradiction=None if contradiction is None else read_contradiction(contradiction),
     )
 
 

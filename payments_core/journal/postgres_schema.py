@@ -74,10 +74,14 @@ _FIRST = (
         lease_until BIGINT,
         next_at BIGINT,
         created_at BIGINT NOT NULL,
-        updated_at BIGINT NOT NULL
+        updated_at BIGINT NOT NULL,
+        contradictions TEXT NOT NULL,
+        contradicted_at BIGINT
     )
     """,
     "CREATE INDEX payouts_due ON {schema}.payouts (next_at) WHERE next_at IS NOT NULL",
+    # What waits for a person: `undecided` asks in these words.
+    "CREATE INDEX payouts_undecided ON {schema}.payouts (no) WHERE status = 'REVIEW' OR contradicted_at IS NOT NULL",
     "CREATE INDEX payouts_refunds ON {schema}.payouts (lower(payee_value COLLATE \"C\")) WHERE operation = 'refund'",
     """
     CREATE TABLE {schema}.history (
@@ -104,7 +108,8 @@ _FIRST = (
         reason TEXT,
         attempt BIGINT NOT NULL,
         seq BIGINT NOT NULL,
-        at BIGINT NOT NULL
+        at BIGINT NOT NULL,
+        contradiction TEXT
     )
     """,
     """

@@ -72,8 +72,15 @@ class Reads(ABC):
     def rows(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[PayoutRow]:
         """Yield payouts, oldest first, a page at a time: nothing is locked while the caller works."""
         wanted = None if status is None else str(status)
+        return self._pages(self._sql.page, (wanted, wanted, account, account))
+
+    def undecided(self) -> Iterator[PayoutRow]:
+        """Yield payouts that wait for a person, oldest first: in REVIEW, or contradicted and not acknowledged."""
+        return self._pages(self._sql.undecided, ())
+
+    def _pages(self, statement: str, values: Sequence[Any]) -> Iterator[PayoutRow]:
         last = 0
-        while page := self._fetch(self._sql.page, (last, wanted, wanted, account, account, _PAGE)):
+        while page := self._fetch(statement, (last, *values, _PAGE)):
             for no, *stored in page:
                 last = no
                 yield read_row(stored)

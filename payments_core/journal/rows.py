@@ -10,6 +10,7 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
+from payments_core.contradictions import Contradiction, ProviderStatus
 from payments_core.payout import HistoryEntry, Operation, PayoutStatus, Reason, ReasonCode
 from payments_core.rows import Approval, EndedAttempt, Pause, PayoutRow
 
@@ -18,11 +19,14 @@ __all__ = [
     "from_us",
     "read_approval",
     "read_attempt",
+    "read_contradiction",
     "read_history",
     "read_pause",
     "read_reason",
     "read_row",
     "to_us",
+    "write_contradiction",
+    "write_contradictions",
     "write_json",
     "write_reason",
     "write_row",
@@ -51,12 +55,7 @@ def write_json(mapping: Mapping[str, Any]) -> str:
 
     What JSON does not know is written as text, half a character as an escape.
     """
-    text = _encode(dict(mapping)) if mapping else "{}"
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(dict(mapping), separators=(",", ":"), default=str)
-    return text
+    return _dump(dict(mapping)) if mapping else "{}"
 
 
 def _read_json(text: str) -> dict[str, Any]:
@@ -78,6 +77,45 @@ def read_reason(text: str) -> Reason:
     return Reason(**told | {"code": ReasonCode(told["code"])})
 
 
+def _dump(value: Any) -> str:
+    text = _encode(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"), default=str)
+    return text
+
+
+def _told(contradiction: Contradiction) -> dict[str, Any]:
+    told = dataclasses.asdict(contradiction)
+    return told | {name: None if told[name] is None else to_us(told[name]) for name in ("at", "acknowledged_at")}
+
+
+def _contradiction(told: Mapping[str, Any]) -> Contradiction:
+    ended = told["acknowledged_at"]
+    times = {"at": from_us(told["at"]), "acknowledged_at": None if ended is None else from_us(ended)}
+    return Contradiction(**{**told, **times, "provider_status": ProviderStatus(told["provider_status"])})
+
+
+def write_contradiction(contradiction: Contradiction) -> str:
+    """Return a contradiction as JSON."""
+    return write_json(_told(contradiction))
+
+
+def read_contradiction(text: str) -> Contradiction:
+    """Read a contradiction back."""
+    return _contradiction(json.loads(text))
+
+
+def write_contradictions(contradictions: Iterable[Contradiction]) -> str:
+    """Return contradictions as a JSON list."""
+    return _dump([_told(one) for one in contradictions])
+
+
+def _read_contradictions(text: str) -> tuple[Contradiction, ...]:
+    return () if text == "[]" else tuple(map(_contradiction, json.loads(text)))
+
+
 def _plain(amount: Decimal) -> str:
     return format(amount, "f")
 
@@ -92,6 +130,7 @@ _CODECS: Mapping[str, Codec] = {
     "amount": (_plain, Decimal),
     "original_amount": (_plain, Decimal),
     "reason": (write_reason, read_reason),
+    "contradictions": (write_contradictions, _read_contradictions),
     **dict.fromkeys(("payee_details", "options", "binding", "references"), (write_json, _read_json)),
     **dict.fromkeys(("ambiguous", "cleared", "adopting", "refused"), (int, bool)),
     **dict.fromkeys(
@@ -109,6 +148,7 @@ _CODECS: Mapping[str, Codec] = {
             "created_at",
             "updated_at",
             "forgotten_at",
+            "contradicted_at",
         ),
         (to_us, from_us),
     ),

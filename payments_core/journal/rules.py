@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 from payments_core.events import EventName
+from payments_core.journal.rows import to_us
 from payments_core.payout import Operation, PayoutStatus
 from payments_core.references import payout_id
 from payments_core.rows import PayoutRow
@@ -30,7 +31,16 @@ _FOLLOWS: Mapping[PayoutStatus, frozenset[PayoutStatus]] = {
     _S.REVERSED: frozenset({_S.REVERSED}),
 }
 # Entries that were added without a move of the row: all others have counted its fence up by one.
-_NOTES = frozenset({EventName.PAYOUT_LATE_ANSWER, EventName.PAYOUT_CONTRADICTED, EventName.CALLBACK_HEARD})
+_NOTES = frozenset(
+    {
+        EventName.PAYOUT_LATE_ANSWER,
+        EventName.PAYOUT_CONTRADICTED,
+        EventName.PAYOUT_ACKNOWLEDGED,
+        EventName.CALLBACK_HEARD,
+    }
+)
+# Entries of which the application is told, beside those that come to an end.
+_PUBLISHED = frozenset({EventName.PAYOUT_REVIEW, EventName.PAYOUT_CONTRADICTED})
 
 
 # What stands after payout and number in the id of an event, once the journal was restored: a word that was drawn then,
@@ -120,6 +130,7 @@ def broken(stored: Stored, namespace: str) -> Broken:
     yield from _last_entry(stored)
     yield from _attempts(stored)
     yield from _outbox(stored)
+    yield from _contradictions(stored)
     yield from _standing(stored)
 
 
@@ -231,7 +242,7 @@ def _outbox(stored: Stored) -> Broken:
     for entry in stored.history:
         ended = entry.status in _FINALS and entry.status != before
         before = entry.status
-        if (ended or entry.event == EventName.PAYOUT_REVIEW) and entry.seq not in told:
+        if (ended or entry.event in _PUBLISHED) and entry.seq not in told:
             yield "outbox", f"nobody is told of entry {entry.seq} ({entry.status})"
     for event in stored.events:
         entry_of = entries.get(event.seq)
@@ -246,6 +257,20 @@ def _outbox(stored: Stored) -> Broken:
             entry_of.at,
         ):
             yield "outbox", f"event {event.event_id} tells something else than entry {event.seq}"
+
+
+def _contradictions(stored: Stored) -> Broken:
+    """Hold what is kept of contradictions against the history, and against when the payout says it waits."""
+    said = stored.row.contradictions
+    for what, event, moments in (
+        ("said", EventName.PAYOUT_CONTRADICTED, [one.at for one in said]),
+        ("acknowledged", EventName.PAYOUT_ACKNOWLEDGED, {one.acknowledged_at for one in said if one.acknowledged_at}),
+    ):
+        theirs = sorted(entry.at for entry in stored.history if entry.event == event)
+        if sorted(map(to_us, moments)) != theirs:
+            yield "contradiction", f"{len(moments)} times it was {what}, and {len(theirs)} times in its history"
+    if stored.row.contradicted_at != min((one.at for one in said if one.is_open), default=None):
+        yield "contradiction", f"it waits for a person since {stored.row.contradicted_at or 'never'}"
 
 
 def _standing(stored: Stored) -> Broken:

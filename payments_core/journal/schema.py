@@ -69,10 +69,14 @@ _FIRST = (
         lease_until INTEGER,
         next_at INTEGER,
         created_at INTEGER NOT NULL,
-        updated_at INTEGER NOT NULL
+        updated_at INTEGER NOT NULL,
+        contradictions TEXT NOT NULL,
+        contradicted_at INTEGER
     )
     """,
     "CREATE INDEX payouts_due ON payouts (next_at) WHERE next_at IS NOT NULL",
+    # What waits for a person: `undecided` asks in these words.
+    "CREATE INDEX payouts_undecided ON payouts (no) WHERE status = 'REVIEW' OR contradicted_at IS NOT NULL",
     """
     CREATE TABLE history (
         payout_id TEXT NOT NULL REFERENCES payouts (id),
@@ -98,7 +102,8 @@ _FIRST = (
         reason TEXT,
         attempt INTEGER NOT NULL,
         seq INTEGER NOT NULL,
-        at INTEGER NOT NULL
+        at INTEGER NOT NULL,
+        contradiction TEXT
     )
     """,
     """

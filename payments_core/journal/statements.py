@@ -19,6 +19,7 @@ from payments_core.payout import PayoutStatus
 __all__ = [
     "FIXED",
     "MOVABLE",
+    "NOTED",
     "POSTGRES",
     "POSTGRES_SCHEMA",
     "SQLITE",
@@ -46,7 +47,9 @@ FIXED = (
     "original_amount",
     "created_at",
 )
-MOVABLE = tuple(name for name in COLUMNS if name not in FIXED)
+# Written beside the moves: a mover may have read them before they were written.
+NOTED = ("contradictions", "contradicted_at")
+MOVABLE = tuple(name for name in COLUMNS if name not in (*FIXED, *NOTED))
 
 # Quoted: `references` is a word of SQL. Only names of PayoutRow's own fields are ever put into a statement.
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
@@ -96,6 +99,10 @@ class Statements:
             f"SELECT no, {_NAMES} FROM {at}payouts WHERE no > ? AND (CAST(? AS TEXT) IS NULL OR status = ?)"
             " AND (CAST(? AS TEXT) IS NULL OR account = ?) ORDER BY no LIMIT ?"
         )
+        self.undecided = text(
+            f"SELECT no, {_NAMES} FROM {at}payouts WHERE no > ?"
+            f" AND (status = '{PayoutStatus.REVIEW}' OR contradicted_at IS NOT NULL) ORDER BY no LIMIT ?"
+        )
         self.counts = f"SELECT status, COUNT(*) FROM {at}payouts GROUP BY status"
         self.history = text(
             f"SELECT seq, at, event, status, attempt, tries, decided_by, evidence FROM {at}history"
@@ -110,6 +117,7 @@ class Statements:
         self.insert = text(f"INSERT INTO {at}payouts ({_NAMES}) VALUES ({_marks(len(COLUMNS))}) ON CONFLICT DO NOTHING")
         self.update = text(f"UPDATE {at}payouts SET {_SETS} WHERE id = ? AND fence = ?")
         self.hurry = text(f"UPDATE {at}payouts SET next_at = ? WHERE id = ? AND (next_at IS NULL OR next_at > ?)")
+        self.contradict = text(f"UPDATE {at}payouts SET contradictions = ?, contradicted_at = ? WHERE id = ?")
         # The database folds both sides: Python folds more letters, and would then find less.
         same = f"{folded.format('payee_value')} = {folded.format('CAST(? AS TEXT)')}"
         self.refunds = text(f"{self.payouts} WHERE operation = 'refund' AND {same}")
@@ -119,10 +127,11 @@ class Statements:
             f" VALUES ({_marks(9)})"
         )
         self.publish = text(
-            f"INSERT INTO {at}outbox (event_id, payout_id, key, account, status, reason, attempt, seq, at)"
+            f"INSERT INTO {at}outbox"
+            " (event_id, payout_id, key, account, status, reason, attempt, seq, at, contradiction)"
             # A restored journal counts a payout's events from an earlier one on: it may not use an id twice.
             f" VALUES (CAST(? AS TEXT) || COALESCE((SELECT '.r' || value FROM {at}meta"
-            f" WHERE name = 'restorations'), ''), {_marks(8)})"
+            f" WHERE name = 'restorations'), ''), {_marks(9)})"
         )
         self.ask = text(f"INSERT INTO {at}queries (token_hash, payout_id, attempt, asked_at) VALUES ({_marks(4)})")
         self.answer = text(

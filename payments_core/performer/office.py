@@ -13,7 +13,19 @@ from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
 from payments_core.engine import Moment
-from payments_core.entries import Journal, JournalEntry, JournalReply, Move, Moved, Note, Open, Opened, PayAgain
+from payments_core.entries import (
+    AcknowledgeContradictions,
+    Journal,
+    JournalEntry,
+    JournalReply,
+    Move,
+    Moved,
+    Note,
+    Noted,
+    Open,
+    Opened,
+    PayAgain,
+)
 from payments_core.errors import JournalClosed, PayoutInterrupted, ProviderBug, SettingsError, UnknownAccount
 from payments_core.events import EventName
 from payments_core.flow import ReadAs
@@ -163,11 +175,15 @@ class Office:
             if isinstance(entry, Move):
                 _announce_stops(entry, reply)
             self._tell(entry, reply.row)
-        elif isinstance(entry, Note) and (row := self.journal.get(entry.payout_id)):
-            log_payout(EventName(entry.event.name), row, entry.event.evidence)
-            self._tell(entry, row)
+        elif isinstance(entry, Note | AcknowledgeContradictions) and isinstance(reply, Noted):
+            self._announce_note(entry, reply)
 
-    def _tell(self, entry: Open | Move | PayAgain | Note, row: PayoutRow) -> None:
+    def _announce_note(self, entry: Note | AcknowledgeContradictions, reply: Noted) -> None:
+        if reply.written and reply.row is not None:
+            log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
+            self._tell(entry, reply.row)
+
+    def _tell(self, entry: Open | Move | PayAgain | Note | AcknowledgeContradictions, row: PayoutRow) -> None:
         if self.plugins.has_observers:
             self.observers.tell(row.view(), entry.event)
 

@@ -323,7 +323,7 @@ def test_a_lost_attempt_contradicts_what_is_told_to_have_failed(stage: MakeStage
     row = one.advance(one.journal.get(row.id))
     said = [entry for entry in one.journal.history(row.id) if entry.event == EventName.PAYOUT_CONTRADICTED]
     why = "The provider knows attempt 2, which is not in the restored journal."
-    assert [dict(entry.evidence) for entry in said] == [{"code": "DONE", "http_status": 200, "why": why}]
+    assert [dict(entry.evidence) for entry in said] == [{"attempt": 2, "code": "DONE", "http_status": 200, "why": why}]
     assert [entry.at for entry in said] == [one.at]
     assert (row.status, row.next_at) == (S.FAILED, None)
 
@@ -454,7 +454,7 @@ def test_earlier_attempts_as_somebody_else_are_read_as_well(stage: MakeStage, nu
     asked.clear()
     found = run(look_ahead(one.account, row, one.moment()), one.perform)
     why = f"The provider knows attempt {number}, from account other, which is not in the restored journal."
-    assert found == Ahead(PAID, why)
+    assert found == Ahead(PAID, why, account="other", attempt=number)
     assert asked == [3, 4, 5, *(("other.invalid", n) for n in range(1, number + 1))]
 
 

@@ -221,7 +221,7 @@ def test_a_contradiction_is_written_down(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(PAID)))
     row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
     one.advance(row, early=True)
-    assert last(one, row) == ("contradicted", {"code": "DONE", "http_status": 200})
+    assert last(one, row) == ("contradicted", {"attempt": 1, "code": "DONE", "http_status": 200})
 
 
 def test_a_contradiction_gives_nobody_away(stage: MakeStage) -> None:
@@ -289,8 +289,10 @@ def test_an_answer_nobody_can_read_is_no_answer(stage: MakeStage) -> None:
 def test_an_answer_after_the_end_is_written_down_where_it_contradicts(stage: MakeStage) -> None:
     one, _ = deferred(stage, Final(code="NO", reason=NO))
     ended = one.put(S.SUCCEEDED, id="po_y", key="k/2", decided_by="read", next_at=None)
-    assert one.deliver(ended, "path") == ended
-    assert last(one, ended) == ("contradicted", {"code": "NO", "http_status": None})
+    after = one.deliver(ended, "path")
+    assert after == one.journal.get(ended.id)
+    assert [str(said.provider_status) for said in after.contradictions] == ["failed"]
+    assert last(one, ended) == ("contradicted", {"attempt": 1, "code": "NO", "http_status": None})
     assert one.journal.history(ended.id)[-1].at == one.at
 
 

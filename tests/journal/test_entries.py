@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from payments_core.contradictions import Contradiction, ProviderStatus
 from payments_core.entries import Journal, Move, Moved, Note, Noted, Open, Opened, PayAgain, Stale
 from payments_core.errors import JournalError
 from payments_core.journal import open_journal
@@ -73,6 +74,9 @@ def rows(draw: st.DrawFn) -> PayoutRow:
         "Decimal | None": st.none() | AMOUNTS,
         "Operation": st.sampled_from(Operation),
         "PayoutStatus": st.sampled_from(PayoutStatus),
+        "tuple[Contradiction, ...]": st.lists(
+            st.builds(Contradiction, MOMENTS, TEXT, COUNTS, st.sampled_from(ProviderStatus), TEXT, st.none() | MOMENTS)
+        ).map(tuple),
         "Reason | None": st.none()
         | st.builds(Reason, st.sampled_from(ReasonCode), TEXT, TEXT, st.floats(0, 1000, allow_nan=False)),
     }
@@ -351,7 +355,7 @@ def test_evidence_that_is_no_json_does_not_stop_a_move(journal: Journal, add: Ad
 def test_a_note_adds_to_the_history_and_moves_nothing(journal: Journal, add: AddRow) -> None:
     """Whoever holds the row can still move it after a note."""
     row = add(status=PayoutStatus.PENDING, tries=2, decided_by="submit")
-    assert journal.perform(Note(row.id, event("payout.late_answer", code="X"))) == Noted()
+    assert journal.perform(Note(row.id, event("payout.late_answer", code="X"))) == Noted(row)
     assert journal.get(row.id) == row
     note = journal.history(row.id)[-1]
     assert (note.seq, note.event, note.status, note.tries, note.decided_by) == (

@@ -19,6 +19,7 @@ import pytest
 from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus, ReasonCode
+from payments_core.contradictions import Contradiction, ProviderStatus
 from payments_core.engine import decide
 from payments_core.entries import Move, Moved
 from payments_core.journal import open_audit
@@ -67,7 +68,9 @@ class World:
         with self.client() as client:
             row = client._office.journal.by_key(key)
             assert row is not None
-            client._office.journal.perform(Note(row.id, Event("payout.contradicted", datetime.now(UTC))))
+            at = datetime.now(UTC)
+            said = Contradiction(at, row.account, row.attempt, ProviderStatus.FAILED)
+            client._office.journal.perform(Note(row.id, Event("payout.contradicted", at), contradiction=said))
 
     def flaws(self) -> list[Flaw]:
         with self.client() as client:

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from payments_core import (
     AsyncPayoutClient,
+    Contradiction,
     Currency,
     Money,
     Operation,
@@ -33,6 +34,7 @@ from payments_core import (
 from payments_core.callbacks import CallbackApp, Limits, app
 from payments_core.client import AsyncEvents, Events, Resumed, Sent
 from payments_core.entries import (
+    AcknowledgeContradictions,
     AskAccount,
     Contradicted,
     Held,
@@ -71,6 +73,7 @@ from payments_core.flow import (
     ReadAs,
     Refused,
     Reply,
+    acknowledge,
     arun,
     ask_account,
     ask_leave,
@@ -369,6 +372,8 @@ def show(payout: Payout) -> None:
     for entry in payout.history:
         assert_type(entry.status, PayoutStatus)
         assert_type(entry.at, datetime)
+    assert_type(payout.contradictions, tuple[Contradiction, ...])
+    assert_type(payout.has_open_contradiction, bool)
     assert_type(payout.status, PayoutStatus)
     assert_type(payout.amount, Money)
     assert_type(payout.operation, Operation)
@@ -746,6 +751,8 @@ def every_question(row: PayoutRow, event: Event) -> Flow[str]:
     assert_type(read, HttpResponse)
     noted = yield from note(Note(row.id, event, due_at=None))
     assert_type(noted, Noted)
+    acknowledged = yield from acknowledge(AcknowledgeContradictions(row.id, event, "Ann", "compared"))
+    assert_type(acknowledged, Noted)
     asked = yield from ask_account(AskAccount(row.account, Query("0" * 64, event.at)))
     assert_type(asked, Noted)
     return "done"

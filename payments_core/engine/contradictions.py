@@ -1,0 +1,71 @@
+"""What a provider says against an end: the end stands, and what was said is kept until a person has looked into it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from payments_core.contradictions import Contradiction, ProviderStatus
+from payments_core.entries import Note
+from payments_core.events import EventName
+from payments_core.flow import Flow, note
+from payments_core.masking import scrub_code
+from payments_core.payout import PayoutStatus
+from payments_core.provider import Final, Unknown
+from payments_core.rows import Event, PayoutRow
+
+__all__ = ["contradict"]
+
+_MOVED_NO_MONEY = frozenset({PayoutStatus.FAILED, PayoutStatus.CANCELLED})
+
+
+def contradict(
+    row: PayoutRow,
+    status: PayoutStatus,
+    outcome: object,
+    at: datetime,
+    *,
+    account: str,
+    attempt: int,
+    why: str = "",
+) -> Flow[PayoutRow]:
+    """Write down an answer that contradicts the end of an attempt, once; of any other write nothing.
+
+    Args:
+        row: The payout.
+        status: How the attempt has ended.
+        outcome: What the provider says now.
+        at: When it said so.
+        account: Whose provider.
+        attempt: Which attempt it is about.
+        why: More about it, for the history.
+
+    Returns:
+        The row, with what is kept of contradictions now.
+
+    """
+    provider_status = _provider_status(status, outcome)
+    if provider_status is None or not isinstance(outcome, Final | Unknown):
+        return row
+    code = scrub_code(outcome.code)
+    evidence: dict[str, object] = {"attempt": attempt, "code": code, "http_status": outcome.http_status}
+    if account != row.account:
+        evidence["paid_from"] = account
+    if why:
+        evidence["why"] = why
+    said = Contradiction(at, account, attempt, provider_status, code)
+    noted = yield from note(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, evidence), contradiction=said))
+    now = noted.row or row
+    return replace(row, contradictions=now.contradictions, contradicted_at=now.contradicted_at)
+
+
+def _provider_status(status: PayoutStatus, outcome: object) -> ProviderStatus | None:
+    match outcome:
+        case Final(succeeded=True) if status in _MOVED_NO_MONEY:
+            return ProviderStatus.PAID
+        case Final(succeeded=False) if status is PayoutStatus.SUCCEEDED:
+            return ProviderStatus.FAILED
+        case Unknown(taken_back=True) if status is PayoutStatus.SUCCEEDED:
+            return ProviderStatus.TAKEN_BACK
+        case _:
+            return None

@@ -1,0 +1,126 @@
+"""What a provider says against an end, as both databases keep it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from payments_core.contradictions import Contradiction, ProviderStatus
+from payments_core.entries import AcknowledgeContradictions, Journal, Move, Note, Noted
+from payments_core.events import EventName
+from payments_core.journal.statements import SQLITE
+from payments_core.outbox import Consumer, PayoutEvent
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.rows import Event, PayoutRow
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+S = PayoutStatus
+Add = Callable[..., PayoutRow]
+ENDED: dict[str, Any] = {"status": S.FAILED, "reason": Reason(ReasonCode.REJECTED), "decided_by": "read"}
+
+
+def paid(row: PayoutRow, seconds: float = 0, attempt: int = 1, **changes: Any) -> Note:
+    at = START + timedelta(seconds=seconds)
+    said = replace(Contradiction(at, row.account, attempt, ProviderStatus.PAID, "DONE"), **changes)
+    return Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, {"attempt": attempt}), contradiction=said)
+
+
+def acknowledge(row: PayoutRow, seconds: float) -> AcknowledgeContradictions:
+    event = Event(EventName.PAYOUT_ACKNOWLEDGED, START + timedelta(seconds=seconds), {"who": "Ann"})
+    return AcknowledgeContradictions(row.id, event, "Ann", "the statement shows it")
+
+
+def published(journal: Journal) -> list[PayoutEvent]:
+    return list(journal.offered(Consumer("books"), after=0, limit=10))
+
+
+def test_a_contradiction_is_kept_and_published_in_one_commit(journal: Journal, add: Add) -> None:
+    """With the payout, in its history and in the outbox; no status changes and nothing is moved."""
+    row, entry = add(**ENDED), None
+    entry = paid(row)
+    assert entry.contradiction is not None
+    reply = journal.perform(entry)
+    after = journal.get(row.id)
+
+    assert reply == Noted(after)
+    assert after == replace(row, contradictions=(entry.contradiction,), contradicted_at=START)
+    assert [one.event for one in journal.history(row.id)][1:] == ["payout.contradicted"]
+    [event] = published(journal)
+    assert (event.status, event.seq, event.contradiction) == (S.FAILED, 2, entry.contradiction)
+
+
+def test_what_was_said_before_is_written_once(journal: Journal, add: Add) -> None:
+    """Also by readers that hear it at the same moment; of another attempt, account or status it is another."""
+    row = add(**ENDED)
+    replies: list[Any] = []
+
+    def read(second: int) -> None:
+        replies.append(journal.perform(paid(row, second)))
+
+    readers = [threading.Thread(target=read, args=(second,)) for second in range(4)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    others = [
+        paid(row, 5, attempt=2),
+        paid(row, 6, account="other"),
+        paid(row, 7, provider_status=ProviderStatus.TAKEN_BACK),
+    ]
+
+    assert sorted(reply.written for reply in replies) == [False, False, False, True]
+    assert [getattr(journal.perform(other), "written", None) for other in others] == [True] * 3
+    after = journal.get(row.id)
+    assert after is not None
+    assert len(after.contradictions) == len(journal.history(row.id)) - 1 == 4
+
+
+def test_a_person_takes_note_of_all_there_are(journal: Journal, add: Add) -> None:
+    """With name and reason; the same again is no news, and anything else waits for a person anew."""
+    row = add(**ENDED)
+    journal.perform(paid(row, 1))
+    journal.perform(paid(row, 2, attempt=2))
+    assert [one.id for one in journal.undecided()] == [row.id]
+    journal.perform(acknowledge(row, 3))
+    after = journal.get(row.id)
+
+    assert after is not None
+    assert {(one.acknowledged_at, one.actor, one.reason) for one in after.contradictions} == {
+        (START + timedelta(seconds=3), "Ann", "the statement shows it")
+    }
+    assert (after.status, after.fence, after.contradicted_at, list(journal.undecided())) == (S.FAILED, 0, None, [])
+    assert journal.perform(acknowledge(row, 4)) == Noted(after, written=False)
+    assert journal.perform(paid(row, 5)) == Noted(after, written=False)
+    journal.perform(paid(row, 6, attempt=3))
+    assert [one.contradicted_at for one in journal.undecided()] == [START + timedelta(seconds=6)]
+    assert [one.event for one in journal.history(row.id)][-2:] == ["payout.acknowledged", "payout.contradicted"]
+
+
+def test_a_move_forgets_no_contradiction(journal: Journal, add: Add, moved: Callable[[Move], PayoutRow]) -> None:
+    """Neither the row that the mover had read before it, nor anything it writes, says it away."""
+    row = add(status=S.PENDING, tries=1, attempt=2)
+    entry = paid(row)
+    journal.perform(entry)
+    after = moved(Move(row, replace(row, status=S.SUCCEEDED, decided_by="read"), Event("payout.succeeded", START)))
+
+    assert after == journal.get(row.id)
+    assert (after.status, after.contradictions, after.contradicted_at) == (
+        S.SUCCEEDED,
+        (entry.contradiction,),
+        START,
+    )
+
+
+def test_what_waits_for_a_person_is_found_by_an_index(journal: Journal, add: Add, store: str, ask: Any) -> None:
+    """In review or contradicted, oldest first; what is acknowledged, or stands, is not looked at."""
+    review = add("review", status=S.REVIEW)
+    add("stands", **ENDED)
+    contradicted = add("contradicted", **ENDED)
+    journal.perform(paid(contradicted))
+    assert [one.id for one in journal.undecided()] == [review.id, contradicted.id]
+    if store == "sqlite":
+        asked = SQLITE.undecided.replace("?", "1")
+        assert "payouts_undecided" in str(ask(f"EXPLAIN QUERY PLAN {asked}"))
