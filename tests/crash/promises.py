@@ -35,7 +35,7 @@ DECIDED = {
 }
 AMBIGUOUS = {"payout.unknown", "payout.duplicate", "payout.lease_lapsed"}
 LEASE = timedelta(seconds=90)
-PUBLISHED = {"payout.succeeded", "payout.failed", "payout.review", "payout.resolved"}
+PUBLISHED = {"payout.succeeded", "payout.failed", "payout.review", "payout.resolved", "payout.contradicted"}
 
 
 def broken_promises(end: End, *, visible_after_s: float) -> list[str]:

@@ -28,6 +28,7 @@ _PUBLISHED = {
     EventName.PAYOUT_FAILED,
     EventName.PAYOUT_REVIEW,
     EventName.PAYOUT_RESOLVED,
+    EventName.PAYOUT_CONTRADICTED,
 }
 _MOST_TRIES = 5
 _BY_NOBODY = {"guard", "expiry"}  # who may fail what was never in doubt
