@@ -11,10 +11,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from payments_core.answers import is_storable
 from payments_core.contradictions import Contradiction
 from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout
 from payments_core.masking import mask_number
 from payments_core.money import Money
+from payments_core.msisdn import is_msisdn, read_msisdn
 
 __all__ = [
     "FORGOTTEN",
@@ -143,25 +145,16 @@ class Payee:
         """Return the payee with this international telephone number.
 
         Args:
-            number: ``+256 772 123 456`` or ``256772123456``: country code first; spaces, dots and dashes are dropped.
+            number: ``+256 772 123 456`` or ``256772123456``: country code first; a plus or 00 before it, and blanks,
+                hyphens and parentheses between groups of digits, are dropped.
             operator: Whose customer the payee is, where that is known; routes go by it.
 
         Raises:
-            InvalidPayee: Letters, a national number, or a length no telephone number has (8 to 15 digits, E.164).
+            InvalidPayee: It cannot be read as one number for certain: see the page reference/numbers-and-keys. Nothing
+                is dropped that a spreadsheet may have added, and no digit is guessed.
 
         """
-        digits = re.sub(r"[\s.-]", "", number)
-        if not digits:
-            raise InvalidPayee("The payee's number is empty.", hint=_WRITE_NUMBER)
-        digits = digits[1:] if digits.startswith("+") else digits.removeprefix("00")
-        if not digits.isascii() or not digits.isdigit():
-            raise InvalidPayee("The payee's number holds something else than digits.", hint=_WRITE_NUMBER)
-        if digits.startswith("0"):
-            raise InvalidPayee("The payee's number has no country code.", hint=_WRITE_NUMBER)
-        if not 8 <= len(digits) <= 15:
-            count = f"{len(digits)} digit{'' if len(digits) == 1 else 's'}"
-            raise InvalidPayee(f"The payee's number has {count}; 8 to 15 are possible.", hint=_WRITE_NUMBER)
-        return cls("msisdn", digits, {"operator": operator} if operator else {})
+        return cls("msisdn", read_msisdn(number), {"operator": operator} if operator else {})
 
     @classmethod
     def payer_of(cls, collection: str) -> Self:
@@ -182,6 +175,24 @@ class Payee:
         return cls("collection", collection)
 
     @property
+    def is_msisdn(self) -> bool:
+        """Whether it is a telephone number in its one form, as :meth:`msisdn` makes it."""
+        return self.kind == "msisdn" and is_msisdn(self.value)
+
+    def check(self) -> None:
+        """Refuse a telephone number that is not in its one form: another program might read another number in it.
+
+        Raises:
+            InvalidPayee: It was not made with :meth:`msisdn`.
+
+        """
+        if self.kind == "msisdn" and not self.is_msisdn:
+            raise InvalidPayee(
+                "The payee's number is not in its one form: country code and number, digits only.",
+                hint="Make it with Payee.msisdn(…), which reads what people write.",
+            )
+
+    @property
     def masked(self) -> str:
         """The address with its middle hidden; a collection's reference is nobody's, nor is a forgotten one's hash."""
         is_nobodys = self.kind == "collection" or _HASHED.fullmatch(self.value)
@@ -192,9 +203,6 @@ class Payee:
         return f"Payee({self.kind}:{self.masked})"
 
     __str__ = __repr__
-
-
-_WRITE_NUMBER = "Write it with the country code, such as +256772123456."
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +262,21 @@ class Order:
             raise InvalidPayout(f"{_SLOT_MARK!r} cannot stand in a key, note, payee or option.")
         if any(_SURROGATE.search(text) for text in self.texts):
             raise InvalidPayout("A note, payee or option holds half of a character and cannot be written down.")
+
+    def check_new(self) -> None:
+        """Refuse what a new payout may not have; a journal that took it before goes on with it.
+
+        Raises:
+            InvalidPayout: Text that not every journal can hold.
+            InvalidPayee: A telephone number that is not in its one form.
+
+        """
+        self.payee.check()
+        if not all(map(is_storable, self.texts)):
+            raise InvalidPayout(
+                "A note, payee or option holds NUL, which not every journal can hold.",
+                hint="Leave it out; nothing was recorded and nothing was sent.",
+            )
 
     @property
     def texts(self) -> tuple[str, ...]:

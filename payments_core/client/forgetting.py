@@ -56,6 +56,8 @@ def forget(
     """
     if [payout, payee, before].count(None) != 2:
         raise SettingsError("Say one thing to be forgotten: a payout, a payee, or what has ended before a moment.")
+    if payee is not None:
+        payee.check()  # a number in another form would be found nowhere
     person = Person(who, why).told
     asked: dict[str, Any] = {"at": at, "who": person["who"], "why": person["why"], "rehearse": rehearse}
     if before is not None:

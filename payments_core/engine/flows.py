@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from payments_core.answers import is_storable
 from payments_core.engine import decide
 from payments_core.engine.calls import Heard, ask, send_once
 from payments_core.engine.contradictions import contradict
@@ -54,9 +53,7 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
 
     """
     at, identity = moment.at, payout_id(moment.namespace, order.key)
-    if not all(map(is_storable, order.texts)):
-        told = "A note, payee or option holds NUL, which not every journal can hold."
-        raise InvalidPayout(told, hint="Leave it out; nothing was recorded and nothing was sent.")
+    order.check_new()
     draft = make_draft(account, order, namespace=moment.namespace, payout_id=identity)
     row = PayoutRow(
         id=identity,

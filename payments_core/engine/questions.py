@@ -70,10 +70,11 @@ def balances(account: Account, currency: str | None, at: datetime) -> Flow[tuple
 
 
 def account_holder(account: Account, payee: Payee, at: datetime) -> Flow[HolderStatus]:
-    """Ask whether a payee has a wallet that is active; raises as ``balances``."""
+    """Ask whether a payee has a wallet that is active; raises as ``balances``, or ``InvalidPayee``."""
     provider = account.provider
     if not isinstance(provider, AccountHolders):
         raise not_offered(account, Capability.ACCOUNT_HOLDERS)
+    payee.check()
     asked = "whether the payee is active"
     return (yield from told(account, asked, HolderStatus, lambda: provider.account_holder(payee), at))
 
@@ -83,6 +84,7 @@ def name(account: Account, payee: Payee, at: datetime) -> Flow[Person]:
     provider = account.provider
     if not isinstance(provider, NameLookup):
         raise not_offered(account, Capability.NAME_LOOKUP)
+    payee.check()
     return (yield from told(account, "the payee's name", Person, lambda: provider.name(payee), at))
 
 
@@ -91,6 +93,7 @@ def operator(account: Account, payee: Payee, at: datetime) -> Flow[Operator]:
     provider = account.provider
     if not isinstance(provider, OperatorLookup):
         raise not_offered(account, Capability.OPERATOR_LOOKUP)
+    payee.check()
     return (yield from told(account, "the payee's operator", Operator, lambda: provider.operator(payee), at))
 
 
@@ -119,6 +122,7 @@ def ask_consent(account: Account, payee: Payee, scopes: Sequence[str], at: datet
     provider = account.provider
     if not isinstance(provider, UserInfo):
         raise not_offered(account, Capability.USER_INFO)
+    payee.check()
     return (yield from told(account, "for a consent", Consent, lambda: provider.ask_consent(payee, scopes), at))
 
 

@@ -52,9 +52,7 @@ class PayeeFacts:
         """Return what the caller and the number say, as far as any route asks for it."""
         said = payee.details.get("operator", "")
         operator = said if said in OPERATORS else ""
-        facts = cls(
-            operator=operator, source=Source.CALLER if said else Source.NOBODY, is_number=payee.kind == "msisdn"
-        )
+        facts = cls(operator=operator, source=Source.CALLER if said else Source.NOBODY, is_number=payee.is_msisdn)
         if facts.is_number and any(route.asks_number for route in routes):
             from payments_core.routing import numbers
 

@@ -67,6 +67,22 @@ wages-8,+{NUMBERS[7]},5,UGX
     assert [row["key"] for row in ran.json if row["status"] == "SUCCEEDED"] == ["wages-1", "wages-8"]
 
 
+def test_what_a_spreadsheet_has_changed_is_refused_row_by_row(send: Call, gateway: MtnMomoEmulator) -> None:
+    """A number that became an amount, with an exponent or a second number behind it: each row says so, none is paid."""
+    before = len(gateway.ledger())
+    rows = [f"{NUMBERS[0]}.0", "2.56772E+11", f'"{NUMBERS[1]},0"', f'"{NUMBERS[2]}\n1"', f"{NUMBERS[3]}-1"]
+    ran = send("key,to,amount\n" + "\n".join(f"sheet-{n},{to},5" for n, to in enumerate(rows)), "--json")
+
+    assert ran.code == 3
+    assert {row["error"]["code"] for row in ran.json} == {"invalid_payee"}
+    told = [row["error"]["message"] for row in ran.json]
+    assert ["spreadsheet" in one for one in told] == [True, True, True, False, False]
+    assert "line break" in told[3]
+    assert "single digit" in told[4]
+    assert not any(number in ran.out for number in NUMBERS[:4])
+    assert len(gateway.ledger()) == before
+
+
 def test_every_row_has_the_same_fields_as_json(send: Call) -> None:
     ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},0\n", "--json")
 

@@ -11,10 +11,10 @@ from kit import OURS, T0, Fake, after, lost, order_of, plain_submit, reading, sa
 
 from payments_core.engine import token_hash
 from payments_core.entries import Move, Note, Open, Recall
-from payments_core.errors import InvalidPayout, KeyReused, ProviderBug
+from payments_core.errors import InvalidPayee, InvalidPayout, KeyReused, ProviderBug
 from payments_core.events import EventName
 from payments_core.flow import AskLeave, Blocked, Go, Leave, NotNow, Refused
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.payout import Payee, PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Deferred, Duplicate, Final, NotFound, Pending, Seen, Unknown
 from payments_core.rows import Event, Pause, PayoutRow
 from payments_core.wire import HttpRequest, NoPermit
@@ -693,6 +693,13 @@ def test_nul_is_refused_before_anything_is_recorded(stage: MakeStage, changes: d
         one.accept(**changes)
     assert refused.value.message == "A note, payee or option holds NUL, which not every journal can hold."
     assert refused.value.hint == "Leave it out; nothing was recorded and nothing was sent."
+    assert one.asked == []
+
+
+def test_a_number_in_another_form_is_refused_before_anything_is_recorded(stage: MakeStage) -> None:
+    one = stage()
+    with pytest.raises(InvalidPayee, match="not in its one form"):
+        one.accept(payee=Payee("msisdn", "256772123456.0"))
     assert one.asked == []
 
 

@@ -11,7 +11,7 @@ from kit import T0, Answer, Fake, account_of, after, lost, row_of, unsent
 
 from payments_core import engine
 from payments_core.engine import draft_of
-from payments_core.errors import NotAnswered, NotOffered, ProviderBug
+from payments_core.errors import InvalidPayee, NotAnswered, NotOffered, ProviderBug
 from payments_core.flow import Command, Flow, Reply, exchange, run
 from payments_core.payout import Payee, Reason, ReasonCode
 from payments_core.provider import (
@@ -131,6 +131,24 @@ def test_a_provider_that_cannot_is_not_asked(name: str) -> None:
 
     assert refused.value.message == f"Account till cannot be asked for this: Fake has no {OFFERED[name]}."
     assert "providers --load" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda account, payee: engine.account_holder(account, payee, T0),
+        lambda account, payee: engine.name(account, payee, T0),
+        lambda account, payee: engine.operator(account, payee, T0),
+        lambda account, payee: engine.ask_consent(account, payee, ["x"], T0),
+    ],
+    ids=["account_holder", "name", "operator", "ask_consent"],
+)
+def test_nobody_is_asked_about_a_number_in_another_form(ask: Callable[..., Flow[Any]]) -> None:
+    """What a provider would read in it might be another number: the answer would be about a stranger."""
+    flow = ask(account_of(Told(saying(None, READ))), Payee("msisdn", "256772123456.0"))
+
+    with pytest.raises(InvalidPayee, match="not in its one form"):
+        run(flow, lambda _: cast("Reply", pytest.fail("something was sent")))
 
 
 @EACH

@@ -47,7 +47,7 @@ class TemplateProvider:
 
     def validate(self, order: Order) -> None:
         """Raise ``InvalidPayout`` when the order cannot be paid from this account."""
-        if order.payee.kind != "msisdn":
+        if not order.payee.is_msisdn:
             raise InvalidPayee("Template Pay pays to telephone numbers.", hint="Make it with Payee.msisdn(…).")
         if order.amount.currency != self._settings.currency:
             raise InvalidCurrency(

@@ -60,7 +60,7 @@ class PawapayProvider:
 
     def validate(self, order: Order) -> None:
         """Raise ``InvalidPayout`` when the order cannot be paid from this account, as far as is known."""
-        if order.payee.kind != "msisdn":
+        if not order.payee.is_msisdn:
             raise InvalidPayee("pawaPay pays to telephone numbers.", hint="Make it with Payee.msisdn(…).")
         operator = operator_of(order, self._settings.operator)
         check_options(order.options)

@@ -46,6 +46,7 @@ REFUSED: list[tuple[Order, type[InvalidPayout]]] = [
     (order("1000000.01"), InvalidAmount),
     (order("15", "UGX"), InvalidCurrency),
     (order(number="+256999700789"), InvalidPayee),  # a number of another country, and the account's own operator
+    (replace(ORDER, payee=Payee("msisdn", "260999700789.0")), InvalidPayee),  # nothing but digits is sent
     (order("15.5", "UGX", "+256999700789", provider="AIRTEL_OAPI_UGA"), InvalidAmount),
     (order("15.5", "XOF", "+229999700789", provider="MTN_MOMO_BEN"), InvalidAmount),
     (order(provider="MTN_MOMO_KEN"), InvalidPayout),

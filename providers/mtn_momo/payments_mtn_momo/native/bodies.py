@@ -108,7 +108,7 @@ def party_of(payee: Payee | str) -> Payee:
     if not isinstance(found, Payee):
         raise InvalidPayee("The account holder is neither a text nor a Payee.")
     good = {
-        "msisdn": found.value.isascii() and found.value.isdigit() and 5 <= len(found.value) <= 15,
+        "msisdn": found.is_msisdn,
         "email": bool(_EMAIL.fullmatch(found.value)),
         "party_code": _uuid(found.value) is not None,
     }
