@@ -15,7 +15,7 @@
     │   ├── OverRefund             the refunds of one collection would be more than was collected
     │   └── NoRoute                no route says from which account to pay, or it hangs on what is not known
     ├── KeyReused                  the key belongs to another intent; nothing was changed
-    ├── UnknownPayout              no payout has this id or key
+    ├── UnknownPayout              no payout has this id or key, or two have it
     ├── UnknownEvent               no event has this id
     ├── DecisionRefused            what a person decided about a payout is not safe, or not yet; nothing was changed
     ├── JournalError               the journal cannot be read or written
@@ -171,7 +171,7 @@ class KeyReused(PaymentsError):
 
 
 class UnknownPayout(PaymentsError):
-    """No payout has this id or key."""
+    """No payout has this id or key, or one has the id and another one the key."""
 
     code = "unknown_payout"
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 from payments_core.answers import is_storable
 from payments_core.contradictions import Contradiction
 from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout
+from payments_core.keys import LONGEST_KEY, check_key
 from payments_core.masking import mask_number
 from payments_core.money import Money
 from payments_core.msisdn import is_msisdn, read_msisdn
@@ -246,13 +247,8 @@ class Order:
             raise InvalidAmount(
                 f"The amount cannot be a {type(self.amount).__name__}.", hint='Make it: Money("5", "EUR").'
             )
-        if not 1 <= len(self.key) <= 200 or not self.key.isprintable() or self.key != self.key.strip():
-            raise InvalidPayout(
-                "The key is longer than 200 characters, or holds blanks at its ends or control characters."
-                if self.key
-                else "The key is empty.",
-                hint="Use a business key that never changes for this payment, such as salary-2026-11/0042.",
-            )
+        if not 1 <= len(self.key) <= LONGEST_KEY or not is_storable(self.key):
+            check_key(self.key)  # no journal has it; what else a new payout may not have, `check_new` refuses
         for moment in (self.not_before, self.expires_at):
             if moment is not None and moment.tzinfo is None:
                 raise InvalidPayout("not_before and expires_at need a time zone.", hint="Use datetime.now(UTC).")
@@ -267,10 +263,11 @@ class Order:
         """Refuse what a new payout may not have; a journal that took it before goes on with it.
 
         Raises:
-            InvalidPayout: Text that not every journal can hold.
+            InvalidPayout: A key that may be mistaken for another one, or text that not every journal can hold.
             InvalidPayee: A telephone number that is not in its one form.
 
         """
+        check_key(self.key)
         self.payee.check()
         if not all(map(is_storable, self.texts)):
             raise InvalidPayout(

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import uuid
 
-__all__ = ["derive", "payout_id", "uuid4_shaped"]
+__all__ = ["derive", "is_payout_id", "payout_id", "uuid4_shaped"]
 
 _VERSION = b"payments_core/1"
+_ID = re.compile("po_[a-z2-7]{24}", re.IGNORECASE)
 
 
 def derive(namespace: str, key: str, attempt: int, *, purpose: str = "reference") -> bytes:
@@ -46,3 +48,8 @@ def payout_id(namespace: str, key: str) -> str:
 
     """
     return "po_" + base64.b32encode(derive(namespace, key, 0, purpose="payout"))[:24].decode().lower()
+
+
+def is_payout_id(text: str) -> bool:
+    """Whether a text has the form of a payout's id; in capitals too, as people read them."""
+    return _ID.fullmatch(text) is not None

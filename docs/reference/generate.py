@@ -147,6 +147,7 @@ def errors_page() -> str:
             inspect.cleandoc(tree),
             "```\n",
             table(("error", "code", "meaning"), rows),
+            "\n[Numbers and keys](numbers-and-keys.md) says which of them are refused, and why.",
         ]
     )
 

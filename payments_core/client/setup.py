@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from payments_core import settings
+from payments_core.characters import find_unclear
 from payments_core.engine import same_order
 from payments_core.entries import Journal, JournalEntry, Move, Note, Open
 from payments_core.errors import (
@@ -235,9 +236,10 @@ def choose(
 
     Raises:
         UnknownAccount: It is not configured.
-        InvalidPayout: None was named, there are several, and no routes.
+        InvalidPayout: It may be no new payout; or no account was named, there are several, and no routes.
 
     """
+    order.check_new()  # before anybody is asked about the payee
     names = _names(office)
     if account:
         return Choice(office.account(account).name, "caller", why="The caller names it.")
@@ -309,13 +311,22 @@ def row_of(journal: Journal, payout: str) -> PayoutRow:
     """Return a payout's row by its id or key.
 
     Raises:
-        UnknownPayout: There is none.
+        UnknownPayout: There is none; or an older journal has one with this id and another one with this key.
 
     """
-    row = journal.get(payout) or journal.by_key(payout)
-    if row is None:
+    named, keyed = journal.get(payout), journal.by_key(payout)
+    if named is not None and keyed is not None and named.id != keyed.id:
         raise UnknownPayout(
-            f"The journal has no payout with the id or key {mask_key(payout)!r}.", hint="`payouts list` shows all."
+            f"{payout} names two payouts: it is the id of one and the key of another.",
+            hint=f"Name the first by its key {mask_key(named.key)!r}, or the second by its id {keyed.id}: "
+            "`payouts list` shows both.",
+        )
+    row = named or keyed
+    if row is None:
+        unclear = find_unclear(payout)
+        odd = f" It holds {unclear}." if unclear else ""
+        raise UnknownPayout(
+            f"The journal has no payout with the id or key {mask_key(payout)!r}.{odd}", hint="`payouts list` shows all."
         )
     return row
 

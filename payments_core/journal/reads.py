@@ -41,11 +41,11 @@ class Reads(ABC):
 
     def get(self, payout_id: str) -> PayoutRow | None:
         """Return one payout."""
-        return self._one(self._sql.by_id, (payout_id,))
+        return self._one(self._sql.by_id, (payout_id,)) if is_storable(payout_id) else None
 
     def by_key(self, key: str) -> PayoutRow | None:
         """Return the payout of a key."""
-        return self._one(self._sql.by_key, (key,))
+        return self._one(self._sql.by_key, (key,)) if is_storable(key) else None
 
     def by_query(self, token_hash: str) -> PayoutRow | None:
         """Return the payout an unanswered query asked about, while the attempt it asked about is the current one."""

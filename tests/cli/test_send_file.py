@@ -83,6 +83,28 @@ def test_what_a_spreadsheet_has_changed_is_refused_row_by_row(send: Call, gatewa
     assert len(gateway.ledger()) == before
 
 
+def test_a_key_that_looks_like_another_is_refused_before_any_row_is_sent(send: Call, gateway: MtnMomoEmulator) -> None:
+    """A file knows all its keys at once: what cannot be accepted is found with the rest, and stops all if it shall."""
+    before = len(gateway.ledger())
+    keys = ["l\u00f6hne-1", "lo\u0308hne-1", "l\u00f6hne-1\u3164", "po_" + "a" * 24]
+    text = "key,to,amount\n" + "\n".join(f"{key},+{NUMBERS[0]},5" for key in keys)
+
+    refused = send(text, "--all-or-nothing", "--json")
+
+    assert (refused.code, refused.error["code"]) == (1, "invalid_payout")
+    assert refused.error["message"].startswith("3 rows of people.csv cannot be paid, so nothing was sent: line 3: ")
+    for told in (
+        "U+0308 (COMBINING DIAERESIS) at position 3",
+        "U+3164 (HANGUL FILLER) at position 8",
+        "payout's id",
+    ):
+        assert told in refused.error["message"]
+    assert len(gateway.ledger()) == before
+    ran = send(text, "--wait", "10", "--json")
+    assert [row["status"] for row in ran.json] == ["SUCCEEDED", None, None, None]
+    assert len(gateway.ledger()) == before + 1
+
+
 def test_every_row_has_the_same_fields_as_json(send: Call) -> None:
     ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},0\n", "--json")
 

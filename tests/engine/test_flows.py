@@ -696,6 +696,16 @@ def test_nul_is_refused_before_anything_is_recorded(stage: MakeStage, changes: d
     assert one.asked == []
 
 
+@pytest.mark.parametrize(
+    "key", ["cafe\u0301", "k\u3164", "k ", "po_" + "a" * 24], ids=["NFD", "invisible", "a space", "an id"]
+)
+def test_a_key_that_looks_like_another_is_refused_before_anything_is_recorded(stage: MakeStage, key: str) -> None:
+    one = stage()
+    with pytest.raises(InvalidPayout, match="The key h"):
+        one.accept(key=key)
+    assert one.asked == []
+
+
 def test_a_number_in_another_form_is_refused_before_anything_is_recorded(stage: MakeStage) -> None:
     one = stage()
     with pytest.raises(InvalidPayee, match="not in its one form"):
@@ -706,7 +716,7 @@ def test_a_number_in_another_form_is_refused_before_anything_is_recorded(stage: 
 def test_what_was_accepted_with_it_goes_on(stage: MakeStage) -> None:
     """A file took it before it was refused: it is not left where it stands."""
     one = stage(Fake(checking=reading(PAID)))
-    row = one.put(S.PENDING, note="\0", next_at=T0)
+    row = one.put(S.PENDING, note="\0", key="cafe\u0301 \u3164", next_at=T0)
     assert one.advance(row).status is S.SUCCEEDED
 
 
