@@ -20,7 +20,8 @@ _YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d
 _DATE = re.compile(
     rf"(?<![\w+.-])(?:{_YEAR}-{_MONTH}-{_DAY}|{_DAY}([./]){_MONTH}\1{_YEAR})(?:[T ]{_CLOCK})?(?![\w-]|[.,/]?\d)"
 )
-_IN_PLACE_OF = {"Cc": " ", "Cf": ""}  # control characters, which a terminal obeys, and what is not seen at all
+# Control characters, which a terminal obeys, what is not seen at all, and half characters, which no journal can hold.
+_IN_PLACE_OF = {"Cc": " ", "Cf": "", "Cs": " "}
 # Codes of providers in which a long number is no number: DP00800001001 (Airtel), 500.001.1001 (Daraja).
 _CODE = re.compile(r"[A-Z]{1,4}\d{1,14}|\d{3}\.\d{3}\.\d{2,4}", re.ASCII)
 

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
+from payments_core.answers import text_of
+from payments_core.characters import is_blank
 from payments_core.contradictions import Contradiction
 from payments_core.money import Money
 from payments_core.payout import HistoryEntry, Operation, Order, Payee, Payout, PayoutStatus, Reason, ReasonCode
 
 __all__ = [
+    "NO_REASON",
     "Approval",
     "EndedAttempt",
     "Event",
@@ -24,6 +27,7 @@ __all__ = [
 ]
 
 
+NO_REASON = "paused by a person"  # what stands there when a person gives none
 # Why an attempt stops of which nothing may have left, while another one of its payout may have been paid.
 _PAID_ELSEWHERE = {ReasonCode.EARLIER_ATTEMPT_PAID, ReasonCode.LATER_ATTEMPT}
 
@@ -226,6 +230,11 @@ class Pause:
     why: str
     by: str = "person"
     probe_at: datetime | None = None
+
+    @classmethod
+    def by_person(cls, account: str | None, since: datetime, why: str) -> Self:
+        """Return a pause that a person sets: a reason that cannot be stored or seen must not keep it from being set."""
+        return cls(account, since, NO_REASON if is_blank(why) else text_of(why))
 
 
 @dataclass(frozen=True, slots=True)

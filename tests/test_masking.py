@@ -164,3 +164,8 @@ def test_a_masked_key_is_never_the_key(key: str) -> None:
 )
 def test_masked_keys(key: str, masked: str) -> None:
     assert mask_key(key) == masked
+
+
+def test_what_no_journal_can_hold_is_left_out() -> None:
+    """A reason from a terminal of another encoding is written down all the same."""
+    assert scrub("paid\0 twice\udcff ") == "paid twice"

@@ -10,6 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from payments_core.errors import InvalidPayee
+from payments_core.masking import scrub
 from payments_core.payout import Payee
 
 NUMBER = "256772123456"
@@ -235,3 +236,22 @@ def test_groups_of_two_digits_or_more_may_stand_apart(
     written = sign + code + "".join(data.draw(between) + group for group in groups)
 
     assert Payee.msisdn(written).value == digits
+
+
+@given(
+    st.from_regex(r"[1-9][0-9]{2}", fullmatch=True),
+    st.lists(st.from_regex(r"[0-9]{2,3}", fullmatch=True), min_size=3, max_size=4),
+    st.sampled_from([*BLANKS, *HYPHENS, "  ", " - ", "-\u00a0"]),
+    st.booleans(),
+)
+def test_a_number_in_a_text_is_masked_however_it_is_written(
+    code: str, groups: list[str], gap: str, has_area: bool
+) -> None:
+    """What is read as a number is known as one where it stands in a note, a reason or an answer."""
+    first, *others = groups
+    written = f"+{code} ({first}) {gap.join(others)}" if has_area else f"+{gap.join([code, *groups])}"
+    Payee.msisdn(written)
+
+    told = scrub(f"call {written} now")
+    assert "*" in told
+    assert len(digits_in(told)) <= 6

@@ -32,20 +32,21 @@ def pause(
     from payments_core.events import EventName
     from payments_core.logs import log
     from payments_core.performer import utc_now
-    from payments_core.rows import Pause
+    from payments_core.rows import NO_REASON, Pause
 
     configuration = terminal.configuration()
     _check_account(configuration, account)
-    told = why or "paused by a person"
+    told = Pause.by_person(account, utc_now(), why)
     with terminal.journal(configuration) as journal:  # an emergency stop must work where a secret is missing
-        journal.set_pause(Pause(account, utc_now(), told))
+        journal.set_pause(told)
         if terminal.log_json or terminal.log_level in {"DEBUG", "INFO"}:  # else the sentence below says it
-            log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=told)
+            log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=told.why)
     if terminal.as_json:
-        output.print_json({"account": account, "paused": True, "why": told})
+        output.print_json({"account": account, "paused": True, "why": told.why})
     else:
         option = f" --account {account}" if account else ""
-        terminal.say(f"{_who(account)} paused{f': {why}' if why else ''}. `payouts unpause{option}` ends it.")
+        reason = "" if told.why == NO_REASON else f": {output.clean(told.why)}"
+        terminal.say(f"{_who(account)} paused{reason}. `payouts unpause{option}` ends it.")
     return exits.DONE
 
 

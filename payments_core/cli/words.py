@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from payments_core.engine import Act, Says
 from payments_core.payout import Payout, PayoutStatus, Reason, ReasonCode
 from payments_core.provider import HolderStatus
-from payments_core.rows import Pause
+from payments_core.rows import NO_REASON, Pause
 
 __all__ = [
     "ACTS",
@@ -219,7 +219,7 @@ def lifting(pause: Pause) -> str:
     who = "all accounts are" if pause.account is None else f"the account {pause.account} is"
     option = f" --account {pause.account}" if pause.account else ""
     if pause.by == "person":
-        why = "" if pause.why == "paused by a person" else f" ({pause.why})"  # what stands there when nobody says why
+        why = "" if pause.why == NO_REASON else f" ({pause.why})"
         return f"{who} paused by a person{why}. `payouts unpause{option}` ends it."
     if pause.by == "restored":
         return f"{who} stopped: {pause.why}. Reads go on. `payouts journal reconciled` ends it, and `unpause` does not."

@@ -322,8 +322,9 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
         """Stop payments from one account, or from all, for every process; reads go on."""
         if account is not None:
             self._office.account(account)
-        self._office.journal.set_pause(Pause(account, self._office.clock(), why or "paused by a person"))
-        log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=why)
+        pause = Pause.by_person(account, self._office.clock(), why)
+        self._office.journal.set_pause(pause)
+        log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=pause.why)
 
     async def unpause(self, *, account: str | None = None) -> bool:
         """End a pause, a provider's block included; say whether there was one."""

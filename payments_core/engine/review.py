@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from payments_core.characters import find_unclear, is_blank
 from payments_core.engine import decide
 from payments_core.engine.acts import SAFE, Act, Says
 from payments_core.engine.calls import Heard
@@ -48,7 +49,7 @@ class Person:
         evidence: What it was compared with, such as a line of the provider's statement.
 
     Raises:
-        DecisionRefused: Nobody is named, or it is not said why.
+        DecisionRefused: Nobody is named, or by a name that looks like another one; or it is not said why.
 
     """
 
@@ -58,8 +59,18 @@ class Person:
 
     def __post_init__(self) -> None:
         """Refuse a decision that nobody could answer for later."""
-        if not self.who.strip() or not self.why.strip():
+        if is_blank(self.who) or is_blank(self.why):
             raise DecisionRefused("A decision needs a name and a reason.", hint="Say who decides and why.")
+        if unclear := find_unclear(self.who.strip()):
+            raise DecisionRefused(
+                f"The name of the one who decides holds {unclear}.",
+                hint="Write it so that no other name looks like it.",
+            )
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether anything of the evidence can be seen."""
+        return not is_blank(self.evidence)
 
     @property
     def told(self) -> dict[str, Any]:
@@ -206,7 +217,7 @@ def _ask_first(account: Account, row: PayoutRow, act: Act, person: Person, momen
     outcome, at = heard
     decision = decide.after_check(row, account, outcome, at)
     if not (act is Act.NOT_PAID and _knows_of_later(row)):
-        with_evidence = act is Act.NOT_PAID and bool(person.evidence.strip())
+        with_evidence = act is Act.NOT_PAID and person.has_evidence
         decision = yield from unless_later(account, row, decision, moment, with_evidence=with_evidence)
     if decision.after.status is not PayoutStatus.REVIEW:
         told = {"decision": str(act), **person.told}
@@ -231,7 +242,7 @@ def _ask_further(account: Account, asked: _Asked, person: Person, moment: Moment
     if ahead.found is not None:
         later = decide.review(asked.row, ReasonCode.LATER_ATTEMPT, ahead.why, asked.at)
         return replace(asked, row=later.after, says=Says.ANOTHER, read=later)
-    if ahead.why and not (ahead.is_compared and person.evidence.strip()):
+    if ahead.why and not (ahead.is_compared and person.has_evidence):
         raise _refused(asked, Act.NOT_PAID, ahead.why)
     return asked
 
@@ -274,7 +285,7 @@ def _check(account: Account, asked: _Asked, act: Act, person: Person) -> Flow[No
             "Ask again when it answers." if asked.says is Says.SILENT else "`payouts review show` tells what is safe."
         )
         refusal = _refused(asked, act, hint)
-    elif acts[act] and not person.evidence.strip():
+    elif acts[act] and not person.has_evidence:
         refusal = _refused(asked, act, "Name the evidence: which line of which statement says so, or that none does.")
     elif act is Act.NOT_PAID and (sent := last_possible_send(account, row.sent_at)) is not None:
         visible = sent + timedelta(seconds=account.facts.visible_after_s)

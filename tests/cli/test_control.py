@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from payments_core import PayoutClient
 from payments_core.hookspecs import GROUP
 from payments_core.plugins import Found
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -47,6 +48,21 @@ def test_a_pause_for_which_nobody_gave_a_reason_is_told_without_one(pay: Call, p
 
     assert said.out == "All accounts are paused. `payouts unpause` ends it.\n"
     assert "all accounts are paused by a person. `payouts unpause` ends it." in payouts("show", "wages-1").out
+
+
+@pytest.mark.usefixtures("gateway")
+@pytest.mark.parametrize(
+    ("why", "kept"), [("stop \udcff now", "stop ? now"), ("a\0b", "a?b"), ("\u3164 ", "paused by a person")], ids=ascii
+)
+def test_no_reason_keeps_the_emergency_stop_from_being_set(payouts: Call, why: str, kept: str) -> None:
+    """Whatever a terminal or a program hands over: half a character, NUL, or what nobody can see."""
+    assert payouts("pause", "--why", why, "--json").json["why"] == kept
+    with PayoutClient.from_config() as client:
+        assert [pause.why for pause in client.pauses()] == [kept]
+        client.unpause()
+        client.pause(why=why)
+        assert [pause.why for pause in client.pauses()] == [kept]
+    assert payouts("unpause").code == 0
 
 
 def test_the_emergency_stop_works_where_a_secret_and_a_provider_are_missing(payouts: Call, config: Path) -> None:

@@ -164,8 +164,9 @@ def test_not_paid_waits_until_the_last_send_would_show(stage: MakeStage) -> None
 def test_silence_of_the_provider_for_good_asks_for_evidence(stage: MakeStage) -> None:
     """Where nobody can ask any more, a person's word alone is not enough."""
     one, row = in_review(stage, Code.BINDING_GONE, binding={"host": "elsewhere.invalid"})
-    with pytest.raises(DecisionRefused, match="Name the evidence"):
-        one.resolve(row, paid=False, evidence=" ")
+    for unseen in (" ", "\u3164\ufe0f"):
+        with pytest.raises(DecisionRefused, match="Name the evidence"):
+            one.resolve(row, paid=False, evidence=unseen)
     assert one.reads() == []
     done = one.resolve(row, paid=False)
     assert (done.status, done.decided_by, done.reason.code) == (S.FAILED, "person", Code.BINDING_GONE)
@@ -201,10 +202,22 @@ def test_two_people_at_once_decide_once(stage: MakeStage) -> None:
     assert one.events(row) == ["created", "resolved"]
 
 
-@pytest.mark.parametrize(("who", "why"), [("", "seen"), (" ", "seen"), ("Ann", ""), ("Ann", " ")])
+@pytest.mark.parametrize(
+    ("who", "why"), [("", "seen"), (" ", "seen"), ("\u3164", "seen"), ("Ann", ""), ("Ann", "\u2800\n")]
+)
 def test_a_decision_has_a_name_and_a_reason(who: str, why: str) -> None:
+    """What nobody can see is neither."""
     with pytest.raises(DecisionRefused, match="needs a name and a reason"):
         Person(who, why)
+
+
+@pytest.mark.parametrize("who", ["An\u200bn", "Anne\u0301", "Ann\u2028Ben"], ids=ascii)
+def test_a_name_looks_like_no_other(who: str) -> None:
+    """Who decided is read by people; blanks around a name are cut off, and a reason may be any text."""
+    with pytest.raises(DecisionRefused, match=r"holds U\+[0-9A-F]{4} .* at position [345]") as refused:
+        Person(who, "seen")
+    assert refused.value.hint == "Write it so that no other name looks like it."
+    assert Person(" Ann\n", "se\u0301en \u202a").told["who"] == "Ann"
 
 
 def test_no_number_is_written_down_with_a_reason() -> None:

@@ -121,6 +121,13 @@ def test_nobody_decides() -> None:
     assert said(lambda: Person("", "x")) == ("A decision needs a name and a reason.", "Say who decides and why.")
 
 
+def test_a_name_that_cannot_be_told_from_another() -> None:
+    assert said(lambda: Person("Ann\u200b", "x")) == (
+        "The name of the one who decides holds U+200B (ZERO WIDTH SPACE) at position 4, which cannot be seen.",
+        "Write it so that no other name looks like it.",
+    )
+
+
 def test_nothing_to_approve(stage: MakeStage) -> None:
     one = stage()
     row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
