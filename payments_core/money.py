@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
+from typing import TYPE_CHECKING
 
+from payments_core.encoding import closed, written_as
 from payments_core.errors import InvalidAmount, InvalidCurrency
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
 
 __all__ = ["Currency", "Money"]
 
@@ -37,6 +42,7 @@ class Currency(str):
         return super().__new__(cls, code)
 
 
+@closed
 @dataclass(frozen=True, slots=True, init=False)
 class Money:
     """A positive amount in one currency.
@@ -72,6 +78,15 @@ class Money:
     def __str__(self) -> str:
         """``25000 UGX``."""
         return f"{self.text} {self.currency}"
+
+    def __reduce__(self) -> tuple[type[Money], tuple[Decimal, str]]:
+        """Be copied and pickled by what it was made of."""
+        return type(self), (self.amount, str(self.currency))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> CoreSchema:
+        """Be written as decimal text in an application's models: no float touches it."""
+        return written_as(cls, lambda money: {"amount": money.text, "currency": str(money.currency)})
 
 
 def _quoted(text: str) -> str:

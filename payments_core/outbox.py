@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -33,7 +33,7 @@ class PayoutEvent:
 
     id: str
     payout_id: str
-    key: str
+    key: str = field(repr=False)
     account: str
     status: PayoutStatus
     reason: Reason | None

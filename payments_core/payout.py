@@ -9,15 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from payments_core.answers import is_storable
 from payments_core.contradictions import Contradiction
+from payments_core.encoding import closed, written_as
 from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout
 from payments_core.keys import LONGEST_KEY, check_key
 from payments_core.masking import mask_number
 from payments_core.money import Money
 from payments_core.msisdn import is_msisdn, read_msisdn
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
 
 __all__ = [
     "FORGOTTEN",
@@ -125,6 +129,7 @@ class Reason:
         return f"{self.code} ({self.provider_code})" if self.provider_code else str(self.code)
 
 
+@closed
 @dataclass(frozen=True, slots=True, repr=False)
 class Payee:
     """Who receives the money.
@@ -205,6 +210,15 @@ class Payee:
 
     __str__ = __repr__
 
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str, Mapping[str, str]]]:
+        """Be copied and pickled by what it was made of."""
+        return type(self), (self.kind, self.value, self.details)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> CoreSchema:
+        """Be written masked in an application's models."""
+        return written_as(cls, lambda payee: payee.masked)
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -227,12 +241,12 @@ class Order:
 
     """
 
-    key: str
+    key: str = field(repr=False)
     payee: Payee
     amount: Money
     operation: Operation = Operation.TRANSFER
-    note: str = ""
-    options: Mapping[str, str] = field(default_factory=dict)
+    note: str = field(default="", repr=False)
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
     not_before: datetime | None = None
     expires_at: datetime | None = None
     original_amount: Money | None = None
@@ -372,7 +386,7 @@ class Payout:
     """
 
     id: str
-    key: str
+    key: str = field(repr=False)
     account: str
     operation: Operation
     payee: Payee

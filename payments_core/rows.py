@@ -88,7 +88,7 @@ class PayoutRow:
     """
 
     id: str
-    key: str
+    key: str = field(repr=False)
     fingerprint: str
     account: str
     operation: Operation
