@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from payments_core.cli import exits
+from payments_core.cli.numbers import number_option
+from payments_core.cli.printable import clean
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ Asking = Annotated[
     str | None,
     typer.Option("--account", metavar="NAME", help="The account that asks; may be left out when there is only one."),
 ]
-To = Annotated[str, typer.Option(metavar="NUMBER", help="About whom, such as +256772123456.")]
+To = Annotated[str, number_option("About whom, such as +256772123456.")]
 
 
 _COLUMNS = ["account", "amount", "currency"]
@@ -127,7 +129,7 @@ def name(terminal: Terminal, to: To, account: Asking = None) -> int:
     if terminal.as_json:
         output.print_json({"account": asks, "payee": shown, "name": told or None})
     else:
-        terminal.say(f"{shown}: {output.clean(told) or 'the provider gave no name'}")
+        terminal.say(f"{shown}: {clean(told) or 'the provider gave no name'}")
     return exits.DONE if told else exits.NOT_KNOWN
 
 

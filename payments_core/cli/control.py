@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from payments_core.cli import exits
+from payments_core.cli.printable import clean
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def pause(
         output.print_json({"account": account, "paused": True, "why": told.why})
     else:
         option = f" --account {account}" if account else ""
-        reason = "" if told.why == NO_REASON else f": {output.clean(told.why)}"
+        reason = "" if told.why == NO_REASON else f": {clean(told.why)}"
         terminal.say(f"{_who(account)} paused{reason}. `payouts unpause{option}` ends it.")
     return exits.DONE
 

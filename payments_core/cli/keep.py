@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from payments_core.cli import exits
+from payments_core.cli.numbers import number_option
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -162,9 +163,7 @@ def forget(
     who: Annotated[str, typer.Option(metavar="NAME", help="Who wants it; written into the history as given.")],
     why: Annotated[str, typer.Option(metavar="TEXT", help="On what grounds; name no payee here.")],
     payout: Annotated[str | None, typer.Argument(metavar="[ID|KEY]", help="One payout, by its id or its key.")] = None,
-    payee: Annotated[
-        str | None, typer.Option(metavar="NUMBER", help="Everything that was paid to this number.")
-    ] = None,
+    payee: Annotated[str | None, number_option("Everything that was paid to this number.")] = None,
     payee_kind: Annotated[str, typer.Option(metavar="KIND", help="What kind of address it is.")] = "msisdn",
     before: Annotated[
         datetime | None,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from payments_core.cli import words
+from payments_core.cli.printable import clean, to_json
 from payments_core.events import EventName
 from payments_core.payout import HistoryEntry, Payout, PayoutStatus
 from payments_core.rows import Pause
@@ -16,7 +16,6 @@ from payments_core.rows import Pause
 __all__ = [
     "COLUMNS",
     "FIELDS",
-    "clean",
     "details",
     "payout_line",
     "print_json",
@@ -169,7 +168,7 @@ def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datet
 
 def print_json(shown: Any) -> None:
     """Print one JSON document."""
-    print(json.dumps(shown, indent=2, ensure_ascii=False))
+    print(to_json(shown, indent=2))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -210,8 +209,3 @@ def _print_rich(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
         colour = _COLOURS.get(PayoutStatus(status), "") if status in set(PayoutStatus) else ""
         table.add_row(*(Text(row[n], style=colour if columns[n] == "status" else "") for n in kept))
     console.print(table)
-
-
-def clean(text: str) -> str:
-    """Return a text without control characters: a terminal obeys them, and some of our text came from outside."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from payments_core.client.setup import at_once, choose, chosen, known
 from payments_core.errors import InvalidPayout, JournalError, KeyReused, PaymentsError
-from payments_core.masking import mask_key
+from payments_core.masking import mask_key, scrub
 from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee
 from payments_core.performer import Office
@@ -120,20 +120,21 @@ def _rows(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
 def _check_header(path: Path, header: Sequence[str], names: Mapping[str, str]) -> None:
     missing = [names[own] for own in _REQUIRED if names[own] not in header]
     if missing:
+        found = scrub(", ".join(header)) or "none"
         raise InvalidPayout(
-            f"{path}, line 1: the header has no column {', '.join(missing)}; it has {', '.join(header) or 'none'}.",
+            f"{path}, line 1: the header has no column {', '.join(missing)}; it has {found}.",
             hint="The first line names the columns; --key-column, --to-column and so on say what yours are called.",
         )
     unused = [name for name in names.values() if name not in header]
     for name in header:  # a misspelt `currency` would pay in the account's
         if name not in names.values() and (meant := difflib.get_close_matches(name.lower(), unused, 1, 0.7)):
             raise InvalidPayout(
-                f"{path}, line 1: the column {name!r} looks like {meant[0]!r}.",
+                f"{path}, line 1: the column {scrub(name)!r} looks like {meant[0]!r}.",
                 hint="Correct its name, or rename it if it is something else; nothing of the file was sent.",
             )
     twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        raise InvalidPayout(f"{path}, line 1: the column {', '.join(twice)} stands there twice.", hint="Keep one.")
+    if named := scrub(", ".join(twice)):
+        raise InvalidPayout(f"{path}, line 1: the column {named} stands there twice.", hint="Keep one.")
 
 
 def check(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from payments_core.cli import exits
+from payments_core.cli.printable import clean_lines, to_json
 from payments_core.errors import InvalidPayout, NotAnswered, PaymentsError, PayoutInterrupted, SettingsError
 from payments_core.masking import scrub
 
@@ -58,9 +58,9 @@ def tell_interrupted(terminal: Terminal) -> None:
 def print_problem(told: dict[str, str], *, as_json: bool) -> None:
     """Print a problem on standard error."""
     if as_json:
-        print(json.dumps({"error": told}), file=sys.stderr, flush=True)
+        print(to_json({"error": told}), file=sys.stderr, flush=True)
         return
     typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
-    typer.echo(told["message"], err=True)
+    typer.echo(clean_lines(told["message"]), err=True)
     if told["hint"]:
-        typer.echo(f"  {told['hint']}", err=True)
+        typer.echo(clean_lines(f"  {told['hint']}"), err=True)

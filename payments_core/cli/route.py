@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from payments_core.cli import exits
+from payments_core.cli.numbers import number_option
+from payments_core.cli.printable import clean
 from payments_core.cli.send import Currency, Whose
 from payments_core.cli.terminal import Terminal, command
 
@@ -22,7 +24,7 @@ __all__ = ["COMMANDS"]
 @command
 def route(
     terminal: Terminal,
-    to: Annotated[str, typer.Option(metavar="NUMBER", help="Who would receive it, such as +256772123456.")],
+    to: Annotated[str, number_option("Who would receive it, such as +256772123456.")],
     amount: Annotated[str, typer.Option(metavar="AMOUNT", help='Such as "25000 UGX", or 25000 with --currency.')],
     currency: Currency = None,
     operation: Annotated[str | None, typer.Option(help="transfer or deposit; each account's own if left out.")] = None,
@@ -124,7 +126,7 @@ def _print(terminal: Terminal, choice: Choice, payee: Payee, money: Money) -> No
         "why": choice.why,
         "what next": _hint(choice),
     }
-    terminal.say("\n".join(f"{name:<11} {output.clean(text)}" for name, text in lines.items() if text))
+    terminal.say("\n".join(f"{name:<11} {clean(text)}" for name, text in lines.items() if text))
     if choice.tried:
         terminal.say()
         rows = [

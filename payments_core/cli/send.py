@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from payments_core.cli import exits
+from payments_core.cli.numbers import number_option
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ CUT = "The provider may get it shortened or without some characters."
 def _send(
     terminal: Terminal,
     key: Annotated[str | None, typer.Option(help=KEY)] = None,
-    to: Annotated[str | None, typer.Option(metavar="NUMBER", help="Who receives it, such as +256772123456.")] = None,
+    to: Annotated[str | None, number_option("Who receives it, such as +256772123456.")] = None,
     amount: Annotated[str | None, Amount] = None,
     currency: Currency = None,
     account: Account = None,

@@ -51,7 +51,7 @@ def send_file(
     try:
         read = people.read_file(path, names)
         if read.ignored:
-            terminal.note(f"Not used: the columns {', '.join(read.ignored)}.")
+            terminal.note(f"Not used: the columns {scrub(', '.join(read.ignored))}.")
         rows = people.check(read, office, account=account, operation=operation, currency=currency)
     except BaseException:
         office.journal.close()

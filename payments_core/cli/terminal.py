@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NamedTuple, Param
 import typer
 
 from payments_core.cli import exits
+from payments_core.cli.printable import clean_lines
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -75,11 +76,11 @@ class Terminal(NamedTuple):
 
     def say(self, text: str = "") -> None:
         """Print a result for a person."""
-        print(text, flush=True)
+        print(clean_lines(text), flush=True)
 
     def note(self, text: str) -> None:
         """Print beside the result, where it disturbs no pipe."""
-        print(text, file=sys.stderr, flush=True)
+        print(clean_lines(text), file=sys.stderr, flush=True)
 
     def tell_events(self, level: str) -> None:
         """Print events from a level up, unless another one was asked for."""

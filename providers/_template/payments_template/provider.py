@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 from payments_core.answers import parse_object, text_of
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
 from payments_core.flow import Flow, exchange
+from payments_core.masking import scrub
 from payments_core.payout import Operation, Order
 from payments_core.provider import (
     Acknowledgement,
@@ -58,8 +59,8 @@ class TemplateProvider:
             raise InvalidAmount(
                 f"{order.amount} has more than two decimals.", hint="Amounts are never rounded for you."
             )
-        if order.options:  # nobody else looks at them
-            raise InvalidPayout(f"Template Pay has no option {', '.join(sorted(order.options))}.", hint="It has none.")
+        if given := scrub(", ".join(sorted(order.options))):  # nobody else looks at them
+            raise InvalidPayout(f"Template Pay has no option {given}.", hint="It has none.")
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         """Make the payment ready: pure, equal for equal arguments.

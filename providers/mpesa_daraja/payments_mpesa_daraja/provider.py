@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
 from payments_core.flow import Flow, exchange
+from payments_core.masking import scrub
 from payments_core.payout import Operation, Order, Reason, ReasonCode
 from payments_core.provider import (
     Acknowledgement,
@@ -76,8 +77,8 @@ class MpesaDarajaProvider:
                 f"M-Pesa pays whole shillings from {_LEAST} to {_MOST}, not {order.amount}.",
                 hint="Amounts are never rounded or split for you.",
             )
-        if wrong := set(order.options) - {"command_id"}:
-            raise InvalidPayout(f"M-Pesa has no option {', '.join(sorted(wrong))}.", hint="There is: command_id.")
+        if wrong := scrub(", ".join(sorted(set(order.options) - {"command_id"}))):
+            raise InvalidPayout(f"M-Pesa has no option {wrong}.", hint="There is: command_id.")
         if self._command(order) not in COMMANDS:
             raise InvalidPayout("There is no such command_id.", hint=f"There are: {', '.join(COMMANDS)}.")
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
 from payments_core.flow import Flow, exchange
+from payments_core.masking import scrub
 from payments_core.payout import Operation, Order
 from payments_core.provider import (
     Acknowledgement,
@@ -82,7 +83,7 @@ class MtnMomoProvider(Questions):
         target, payee = self._settings.target, order.payee
         if unknown := set(order.options) - _OPTIONS.get(order.operation, frozenset()):
             raise InvalidPayout(
-                f"Unknown options: {', '.join(sorted(unknown))}.",
+                f"Unknown options: {scrub(', '.join(sorted(unknown)))}.",
                 hint="A transfer through MTN MoMo takes transfer_type; deposits and refunds take no options.",
             )
         if payee.kind not in _ADDRESSES:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from payments_core.errors import InvalidPayout
+from payments_core.masking import scrub
 from payments_core.payout import Order
 from payments_core.routing import OPERATORS
 from payments_core.wire import HttpRequest, slot
@@ -108,14 +109,14 @@ def operator_of(order: Order, default: str) -> str:
         code = option or default
         if not code or operator_key(code) != said:
             raise InvalidPayout(
-                f"The payee is said to be a customer of {said}, and this account would pay to {code or 'nobody'}.",
+                f"The payee is said to be a customer of {scrub(said)}; this account would pay to {code or 'nobody'}.",
                 hint="Pay from an account of that operator, or name it by the option provider=MTN_MOMO_ZMB (or another "
                 "code).",
             )
         return code
     named = {option, said} - {""}
     if len(named) > 1:
-        raise InvalidPayout(f"The option provider and the payee name two operators: {', '.join(sorted(named))}.")
+        raise InvalidPayout(f"The option provider and the payee name two operators: {scrub(', '.join(sorted(named)))}.")
     if not (operator := next(iter(named), default)):
         raise InvalidPayout(
             "Nobody names the payee's operator.",
@@ -129,13 +130,14 @@ def check_options(options: Mapping[str, str]) -> None:
     for name, value in options.items():
         if name.startswith(_METADATA):
             if not name.partition(".")[2] or name.partition(".")[2] == OUR_ID or not value:
-                raise InvalidPayout(f"The option {name} names no metadata of yours, or is empty.")
+                raise InvalidPayout(f"The option {scrub(name)} names no metadata of yours, or is empty.")
         elif name == "customer_message":
             if not _MESSAGE.fullmatch(value):
                 raise InvalidPayout("customer_message is 4 to 22 letters, digits and blanks.")
         elif name != "provider":
             raise InvalidPayout(
-                f"There is no option {name}.", hint="There are provider, customer_message, metadata.NAME and pii.NAME."
+                f"There is no option {scrub(name)}.",
+                hint="There are provider, customer_message, metadata.NAME and pii.NAME.",
             )
     keys = [name.partition(".")[2] for name in options if name.startswith(_METADATA)]
     if len(set(keys)) != len(keys) or len(keys) >= _MOST_METADATA:

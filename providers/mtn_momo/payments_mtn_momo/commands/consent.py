@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from payments_core.cli import exits
+from payments_core.cli.numbers import number_option
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["consent"]
 @command
 def consent(
     terminal: Terminal,
-    to: Annotated[str, typer.Option(metavar="NUMBER", help="Whom: country code first, such as +256772123456.")],
+    to: Annotated[str, number_option("Whom: country code first, such as +256772123456.")],
     account: Annotated[
         str | None, typer.Option(metavar="NAME", help="The account that asks; may be left out when there is only one.")
     ] = None,

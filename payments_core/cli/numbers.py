@@ -1,0 +1,34 @@
+"""Telephone numbers on a command line, which every user of the machine can read with ``ps``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+
+__all__ = ["number_option"]
+
+_STDIN = "-"
+
+
+def number_option(help: str) -> Any:  # noqa: A002 - as typer calls it
+    """Return the option of a number: ``-`` reads it from standard input.
+
+    Args:
+        help: What the number is for, a sentence.
+
+    """
+    told = f"{help} `-` reads it from standard input: others on this machine can see a command line."
+    return typer.Option(metavar="NUMBER", help=told, callback=_read)
+
+
+def _read(value: str | None) -> str | None:
+    if value != _STDIN:
+        return value
+    if sys.stdin.isatty():
+        typer.echo("Number: ", nl=False, err=True)
+    line = sys.stdin.readline(100).strip()
+    if not line:
+        raise typer.BadParameter("Standard input holds no number.")
+    return line

@@ -1,0 +1,56 @@
+"""What came from outside reaches neither a terminal as commands nor a message as a complete number."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payments_core.cli.printable import clean_lines, to_json
+
+NUMBER = "+256772123456"
+Call = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("gateway")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "key,\x1b[2J\x1b]0;gone\x07,amount",
+        "key,\x9b2J,amount",
+        f"wages-1,{NUMBER},5",
+        f"key,to,amount,{NUMBER},{NUMBER}",
+        "key,to,amount,\x1b[31mnote2",
+    ],
+)
+def test_a_header_of_a_file_is_told_clean(payouts: Call, folder: Path, header: str) -> None:
+    """A file without a header begins with somebody's number, and any file may begin with control characters."""
+    (folder / "people.csv").write_text(f"{header}\n", "utf-8")
+    for more in ((), ("--json",)):
+        ran = payouts("send", "--file", "people.csv", *more)
+        told = ran.out + ran.err
+        assert not any(not mark.isprintable() and mark != "\n" for mark in told)
+        assert NUMBER.removeprefix("+") not in told
+
+
+def test_lines_and_json_hold_no_control_character() -> None:
+    """The second set of control characters, which JSON allows as it is, is escaped as well."""
+    text = "a\x1b[2J\x9b1mb\u202ec\nd"
+    assert clean_lines(text) == "a\ufffd[2J\ufffd1mb\ufffdc\nd"
+    assert json.loads(to_json({"text": text})) == {"text": text}
+    assert to_json(text).isprintable()
+
+
+def test_a_number_is_read_from_standard_input(payouts: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands on a command line is shown by `ps` to everybody on the machine."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{NUMBER}\n"))
+    sent = payouts("send", "--key", "wages/1", "--to", "-", "--amount", "25000", "--reveal", "--json")
+    assert sent.json["payee"] == NUMBER.removeprefix("+")
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    ran = payouts("account-status", "--to", "-")
+    assert (ran.code, "Standard input holds no number" in ran.err) == (2, True)
