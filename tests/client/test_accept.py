@@ -14,7 +14,6 @@ from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutS
 from payments_core.errors import InvalidPayout, JournalError, KeyReused, SettingsError
 from payments_core.payout import Payout
 from payments_mtn_momo.emulator import MtnMomoEmulator
-from payments_pawapay.emulator import PawapayEmulator
 
 ORDER: dict[str, Any] = {"key": "order/1", "payee": Payee.msisdn("46733000001"), "amount": Money(5, "EUR")}
 
@@ -108,39 +107,6 @@ def test_order_and_payout_are_committed_together_on_an_event_loop(database: str)
                 await client.accept(**ORDER | {"key": "order/2"}, connection=wrong)
 
     asyncio.run(main())
-
-
-@pytest.mark.parametrize("kind", ["sync", "async"])
-def test_limits_are_learned_before_a_transaction(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share_journal: Callable[[Path], str]
-) -> None:
-    """A fresh process accepts in a transaction nothing that `send` refuses by limits the provider tells."""
-    monkeypatch.chdir(tmp_path)
-    order: dict[str, Any] = {"key": "o/1", "payee": Payee.msisdn("260763456789"), "amount": Money("15.201", "ZMW")}
-
-    async def on_a_loop(database: str) -> None:
-        async with AsyncPayoutClient.from_config() as client, await psycopg.AsyncConnection.connect(database) as within:
-            for refusal in (r'client\.learn\("pawapay"\)', "decimals"):
-                with pytest.raises(InvalidPayout, match=refusal):
-                    await client.accept(**order, connection=within)
-                await client.learn("pawapay")
-            accepted = await client.accept(**order | {"amount": Money("15.2", "ZMW")}, connection=within)
-            assert (accepted.status, accepted.is_new) == (PayoutStatus.CREATED, True)
-
-    with PawapayEmulator() as emulator:
-        [account] = emulator.write_config(tmp_path / "payouts.toml")
-        assert account == "pawapay"
-        database = share_journal(tmp_path / "payouts.toml")
-        if kind == "async":
-            asyncio.run(on_a_loop(database))
-            return
-        with PayoutClient.from_config() as client, psycopg.connect(database) as within:
-            for refusal in (r'client\.learn\("pawapay"\)', "decimals"):
-                with pytest.raises(InvalidPayout, match=refusal):
-                    client.accept(**order, connection=within)
-                client.learn("pawapay")
-            accepted = client.accept(**order | {"amount": Money("15.2", "ZMW")}, connection=within)
-            assert (accepted.status, accepted.is_new) == (PayoutStatus.CREATED, True)
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

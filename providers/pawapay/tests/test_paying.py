@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout, NotAnswered
+from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout, NotAnswered, SettingsError
 from payments_core.flow import run
 from payments_core.money import Money
 from payments_core.payout import Payee, PayoutStatus, ReasonCode
@@ -36,6 +36,19 @@ def test_a_test_number_fails_with_its_reason(play: Any, ending: str) -> None:
     scene.pay(key, payee=Payee.msisdn(f"+999700000{ending}"))
     end = scene.settle(key)
     assert (end.status, end.reason.code) == (PayoutStatus.FAILED, REASONS[ending])
+
+
+def test_limits_are_learned_before_a_transaction(play: Any) -> None:
+    """A fresh process accepts in a transaction nothing that `send` refuses by limits the provider tells."""
+    scene = play()
+    order = {**scene.asked(scene.key("within")), "amount": Money("15.201", "ZMW"), "connection": object()}
+    with pytest.raises(InvalidPayout, match=rf'client\.learn\("{scene.account}"\)'):
+        scene.payer.ask("accept", **order)
+    scene.payer.ask("learn", scene.account)
+    with pytest.raises(InvalidAmount):
+        scene.payer.ask("accept", **order)
+    with pytest.raises(SettingsError, match="SQLite file"):  # the next thing that is looked at: it is in order
+        scene.payer.ask("accept", **order | {"amount": Money("15.2", "ZMW")})
 
 
 def test_one_account_pays_to_many_countries(play: Any) -> None:
