@@ -22,7 +22,7 @@ _DATE = re.compile(
 )
 # Control characters, which a terminal obeys, what is not seen at all, and half characters, which no journal can hold.
 _IN_PLACE_OF = {"Cc": " ", "Cf": "", "Cs": " "}
-# Codes of providers in which a long number is no number: DP00800001001 (Airtel), 500.001.1001 (Daraja).
+# Forms of providers' codes in which a long number is no telephone number: DP00800001001, 500.001.1001.
 _CODE = re.compile(r"[A-Z]{1,4}\d{1,14}|\d{3}\.\d{3}\.\d{2,4}", re.ASCII)
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NUMBER = "256700199887"
 FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
-FIELDS += ["attempt", "tries"]
+FIELDS += ["attempt", "tries", "created_at", "updated_at", "next_at"]
 Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")
 
@@ -62,6 +63,8 @@ def test_list_as_json_is_one_array_of_exactly_these_fields(pay: Call, payouts: C
     first = shown[0]
     assert set(first.pop("references")) == {"reference", "external_id", "financial_transaction_id"}
     assert first.pop("id").startswith("po_")
+    created, updated = (datetime.fromisoformat(first.pop(name)) for name in ("created_at", "updated_at"))
+    assert timedelta() < updated - created < timedelta(seconds=60)
     assert first == {
         "key": "wages-1",
         "account": "mtn-uganda",
@@ -73,6 +76,7 @@ def test_list_as_json_is_one_array_of_exactly_these_fields(pay: Call, payouts: C
         "reason": None,
         "attempt": 1,
         "tries": 1,
+        "next_at": None,
     }
 
 
