@@ -15,6 +15,7 @@ class EventName(StrEnum):
     PAYOUT_HELD = "payout.held"
     PAYOUT_NEEDS_APPROVAL = "payout.needs_approval"
     PAYOUT_APPROVED = "payout.approved"
+    PAYOUT_ABOVE_LARGEST_AMOUNT = "payout.above_largest_amount"
     PAYOUT_REBOUND = "payout.rebound"
     PAYOUT_SENDING = "payout.sending"
     PAYOUT_PENDING = "payout.pending"
@@ -74,6 +75,7 @@ _MEANING = {
     EventName.PAYOUT_HELD: "A pause forbids sending; it leaves when the pause ends.",
     EventName.PAYOUT_NEEDS_APPROVAL: "Nothing was sent: somebody has to approve it first.",
     EventName.PAYOUT_APPROVED: "A person approved the attempt; it may be sent.",
+    EventName.PAYOUT_ABOVE_LARGEST_AMOUNT: "Not sent: it is more than its account's `largest_amount` as that is now.",
     EventName.PAYOUT_REBOUND: "An untried payout was made ready again because its account now pays elsewhere.",
     EventName.PAYOUT_SENDING: "Written before the first byte of a try.",
     EventName.PAYOUT_PENDING: "The provider has it and has not finished.",

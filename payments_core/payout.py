@@ -105,6 +105,7 @@ class ReasonCode(StrEnum):
     EARLIER_ATTEMPT_PAID = "earlier_attempt_paid"
     LATER_ATTEMPT = "later_attempt"
     NEEDS_APPROVAL = "needs_approval"
+    ABOVE_LARGEST_AMOUNT = "above_largest_amount"
 
 
 @dataclass(frozen=True, slots=True)

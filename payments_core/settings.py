@@ -8,13 +8,13 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from payments_core.errors import SecretMissing, SettingsError
+from payments_core.limits import AmountLimits
 from payments_core.payout import Operation
 
 __all__ = ["AccountSettings", "Configuration", "WorkerSettings", "load", "read_account", "read_secret"]
@@ -23,20 +23,6 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
 
 _HOUR = 3600.0
-
-
-def _exact(value: object) -> Decimal:
-    """Read an amount written as text: a TOML number would already have lost its digits."""
-    if isinstance(value, Decimal):
-        return value
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
-        msg = 'is written as text, in plain digits, such as "500000" or "12.50"'
-        raise ValueError(msg)
-    return Decimal(value)
-
-
-Amount = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, allow_inf_nan=False)]
-
 _SCHEDULE = (5.0, 15.0, 60.0, *[300.0] * 5, *[1800.0] * 2, *[_HOUR] * 70)  # not quite 72 hours, then REVIEW
 
 
@@ -90,9 +76,16 @@ class AccountSettings(BaseModel):
         description="How long after the last moment at which a payment can have left it is paid again at the soonest, "
         "in seconds. May only lengthen the provider's own figure, except in rehearsal (sandbox or loopback).",
     )
-    approve_above: Amount | None = Field(
+    largest_amount: AmountLimits | None = Field(
         default=None,
-        description='A payout of more than this waits until somebody approves it; written as text, such as `"500000"`.',
+        description='The most that one payout may be, by currency, such as `{ UGX = "5000000" }`; a currency that the '
+        "table does not name is not paid in. More is refused when a payout is made, and waits if it was made before. "
+        "Left out, nothing is refused: `payouts doctor` asks for it where real money moves.",
+    )
+    approve_above: AmountLimits | None = Field(
+        default=None,
+        description="A payout of more than this waits until somebody approves it, by currency, such as "
+        '`{ UGX = "500000" }`; one in a currency that the table does not name always waits.',
     )
     guard_timeout_s: Seconds = Field(
         default=10.0,

@@ -443,18 +443,38 @@ def test_a_secret_that_is_not_there(reference: str, problem: str, hint: str, sec
     assert SECRET not in told(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("written", "limit"), [("500000", Decimal(500000)), ("12.50", Decimal("12.50")), ("0", Decimal(0)), (None, None)]
-)
-def test_a_limit_is_written_as_text(written: str | None, limit: Decimal | None) -> None:
-    assert account(FACTS, approve_above=written).settings.approve_above == limit
+LIMITS = pytest.mark.parametrize("setting", ["largest_amount", "approve_above"])
 
 
-@pytest.mark.parametrize("written", [500000, 12.5, True, "", "-1", "1e3", "NaN", " 5", "5,00", "Infinity", "٣"])
-def test_a_limit_that_is_no_plain_amount_is_refused(written: Any) -> None:
-    """A number of TOML has lost its digits, and what is understood in two ways is understood in none."""
-    with pytest.raises(SettingsError, match="plain digits"):
-        account(FACTS, approve_above=written)
+@LIMITS
+def test_a_limit_is_an_exact_amount_for_each_currency(setting: str) -> None:
+    written = {"UGX": "500000", "EUR": "12.50", "KES": 3000, "ZMW": "0"}
+    limits = getattr(account(FACTS, **{setting: written}).settings, setting)
+    assert limits == {"UGX": Decimal(500000), "EUR": Decimal("12.50"), "KES": Decimal(3000), "ZMW": Decimal(0)}
+    assert getattr(account(FACTS).settings, setting) is None
+
+
+@LIMITS
+@pytest.mark.parametrize("written", [12.5, True, "", "-1", -2, "1e3", "NaN", " 5", "5,00", "Infinity", "٣", None, []])
+def test_a_limit_that_is_no_plain_amount_is_refused(setting: str, written: Any) -> None:
+    """A float of TOML has lost its digits, and what is understood in two ways is understood in none."""
+    with pytest.raises(SettingsError, match=f"{setting}: the amount for UGX must be a whole number, or text"):
+        account(FACTS, **{setting: {"EUR": "5", "UGX": written}})
+
+
+@LIMITS
+@pytest.mark.parametrize("written", ["500000", 20000])
+def test_a_limit_without_a_currency_shows_how_the_table_is_written(setting: str, written: Any) -> None:
+    with pytest.raises(SettingsError) as refused:
+        account(FACTS, **{setting: written})
+    assert f'{setting} = {{ EUR = "500000" }}, or [accounts.NAME.{setting}] and below it EUR' in refused.value.message
+
+
+@LIMITS
+@pytest.mark.parametrize(("written", "why"), [({}, "names no currency"), ({"ugx": "5"}, "three capital letters")])
+def test_a_table_of_limits_names_currencies(setting: str, written: Any, why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        account(FACTS, **{setting: written})
 
 
 def test_every_error_of_this_file_is_one_kind() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from payments_core.client.setup import at_once, choose, chosen, known
+from payments_core.engine import check_amount
 from payments_core.errors import InvalidPayout, JournalError, KeyReused, PaymentsError
 from payments_core.masking import mask_key, scrub
 from payments_core.money import Money
@@ -207,6 +208,7 @@ def place(row: Row, office: Office, choice: Choice, *, by_default: bool) -> Row:
     assert order is not None  # noqa: S101 - it was understood
     try:
         account, order = chosen(office, order, choice, by_default=by_default)
+        check_amount(account, order)
         if isinstance(account.provider, Validates):
             account.provider.validate(order)
     except PaymentsError as error:

@@ -69,6 +69,7 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.EARLIER_ATTEMPT_PAID: "an earlier attempt was paid after all",
     ReasonCode.LATER_ATTEMPT: "the provider knows a later attempt, which a restored journal has lost",
     ReasonCode.NEEDS_APPROVAL: "somebody has to approve it first",
+    ReasonCode.ABOVE_LARGEST_AMOUNT: "it is more than the account pays at once",
 }
 
 
@@ -176,7 +177,15 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
     """Return what to do next about a payout; empty when nothing is to be done."""
     match payout.status:
         case PayoutStatus.CREATED if payout.reason is not None and payout.reason.code is ReasonCode.NEEDS_APPROVAL:
-            return f"Nothing was sent. payouts approve {payout.key} --who NAME lets it be sent."
+            return (
+                f"Nothing was sent. payouts approve {payout.key} --who NAME lets it be sent. "
+                f"{_CANCEL.format(key=payout.key)}"
+            )
+        case PayoutStatus.CREATED if payout.reason is not None and payout.reason.code is _TOO_LARGE:
+            return (
+                f"Nothing was sent. Where the amount is meant, raise largest_amount of [accounts.{payout.account}]: "
+                f"payouts wait {payout.key} then sends it, once. {_CANCEL.format(key=payout.key)}"
+            )
         case PayoutStatus.CREATED:
             pause = pause_of(payout.account, pauses)
             if pause is not None:
@@ -207,6 +216,8 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
             return ""
 
 
+_CANCEL = "payouts cancel {key} --actor NAME --reason TEXT withdraws it."
+_TOO_LARGE = ReasonCode.ABOVE_LARGEST_AMOUNT
 _STOPS: Mapping[str, str] = {
     "circuit": "stopped because nobody knows what became of the last payments",
     "rate": "slowed down because the provider says that we send too fast",

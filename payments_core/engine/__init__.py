@@ -8,6 +8,7 @@ from payments_core.engine.drafts import draft_of, make_draft
 from payments_core.engine.earlier import look_back
 from payments_core.engine.flows import accept, advance, answer, deliver, token_hash
 from payments_core.engine.intent import same_order
+from payments_core.engine.limits import check_amount
 from payments_core.engine.moment import Moment
 from payments_core.engine.questions import (
     account_holder,
@@ -44,6 +45,7 @@ __all__ = [
     "ask_own",
     "balances",
     "cancel",
+    "check_amount",
     "deliver",
     "diagnose",
     "differs_from",

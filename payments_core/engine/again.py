@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from payments_core.engine.drafts import made_ready, not_payable
 from payments_core.engine.earlier import Standing, look_at, payer_of
 from payments_core.engine.flows import over_refund
+from payments_core.engine.limits import check_amount
 from payments_core.engine.moment import Moment
 from payments_core.engine.questions import learn
 from payments_core.engine.review import Person, last_possible_send
@@ -44,7 +45,7 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
     Raises:
         DecisionRefused: It has not failed, or may still turn out paid, or it is too early; ``again_at`` says when.
         OverRefund: Of what it would refund, not enough is left.
-        InvalidPayout: The account cannot pay it as it pays now.
+        InvalidPayout: The account cannot pay it as it pays now, or it is more than that pays at once.
         NotOffered: The provider of an attempt tells what became of it only later.
 
     """
@@ -68,6 +69,7 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
         raise InvalidPayout(
             f"Payout {row.key}, last paid from account {row.account!r}, cannot be paid from {account.name!r}: {why}."
         )
+    check_amount(account, row.order)
     if (again_at := max(map(_settled_at, payers, attempts))) > at:
         raise DecisionRefused(
             f"It is too early to pay {row.key} again: the provider may still say otherwise.",

@@ -34,6 +34,7 @@ from payments_core.wire import NoAnswer, NotSent
 __all__ = [
     "MOST_TRIES",
     "Decision",
+    "above_largest_amount",
     "after_check",
     "after_submit",
     "ask_later",
@@ -223,6 +224,21 @@ def needs_approval(row: PayoutRow, account: Account, why: str, at: datetime) -> 
     reason = _clean(Reason(ReasonCode.NEEDS_APPROVAL, text=why))
     after = _released(row, status=PayoutStatus.CREATED, reason=reason, next_at=row.expires_at)
     return Decision(after, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": reason.text}))
+
+
+def above_largest_amount(row: PayoutRow, account: Account, why: str, at: datetime) -> Decision:
+    """The limit was lowered after the payout was accepted: it waits until the limit is raised, or a person cancels it.
+
+    The settings are looked at again as rarely as a payout is read at last, and at once when a caller asks for it.
+    """
+    event = Event(EventName.PAYOUT_ABOVE_LARGEST_AMOUNT, at, {"why": scrub(why)})
+    if row.ambiguous:  # an earlier try may still be there: it is asked about, whatever may be sent now
+        return _read_later(row, account, at, event)
+    next_at = at + timedelta(seconds=account.settings.poll_schedule_s[-1])
+    if row.expires_at is not None:
+        next_at = min(next_at, row.expires_at)
+    reason = _clean(Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why))
+    return Decision(_released(row, status=PayoutStatus.CREATED, reason=reason, next_at=next_at), event)
 
 
 def refused_by_guard(row: PayoutRow, reason: Reason, at: datetime) -> Decision:

@@ -14,6 +14,7 @@ from payments_core.engine.decide import Decision
 from payments_core.engine.drafts import draft_of, is_bound, made_ready, make_draft
 from payments_core.engine.earlier import PAID_BEFORE, Standing, look_back
 from payments_core.engine.intent import same_order
+from payments_core.engine.limits import check_amount, too_large, waits_and_fits
 from payments_core.engine.lost import look_ahead
 from payments_core.engine.moment import Moment
 from payments_core.entries import (
@@ -47,13 +48,14 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
     """C1: make the payment ready and write it down under its key.
 
     Raises:
-        InvalidPayout: It cannot be paid from this account; nothing is recorded.
+        InvalidPayout: It cannot be paid from this account, or is more than it pays at once; nothing is recorded.
         KeyReused: The key stands for another intent.
         OverRefund: There is not that much left to refund; nothing is recorded.
 
     """
     at, identity = moment.at, payout_id(moment.namespace, order.key)
     order.check_new()
+    check_amount(account, order)
     draft = make_draft(account, order, namespace=moment.namespace, payout_id=identity)
     row = PayoutRow(
         id=identity,
@@ -122,7 +124,8 @@ def advance(account: Account, row: PayoutRow, moment: Moment, *, early: bool = F
         if not moved:
             return row
     if row.status is PayoutStatus.CREATED:
-        if row.next_at is None or row.next_at > at:  # none: it waits for an approval
+        is_due = row.next_at is not None and row.next_at <= at  # none: it waits for an approval
+        if not is_due and not waits_and_fits(account, row):
             return row
         return (yield from _send(account, row, moment))
     due = row.next_at is not None and row.next_at <= at
@@ -158,6 +161,8 @@ def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
             return (yield from _settle(row, decide.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
         if standing is Standing.OPEN:
             return (yield from _settle(row, decide.waiting_for_earlier(row, account, why, at)))
+    if why := too_large(account, row):
+        return (yield from _settle(row, decide.above_largest_amount(row, account, why, at)))
     leave = yield from ask_leave(row)
     asked_before, guarded = row.cleared, isinstance(leave, NotNow) and leave.by_guard
     if isinstance(leave, NeedsApproval):

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from payments_core.events import EventName
 from payments_core.flow import Blocked, NotNow, Refused
+from payments_core.limits import excess
 from payments_core.logs import log
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Account, Authenticates, Credential, RetryPolicy
@@ -120,10 +121,10 @@ def no_leave(fetched: Fetched, at: datetime) -> Blocked | NotNow | None:
 
 def above_limit(account: Account, row: PayoutRow) -> str:
     """Say why the account's own limit wants an approval; empty when it does not."""
-    limit = account.settings.approve_above
-    if limit is None or row.ambiguous or row.amount <= limit:
+    limits = account.settings.approve_above
+    if limits is None or row.ambiguous:
         return ""
-    return f"More than {limit:f} {row.currency} is paid from this account only with an approval."
+    return excess(limits, row.amount, row.currency, setting="approve_above", account=account.name)
 
 
 def approval_failed(error: BaseException, at: datetime) -> NotNow:

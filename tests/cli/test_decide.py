@@ -134,7 +134,7 @@ def test_paying_again_from_another_account(pay: Call, payouts: Call, config: Pat
 
 
 def test_an_approval_lets_it_be_sent(pay: Call, payouts: Call, config: Path, gateway: MtnMomoEmulator) -> None:
-    config.write_text(config.read_text("utf-8") + 'approve_above = "20000"\n', "utf-8")
+    config.write_text(config.read_text("utf-8") + 'approve_above = { UGX = "20000" }\n', "utf-8")
     before = len(gateway.ledger())
     assert pay("big-1").code == 4
     assert "payouts approve big-1 --who NAME lets it be sent." in payouts("show", "big-1").out
@@ -146,8 +146,8 @@ def test_an_approval_lets_it_be_sent(pay: Call, payouts: Call, config: Path, gat
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_limit_that_is_a_number_is_refused_at_start(pay: Call, config: Path) -> None:
+def test_a_limit_that_names_no_currency_is_refused_at_start(pay: Call, config: Path) -> None:
     config.write_text(config.read_text("utf-8") + "approve_above = 20000\n", "utf-8")
     ran = pay("big-1", "--json")
     assert (ran.code, ran.error["code"]) == (1, "settings_invalid")
-    assert "is written as text" in ran.error["message"]
+    assert 'approve_above = { UGX = "500000" }' in ran.error["message"]

@@ -16,7 +16,7 @@ import pytest
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus, ReasonCode
 from payments_core.client.decisions import AsyncDecisions, Decisions
 from payments_core.engine import Act
-from payments_core.errors import DecisionRefused, UnknownPayout
+from payments_core.errors import DecisionRefused, InvalidAmount, UnknownPayout
 from payments_core.performer import turns
 from payments_core.rates import Lane, Permit
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -198,7 +198,7 @@ def test_review_is_listed_and_decided(using: Run, lanes: list[Lane]) -> None:
 @pytest.mark.usefixtures("gateway")
 def test_more_than_the_limit_waits_for_an_approval(using: Run) -> None:
     """It is sent by whoever works on payouts once somebody has approved it, and only then."""
-    configure(approve_above='"20"')
+    configure(approve_above='{ EUR = "20" }')
     payout = using(lambda client: client.send(**order()))
     assert (payout.status, payout.reason.code, payout.next_at) == (S.CREATED, ReasonCode.NEEDS_APPROVAL, None)
     assert using(lambda client: client.resume(timeout_s=0)).steps == 0
@@ -213,6 +213,28 @@ def test_more_than_the_limit_waits_for_an_approval(using: Run) -> None:
         "payout.approved",
         "payout.sending",
     ]
+
+
+@pytest.mark.usefixtures("gateway")
+def test_more_than_the_largest_amount_is_refused_by_every_call_that_pays(using: Run) -> None:
+    """Nothing is recorded; a key that is known stays what it is, and waits while the limit is below it."""
+    accepted = using(lambda client: client.accept(**order()))
+    configure(largest_amount='{ EUR = "20" }')
+    back = {"collection": "c-1", "original_amount": Money("50", "EUR"), "key": "k/2", "amount": Money("25", "EUR")}
+    for call in (
+        lambda client: client.send(**order("k/2")),
+        lambda client: client.send(**order("k/2"), operation="deposit"),
+        lambda client: client.accept(**order("k/2")),
+        lambda client: client.refund(**back),
+    ):
+        with pytest.raises(InvalidAmount, match="25 EUR is more than the largest_amount of account mtn-sandbox"):
+            using(call)
+    with pytest.raises(UnknownPayout):
+        using(lambda client: client.get("k/2"))
+    held = using(lambda client: client.send(**order()))
+    assert (held.id, held.status, held.reason.code) == (accepted.id, S.CREATED, ReasonCode.ABOVE_LARGEST_AMOUNT)
+    configure(largest_amount='{ EUR = "25" }')
+    assert using(lambda client: client.wait("k/1", timeout_s=20)).status is S.SUCCEEDED
 
 
 @pytest.mark.usefixtures("gateway")

@@ -276,7 +276,7 @@ def test_a_late_callback_to_the_first_accounts_path_is_not_lost(two: Two, state:
         text = two.config.read_text("utf-8")
         begin = text.index("[accounts.spare]")
         told = text[:begin] + text[begin:].replace(
-            'provider = "mtn_momo"', 'provider = "mtn_momo"\napprove_above = "1"'
+            'provider = "mtn_momo"', 'provider = "mtn_momo"\napprove_above = { EUR = "1" }'
         )
         two.config.write_text(told, "utf-8")
     two.fail()

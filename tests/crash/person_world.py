@@ -210,5 +210,5 @@ _SCENARIOS: tuple[Scenario, ...] = (
 PERSONS = {scenario.name: scenario for scenario in _SCENARIOS}
 
 
-def _limit(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
+def _limit(text: str | None) -> dict[str, Decimal] | None:
+    return None if text is None else {"EUR": Decimal(text)}

@@ -226,11 +226,11 @@ def test_what_needs_an_approval_waits_before_any_guard_is_asked(desk: Desk) -> N
 
 def test_the_limit_of_the_account_wants_an_approval(open_desk: Callable[..., Desk]) -> None:
     """More than the limit waits, exactly the limit does not; no plugin is needed for it."""
-    desk = open_desk(approve_above="4.99")
+    desk = open_desk(approve_above={"EUR": "4.99"})
     (row,) = desk.pay("k")
-    assert row.reason.text == "More than 4.99 EUR is paid from this account only with an approval."
+    assert row.reason.text == "5 EUR is more than the approve_above of account main: 4.99 EUR."
     assert desk.server.heard == []
-    assert open_desk(approve_above="5").pay("other")[0].tries == 1
+    assert open_desk(approve_above={"EUR": "5"}).pay("other")[0].tries == 1
 
 
 @pytest.mark.parametrize("name", ["exception", "exit", "true", "coroutine"])

@@ -246,7 +246,8 @@ def account(
     )
 
     def paying_as(user: int) -> TillSettings:
-        return TillSettings(host=f"http://{name}.invalid", user=f"user-{user}", approve_above=approve_above)
+        limits = None if approve_above is None else {"EUR": approve_above}
+        return TillSettings(host=f"http://{name}.invalid", user=f"user-{user}", approve_above=limits)
 
     retired = tuple(
         Account(name, spec, settings, spec.build(settings), is_retired=True) for settings in map(paying_as, before)

@@ -256,7 +256,7 @@ class Watch:
     def _sends(self, before: PayoutRow, row: PayoutRow) -> None:
         """A try begins: within its time while nothing is in doubt, and afterwards only where it is proven safe."""
         account = self._accounts[row.account]
-        at, facts, limit = row.sent_at, account.facts, account.settings.approve_above
+        at, facts, limit = row.sent_at, account.facts, (account.settings.approve_above or {}).get(row.currency)
         if held := self.pauses & {None, row.account}:
             self.broken("sent while a person had paused it", row.id, f"paused: {held}")
         if limit and row.amount > limit and not before.ambiguous and (row.id, row.attempt) not in self._approved:

@@ -1,0 +1,99 @@
+"""The largest amount of an account: more is refused before anything is written, and does not leave once it is lowered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from kit import Fake, account_of, after, reading, saying
+
+from payments_core.errors import InvalidAmount
+from payments_core.flow import AskLeave
+from payments_core.money import Money
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.provider import Final, NotFound, Unknown
+from payments_core.rows import PayoutRow
+
+S = PayoutStatus
+MakeStage = Callable[..., Any]
+
+
+def limited(limit: str = "20", currency: str = "EUR") -> dict[str, Any]:
+    return {"largest_amount": {currency: limit}, "poll_schedule_s": (5, 600)}
+
+
+def test_more_than_the_largest_amount_is_refused_and_nothing_is_written(stage: MakeStage) -> None:
+    """A slipped digit is an error that names amount, limit and setting; the limit itself is within it."""
+    one = stage(settings=limited("25"))
+    with pytest.raises(InvalidAmount) as refused:
+        one.accept(amount=Money("9999999", "EUR"))
+    assert refused.value.message == "9,999,999 EUR is more than the largest_amount of account till: 25 EUR."
+    assert one.journal.by_key("k/1") is None
+    assert one.accept(amount=Money("25", "EUR")).status is S.CREATED
+
+
+def test_a_currency_without_a_largest_amount_is_not_paid_in(stage: MakeStage) -> None:
+    """A table that somebody forgot to complete is not the absence of a limit."""
+    with pytest.raises(InvalidAmount, match="There is no largest_amount for EUR in the settings of account till"):
+        stage(settings=limited(currency="UGX")).accept()
+
+
+def lowered(stage: MakeStage, provider: Fake | None = None, **order: Any) -> tuple[Any, PayoutRow]:
+    """Set a stage on which 25 EUR were accepted, and then the limit was lowered to 20."""
+    one = stage(provider)
+    row = one.accept(**order)
+    one.account = account_of(provider, settings=limited())
+    return one, row
+
+
+def test_a_limit_that_was_lowered_holds_what_was_accepted_before(stage: MakeStage) -> None:
+    """It waits, says why, asks no guard, is looked at again, and leaves at once when a caller asks for a raised limit."""
+    one, row = lowered(stage)
+    row = one.advance(row)
+    why = "25 EUR is more than the largest_amount of account till: 20 EUR."
+    assert (row.status, row.reason, row.tries) == (S.CREATED, Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why), 0)
+    assert one.events(row) == ["created", "above_largest_amount"]
+    assert one.journal.history(row.id)[-1].evidence == {"why": why}
+    assert row.next_at == after(600)
+    assert one.advance(row) == row  # not due, and still too large: nothing is written
+    one.at = after(600)
+    row = one.advance(row)
+    assert row.next_at == after(1200)
+    assert [command for command in one.asked if isinstance(command, AskLeave)] == []
+    one.account = account_of(settings=limited("30"))
+    row = one.advance(row)
+    assert (row.status, row.reason) == (S.PENDING, None)
+    assert len(one.posts()) == 1
+
+
+def test_what_waits_for_a_raised_limit_expires(stage: MakeStage) -> None:
+    one, row = lowered(stage, expires_at=after(60))
+    row = one.advance(row)
+    assert row.next_at == after(60)
+    one.at = after(60)
+    assert one.advance(row).reason.code is ReasonCode.NOT_SENT_IN_TIME
+
+
+def test_what_may_have_arrived_is_read_and_not_sent_above_a_lowered_limit(stage: MakeStage) -> None:
+    """A second send is none of the account's any more; the first one stays unknown, and is asked about."""
+    provider = Fake(submitting=saying(Unknown()), checking=reading(NotFound()))
+    one = stage(provider)
+    row = one.advance(one.accept())
+    one.account = account_of(provider, settings={"largest_amount": {"EUR": 20}})
+    while "above_largest_amount" not in one.events(row):
+        one.at = row.next_at
+        row = one.advance(row)
+    assert (row.status, row.ambiguous, len(one.posts())) == (S.UNKNOWN, True, 1)
+    assert row.next_at is not None
+
+
+def test_paying_again_is_held_against_the_limit_as_it_is_now(stage: MakeStage) -> None:
+    failing = Fake(submitting=saying(Final(reason=Reason(ReasonCode.REJECTED))))
+    one = stage(failing, dedupe_settle_s=0.0)
+    row = one.advance(one.accept())
+    assert row.status is S.FAILED
+    one.at = after(1000)
+    with pytest.raises(InvalidAmount, match="25 EUR is more than the largest_amount of account till: 20 EUR"):
+        one.pay_again(row, account_of(failing, settings=limited()))
+    assert one.journal.get(row.id) == row
