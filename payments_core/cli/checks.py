@@ -116,11 +116,25 @@ def _account(
         return
     money = "no real money moves" if account.settings.is_rehearsal else "REAL MONEY moves"
     yield Check("ok", what, f"{account.spec.title}, {account.settings.currency}, {money}")
+    yield from _largest_amount(account)
     for value in raw.values():
         if isinstance(value, str) and value.startswith("file:"):
             file = root / value.removeprefix("file:")
             if os.name == "posix" and file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077:
                 yield Check("wrong", what, f"others may read the secret file {file}", f"chmod 600 {file}")
+
+
+def _largest_amount(account: Account) -> Iterator[Check]:
+    """Ask for the limit that refuses a slipped digit, where real money moves, and for each currency it is paid in."""
+    settings = account.settings
+    limits = settings.largest_amount
+    lacking = sorted((settings.currencies or {settings.currency}) - (limits or {}).keys())
+    if not lacking or (limits is None and settings.is_rehearsal):
+        return
+    codes = ", ".join(lacking)
+    means = f"nothing is paid in {codes}" if limits else "an amount that was mistyped is paid like any other"
+    hint = f'Write the most that one payout may be: [accounts.{account.name}.largest_amount] {lacking[0]} = "…"'
+    yield Check("note", f"largest_amount of {account.name}", f"none for {codes}: {means}", hint)
 
 
 def _routes(read: Configuration, accounts: Mapping[str, Account]) -> Check:
@@ -313,6 +327,7 @@ url = "sqlite:///payouts.db"
 # api_user = "00000000-0000-4000-8000-000000000000"
 # api_key = "env:MTN_UGANDA_API_KEY"     # or "file:secrets/mtn-uganda-api-key", mode 0600
 # subscription_key = "env:MTN_UGANDA_SUBSCRIPTION_KEY"
+# largest_amount = {{ UGX = "5000000" }}   # the most that one payout may be: more is refused as a mistake
 """
 
 

@@ -278,7 +278,7 @@ def test_a_configuration_is_never_written_over(payouts: Call, folder: Path) -> N
 def test_the_example_in_a_new_configuration_is_right(
     payouts: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Uncommented as it says, the account is understood."""
+    """Uncommented as it says, the account is understood; without its limit, or with another's, the doctor asks."""
     payouts("doctor", "--init")
     text = (folder / "payouts.toml").read_text("utf-8")
     start = text.index("# [accounts.")
@@ -294,3 +294,12 @@ def test_the_example_in_a_new_configuration_is_right(
         0,
         True,
     )
+    assert "largest_amount" not in ran.out
+
+    text = (folder / "payouts.toml").read_text("utf-8")
+    for written, means in (
+        ("", "none for UGX: an amount that was mistyped is paid like any other"),
+        ('largest_amount = { EUR = "5" }', "none for UGX: nothing is paid in UGX"),
+    ):
+        (folder / "payouts.toml").write_text(re.sub("(?m)^largest_amount = .*", written, text), "utf-8")
+        assert f"note   largest_amount of mtn-uganda: {means}" in payouts("doctor").out

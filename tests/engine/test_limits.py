@@ -1,4 +1,4 @@
-"""The largest amount of an account: more is refused before anything is written, and does not leave once it is lowered."""
+"""The largest amount of an account: more is refused before it is written, and waits when the limit is lowered later."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def lowered(stage: MakeStage, provider: Fake | None = None, **order: Any) -> tup
 
 
 def test_a_limit_that_was_lowered_holds_what_was_accepted_before(stage: MakeStage) -> None:
-    """It waits, says why, asks no guard, is looked at again, and leaves at once when a caller asks for a raised limit."""
+    """It waits, says why, asks no guard, and leaves at once when a caller asks for it under a raised limit."""
     one, row = lowered(stage)
     row = one.advance(row)
     why = "25 EUR is more than the largest_amount of account till: 20 EUR."

@@ -29,7 +29,7 @@ url = "sqlite:///{journal}.db"
 [accounts.{name}]
 provider = "{provider}"
 {settings}
-# Quick, for a rehearsal. Leave all of these out for a live account: the defaults are made for it.
+{limits}# Quick, for a rehearsal. Leave all of these out for a live account: the defaults are made for it.
 timeout_s = 3  # live: the default, 30
 lease_s = 6  # live: the default, 90
 visible_after_s = 2  # live: the provider's own figure
@@ -51,6 +51,7 @@ class EmulatedAccount:
         settings: What it is written with, the emulator's address among it; in this order. ``write_new`` adds waits.
         secrets: What goes into files of its own.
         comments: What stands behind a setting, for a person.
+        largest_amount: The most that one payout may be, for each currency it pays in.
 
     """
 
@@ -59,6 +60,7 @@ class EmulatedAccount:
     settings: Mapping[str, str]
     secrets: Mapping[str, str] = field(repr=False)
     comments: Mapping[str, str] = field(default_factory=dict)
+    largest_amount: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_new(path: Path, account: EmulatedAccount) -> None:
@@ -85,6 +87,7 @@ def write_new(path: Path, account: EmulatedAccount) -> None:
         name=account.name,
         provider=account.provider,
         settings="\n".join(lines),
+        limits=_limits(account.largest_amount),
     )
     _write(path, text, mode=0o644)
 
@@ -119,6 +122,14 @@ def read_back(path: Path, account: EmulatedAccount, *, taken: Collection[str] = 
 
 def _line(name: str, value: str, comment: str = "") -> str:
     return f"{name} = {json.dumps(value)}" + (f"  # {comment}" if comment else "")
+
+
+def _limits(largest_amount: Mapping[str, str]) -> str:
+    """Return the setting in one line: a table of its own would end the account's."""
+    if not largest_amount:
+        return ""
+    table = ", ".join(_line(code, amount) for code, amount in largest_amount.items())
+    return f"largest_amount = {{ {table} }}  # more is refused as a mistake; live: your own figure\n"
 
 
 def _write(path: Path, text: str, *, mode: int) -> None:

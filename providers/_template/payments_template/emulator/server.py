@@ -47,6 +47,7 @@ class TemplateEmulator(Emulator[Gateway]):
             provider="template",
             settings={"merchant": "M-1001", "base_url": self.url},
             secrets={"api_key": self.gateway.api_key},
+            largest_amount={"KES": "100000"},
         )
         self.config_reused = path.exists() and not overwrite
         if self.config_reused:

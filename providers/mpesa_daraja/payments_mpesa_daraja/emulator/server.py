@@ -74,6 +74,7 @@ class MpesaDarajaEmulator(Emulator[Gateway]):
                 "initiator_password": held.initiator_password,
                 "certificate": self.certificate,
             },
+            largest_amount={"KES": "250000"},
         )
         self.config_reused = path.exists() and not overwrite
         if self.config_reused:

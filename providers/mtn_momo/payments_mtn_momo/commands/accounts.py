@@ -99,4 +99,5 @@ class Plan:
             "callback_host": self.callback_host,
         }
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
+        lines.append('largest_amount = { EUR = "1000" }  # the most that one payout may be')
         return "\n".join(["", "", f"[accounts.{self.account}]  # play money, in EUR", *lines, ""])

@@ -194,6 +194,7 @@ class MtnMomoEmulator(Emulator[Gateway]):
             settings=settings | ({"platform": self.platform} if moved else {}),
             secrets={"api_key": held.api_key, "subscription_key": held.subscription_key},
             comments={"target_environment": f"pays in {TARGETS[target].currency}"},
+            largest_amount={TARGETS[target].currency: "100000" if TARGETS[target].quantum < 1 else "5000000"},
         )
 
     async def _payments(self, request: Request) -> JSONResponse:

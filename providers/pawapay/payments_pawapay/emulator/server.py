@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from payments_core.testing.emulator.configuration import EmulatedAccount, read_back, write_new
 from payments_core.testing.emulator.server import Emulator
 from payments_pawapay.emulator.gateway import Gateway, Switches
+from payments_pawapay.emulator.network import MOST, OPERATORS
 
 __all__ = ["PawapayEmulator"]
 
@@ -65,7 +66,13 @@ class PawapayEmulator(Emulator[Gateway]):
         if self._signing_key:
             settings["signing_key_id"] = _KEY_ID
             secret["signing_key"] = self._signing_key
-        account = EmulatedAccount(name="pawapay", provider="pawapay", settings=settings, secrets=secret)
+        account = EmulatedAccount(
+            name="pawapay",
+            provider="pawapay",
+            settings=settings,
+            secrets=secret,
+            largest_amount={code: str(MOST) for takes in OPERATORS.values() for code in takes.currencies},
+        )
         self.config_reused = path.exists() and not overwrite
         if self.config_reused:
             read = read_back(path, account).secrets
