@@ -66,6 +66,9 @@ class Move:
     which needs an approval and has none (``Unapproved``); and that of a second attempt once anything contradicts the
     failure of an earlier one (``Contradicted``).
 
+    A move to ``CANCELLED`` is refused (``Contradicted``) once anything contradicts the failure of an earlier attempt,
+    and in a restored journal (``Unsought``) as long as a send may be in what is missing.
+
     In a restored journal, a move to ``SENDING``, or to a ``FAILED`` that no read and no person has decided, is refused
     (``Unsought``) until the provider was asked whether it was paid in what is missing; and nothing is sent (``Held``)
     while a second payment would not be refused by the provider and nobody has compared its statement.

@@ -1,4 +1,4 @@
-"""``payouts review``, ``pay-again`` and ``approve``: what a person decides. Looking needs the journal only."""
+"""What a person decides: ``payouts review``, ``pay-again``, ``approve``, ``cancel``. Looking needs the journal only."""
 
 from __future__ import annotations
 
@@ -170,6 +170,43 @@ def approve(terminal: Terminal, payout: Which, who: Who, why: Why = "approved") 
         return _tell(terminal, client.approve(payout, who=who, why=why))
 
 
+@command
+def cancel(
+    terminal: Terminal,
+    payout: Which,
+    actor: Annotated[str, typer.Option(metavar="NAME", help="Who cancels it; written into the history as given.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="On what grounds.")],
+) -> int:
+    """Cancel a payout of which nothing was sent: it is never sent afterwards.
+
+    Leaves with 0 when it is CANCELLED, and its key with 3 from then on. What may have arrived is not cancelled: the
+    refusal says what to do instead. A payout that waits for an approval is declined so.
+    """
+    with terminal.client() as client:
+        _tell(terminal, client.cancel(payout, actor=actor, reason=reason))
+    return exits.DONE
+
+
+@command
+def cancel_at_provider(terminal: Terminal, payout: Which) -> int:
+    """Ask the provider to drop a payment it has taken and not begun.
+
+    The payout stays as it is until a read tells what became of it. Leaves with 0 when the provider drops it, 3 when it
+    is too late, 4 when the provider does not know it or did not tell.
+    """
+    from payments_core.cli import output, words
+    from payments_core.provider import CancelAnswer
+
+    with terminal.client() as client:
+        key, answer = client.get(payout).key, client.cancel_at_provider(payout)
+    if terminal.as_json:
+        output.print_json({"key": key, "answer": str(answer)})
+    else:
+        terminal.say(f"{key}: the provider {words.CANCELS[answer]}. payouts wait {key} asks what became of it.")
+    codes = {CancelAnswer.TAKEN: exits.DONE, CancelAnswer.TOO_LATE: exits.FAILED}
+    return codes.get(answer, exits.NOT_KNOWN)
+
+
 def _tell(terminal: Terminal, payout: Payout) -> int:
     from payments_core.cli import output
     from payments_core.performer import utc_now
@@ -197,4 +234,9 @@ def _status(name: str) -> Any:
 for _name, _body in {"list": list_, "show": show, "resolve": resolve, "reopen": reopen}.items():
     review.command(_name)(_body)
 
-COMMANDS = {"pay-again": pay_again, "approve": approve}
+COMMANDS = {
+    "pay-again": pay_again,
+    "approve": approve,
+    "cancel": cancel,
+    "cancel-at-provider": cancel_at_provider,
+}

@@ -140,6 +140,12 @@ def _attempt(payout: Payout) -> str:
     return f"{payout.attempt}, paid from {', then '.join(before)} before" if before else str(payout.attempt)
 
 
+def _cancelled(payout: Payout) -> str:
+    """Return who cancelled a payout and why; empty when nobody did."""
+    told = next((entry.evidence for entry in payout.history if entry.event == EventName.PAYOUT_CANCELLED), None)
+    return f"by {told['actor']}: {told['reason']}" if told else ""
+
+
 def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datetime) -> str:
     """Return everything about one payout that a person wants first, a line each."""
     asked_last = bool(payout.history) and payout.history[-1].event == EventName.PAYOUT_READ
@@ -152,6 +158,7 @@ def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datet
         "money": words.money(payout),
         "why": words.why(payout.reason) or (words.heard(payout) if has_left else ""),
         "said": payout.reason.text if payout.reason else "",
+        "cancelled": _cancelled(payout),
         "asked": words.heard(payout) if was_asked else "",
         "payee": told(payout, reveal=reveal),
         "operation": str(payout.operation),

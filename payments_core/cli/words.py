@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 from payments_core.engine import Act, Says
 from payments_core.payout import Payout, PayoutStatus, Reason, ReasonCode
-from payments_core.provider import HolderStatus
+from payments_core.provider import CancelAnswer, HolderStatus
 from payments_core.rows import NO_REASON, Pause
 
 __all__ = [
     "ACTS",
+    "CANCELS",
     "HOLDERS",
     "REASONS",
     "SAYS",
@@ -87,6 +88,12 @@ SAYS: Mapping[Says, str] = {
     Says.ABSENT: "does not show it",
     Says.PENDING: "says that it is under way",
     Says.ANOTHER: "shows another payment under its reference",
+}
+
+CANCELS: Mapping[CancelAnswer, str] = {
+    CancelAnswer.TAKEN: "drops it",
+    CancelAnswer.TOO_LATE: "says that it is too late",
+    CancelAnswer.NOT_FOUND: "does not know it",
 }
 
 HOLDERS: Mapping[HolderStatus, str] = {
@@ -196,7 +203,7 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
         case PayoutStatus.REVIEW if not payout.may_have_been_sent:
             return (
                 "Nothing was taken, and this one is not sent any more: once the cause is mended, it is safe to pay it "
-                "under another key."
+                f"under another key. {_CANCEL.format(key=payout.key)}"
             )
         case PayoutStatus.REVIEW:
             return (

@@ -81,6 +81,10 @@ class _Desk:
         paying = self._office.account(account or row.account)
         return paying, engine.pay_again(paying, row, person=person, moment=self._office.moment())
 
+    def _cancelling(self, row: PayoutRow, person: Person) -> tuple[Account, Flow[PayoutRow]]:
+        account = self._office.account(row.account)
+        return account, engine.cancel(account, row, person=person, moment=self._office.moment())
+
     def _approving(self, row: PayoutRow, person: Person) -> tuple[Account, Flow[PayoutRow]]:
         account = self._office.account(row.account)
         return account, engine.approve(row, person=person, at=self._office.clock())
@@ -149,6 +153,25 @@ class Decisions(_Desk, ABC):
         """
         row = self._ask(*self._paying_again(self._find(payout), Person(who, why), account), Lane.DUE)
         return setup.view(self._office, self._settle(row))
+
+    def cancel(self, payout: str, *, actor: str, reason: str) -> Payout:
+        """Cancel a payout that was accepted by mistake, while nothing of it can have arrived: it is never sent.
+
+        A payout that waits for an approval is declined so. What the provider may have taken is not cancelled here:
+        :meth:`cancel_at_provider` asks the provider, where it can be asked. Cancelled twice is cancelled once.
+
+        Args:
+            payout: Id or key.
+            actor: Who cancels it.
+            reason: On what grounds.
+
+        Raises:
+            DecisionRefused: Something of it may have arrived, it has ended, or it was moved meanwhile.
+            UnknownPayout: There is none.
+
+        """
+        row = self._ask(*self._cancelling(self._find(payout), Person(actor, reason)), Lane.DUE)
+        return setup.view(self._office, row)
 
     def approve(self, payout: str, *, who: str, why: str = "approved") -> Payout:
         """Let a payout be sent that needs somebody's leave; it is sent by whoever works on payouts, not here.
@@ -231,6 +254,25 @@ class AsyncDecisions(_Desk, ABC):
         """
         row = await self._ask(*self._paying_again(self._find(payout), Person(who, why), account), Lane.DUE)
         return setup.view(self._office, await self._settle(row))
+
+    async def cancel(self, payout: str, *, actor: str, reason: str) -> Payout:
+        """Cancel a payout that was accepted by mistake, while nothing of it can have arrived: it is never sent.
+
+        A payout that waits for an approval is declined so. What the provider may have taken is not cancelled here:
+        :meth:`cancel_at_provider` asks the provider, where it can be asked. Cancelled twice is cancelled once.
+
+        Args:
+            payout: Id or key.
+            actor: Who cancels it.
+            reason: On what grounds.
+
+        Raises:
+            DecisionRefused: Something of it may have arrived, it has ended, or it was moved meanwhile.
+            UnknownPayout: There is none.
+
+        """
+        row = await self._ask(*self._cancelling(self._find(payout), Person(actor, reason)), Lane.DUE)
+        return setup.view(self._office, row)
 
     async def approve(self, payout: str, *, who: str, why: str = "approved") -> Payout:
         """Let a payout be sent that needs somebody's leave; it is sent by whoever works on payouts, not here.

@@ -99,10 +99,11 @@ class Questions(Hears, ABC):
         chosen = self._account(account)
         return self._ask(chosen, engine.operator(chosen, payee, self._office.clock()))
 
-    def cancel(self, payout: str) -> CancelAnswer:
+    def cancel_at_provider(self, payout: str) -> CancelAnswer:
         """Ask the provider to drop a payment it has taken and not begun; raises as :meth:`balances`.
 
-        The payout stays as it is: a read tells what became of it, and a cancelled one ends FAILED (``cancelled``).
+        The payout stays as it is: a read tells what became of it, and a cancelled one ends FAILED (``cancelled``). One
+        that was not sent yet is cancelled by :meth:`cancel`.
 
         Args:
             payout: Id or key.
@@ -114,7 +115,7 @@ class Questions(Hears, ABC):
         self._office.check_process()
         row = row_of(self._office.journal, payout)
         serving = self._office.serving(row)
-        return self._ask(serving, engine.cancel(serving, row, self._office.clock()))
+        return self._ask(serving, engine.cancel_at_provider(serving, row, self._office.clock()))
 
     def ask(self, account: str, question: Callable[[PayoutProvider], Flow[T | NotTold]]) -> T:
         """Ask an account's provider what only it can be asked; raises as :meth:`balances`. No money moves.
@@ -247,10 +248,11 @@ class AsyncQuestions(Hears, ABC):
         chosen = self._account(account)
         return await self._ask(chosen, engine.operator(chosen, payee, self._office.clock()))
 
-    async def cancel(self, payout: str) -> CancelAnswer:
+    async def cancel_at_provider(self, payout: str) -> CancelAnswer:
         """Ask the provider to drop a payment it has taken and not begun; raises as :meth:`balances`.
 
-        The payout stays as it is: a read tells what became of it, and a cancelled one ends FAILED (``cancelled``).
+        The payout stays as it is: a read tells what became of it, and a cancelled one ends FAILED (``cancelled``). One
+        that was not sent yet is cancelled by :meth:`cancel`.
 
         Args:
             payout: Id or key.
@@ -262,7 +264,7 @@ class AsyncQuestions(Hears, ABC):
         self._office.check_process()
         row = row_of(self._office.journal, payout)
         serving = self._office.serving(row)
-        return await self._ask(serving, engine.cancel(serving, row, self._office.clock()))
+        return await self._ask(serving, engine.cancel_at_provider(serving, row, self._office.clock()))
 
     async def ask(self, account: str, question: Callable[[PayoutProvider], Flow[T | NotTold]]) -> T:
         """Ask an account's provider what only it can be asked; raises as :meth:`balances`. No money moves.

@@ -4,6 +4,7 @@ from payments_core.engine.acts import SAFE, STOPS, Act, Says, allowed
 from payments_core.engine.again import pay_again
 from payments_core.engine.balances import Kept, ask_balances, hear_balances, kept_balances, no_balances
 from payments_core.engine.callbacks import Hearing, about, differs_from, hear
+from payments_core.engine.cancellation import cancel
 from payments_core.engine.drafts import draft_of, make_draft
 from payments_core.engine.earlier import look_back
 from payments_core.engine.flows import accept, advance, answer, deliver, token_hash
@@ -15,7 +16,7 @@ from payments_core.engine.questions import (
     ask_consent,
     ask_own,
     balances,
-    cancel,
+    cancel_at_provider,
     diagnose,
     learn,
     name,
@@ -45,6 +46,7 @@ __all__ = [
     "ask_own",
     "balances",
     "cancel",
+    "cancel_at_provider",
     "check_amount",
     "deliver",
     "diagnose",

@@ -41,7 +41,7 @@ __all__ = [
     "ask_consent",
     "ask_own",
     "balances",
-    "cancel",
+    "cancel_at_provider",
     "diagnose",
     "learn",
     "name",
@@ -97,7 +97,7 @@ def operator(account: Account, payee: Payee, at: datetime) -> Flow[Operator]:
     return (yield from told(account, "the payee's operator", Operator, lambda: provider.operator(payee), at))
 
 
-def cancel(account: Account, row: PayoutRow, at: datetime) -> Flow[CancelAnswer]:
+def cancel_at_provider(account: Account, row: PayoutRow, at: datetime) -> Flow[CancelAnswer]:
     """Ask a provider to drop a payment it has not begun; raises as ``balances``. The row stays as it is."""
     provider = account.provider
     if not isinstance(provider, Cancels):

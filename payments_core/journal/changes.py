@@ -254,6 +254,12 @@ def _move(session: Session, entry: Move) -> Moved | Stale | Held | Unapproved | 
         pause = pauses.pause_or_probe(session, after.account, event.at)
         if pause is not None:
             return Held(pause)
+    elif after.status is PayoutStatus.CANCELLED and stored["status"] != PayoutStatus.CANCELLED:
+        if attempts.is_contradicted(session, before.id):
+            return Contradicted()
+        pauses.lock(session, shared=True)
+        if gaps.may_hide_a_send(session, stored):
+            return Unsought()
     elif after.status is PayoutStatus.FAILED and gaps.is_unsought(session, stored, after.decided_by):
         return Unsought()
     if entry.answers is not None and not _answer(session, entry.answers, stored, event):
@@ -372,6 +378,10 @@ def _refuse_forbidden(stored: Mapping[str, Any], after: Mapping[str, Any]) -> No
         reversal = status is PayoutStatus.SUCCEEDED and after["status"] == PayoutStatus.REVERSED
         if not reversal:
             raise JournalError(f"Payout {payout} is {status} and cannot become {after['status']}.")
+    if after["status"] == PayoutStatus.CANCELLED and status is not PayoutStatus.CANCELLED:
+        waits = status in {PayoutStatus.CREATED, PayoutStatus.REVIEW}
+        if not waits or stored["ambiguous"] or stored["first_sent_at"] is not None:
+            raise JournalError(f"Attempt {attempt} of payout {payout} may have arrived and cannot be cancelled.")
     if after["attempt"] != attempt:
         raise JournalError(f"Payout {payout} has attempt {attempt}; a move cannot make it {after['attempt']}.")
     if after["account"] != stored["account"]:

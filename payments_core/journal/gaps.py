@@ -18,7 +18,18 @@ from payments_core.journal.statements import Session, Statements
 from payments_core.payout import PayoutStatus, ReasonCode
 from payments_core.rows import Gap, Pause
 
-__all__ = ["Act", "begin", "current", "end", "find", "is_unsought", "reconcile", "refuse", "unsettled"]
+__all__ = [
+    "Act",
+    "begin",
+    "current",
+    "end",
+    "find",
+    "is_unsought",
+    "may_hide_a_send",
+    "reconcile",
+    "refuse",
+    "unsettled",
+]
 
 _LEAST_ABSENCES = 3
 # A person may only call it paid, so that no second attempt follows from what is decided.
@@ -128,6 +139,12 @@ def is_unsought(session: Session, stored: Mapping[str, Any], decided_by: str) ->
         return False
     gap = current(session)
     return gap is not None and not _is_sought(stored, gap)
+
+
+def may_hide_a_send(session: Session, stored: Mapping[str, Any]) -> bool:
+    """Whether what is missing may hold a send of a payout, or a later attempt: only a try that followed proves not."""
+    gap = current(session)
+    return gap is not None and (stored["sent_at"] is None or stored["sent_at"] < to_us(gap.declared_at))
 
 
 def _is_sought(stored: Mapping[str, Any], gap: Gap) -> bool:

@@ -24,7 +24,7 @@ _FOLLOWS: Mapping[PayoutStatus, frozenset[PayoutStatus]] = {
     _S.SENDING: frozenset({_S.SENDING, _S.CREATED, _S.PENDING, _S.UNKNOWN, _S.REVIEW, _S.SUCCEEDED, _S.FAILED}),
     _S.PENDING: frozenset({_S.PENDING, _S.REVIEW, _S.SUCCEEDED, _S.FAILED}),
     _S.UNKNOWN: frozenset({_S.UNKNOWN, _S.SENDING, _S.PENDING, _S.REVIEW, _S.SUCCEEDED, _S.FAILED}),
-    _S.REVIEW: frozenset({_S.REVIEW, _S.CREATED, _S.UNKNOWN, _S.PENDING, _S.SUCCEEDED, _S.FAILED}),
+    _S.REVIEW: frozenset({_S.REVIEW, _S.CREATED, _S.UNKNOWN, _S.PENDING, _S.SUCCEEDED, _S.FAILED, _S.CANCELLED}),
     _S.SUCCEEDED: frozenset({_S.SUCCEEDED, _S.REVERSED}),
     _S.FAILED: frozenset({_S.FAILED}),
     _S.CANCELLED: frozenset({_S.CANCELLED}),
@@ -291,6 +291,8 @@ def _standing(stored: Stored) -> Broken:
         yield "doubt", "it may have arrived, and waits to be sent"
     if bool(row.tries) != (row.sent_at is not None):
         yield "doubt", f"it had {row.tries} tries, and was sent {row.sent_at or 'never'}"
+    if row.status is _S.CANCELLED and (row.ambiguous or row.first_sent_at is not None):
+        yield "doubt", "it is CANCELLED, and may have arrived"
     if row.status in _FINALS and not row.decided_by:
         yield "end", f"it is {row.status}, and nobody has decided so"
     if row.status in {_S.FAILED, _S.REVIEW} and row.reason is None:

@@ -145,6 +145,37 @@ def test_an_approval_lets_it_be_sent(pay: Call, payouts: Call, config: Path, gat
     assert payouts("show", "big-1").code == 0
 
 
+def test_what_was_accepted_by_mistake_is_cancelled(
+    pay: Call, payouts: Call, config: Path, gateway: MtnMomoEmulator
+) -> None:
+    """Cancelling leaves with 0, the key with 3 from then on; the application hears of it, and nothing was sent."""
+    config.write_text(config.read_text("utf-8") + 'approve_above = { UGX = "0" }\n', "utf-8")
+    before = len(gateway.ledger())
+    assert pay("wrong-1").code == 4
+    assert "payouts cancel wrong-1 --actor NAME --reason TEXT withdraws it." in payouts("show", "wrong-1").out
+    assert payouts("cancel", "wrong-1", "--actor", "Ben").code == 2
+    ran = payouts("cancel", "wrong-1", "--actor", "Ben", "--reason", "the wrong month", "--json")
+    assert (ran.code, ran.json["status"], ran.json["history"][-1]["event"]) == (0, "CANCELLED", "payout.cancelled")
+    assert payouts("cancel", "wrong-1", "--actor", "Cid", "--reason", "again").code == 0
+    shown = payouts("show", "wrong-1")
+    assert (shown.code, "cancelled   by Ben: the wrong month" in shown.out) == (3, True)
+    assert pay("wrong-1").code == 3
+    assert payouts("resume").code == 0
+    assert [event["status"] for event in payouts("events", "list", "app", "--json").json] == ["CANCELLED"]
+    assert len(gateway.ledger()) == before
+
+
+@pytest.mark.usefixtures("gateway")
+def test_what_may_have_arrived_is_not_cancelled(pay: Call, payouts: Call) -> None:
+    """The refusal says what to do; asking the provider is another command, and MTN cannot be asked."""
+    pay("wages-3", to="+46733123453")  # stays pending
+    ran = payouts("cancel", "wages-3", "--actor", "Ben", "--reason", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (1, "decision_refused")
+    assert "It is PENDING, and may have arrived. Nothing was changed." in ran.error["message"]
+    assert "`payouts wait` asks what became of it" in ran.error["hint"]
+    assert payouts("cancel-at-provider", "wages-3", "--json").error["code"] == "not_offered"
+
+
 @pytest.mark.usefixtures("gateway")
 def test_a_limit_that_names_no_currency_is_refused_at_start(pay: Call, config: Path) -> None:
     config.write_text(config.read_text("utf-8") + "approve_above = 20000\n", "utf-8")

@@ -216,6 +216,21 @@ def test_more_than_the_limit_waits_for_an_approval(using: Run) -> None:
 
 
 @pytest.mark.usefixtures("gateway")
+def test_what_was_not_sent_is_cancelled_and_what_was_is_not(using: Run) -> None:
+    """The same key returns the cancelled payout; nobody works on it, and the application is told."""
+    using(lambda client: client.accept(**order()))
+    with pytest.raises(DecisionRefused, match="a name and a reason"):
+        using(lambda client: client.cancel("k/1", actor="", reason="the wrong month"))
+    payout = using(lambda client: client.cancel("k/1", actor="Ben", reason="the wrong month"))
+    assert (payout.status, payout.history[-1].decided_by, payout.is_final) == (S.CANCELLED, "person", True)
+    assert using(lambda client: client.send(**order())) == payout
+    assert using(lambda client: client.resume(timeout_s=0)).steps == 0
+    using(lambda client: client.send(**order("k/2")))
+    with pytest.raises(DecisionRefused, match="cannot be cancelled"):
+        using(lambda client: client.cancel("k/2", actor="Ben", reason="too late"))
+
+
+@pytest.mark.usefixtures("gateway")
 def test_more_than_the_largest_amount_is_refused_by_every_call_that_pays(using: Run) -> None:
     """Nothing is recorded; a key that is known stays what it is, and waits while the limit is below it."""
     accepted = using(lambda client: client.accept(**order()))
@@ -239,11 +254,12 @@ def test_more_than_the_largest_amount_is_refused_by_every_call_that_pays(using: 
 
 @pytest.mark.usefixtures("gateway")
 def test_what_is_not_there_is_not_decided(using: Run) -> None:
-    for act in ("resolve", "reopen", "pay_again", "approve"):
-        more = {"paid": True} if act == "resolve" else {}
+    by: dict[str, Any] = {"who": "Ann", "why": "x"}
+    told = {"resolve": {"paid": True, **by}, "reopen": by, "pay_again": by, "approve": by}
+    for act, more in {**told, "cancel": {"actor": "Ann", "reason": "x"}}.items():
         with pytest.raises(UnknownPayout):
             using(functools.partial(_call, act, more))
 
 
 def _call(act: str, more: dict[str, Any], client: Any) -> Any:
-    return getattr(client, act)("none", who="Ann", why="x", **more)
+    return getattr(client, act)("none", **more)

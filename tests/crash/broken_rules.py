@@ -12,7 +12,7 @@ import pytest
 
 from payments_core.arrivals import Arrival
 from payments_core.client.inbox import Inbox
-from payments_core.engine import again, decide, drafts, earlier, flows, review
+from payments_core.engine import again, cancellation, decide, drafts, earlier, flows, review
 from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
 from payments_core.flow import Flow, move, run
 from payments_core.journal import attempts, changes
@@ -278,6 +278,18 @@ def the_last_look_is_left_out(patch: Patch) -> None:
 def approvals_are_not_asked_for(patch: Patch) -> None:
     patch.setattr(attempts, "is_approved", lambda *_: True)
     patch.setattr(common, "above_limit", lambda *_: "")
+
+
+def cancelling_ignores_doubt(patch: Patch) -> None:
+    """What may have arrived is cancelled, and the journal lets it."""
+    forbidden = changes._refuse_forbidden
+
+    def refuse_forbidden(stored: Any, after: Any) -> None:
+        if after["status"] != S.CANCELLED:
+            forbidden(stored, after)
+
+    patch.setattr(cancellation, "_is_unsent", lambda row: not row.status.is_final)
+    patch.setattr(changes, "_refuse_forbidden", refuse_forbidden)
 
 
 def decided_without_asking(patch: Patch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -155,6 +156,15 @@ def approve_all(client: PayoutClient, world: World, at: datetime) -> datetime | 
     return decide(client, world, at)
 
 
+def cancel_all(client: PayoutClient, world: World, at: datetime) -> datetime | None:
+    """Cancel whatever has not ended, also what may have arrived; the machine goes on with what is refused."""
+    for payout in client.payouts():
+        if not payout.is_final:
+            with contextlib.suppress(DecisionRefused):
+                client.cancel(payout.id, actor="Ann", reason="the wrong month")
+    return None
+
+
 Decides = Callable[[PayoutClient, World, datetime], datetime | None]
 
 
@@ -185,6 +195,11 @@ def persons(
     return Scenario(name=name, orders=[(ACCOUNT, order)], world=world, person=person)
 
 
+def cancelled_in_doubt() -> Scenario:
+    """Return a scenario in which a person wants what may have arrived cancelled."""
+    return persons("cancelled when it may have arrived", PostEnd(("accept_lose",)), person=cancel_all)
+
+
 def needing_approval() -> Scenario:
     """Return a scenario in which every attempt waits for somebody's leave."""
     return persons("needs an approval", REFUSED, person=approve_all, approve_above="20")
@@ -206,6 +221,9 @@ _SCENARIOS: tuple[Scenario, ...] = (
     persons("taken and never shown", PostEnd(("accept_lose",)), forgets=True),
     persons("taken, and called unpaid", PostEnd(("accept_lose",)), person=decide_wrongly, down_s=20_000.0),
     needing_approval(),
+    persons("an approval declined", REFUSED, person=cancel_all, approve_above="20"),
+    persons("cancelled between two tries", PostEnd(("not_sent", "not_sent")), person=cancel_all),
+    cancelled_in_doubt(),
 )
 PERSONS = {scenario.name: scenario for scenario in _SCENARIOS}
 

@@ -20,13 +20,14 @@ OPEN = {S.CREATED, S.SENDING, S.PENDING, S.UNKNOWN, S.REVIEW}
 
 # From each status to those that may follow it; staying is always allowed, and a final one is never left.
 MAY_FOLLOW = {
-    S.CREATED: {S.SENDING, S.FAILED, S.REVIEW},
+    S.CREATED: {S.SENDING, S.FAILED, S.REVIEW, S.CANCELLED},
     S.SENDING: {S.CREATED, S.PENDING, S.UNKNOWN, S.REVIEW, S.SUCCEEDED, S.FAILED},
     S.PENDING: {S.REVIEW, S.SUCCEEDED, S.FAILED},
     S.UNKNOWN: {S.SENDING, S.PENDING, S.REVIEW, S.SUCCEEDED, S.FAILED},
-    S.REVIEW: {S.PENDING, S.SUCCEEDED, S.FAILED},  # and what a person's decision leads to
+    S.REVIEW: {S.PENDING, S.SUCCEEDED, S.FAILED, S.CANCELLED},  # and what a person's decision leads to
     S.SUCCEEDED: set[S](),
     S.FAILED: set[S](),
+    S.CANCELLED: set[S](),
 }
 # What only a person's decision does: the status before, and those that may follow.
 DECIDED = {
@@ -35,7 +36,14 @@ DECIDED = {
 }
 AMBIGUOUS = {"payout.unknown", "payout.duplicate", "payout.lease_lapsed"}
 LEASE = timedelta(seconds=90)
-PUBLISHED = {"payout.succeeded", "payout.failed", "payout.review", "payout.resolved", "payout.contradicted"}
+PUBLISHED = {
+    "payout.succeeded",
+    "payout.failed",
+    "payout.review",
+    "payout.resolved",
+    "payout.contradicted",
+    "payout.cancelled",
+}
 
 
 def broken_promises(end: End, *, visible_after_s: float) -> list[str]:
@@ -63,7 +71,7 @@ def _ceilings(end: End) -> list[str]:
     refunds = [payout for payout in end.payouts.values() if payout.operation is Operation.REFUND]
     written: defaultdict[str, Decimal] = defaultdict(Decimal)
     for payout in refunds:
-        written[payout.payee.value] += 0 if payout.status is S.FAILED else payout.amount.amount
+        written[payout.payee.value] += 0 if payout.status in {S.FAILED, S.CANCELLED} else payout.amount.amount
     return [f"refunds of {total} are written down" for total in written.values() if total > COLLECTED.amount]
 
 
@@ -77,6 +85,8 @@ def _money(payout: Payout, credited: Sequence[str], posts: Sequence[Any]) -> lis
     contradicted = any(entry.event == "payout.contradicted" for entry in payout.history)
     if payout.status is S.FAILED and paid and not contradicted:
         found.append("FAILED although it was paid")
+    if payout.status is S.CANCELLED and paid:
+        found.append("CANCELLED although it was paid")
     if not payout.is_final and payout.status is not S.REVIEW:
         found.append(f"left in {payout.status}")
     kinds = set(map(_kind, posts))

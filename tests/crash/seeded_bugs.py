@@ -18,6 +18,7 @@ from person_world import (
     REFUSED,
     REFUSED_LATE,
     VERY_LATE,
+    cancelled_in_doubt,
     decide_wrongly,
     look_and_decide,
     needing_approval,
@@ -167,6 +168,9 @@ CASES = {
         broken_rules.decided_without_asking,
         lambda: persons("called unpaid", PostEnd(("accept_lose",)), person=decide_wrongly, down_s=20_000.0),
         "FAILED although it was paid",
+    ),
+    "what may have arrived is cancelled": Case(
+        broken_rules.cancelling_ignores_doubt, cancelled_in_doubt, "CANCELLED although it was paid"
     ),
     "nobody has to approve": Case(
         broken_rules.approvals_are_not_asked_for, needing_approval, "left without an approval"

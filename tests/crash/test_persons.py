@@ -44,6 +44,9 @@ WANTED = {
     "taken and never shown": (S.SUCCEEDED, 1),
     "taken, and called unpaid": (S.SUCCEEDED, 1),
     "needs an approval": (S.SUCCEEDED, 2),
+    "an approval declined": (S.CANCELLED, 1),
+    "cancelled between two tries": (S.CANCELLED, 1),
+    "cancelled when it may have arrived": (S.SUCCEEDED, 1),
 }
 
 

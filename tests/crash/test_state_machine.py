@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from promises import history_faults
 
-from payments_core.engine import Moment, Person, accept, advance, pay_again, reopen, resolve
+from payments_core.engine import Moment, Person, accept, advance, cancel, pay_again, reopen, resolve
 from payments_core.entries import Journal, Move, Note, Open, PayAgain, Recall
 from payments_core.errors import DecisionRefused, OverRefund
 from payments_core.flow import AskLeave, Command, Flow, Go, Reply, exchange, run
@@ -172,7 +172,7 @@ def order_of(key: str, operation: Operation) -> Order:
 
 
 def may_have_refunded(row: PayoutRow) -> bool:
-    return row.operation is Operation.REFUND and row.status is not S.FAILED
+    return row.operation is Operation.REFUND and row.status not in {S.FAILED, S.CANCELLED}
 
 
 @dataclass
@@ -348,6 +348,16 @@ class Payouts(RuleBasedStateMachine):
             row = rows[pick % len(rows)]
             self._begin(worker, pay_again(self.account, row, person=ANN, moment=self._moment(worker)), steps)
 
+    @rule(name=st.sampled_from("ab"), pick=st.integers(0, 3), steps=st.integers(1, 12))
+    def cancel(self, name: str, pick: int, steps: int) -> None:
+        """A person wants a payout cancelled, whatever has become of it, while the other worker may be sending it."""
+        worker = self.workers[name]
+        self.finish(worker)
+        rows = list(worker.journal.rows())
+        if rows:
+            row = rows[pick % len(rows)]
+            self._begin(worker, cancel(self.account, row, person=ANN, moment=self._moment(worker)), steps)
+
     def _nothing_leaves_late(self) -> None:
         """Nobody decides about what a sleeper may still send: only a clock set far back would let it, and none helps.
 
@@ -450,6 +460,8 @@ class Payouts(RuleBasedStateMachine):
             kept = self.bank.taken.get(reference)
             in_flight = row.status is S.CREATED and any(worker.flow for worker in self.workers.values())
             assert kept is None or kept["state"] == "FAILED" or in_flight, f"{row.status} although it was taken"
+        if row.status is S.CANCELLED:
+            assert reference not in self.bank.taken, "cancelled although it was taken"
         if row.key in self.ends:
             end, attempt = self.ends[row.key]
             paid_again = end is S.FAILED and row.attempt > attempt

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from payments_core.engine import Moment, Person, accept, advance, approve, deliver, pay_again, reopen, resolve
+from payments_core.engine import Moment, Person, accept, advance, approve, cancel, deliver, pay_again, reopen, resolve
 from payments_core.entries import Journal, Open, Opened
 from payments_core.flow import AskLeave, Command, Flow, Go, Leave, ReadAs, Reply, exchange, run
 from payments_core.journal import open_journal
@@ -248,6 +248,10 @@ class Stage:
 
     def approve(self, row: PayoutRow, who: str = "Ben") -> PayoutRow:
         return run(approve(row, person=Person(who, "checked"), at=self.at), self.perform)
+
+    def cancel(self, row: PayoutRow, actor: str = "Ben") -> PayoutRow:
+        person = Person(actor, "wrong month")
+        return run(cancel(self.account, row, person=person, moment=self.moment()), self.perform)
 
     def events(self, row: PayoutRow) -> list[str]:
         return [entry.event.removeprefix("payout.") for entry in self.journal.history(row.id)]

@@ -58,7 +58,7 @@ QUESTIONS: dict[str, tuple[Callable[[Account], Flow[Any]], tuple[Any, ...], Any]
     "name": (lambda account: engine.name(account, PAYEE, T0), (PAYEE,), Person(name="Ada")),
     "ask_consent": (lambda account: engine.ask_consent(account, PAYEE, ["x"], T0), (PAYEE, ["x"]), CONSENT),
     "operator": (lambda account: engine.operator(account, PAYEE, T0), (PAYEE,), Operator("MTN_UGA", "UGA")),
-    "cancel": (lambda account: engine.cancel(account, ROW, T0), (draft_of(ROW),), CancelAnswer.TAKEN),
+    "cancel": (lambda account: engine.cancel_at_provider(account, ROW, T0), (draft_of(ROW),), CancelAnswer.TAKEN),
     "user_info": (lambda account: engine.user_info(account, CONSENT, T0), (CONSENT,), Person(details={"age": 3})),
 }
 WHAT = {

@@ -125,12 +125,20 @@ class Owner:
         told: dict[str, Any] = {"payee": Payee.msisdn("46733000001"), "amount": Money(500, currency), **changes}
         return self.client.send(key=key, **told)
 
+    def accept(self, key: str = KEY) -> Payout:
+        """Write a payment down, and send nothing."""
+        currency = next(iter(self.client._office.accounts.values())).settings.currency
+        return self.client.accept(key=key, payee=Payee.msisdn("46733000001"), amount=Money(500, currency))
+
+    def step(self, line: Any, flow: Flow[PayoutRow]) -> Step:
+        """Begin a flow that a test has made."""
+        return Step(flow, line.performer(Lane.UNKNOWNS))
+
     def begin(self, row: PayoutRow | None = None) -> Step:
         """Begin a step with the payout as it stands, or as this owner has read it before."""
         office, row = self.client._office, row or self.row()
         line = self.client._line(office.serving(row))
-        flow = advance(line.account, row, office.moment())
-        return Step(flow, line.performer(Lane.UNKNOWNS))
+        return self.step(line, advance(line.account, row, office.moment()))
 
     def work(self, rounds: int = 1, every_s: float = 6.0) -> PayoutRow:
         """Take the step that is due, and again later."""

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee
+from payments_core.engine import Person
+from payments_core.entries import Move
 from payments_core.errors import DecisionRefused, JournalClosed
 from payments_core.hookspecs import hookimpl
 from payments_core.payout import PayoutStatus, ReasonCode
@@ -29,6 +33,7 @@ World = Any
 HALF_WINDOW_S = 300.0
 LOST = {"answer_lost_before_acceptance": {"next": 1}}  # read by the gateway and not carried out; nobody can know
 LOST_TOO_LATE = {"answer_lost_after_acceptance": {"next": 1}}  # carried out, and nobody can know
+KEY = "salary/1"
 FAILS = "46733123457"  # the gateway's payee who is not found
 
 
@@ -109,6 +114,75 @@ def test_a_re_post_whose_owner_slept_before_c2(world: World, store: str, measure
     assert a.work(4).status is S.REVIEW
     assert world.posts() == 1
     measured(13, "a re-POST decided inside half the window and written outside", 1, store=store)
+
+
+# --- a payout is cancelled while it is to be sent ------------------------------------------------------------------
+
+CANCEL: dict[str, str] = {"actor": "Ann", "reason": "the wrong month"}
+
+
+def cancelling(owner: Any) -> Any:
+    """Begin to cancel the payout as it stands."""
+    row = owner.row()
+    line = owner.client._line(owner.client._office.serving(row))
+    return owner.step(line, owner.client._cancelling(row, Person(*CANCEL.values()))[1])
+
+
+def test_what_is_cancelled_before_c2_is_not_sent(world: World, store: str, measured: Measured, stops: Any) -> None:
+    """1. A has leave to send, and is about to write C2. 2. B cancels. 3. A's C2 is refused by the fence: no POST."""
+    a, b = world.owners()
+    a.accept()
+    step = a.begin().until(stops.is_c2)
+    b.client.cancel(KEY, **CANCEL)
+    assert step.finish().status is S.CANCELLED
+    assert a.work().status is S.CANCELLED
+    assert world.posts() == 0
+    measured(13, "cancelled before C2", 1, store=store)
+
+
+def test_what_is_sent_before_it_is_cancelled_is_paid(world: World, store: str, measured: Measured, stops: Any) -> None:
+    """1. B is about to cancel. 2. A writes C2, and goes on to the POST. 3. B is refused by the fence, and A sends."""
+    a, b = world.owners()
+    a.accept()
+    cancels = cancelling(b).until(lambda command: isinstance(command, Move))
+    step = a.begin().until(stops.is_post)
+    with pytest.raises(DecisionRefused, match="moved by a worker or another person meanwhile"):
+        cancels.finish()
+    with pytest.raises(DecisionRefused, match="It is being sent"):
+        b.client.cancel(KEY, **CANCEL)
+    assert step.finish().status is S.PENDING
+    assert world.posts() == 1
+    measured(13, "sent before it is cancelled", 1, store=store)
+
+
+def test_of_cancelling_and_sending_at_once_one_happens(world: World) -> None:
+    """Two processes' lives at the same instant, many times: cancelled and never sent, or sent and not cancelled."""
+    a, b = world.owners()
+    keys = [f"race/{number}" for number in range(24)]
+    for key in keys:
+        a.accept(key)
+    together = threading.Barrier(2)
+
+    def cancel(key: str) -> bool:
+        together.wait(30)
+        try:
+            return bool(b.client.cancel(key, **CANCEL))
+        except DecisionRefused:
+            return False
+
+    def send(key: str) -> S:
+        together.wait(30)
+        return a.send(key).status
+
+    with ThreadPoolExecutor(1) as other:
+        for key in keys:
+            cancelled = other.submit(cancel, key)
+            status = send(key)
+            row = a.row(key)
+            assert cancelled.result(30) is (row.status is S.CANCELLED) is (status is S.CANCELLED)
+            assert a.events(key)[1:] in (["cancelled"], ["sending", "pending"])
+    sent = sum(a.row(key).status is not S.CANCELLED for key in keys)
+    assert world.posts() == sent
 
 
 # --- what an account pays as, changed with open rows ---------------------------------------------------------------

@@ -192,7 +192,7 @@ def test_07_a_payment_is_pending_successful_or_failed(play: Play, put_on: PutOn)
     scene = play(PAWAPAY, enqueued_s=3600.0)
     waits = send(scene, "ENQUEUED")
     assert (waits.status, scene.payer.ask("refresh", waits.id).status) == (PENDING, PENDING)
-    assert scene.payer.ask("cancel", waits.id) is CancelAnswer.TAKEN
+    assert scene.payer.ask("cancel_at_provider", waits.id) is CancelAnswer.TAKEN
     cancelled = scene.settle(waits.key)
     assert cancelled.reason is not None
     assert (cancelled.status, cancelled.reason.code, scene.credits(cancelled)) == (FAILED, ReasonCode.CANCELLED, 0)
@@ -323,7 +323,7 @@ def test_12_a_refund_exists(play: Play) -> None:
     daraja = play(DARAJA)
     paid = end(daraja, "no way back")
     with pytest.raises(NotOffered):
-        daraja.payer.ask("cancel", paid.id)
+        daraja.payer.ask("cancel_at_provider", paid.id)
 
 
 def test_13_a_currency_implies_its_decimals(play: Play) -> None:

@@ -90,6 +90,7 @@ CASES = {
         more_broken_rules.contradictions_are_ignored, "paid again what may still be paid", "paid twice"
     ),
     "decided without asking": case(broken_rules.decided_without_asking, "failed and paid", "absent by a guess"),
+    "cancelling ignores doubt": case(broken_rules.cancelling_ignores_doubt, "cancelled and sent"),
     "approvals are not asked for": case(broken_rules.approvals_are_not_asked_for, "sent without an approval"),
     "a pause is not looked at": case(more_broken_rules.pauses_are_not_looked_at, "sent while a person had paused it"),
     # whose payments they are, whose turn it is, and who sends them
@@ -105,8 +106,10 @@ CASES = {
 
 # What takes long to find is looked for where it was found last, and then from the beginning.
 FOUND_LATE = {
-    "a lapsed lease means not sent": 10,
-    "contradictions are ignored": 28,
+    "a lapsed lease means not sent": 20,
+    "a lease is ignored": 12,
+    "cancelling ignores doubt": 7,
+    "contradictions are ignored": 7,
     "paid again without reading": 28,
     "paid again without waiting": 10,
     "sent again outside the window": 8,

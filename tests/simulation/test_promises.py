@@ -50,4 +50,4 @@ def test_every_promise_holds(told: list[str], measured: Callable[..., None]) -> 
     assert {*TROUBLES} == {*summary.troubles}
     assert {"DecisionRefused", "OverRefund", "NotOffered", "KeyReused"} <= {*summary.refusals}
     assert figures["paid_again"] > 0
-    assert {"SUCCEEDED", "FAILED", "REVIEW"} == {*summary.statuses}
+    assert {"SUCCEEDED", "FAILED", "REVIEW", "CANCELLED"} == {*summary.statuses}

@@ -1,4 +1,4 @@
-"""What people do: pause, ask, approve, decide, pay again; mostly where it makes sense, and often where not."""
+"""What people do: pause, ask, approve, cancel, decide, pay again; mostly where it makes sense, and often where not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ from payments_core.testing.simulation.task import Work, advancing, deciding
 __all__ = ["ACTS", "People"]
 
 _S = PayoutStatus
-ACTS = {"ask": None, "pay-again": _S.FAILED, "resolve": _S.REVIEW, "reopen": _S.REVIEW, "approve": _S.CREATED}
+ACTS = {
+    "ask": None,
+    "pay-again": _S.FAILED,
+    "resolve": _S.REVIEW,
+    "reopen": _S.REVIEW,
+    "approve": _S.CREATED,
+    "cancel": _S.CREATED,
+}
 _SHARE_FROM_ELSEWHERE = 0.35
 _NOBODY = Person("somebody", "it is to be so", evidence="line 12 of the provider's statement")
 
@@ -62,8 +69,8 @@ class People:
                 self._plans("pay-again", row.id, 4 * HOUR)
             elif row.status is _S.REVIEW and share < 0.5:
                 self._plans("resolve" if share < 0.25 else "reopen", row.id, 6 * HOUR)
-            elif row.waits_for_approval and share < 0.8:
-                self._plans("approve", row.id, 2 * HOUR)
+            elif row.waits_for_approval and share < 0.9:
+                self._plans("approve" if share < 0.7 else "cancel", row.id, 2 * HOUR)
 
     def befall(self, what: str) -> None:
         """Want something at once, of a payout for which it makes sense or of any."""
@@ -114,6 +121,8 @@ class People:
                 return row, deciding(serving, engine.resolve(serving, row, paid=paid, person=_NOBODY, moment=moment))
             case "reopen":
                 return row, deciding(serving, engine.reopen(serving, account, row, person=_NOBODY, moment=moment))
+            case "cancel":
+                return row, deciding(account, engine.cancel(account, row, person=_NOBODY, moment=moment))
             case "approve":
                 return row, deciding(account, engine.approve(row, person=_NOBODY, at=moment.at))
             case _:

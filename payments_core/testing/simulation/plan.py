@@ -99,6 +99,7 @@ TROUBLES: Mapping[str, float] = {
     "resolve": 2,  # ... says what became of one, mostly one in REVIEW; now and then by mistake that it was not paid
     "reopen": 2,  # ... gives one back to the machine
     "approve": 3,  # ... lets one be sent
+    "cancel": 3,  # ... cancels one that was accepted by mistake, mostly one that waits to be sent
     "identity": 1,  # an account pays as somebody else from now on, and reads as before what it has sent
     "identity-gone": 0.6,  # ... and nobody can read any more what it has sent
 }

@@ -29,6 +29,7 @@ _PUBLISHED = {
     EventName.PAYOUT_REVIEW,
     EventName.PAYOUT_RESOLVED,
     EventName.PAYOUT_CONTRADICTED,
+    EventName.PAYOUT_CANCELLED,
 }
 _MOST_TRIES = 5
 _BY_NOBODY = {"guard", "expiry"}  # who may fail what was never in doubt
@@ -110,6 +111,8 @@ class Watch:
         attempt = payout, row.attempt if row else 1
         self.posts[attempt] += 1
         posts = self.posts[attempt]
+        if row is not None and row.status is _S.CANCELLED:
+            self.broken("sent after it was cancelled", payout, f"try {posts}")
         if row is None or row.tries < posts or not (row.status is _S.SENDING or row.ambiguous):
             stood = f"{row.status} with {row.tries} tries" if row else "nothing"
             self.broken("sent before it was written", payout, f"try {posts}, the journal holds {stood}")
@@ -242,6 +245,10 @@ class Watch:
         said, by_person = gateway.said[reference], row.decided_by == "person"
         if row.status is _S.SENDING:
             self._sends(before, row)
+        elif row.status is _S.CANCELLED:
+            self.figures["cancelled"] += 1
+            if bank.has(payout, reference) or self._will_pay(payout):
+                self.broken("cancelled and sent", payout, f"it was {before.status}, with {before.tries} tries")
         elif row.status is _S.FAILED:
             if self._will_pay(payout, whatever_it_said="FAILED" not in said):
                 self.broken("failed and paid", payout, f"{row.reason}, decided by {row.decided_by}")
@@ -328,6 +335,8 @@ class Watch:
                 found.append(("failed and paid", "at the end"))
             else:  # the provider's own word, taken back within the time that it names
                 self.figures["failed and then paid, as the provider says"] += 1
+        if row.status is _S.CANCELLED and (bank.has(row.id, reference) or self._will_pay(row.id)):
+            found.append(("cancelled and sent", "at the end"))
         if self.posts[row.id, row.attempt] > row.tries:
             found.append(("sent before it was written", f"{self.posts[row.id, row.attempt]} sent, {row.tries} tries"))
         return found

@@ -99,23 +99,23 @@ def test_an_enqueued_payment_is_cancelled_and_ends_failed(play: Any) -> None:
     scene = play(enqueued_s=3600.0)
     payout = sent(scene, "cancelled")
     assert payout.status is PayoutStatus.PENDING
-    assert scene.payer.ask("cancel", payout.id) is CancelAnswer.TAKEN
+    assert scene.payer.ask("cancel_at_provider", payout.id) is CancelAnswer.TAKEN
     assert scene.get(payout.key).status is PayoutStatus.PENDING, "only a read says what became of it"
 
     end = scene.settle(payout.key)
     assert (end.status, end.reason.code) == (PayoutStatus.FAILED, ReasonCode.CANCELLED)
     assert end.reason.provider_code == "MANUALLY_CANCELLED"
     assert scene.credits(end) == 0
-    assert scene.payer.ask("cancel", payout.id) is CancelAnswer.TOO_LATE
+    assert scene.payer.ask("cancel_at_provider", payout.id) is CancelAnswer.TOO_LATE
 
 
 def test_what_was_begun_or_never_sent_is_not_cancelled(play: Any) -> None:
     scene = play()
     paid = sent(scene, "begun")
-    assert scene.payer.ask("cancel", paid.id) is CancelAnswer.TOO_LATE
+    assert scene.payer.ask("cancel_at_provider", paid.id) is CancelAnswer.TOO_LATE
     assert scene.settle(paid.key).status is PayoutStatus.SUCCEEDED
     accepted = scene.payer.ask("accept", **scene.asked(scene.key("accepted")))
-    assert scene.payer.ask("cancel", accepted.id) is CancelAnswer.NOT_FOUND
+    assert scene.payer.ask("cancel_at_provider", accepted.id) is CancelAnswer.NOT_FOUND
 
 
 def test_an_enqueued_payment_is_waited_for(play: Any) -> None:

@@ -1,0 +1,100 @@
+"""Cancelling a payout that was accepted by mistake: only while nothing of it can have arrived, and then for good."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from payments_core.engine.earlier import Standing, look_back
+from payments_core.engine.moment import Moment
+from payments_core.engine.review import Person
+from payments_core.entries import Contradicted, Move, Moved, Stale, Unsought
+from payments_core.errors import DecisionRefused
+from payments_core.events import EventName
+from payments_core.flow import Flow, move
+from payments_core.masking import scrub
+from payments_core.payout import PayoutStatus
+from payments_core.provider import Account, Cancels
+from payments_core.rows import Event, PayoutRow
+
+__all__ = ["cancel"]
+
+_S = PayoutStatus
+_UNTOUCHED = "Nothing was changed."
+
+
+def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) -> Flow[PayoutRow]:
+    """Cancel a payout of which nothing was submitted that may have arrived; it is never sent afterwards.
+
+    The write is a compare-and-set, as the one before the first byte of a send is: of the two one is refused. Cancelling
+    twice is cancelling once.
+
+    Args:
+        account: The payout's account, by which earlier attempts are read.
+        row: The payout.
+        person: Who cancels it, and why.
+        moment: Now.
+
+    Raises:
+        DecisionRefused: It has ended, something of it may have arrived, or it was moved meanwhile.
+
+    """
+    if row.status is _S.CANCELLED:
+        return row
+    _check(account, row)
+    if row.attempt > 1:  # an earlier one may yet turn out paid, and a cancelled payout says that no money moved
+        standing, why = yield from look_back(account, row, moment)
+        if standing is Standing.PAID:
+            raise _paid_before(row)
+        if standing is Standing.OPEN:
+            raise _refused(row, why, "Cancel it when every earlier attempt is proven to have failed.")
+    told = {"actor": scrub(person.who, limit=100), "reason": scrub(person.why)}
+    after = replace(row, status=_S.CANCELLED, reason=None, decided_by="person", next_at=None)
+    reply = yield from move(Move(row, after, Event(EventName.PAYOUT_CANCELLED, moment.at, told), publish=True))
+    match reply:
+        case Moved():
+            return reply.row
+        case Stale() if reply.row.status is _S.CANCELLED:  # another person was quicker
+            return reply.row
+        case Contradicted():
+            raise _paid_before(row)
+        case Unsought():
+            raise _refused(
+                row,
+                "The journal was restored, and it may have been sent in what is missing.",
+                "`payouts pause` keeps it from being sent; cancel it when the restore is over.",
+            )
+        case _:
+            raise _refused(row, "It was moved by a worker or another person meanwhile.", "Look at it and try again.")
+
+
+def _is_unsent(row: PayoutRow) -> bool:
+    """Whether nothing of the current attempt can have arrived, as far as its row tells.
+
+    One in REVIEW that adopts was looked for because a restored journal may have lost its send.
+    """
+    waits = row.status is _S.CREATED or (row.status is _S.REVIEW and not row.adopting)
+    return waits and not row.view().may_have_been_sent
+
+
+def _check(account: Account, row: PayoutRow) -> None:
+    if _is_unsent(row):
+        return
+    if row.status.is_final:
+        raise _refused(row, f"It is {row.status}.", "An end stands. `payouts show` tells what became of it.")
+    if row.status is _S.SENDING:
+        raise _refused(row, "It is being sent.", "`payouts wait` tells what became of it.")
+    if row.status is _S.REVIEW:
+        hint = "Decide what became of it: `payouts review show` tells how."
+    elif isinstance(account.provider, Cancels):
+        hint = "`payouts cancel-at-provider` asks the provider to drop it; a read then tells what became of it."
+    else:
+        hint = "`payouts wait` asks what became of it; its provider cannot be asked to drop it."
+    raise _refused(row, f"It is {row.status}, and may have arrived.", hint)
+
+
+def _paid_before(row: PayoutRow) -> DecisionRefused:
+    return _refused(row, "The provider says that an earlier attempt was paid.", "`payouts show` tells what it said.")
+
+
+def _refused(row: PayoutRow, why: str, hint: str) -> DecisionRefused:
+    return DecisionRefused(f"Payout {row.key} cannot be cancelled. {why} {_UNTOUCHED}", hint=hint)

@@ -1,0 +1,249 @@
+"""Cancelling what was accepted by mistake: while nothing of it can have arrived, for good, and never by a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from kit import NAMESPACE, OURS, STORE, T0, Fake, after, reading, saying, unsent
+
+from payments_core.entries import Move
+from payments_core.errors import DecisionRefused, JournalError
+from payments_core.flow import Flow, Go, NeedsApproval
+from payments_core.journal import keeping, store_of
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.provider import CancelAnswer, Draft, Final, NotAccepted, NotFound, Pending, Unknown
+from payments_core.rows import Event, PayoutRow
+
+S = PayoutStatus
+MakeStage = Callable[..., Any]
+NO = Reason(ReasonCode.REJECTED, "NO")
+
+
+def test_what_was_not_sent_is_cancelled_and_never_sent(stage: MakeStage) -> None:
+    """Who and why stand in the history, and neither the machine nor the same key nor a person sends it later."""
+    one = stage()
+    row = one.cancel(one.accept())
+    assert (row.status, row.reason, row.decided_by, row.next_at) == (S.CANCELLED, None, "person", None)
+    assert one.journal.history(row.id)[-1].evidence == {"actor": "Ben", "reason": "wrong month"}
+    assert not row.view().may_have_been_sent
+    one.at = after(3600)
+    assert one.advance(row) == row
+    assert one.advance(one.accept()) == row
+    assert one.cancel(row, actor="Cid") == row
+    for decide in (one.approve, one.pay_again, one.reopen):
+        with pytest.raises(DecisionRefused, match="CANCELLED"):
+            decide(row)
+    assert one.events(row) == ["created", "cancelled"]
+    assert one.posts() == []
+
+
+def test_the_next_step_of_a_worker_sees_that_it_was_cancelled(stage: MakeStage) -> None:
+    """A worker that has read it before, and has leave to send it, is refused by the commit before the first byte."""
+    one = stage()
+    row = one.accept()
+
+    def cancelled_meanwhile(_: object) -> Go:
+        one.cancel(row)
+        return Go(T0)
+
+    one.leave = cancelled_meanwhile
+    assert one.advance(row).status is S.CANCELLED
+    assert one.posts() == []
+
+
+def test_a_decision_about_a_payout_that_was_sent_meanwhile_is_refused(stage: MakeStage) -> None:
+    one = stage()
+    row = one.accept()
+    sent = one.advance(row)
+    with pytest.raises(DecisionRefused, match="moved by a worker or another person meanwhile"):
+        one.cancel(row)
+    assert one.journal.get(row.id) == sent
+
+
+def test_of_two_people_who_cancel_one_does(stage: MakeStage) -> None:
+    one = stage()
+    row = one.accept()
+    assert one.cancel(row) == one.cancel(row, actor="Cid")
+    assert one.events(row) == ["created", "cancelled"]
+
+
+def test_an_approval_is_declined_so(stage: MakeStage) -> None:
+    one = stage(leave=lambda command: NeedsApproval("Too much.", T0))
+    row = one.cancel(one.advance(one.accept()))
+    assert (row.status, row.reason) == (S.CANCELLED, None)
+
+
+def test_what_was_proven_not_sent_is_cancelled(stage: MakeStage) -> None:
+    one = stage()
+    one.answers = [unsent()]
+    row = one.advance(one.accept())
+    assert (row.status, row.tries) == (S.CREATED, 1)
+    assert one.cancel(row).status is S.CANCELLED
+
+
+HINTS = {
+    S.PENDING: "its provider cannot be asked to drop it",
+    S.UNKNOWN: "its provider cannot be asked to drop it",
+    S.REVIEW: "`payouts review show` tells how.",
+    S.SUCCEEDED: "An end stands.",
+    S.FAILED: "An end stands.",
+    S.REVERSED: "An end stands.",
+}
+
+
+@pytest.mark.parametrize("status", HINTS)
+def test_what_may_have_arrived_is_not_cancelled(stage: MakeStage, status: S) -> None:
+    """The refusal says what to do instead; nothing is written, and the journal would not write it either."""
+    one = stage()
+    told = {"ambiguous": True, "first_sent_at": T0, "reason": NO} if status is S.REVIEW else {}
+    row = one.put(status, **told)
+    with pytest.raises(
+        DecisionRefused, match=f"cannot be cancelled. It is .*{'sent' if status is S.SENDING else status}"
+    ):
+        one.cancel(row)
+    with pytest.raises(DecisionRefused) as refused:
+        one.cancel(row)
+    assert HINTS[status] in refused.value.hint
+    cancelled = replace(row, status=S.CANCELLED, lease_owner="", lease_until=None, next_at=None, decided_by="person")
+    with pytest.raises(JournalError, match="cannot"):
+        one.journal.perform(Move(row, cancelled, Event("payout.cancelled", T0), publish=True))
+    assert one.journal.get(row.id) == row
+
+
+def test_what_is_being_sent_is_not_cancelled(stage: MakeStage) -> None:
+    refused: list[DecisionRefused] = []
+
+    def submit(draft: Draft) -> Flow[Any]:
+        with pytest.raises(DecisionRefused, match="It is being sent") as caught:
+            one.cancel(one.journal.by_key("k/1"))
+        refused.append(caught.value)
+        return (yield from saying(Pending())(draft))
+
+    one = stage(Fake(submitting=submit))
+    assert one.advance(one.accept()).status is S.PENDING
+    assert refused[0].hint == "`payouts wait` tells what became of it."
+
+
+def test_a_provider_that_can_be_asked_to_drop_it_is_named(stage: MakeStage) -> None:
+    provider = Fake()
+    provider.cancel = lambda draft: saying(CancelAnswer.TAKEN)(draft)  # type: ignore[attr-defined]
+    one = stage(provider)
+    with pytest.raises(DecisionRefused) as refused:
+        one.cancel(one.advance(one.accept()))
+    assert "`payouts cancel-at-provider` asks the provider to drop it" in refused.value.hint
+
+
+# --- in review -----------------------------------------------------------------------------------------------------
+
+
+def stopped(one: Any, code: ReasonCode, **told: Any) -> PayoutRow:
+    row: PayoutRow = one.put(S.REVIEW, reason=Reason(code), tries=0, sent_at=None, next_at=None, **told)
+    return row
+
+
+def test_what_stopped_before_anything_was_sent_is_cancelled(stage: MakeStage) -> None:
+    one = stage()
+    assert one.cancel(stopped(one, ReasonCode.BINDING_GONE)).status is S.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (ReasonCode.EARLIER_ATTEMPT_PAID, {}),
+        (ReasonCode.LATER_ATTEMPT, {}),
+        (ReasonCode.NEVER_APPEARED, {"adopting": True}),
+        (ReasonCode.NEVER_APPEARED, {"ambiguous": True, "first_sent_at": T0}),
+        (ReasonCode.MISMATCH, {"first_sent_at": T0}),
+    ],
+    ids=["earlier attempt paid", "later attempt", "sought after a restore", "ambiguous", "mismatch"],
+)
+def test_what_stopped_and_may_have_arrived_is_decided_and_not_cancelled(
+    stage: MakeStage, code: ReasonCode, told: dict[str, Any]
+) -> None:
+    one = stage()
+    row = stopped(one, code, **told)
+    with pytest.raises(DecisionRefused, match="It is REVIEW, and may have arrived"):
+        one.cancel(row)
+    assert one.journal.get(row.id) == row
+
+
+# --- a further attempt ---------------------------------------------------------------------------------------------
+
+
+def again(stage: MakeStage, *heard: Any) -> tuple[Any, PayoutRow]:
+    """Set a stage on which a payout failed and is to be paid again; of its first attempt these are heard then."""
+    failed = Final(reason=NO)
+    one = stage(Fake(checking=reading(failed, failed, *heard)), dedupe_settle_s=0.0)
+    row = one.advance(one.accept())
+    one.at = after(5)
+    row = one.advance(row)
+    one.at = after(1000)
+    row = one.pay_again(row)
+    assert (row.status, row.attempt) == (S.CREATED, 2)
+    return one, row
+
+
+def test_a_further_attempt_is_cancelled_when_the_others_are_proven_to_have_failed(stage: MakeStage) -> None:
+    one, row = again(stage, Final(reason=NO))
+    assert one.cancel(row).status is S.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("heard", "why"),
+    [
+        (Final(seen=OURS), "an earlier attempt was paid"),
+        (Pending(), "attempt 1 is still under way"),
+        (Unknown(), "says nothing clear"),
+    ],
+    ids=["paid", "under way", "unclear"],
+)
+def test_a_further_attempt_stays_while_an_earlier_one_may_pay(stage: MakeStage, heard: Any, why: str) -> None:
+    """CANCELLED says that no money moved, and lets the debt be paid under a new key."""
+    one, row = again(stage, heard)
+    with pytest.raises(DecisionRefused, match=why):
+        one.cancel(row)
+    assert one.journal.get(row.id) == row
+
+
+# --- a restored journal --------------------------------------------------------------------------------------------
+
+
+def restored(one: Any) -> Any:
+    store = store_of(STORE, namespace=NAMESPACE, root=one.folder, at=one.at)
+    keeping.begin_gap(store, T0 - timedelta(hours=1), keeping.Act(one.at, "Ann", "the disk broke"))
+    return store
+
+
+def test_what_may_have_been_sent_in_what_a_restored_journal_lacks_is_not_cancelled(stage: MakeStage) -> None:
+    """Also what is new: its key may have been sent before. When the restore is over, it is cancelled."""
+    one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(NotFound())))
+    row = one.accept()
+    store = restored(one)
+    for asked in (row, one.accept(key="k/2")):
+        with pytest.raises(DecisionRefused, match="may have been sent in what is missing"):
+            one.cancel(asked)
+    keeping.reconcile(store, keeping.Act(one.at, "Ann", "compared"))
+    with pytest.raises(DecisionRefused, match="may have been sent in what is missing"):
+        one.cancel(row)
+    for seconds in (0, 10, 110, 310):  # sought, and shown by nobody; the send that follows is proven not taken
+        one.at = after(seconds)
+        row = one.advance(row, early=True)
+    assert (row.status, row.tries) == (S.CREATED, 1)
+    assert one.cancel(row).status is S.CANCELLED
+
+
+# --- afterwards ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("heard", "contradicts"), [(Final(seen=OURS), True), (Final(reason=NO), False)])
+def test_a_read_that_shows_a_cancelled_payout_paid_contradicts_it(
+    stage: MakeStage, heard: Any, contradicts: bool
+) -> None:
+    one = stage(Fake(checking=reading(heard)))
+    row = one.cancel(one.accept())
+    assert one.advance(row, early=True).status is S.CANCELLED
+    assert ("contradicted" in one.events(row)) is contradicts
