@@ -180,6 +180,8 @@ def _fill(world: World) -> None:
         for number in range(2):
             client.accept(key=f"open/{number}", payee=Payee.msisdn(PAID), amount=money)
         client.approve("open/1", who="Ann", why="as agreed")
+        client.accept(key="cancelled/0", payee=Payee.msisdn(PAID), amount=money)
+        client.cancel("cancelled/0", actor="Ann", reason="the wrong month")
         eur, ten = Money(6, "EUR"), Money(10, "EUR")
         collection = world.gateway.add_collection(amount="10", currency="EUR", payer="46701740801")
         client.refund(key="refund/0", collection=collection, amount=eur, original_amount=ten)

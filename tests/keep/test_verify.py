@@ -66,6 +66,7 @@ PLANTED: dict[str, tuple[Sequence[str], set[str]]] = {
     "pending/1": (["UPDATE payouts SET forgotten_at = 1 WHERE key = '{key}'"], {"forgotten"}),
     "review/0": (["UPDATE payouts SET reason = NULL WHERE key = '{key}'"], {"end"}),
     "open/0": (["UPDATE payouts SET ambiguous = 1, first_sent_at = 5 WHERE key = '{key}'"], {"doubt"}),
+    "cancelled/0": (["UPDATE payouts SET ambiguous = 1, first_sent_at = 5 WHERE key = '{key}'"], {"doubt"}),
     "open/1": (["UPDATE approvals SET fingerprint = 'another' WHERE {of}"], {"approval"}),
     "refund/1": (["UPDATE payouts SET amount = '9' WHERE key = '{key}'"], {"fingerprint", "refunds"}),
 }
