@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-__all__ = ["Amount", "AmountLimits", "excess"]
+__all__ = ["Amount", "AmountLimits"]
 
 _CODE = re.compile(r"[A-Z]{3}")
 _PLAIN = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?")  # as Money reads it; zero is a limit too
@@ -62,25 +62,3 @@ def _amount(code: str, written: object) -> Decimal:
 
 
 AmountLimits = Annotated[Mapping[str, Decimal], BeforeValidator(_read)]
-
-
-def excess(limits: Mapping[str, Decimal], amount: Decimal, currency: str, *, setting: str, account: str) -> str:
-    """Return why an amount is not within a limit, naming amount, limit and setting; empty when it is within it.
-
-    A currency that the table does not name is not within it: a limit that was forgotten is not the absence of one.
-
-    Args:
-        limits: By currency.
-        amount: What is to be paid.
-        currency: In which currency.
-        setting: The setting's name.
-        account: The account's name.
-
-    """
-    limit = limits.get(currency)
-    if limit is None:
-        return f"There is no {setting} for {currency} in the settings of account {account}."
-    if amount <= limit:
-        return ""
-    # With commas: seven digits in a row would be masked as a telephone number.
-    return f"{amount:,f} {currency} is more than the {setting} of account {account}: {limit:,f} {currency}."

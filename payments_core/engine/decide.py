@@ -229,15 +229,16 @@ def needs_approval(row: PayoutRow, account: Account, why: str, at: datetime) -> 
 def above_largest_amount(row: PayoutRow, account: Account, why: str, at: datetime) -> Decision:
     """The limit was lowered after the payout was accepted: it waits until the limit is raised, or a person cancels it.
 
-    The settings are looked at again as rarely as a payout is read at last, and at once when a caller asks for it.
+    The settings are looked at again as rarely as a payout is read at last, and at once when a caller asks for it. The
+    words are ours: scrubbed, amounts in them would be masked as numbers.
     """
-    event = Event(EventName.PAYOUT_ABOVE_LARGEST_AMOUNT, at, {"why": scrub(why)})
+    event = Event(EventName.PAYOUT_ABOVE_LARGEST_AMOUNT, at, {"why": why})
     if row.ambiguous:  # an earlier try may still be there: it is asked about, whatever may be sent now
         return _read_later(row, account, at, event)
     next_at = at + timedelta(seconds=account.settings.poll_schedule_s[-1])
     if row.expires_at is not None:
         next_at = min(next_at, row.expires_at)
-    reason = _clean(Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why))
+    reason = Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why)
     return Decision(_released(row, status=PayoutStatus.CREATED, reason=reason, next_at=next_at), event)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from payments_core.errors import InvalidAmount
-from payments_core.limits import excess
 from payments_core.payout import Order, PayoutStatus, ReasonCode
 from payments_core.provider import Account
 from payments_core.rows import PayoutRow
 
 __all__ = ["check_amount", "too_large", "waits_and_fits"]
-
-_SETTING = "largest_amount"
 
 
 def check_amount(account: Account, order: Order) -> None:
@@ -20,21 +19,29 @@ def check_amount(account: Account, order: Order) -> None:
         InvalidAmount: It is more than ``largest_amount``, or that names no limit for its currency.
 
     """
-    limits = account.settings.largest_amount
-    if limits is None:
-        return
-    money = order.amount
-    if why := excess(limits, money.amount, money.currency, setting=_SETTING, account=account.name):
+    if why := _excess(account, order.amount.amount, order.amount.currency):
         raise InvalidAmount(why, hint="Correct the amount; where it is meant, change the setting first.")
 
 
 def too_large(account: Account, row: PayoutRow) -> str:
     """Return why a payout may not leave by the settings as they are now; empty when it may."""
-    limits = account.settings.largest_amount
-    return "" if limits is None else excess(limits, row.amount, row.currency, setting=_SETTING, account=account.name)
+    return _excess(account, row.amount, row.currency)
 
 
 def waits_and_fits(account: Account, row: PayoutRow) -> bool:
     """Whether a payout waits because it was too large, and is not by the settings as they are now."""
     stopped = row.reason is not None and row.reason.code is ReasonCode.ABOVE_LARGEST_AMOUNT
     return stopped and row.status is PayoutStatus.CREATED and not too_large(account, row)
+
+
+def _excess(account: Account, amount: Decimal, currency: str) -> str:
+    """Name amount, limit and setting; a currency that a table does not name is not within it."""
+    limits = account.settings.largest_amount
+    if limits is None:
+        return ""
+    limit = limits.get(currency)
+    if limit is None:
+        return f"There is no largest_amount for {currency} in the settings of account {account.name}."
+    if amount <= limit:
+        return ""
+    return f"{amount:,f} {currency} is more than the largest_amount of account {account.name}: {limit:,f} {currency}."

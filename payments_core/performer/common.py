@@ -9,7 +9,6 @@ from datetime import datetime
 
 from payments_core.events import EventName
 from payments_core.flow import Blocked, NotNow, Refused
-from payments_core.limits import excess
 from payments_core.logs import log
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Account, Authenticates, Credential, RetryPolicy
@@ -124,7 +123,10 @@ def above_limit(account: Account, row: PayoutRow) -> str:
     limits = account.settings.approve_above
     if limits is None or row.ambiguous:
         return ""
-    return excess(limits, row.amount, row.currency, setting="approve_above", account=account.name)
+    limit = limits.get(row.currency)
+    if limit is None:
+        return f"There is no approve_above for {row.currency} in the settings of account {account.name}."
+    return "" if row.amount <= limit else f"It is more than the approve_above of account {account.name}."
 
 
 def approval_failed(error: BaseException, at: datetime) -> NotNow:

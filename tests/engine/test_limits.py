@@ -49,9 +49,9 @@ def lowered(stage: MakeStage, provider: Fake | None = None, **order: Any) -> tup
 
 def test_a_limit_that_was_lowered_holds_what_was_accepted_before(stage: MakeStage) -> None:
     """It waits, says why, asks no guard, and leaves at once when a caller asks for it under a raised limit."""
-    one, row = lowered(stage)
+    one, row = lowered(stage, amount=Money("9999999", "EUR"))
     row = one.advance(row)
-    why = "25 EUR is more than the largest_amount of account till: 20 EUR."
+    why = "9,999,999 EUR is more than the largest_amount of account till: 20 EUR."  # not masked like a number
     assert (row.status, row.reason, row.tries) == (S.CREATED, Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why), 0)
     assert one.events(row) == ["created", "above_largest_amount"]
     assert one.journal.history(row.id)[-1].evidence == {"why": why}
@@ -61,7 +61,7 @@ def test_a_limit_that_was_lowered_holds_what_was_accepted_before(stage: MakeStag
     row = one.advance(row)
     assert row.next_at == after(1200)
     assert [command for command in one.asked if isinstance(command, AskLeave)] == []
-    one.account = account_of(settings=limited("30"))
+    one.account = account_of(settings=limited("9999999"))
     row = one.advance(row)
     assert (row.status, row.reason) == (S.PENDING, None)
     assert len(one.posts()) == 1

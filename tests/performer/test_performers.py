@@ -225,12 +225,14 @@ def test_what_needs_an_approval_waits_before_any_guard_is_asked(desk: Desk) -> N
 
 
 def test_the_limit_of_the_account_wants_an_approval(open_desk: Callable[..., Desk]) -> None:
-    """More than the limit waits, exactly the limit does not; no plugin is needed for it."""
+    """More than the limit waits, exactly the limit does not, a currency without one does; it takes no plugin."""
     desk = open_desk(approve_above={"EUR": "4.99"})
     (row,) = desk.pay("k")
-    assert row.reason.text == "5 EUR is more than the approve_above of account main: 4.99 EUR."
+    assert row.reason.text == "It is more than the approve_above of account main."
     assert desk.server.heard == []
     assert open_desk(approve_above={"EUR": "5"}).pay("other")[0].tries == 1
+    (row,) = open_desk(approve_above={"UGX": "5"}).pay("third")
+    assert row.reason.text == "There is no approve_above for EUR in the settings of account main."
 
 
 @pytest.mark.parametrize("name", ["exception", "exit", "true", "coroutine"])
