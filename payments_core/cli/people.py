@@ -208,9 +208,9 @@ def place(row: Row, office: Office, choice: Choice, *, by_default: bool) -> Row:
     assert order is not None  # noqa: S101 - it was understood
     try:
         account, order = chosen(office, order, choice, by_default=by_default)
-        check_amount(account, order)
         if isinstance(account.provider, Validates):
             account.provider.validate(order)
+        check_amount(account, order)
     except PaymentsError as error:
         return replace(row, order=order, error=error, waits=False)
     return replace(row, order=order, chosen=account.name, waits=False)

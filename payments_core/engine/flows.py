@@ -55,8 +55,8 @@ def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
     """
     at, identity = moment.at, payout_id(moment.namespace, order.key)
     order.check_new()
-    check_amount(account, order)
     draft = make_draft(account, order, namespace=moment.namespace, payout_id=identity)
+    check_amount(account, order)
     row = PayoutRow(
         id=identity,
         key=order.key,

@@ -235,7 +235,8 @@ def test_more_than_the_largest_amount_is_refused_by_every_call_that_pays(using: 
     """Nothing is recorded; a key that is known stays what it is, and waits while the limit is below it."""
     accepted = using(lambda client: client.accept(**order()))
     configure(largest_amount='{ EUR = "20" }')
-    back = {"collection": "c-1", "original_amount": Money("50", "EUR"), "key": "k/2", "amount": Money("25", "EUR")}
+    collection = "00000000-0000-4000-8000-000000000001"
+    back = {"collection": collection, "original_amount": Money("50", "EUR"), "key": "k/2", "amount": Money("25", "EUR")}
     for call in (
         lambda client: client.send(**order("k/2")),
         lambda client: client.send(**order("k/2"), operation="deposit"),

@@ -215,7 +215,8 @@ def look(client: PayoutClient, payee: Payee) -> Mapping[str, Decimal]:
     assert_type([str(one.verdict) for one in choice.tried], list[str])
     assert_type(client.name("main", payee).full_name, str)
     operator: tuple[str, str] = (client.operator("main", payee).code, client.operator("main", payee).country)
-    assert_type(client.cancel("key"), CancelAnswer)
+    assert_type(client.cancel_at_provider("key"), CancelAnswer)
+    assert_type(client.cancel("key", actor="Ann", reason="the wrong month"), Payout)
     assert_type(client.ask("main", ask_it), str)
     client.learn("main")
     del operator
@@ -257,7 +258,8 @@ async def pay_on_a_loop() -> Payout:
         assert_type(
             await client.route(payee=Payee.msisdn("46733123450", operator="mtn"), amount=Money(5, "UGX")), Choice
         )
-        assert_type(await client.cancel("key"), CancelAnswer)
+        assert_type(await client.cancel_at_provider("key"), CancelAnswer)
+        assert_type(await client.cancel("key", actor="Ann", reason="the wrong month"), Payout)
         assert_type(await client.ask("main", ask_it), str)
         await client.learn("main")
         assert_type(await client.unpause(), bool)
