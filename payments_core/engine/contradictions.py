@@ -14,7 +14,7 @@ from payments_core.payout import PayoutStatus
 from payments_core.provider import Final, Unknown
 from payments_core.rows import Event, PayoutRow
 
-__all__ = ["contradict"]
+__all__ = ["contradict", "contradict_overtaken"]
 
 _MOVED_NO_MONEY = frozenset({PayoutStatus.FAILED, PayoutStatus.CANCELLED})
 
@@ -57,6 +57,20 @@ def contradict(
     noted = yield from note(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, evidence), contradiction=said))
     now = noted.row or row
     return replace(row, contradictions=now.contradictions, contradicted_at=now.contradicted_at)
+
+
+def contradict_overtaken(before: PayoutRow, now: PayoutRow, outcome: object, at: datetime) -> Flow[PayoutRow]:
+    """Write down what contradicts an end that another worker wrote between a question and its answer.
+
+    Args:
+        before: The payout as it was asked about.
+        now: As it stands.
+        outcome: What the provider says.
+        at: When it said so.
+
+    """
+    status = now.status if now.attempt == before.attempt else PayoutStatus.FAILED  # only what failed has a next attempt
+    return (yield from contradict(now, status, outcome, at, account=before.account, attempt=before.attempt))
 
 
 def _provider_status(status: PayoutStatus, outcome: object) -> ProviderStatus | None:

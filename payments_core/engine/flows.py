@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from payments_core.engine import decide
 from payments_core.engine.calls import Heard, ask, send_once
-from payments_core.engine.contradictions import contradict
+from payments_core.engine.contradictions import contradict, contradict_overtaken
 from payments_core.engine.decide import Decision
 from payments_core.engine.drafts import draft_of, is_bound, made_ready, make_draft
 from payments_core.engine.earlier import PAID_BEFORE, Standing, look_back
@@ -245,10 +245,11 @@ def _read(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
         row = yield from _contradiction(row, outcome, at)
         return (yield from _looked_at(account, row, moment, at, decide.said_by(outcome)))
     decision = yield from unless_later(account, row, decide.after_check(row, account, outcome, at), moment)
+    asked = row
     row, moved = yield from _commit(row, decision, read_end=decide.read_end(outcome))
     if moved and decision.resend:
         return (yield from _send(account, row, replace(moment, at=at)))
-    return row
+    return row if moved else (yield from contradict_overtaken(asked, row, outcome, at))
 
 
 def unless_later(

@@ -11,12 +11,13 @@ from payments_core.characters import find_unclear, is_blank
 from payments_core.engine import decide
 from payments_core.engine.acts import SAFE, Act, Says
 from payments_core.engine.calls import Heard
+from payments_core.engine.contradictions import contradict_overtaken
 from payments_core.engine.decide import Decision
 from payments_core.engine.drafts import is_bound, made_ready
 from payments_core.engine.flows import hear, unless_later
 from payments_core.engine.lost import look_ahead
 from payments_core.engine.moment import Moment
-from payments_core.entries import Move, Moved
+from payments_core.entries import Move, Moved, Stale
 from payments_core.errors import DecisionRefused
 from payments_core.events import EventName
 from payments_core.flow import Flow, move, recall
@@ -222,7 +223,7 @@ def _ask_first(account: Account, row: PayoutRow, act: Act, person: Person, momen
     if decision.after.status is not PayoutStatus.REVIEW:
         told = {"decision": str(act), **person.told}
         event = replace(decision.event, evidence={**decision.event.evidence, "person": told})
-        after = yield from _write(row, replace(decision, event=event))
+        after = yield from _write(row, replace(decision, event=event), outcome)
         return _Asked(row, after, Says.PENDING, {}, at, over=True)
     says = _said(outcome, decision)
     told = {"provider": str(says), **{f"provider_{name}": value for name, value in decision.event.evidence.items()}}
@@ -314,8 +315,10 @@ def _was_never_taken(row: PayoutRow) -> bool:
     return (stopped or not row.tries) and not row.ambiguous and row.first_sent_at is None
 
 
-def _write(before: PayoutRow, decision: Decision) -> Flow[PayoutRow]:
+def _write(before: PayoutRow, decision: Decision, outcome: Heard | None = None) -> Flow[PayoutRow]:
     reply = yield from move(Move(before, decision.after, decision.event, publish=decision.publish))
+    if isinstance(reply, Stale):
+        yield from contradict_overtaken(before, reply.row, outcome, decision.event.at)
     if not isinstance(reply, Moved):
         raise _overtaken(before)
     return reply.row

@@ -12,7 +12,7 @@ import pytest
 
 from payments_core.arrivals import Arrival
 from payments_core.client.inbox import Inbox
-from payments_core.engine import again, cancellation, decide, drafts, earlier, flows, review
+from payments_core.engine import again, cancellation, contradictions, decide, drafts, earlier, flows, review
 from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
 from payments_core.flow import Flow, move, run
 from payments_core.journal import attempts, changes
@@ -257,6 +257,27 @@ def paid_again_without_waiting(patch: Patch) -> None:
 
 def contradictions_are_ignored(patch: Patch) -> None:
     patch.setattr(attempts, "is_contradicted", lambda *_: False)
+
+
+def contradictions_are_forgotten(patch: Patch) -> None:
+    """A read that calls an ended payout something else is a read like any other."""
+    patch.setattr(contradictions, "_provider_status", lambda *_: None)
+
+
+def contradictions_are_told_to_nobody(patch: Patch) -> None:
+    """One is kept, and the application is not told."""
+    publish = changes._publish
+
+    def all_but_those(session: Any, row: PayoutRow, event: Any, seq: int, said: Any = None) -> None:
+        if said is None:
+            publish(session, row, event, seq)
+
+    patch.setattr(changes, "_publish", all_but_those)
+
+
+def contradictions_wait_for_nobody(patch: Patch) -> None:
+    """One is a line of the history and an event, as it was once: no person finds it."""
+    patch.setattr(changes, "_contradicted", lambda session, row, said: row)
 
 
 def attempt_numbers_are_reused(patch: Patch) -> None:

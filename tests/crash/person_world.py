@@ -215,6 +215,7 @@ _SCENARIOS: tuple[Scenario, ...] = (
     persons("a refund refused, then paid", REFUSED, operation=Operation.REFUND),
     persons("never enough money", PostEnd(payee=POOR)),
     persons("refused, and made all the same", REFUSED_LATE),
+    persons("refused, made all the same, and looked at", REFUSED_LATE, person=look_and_decide, shows=2),
     persons("refused, and shown very late", VERY_LATE),
     persons("refused, then not sent, then lost", PostEnd(("refuse_400", "not_sent", "lose"))),
     persons("lost and never shown", PostEnd(("lose",)), forgets=True),

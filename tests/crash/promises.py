@@ -57,6 +57,7 @@ def broken_promises(end: End, *, visible_after_s: float) -> list[str]:
         found += _attempts(end, payout)
         found += history_faults(payout.history, payout.status, visible_after_s=visible_after_s)
         found += _outbox(end, payout)
+        found += _contradictions(end, payout)
     if not end.payouts:
         found.append("no payout is left at all")
     if sum(len(side.sent(payout)) for payout in end.payouts.values()) != len(side.posts):
@@ -185,3 +186,15 @@ def _outbox(end: End, payout: Payout) -> list[str]:
     stored = end.store.ask("SELECT seq, status FROM outbox WHERE payout_id = ?", (payout.id,))
     wanted = [(entry.seq, str(entry.status)) for entry in payout.history if entry.event in PUBLISHED]
     return [] if sorted(stored) == wanted else [f"the outbox holds {stored}, the history {wanted}"]
+
+
+def _contradictions(end: End, payout: Payout) -> list[str]:
+    """Each that the history tells is part of the payout, which waits for a person until one has acknowledged it."""
+    found = []
+    told = sum(entry.event == "payout.contradicted" for entry in payout.history)
+    if told != len(payout.contradictions):
+        found.append(f"contradicted {told} times, of which the payout keeps {len(payout.contradictions)}")
+    waits = bool(end.store.ask("SELECT 1 FROM payouts WHERE id = ? AND contradicted_at IS NOT NULL", (payout.id,)))
+    if waits != (told > 0):
+        found.append("contradicted, and waits for no person")
+    return found

@@ -15,12 +15,12 @@ import broken_rules
 import pytest
 from identity_world import changed_identity
 from person_world import (
+    PERSONS,
     REFUSED,
     REFUSED_LATE,
     VERY_LATE,
     cancelled_in_doubt,
     decide_wrongly,
-    look_and_decide,
     needing_approval,
     persons,
 )
@@ -63,6 +63,11 @@ class Case:
     broken: Callable[[Patch], None]
     where: Callable[[], Scenario] | Interleaving
     finding: str
+
+
+def contradicted() -> Scenario:
+    """Return the scenario in which a payout failed, and its provider calls it paid."""
+    return PERSONS["refused, made all the same, and looked at"]
 
 
 LOST = PostEnd(("accept_lose",))
@@ -155,8 +160,17 @@ CASES = {
     ),
     "a contradiction is ignored": Case(
         broken_rules.contradictions_are_ignored,
-        lambda: persons("late", REFUSED_LATE, shows=2, person=look_and_decide),
+        contradicted,
         "paid 2 times",
+    ),
+    "what contradicts an end is forgotten": Case(
+        broken_rules.contradictions_are_forgotten, contradicted, "paid 2 times"
+    ),
+    "what contradicts an end is told to nobody": Case(
+        broken_rules.contradictions_are_told_to_nobody, contradicted, "the outbox holds"
+    ),
+    "what contradicts an end waits for nobody": Case(
+        broken_rules.contradictions_wait_for_nobody, contradicted, "waits for no person"
     ),
     "the number of an attempt is used twice": Case(
         broken_rules.attempt_numbers_are_reused, lambda: persons("refused", REFUSED), "two attempts share a reference"

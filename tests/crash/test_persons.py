@@ -38,6 +38,7 @@ WANTED = {
     "a refund refused, then paid": (S.SUCCEEDED, 2),
     "never enough money": (S.FAILED, 3),
     "refused, and made all the same": (S.FAILED, 1),
+    "refused, made all the same, and looked at": (S.FAILED, 1),
     "refused, and shown very late": (S.SUCCEEDED, 2),
     "refused, then not sent, then lost": (S.SUCCEEDED, 2),
     "lost and never shown": (S.SUCCEEDED, 2),

@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from kit import OURS, T0, Fake, after, lost, order_of, plain_submit, reading, saying, unsent
+from kit import OURS, T0, Fake, after, lost, order_of, plain_submit, read_request, reading, saying, unsent
 
 from payments_core.engine import token_hash
 from payments_core.entries import Move, Note, Open, Recall
 from payments_core.errors import InvalidPayee, InvalidPayout, KeyReused, ProviderBug
 from payments_core.events import EventName
-from payments_core.flow import AskLeave, Blocked, Go, Leave, NotNow, Refused
+from payments_core.flow import AskLeave, Blocked, Flow, Go, Leave, NotNow, Refused, exchange
 from payments_core.payout import Payee, PayoutStatus, Reason, ReasonCode
-from payments_core.provider import Deferred, Duplicate, Final, NotFound, Pending, Seen, Unknown
+from payments_core.provider import Checked, Deferred, Draft, Duplicate, Final, NotFound, Pending, Seen, Unknown
 from payments_core.rows import Event, Pause, PayoutRow
 from payments_core.wire import HttpRequest, NoPermit
 
@@ -469,6 +469,30 @@ def test_a_duplicate_is_read_at_once_and_adopted_when_it_agrees(stage: MakeStage
     row = one.advance(one.accept())
     assert (row.status, row.next_at, row.adopting) == (S.UNKNOWN, T0, True)
     assert one.advance(row).status is status
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_answer_that_contradicts_an_end_that_came_meanwhile_is_kept(stage: MakeStage, again: bool) -> None:
+    """Another worker was told a failure and has written it; what this one is told keeps it from being paid again."""
+    one = stage(Fake(), dedupe_settle_s=0.0)
+    row = one.advance(one.accept())
+    one.at = after(5)
+
+    def slowly(draft: Draft) -> Flow[Checked]:
+        yield from exchange(read_request(draft))
+        one.account.provider.checking = reading(Final(reason=NO), Final(reason=NO), Final(reason=NO))
+        failed = one.advance(one.journal.get(row.id), owner="other")
+        one.at = after(100)
+        assert (one.pay_again(failed) if again else failed).status is (S.CREATED if again else S.FAILED)
+        return PAID
+
+    one.account.provider.checking = slowly
+    after_it = one.advance(row)
+    assert after_it == one.journal.get(row.id)
+    [said] = after_it.contradictions
+    assert (said.account, said.attempt, said.provider_status) == ("till", 1, "paid")
+    if again:
+        assert one.advance(after_it).reason.code is ReasonCode.EARLIER_ATTEMPT_PAID
 
 
 def test_a_contradicted_end_stands_and_is_noted(stage: MakeStage) -> None:

@@ -202,6 +202,15 @@ def test_two_people_at_once_decide_once(stage: MakeStage) -> None:
     assert one.events(row) == ["created", "resolved"]
 
 
+def test_what_the_provider_tells_the_second_one_is_kept(stage: MakeStage) -> None:
+    """The payout was called unpaid meanwhile, and is paid: the decision stands, contradicted."""
+    one, row = in_review(stage, Code.NEVER_APPEARED, NotFound(), PAID)
+    assert one.resolve(row, paid=False).status is S.FAILED
+    with pytest.raises(DecisionRefused, match="moved by somebody else"):
+        one.resolve(row, paid=True)
+    assert one.events(row) == ["created", "resolved", "contradicted"]
+
+
 @pytest.mark.parametrize(
     ("who", "why"), [("", "seen"), (" ", "seen"), ("\u3164", "seen"), ("Ann", ""), ("Ann", "\u2800\n")]
 )

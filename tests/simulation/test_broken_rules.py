@@ -89,6 +89,13 @@ CASES = {
     "contradictions are ignored": case(
         more_broken_rules.contradictions_are_ignored, "paid again what may still be paid", "paid twice"
     ),
+    "what contradicts an end is forgotten": case(
+        broken_rules.contradictions_are_forgotten, "a contradiction was forgotten"
+    ),
+    "what contradicts an end is told to nobody": case(broken_rules.contradictions_are_told_to_nobody, "the outbox"),
+    "what contradicts an end waits for nobody": case(
+        broken_rules.contradictions_wait_for_nobody, "a contradiction was forgotten"
+    ),
     "decided without asking": case(broken_rules.decided_without_asking, "failed and paid", "absent by a guess"),
     "cancelling ignores doubt": case(broken_rules.cancelling_ignores_doubt, "cancelled and sent"),
     "approvals are not asked for": case(broken_rules.approvals_are_not_asked_for, "sent without an approval"),

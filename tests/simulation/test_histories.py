@@ -53,13 +53,14 @@ def test_an_absence_that_lasted_stays_established(absences: tuple[int, ...]) -> 
 def judged_after_a_callback(*moves: tuple[int, int]) -> list[str]:
     """Return which rules are broken by moves dated so, which leave it due then, once a callback made it due at 1 s."""
     watch = Watch(cast("Any", lambda: T0), {}, {}, {}, cast("Any", None))
-    same = {"status": S.UNKNOWN, "ambiguous": True, "request": "{}", "reason": None, "read_at": None}
-    row: Any = SimpleNamespace(id="po_x", fence=0, next_at=T0 + timedelta(seconds=1), **same)
+    same = {"id": "po_x", "references": {"reference": "r"}, "attempt": 1, "request": "{}", "read_at": None}
+    same |= {"status": S.UNKNOWN, "ambiguous": True, "reason": None}
+    row: Any = SimpleNamespace(fence=0, next_at=T0 + timedelta(seconds=1), **same)
     watch.rows[row.id] = row
     watch.handled(cast("Any", None), Handled(row, hurried=True))
     for fence, (dated_s, due_s) in enumerate(moves, 1):
         before: Any = watch.rows[row.id]
-        after: Any = SimpleNamespace(id="po_x", fence=fence, next_at=T0 + timedelta(seconds=due_s), **same)
+        after: Any = SimpleNamespace(fence=fence, next_at=T0 + timedelta(seconds=due_s), **same)
         event = Event(EventName.PAYOUT_READ, T0 + timedelta(seconds=dated_s))
         watch.wrote("me", Move(before, after, event), Moved(after))
     return [breach.rule for breach in watch.breaches]

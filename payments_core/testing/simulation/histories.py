@@ -48,6 +48,8 @@ def faults_of(payout: Payout) -> list[tuple[str, str]]:
         found.append(("a history has a gap", str([entry.seq for entry in history])))
     if history[0].event != EventName.PAYOUT_CREATED or history[-1].status is not payout.status:
         found.append(("a history does not tell where it stands", f"{history[-1].status}, {payout.status}"))
+    if (told := sum(entry.event == EventName.PAYOUT_CONTRADICTED for entry in history)) != len(payout.contradictions):
+        found.append(("a contradiction was forgotten", f"{told} in the history, {len(payout.contradictions)} kept"))
     tries = 0
     for before, after in pairwise(history):
         again = after.event == EventName.PAYOUT_PAID_AGAIN

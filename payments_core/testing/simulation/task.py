@@ -15,6 +15,7 @@ from payments_core.performer import AsyncLine, Line, lane_of
 from payments_core.provider import Account
 from payments_core.rates import Lane
 from payments_core.rows import PayoutRow
+from payments_core.testing.simulation.ends import Attempt
 from payments_core.testing.simulation.orders import Wish
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 
@@ -90,6 +91,7 @@ class Task:
         self._performer: Any = None
         self._command: Command | None = None
         self._ended: HttpResponse | NotSent | NoAnswer | None = None
+        self._contradicted: list[Attempt] = []  # whose ends do not agree with what the flow was told
 
     def step(self) -> None:
         """Carry out the next command, or hand over the answer that has arrived."""
@@ -99,6 +101,10 @@ class Task:
             self._ended = None
             if isinstance(ended, HttpResponse):
                 reply = replace(ended, at=clock())
+                command = self._command
+                assert isinstance(command, HttpRequest | ReadAs)  # noqa: S101 - what was answered
+                request = command if isinstance(command, HttpRequest) else command.request
+                self._contradicted += self._process.world.watch.ends.contradicted(request, reply)
                 self.go_on(lambda: flow.send(reply))
             else:
                 ended.at = clock()
@@ -142,6 +148,7 @@ class Task:
         self._release()
         self._process.tasks.remove(self)
         self._process.world.note(self._process.name, self.about, how)
+        self._process.world.watch.over(self._contradicted)
 
     def _exchanged(self, command: HttpRequest | ReadAs) -> HttpResponse | NotSent | NoAnswer:
         process = self._process

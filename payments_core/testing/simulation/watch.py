@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from payments_core.events import EventName
 from payments_core.payout import PayoutStatus
 from payments_core.provider import Account
 from payments_core.rows import Event, PayoutRow
+from payments_core.testing.simulation.ends import Attempt, Ends
 from payments_core.testing.simulation.gateway import Gateway
 from payments_core.testing.simulation.histories import doubts_of, faults_of
 from payments_core.testing.simulation.moments import Time
@@ -78,6 +79,7 @@ class Watch:
     ) -> None:
         self.breaches: list[Breach] = []
         self.rows: dict[str, PayoutRow] = {}  # as the last commit of each left it
+        self.ends = Ends(self.rows)
         self.acknowledged: set[str] = set()
         self.refused: set[str] = set()
         self.posts: Counter[tuple[str, int]] = Counter()  # of each attempt
@@ -144,7 +146,10 @@ class Watch:
             self._begins_again(self.rows[reply.row.id], reply.row)
             self._made_due = True
         elif isinstance(entry, Note):
+            self.ends.noted(entry)
             self._made_due = True
+        if isinstance(reply, Opened | Moved):
+            self.ends.wrote(reply.row)
 
     def handled(self, handling: Handling, reply: Handled | None) -> None:
         """A callback was closed."""
@@ -155,6 +160,11 @@ class Watch:
         self._hints[row.id] = row.next_at
         if row.read_at is not None and row.next_at - row.read_at < _SPACING:
             self.broken("asked too often", row.id, f"read at {row.read_at}, and again at {row.next_at}")
+
+    def over(self, contradicted: Sequence[Attempt]) -> None:
+        """A flow is over, and was told something against the ends of these attempts."""
+        for payout, attempt in self.ends.forgotten(contradicted):
+            self.broken("a contradiction was forgotten", payout, f"of attempt {attempt}")
 
     def _moved(self, owner: str, before: PayoutRow, entry: Move, row: PayoutRow) -> None:
         payout, looked_at = row.id, entry.event.at  # by the clock as it stood then: it may have been set back since
@@ -298,6 +308,7 @@ class Watch:
         """
         self.money()
         rows = {row.key: row for row in self._auditor.rows()}
+        undecided = {row.id for row in self._auditor.undecided()}
         for key in sorted(self.acknowledged - rows.keys()):
             self.figures["lost"] += 1
             self.breaches.append(Breach("an acknowledged key is lost", key, "not in the journal"))
@@ -310,6 +321,9 @@ class Watch:
             doubts = doubts_of(payout, self._accounts[row.account].facts.visible_after_s)
             for rule, text in (*self._end(row), *faults_of(payout), *doubts.found):
                 self.broken(rule, row.id, text)
+            waits = payout.status is _S.REVIEW or payout.has_open_contradiction
+            if waits != (row.id in undecided):
+                self.broken("nobody is asked to decide", row.id, f"{payout.status}, {len(payout.contradictions)} kept")
             if published is not None:
                 wanted = [(one.seq, str(one.status)) for one in payout.history if one.event in _PUBLISHED]
                 if published.get(row.id, []) != wanted:
