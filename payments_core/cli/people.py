@@ -40,6 +40,7 @@ class Row:
         amount: The amount, as written.
         chosen: The account it is paid from, where none is named.
         waits: A provider has to be asked before that can be chosen.
+        is_known: The journal has a payout of this key and content.
 
     """
 
@@ -53,6 +54,7 @@ class Row:
     amount: str = field(default="", repr=False)
     chosen: str | None = None
     waits: bool = False
+    is_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def _read(
         order = Order(key, payee, money, Operation(operation or "transfer"), cells.get("note", ""))
         recorded = known(office, order, named, by_default=operation is None)
         if recorded is not None:
-            return Row(line, key, replace(order, operation=recorded.operation), named)
+            return Row(line, key, replace(order, operation=recorded.operation), named, is_known=True)
         choice = at_once(choose(office, order, named, by_default=operation is None))
     except JournalError:  # not the row's fault
         raise

@@ -68,6 +68,9 @@ def _send(
     all_or_nothing: Annotated[
         bool, typer.Option("--all-or-nothing", help="Pay none when a row of the file is refused.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Pay the file without asking first; needed where no terminal is.")
+    ] = False,
     key_column: Annotated[str, _column("key")] = "key",
     to_column: Annotated[str, _column("to")] = "to",
     amount_column: Annotated[str, _column("amount")] = "amount",
@@ -79,7 +82,8 @@ def _send(
     """Pay somebody, or everybody in a file.
 
     Give `--key`, `--to` and `--amount`, or `--file`. The same key again never pays twice: it returns what became of
-    the payout.
+    the payout. Before a file is paid it shows how much, from which account, what is refused and what the accounts hold,
+    and asks; without a terminal it needs --yes. Leaves with 1 when the answer is no: nothing is recorded.
     """
     if operation not in {None, "transfer", "deposit"}:
         there_are = "there are transfer and deposit; `payouts refund` pays a collection back"
@@ -96,8 +100,10 @@ def _send(
             "With --file, key, number, amount, note and operator stand in the file, and there is no option."
         )
     columns = (key_column, to_column, amount_column, currency_column, account_column, note_column, operator_column)
+    from payments_core.cli.confirm import has_to_ask
     from payments_core.cli.send_file import send_file
 
+    is_asked = has_to_ask(terminal, yes=yes)
     names = dict(zip(("key", "to", "amount", "currency", "account", "note", "operator"), columns, strict=True))
     return send_file(
         terminal,
@@ -109,6 +115,7 @@ def _send(
         operation=operation,
         wait_s=wait,
         all_or_nothing=all_or_nothing,
+        is_asked=is_asked,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from payments_core.cli import exits, output, people, problems, words
+from payments_core.cli import confirm, exits, output, people, problems, words
 from payments_core.cli.people import Row
 from payments_core.cli.progress import bar
 from payments_core.client import AsyncPayoutClient
@@ -43,10 +43,12 @@ def send_file(
     operation: str | None,
     wait_s: float,
     all_or_nothing: bool,
+    is_asked: bool,
 ) -> int:
     """Pay every row of a file that can be paid, and return the exit code.
 
-    A refused row does not stop the others unless ``all_or_nothing`` is set; one without an account does.
+    A refused row does not stop the others unless ``all_or_nothing`` is set; one without an account does. Where
+    ``is_asked`` is set, a person is shown what would be paid, and nothing is recorded unless the answer is yes.
     """
     try:
         read = people.read_file(path, names)
@@ -57,14 +59,21 @@ def send_file(
         office.journal.close()
         raise
 
-    async def work() -> tuple[Sequence[Row], Mapping[int, End], tuple[Pause, ...]]:
-        async with AsyncPayoutClient(office) as client:
-            placed = await _placed(terminal, client, office, rows, by_default=operation is None)
+    with asyncio.Runner() as runner:  # the loop stands still while a person is asked, so that Ctrl-C ends the question
+        client = AsyncPayoutClient(office)
+        try:
+            placed = runner.run(_placed(terminal, client, office, rows, by_default=operation is None))
             _refuse(path, placed, all_or_nothing=all_or_nothing)
             to_pay = [row for row in placed if row.error is None and row.same_as is None]
-            return placed, await _pay(terminal, client, to_pay, wait_s=wait_s), await client.pauses()
-
-    placed, ended, pauses = asyncio.run(work())
+            if is_asked and to_pay:
+                confirm.show(terminal, path, placed, runner.run(confirm.balances(client, to_pay)))
+                if not confirm.ask():
+                    terminal.say("Nothing was recorded and nothing was sent.")
+                    return exits.ERROR
+            ended = runner.run(_pay(terminal, client, to_pay, wait_s=wait_s))
+            pauses = runner.run(client.pauses())
+        finally:
+            runner.run(client.close())
     results = [(row, row.error or ended[row.same_as or row.line]) for row in placed]
     if terminal.as_json:
         output.print_json([_shown(row, end, reveal=terminal.reveal) for row, end in results])

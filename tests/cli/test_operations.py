@@ -41,7 +41,7 @@ def test_a_deposit_is_sent_like_a_transfer(payouts: Call, gateway: MtnMomoEmulat
 def test_everybody_in_a_file_can_be_paid_by_deposit(payouts: Call, folder: Path) -> None:
     (folder / "people.csv").write_text(f"key,to,amount\nd/1,+{NUMBER},5\nd/2,+{OTHER},6\n", "utf-8")
 
-    ran = payouts("deposit", "--file", "people.csv", "--wait", "10", "--json")
+    ran = payouts("deposit", "--file", "people.csv", "--yes", "--wait", "10", "--json")
 
     assert ran.code == 0
     assert [(row["operation"], row["status"]) for row in ran.json] == [("deposit", "SUCCEEDED")] * 2
@@ -57,7 +57,7 @@ def test_without_a_word_it_is_the_accounts_own_operation(pay: Call, payouts: Cal
 
     second = pay("k/2", "--json", amount="5")
     again = pay("k/1", "--json", amount="5")
-    ran = payouts("send", "--file", "people.csv", "--wait", "10", "--json")
+    ran = payouts("send", "--file", "people.csv", "--yes", "--wait", "10", "--json")
 
     assert first.code == 4
     assert (second.json["operation"], again.json["operation"]) == ("deposit", "transfer")
@@ -65,7 +65,7 @@ def test_without_a_word_it_is_the_accounts_own_operation(pay: Call, payouts: Cal
         ("k/1", "transfer", None),
         ("k/3", "deposit", None),
     ]
-    named = payouts("send", "--file", "people.csv", "--operation", "deposit", "--json")
+    named = payouts("send", "--file", "people.csv", "--yes", "--operation", "deposit", "--json")
     assert [row["error"] and row["error"]["code"] for row in named.json] == ["key_reused", None]
 
 
@@ -78,7 +78,7 @@ def test_a_row_has_its_own_accounts_operation(payouts: Call, config: Path, folde
     people = f"key,to,amount,account\nk/1,+{NUMBER},5,mtn-uganda\nk/2,+{NUMBER},5,depositor\n"
     (folder / "people.csv").write_text(people, "utf-8")
 
-    ran = payouts("send", "--file", "people.csv", "--json")
+    ran = payouts("send", "--file", "people.csv", "--yes", "--json")
 
     assert [(row["account"], row["operation"]) for row in ran.json] == [
         ("mtn-uganda", "transfer"),

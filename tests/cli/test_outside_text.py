@@ -31,7 +31,7 @@ def test_a_header_of_a_file_is_told_clean(payouts: Call, folder: Path, header: s
     """A file without a header begins with somebody's number, and any file may begin with control characters."""
     (folder / "people.csv").write_text(f"{header}\n", "utf-8")
     for more in ((), ("--json",)):
-        ran = payouts("send", "--file", "people.csv", *more)
+        ran = payouts("send", "--file", "people.csv", "--yes", *more)
         told = ran.out + ran.err
         assert not any(not mark.isprintable() and mark != "\n" for mark in told)
         assert NUMBER.removeprefix("+") not in told

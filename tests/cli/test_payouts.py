@@ -221,8 +221,8 @@ def test_numbers_are_masked_everywhere_unless_asked_for(pay: Call, payouts: Call
         pay("wages-1", amount="7"),
         pay("wages-2", "--json", "--wait", "5", "--log-level", "DEBUG", "--log-json"),
         pay("wages-6", to=f"{NUMBER}99999"),
-        payouts("send", "--file", "people.csv", "--log-level", "DEBUG"),
-        payouts("send", "--file", "people.csv", "--json"),
+        payouts("send", "--file", "people.csv", "--yes", "--log-level", "DEBUG"),
+        payouts("send", "--file", "people.csv", "--yes", "--json"),
         payouts("show", "wages-1"),
         payouts("list"),
         payouts("resume", "--log-level", "DEBUG"),
@@ -232,7 +232,7 @@ def test_numbers_are_masked_everywhere_unless_asked_for(pay: Call, payouts: Call
     assert [one for one in ran if NUMBER in one.out + one.err] == []
     assert "payout.sending" in ran[0].err, "the control: events were printed"
     assert NUMBER in payouts("list", "--reveal").out
-    assert NUMBER in payouts("send", "--file", "people.csv", "--json", "--reveal").out
+    assert NUMBER in payouts("send", "--file", "people.csv", "--yes", "--json", "--reveal").out
 
 
 def test_events_go_to_standard_error_as_asked_and_output_stays_clean(pay: Call) -> None:

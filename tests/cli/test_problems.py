@@ -326,7 +326,7 @@ def test_an_error_nobody_foresaw_is_told_without_a_traceback_and_without_numbers
         ("frobnicate",),
         ("list", "--frobnicate"),
         ("send", "--key", "wages-1"),
-        ("send", "--file", "people.csv", "--key", "wages-1"),
+        ("send", "--file", "people.csv", "--yes", "--key", "wages-1"),
         ("send", "--key", "k", "--to", "+256700199887", "--amount", "1", "--operation", "gift"),
         ("list", "--status", "DONE"),
         ("wait", "wages-1", "--timeout", "-1"),

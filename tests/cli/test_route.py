@@ -209,13 +209,13 @@ def test_a_file_is_paid_by_routes(routes: Path, payouts: Call, folder: Path) -> 
     table = ["key,to,amount,operator,account", f"f1,{MTN},5000,,", f"f2,{AIRTEL},5000,,", f"f3,{AIRTEL},5000,mtn,"]
     table += [f"f4,{MTN},1000000,,", f"f5,{MTN},5000,,large", f"f1,{MTN},5000,,"]
     (folder / "people.csv").write_text("\n".join(table), "utf-8")
-    told = payouts("send", "--file", "people.csv", "--json", "--wait", "20").json
+    told = payouts("send", "--file", "people.csv", "--yes", "--json", "--wait", "20").json
 
     assert [row["account"] for row in told] == ["mtn-uganda", "large", "mtn-uganda", "large", "large", "mtn-uganda"]
     assert [row["same_as_row"] for row in told] == [None] * 5 + [2]
     assert {row["status"] for row in told} == {"SUCCEEDED"}
     write(routes, '[[routes]]\naccount = "large"\n')
-    again = payouts("send", "--file", "people.csv", "--json").json
+    again = payouts("send", "--file", "people.csv", "--yes", "--json").json
     assert [(row["id"], row["account"]) for row in again] == [(row["id"], row["account"]) for row in told]
 
 
@@ -228,7 +228,7 @@ def test_a_file_with_rows_that_have_no_route_is_refused_whole(
     lost = [f"lost{number},{ELSEWHERE},{number},UGX" for number in range(1, 25)]
     table = ["key,to,amount,currency", f"plain,{MTN},5000,UGX", *lost, f"foreign,{MTN},5000,EUR"]
     (folder / "people.csv").write_text("\n".join(table), "utf-8")
-    ran = payouts("send", "--file", "people.csv", "--json")
+    ran = payouts("send", "--file", "people.csv", "--yes", "--json")
 
     assert (ran.code, ran.out, ran.error["code"]) == (1, "", "no_route")
     assert "25 rows" in ran.error["message"]

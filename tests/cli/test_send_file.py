@@ -22,7 +22,7 @@ def send(payouts: Call, folder: Path) -> Call:
     def call(text: str | bytes, *more: str) -> Any:
         raw = text.encode() if isinstance(text, str) else text
         (folder / "people.csv").write_bytes(raw)
-        return payouts("send", "--file", "people.csv", *more)
+        return payouts("send", "--file", "people.csv", "--yes", *more)
 
     return call
 
@@ -243,4 +243,8 @@ def test_a_file_that_cannot_be_read_pays_nobody(send: Call, payouts: Call, text:
 
 
 def test_a_file_that_is_not_there_is_an_error(payouts: Call) -> None:
-    assert payouts("send", "--file", "nobody.csv", "--json").error["message"].startswith("nobody.csv cannot be read")
+    assert (
+        payouts("send", "--file", "nobody.csv", "--yes", "--json")
+        .error["message"]
+        .startswith("nobody.csv cannot be read")
+    )

@@ -89,7 +89,7 @@ class Staff:
         match self._begun % 5:
             case 0:
                 self.filed += (fresh := self._people("wages", len(self.filed)))
-                return self._nursery.start(command=["send", "--file", _written(self._stage.folder, fresh)])
+                return self._nursery.start(command=["send", "--file", _written(self._stage.folder, fresh), "--yes"])
             case 1:
                 self.filed += (fresh := self._people("wages", len(self.filed)))
                 return self._nursery.start(rows=fresh, client="async")
@@ -163,7 +163,7 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
     stage.settle(rounds=20)
 
     refused = _lines(stage.folder, "refused")
-    told = stage.ask("send", "--file", _written(stage.folder, staff.filed), "--reveal") if staff.filed else []
+    told = stage.ask("send", "--file", _written(stage.folder, staff.filed), "--yes", "--reveal") if staff.filed else []
     told += [{"row": n, "key": row["key"], "error": row["key"] in refused or None} for n, row in enumerate(staff.mixed)]
     payouts, ledger = stage.listed(), stage.ledger()
     # After five tries, each of which something cut, nobody sends any more: that is open, for a person, and not lost.

@@ -80,7 +80,7 @@ def _play(terminal: Terminal, cast: Cast, folder: Path) -> Ending:
         stage.set_faults(cast.faults)
         say(f"An emulator of {PROVIDER} serves at {stage.url}. It will lose answers, refuse, and be slow.")
         say(f"people.csv: {len(cast.people)} people, one of them in two rows, one in a currency that is not paid here.")
-        say("\n$ payouts send --file people.csv")
+        say("\n$ payouts send --file people.csv --yes")
         killed = _pay_until_killed(terminal, stage, cast)
         at_kill = _statuses(stage.listed())
         said = f"killed with SIGKILL when the gateway had taken {len(stage.ledger())}" if killed else "ended unkilled"
@@ -89,8 +89,8 @@ def _play(terminal: Terminal, cast: Cast, folder: Path) -> Ending:
         stage.advance(30)  # for the payee who takes half a minute
         with spinner(terminal, "resuming"):
             stage.settle(heard=lambda line: say(f"  {line}"))
-        say("\n$ payouts send --file people.csv     # the same file again, the same keys")
-        rows = stage.ask("send", "--file", "people.csv", "--reveal", "--wait", "5")
+        say("\n$ payouts send --file people.csv --yes     # the same file again, the same keys")
+        rows = stage.ask("send", "--file", "people.csv", "--yes", "--reveal", "--wait", "5")
         say(f"  {_in_words(_statuses(row for row in rows if row['error'] is None and row['same_as_row'] is None))}")
         stage.settle(heard=lambda line: say(f"  {line}"))
         payouts, ledger = stage.listed(), stage.ledger()
@@ -114,7 +114,7 @@ def _pay_until_killed(terminal: Terminal, stage: Stage, cast: Cast) -> bool:
             show(f"paying: the gateway has taken {taken} of {len(cast.people)}")
             return taken >= cast.kill_at
 
-        return stage.kill_when(stage.start("send", "--file", "people.csv"), is_time)
+        return stage.kill_when(stage.start("send", "--file", "people.csv", "--yes"), is_time)
 
 
 def _report(terminal: Terminal, cast: Cast, ending: Ending, *, seed: int, seconds: float) -> None:

@@ -209,13 +209,13 @@ def test_a_file_asks_before_anybody_is_paid(world: World, tmp_path: Path, capsys
     """One row without an answer refuses the file, whatever the others' answers are; then each is asked about once."""
     table = ["key,to,amount,currency,operator", f"a,{AIRTEL_ZM},10,ZMW,", f"b,{MTN_UG},5000,UGX,mtn"]
     (tmp_path / "people.csv").write_text("\n".join([*table, "c,+254733123456,10,KES,", f"a,{AIRTEL_ZM},10,ZMW,"]))
-    assert run(["send", "--file", "people.csv", "--json"]) == 1
+    assert run(["send", "--file", "people.csv", "--yes", "--json"]) == 1
     error = json.loads(capsys.readouterr().err.splitlines()[-1])["error"]
     assert (error["code"], "line 4" in error["message"], "line 2" in error["message"]) == ("no_route", True, False)
     assert world.paid == (0, 0, 0)
     world.asked.clear()
     (tmp_path / "people.csv").write_text("\n".join([*table, f"a,{AIRTEL_ZM},10,ZMW,"]))
-    assert run(["send", "--file", "people.csv", "--json", "--wait", "20"]) == 0
+    assert run(["send", "--file", "people.csv", "--yes", "--json", "--wait", "20"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["account"] for row in rows] == ["mtn-zambia", "mtn-uganda", "mtn-zambia"]
     assert world.paid == (1, 1, 0)

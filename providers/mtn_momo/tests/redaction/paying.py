@@ -281,7 +281,7 @@ def command_lines(scene: Scene) -> Iterator[list[str]]:
             ["send", "--key", f"{key}-failed", "--to", NO_FUNDS, "--amount", "5"],
             ["send", "--key", f"{key}-bad", "--to", f"0{GOOD[2:]}", "--amount", "5"],
             ["send", "--key", key, "--to", f"+{NOBODY}", "--amount", "5"],
-            ["send", "--file", str(people)],
+            ["send", "--file", str(people), "--yes"],
             ["show", key],
             ["show", f"{key}-failed"],
             ["show", "nothing"],

@@ -1,0 +1,182 @@
+"""A file is paid only after somebody has said yes: a person at a terminal, or a script with --yes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payments_mtn_momo.emulator import MtnMomoEmulator
+
+NUMBERS = [f"2567722{n:05}" for n in range(8)]
+QUESTION = "Pay? [y/N] "
+Call = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("gateway")
+
+
+@pytest.fixture
+def file(folder: Path) -> Path:
+    """Three that can be paid, one of them twice, and one that is above the account's largest amount."""
+    rows = [f"wages-{n},+{number},{1_000_000 * (n + 1)}" for n, number in enumerate(NUMBERS[:3])]
+    text = "\n".join(["key,to,amount", *rows, rows[0], f"wages-9,+{NUMBERS[3]},9999999"])
+    (folder / "people.csv").write_text(text, "utf-8")
+    return folder / "people.csv"
+
+
+class Person:
+    """Somebody at a terminal of their own, with a command running in it."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        near, far = pty.openpty()
+        self._near, self._text = near, ""
+        command = [sys.executable, "-P", "-m", "payments_core", *arguments]
+        environment = {**os.environ, "TERM": "dumb", "COLUMNS": "200", "NO_COLOR": "1"}
+        self._process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=far, stdout=far, stderr=far, start_new_session=True
+        )
+        os.close(far)
+
+    def sees(self, text: str) -> str:
+        """Read until this is on the screen, or the command has ended; return all that is."""
+        until = time.monotonic() + 60
+        while text not in self._text and self._read(until):
+            pass
+        assert text in self._text, self._text
+        return self._text
+
+    def types(self, text: str) -> tuple[int, str]:
+        """Type this, and return how the command ended, with all that is on the screen."""
+        os.write(self._near, text.encode())
+        return self.ended()
+
+    def interrupts(self) -> tuple[int, str]:
+        """Press Ctrl-C; a busy machine may show the question before it waits for the answer, and then once more."""
+        for _ in range(3):
+            time.sleep(1)
+            os.killpg(self._process.pid, signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(10)
+                break
+        return self.ended()
+
+    def ended(self) -> tuple[int, str]:
+        until = time.monotonic() + 60
+        while self._read(until):
+            pass
+        return self._process.wait(30), self._text
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._near)
+
+    def _read(self, until: float) -> bool:
+        ready, _, _ = select.select([self._near], [], [], max(until - time.monotonic(), 0))
+        try:
+            read = os.read(self._near, 65536) if ready else b""
+        except OSError:  # the other end is closed
+            read = b""
+        self._text += read.decode("utf-8", "replace").replace("\r\n", "\n")
+        return bool(read)
+
+
+@pytest.fixture
+def person(folder: Path) -> Iterator[Callable[..., Person]]:
+    """Let somebody run commands at terminals, which are closed at the end."""
+    at_work: list[Person] = []
+
+    def sit_down(*arguments: str) -> Person:
+        at_work.append(Person(folder, *arguments))
+        return at_work[-1]
+
+    yield sit_down
+    for one in at_work:
+        one.close()
+
+
+@pytest.mark.usefixtures("file")
+def test_a_person_sees_what_would_be_paid_and_is_asked(
+    person: Callable[..., Person], payouts: Call, gateway: MtnMomoEmulator
+) -> None:
+    """How many, how much from where, what it holds, and what is refused; then each is paid once."""
+    before = len(gateway.ledger())
+    somebody = person("send", "--file", "people.csv", "--wait", "20")
+    screen = somebody.sees(QUESTION)
+    assert "people.csv: 3 payouts, 1 refused, 1 repeated." in screen
+    shown = next(line.split() for line in screen.splitlines() if "mtn-uganda" in line)
+    assert shown[:4] == ["mtn-uganda", "3", "6,000,000", "UGX"]
+    assert shown[5:] == ["UGX"]  # what the account holds
+    assert "line 6 is refused: 9,999,999 UGX is more than the largest_amount of account mtn-uganda" in screen
+    assert payouts("list", "--json").json == []
+    assert len(gateway.ledger()) == before
+    code, screen = somebody.types("y\n")
+    assert code == 3, screen
+    assert "5 rows: 3 SUCCEEDED, 1 REFUSED, 1 repeated." in screen
+
+    again = person("send", "--file", "people.csv")
+    screen = again.sees(QUESTION)
+    assert "people.csv: 0 payouts, 3 already known (what is open of them goes on), 1 refused, 1 repeated." in screen
+    assert again.types("YES\n")[0] == 3
+    assert [entry["credits"] for entry in gateway.ledger()[before:]] == [1, 1, 1]
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize("answer", ["n\n", "\n", "yeah\n", "\x04"], ids=["n", "nothing", "something else", "Ctrl-D"])
+def test_whatever_is_no_yes_records_nothing(
+    person: Callable[..., Person], payouts: Call, gateway: MtnMomoEmulator, answer: str
+) -> None:
+    before = len(gateway.ledger())
+    somebody = person("send", "--file", "people.csv")
+    somebody.sees(QUESTION)
+    code, screen = somebody.types(answer)
+    assert (code, "Nothing was recorded and nothing was sent." in screen) == (1, True)
+    assert payouts("list", "--json").json == []
+    assert len(gateway.ledger()) == before
+
+
+@pytest.mark.usefixtures("file")
+def test_ctrl_c_ends_the_question_at_once(person: Callable[..., Person], payouts: Call) -> None:
+    somebody = person("deposit", "--file", "people.csv")
+    somebody.sees(QUESTION)
+    code, screen = somebody.interrupts()
+    assert (code, "Traceback" in screen) == (130, False)
+    assert payouts("list", "--json").json == []
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_script_has_to_say_yes(payouts: Call, gateway: MtnMomoEmulator, more: tuple[str, ...]) -> None:
+    """Without a terminal nobody can be asked: it ends with 2, says what to say, and nothing is recorded or sent."""
+    before = len(gateway.ledger())
+    for command in ("send", "deposit"):
+        ran = payouts(command, "--file", "people.csv", *more)
+        assert (ran.code, ran.out) == (2, "")
+        assert "--yes" in ran.err
+        assert "Nothing was sent." in ran.err
+    assert payouts("list", "--json").json == []
+    assert len(gateway.ledger()) == before
+
+
+@pytest.mark.usefixtures("file")
+def test_json_in_a_terminal_needs_a_yes_beforehand(person: Callable[..., Person]) -> None:
+    assert person("send", "--file", "people.csv", "--json").ended()[0] == 2
+
+
+@pytest.mark.usefixtures("file")
+def test_an_account_that_does_not_tell_what_it_holds_keeps_nobody_from_paying(
+    person: Callable[..., Person], gateway: MtnMomoEmulator
+) -> None:
+    gateway.set_faults({"status_500": {"on": "any"}})
+    somebody = person("send", "--file", "people.csv")
+    assert "not told" in somebody.sees(QUESTION)
+    somebody.types("n\n")
