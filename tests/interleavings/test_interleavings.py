@@ -487,7 +487,7 @@ def test_the_one_who_fetches_the_token_is_cancelled(world: World, store: str, me
             assert {one.status for one in ended[6:]} <= {S.PENDING, S.SUCCEEDED}
             assert world.posts() == 14
             await client.resume(timeout_s=30)
-            assert {one.status for one in client.payouts()} == {S.SUCCEEDED}
+            assert {one.status async for one in client.payouts()} == {S.SUCCEEDED}
 
     world.set(poll_schedule_s=[0.2] * 100)
     asyncio.run(pay())
