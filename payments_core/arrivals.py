@@ -8,11 +8,14 @@ from datetime import datetime
 from payments_core.rows import Event, PayoutRow
 
 __all__ = [
+    "MOST_PER_PATH",
     "Arrival",
     "Handled",
     "Handling",
     "InboxCount",
 ]
+
+MOST_PER_PATH = 20  # callbacks that are kept of one minted path; those of an account's own path are not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,7 +81,8 @@ class Move:
         pause: A pause to set in the same commit.
         lifts: Whether a pause of the machine's ends in the same commit: its probe got through.
         asks: A query to remember in the same commit.
-        answers: ``token_hash`` of a query that this move answers; ``Stale`` if it was answered before.
+        answers: ``token_hash`` of a query whose answer this move records. An end counts whatever the path has told
+            before; anything else counts once: ``Stale`` if the query was answered before.
         post_end: How the POST ended that this move records.
         read_end: What the read that this move records says about the rate.
         needs_approval: Somebody must have approved this attempt of exactly this intent.
@@ -322,8 +323,8 @@ class Journal(Outbox, Protocol):
         """Return the payout of a key."""
         ...
 
-    def by_query(self, token_hash: str) -> PayoutRow | None:
-        """Return the payout an unanswered query asked about."""
+    def by_query(self, token_hash: str) -> tuple[PayoutRow, int] | None:
+        """Return the payout that a query is about, and the number of the attempt; None when it is about none."""
         ...
 
     def known_as(self, name: str) -> tuple[PayoutRow, ...]:
@@ -415,8 +416,11 @@ class Journal(Outbox, Protocol):
         """Return the penalties in force on reads."""
         ...
 
-    def receive(self, arrival: Arrival) -> Future[None]:
-        """Queue a callback for the inbox; the future ends when it is durable."""
+    def receive(self, arrival: Arrival) -> Future[bool]:
+        """Queue a callback for the inbox; the future ends when it is durable, or not kept (False).
+
+        Of one minted path so many are kept (:data:`~payments_core.arrivals.MOST_PER_PATH`), and no more.
+        """
         ...
 
     def unhandled(self, *, accounts: Collection[str], after: int = 0, limit: int) -> tuple[Arrival, ...]:
@@ -430,8 +434,8 @@ class Journal(Outbox, Protocol):
         """
         ...
 
-    def asked(self, token_hash: str) -> tuple[str, bool] | None:
-        """Return the account of a question that was asked, and whether it is still open; None when nobody asked it."""
+    def asked(self, token_hash: str) -> str | None:
+        """Return the account from which a query was made, of whichever attempt; None when there is no such query."""
         ...
 
     def account_answer(self, token_hash: str) -> str | None:

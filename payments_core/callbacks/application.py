@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
+from payments_core.arrivals import MOST_PER_PATH
 from payments_core.callbacks.requests import Gates, Limits, Receive, Refused, Scope, Send, fields_of, path_of, read_body
 from payments_core.client import AsyncPayoutClient, PayoutClient
 from payments_core.client.inbox import PATH, Inbox, Place
@@ -128,19 +129,23 @@ class CallbackApp:
         return None if body is None else Callback(scope["method"], headers, body, inbox.now)
 
     async def _keep(self, inbox: Inbox, place: Place, callback: Callback) -> Acknowledgement:
-        if place.is_open:  # what comes again to a question's path is acknowledged, and of no use
-            why = ""
-            try:
-                async with asyncio.timeout(self._limits.keep_s):
-                    await asyncio.wrap_future(inbox.receive(place, callback))
-            except (TimeoutError, PaymentsError) as error:
-                why = _said(error)
-            if why:
-                return self._failed(place.account, why)
+        kept, why = False, ""
+        try:
+            async with asyncio.timeout(self._limits.keep_s):
+                kept = await asyncio.wrap_future(inbox.receive(place, callback))
+        except (TimeoutError, PaymentsError) as error:
+            why = _said(error)
+        if why:
+            return self._failed(place.account, why)
+        if kept:
             self.counts["received"] += 1
             size = len(callback.body)
             log(EventName.CALLBACK_RECEIVED, account=place.account, method=callback.method, bytes=size)
             self._begin_handling()
+        else:
+            self.counts["over_cap"] += 1
+            why = f"{MOST_PER_PATH} have come to its path before: it was not kept"
+            log(EventName.CALLBACK_IGNORED, account=place.account, payout=None, why=why)
         return inbox.acknowledge(place, callback)
 
     def _failed(self, account: str, why: str) -> Acknowledgement:

@@ -16,11 +16,12 @@ from payments_core.client.decisions import AsyncDecisions
 from payments_core.client.forgetting import AsyncForgets
 from payments_core.client.inbox import PAGE, Hears
 from payments_core.client.iteration import in_thread
+from payments_core.client.minted_paths import asked_about
 from payments_core.client.questions import AsyncQuestions
 from payments_core.client.routing import AsyncChooses
 from payments_core.client.setup import Resumed
 from payments_core.client.telling import AsyncTells
-from payments_core.engine import accept, advance, deliver, token_hash
+from payments_core.engine import accept, advance, answer, token_hash
 from payments_core.entries import JournalReply, Opened
 from payments_core.errors import PayoutInterrupted
 from payments_core.events import EventName
@@ -349,7 +350,9 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
         return setup.refusal(fetched.reason) if isinstance(fetched, Blocked) else fetched.why
 
     async def deliver(self, token: str, callback: Callback) -> Payout | None:
-        """Take in an answer that came to the path minted for a question; None when nobody asked it.
+        """Take in what came to a path minted for a submission or a query; None when the path was never minted.
+
+        The first clear answer counts. What comes later changes no end: if it tells another one, it contradicts.
 
         Args:
             token: The path's token.
@@ -357,11 +360,12 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
 
         """
         self._office.check_process()
-        row = self._office.journal.by_query(token_hash(token))
-        if row is None:
+        query = token_hash(token)
+        asked = asked_about(self._office, query)
+        if asked is None:
             return None
-        flow = deliver(self._office.serving(row), row, callback, token=token)
-        return setup.view(self._office, await arun(flow, self._write))
+        flow = answer(asked.account, asked.row, callback, query=query, ended=asked.ended)
+        return setup.view(self._office, (await arun(flow, self._write)).row)
 
     async def close(self) -> None:
         """Close connections and journal, when observers have heard of the last change; they have five seconds."""

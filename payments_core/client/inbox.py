@@ -19,8 +19,9 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from payments_core.arrivals import Arrival, Handled, Handling, InboxCount
+from payments_core.client.minted_paths import asked_about
 from payments_core.client.setup import only_entries
-from payments_core.engine import about, answer, differs_from, hear, hear_balances, token_hash
+from payments_core.engine import Effect, about, answer, differs_from, hear, hear_balances, token_hash
 from payments_core.entries import JournalReply
 from payments_core.errors import JournalError
 from payments_core.events import EventName
@@ -39,6 +40,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")  # as long as those minted for questio
 _WORD = re.compile(r"[A-Za-z_]{0,30}|[0-9]{1,5}")
 T = TypeVar("T")
 _TRIES = 3
+_HAS_EVENTS = (Effect.ANSWERED, Effect.CONTRADICTED)  # of the payout's own
 
 
 class Place(NamedTuple):
@@ -47,13 +49,11 @@ class Place(NamedTuple):
     Args:
         account: Whose it is.
         query: ``token_hash`` of the question it was minted for; empty for the account's own path.
-        is_open: Whether something is still expected there.
 
     """
 
     account: str
     query: str = ""
-    is_open: bool = True
 
 
 class Inbox:
@@ -93,11 +93,11 @@ class Inbox:
         if found is not None:
             return found
         query = token_hash(token)
-        asked = self._office.journal.asked(query)
-        return Place(asked[0], query, is_open=asked[1]) if asked and asked[0] in self._office.accounts else None
+        account = self._office.journal.asked(query)
+        return Place(account, query) if account is not None and account in self._office.accounts else None
 
-    def receive(self, place: Place, callback: Callback) -> Future[None]:
-        """Keep a callback; the future ends when it is durable.
+    def receive(self, place: Place, callback: Callback) -> Future[bool]:
+        """Keep a callback; the future ends when it is durable, or not kept (False), as its path has had its share.
 
         Args:
             place: Where it came to.
@@ -246,37 +246,35 @@ class Inbox:
         """Take in an answer; again when somebody moved the payout under it, never twice, and never during a send."""
         told, row = _told(callback), None
         for _ in range(_TRIES):
-            asked = self._office.journal.by_query(arrival.query)
+            asked = asked_about(self._office, arrival.query)
             if asked is None:
-                break
-            if asked.status is PayoutStatus.SENDING:
-                # Its sender alone may move it, and the answer may be to this very send: it counts when he has written
-                # what he was told, or when somebody else has found that his time is over.
+                self._answer_about_account(arrival, account, callback, told)
+                return True
+            row = asked.row
+            if asked.ended is None and row.status is PayoutStatus.SENDING:
+                # Its sender alone may move it, and the answer may be to this very send: it counts when the sender has
+                # written its result, or when another process has found that the lease is over.
                 return False
-            row = run(answer(self._office.serving(asked), asked, callback, query=arrival.query), self._write)
-            if row.status.is_final:
-                break
-        else:  # somebody moves it all the time: he shall ask once more
-            if row is not None:
-                self._ask(arrival, row, told, "")
-            return True
-        if row is None:
-            self._answer_about_account(arrival, account, callback, told)
-            return True
-        self._close(
-            Handling(no=arrival.no, at=self._office.clock(), outcome="answered", told=told, payout_id=row.id), arrival
-        )
+            row, effect = run(answer(asked.account, row, callback, query=arrival.query, ended=asked.ended), self._write)
+            if effect is not None:
+                at = self._office.clock()
+                self._close(Handling(no=arrival.no, at=at, outcome=effect, told=told, payout_id=row.id), arrival)
+                return True
+        if row is not None:  # other processes move it all the time: one of them reads it once more
+            self._ask(arrival, row, told, "")
         return True
 
     def _answer_about_account(self, arrival: Arrival, account: Account, callback: Callback, told: str) -> None:
         """Keep the answer to a question about an account itself, once; what makes no sense leaves it open."""
-        asked = self._office.journal.asked(arrival.query)
-        if asked is None or not asked[1]:
-            self._ignore(arrival, told, "answers a question that is answered already")
+        if self._office.journal.asked(arrival.query) is None:
+            self._ignore(arrival, told, "answers a question that is dropped")
             return
         kept, why = hear_balances(account, callback)
         if kept is None:
             self._ignore(arrival, told, why)
+            return
+        if (before := self._office.journal.account_answer(arrival.query)) is not None:
+            self._ignore(arrival, told, Effect.REPEATED if kept == before else "differs from the answer that counts")
             return
         answered = Handling(no=arrival.no, at=self._office.clock(), outcome="answered", told=told, answer=kept)
         self._close(answered, arrival)
@@ -307,8 +305,8 @@ class Inbox:
             log_payout(EventName.CALLBACK_HEARD, closed.row, handling.event.evidence)
         elif handling.answer is not None:
             log(EventName.BALANCE_HEARD, account=arrival.account)
-        elif not (arrival.query and closed.row):  # an answer has events of its own
-            why = "its payout's read is due already" if closed.row else handling.outcome
+        elif handling.outcome not in _HAS_EVENTS:
+            why = handling.outcome if handling.event is None else "its payout's read is due already"
             log(EventName.CALLBACK_IGNORED, account=arrival.account, payout=handling.payout_id, why=why)
 
     def _write(self, command: Command) -> JournalReply:

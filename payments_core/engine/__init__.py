@@ -7,7 +7,7 @@ from payments_core.engine.callbacks import Hearing, about, differs_from, hear
 from payments_core.engine.cancellation import cancel
 from payments_core.engine.drafts import draft_of, make_draft
 from payments_core.engine.earlier import look_back
-from payments_core.engine.flows import accept, advance, answer, deliver, token_hash
+from payments_core.engine.flows import accept, advance, token_hash
 from payments_core.engine.intent import same_order
 from payments_core.engine.limits import check_amount
 from payments_core.engine.moment import Moment
@@ -23,12 +23,15 @@ from payments_core.engine.questions import (
     operator,
     user_info,
 )
+from payments_core.engine.result_callbacks import Answered, Effect, answer
 from payments_core.engine.review import Person, approve, reopen, resolve
 
 __all__ = [
     "SAFE",
     "STOPS",
     "Act",
+    "Answered",
+    "Effect",
     "Hearing",
     "Kept",
     "Moment",
@@ -48,7 +51,6 @@ __all__ = [
     "cancel",
     "cancel_at_provider",
     "check_amount",
-    "deliver",
     "diagnose",
     "differs_from",
     "draft_of",

@@ -30,18 +30,18 @@ from payments_core.entries import (
     Unapproved,
     Unsought,
 )
-from payments_core.errors import InvalidPayout, OverRefund, ProviderBug
+from payments_core.errors import InvalidPayout, OverRefund
 from payments_core.events import EventName
 from payments_core.flow import Blocked, Flow, Go, NeedsApproval, NotNow, Refused, ask_leave, move, note, open_payout
 from payments_core.masking import scrub
 from payments_core.payout import Order, PayoutStatus, ReasonCode
-from payments_core.provider import Account, AnswersLater, Callback, Final, Unknown
+from payments_core.provider import Account, Final
 from payments_core.rates import PostEnd, ReadEnd
 from payments_core.references import payout_id
 from payments_core.rows import Event, PayoutRow, Query
 from payments_core.wire import NoPermit
 
-__all__ = ["Moment", "accept", "advance", "answer", "deliver", "hear", "over_refund", "token_hash", "unless_later"]
+__all__ = ["Moment", "accept", "advance", "hear", "over_refund", "token_hash", "unless_later"]
 
 
 def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
@@ -299,40 +299,6 @@ def hear(account: Account, row: PayoutRow, moment: Moment) -> Flow[tuple[PayoutR
             return (reply.row if isinstance(reply, Stale) else row), None
         row, draft = reply.row, replace(draft, answer_token=moment.token)
     return row, (yield from ask(account.provider, draft, at=moment.at))
-
-
-def deliver(account: Account, row: PayoutRow, callback: Callback, *, token: str) -> Flow[PayoutRow]:
-    """Take in an answer that came to the path minted for a question: it counts as a read, once.
-
-    Args:
-        account: The row's account.
-        row: The payout the question was about.
-        callback: What arrived.
-        token: The path's token.
-
-    """
-    return (yield from answer(account, row, callback, query=token_hash(token)))
-
-
-def answer(account: Account, row: PayoutRow, callback: Callback, *, query: str) -> Flow[PayoutRow]:
-    """Do the same where only the hash of the token is known."""
-    provider = account.provider
-    if not isinstance(provider, AnswersLater) or not is_bound(account, row):
-        raise ProviderBug(f"Account {account.name} takes no answers that come later.")
-    if row.status is PayoutStatus.SENDING and row.lease_until is not None and row.lease_until > callback.at:
-        return row  # it tells nothing of the try under way, whose sender alone may move it: it is asked about again
-    try:
-        outcome = provider.read_answer(draft_of(row), callback)
-    except Exception as bug:  # noqa: BLE001 a provider that cannot read an answer was told nothing
-        outcome = Unknown(text=f"provider bug: {type(bug).__name__}")
-    if row.status.is_final:
-        return (yield from _contradiction(row, outcome, callback.at))
-    decision = decide.after_check(row, account, outcome, callback.at, by="deferred")
-    after = decision.after
-    if row.next_at is not None and after.next_at is not None:  # it answers an older question: what is due stays due
-        after = replace(after, next_at=min(row.next_at, after.next_at))
-    reply = yield from move(replace(_entry(row, replace(decision, after=after)), answers=query))
-    return reply.row if isinstance(reply, Moved | Stale) else row
 
 
 def token_hash(token: str) -> str:

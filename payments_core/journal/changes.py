@@ -124,10 +124,10 @@ def apply(session: Session, change: Change) -> Reply:
             return _inbox(session, change)
 
 
-def _inbox(session: Session, change: InboxChange) -> Handled | None:
+def _inbox(session: Session, change: InboxChange) -> Handled | bool | None:
     match change:
         case Arrival():
-            inbox.receive(session, change)
+            return inbox.receive(session, change)
         case inbox.Keep():
             inbox.keep(session, change)
         case Handling():
@@ -262,7 +262,7 @@ def _move(session: Session, entry: Move) -> Moved | Stale | Held | Unapproved | 
             return Unsought()
     elif after.status is PayoutStatus.FAILED and gaps.is_unsought(session, stored, after.decided_by):
         return Unsought()
-    if entry.answers is not None and not _answer(session, entry.answers, stored, event):
+    if entry.answers is not None and not _answer(session, entry.answers, stored, event, ends=after.status.is_final):
         return Stale(read_row(stored.values()))
     sql = session.sql
     session.execute(sql.update, (*(values[name] for name in MOVABLE), before.id, before.fence))
@@ -394,9 +394,10 @@ def _refuse_forbidden(stored: Mapping[str, Any], after: Mapping[str, Any]) -> No
         raise JournalError(f"Attempt {attempt} of payout {payout} was first sent at a moment that stays.")
 
 
-def _answer(session: Session, token_hash: str, stored: Mapping[str, Any], event: Event) -> bool:
+def _answer(session: Session, token_hash: str, stored: Mapping[str, Any], event: Event, *, ends: bool) -> bool:
+    """Record that a query is answered; whether the answer counts: an end always does, anything else does once."""
     values = (to_us(event.at), token_hash, stored["id"], stored["attempt"])
-    return session.execute(session.sql.answer, values).rowcount > 0
+    return session.execute(session.sql.answer_end if ends else session.sql.answer, values).rowcount > 0
 
 
 def _history(row: PayoutRow, event: Event, seq: int, *, decided_by: str) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeAlias
 
-from payments_core.arrivals import Arrival, Handled, Handling, InboxCount
+from payments_core.arrivals import MOST_PER_PATH, Arrival, Handled, Handling, InboxCount
 from payments_core.entries import AskAccount
 from payments_core.journal.rows import from_us, to_us
 from payments_core.journal.statements import Session, Statements
@@ -63,6 +63,8 @@ class InboxStatements:
             f"INSERT INTO {inbox} (account, query, received_at, method, body, outcome)"  # noqa: S608 - constants
             " VALUES (?, ?, ?, ?, ?, '')"
         )
+        # The part that says nothing more than its index: without it the index is not used.
+        self.kept_of_path = text(f"SELECT COUNT(*) FROM {inbox} WHERE query = ? AND query <> ''")  # noqa: S608
         self.unhandled = f"SELECT account, query, method, received_at, body, no FROM {inbox} WHERE handled_at IS NULL"  # noqa: S608
         self.close = text(
             f"UPDATE {inbox} SET handled_at = ?, outcome = ?, body = ?, payout_id = ?, proven = ?"  # noqa: S608
@@ -73,10 +75,8 @@ class InboxStatements:
             " GROUP BY account, outcome ORDER BY account, outcome"
         )
         self.asked = text(
-            f"SELECT {sql.paid_from('q.payout_id', 'q.attempt')},"  # noqa: S608
-            f" q.answered_at IS NULL AND q.attempt = p.attempt FROM {at}queries q"
-            f" JOIN {at}payouts p ON p.id = q.payout_id WHERE q.token_hash = ?"
-            f" UNION ALL SELECT account, answered_at IS NULL FROM {at}account_queries WHERE token_hash = ?"
+            f"SELECT {sql.paid_from('q.payout_id', 'q.attempt')} FROM {at}queries q WHERE q.token_hash = ?"  # noqa: S608
+            f" UNION ALL SELECT account FROM {at}account_queries WHERE token_hash = ?"
         )
         self.ask_account = text(
             f"INSERT INTO {at}account_queries (token_hash, account, asked_at) VALUES (?, ?, ?)"  # noqa: S608
@@ -103,10 +103,17 @@ def statements(sql: Statements) -> InboxStatements:
     return InboxStatements(sql)
 
 
-def receive(session: Session, arrival: Arrival) -> None:
-    """Write a callback down."""
+def receive(session: Session, arrival: Arrival) -> bool:
+    """Write a callback down; False, and nothing is written, when its minted path has had as many as are kept."""
+    sql = statements(session.sql)
+    if arrival.query:
+        session.lock("path", arrival.query)
+        (kept,) = session.execute(sql.kept_of_path, (arrival.query,)).fetchone()
+        if kept >= MOST_PER_PATH:
+            return False
     values = (arrival.account, arrival.query, to_us(arrival.at), arrival.method, arrival.sealed)
-    session.execute(statements(session.sql).receive, values)
+    session.execute(sql.receive, values)
+    return True
 
 
 def close(session: Session, handling: Handling) -> bool:
@@ -157,8 +164,8 @@ class InboxCalls(ABC):
     def _inbox(self) -> InboxStatements:
         return statements(self._sql)
 
-    def receive(self, arrival: Arrival) -> Future[None]:
-        """Queue a callback for the inbox; the future ends when it is durable."""
+    def receive(self, arrival: Arrival) -> Future[bool]:
+        """Queue a callback for the inbox; the future ends when it is durable, or not kept (False)."""
         return self._queue(arrival)
 
     def unhandled(self, *, accounts: Collection[str], after: int = 0, limit: int) -> tuple[Arrival, ...]:
@@ -180,10 +187,10 @@ class InboxCalls(ABC):
         closed: Handled | None = self._change(handling)
         return closed
 
-    def asked(self, token_hash: str) -> tuple[str, bool] | None:
-        """Return the account of a question that was asked, and whether it is still open; None when nobody asked it."""
+    def asked(self, token_hash: str) -> str | None:
+        """Return the account from which a query was made, of whichever attempt; None when there is no such query."""
         found = self._fetch(self._inbox.asked, (token_hash, token_hash))
-        return (str(found[0][0]), bool(found[0][1])) if found else None
+        return str(found[0][0]) if found else None
 
     def account_answer(self, token_hash: str) -> str | None:
         """Return the answer to a question about an account, as it was kept; None as long as there is none."""

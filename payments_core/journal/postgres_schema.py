@@ -250,6 +250,7 @@ _SHARED = (
     "CREATE INDEX payouts_called_for ON {schema}.payouts (next_at) WHERE called_for = next_at",
     "CREATE INDEX inbox_unhandled ON {schema}.inbox (no) WHERE handled_at IS NULL",
     "CREATE INDEX inbox_payout ON {schema}.inbox (payout_id) WHERE payout_id IS NOT NULL",
+    "CREATE INDEX inbox_query ON {schema}.inbox (query) WHERE query <> ''",
     "CREATE INDEX outbox_payout ON {schema}.outbox (payout_id, seq)",
     # What happened is never changed. Of a payout that is forgotten, and of no other, the words that may tell of a
     # person are taken out.

@@ -47,9 +47,10 @@ class Reads(ABC):
         """Return the payout of a key."""
         return self._one(self._sql.by_key, (key,)) if is_storable(key) else None
 
-    def by_query(self, token_hash: str) -> PayoutRow | None:
-        """Return the payout an unanswered query asked about, while the attempt it asked about is the current one."""
-        return self._one(self._sql.by_query, (token_hash, token_hash))
+    def by_query(self, token_hash: str) -> tuple[PayoutRow, int] | None:
+        """Return the payout that a query is about, and the number of the attempt; None when it is about none."""
+        found = self._fetch(self._sql.by_query, (token_hash,))
+        return (read_row(found[0][1:]), int(found[0][0])) if found else None
 
     def known_as(self, name: str) -> tuple[PayoutRow, ...]:
         """Return the payouts that have, or had, a reference of this value, and none that holds our own id."""

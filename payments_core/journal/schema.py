@@ -238,6 +238,7 @@ _SHARED = (
     "CREATE INDEX payouts_called_for ON payouts (next_at) WHERE called_for = next_at",
     "CREATE INDEX inbox_unhandled ON inbox (no) WHERE handled_at IS NULL",
     "CREATE INDEX inbox_payout ON inbox (payout_id) WHERE payout_id IS NOT NULL",
+    "CREATE INDEX inbox_query ON inbox (query) WHERE query <> ''",
     "CREATE INDEX outbox_payout ON outbox (payout_id, seq)",
     # What happened is never changed. Of a payout that is forgotten, and of no other, the words that may tell of a
     # person are taken out.

@@ -88,10 +88,9 @@ class Statements:
         self.payouts = f"SELECT {_NAMES} FROM {at}payouts"
         self.by_id = text(f"{self.payouts} WHERE id = ?")
         self.by_key = text(f"{self.payouts} WHERE key = ?")
-        asked = f"FROM {at}queries WHERE token_hash = ?"
         self.by_query = text(
-            f"{self.payouts} WHERE id = (SELECT payout_id {asked} AND answered_at IS NULL)"
-            f" AND attempt = (SELECT attempt {asked})"
+            f"SELECT q.asked_of, {_NAMES} FROM {at}payouts"
+            f" JOIN (SELECT payout_id, attempt AS asked_of FROM {at}queries WHERE token_hash = ?) q ON q.payout_id = id"
         )
         self.know_as = text(f"INSERT INTO {at}known_as (value, payout_id) VALUES (?, ?) ON CONFLICT DO NOTHING")
         self.known_as = text(f"{self.payouts} WHERE id IN (SELECT payout_id FROM {at}known_as WHERE value = ?)")
@@ -134,10 +133,9 @@ class Statements:
             f" WHERE name = 'restorations'), ''), {_marks(9)})"
         )
         self.ask = text(f"INSERT INTO {at}queries (token_hash, payout_id, attempt, asked_at) VALUES ({_marks(4)})")
-        self.answer = text(
-            f"UPDATE {at}queries SET answered_at = ?"
-            " WHERE token_hash = ? AND payout_id = ? AND attempt = ? AND answered_at IS NULL"
-        )
+        about = "WHERE token_hash = ? AND payout_id = ? AND attempt = ?"
+        self.answer = text(f"UPDATE {at}queries SET answered_at = ? {about} AND answered_at IS NULL")
+        self.answer_end = text(f"UPDATE {at}queries SET answered_at = COALESCE(answered_at, ?) {about}")
 
         # An attempt that ended, in the words of the row it was: `updated_at` is when it ended.
         self.keep_attempt = text(

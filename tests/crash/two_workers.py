@@ -10,7 +10,7 @@ from pathlib import Path
 from promises import broken_promises
 from tally_world import TallyWorld
 
-from payments_core.engine import flows
+from payments_core.engine import answer, flows, token_hash
 from payments_core.entries import Move
 from payments_core.flow import AskLeave, Command, Go, ReadAs, Reply, run
 from payments_core.money import Money
@@ -114,5 +114,5 @@ def an_end_is_contradicted(folder: Path) -> list[str]:
     row = pair.advance("a", pair.advance("a", pair.row), early=True)
     told = {"txn": row.references["txn"], "result": 17}
     callback = Callback("POST", {}, json.dumps(told).encode(), pair.stage.clock())
-    run(flows.deliver(pair.account, row, callback, token="path"), pair.performer("a"))
+    run(answer(pair.account, row, callback, query=token_hash("path")), pair.performer("a"))
     return pair.end()

@@ -11,7 +11,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from payments_core.engine import Moment, Person, accept, advance, approve, cancel, deliver, pay_again, reopen, resolve
+from payments_core.engine import (
+    Moment,
+    Person,
+    accept,
+    advance,
+    answer,
+    approve,
+    cancel,
+    pay_again,
+    reopen,
+    resolve,
+    token_hash,
+)
 from payments_core.entries import Journal, Open, Opened
 from payments_core.flow import AskLeave, Command, Flow, Go, Leave, ReadAs, Reply, exchange, run
 from payments_core.journal import open_journal
@@ -224,7 +236,7 @@ class Stage:
 
     def deliver(self, row: PayoutRow, token: str) -> PayoutRow:
         callback = Callback("POST", {}, b"", self.at)
-        return run(deliver(self.account, row, callback, token=token), self.perform)
+        return run(answer(self.account, row, callback, query=token_hash(token)), self.perform).row
 
     def put(self, status: PayoutStatus, **changes: Any) -> PayoutRow:
         """Write a payout that stands somewhere already."""

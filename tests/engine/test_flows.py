@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -546,14 +547,36 @@ def test_the_question_is_written_before_it_leaves(stage: MakeStage) -> None:
     assert row.status is S.UNKNOWN
 
 
-def test_a_deferred_answer_counts_once(stage: MakeStage) -> None:
-    """The first answer on a path decides; the second finds the path used and changes nothing."""
+@pytest.mark.parametrize("nothing", [Pending(seen=OURS), Unknown(), NotFound()])
+def test_a_path_is_open_until_it_has_told_an_end(stage: MakeStage, nothing: Any) -> None:
+    """What tells none does not use it up, and an end counts whatever came before."""
     one, row, provider = deferring(stage)
-    provider.answer = Pending(seen=OURS)
-    pending = one.deliver(row, "path")
-    assert pending.status is S.PENDING
-    provider.answer = Final(reason=NO)
-    assert one.deliver(pending, "path") == pending
+    provider.answer = nothing
+    row = one.deliver(one.deliver(row, "path"), "path")
+    assert row.absences == isinstance(nothing, NotFound)
+    provider.answer = PAID
+    assert one.deliver(row, "path").status is S.SUCCEEDED
+
+
+def test_what_does_not_agree_stops_it_once(stage: MakeStage) -> None:
+    """The same again is no news; the true end is still believed."""
+    one, row, provider = deferring(stage)
+    provider.answer = replace(PAID, seen=replace(OURS, amount=Decimal(26)))
+    stopped = one.deliver(row, "path")
+    assert one.deliver(stopped, "path") == stopped
+    assert (stopped.status, kinds(one)[-1]) == (S.REVIEW, "review")
+    provider.answer = PAID
+    assert one.deliver(stopped, "path").status is S.SUCCEEDED
+
+
+def test_what_is_due_in_review_stays_due(stage: MakeStage) -> None:
+    """A callback has asked for a read; somebody who posts nothing to an old path does not take that away."""
+    one, row, provider = deferring(stage)
+    provider.answer = replace(PAID, seen=replace(OURS, amount=Decimal(26)))
+    row = one.deliver(row, "path")
+    one.journal.perform(Note(row.id, Event(EventName.PAYOUT_LATE_ANSWER, after(6)), due_at=after(7)))
+    provider.answer = Unknown()
+    assert one.deliver(one.journal.get(row.id), "path").next_at == after(7)
 
 
 def test_an_answer_leaves_alone_what_is_being_sent(stage: MakeStage) -> None:
@@ -565,7 +588,7 @@ def test_an_answer_leaves_alone_what_is_being_sent(stage: MakeStage) -> None:
         provider.answer = answer
         assert one.deliver(sending, "path") == sending
     assert len(one.asked) == count
-    assert one.journal.by_query(token_hash("path")) == row
+    assert one.journal.by_query(token_hash("path")) == (row, 1)
 
 
 @pytest.mark.parametrize("until", [None, 5])
@@ -680,8 +703,6 @@ def test_each_try_has_a_path_of_its_own_for_its_result(stage: MakeStage) -> None
     assert (row.status, paid.status, paid.decided_by) == (S.PENDING, S.SUCCEEDED, "deferred")
     assert "path" not in paid.request
     assert not one.reads()
-    provider.answer = Final(reason=NO)
-    assert one.deliver(paid, "path").status is S.SUCCEEDED
 
 
 def test_who_calls_back_to_the_account_alone_is_given_no_path(stage: MakeStage) -> None:

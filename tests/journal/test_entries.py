@@ -394,18 +394,20 @@ def test_a_note_makes_due_sooner_and_never_later(
 # --- queries ---
 
 
-def test_a_query_is_answered_once(journal: Journal, add: AddRow, moved: MoveRow) -> None:
-    """The path minted for a question takes one answer; the second one finds it taken."""
+def test_an_answer_counts_once_and_an_end_always(journal: Journal, add: AddRow, moved: MoveRow, ask: Ask) -> None:
+    """An absence that a path tells twice is one; an end that it tells afterwards is one nevertheless."""
     token = "a" * 64
     row = add(status=PayoutStatus.UNKNOWN)
     row = moved(Move(row, row, event("payout.asked"), asks=Query(token, later(1))))
-    assert journal.by_query(token) == row
-    row = moved(Move(row, replace(row, status=PayoutStatus.PENDING), event(seconds=2), answers=token))
-    assert journal.by_query(token) is None
-    again = Move(row, replace(row, status=PayoutStatus.SUCCEEDED), event(seconds=3), answers=token)
-    assert journal.perform(again) == Stale(row)
+    assert journal.by_query(token) == (row, 1)
+    row = moved(Move(row, row, event(seconds=2), answers=token))
+    assert journal.by_query(token) == (row, 1)
+    assert journal.perform(Move(row, row, event(seconds=3), answers=token)) == Stale(row)
     assert journal.get(row.id) == row
     assert len(journal.history(row.id)) == 3
+    answered = ask("SELECT answered_at FROM queries")
+    row = moved(Move(row, replace(row, status=PayoutStatus.SUCCEEDED), event(seconds=4), answers=token))
+    assert ask("SELECT answered_at FROM queries") == answered != [(None,)]
 
 
 def test_a_query_answers_only_for_its_own_payout_and_attempt(journal: Journal, add: AddRow, moved: MoveRow) -> None:
@@ -418,8 +420,10 @@ def test_a_query_answers_only_for_its_own_payout_and_attempt(journal: Journal, a
     fresh = replace(row, attempt=2, status=PayoutStatus.CREATED, request_hash="1" * 64)
     reply = journal.perform(PayAgain(row, fresh, event(seconds=3)))
     assert isinstance(reply, Moved)
-    assert journal.by_query(token) is None
+    assert journal.by_query(token) == (reply.row, 1)
     assert journal.perform(Move(reply.row, reply.row, event(seconds=4), answers=token)) == Stale(reply.row)
+    ended = Move(reply.row, replace(reply.row, status=PayoutStatus.FAILED), event(seconds=4), answers=token)
+    assert journal.perform(ended) == Stale(reply.row)
 
 
 # --- questions ---

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from payments_core.arrivals import Arrival, Handled, Handling, InboxCount
+from payments_core.arrivals import MOST_PER_PATH, Arrival, Handled, Handling, InboxCount
 from payments_core.entries import Journal, Move, Stale
 from payments_core.payout import PayoutStatus as S
 from payments_core.rows import Event, PayoutRow, Query
@@ -190,13 +190,27 @@ def test_a_callback_makes_nobody_else_too_late(journal: Journal, add: Add) -> No
 
 
 def test_a_question_is_known_by_its_path(journal: Journal, add: Add, moved: Callable[[Move], PayoutRow]) -> None:
-    """Asked, answered, or never asked."""
+    """Answered or not: what comes later is kept as well."""
     row = add(status=S.UNKNOWN)
     row = moved(Move(row, row, Event("payout.asked", START), asks=Query("hash-1", START)))
-    assert journal.asked("hash-1") == ("mtn-uganda", True)
+    assert journal.asked("hash-1") == "mtn-uganda"
     moved(Move(row, row, Event("payout.read", START), answers="hash-1"))
-    assert journal.asked("hash-1") == ("mtn-uganda", False)
+    assert journal.asked("hash-1") == "mtn-uganda"
     assert journal.asked("hash-2") is None
+
+
+def test_a_minted_path_has_its_share(open_one: Callable[[], Journal]) -> None:
+    """Two processes that keep at once keep no more than it together; an account's own path has no such end."""
+    journals = [open_one() for _ in range(2)]
+
+    def receive(number: int) -> bool:
+        return journals[number % 2].receive(arrival(query="hash-1")).result()
+
+    with ThreadPoolExecutor(8) as pool:
+        kept = list(pool.map(receive, range(MOST_PER_PATH + 10)))
+    assert sum(kept) == MOST_PER_PATH
+    assert all(journals[0].receive(arrival()).result() for _ in range(MOST_PER_PATH + 1))
+    assert journals[0].receive(arrival(query="hash-2")).result()
 
 
 def test_the_secret_is_made_once(open_one: Callable[[], Journal]) -> None:

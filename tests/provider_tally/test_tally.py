@@ -17,6 +17,7 @@ from tally_office import office_of, till
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
 from payments_core.payout import Payout
+from payments_core.payout import PayoutStatus as S
 from payments_core.provider import Callback, Capability
 
 GOOD, POOR, NOBODY = "254700000900", "254700000017", "254700000021"
@@ -87,15 +88,13 @@ def test_a_lost_answer_is_ended_by_the_deferred_one(tmp_path: Path) -> None:
         assert len(gateway.posts) == 1
 
 
-def test_a_path_takes_one_answer(tmp_path: Path) -> None:
-    """A second delivery to the same path changes nothing, whatever it says."""
+def test_a_path_stays_open_until_it_tells_an_end(tmp_path: Path) -> None:
+    """What is under way yet does not use it up; the first end counts, and another one contradicts it."""
     with till(tmp_path) as (client, gateway, lost):
-        payout, token, answer = lost_answer(client, gateway, lost)
-        client.deliver(token, delivery(answer | {"result": 1}))
-        before = client.get(payout.id)
-        assert before.status is PayoutStatus.PENDING
-        assert client.deliver(token, delivery(answer | {"result": 17})) is None
-        assert client.get(payout.id) == before
+        _, token, answer = lost_answer(client, gateway, lost)
+        told = [client.deliver(token, delivery(answer | {"result": result})) for result in (1, 17, 0)]
+        assert [payout and payout.status for payout in told] == [S.PENDING, S.FAILED, S.FAILED]
+        assert [payout and payout.history[-1].event for payout in told][1:] == ["payout.failed", "payout.contradicted"]
 
 
 def test_the_token_is_stored_before_the_question_leaves_and_not_in_clear(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
-"""The callbacks of one payment: the true one of its end, and what faults make of it."""
+"""The callbacks of one payment: the true one of its end, what faults make of it, or several in an order."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
@@ -12,9 +12,13 @@ from payments_core.testing.emulator.callback_book import Callback
 from payments_core.testing.emulator.faults import Rule
 from payments_core.testing.emulator.gateway import Fires
 
-__all__ = ["Says", "plan"]
+__all__ = ["Answer", "Says", "plan"]
 
 Says: TypeAlias = Literal["true", "other end", "another's"]
+#: One of several callbacks to one address: beside what can be written, nothing at all, and the other end at once, when
+#: the payment is taken, from a stranger who knows the address.
+Answer: TypeAlias = Literal["true", "other", "another", "empty", "forged"]
+_WRITTEN: Mapping[Answer, Says] = {"other": "other end", "forged": "other end", "another": "another's"}
 
 
 def plan(
@@ -24,6 +28,7 @@ def plan(
     accepted_at: datetime,
     ends_at: datetime | None,
     delay_s: float = 0.0,
+    answers: Sequence[Answer] = ("true",),
 ) -> list[Callback]:
     """Return the callbacks of a payment that was just taken; each brings its followers.
 
@@ -39,14 +44,39 @@ def plan(
         accepted_at: When it was taken.
         ends_at: When it ends; None: never.
         delay_s: How long after its end the callback leaves.
+        answers: What comes to its address, one after another; faults strike the true one where it comes alone.
 
     """
     forged = _of(write("other end", accepted_at), "callback_forged") if fires("callback_forged") else None
-    found = [] if ends_at is None else _genuine(write, fires, accepted_at, ends_at, delay_s)
+    if tuple(answers) != ("true",):
+        found = _in_order(write, answers, accepted_at, ends_at)
+    else:
+        found = [] if ends_at is None else _genuine(write, fires, accepted_at, ends_at, delay_s)
     if forged is None:
         return found
     forged.then = found  # at once: the gateway has not decided anything then
     return [forged]
+
+
+def _in_order(
+    write: Callable[[Says, datetime], Callback],
+    answers: Sequence[Answer],
+    accepted_at: datetime,
+    ends_at: datetime | None,
+) -> list[Callback]:
+    """Return the first of several callbacks; each of the others follows the one before."""
+    first: list[Callback] = []
+    place = first
+    for answer in answers:
+        due_at = accepted_at if answer == "forged" else ends_at
+        if due_at is None:  # it never ends: only a stranger says so
+            continue
+        callback = write(_WRITTEN.get(answer, "true"), due_at)
+        if answer == "empty":
+            callback.says, callback.body = "nothing", b""
+        place.append(callback)
+        place = callback.then
+    return first
 
 
 def _genuine(

@@ -152,10 +152,9 @@ class Process:
             self.passed(f"{letter.how}: leads nowhere")
             return
         callback = Callback("POST", {}, letter.write(), self.world.time())
-        if place.is_open:
-            self._inbox.receive(place, callback).result()
-            self.world.unhandled += 1
-            self.passed(f"{letter.how}: kept")
+        kept = self._inbox.receive(place, callback).result()
+        self.world.unhandled += kept
+        self.passed(f"{letter.how}: {'kept' if kept else 'over the cap'}")
         self._inbox.acknowledge(place, callback)
 
     def handle(self) -> None:
@@ -243,12 +242,11 @@ class _Journal:
         self._process.passed(f"callback: {handling.outcome}")
         return reply
 
-    def receive(self, arrival: Arrival) -> Future[None]:
+    def receive(self, arrival: Arrival) -> Future[bool]:
         """Write at once as well: which thread commits is not what is simulated."""
         journal: Any = self._journal
-        journal._change(arrival)  # noqa: SLF001 - what its writer's thread would do
-        future: Future[None] = Future()
-        future.set_result(None)
+        future: Future[bool] = Future()
+        future.set_result(journal._change(arrival))  # noqa: SLF001 - what its writer's thread would do
         return future
 
     def __getattr__(self, name: str) -> Any:

@@ -160,6 +160,42 @@ def test_what_a_provider_cannot_redact_is_not_kept(play: Play, monkeypatch: pyte
     assert json.loads(kept.sealed) == {"headers": {}, "body": ""}
 
 
+def outcomes(scene: Scene) -> dict[str, int]:
+    return {count.outcome: count.count for count in scene.payer.client.inbox.counts()}
+
+
+def contradictions(payout: Payout) -> int:
+    return sum(entry.event == "payout.contradicted" for entry in payout.history)
+
+
+@pytest.mark.parametrize(
+    ("results", "payee", "status", "contradicted"),
+    [
+        ("empty,true", "+254708374149", PAID, 0),
+        ("empty,another,true", f"+{FAILING}", FAILED, 0),
+        ("true,true", "+254708374149", PAID, 0),
+        ("other,true", "+254708374149", FAILED, 1),
+        ("true,other,other", "+254708374149", PAID, 1),
+        ("forged,empty,true,true", f"+{FAILING}", PAID, 1),
+    ],
+)
+def test_whatever_comes_to_a_result_path_the_first_end_is_recorded_and_another_contradicts(
+    play: Play, results: str, payee: str, status: PayoutStatus, contradicted: int
+) -> None:
+    """All of it is kept and acknowledged; no question is needed, and nothing is lost."""
+    scene = play(ends_after_s=30.0, **MpesaDarajaEmulator.options({"results": results}))
+    payer, key = scene.open(poll_schedule_s=[60.0, 60.0]), scene.key(results)
+    scene.pay(key, by=payer, payee=Payee.msisdn(payee))
+    scene.settle(key, by=payer)
+    scene.emulator.advance(31)
+    scene.hear()
+    payout = scene.get(key, by=payer)
+
+    assert (payout.status, contradictions(payout)) == (status, contradicted)
+    assert [row["state"] for row in scene.emulator.callbacks()] == ["received"] * len(results.split(","))
+    assert sum(outcomes(scene).values()) == len(results.split(","))
+
+
 def test_a_duplicate_that_is_told_by_a_result_fails_nothing(play: Play) -> None:
     """The journal was lost, the payment is asked for again, and code 15 comes to the new path."""
     scene = play(duplicates="result")

@@ -18,6 +18,7 @@ from payments_core.testing.emulator import Answer, Fires, Routes
 from payments_core.testing.emulator.callback_book import Callback, CallbackBook
 from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.faults import Rule
+from payments_core.testing.emulator.plan import Answer as Told
 from payments_core.testing.emulator.plan import Says, plan
 from payments_mpesa_daraja.emulator.keys import Keys
 from payments_mpesa_daraja.emulator.payments import QUEUED, STALE, Payment, result
@@ -185,7 +186,10 @@ class Gateway(emulator.Gateway[Request]):
         if request.operation == "status":
             ends_at = request.at + timedelta(seconds=self._switches.answers_after_s)
             query = told["OriginatorConversationID"]
-            return self._planned(request, fires, ends_at, lambda at, other: self._standing(request, query, at, other))
+            told = self._switches.answers
+            return self._planned(
+                request, fires, ends_at, lambda at, other: self._standing(request, query, at, other), told
+            )
         payment = self._payments[request.reference]
         if payment.conversation != told["ConversationID"]:  # a duplicate that is told of only now
             text = "Duplicate OriginatorConversationID."
@@ -196,14 +200,18 @@ class Gateway(emulator.Gateway[Request]):
             return [self._callback(request, request.fields, "queue timeout", given_up, url="QueueTimeOutURL")]
         if self._switches.silent:
             return ()
-        return self._planned(request, fires, payment.ends_at, lambda at, other: payment.ended(at, otherwise=other))
+        told = self._switches.results
+        return self._planned(
+            request, fires, payment.ends_at, lambda at, other: payment.ended(at, otherwise=other), told
+        )
 
     def _plan_balance(self, request: Request, query: str, fires: Fires) -> Sequence[Callback]:
         if self._switches.balances == "queued":
             given_up = request.at + timedelta(minutes=1)
             return [self._callback(request, request.fields, "queue timeout", given_up, url="QueueTimeOutURL")]
         ends_at = request.at + timedelta(seconds=self._switches.answers_after_s)
-        return self._planned(request, fires, ends_at, lambda at, other: self._balances(request, query, at, other))
+        told = self._switches.answers
+        return self._planned(request, fires, ends_at, lambda at, other: self._balances(request, query, at, other), told)
 
     def _balances(self, request: Request, query: str, at: datetime, otherwise: bool) -> dict[str, Any]:
         """Return what the accounts hold; what is on its way is reserved."""
@@ -222,16 +230,21 @@ class Gateway(emulator.Gateway[Request]):
         rows = (("AccountBalance", told), ("BOCompletedTime", moment))
         return result(0, "The service request is processed successfully.", query, conversation, "", *rows)
 
-    def _planned(self, request: Request, fires: Fires, ends_at: datetime | None, tell: Any) -> list[Callback]:
+    def _planned(
+        self, request: Request, fires: Fires, ends_at: datetime | None, tell: Any, answers: Sequence[Told]
+    ) -> list[Callback]:
         def write(says: Says, due_at: datetime) -> Callback:
             told = tell(ends_at or request.at, says == "other end")
             if says == "another's":
                 told["Result"]["OriginatorConversationID"] = "somebody-else"
-            # Who forges one does not know the path that was minted.
-            url = "QueueTimeOutURL" if says == "other end" else "ResultURL"
-            return self._callback(request, told, str(told["Result"]["ResultCode"]), due_at, url=url)
+            return self._callback(request, told, str(told["Result"]["ResultCode"]), due_at, url="ResultURL")
 
-        return plan(write, fires, accepted_at=request.at, ends_at=ends_at)
+        found = plan(write, fires, accepted_at=request.at, ends_at=ends_at, answers=answers)
+        for callback in found:
+            if "callback_forged" in callback.faults:  # its forger does not know the path that was minted
+                callback.url = str(request.fields["QueueTimeOutURL"])
+                callback.destination = destination_of(callback.url)
+        return found
 
     def _standing(self, request: Request, query: str, at: datetime, otherwise: bool) -> dict[str, Any]:
         payment = self._payments.get(request.reference)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from payments_core.testing.emulator import SwitchBoard
+from payments_core.testing.emulator.plan import Answer
 
 __all__ = ["Switches"]
 
@@ -18,6 +19,12 @@ class Switches(SwitchBoard):
         ends_after_s: How long a payment takes, and its result with it; people report minutes in the sandbox.
         answers_after_s: How long a question's answer takes.
         silent: No result is ever posted, as people report of the sandbox; questions are answered.
+        results: What is posted to a payment's ResultURL, one after another, each when the one before was tried:
+            ``true``, its end; ``other``, the end it does not have; ``another``, an end with the ids of another payment;
+            ``empty``, no body; ``forged``, the other end at once, from a stranger who knows the path. So
+            ``empty,true``, ``other,true``, ``true,other``, ``true,true``, or ``forged`` alone, where the true one is
+            lost (repeats: reported; the others: nothing is signed).
+        answers: The same, for what is posted to the path of a question.
         tokens: A new token kills the one before (portal, FAQ), or all are good (other clients rely on it).
         token_life_s: Life of a token, in seconds.
         expires_in: As text (portal) or as a number (reported).
@@ -35,6 +42,8 @@ class Switches(SwitchBoard):
     ends_after_s: float = 0.0
     answers_after_s: float = 0.0
     silent: bool = False
+    results: tuple[Answer, ...] = ("true",)
+    answers: tuple[Answer, ...] = ("true",)
     tokens: Literal["one", "many"] = "one"
     token_life_s: int = 3599
     expires_in: Literal["text", "number"] = "text"
