@@ -68,6 +68,7 @@ class PayoutRow:
         adopting: Our first try was called a duplicate, or may have been lost with what a restored journal lacks: a
             read must match in everything.
         refused: A later try's payload was refused although an earlier one was ambiguous.
+        rechecks_left: Reads that are still to be made of a failure, as a result callback told it.
         first_sent_at: Before the first byte of the first try that may have arrived; set once, never cleared.
         sent_at: Before the first byte of the latest try: the poll schedule starts here.
         absences: "Not found" answers since the latest send.
@@ -116,6 +117,7 @@ class PayoutRow:
     cleared: bool = False
     adopting: bool = False
     refused: bool = False
+    rechecks_left: int = 0
     first_sent_at: datetime | None = None
     sent_at: datetime | None = None
     absences: int = 0
@@ -184,6 +186,7 @@ class PayoutRow:
                 PayoutStatus.REVERSED,
             }
             or (self.status is PayoutStatus.REVIEW and self.first_sent_at is not None)
+            or self.rechecks_left > 0
             or (self.reason is not None and self.reason.code in _PAID_ELSEWHERE),
             created_at=self.created_at,
             updated_at=self.updated_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from payments_core.engine import rechecks
 from payments_core.engine.drafts import made_ready, not_payable
 from payments_core.engine.earlier import Standing, look_at, payer_of
 from payments_core.engine.flows import over_refund
@@ -64,6 +65,12 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
     if known.contradicted:
         raise _contradicted(row)
     attempts = (*known.attempts, EndedAttempt.of(row))
+    if (again_at := rechecks.end_at(row, payer_of(account, attempts[-1], moment) or account)) is not None:
+        raise DecisionRefused(
+            f"It is too early to pay {row.key} again: a result callback told its failure, which is being read again.",
+            hint=f"Try again after {again_at:%Y-%m-%d %H:%M:%S} UTC, and do not pay it under another key before.",
+            again_at=again_at,
+        )
     payers = [_payer(account, row, attempt, moment) for attempt in attempts]
     if why := "" if account.name == row.account else not_payable(account, row, payers[-1]):
         raise InvalidPayout(
@@ -141,6 +148,7 @@ def _begun(account: Account, row: PayoutRow, moment: Moment) -> PayoutRow:
         cleared=False,
         adopting=False,
         refused=False,
+        rechecks_left=0,
         first_sent_at=None,
         sent_at=None,
         absences=0,

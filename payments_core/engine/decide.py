@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from payments_core.engine import rechecks
 from payments_core.engine.calls import Heard, Sent
 from payments_core.events import EventName
 from payments_core.masking import scrub, scrub_code
@@ -337,7 +338,12 @@ def after_check(row: PayoutRow, account: Account, outcome: Heard, at: datetime, 
     # Someone else's payment may stand under our reference, and anyone may post to a path: then all of it must agree.
     if difference := differs(row, outcome.seen, whole=row.adopting or (by == "deferred" and succeeded)):
         return review(row, ReasonCode.MISMATCH, difference, at, _evidence(outcome))
-    return _final(row, outcome, by, at) if isinstance(outcome, Final) else _pending(row, account, outcome, at)
+    if isinstance(outcome, Pending):
+        return _pending(row, account, outcome, at)
+    decision = _final(row, outcome, by, at)
+    if by == "deferred" and decision.after.status is PayoutStatus.FAILED:
+        return replace(decision, after=rechecks.begin(decision.after, account, at))
+    return decision
 
 
 _ONLY_READ = "What sent it is retired and only reads: the provider does not show it, and it is not sent again."

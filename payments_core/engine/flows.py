@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from payments_core.engine import decide
+from payments_core.engine import decide, rechecks
 from payments_core.engine.calls import Heard, ask, send_once
 from payments_core.engine.contradictions import contradict, contradict_overtaken
 from payments_core.engine.decide import Decision
@@ -229,7 +229,7 @@ def _read(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     if not is_bound(account, row):
         if row.status.is_final or row.status is PayoutStatus.REVIEW:
             gone = {"why": "nobody of this account can ask about it any more"}
-            return (yield from _looked_at(account, row, moment, moment.at, gone))
+            return (yield from _looked_at(account, row, moment, moment.at, None, gone))
         return (yield from _settle(row, _binding_gone(row, moment.at)))
     row, heard = yield from hear(account, row, moment)
     if heard is None:
@@ -243,7 +243,7 @@ def _read(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     row = replace(row, read_at=at)
     if row.status.is_final:
         row = yield from _contradiction(row, outcome, at)
-        return (yield from _looked_at(account, row, moment, at, decide.said_by(outcome)))
+        return (yield from _looked_at(account, row, moment, at, outcome, decide.said_by(outcome)))
     decision = yield from unless_later(account, row, decide.after_check(row, account, outcome, at), moment)
     asked = row
     row, moved = yield from _commit(row, decision, read_end=decide.read_end(outcome))
@@ -312,9 +312,9 @@ def _contradiction(row: PayoutRow, outcome: object, at: datetime) -> Flow[Payout
 
 
 def _looked_at(
-    account: Account, row: PayoutRow, moment: Moment, at: datetime, said: Mapping[str, object]
+    account: Account, row: PayoutRow, moment: Moment, at: datetime, outcome: object, said: Mapping[str, object]
 ) -> Flow[PayoutRow]:
-    """The read that was asked for after the machine had stopped is done, and not due any more.
+    """The read that was asked for after the machine had stopped is done; rechecks that are left stay due.
 
     Of what failed, an attempt that a restored journal has forgotten may be under way, or nobody tells of one now: then
     it is looked at again. An answer that is not understood counts no more when a person has compared the statements.
@@ -328,9 +328,10 @@ def _looked_at(
         elif ahead.why and not ahead.is_compared and row.next_at is not None:
             after_s = account.settings.poll_schedule_s[-1]
             return (yield from _settle(row, decide.put_off(row, ahead.why, at, after_s=after_s)))
-    if row.next_at is None:
+    after = rechecks.after_read(row, account, outcome, at)
+    if after == row:
         return row
-    reply = yield from move(Move(row, replace(row, next_at=None), Event(EventName.PAYOUT_READ, at, said)))
+    reply = yield from move(Move(row, after, Event(EventName.PAYOUT_READ, at, said)))
     return reply.row if isinstance(reply, Moved | Stale) else row
 
 

@@ -27,7 +27,9 @@ _FRESH: Mapping[str, Any] = {
     "reopened_at": None,
     "lease_owner": "",
     "lease_until": None,
-    **dict.fromkeys(("tries", "refusals", "ambiguous", "cleared", "adopting", "refused", "absences"), 0),
+    **dict.fromkeys(
+        ("tries", "refusals", "ambiguous", "cleared", "adopting", "refused", "rechecks_left", "absences"), 0
+    ),
 }
 
 
@@ -42,6 +44,8 @@ def refuse_forbidden(session: Session, stored: Mapping[str, Any], after: Mapping
     payout, number = stored["id"], stored["attempt"]
     if stored["status"] != PayoutStatus.FAILED:
         raise JournalError(f"Payout {payout} is {stored['status']}: only what failed is paid again.")
+    if stored["rechecks_left"]:
+        raise JournalError(f"The failure of payout {payout} is still being read again: it is not paid again yet.")
     if stored["forgotten_at"] is not None:
         raise JournalError(f"The payee of payout {payout} was forgotten: it is not paid again.")
     if after["attempt"] != number + 1:

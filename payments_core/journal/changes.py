@@ -212,14 +212,14 @@ def _over_refunded(session: Session, row: PayoutRow, original: Decimal) -> OverR
 
 
 def may_have_moved(session: Session, row: PayoutRow) -> bool:
-    """Say no only of what failed for good: a reason that settles, or a later read, may still say otherwise.
+    """Say no only of what failed for good: a reason that settles, a recheck or a later read may still say otherwise.
 
     Hours that have passed are no read: what settles keeps its share until it is paid again under its own key, which
     reads it first.
     """
     if row.status not in {PayoutStatus.FAILED, PayoutStatus.CANCELLED}:
         return True
-    if row.reason is not None and row.reason.settling_h:
+    if row.rechecks_left or (row.reason is not None and row.reason.settling_h):
         return True
     return attempts.is_contradicted(session, row.id)
 

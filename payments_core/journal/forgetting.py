@@ -156,6 +156,8 @@ def _kept_for(row: PayoutRow, at: datetime) -> str:
     """Say why a payout cannot be forgotten yet; empty when it can."""
     if not row.status.is_final:
         return f"It is {row.status}: its payee is needed until it has come to an end."
+    if row.rechecks_left:
+        return "A result callback told its failure, which is still being read again."
     settled_at = row.updated_at + timedelta(hours=row.reason.settling_h if row.reason else 0.0)
     if row.forgotten_at is None and at < settled_at:
         return f"Its end may still turn out to be another until {settled_at:%Y-%m-%d %H:%M} UTC."

@@ -65,6 +65,7 @@ _FIRST = (
         cleared BIGINT NOT NULL,
         adopting BIGINT NOT NULL,
         refused BIGINT NOT NULL,
+        rechecks_left BIGINT NOT NULL,
         first_sent_at BIGINT,
         sent_at BIGINT,
         absences BIGINT NOT NULL,

@@ -283,6 +283,8 @@ def _standing(stored: Stored) -> Broken:
         yield "lease", f"it is {row.status}, and {row.lease_owner or 'somebody'} still holds it"
     if row.status in {_S.SENDING, _S.PENDING, _S.UNKNOWN} and row.next_at is None:
         yield "stranded", f"it is {row.status}, and nothing will ever look at it again"
+    if row.rechecks_left and (row.status is not _S.FAILED or row.next_at is None):
+        yield "stranded", f"it is {row.status}, is to be read again {row.rechecks_left} times, and never will be"
     if row.ambiguous and row.first_sent_at is None:  # the tries of what is adopted may be lost
         yield "doubt", "it may have arrived, and it is not known since when"
     if row.status is _S.UNKNOWN and not (row.ambiguous or row.adopting):

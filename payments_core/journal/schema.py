@@ -60,6 +60,7 @@ _FIRST = (
         cleared INTEGER NOT NULL,
         adopting INTEGER NOT NULL,
         refused INTEGER NOT NULL,
+        rechecks_left INTEGER NOT NULL,
         first_sent_at INTEGER,
         sent_at INTEGER,
         absences INTEGER NOT NULL,

@@ -8,17 +8,19 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from payments_core.errors import DecisionRefused, NotOffered
 from payments_core.money import Money
 from payments_core.payout import Payee, Payout, PayoutStatus, ReasonCode
 from payments_core.provider import Callback
 from payments_core.testing.conformance import Scene
 from payments_mpesa_daraja.emulator import MpesaDarajaEmulator
-from payments_mpesa_daraja.emulator.payments import FAILURES, QUEUED
+from payments_mpesa_daraja.emulator.payments import FAILURES, QUEUED, result
 
 FAILING = min(FAILURES)
 PAID, FAILED, REVIEW = PayoutStatus.SUCCEEDED, PayoutStatus.FAILED, PayoutStatus.REVIEW
@@ -194,6 +196,65 @@ def test_whatever_comes_to_a_result_path_the_first_end_is_recorded_and_another_c
     assert (payout.status, contradictions(payout)) == (status, contradicted)
     assert [row["state"] for row in scene.emulator.callbacks()] == ["received"] * len(results.split(","))
     assert sum(outcomes(scene).values()) == len(results.split(","))
+
+
+def rest(scene: Scene, key: str) -> Payout:
+    """Do what is due until nothing is any more."""
+    while (payout := scene.get(key)).next_at is not None:
+        scene.emulator.advance(max((payout.next_at - scene.emulator.now).total_seconds(), 0.0) + 0.01)
+        scene.payer.ask("resume", timeout_s=0)
+        scene.hear()
+    return payout
+
+
+@pytest.mark.parametrize(("answers", "contradicted"), [("true", 1), ("empty,true", 1), ("empty", 0)])
+def test_a_failure_that_somebody_forged_is_vetoed_by_a_question(play: Play, answers: str, contradicted: int) -> None:
+    """Who knows the path posts a failure, and the true result is lost: nothing is paid again before it is known."""
+    scene = play(ends_after_s=2.0, **MpesaDarajaEmulator.options({"results": "forged", "answers": answers}))
+    key = scene.key("forged")
+    scene.pay(key)
+    forged = scene.settle(key)
+    with pytest.raises(DecisionRefused) as early:
+        scene.payer.ask("pay_again", key, who="Ann", why="it failed")
+    payout = rest(scene, key)
+    with pytest.raises(DecisionRefused if contradicted else NotOffered):
+        scene.payer.ask("pay_again", key, who="Ann", why="it failed")
+
+    assert (forged.status, forged.may_have_been_sent) == (FAILED, True)
+    waits = scene.provider().settings.poll_schedule_s[:3]
+    assert early.value.again_at == forged.history[-1].at + timedelta(seconds=sum(waits))
+    assert (payout.status, contradictions(payout)) == (FAILED, contradicted)
+    assert [entry.event for entry in payout.history].count("payout.asked") == 3
+    assert scene.credits(payout) == 1
+
+
+def test_a_true_failure_stands_after_three_questions(play: Play) -> None:
+    scene = play()
+    key = scene.key("fails")
+    scene.pay(key, payee=Payee.msisdn(f"+{FAILING}"))
+    payout = rest(scene, key)
+
+    assert (payout.status, contradictions(payout), payout.may_have_been_sent) == (FAILED, 0, False)
+    assert outcomes(scene) == {"answered": 1, "repeated": 3}
+
+
+def test_a_success_is_believed_only_with_amount_and_payee(play: Play) -> None:
+    """A forged one that names another payee stops the machine; the true result that follows says how it is."""
+    scene = play(ends_after_s=30.0)
+    key = scene.key("another payee")
+    payout = scene.pay(key)
+    [url] = [row["url"] for row in scene.emulator.callbacks()]
+    told = {"TransactionAmount": 50, "ReceiverPartyPublicName": "254700000000 - X"}
+    ours = payout.references["originator"], payout.references["conversation"]
+    forged = json.dumps(result(0, "Processed.", *ours, "SK1", *told.items())).encode()
+    urllib.request.urlopen(urllib.request.Request(url, forged, method="POST"), timeout=10).close()  # noqa: S310 our own
+    scene.hear()
+    stopped = scene.get(key)
+    scene.emulator.advance(31)
+    scene.hear()
+
+    assert stopped.status is REVIEW
+    assert scene.get(key).status is PAID
 
 
 def test_a_duplicate_that_is_told_by_a_result_fails_nothing(play: Play) -> None:

@@ -1,0 +1,55 @@
+"""Rechecks: a failure that a result callback told is read again a few times, as whoever knows the path can forge it.
+
+They are a veto and no more. A read that says "paid" contradicts the failure; no clear answer leaves it as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from payments_core.provider import Account, Final
+from payments_core.rows import PayoutRow
+
+__all__ = ["MOST", "after_read", "begin", "end_at"]
+
+MOST = 3
+
+
+def begin(failed: PayoutRow, account: Account, at: datetime) -> PayoutRow:
+    """Return the row of a failure that is to be read again, after the first waits of the poll schedule."""
+    waits = _waits(account)
+    return replace(failed, rechecks_left=len(waits), next_at=at + waits[0])
+
+
+def after_read(row: PayoutRow, account: Account, outcome: object, at: datetime) -> PayoutRow:
+    """Return the row of a payout at its end, or in review, after a read; due again only while rechecks are left.
+
+    Args:
+        row: As it was read; due, or read early because somebody asked for it.
+        account: Its account.
+        outcome: What the read gave.
+        at: When.
+
+    """
+    if not row.rechecks_left or isinstance(outcome, Final):  # that was a clear answer
+        return replace(row, rechecks_left=0, next_at=None)
+    if row.next_at is not None and row.next_at > at:
+        return row
+    # Whoever knows the account's path can ask for a read, and shall not use the rechecks up.
+    left = row.rechecks_left - (not row.is_called_for)
+    return replace(row, rechecks_left=left, next_at=at + _waits(account, left)[0] if left else None)
+
+
+def end_at(row: PayoutRow, account: Account) -> datetime | None:
+    """Return when the last recheck of a failure is due; None when nothing is to be read again."""
+    if not row.rechecks_left or row.next_at is None:
+        return None
+    return row.next_at + sum(_waits(account, row.rechecks_left)[1:], timedelta())
+
+
+def _waits(account: Account, left: int = MOST) -> Sequence[timedelta]:
+    """Return the waits before each of the rechecks that are left."""
+    waits = account.settings.poll_schedule_s[:MOST]
+    return [timedelta(seconds=wait_s) for wait_s in waits[-left:]]

@@ -1,0 +1,119 @@
+"""A failure that a result callback told is read again: a veto, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+from kit import OURS, Fake, after, reading
+
+from payments_core.errors import DecisionRefused, NotOffered
+from payments_core.payout import PayoutStatus as S
+from payments_core.payout import Reason, ReasonCode
+from payments_core.provider import Deferred, Final, Pending, Unknown
+from payments_core.rows import PayoutRow
+
+FAILED = Final(reason=Reason(ReasonCode.PAYEE_NOT_FOUND, "404"))
+PAID = Final(seen=OURS)
+LATER = Deferred()
+
+
+def failed(stage: Any, checked: Any = LATER, **facts: Any) -> tuple[Any, PayoutRow, Fake]:
+    """Return a stage on which a payout was failed at second 5 by what came to its result path, and its provider."""
+    provider = Fake(answer=FAILED, checking=reading(checked))
+    one = stage(provider, **{"status_by": "deferred", "result_by": "try", **facts})
+    row = one.advance(one.accept(), token="path")
+    one.at = after(5)
+    return one, one.deliver(row, "path"), provider
+
+
+def reads_until_rest(one: Any, row: PayoutRow) -> tuple[PayoutRow, list[datetime]]:
+    """Do what is due, and only then, until nothing is; return when the provider was asked."""
+    asked = []
+    while row.next_at is not None and len(asked) < 9:
+        one.at = row.next_at
+        asked.append(one.at)
+        row = one.advance(row, token=f"question-{len(asked)}")
+    return row, asked
+
+
+def test_it_is_read_at_the_schedules_first_three_moments(stage: Any) -> None:
+    """Counted from the failure; without a clear answer the failure stands, and nobody asks any more."""
+    one, row, _ = failed(stage)
+    assert (row.status, row.decided_by, row.view().may_have_been_sent) == (S.FAILED, "deferred", True)
+    row, asked = reads_until_rest(one, row)
+    assert asked == [after(10), after(25), after(85)]
+    assert (row.status, row.view().may_have_been_sent, len(one.reads())) == (S.FAILED, False, 3)
+
+
+@pytest.mark.parametrize("answer", [PAID, FAILED, Unknown(), Pending(seen=OURS)])
+def test_only_a_success_says_something_against_it(stage: Any, answer: Any) -> None:
+    """The answer comes to the path of the recheck; the status stands whatever it says."""
+    one, row, provider = failed(stage)
+    one.at = row.next_at
+    row = one.advance(row, token="question")
+    provider.answer = answer
+    row = one.deliver(row, "question")
+    assert (row.status, row.rechecks_left) == (S.FAILED, 2)
+    assert ("contradicted" in one.events(row)) is (answer is PAID)
+
+
+def test_the_same_failure_again_confirms_nothing(stage: Any) -> None:
+    """Whoever has forged it can send it twice."""
+    one, row, _ = failed(stage)
+    assert one.deliver(row, "path") == row
+
+
+def test_a_read_that_a_stranger_asks_for_uses_none_up(stage: Any) -> None:
+    """Nor does one that a person asks for before it is due."""
+    one, row, _ = failed(stage)
+    looked = one.advance(row, early=True)
+    assert (looked.rechecks_left, looked.next_at) == (3, row.next_at)
+    called = replace(looked, called_for=looked.next_at)
+    one.at = called.next_at
+    assert one.advance(called).rechecks_left == 3
+
+
+def test_a_failure_that_is_told_at_once_is_read_once(stage: Any) -> None:
+    """Where the provider answers a read at once, its own word ends the matter."""
+    one, row, _ = failed(stage, FAILED, status_by="answer")
+    row, asked = reads_until_rest(one, row)
+    assert (row.status, asked, row.rechecks_left) == (S.FAILED, [after(10)], 0)
+
+
+def test_a_success_that_is_told_at_once_contradicts(stage: Any) -> None:
+    one, row, _ = failed(stage, PAID, status_by="answer")
+    row, _ = reads_until_rest(one, row)
+    assert (row.status, one.events(row).count("contradicted")) == (S.FAILED, 1)
+
+
+def test_what_a_read_or_the_send_has_failed_is_not_read_again(stage: Any) -> None:
+    """Only what came to a path can be forged."""
+    provider = Fake(checking=reading(FAILED))
+    one = stage(provider)
+    row = one.put(S.PENDING, next_at=one.at)
+    row = one.advance(row)
+    assert (row.status, row.next_at, row.rechecks_left) == (S.FAILED, None, 0)
+
+
+def test_it_is_not_paid_again_before_the_last_recheck(stage: Any) -> None:
+    """The error says until when: then the rule of the provider decides."""
+    one, row, _ = failed(stage)
+    with pytest.raises(DecisionRefused) as early:
+        one.pay_again(row)
+    assert early.value.again_at == after(85)
+    row, _ = reads_until_rest(one, row)
+    one.at = after(30 * 86_400)
+    with pytest.raises(NotOffered):
+        one.pay_again(row)
+
+
+def test_the_rest_of_a_schedule_that_is_shorter_is_kept_to(stage: Any) -> None:
+    """And one that was shortened meanwhile still ends."""
+    one, row, _ = failed(stage)
+    short = one.account.settings.model_copy(update={"poll_schedule_s": (7.0,)})
+    one.account = replace(one.account, settings=short)
+    row, asked = reads_until_rest(one, row)
+    assert asked == [after(10), after(17), after(24)]
