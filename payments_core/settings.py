@@ -54,7 +54,8 @@ class AccountSettings(BaseModel):
     poll_schedule_s: tuple[Seconds, ...] = Field(
         default=_SCHEDULE,
         min_length=1,
-        description="Waits between reads of an open payout, in seconds; after the last one the payout goes to REVIEW.",
+        description="Waits between reads of an open payout, in seconds; after the last one the payout goes to REVIEW. "
+        "A failure that a result callback told is read again after the first three.",
     )
     retry_schedule_s: tuple[Seconds, ...] = Field(
         default=(2.0, 8.0, 30.0, 120.0, 300.0),

@@ -63,13 +63,13 @@ def answer(
 
     """
     if ended is not None:
-        outcome = _read(account, row, attempt_of(row, ended), callback)
+        outcome = _read(account, attempt_of(row, ended), callback)
         return (yield from _after_an_end(account, row, outcome, callback.at, ended=ended))
     if not is_bound(account, row):
         raise _takes_none(account)
     if row.status is PayoutStatus.SENDING and row.lease_until is not None and row.lease_until > callback.at:
         return Answered(row, None)  # only the sender may move it
-    outcome = _read(account, row, draft_of(row), callback)
+    outcome = _read(account, draft_of(row), callback)
     if row.status.is_final:
         return (yield from _after_an_end(account, row, outcome, callback.at))
     decision = decide.after_check(row, account, outcome, callback.at, by="deferred")
@@ -101,7 +101,7 @@ def _after_an_end(
     return Answered(after, Effect.REPEATED if tells_an_end else Effect.OPEN)
 
 
-def _read(account: Account, row: PayoutRow, draft: Draft, callback: Callback) -> Checked:
+def _read(account: Account, draft: Draft, callback: Callback) -> Checked:
     provider = account.provider
     if not isinstance(provider, AnswersLater):
         raise _takes_none(account)

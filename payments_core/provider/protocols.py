@@ -50,8 +50,8 @@ class Draft:
         references: By name; ours now, the provider's as they are learned.
         request: The money request, secrets as slots.
         order: What it pays.
-        answer_token: For a ``check`` whose answer comes later, and for a ``submit`` whose result does: the single-use
-            token minted for this question or this try.
+        answer_token: For a ``check`` whose answer comes later, and for a ``submit`` whose result does: the token of the
+            path that was minted for this question or this try, and for no other.
 
     """
 
@@ -163,7 +163,11 @@ class AnswersLater(Protocol):
     """For providers whose answer to ``check`` comes to a path minted for the question (``Deferred``)."""
 
     def read_answer(self, draft: Draft, callback: Callback) -> Checked:
-        """Say what the answer means: pure."""
+        """Say what came to a minted path means: pure, and asked of everything that comes there, also after the end.
+
+        ``Unknown`` is for what is empty, malformed or about another payment: the path stays open, and the true answer
+        that comes after it counts.
+        """
         ...
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from payments_core.arrivals import Arrival
 from payments_core.client.inbox import Inbox
-from payments_core.engine import again, cancellation, contradictions, decide, drafts, earlier, flows, review
+from payments_core.engine import again, cancellation, contradictions, decide, drafts, earlier, flows, result_callbacks, review
 from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
 from payments_core.flow import Flow, move, run
 from payments_core.journal import attempts, changes
@@ -108,13 +108,14 @@ def adopts_blindly(patch: Patch) -> None:
 def ends_are_overwritten(patch: Patch) -> None:
     """A read after the end moves the row, and the journal lets it."""
 
-    def contradicted(row: PayoutRow, outcome: object, at: Any) -> Flow[PayoutRow]:
+    def contradicted(row: PayoutRow, status: object, outcome: object, at: Any, **_: Any) -> Flow[PayoutRow]:
         if not isinstance(outcome, Final):
             return row
         decision = decide.after_check(row, _ANY_ACCOUNT, outcome, at)
         return (yield from flows._settle(row, decision))
 
-    patch.setattr(flows, "_contradiction", contradicted)
+    patch.setattr(flows, "contradict", contradicted)
+    patch.setattr(result_callbacks, "contradict", contradicted)
     patch.setattr(changes, "_refuse_forbidden", lambda *_: None)
 
 

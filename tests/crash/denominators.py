@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tally_world import TALLY_ANSWERS, TALLY_POSTS, tally_scenario
+from tally_world import TALLY_ANSWERS, TALLY_PATHS, TALLY_POSTS, tally_scenario
 from worlds import momo_scenarios
 
 from payments_core.testing import Point
 
 GOLDEN = Path(__file__).with_name("denominators.json")
 TALLY = [tally_scenario(post, answers) for post in TALLY_POSTS for answers in TALLY_ANSWERS]
+TALLY += [tally_scenario(post, answers) for post in ("paid, answer lost", "slow") for answers in TALLY_PATHS]
 EVERY = {scenario.name: scenario for scenario in (*momo_scenarios(), *TALLY)}
 
 

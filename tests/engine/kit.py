@@ -75,6 +75,7 @@ class Fake:
     host: str = "fake.invalid"
     marks: Mapping[str, Any] = field(default_factory=lambda: {"moves_money": True})
     drafts: Callable[[Order], None] = lambda _: None
+    drafts_read: list[Draft] = field(default_factory=list)
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         assert (type(order), type(attempt.number)) == (Order, int)
@@ -95,6 +96,7 @@ class Fake:
 
     def read_answer(self, draft: Draft, callback: Callback) -> Checked:
         assert (type(draft), type(callback)) == (Draft, Callback)
+        self.drafts_read.append(draft)
         return self.answer
 
     def binding(self, operation: Operation) -> Mapping[str, str]:

@@ -104,10 +104,23 @@ def test_it_is_not_paid_again_before_the_last_recheck(stage: Any) -> None:
     with pytest.raises(DecisionRefused) as early:
         one.pay_again(row)
     assert early.value.again_at == after(85)
+    one.at = after(10)
+    row = one.advance(row)
+    with pytest.raises(DecisionRefused) as early:
+        one.pay_again(row)
+    assert early.value.again_at == after(85)
     row, _ = reads_until_rest(one, row)
     one.at = after(30 * 86_400)
     with pytest.raises(NotOffered):
         one.pay_again(row)
+
+
+def test_a_read_that_a_callback_asks_for_is_no_recheck(stage: Any) -> None:
+    """What the send has failed is due for a look: that is no reason to wait."""
+    one = stage(Fake(checking=reading(FAILED)))
+    row = one.put(S.FAILED, next_at=one.at, decided_by="submit", reason=FAILED.reason)
+    one.at = after(30 * 86_400)
+    assert one.pay_again(row).attempt == 2
 
 
 def test_the_rest_of_a_schedule_that_is_shorter_is_kept_to(stage: Any) -> None:

@@ -18,6 +18,7 @@ from tally_office import POOR, arrive, asked, listening, office_of, outcomes, po
 from payments_core import Money, Payee, PayoutClient
 from payments_core.arrivals import MOST_PER_PATH
 from payments_core.callbacks import app
+from payments_core.errors import DecisionRefused
 from payments_core.flow import Flow
 from payments_core.payout import Payout
 from payments_core.payout import PayoutStatus as S
@@ -32,8 +33,8 @@ Paths = tuple[PayoutClient, TallyGateway, list[str]]
 @pytest.fixture(params=["sqlite", "postgres"])
 def paths(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Paths]:
     """A client on either journal, its gateway, and the list of paths whose next answers are lost."""
-    where = {} if request.param == "sqlite" else {"journal": request.getfixturevalue("postgres_url")}
-    with till(tmp_path, **where) as installation:
+    where: dict[str, Any] = {} if request.param == "sqlite" else {"journal": request.getfixturevalue("postgres_url")}
+    with till(tmp_path, poll_schedule_s=[0.01, 0.01, 0.01, 600.0], **where) as installation:
         yield installation
 
 
@@ -186,6 +187,9 @@ def test_the_path_of_a_payout_whose_payee_is_erased_is_still_heard(paths: Paths)
     arrive(client, token, true)
     client.inbox.handle()
     assert client.get(payout.id).status is S.FAILED
+    with pytest.raises(DecisionRefused, match="still being read again"):
+        client.forget(payout.id, who="Ann", why="asked to")
+    client.resume(timeout_s=5)
     client.forget(payout.id, who="Ann", why="asked to")
     arrive(client, token, true | {"result": PAID})
     client.inbox.handle()

@@ -20,6 +20,7 @@ from payments_core.provider import Balance, Callback, Deferred, NotTold
 from payments_core.testing.conformance import Scene, reply
 from payments_core.wire import slot
 from payments_mpesa_daraja import balances
+from payments_mpesa_daraja.emulator import MpesaDarajaEmulator
 from payments_mpesa_daraja.emulator.payments import result
 from payments_mpesa_daraja.meanings import RESULTS
 from payments_mpesa_daraja.provider import MpesaDarajaProvider
@@ -105,7 +106,15 @@ def test_a_second_answer_changes_nothing(play: Play) -> None:
     scene.hear()
     assert stored(scene) == before
     assert "1.00" not in before[0][2].split('"')
-    assert outcomes(scene)["answered"] == 1
+    assert outcomes(scene) == {"answered": 1, "repeated": 2, "differs from the answer that counts": 1}
+
+
+@pytest.mark.parametrize("answers", ["empty,true", "empty,true,other", "true,empty"])
+def test_what_is_no_answer_leaves_the_question_open(play: Play, answers: str) -> None:
+    """Before the true one or after it."""
+    scene = play(funds=5000, **MpesaDarajaEmulator.options({"answers": answers}))
+
+    assert asked(scene)[0] == Balance(Decimal("5000.00"), "KES", "Utility Account")
 
 
 def test_garbage_leaves_the_question_open_and_the_answer_still_counts(play: Play) -> None:

@@ -232,6 +232,7 @@ def test_a_true_failure_stands_after_three_questions(play: Play) -> None:
     scene = play()
     key = scene.key("fails")
     scene.pay(key, payee=Payee.msisdn(f"+{FAILING}"))
+    scene.hear()
     payout = rest(scene, key)
 
     assert (payout.status, contradictions(payout), payout.may_have_been_sent) == (FAILED, 0, False)

@@ -237,14 +237,11 @@ class Gateway(emulator.Gateway[Request]):
             told = tell(ends_at or request.at, says == "other end")
             if says == "another's":
                 told["Result"]["OriginatorConversationID"] = "somebody-else"
-            return self._callback(request, told, str(told["Result"]["ResultCode"]), due_at, url="ResultURL")
+            # The faults that lie do not know the path that was minted; the switches that do say so.
+            url = "QueueTimeOutURL" if says == "other end" and tuple(answers) == ("true",) else "ResultURL"
+            return self._callback(request, told, str(told["Result"]["ResultCode"]), due_at, url=url)
 
-        found = plan(write, fires, accepted_at=request.at, ends_at=ends_at, answers=answers)
-        for callback in found:
-            if "callback_forged" in callback.faults:  # its forger does not know the path that was minted
-                callback.url = str(request.fields["QueueTimeOutURL"])
-                callback.destination = destination_of(callback.url)
-        return found
+        return plan(write, fires, accepted_at=request.at, ends_at=ends_at, answers=answers)
 
     def _standing(self, request: Request, query: str, at: datetime, otherwise: bool) -> dict[str, Any]:
         payment = self._payments.get(request.reference)

@@ -1,0 +1,152 @@
+"""What comes to a minted path, and what it counts for; the same by hand on a real journal in tests/provider_tally."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from kit import OURS, T0, Fake, after, reading
+
+from payments_core.contradictions import Contradiction, ProviderStatus
+from payments_core.engine import Answered, Effect, answer, token_hash
+from payments_core.entries import Move
+from payments_core.errors import ProviderBug
+from payments_core.flow import run
+from payments_core.payout import PayoutStatus as S
+from payments_core.payout import Reason, ReasonCode
+from payments_core.provider import Callback, Deferred, Final, NotFound, Pending, Unknown
+from payments_core.rows import EndedAttempt, Event, PayoutRow
+
+PAID = Final(code="DONE", seen=OURS)
+FAILED = Final(code="NO", reason=Reason(ReasonCode.PAYEE_NOT_FOUND, "NO"))
+OTHER = replace(PAID, seen=replace(OURS, payee="46733123400"))
+BACK = Unknown(code="BACK", taken_back=True)
+QUERY = token_hash("path")
+
+
+def asked(stage: Any, status: S = S.UNKNOWN, **changes: Any) -> tuple[Any, PayoutRow]:
+    """Return a stage, and a payout that was asked about, whose answer comes to the path."""
+    one = stage(Fake(checking=reading(Deferred())), status_by="deferred")
+    one.put(status, **{"next_at": T0, **changes})
+    row = one.advance(one.journal.get("po_x"), token="path", early=True)
+    one.at = after(2)
+    return one, row
+
+
+def told(one: Any, row: PayoutRow, outcome: Any, *, ended: EndedAttempt | None = None, at: float = 2) -> Answered:
+    one.account.provider.answer = outcome
+    callback = Callback("POST", {}, b"", after(at))
+    return run(answer(one.account, row, callback, query=QUERY, ended=ended), one.perform)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "effect", "status"),
+    [
+        (PAID, Effect.ANSWERED, S.SUCCEEDED),
+        (FAILED, Effect.ANSWERED, S.FAILED),
+        (OTHER, Effect.ANSWERED, S.REVIEW),
+        (NotFound(), Effect.ANSWERED, S.UNKNOWN),
+        (Pending(seen=OURS), Effect.OPEN, S.PENDING),
+        (Unknown(), Effect.OPEN, S.UNKNOWN),
+    ],
+)
+def test_an_answer_counts_as_a_read(stage: Any, outcome: Any, effect: Effect, status: S) -> None:
+    one, row = asked(stage)
+    after_it = told(one, row, outcome)
+    assert (after_it.effect, after_it.row.status) == (effect, status)
+    assert after_it.row == one.journal.get(row.id)
+    assert (after_it.row.next_at is None) is (status in {S.SUCCEEDED, S.REVIEW})
+    assert (one.journal.history(row.id)[-1].at, after_it.row.fence) == (after(2), row.fence + 1)
+    entry = [command for command in one.asked if isinstance(command, Move)][-1]
+    assert entry.publish is (status not in {S.PENDING, S.UNKNOWN})
+    assert entry.answers == (QUERY if outcome in (PAID, FAILED, NotFound()) else None)
+
+
+@pytest.mark.parametrize("outcome", [OTHER, NotFound()])
+def test_what_a_path_has_told_is_no_news(stage: Any, outcome: Any) -> None:
+    one, row = asked(stage)
+    first = told(one, row, outcome)
+    assert told(one, first.row, outcome, at=3) == Answered(first.row, Effect.REPEATED)
+    assert one.journal.get(row.id) == first.row
+
+
+def test_what_another_process_has_moved_is_taken_in_anew(stage: Any) -> None:
+    """Nothing was written: the caller looks again."""
+    one, row = asked(stage)
+    moved = one.perform(Move(row, replace(row, status=S.PENDING), Event("payout.read", after(1)))).row
+    assert told(one, row, PAID) == Answered(moved, None)
+    assert told(one, moved, PAID).row.status is S.SUCCEEDED
+
+
+def test_nothing_is_taken_in_during_a_send(stage: Any) -> None:
+    one, row = asked(stage)
+    sending = replace(row, status=S.SENDING, lease_owner="another", lease_until=after(2.5))
+    assert told(one, sending, PAID) == Answered(sending, None)
+
+
+ENDS = [
+    (S.FAILED, PAID, Effect.CONTRADICTED, ProviderStatus.PAID),
+    (S.FAILED, FAILED, Effect.REPEATED, None),
+    (S.FAILED, OTHER, Effect.CONTRADICTED, ProviderStatus.PAID),
+    (S.FAILED, BACK, Effect.REPEATED, None),
+    (S.SUCCEEDED, PAID, Effect.REPEATED, None),
+    (S.SUCCEEDED, FAILED, Effect.CONTRADICTED, ProviderStatus.FAILED),
+    (S.SUCCEEDED, BACK, Effect.CONTRADICTED, ProviderStatus.TAKEN_BACK),
+    (S.SUCCEEDED, Unknown(), Effect.OPEN, None),
+    (S.SUCCEEDED, Pending(seen=OURS), Effect.OPEN, None),
+]
+
+
+@pytest.mark.parametrize(("status", "outcome", "effect", "contradicts"), ENDS)
+def test_an_end_stands_and_is_compared(
+    stage: Any, status: S, outcome: Any, effect: Effect, contradicts: ProviderStatus | None
+) -> None:
+    """That it is contradicted is written down once, however often it is told."""
+    one, row = asked(stage, status, decided_by="read", reason=FAILED.reason if status is S.FAILED else None)
+    first = told(one, row, outcome)
+    again = told(one, first.row, outcome, at=3)
+    said = () if contradicts is None else (Contradiction(after(2), "till", 1, contradicts, outcome.code),)
+    assert (first.effect, first.row.status, first.row.contradictions) == (effect, status, said)
+    assert again.effect is (Effect.REPEATED if contradicts else effect)
+    assert again.row.contradictions == one.journal.get(row.id).contradictions == said
+
+
+@pytest.mark.parametrize(
+    ("outcome", "effect"),
+    [(PAID, Effect.CONTRADICTED), (FAILED, Effect.REPEATED), (Pending(), Effect.OPEN), (NotFound(), Effect.OPEN)],
+)
+@pytest.mark.parametrize("status", [S.CREATED, S.SENDING, S.SUCCEEDED, S.FAILED])
+def test_an_earlier_attempt_has_failed_and_is_compared_with_that(
+    stage: Any, make_ended: Callable[[PayoutRow], EndedAttempt], status: S, outcome: Any, effect: Effect
+) -> None:
+    """Whatever became of the payout since: it is not moved."""
+    one, row = asked(stage)
+    now, ended = replace(row, status=status, attempt=2), make_ended(row)
+    after_it = told(one, now, outcome, ended=ended)
+    assert (after_it.effect, after_it.row.status) == (effect, status)
+    assert [said.attempt for said in after_it.row.contradictions] == [1] * (effect is Effect.CONTRADICTED)
+    assert one.account.provider.drafts_read[-1].references == ended.references
+
+
+@pytest.fixture
+def make_ended() -> Callable[[PayoutRow], EndedAttempt]:
+    return lambda row: replace(EndedAttempt.of(row), references={"reference": "of attempt 1"})
+
+
+@pytest.mark.parametrize("of_earlier", [False, True])
+def test_an_account_that_takes_none_is_a_mistake(
+    stage: Any, make_ended: Callable[[PayoutRow], EndedAttempt], *, of_earlier: bool
+) -> None:
+    one, row = asked(stage)
+
+    class Silent:
+        def binding(self, _: object) -> dict[str, str]:
+            return dict(row.binding)
+
+    one.account = replace(one.account, provider=Silent())
+    callback, ended = Callback("POST", {}, b"", one.at), make_ended(row) if of_earlier else None
+    with pytest.raises(ProviderBug) as caught:
+        run(answer(one.account, row, callback, query=QUERY, ended=ended), one.perform)
+    assert caught.value.message == "Account till takes no answers that come later."
