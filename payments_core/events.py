@@ -31,6 +31,7 @@ class EventName(StrEnum):
     PAYOUT_LATE_ANSWER = "payout.late_answer"
     PAYOUT_CONTRADICTED = "payout.contradicted"
     PAYOUT_ACKNOWLEDGED = "payout.acknowledged"
+    PAYOUT_CHECKED = "payout.checked"
     PAYOUT_BLOCKED = "payout.blocked"
     PAYOUT_SUCCEEDED = "payout.succeeded"
     PAYOUT_FAILED = "payout.failed"
@@ -92,6 +93,7 @@ _MEANING = {
     EventName.PAYOUT_LATE_ANSWER: "An answer came when somebody else had moved the payout; it makes the next read due.",
     EventName.PAYOUT_CONTRADICTED: "A read contradicts a final state, which stands; a person has to look into it.",
     EventName.PAYOUT_ACKNOWLEDGED: "A person took note of what contradicts a final state; it stands all the same.",
+    EventName.PAYOUT_CHECKED: "A person had an ended payout read once more (`provider`: what it says); the end stands.",
     EventName.PAYOUT_BLOCKED: "The provider refuses us, not the payment; the account is paused (`account.paused`).",
     EventName.PAYOUT_SUCCEEDED: "The money is there.",
     EventName.PAYOUT_FAILED: "No money moved, and none will under this attempt.",

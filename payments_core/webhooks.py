@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from payments_core.addresses import is_loopback
+from payments_core.contradictions import Contradiction
 from payments_core.errors import SettingsError
 from payments_core.flow import Flow, exchange
 from payments_core.masking import mask_in, mask_numbers, scrub_code
@@ -213,7 +214,7 @@ def body_of(event: PayoutEvent, row: PayoutRow) -> str:
     if row.operation is not Operation.REFUND:  # whose payee was forgotten cannot be looked for: any number may be his
         key = mask_in(key, row.payee_value) if row.forgotten_at is None else mask_numbers(key)
     reason = event.reason and {"code": str(event.reason.code), "provider_code": scrub_code(event.reason.provider_code)}
-    data = {
+    data: dict[str, object] = {
         "event": event.id,
         "payout": event.payout_id,
         "key": key,
@@ -226,8 +227,20 @@ def body_of(event: PayoutEvent, row: PayoutRow) -> str:
         "attempt": event.attempt,
         "seq": event.seq,
     }
-    told = {"type": f"payout.{event.status.lower()}", "timestamp": event.at.isoformat(), "data": data}
+    what = event.status.lower() if event.contradiction is None else "contradicted"
+    if event.contradiction is not None:
+        data["contradiction"] = _said(event.contradiction)
+    told = {"type": f"payout.{what}", "timestamp": event.at.isoformat(), "data": data}
     return json.dumps(told, separators=(",", ":"))
+
+
+def _said(contradiction: Contradiction) -> dict[str, object]:
+    return {
+        "account": contradiction.account,
+        "attempt": contradiction.attempt,
+        "provider_status": str(contradiction.provider_status),
+        "code": scrub_code(contradiction.code),
+    }
 
 
 def next_at(webhook: Webhook, waiting: Waiting, told: Told) -> datetime | None:

@@ -163,6 +163,10 @@ def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Chec
         waits = "waits" if review == 1 else "wait"
         says = f"{words.counted(review, 'payout')} {waits} for a person"
         yield Check("note", "review", says, "`payouts list --status REVIEW` shows which.")
+    contradicted = sum(1 for row in journal.undecided() if row.contradicted_at is not None)
+    if contradicted:
+        says = f"the provider contradicts the end of {words.counted(contradicted, 'payout')}"
+        yield Check("wrong", "contradictions", says, "`payouts review list` shows which, until it is acknowledged.")
     untaken = sum(1 for row in journal.rows(status=PayoutStatus.REVIEW) if not row.view().may_have_been_sent)
     if untaken:
         says = f"{words.counted(untaken, 'payout')} in review {'was' if untaken == 1 else 'were'} never taken"

@@ -1,4 +1,4 @@
-"""What a person decides: ``payouts review``, ``pay-again``, ``approve``, ``cancel``. Looking needs the journal only."""
+"""What a person decides: ``payouts review``, ``check``, ``pay-again``, ``approve``, ``cancel``."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ review = typer.Typer(
 def list_(terminal: Terminal) -> int:
     """List what waits for a person, oldest first.
 
-    Why each payout stopped, since when, and how much is at stake.
+    What stopped in REVIEW, and what has ended and its provider says otherwise: why, since when, and how much is at
+    stake.
     """
     from payments_core.cli import output, words
     from payments_core.client import in_review
 
     with terminal.journal() as journal:
-        rows = journal.rows(status=_status("REVIEW"))
-        found = [in_review(row.view(journal.history(row.id))) for row in rows]
+        found = [in_review(row.view(journal.history(row.id))) for row in journal.undecided()]
     if terminal.as_json:
         output.print_json([_record(one, terminal) for one in found])
         return exits.DONE
@@ -51,18 +51,19 @@ def list_(terminal: Terminal) -> int:
             output.told(one.payout, reveal=terminal.reveal),
             str(one.payout.amount),
             one.payout.account,
-            words.why(one.payout.reason),
+            str(one.payout.status),
+            words.concern(one.payout),
             words.moment(one.since),
         )
         for one in found
     ]
-    output.print_table(("key", "payee", "amount", "account", "why", "since"), cells)
+    output.print_table(("key", "payee", "amount", "account", "status", "why", "since"), cells)
     return exits.DONE
 
 
 @command
 def show(terminal: Terminal, payout: Which) -> int:
-    """Show what is known of one payout in review, and what can be decided.
+    """Show what is known of one payout that waits for a person, and what can be decided.
 
     Every answer of the provider is in the history. Each decision asks the provider once more first: beside it stands
     what the provider has to say then.
@@ -77,7 +78,7 @@ def show(terminal: Terminal, payout: Which) -> int:
     with terminal.journal() as journal:
         row = row_of(journal, payout)
         found, pauses = row.view(journal.history(row.id)), journal.pauses()
-    if found.status != "REVIEW":
+    if found.status != "REVIEW" and not found.has_open_contradiction:
         raise DecisionRefused(
             f"Payout {found.key} is {found.status} and not in REVIEW.", hint=words.advice(found, pauses)
         )
@@ -102,11 +103,15 @@ def show(terminal: Terminal, payout: Which) -> int:
         ],
     )
     terminal.say()
-    terminal.say("The provider is asked first, and what it says for certain counts. What can be decided otherwise:")
+    if one.acts:
+        terminal.say("The provider is asked first, and what it says for certain counts. What can be decided otherwise:")
     for act, says in one.acts.items():
         when = ", or ".join(words.SAYS[answer] for answer in says)
         terminal.say(f"  {words.ACTS[act].format(key=found.key)}")
         terminal.say(f"      when the provider {when}")
+    if found.has_open_contradiction:
+        terminal.say("Its provider contradicts an end, which stands. Compare with its records, and take note:")
+        terminal.say(f"  {words.ACKNOWLEDGE.format(key=found.key)}")
     return exits.DONE
 
 
@@ -141,6 +146,37 @@ def reopen(terminal: Terminal, payout: Which, who: Who, why: Why) -> int:
     """
     with terminal.client() as client:
         return _tell(terminal, client.reopen(payout, who=who, why=why))
+
+
+@command
+def acknowledge(
+    terminal: Terminal,
+    payout: Which,
+    actor: Annotated[str, typer.Option(metavar="NAME", help="Who takes note; written into the history as given.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="What they found.")],
+) -> int:
+    """Take note of what its provider says against a payout's end.
+
+    The end stands, the payout leaves this list, and it is never paid again.
+    """
+    with terminal.client() as client:
+        return _tell(terminal, client.acknowledge(payout, actor=actor, reason=reason))
+
+
+@command
+def check(terminal: Terminal, payout: Which) -> int:
+    """Read a payout that has ended once more.
+
+    What the provider says is written into the history; the end stands. Where it answers only later, the answer is taken
+    in by `payouts serve`.
+    """
+    from payments_core.cli import words
+
+    with terminal.client() as client:
+        found = client.check(payout)
+    if not terminal.as_json:
+        terminal.say(words.checked(found))
+    return _tell(terminal, found)
 
 
 @command
@@ -215,7 +251,7 @@ def _tell(terminal: Terminal, payout: Payout) -> int:
         output.print_json(output.record(payout, reveal=terminal.reveal, history=True))
     else:
         terminal.say(output.details(payout, (), reveal=terminal.reveal, now=utc_now()))
-    return exits.of(payout.status)
+    return exits.of(payout)
 
 
 def _record(one: InReview, terminal: Terminal) -> dict[str, Any]:
@@ -225,16 +261,17 @@ def _record(one: InReview, terminal: Terminal) -> dict[str, Any]:
     return output.record(one.payout, reveal=terminal.reveal) | {"since": one.since.isoformat(), "acts": acts}
 
 
-def _status(name: str) -> Any:
-    from payments_core.payout import PayoutStatus
-
-    return PayoutStatus(name)
-
-
-for _name, _body in {"list": list_, "show": show, "resolve": resolve, "reopen": reopen}.items():
+for _name, _body in {
+    "list": list_,
+    "show": show,
+    "resolve": resolve,
+    "reopen": reopen,
+    "acknowledge": acknowledge,
+}.items():
     review.command(_name)(_body)
 
 COMMANDS = {
+    "check": check,
     "pay-again": pay_again,
     "approve": approve,
     "cancel": cancel,

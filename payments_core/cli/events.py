@@ -57,6 +57,8 @@ def list_(
 
 
 def _record(one: Waiting) -> dict[str, Any]:
+    from payments_core.cli import output
+
     event = one.event
     return {
         "event": event.id,
@@ -68,6 +70,7 @@ def _record(one: Waiting) -> dict[str, Any]:
         "attempt": event.attempt,
         "seq": event.seq,
         "at": event.at.isoformat(),
+        "contradiction": output.contradiction(event.contradiction) if event.contradiction else None,
         "tries": one.tries,
         "next_at": one.next_at.isoformat() if one.next_at else None,
         "given_up": one.is_given_up,
@@ -83,7 +86,7 @@ def _cells(one: Waiting) -> tuple[str, ...]:
         event.id,
         event.key,
         str(event.status),
-        words.why(event.reason) if event.reason else "",
+        f"contradicted: {words.contradiction(event.contradiction)}" if event.contradiction else words.why(event.reason),
         words.moment(event.at),
         str(one.tries or ""),
         words.moment(one.next_at) if one.next_at else again,

@@ -51,6 +51,7 @@ def verify(
             told = [{"rule": one.rule, "payout": one.payout or None, "text": one.text} for one in islice(found, _MOST)]
             left = sum(1 for _ in found)
             shown = {"ok": not told, "payouts": audit.payouts, "backup_at": backup_at, "flaws": told, "more": left}
+            shown["contradicted"] = audit.contradicted
             output.print_json(shown | {"references_not_derived": missing})
             return exits.ERROR if told else exits.DONE
         count = 0
@@ -61,6 +62,9 @@ def verify(
         terminal.note(f"The references of account {name} were not derived again: {why}")
     what = f"the backup of {backup_at}" if backup_at else "the journal"
     looked = f"{words.counted(audit.payouts, 'payout')} in {what}"
+    if audit.contradicted:
+        ends = words.counted(audit.contradicted, "payout")
+        terminal.note(f"The provider contradicts the end of {ends}; `payouts review list` shows them.")
     if count:
         terminal.say(f"{words.counted(count, 'flaw')} found among {looked}. Stop paying, and keep a copy of it.")
         return exits.ERROR

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from payments_core.cli import words
 from payments_core.cli.printable import clean, to_json
+from payments_core.contradictions import Contradiction
 from payments_core.events import EventName
 from payments_core.payout import HistoryEntry, Payout, PayoutStatus
 from payments_core.rows import Pause
@@ -42,6 +43,7 @@ FIELDS = (
     "created_at",
     "updated_at",
     "next_at",
+    "contradictions",
 )
 
 _COLOURS = {
@@ -81,6 +83,7 @@ def record(payout: Payout, *, reveal: bool, history: bool = False) -> dict[str, 
         "created_at": written(payout.created_at),
         "updated_at": written(payout.updated_at),
         "next_at": written(payout.next_at),
+        "contradictions": [contradiction(one) for one in payout.contradictions],
     }
     if history:
         shown["history"] = [_entry(entry) for entry in payout.history]
@@ -90,6 +93,20 @@ def record(payout: Payout, *, reveal: bool, history: bool = False) -> dict[str, 
 def written(at: datetime | None) -> str | None:
     """Return a time as JSON shows it: ISO 8601 in UTC."""
     return None if at is None else at.astimezone(UTC).isoformat()
+
+
+def contradiction(one: Contradiction) -> dict[str, Any]:
+    """Return what a provider says against an end as JSON shows it."""
+    return {
+        "at": written(one.at),
+        "account": one.account,
+        "attempt": one.attempt,
+        "provider_status": str(one.provider_status),
+        "code": one.code,
+        "acknowledged_at": written(one.acknowledged_at),
+        "actor": one.actor,
+        "reason": one.reason,
+    }
 
 
 def _entry(entry: HistoryEntry) -> dict[str, Any]:
@@ -120,7 +137,7 @@ def payout_line(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: d
         str(payout.operation),
         payout.account,
         str(payout.status),
-        words.why(payout.reason) or (f"paused: {pause.why}" if pause else ""),
+        words.concern(payout) or (f"paused: {pause.why}" if pause else ""),
         str(payout.tries),
         words.moment(payout.next_at, now),
         payout.id,
@@ -159,6 +176,7 @@ def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datet
         "why": words.why(payout.reason) or (words.heard(payout) if has_left else ""),
         "said": payout.reason.text if payout.reason else "",
         "cancelled": _cancelled(payout),
+        "but": words.contradicted(payout),
         "asked": words.heard(payout) if was_asked else "",
         "payee": told(payout, reveal=reveal),
         "operation": str(payout.operation),

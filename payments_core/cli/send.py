@@ -188,7 +188,7 @@ def _pay(
         if not is_new:
             terminal.say("This key is known: it is the payout below, and nothing was added.")
         terminal.say(output.details(payout, pauses, reveal=terminal.reveal, now=utc_now()))
-    return exits.of(payout.status)
+    return exits.of(payout)
 
 
 def _deposit(terminal: Terminal, /, **options: Any) -> int:

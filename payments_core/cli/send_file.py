@@ -188,7 +188,7 @@ async def _side_by_side(
 
 def _exit_code(end: End) -> int:
     if isinstance(end, Payout):
-        return exits.of(end.status)
+        return exits.of(end)
     if isinstance(end, PayoutInterrupted):
         return exits.NOT_KNOWN
     return exits.ERROR if isinstance(end, JournalError) else exits.FAILED
@@ -247,6 +247,9 @@ def _summary(results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> str
         lines.append("Nothing was sent for what was refused: mend it, and send the file again.")
     open_ones = [end for end in ends if isinstance(end, Payout) and not end.is_final]
     stopped = {words.pause_of(end.account, pauses) for end in open_ones if end.status is PayoutStatus.CREATED}
+    contradicted = sum(1 for end in ends if isinstance(end, Payout) and end.has_open_contradiction)
+    if contradicted:
+        lines.append(f"{contradicted} contradicted by the provider: `payouts review list` shows what it says.")
     lines += [f"Nothing is lost: {words.lifting(pause)}" for pause in stopped if pause]
     if open_ones:
         lines.append("`payouts resume` goes on with the open ones; sending the same file again pays nobody twice.")

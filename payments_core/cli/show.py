@@ -27,7 +27,7 @@ def show(
         found, pauses = row.view(journal.history(row.id)), journal.pauses()
     if terminal.as_json:
         output.print_json(output.record(found, reveal=terminal.reveal, history=True))
-        return exits.of(found.status)
+        return exits.of(found)
     terminal.say(output.details(found, pauses, reveal=terminal.reveal, now=utc_now()))
     terminal.say()
     output.print_table(
@@ -45,7 +45,7 @@ def show(
             for entry in found.history
         ],
     )
-    return exits.of(found.status)
+    return exits.of(found)
 
 
 @command

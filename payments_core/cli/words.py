@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from payments_core.contradictions import Contradiction, ProviderStatus
 from payments_core.engine import Act, Says
+from payments_core.events import EventName
 from payments_core.payout import Payout, PayoutStatus, Reason, ReasonCode
 from payments_core.provider import CancelAnswer, HolderStatus
 from payments_core.rows import NO_REASON, Pause
 
 __all__ = [
+    "ACKNOWLEDGE",
     "ACTS",
+    "CALLED",
     "CANCELS",
     "HOLDERS",
     "REASONS",
     "SAYS",
     "STATUSES",
     "advice",
+    "checked",
+    "concern",
+    "contradicted",
+    "contradiction",
     "counted",
     "heard",
     "initials",
@@ -80,6 +88,8 @@ ACTS: Mapping[Act, str] = {
     Act.REOPEN: "payouts review reopen {key} --who NAME --why TEXT",
 }
 
+ACKNOWLEDGE = "payouts review acknowledge {key} --actor NAME --reason TEXT"
+
 SAYS: Mapping[Says, str] = {
     Says.SILENT: "does not answer",
     Says.UNCLEAR: "says nothing clear",
@@ -88,6 +98,18 @@ SAYS: Mapping[Says, str] = {
     Says.ABSENT: "does not show it",
     Says.PENDING: "says that it is under way",
     Says.ANOTHER: "shows another payment under its reference",
+}
+
+CALLED: Mapping[ProviderStatus, str] = {
+    ProviderStatus.PAID: "was paid",
+    ProviderStatus.FAILED: "failed",
+    ProviderStatus.TAKEN_BACK: "was paid and taken back",
+}
+
+_CHECKED = {
+    **{str(status): f"says that it {called}" for status, called in CALLED.items()},
+    **{str(says): told for says, told in SAYS.items()},
+    str(Says.LATER): "answers only later: the question is asked, and the answer comes by callback",
 }
 
 CANCELS: Mapping[CancelAnswer, str] = {
@@ -126,6 +148,8 @@ def standing(payout: Payout) -> str:
         return "the provider did not take it, and it is not sent any more"
     if payout.status is PayoutStatus.CREATED and payout.tries:
         return "the provider did not take it; it is to be sent again"
+    if payout.is_final and payout.contradictions:
+        return "it ended so, and its provider says otherwise"
     if payout.status is PayoutStatus.FAILED and _settles(payout):
         return "the provider says that it failed, and may yet say otherwise"
     return STATUSES[payout.status]
@@ -135,9 +159,9 @@ def money(payout: Payout) -> str:
     """Return whether money can have moved; empty once it has."""
     match payout.status:
         case PayoutStatus.SUCCEEDED | PayoutStatus.REVERSED:
-            return ""
+            return "The money may not be there." if payout.contradictions else ""
         case PayoutStatus.FAILED | PayoutStatus.CANCELLED:  # an end: an earlier try that may have arrived did not
-            moved = _settles(payout)
+            moved = _settles(payout) or bool(payout.contradictions)
         case _:
             moved = payout.may_have_been_sent
     return "Money may have moved." if moved else "No money moved."
@@ -145,6 +169,30 @@ def money(payout: Payout) -> str:
 
 def _settles(payout: Payout) -> bool:
     return payout.reason is not None and payout.reason.settling_h > 0
+
+
+def contradiction(one: Contradiction) -> str:
+    """Return what a provider says against an end: ``the provider says that attempt 1 was paid (DONE)``."""
+    code = f" ({one.code})" if one.code else ""
+    return f"the provider says that attempt {one.attempt} {CALLED[one.provider_status]}{code}"
+
+
+def contradicted(payout: Payout) -> str:
+    """Return all that its provider says against a payout's ends, and who has acknowledged it; empty when nothing."""
+    return "; ".join(
+        f"{contradiction(one)}, {moment(one.at)}, "
+        + ("not acknowledged" if one.is_open else f"acknowledged by {one.actor}: {one.reason}")
+        for one in payout.contradictions
+    )
+
+
+def concern(payout: Payout) -> str:
+    """Return in one line why a payout needs attention: what its provider says against its end, or its reason."""
+    waiting = [one for one in payout.contradictions if one.is_open]
+    if waiting:
+        return f"contradicted: {contradiction(waiting[-1])}"
+    told = why(payout.reason)
+    return f"{told} (contradicted, acknowledged)".strip() if payout.contradictions else told
 
 
 def heard(payout: Payout) -> str:
@@ -157,6 +205,12 @@ def heard(payout: Payout) -> str:
     if "http_status" in evidence:
         return " ".join(("the answer was HTTP", *(str(evidence.get(n, "")) for n in ("http_status", "code")))).strip()
     return f"there was no answer: {evidence['why']}" if "why" in evidence else ""
+
+
+def checked(payout: Payout) -> str:
+    """Return what the provider said when an ended payout was last read at a person's wish."""
+    entry = next(entry for entry in reversed(payout.history) if entry.event == EventName.PAYOUT_CHECKED)
+    return f"The provider {_CHECKED[entry.evidence['provider']]}."
 
 
 def moment(at: datetime | None, now: datetime | None = None) -> str:
@@ -182,6 +236,10 @@ def pause_of(account: str, pauses: Iterable[Pause]) -> Pause | None:
 
 def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
     """Return what to do next about a payout; empty when nothing is to be done."""
+    if payout.has_open_contradiction and payout.status is not PayoutStatus.REVIEW:
+        return f"{_COMPARE} Then {ACKNOWLEDGE.format(key=payout.key)}. {_NEVER_AGAIN}"
+    if payout.contradictions and payout.is_final:
+        return _NEVER_AGAIN
     match payout.status:
         case PayoutStatus.CREATED if payout.reason is not None and payout.reason.code is ReasonCode.NEEDS_APPROVAL:
             return (
@@ -225,6 +283,8 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
 
 _CANCEL = "payouts cancel {key} --actor NAME --reason TEXT withdraws it."
 _TOO_LARGE = ReasonCode.ABOVE_LARGEST_AMOUNT
+_COMPARE = "Compare with the provider's own records, and do not pay it in any other way before you know what is true."
+_NEVER_AGAIN = "It is never paid again under this key."
 _STOPS: Mapping[str, str] = {
     "circuit": "stopped because nobody knows what became of the last payments",
     "rate": "slowed down because the provider says that we send too fast",

@@ -43,7 +43,7 @@ def wait(
         output.print_json(output.record(found, reveal=terminal.reveal, history=True))
     else:
         terminal.say(output.details(found, pauses, reveal=terminal.reveal, now=utc_now()))
-    return exits.of(found.status)
+    return exits.of(found)
 
 
 @command
@@ -56,7 +56,7 @@ def resume(
     """Go on with every open payout.
 
     Works until nothing becomes due any more, or the time is over.
-    Leaves with 0 when nothing is open any more, else with 4.
+    Leaves with 0 when nothing is open any more and nothing waits for a person, else with 4.
     """
     import asyncio  # here: `--help` must not pay for it
 
@@ -70,13 +70,14 @@ def resume(
             "open": left.open,
             "held": left.held,
             "review": left.review,
+            "contradicted": left.contradicted,
             "next_at": left.next_at.isoformat() if left.next_at else None,
             "changed": [output.record(payout, reveal=terminal.reveal) for payout in changes.changed.values()],
         }
         output.print_json(shown)
     else:
         terminal.say(_summary(left, pauses))
-    return exits.NOT_KNOWN if left.open or left.review else exits.DONE
+    return exits.NOT_KNOWN if left.open or left.review or left.contradicted else exits.DONE
 
 
 async def _resume(terminal: Terminal, timeout_s: float, changes: _Changes) -> tuple[Resumed, tuple[Pause, ...]]:
@@ -131,9 +132,7 @@ def _summary(left: Resumed, pauses: tuple[Pause, ...]) -> str:
     from payments_core.cli import words
     from payments_core.performer import utc_now
 
-    if not left.open and not left.review:
-        return "Nothing is open."
-    lines = []
+    lines = [] if left.open or left.review else ["Nothing is open."]
     if left.open:
         due = (
             f"; run `payouts resume` again when the next is due, {words.moment(left.next_at, utc_now())}"
@@ -146,6 +145,8 @@ def _summary(left: Resumed, pauses: tuple[Pause, ...]) -> str:
         lines.append(f"{left.held} of them wait unsent: {told}")
     if left.review:
         lines.append(f"{left.review} in review: `payouts list --status REVIEW` shows them.")
+    if left.contradicted:
+        lines.append(f"{left.contradicted} contradicted by the provider: `payouts review list` shows them.")
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from payments_core.client import setup
 from payments_core.client.iteration import in_thread
 from payments_core.engine import Act, Person, Says
 from payments_core.events import EventName
-from payments_core.flow import Flow
+from payments_core.flow import Command, Flow, Reply, arun, run
 from payments_core.payout import Payout, PayoutStatus
 from payments_core.performer import Office
 from payments_core.provider import Account
@@ -31,8 +31,9 @@ class InReview:
 
     Args:
         payout: With its history: what the machine knows.
-        since: When it stopped.
-        acts: What may be decided, each with the answers of the provider on which it is safe.
+        since: When it stopped, or its provider contradicted its end.
+        acts: What may be decided in REVIEW, each with the answers of the provider on which it is safe. An open
+            contradiction can be acknowledged whatever it says.
 
     """
 
@@ -42,16 +43,18 @@ class InReview:
 
 
 def in_review(payout: Payout) -> InReview:
-    """Return a payout in REVIEW with what may be decided about it.
+    """Return a payout that waits for a person, with what may be decided about it.
 
     Args:
         payout: With its history.
 
     """
     stops = [entry.at for entry in payout.history if entry.event == EventName.PAYOUT_REVIEW]
-    code = payout.reason.code if payout.reason else None
+    code = payout.reason.code if payout.reason and payout.status is PayoutStatus.REVIEW else None
     acts = {act: engine.allowed(code, act) for act in Act} if code else {}
     since = stops[-1] if stops else payout.updated_at
+    if code is None:
+        since = min((one.at for one in payout.contradictions if one.is_open), default=since)
     return InReview(payout, since, {act: says for act, says in acts.items() if says})
 
 
@@ -62,7 +65,7 @@ class _Desk:
 
     def _in_review(self) -> Iterator[InReview]:
         self._office.check_process()
-        rows = self._office.journal.rows(status=PayoutStatus.REVIEW)
+        rows = self._office.journal.undecided()
         return (in_review(setup.view(self._office, row)) for row in rows)
 
     def _find(self, payout: str) -> PayoutRow:
@@ -85,6 +88,13 @@ class _Desk:
         account = self._office.account(row.account)
         return account, engine.cancel(account, row, person=person, moment=self._office.moment())
 
+    def _checking(self, row: PayoutRow) -> tuple[Account, Flow[PayoutRow]]:
+        account = self._office.serving(row)
+        return account, engine.check(account, row, self._office.moment())
+
+    def _acknowledging(self, row: PayoutRow, person: Person) -> Flow[PayoutRow]:
+        return engine.acknowledge(row, person, self._office.moment())
+
     def _approving(self, row: PayoutRow, person: Person) -> tuple[Account, Flow[PayoutRow]]:
         account = self._office.account(row.account)
         return account, engine.approve(row, person=person, at=self._office.clock())
@@ -99,8 +109,14 @@ class Decisions(_Desk, ABC):
     @abstractmethod
     def _settle(self, row: PayoutRow) -> PayoutRow: ...
 
+    @abstractmethod
+    def _write(self, command: Command) -> Reply: ...
+
     def review(self) -> Iterator[InReview]:
-        """Yield the payouts that wait for a person, oldest first; only the journal is asked."""
+        """Yield the payouts that wait for a person, oldest first; only the journal is asked.
+
+        They are in REVIEW, or their provider has contradicted an end and no person has acknowledged that.
+        """
         return self._in_review()
 
     def resolve(self, payout: str, *, paid: bool, who: str, why: str, evidence: str = "") -> Payout:
@@ -188,6 +204,41 @@ class Decisions(_Desk, ABC):
         """
         return setup.view(self._office, self._ask(*self._approving(self._find(payout), Person(who, why))))
 
+    def check(self, payout: str) -> Payout:
+        """Read a payout that has ended once more, and write down what the provider says; the end stands.
+
+        The last entry of the history tells it (``payout.checked``). What contradicts the end is kept beside it, see
+        ``contradictions``. Where the provider answers only later, the question is asked, and the answer is taken in
+        when it comes.
+
+        Args:
+            payout: Id or key.
+
+        Raises:
+            DecisionRefused: It has not ended.
+            UnknownPayout: There is none.
+
+        """
+        return setup.view(self._office, self._ask(*self._checking(self._find(payout)), Lane.DUE))
+
+    def acknowledge(self, payout: str, *, actor: str, reason: str) -> Payout:
+        """Write down that a person has taken note of what its provider says against a payout's ends.
+
+        The status stays, it leaves the queue of :meth:`review`, and it is never paid again. Twice is once.
+
+        Args:
+            payout: Id or key.
+            actor: Who takes note.
+            reason: What they found, in their words.
+
+        Raises:
+            DecisionRefused: Its provider has never contradicted it.
+            UnknownPayout: There is none.
+
+        """
+        flow = self._acknowledging(self._find(payout), Person(actor, reason))
+        return setup.view(self._office, run(flow, self._write))
+
 
 class AsyncDecisions(_Desk, ABC):
     """Decisions about payouts. Each is written into the history with who took it and why."""
@@ -198,8 +249,14 @@ class AsyncDecisions(_Desk, ABC):
     @abstractmethod
     async def _settle(self, row: PayoutRow) -> PayoutRow: ...
 
+    @abstractmethod
+    async def _write(self, command: Command) -> Reply: ...
+
     def review(self) -> AsyncIterator[InReview]:
-        """Yield the payouts that wait for a person, oldest first; only the journal is asked."""
+        """Yield the payouts that wait for a person, oldest first; only the journal is asked.
+
+        They are in REVIEW, or their provider has contradicted an end and no person has acknowledged that.
+        """
         return in_thread(self._in_review())
 
     async def resolve(self, payout: str, *, paid: bool, who: str, why: str, evidence: str = "") -> Payout:
@@ -288,3 +345,38 @@ class AsyncDecisions(_Desk, ABC):
 
         """
         return setup.view(self._office, await self._ask(*self._approving(self._find(payout), Person(who, why))))
+
+    async def check(self, payout: str) -> Payout:
+        """Read a payout that has ended once more, and write down what the provider says; the end stands.
+
+        The last entry of the history tells it (``payout.checked``). What contradicts the end is kept beside it, see
+        ``contradictions``. Where the provider answers only later, the question is asked, and the answer is taken in
+        when it comes.
+
+        Args:
+            payout: Id or key.
+
+        Raises:
+            DecisionRefused: It has not ended.
+            UnknownPayout: There is none.
+
+        """
+        return setup.view(self._office, await self._ask(*self._checking(self._find(payout)), Lane.DUE))
+
+    async def acknowledge(self, payout: str, *, actor: str, reason: str) -> Payout:
+        """Write down that a person has taken note of what its provider says against a payout's ends.
+
+        The status stays, it leaves the queue of :meth:`review`, and it is never paid again. Twice is once.
+
+        Args:
+            payout: Id or key.
+            actor: Who takes note.
+            reason: What they found, in their words.
+
+        Raises:
+            DecisionRefused: Its provider has never contradicted it.
+            UnknownPayout: There is none.
+
+        """
+        flow = self._acknowledging(self._find(payout), Person(actor, reason))
+        return setup.view(self._office, await arun(flow, self._write))

@@ -12,7 +12,7 @@ from typing import Any
 from payments_core import settings
 from payments_core.characters import find_unclear
 from payments_core.engine import same_order
-from payments_core.entries import Journal, JournalEntry, Move, Note, Open
+from payments_core.entries import AcknowledgeContradictions, Journal, JournalEntry, Move, Note, Open
 from payments_core.errors import (
     InvalidPayout,
     JournalClosed,
@@ -77,6 +77,7 @@ class Resumed:
         held: Of these, the ones a pause keeps from being sent.
         review: Payouts that wait for a read or a person.
         next_at: When the next one is due; None when nothing is.
+        contradicted: Payouts whose end their provider contradicts, which no person has acknowledged.
 
     """
 
@@ -85,6 +86,7 @@ class Resumed:
     held: int
     review: int
     next_at: datetime | None
+    contradicted: int = 0
 
 
 def assemble(
@@ -367,8 +369,8 @@ def only_open(command: Command) -> Open:
 
 
 def only_entries(command: Command) -> JournalEntry:
-    """Return a command that must be a journal entry: accepting and delivering ask for nothing else."""
-    if not isinstance(command, Open | Move | Note):
+    """Return a command that must be a journal entry: what needs no account asks for nothing else."""
+    if not isinstance(command, Open | Move | Note | AcknowledgeContradictions):
         raise ProviderBug(f"{type(command).__name__} has no place here.")
     return command
 
@@ -413,7 +415,9 @@ def resumed(office: Office, steps: int, trouble: Mapping[str, PayoutInterrupted]
     paused = {pause.account for pause in office.journal.pauses()}
     unsent = office.journal.rows(status=PayoutStatus.CREATED) if paused else ()
     held = sum(1 for row in unsent if {None, row.account} & paused)
-    return Resumed(steps, _open(counts), held, counts.get(PayoutStatus.REVIEW, 0), next_at)
+    review = counts.get(PayoutStatus.REVIEW, 0)
+    contradicted = sum(1 for row in office.journal.undecided() if row.contradicted_at is not None)
+    return Resumed(steps, _open(counts), held, review, next_at, contradicted)
 
 
 _WAITS_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)  # a waiting caller asks sooner than the schedule, but never faster than this

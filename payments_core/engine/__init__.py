@@ -7,6 +7,7 @@ from payments_core.engine.callbacks import Hearing, about, differs_from, hear
 from payments_core.engine.cancellation import cancel
 from payments_core.engine.drafts import draft_of, make_draft
 from payments_core.engine.earlier import look_back
+from payments_core.engine.ended import acknowledge, check
 from payments_core.engine.flows import accept, advance, token_hash
 from payments_core.engine.intent import same_order
 from payments_core.engine.limits import check_amount
@@ -40,6 +41,7 @@ __all__ = [
     "about",
     "accept",
     "account_holder",
+    "acknowledge",
     "advance",
     "allowed",
     "answer",
@@ -50,6 +52,7 @@ __all__ = [
     "balances",
     "cancel",
     "cancel_at_provider",
+    "check",
     "check_amount",
     "diagnose",
     "differs_from",

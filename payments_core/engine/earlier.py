@@ -33,8 +33,8 @@ class Standing(Enum):
     """What an earlier attempt turns out to be."""
 
     FAILED = auto()  # proven, now
-    PAID = auto()
     OPEN = auto()  # it may still be paid, or nobody can tell now
+    PAID = auto()
 
 
 def look_back(account: Account, row: PayoutRow, moment: Moment) -> Flow[tuple[Standing, str]]:
@@ -46,18 +46,14 @@ def look_back(account: Account, row: PayoutRow, moment: Moment) -> Flow[tuple[St
         moment: Now.
 
     Returns:
-        ``FAILED`` when every one is proven to have failed; otherwise the first that is not, and why.
+        ``FAILED`` when every one is proven to have failed; ``PAID`` when any of them was paid; else ``OPEN``, and why.
 
     """
     known = yield from recall(row.id)
-    if known.contradicted:
-        return Standing.PAID, PAID_BEFORE
-    worst, why = Standing.FAILED, ""
+    worst, why = (Standing.PAID, PAID_BEFORE) if known.contradicted else (Standing.FAILED, "")
     for attempt in known.attempts:
         standing, told = yield from look_at(account, row, attempt, moment)
-        if standing is Standing.PAID:
-            return standing, told
-        if standing is Standing.OPEN and worst is Standing.FAILED:
+        if standing.value > worst.value:
             worst, why = standing, told
     return worst, why
 

@@ -36,6 +36,7 @@ _NOTES = frozenset(
         EventName.PAYOUT_LATE_ANSWER,
         EventName.PAYOUT_CONTRADICTED,
         EventName.PAYOUT_ACKNOWLEDGED,
+        EventName.PAYOUT_CHECKED,
         EventName.CALLBACK_HEARD,
     }
 )

@@ -71,6 +71,8 @@ class Audit:
         self._accounts = accounts or {}
         self.name = snapshot.name
         self.meta = snapshot.meta()
+        statement = f"SELECT COUNT(*) FROM {self._at}payouts WHERE contradicted_at IS NOT NULL"
+        self.contradicted: int = snapshot.ask(statement)[0][0]
         self.payouts: int = snapshot.ask(f"SELECT COUNT(*) FROM {self._at}payouts")[0][0]
 
     def close(self) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import logging
+import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 
 from payments_core.cli.app import run
@@ -132,3 +136,52 @@ def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+class Lying:
+    """A proxy before the gateway: while it lies, a payment that was made is called failed, and the other way round."""
+
+    def __init__(self, url: str) -> None:
+        self.lies = True
+        self.absent = False
+        proxy, words = self, {b"SUCCESSFUL": b"FAILED", b"FAILED": b"SUCCESSFUL"}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+            def _forward(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length") or 0)) or None
+                gone = {"host", "connection", "content-length"}
+                headers = {name: value for name, value in self.headers.items() if name.lower() not in gone}
+                answer = httpx.request(self.command, f"{url}{self.path}", content=body, headers=headers)
+                status, told = answer.status_code, answer.content
+                if self.command == "GET" and proxy.absent:
+                    status, told = 404, b'{"code": "RESOURCE_NOT_FOUND", "message": "Not found."}'
+                elif self.command == "GET" and proxy.lies:
+                    told = re.sub(b"SUCCESSFUL|FAILED", lambda found: words[found[0]], told)
+                self.send_response(status)
+                self.send_header("content-type", answer.headers.get("content-type", "application/json"))
+                self.send_header("content-length", str(len(told)))
+                self.end_headers()
+                self.wfile.write(told)
+
+            do_GET = do_POST = do_PUT = _forward
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+@pytest.fixture
+def liar(config: Path, gateway: MtnMomoEmulator) -> Iterator[Lying]:
+    """The gateway behind a proxy that lies about ends, and a configuration that pays through it without long waits."""
+    lying = Lying(gateway.url)
+    threading.Thread(target=lying.server.serve_forever, daemon=True).start()
+    text = re.sub(r"^(lease_s|timeout_s) = .*$", r"\1 = 2", config.read_text("utf-8"), flags=re.MULTILINE)
+    config.write_text(text.replace("timeout_s = 2", "timeout_s = 0.9").replace(gateway.url, lying.url), "utf-8")
+    yield lying
+    lying.server.shutdown()
+    lying.server.server_close()

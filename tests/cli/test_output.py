@@ -42,7 +42,7 @@ def payout(status: PayoutStatus, **changed: object) -> Payout:
 def test_every_status_has_words_and_an_exit_code(status: PayoutStatus) -> None:
     assert words.STATUSES[status]
     expected = {PayoutStatus.SUCCEEDED: 0, PayoutStatus.FAILED: 3, PayoutStatus.CANCELLED: 3, PayoutStatus.REVERSED: 3}
-    assert exits.of(status) == expected.get(status, 4)
+    assert exits.of(payout(status)) == expected.get(status, 4)
 
 
 @pytest.mark.parametrize("code", ReasonCode)
