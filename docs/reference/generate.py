@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from payments_core import errors, hookspecs
 from payments_core.cli import words
+from payments_core.contradictions import ProviderStatus
 from payments_core.events import EventName, meaning
 from payments_core.payout import PayoutStatus, ReasonCode
 from payments_core.plugins import Plugins, found
@@ -201,6 +202,20 @@ def statuses_page() -> str:
             "\nThe neutral code stands in `payout.reason.code`; the provider's own code and words stand beside it in",
             "`payout.reason.provider_code` and `.text`.\n",
             table(("reason", "meaning"), [(f"`{code}`", words.REASONS[code]) for code in ReasonCode]),
+            "",
+            "An end stands, whatever its provider says later. What it says against one is in",
+            "`payout.contradictions`: of which attempt, when, and what it calls the attempt now (`provider_status`).",
+            "`payout.has_open_contradiction` says that no person has acknowledged it yet: then nobody knows what is",
+            "true, commands exit with 4, and the payout waits in `payouts review list`. Acknowledged or not, it is",
+            "never paid again under its key, and `may_have_been_sent` is true.",
+            "",
+            table(
+                ("provider_status", "meaning"),
+                [
+                    (f"`{status}`", f"the provider says that the attempt {words.CALLED[status]}")
+                    for status in ProviderStatus
+                ],
+            ),
         ]
     )
 
@@ -215,9 +230,9 @@ def command_line_page() -> str:
     parts = [
         "# Command line\n",
         "Exit codes: 0 done, 1 error, 2 usage, 3 a payout failed or a row of a file was refused, 4 not known yet",
-        "(pending, unknown, in review, waiting to be sent). Results go to standard output, progress and logs to",
-        "standard error. Numbers are masked unless `--reveal` is given. `payouts COMMAND --help` says the same as this",
-        "page.\n",
+        "(pending, unknown, in review, waiting to be sent, or contradicted by the provider and not acknowledged).",
+        "Results go to standard output, progress and logs to standard error. Numbers are masked unless `--reveal` is",
+        "given. `payouts COMMAND --help` says the same as this page.\n",
         "## Every command\n",
         "These stand before or after the command.\n",
         options(parameter for parameter in root.params if parameter.name != "help"),

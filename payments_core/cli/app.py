@@ -79,8 +79,8 @@ app = typer.Typer(
     cls=PluginGroup,
     name="payouts",
     help="Pay money out to mobile wallets, exactly once.",
-    epilog="Exit codes: 0 done, 1 error, 2 usage, 3 a payout failed or a row was refused, 4 not known yet. Every "
-    "command takes --json.",
+    epilog="Exit codes: 0 done, 1 error, 2 usage, 3 a payout failed or a row was refused, 4 not known yet, or "
+    "contradicted by the provider. Every command takes --json.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # plain help: rendering it with rich would cost more than everything else

@@ -16,7 +16,7 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NUMBER = "256700199887"
 FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
-FIELDS += ["attempt", "tries", "created_at", "updated_at", "next_at"]
+FIELDS += ["attempt", "tries", "created_at", "updated_at", "next_at", "contradictions"]
 Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")
 
@@ -77,6 +77,7 @@ def test_list_as_json_is_one_array_of_exactly_these_fields(pay: Call, payouts: C
         "attempt": 1,
         "tries": 1,
         "next_at": None,
+        "contradictions": [],
     }
 
 
@@ -188,7 +189,7 @@ def test_resume_as_json_counts_and_lists_what_changed(pay: Call, payouts: Call) 
 
     shown = payouts("resume", "--json").json
 
-    assert list(shown) == ["steps", "open", "held", "review", "next_at", "changed"]
+    assert list(shown) == ["steps", "open", "held", "review", "contradicted", "next_at", "changed"]
     assert [shown[name] for name in ("open", "held", "review", "next_at")] == [0, 0, 0, None]
     assert [(one["key"], one["status"]) for one in shown["changed"]] == [("wages-1", "SUCCEEDED")]
 

@@ -12,7 +12,8 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NUMBERS = [f"2567721{n:05}" for n in range(40)]
 FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
-FIELDS += ["attempt", "tries", "created_at", "updated_at", "next_at", "row", "same_as_row", "error"]
+FIELDS += ["attempt", "tries", "created_at", "updated_at", "next_at", "contradictions"]
+FIELDS += ["row", "same_as_row", "error"]
 Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")
 
