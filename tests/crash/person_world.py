@@ -12,7 +12,7 @@ from typing import Any
 
 from worlds import ACCOUNT, POOR, Momo, PostEnd, order_of
 
-from payments_core.client import PayoutClient
+from payments_core.client import InReview, PayoutClient
 from payments_core.errors import DecisionRefused
 from payments_core.payout import Operation, PayoutStatus, ReasonCode
 from payments_core.provider import Account
@@ -32,6 +32,7 @@ class Books(Momo):
     Args:
         forgets: What was taken is never found again by its reference.
         shows: How often a payment that was made although it was refused is shown; then it is not found any more.
+        calls_failed: How many reads call a payment failed that was made.
         down_s: How long reads are answered 503.
         approve_above: The account's limit.
 
@@ -39,6 +40,7 @@ class Books(Momo):
 
     forgets: bool = False
     shows: int = 1_000_000
+    calls_failed: int = 0
     down_s: float = 0.0
     approve_above: str | None = None
     refusals: int = 0
@@ -81,6 +83,9 @@ class Books(Momo):
             self.shows -= 1
             if self.shows < 0:
                 return HttpResponse(404, {}, json.dumps({"code": "RESOURCE_NOT_FOUND"}).encode(), at)
+        if self.calls_failed > 0 and b"SUCCESSFUL" in response.body:
+            self.calls_failed -= 1
+            return replace(response, body=response.body.replace(b"SUCCESSFUL", b"FAILED"))
         return response
 
     def paid(self, external_id: str) -> bool:
@@ -90,11 +95,16 @@ class Books(Momo):
         return any(owners[credit.reference] == external_id for credit in self.gateway.books.credits)
 
 
+def in_review(client: PayoutClient) -> list[InReview]:
+    """Return what has stopped; what has ended and is contradicted is acknowledged, and not decided."""
+    return [found for found in client.review() if found.payout.status is S.REVIEW]
+
+
 def decide(client: PayoutClient, world: World, at: datetime) -> datetime | None:
     """Decide what is in review by the provider's books, and pay again what failed, a few times."""
     side = world.gateway
     assert isinstance(side, Books)
-    for found in client.review():
+    for found in in_review(client):
         paid = side.paid(found.payout.references["external_id"])
         again = _try(side, at, client.resolve, found.payout.id, paid=paid, who="Ann", why="the statement")
         if again is not None:
@@ -118,6 +128,19 @@ def look_and_decide(client: PayoutClient, world: World, at: datetime) -> datetim
     return decide(client, world, at)
 
 
+def check_and_acknowledge(client: PayoutClient, world: World, at: datetime) -> datetime | None:
+    """Check what failed until the provider contradicts it, and a while after that; then take note of it."""
+    for payout in client.payouts(status=S.FAILED):
+        checks = sum(entry.event == "payout.checked" for entry in client.get(payout.id).history)
+        if checks < 4:
+            client.check(payout.id)
+            return at + timedelta(seconds=60)
+    for found in client.review():
+        client.acknowledge(found.payout.id, actor="Ann", reason="the statement shows it")
+        return at
+    return None
+
+
 def _try(side: Books, at: datetime, act: Callable[..., object], payout: str, **told: Any) -> datetime | None:
     if side.refusals >= GIVES_UP_AFTER:
         return None
@@ -136,7 +159,7 @@ def decide_wrongly(client: PayoutClient, world: World, at: datetime) -> datetime
     side = world.gateway
     assert isinstance(side, Books)
     up_again = side.started_at + timedelta(seconds=side.down_s)
-    for found in client.review():
+    for found in in_review(client):
         if at < up_again:
             return up_again
         again = _try(side, at, client.resolve, found.payout.id, paid=False, who="Ann", why="a guess")
@@ -221,6 +244,7 @@ _SCENARIOS: tuple[Scenario, ...] = (
     persons("lost and never shown", PostEnd(("lose",)), forgets=True),
     persons("taken and never shown", PostEnd(("accept_lose",)), forgets=True),
     persons("taken, and called unpaid", PostEnd(("accept_lose",)), person=decide_wrongly, down_s=20_000.0),
+    persons("called failed, then paid", PostEnd(), person=check_and_acknowledge, calls_failed=2),
     needing_approval(),
     persons("an approval declined", REFUSED, person=cancel_all, approve_above="20"),
     persons("cancelled between two tries", PostEnd(("not_sent", "not_sent")), person=cancel_all),

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 
 from worlds import COLLECTED
@@ -83,8 +83,7 @@ def _money(payout: Payout, credited: Sequence[str], posts: Sequence[Any]) -> lis
         found.append(f"paid {paid} times")
     if payout.status is S.SUCCEEDED and paid != 1:
         found.append(f"SUCCEEDED with {paid} credits")
-    contradicted = any(entry.event == "payout.contradicted" for entry in payout.history)
-    if payout.status is S.FAILED and paid and not contradicted:
+    if payout.status is S.FAILED and paid and not payout.contradictions:
         found.append("FAILED although it was paid")
     if payout.status is S.CANCELLED and paid:
         found.append("CANCELLED although it was paid")
@@ -189,12 +188,15 @@ def _outbox(end: End, payout: Payout) -> list[str]:
 
 
 def _contradictions(end: End, payout: Payout) -> list[str]:
-    """Each that the history tells is part of the payout, which waits for a person until one has acknowledged it."""
+    """Each that the history tells is kept with the payout, which waits for a person until one has acknowledged it."""
     found = []
-    told = sum(entry.event == "payout.contradicted" for entry in payout.history)
+    events = [entry.event for entry in payout.history if entry.event in {"payout.contradicted", "payout.acknowledged"}]
+    told = events.count("payout.contradicted")
     if told != len(payout.contradictions):
         found.append(f"contradicted {told} times, of which the payout keeps {len(payout.contradictions)}")
+    if any(one.repeats(other) for one, other in combinations(payout.contradictions, 2)):
+        found.append("the same contradiction is kept twice")
     waits = bool(end.store.ask("SELECT 1 FROM payouts WHERE id = ? AND contradicted_at IS NOT NULL", (payout.id,)))
-    if waits != (told > 0):
+    if waits != (events[-1:] == ["payout.contradicted"]):
         found.append("contradicted, and waits for no person")
     return found

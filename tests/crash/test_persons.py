@@ -15,6 +15,7 @@ from person_world import PERSONS, REFUSED, Books
 from promises import broken_promises
 from worlds import VISIBLE_AFTER_S, order_of
 
+from payments_core.contradictions import ProviderStatus
 from payments_core.engine import Moment, Person, accept, advance, pay_again, resolve
 from payments_core.entries import Journal, Move, PayAgain
 from payments_core.errors import DecisionRefused
@@ -44,6 +45,7 @@ WANTED = {
     "lost and never shown": (S.SUCCEEDED, 2),
     "taken and never shown": (S.SUCCEEDED, 1),
     "taken, and called unpaid": (S.SUCCEEDED, 1),
+    "called failed, then paid": (S.FAILED, 1),
     "needs an approval": (S.SUCCEEDED, 2),
     "an approval declined": (S.CANCELLED, 1),
     "cancelled between two tries": (S.CANCELLED, 1),
@@ -72,6 +74,18 @@ def test_every_crash_point(
             twice = simulator.crash_at(point.number, again)
             assert broken_promises(twice, visible_after_s=VISIBLE_AFTER_S) == [], (name, point, again)
             counts[f"double crashes, people decide, {store}"] += 1
+
+
+def test_a_contradiction_is_kept_and_told_once(open_store: Callable[[str], CrashStore]) -> None:
+    """Wherever a life is cut: it is part of the payout, an event tells it once, and a person has acknowledged it."""
+    simulator = Simulator(PERSONS["called failed, then paid"], open_store("sqlite"))
+    for number in range(1, len(simulator.trace().points) + 1):
+        end = simulator.crash_at(number)
+        (payout,) = end.payouts.values()
+        (said,) = payout.contradictions
+        assert (said.provider_status, said.attempt, said.actor) == (ProviderStatus.PAID, 1, "Ann")
+        assert end.store.ask("SELECT COUNT(*) FROM outbox WHERE contradiction IS NOT NULL") == [(1,)]
+        assert broken_promises(end, visible_after_s=VISIBLE_AFTER_S) == []
 
 
 # --- two at once ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,202 @@
+"""What a provider says against an end: heard of every attempt, in whichever read, and kept once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from kit import OURS, Fake, after, last, lost, reading, saying, unsent
+
+from payments_core import engine
+from payments_core.contradictions import ProviderStatus
+from payments_core.engine import Person
+from payments_core.engine.contradictions import contradict
+from payments_core.entries import Move
+from payments_core.errors import DecisionRefused
+from payments_core.flow import Flow, run
+from payments_core.outbox import Consumer
+from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.provider import Deferred, Final, NotFound, Pending, Unknown
+from payments_core.rows import Event, PayoutRow
+
+S = PayoutStatus
+MakeStage = Callable[..., Any]
+NO = Reason(ReasonCode.REJECTED, "NO")
+FAILED, PAID, BACK = Final(reason=NO, code="NO"), Final(seen=OURS, code="DONE"), Unknown(taken_back=True, code="BACK")
+OTHERS = [status for status in S if status is not S.SENDING]  # as which nothing is written at once
+ANN = Person("Ann", "the statement shows it")
+
+
+def check(one: Any, row: PayoutRow, token: str = "") -> PayoutRow:
+    return run(engine.check(one.account, row, one.moment(token=token)), one.perform)
+
+
+def acknowledge(one: Any, row: PayoutRow, person: Person = ANN) -> PayoutRow:
+    return run(engine.acknowledge(row, person, one.moment()), one.perform)
+
+
+def said(row: PayoutRow) -> list[tuple[str, int, str, str]]:
+    return [(one.account, one.attempt, str(one.provider_status), one.code) for one in row.contradictions]
+
+
+def told(one: Any) -> list[str]:
+    """Return what the outbox tells of contradictions."""
+    events = [waiting.event for waiting in one.journal.waiting(Consumer("books"), limit=50)]
+    return [str(event.contradiction.provider_status) for event in events if event.contradiction is not None]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "wanted"),
+    [
+        (S.FAILED, PAID, ProviderStatus.PAID),
+        (S.CANCELLED, PAID, ProviderStatus.PAID),
+        (S.SUCCEEDED, FAILED, ProviderStatus.FAILED),
+        (S.SUCCEEDED, BACK, ProviderStatus.TAKEN_BACK),
+        *((status, FAILED, None) for status in OTHERS if status is not S.SUCCEEDED),
+        *((status, PAID, None) for status in OTHERS if status not in {S.FAILED, S.CANCELLED}),
+        *((status, BACK, None) for status in OTHERS if status is not S.SUCCEEDED),
+        *((S.FAILED, outcome, None) for outcome in (Pending(), NotFound(), Unknown(), Deferred(), lost())),
+        *((S.SUCCEEDED, outcome, None) for outcome in (Pending(), NotFound(), Unknown(), Deferred(), unsent())),
+    ],
+)
+def test_what_contradicts_which_end(stage: MakeStage, status: S, outcome: Any, wanted: ProviderStatus | None) -> None:
+    """Only a clear word against a clear end; silence, absence and "under way" are none."""
+    one = stage()
+    row = one.put(status, next_at=None)
+    flow = contradict(row, status, outcome, one.at, account="till", attempt=1)
+    row = run(flow, one.perform)
+    assert [kept.provider_status for kept in row.contradictions] == ([] if wanted is None else [wanted])
+    assert row == one.journal.get(row.id)
+
+
+def test_each_thing_it_says_is_kept_and_told_once(stage: MakeStage) -> None:
+    """However often it is read; what was acknowledged is no news, and something else waits for a person anew."""
+    one = stage(Fake(checking=reading(PAID, FAILED, FAILED, PAID, FAILED, BACK, BACK)))
+    row = one.advance(one.accept())
+    one.at = after(5)
+    row = one.advance(row)
+    for _ in range(3):
+        row = one.advance(row, early=True)
+    assert (said(row), told(one)) == ([("till", 1, "failed", "NO")], ["failed"])
+    row = acknowledge(one, row)
+    row = one.advance(row, early=True)
+    assert (row.contradicted_at, told(one)) == (None, ["failed"])
+    for _ in range(2):
+        row = one.advance(row, early=True)
+    assert (row.status, row.contradicted_at) == (S.SUCCEEDED, one.at)
+    assert told(one) == ["failed", "taken_back"]
+    assert [kept.is_open for kept in row.contradictions] == [False, True]
+    assert one.events(row)[-3:] == ["contradicted", "acknowledged", "contradicted"]
+
+
+def test_a_read_that_another_process_has_overtaken_still_counts(stage: MakeStage) -> None:
+    """It hears of a payment while the other one writes down that there is none: neither word is lost."""
+    one = stage(Fake(submitting=saying(Pending())))
+
+    def overtaken(draft: Any) -> Flow[Any]:
+        row = one.journal.by_key("k/1")
+        failed = replace(row, status=S.FAILED, reason=NO, decided_by="read", next_at=None)
+        one.journal.perform(Move(row, failed, Event("payout.failed", one.at), publish=True))
+        return (yield from reading(PAID)(draft))
+
+    row = one.advance(one.accept())
+    one.at = after(5)
+    one.account.provider.checking = overtaken
+    row = one.advance(row)
+    assert (row.status, said(row), told(one)) == (S.FAILED, [("till", 1, "paid", "DONE")], ["paid"])
+
+
+# --- a check --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        (PAID, "paid"),
+        (FAILED, "failed"),
+        (Unknown(taken_back=True), "taken_back"),
+        (Pending(), "pending"),
+        (NotFound(), "absent"),
+        (Unknown(), "unclear"),
+        (lost(), "silent"),
+        (unsent(), "silent"),
+    ],
+)
+def test_a_check_writes_down_what_the_provider_says(stage: MakeStage, answer: Any, word: str) -> None:
+    """And nothing else: the end, the moment of its last move and what is due stay as they were."""
+    one = stage(Fake(checking=reading(answer)))
+    row = one.put(S.SUCCEEDED, decided_by="read", next_at=None)
+    one.at = after(500)
+    checked = check(one, row)
+    assert last(one, row)[0] == "checked"
+    assert last(one, row)[1]["provider"] == word
+    assert replace(checked, contradictions=(), contradicted_at=None) == row
+    assert [str(kept.provider_status) for kept in checked.contradictions] == [
+        status for status in ("failed", "taken_back") if status == word
+    ]
+
+
+def test_a_check_asks_about_every_attempt(stage: MakeStage) -> None:
+    """Each that turns out paid is kept, also when another one was found before."""
+    one = stage(Fake(checking=reading(FAILED)), dedupe_settle_s=0.0)
+    row = one.accept()
+    for number in (1, 2, 3):
+        row = one.advance(row)
+        one.at += after(5) - after(0)
+        row = one.advance(row)
+        one.at += after(100) - after(0)
+        row = row if number == 3 else one.pay_again(row)
+    assert (row.status, row.attempt) == (S.FAILED, 3)
+    one.account.provider.checking = reading(FAILED, PAID, FAILED, PAID)
+    assert said(check(one, row)) == [("till", 2, "paid", "DONE")]
+    assert [attempt for _, attempt, _, _ in said(check(one, row))] == [2, 1, 3]
+    assert told(one) == ["paid"] * 3
+
+
+def test_where_the_answer_comes_later_a_check_only_asks(stage: MakeStage) -> None:
+    """The question is written down before it leaves, and its answer is held against the end when it comes."""
+    provider = Fake(checking=reading(Deferred()))
+    one = stage(provider, status_by="deferred")
+    row = one.put(S.FAILED, reason=NO, decided_by="deferred", next_at=None)
+    row = check(one, row, token="path")
+    assert one.events(row)[-2:] == ["asked", "checked"]
+    assert last(one, row)[1]["provider"] == "later"
+    provider.answer = PAID
+    assert said(one.deliver(row, "path")) == [("till", 1, "paid", "DONE")]
+    assert told(one) == ["paid"]
+
+
+def test_what_nobody_can_ask_about_any_more_is_said_so(stage: MakeStage) -> None:
+    one = stage(Fake(checking=reading(PAID)))
+    row = check(one, one.put(S.FAILED, reason=NO, decided_by="read", next_at=None, binding={"host": "gone.invalid"}))
+    assert (last(one, row), one.reads()) == (("checked", {"provider": "gone"}), [])
+
+
+@pytest.mark.parametrize("status", [status for status in OTHERS if not status.is_final])
+def test_only_what_has_ended_is_checked(stage: MakeStage, status: S) -> None:
+    one = stage(Fake(checking=reading(PAID)))
+    with pytest.raises(DecisionRefused, match="has not ended"):
+        check(one, one.put(status))
+    assert one.reads() == []
+
+
+# --- an acknowledgement ---------------------------------------------------------------------------------------------
+
+
+def test_what_nothing_contradicts_is_not_acknowledged(stage: MakeStage) -> None:
+    one = stage()
+    row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
+    with pytest.raises(DecisionRefused, match="there is nothing to acknowledge"):
+        acknowledge(one, row)
+    assert one.events(row) == ["created"]
+
+
+def test_an_acknowledgement_gives_nobody_away(stage: MakeStage) -> None:
+    """A number in a person's words is masked, in the payout and in the history."""
+    one = stage(Fake(checking=reading(PAID)))
+    row = check(one, one.put(S.FAILED, reason=NO, decided_by="read", next_at=None))
+    (kept,) = acknowledge(one, row, Person("Ann", "paid to 254700000900")).contradictions
+    assert (kept.actor, kept.acknowledged_at) == ("Ann", one.at)
+    assert "254700000900" not in kept.reason + str(last(one, row))
