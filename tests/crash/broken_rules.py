@@ -12,7 +12,17 @@ import pytest
 
 from payments_core.arrivals import Arrival
 from payments_core.client.inbox import Inbox
-from payments_core.engine import again, cancellation, contradictions, decide, drafts, earlier, flows, result_callbacks, review
+from payments_core.engine import (
+    again,
+    cancellation,
+    contradictions,
+    decide,
+    drafts,
+    earlier,
+    flows,
+    result_callbacks,
+    review,
+)
 from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
 from payments_core.flow import Flow, move, run
 from payments_core.journal import attempts, changes
