@@ -90,7 +90,7 @@ def queued(journal: SqliteJournal) -> None:
 def rate(work: Callable[[SqliteJournal], None]) -> float:
     """Return entries a second into a new journal, durable."""
     with tempfile.TemporaryDirectory() as folder:
-        journal = SqliteJournal(Path(folder) / "payouts.db", namespace="benchmark", clock=now)
+        journal = SqliteJournal(Path(folder) / "payouts.db", namespace="benchmark", clock=now, make=True)
         started = time.perf_counter()
         work(journal)
         seconds = time.perf_counter() - started

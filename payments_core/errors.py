@@ -19,6 +19,8 @@
     ├── UnknownEvent               no event has this id
     ├── DecisionRefused            what a person decided about a payout is not safe, or not yet; nothing was changed
     ├── JournalError               the journal cannot be read or written
+    │   ├── JournalMissing         there is none where the configuration says
+    │   ├── JournalDamaged         it is emptied, or not as it was written
     │   ├── JournalLocked          another program holds it
     │   ├── JournalTooNew          written by a newer version of this library
     │   ├── NamespaceChanged       configuration and journal disagree about the installation
@@ -47,9 +49,11 @@ __all__ = [
     "InvalidPayee",
     "InvalidPayout",
     "JournalClosed",
+    "JournalDamaged",
     "JournalError",
     "JournalIsBackup",
     "JournalLocked",
+    "JournalMissing",
     "JournalSealed",
     "JournalTooNew",
     "KeyReused",
@@ -203,6 +207,18 @@ class JournalError(PaymentsError):
     """The journal cannot be read or written."""
 
     code = "journal_error"
+
+
+class JournalMissing(JournalError):
+    """There is no journal where the configuration says; none is made where an account pays real money."""
+
+    code = "journal_missing"
+
+
+class JournalDamaged(JournalError):
+    """The journal was emptied, or does not hold what was written: no payment is made with it."""
+
+    code = "journal_damaged"
 
 
 class JournalLocked(JournalError):

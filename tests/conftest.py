@@ -27,7 +27,7 @@ import structlog
 from psycopg import conninfo
 
 from payments_core import settings
-from payments_core.journal import upgrade_journal
+from payments_core.journal import init_journal
 
 NAMESPACE = "test-namespace"
 _TEMPLATE = "payments_template"
@@ -73,7 +73,7 @@ class Postgres:
             self.execute(f"DROP DATABASE IF EXISTS {_TEMPLATE}")
             self.execute(f"CREATE DATABASE {_TEMPLATE} ENCODING 'UTF8' TEMPLATE template0")
             at = datetime.now(UTC)
-            upgrade_journal(self.url_of(_TEMPLATE), namespace=NAMESPACE, root=Path(), at=at)
+            init_journal(self.url_of(_TEMPLATE), namespace=NAMESPACE, root=Path(), at=at)
             self._has_template = True
         name = f"payments_{os.getpid()}_{next(_numbers)}"
         template = "template0" if empty else _TEMPLATE
@@ -289,7 +289,7 @@ def share_journal(new_database: Callable[[], str]) -> Callable[[Path], str]:
         path.write_text(re.sub(r'(?m)^url = "sqlite:.*"$', f'url = "{url}"', text), "utf-8")
         read = settings.load(path)
         assert read.journal == url
-        upgrade_journal(url, namespace=read.namespace, root=path.parent, at=datetime.now(UTC))
+        init_journal(url, namespace=read.namespace, root=path.parent, at=datetime.now(UTC))
         return url
 
     return share

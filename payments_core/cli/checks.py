@@ -75,8 +75,9 @@ def _examine(path: Path) -> Iterator[Check]:
         yield _routes(read, accounts)
     if not read.accounts:
         yield Check("note", "accounts", "none is configured", "Add [accounts.<name>] to pay from.")
+    make = len(accounts) == len(read.accounts) and all(one.settings.is_rehearsal for one in accounts.values())
     try:
-        journal = open_journal(read.journal, namespace=read.namespace, root=root, clock=utc_now)
+        journal = open_journal(read.journal, namespace=read.namespace, root=root, clock=utc_now, make=make)
     except PaymentsError as error:
         yield _wrong("journal", error)
         return

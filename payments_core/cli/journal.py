@@ -22,29 +22,48 @@ def journal() -> None:
     """Look after the journal itself."""
 
 
-@GROUP.command("upgrade")
+@GROUP.command("init")
 @command
-def upgrade(terminal: Terminal) -> int:
-    """Make the tables of a shared journal, or bring them forward.
+def init(terminal: Terminal) -> int:
+    """Make the journal of a new installation: a file, or the tables in a database.
 
-    Needed once for a new database and once after an upgrade of payments-core that says so. Running processes may go on
-    meanwhile. A journal in a SQLite file is made and brought forward when it is opened.
+    Needed once, before the first payment of real money; where every account is a rehearsal (sandbox or emulator), a
+    file is made when it is first used. Never run it because a journal is missing that was there: a new one does not
+    know what was paid. Leaves with 1 where there is one already.
     """
     from payments_core.cli import output
-    from payments_core.journal import upgrade_journal
+    from payments_core.journal import init_journal
     from payments_core.performer import utc_now
 
     read = terminal.configuration()
-    root = read.path.resolve().parent
-    versions = upgrade_journal(read.journal, namespace=read.namespace, root=root, at=utc_now())
+    init_journal(read.journal, namespace=read.namespace, root=read.path.resolve().parent, at=utc_now())
+    if terminal.as_json:
+        output.print_json({"journal": read.journal, "made": True})
+    else:
+        terminal.say(f"{read.journal}: made. Back it up, with {terminal.config}. Next: `payouts doctor`.")
+    return exits.DONE
+
+
+@GROUP.command("upgrade")
+@command
+def upgrade(terminal: Terminal) -> int:
+    """Bring the tables of a shared journal forward.
+
+    Needed once after an upgrade of payments-core that says so. Running processes may go on meanwhile. A journal in a
+    SQLite file is brought forward when it is opened.
+    """
+    from payments_core.cli import output
+    from payments_core.journal import upgrade_journal
+
+    read = terminal.configuration()
+    versions = upgrade_journal(read.journal, namespace=read.namespace, root=read.path.resolve().parent)
     if terminal.as_json:
         before, after = versions or (None, None)
         output.print_json({"journal": read.journal, "before": before, "after": after})
     elif versions is None:
-        terminal.say(f"{read.journal}: nothing to do; a file is made and brought forward when it is opened.")
+        terminal.say(f"{read.journal}: nothing to do; a file is brought forward when it is opened.")
     elif versions[0] == versions[1]:
         terminal.say(f"{read.journal}: nothing to do; it is of version {versions[1]}.")
     else:
-        was = f"brought from version {versions[0]} to" if versions[0] else "made, of version"
-        terminal.say(f"{read.journal}: {was} {versions[1]}.")
+        terminal.say(f"{read.journal}: brought from version {versions[0]} to {versions[1]}.")
     return exits.DONE

@@ -16,8 +16,6 @@ from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
     from payments_core.journal.verifying import Audit
-    from payments_core.provider import Account
-    from payments_core.settings import Configuration
 
 __all__ = ["COMMANDS", "JOURNAL_COMMANDS"]
 
@@ -39,11 +37,12 @@ def verify(
     from contextlib import closing
 
     from payments_core.cli import output, words
+    from payments_core.cli.accounts import build_accounts
     from payments_core.journal import open_audit
 
     read = terminal.configuration()
     url, root = read.journal if file is None else f"sqlite:///{file.resolve()}", read.path.resolve().parent
-    accounts, missing = _accounts(read)
+    accounts, missing = build_accounts(read)
     with closing(open_audit(url, namespace=read.namespace, root=root, accounts=accounts)) as audit:
         found = _flaws(terminal, audit)
         backup_at = audit.meta.get("backup_at")
@@ -77,26 +76,6 @@ def _flaws(terminal: Terminal, audit: Audit) -> Iterator[Any]:
 
     with bar(terminal, "payouts", audit.payouts) as step:
         yield from audit.flaws(step)
-
-
-def _accounts(read: Configuration) -> tuple[dict[str, Account], dict[str, str]]:
-    """Return the accounts that can be built here, and why the others cannot: looking must work without secrets."""
-    from payments_core.client import build_account
-    from payments_core.errors import SettingsError
-    from payments_core.plugins import Plugins
-
-    accounts: dict[str, Account] = {}
-    missing: dict[str, str] = {}
-    try:
-        plugins = Plugins()
-    except SettingsError as error:
-        return {}, dict.fromkeys(read.accounts, error.message)
-    for name, raw in read.accounts.items():
-        try:
-            accounts[name] = build_account(plugins, name, raw, root=read.path.resolve().parent)
-        except SettingsError as error:
-            missing[name] = error.message
-    return accounts, missing
 
 
 @command

@@ -110,12 +110,20 @@ class Terminal(NamedTuple):
     @contextlib.contextmanager
     def journal(self, read: Configuration | None = None) -> Iterator[Journal]:
         """Open the journal alone: looking and stopping must work where a secret or a plugin is missing."""
+        from payments_core.cli.accounts import pays_real_money
+        from payments_core.errors import JournalMissing
         from payments_core.journal import open_journal
         from payments_core.performer import utc_now
 
-        configuration = read or self.configuration()
-        root = configuration.path.resolve().parent
-        journal = open_journal(configuration.journal, namespace=configuration.namespace, root=root, clock=utc_now)
+        found = read or self.configuration()
+        root = found.path.resolve().parent
+        open_it = functools.partial(open_journal, found.journal, namespace=found.namespace, root=root, clock=utc_now)
+        try:
+            journal = open_it()
+        except JournalMissing:
+            if pays_real_money(found):
+                raise
+            journal = open_it(make=True)
         with contextlib.closing(journal):
             yield journal
 

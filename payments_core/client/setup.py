@@ -101,6 +101,7 @@ def assemble(
 
     Raises:
         SettingsError: A setting, secret or plugin is wrong.
+        JournalMissing: There is no journal, and an account pays real money.
         JournalError: The journal cannot be opened.
 
     """
@@ -110,7 +111,9 @@ def assemble(
     accounts = {name: build_account(loaded, name, raw, root=root) for name, raw in read.accounts.items()}
     webhooks = {name: build_webhook(loaded, name, raw, root=root) for name, raw in read.webhooks.items()}
     routes = read_routes(read.routes, accounts)
-    journal = open_journal(read.journal, namespace=read.namespace, root=root, clock=clock)
+    # Where real money moves a missing journal is not a new one: it would not know what was paid.
+    make = all(account.settings.is_rehearsal for account in accounts.values())
+    journal = open_journal(read.journal, namespace=read.namespace, root=root, clock=clock, make=make)
     return Office(
         read.namespace,
         journal,

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from payments_core.journal.verifying import Audit
     from payments_core.provider import Account
 
-__all__ = ["backup_journal", "open_audit", "open_journal", "store_of", "upgrade_journal"]
+__all__ = ["backup_journal", "init_journal", "open_audit", "open_journal", "store_of", "upgrade_journal"]
 
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
 
 
-def open_journal(url: str, *, namespace: str, root: Path, clock: Callable[[], datetime]) -> Journal:
-    """Open the journal at an address; one in a file is made when it is not there yet.
+def open_journal(url: str, *, namespace: str, root: Path, clock: Callable[[], datetime], make: bool = False) -> Journal:
+    """Open the journal at an address.
 
     Args:
         url: ``sqlite:///payouts.db`` (relative to ``root``), ``sqlite:////var/lib/payouts.db`` (absolute),
@@ -34,14 +34,18 @@ def open_journal(url: str, *, namespace: str, root: Path, clock: Callable[[], da
         namespace: The installation's; must be the one the journal was made with.
         root: Where a relative path starts, usually the folder of payouts.toml.
         clock: Returns now; aware, UTC.
+        make: Make a file that is not there: only where no real money moves, as a new journal does not know what was
+            paid. Otherwise :func:`init_journal` makes it, once.
 
     Raises:
         SettingsError: The address names no file and no database, or a kind of journal that does not exist.
+        JournalMissing: There is none.
+        JournalDamaged: It was emptied, or fails a check.
         JournalLocked: Another program holds the file.
         JournalTooNew: A newer version of this library made it.
         NamespaceChanged: It belongs to another installation.
         JournalIsBackup: It is a backup.
-        JournalError: It cannot be made, opened, read or trusted.
+        JournalError: It cannot be opened, read or trusted.
 
     """
     address = _address(url, root)
@@ -52,7 +56,7 @@ def open_journal(url: str, *, namespace: str, root: Path, clock: Callable[[], da
 
     from payments_core.journal.sqlite import SqliteJournal  # here, so that importing the package loads no database
 
-    return SqliteJournal(path, namespace=namespace, clock=clock)
+    return SqliteJournal(path, namespace=namespace, clock=clock, make=make)
 
 
 def open_audit(url: str, *, namespace: str, root: Path, accounts: Mapping[str, Account] | None = None) -> Audit:
@@ -147,10 +151,8 @@ def store_of(url: str, *, namespace: str, root: Path, at: datetime) -> Store:
     return SqliteStore(_file(address, url, root), namespace=namespace, at=at)
 
 
-def upgrade_journal(url: str, *, namespace: str, root: Path, at: datetime) -> tuple[int, int] | None:
-    """Make the tables of a shared journal, or bring them forward; None for a file, where opening it does that.
-
-    Returns the versions before and after; 0 is an empty database.
+def init_journal(url: str, *, namespace: str, root: Path, at: datetime) -> None:
+    """Make the journal of a new installation: a file, or tables in a database.
 
     Args:
         url: As for :func:`open_journal`.
@@ -160,13 +162,32 @@ def upgrade_journal(url: str, *, namespace: str, root: Path, at: datetime) -> tu
 
     Raises:
         SettingsError: The address is not understood.
-        JournalError: The database cannot be reached or changed.
+        JournalError: There is one already, or it cannot be made.
+
+    """
+    store_of(url, namespace=namespace, root=root, at=at).create({})
+
+
+def upgrade_journal(url: str, *, namespace: str, root: Path) -> tuple[int, int] | None:
+    """Bring the tables of a shared journal forward; None for a file, where opening it does that.
+
+    Returns the versions before and after.
+
+    Args:
+        url: As for :func:`open_journal`.
+        namespace: The installation's.
+        root: Where a relative path starts.
+
+    Raises:
+        SettingsError: The address is not understood.
+        JournalMissing: The database holds no journal.
+        JournalError: It cannot be reached or changed.
 
     """
     address = _address(url, root)
     if not address.startswith(_POSTGRES):
         return None
-    versions: tuple[int, int] = _postgres().upgrade(address, namespace=namespace, at=at)
+    versions: tuple[int, int] = _postgres().upgrade(address, namespace=namespace)
     return versions
 
 

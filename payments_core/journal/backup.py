@@ -9,7 +9,6 @@ again. It says when it was taken, and nobody can pay from it before a person has
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,8 +17,9 @@ from itertools import islice
 from pathlib import Path
 
 from payments_core.errors import JournalError
-from payments_core.journal.connection import explain, make_file
-from payments_core.journal.schema import BACKUP_AT, migrate
+from payments_core.journal.connection import explain
+from payments_core.journal.creation import link, make_private, remove
+from payments_core.journal.schema import BACKUP_AT, bring_forward
 from payments_core.journal.snapshot import Snapshot, SqliteSnapshot
 
 __all__ = ["write_backup"]
@@ -46,9 +46,9 @@ def write_backup(
     if path.exists():
         raise _is_there(path)
     partial = path.with_name(f".{path.name}.partial")
-    _remove(partial)  # of one that was interrupted
-    make_file(partial)
+    remove(partial)  # of one that was interrupted
     try:
+        make_private(partial)
         with _explained(partial), closing(sqlite3.connect(partial, isolation_level=None)) as target:
             if isinstance(snapshot, SqliteSnapshot):
                 # The snapshot's transaction is open: all pages are of its moment, however long it takes.
@@ -58,26 +58,26 @@ def write_backup(
             else:
                 _copy(snapshot, target, partial, at, on_progress)
             _mark(target, at)
-        _flush(partial)
         try:
-            os.link(partial, path)  # refuses what a rename would overwrite
+            link(partial, path)
         except FileExistsError:
             raise _is_there(path) from None
-        _flush(path.parent)
     except OSError as error:
         raise JournalError(
             f"The backup {path} cannot be written: {error.strerror}.",
             hint="Name a place on a local disk with room for a copy of the journal.",
         ) from error
     finally:
-        _remove(partial)
+        remove(partial)
 
 
 def _copy(
     snapshot: Snapshot, target: sqlite3.Connection, path: Path, at: datetime, on_progress: Callable[[int, int], object]
 ) -> None:
     meta, done = snapshot.meta(), 0
-    migrate(target, path, namespace=meta["namespace"], at=at)
+    target.execute("BEGIN IMMEDIATE")
+    bring_forward(target, path, namespace=meta["namespace"], at=at)
+    target.execute("COMMIT")
     tables = [
         name for (name,) in target.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rootpage")
     ]
@@ -105,20 +105,6 @@ def _mark(target: sqlite3.Connection, at: datetime) -> None:
     target.execute("PRAGMA synchronous = FULL")
     values = (BACKUP_AT, at.astimezone(UTC).isoformat())
     target.execute("INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", values)
-
-
-def _flush(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-def _remove(partial: Path) -> None:
-    for end in ("", "-journal", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            partial.with_name(partial.name + end).unlink()
 
 
 @contextlib.contextmanager

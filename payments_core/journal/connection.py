@@ -5,57 +5,115 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from payments_core.errors import JournalError, JournalLocked
+from payments_core.errors import JournalDamaged, JournalError, JournalLocked, JournalMissing
 from payments_core.journal.closing import closed
 from payments_core.journal.standing import moved_to, sealed
 
-__all__ = ["Reader", "connect", "explain", "is_busy", "make_file", "verify"]
+__all__ = [
+    "Reader",
+    "check_absent",
+    "check_file",
+    "connect",
+    "damaged",
+    "emptied",
+    "explain",
+    "is_busy",
+    "make_durable",
+    "verify",
+]
 
 # What is set, then read back: SQLite ignores a pragma it does not know and a file system may refuse WAL.
 _DURABLE = "FULL"  # NORMAL may forget an acknowledged commit at power loss
 _SYNCHRONOUS = {"OFF": 0, "NORMAL": 1, "FULL": 2}
 _WAL_PAUSE_S = 0.01
+_SMALLEST = 512  # bytes of a page, the least that a database has
 
 
-def make_file(path: Path) -> None:
-    """Make an empty file that only its owner may read, unless it is there; SQLite gives -wal and -shm the same mode.
+def check_absent(path: Path) -> bool:
+    """Whether a journal may be made here: there is no file, and no log of one that was lost.
 
     Raises:
-        JournalError: No such folder, not a file, or no right to write it.
+        JournalMissing: There is no file, but a log lies beside it.
 
     """
-    if not path.parent.is_dir():
-        raise JournalError(
-            f"The journal's folder {path.parent} does not exist.",
-            hint="Make it, readable by the paying user only, or correct [journal] url.",
+    # In this order: another process may be making the file, and its log, meanwhile.
+    logs = [log for log in (f"{path}-wal", f"{path}-journal") if os.path.lexists(log)]
+    if os.path.lexists(path):
+        return False
+    if logs:
+        raise _missing(path, logs[0])
+    return True
+
+
+def _missing(path: Path, log: str = "") -> JournalMissing:
+    if log:
+        return JournalMissing(
+            f"There is no journal {path}, but its log {log} is there: the file was moved or removed without it.",
+            hint="Put the file back beside its log, or restore a backup. For a new installation name another file in "
+            "[journal] url.",
         )
+    return JournalMissing(
+        f"There is no journal {path}.",
+        hint="If this installation has paid before, put the file back or restore a backup: a new journal would not "
+        "know what was paid. For a new installation: `payouts journal init`.",
+    )
+
+
+def check_file(path: Path) -> None:
+    """Refuse what cannot be a journal before SQLite is asked: it would take an empty file for a new database.
+
+    Raises:
+        JournalMissing: There is none.
+        JournalDamaged: The file was emptied.
+        JournalError: It is no file.
+
+    """
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        if not path.is_file():
-            raise JournalError(f"The journal {path} is not a file.", hint="Correct [journal] url.") from None
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise _read_only(path) from None
+        found = path.stat()
+    except FileNotFoundError:
+        check_absent(path)
+        raise _missing(path) from None
     except OSError as error:
         raise JournalError(
-            f"The journal {path} cannot be made: {error.strerror}.", hint="Give the paying user the folder to write."
+            f"The journal {path} cannot be opened: {error.strerror}.",
+            hint="Give the paying user the right to write the file and its folder.",
         ) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise JournalError(f"The journal {path} is not a file.", hint="Correct [journal] url.")
+    if found.st_size < _SMALLEST:
+        raise emptied(path)
+
+
+def emptied(path: Path) -> JournalDamaged:
+    """Return the error of a file that holds no journal, not even an empty one."""
+    return JournalDamaged(
+        f"The journal {path} is empty: not even its tables are there.",
+        hint="If this installation has paid before, stop every paying process, keep the file with its -wal and -shm, "
+        "and restore a backup: a new journal would not know what was paid. For a new installation remove the file and "
+        "run `payouts journal init`.",
+    )
 
 
 def connect(path: Path, *, busy_timeout_s: float) -> sqlite3.Connection:
     """Open an existing file and make the connection durable.
 
     Raises:
+        JournalMissing: There is none.
+        JournalDamaged: The file was emptied.
         JournalError: It cannot be opened, or does not take the settings that make a commit durable.
 
     """
     connection: sqlite3.Connection | None = None
+    check_file(path)
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise _read_only(path)
     try:
         # mode=rw: a file that has vanished is an error, never a new, empty journal.
         connection = sqlite3.connect(
@@ -65,7 +123,9 @@ def connect(path: Path, *, busy_timeout_s: float) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
         )
-        _make_durable(connection, path, busy_timeout_s)
+        _use_log(connection, path, busy_timeout_s)
+        make_durable(connection, path)
+        connection.execute("PRAGMA foreign_keys = ON")
     except BaseException as error:
         if connection is not None:
             connection.close()
@@ -75,17 +135,25 @@ def connect(path: Path, *, busy_timeout_s: float) -> sqlite3.Connection:
     return connection
 
 
-def _make_durable(connection: sqlite3.Connection, path: Path, busy_timeout_s: float) -> None:
+def _use_log(connection: sqlite3.Connection, path: Path, busy_timeout_s: float) -> None:
     mode = _set_wal(connection, give_up_at=time.monotonic() + busy_timeout_s)
     if mode != "wal":
         raise JournalError(
             f"The journal {path} cannot use a write-ahead log (it stays in mode {mode}).",
             hint="Put it on a local disk; network file systems cannot hold a journal.",
         )
+
+
+def make_durable(connection: sqlite3.Connection, path: Path) -> None:
+    """Let a connection flush every commit.
+
+    Raises:
+        JournalError: It does not.
+
+    """
     connection.execute(f"PRAGMA synchronous = {_DURABLE}")
     connection.execute("PRAGMA fullfsync = ON")  # macOS: fsync alone leaves the commit in the drive's cache
     connection.execute("PRAGMA checkpoint_fullfsync = ON")
-    connection.execute("PRAGMA foreign_keys = ON")
     if connection.execute("PRAGMA synchronous").fetchone()[0] != _SYNCHRONOUS["FULL"]:
         raise JournalError(
             f"The journal {path} does not flush its commits (synchronous is not FULL).",
@@ -113,7 +181,7 @@ def verify(connection: sqlite3.Connection, path: Path) -> None:
     """
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise _damaged(path, found)
+        raise damaged(path, found)
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -144,7 +212,7 @@ def explain(error: sqlite3.Error, path: Path) -> JournalError:
             f"{path} is not a journal: it is not a SQLite database.", hint="Correct [journal] url, or restore a backup."
         )
     if code == sqlite3.SQLITE_CORRUPT:
-        return _damaged(path, str(error))
+        return damaged(path, str(error))
     if code == sqlite3.SQLITE_CANTOPEN:
         return JournalError(
             f"The journal {path} cannot be opened.",
@@ -170,8 +238,15 @@ def _read_only(path: Path) -> JournalError:
     )
 
 
-def _damaged(path: Path, found: str) -> JournalError:
-    return JournalError(
+def damaged(path: Path, found: str) -> JournalDamaged:
+    """Return the error of a file that fails a check.
+
+    Args:
+        path: The file.
+        found: What the check says.
+
+    """
+    return JournalDamaged(
         f"The journal {path} is damaged ({' '.join(found.split())}).",
         hint="Stop every paying process, keep a copy of the file with its -wal and -shm, and restore a backup.",
     )

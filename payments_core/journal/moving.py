@@ -121,8 +121,7 @@ def _copy(
     if unknown := set(source.tables(session)) - TABLES.keys() - _LEFT:
         raise JournalError(f"The journal holds tables that nobody knows: {', '.join(sorted(unknown))}.")
     rows = {}
-    with target.writing(new=True) as there:  # durable before the first row: what is found half made is no journal
-        target.remember(there, MOVING, number)
+    target.create({MOVING: number})  # durable before the first row: what is found half made is no journal
     with target.writing() as there:
         for name, value in source.meta(session).items():
             if name not in _OWN:

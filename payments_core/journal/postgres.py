@@ -42,11 +42,11 @@ __all__ = ["PostgresJournal", "upgrade"]
 _TRIES = 5
 _PAUSE_S = 0.1
 # READ COMMITTED whatever the server's default: what is read behind a lock must be what is there now.
-_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {lock_timeout_ms}"
+_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {{lock_timeout_ms}}; SELECT {SET_DURABLE}"
 
 
 class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
-    """A journal in a PostgreSQL database that was prepared by ``payouts journal upgrade``.
+    """A journal in a PostgreSQL database that was prepared by ``payouts journal init``.
 
     Args:
         url: ``postgresql://…``, as libpq understands it.
@@ -57,6 +57,7 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
         fate_timeout_s: How long it is tried to find out what became of a commit whose answer was lost, in seconds.
 
     Raises:
+        JournalMissing: The database holds none.
         JournalTooNew: A newer version of this library made it.
         NamespaceChanged: It belongs to another installation.
         JournalIsBackup: It is a backup.
@@ -328,15 +329,15 @@ def _not_usable(why: str) -> JournalError:
     )
 
 
-def upgrade(url: str, *, namespace: str, at: datetime) -> tuple[int, int]:
-    """Make the journal's tables or bring them forward; return the versions before and after.
+def upgrade(url: str, *, namespace: str) -> tuple[int, int]:
+    """Bring the journal's tables forward; return the versions before and after.
 
     Args:
         url: ``postgresql://…``, as libpq understands it.
         namespace: The installation's.
-        at: Now; aware.
 
     Raises:
+        JournalMissing: There is no journal.
         JournalTooNew: A newer version of this library made it.
         NamespaceChanged: It belongs to another installation.
         JournalError: It cannot be reached or changed.
@@ -345,7 +346,7 @@ def upgrade(url: str, *, namespace: str, at: datetime) -> tuple[int, int]:
     server = Server(url)
     with contextlib.closing(server.connect()) as connection:
         try:
-            return migrate(connection, server.name, namespace=namespace, at=at)
+            return migrate(connection, server.name, namespace=namespace)
         except psycopg.Error as error:
             told = server.explain(error)
     raise told

@@ -1,8 +1,9 @@
 """The tables under PostgreSQL, as numbered migrations that only go forward.
 
-They are applied by ``payouts journal upgrade`` and by nothing else: many processes share the journal, and none of them
-may change it under the others. A released migration never changes, and one that is added must leave what was there in
-its place (expand; contract in a later release), as processes of the version before go on while it is applied.
+They are applied by ``payouts journal init`` and ``upgrade`` and by nothing else: many processes share the journal, and
+none of them may change it under the others. A released migration never changes, and one that is added must leave what
+was there in its place (expand; contract in a later release), as processes of the version before go on while it is
+applied.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from typing import Any
 
 from psycopg import errors
 
-from payments_core.errors import JournalError, JournalIsBackup, JournalTooNew, NamespaceChanged
+from payments_core.errors import JournalError, JournalIsBackup, JournalMissing, JournalTooNew, NamespaceChanged
 from payments_core.journal.postgres_connection import Connection
 from payments_core.journal.schema import library_version
-from payments_core.journal.standing import check_live
+from payments_core.journal.standing import check_live, exists
 from payments_core.journal.statements import POSTGRES_SCHEMA as SCHEMA
 from payments_core.journal.statements import lock_number
 
@@ -26,6 +27,7 @@ __all__ = [
     "check_namespace",
     "check_server",
     "check_version",
+    "create",
     "migrate",
     "remember_server",
 ]
@@ -319,52 +321,88 @@ SELECT_NAMESPACE = f"SELECT value FROM {SCHEMA}.meta WHERE name = 'namespace'"  
 _UPGRADE = "Run `payouts journal upgrade` once; running processes may go on meanwhile."
 
 
-def migrate(connection: Connection, where: str, *, namespace: str, at: datetime) -> tuple[int, int]:
-    """Bring a database to the newest version, in one transaction; return the versions before and after.
+def create(connection: Connection, where: str, *, namespace: str, at: datetime) -> int:
+    """Make the tables in a database that has none, in one transaction; return their version.
 
     Args:
-        connection: In autocommit mode.
+        connection: In autocommit mode, or in a transaction.
         where: The database, for messages.
         namespace: The installation's.
         at: Now; aware.
 
     Raises:
-        JournalTooNew: It has had migrations we do not know.
-        NamespaceChanged: It belongs to another installation.
-        JournalError: The schema holds tables of another program.
+        JournalError: There is a journal already, or tables of another program in its schema.
 
     """
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number("upgrade"),))
+        _lock(connection)
+        if _version(connection, where):
+            raise exists(f"The journal in {where[:1].lower()}{where[1:]}")
+        _make_schema(connection, where)
+        _apply(connection, 0)
+        meta = {"namespace": namespace, "created_at": at.isoformat(), "version": library_version()}
+        for name, value in meta.items():
+            _remember(connection, name, value)
+        remember_server(connection)
+    return len(MIGRATIONS)
+
+
+def migrate(connection: Connection, where: str, *, namespace: str) -> tuple[int, int]:
+    """Bring a journal to the newest version, in one transaction; return the versions before and after.
+
+    Args:
+        connection: In autocommit mode.
+        where: The database, for messages.
+        namespace: The installation's.
+
+    Raises:
+        JournalMissing: There is no journal.
+        JournalTooNew: It has had migrations we do not know.
+        NamespaceChanged: It belongs to another installation.
+
+    """
+    with connection.transaction():
+        _lock(connection)
         before = _version(connection, where)
-        if before:
-            check_namespace(connection, where, namespace)
-        for number, statements in enumerate(MIGRATIONS[before:], before + 1):
-            if number == 1:
-                _make_schema(connection, where)
-            for statement in statements:
-                connection.execute(statement.replace("{schema}", SCHEMA))
-            if number == 1:
-                meta = {"namespace": namespace, "created_at": at.isoformat(), "version": library_version()}
-                for name, value in meta.items():
-                    _remember(connection, name, value)
-            _remember(connection, "migrations", str(number))
+        if not before:
+            raise _missing(where)
+        check_namespace(connection, where, namespace)
+        _apply(connection, before)
         if "server" not in _meta(connection):
             remember_server(connection)
     return before, len(MIGRATIONS)
+
+
+def _lock(connection: Connection) -> None:
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number("upgrade"),))
+
+
+def _apply(connection: Connection, version: int) -> None:
+    for statement in (statement for migration in MIGRATIONS[version:] for statement in migration):
+        connection.execute(statement.replace("{schema}", SCHEMA))
+    _remember(connection, "migrations", str(len(MIGRATIONS)))
+
+
+def _missing(where: str) -> JournalMissing:
+    return JournalMissing(
+        f"{where} holds no journal.",
+        hint="If this installation has paid before, restore a backup: a new journal would not know what was paid. For "
+        "a new installation: `payouts journal init`.",
+    )
 
 
 def check_version(connection: Connection, where: str) -> None:
     """Refuse a database that is not as this version of the library knows it.
 
     Raises:
+        JournalMissing: It holds none.
         JournalTooNew: It has had migrations we do not know.
-        JournalError: It is empty, or older.
+        JournalError: It is older.
 
     """
     version = _version(connection, where)
     if version == 0:
-        raise JournalError(f"{where} holds no journal yet.", hint=_UPGRADE)
+        raise _missing(where)
     if version < len(MIGRATIONS):
         raise JournalError(
             f"{where} holds a journal of version {version}; this payments-core needs version {len(MIGRATIONS)}.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,14 +11,14 @@ import psycopg
 
 from payments_core.errors import JournalError
 from payments_core.journal.postgres_connection import Connection, Server
-from payments_core.journal.postgres_schema import check_namespace, check_version, migrate, remember_server
+from payments_core.journal.postgres_schema import check_namespace, check_version, create, remember_server
 from payments_core.journal.standing import refusal
 from payments_core.journal.statements import POSTGRES, POSTGRES_SCHEMA, Session
 from payments_core.journal.stores import Store
 
 __all__ = ["PostgresStore"]
 
-_LOCK_TIMEOUT = "SET LOCAL lock_timeout = 10000"
+_LOCAL = "SET LOCAL lock_timeout = 10000"
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablename"
 
 
@@ -38,14 +38,20 @@ class PostgresStore(Store):
         with self._connected() as connection:
             return not connection.execute(_TABLES, (POSTGRES_SCHEMA,)).fetchall()
 
+    def create(self, meta: Mapping[str, str]) -> None:
+        """Make an empty journal that remembers something of itself from its first moment on."""
+        with self._connected() as connection, connection.transaction():
+            connection.execute(_LOCAL)
+            create(connection, self._server.name, namespace=self.namespace, at=self.at)
+            for name, value in meta.items():
+                self.remember(Session(connection.execute, POSTGRES), name, value)
+
     @contextlib.contextmanager
-    def writing(self, *, alone: bool = False, new: bool = False) -> Iterator[Session]:
+    def writing(self, *, alone: bool = False) -> Iterator[Session]:
         """Open one transaction, committed at the end of the block."""
         where = self._server.name
         with self._connected() as connection, connection.transaction():
-            connection.execute(_LOCK_TIMEOUT)
-            if new:
-                migrate(connection, where, namespace=self.namespace, at=self.at)
+            connection.execute(_LOCAL)
             check_version(connection, where)
             check_namespace(connection, where, self.namespace)
             if alone:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from payments_core.errors import JournalError, JournalTooNew, NamespaceChanged
+from payments_core.journal.connection import emptied
 
 __all__ = [
     "APPLICATION_ID",
@@ -310,15 +311,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _REFUNDS, _SHARED, _ACCOUNT_Q
 
 
 def migrate(connection: sqlite3.Connection, path: Path, *, namespace: str, at: datetime) -> None:
-    """Bring a file to the newest version; a file that has it is only read.
+    """Bring a file to the newest version; a file that has it is only read, and in an empty one no table is made.
 
     Raises:
         JournalTooNew: It has had migrations we do not know.
+        JournalDamaged: It is empty.
         JournalError: It is another program's database.
 
     """
-    if _version(connection, path) == len(MIGRATIONS):
+    if (version := _version(connection, path)) == len(MIGRATIONS):
         return
+    if version == 0:
+        raise emptied(path)
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Looks again, now that nobody else can: another process may have migrated it in between.
@@ -331,7 +335,7 @@ def migrate(connection: sqlite3.Connection, path: Path, *, namespace: str, at: d
 
 
 def bring_forward(connection: sqlite3.Connection, path: Path, *, namespace: str, at: datetime) -> None:
-    """Do the same within the open transaction."""
+    """Do the same within the open transaction; in an empty file every table is made."""
     for number, statements in enumerate(MIGRATIONS[_version(connection, path) :], _version(connection, path) + 1):
         for statement in statements:
             connection.execute(statement)
@@ -364,10 +368,13 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises:
         JournalTooNew: It has had migrations we do not know.
+        JournalDamaged: It is empty.
         JournalError: It is another program's, or no process of this version has opened it yet.
 
     """
-    if (version := _version(connection, path)) < len(MIGRATIONS):
+    if (version := _version(connection, path)) == 0:
+        raise emptied(path)
+    if version < len(MIGRATIONS):
         raise JournalError(
             f"The journal {path} is of version {version}; this payments-core needs version {len(MIGRATIONS)}.",
             hint="It is brought forward when a command that may write opens it, such as `payouts list`.",

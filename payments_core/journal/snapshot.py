@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from payments_core.errors import JournalError
-from payments_core.journal.connection import explain
+from payments_core.journal.connection import check_file, explain
 from payments_core.journal.schema import check_namespace, check_version
 from payments_core.journal.statements import POSTGRES, SQLITE, Cursor, Session, Statements
 
@@ -72,8 +72,7 @@ class SqliteSnapshot(Snapshot):
     def __init__(self, path: Path, *, namespace: str) -> None:
         self._path = path
         self.name = f"The journal {path}"
-        if not path.is_file():
-            raise JournalError(f"There is no journal {path}.", hint="Correct [journal] url, or the path given.")
+        check_file(path)
         with self._explained():
             self.connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         try:

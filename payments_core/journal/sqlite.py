@@ -15,7 +15,8 @@ from payments_core.entries import JournalEntry, JournalReply, Open, Opened
 from payments_core.errors import JournalError, SettingsError
 from payments_core.journal.changes import Change, Reply, apply
 from payments_core.journal.claims import Claims
-from payments_core.journal.connection import Reader, connect, explain, is_busy, make_file, verify
+from payments_core.journal.connection import Reader, connect, explain, is_busy, verify
+from payments_core.journal.creation import create_file
 from payments_core.journal.forgetting import Forgetting
 from payments_core.journal.inbox import InboxCalls, InboxChange
 from payments_core.journal.outbox import OutboxCalls
@@ -39,12 +40,15 @@ class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
     """A journal in a SQLite file (WAL, every commit flushed).
 
     Args:
-        path: The file; made, readable by its owner only, when it is not there. Its folder must be.
+        path: The file.
         namespace: The installation's.
         clock: Returns now; aware, UTC.
         busy_timeout_s: Longest wait for another program's lock, in seconds.
+        make: Make the file, readable by its owner only, when it is not there. Its folder must be.
 
     Raises:
+        JournalMissing: There is no file, and none is to be made.
+        JournalDamaged: The file was emptied, or fails a check.
         JournalLocked: Another program holds the file.
         JournalTooNew: A newer version of this library made it.
         NamespaceChanged: It belongs to another installation.
@@ -56,13 +60,20 @@ class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
     _sql = SQLITE
 
     def __init__(
-        self, path: Path, *, namespace: str, clock: Callable[[], datetime], busy_timeout_s: float = 5.0
+        self,
+        path: Path,
+        *,
+        namespace: str,
+        clock: Callable[[], datetime],
+        busy_timeout_s: float = 5.0,
+        make: bool = False,
     ) -> None:
         self._path = path
         self._namespace = namespace
         self._clock = clock
         self._busy_timeout_s = busy_timeout_s
-        make_file(path)
+        if make:
+            create_file(path, namespace=namespace, at=clock())
         self._writer: Writer[Change, Reply] = Writer(
             self._connect(), apply=_apply, reopen=partial(self._connect, suspicious=True), explain=self._explain
         )

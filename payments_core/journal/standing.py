@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from payments_core.errors import JournalIsBackup, JournalSealed
+from payments_core.errors import JournalError, JournalIsBackup, JournalSealed
 
-__all__ = ["MOVING", "SEALED", "check_live", "moved_to", "refusal", "sealed"]
+__all__ = ["MOVING", "SEALED", "check_live", "exists", "moved_to", "refusal", "sealed"]
 
 SEALED = "moved_to"  # in the journal that was moved: where to
 MOVING = "moving_from"  # in the one it is moved to, as long as the other is not sealed
@@ -37,6 +37,14 @@ def check_live(meta: Mapping[str, str], where: str) -> None:
             f"{where} is a backup of {at} and may lack payments that were made after it.",
             hint=f"If it is to replace a journal that is lost: `payouts journal restored --gap-from {at}`.",
         )
+
+
+def exists(where: str) -> JournalError:
+    """Return the error of a journal that was to be made, and is there."""
+    return JournalError(
+        f"{where} is there already; nothing was changed.",
+        hint="Go on with it, or name another place in [journal] url for another installation.",
+    )
 
 
 def sealed(where: str, target: str) -> JournalSealed:

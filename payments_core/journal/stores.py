@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from payments_core.journal.connection import connect, explain, make_file
-from payments_core.journal.schema import bring_forward, check_namespace, migrate
-from payments_core.journal.standing import refusal
+from payments_core.journal.connection import check_file, connect, explain
+from payments_core.journal.creation import create_file
+from payments_core.journal.schema import check_namespace, migrate
+from payments_core.journal.standing import exists, refusal
 from payments_core.journal.statements import SQLITE, Session, Statements
 
 __all__ = ["SqliteStore", "Store"]
@@ -39,12 +41,23 @@ class Store(ABC):
         """Say whether there is nothing at all."""
 
     @abstractmethod
-    def writing(self, *, alone: bool = False, new: bool = False) -> contextlib.AbstractContextManager[Session]:
+    def create(self, meta: Mapping[str, str]) -> None:
+        """Make an empty journal that remembers something of itself from its first moment on.
+
+        Args:
+            meta: What.
+
+        Raises:
+            JournalError: There is a journal already, or it cannot be made.
+
+        """
+
+    @abstractmethod
+    def writing(self, *, alone: bool = False) -> contextlib.AbstractContextManager[Session]:
         """Open one transaction, committed at the end of the block.
 
         Args:
             alone: Nobody else writes meanwhile.
-            new: The tables are made first, in the same transaction.
 
         Raises:
             NamespaceChanged: It belongs to another installation.
@@ -100,29 +113,27 @@ class SqliteStore(Store):
 
     def is_empty(self) -> bool:
         """Say whether there is nothing at all."""
-        if not self._path.exists() or not self._path.stat().st_size:
-            return True
-        with self._connected() as connection:
-            return not connection.execute("SELECT EXISTS (SELECT 1 FROM sqlite_master)").fetchone()[0]
+        return not os.path.lexists(self._path)
+
+    def create(self, meta: Mapping[str, str]) -> None:
+        """Make an empty journal that remembers something of itself from its first moment on."""
+        if not create_file(self._path, namespace=self.namespace, at=self.at, meta=meta):
+            check_file(self._path)
+            raise exists(f"The journal {self._path}")
 
     @contextlib.contextmanager
-    def writing(self, *, alone: bool = False, new: bool = False) -> Iterator[Session]:
+    def writing(self, *, alone: bool = False) -> Iterator[Session]:
         """Open one transaction, committed at the end of the block."""
-        if new:
-            make_file(self._path)
         with self._connected() as connection:
-            if not new:
-                migrate(connection, self._path, namespace=self.namespace, at=self.at)
+            migrate(connection, self._path, namespace=self.namespace, at=self.at)
             connection.execute("BEGIN IMMEDIATE")  # whoever writes is alone here
-            if new:
-                bring_forward(connection, self._path, namespace=self.namespace, at=self.at)
             check_namespace(connection, self._path, self.namespace)
             yield Session(connection.execute, SQLITE)
             connection.execute("COMMIT")
 
     def clear(self) -> None:
         """Take away a copy that was not finished."""
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("-wal", "-shm", ""):  # the file last: a log alone would look like one that was lost
             Path(f"{self._path}{suffix}").unlink(missing_ok=True)
 
     def settle(self, session: Session) -> None:

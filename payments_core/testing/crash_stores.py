@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from payments_core.entries import Journal
-from payments_core.journal import audit, open_journal, upgrade_journal
+from payments_core.journal import audit, open_journal, store_of
 from payments_core.journal.statements import POSTGRES_SCHEMA
 
 __all__ = ["CrashDatabase", "CrashFile", "CrashStore"]
@@ -99,7 +99,7 @@ class CrashFile:
 
     @staticmethod
     def _open(path: Path, namespace: str, clock: Callable[[], datetime]) -> Journal:
-        return open_journal(f"sqlite:///{path.name}", namespace=namespace, root=path.parent, clock=clock)
+        return open_journal(f"sqlite:///{path.name}", namespace=namespace, root=path.parent, clock=clock, make=True)
 
 
 class CrashDatabase:
@@ -121,7 +121,9 @@ class CrashDatabase:
     def clear(self, namespace: str, at: datetime) -> None:
         """Begin anew with an empty journal: rows are taken out, as new tables would cost more than a run."""
         if not self._emptying:
-            upgrade_journal(self._url, namespace=namespace, root=Path(), at=at)
+            database = store_of(self._url, namespace=namespace, root=Path(), at=at)
+            if database.is_empty():
+                database.create({})
             named = "SELECT tablename FROM pg_tables WHERE schemaname = ? AND tablename <> ?"
             tables = [name for (name,) in self.ask(named, (POSTGRES_SCHEMA, "meta"))]
             delete = "; ".join(f"DELETE FROM {name}" for name in tables)  # noqa: S608 - the database's own names

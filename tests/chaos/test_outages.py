@@ -18,7 +18,7 @@ from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient, settings
 from payments_core.errors import JournalError
-from payments_core.journal import upgrade_journal
+from payments_core.journal import init_journal
 
 AS_ROOT = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="mounts a small disk; tests/journal has what needs no root"
@@ -73,7 +73,7 @@ def share(place: Any, url: str) -> None:
     place.config.write_text(place.config.read_text("utf-8").replace("sqlite:///payouts.db", url), "utf-8")
     if url.startswith("postgres"):
         namespace = settings.load(place.config).namespace
-        upgrade_journal(url, namespace=namespace, root=place.folder, at=datetime.now(UTC))
+        init_journal(url, namespace=namespace, root=place.folder, at=datetime.now(UTC))
 
 
 def nobody_was_paid_unrecorded(place: Any) -> None:

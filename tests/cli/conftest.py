@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import httpx
 import pytest
 
 from payments_core.cli.app import run
+from payments_core.journal import init_journal
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NUMBER = "256700199887"  # made up; only ever sent to a loopback socket
@@ -115,6 +117,8 @@ def tills(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         ]
         head = '[installation]\nnamespace = "tally-installation"\n[journal]\nurl = "sqlite:///payouts.db"\n'
         (folder / "payouts.toml").write_text(head + "".join(tables), "utf-8")
+        told = {"namespace": "tally-installation", "root": folder, "at": datetime.now(UTC)}
+        init_journal("sqlite:///payouts.db", **told)  # a till is real money
         yield gateway
 
 

@@ -66,6 +66,7 @@ def test_no_reason_keeps_the_emergency_stop_from_being_set(payouts: Call, why: s
 
 
 def test_the_emergency_stop_works_where_a_secret_and_a_provider_are_missing(payouts: Call, config: Path) -> None:
+    payouts("journal", "init")
     text = re.sub(r"^api_key = .*$", 'api_key = "env:NO_SUCH_KEY"', config.read_text("utf-8"), flags=re.MULTILINE)
     config.write_text(text.replace('provider = "mtn_momo"', 'provider = "not_installed"'), "utf-8")
 
@@ -288,12 +289,11 @@ def test_the_example_in_a_new_configuration_is_right(
     for asked, nothing in (("check_account", ""), ("diagnose", ())):  # it names the live gateway
         monkeypatch.setattr(f"payments_core.client.PayoutClient.{asked}", lambda *_, told=nothing: told)
 
-    ran = payouts("doctor")
+    before, made, ran = payouts("doctor"), payouts("journal", "init"), payouts("doctor")
 
-    assert (ran.code, "ok     account mtn-uganda: MTN MoMo Disbursements, UGX, REAL MONEY moves" in ran.out) == (
-        0,
-        True,
-    )
+    assert (before.code, "wrong  journal: There is no journal" in before.out) == (1, True)
+    assert (made.code, ran.code) == (0, 0)
+    assert "ok     account mtn-uganda: MTN MoMo Disbursements, UGX, REAL MONEY moves" in ran.out
     assert "largest_amount" not in ran.out
 
     text = (folder / "payouts.toml").read_text("utf-8")

@@ -1,7 +1,8 @@
-"""``payouts journal upgrade``, and a journal whose address is a secret."""
+"""``payouts journal init`` and ``upgrade``, and a journal whose address is a secret."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,11 @@ def test_a_shared_journal_is_made_by_command(shared: str, payouts: Call) -> None
     """Before, every command says what to do; afterwards, all is well; nowhere is the password shown."""
     before = payouts("list", "--json")
     assert before.code == 1
-    assert "payouts journal upgrade" in before.error["hint"]
-    made = payouts("journal", "upgrade")
-    assert (made.code, made.out) == (0, f"env:JOURNAL_URL: made, of version {NEWEST}.\n")
+    assert before.error["code"] == "journal_missing"
+    assert "payouts journal init" in before.error["hint"]
+    made = payouts("journal", "init", "--json")
+    assert (made.code, made.json) == (0, {"journal": "env:JOURNAL_URL", "made": True})
+    assert "is there already" in payouts("journal", "init", "--json").error["message"]
     again = payouts("journal", "upgrade", "--json")
     assert again.json == {"journal": "env:JOURNAL_URL", "before": NEWEST, "after": NEWEST}
     assert payouts("list").code == 0
@@ -40,6 +43,52 @@ def test_a_shared_journal_is_made_by_command(shared: str, payouts: Call) -> None
     assert (doctor.code, "journal: env:JOURNAL_URL: no payout yet" in doctor.out) == (0, True)
     for ran in (before, made, again, doctor):
         assert SECRET not in ran.out + ran.err
+
+
+def real_money(folder: Path) -> None:
+    """Let the account pay through the provider's own gateway, which nothing here asks."""
+    path = folder / "payouts.toml"
+    lines = [
+        line
+        for line in path.read_text("utf-8").splitlines()
+        if not line.startswith(("base_url", "visible_after", "dedupe_settle"))
+    ]
+    path.write_text("\n".join(lines), "utf-8")
+
+
+@pytest.mark.parametrize("lost", ["removed", "emptied"])
+def test_where_real_money_moves_a_lost_journal_is_not_made_anew(
+    gateway: Any, folder: Path, payouts: Call, pay: Call, lost: str
+) -> None:
+    """An old key would be paid again once the provider has forgotten it: every command stops, and says how to go on."""
+    real_money(folder)
+    before = pay("old", "--json")
+    assert (before.error["code"], "payouts journal init" in before.error["hint"]) == ("journal_missing", True)
+    assert payouts("journal", "init").code == 0
+    assert payouts("list", "--json").json == []
+    journal = folder / "payouts.db"
+    code = "journal_missing" if lost == "removed" else "journal_damaged"
+    journal.unlink() if lost == "removed" else os.truncate(journal, 0)
+    for command in (["send", "--key", "old", "--to", "256700199887", "--amount", "5"], ["list"], ["pause"], ["resume"]):
+        ran = payouts(*command, "--json")
+        assert (ran.code, ran.error["code"]) == (1, code), command
+        assert "restore a backup" in ran.error["hint"]
+    doctor = payouts("doctor", "--json").json
+    assert [check["level"] for check in doctor["checks"] if check["what"] == "journal"] == ["wrong"]
+    assert (journal.exists(), lost == "emptied" and journal.stat().st_size) == (lost == "emptied", False)
+
+
+def test_a_rehearsal_needs_no_command_and_has_one(gateway: Any, folder: Path, payouts: Call, pay: Call) -> None:
+    """A file is made when it is first used; made twice it stays as it is, and other words come as JSON too."""
+    assert payouts("list").code == 0
+    assert pay("first", "--wait", "10").code == 0
+    again = payouts("journal", "init", "--json")
+    assert (again.code, again.error["code"]) == (1, "journal_error")
+    assert "is there already; nothing was changed" in again.error["message"]
+    assert len(payouts("list", "--json").json) == 1
+    (folder / "payouts.db").rename(folder / "away.db")
+    made = payouts("journal", "init", "--json")
+    assert (made.code, made.json) == (0, {"journal": "sqlite:///payouts.db", "made": True})
 
 
 def test_a_file_needs_no_upgrade(gateway: Any, folder: Path, payouts: Call) -> None:

@@ -47,7 +47,7 @@ def test_verify_needs_no_secret_and_says_what_it_could_not_derive(pay: Call, pay
 def test_verify_makes_no_journal(payouts: Call, config: Path) -> None:
     """Nothing is written, not even where nothing is."""
     ran = payouts("journal", "verify", "--json")
-    assert (ran.code, ran.error["code"]) == (1, "journal_error")
+    assert (ran.code, ran.error["code"]) == (1, "journal_missing")
     assert not (config.parent / "payouts.db").exists()
 
 

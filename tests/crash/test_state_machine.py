@@ -207,7 +207,8 @@ class Payouts(RuleBasedStateMachine):
         self.workers = {name: self._born(name) for name in "ab"}
 
     def _born(self, name: str) -> Worker:
-        journal = open_journal(f"sqlite:///{self.file}", namespace=NAMESPACE, root=self.folder, clock=lambda: self.now)
+        told = {"namespace": NAMESPACE, "root": self.folder, "make": True}
+        journal = open_journal(f"sqlite:///{self.file}", **told, clock=lambda: self.now)
         return Worker(f"{name}{next(self.lives)}", journal)
 
     def _moment(self, worker: Worker) -> Moment:

@@ -173,7 +173,7 @@ def row_of(status: PayoutStatus = PayoutStatus.SENDING, **changes: Any) -> Payou
 
 def _untouched_journal() -> bytes:
     with TemporaryDirectory() as folder:
-        open_journal(STORE, namespace=NAMESPACE, root=Path(folder), clock=lambda: T0).close()
+        open_journal(STORE, namespace=NAMESPACE, root=Path(folder), clock=lambda: T0, make=True).close()
         return Path(folder, "payouts.db").read_bytes()
 
 

@@ -48,7 +48,7 @@ def open_sqlite(path: Path) -> Iterator[OpenSqlite]:
     usual, opened = path, list[SqliteJournal]()
 
     def make(path: Path | None = None, **changes: Any) -> SqliteJournal:
-        settings: dict[str, Any] = {"namespace": NAMESPACE, "clock": lambda: START} | changes
+        settings: dict[str, Any] = {"namespace": NAMESPACE, "clock": lambda: START, "make": True} | changes
         opened.append(SqliteJournal(path or usual, **settings))
         return opened[-1]
 
@@ -79,7 +79,7 @@ def open_one(address: str) -> Iterator[Callable[[], Journal]]:
     opened: list[Journal] = []
 
     def make() -> Journal:
-        opened.append(open_journal(address, namespace=NAMESPACE, root=Path(), clock=lambda: START))
+        opened.append(open_journal(address, namespace=NAMESPACE, root=Path(), clock=lambda: START, make=True))
         return opened[-1]
 
     yield make

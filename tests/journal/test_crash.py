@@ -45,7 +45,7 @@ from payments_core.payout import Operation, PayoutStatus
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 
 def open_here():
-    return open_journal(sys.argv[1], namespace="test-namespace", root=Path(), clock=lambda: START)
+    return open_journal(sys.argv[1], namespace="test-namespace", root=Path(), clock=lambda: START, make=True)
 
 def row(name, **changes):
     return PayoutRow(**{"id": "po_" + name, "key": name, "fingerprint": "f", "account": "a",

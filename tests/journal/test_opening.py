@@ -28,7 +28,7 @@ from payments_core.errors import (
     PaymentsError,
     SettingsError,
 )
-from payments_core.journal import connection, open_journal, schema
+from payments_core.journal import connection, init_journal, open_journal, schema
 from payments_core.journal.rows import COLUMNS, write_row
 from payments_core.journal.sqlite import SqliteJournal
 from payments_core.rows import Event, PayoutRow
@@ -56,7 +56,7 @@ def test_a_relative_address_starts_at_the_root_and_an_absolute_one_does_not(tmp_
     root.mkdir()
     elsewhere.mkdir()
     for url in ("sqlite:///payouts.db", f"sqlite:///{elsewhere / 'other.db'}"):
-        open_journal(url, namespace="n" * 8, root=root, clock=lambda: START).close()
+        open_journal(url, namespace="n" * 8, root=root, clock=lambda: START, make=True).close()
     assert [file.name for file in root.iterdir()] == ["payouts.db"]
     assert [file.name for file in elsewhere.iterdir()] == ["other.db"]
 
@@ -334,6 +334,7 @@ def test_a_journal_held_by_another_program_is_said_to_be(
 
 def test_a_new_file_held_by_another_program_is_said_to_be(open_sqlite: OpenSqlite, path: Path) -> None:
     """The same holds when the journal is opened."""
+    init_journal(f"sqlite:///{path}", namespace="test-namespace", root=path.parent, at=START)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(JournalLocked, match="locked by another program"):
@@ -350,7 +351,7 @@ from payments_core.journal.sqlite import SqliteJournal
 if os.geteuid() == 0:  # root may write everything
     os.setgid(65534), os.setuid(65534)
 try:
-    SqliteJournal(Path(sys.argv[1]), namespace="test-namespace", clock=lambda: datetime.now(UTC))
+    SqliteJournal(Path(sys.argv[1]), namespace="test-namespace", clock=lambda: datetime.now(UTC), make=True)
 except JournalError as error:
     print(error)
 """

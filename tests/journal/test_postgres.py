@@ -25,11 +25,12 @@ from payments_core.errors import (
     JournalClosed,
     JournalError,
     JournalLocked,
+    JournalMissing,
     JournalTooNew,
     NamespaceChanged,
     SettingsError,
 )
-from payments_core.journal import open_journal, postgres_connection, postgres_schema, upgrade_journal
+from payments_core.journal import init_journal, open_journal, postgres_connection, postgres_schema, upgrade_journal
 from payments_core.journal.postgres import PostgresJournal
 from payments_core.payout import Operation, PayoutStatus
 from payments_core.rows import Event, Pause, PayoutRow
@@ -399,7 +400,7 @@ def test_another_namespace_is_refused(open_shared: OpenShared, postgres_url: str
     """Keys that would give other references never reach a provider."""
     for attempt in (
         lambda: open_shared(namespace="other-namespace"),
-        lambda: upgrade_journal(postgres_url, namespace="other-namespace", root=Path(), at=START),
+        lambda: upgrade_journal(postgres_url, namespace="other-namespace", root=Path()),
     ):
         with pytest.raises(NamespaceChanged, match=r"'test-namespace'.*'other-namespace'.*restore the old namespace"):
             attempt()
@@ -467,20 +468,31 @@ except SettingsError as error:
 
 
 def upgrade(url: str) -> tuple[int, int] | None:
-    return upgrade_journal(url, namespace=NAMESPACE, root=Path(), at=START)
+    return upgrade_journal(url, namespace=NAMESPACE, root=Path())
 
 
-def test_an_empty_database_is_prepared_once_and_by_the_command_alone(
+def init(url: str) -> str:
+    try:
+        init_journal(url, namespace=NAMESPACE, root=Path(), at=START)
+    except JournalError as error:
+        return error.message
+    return "made"
+
+
+def test_an_empty_database_is_prepared_once_and_by_one_command_alone(
     new_database: Callable[[], str], open_shared: OpenShared
 ) -> None:
-    """Opening makes nothing, however many start together; those who prepare it together prepare it once."""
+    """Neither opening nor an upgrade makes a journal, as one may have been lost; several who make it make it once."""
     url = new_database()
-    with pytest.raises(JournalError, match=r"holds no journal yet.*payouts journal upgrade"):
-        open_shared(url)
+    for attempt in (lambda: open_shared(url), lambda: upgrade(url)):
+        with pytest.raises(JournalMissing, match=r"holds no journal.*restore a backup.*payouts journal init"):
+            attempt()
     with ThreadPoolExecutor(4) as threads:
-        done = sorted(threads.map(lambda _: upgrade(url), range(4)))  # type: ignore[type-var]
+        done = list(threads.map(lambda _: init(url), range(4)))
+    assert done.count("made") == 1
+    assert sum("is there already; nothing was changed" in said for said in done) == 3
     newest = len(postgres_schema.MIGRATIONS)
-    assert done == [(0, newest)] + [(newest, newest)] * 3
+    assert upgrade(url) == (newest, newest)
     assert open_shared(url).counts() == {}
 
 
@@ -489,8 +501,7 @@ def test_another_programs_schema_is_left_alone(new_database: Callable[[], str]) 
     url = new_database()
     with psycopg.connect(url) as other:
         other.execute("CREATE SCHEMA payments_core; CREATE TABLE payments_core.theirs (x int)")
-    with pytest.raises(JournalError, match="tables of another program"):
-        upgrade(url)
+    assert "tables of another program" in init(url)
     with psycopg.connect(url) as other:
         names = other.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'payments_core'").fetchall()
     assert names == [("theirs",)]

@@ -171,7 +171,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_behind(world: Any) -> None:
     with pytest.raises(JournalError, match="already"):
         backup_journal(world.url, there, **asked)
     assert there.read_text("utf-8") == "somebody's"
-    with pytest.raises(JournalError, match="does not exist"):
+    with pytest.raises(JournalError, match="cannot be written: No such file"):
         backup_journal(world.url, world.folder / "nowhere" / "b.db", **asked)
 
     def stop(_done: int, _of: int) -> None:

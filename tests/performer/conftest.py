@@ -232,7 +232,7 @@ class Desk:
         read = AccountSettings.model_validate({"provider": "carrier", "currency": "EUR", **settings})
         self.account = Account("main", spec, read, self.carrier)
         self.plugins = Plugins([])
-        self.journal = open_journal("sqlite:///p.db", namespace="n" * 32, root=folder, clock=self.clock)
+        self.journal = open_journal("sqlite:///p.db", namespace="n" * 32, root=folder, clock=self.clock, make=True)
         self.office = Office("n" * 32, self.journal, self.plugins, {"main": self.account}, self.clock)
         self.line: Any = self.make_line()
 

@@ -8,7 +8,8 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from payments_core.callbacks import CallbackApp
 from payments_core.cli.listening import server_config
 from payments_core.client import setup
 from payments_core.client.inbox import PATH
+from payments_core.errors import JournalMissing
+from payments_core.journal import init_journal
 from payments_core.payout import Payout
 from payments_core.performer import utc_now
 from payments_core.plugins import Plugins
@@ -54,7 +57,13 @@ def assembled(config: Path) -> Any:
     """Assemble a client's office from a configuration that was written."""
     plugins = Plugins(())
     plugins.register(tally, "tally")
-    return setup.assemble(load(config), plugins=plugins)
+    read = load(config)
+    with suppress(JournalMissing):
+        return setup.assemble(read, plugins=plugins)
+    init_journal(
+        read.journal, namespace=read.namespace, root=config.parent, at=datetime.now(UTC)
+    )  # a till is real money
+    return setup.assemble(read, plugins=plugins)
 
 
 @contextmanager

@@ -83,6 +83,8 @@ class Place:
         """Copy the journal while nobody uses it; return when."""
         at = datetime.now(UTC)
         if self.kind == "sqlite":
+            if not self._file.exists():
+                self.store().create({})
             with closing(sqlite3.connect(self._file)) as one, closing(sqlite3.connect(self._copy)) as copy:
                 one.backup(copy)
         else:

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from payments_core.entries import Journal
-from payments_core.journal import open_journal, upgrade_journal
+from payments_core.journal import init_journal, open_journal
 from payments_core.provider import Unknown
 from payments_core.testing.simulation import Outcome, Plan, SqliteStore, shrink, simulate
 from payments_core.testing.simulation import __main__ as simulation
@@ -221,7 +221,7 @@ class PostgresStore:
 def test_it_takes_the_same_steps_on_postgresql(new_database: Callable[[], str]) -> None:
     """Whichever database holds the journal, one seed is one story, to the last commit."""
     url = new_database()
-    upgrade_journal(url, namespace="simulated-installation", root=Path(), at=datetime.now(UTC))
+    init_journal(url, namespace="simulated-installation", root=Path(), at=datetime.now(UTC))
     there, here = simulate(Plan(payouts=15), PostgresStore(url)), simulate(Plan(payouts=15))
     assert there.breaches == here.breaches == ()
     assert there.trace_hash == here.trace_hash

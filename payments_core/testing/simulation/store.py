@@ -54,7 +54,8 @@ class SqliteStore:
 
     def open(self, namespace: str, clock: Callable[[], datetime]) -> Journal:
         """Return a connection of its own to the journal."""
-        return open_journal(f"sqlite:///{self._path.name}", namespace=namespace, root=self._path.parent, clock=clock)
+        url, root = f"sqlite:///{self._path.name}", self._path.parent
+        return open_journal(url, namespace=namespace, root=root, clock=clock, make=True)
 
     def published(self) -> Mapping[str, list[tuple[int, str]]]:
         """Return number and status of the events that wait for the application, by payout."""

@@ -1,0 +1,47 @@
+"""The accounts that can be built here: looking must work where a secret or a plugin is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from payments_core.provider import Account
+    from payments_core.settings import Configuration
+
+__all__ = ["build_accounts", "pays_real_money"]
+
+
+def build_accounts(read: Configuration) -> tuple[dict[str, Account], dict[str, str]]:
+    """Return the accounts that can be built, and why the others cannot, by name.
+
+    Args:
+        read: The configuration.
+
+    """
+    from payments_core.client import build_account
+    from payments_core.errors import SettingsError
+    from payments_core.plugins import Plugins
+
+    accounts: dict[str, Account] = {}
+    missing: dict[str, str] = {}
+    try:
+        plugins = Plugins()
+    except SettingsError as error:
+        return {}, dict.fromkeys(read.accounts, error.message)
+    for name, raw in read.accounts.items():
+        try:
+            accounts[name] = build_account(plugins, name, raw, root=read.path.resolve().parent)
+        except SettingsError as error:
+            missing[name] = error.message
+    return accounts, missing
+
+
+def pays_real_money(read: Configuration) -> bool:
+    """Whether any account pays real money, or may, as it cannot be built.
+
+    Args:
+        read: The configuration.
+
+    """
+    accounts, missing = build_accounts(read)
+    return bool(missing) or not all(account.settings.is_rehearsal for account in accounts.values())
