@@ -23,7 +23,7 @@ from payments_core.journal.forgetting import Forgetting
 from payments_core.journal.inbox import InboxCalls, InboxChange
 from payments_core.journal.outbox import OutboxCalls
 from payments_core.journal.pauses import LiftPause, SetPause
-from payments_core.journal.postgres_connection import Connection, Line, Server
+from payments_core.journal.postgres_connection import SET_DURABLE, Connection, Line, Server
 from payments_core.journal.postgres_schema import (
     SELECT_NAMESPACE,
     check_namespace,
@@ -257,7 +257,7 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
     def _joining(self, entry: Open) -> Asking[Opened]:
         if entry.row.original_amount is not None:
             raise JournalError("A refund cannot be accepted in the application's transaction.", hint="Use refund().")
-        [(meta,)] = yield "SELECT to_regclass(%s)::text", (f"{POSTGRES_SCHEMA}.meta",)
+        [(meta, _)] = yield f"SELECT to_regclass(%s)::text, {SET_DURABLE}", (f"{POSTGRES_SCHEMA}.meta",)
         found = (yield SELECT_NAMESPACE, ()) if meta else []
         if found != [(self._namespace,)]:
             raise _not_usable("It leads to a database without this journal.")

@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow
 from payments_core.errors import JournalError, JournalLocked, SettingsError
 from payments_core.journal.standing import moved_to, sealed
 
-__all__ = ["Connection", "Line", "Server"]
+__all__ = ["SET_DURABLE", "Connection", "Line", "Server"]
 
 Connection: TypeAlias = "psycopg.Connection[TupleRow]"
 
@@ -36,6 +36,12 @@ _CHECK = """
         current_setting('transaction_read_only'), current_setting('synchronous_commit'), current_setting('fsync')
 """
 _DURABLE = {"on", "remote_apply"}
+#: Sets how a transaction commits: whatever the server, the role or a pooler's other client has set meanwhile. Only
+#: `remote_apply` waits for more than `on`; `remote_write`, `local` and `off` wait for less.
+SET_DURABLE = (
+    "set_config('synchronous_commit',"
+    " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)"
+)
 
 
 class Server:

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from payments_core.errors import JournalError
-from payments_core.journal.postgres_connection import Connection, Server
+from payments_core.journal.postgres_connection import SET_DURABLE, Connection, Server
 from payments_core.journal.postgres_schema import check_namespace, check_version, create, remember_server
 from payments_core.journal.standing import refusal
 from payments_core.journal.statements import POSTGRES, POSTGRES_SCHEMA, Session
@@ -18,7 +18,7 @@ from payments_core.journal.stores import Store
 
 __all__ = ["PostgresStore"]
 
-_LOCAL = "SET LOCAL lock_timeout = 10000"
+_LOCAL = f"SET LOCAL lock_timeout = 10000; SELECT {SET_DURABLE}"
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablename"
 
 
