@@ -178,8 +178,8 @@ def doctor(
             output.print_json({"written": str(terminal.config)})
         else:
             terminal.say(f"Wrote {terminal.config} with a namespace of its own; keep it as you keep the journal.")
-            terminal.say("Next: uncomment an account, say where its secrets are, make the journal (`payouts journal init`), and run "
-                "`payouts doctor`.")
+            terminal.say("Next: uncomment an account, and say where its secrets are. Then make the journal")
+            terminal.say("(`payouts journal init`), and ask the doctor (`payouts doctor`).")
         return exits.DONE
     found = checks.examine(terminal.config)
     is_well = all(check.level != "wrong" for check in found)
