@@ -15,6 +15,7 @@
     │   ├── OverRefund             the refunds of one collection would be more than was collected
     │   └── NoRoute                no route says from which account to pay, or it hangs on what is not known
     ├── KeyReused                  the key belongs to another intent; nothing was changed
+    ├── InvalidArgument            a number given to a method is outside of its bounds; nothing was done
     ├── UnknownPayout              no payout has this id or key, or two have it
     ├── UnknownEvent               no event has this id
     ├── DecisionRefused            what a person decided about a payout is not safe, or not yet; nothing was changed
@@ -45,6 +46,7 @@ from typing import Any
 __all__ = [
     "DecisionRefused",
     "InvalidAmount",
+    "InvalidArgument",
     "InvalidCurrency",
     "InvalidPayee",
     "InvalidPayout",
@@ -172,6 +174,12 @@ class KeyReused(PaymentsError):
     """The key already stands for another intent; the recorded payout is untouched."""
 
     code = "key_reused"
+
+
+class InvalidArgument(PaymentsError):
+    """A number given to a method, such as a time-out, is outside of its bounds; nothing was done."""
+
+    code = "invalid_argument"
 
 
 class UnknownPayout(PaymentsError):

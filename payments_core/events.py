@@ -67,6 +67,7 @@ class EventName(StrEnum):
     WORKER_DRAINING = "worker.draining"
     WORKER_STOPPED = "worker.stopped"
     WORKER_TROUBLE = "worker.trouble"
+    SECRET_EXPOSED = "secret.exposed"  # noqa: S105 - a name
     HOOK_FAILED = "payments.hook_failed"
     PROVIDER_BUG = "payments.provider_bug"
 
@@ -129,6 +130,7 @@ _MEANING = {
     EventName.WORKER_DRAINING: "A worker was told to stop: it takes nothing new and finishes what is in flight.",
     EventName.WORKER_STOPPED: "A worker has ended (steps, trouble, payouts it left in flight).",
     EventName.WORKER_TROUBLE: "A worker could not work on a payout, or could not use the journal; it goes on.",
+    EventName.SECRET_EXPOSED: "Others than its owner may read the file of a secret (`file`); it is used all the same.",
     EventName.HOOK_FAILED: "A plugin's observer raised, or hangs; money went on.",
     EventName.PROVIDER_BUG: "A provider broke its contract; the payout counts as unknown if it may have been sent.",
 }

@@ -19,8 +19,8 @@ def _exact(value: object) -> Decimal:
     """Read an amount written as text: a TOML number would already have lost its digits."""
     if isinstance(value, Decimal):
         return value
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
-        msg = 'is written as text, in plain digits, such as "500000" or "12.50"'
+    if not isinstance(value, str) or not _PLAIN.fullmatch(value):
+        msg = 'is written as text, in plain digits (at most 18, and 9 decimals), such as "500000" or "12.50"'
         raise ValueError(msg)
     return Decimal(value)
 

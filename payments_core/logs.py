@@ -21,7 +21,7 @@ from payments_core.events import EventName
 from payments_core.masking import mask_key, scrub, scrub_code
 from payments_core.rows import PayoutRow
 
-__all__ = ["about_payout", "configure", "log", "log_payout"]
+__all__ = ["about_payout", "configure", "log", "log_payout", "secret_exposed"]
 
 _CODES = frozenset({"code", "provider_code"})
 _SECRETS = ("authorization", "api_key", "password", "pin", "secret", "subscription_key", "token")
@@ -76,6 +76,7 @@ _LEVELS = {
     EventName.WEBHOOK_FAILED: logging.WARNING,
     EventName.WEBHOOK_GIVEN_UP: logging.ERROR,
     EventName.WORKER_TROUBLE: logging.WARNING,
+    EventName.SECRET_EXPOSED: logging.WARNING,
     EventName.HOOK_FAILED: logging.ERROR,
     EventName.PROVIDER_BUG: logging.ERROR,
     EventName.HTTP_ANSWERED: logging.DEBUG,
@@ -108,6 +109,16 @@ def log(name: EventName, **facts: Any) -> None:
         if payout_id := _payout_id.get():
             facts.setdefault("payout", payout_id)
         _EVENTS.log(level, str(name), **facts)
+
+
+def secret_exposed(file: str) -> None:
+    """Say that others than its owner may read the file of a secret.
+
+    Args:
+        file: Its name, as written in the configuration.
+
+    """
+    log(EventName.SECRET_EXPOSED, file=file)
 
 
 def log_payout(name: EventName, row: PayoutRow, facts: Mapping[str, Any]) -> None:

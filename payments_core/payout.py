@@ -265,8 +265,12 @@ class Order:
         if not 1 <= len(self.key) <= LONGEST_KEY or not is_storable(self.key):
             check_key(self.key)  # no journal has it; what else a new payout may not have, `check_new` refuses
         for moment in (self.not_before, self.expires_at):
-            if moment is not None and moment.tzinfo is None:
+            if moment is None:
+                continue
+            if moment.tzinfo is None:
                 raise InvalidPayout("not_before and expires_at need a time zone.", hint="Use datetime.now(UTC).")
+            if not 2000 <= moment.year < 3000:  # what is further away no clock can count on from
+                raise InvalidPayout("not_before and expires_at lie between the years 2000 and 2999.")
         self._check_refund()
         # A slot mark is where a secret goes: caller's text must never become one.
         if any(_SLOT_MARK in text for text in self.texts):

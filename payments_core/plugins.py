@@ -21,7 +21,7 @@ from payments_core import hookspecs
 from payments_core.errors import PluginError, ProviderNotInstalled, SecretMissing
 from payments_core.events import EventName
 from payments_core.hookspecs import GROUP, PREFIX
-from payments_core.logs import log
+from payments_core.logs import log, secret_exposed
 from payments_core.masking import scrub
 
 if TYPE_CHECKING:
@@ -229,11 +229,12 @@ class Plugins:
 
         Raises:
             SecretMissing: It stands for nothing.
+            SettingsError: Its file is no regular one, too large, or others can change it.
 
         """
         from payments_core.settings import read_secret
 
-        if (found := read_secret(reference, root=root)) is not None:
+        if (found := read_secret(reference, root=root, on_exposed=secret_exposed)) is not None:
             return found
         secret: SecretStr | None = self._manager.hook.payments_resolve_secret(reference=reference)
         if secret is None:

@@ -9,21 +9,24 @@ import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar, get_args
+from typing import Any, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from payments_core.bounds import DAY_S, HOUR_S, said_range
 from payments_core.errors import SecretMissing, SettingsError
+from payments_core.files import read_file
 from payments_core.limits import AmountLimits
 from payments_core.payout import Operation
+from payments_core.setting_types import Interval, Rate, Seconds, Timeout, range_of
 
 __all__ = ["AccountSettings", "Configuration", "WorkerSettings", "load", "read_account", "read_secret"]
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Rate = Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
 
-_HOUR = 3600.0
-_SCHEDULE = (5.0, 15.0, 60.0, *[300.0] * 5, *[1800.0] * 2, *[_HOUR] * 70)  # not quite 72 hours, then REVIEW
+_MOST_WAITS = 1000  # of a schedule
+_MOST_BYTES = 1024 * 1024  # of the configuration
+_MOST_SECRET_BYTES = 64 * 1024
+_SCHEDULE = (5.0, 15.0, 60.0, *[300.0] * 5, *[1800.0] * 2, *[HOUR_S] * 70)  # not quite 72 hours, then REVIEW
 
 
 class AccountSettings(BaseModel):
@@ -41,25 +44,32 @@ class AccountSettings(BaseModel):
         description="Name of the provider that pays from this account, as `payouts providers` lists it."
     )
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code of the account's money.")
-    timeout_s: Seconds = Field(
-        default=30.0, description="Longest wait for the answer to a payment, in seconds; at most half of `lease_s`."
+    timeout_s: Timeout = Field(
+        default=30.0,
+        description="Longest wait for the answer to a payment, in seconds; at most half of `lease_s`.",
     )
-    lease_s: Seconds = Field(
+    lease_s: Interval = Field(
         default=90.0,
         description="How long a send holds its payout before others may ask what became of it, in seconds.",
     )
     max_in_flight: int = Field(
-        default=16, ge=1, le=1000, description="Payments on the wire at once; also the number of connections."
+        default=16,
+        strict=True,
+        ge=1,
+        le=1000,
+        description="Payments on the wire at once; also the number of connections.",
     )
     poll_schedule_s: tuple[Seconds, ...] = Field(
         default=_SCHEDULE,
         min_length=1,
+        max_length=_MOST_WAITS,
         description="Waits between reads of an open payout, in seconds; after the last one the payout goes to REVIEW. "
         "A failure that a result callback told is read again after the first three.",
     )
     retry_schedule_s: tuple[Seconds, ...] = Field(
         default=(2.0, 8.0, 30.0, 120.0, 300.0),
         min_length=1,
+        max_length=_MOST_WAITS,
         description="Waits before a payment that was proven not sent is sent again, in seconds; the last one repeats.",
     )
     visible_after_s: Seconds | None = Field(
@@ -88,11 +98,11 @@ class AccountSettings(BaseModel):
         description="A payout of more than this waits until somebody approves it, by currency, such as "
         '`{ UGX = "500000" }`; one in a currency that the table does not name always waits.',
     )
-    guard_timeout_s: Seconds = Field(
+    guard_timeout_s: Timeout = Field(
         default=10.0,
         description="Longest wait for a guard (`payments_before_submit`) or `payments_needs_approval`, in seconds.",
     )
-    probe_after_s: Seconds = Field(
+    probe_after_s: Interval = Field(
         default=300.0,
         description="How long an account blocked by its provider waits before one payment probes it, in seconds.",
     )
@@ -108,6 +118,7 @@ class AccountSettings(BaseModel):
     )
     circuit_after: int = Field(
         default=20,
+        strict=True,
         ge=0,
         le=10_000,
         description="After so many payments in a row without a clear answer payments stop and are probed one by one, "
@@ -165,18 +176,20 @@ class WorkerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    poll_s: Seconds = Field(
+    poll_s: Timeout = Field(
         default=2.0,
         description="Longest sleep before a worker looks for what others have accepted or made due, in seconds.",
     )
-    claim_s: Seconds = Field(
+    claim_s: Interval = Field(
         default=30.0,
         description="How long a worker that is not heard of keeps others from what it has taken, in seconds; it renews "
         "its claims while it lives. Also the wait before a payout that could not be worked on is tried again.",
     )
     grace_s: float = Field(
         default=35.0,
+        strict=True,
         ge=0,
+        le=DAY_S,
         allow_inf_nan=False,
         description="Longest wait for what is in flight when a worker is told to stop, in seconds; as long as the "
         "longest `timeout_s` and a little more.",
@@ -219,29 +232,12 @@ def load(path: str | Path) -> Configuration:
     """Read a payouts.toml.
 
     Raises:
-        SettingsError: There is none, it is no TOML, or a table is missing, unknown or of the wrong form.
+        SettingsError: There is none, others can change it, it is no TOML, or a table is missing, unknown or of the
+            wrong form.
 
     """
     file = Path(path)
-    try:
-        raw = tomllib.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(
-            f"There is no configuration at {file.resolve()}.",
-            hint="Stand in its folder, or name it with --config. For a new installation make one: `payouts doctor "
-            "--init` for your own accounts, or `payouts emulator PROVIDER --write-config payouts.toml` to try it "
-            "without money.",
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(
-            f"{path} cannot be read as TOML: {error}.",
-            hint='Look at that line: text stands in double quotes (api_key = "env:NAME"), and each table and setting '
-            "stands there once.",
-        ) from None
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path} cannot be read: it is not UTF-8.", hint="Save it as UTF-8.") from None
+    raw = _read_toml(file, str(path))
     strangers = sorted(set(raw) - set(_TABLES) - _OPTIONAL)
     for table, allowed in _TABLES.items():
         if not isinstance(raw.get(table), dict):
@@ -313,6 +309,33 @@ def load(path: str | Path) -> Configuration:
     return Configuration(file, namespace, url, raw["accounts"], worker, webhooks, default, tuple(routes))
 
 
+def _read_toml(file: Path, path: str) -> dict[str, Any]:
+    try:
+        text = read_file(file, path, most_bytes=_MOST_BYTES).text
+    except FileNotFoundError:
+        raise SettingsError(
+            f"There is no configuration at {file.resolve()}.",
+            hint="Stand in its folder, or name it with --config. For a new installation make one: `payouts doctor "
+            "--init` for your own accounts, or `payouts emulator PROVIDER --write-config payouts.toml` to try it "
+            "without money.",
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} cannot be read: it is not UTF-8.", hint="Save it as UTF-8.") from None
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # Python refuses a number of thousands of digits by itself
+        said: object = "a number in it is too long, or its tables are nested too deep"
+        if isinstance(error, tomllib.TOMLDecodeError):
+            said = error
+        raise SettingsError(
+            f"{path} cannot be read as TOML: {said}.",
+            hint='Look at that line: text stands in double quotes (api_key = "env:NAME"), and each table and setting '
+            "stands there once.",
+        ) from None
+
+
 def _read_worker(raw: object) -> WorkerSettings:
     try:
         return WorkerSettings.model_validate(raw)
@@ -327,15 +350,19 @@ def _has_password(url: str) -> bool:
     return ":" in user or re.search(r"[?&](ssl)?password=", url) is not None
 
 
-def read_secret(reference: str, *, root: Path) -> SecretStr | None:
+def read_secret(
+    reference: str, *, root: Path, on_exposed: Callable[[str], object] = lambda _file: None
+) -> SecretStr | None:
     """Return the secret at ``env:NAME`` or ``file:PATH``; None when the reference is of another form.
 
     Args:
         reference: As written in the configuration.
         root: Where relative paths start.
+        on_exposed: Called with the name of a file that others than its owner may read.
 
     Raises:
         SecretMissing: There is none.
+        SettingsError: The file is no regular one, too large, or others can change it.
 
     """
     kind, _, rest = reference.partition(":")
@@ -345,12 +372,15 @@ def read_secret(reference: str, *, root: Path) -> SecretStr | None:
             raise SecretMissing(f"The environment variable {rest} {how}.", hint=f"Set it: export {rest}=…")
         return SecretStr(os.environ[rest])
     if kind == "file":
+        text, why = "", "is empty"
         try:
-            text = (root / rest).read_text("utf-8").strip()
+            found = read_file(root / rest, f"The secret file {rest}", most_bytes=_MOST_SECRET_BYTES)
         except (OSError, ValueError) as error:
-            text, why = "", f"cannot be read: {type(error).__name__}"
+            why = f"cannot be read: {type(error).__name__}"
         else:
-            why = "is empty"
+            text = found.text.strip()
+            if found.is_exposed and not text.startswith("-----BEGIN CERTIFICATE-----"):  # that is no secret
+                on_exposed(rest)
         if not text:
             raise SecretMissing(
                 f"The secret file {rest} {why}.",
@@ -405,8 +435,8 @@ def read_table(
         secret = setting in settings.model_fields and _holds_secret(settings.model_fields[setting].annotation)
         try:
             values[setting] = _resolved(value, resolve_secret) if secret else value
-        except SecretMissing as missing:
-            raise SecretMissing(f"{title} {setting}: {missing.message}", hint=missing.hint) from None
+        except SettingsError as wrong:
+            raise type(wrong)(f"{title} {setting}: {wrong.message}", hint=wrong.hint) from None
     try:
         return settings.model_validate(values)
     except ValidationError as error:
@@ -414,11 +444,14 @@ def read_table(
 
 
 def _wrong(title: str, error: ValidationError, settings: type[BaseModel]) -> SettingsError:
+    errors = error.errors(include_input=False, include_url=False, include_context=False)
+    inside = {found["loc"][:1] for found in errors if len(found["loc"]) > 1}
     problems = "; ".join(
         ": ".join(filter(None, (".".join(map(str, found["loc"])), _said(dict(found), settings))))
-        for found in error.errors(include_input=False, include_url=False, include_context=False)
+        for found in errors
+        if found["type"] != "too_short" or found["loc"] not in inside  # wrong entries are not counted
     )
-    wrong = {str(found["loc"][0]) if found["loc"] else "" for found in error.errors(include_input=False)}
+    wrong = {str(found["loc"][0]) if found["loc"] else "" for found in errors}
     return SettingsError(f"{title} is wrong: {problems}.", hint=_where(settings, wrong))
 
 
@@ -443,17 +476,20 @@ def _is_own(settings: type[AccountSettings], name: str) -> bool:
 # pydantic's words for what is written wrongly, in ours; what is not here is told with "must be".
 _SAID: Mapping[str, str] = {
     "missing": "is missing",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
     "string_type": "must be text",
     "tuple_type": "must be a list, such as [5, 15, 60]",
     "too_short": "must not be empty",
+    "too_long": f"must not have more than {_MOST_WAITS} entries",
     "dict_type": "must be a table",
     "mapping_type": "must be a table",
 }
+
+
+_NUMBER = re.compile(r"(int|float|finite|greater|less)_")
+
+
+def _is_whole(annotation: Any) -> bool:
+    return annotation is int or int in get_args(annotation)
 
 
 def _said(found: Mapping[str, Any], settings: type[BaseModel]) -> str:
@@ -462,6 +498,10 @@ def _said(found: Mapping[str, Any], settings: type[BaseModel]) -> str:
         return f"no such setting (did you mean {meant[0]}?)" if meant else "no such setting"
     if found["type"] == "string_pattern_mismatch" and found["loc"] == ("currency",):
         return "must be three capital letters, such as UGX"
+    if (field := settings.model_fields.get(str(found["loc"][0] if found["loc"] else ""))) is not None:
+        bounds = range_of(field)
+        if bounds is not None and _NUMBER.match(found["type"]):
+            return f"must be {said_range(*bounds, whole=_is_whole(field.annotation))}"
     message = re.sub(r"^\w+ should ", "must ", str(found["msg"]).removeprefix("Value error, "))
     return _SAID.get(found["type"], message)
 

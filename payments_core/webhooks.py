@@ -22,7 +22,8 @@ from payments_core.masking import mask_in, mask_numbers, scrub_code
 from payments_core.outbox import Consumer, PayoutEvent, Waiting
 from payments_core.payout import Operation
 from payments_core.rows import PayoutRow
-from payments_core.settings import Seconds, read_table
+from payments_core.setting_types import Seconds
+from payments_core.settings import read_table
 from payments_core.wire import HttpRequest, NoAnswer, NotSent
 
 __all__ = ["PREFIX", "Told", "Webhook", "WebhookSettings", "body_of", "deliver", "next_at", "read_webhook"]
@@ -51,10 +52,18 @@ class WebhookSettings(BaseModel):
         description="Nothing that happened before this moment, such as `2026-11-25T00:00:00Z`; everything when left "
         "out.",
     )
-    timeout_s: Seconds = Field(default=15.0, le=300, description="Longest wait for the receiver's answer, in seconds.")
+    timeout_s: float = Field(
+        default=15.0,
+        strict=True,
+        ge=0.001,
+        le=300,
+        allow_inf_nan=False,
+        description="Longest wait for the receiver's answer, in seconds.",
+    )
     retry_schedule_s: tuple[Seconds, ...] = Field(
         default=(5.0, 60.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, *[86_400.0] * 5),
         min_length=1,
+        max_length=1000,
         description="Waits before an event that was not accepted is sent again, in seconds; after the last one it is "
         "given up until `payouts events deliver --again`.",
     )

@@ -18,6 +18,7 @@ CLASSES = {name: cls for name, cls in vars(errors).items() if inspect.isclass(cl
 CODES = {
     "DecisionRefused": "decision_refused",
     "InvalidAmount": "invalid_amount",
+    "InvalidArgument": "invalid_argument",
     "InvalidCurrency": "invalid_currency",
     "InvalidPayee": "invalid_payee",
     "InvalidPayout": "invalid_payout",

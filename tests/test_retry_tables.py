@@ -64,7 +64,7 @@ def test_a_request_is_repeated_as_the_account_wishes() -> None:
         ({"token": {"timeout_s": "soon"}}, "token: waits, timeout_s and deadline_s must be seconds above 0"),
         ({"token": {"deadline_s": float("inf")}}, "token: waits, timeout_s and deadline_s must be seconds above 0"),
         ({"token": {"first_wait_s": float("nan")}}, "token: waits, timeout_s and deadline_s must be seconds above 0"),
-        ({"token": {"jitter_s": -0.1}}, "token: jitter_s must be seconds, 0 or more"),
+        ({"token": {"jitter_s": -0.1}}, "token: jitter_s must be seconds from 0 to 3600"),
         ({"token": {"first_wait_s": 3}}, "token: first_wait_s is longer than longest_wait_s"),
         ({"token": {"timeout_s": 31}}, "token: timeout_s is longer than deadline_s"),
         ({"token": {"statuses": [404]}}, "token: statuses may hold 429 and 500 to 599"),

@@ -199,8 +199,8 @@ WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "short secret": ({"api_key": "env:"}, "api_key: "),
     "a secret that is a number": ({"api_key": 12345678}, "api_key: "),
     "a secret that is a table": ({"pin": {"a": 5}}, "pin: "),
-    "time": ({"timeout_s": SECRET}, r"timeout_s: must be a number\."),
-    "no time": ({"timeout_s": 0}, "timeout_s: must be greater than 0"),
+    "time": ({"timeout_s": SECRET}, r"timeout_s: must be a number from 0\.001 to 3600\."),
+    "no time": ({"timeout_s": 0}, r"timeout_s: must be a number from 0\.001 to 3600"),
     "negative": ({"lease_s": -1}, "lease_s: "),
     "not a number": ({"lease_s": float("nan")}, "lease_s: "),
     "for ever": ({"lease_s": float("inf")}, "lease_s: "),
@@ -269,7 +269,7 @@ def test_a_provider_s_own_setting_is_looked_for_on_its_own_page(wrong: dict[str,
     [
         ({"district": "1"}, "district: must have at least 2 characters."),
         ({"area": "abc"}, "area: must match pattern '^[A-Z]{2}$'."),
-        ({"max_in_flight": 0}, "max_in_flight: must be greater than or equal to 1."),
+        ({"max_in_flight": 0}, "max_in_flight: must be a whole number from 1 to 1000."),
     ],
 )
 def test_what_is_wrong_is_told_in_words_for_whoever_writes_the_file(wrong: dict[str, Any], problem: str) -> None:

@@ -22,6 +22,7 @@ from payments_core.payout import PayoutStatus, ReasonCode
 from payments_core.plugins import Plugins, found
 from payments_core.provider import ProviderSpec
 from payments_core.routing import OPERATORS, PORTABLE, RouteSettings
+from payments_core.setting_types import range_of
 from payments_core.settings import AccountSettings, WorkerSettings
 from payments_core.testing.conformance import report
 from payments_core.webhooks import WebhookSettings
@@ -92,6 +93,12 @@ def settings_page() -> str:
         "\n## Secrets\n",
         'A secret never stands in the file itself. Write where it is: `"env:NAME"`, `"file:PATH"` (from the folder of',
         "`payouts.toml`), or a form that a plugin with `payments_resolve_secret` understands.\n",
+        "The file of a secret (at most 64 KiB), and `payouts.toml` itself (at most 1 MiB), is a regular file that",
+        "belongs to you or to root, and that no other user can change: one that its group or everybody may write, or",
+        "that stands in a folder in which everybody may replace it, is refused by every command. Keep secrets at mode",
+        "0600; one that others may read is used, with a warning (`secret.exposed`). `payouts.toml` holds no secret.\n",
+        "\n## Numbers\n",
+        "Every number has a range; one outside of it, text, or `true` is refused at start. Times are in seconds.\n",
         "\n## Every account\n",
     ]
     parts += [fields(AccountSettings, AccountSettings.model_fields, left_to_providers=True)]
@@ -116,8 +123,16 @@ def fields(settings: type[BaseModel], names: Iterable[str], *, left_to_providers
         default = "required" if field.is_required() else shown(field.default)
         if field.is_required() and left_to_providers and name != "provider":
             default = "required, unless the provider's page gives a default"
-        rows.append((f"`{name}`", default, field.description or ""))
-    return table(("setting", "default", "meaning"), rows)
+        bounds = range_of(field)
+        rows.append(
+            (
+                f"`{name}`",
+                default,
+                "" if bounds is None else "{:.12g} to {:.12g}".format(*bounds),
+                field.description or "",
+            )
+        )
+    return table(("setting", "default", "range", "meaning"), rows)
 
 
 def shown(default: object) -> str:

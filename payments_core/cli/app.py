@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from payments_core.bounds import said_range
 from payments_core.cli import (
     ask,
     callbacks,
@@ -132,6 +133,14 @@ app.add_typer(journal.GROUP)
 app.add_typer(events.GROUP)
 
 
+def _with_range(said: str, option: Any) -> str:
+    """Return what is said of a number that is out of bounds with both of them."""
+    low, high = getattr(option, "min", None), getattr(option, "max", None)
+    if low is None or high is None or not re.search(r"(less|greater) than", said):
+        return said
+    return f"must be {said_range(low, high, whole=isinstance(high, int))}"
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code.
 
@@ -154,6 +163,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return exits.ERROR
         if isinstance(said := getattr(error, "message", None), str):  # typer's words for a value are pydantic's
             plain = re.sub(r", unable to parse .*", "", said).replace("Input should be", "must be")
+            plain = _with_range(plain, getattr(error, "param", None))
             error.message = plain  # type: ignore[attr-defined]
         unsent = "" if PAYING.isdisjoint(given) else "Nothing was sent."
         if as_json:

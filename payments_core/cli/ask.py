@@ -8,6 +8,7 @@ import typer
 
 from payments_core.cli import exits
 from payments_core.cli.numbers import number_option
+from payments_core.cli.options import seconds
 from payments_core.cli.printable import clean
 from payments_core.cli.terminal import Terminal, command
 
@@ -34,9 +35,7 @@ def balance(
         str | None, typer.Option(metavar="NAME", help="One account; every account that can tell when left out.")
     ] = None,
     currency: Annotated[str | None, typer.Option(metavar="CODE", help="Only what is held in it, such as UGX.")] = None,
-    wait: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Longest wait for an account that answers by callback.")
-    ] = 30.0,
+    wait: Annotated[float, seconds("Longest wait for an account that answers by callback.")] = 30.0,
 ) -> int:
     """Show what accounts hold.
 

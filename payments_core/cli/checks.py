@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat
@@ -84,6 +85,7 @@ def _examine(path: Path) -> Iterator[Check]:
     yield from _journal(read, journal, root)
     for name, raw in read.webhooks.items():
         yield _webhook(name, raw, plugins, root, journal)
+        yield from _exposed(f"webhook {name}", raw, root)
     needed, orphans = _needed(journal, accounts)
     yield from _identities(accounts, needed, orphans)
     retired = {title: one for name in sorted(accounts) for title, one in _retired(accounts[name])}
@@ -118,11 +120,20 @@ def _account(
     money = "no real money moves" if account.settings.is_rehearsal else "REAL MONEY moves"
     yield Check("ok", what, f"{account.spec.title}, {account.settings.currency}, {money}")
     yield from _largest_amount(account)
-    for value in raw.values():
-        if isinstance(value, str) and value.startswith("file:"):
-            file = root / value.removeprefix("file:")
-            if os.name == "posix" and file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077:
-                yield Check("wrong", what, f"others may read the secret file {file}", f"chmod 600 {file}")
+    yield from _exposed(what, raw, root)
+
+
+def _exposed(what: str, value: Any, root: Path) -> Iterator[Check]:
+    """Say which files of secrets, anywhere in a table, others than their owner may read."""
+    if isinstance(value, str) and value.startswith("file:"):
+        exposed: list[str] = []
+        with contextlib.suppress(SettingsError):  # said where it is read
+            settings.read_secret(value, root=root, on_exposed=exposed.append)
+        for name in exposed:
+            yield Check("wrong", what, f"others may read the secret file {root / name}", f"chmod 600 {root / name}")
+    elif isinstance(value, Mapping | list | tuple):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _exposed(what, part, root)
 
 
 def _largest_amount(account: Account) -> Iterator[Check]:
@@ -153,6 +164,7 @@ def _routes(read: Configuration, accounts: Mapping[str, Account]) -> Check:
 
 
 def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Check]:
+    yield from _exposed("journal", read.journal, root)
     counts = journal.counts()
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no payout yet"
     yield Check("ok", "journal", f"{read.journal}: {told}")
@@ -344,7 +356,9 @@ def write_configuration(path: Path) -> None:
 
     """
     try:
-        with path.open("x", encoding="utf-8") as file:
+        # Only its owner may change it, whatever the umask: another file would be refused.
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        with os.fdopen(number, "w", encoding="utf-8") as file:
             file.write(_NEW.format(namespace=secrets.token_hex(16)))
     except FileExistsError:
         raise SettingsError(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from payments_core.cli.options import seed as seed_option
 from payments_core.cli.terminal import Terminal, command
 
 __all__ = ["COMMANDS"]
@@ -16,7 +17,7 @@ __all__ = ["COMMANDS"]
 def demo(
     terminal: Terminal,
     people: Annotated[int, typer.Option(min=20, max=400, help="How many are paid.")] = 25,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Repeats a run; drawn when left out.")] = None,
+    seed: Annotated[int | None, seed_option("Repeats a run; drawn when left out.")] = None,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Work in this folder and keep it.")] = None,
 ) -> int:
     """See people paid exactly once, whatever happens.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from payments_core.cli import exits
+from payments_core.cli.options import seed as seed_option
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 Target = Annotated[str, typer.Option(metavar="NAME", help="What it plays, where its provider has several.")]
-Seed = Annotated[int | None, typer.Option(metavar="N", help="Makes its faults strike alike in every run.")]
+Seed = Annotated[int | None, seed_option("Makes its faults strike alike in every run.")]
 
 Switches = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="How it behaves; its page lists the names.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from payments_core.bounds import MOST_ROWS
 from payments_core.cli import exits
 from payments_core.cli.terminal import Terminal, command
 
@@ -35,7 +36,7 @@ def events() -> None:
 def list_(
     terminal: Terminal,
     consumer: Who,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many at most.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, metavar="N", help="How many at most.")] = 100,
 ) -> int:
     """List the events that a consumer has not acknowledged, oldest first.
 

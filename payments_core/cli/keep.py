@@ -118,7 +118,9 @@ def backup(
 @command
 def trim(
     terminal: Terminal,
-    days: Annotated[int, typer.Option(min=1, metavar="DAYS", help="Keep what was handled in the last days.")] = 90,
+    days: Annotated[
+        int, typer.Option(min=1, max=36_500, metavar="DAYS", help="Keep what was handled in the last days.")
+    ] = 90,
 ) -> int:
     """Remove callbacks that were handled long ago.
 

@@ -10,6 +10,7 @@ import typer
 
 from payments_core.cli import exits
 from payments_core.cli.numbers import number_option
+from payments_core.cli.options import seconds
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ Account = Annotated[
         help="The account to pay from; may be left out where routes or a default choose, or there is only one.",
     ),
 ]
-Wait = Annotated[
-    float, typer.Option(min=0, metavar="SECONDS", help="Wait for the end; otherwise return at the first answer.")
-]
+Wait = Annotated[float, seconds("Wait for the end; otherwise return at the first answer.")]
 Whose = Annotated[
     str | None,
     typer.Option(metavar="KEY", help="Whose customer the payee is, where you know it; routes go by it."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from payments_core.cli import exits
+from payments_core.cli.options import seconds
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["COMMANDS"]
 def wait(
     terminal: Terminal,
     payout: Annotated[str, typer.Argument(metavar="ID|KEY", help="The payout's id or its key.")],
-    timeout: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Longest wait.")] = 60.0,
+    timeout: Annotated[float, seconds("Longest wait.")] = 60.0,
 ) -> int:
     """Work on one payout until its end.
 
@@ -49,9 +50,7 @@ def wait(
 @command
 def resume(
     terminal: Terminal,
-    timeout: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Longest time; 0: only what is due now.")
-    ] = 60.0,
+    timeout: Annotated[float, seconds("Longest time; 0: only what is due now.")] = 60.0,
 ) -> int:
     """Go on with every open payout.
 

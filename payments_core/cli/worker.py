@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from payments_core.bounds import DAY_S
 from payments_core.cli import exits
+from payments_core.cli.options import seconds
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -26,10 +28,9 @@ def worker(
     once: Annotated[bool, typer.Option("--once", help="Work on what is due now, and end: for cron.")] = False,
     grace: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            help="Longest wait for what is in flight when told to stop; [worker] grace_s if left out.",
+        seconds(
+            "Longest wait for what is in flight when told to stop; [worker] grace_s if left out.",
+            most=DAY_S,
             show_default=False,
         ),
     ] = None,

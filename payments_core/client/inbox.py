@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from payments_core.arrivals import Arrival, Handled, Handling, InboxCount
+from payments_core.bounds import MOST_ROWS, check_number
 from payments_core.client.minted_paths import asked_about
 from payments_core.client.setup import only_entries
 from payments_core.engine import Effect, about, answer, differs_from, hear, hear_balances, token_hash
@@ -134,12 +135,15 @@ class Inbox:
         """Handle what is not handled yet; return how many there were, without those that it is too early for.
 
         Args:
-            limit: At most so many are handled; all when not given.
+            limit: At most so many are handled, up to 100,000; all when not given.
 
         Raises:
+            InvalidArgument: ``limit`` is no such number.
             JournalError: The journal failed; what is left is handled next time.
 
         """
+        if limit is not None:
+            check_number("limit", limit, 1, MOST_ROWS, whole=True)
         self._office.check_process()
         mine, after, count = sorted(self._office.accounts), 0, 0
         while True:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from payments_core import engine
+from payments_core.bounds import LONGEST_S, check_number
 from payments_core.client.inbox import Hears
 from payments_core.client.setup import row_of
 from payments_core.flow import Flow
@@ -50,11 +51,13 @@ class Questions(Hears, ABC):
                 answer at once. Whoever serves the callbacks, this process or another, may take it.
 
         Raises:
+            InvalidArgument: ``wait_s`` is no number from 0 to a year.
             UnknownAccount: The account is not configured.
             NotOffered: Its provider does not tell.
             NotAnswered: The provider did not answer, or not within that time.
 
         """
+        check_number("wait_s", wait_s, 0, LONGEST_S)
         chosen = self._account(account)
         if Capability.BALANCES_LATER in chosen.spec.capabilities:
             flow, until = engine.ask_balances(chosen, self._office.moment()), time.monotonic() + wait_s
@@ -199,11 +202,13 @@ class AsyncQuestions(Hears, ABC):
                 answer at once. Whoever serves the callbacks, this process or another, may take it.
 
         Raises:
+            InvalidArgument: ``wait_s`` is no number from 0 to a year.
             UnknownAccount: The account is not configured.
             NotOffered: Its provider does not tell.
             NotAnswered: The provider did not answer, or not within that time.
 
         """
+        check_number("wait_s", wait_s, 0, LONGEST_S)
         chosen = self._account(account)
         if Capability.BALANCES_LATER in chosen.spec.capabilities:
             flow, until = engine.ask_balances(chosen, self._office.moment()), time.monotonic() + wait_s

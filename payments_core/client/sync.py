@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from payments_core.bounds import LONGEST_S, check_number
 from payments_core.client import setup
 from payments_core.client.decisions import Decisions
 from payments_core.client.forgetting import Forgets
@@ -240,9 +241,14 @@ class PayoutClient(Decisions, Questions, Chooses, Hears, Tells, Forgets):
 
         Args:
             payout: Id or key.
-            timeout_s: Longest wait, in seconds.
+            timeout_s: Longest wait, in seconds; at most a year.
+
+        Raises:
+            InvalidArgument: ``timeout_s`` is no such number.
+            UnknownPayout: There is none.
 
         """
+        check_number("timeout_s", timeout_s, 0, LONGEST_S)
         clock = self._office.clock
         row, step, until = setup.row_of(self._office.journal, payout), 0, clock() + timedelta(seconds=timeout_s)
         row = self._settle(row)
@@ -259,14 +265,16 @@ class PayoutClient(Decisions, Questions, Chooses, Hears, Tells, Forgets):
         """Work on every open payout until nothing will become due or the time is over.
 
         Args:
-            timeout_s: Longest time, in seconds; 0 for only what is due now.
+            timeout_s: Longest time, in seconds, at most a year; 0 for only what is due now.
             on_change: Called with each payout after a step.
 
         Raises:
+            InvalidArgument: ``timeout_s`` is no such number.
             PayoutInterrupted: Payouts that could not be worked on; raised at the end, the others were.
             JournalError: The journal failed.
 
         """
+        check_number("timeout_s", timeout_s, 0, LONGEST_S)
         self._office.check_process()
         journal, clock, mine, steps = self._office.journal, self._office.clock, self.accounts(), 0
         trouble: dict[str, PayoutInterrupted] = {}

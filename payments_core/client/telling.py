@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
+from payments_core.bounds import DAY_S, MOST_ROWS, check_number
 from payments_core.client.outbox import AsyncEvents, Events, Look, consumer_of
 from payments_core.client.sending import Receiver, Sent, asend_all, send_all
 from payments_core.errors import UnknownEvent
@@ -34,12 +35,14 @@ class _Webhooks:
 
         Args:
             consumer: Its name; ``webhook/NAME`` for a webhook.
-            limit: How many at most.
+            limit: How many at most; up to 100,000.
 
         Raises:
+            InvalidArgument: ``limit`` is no such number.
             SettingsError: There is no such webhook, or it is no name.
 
         """
+        check_number("limit", limit, 1, MOST_ROWS, whole=True)
         return self._office.journal.waiting(self._consumer(consumer), limit=limit)
 
     def _consumer(self, name: str) -> Consumer:
@@ -73,13 +76,15 @@ class Tells(_Webhooks):
                 nothing, but do not share the work, and each may hear what the other is at.
             since: Nothing that happened before; aware. Left out, a new consumer hears everything there ever was.
             follow: Wait for more when nothing is left.
-            poll_s: How long before it looks again, in seconds.
+            poll_s: How long before it looks again, in seconds; at most a day.
 
         Raises:
+            InvalidArgument: ``poll_s`` is no such number.
             SettingsError: The name, or the moment, is none.
             JournalError: Raised by the loop: the journal failed, or was closed.
 
         """
+        check_number("poll_s", poll_s, 0, DAY_S)
         return Events(Look(self._office, consumer_of(consumer, since)), follow=follow, poll_s=poll_s)
 
     def send_events(self, webhook: str | None = None) -> Sent:
@@ -138,13 +143,15 @@ class AsyncTells(_Webhooks):
                 nothing, but do not share the work, and each may hear what the other is at.
             since: Nothing that happened before; aware. Left out, a new consumer hears everything there ever was.
             follow: Wait for more when nothing is left.
-            poll_s: How long before it looks again, in seconds.
+            poll_s: How long before it looks again, in seconds; at most a day.
 
         Raises:
+            InvalidArgument: ``poll_s`` is no such number.
             SettingsError: The name, or the moment, is none.
             JournalError: Raised by the loop: the journal failed, or was closed.
 
         """
+        check_number("poll_s", poll_s, 0, DAY_S)
         return AsyncEvents(Look(self._office, consumer_of(consumer, since)), follow=follow, poll_s=poll_s)
 
     async def send_events(self, webhook: str | None = None, *, stopped: Callable[[], bool] = lambda: False) -> Sent:

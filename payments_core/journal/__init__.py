@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from payments_core.entries import Journal
 from payments_core.errors import SettingsError
+from payments_core.logs import secret_exposed
 from payments_core.settings import read_secret
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def upgrade_journal(url: str, *, namespace: str, root: Path) -> tuple[int, int] 
 
 
 def _address(url: str, root: Path) -> str:
-    secret = read_secret(url, root=root)
+    secret = read_secret(url, root=root, on_exposed=secret_exposed)
     return url if secret is None else secret.get_secret_value()
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from payments_core.bounds import HOUR_S
+
 __all__ = ["RetryPolicy", "overridden"]
 
 
@@ -69,9 +71,9 @@ def _sensible(name: str, policy: RetryPolicy) -> RetryPolicy:
     if isinstance(attempts, bool) or not isinstance(attempts, int) or not 1 <= attempts <= 10:
         raise ValueError(f"{name}: attempts must be a whole number from 1 to 10")
     if not all(_is_figure(figure) and figure > 0 for figure in figures):
-        raise ValueError(f"{name}: waits, timeout_s and deadline_s must be seconds above 0")
-    if not _is_figure(policy.jitter_s) or policy.jitter_s < 0:
-        raise ValueError(f"{name}: jitter_s must be seconds, 0 or more")
+        raise ValueError(f"{name}: waits, timeout_s and deadline_s must be seconds above 0, and at most {HOUR_S:g}")
+    if not _is_figure(policy.jitter_s):
+        raise ValueError(f"{name}: jitter_s must be seconds from 0 to {HOUR_S:g}")
     if policy.first_wait_s > policy.longest_wait_s:
         raise ValueError(f"{name}: first_wait_s is longer than longest_wait_s")
     if policy.timeout_s > policy.deadline_s:
@@ -90,4 +92,4 @@ def _is_worth_it(status: Any) -> bool:
 
 
 def _is_figure(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and float("-inf") < value < float("inf")
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= HOUR_S

@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from payments_core.errors import SettingsError
-from payments_core.settings import load
+from payments_core.errors import SecretMissing, SettingsError
+from payments_core.settings import load, read_secret
 
 __all__ = ["EmulatedAccount", "read_back", "write_new"]
 
@@ -147,10 +147,9 @@ def _write(path: Path, text: str, *, mode: int) -> None:
 
 def _secret(path: Path, name: str, written: object, what: str) -> str:
     reference = str(written or "")
-    if reference.startswith("file:"):
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            if found := (path.parent / reference.removeprefix("file:")).read_text("utf-8").strip():
-                return found
+    with contextlib.suppress(SecretMissing):
+        if reference.startswith("file:") and (found := read_secret(reference, root=path.parent)) is not None:
+            return found.get_secret_value()
     raise SettingsError(
         f"{path}: the {what} of [accounts.{name}] cannot be read from its file.",
         hint="Remove the configuration and its journal to begin anew, or write to another path.",

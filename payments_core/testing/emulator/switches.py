@@ -7,7 +7,11 @@ from dataclasses import dataclass, fields
 from types import NoneType
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
+from payments_core.bounds import said_range
+
 __all__ = ["SwitchBoard", "describe", "fits"]
+
+_MOST = 1_000_000_000  # so that a time in seconds is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +89,7 @@ def fits(value: Any, hint: Any) -> bool:
         return any(fits(value, part) for part in parts)
     if hint in {int, float}:
         wide = isinstance(value, int | float) if hint is float else isinstance(value, int)
-        return wide and not isinstance(value, bool) and 0 <= value < float("inf")
+        return wide and not isinstance(value, bool) and 0 <= value <= _MOST
     return value is None if hint is NoneType else isinstance(value, hint)
 
 
@@ -98,5 +102,5 @@ def describe(hint: Any) -> str:
         return f"some of {describe(parts[0]).removeprefix('one of ')}"
     if parts:
         return " or ".join(describe(part) for part in parts)
-    names = {int: "a whole number, 0 or more", float: "a number, 0 or more", bool: "true or false"}
+    names = {int: said_range(0, _MOST, whole=True), float: said_range(0, _MOST), bool: "true or false"}
     return names.get(hint, "none" if hint is NoneType else "text")

@@ -54,7 +54,7 @@ class Plan:
                     f"{self.config} has an account {self.account} already, and it is not changed.",
                     hint="Name another with --account, or remove that one and see that no open payout needs it.",
                 )
-            text = self.config.read_text("utf-8")
+            text = self.config.read_text("utf-8")  # which was read just now
         try:
             found = tomllib.loads(text + self._table(_NOBODY))["accounts"][self.account]
         except (tomllib.TOMLDecodeError, LookupError, TypeError):

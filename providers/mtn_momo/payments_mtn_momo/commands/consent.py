@@ -9,6 +9,7 @@ import typer
 
 from payments_core.cli import exits
 from payments_core.cli.numbers import number_option
+from payments_core.cli.options import seconds
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def consent(
     scope: Annotated[
         Literal["profile", "all_info"], typer.Option(help="What for: the profile, or everything MTN knows.")
     ] = "profile",
-    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Longest wait for the answer.")] = 60.0,
+    wait: Annotated[float, seconds("Longest wait for the answer.")] = 60.0,
 ) -> int:
     """Ask an account holder for consent, and show what they let us read.
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from payments_core.answers import number, text_of
+from payments_core.bounds import LONGEST_S, check_number
 from payments_core.errors import InvalidCurrency, InvalidPayout, PaymentsError
 from payments_core.flow import Flow, exchange
 from payments_core.money import Currency
@@ -110,6 +111,9 @@ class Flows:
     ) -> Flow[ConsentRequest]:
         """Ask an account holder for consent."""
         asked = self._asked("bc_authorize")
+        if consent_valid_in_s is not None:
+            valid_s = consent_valid_in_s
+            checked(asked, lambda: check_number("consent_valid_in_s", valid_s, 1, LONGEST_S, whole=True))
         form = {
             "login_hint": f"ID:{checked(asked, lambda: bodies.party_of(msisdn).value)}/MSISDN",
             "scope": scope,

@@ -295,7 +295,7 @@ def test_a_switch_is_read_from_text(name: str, text: str, value: Any) -> None:
     [
         ("reason_shape", "list", "reason_shape must be one of string, object, not 'list'"),
         ("login_refusal", "404", "one of 500, 401"),
-        ("delayed_s", "-1", "a number, 0 or more or none"),
+        ("delayed_s", "-1", "a number from 0 to 1000000000 or none"),
         ("delayed_words", "LATER", "CREATED, PENDING"),
         ("status_notes", "maybe", "true or false"),
         ("token_life_s", "1.5", "a whole number"),

@@ -1,0 +1,35 @@
+"""Options that several commands share: numbers with bounds, so that nonsense is refused before anything is done."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import typer
+
+from payments_core.bounds import LONGEST_S
+
+__all__ = ["seconds", "seed"]
+
+
+def seconds(text: str, *, most: float = LONGEST_S, **more: Any) -> Any:
+    """Return an option for a time in seconds.
+
+    Args:
+        text: What `--help` says of it.
+        most: The longest.
+        **more: Of ``typer.Option``.
+
+    """
+
+    def check(value: float | None) -> float | None:
+        if value is not None and math.isnan(value):  # it is neither less nor more than anything
+            raise typer.BadParameter(f"nan is not in the range 0<=x<={most:g}.")
+        return value
+
+    return typer.Option(min=0, max=most, metavar="SECONDS", help=text, callback=check, **more)
+
+
+def seed(text: str) -> Any:
+    """Return an option for the seed of what is drawn."""
+    return typer.Option(min=0, max=2**63 - 1, metavar="N", help=text)
