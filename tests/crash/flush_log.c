@@ -1,8 +1,9 @@
-/* Preloaded into a paying process: logs, in order, what it writes, flushes, truncates and unlinks under a folder, and
+/* Preloaded into a paying process: logs, in order, what it writes, flushes, truncates, links and unlinks under a folder, and
  * what it sends over sockets. A power loss keeps what was flushed, and of the rest whatever it likes.
  *
  * A record: kind (1 byte), length of the path (4), offset (8), length of the data (8), then path and data; all in the
- * machine's own byte order. W write, S flush of a file or folder, T truncate, U unlink, N sent over a socket. */
+ * machine's own byte order. W write, S flush of a file or folder, T truncate, L a further name of a file (its first one
+ * is the data), U unlink, N sent over a socket. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -84,6 +85,14 @@ static int flushed(int fd, int done) {
 }
 int fsync(int fd) { return flushed(fd, (int)syscall(SYS_fsync, fd)); }
 int fdatasync(int fd) { return flushed(fd, (int)syscall(SYS_fdatasync, fd)); }
+int link(const char *from, const char *to) {
+    if (out >= 0 && strncmp(to, root, strlen(root)) == 0) note('L', to, 0, from, strlen(from));
+    return (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags) {
+    if (out >= 0 && strncmp(to, root, strlen(root)) == 0) note('L', to, 0, from, strlen(from));
+    return (int)syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
+}
 int unlink(const char *path) {
     if (out >= 0 && strncmp(path, root, strlen(root)) == 0) note('U', path, 0, "", 0);
     return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);

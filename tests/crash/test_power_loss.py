@@ -86,6 +86,10 @@ class Disk:
         name = record.name
         if record.kind == "U" and name in self.files:
             self.unlinked[name] = self.files.pop(name)
+        elif record.kind == "L":  # the same bytes, under a name that the folder does not know yet
+            linked, named = Kept(), self.files[Path(record.data.decode()).name]
+            linked.flushed, linked.pending = named.flushed, named.pending
+            self.files[name] = linked
         elif record.kind in {"W", "T"}:
             self.files.setdefault(name, Kept()).pending.append(record)
         elif record.kind == "S" and not name:
