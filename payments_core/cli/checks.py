@@ -18,7 +18,7 @@ from payments_core.cli import words
 from payments_core.client import PayoutClient, build_account, build_webhook
 from payments_core.client.inbox import PATH
 from payments_core.entries import Journal
-from payments_core.errors import PaymentsError, SettingsError
+from payments_core.errors import JournalError, PaymentsError, SettingsError
 from payments_core.journal import open_journal
 from payments_core.payout import PayoutStatus, ReasonCode
 from payments_core.performer import Office, utc_now
@@ -82,6 +82,17 @@ def _examine(path: Path) -> Iterator[Check]:
     except PaymentsError as error:
         yield _wrong("journal", error)
         return
+    try:
+        yield from _used(read, journal, plugins, root, accounts)
+    except JournalError as error:  # such as one that is damaged further in
+        journal.close()
+        yield _wrong("journal", error)
+
+
+def _used(
+    read: Configuration, journal: Journal, plugins: Plugins, root: Path, accounts: Mapping[str, Account]
+) -> Iterator[Check]:
+    """Look at what the journal holds, and ask each account's provider; the journal is closed with it."""
     yield from _journal(read, journal, root)
     for name, raw in read.webhooks.items():
         yield _webhook(name, raw, plugins, root, journal)

@@ -36,7 +36,8 @@ def problem(error: Exception, *, pays: bool = False) -> dict[str, str]:
     return {
         "code": "unexpected_error",
         "message": f"{type(error).__name__}: {scrub(str(error)) or 'no message'}",
-        "hint": "Nothing is lost: the same key is safe. Run again with --log-level DEBUG to see where it happened.",
+        "hint": "This is a defect. Run again with --log-level DEBUG to see where it is; `payouts journal verify` says "
+        "whether the journal is whole.",
     }
 
 

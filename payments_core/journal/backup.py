@@ -49,7 +49,7 @@ def write_backup(
     remove(partial)  # of one that was interrupted
     try:
         make_private(partial)
-        with _explained(partial), closing(sqlite3.connect(partial, isolation_level=None)) as target:
+        with _explained(path), closing(sqlite3.connect(partial, isolation_level=None)) as target:
             if isinstance(snapshot, SqliteSnapshot):
                 # The snapshot's transaction is open: all pages are of its moment, however long it takes.
                 snapshot.connection.backup(

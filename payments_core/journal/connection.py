@@ -213,6 +213,8 @@ def explain(error: sqlite3.Error, path: Path) -> JournalError:
         )
     if code == sqlite3.SQLITE_CORRUPT:
         return damaged(path, str(error))
+    if code == sqlite3.SQLITE_TOOBIG or str(error).startswith("Could not decode"):  # its words would hold the text
+        return damaged(path, "a value in it cannot be read")
     if code == sqlite3.SQLITE_CANTOPEN:
         return JournalError(
             f"The journal {path} cannot be opened.",
@@ -247,7 +249,7 @@ def damaged(path: Path, found: str) -> JournalDamaged:
 
     """
     return JournalDamaged(
-        f"The journal {path} is damaged ({' '.join(found.split())}).",
+        f"The journal {path} is damaged: the database does not pass its own check (SQLite: {' '.join(found.split())}).",
         hint="Stop every paying process, keep a copy of the file with its -wal and -shm, and restore a backup.",
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from payments_core.entries import Held, Move, Unsought
 from payments_core.journal import pauses
-from payments_core.journal.rows import from_us, read_reason, to_us
+from payments_core.journal.rows import checked, from_us, read_reason, to_us
 from payments_core.journal.statements import Session, Statements
 from payments_core.payout import PayoutStatus, ReasonCode
 from payments_core.rows import Gap, Pause
@@ -108,10 +108,12 @@ def current(session: Session) -> Gap | None:
 def find(sql: Statements, fetch: Callable[[str], Sequence[tuple[Any, ...]]]) -> Gap | None:
     """Return the same outside of a transaction."""
     found = fetch(_text(sql).get)
-    return _read(json.loads(found[0][0])) if found else None
+    return _read(found[0][0]) if found else None
 
 
-def _read(told: Mapping[str, Any]) -> Gap:
+@checked
+def _read(stored: str) -> Gap:
+    told = json.loads(stored)
     compared = told.get("reconciled")
     return Gap(from_us(told["began"]), from_us(told["at"]), None if compared is None else from_us(compared["at"]))
 
@@ -171,7 +173,7 @@ def begin(session: Session, began_at: datetime, act: Act) -> Gap:
     word = "".join(secrets.choice(string.ascii_lowercase) for _ in range(_LETTERS))
     session.execute(text.put, ("restorations", word))
     session.execute(text.look_at_failed, (to_us(act.at),))
-    return _read(told)
+    return _read(json.dumps(told))
 
 
 def reconcile(session: Session, act: Act) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, TypeAlias
 
-from payments_core.journal.rows import from_us, read_contradiction, read_reason, to_us
+from payments_core.journal.rows import checked, from_us, read_contradiction, read_reason, to_us
 from payments_core.journal.statements import Session, Statements
 from payments_core.outbox import Backlog, Consumer, PayoutEvent, Waiting
 from payments_core.payout import PayoutStatus
@@ -160,6 +160,7 @@ def _take(session: Session, change: TakeDeliveries) -> tuple[Waiting, ...]:
     return found
 
 
+@checked
 def _read_event(stored: Sequence[Any]) -> PayoutEvent:
     event_id, payout_id, key, account, status, reason, attempt, seq, at, no, contradiction = stored
     return PayoutEvent(

@@ -13,7 +13,7 @@ from psycopg import conninfo, errors
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
-from payments_core.errors import JournalError, JournalLocked, SettingsError
+from payments_core.errors import JournalDamaged, JournalError, JournalLocked, SettingsError
 from payments_core.journal.standing import moved_to, sealed
 
 __all__ = ["SET_DURABLE", "Connection", "Line", "Server"]
@@ -116,7 +116,7 @@ class Server:
     def _unreachable(self, error: psycopg.Error) -> JournalError:
         return JournalError(
             f"{self.name} cannot be reached: {' '.join(str(error).split()).rstrip('.')}.",
-            hint="See that the server runs and that [journal] url is right; nothing is lost, and the same key is safe.",
+            hint="See that the server runs and that [journal] url is right; the same key is safe.",
         )
 
     def explain(self, error: psycopg.Error) -> JournalError:
@@ -152,9 +152,15 @@ class Server:
                     f"{self.name} gave way to another transaction: {said}.",
                     hint="Roll back and begin again: the same key is safe.",
                 )
+            case errors.DataCorrupted() | errors.IndexCorrupted() | errors.IoError() | errors.UndefinedFile():
+                return JournalDamaged(
+                    f"{self.name} is damaged: the server cannot read its files (PostgreSQL: {said}).",
+                    hint="Stop every paying process, keep a copy of the server's files, and restore a backup.",
+                )
             case psycopg.OperationalError():
                 return JournalError(
-                    f"{self.name} was lost: {said}.", hint="Nothing is lost in it: try again, the same key is safe."
+                    f"{self.name} was lost: {said}.",
+                    hint="See that the server runs, and try again: the same key is safe.",
                 )
             case _:
                 return JournalError(f"{self.name} refused an entry: {said}.")

@@ -15,6 +15,7 @@ from payments_core.journal.rows import (
     from_us,
     read_approval,
     read_attempt,
+    read_counts,
     read_history,
     read_pause,
     read_row,
@@ -116,8 +117,7 @@ class Reads(ABC):
 
     def counts(self) -> Mapping[PayoutStatus, int]:
         """Return how many payouts stand in each status."""
-        found = self._fetch(self._sql.counts)
-        return {PayoutStatus(status): count for status, count in found}
+        return read_counts(self._fetch(self._sql.counts))
 
     def pauses(self) -> tuple[Pause, ...]:
         """Return the pauses in force, the one for all first."""

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from payments_core.contradictions import Contradiction, ProviderStatus
+from payments_core.errors import JournalDamaged, PaymentsError
 from payments_core.payout import HistoryEntry, Operation, PayoutStatus, Reason, ReasonCode
 from payments_core.rows import Approval, EndedAttempt, Pause, PayoutRow
 
 __all__ = [
     "COLUMNS",
+    "checked",
     "from_us",
     "read_approval",
     "read_attempt",
     "read_contradiction",
+    "read_counts",
     "read_history",
     "read_pause",
     "read_reason",
@@ -31,6 +35,9 @@ __all__ = [
     "write_reason",
     "write_row",
 ]
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 COLUMNS: tuple[str, ...] = tuple(column.name for column in dataclasses.fields(PayoutRow))
 
@@ -61,6 +68,23 @@ def write_json(mapping: Mapping[str, Any]) -> str:
 def _read_json(text: str) -> dict[str, Any]:
     told: dict[str, Any] = {} if text == "{}" else json.loads(text)
     return told
+
+
+def checked(read: Callable[[A], T]) -> Callable[[A], T]:
+    """Let a reader say of values that make no sense that the journal is damaged: we have written others."""
+
+    @functools.wraps(read)
+    def call(stored: A) -> T:
+        try:
+            return read(stored)
+        except (ValueError, TypeError, LookupError, ArithmeticError, PaymentsError) as error:
+            kind = type(error).__name__
+        raise JournalDamaged(  # outside of the except block: the error may hold what is stored
+            f"What the journal holds makes no sense ({kind}): it is not as it was written.",
+            hint="Stop every paying process: `payouts journal verify` says of which payout. Then restore a backup.",
+        )
+
+    return call
 
 
 _REASON = tuple(column.name for column in dataclasses.fields(Reason))
@@ -166,6 +190,7 @@ def write_row(row: PayoutRow) -> list[Any]:
     return values
 
 
+@checked
 def read_row(stored: Iterable[Any]) -> PayoutRow:
     """Read a row from values in the order of :data:`COLUMNS`."""
     values = list(stored)
@@ -175,18 +200,27 @@ def read_row(stored: Iterable[Any]) -> PayoutRow:
     return PayoutRow(**dict(zip(COLUMNS, values, strict=True)))
 
 
+@checked
 def read_history(stored: tuple[Any, ...]) -> HistoryEntry:
     """Read a history row: seq, at, event, status, attempt, tries, decided_by, evidence."""
     seq, at, event, status, attempt, tries, decided_by, evidence = stored
     return HistoryEntry(seq, from_us(at), event, PayoutStatus(status), attempt, tries, decided_by, _read_json(evidence))
 
 
+@checked
+def read_counts(stored: Iterable[tuple[Any, ...]]) -> dict[PayoutStatus, int]:
+    """Read how many payouts stand in each status: status, count."""
+    return {PayoutStatus(status): count for status, count in stored}
+
+
+@checked
 def read_pause(stored: tuple[Any, ...]) -> Pause:
     """Read a pause: account, since, why, by, probe_at."""
     account, since, why, by, probe_at = stored
     return Pause(account or None, from_us(since), why, by, None if probe_at is None else from_us(probe_at))
 
 
+@checked
 def read_attempt(stored: tuple[Any, ...]) -> EndedAttempt:
     """Read an attempt that ended, in the order of its fields."""
     (
@@ -221,6 +255,7 @@ def read_attempt(stored: tuple[Any, ...]) -> EndedAttempt:
     )
 
 
+@checked
 def read_approval(stored: tuple[Any, ...]) -> Approval:
     """Read an approval: by, why, at."""
     by, why, at = stored

@@ -22,6 +22,22 @@ __all__ = ["PostgresSnapshot", "Snapshot", "SqliteSnapshot"]
 _AT_ONCE = 1000
 
 
+class _Rows:
+    """What a statement found, fetched where a failure is explained: reading the next row may find the damage."""
+
+    def __init__(self, rows: list[Any]) -> None:
+        self._rows = rows
+        self.rowcount = len(rows)
+
+    def fetchone(self) -> Any:
+        """Return the next row, or None."""
+        return self._rows.pop(0) if self._rows else None
+
+    def fetchall(self) -> list[Any]:
+        """Return the rows that are left."""
+        return self._rows
+
+
 class Snapshot(ABC):
     """One moment of a journal."""
 
@@ -87,7 +103,7 @@ class SqliteSnapshot(Snapshot):
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
         """Ask, in the words of SQLite."""
         with self._explained():
-            return self.connection.execute(statement, values)
+            return _Rows(self.connection.execute(statement, values).fetchall())
 
     def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield what a statement finds, a row at a time."""
@@ -139,7 +155,7 @@ class PostgresSnapshot(Snapshot):
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
         """Ask, in the words of PostgreSQL."""
         with self._explained():
-            return self.connection.execute(statement, values)
+            return _Rows(self.connection.execute(statement, values).fetchall())
 
     def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield what a statement finds; the server keeps the rest."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from itertools import groupby, islice
 from typing import Any
 
 from payments_core.engine import make_draft
-from payments_core.errors import PaymentsError
+from payments_core.errors import JournalDamaged, PaymentsError
 from payments_core.journal.changes import may_have_moved
 from payments_core.journal.rows import COLUMNS, read_row
 from payments_core.journal.rules import Entry, Kept, Published, Stored, broken
@@ -71,31 +72,46 @@ class Audit:
         self._accounts = accounts or {}
         self.name = snapshot.name
         self.meta = snapshot.meta()
-        statement = f"SELECT COUNT(*) FROM {self._at}payouts WHERE contradicted_at IS NOT NULL"
-        self.contradicted: int = snapshot.ask(statement)[0][0]
-        self.payouts: int = snapshot.ask(f"SELECT COUNT(*) FROM {self._at}payouts")[0][0]
+        self.payouts = self.contradicted = 0
+        with contextlib.suppress(JournalDamaged):  # told by the checks
+            self.payouts = snapshot.ask(f"SELECT COUNT(*) FROM {self._at}payouts")[0][0]
+            statement = f"SELECT COUNT(*) FROM {self._at}payouts WHERE contradicted_at IS NOT NULL"
+            self.contradicted = snapshot.ask(statement)[0][0]
 
     def close(self) -> None:
         """Let go of the journal."""
         self._snapshot.close()
 
     def flaws(self, on_payout: Callable[[], object] = int) -> Iterator[Flaw]:
-        """Yield what is wrong, as it is found.
+        """Yield what is wrong, as it is found; a check that damage stops is a flaw, and the others go on.
 
         Args:
             on_payout: Called after each payout.
 
         Raises:
-            JournalError: The journal cannot be read.
+            JournalError: The journal cannot be read, for another reason than damage.
 
         """
+        checks: Mapping[str, Callable[[], Iterator[Flaw]]] = {
+            "the database itself": self._structure,
+            "whether what is referred to is there": self._orphans,
+            "the payouts": lambda: self._payouts(on_payout),
+            "what is refunded": self._refunds,
+        }
+        for what, check in checks.items():
+            try:
+                yield from check()
+            except JournalDamaged as error:
+                yield Flaw("unreadable", "", f"the check of {what} could not be finished: {error.message}")
+
+    def _structure(self) -> Iterator[Flaw]:
         for text in flaws(self._snapshot):
             yield Flaw("structure", "", text)
-        yield from self._orphans()
+
+    def _payouts(self, on_payout: Callable[[], object]) -> Iterator[Flaw]:
         statement = f"SELECT {_NAMES} FROM {self._at}payouts ORDER BY no"
         for page in _pages(self._snapshot.stream(statement)):
             yield from self._page([dict(zip(COLUMNS, stored, strict=True)) for stored in page], on_payout)
-        yield from self._refunds()
 
     def _orphans(self) -> Iterator[Flaw]:
         for table, column, parent, wanted in REFERENCES:
@@ -127,7 +143,8 @@ class Audit:
                 )
                 told = [*broken(stored, self._namespace), *self._underived(stored)]
             except (ValueError, TypeError, KeyError, ArithmeticError, PaymentsError) as error:
-                told = [("unreadable", f"what is stored of it makes no sense ({type(error).__name__})")]
+                why = error.message if isinstance(error, JournalDamaged) else type(error).__name__
+                told = [("unreadable", f"what is stored of it cannot be read: {why}")]
             for rule, text in told:
                 yield Flaw(rule, payout, text)
             on_payout()
@@ -171,7 +188,7 @@ class Audit:
             for _, *stored in group:
                 try:
                     row = read_row(stored)
-                except (ValueError, TypeError, KeyError, ArithmeticError):
+                except JournalDamaged:
                     continue  # said already
                 if not may_have_moved(self._snapshot.session, row):
                     continue
