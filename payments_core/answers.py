@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from html import unescape
 from typing import Any
 
+from payments_core.bounds import LONGEST_S
 from payments_core.wire import HttpResponse
 
 __all__ = ["gist", "is_storable", "number", "object_of", "parse_json", "parse_object", "text_of", "wait_asked_s"]
@@ -72,14 +73,17 @@ def number(value: object) -> Decimal | None:
 
 
 def wait_asked_s(response: HttpResponse) -> float | None:
-    """Return how long Retry-After asks to wait, in seconds, given as a number or a date; None when it says nothing."""
+    """Return how long Retry-After asks to wait, in seconds, given as a number or a date; None when it says nothing.
+
+    At most a year: to a date at the end of the calendar nothing can be added.
+    """
     header = response.headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", header):
-        return float(header)
+        return min(float(header), LONGEST_S)
     try:
         until = parsedate_to_datetime(header)
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
-        return max(0.0, (until - response.at).total_seconds())
+        return min(max(0.0, (until - response.at).total_seconds()), LONGEST_S)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
-from payments_core.answers import object_of, parse_object, text_of
+from payments_core.answers import object_of, parse_object, text_of, wait_asked_s
+from payments_core.wire import HttpResponse
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b'"text"', b"7", b"{", b"\xff", b"<html>", b"[" * 100_000])
@@ -34,3 +36,10 @@ def test_text_is_cut_unless_it_is_said_how_much_matters() -> None:
 def test_what_no_store_takes_is_replaced(said: str, kept: str) -> None:
     """NUL and half a character; a whole one that is spelled in two halves stays."""
     assert text_of(parse_object(f'{{"text": {said}}}'.encode())["text"]) == kept
+
+
+@pytest.mark.parametrize("header", ["999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_wait_for_ever_is_one_that_can_be_counted_with(header: str) -> None:
+    """What a stranger asks for is added to now, after a payment was sent: it must never be past the calendar's end."""
+    asked = wait_asked_s(HttpResponse(503, {"retry-after": header}, b"", datetime(2026, 11, 2, tzinfo=UTC)))
+    assert asked == 31_536_000

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from payments_core.answers import gist, parse_json, text_of, wait_asked_s
+from payments_core.bounds import LONGEST_S
 from payments_core.wire import HttpResponse
 
 __all__ = ["Body", "Shape", "read_body", "retry_after_s"]
@@ -79,4 +80,4 @@ def retry_after_s(response: HttpResponse, body: Body) -> float | None:
     if (told := wait_asked_s(response)) is not None or "retry-after" in response.headers:
         return told
     said = re.search(r"in ([0-9]{1,9}) seconds", body.text)
-    return float(said[1]) if said else None
+    return min(float(said[1]), LONGEST_S) if said else None
