@@ -155,8 +155,9 @@ class AccountSettings(BaseModel):
     def is_rehearsal(self) -> bool:
         """True when no real money can move: a sandbox, or a server on this machine. A provider overrides it.
 
-        Where it is False, ``visible_after_s`` and ``dedupe_settle_s`` may not be shorter than the provider's own, and
-        ``payouts doctor`` says that real money moves. What a rehearsal paid is not paid again from a real account.
+        Where it is False, ``visible_after_s`` and ``dedupe_settle_s`` may not be shorter than the provider's own, a
+        missing journal is not made (``payouts journal init``), and ``payouts doctor`` says that real money moves. What
+        a rehearsal paid is not paid again from a real account.
         """
         return False
 

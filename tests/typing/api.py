@@ -87,7 +87,7 @@ from payments_core.flow import (
     run,
 )
 from payments_core.hookspecs import GROUP, PREFIX, hookspec
-from payments_core.journal import backup_journal, open_audit
+from payments_core.journal import backup_journal, init_journal, open_audit
 from payments_core.journal.verifying import Audit, Flaw
 from payments_core.outbox import Waiting
 from payments_core.provider import (
@@ -276,6 +276,7 @@ def look_after(client: PayoutClient, at: datetime) -> Iterator[Flaw]:
     gone: tuple[tuple[str, ...], Mapping[str, str], bool] = (forgot.forgotten, forgot.kept, forgot.wiped)
     assert_type(client.forget("key", who="Ann", why="asked", wipe=False), Forgot)
     root = Path()
+    init_journal("sqlite:///p.db", namespace="n", root=root, at=at)
     moment = backup_journal("sqlite:///p.db", root / "b.db", namespace="n", root=root, clock=lambda: at)
     assert_type(moment, datetime)
     try:
