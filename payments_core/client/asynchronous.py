@@ -17,7 +17,7 @@ from payments_core.client.decisions import AsyncDecisions
 from payments_core.client.forgetting import AsyncForgets
 from payments_core.client.inbox import PAGE, Hears
 from payments_core.client.iteration import in_thread
-from payments_core.client.minted_paths import asked_about
+from payments_core.client.minted_paths import TRIES, asked_about
 from payments_core.client.questions import AsyncQuestions
 from payments_core.client.routing import AsyncChooses
 from payments_core.client.setup import Resumed
@@ -368,12 +368,17 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
 
         """
         self._office.check_process()
-        query = token_hash(token)
-        asked = asked_about(self._office, query)
-        if asked is None:
-            return None
-        flow = answer(asked.account, asked.row, callback, query=query, ended=asked.ended)
-        return setup.view(self._office, (await arun(flow, self._write)).row)
+        query, row = token_hash(token), None
+        for _ in range(TRIES):
+            asked = asked_about(self._office, query)
+            if asked is None:
+                return None
+            flow = answer(asked.account, asked.row, callback, query=query, ended=asked.ended)
+            answered = await arun(flow, self._write)
+            row = answered.row
+            if answered.effect is not None or row.status is PayoutStatus.SENDING:
+                break
+        return None if row is None else setup.view(self._office, row)
 
     async def close(self) -> None:
         """Close connections and journal, when observers have heard of the last change; they have five seconds."""

@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeVar
 
 from payments_core.arrivals import Arrival, Handled, Handling, InboxCount
 from payments_core.bounds import MOST_ROWS, check_number
-from payments_core.client.minted_paths import asked_about
+from payments_core.client.minted_paths import TRIES, asked_about
 from payments_core.client.setup import only_entries
 from payments_core.engine import Effect, about, answer, differs_from, hear, hear_balances, token_hash
 from payments_core.entries import JournalReply
@@ -40,7 +40,6 @@ PAGE = 100  # whoever also pays handles no more at a time: no flood of callbacks
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")  # as long as those minted for questions
 _WORD = re.compile(r"[A-Za-z_]{0,30}|[0-9]{1,5}")
 T = TypeVar("T")
-_TRIES = 3
 _HAS_EVENTS = (Effect.ANSWERED, Effect.CONTRADICTED)  # of the payout's own
 
 
@@ -249,7 +248,7 @@ class Inbox:
     def _answer(self, arrival: Arrival, account: Account, callback: Callback) -> bool:
         """Take in an answer; again when somebody moved the payout under it, never twice, and never during a send."""
         told, row = _told(callback), None
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             asked = asked_about(self._office, arrival.query)
             if asked is None:
                 self._answer_about_account(arrival, account, callback, told)

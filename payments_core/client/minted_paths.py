@@ -8,7 +8,9 @@ from payments_core.performer import Office
 from payments_core.provider import Account
 from payments_core.rows import EndedAttempt, PayoutRow
 
-__all__ = ["Asked", "asked_about"]
+__all__ = ["TRIES", "Asked", "asked_about"]
+
+TRIES = 3  # how often an answer is taken in anew when another process has moved its payout meanwhile
 
 
 class Asked(NamedTuple):

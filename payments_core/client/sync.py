@@ -16,7 +16,7 @@ from payments_core.client import setup
 from payments_core.client.decisions import Decisions
 from payments_core.client.forgetting import Forgets
 from payments_core.client.inbox import PAGE, Hears
-from payments_core.client.minted_paths import asked_about
+from payments_core.client.minted_paths import TRIES, asked_about
 from payments_core.client.questions import Questions
 from payments_core.client.routing import Chooses
 from payments_core.client.setup import Resumed
@@ -342,12 +342,17 @@ class PayoutClient(Decisions, Questions, Chooses, Hears, Tells, Forgets):
 
         """
         self._office.check_process()
-        query = token_hash(token)
-        asked = asked_about(self._office, query)
-        if asked is None:
-            return None
-        flow = answer(asked.account, asked.row, callback, query=query, ended=asked.ended)
-        return setup.view(self._office, (run(flow, self._write)).row)
+        query, row = token_hash(token), None
+        for _ in range(TRIES):
+            asked = asked_about(self._office, query)
+            if asked is None:
+                return None
+            flow = answer(asked.account, asked.row, callback, query=query, ended=asked.ended)
+            answered = run(flow, self._write)
+            row = answered.row
+            if answered.effect is not None or row.status is PayoutStatus.SENDING:
+                break
+        return None if row is None else setup.view(self._office, row)
 
     def work_on(self, row: PayoutRow) -> PayoutRow:
         """Take the steps that are due for one payout now; what a worker does with each.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,11 +16,12 @@ import tally
 from tally_gateway import TallyGateway, served
 from tally_office import POOR, arrive, asked, listening, office_of, outcomes, post, till
 
-from payments_core import Money, Payee, PayoutClient
+from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient
 from payments_core.arrivals import MOST_PER_PATH
 from payments_core.callbacks import app
 from payments_core.errors import DecisionRefused
 from payments_core.flow import Flow
+from payments_core.journal.reads import Reads
 from payments_core.payout import Payout
 from payments_core.payout import PayoutStatus as S
 from payments_core.performer import utc_now
@@ -27,6 +29,7 @@ from payments_core.provider import Acknowledgement, Callback, Capability, Checke
 from payments_core.wire import slot
 
 PAID, FAILED = 0, 17
+LIMIT = '[accounts.till.approve_above]\nKES = "1"'
 Paths = tuple[PayoutClient, TallyGateway, list[str]]
 
 
@@ -102,6 +105,33 @@ def test_another_end_later_is_a_contradiction(paths: Paths, first: int, other: i
     assert outcomes(client) == {"answered": 1, "contradicted": 1, "repeated": 3}
 
 
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_an_answer_that_finds_the_payout_moved_is_taken_in_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Another process was quicker: what is delivered then is looked at once more."""
+    with till(tmp_path) as (client, gateway, lost):
+        payout, token, true = asked(client, gateway, lost)
+        by_query, stale = Reads.by_query, [True]
+
+        def moved(journal: Any, query: str) -> Any:
+            row, attempt = by_query(journal, query) or pytest.fail("it was asked")
+            return replace(row, fence=row.fence - stale.pop()) if stale else row, attempt
+
+        monkeypatch.setattr(Reads, "by_query", moved)
+        callback = Callback("POST", {}, json.dumps(true).encode(), utc_now())
+        if kind == "sync":
+            found = client.deliver(token, callback)
+        else:
+            found = asyncio.run(delivered(client._office, token, callback))
+        assert found is not None
+        assert (found.status, client.get(payout.id).status) == (S.SUCCEEDED, S.SUCCEEDED)
+
+
+async def delivered(office: Any, token: str, callback: Callback) -> Payout | None:
+    return await AsyncPayoutClient(office).deliver(token, callback)
+
+
 def test_of_one_path_so_many_are_kept(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever learns it cannot fill the journal; what is more is logged, and each path has a share of its own."""
     client, gateway, lost = paths
@@ -147,7 +177,7 @@ def paid_again(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[tuple[Payout
     patch.setattr(tally, "SPEC", replace(tally.SPEC, build=CalledBack, facts=facts, capabilities=capabilities))
     gateway, ahead = TallyGateway(), [timedelta()]
     with served(gateway) as url, ExitStack() as stack:
-        office = replace(office_of(folder, url, approve_above="1"), clock=lambda: utc_now() + ahead[0])
+        office = replace(office_of(folder, url, more=LIMIT), clock=lambda: utc_now() + ahead[0])
         client = stack.enter_context(PayoutClient(office))
         client.accept(key="grant/1", payee=Payee.msisdn(POOR), amount=Money("25.50", "KES"))
         client.resume(timeout_s=0)
