@@ -26,14 +26,17 @@ __all__ = [
     "AcknowledgeContradictions",
     "AskAccount",
     "Contradicted",
+    "GapOpen",
     "Held",
     "Journal",
     "JournalEntry",
     "JournalReply",
     "Move",
+    "MoveReply",
     "Moved",
     "Note",
     "Noted",
+    "OnStatement",
     "Open",
     "Opened",
     "OverRefunded",
@@ -70,8 +73,10 @@ class Move:
     and in a restored journal (``Unsought``) as long as a send may be in what is missing.
 
     In a restored journal, a move to ``SENDING``, or to a ``FAILED`` that no read and no person has decided, is refused
-    (``Unsought``) until the provider was asked whether it was paid in what is missing; and nothing is sent (``Held``)
-    while a second payment would not be refused by the provider and nobody has compared its statement.
+    (``Unsought``) until the provider was asked whether it was paid in what is missing, and (``Held``) while a statement
+    must be compared first: the account's own where the provider cannot be asked at once, or would not refuse a second
+    payment; and that of each other account that could have paid it. Both are refused for good (``OnStatement``), also
+    when the gap has ended, for an attempt whose reference a compared statement has.
 
     Args:
         before: The row as read; its fence must still be the stored one.
@@ -87,9 +92,11 @@ class Move:
         read_end: What the read that this move records says about the rate.
         needs_approval: Somebody must have approved this attempt of exactly this intent.
         approves: An approval to record in the same commit.
-        seekable: The provider tells by our reference what became of a payment.
+        absent_since: The provider must not have shown the payment since this moment or longer; None where it cannot be
+            asked at once.
         refused_since: The provider would refuse a second payment under one reference if the first was sent after this
             moment; None where it cannot be relied on for that.
+        other_payers: Names of the other accounts that could have paid it.
 
     """
 
@@ -105,8 +112,9 @@ class Move:
     read_end: ReadEnd | None = None
     needs_approval: bool = False
     approves: Approval | None = None
-    seekable: bool = False
+    absent_since: datetime | None = None
     refused_since: datetime | None = None
+    other_payers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +159,8 @@ class PayAgain:
     """Begin the next attempt of a payout that failed: the only entry that may, and the only way out of ``FAILED``.
 
     The attempt that ended is kept in the same commit. Refused when a read has contradicted its failure
-    (``Contradicted``), or when what it would refund is not left any more (``OverRefunded``).
+    (``Contradicted``), when what it would refund is not left any more (``OverRefunded``), and in a restored journal
+    until its gap has ended (``GapOpen``).
 
     Args:
         before: The row as read, ``FAILED``.
@@ -276,6 +285,16 @@ class Unsought:
 
 
 @dataclass(frozen=True, slots=True)
+class OnStatement:
+    """A compared statement has a payment under a reference of this attempt; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class GapOpen:
+    """The journal was restored, and its gap has not ended; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """The note, the acknowledgement or the question is durable.
 
@@ -290,7 +309,8 @@ class Noted:
 
 
 JournalEntry = Open | Move | Note | AcknowledgeContradictions | PayAgain | Recall | AskAccount
-JournalReply = Opened | OverRefunded | Moved | Stale | Held | Unapproved | Unsought | Contradicted | Noted | Recalled
+MoveReply = Moved | Stale | Held | Unapproved | Unsought | OnStatement | Contradicted
+JournalReply = Opened | OverRefunded | MoveReply | GapOpen | Noted | Recalled
 
 
 class Journal(Outbox, Protocol):

@@ -16,11 +16,12 @@ from payments_core.entries import (
     AcknowledgeContradictions,
     AskAccount,
     Contradicted,
-    Held,
+    GapOpen,
     JournalEntry,
     JournalReply,
     Move,
     Moved,
+    MoveReply,
     Note,
     Noted,
     Open,
@@ -30,8 +31,6 @@ from payments_core.entries import (
     Recall,
     Recalled,
     Stale,
-    Unapproved,
-    Unsought,
 )
 from payments_core.errors import ProviderBug
 from payments_core.payout import Operation, Reason
@@ -203,18 +202,18 @@ def open_payout(entry: Open) -> Flow[Opened | OverRefunded]:
     return reply
 
 
-def move(entry: Move) -> Flow[Moved | Stale | Held | Unapproved | Unsought | Contradicted]:
+def move(entry: Move) -> Flow[MoveReply]:
     """Ask the journal to move a row."""
     reply = yield entry
-    if not isinstance(reply, Moved | Stale | Held | Unapproved | Unsought | Contradicted):
+    if not isinstance(reply, MoveReply):
         raise _wrong(entry, reply)
     return reply
 
 
-def pay_again(entry: PayAgain) -> Flow[Moved | Stale | Contradicted | OverRefunded]:
+def pay_again(entry: PayAgain) -> Flow[Moved | Stale | Contradicted | OverRefunded | GapOpen]:
     """Ask the journal to begin a payout's next attempt."""
     reply = yield entry
-    if not isinstance(reply, Moved | Stale | Contradicted | OverRefunded):
+    if not isinstance(reply, Moved | Stale | Contradicted | OverRefunded | GapOpen):
         raise _wrong(entry, reply)
     return reply
 

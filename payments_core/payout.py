@@ -103,7 +103,7 @@ class ReasonCode(StrEnum):
     NO_FINAL_ANSWER = "no_final_answer"
     DUPLICATE_OF_ANOTHER = "duplicate_of_another"
     EARLIER_ATTEMPT_PAID = "earlier_attempt_paid"
-    LATER_ATTEMPT = "later_attempt"
+    ON_STATEMENT = "on_statement"
     NEEDS_APPROVAL = "needs_approval"
     ABOVE_LARGEST_AMOUNT = "above_largest_amount"
 

@@ -29,7 +29,7 @@ __all__ = [
 
 NO_REASON = "paused by a person"  # what stands there when a person gives none
 # Why an attempt stops of which nothing may have left, while another one of its payout may have been paid.
-_PAID_ELSEWHERE = {ReasonCode.EARLIER_ATTEMPT_PAID, ReasonCode.LATER_ATTEMPT}
+_PAID_ELSEWHERE = {ReasonCode.EARLIER_ATTEMPT_PAID, ReasonCode.ON_STATEMENT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,8 +222,8 @@ class Pause:
         since: When it was set.
         why: For a person.
         by: ``"person"``; or by the machine: ``"blocked"`` when the provider refused us, ``"rate"`` when it asked for
-            less, ``"circuit"`` when payment after payment ended without a clear answer, ``"restored"`` when nobody has
-            compared a restored journal with the provider's statement yet.
+            less, ``"circuit"`` when payment after payment ended without a clear answer, ``"restored"`` when the
+            journal was restored and a statement that it waits for was not compared yet.
         probe_at: When one payout may be sent to see whether it is over; None: only a person lifts it.
 
     """
@@ -247,13 +247,13 @@ class Gap:
     Args:
         began_at: The moment of the backup: whatever was written later is lost.
         declared_at: When somebody said so; from then on the journal is complete.
-        reconciled_at: When a person had compared it with the provider's statement; None when nobody has.
+        compared: Names of the accounts whose own statement since ``began_at`` a person has compared with it.
 
     """
 
     began_at: datetime
     declared_at: datetime
-    reconciled_at: datetime | None = None
+    compared: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

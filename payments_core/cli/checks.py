@@ -206,7 +206,12 @@ def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Chec
         )
     if (gap := journal.gap()) is not None:
         says = f"it was restored, and may lack what came after {words.moment(gap.began_at)}"
-        yield Check("note", "journal", says, "When all is settled: `payouts journal restored --over`.")
+        missing = sorted(read.accounts.keys() - gap.compared)
+        if missing:
+            says = f"{says}; the statement of {', '.join(missing)} was not compared with it yet"
+        reconciled = "Compare each statement: `payouts journal reconciled --account NAME`."
+        over = "When all is settled: `payouts journal restored --over`."
+        yield Check("note", "journal", says, reconciled if missing else over)
     for pause in journal.pauses():
         level: Literal["note", "wrong"] = "note" if pause.by in {"person", "rate"} else "wrong"
         yield Check(level, "pause", words.lifting(pause))

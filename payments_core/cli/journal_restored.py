@@ -41,7 +41,8 @@ def restored(
 ) -> int:
     """Say that the journal was restored from a backup, and what it may lack.
 
-    From then on every payout is read at its provider before it is first sent. `--over` ends that.
+    From then on every payout is read at its provider before it is first sent, and no further attempt begins. `--over`
+    ends that, when the statement of every account was compared and no payout is open.
     """
     from payments_core.cli import output
     from payments_core.journal import keeping
@@ -61,7 +62,8 @@ def restored(
         told = "restored"
         says = (
             f"{store.name}: may lack what came after {gap.began_at:%Y-%m-%d %H:%M:%S} UTC. Every payout is read before "
-            "it is sent. When all is settled: `payouts journal restored --over`."
+            "it is sent. If anything may have been paid again since then, run `payouts pause` now. Next, for each "
+            "account: `payouts journal reconciled --account NAME`."
         )
     if terminal.as_json:
         output.print_json({"journal": store.name, "state": told})
@@ -73,25 +75,37 @@ def restored(
 @command
 def reconciled(
     terminal: Terminal,
+    account: Annotated[str, typer.Option(metavar="NAME", help="The account whose own statement was compared.")],
     statement_checked_by: Annotated[str, typer.Option(metavar="NAME", help="Who has compared the statement.")],
     why: Annotated[str, typer.Option(metavar="TEXT", help="Which statement, and what was found.")],
+    references: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="The references of its payments, one to a line; - is standard input."),
+    ] = "",
 ) -> int:
-    """Say that the provider's statement was compared with a restored journal.
+    """Say that an account's own statement was compared with a restored journal.
 
-    Needed before anything is sent when the backup is older than the time in which the provider refuses a second payment
-    for certain: every payment of the statement must be in the journal, or be one that nobody will ask for again.
+    The statement since the beginning of the gap, of everything that the account pays as or paid as (`retired`). Give
+    the references of its payments: under a reference of FILE nothing is ever sent again. It is only read, and stops in
+    REVIEW where that does not end it.
     """
     from payments_core.cli import output
+    from payments_core.cli.reference_file import read_references
     from payments_core.journal import keeping
 
+    found = read_references(references) if references else ()
     store = _store(terminal)
-    keeping.reconcile(store, _act(store, statement_checked_by, why))
+    act = _act(store, statement_checked_by, why)
+    configured = terminal.configuration().accounts.keys()
+    missing = keeping.compare_statement(store, act, account=account, configured=configured, references=found)
     if terminal.as_json:
-        output.print_json({"journal": store.name, "state": "reconciled"})
-    else:
-        terminal.say(
-            f"{store.name}: compared by {statement_checked_by}; payments may go on, each read before it is sent."
-        )
+        told = {"journal": store.name, "state": "reconciled", "account": account}
+        output.print_json({**told, "references": len(found), "not_compared": sorted(missing)})
+        return exits.DONE
+    kept = f", {len(found)} references kept" if references else ""
+    terminal.say(f"{store.name}: the statement of {account} was compared by {statement_checked_by}{kept}.")
+    following = f"payouts journal reconciled --account {min(missing)}" if missing else "payouts resume"
+    terminal.say(f"Next: `{following}`.")
     return exits.DONE
 
 

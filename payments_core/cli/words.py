@@ -76,7 +76,7 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.NO_FINAL_ANSWER: "the provider has given no final answer",
     ReasonCode.DUPLICATE_OF_ANOTHER: "another payment stands under its reference",
     ReasonCode.EARLIER_ATTEMPT_PAID: "an earlier attempt was paid after all",
-    ReasonCode.LATER_ATTEMPT: "the provider knows a later attempt, which a restored journal has lost",
+    ReasonCode.ON_STATEMENT: "the provider's statement has a payment under its reference",
     ReasonCode.NEEDS_APPROVAL: "somebody has to approve it first",
     ReasonCode.ABOVE_LARGEST_AMOUNT: "it is more than the account pays at once",
 }
@@ -300,7 +300,8 @@ def lifting(pause: Pause) -> str:
         why = "" if pause.why == NO_REASON else f" ({pause.why})"
         return f"{who} paused by a person{why}. `payouts unpause{option}` ends it."
     if pause.by == "restored":
-        return f"{who} stopped: {pause.why}. Reads go on. `payouts journal reconciled` ends it, and `unpause` does not."
+        ends = "`payouts journal reconciled --account NAME` ends it, and `unpause` does not."
+        return f"{who} stopped: {pause.why}. Reads go on. {ends}"
     if pause.by in _STOPS:
         until = f" One payment tries at {moment(pause.probe_at)}, ever more rarely." if pause.probe_at else ""
         return f"{who} {_STOPS[pause.by]} ({pause.why}). Reads go on.{until} `payouts unpause{option}` ends it now."

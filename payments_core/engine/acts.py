@@ -45,7 +45,7 @@ _TABLE: Mapping[ReasonCode, str] = {
     ReasonCode.NO_FINAL_ANSWER: "     r      pr      pNr   pN     pnr    pr      p",
     ReasonCode.DUPLICATE_OF_ANOTHER: "-      p       pN    pN     pn     p       p",
     ReasonCode.EARLIER_ATTEMPT_PAID: "-      p       p     p      p      p       p",
-    ReasonCode.LATER_ATTEMPT: "       -      p       pN    pN     pN     p       p",
+    ReasonCode.ON_STATEMENT: "        -      p       pN    pN     pN     p       p",
 }
 
 # Why a payout can stop in REVIEW, and what is safe then: `True` where evidence must be named.

@@ -13,7 +13,7 @@ from payments_core.engine.limits import check_amount
 from payments_core.engine.moment import Moment
 from payments_core.engine.questions import learn
 from payments_core.engine.review import Person, last_possible_send
-from payments_core.entries import Contradicted, Moved, OverRefunded, PayAgain
+from payments_core.entries import Contradicted, GapOpen, Moved, OverRefunded, PayAgain
 from payments_core.errors import DecisionRefused, InvalidPayout, NotOffered
 from payments_core.events import EventName
 from payments_core.flow import Flow, recall
@@ -44,7 +44,8 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
         moment: Now.
 
     Raises:
-        DecisionRefused: It has not failed, or may still turn out paid, or it is too early; ``again_at`` says when.
+        DecisionRefused: It has not failed, or may still turn out paid, or it is too early; ``again_at`` says when. In a
+            restored journal: its gap has not ended.
         OverRefund: Of what it would refund, not enough is left.
         InvalidPayout: The account cannot pay it as it pays now, or it is more than that pays at once.
         NotOffered: The provider of an attempt tells what became of it only later.
@@ -62,6 +63,8 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
             hint="If the debt still stands, pay it under another key, to the payee as you know him.",
         )
     known = yield from recall(row.id)
+    if known.gap is not None:
+        raise _in_gap(row)
     if known.contradicted:
         raise _contradicted(row)
     attempts = (*known.attempts, EndedAttempt.of(row))
@@ -100,6 +103,8 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
             return reply.row
         case Contradicted():
             raise _contradicted(row)
+        case GapOpen():
+            raise _in_gap(row)
         case OverRefunded():
             raise over_refund(row.order, reply)
         case _:
@@ -164,6 +169,13 @@ def _unproven(row: PayoutRow, why: str) -> DecisionRefused:
     return DecisionRefused(
         f"Payout {row.key} is not proven to have failed. {why}",
         hint="Compare with the provider's own records; ask again later.",
+    )
+
+
+def _in_gap(row: PayoutRow) -> DecisionRefused:
+    return DecisionRefused(
+        f"Payout {row.key} cannot be paid again yet: the journal was restored, and may lack an attempt that was paid.",
+        hint="Compare the statements, then end the gap: `payouts journal restored --over`.",
     )
 
 

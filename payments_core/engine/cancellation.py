@@ -7,7 +7,7 @@ from dataclasses import replace
 from payments_core.engine.earlier import Standing, look_back
 from payments_core.engine.moment import Moment
 from payments_core.engine.review import Person
-from payments_core.entries import Contradicted, Move, Moved, Stale, Unsought
+from payments_core.entries import Contradicted, Move, Moved, OnStatement, Stale, Unsought
 from payments_core.errors import DecisionRefused
 from payments_core.events import EventName
 from payments_core.flow import Flow, move
@@ -62,6 +62,10 @@ def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) 
                 row,
                 "The journal was restored, and it may have been sent in what is missing.",
                 "`payouts pause` keeps it from being sent; cancel it when the restore is over.",
+            )
+        case OnStatement():
+            raise _refused(
+                row, "The provider's statement has a payment under its reference.", "`payouts wait` asks about it."
             )
         case _:
             raise _refused(row, "It was moved by a worker or another person meanwhile.", "Look at it and try again.")

@@ -36,6 +36,7 @@ __all__ = [
     "MOST_TRIES",
     "Decision",
     "above_largest_amount",
+    "absent_since",
     "after_check",
     "after_submit",
     "ask_later",
@@ -48,6 +49,7 @@ __all__ = [
     "lapsed",
     "maybe_arrived",
     "needs_approval",
+    "on_statement",
     "post_end",
     "put_off",
     "read_end",
@@ -64,7 +66,7 @@ MOST_TRIES = 5
 LEAST_ABSENCES = 3
 _TOO_MANY = 429
 
-_OPEN_TO_PENDING = frozenset({ReasonCode.NEVER_APPEARED, ReasonCode.BINDING_GONE})
+_OPEN_TO_PENDING = frozenset({ReasonCode.NEVER_APPEARED, ReasonCode.BINDING_GONE, ReasonCode.ON_STATEMENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +129,22 @@ def refused_since(account: Account, at: datetime) -> datetime | None:
     return at - timedelta(seconds=facts.dedupe_window_s / 2) if facts.resend == "safe" else None
 
 
-def seek(row: PayoutRow, account: Account, at: datetime) -> Decision:
-    """The journal was restored: a try of this attempt may be lost, so the provider is asked before one is sent."""
-    if account.facts.status_by == "deferred":
-        why = "The journal was restored, and the provider does not tell at once whether it was paid in what is missing."
-        return review(_lost(row, at), ReasonCode.NEVER_APPEARED, why, at)
+def absent_since(account: Account, at: datetime) -> datetime | None:
+    """Return when absence must have begun to have lasted; None where nobody can be asked at once."""
+    facts = account.facts
+    return at - timedelta(seconds=facts.visible_after_s) if facts.status_by == "answer" else None
+
+
+def on_statement(row: PayoutRow, account: Account, at: datetime) -> Decision:
+    """A statement has a payment under its reference: it is only read, and else a person decides."""
+    if account.facts.status_by == "answer" and row.absences < LEAST_ABSENCES:
+        return seek(row, at)
+    why = "The provider's statement has a payment under its reference, and the provider does not show it."
+    return review(_lost(row, at), ReasonCode.ON_STATEMENT, why, at)
+
+
+def seek(row: PayoutRow, at: datetime) -> Decision:
+    """A try of this attempt may be lost with what the journal lacks: the provider is asked before one is sent."""
     after = _released(
         row,
         status=PayoutStatus.UNKNOWN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from payments_core.errors import InvalidPayout, ProviderBug
@@ -11,7 +12,7 @@ from payments_core.references import derive
 from payments_core.rows import EndedAttempt, PayoutRow
 from payments_core.wire import HttpRequest
 
-__all__ = ["attempt_of", "draft_of", "is_bound", "made_ready", "make_draft", "not_payable"]
+__all__ = ["attempt_of", "draft_of", "is_bound", "made_ready", "make_draft", "not_payable", "other_payers"]
 
 
 def draft_of(row: PayoutRow) -> Draft:
@@ -38,6 +39,17 @@ def not_payable(other: Account, row: PayoutRow, account: Account) -> str:
     if other.settings.is_rehearsal != account.settings.is_rehearsal:
         return "one of them moves real money, and the other one does not"
     return ""
+
+
+def other_payers(account: Account, row: PayoutRow, accounts: Mapping[str, Account]) -> tuple[str, ...]:
+    """Return the names of the other accounts from which a payout could have been paid."""
+    return tuple(
+        name
+        for name, other in accounts.items()
+        if name != account.name
+        and not not_payable(other, row, account)
+        and (other.settings.currencies is None or row.currency in other.settings.currencies)
+    )
 
 
 def make_draft(account: Account, order: Order, *, namespace: str, payout_id: str, number: int = 1) -> Draft:

@@ -11,11 +11,10 @@ from payments_core.engine import decide, rechecks
 from payments_core.engine.calls import Heard, ask, send_once
 from payments_core.engine.contradictions import contradict, contradict_overtaken
 from payments_core.engine.decide import Decision
-from payments_core.engine.drafts import draft_of, is_bound, made_ready, make_draft
+from payments_core.engine.drafts import draft_of, is_bound, made_ready, make_draft, other_payers
 from payments_core.engine.earlier import PAID_BEFORE, Standing, look_back
 from payments_core.engine.intent import same_order
 from payments_core.engine.limits import check_amount, too_large, waits_and_fits
-from payments_core.engine.lost import look_ahead
 from payments_core.engine.moment import Moment
 from payments_core.entries import (
     Contradicted,
@@ -23,6 +22,7 @@ from payments_core.entries import (
     Move,
     Moved,
     Note,
+    OnStatement,
     Open,
     Opened,
     OverRefunded,
@@ -35,13 +35,13 @@ from payments_core.events import EventName
 from payments_core.flow import Blocked, Flow, Go, NeedsApproval, NotNow, Refused, ask_leave, move, note, open_payout
 from payments_core.masking import scrub
 from payments_core.payout import Order, PayoutStatus, ReasonCode
-from payments_core.provider import Account, Final
+from payments_core.provider import Account
 from payments_core.rates import PostEnd, ReadEnd
 from payments_core.references import payout_id
 from payments_core.rows import Event, PayoutRow, Query
 from payments_core.wire import NoPermit
 
-__all__ = ["Moment", "accept", "advance", "hear", "over_refund", "token_hash", "unless_later"]
+__all__ = ["Moment", "accept", "advance", "hear", "over_refund", "token_hash"]
 
 
 def accept(account: Account, order: Order, moment: Moment) -> Flow[Opened]:
@@ -144,11 +144,8 @@ def advance(account: Account, row: PayoutRow, moment: Moment, *, early: bool = F
 def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     """From leave to C3."""
     at = moment.at
-    is_again = row.status is PayoutStatus.UNKNOWN  # not the first time, as far as anybody knows
-    if is_again and (later := (yield from _later_attempt(account, row, moment, at))):
-        return (yield from _settle(row, later))
     if over := decide.expired(row, at):
-        return (yield from _give_up(account, row, over))
+        return (yield from _give_up(account, row, over, moment))
     if account.is_retired or (row.tries and not is_bound(account, row)):
         return (yield from _settle(row, _binding_gone(row, at)))
     if not is_bound(account, row):
@@ -171,7 +168,7 @@ def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     match leave:
         case Refused():
             row = replace(row, cleared=False)  # should it live on, the guards have not let it pass
-            return (yield from _give_up(account, row, decide.refused_by_guard(row, leave.reason, leave.at)))
+            return (yield from _give_up(account, row, decide.refused_by_guard(row, leave.reason, leave.at), moment))
         case NotNow(by_rate=True, after_s=float() as after_s):
             return (yield from _settle(row, decide.put_off(row, leave.why, leave.at, after_s=after_s)))
         case NotNow():
@@ -184,26 +181,12 @@ def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     begun = decide.expired(row, at) or decide.too_early(row, at)
     begun = begun or decide.begin(row, account, owner=moment.owner, at=at)
     token = moment.token if account.facts.result_by == "try" and begun.after.status is PayoutStatus.SENDING else None
-    reply = yield from move(
-        replace(
-            _entry(row, begun),
-            needs_approval=leave.needs_approval,
-            seekable=account.facts.status_by == "answer",
-            refused_since=decide.refused_since(account, at),
-            asks=Query(token_hash(token), at) if token else None,
-        )
-    )
-    if isinstance(reply, Unsought):
-        return (yield from _settle(row, decide.seek(row, account, at)))
-    if isinstance(reply, Unapproved):
-        return (yield from _settle(row, decide.needs_approval(row, account, "", at)))
-    if isinstance(reply, Contradicted):
-        return (yield from _settle(row, decide.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
-    if isinstance(reply, Held):  # an untried payout stays due until the pause ends; an open one is read meanwhile
-        if row.ambiguous:
-            return (yield from _settle(row, decide.waiting(row, account, "paused", at)))
+    asks = Query(token_hash(token), at) if token else None
+    entry = replace(_gated(account, row, begun, moment), needs_approval=leave.needs_approval, asks=asks)
+    reply = yield from move(entry)
+    if not isinstance(reply, Moved | Stale):
         is_told = asked_before and row.status is PayoutStatus.CREATED
-        return row if is_told else (yield from _settle(row, decide.held(row, reply.pause.why, at)))
+        return (yield from _refused(account, row, reply, at, is_told=is_told))
     row = reply.row
     if isinstance(reply, Stale) or row.status is not PayoutStatus.SENDING:
         return row
@@ -229,7 +212,7 @@ def _read(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     if not is_bound(account, row):
         if row.status.is_final or row.status is PayoutStatus.REVIEW:
             gone = {"why": "nobody of this account can ask about it any more"}
-            return (yield from _looked_at(account, row, moment, moment.at, None, gone))
+            return (yield from _record_read(row, account, None, moment.at, gone))
         return (yield from _settle(row, _binding_gone(row, moment.at)))
     row, heard = yield from hear(account, row, moment)
     if heard is None:
@@ -243,44 +226,13 @@ def _read(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     row = replace(row, read_at=at)
     if row.status.is_final:
         row = yield from _contradiction(row, outcome, at)
-        return (yield from _looked_at(account, row, moment, at, outcome, decide.said_by(outcome)))
-    decision = yield from unless_later(account, row, decide.after_check(row, account, outcome, at), moment)
+        return (yield from _record_read(row, account, outcome, at, decide.said_by(outcome)))
+    decision = decide.after_check(row, account, outcome, at)
     asked = row
     row, moved = yield from _commit(row, decision, read_end=decide.read_end(outcome))
     if moved and decision.resend:
         return (yield from _send(account, row, replace(moment, at=at)))
     return row if moved else (yield from contradict_overtaken(asked, row, outcome, at))
-
-
-def unless_later(
-    account: Account, row: PayoutRow, decision: Decision, moment: Moment, *, with_evidence: bool = False
-) -> Flow[Decision]:
-    """Return the decision, or another where a failure may be belied by a later attempt that a journal has forgotten.
-
-    Args:
-        account: What pays now.
-        row: The payout, which has not ended.
-        decision: What was heard of it means.
-        moment: Now.
-        with_evidence: A person names what compared statements say: an answer that is not understood is passed over.
-
-    """
-    if decision.after.status is not PayoutStatus.FAILED:
-        return decision
-    at = decision.event.at
-    return (yield from _later_attempt(account, row, moment, at, with_evidence=with_evidence)) or decision
-
-
-def _later_attempt(
-    account: Account, row: PayoutRow, moment: Moment, at: datetime, *, with_evidence: bool = False
-) -> Flow[Decision | None]:
-    """Decide what follows from an attempt that a restored journal has forgotten; None when the provider knows none."""
-    ahead = yield from look_ahead(account, row, moment)
-    if ahead.found is not None:
-        return decide.review(row, ReasonCode.LATER_ATTEMPT, ahead.why, at)
-    if ahead.why and not (with_evidence and ahead.is_compared):
-        return decide.ask_later(row, account, ahead.why, at)
-    return None
 
 
 def hear(account: Account, row: PayoutRow, moment: Moment) -> Flow[tuple[PayoutRow, tuple[Heard, datetime] | None]]:
@@ -311,23 +263,10 @@ def _contradiction(row: PayoutRow, outcome: object, at: datetime) -> Flow[Payout
     return (yield from contradict(row, row.status, outcome, at, account=row.account, attempt=row.attempt))
 
 
-def _looked_at(
-    account: Account, row: PayoutRow, moment: Moment, at: datetime, outcome: object, said: Mapping[str, object]
+def _record_read(
+    row: PayoutRow, account: Account, outcome: object, at: datetime, said: Mapping[str, object]
 ) -> Flow[PayoutRow]:
-    """The read that was asked for after the machine had stopped is done; rechecks that are left stay due.
-
-    Of what failed, an attempt that a restored journal has forgotten may be under way, or nobody tells of one now: then
-    it is looked at again. An answer that is not understood counts no more when a person has compared the statements.
-    """
-    if row.status is PayoutStatus.FAILED:
-        ahead = yield from look_ahead(account, row, moment)
-        if isinstance(ahead.found, Final):
-            row = yield from contradict(
-                row, row.status, ahead.found, at, account=ahead.account, attempt=ahead.attempt, why=ahead.why
-            )
-        elif ahead.why and not ahead.is_compared and row.next_at is not None:
-            after_s = account.settings.poll_schedule_s[-1]
-            return (yield from _settle(row, decide.put_off(row, ahead.why, at, after_s=after_s)))
+    """The read that was asked for after the machine had stopped is done; rechecks that are left stay due."""
     after = rechecks.after_read(row, account, outcome, at)
     if after == row:
         return row
@@ -354,12 +293,48 @@ def _binding_gone(row: PayoutRow, at: datetime) -> Decision:
     return decide.review(row, ReasonCode.BINDING_GONE, why, at)
 
 
-def _give_up(account: Account, row: PayoutRow, failed: Decision) -> Flow[PayoutRow]:
+def _give_up(account: Account, row: PayoutRow, failed: Decision, moment: Moment) -> Flow[PayoutRow]:
     """Fail what was not sent, as far as the journal knows; a restored one has the provider asked first."""
-    reply = yield from move(_entry(row, failed))
-    if isinstance(reply, Unsought):
-        return (yield from _settle(row, decide.seek(row, account, failed.event.at)))
-    return reply.row if isinstance(reply, Moved | Stale) else row
+    reply = yield from move(_gated(account, row, failed, moment))
+    if isinstance(reply, Moved | Stale):
+        return reply.row
+    is_told = row.status is PayoutStatus.CREATED
+    return (yield from _refused(account, row, reply, failed.event.at, is_told=is_told))
+
+
+def _gated(account: Account, row: PayoutRow, decision: Decision, moment: Moment) -> Move:
+    """Return the entry of a send, or of a failure that no read has shown, with what a restored journal asks for."""
+    at = decision.event.at
+    return replace(
+        _entry(row, decision),
+        absent_since=decide.absent_since(account, at),
+        refused_since=decide.refused_since(account, at),
+        other_payers=other_payers(account, row, moment.accounts),
+    )
+
+
+def _refused(
+    account: Account,
+    row: PayoutRow,
+    reply: Held | Unapproved | Unsought | OnStatement | Contradicted,
+    at: datetime,
+    *,
+    is_told: bool,
+) -> Flow[PayoutRow]:
+    """Write what follows when the journal refuses a send, or a failure; ``is_told``: its history says that it waits."""
+    match reply:
+        case Unsought():
+            return (yield from _settle(row, decide.seek(row, at)))
+        case OnStatement():
+            return (yield from _settle(row, decide.on_statement(row, account, at)))
+        case Unapproved():
+            return (yield from _settle(row, decide.needs_approval(row, account, "", at)))
+        case Contradicted():
+            return (yield from _settle(row, decide.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
+        case Held() if row.ambiguous:  # an open one is read meanwhile
+            return (yield from _settle(row, decide.waiting(row, account, "paused", at)))
+        case Held():  # an untried payout stays due until the pause ends
+            return row if is_told else (yield from _settle(row, decide.held(row, reply.pause.why, at)))
 
 
 def _settle(row: PayoutRow, decision: Decision) -> Flow[PayoutRow]:
@@ -377,7 +352,7 @@ def _commit(
             return reply.row, True
         case Stale():
             return reply.row, False
-        case Held() | Unapproved() | Unsought() | Contradicted():
+        case Held() | Unapproved() | Unsought() | OnStatement() | Contradicted():
             return row, False
 
 

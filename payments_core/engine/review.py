@@ -14,8 +14,7 @@ from payments_core.engine.calls import Heard
 from payments_core.engine.contradictions import contradict_overtaken
 from payments_core.engine.decide import Decision
 from payments_core.engine.drafts import is_bound, made_ready
-from payments_core.engine.flows import hear, unless_later
-from payments_core.engine.lost import look_ahead
+from payments_core.engine.flows import hear
 from payments_core.engine.moment import Moment
 from payments_core.entries import Move, Moved, Stale
 from payments_core.errors import DecisionRefused
@@ -23,7 +22,7 @@ from payments_core.events import EventName
 from payments_core.flow import Flow, move, recall
 from payments_core.masking import scrub
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.provider import Account, Deferred, Final, NotFound, Pending, Unknown
+from payments_core.provider import Account, Deferred, NotFound, Pending, Unknown
 from payments_core.rows import Approval, Event, PayoutRow
 from payments_core.wire import NoAnswer, NotSent
 
@@ -98,8 +97,6 @@ def resolve(account: Account, row: PayoutRow, *, paid: bool, person: Person, mom
     asked = yield from _ask_first(account, row, act, person, moment)
     if asked.over:
         return asked.row
-    if not paid:
-        asked = yield from _ask_further(account, asked, person, moment)
     yield from _check(account, asked, act, person)
     row, at = asked.row, asked.at
     event = Event(EventName.PAYOUT_RESOLVED, at, {"decision": str(act), **person.told, **asked.told})
@@ -217,9 +214,6 @@ def _ask_first(account: Account, row: PayoutRow, act: Act, person: Person, momen
         raise _overtaken(row)
     outcome, at = heard
     decision = decide.after_check(row, account, outcome, at)
-    if not (act is Act.NOT_PAID and _knows_of_later(row)):
-        with_evidence = act is Act.NOT_PAID and person.has_evidence
-        decision = yield from unless_later(account, row, decision, moment, with_evidence=with_evidence)
     if decision.after.status is not PayoutStatus.REVIEW:
         told = {"decision": str(act), **person.told}
         event = replace(decision.event, evidence={**decision.event.evidence, "person": told})
@@ -228,29 +222,6 @@ def _ask_first(account: Account, row: PayoutRow, act: Act, person: Person, momen
     says = _said(outcome, decision)
     told = {"provider": str(says), **{f"provider_{name}": value for name, value in decision.event.evidence.items()}}
     return _Asked(row, decision.after, says, told, at, read=decision)
-
-
-def _ask_further(account: Account, asked: _Asked, person: Person, moment: Moment) -> Flow[_Asked]:
-    """Ask about the later attempts that a restored journal may have forgotten: one of them may have been paid.
-
-    Raises:
-        DecisionRefused: It could not be found out, and nobody has compared the statements and names what they say.
-
-    """
-    if _knows_of_later(asked.row):
-        return asked
-    ahead = yield from look_ahead(account, asked.before, moment)
-    if ahead.found is not None:
-        later = decide.review(asked.row, ReasonCode.LATER_ATTEMPT, ahead.why, asked.at)
-        return replace(asked, row=later.after, says=Says.ANOTHER, read=later)
-    if ahead.why and not (ahead.is_compared and person.has_evidence):
-        raise _refused(asked, Act.NOT_PAID, ahead.why)
-    return asked
-
-
-def _knows_of_later(row: PayoutRow) -> bool:
-    """Say whether it is in review for a later attempt: not paid, it can be paid again, and that one is adopted."""
-    return row.reason is not None and row.reason.code is ReasonCode.LATER_ATTEMPT
 
 
 def _said(outcome: Heard, decision: Decision) -> Says:
@@ -265,8 +236,6 @@ def _said(outcome: Heard, decision: Decision) -> Says:
             return Says.ABSENT
         case Pending() if decision.event.name != EventName.PAYOUT_REVIEW:
             return Says.PENDING
-        case Final() if decision.event.name == EventName.PAYOUT_READ:  # it may be belied by what could not be asked
-            return Says.UNCLEAR
         case _:  # a final answer that did not end it, or anything that differs
             return Says.ANOTHER
 

@@ -13,11 +13,13 @@ from payments_core.entries import (
     AcknowledgeContradictions,
     AskAccount,
     Contradicted,
+    GapOpen,
     Held,
     JournalEntry,
     JournalReply,
     Move,
     Moved,
+    MoveReply,
     Note,
     Noted,
     Open,
@@ -28,7 +30,6 @@ from payments_core.entries import (
     Recalled,
     Stale,
     Unapproved,
-    Unsought,
 )
 from payments_core.errors import JournalError
 from payments_core.journal import attempts, circuits, claims, forgetting, gaps, inbox, outbox, pauses, permits, tokens
@@ -224,7 +225,7 @@ def may_have_moved(session: Session, row: PayoutRow) -> bool:
     return attempts.is_contradicted(session, row.id)
 
 
-def _move(session: Session, entry: Move) -> Moved | Stale | Held | Unapproved | Unsought | Contradicted:
+def _move(session: Session, entry: Move) -> MoveReply:
     before, event = entry.before, entry.event
     stored, seq = _stored(session, before.id)
     if stored["fence"] != before.fence:
@@ -258,10 +259,12 @@ def _move(session: Session, entry: Move) -> Moved | Stale | Held | Unapproved | 
         if attempts.is_contradicted(session, before.id):
             return Contradicted()
         pauses.lock(session, shared=True)
-        if gaps.may_hide_a_send(session, stored):
-            return Unsought()
-    elif after.status is PayoutStatus.FAILED and gaps.is_unsought(session, stored, after.decided_by):
-        return Unsought()
+        if (refused := gaps.refuse_cancellation(session, stored, after)) is not None:
+            return refused
+    elif after.status is PayoutStatus.FAILED:
+        pauses.lock(session, shared=True)
+        if (refused := gaps.refuse(session, stored, entry)) is not None:
+            return refused
     if entry.answers is not None and not _answer(session, entry.answers, stored, event, ends=after.status.is_final):
         return Stale(read_row(stored.values()))
     sql = session.sql
@@ -284,7 +287,7 @@ def _move(session: Session, entry: Move) -> Moved | Stale | Held | Unapproved | 
     return Moved(after, opened, frozenset(ended), paused)
 
 
-def _pay_again(session: Session, entry: PayAgain) -> Moved | Stale | Contradicted | OverRefunded:
+def _pay_again(session: Session, entry: PayAgain) -> Moved | Stale | Contradicted | OverRefunded | GapOpen:
     before, event = entry.before, entry.event
     stored, seq = _stored(session, before.id)
     if stored["fence"] != before.fence:
@@ -298,6 +301,8 @@ def _pay_again(session: Session, entry: PayAgain) -> Moved | Stale | Contradicte
         session.lock("refunds", after.payee_value.lower())
         if over := _over_refunded(session, after, after.original_amount):
             return over
+    if gaps.is_open(session):
+        return GapOpen()
     attempts.keep(session, before.id)
     session.execute(session.sql.update, (*(values[name] for name in MOVABLE), before.id, before.fence))
     session.execute(session.sql.add_history, _history(after, event, seq + 1, decided_by=""))

@@ -1,4 +1,14 @@
-"""What a restored journal may lack: kept in it, and looked at in the commit before the first byte, as pauses are."""
+"""What a restored journal may lack, and the one gate that follows: judged in the commit before the first byte.
+
+While the gap is open, nothing is sent, and nothing is called failed but by a read or a person, before
+
+- the provider was asked since the restore, and has not shown the payment for as long as it may take to show one; and
+- the statements that it takes were compared: that of the account itself where its provider cannot be asked at once, or
+  where the gap is too old for it to refuse a second payment; and that of each other account that could have paid it.
+
+No further attempt begins. The gap ends when every account has a compared statement of its own and no payout is open. A
+reference that a statement has and the journal lacks is kept for good: what would be sent under it is only read.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +16,30 @@ import functools
 import json
 import secrets
 import string
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from payments_core.entries import Held, Move, Unsought
+from payments_core.answers import is_storable
+from payments_core.entries import Held, Move, OnStatement, Unsought
 from payments_core.journal import pauses
 from payments_core.journal.rows import checked, from_us, read_reason, to_us
 from payments_core.journal.statements import Session, Statements
 from payments_core.payout import PayoutStatus, ReasonCode
-from payments_core.rows import Gap, Pause
+from payments_core.rows import Gap, Pause, PayoutRow
 
 __all__ = [
     "Act",
+    "accounts",
     "begin",
+    "compare",
     "current",
     "end",
     "find",
-    "is_unsought",
-    "may_hide_a_send",
-    "reconcile",
+    "is_open",
     "refuse",
+    "refuse_cancellation",
     "unsettled",
 ]
 
@@ -37,7 +49,6 @@ _NEVER_PAID_AGAIN = frozenset({ReasonCode.MISMATCH, ReasonCode.EARLIER_ATTEMPT_P
 _LETTERS = 10
 # Who may say that a payout has failed whatever the journal has forgotten: all others only know what it remembers.
 _KNOW = frozenset({"read", "deferred", "person"})
-_WHY = "the journal was restored, and nobody has compared the provider's statement with it yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +77,26 @@ class _Text:
     def __init__(self, sql: Statements) -> None:
         at, text = sql.schema, sql.text
         self.get = f"SELECT value FROM {at}meta WHERE name = 'restored'"  # noqa: S608
+        self._gate = f"SELECT ({self.get}), EXISTS (SELECT 1 FROM {at}statement_references WHERE reference IN ({{}}))"  # noqa: S608
+        self._text = text
         self.put = text(
             f"INSERT INTO {at}meta (name, value) VALUES (?, ?)"  # noqa: S608
             " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
         )
         self.drop = f"DELETE FROM {at}meta WHERE name = 'restored'"  # noqa: S608
         self.unmark = f"DELETE FROM {at}meta WHERE name = 'backup_at'"  # noqa: S608
-        # A lost second attempt may have paid what is told to have failed: each is looked at once.
-        self.look_at_failed = text(
-            f"UPDATE {at}payouts SET next_at = ? WHERE status = '{PayoutStatus.FAILED}'"  # noqa: S608
-        )
         # Whatever stops the account already stays, and is not waited for.
         self.stop = text(
             f"INSERT INTO {at}pauses (account, since, why, by) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
         )
         self.pauses = f"SELECT account FROM {at}pauses WHERE by = '{pauses.RESTORED}'"  # noqa: S608
-        # What was sought in vain is unsent again only when nothing later was found either.
+        self.keep = text(
+            f"INSERT INTO {at}statement_references (reference, account, kept_at) VALUES (?, ?, ?)"  # noqa: S608
+            " ON CONFLICT DO NOTHING"
+        )
+        self.accounts = (
+            f"SELECT account FROM {at}payouts UNION SELECT account FROM {at}attempts WHERE account IS NOT NULL"  # noqa: S608
+        )
         open_ = f"'{PayoutStatus.SENDING}', '{PayoutStatus.PENDING}', '{PayoutStatus.UNKNOWN}'"
         self.unsettled = text(
             f"SELECT COUNT(*) FROM {at}payouts WHERE COALESCE(sent_at, 0) < ? AND COALESCE(not_before, 0) <= ?"  # noqa: S608
@@ -91,10 +106,10 @@ class _Text:
         self.in_review = text(
             f"SELECT reason FROM {at}payouts WHERE status = '{PayoutStatus.REVIEW}' AND COALESCE(sent_at, 0) < ?"  # noqa: S608
         )
-        self.to_look_at = (
-            f"SELECT account, COUNT(*) FROM {at}payouts WHERE status = '{PayoutStatus.FAILED}'"  # noqa: S608
-            " AND next_at IS NOT NULL GROUP BY account"
-        )
+
+    def gate(self, references: int) -> str:
+        """Return the statement for what is missing, and whether a statement has one of so many references."""
+        return self._text(self._gate.format(", ".join("?" * references)))
 
 
 _text = functools.cache(_Text)
@@ -111,110 +126,127 @@ def find(sql: Statements, fetch: Callable[[str], Sequence[tuple[Any, ...]]]) -> 
     return _read(found[0][0]) if found else None
 
 
+def is_open(session: Session) -> bool:
+    """Say whether something may be missing; nobody says so before the commit. The pauses are locked."""
+    pauses.lock(session, shared=True)
+    return current(session) is not None
+
+
 @checked
 def _read(stored: str) -> Gap:
     told = json.loads(stored)
-    compared = told.get("reconciled")
-    return Gap(from_us(told["began"]), from_us(told["at"]), None if compared is None else from_us(compared["at"]))
+    return Gap(from_us(told["began"]), from_us(told["at"]), frozenset(told.get("compared", ())))
 
 
-def refuse(session: Session, stored: Mapping[str, Any], entry: Move) -> Unsought | Held | None:
-    """Say why a payout may not be sent while something is missing; None when it may. The pauses are locked.
+def refuse(session: Session, stored: Mapping[str, Any], entry: Move) -> Unsought | Held | OnStatement | None:
+    """Say why a payout may not be sent, or not be called failed; None when it may. The pauses are locked.
 
     The stop for all to see is written here: it is a sign, and what holds is the gap itself.
     """
-    gap = current(session)
+    after = entry.after
+    if after.status is PayoutStatus.FAILED and (stored["status"] == after.status or after.decided_by in _KNOW):
+        return None
+    gap, is_on_statement = _look(session, after)
+    if is_on_statement:
+        return OnStatement()
     if gap is None:
         return None
-    if entry.seekable and not _is_sought(stored, gap):
-        return Unsought()
-    if gap.reconciled_at is not None or (entry.refused_since is not None and gap.began_at >= entry.refused_since):
+    was_sent_since = _was_sent_since(stored, gap)
+    if after.status is PayoutStatus.FAILED and was_sent_since:
         return None
-    pause = Pause(entry.after.account, entry.event.at, _WHY, pauses.RESTORED)
+    if entry.absent_since is not None and not was_sent_since and not _is_absent(stored, gap, entry.absent_since):
+        return Unsought()
+    wanted = {*entry.other_payers}
+    is_in_window = entry.refused_since is not None and gap.began_at >= entry.refused_since
+    if entry.absent_since is None or not is_in_window:
+        wanted.add(after.account)
+    if not (wanted := wanted - gap.compared):
+        return None
+    why = f"the journal was restored, and the statement of {', '.join(sorted(wanted))} was not compared with it yet"
+    pause = Pause(after.account, entry.event.at, why, pauses.RESTORED)
     session.execute(_text(session.sql).stop, (pause.account, to_us(pause.since), pause.why, pause.by))
     return Held(pause)
 
 
-def is_unsought(session: Session, stored: Mapping[str, Any], decided_by: str) -> bool:
-    """Say whether a payout may not be called failed yet: something is missing, and nobody has asked the provider."""
-    if decided_by in _KNOW or stored["status"] == PayoutStatus.FAILED:
-        return False
-    gap = current(session)
-    return gap is not None and not _is_sought(stored, gap)
+def refuse_cancellation(session: Session, stored: Mapping[str, Any], after: PayoutRow) -> Unsought | OnStatement | None:
+    """Say why a payout may not be called cancelled: its send, or a later attempt, may be in what is missing."""
+    gap, is_on_statement = _look(session, after)
+    if is_on_statement:
+        return OnStatement()
+    return Unsought() if gap is not None and not _was_sent_since(stored, gap) else None
 
 
-def may_hide_a_send(session: Session, stored: Mapping[str, Any]) -> bool:
-    """Whether what is missing may hold a send of a payout, or a later attempt: only a try that followed proves not."""
-    gap = current(session)
-    return gap is not None and (stored["sent_at"] is None or stored["sent_at"] < to_us(gap.declared_at))
+def _look(session: Session, after: PayoutRow) -> tuple[Gap | None, bool]:
+    """Return what the journal lacks, and whether a statement has a reference of this attempt."""
+    values = [value.lower() for value in after.references.values() if is_storable(value)] or [""]
+    told, is_on_statement = session.execute(_text(session.sql).gate(len(values)), values).fetchone()
+    return None if told is None else _read(told), bool(is_on_statement)
 
 
-def _is_sought(stored: Mapping[str, Any], gap: Gap) -> bool:
-    """Say whether the provider has shown nothing often enough since the journal was restored, or a try followed it."""
-    since = to_us(gap.declared_at)
-    if stored["sent_at"] is not None and stored["sent_at"] >= since:
-        return True
+def _was_sent_since(stored: Mapping[str, Any], gap: Gap) -> bool:
+    """Say whether a try followed the restore: it has passed the gate."""
+    return stored["sent_at"] is not None and stored["sent_at"] >= to_us(gap.declared_at)
+
+
+def _is_absent(stored: Mapping[str, Any], gap: Gap, since: datetime) -> bool:
+    """Say whether the provider was asked since the restore and has shown nothing, often and long enough."""
     absent_at = stored["first_absence_at"]
-    return absent_at is not None and absent_at >= since and stored["absences"] >= _LEAST_ABSENCES
+    long_enough = absent_at is not None and to_us(gap.declared_at) <= absent_at <= to_us(since)
+    return long_enough and stored["absences"] >= _LEAST_ABSENCES
 
 
 def begin(session: Session, began_at: datetime, act: Act) -> Gap:
-    """Write down that whatever came after a moment may be missing; an earlier gap that is not over is a part of it."""
+    """Write down that whatever came after a moment may be missing; an earlier gap that is not over is a part of it.
+
+    What was compared before counts no more.
+    """
     text = _text(session.sql)
     pauses.lock(session)
     before = current(session)
     if before is not None:
         began_at = min(began_at, before.began_at)
-    told = act.told(began=to_us(began_at))
-    session.execute(text.put, ("restored", json.dumps(told)))
+    told = json.dumps(act.told(began=to_us(began_at)))
+    session.execute(text.put, ("restored", told))
     session.execute(text.unmark, ())
     # It goes into the ids of events: consumers may have seen those that were lost. It is drawn, as a count would be
     # restored with the journal; of letters only, as digits may be masked as a number.
     word = "".join(secrets.choice(string.ascii_lowercase) for _ in range(_LETTERS))
     session.execute(text.put, ("restorations", word))
-    session.execute(text.look_at_failed, (to_us(act.at),))
+    return _read(told)
+
+
+def compare(session: Session, account: str, references: Iterable[str], act: Act) -> Gap:
+    """Write down that a person has compared an account's statement, and what it has that the journal lacks.
+
+    There is a gap, and the pauses are locked. The stops are lifted: whatever is still refused writes them again.
+    """
+    text = _text(session.sql)
+    told = json.loads(session.execute(text.get, ()).fetchone()[0])
+    told["compared"] = {**told.get("compared", {}), account: act.told()}
+    session.execute(text.put, ("restored", json.dumps(told)))
+    for reference in references:
+        session.execute(text.keep, (reference.lower(), account, to_us(act.at)))
+    _lift(session, act.at)
     return _read(json.dumps(told))
 
 
-def reconcile(session: Session, act: Act) -> bool:
-    """Write down that a person has compared the statement; say whether there was a gap."""
-    text = _text(session.sql)
-    pauses.lock(session)
-    found = session.execute(text.get, ()).fetchone()
-    if found is None:
-        return False
-    told = json.loads(found[0]) | {"reconciled": act.told()}
-    session.execute(text.put, ("restored", json.dumps(told)))
-    _lift(session, act.at)
-    return True
+def accounts(session: Session) -> frozenset[str]:
+    """Return the names of the accounts that payouts of the journal are, or were, paid from."""
+    return frozenset(name for (name,) in session.execute(_text(session.sql).accounts, ()).fetchall())
 
 
-def unsettled(session: Session, gap: Gap, accounts: Collection[str]) -> int:
-    """Count the payouts of which nobody knows yet whether they were paid in what is missing.
-
-    Args:
-        session: On the journal.
-        gap: What it lacks.
-        accounts: Those that are configured: nobody can look at what failed on another, and a statement tells of it.
-
-    """
+def unsettled(session: Session, gap: Gap) -> tuple[int, int]:
+    """Count the payouts of which nobody knows yet whether they were paid in what is missing: open, and in REVIEW."""
     text, since = _text(session.sql), to_us(gap.declared_at)
     (count,) = session.execute(text.unsettled, (since, since, _LEAST_ABSENCES, since)).fetchone()
     reasons = [read_reason(reason) for (reason,) in session.execute(text.in_review, (since,)).fetchall()]
-    looks = session.execute(text.to_look_at, ()).fetchall()
-    count += sum(reason.code not in _NEVER_PAID_AGAIN for reason in reasons)
-    count += sum(many for account, many in looks if account in accounts or gap.reconciled_at is None)
-    return int(count)
+    return int(count), sum(reason.code not in _NEVER_PAID_AGAIN for reason in reasons)
 
 
 def end(session: Session, act: Act) -> None:
-    """Write down that a person says it is over; what was said stays."""
+    """Write down that a person says it is over; what was said stays. There is a gap, and the pauses are locked."""
     text = _text(session.sql)
-    pauses.lock(session)
-    found = session.execute(text.get, ()).fetchone()
-    if found is None:
-        return
-    told = json.loads(found[0]) | {"over": act.told()}
+    told = json.loads(session.execute(text.get, ()).fetchone()[0]) | {"over": act.told()}
     session.execute(text.put, (f"restored {act.at.isoformat()}", json.dumps(told)))
     session.execute(text.drop, ())
     _lift(session, act.at)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from payments_core.errors import DecisionRefused, JournalError
-from payments_core.journal import gaps
+from payments_core.journal import gaps, pauses
 from payments_core.journal.gaps import Act
 from payments_core.journal.moving import Moved, move
+from payments_core.journal.statements import Session
 from payments_core.journal.stores import Store
 from payments_core.rows import Gap
 
-__all__ = ["Act", "Moved", "begin_gap", "end_gap", "gap_of", "move", "no_gap", "reconcile"]
+__all__ = ["Act", "Moved", "begin_gap", "compare_statement", "end_gap", "gap_of", "move", "no_gap"]
 
 
 def begin_gap(store: Store, began_at: datetime, act: Act) -> Gap:
@@ -56,46 +57,76 @@ def no_gap(store: Store) -> None:
         store.settle(session)
 
 
-def reconcile(store: Store, act: Act) -> None:
-    """Say that a person has compared the provider's statement of the gap with the journal.
+def compare_statement(
+    store: Store, act: Act, *, account: str, configured: Collection[str], references: Iterable[str] = ()
+) -> frozenset[str]:
+    """Write down that a person has compared an account's own statement of the gap with the journal.
 
     Args:
         store: Where it is.
         act: Who did, and what was found.
+        account: Whose statement; it covers what the account paid as before.
+        configured: The names of the accounts that are configured.
+        references: Those of payments in the statement; none of them is ever sent again.
+
+    Returns:
+        The names of the accounts whose statement is still to be compared.
 
     Raises:
-        DecisionRefused: Nothing is missing.
+        DecisionRefused: Nothing is missing, or no account of that name could have paid.
 
     """
     with store.writing() as session:
-        if not gaps.reconcile(session, act):
-            raise _nothing_missing()
+        _open_gap(session)
+        known = gaps.accounts(session).union(configured)
+        if account not in known:
+            raise DecisionRefused(
+                f"No account {account!r} is configured, and no payout of the journal names it.",
+                hint=f"There are: {', '.join(sorted(known))}.",
+            )
+        return known - gaps.compare(session, account, references, act).compared
 
 
-def end_gap(store: Store, act: Act, accounts: Collection[str]) -> Gap:
+def end_gap(store: Store, act: Act, configured: Collection[str]) -> Gap:
     """Say that nothing is missing any more; returns what was.
 
     Args:
         store: Where it is.
         act: Who says so, and why.
-        accounts: The names of those that are configured.
+        configured: The names of the accounts that are configured.
 
     Raises:
-        DecisionRefused: Nothing is missing, or there are payouts of which nobody knows yet whether they were paid.
+        DecisionRefused: Nothing is missing, a statement was not compared, or a payout is open and not settled.
 
     """
     with store.writing() as session:
-        gap = gaps.current(session)
-        if gap is None:
-            raise _nothing_missing()
-        if count := gaps.unsettled(session, gap, accounts):
-            raise DecisionRefused(
-                f"Of {count} payouts it is not known yet whether they were paid in what the journal lacks.",
-                hint="`payouts resume` or a worker asks the provider, and what is in REVIEW takes a decision. For an "
-                "account that is gone, put it back, or compare its statement: `payouts journal reconciled`.",
-            )
+        gap = _open_gap(session)
+        missing = sorted(gaps.accounts(session).union(configured) - gap.compared)
+        unsettled, in_review = gaps.unsettled(session, gap)
+        if missing or unsettled or in_review:
+            raise _not_over(missing, unsettled, in_review)
         gaps.end(session, act)
         return gap
+
+
+def _not_over(missing: Collection[str], unsettled: int, in_review: int) -> DecisionRefused:
+    """Return the refusal: what is left to do, and the next command."""
+    left = {
+        "Statements not compared": ", ".join(missing),
+        "Open and not settled": _payouts(unsettled),
+        "In REVIEW": _payouts(in_review),
+    }
+    told = " ".join(f"{what}: {which}." for what, which in left.items() if which)
+    if missing:
+        [first, *_] = missing
+        following = f"payouts journal reconciled --account {first} --statement-checked-by NAME --why TEXT"
+    else:
+        following = "payouts resume" if unsettled else "payouts review list"
+    return DecisionRefused(f"The gap cannot end yet. {told}", hint=f"Next: `{following}`.")
+
+
+def _payouts(count: int) -> str:
+    return f"{count} payout{'' if count == 1 else 's'}" if count else ""
 
 
 def gap_of(store: Store) -> Gap | None:
@@ -104,5 +135,12 @@ def gap_of(store: Store) -> Gap | None:
         return gaps.current(session)
 
 
-def _nothing_missing() -> DecisionRefused:
-    return DecisionRefused("This journal was not said to be restored.", hint="`payouts journal restored --gap-from`.")
+def _open_gap(session: Session) -> Gap:
+    """Return the gap; nothing is sent before the commit that changes it."""
+    pauses.lock(session)
+    gap = gaps.current(session)
+    if gap is None:
+        raise DecisionRefused(
+            "This journal was not said to be restored.", hint="`payouts journal restored --gap-from`."
+        )
+    return gap

@@ -37,6 +37,7 @@ TABLES: Mapping[str, str] = {
     "ambiguity": "account",
     "inbox": "no",
     "known_as": "value, payout_id",
+    "statement_references": "reference",
 }
 # Claims end by themselves; what a database says of itself is said by the other one anew.
 _LEFT = frozenset({"claims", "meta"})

@@ -134,6 +134,13 @@ _FIRST = (
         answered_at BIGINT
     )
     """,
+    """
+    CREATE TABLE {schema}.statement_references ( -- what compared statements have and a restored journal lacks
+        reference TEXT PRIMARY KEY, -- in small letters
+        account TEXT NOT NULL, -- whose statement
+        kept_at BIGINT NOT NULL
+    )
+    """,
     "CREATE TABLE {schema}.meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """
     CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -127,6 +127,13 @@ _FIRST = (
         answered_at INTEGER
     ) WITHOUT ROWID
     """,
+    """
+    CREATE TABLE statement_references ( -- what compared statements have and a restored journal lacks
+        reference TEXT PRIMARY KEY NOT NULL, -- in small letters
+        account TEXT NOT NULL, -- whose statement
+        kept_at INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
     "CREATE TABLE meta (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID",
     """
     CREATE TRIGGER history_is_never_changed BEFORE UPDATE ON history

@@ -6,7 +6,7 @@ import re
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,15 +103,35 @@ class Place:
     def restored(self, gap_from: datetime) -> None:
         keeping.begin_gap(self.store(), gap_from, self.act())
 
+    @property
+    def accounts(self) -> Collection[str]:
+        return settings.load(self.config).accounts.keys()
+
+    def statement(self) -> list[str]:
+        """Return what an operator copies from the provider's statement: reference and external id of each payment."""
+        books = self.gateway.gateway.books
+        paid = {credit.reference for credit in books.credits}
+        found = [(payment.reference, payment.order["externalId"]) for payment in books.accepted]
+        return [value for values in found for value in values if values[0] in paid]
+
+    def forget(self) -> None:
+        """Let the provider forget all that it was sent: it shows none of it, and refuses none of it twice."""
+        self.gateway.gateway.books._by_reference.clear()
+
+    def compare(self, *references: str) -> None:
+        """Say that the statement of each account was compared, and what was found in it."""
+        for account in self.accounts:
+            keeping.compare_statement(
+                self.store(), self.act(), account=account, configured=self.accounts, references=references
+            )
+
     def end_gap(self) -> Gap:
-        return keeping.end_gap(self.store(), self.act(), settings.load(self.config).accounts.keys())
+        return keeping.end_gap(self.store(), self.act(), self.accounts)
 
     def credits(self) -> Counter[str]:
         """Count what each payee has received."""
-        sums: Counter[str] = Counter()
-        for entry in self.gateway.ledger():
-            sums[str(entry["payee"])] += int(entry["credits"])
-        return +sums
+        self.gateway.ledger()  # what has come to its end by now
+        return Counter(credit.payee for credit in self.gateway.gateway.books.credits)
 
     def flaws(self) -> list[Flaw]:
         """Audit the journal."""

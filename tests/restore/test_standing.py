@@ -20,6 +20,7 @@ from payments_core.journal import keeping
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 S = PayoutStatus
+COMPARED = ["--account", "mtn-sandbox", "--statement-checked-by", "Ben", "--why", "all there"]
 
 
 def mark(place: Any, at: datetime) -> None:
@@ -64,18 +65,19 @@ def test_the_commands_say_what_is_wrong(place: Any, capsys: pytest.CaptureFixtur
         (["restored", "--gap-from", "2999-01-01", "--who", "Ann", "--why", "x"], "still to come"),
         (["restored", "--gap-from", "2026-01-01"], "A decision needs a name and a reason"),
         (["restored", "--over", "--who", "Ann", "--why", "x"], "not said to be restored"),
-        (["reconciled", "--statement-checked-by", "Ann", "--why", "x"], "not said to be restored"),
+        (["reconciled", *COMPARED], "not said to be restored"),
+        (["reconciled", *COMPARED[2:]], "Missing option '--account'"),
     ):
         assert run(["journal", *words]) in {1, 2}, words
         assert said in " ".join(capsys.readouterr().err.replace("│", " ").split()), words
     assert run(["journal", "restored", "--gap-from", "2026-01-01", "--who", "Ann", "--why", "x", "--json"]) == 0
-    assert run(["journal", "reconciled", "--statement-checked-by", "Ann", "--why", "all there"]) == 0
+    assert run(["journal", "reconciled", *COMPARED]) == 0
     assert run(["journal", "restored", "--over", "--who", "Ann", "--why", "settled"]) == 0
     store = place.store()
     with store.writing() as session:
         acts = [value for name, value in store.meta(session).items() if name.startswith("restored ")]
     assert len(acts) == 1
-    assert all(word in acts[0] for word in ("Ann", "all there", "settled"))
+    assert all(word in acts[0] for word in ("Ann", "Ben", "all there", "settled"))
 
 
 def test_an_event_has_another_id_than_the_one_that_was_lost(place: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,240 @@
+"""A restored journal, its gap, and the statements: by the commands, with a provider that has forgotten what it paid."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from payments_core import PayoutStatus, ReasonCode
+from payments_core.cli.app import run
+from payments_core.errors import DecisionRefused
+from payments_core.journal import keeping
+
+S = PayoutStatus
+NAMED = ["--who", "Ann", "--why", "the disk died"]
+Say = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """Run a command; return its code and all that it said."""
+
+    def command(*words: str) -> tuple[int, str]:
+        capsys.readouterr()
+        code = run([*words])
+        out, err = capsys.readouterr()
+        return code, " ".join(f"{out} {err}".replace("│", " ").split())
+
+    return command
+
+
+def send(say: Say, key: str, payee: str) -> None:
+    say("send", "--key", key, "--to", payee, "--amount", "5", "--currency", "EUR", "--wait", "10")
+
+
+def two_days_ago() -> str:
+    return (datetime.now(UTC) - timedelta(days=2)).isoformat()
+
+
+def compared(account: str, *more: str) -> list[str]:
+    return ["journal", "reconciled", "--account", account, "--statement-checked-by", "Ben", "--why", "read it", *more]
+
+
+def forgotten(place: Any, say: Say) -> str:
+    """Pay ``a1``, back up, pay ``a2``, lose and restore; the provider forgets ``a2``. Return the account."""
+    send(say, "a1", "46733000001")
+    place.back_up()
+    send(say, "a2", "46733000002")
+    assert place.credits() == {"46733000001": 1, "46733000002": 1}
+    place.lose_and_restore()
+    place.forget()
+    assert say("journal", "restored", "--gap-from", two_days_ago(), *NAMED)[0] == 0
+    [account] = place.accounts
+    return str(account)
+
+
+def test_a_gap_does_not_end_before_the_statement_was_compared(place: Any, say: Say, tmp_path: Path) -> None:
+    """What was paid in it and is forgotten by the provider as well is not paid again, by no order of the commands."""
+    account = forgotten(place, say)
+    over = ["journal", "restored", "--over", *NAMED]
+    next_one = f"Next: `payouts journal reconciled --account {account} --statement-checked-by NAME --why TEXT`."
+    code, said = say(*over)
+    assert (code, f"Statements not compared: {account}." in said, next_one in said) == (1, True, True)
+    send(say, "a2", "46733000002")
+    code, said = say("resume", "--timeout", "5")
+    assert f"the statement of {account} was not compared with it yet" in said
+    code, said = say(*over)
+    assert (code, f"Statements not compared: {account}." in said) == (1, True)
+    assert "settled" not in said  # three absences: whether it was paid is for the statement to say
+    say("unpause", "--account", account)
+    say("resume", "--timeout", "1")
+    assert place.credits() == {"46733000001": 1, "46733000002": 1}
+
+    statement = tmp_path / "statement.txt"
+    statement.write_text("\n".join(place.statement()), "utf-8")
+    code, said = say(*compared(account, "--references", str(statement)))
+    assert (code, "4 references kept" in said, said.endswith("Next: `payouts resume`.")) == (0, True, True)
+    code, said = say(*over)
+    assert (code, "complete again" in said) == (0, True)
+    say("resume", "--timeout", "5")
+    with place.client() as client:
+        payout = client.get("a2")
+        assert (payout.status, payout.reason.code) == (S.REVIEW, ReasonCode.ON_STATEMENT)
+        with pytest.raises(DecisionRefused, match="Name the evidence"):
+            client.resolve("a2", paid=False, who="Ann", why="a guess")
+    decision = ["review", "resolve", "a2", "--paid", "--who", "Ann", "--why", "paid", "--evidence", "line 2"]
+    assert say(*decision)[0] == 0
+    assert place.credits() == {"46733000001": 1, "46733000002": 1}
+    assert place.flaws() == []
+
+
+def test_each_account_has_a_statement_of_its_own(place: Any, say: Say) -> None:
+    """Also one that is only configured, with what it paid as before, and one that only payouts name."""
+    account = forgotten(place, say)
+    table = place.config.read_text("utf-8").split(f"[accounts.{account}]")[1].split("\n[")[0]
+    with place.config.open("a", encoding="utf-8") as file:
+        file.write(f"\n[accounts.spare]{table}")
+    over = ["journal", "restored", "--over", *NAMED]
+    assert f"Statements not compared: {account}, spare. Open" not in say(*over)[1]
+    assert f"Statements not compared: {account}, spare." in say(*over)[1]
+    code, said = say(*compared("sparse"))
+    assert (code, f"There are: {account}, spare." in said) == (1, True)
+    code, said = say(*compared(account, "--json"))
+    assert (code, json.loads(said)["not_compared"]) == (0, ["spare"])
+    code, said = say(*over)
+    assert (code, "Statements not compared: spare." in said, "--account spare" in said) == (1, True, True)
+    assert "the statement of spare was not compared" in say("doctor")[1]
+
+    text = place.config.read_text("utf-8").replace(f"[accounts.{account}]", "[accounts.another]")
+    place.config.write_text(text, "utf-8")
+    assert say(*compared("spare"))[0] == 0
+    assert "Statements not compared: another." in say(*over)[1]
+    say("journal", "restored", "--gap-from", two_days_ago(), *NAMED)
+    assert f"Statements not compared: another, {account}, spare." in say(*over)[1], "named by a payout"
+    for name in ("another", account, "spare"):
+        assert say(*compared(name))[0] == 0
+    assert say(*over)[0] == 0
+
+
+def test_another_account_could_have_paid_it(place: Any, say: Say) -> None:
+    """In the gap it was sent from a second account; afterwards the first one does not send it, however short the gap."""
+    [account] = place.accounts
+    table = place.config.read_text("utf-8").split(f"[accounts.{account}]")[1].split("\n[")[0]
+    with place.config.open("a", encoding="utf-8") as file:
+        file.write(f"\n[accounts.spare]{table}")
+    with place.client():
+        pass
+    gap_from = place.back_up()
+    with place.client() as client:
+        place.send(client, "k", "46733000001", account="spare")
+        assert client.wait("k", timeout_s=10).status is S.SUCCEEDED
+    place.lose_and_restore()
+    place.restored(gap_from)
+    place.forget()  # as if each account had a gateway of its own
+    with place.client() as client:
+        place.send(client, "k", "46733000001", account=account)
+        client.resume(timeout_s=3)
+        assert client.get("k").status is S.CREATED
+        assert "the statement of spare was not compared" in client.pauses()[0].why
+        place.compare(*place.statement())
+        client.resume(timeout_s=3)
+        assert client.get("k").reason.code is ReasonCode.ON_STATEMENT
+    assert place.credits() == {"46733000001": 1}
+
+
+def test_nothing_is_paid_again_in_a_gap(place: Any, say: Say) -> None:
+    """By no command and from no account; afterwards it is, and what the statement has is found and not sent."""
+    send(say, "k", "46733123450")
+    place.back_up()
+    place.lose_and_restore()
+    say("journal", "restored", "--gap-from", two_days_ago(), *NAMED)
+    [account] = place.accounts
+    code, said = say("pay-again", "k", "--who", "Ann", "--why", "still owed")
+    assert (code, "may lack an attempt that was paid" in said) == (1, True)
+    assert say(*compared(account))[0] == 0
+    assert say("pay-again", "k", "--who", "Ann", "--why", "still owed")[0] == 1
+    assert say("journal", "restored", "--over", *NAMED)[0] == 0
+    time.sleep(2.5)  # a send of the backup's time may last as long
+    with place.client() as client:
+        assert client.pay_again("k", who="Ann", why="still owed").attempt == 2
+
+
+def test_what_is_on_a_statement_is_read_and_adopted(place: Any, say: Say) -> None:
+    """The provider still shows it: nothing is sent, and nobody has to decide; also long after the gap."""
+    with place.client():
+        pass
+    place.back_up()
+    send(say, "k", "46733000001")
+    place.lose_and_restore()
+    place.restored(datetime.now(UTC) - timedelta(days=2))
+    place.compare(*(reference.upper() for reference in place.statement()))
+    place.end_gap()
+    send(say, "k", "46733000001")
+    with place.client() as client:
+        payout = client.get("k")
+        assert (payout.status, payout.tries) == (S.SUCCEEDED, 0)
+        assert "payout.sought" in [entry.event for entry in payout.history]
+    assert place.credits() == {"46733000001": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"one, two\n", "line 1: write one reference to a line"),
+        (b"one\n\n" + b"x" * 201, "line 3: write one reference to a line"),
+        (b"one\ntw\x00o\n", "line 2: write one reference to a line"),
+        (b"\xff\xfe", "is not UTF-8"),
+        (b"x\n" * (8 * 1024 * 1024) + b"x", "is larger than 16 MiB"),
+        (None, "is not a regular file"),
+        ("pipe", "is not a regular file"),
+        ("absent", "cannot be read"),
+    ],
+)
+def test_a_file_of_references_is_read_whole_or_not_at_all(
+    place: Any, say: Say, tmp_path: Path, content: Any, said: str
+) -> None:
+    """A wrong line is named by its number alone, as it may hold a number of somebody; nothing is compared then."""
+    if place.kind != "sqlite":
+        pytest.skip("nothing of it is the journal's")
+    with place.client():
+        pass
+    place.restored(datetime.now(UTC))
+    path = tmp_path / "references"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is None:
+        path.mkdir()
+    elif content == "pipe":
+        os.mkfifo(path)
+    [account] = place.accounts
+    code, told = say(*compared(account, "--references", str(path)))
+    assert (code, said in told, "two" in told) == (2, True, False)
+    assert keeping.gap_of(place.store()).compared == frozenset()
+
+
+def test_references_may_come_by_standard_input_and_twice(
+    place: Any, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Empty lines, spaces, a mark at the beginning and what was given before are no mistakes."""
+    with place.client():
+        pass
+    place.restored(datetime.now(UTC))
+    [account] = place.accounts
+    for _ in range(2):
+        given = io.BytesIO("\ufeffA-1\r\n\n  a-1 \nB-2\nB-2".encode())
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=given))
+        code, said = say(*compared(account, "--references", "-", "--json"))
+        assert (code, json.loads(said)["references"]) == (0, 3)
+    with place.store().writing() as session:
+        at = session.sql.schema
+        found = session.execute(f"SELECT reference, account FROM {at}statement_references ORDER BY reference", ())
+        assert found.fetchall() == [("a-1", account), ("b-2", account)]
