@@ -227,7 +227,7 @@ def test_pending_brings_back_only_what_was_not_in_dispute(code: ReasonCode) -> N
     """A read that says PENDING leads out of REVIEW where only visibility or the account was in doubt."""
     row = row_of(S.REVIEW, reason=Reason(code), next_at=None, first_sent_at=T0, ambiguous=True)
     decision = decide.after_check(row, ACCOUNT, Pending(seen=OURS), AT)
-    opens = code in {ReasonCode.NEVER_APPEARED, ReasonCode.BINDING_GONE}
+    opens = code in {ReasonCode.NEVER_APPEARED, ReasonCode.BINDING_GONE, ReasonCode.ON_STATEMENT}
     assert decision.after.status is (S.PENDING if opens else S.REVIEW)
 
 

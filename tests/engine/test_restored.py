@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
 from kit import NAMESPACE, OURS, STORE, T0, Fake, account_of, after, last, reading, row_of, saying
 
 from payments_core.engine import make_draft
-from payments_core.engine.drafts import not_payable
-from payments_core.engine.lost import FURTHER_ATTEMPTS, Ahead, look_ahead
-from payments_core.errors import DecisionRefused, InvalidPayout
-from payments_core.events import EventName
-from payments_core.flow import Flow, Go, ReadAs, Refused, exchange, run
+from payments_core.engine.drafts import not_payable, other_payers
+from payments_core.entries import GapOpen, PayAgain
+from payments_core.errors import DecisionRefused
+from payments_core.flow import Flow, Go, Refused, exchange
 from payments_core.journal import keeping, store_of
 from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.provider import Attempt, Draft, Final, NotFound, Pending, Unknown
-from payments_core.references import derive
+from payments_core.provider import Draft, Final, NotFound, Pending, Unknown
 from payments_core.rows import PayoutRow
-from payments_core.wire import HttpRequest, NotSent
+from payments_core.wire import HttpRequest
 
 S = PayoutStatus
 MakeStage = Callable[..., Any]
@@ -30,17 +28,28 @@ PAID = Final(code="DONE", http_status=200, seen=OURS)
 OVER = ReasonCode.NOT_SENT_IN_TIME
 
 
-def restored(one: Any, *, gap_from: datetime = T0, reconciled: bool = False) -> None:
+def restored(one: Any, *, gap_from: datetime = T0) -> None:
     """Say of a stage's journal that it is a backup, now."""
-    store = store_of(STORE, namespace=NAMESPACE, root=one.folder, at=one.at)
-    keeping.begin_gap(store, gap_from, keeping.Act(one.at, "Ann", "the disk broke"))
-    if reconciled:
-        keeping.reconcile(store, keeping.Act(one.at, "Ann", "compared"))
+    keeping.begin_gap(store(one), gap_from, keeping.Act(one.at, "Ann", "the disk broke"))
 
 
-def knowing(said: Mapping[int, Any], asked: list[Any] | None = None, host: str = "fake.invalid") -> Callable[..., Any]:
+def store(one: Any) -> Any:
+    return store_of(STORE, namespace=NAMESPACE, root=one.folder, at=one.at)
+
+
+def compare(one: Any, *references: str, account: str = "till") -> None:
+    """Say that an account's statement was compared, and what it has."""
+    act = keeping.Act(one.at, "Ben", "compared")
+    keeping.compare_statement(store(one), act, account=account, configured=("till", "other"), references=references)
+
+
+def end(one: Any) -> None:
+    keeping.end_gap(store(one), keeping.Act(one.at, "Ann", "settled"), ["till"])
+
+
+def knowing(said: Mapping[int, Any], asked: list[int] | None = None) -> Callable[..., Any]:
     """Return a check that answers by the number of the attempt that is asked about; unlisted ones are not found."""
-    account = account_of(Fake(host=host))
+    account = account_of()
     order = row_of().order
     drafts = [make_draft(account, order, namespace=NAMESPACE, payout_id="po_x", number=n) for n in range(1, 20)]
     numbers = {draft.references["reference"]: n for n, draft in enumerate(drafts, 1)}
@@ -48,7 +57,7 @@ def knowing(said: Mapping[int, Any], asked: list[Any] | None = None, host: str =
     def check(draft: Draft) -> Flow[Any]:
         number = numbers[draft.references["reference"]]
         if asked is not None:
-            asked.append(number if host == "fake.invalid" else (host, number))
+            asked.append(number)
         yield from exchange(HttpRequest("GET", draft.request.url, "status", repeatable=True))
         return said.get(number, NotFound(http_status=404))
 
@@ -102,7 +111,7 @@ def test_nothing_is_called_failed_before_the_provider_was_asked(stage: MakeStage
     row = one.accept(expires_at=None if how == "guard" else after(5))
     restored(one)
     if how == "guard":
-        one.leave = lambda _: Refused(NO, after(6))
+        one.leave = lambda _: Refused(NO, max(one.at, after(6)))
     elif how == "expiry":
         one.at = after(6)
     else:
@@ -149,18 +158,42 @@ def test_a_refusal_of_what_was_sent_before_the_restore_decides_nothing(stage: Ma
 
 
 def test_where_the_gap_is_too_long_it_waits_unsent(stage: MakeStage) -> None:
-    """Sought in vain it is as unsent as it was, and says once that it is held."""
+    """Sought in vain it is as unsent as it was, and says once that it is held; the account's statement ends that."""
     one = stage(Fake(checking=knowing({})), dedupe_window_s=100.0)
     row = one.accept()
     restored(one, gap_from=after(-51))
     row = absent(one, one.advance(row))
     assert (row.status, row.tries, row.adopting) == (S.CREATED, 0, True)
-    why = "the journal was restored, and nobody has compared the provider's statement with it yet"
+    why = "the journal was restored, and the statement of till was not compared with it yet"
     assert last(one, row) == ("held", {"why": why})
     count = len(one.events(row))
     assert one.advance(row) == row
     assert len(one.events(row)) == count
+    compare(one, account="other")
+    assert one.advance(row) == row
     assert len(one.posts()) == 0
+    compare(one)
+    assert one.advance(row).status is S.PENDING
+
+
+@pytest.mark.parametrize("how", ["expiry", "guard"])
+def test_nor_is_it_called_failed_there(stage: MakeStage, how: str) -> None:
+    """What a provider has forgotten may have been paid: a guard's no and an expiry wait for the statement as well."""
+    one = stage(Fake(checking=knowing({})), dedupe_window_s=100.0)
+    row = one.accept(expires_at=after(5) if how == "expiry" else None)
+    restored(one, gap_from=after(-51))
+    one.at = after(6)
+    if how == "guard":
+        one.leave = lambda _: Refused(NO, one.at)
+    row = absent(one, one.advance(row))
+    assert row.status is S.CREATED
+    assert last(one, row)[0] == "held"
+    count = len(one.events(row))
+    assert one.advance(row) == row
+    assert len(one.events(row)) == count
+    compare(one)
+    row = one.advance(row)
+    assert (row.status, row.decided_by) == (S.FAILED, how)
 
 
 def test_a_gap_inside_the_window_needs_no_statement(stage: MakeStage) -> None:
@@ -172,27 +205,28 @@ def test_a_gap_inside_the_window_needs_no_statement(stage: MakeStage) -> None:
 
 
 def test_a_provider_that_answers_later_is_not_sought(stage: MakeStage) -> None:
-    """It cannot be asked at once: the gap itself holds the payout, and a person compares."""
-    one = stage(Fake(checking=reading(Unknown())), status_by="deferred")
+    """It cannot be asked at once: the gap itself holds the payout, and its end as well, until a person has compared."""
+    one = stage(Fake(checking=reading(Unknown())), status_by="deferred", dedupe_window_s=10**6)
     row = one.accept()
-    restored(one, gap_from=after(-86_400))
+    restored(one, gap_from=after(-1))
     row = one.advance(row)
     assert (row.status, len(one.posts())) == (S.CREATED, 0)
     assert one.events(row) == ["created", "held"]
     one.at = after(5)
-    expired = one.advance(one.accept(key="k/2", expires_at=after(5)))
-    why = "The journal was restored, and the provider does not tell at once whether it was paid in what is missing."
-    assert expired.reason == Reason(ReasonCode.NEVER_APPEARED, text=why)
-    assert (expired.status, expired.ambiguous, expired.first_sent_at) == (S.REVIEW, True, after(5))
+    late = one.advance(one.accept(key="k/2", expires_at=after(5)))
+    assert (late.status, one.events(late)) == (S.CREATED, ["created"])
+    compare(one)
+    assert one.advance(row).status is S.PENDING
+    assert one.advance(late).status is S.FAILED
 
 
-# --- attempts nobody remembers -------------------------------------------------------------------------------------
+# --- attempts that the journal lacks -------------------------------------------------------------------------------
 
 
-def sought(stage: MakeStage, said: Mapping[int, Any], *, gap: bool = True) -> tuple[Any, PayoutRow, list[Any]]:
-    """Set a stage on which the provider does not show a payout, and may know of further attempts."""
-    asked: list[Any] = []
-    one = stage(Fake(checking=knowing(said, asked)))
+def sought(stage: MakeStage, *, gap: bool = True) -> tuple[Any, PayoutRow, list[int]]:
+    """Set a stage on which the provider has not shown a payout for nearly long enough."""
+    asked: list[int] = []
+    one = stage(Fake(checking=knowing({}, asked)))
     row = one.put(S.UNKNOWN, references=_references(1), absences=2, first_absence_at=T0, next_at=after(300))
     if gap:
         restored(one)
@@ -200,22 +234,21 @@ def sought(stage: MakeStage, said: Mapping[int, Any], *, gap: bool = True) -> tu
     return one, row, asked
 
 
-def _references(number: int, host: str = "fake.invalid") -> Mapping[str, str]:
-    account = account_of(Fake(host=host))
-    return make_draft(account, row_of().order, namespace=NAMESPACE, payout_id="po_x", number=number).references
+def _references(number: int) -> Mapping[str, str]:
+    order = row_of().order
+    return make_draft(account_of(), order, namespace=NAMESPACE, payout_id="po_x", number=number).references
 
 
-def test_every_attempt_that_may_have_followed_is_read(stage: MakeStage) -> None:
-    """Only then the same request is sent again; a journal that was not restored lacks none."""
-    one, row, asked = sought(stage, {})
+def test_no_attempt_but_its_own_is_asked_about(stage: MakeStage) -> None:
+    """None is guessed: what the journal lacks is for the statement to say."""
+    one, row, asked = sought(stage)
     assert one.advance(row).status is S.PENDING
-    assert asked == [1, 2, 3, 4]
-    assert max(asked) == 1 + FURTHER_ATTEMPTS
+    assert asked == [1]
 
 
 def test_absence_of_before_the_restore_proves_nothing(stage: MakeStage) -> None:
     """It is sought again, and counted from now."""
-    one, row, _ = sought(stage, {}, gap=False)
+    one, row, _ = sought(stage, gap=False)
     restored(one)
     row = one.advance(row)
     assert last(one, row) == ("sought", {})
@@ -223,562 +256,215 @@ def test_absence_of_before_the_restore_proves_nothing(stage: MakeStage) -> None:
     assert (row.adopting, len(one.posts())) == (False, 0)
 
 
-def test_further_attempts_are_drafted_as_they_would_have_been(stage: MakeStage) -> None:
-    """A provider may make its references of any of it: number, seed, and the payout's id."""
-    seen: list[Attempt] = []
-
-    class Drafting(Fake):
-        def draft(self, order: Any, attempt: Attempt) -> Draft:
-            seen.append(attempt)
-            return super().draft(order, attempt)
-
-    one, row, _ = sought(stage, {})
-    one.account = account_of(Drafting(checking=knowing({})))
-    one.advance(row)
-    assert seen == [Attempt(number, derive(NAMESPACE, "k/1", number), "po_x") for number in (2, 3, 4)]
-
-
-def test_a_journal_that_lacks_nothing_asks_about_nothing_else(stage: MakeStage) -> None:
-    one, row, asked = sought(stage, {2: PAID}, gap=False)
-    assert one.advance(row).status is S.PENDING
-    assert asked == [1]
-
-
-@pytest.mark.parametrize("number", [2, 4])
-@pytest.mark.parametrize("says", [PAID, Final(reason=NO), Pending()])
-def test_a_later_attempt_that_is_known_stops_the_machine(stage: MakeStage, says: Any, number: int) -> None:
-    """Whatever became of it: this one is not sent again, and a person decides."""
-    one, row, _ = sought(stage, {number: says})
-    row = one.advance(row)
-    why = f"The provider knows attempt {number}, which is not in the restored journal."
-    assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.LATER_ATTEMPT, text=why))
-    assert last(one, row) == ("review", {"why": why})
-    assert one.journal.history(row.id)[-1].at == one.at
-    assert len(one.posts()) == 0
-
-
-def test_a_later_attempt_nobody_tells_of_is_asked_about_again(stage: MakeStage) -> None:
-    """At the schedule's next moment; nothing is sent meanwhile."""
-    one, row, _ = sought(stage, {3: Unknown()})
-    row = one.advance(row)
-    assert (row.status, len(one.posts())) == (S.UNKNOWN, 0)
-    assert last(one, row) == ("read", {"why": "The provider did not say whether it knows attempt 3."})
-    assert one.journal.history(row.id)[-1].at == one.at
-    assert row.next_at > one.at
-
-
-def test_an_attempt_under_an_earlier_identity_is_read_as_that(stage: MakeStage) -> None:
-    """On its own line, and from this attempt on: it may have been paid before the account changed hands."""
-    asked: list[Any] = []
-    one = stage(Fake(checking=knowing({}, asked)))
-    old = account_of(Fake(host="old.invalid", checking=knowing({1: PAID}, asked, "old.invalid")))
-    one.account = replace(one.account, retired=(replace(old, is_retired=True),))
-    row = one.put(S.UNKNOWN, references=_references(1), absences=2, first_absence_at=T0, next_at=after(300))
-    restored(one)
-    one.at = after(301)
-    row = one.advance(row)
-    why = "The provider knows attempt 1, as the account paid before, which is not in the restored journal."
-    assert row.reason == Reason(ReasonCode.LATER_ATTEMPT, text=why)
-    assert asked == [1, 2, 3, 4, ("old.invalid", 1)]
-    as_others = [command for command in one.asked if isinstance(command, ReadAs)]
-    assert [(dict(command.binding), command.account, command.operation) for command in as_others] == [
-        ({"host": "old.invalid"}, "till", row.operation)
-    ]
-
-
-def test_where_answers_come_later_no_further_attempt_can_be_read(stage: MakeStage) -> None:
-    """Nobody is asked: what such a provider would say comes to a path, and none was minted."""
-    asked: list[Any] = []
-    one = stage(Fake(checking=knowing({2: PAID}, asked)), status_by="deferred")
-    row = one.put(S.UNKNOWN)
-    restored(one)
-    flow = look_ahead(one.account, row, one.moment())
-    assert (run(flow, one.perform), asked) == (Ahead(), [])
-
-
-def test_what_could_not_be_paid_so_was_not(stage: MakeStage) -> None:
-    """An attempt of which no draft can be made is passed over, and the next is read."""
-    asked: list[int] = []
-    one = stage(Fake(checking=knowing({3: PAID}, asked)))
-
-    class Refusing(Fake):
-        def draft(self, order: Any, attempt: Any) -> Draft:
-            if attempt.number == 2:
-                raise InvalidPayout("No.")
-            return super().draft(order, attempt)
-
-    one.account = account_of(Refusing(checking=knowing({3: PAID}, asked)))
-    row = one.put(S.UNKNOWN, references=_references(1), absences=2, first_absence_at=T0, next_at=after(300))
-    restored(one)
-    one.at = after(301)
-    assert one.advance(row).reason.code is ReasonCode.LATER_ATTEMPT
-    assert asked == [1, 3]
-
-
-def test_a_lost_attempt_contradicts_what_is_told_to_have_failed(stage: MakeStage) -> None:
-    """Every failure is looked at once after a restore; what is found stays written, and forbids to pay it again."""
-    one = stage(Fake(checking=knowing({1: Final(reason=NO), 2: replace(PAID, seen=None)})))
-    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
-    restored(one)
-    row = one.advance(one.journal.get(row.id))
-    said = [entry for entry in one.journal.history(row.id) if entry.event == EventName.PAYOUT_CONTRADICTED]
-    why = "The provider knows attempt 2, which is not in the restored journal."
-    assert [dict(entry.evidence) for entry in said] == [{"attempt": 2, "code": "DONE", "http_status": 200, "why": why}]
-    assert [entry.at for entry in said] == [one.at]
-    assert (row.status, row.next_at) == (S.FAILED, None)
-
-
-def test_a_failure_is_looked_at_until_that_finds_something_out(stage: MakeStage) -> None:
-    """A provider that cannot be asked just then has told nothing: the look stays due."""
-    one = stage(
-        Fake(checking=knowing({1: Final(reason=NO), 2: Unknown()})), settings={"poll_schedule_s": (5.0, 9.0, 95.0)}
-    )
-    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
-    assert one.advance(row, early=True).next_at is None
-    restored(one)
-    assert one.advance(row, early=True).next_at is None  # asked by somebody who does not know that it is due
-    row = one.advance(one.journal.get(row.id))
-    why = "The provider did not say whether it knows attempt 2."
-    assert last(one, row) == ("waiting", {"why": why, "again_in_s": 95.0})
-    assert (row.status, row.next_at) == (S.FAILED, one.at + timedelta(seconds=95))
-    later = Fake(checking=knowing({1: Final(reason=NO), 2: Final(reason=NO), 3: Pending()}))
-    one.account = account_of(later, settings={"poll_schedule_s": (5.0, 9.0, 95.0)})
-    one.at = row.next_at
-    row = one.advance(row)
-    why = "The provider knows attempt 3, which is not in the restored journal."
-    assert last(one, row) == ("waiting", {"why": why, "again_in_s": 95.0})
-    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO), 2: Final(reason=NO), 3: PAID})))
-    one.at = row.next_at
-    row = one.advance(row)
-    assert (row.status, row.next_at) == (S.FAILED, None)
-    said = [entry for entry in one.journal.history(row.id) if entry.event == EventName.PAYOUT_CONTRADICTED]
-    assert [entry.evidence["why"] for entry in said] == [why]
-
-
-@pytest.mark.parametrize(
-    ("says", "is_over"), [(Unknown(http_status=200), True), (Unknown(http_status=429), False), (Pending(), False)]
-)
-def test_a_compared_statement_ends_the_looks_that_nobody_understands(
-    stage: MakeStage, says: Any, is_over: bool
-) -> None:
-    """But not those at what is under way, nor those that found out nothing at all."""
-    one = stage(Fake(checking=knowing({1: Final(reason=NO), 2: says})))
-    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
-    restored(one, reconciled=True)
-    assert (one.advance(one.journal.get(row.id)).next_at is None) is is_over
-
-
-@pytest.mark.parametrize(
-    ("said", "found"),
-    [
-        ({2: Final(reason=NO), 3: Pending(), 4: PAID}, PAID),
-        ({2: Final(reason=NO), 3: Pending(), 4: Pending(code="4")}, Pending()),
-        ({2: Pending(), 3: Unknown()}, Pending()),
-        ({2: Final(reason=NO), 3: Final(reason=NO, code="3")}, Final(reason=NO)),
-    ],
-    ids=["paid", "under way", "under way and unclear", "failed"],
-)
-def test_of_all_that_are_known_what_counts_most_is_told(stage: MakeStage, said: Mapping[int, Any], found: Any) -> None:
-    """One that failed hides none that was paid."""
-    one, row, _ = sought(stage, said)
-    assert run(look_ahead(one.account, row, one.moment()), one.perform).found == found
-
-
-def silence(asked: list[Any]) -> Callable[..., Any]:
-    """Return a check whose question cannot even leave."""
-
-    def check(draft: Draft) -> Flow[Any]:
-        asked.append("silence")
-        raise NotSent("no route to host", at=T0)
-        yield
-
-    return check
-
-
-def test_who_answers_without_saying_anything_is_asked_about_the_others(stage: MakeStage) -> None:
-    """What was paid stands behind an answer that nobody understands, and is found all the same."""
-    one, row, _ = sought(stage, {2: Unknown(http_status=200), 3: PAID})
-    assert run(look_ahead(one.account, row, one.moment()), one.perform).found == PAID
-    one.account = account_of(Fake(checking=knowing(dict.fromkeys((2, 4), Unknown(http_status=200)))))
-    why = "The provider did not say whether it knows attempt 2."
-    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead(None, why)
-    one.account = account_of(Fake(checking=knowing({2: Unknown(http_status=200), 3: Unknown(http_status=500)})))
-    restored(one, reconciled=True)
-    why = "The provider did not say whether it knows attempt 3."
-    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead(None, why)  # silence counts more
-
-
-@pytest.mark.parametrize(("number", "counts"), [(1, False), (2, True), (3, True)])
-def test_of_what_failed_as_somebody_else_an_earlier_attempt_does_not_count(
-    stage: MakeStage, number: int, counts: bool
-) -> None:
-    """Otherwise the same failure would stop every attempt that a person makes; one that he has not seen stops it."""
-    one = stage(Fake(checking=knowing({1: Final(reason=NO)})))
-    there = Fake(checking=knowing({number: Final(reason=NO, code="B")}, host="other.invalid"), host="other.invalid")
-    one.accounts = {"till": one.account, "other": account_of(there, name="other")}
-    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
-    one.at = after(1_000_000)
-    row = one.pay_again(row)
-    restored(one)
-    found = run(look_ahead(one.account, row, one.moment()), one.perform).found
-    assert found == (Final(reason=NO, code="B") if counts else None)
-
-
-def test_of_who_is_silent_nothing_more_is_asked(stage: MakeStage) -> None:
-    """Nor does what failed count before it is known what it hides, whatever a person has compared meanwhile."""
-    one, row, asked = beside(stage, {})
-    silent = account_of(Fake(host="other.invalid", checking=silence(asked)), name="other")
-    one.accounts = {"other": silent}
-    one.account = one.accounts["till"] = account_of(Fake(checking=knowing({2: Final(reason=NO)}, asked)))
-    one.accounts["third"] = account_of(Fake(host="third.invalid", checking=silence(asked)), name="third")
-    why = "The provider did not say whether it knows attempt 1, from account other."
-    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead(None, why)
-    assert asked == [2, 3, 4, "silence", "silence"]
-    restored(one, reconciled=True)
-    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead(None, why)
-    del one.accounts["other"], one.accounts["third"]  # they answer no more, and are taken out of the configuration
-    assert run(look_ahead(one.account, row, one.moment()), one.perform).found == Final(reason=NO)
-
-
-@pytest.mark.parametrize("number", [1, 2, 3])
-def test_earlier_attempts_as_somebody_else_are_read_as_well(stage: MakeStage, number: int) -> None:
-    """One that was paid from another account in the gap stays found when this one was decided and paid again."""
-    asked: list[Any] = []
-    one = stage(Fake(checking=knowing({1: Final(reason=NO)}, asked)))
-    there = Fake(checking=knowing({number: PAID}, asked, "other.invalid"), host="other.invalid")
-    one.accounts = {"till": one.account, "other": account_of(there, name="other")}
-    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
-    one.at = after(1_000_000)
-    row = one.pay_again(row)
-    restored(one)
-    asked.clear()
-    found = run(look_ahead(one.account, row, one.moment()), one.perform)
-    why = f"The provider knows attempt {number}, from account other, which is not in the restored journal."
-    assert found == Ahead(PAID, why, account="other", attempt=number)
-    assert asked == [3, 4, 5, *(("other.invalid", n) for n in range(1, number + 1))]
-
-
-def test_attempts_that_the_journal_tells_of_are_not_looked_for(stage: MakeStage) -> None:
-    """Each was made as somebody: from two accounts there are two first attempts, and one of them is known."""
-    asked: list[Any] = []
-    one = stage(Fake(checking=knowing({1: Final(reason=NO)}, asked)))
-    there = Fake(checking=knowing({}, asked, "other.invalid"), host="other.invalid")
-    one.accounts = {"till": one.account, "other": account_of(there, name="other")}
-    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
-    one.at = after(1_000_000)
-    row = one.pay_again(row, one.accounts["other"])
-    restored(one)
-    asked.clear()
-    assert run(look_ahead(one.accounts["other"], row, one.moment()), one.perform) == Ahead()
-    assert asked == [*(("other.invalid", n) for n in (1, 3, 4, 5)), 2, 3, 4, 5]
-
-
-@pytest.mark.parametrize("status", [S.FAILED, S.REVIEW])
-def test_what_nobody_can_read_any_more_may_have_been_paid_as_the_account_pays_now(stage: MakeStage, status: S) -> None:
-    """Its old identity is gone; the attempt itself, made ready anew, and those after it are looked for all the same."""
-    one = stage(Fake(host="new.invalid", checking=knowing({1: PAID}, host="new.invalid")))
-    gone = {"binding": {"host": "gone.invalid"}, "references": _references(1), "next_at": T0, "decided_by": "read"}
-    row = one.put(status, reason=Reason(ReasonCode.BINDING_GONE), **gone)
-    restored(one)
-    why = "The provider knows attempt 1, which is not in the restored journal."
-    if status is S.FAILED:
-        row = one.advance(row)
-        assert [entry.event for entry in one.journal.history(row.id)][-2:] == [
-            EventName.PAYOUT_CONTRADICTED,
-            "payout.read",
-        ]
-        assert one.journal.history(row.id)[-2].evidence["why"] == why
-        assert (row.status, row.next_at) == (S.FAILED, None)
-        return
-    with pytest.raises(DecisionRefused):
-        one.resolve(row, paid=False)
-    assert one.journal.get(row.id).reason == Reason(ReasonCode.LATER_ATTEMPT, text=why)
-
-
-@pytest.mark.parametrize("status", [S.PENDING, S.FAILED])
-def test_what_a_retired_identity_sent_may_have_been_paid_again_by_the_one_that_pays_now(
-    stage: MakeStage, status: S
-) -> None:
-    """The account changed hands before the journal was lost: what serves the old attempt is not who sent the next."""
-    asked: list[Any] = []
-    one = stage(Fake(host="new.invalid", checking=knowing({2: PAID}, asked, "new.invalid")))
-    older = replace(
-        account_of(Fake(host="older.invalid", checking=knowing({}, asked, "older.invalid"))), is_retired=True
-    )
-    old = replace(account_of(Fake(checking=knowing({1: Final(reason=NO)}, asked))), is_retired=True)
-    one.accounts = {"till": replace(one.account, retired=(older, old))}
-    one.account = old
-    row = one.put(status, reason=NO, decided_by="read", references=_references(1), next_at=T0)
-    restored(one)
-    row = one.advance(row)
-    assert asked == [1, 2, 3, 4, ("new.invalid", 1), ("new.invalid", 2)]
-    why = "The provider knows attempt 2, as the account pays now, which is not in the restored journal."
-    if status is S.PENDING:
-        assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.LATER_ATTEMPT, text=why))
-    else:
-        contradicted = one.journal.history(row.id)[-2]
-        assert (contradicted.event, contradicted.evidence["why"]) == (EventName.PAYOUT_CONTRADICTED, why)
-
-
-@pytest.mark.parametrize("status", [S.CREATED, S.PENDING, S.UNKNOWN, S.REVIEW])
-@pytest.mark.parametrize("says", [PAID, Pending()])
-def test_nothing_is_told_to_have_failed_that_was_paid_again(stage: MakeStage, status: S, says: Any) -> None:
-    """The provider shows that attempt 1 failed, and knows a later one that the journal has forgotten."""
-    one = stage(Fake(checking=knowing({1: Final(reason=NO, seen=OURS), 3: says})))
-    row = one.put(status, references=_references(1), next_at=T0, reason=None)
-    restored(one)
-    row = one.advance(row, early=True)
-    if status is S.CREATED:  # sought, and read then
-        row = one.advance(row)
-    why = "The provider knows attempt 3, which is not in the restored journal."
-    assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.LATER_ATTEMPT, text=why))
-    assert last(one, row) == ("review", {"why": why})
-    assert one.journal.history(row.id)[-1].at == one.at
-    assert S.FAILED not in {entry.status for entry in one.journal.history(row.id)}
-
-
-def test_a_failure_is_told_when_the_provider_knows_of_nothing_later(stage: MakeStage) -> None:
-    """Not before: as long as it cannot be asked, the payout is as open as it was."""
-    one = stage(Fake(checking=knowing({1: Final(reason=NO), 2: Unknown()})))
-    row = one.put(S.PENDING, references=_references(1), next_at=T0)
-    restored(one)
-    row = one.advance(row)
-    assert (row.status, row.next_at > one.at) == (S.PENDING, True)
-    assert last(one, row) == ("read", {"why": "The provider did not say whether it knows attempt 2."})
-    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO), 2: Final(reason=NO)})))
-    assert one.advance(row, early=True).reason.code is ReasonCode.LATER_ATTEMPT  # a person decides
-    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO)})))
-    row = one.advance(row, early=True)
-    assert (row.status, row.decided_by) == (S.REVIEW, "")
-    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO)})))
-    row = one.advance(one.journal.get(row.id), early=True)
-    assert (row.status, row.decided_by) == (S.FAILED, "read")
-
-
-def test_a_compared_statement_does_not_let_the_machine_pass_over_silence(stage: MakeStage) -> None:
-    """Silence passes, and what it hides may have been paid: nothing is sent, and nothing told to have failed."""
-    one, row, _ = sought(stage, {2: Unknown(http_status=200)})
-    restored(one, reconciled=True)
-    row = replace(row, first_absence_at=one.at)
-    for _ in range(4):
-        one.at += timedelta(seconds=400)
-        row = one.advance(one.journal.get(row.id), early=True)
-    assert (row.status, len(one.posts())) == (S.UNKNOWN, 0)
-    assert last(one, row) == ("read", {"why": "The provider did not say whether it knows attempt 2."})
-
-
-def test_nor_is_a_failure_told_then(stage: MakeStage) -> None:
-    """What nobody understands may have been paid."""
-    one = stage(Fake(checking=knowing({1: Final(reason=NO), 2: Unknown(http_status=200)})))
-    row = one.put(S.PENDING, references=_references(1), next_at=T0)
-    restored(one, reconciled=True)
-    assert one.advance(row).status is S.PENDING
-
-
-def test_what_succeeded_is_told_without_a_look_at_anything_else(stage: MakeStage) -> None:
-    asked: list[Any] = []
-    one = stage(Fake(checking=knowing({1: PAID}, asked)))
-    row = one.put(S.PENDING, references=_references(1), next_at=T0)
-    restored(one)
-    assert one.advance(row).status is S.SUCCEEDED
-    assert asked == [1]
-
-
-def test_the_state_does_not_end_while_later_attempts_are_still_to_be_looked_for(stage: MakeStage) -> None:
-    """Absence of the attempt itself says nothing of them; what waits to be sent again was looked for."""
+@pytest.mark.parametrize(("seconds", "event"), [(301, "sending"), (300, "sought")])
+def test_absence_has_to_last(stage: MakeStage, seconds: float, event: str) -> None:
+    """However the row came to its three absences: the commit itself looks how long they have lasted."""
     one = stage()
-    sought_in_vain = {"absences": 3, "first_absence_at": after(10)}
-    one.put(S.UNKNOWN, next_at=after(300), **sought_in_vain)
-    one.put(S.CREATED, key="k/2", id="po_y", next_at=after(300), **sought_in_vain)
-    one.at = after(5)
     restored(one)
-    store = store_of(STORE, namespace=NAMESPACE, root=one.folder, at=after(20))
-    with pytest.raises(DecisionRefused, match="Of 1 payouts"):
-        keeping.end_gap(store, keeping.Act(after(20), "Ann", "over"), ["till"])
+    one.put(S.CREATED, absences=3, first_absence_at=after(1))
+    one.at = after(seconds)
+    row = one.advance(one.journal.get("po_x"))
+    assert event in one.events(row)
+    assert len(one.posts()) == (event == "sending")
 
 
-# --- a person's decision -------------------------------------------------------------------------------------------
+WHY = "The provider's statement has a payment under its reference, and the provider does not show it."
 
 
-def decided(stage: MakeStage, said: Mapping[int, Any], code: ReasonCode, *, gap: bool = True) -> tuple[Any, PayoutRow]:
-    """Set a stage on which a restored payout is in REVIEW, and the provider knows these."""
-    one = stage(Fake(checking=knowing(said)))
-    told = {"reason": Reason(code), "ambiguous": True, "first_sent_at": T0, "next_at": None}
-    row = one.put(S.REVIEW, references=_references(1), **told)
-    if gap:
-        restored(one)
-    one.at = after(100_000)
+@pytest.mark.parametrize("ended", [False, True], ids=["in the gap", "after it"])
+@pytest.mark.parametrize("name", ["reference", "external_id"])
+def test_what_a_statement_has_is_never_sent(stage: MakeStage, name: str, ended: bool) -> None:
+    """It is read, as often and long as absence needs; where it is not shown a person decides, with evidence."""
+    one = stage(Fake(checking=knowing({})))
+    restored(one)
+    compare(one, _references(1)[name].upper())
+    if ended:
+        end(one)
+    row = absent(one, one.advance(one.accept()))
+    assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.ON_STATEMENT, text=WHY))
+    assert last(one, row) == ("review", {"why": WHY})
+    assert (row.ambiguous, row.tries, len(one.posts())) == (True, 0, 0)
+    assert row.view().may_have_been_sent
+    with pytest.raises(DecisionRefused, match="because of on_statement"):
+        one.resolve(row, paid=False, evidence=" ")
+
+
+@pytest.mark.parametrize(
+    ("says", "status", "event"), [(PAID, S.SUCCEEDED, "succeeded"), (Pending(seen=OURS), S.PENDING, "adopted")]
+)
+def test_what_a_statement_has_is_adopted_where_it_is_shown(stage: MakeStage, says: Any, status: S, event: str) -> None:
+    """Before anybody has to decide, and afterwards as well."""
+    one = stage(Fake(checking=knowing({1: says})))
+    row = one.accept()
+    restored(one)
+    compare(one, *_references(1).values())
+    row = one.advance(one.advance(row))
+    assert (row.status, row.tries, one.events(row)[-1]) == (status, 0, event)
+    stopped = one.put(
+        S.REVIEW, key="k/2", id="po_y", references=_references(1), reason=Reason(ReasonCode.ON_STATEMENT), next_at=None
+    )
+    assert one.advance(stopped, early=True).status is status
+
+
+def test_what_a_statement_has_is_not_called_failed_by_an_expiry(stage: MakeStage) -> None:
+    one = stage(Fake(checking=knowing({})))
+    row = one.accept(expires_at=after(5))
+    restored(one)
+    compare(one, *_references(1).values())
+    one.at = after(6)
+    row = absent(one, one.advance(row))
+    assert (row.status, row.reason.code) == (S.REVIEW, ReasonCode.ON_STATEMENT)
+
+
+def test_where_nobody_can_be_asked_at_once_a_person_decides(stage: MakeStage) -> None:
+    one = stage(Fake(checking=reading(Unknown())), status_by="deferred")
+    row = one.accept()
+    restored(one)
+    compare(one, *_references(1).values())
+    row = one.advance(row)
+    assert (row.status, row.reason.code, len(one.posts())) == (S.REVIEW, ReasonCode.ON_STATEMENT, 0)
+
+
+# --- a further attempt ---------------------------------------------------------------------------------------------
+
+
+def failed(stage: MakeStage, said: Mapping[int, Any]) -> tuple[Any, PayoutRow]:
+    """Set a stage on which a payout has failed, long enough ago to be paid again."""
+    one = stage(Fake(checking=knowing({1: Final(reason=NO), **said})))
+    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
+    one.at = after(1_000_000)
     return one, row
 
 
-@pytest.mark.parametrize("first", [{}, {1: Final(reason=NO)}], ids=["absent", "failed"])
-def test_a_person_does_not_call_failed_what_was_paid_again(stage: MakeStage, first: Mapping[int, Any]) -> None:
-    """The later attempt is shown to them, and is what they decide about then."""
-    one, row = decided(stage, {**first, 2: PAID}, ReasonCode.NEVER_APPEARED)
-    with pytest.raises(DecisionRefused, match="because of later_attempt"):
-        one.resolve(row, paid=False)
-    row = one.journal.get(row.id)
-    why = "The provider knows attempt 2, which is not in the restored journal."
-    assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.LATER_ATTEMPT, text=why))
-    assert last(one, row)[0] == "review"
-    assert one.journal.history(row.id)[-1].at == one.at
-    row = one.resolve(row, paid=False)
-    assert (row.status, row.decided_by) == (S.FAILED, "read" if first else "person")
-    one.at = after(1_000_000)
-    assert one.pay_again(row).attempt == 2  # and what is known is adopted
+def test_nothing_is_paid_again_before_the_gap_has_ended(stage: MakeStage) -> None:
+    """It may have been, in what is missing; nobody is asked, and the commit itself refuses it."""
+    one, row = failed(stage, {})
+    begun: list[PayAgain] = []
+    perform = one.perform
 
+    def keep(command: Any) -> Any:
+        if isinstance(command, PayAgain):
+            begun.append(command)
+            restored(one)  # said between the look and the commit
+        return perform(command)
 
-def test_a_person_may_say_that_the_later_attempt_has_paid_it(stage: MakeStage) -> None:
-    """Although the provider shows that this one failed."""
-    one, row = decided(stage, {1: Final(reason=NO), 2: PAID}, ReasonCode.LATER_ATTEMPT)
-    row = one.resolve(row, paid=True)
-    assert (row.status, row.decided_by) == (S.SUCCEEDED, "person")
-
-
-@pytest.mark.parametrize("first", [{}, {1: Final(reason=NO)}], ids=["absent", "failed"])
-def test_nothing_is_called_failed_while_nobody_can_be_asked_about_later_attempts(
-    stage: MakeStage, first: Mapping[int, Any]
-) -> None:
-    """Before a person has compared the statements and names what they say; that it was paid pays nobody twice."""
-    one, row = decided(stage, {**first, 2: Unknown(http_status=200)}, ReasonCode.NEVER_APPEARED)
-    with pytest.raises(DecisionRefused) as refused:
-        one.resolve(row, paid=False)
-    assert refused.value.hint == "The provider did not say whether it knows attempt 2."
-    assert "another payment" not in refused.value.message
+    one.perform = keep
+    for asked in (1, 1):
+        with pytest.raises(DecisionRefused, match="may lack an attempt that was paid"):
+            one.pay_again(row)
+        assert len(one.reads()) == asked
+    assert isinstance(one.journal.perform(begun[0]), GapOpen)
     assert one.journal.get(row.id) == row
-    restored(one, reconciled=True)
-    with pytest.raises(DecisionRefused):
-        one.resolve(row, paid=False, evidence=" ")
-    account, one.account = one.account, account_of(Fake(checking=knowing({**first, 2: Unknown(http_status=503)})))
-    with pytest.raises(DecisionRefused):
-        one.resolve(row, paid=False)
-    one.account = account
-    assert one.resolve(one.journal.get(row.id), paid=False).status is S.FAILED
+    compare(one)
+    end(one)
+    one.perform = perform
+    assert one.pay_again(row).attempt == 2
 
 
-def test_what_failed_may_be_called_paid_while_nobody_can_be_asked_about_later_attempts(stage: MakeStage) -> None:
-    one, row = decided(stage, {1: Final(reason=NO), 2: Unknown()}, ReasonCode.NEVER_APPEARED)
-    row = one.resolve(row, paid=True)
-    assert (row.status, row.decided_by) == (S.SUCCEEDED, "person")
-    assert last(one, row)[1]["provider"] == "unclear"
-
-
-@pytest.mark.parametrize(("said", "gap"), [({}, True), ({2: PAID}, False)], ids=["none", "nothing is missing"])
-def test_where_no_later_attempt_is_looked_for_or_known_a_person_decides_as_ever(
-    stage: MakeStage, said: Mapping[int, Any], gap: bool
-) -> None:
-    one, row = decided(stage, said, ReasonCode.NEVER_APPEARED, gap=gap)
-    assert one.resolve(row, paid=False).status is S.FAILED
-
-
-def test_lost_attempts_that_failed_contradict_nothing(stage: MakeStage) -> None:
-    one = stage(Fake(checking=knowing({1: Final(reason=NO), 2: Final(reason=NO)})))
-    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
+def test_a_further_attempt_that_a_statement_has_is_found_and_not_sent(stage: MakeStage) -> None:
+    """It was paid again in the gap: attempt 2 derives the same reference, and is adopted."""
+    one, row = failed(stage, {2: PAID})
     restored(one)
-    row = one.advance(one.journal.get(row.id))
-    assert EventName.PAYOUT_CONTRADICTED not in {entry.event for entry in one.journal.history(row.id)}
+    compare(one, _references(2)["reference"])
+    end(one)
+    row = one.advance(one.pay_again(row))
+    assert last(one, row) == ("sought", {})
+    row = one.advance(row)
+    assert (row.status, row.attempt, row.tries, len(one.posts())) == (S.SUCCEEDED, 2, 0, 0)
+
+
+def test_a_failure_of_before_the_restore_is_not_due(stage: MakeStage) -> None:
+    """Nothing is looked for beside it; who asks all the same, and hears that it was paid, has that written down."""
+    one, row = failed(stage, {1: PAID})
+    restored(one)
+    row = one.journal.get(row.id)
     assert row.next_at is None
-
-
-def test_of_what_succeeded_no_further_attempt_is_looked_for(stage: MakeStage) -> None:
-    asked: list[Any] = []
-    one = stage(Fake(checking=knowing({1: PAID, 2: Final(reason=NO)}, asked)))
-    row = one.put(S.SUCCEEDED, decided_by="read", references=_references(1), next_at=None)
-    restored(one)
     one.advance(row, early=True)
-    assert asked == [1]
-    assert EventName.PAYOUT_CONTRADICTED not in {entry.event for entry in one.journal.history(row.id)}
+    assert one.events(row)[-1] == "contradicted"
+
+
+def test_a_read_and_a_person_call_it_failed(stage: MakeStage) -> None:
+    """Those two know, whatever is missing."""
+    one = stage(Fake(checking=knowing({1: Final(reason=NO)})))
+    row = one.put(S.PENDING, references=_references(1), next_at=T0)
+    told = {"reason": Reason(ReasonCode.NEVER_APPEARED), "ambiguous": True, "first_sent_at": T0, "next_at": None}
+    stopped = one.put(S.REVIEW, key="k/2", id="po_y", references=_references(2), **told)
+    restored(one)
+    row = one.advance(row)
+    assert (row.status, row.decided_by) == (S.FAILED, "read")
+    one.at = after(100_000)
+    stopped = one.resolve(stopped, paid=False)
+    assert (stopped.status, stopped.decided_by) == (S.FAILED, "person")
 
 
 # --- other accounts ------------------------------------------------------------------------------------------------
 
 
-def beside(stage: MakeStage, says: Mapping[int, Any], **facts: Any) -> tuple[Any, PayoutRow, list[Any]]:
-    """Set a stage on which a sought payout is to be sent, with a second account whose provider knows these."""
-    one, row, asked = sought(stage, {})
-    there = Fake(checking=knowing(says, asked, "other.invalid"), host="other.invalid")
-    one.accounts = {"till": one.account, "other": account_of(there, name="other", **facts)}
-    return one, row, asked
-
-
-@pytest.mark.parametrize("number", [1, 2, 4])
-def test_an_attempt_that_another_account_paid_stops_the_machine(stage: MakeStage, number: int) -> None:
-    """Somebody may have failed over in what is missing, or have sent the key from there in the first place."""
-    one, row, asked = beside(stage, {number: PAID})
-    row = one.advance(row)
-    why = f"The provider knows attempt {number}, from account other, which is not in the restored journal."
-    assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.LATER_ATTEMPT, text=why))
-    assert one.posts() == []
-    assert asked[-number:] == [("other.invalid", n) for n in range(1, number + 1)]
-    assert {command.account for command in one.asked if isinstance(command, ReadAs)} == {"other"}
-
-
-def test_what_another_account_paid_as_before_is_read_as_well(stage: MakeStage) -> None:
-    one, row, asked = beside(stage, {})
-    old = account_of(Fake(host="old.invalid", checking=knowing({2: PAID}, asked, "old.invalid")), name="other")
-    one.accounts["other"] = replace(one.accounts["other"], retired=(replace(old, is_retired=True),))
-    row = one.advance(row)
-    assert "knows attempt 2, from account other" in row.reason.text
-    assert one.posts() == []
-
-
-def test_where_no_account_knows_it_it_is_sent(stage: MakeStage) -> None:
-    """From its own account, after each attempt was asked for on the other one too."""
-    one, row, asked = beside(stage, {})
-    row = one.advance(row)
-    assert (row.status, row.account, len(one.posts())) == (S.PENDING, "till", 1)
-    assert asked[-4:] == [("other.invalid", n) for n in (1, 2, 3, 4)]
-
-
-def test_a_second_name_of_the_same_identity_is_not_asked_about_the_attempt_itself(stage: MakeStage) -> None:
-    """It would find the payout's own attempt there, and take it for another account's."""
-    asked: list[Any] = []
-    one = stage(Fake(checking=knowing({1: Final(reason=NO), 3: PAID}, asked)))
-    one.accounts = {"till": one.account, "twin": account_of(one.account.provider, name="twin")}
-    row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
+@pytest.mark.parametrize("facts", [{}, {"status_by": "deferred"}], ids=["can be asked", "tells only later"])
+def test_another_account_that_could_have_paid_it_keeps_it_waiting(stage: MakeStage, facts: Mapping[str, Any]) -> None:
+    """Somebody may have sent the key from there, or have failed over, in what is missing: its statement tells."""
+    one = stage(Fake(checking=knowing({})))
+    other = account_of(Fake(host="other.invalid"), name="other", **facts)
+    one.accounts = {"till": one.account, "other": other}
+    row = one.accept()
     restored(one)
-    one.advance(one.journal.get(row.id))
-    assert asked[:3] == [1, 2, 3]
-    one.accounts = {"twin": one.accounts["twin"]}
-    asked.clear()
-    one.account = account_of(Fake(checking=knowing({1: Final(reason=NO)}, asked)))
-    run(look_ahead(one.account, row, one.moment()), one.perform)
-    assert asked == [2, 3, 4, 2, 3]
+    row = absent(one, one.advance(row))
+    assert (row.status, len(one.posts())) == (S.CREATED, 0)
+    assert last(one, row)[1]["why"].endswith("the statement of other was not compared with it yet")
+    compare(one)
+    assert one.advance(row) == row
+    compare(one, account="other")
+    assert one.advance(row).status is S.PENDING
 
 
-def test_who_could_not_have_paid_it_is_not_asked(stage: MakeStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Play money is not real money, a refund has one account, and what a provider has not it has not paid."""
-    one, row, asked = beside(stage, {1: PAID, 2: PAID})
-    spare = one.accounts["other"]
-    one.accounts["other"] = replace(spare, spec=replace(spare.spec, operations=frozenset({Operation.DEPOSIT})))
-    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead()
-    one.accounts["other"] = spare
-    assert not [told for told in asked if isinstance(told, tuple)]
-    assert "goes back from the account" in not_payable(spare, replace(row, operation=Operation.REFUND), one.account)
-    rehearsing = {id(spare.settings)}
-    monkeypatch.setattr(type(spare.settings), "is_rehearsal", property(lambda self: id(self) in rehearsing))
-    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead()
-    rehearsing.clear()
-    assert run(look_ahead(one.account, row, one.moment()), one.perform).found == PAID
+def test_who_could_not_have_paid_it_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Play money is not real money, a refund has one account, and what it does not offer or pay in it has not paid."""
+    account, spare, row = account_of(), account_of(name="other"), row_of()
+
+    def others(other: Any, row: PayoutRow = row) -> tuple[str, ...]:
+        return other_payers(account, row, {"till": account, "other": other})
+
+    assert others(spare) == ("other",)
+    assert others(replace(spare, spec=replace(spare.spec, operations=frozenset({Operation.DEPOSIT})))) == ()
+    assert "goes back from the account" in not_payable(spare, replace(row, operation=Operation.REFUND), account)
+    assert others(spare, replace(row, operation=Operation.REFUND)) == ()
+    assert others(account_of(name="other", settings={"currency": "UGX"})) == ()
+    monkeypatch.setattr(type(spare.settings), "currencies", property(lambda _: None))
+    assert others(account_of(name="other", settings={"currency": "UGX"})) == ("other",)
+    monkeypatch.setattr(type(spare.settings), "is_rehearsal", property(lambda self: self is spare.settings))
+    assert others(spare) == ()
 
 
-def test_of_two_that_tell_only_later_the_first_is_named(stage: MakeStage) -> None:
-    one, row, _ = beside(stage, {}, status_by="deferred")
-    one.accounts["third"] = account_of(Fake(host="third.invalid"), name="third", status_by="deferred")
-    why = "Account other tells only later what it paid: compare its statement."
-    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead(None, why)
+# --- the end of the gap --------------------------------------------------------------------------------------------
 
 
-def test_an_account_that_tells_only_later_keeps_it_waiting_until_a_statement_was_compared(stage: MakeStage) -> None:
-    """It cannot be asked at once: nobody is, and nothing is sent; a person's comparison is what ends it."""
-    one, row, asked = beside(stage, {2: PAID}, status_by="deferred")
-    before = len(asked)
-    waiting = one.advance(row)
-    assert (waiting.status, len(one.posts())) == (S.UNKNOWN, 0)
-    assert last(one, row)[1] == {"why": "Account other tells only later what it paid: compare its statement."}
-    assert ("other.invalid", 1) not in asked[before:]
-    restored(one, reconciled=True)
-    assert run(look_ahead(one.account, row, one.moment()), one.perform) == Ahead()
-    there = Fake(checking=knowing({2: PAID}, asked, "third.invalid"), host="third.invalid")
-    one.accounts["third"] = account_of(there, name="third")
-    assert run(look_ahead(one.account, row, one.moment()), one.perform).found == PAID  # the others are still asked
+def test_what_was_sought_in_vain_is_settled(stage: MakeStage) -> None:
+    """And what may have been sent is not, however often it was sought; nor is what nobody has sought since."""
+    one = stage()
+    sought_in_vain = {"absences": 3, "first_absence_at": after(10)}
+    one.put(S.UNKNOWN, next_at=after(300), **sought_in_vain)
+    one.put(S.CREATED, key="k/2", id="po_y", next_at=after(300), **sought_in_vain)
+    one.put(S.CREATED, key="k/3", id="po_z", next_at=after(300), absences=3, first_absence_at=after(4))
+    one.at = after(5)
+    restored(one)
+    compare(one)
+    one.at = after(20)
+    with pytest.raises(DecisionRefused, match="Open and not settled: 2 payouts") as refused:
+        end(one)
+    assert refused.value.hint == "Next: `payouts resume`."
+
+
+def test_what_waits_for_a_decision_is_named(stage: MakeStage) -> None:
+    """Not that which a person may only call paid: nothing can follow from it."""
+    one = stage()
+    for number, code in enumerate((ReasonCode.ON_STATEMENT, ReasonCode.MISMATCH)):
+        one.put(S.REVIEW, key=f"k/{number}", id=f"po_{number}", reason=Reason(code), next_at=None)
+    one.at = after(5)
+    restored(one)
+    with pytest.raises(DecisionRefused, match=r"compared: till\. In REVIEW: 1 payout\.") as refused:
+        end(one)
+    assert "payouts journal reconciled --account till" in refused.value.hint
+    compare(one)
+    with pytest.raises(DecisionRefused) as refused:
+        end(one)
+    assert refused.value.hint == "Next: `payouts review list`."

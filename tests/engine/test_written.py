@@ -36,7 +36,7 @@ TOLD: dict[str, Any] = {"code": CUT, "text": MASKED, "http_status": 418}
 THEIRS = replace(OURS, amount=Decimal(26))
 ANOTHER = "The provider shows another amount under our reference."
 NOT_SAFE = "It may have arrived, the provider does not show it, and sending again is not proven safe any more."
-NOT_TOLD = "The journal was restored, and the provider does not tell at once whether it was paid in what is missing."
+ON_STATEMENT = "The provider's statement has a payment under its reference, and the provider does not show it."
 NO_ANSWER_YET = "The provider has given no final answer for as long as the schedule asks."
 RELEASED: dict[str, Any] = {"lease_owner": "", "lease_until": None}
 DOUBTED: dict[str, Any] = {"status": S.UNKNOWN, "ambiguous": True, "first_sent_at": T0}
@@ -158,7 +158,7 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "seek": Written(
         replace(SENDING, status=S.CREATED, absences=2, first_absence_at=T0, reason=NO_CLEAN),
-        lambda row: decide.seek(row, ACCOUNT, AT),
+        lambda row: decide.seek(row, AT),
         {
             **RELEASED,
             "status": S.UNKNOWN,
@@ -173,27 +173,40 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "seek, doubted": Written(
         UNKNOWN,
-        lambda row: decide.seek(row, ACCOUNT, AT),
+        lambda row: decide.seek(row, AT),
         {"reopened_at": AT, "next_at": AT},
         _event("sought"),
     ),
     "seek, called a duplicate before": Written(
         ADOPTING,
-        lambda row: decide.seek(row, ACCOUNT, AT),
+        lambda row: decide.seek(row, AT),
         {"reopened_at": AT, "next_at": AT},
         _event("sought"),
     ),
-    "seek, never sent, where answers come later": Written(
-        CREATED,
-        lambda row: decide.seek(row, LATER, AT),
-        {"ambiguous": True, "first_sent_at": AT, **_stopped(ReasonCode.NEVER_APPEARED, NOT_TOLD)},
-        _event("review", {"why": NOT_TOLD}),
+    "on a statement, not asked about yet": Written(
+        replace(CREATED, absences=2, first_absence_at=T0),
+        lambda row: decide.on_statement(row, ACCOUNT, AT),
+        {
+            "status": S.UNKNOWN,
+            "adopting": True,
+            "absences": 0,
+            "first_absence_at": None,
+            "reopened_at": AT,
+            "next_at": AT,
+        },
+        _event("sought"),
     ),
-    "seek, tried, where answers come later": Written(
+    "on a statement, and not shown": Written(
+        replace(SOUGHT, absences=3, sent_at=None),
+        lambda row: decide.on_statement(row, ACCOUNT, AT),
+        {"ambiguous": True, "first_sent_at": AT, **_stopped(ReasonCode.ON_STATEMENT, ON_STATEMENT)},
+        _event("review", {"why": ON_STATEMENT}),
+    ),
+    "on a statement, where answers come later": Written(
         replace(CREATED, sent_at=after(3)),
-        lambda row: decide.seek(row, LATER, AT),
-        {"ambiguous": True, "first_sent_at": after(3), **_stopped(ReasonCode.NEVER_APPEARED, NOT_TOLD)},
-        _event("review", {"why": NOT_TOLD}),
+        lambda row: decide.on_statement(row, LATER, AT),
+        {"ambiguous": True, "first_sent_at": after(3), **_stopped(ReasonCode.ON_STATEMENT, ON_STATEMENT)},
+        _event("review", {"why": ON_STATEMENT}),
     ),
     "lapsed": Written(
         replace(SENDING, reason=NO_CLEAN),
@@ -623,6 +636,12 @@ def test_how_long_a_provider_refuses_a_second_one() -> None:
     half = ACCOUNT.facts.dedupe_window_s / 2
     assert decide.refused_since(ACCOUNT, AT) == AT - timedelta(seconds=half)
     assert decide.refused_since(account_of(resend="unsafe"), AT) is None
+
+
+def test_how_long_absence_must_have_lasted() -> None:
+    """For as long as a payment may stay invisible, and it never has where nobody can be asked at once."""
+    assert decide.absent_since(ACCOUNT, AT) == AT - timedelta(seconds=ACCOUNT.facts.visible_after_s)
+    assert decide.absent_since(LATER, AT) is None
 
 
 @pytest.mark.parametrize(

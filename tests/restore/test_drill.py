@@ -298,7 +298,7 @@ def test_the_state_does_not_end_while_something_is_not_known(place: Any) -> None
     place.lose_and_restore()
     place.restored(gap_from)
     place.compare()
-    with pytest.raises(DecisionRefused, match="not settled: 2 payouts. In REVIEW: 1 payout.") as refused:
+    with pytest.raises(DecisionRefused, match=r"not settled: 2 payouts\. In REVIEW: 1 payout\.") as refused:
         place.end_gap()
     assert refused.value.hint == "Next: `payouts resume`."
     place.change(poll_schedule_s=[0.2] * 60)

@@ -126,7 +126,7 @@ def test_each_account_has_a_statement_of_its_own(place: Any, say: Say) -> None:
 
 
 def test_another_account_could_have_paid_it(place: Any, say: Say) -> None:
-    """In the gap it was sent from a second account; afterwards the first one does not send it, however short the gap."""
+    """In the gap it was sent from a second one; afterwards the first does not send it, however short the gap."""
     [account] = place.accounts
     table = place.config.read_text("utf-8").split(f"[accounts.{account}]")[1].split("\n[")[0]
     with place.config.open("a", encoding="utf-8") as file:
@@ -221,9 +221,7 @@ def test_a_file_of_references_is_read_whole_or_not_at_all(
     assert keeping.gap_of(place.store()).compared == frozenset()
 
 
-def test_references_may_come_by_standard_input_and_twice(
-    place: Any, say: Say, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_references_may_come_by_standard_input_and_twice(place: Any, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty lines, spaces, a mark at the beginning and what was given before are no mistakes."""
     with place.client():
         pass
@@ -235,6 +233,5 @@ def test_references_may_come_by_standard_input_and_twice(
         code, said = say(*compared(account, "--references", "-", "--json"))
         assert (code, json.loads(said)["references"]) == (0, 3)
     with place.store().writing() as session:
-        at = session.sql.schema
-        found = session.execute(f"SELECT reference, account FROM {at}statement_references ORDER BY reference", ())
-        assert found.fetchall() == [("a-1", account), ("b-2", account)]
+        statement = f"SELECT reference, account FROM {session.sql.schema}statement_references ORDER BY reference"  # noqa: S608
+        assert session.execute(statement, ()).fetchall() == [("a-1", account), ("b-2", account)]

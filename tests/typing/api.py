@@ -37,11 +37,13 @@ from payments_core.entries import (
     AcknowledgeContradictions,
     AskAccount,
     Contradicted,
+    GapOpen,
     Held,
     Move,
     Moved,
     Note,
     Noted,
+    OnStatement,
     Open,
     Opened,
     OverRefunded,
@@ -743,10 +745,10 @@ def every_question(row: PayoutRow, event: Event) -> Flow[str]:
             assert_type(after, PayoutRow)
         case Held(pause=pause):
             return pause.why
-        case Unapproved() | Unsought() | Contradicted():
+        case Unapproved() | Unsought() | OnStatement() | Contradicted():
             return "not now"
     again = yield from pay_again(PayAgain(row, row, event))
-    assert_type(again, Moved | Stale | Contradicted | OverRefunded)
+    assert_type(again, Moved | Stale | Contradicted | OverRefunded | GapOpen)
     recalled = yield from recall(row.id)
     assert_type(recalled, Recalled)
     assert_type(recalled.attempts, tuple[EndedAttempt, ...])
