@@ -84,7 +84,7 @@ def compare_statement(
                 f"No account {account!r} is configured, and no payout of the journal names it.",
                 hint=f"There are: {', '.join(sorted(known))}.",
             )
-        return known - gaps.compare(session, account, references, act).compared
+        return _not_compared(session, gaps.compare(session, account, references, act), configured)
 
 
 def end_gap(store: Store, act: Act, configured: Collection[str]) -> Gap:
@@ -101,7 +101,7 @@ def end_gap(store: Store, act: Act, configured: Collection[str]) -> Gap:
     """
     with store.writing() as session:
         gap = _open_gap(session)
-        missing = sorted(gaps.accounts(session).union(configured) - gap.compared)
+        missing = _not_compared(session, gap, configured)
         unsettled, in_review = gaps.unsettled(session, gap)
         if missing or unsettled or in_review:
             raise _not_over(missing, unsettled, in_review)
@@ -109,17 +109,21 @@ def end_gap(store: Store, act: Act, configured: Collection[str]) -> Gap:
         return gap
 
 
+def _not_compared(session: Session, gap: Gap, configured: Collection[str]) -> frozenset[str]:
+    """Return the names of the accounts that could have paid in the gap and have no compared statement of their own."""
+    return gaps.accounts(session).union(configured) - gap.compared
+
+
 def _not_over(missing: Collection[str], unsettled: int, in_review: int) -> DecisionRefused:
     """Return the refusal: what is left to do, and the next command."""
     left = {
-        "Statements not compared": ", ".join(missing),
+        "Statements not compared": ", ".join(sorted(missing)),
         "Open and not settled": _payouts(unsettled),
         "In REVIEW": _payouts(in_review),
     }
     told = " ".join(f"{what}: {which}." for what, which in left.items() if which)
     if missing:
-        [first, *_] = missing
-        following = f"payouts journal reconciled --account {first} --statement-checked-by NAME --why TEXT"
+        following = f"payouts journal reconciled --account {min(missing)} --statement-checked-by NAME --why TEXT"
     else:
         following = "payouts resume" if unsettled else "payouts review list"
     return DecisionRefused(f"The gap cannot end yet. {told}", hint=f"Next: `{following}`.")

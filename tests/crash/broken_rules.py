@@ -25,7 +25,7 @@ from payments_core.engine import (
 )
 from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
 from payments_core.flow import Flow, move, run
-from payments_core.journal import attempts, changes
+from payments_core.journal import attempts, changes, gaps, keeping
 from payments_core.journal.statements import Session
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.performer import Office, common
@@ -346,3 +346,18 @@ def callback_is_believed(patch: Patch) -> None:
         asked(self, arrival, row, told, claims, **more)
 
     patch.setattr(Inbox, "_ask", ask)
+
+
+def a_gap_ends_without_a_statement(patch: Patch) -> None:
+    patch.setattr(keeping, "_not_compared", lambda *_: frozenset())
+
+
+def what_a_statement_has_is_forgotten(patch: Patch) -> None:
+    """The account's statement was compared, and what it has is not kept."""
+    compare = gaps.compare
+    patch.setattr(gaps, "compare", lambda session, account, _, act: compare(session, account, (), act))
+
+
+def absence_alone_opens_a_gap(patch: Patch) -> None:
+    """However old the gap: what the provider does not show any more is sent."""
+    patch.setattr(decide, "refused_since", lambda *_: datetime(1970, 1, 1, tzinfo=UTC))

@@ -25,6 +25,7 @@ _SHARED = {
     "denominators": _HERE,
     "identity_world": _HERE,
     "person_world": _HERE,
+    "restored_world": _HERE,
     "promises": _HERE,
     "broken_rules": _HERE,
     "where_to_look": _HERE,

@@ -25,6 +25,7 @@ from person_world import (
     persons,
 )
 from promises import broken_promises
+from restored_world import restored_scenario
 from two_workers import an_end_is_contradicted, one_looks_while_the_other_sends, two_send_at_once
 from where_to_look import called_back, forgetful, momo, tally_world
 from worlds import (
@@ -188,6 +189,15 @@ CASES = {
     ),
     "nobody has to approve": Case(
         broken_rules.approvals_are_not_asked_for, needing_approval, "left without an approval"
+    ),
+    "a gap ends without a statement": Case(
+        broken_rules.a_gap_ends_without_a_statement, lambda: restored_scenario("paid and forgotten"), "paid 2 times"
+    ),
+    "what a statement has is forgotten": Case(
+        broken_rules.what_a_statement_has_is_forgotten, lambda: restored_scenario("paid and forgotten"), "paid 2 times"
+    ),
+    "absence alone opens a gap": Case(
+        broken_rules.absence_alone_opens_a_gap, lambda: restored_scenario("paid and forgotten"), "paid 2 times"
     ),
     "a callback is believed": Case(
         broken_rules.callback_is_believed,
