@@ -27,7 +27,6 @@ def contradict(
     *,
     account: str,
     attempt: int,
-    why: str = "",
 ) -> Flow[PayoutRow]:
     """Write down an answer that contradicts the end of an attempt, once; of any other write nothing.
 
@@ -38,7 +37,6 @@ def contradict(
         at: When it said so.
         account: Whose provider.
         attempt: Which attempt it is about.
-        why: More about it, for the history.
 
     Returns:
         The row, with what is kept of contradictions now.
@@ -51,8 +49,6 @@ def contradict(
     evidence: dict[str, object] = {"attempt": attempt, "code": code, "http_status": outcome.http_status}
     if account != row.account:
         evidence["paid_from"] = account
-    if why:
-        evidence["why"] = why
     said = Contradiction(at, account, attempt, provider_status, code)
     noted = yield from note(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, evidence), contradiction=said))
     now = noted.row or row
