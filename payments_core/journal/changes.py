@@ -261,7 +261,7 @@ def _move(session: Session, entry: Move) -> MoveReply:
         pauses.lock(session, shared=True)
         if (refused := gaps.refuse_cancellation(session, stored, after)) is not None:
             return refused
-    elif after.status is PayoutStatus.FAILED:
+    elif gaps.is_presumed(stored, after):
         pauses.lock(session, shared=True)
         if (refused := gaps.refuse(session, stored, entry)) is not None:
             return refused

@@ -38,6 +38,7 @@ __all__ = [
     "end",
     "find",
     "is_open",
+    "is_presumed",
     "refuse",
     "refuse_cancellation",
     "unsettled",
@@ -138,14 +139,18 @@ def _read(stored: str) -> Gap:
     return Gap(from_us(told["began"]), from_us(told["at"]), frozenset(told.get("compared", ())))
 
 
+def is_presumed(stored: Mapping[str, Any], after: PayoutRow) -> bool:
+    """Say whether a move calls a payout failed that nobody has asked about: by a guard, an expiry, or a send's end."""
+    is_end = after.status is PayoutStatus.FAILED and stored["status"] != after.status
+    return is_end and after.decided_by not in _KNOW
+
+
 def refuse(session: Session, stored: Mapping[str, Any], entry: Move) -> Unsought | Held | OnStatement | None:
     """Say why a payout may not be sent, or not be called failed; None when it may. The pauses are locked.
 
     The stop for all to see is written here: it is a sign, and what holds is the gap itself.
     """
     after = entry.after
-    if after.status is PayoutStatus.FAILED and (stored["status"] == after.status or after.decided_by in _KNOW):
-        return None
     gap, is_on_statement = _look(session, after)
     if is_on_statement:
         return OnStatement()

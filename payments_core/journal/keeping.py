@@ -9,6 +9,7 @@ from payments_core.errors import DecisionRefused, JournalError
 from payments_core.journal import gaps, pauses
 from payments_core.journal.gaps import Act
 from payments_core.journal.moving import Moved, move
+from payments_core.journal.schema import BACKUP_AT
 from payments_core.journal.statements import Session
 from payments_core.journal.stores import Store
 from payments_core.rows import Gap
@@ -21,7 +22,7 @@ def begin_gap(store: Store, began_at: datetime, act: Act) -> Gap:
 
     Args:
         store: Where it is.
-        began_at: The moment of the backup; aware.
+        began_at: The moment of the backup; aware. A backup's own mark counts where it is earlier.
         act: Who says so.
 
     Raises:
@@ -35,6 +36,8 @@ def begin_gap(store: Store, began_at: datetime, act: Act) -> Gap:
         )
     with store.writing() as session:
         store.settle(session)
+        if (mark := store.meta(session).get(BACKUP_AT)) is not None:  # nobody knows better when it was made
+            began_at = min(began_at, datetime.fromisoformat(mark))
         return gaps.begin(session, began_at, act)
 
 
@@ -49,7 +52,7 @@ def no_gap(store: Store) -> None:
 
     """
     with store.writing() as session:
-        if "backup_at" in store.meta(session):
+        if BACKUP_AT in store.meta(session):
             raise JournalError(
                 f"{store.name} is a backup: whatever came after it is missing.",
                 hint="Say so with `payouts journal restored --gap-from`.",

@@ -33,7 +33,7 @@ def mark(place: Any, at: datetime) -> None:
 def test_a_backup_is_not_paid_with_before_somebody_says_that_it_was_restored(
     place: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its mark is seen; the command takes it off, and says what comes next."""
+    """Its mark is seen, and counts where somebody says later; the command takes it off, and says what comes next."""
     with place.client() as client:
         place.send(client, "k", "46733000001")
     at = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
@@ -43,7 +43,7 @@ def test_a_backup_is_not_paid_with_before_somebody_says_that_it_was_restored(
     capsys.readouterr()
     assert run(["journal", "restored", "--no-gap"]) == 1
     assert "is a backup" in capsys.readouterr().err
-    assert run(["journal", "restored", "--gap-from", "2026-11-02T08:00:00", "--who", "Ann", "--why", "disk"]) == 0
+    assert run(["journal", "restored", "--gap-from", "2026-11-02T09:00:00", "--who", "Ann", "--why", "disk"]) == 0
     assert "may lack what came after 2026-11-02 08:00:00 UTC" in capsys.readouterr().out
     with place.client() as client:
         assert client.get("k").key == "k"
