@@ -126,10 +126,12 @@ def _not_over(missing: Collection[str], unsettled: int, in_review: int) -> Decis
     }
     told = " ".join(f"{what}: {which}." for what, which in left.items() if which)
     if missing:
-        following = f"payouts journal reconciled --account {min(missing)} --statement-checked-by NAME --why TEXT"
+        hint = f"Next: `payouts journal reconciled --account {min(missing)} --statement-checked-by NAME --why TEXT`."
+    elif unsettled:
+        hint = "Next: `payouts resume`, or `payouts wait KEY` for what a pause stops."
     else:
-        following = "payouts resume" if unsettled else "payouts review list"
-    return DecisionRefused(f"The gap cannot end yet. {told}", hint=f"Next: `{following}`.")
+        hint = "Next: `payouts review list`."
+    return DecisionRefused(f"The gap cannot end yet. {told}", hint=hint)
 
 
 def _payouts(count: int) -> str:

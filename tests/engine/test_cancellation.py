@@ -13,7 +13,7 @@ from kit import NAMESPACE, OURS, STORE, T0, Fake, after, reading, saying, unsent
 from payments_core.entries import Move
 from payments_core.errors import DecisionRefused, JournalError
 from payments_core.flow import Flow, Go, NeedsApproval
-from payments_core.journal import keeping, store_of
+from payments_core.journal import gaps, keeping, store_of
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.provider import CancelAnswer, Draft, Final, NotAccepted, NotFound, Pending, Unknown
 from payments_core.rows import Event, PayoutRow
@@ -154,12 +154,12 @@ def test_what_stopped_before_anything_was_sent_is_cancelled(stage: MakeStage) ->
     ("code", "told"),
     [
         (ReasonCode.EARLIER_ATTEMPT_PAID, {}),
-        (ReasonCode.LATER_ATTEMPT, {}),
+        (ReasonCode.ON_STATEMENT, {}),
         (ReasonCode.NEVER_APPEARED, {"adopting": True}),
         (ReasonCode.NEVER_APPEARED, {"ambiguous": True, "first_sent_at": T0}),
         (ReasonCode.MISMATCH, {"first_sent_at": T0}),
     ],
-    ids=["earlier attempt paid", "later attempt", "sought after a restore", "ambiguous", "mismatch"],
+    ids=["earlier attempt paid", "on a statement", "sought after a restore", "ambiguous", "mismatch"],
 )
 def test_what_stopped_and_may_have_arrived_is_decided_and_not_cancelled(
     stage: MakeStage, code: ReasonCode, told: dict[str, Any]
@@ -226,7 +226,7 @@ def test_what_may_have_been_sent_in_what_a_restored_journal_lacks_is_not_cancell
     for asked in (row, one.accept(key="k/2")):
         with pytest.raises(DecisionRefused, match="may have been sent in what is missing"):
             one.cancel(asked)
-    keeping.reconcile(store, keeping.Act(one.at, "Ann", "compared"))
+    keeping.compare_statement(store, keeping.Act(one.at, "Ann", "compared"), account="till", configured=["till"])
     with pytest.raises(DecisionRefused, match="may have been sent in what is missing"):
         one.cancel(row)
     for seconds in (0, 10, 110, 310):  # sought, and shown by nobody; the send that follows is proven not taken
@@ -234,6 +234,23 @@ def test_what_may_have_been_sent_in_what_a_restored_journal_lacks_is_not_cancell
         row = one.advance(row, early=True)
     assert (row.status, row.tries) == (S.CREATED, 1)
     assert one.cancel(row).status is S.CANCELLED
+
+
+def test_what_a_statement_has_is_not_cancelled(stage: MakeStage) -> None:
+    """Not after the gap either: it was paid, and a cancelled payout says that no money moved."""
+    one = stage()
+    row = one.accept()
+    store, act = restored(one), keeping.Act(T0, "Ann", "compared")
+    found = row.references.values()
+    keeping.compare_statement(store, act, account="till", configured=["till"], references=found)
+    with store.writing() as session:
+        gaps.end(session, act)
+    with pytest.raises(DecisionRefused) as refused:
+        one.cancel(row)
+    assert refused.value.hint == "`payouts wait` asks about it."
+    told = "The provider's statement has a payment under its reference. Nothing was changed."
+    assert refused.value.message == f"Payout k/1 cannot be cancelled. {told}"
+    assert one.journal.get(row.id) == row
 
 
 # --- afterwards ----------------------------------------------------------------------------------------------------

@@ -454,7 +454,7 @@ def test_what_was_sought_in_vain_is_settled(stage: MakeStage) -> None:
     one.at = after(20)
     with pytest.raises(DecisionRefused, match="Open and not settled: 2 payouts") as refused:
         end(one)
-    assert refused.value.hint == "Next: `payouts resume`."
+    assert refused.value.hint == "Next: `payouts resume`, or `payouts wait KEY` for what a pause stops."
 
 
 def test_what_waits_for_a_decision_is_named(stage: MakeStage) -> None:

@@ -300,7 +300,7 @@ def test_the_state_does_not_end_while_something_is_not_known(place: Any) -> None
     place.compare()
     with pytest.raises(DecisionRefused, match=r"not settled: 2 payouts\. In REVIEW: 1 payout\.") as refused:
         place.end_gap()
-    assert refused.value.hint == "Next: `payouts resume`."
+    assert refused.value.hint == "Next: `payouts resume`, or `payouts wait KEY` for what a pause stops."
     place.change(poll_schedule_s=[0.2] * 60)
     with place.client() as client:
         settle(client, "open")
