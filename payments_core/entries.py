@@ -69,9 +69,9 @@ class Move:
     which needs an approval and has none (``Unapproved``); and that of a second attempt once anything contradicts the
     failure of an earlier one (``Contradicted``).
 
-    A move to ``CANCELLED`` is refused (``Contradicted``) once anything contradicts the failure of an earlier attempt,
-    in a restored journal (``Unsought``) as long as a send may be in what is missing, and (``OnStatement``) where a compared
-    statement has one of its references.
+    A move to ``CANCELLED`` is refused (``Contradicted``) once anything contradicts the failure of an earlier attempt;
+    in a restored journal (``Unsought``) as long as a send may be in what is missing; and (``OnStatement``) where a
+    compared statement has one of its references.
 
     In a restored journal, a move to ``SENDING``, or to a ``FAILED`` that no read and no person has decided, is refused
     (``Unsought``) until the provider was asked whether it was paid in what is missing, and (``Held``) while a statement
