@@ -19,8 +19,11 @@ from urllib.parse import quote, unquote
 __all__ = ["Ears", "Forbidden", "Said"]
 
 _PIECE, _STEP = 16, 8  # characters: whatever shows 23 in a row of a secret is found
-_SHORTEST = 8
+_SHORTEST_IN_PARTS, _SHORTEST = 8, 4
 _GAP = r"[\s.()-]{0,2}"
+_LEAST_DIGITS = 7  # of a number without its country code
+_ENCODED = re.compile(r"[A-Za-z0-9+/_-]{8,}")
+_PLAIN_ALPHABET = str.maketrans("-_", "+/")
 _LONGEST_SAID = 1_000_000
 
 
@@ -44,9 +47,13 @@ class Forbidden:
     """What may not be given off.
 
     Args:
-        secrets: What each is called, to its value of 8 characters or more.
+        secrets: What each is called, to its value of 4 characters or more. One of fewer than 8 characters, such as a
+            PIN, counts only where it stands alone: not inside a longer word or number.
         numbers: Complete payees' numbers, digits only.
         names: Of account holders, and what else is known of them.
+
+    Raises:
+        ValueError: A secret is shorter than 4 characters.
 
     """
 
@@ -57,11 +64,13 @@ class Forbidden:
     def leaks(self, said: Iterable[Said]) -> list[str]:
         """Return what leaked and where, each once; values of variables are searched for secrets only.
 
-        A secret is also found in part, URL-encoded and in Base64; a number with a plus sign, gaps and URL-encoded.
+        A secret is also found in part, URL-encoded and in Base64; a number with a plus sign, gaps, URL-encoded, and
+        without its country code.
         """
         pieces = {piece: name for name, value in self.secrets.items() for piece in _pieces(value)}
         short = {piece: name for piece, name in pieces.items() if len(piece) < _PIECE}
-        numbers = [re.compile(_GAP.join(number)) for number in self.numbers]
+        alone = {name: _alone(value) for name, value in self.secrets.items() if len(value) < _SHORTEST_IN_PARTS}
+        numbers = [_number(number) for number in self.numbers]
         names = [name.lower() for name in self.names]
         seen: dict[tuple[bool, str], set[str]] = {}  # much is said again and again
         found: dict[str, None] = {}
@@ -70,9 +79,11 @@ class Forbidden:
             leaked = seen.get((whole, text))
             if leaked is None:
                 told = f"{text}\n{unquote(text)}" if "%" in text else text
+                told = "\n".join([told, *_decoded(text)])
                 windows = {told[at : at + _PIECE] for at in range(len(told) - _PIECE + 1)}
                 leaked = {pieces[piece] for piece in windows & pieces.keys()}
                 leaked |= {name for piece, name in short.items() if piece in told}
+                leaked |= {name for name, found_alone in alone.items() if found_alone.search(told)}
                 if whole and any(number.search(told) for number in numbers):
                     leaked.add("a number")
                 if whole and any(name in told.lower() for name in names):
@@ -85,9 +96,35 @@ class Forbidden:
 def _pieces(secret: str) -> Iterator[str]:
     if len(secret) < _SHORTEST:
         raise ValueError(f"A secret shorter than {_SHORTEST} characters cannot be told from other text.")
-    for form in {secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode().rstrip("=")}:
+    if len(secret) < _SHORTEST_IN_PARTS:
+        return
+    for form in {secret, quote(secret, safe="")}:
         yield form[-_PIECE:]
         yield from (form[at : at + _PIECE] for at in range(0, len(form) - _PIECE, _STEP))
+
+
+def _alone(secret: str) -> re.Pattern[str]:
+    """Find a short secret where it is a word of its own; digits are none in a time, an address or a line's number."""
+    before, after = r"(?<![^\W_])", r"(?![^\W_])"
+    if secret.isdigit():
+        before, after = rf"{before}(?<![0-9][.,:/-])(?<!line )", rf"{after}(?![.,:/-][0-9])"
+    return re.compile(before + re.escape(secret) + after)
+
+
+def _number(number: str) -> re.Pattern[str]:
+    """Find a number anywhere; without its country code (1 to 3 digits), as it is dialled at home, only alone."""
+    home = [_GAP.join(number[code:]) for code in (1, 2, 3) if len(number) - code >= _LEAST_DIGITS]
+    alone = [rf"(?<![0-9])0?(?:{'|'.join(home)})(?![0-9])"] if home else []
+    return re.compile("|".join([_GAP.join(number), *alone]))
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """Yield what stands in Base64 in a text, wherever in a word it begins."""
+    for word in set(_ENCODED.findall(text)):
+        for at in range(4):
+            part = word[at:].translate(_PLAIN_ALPHABET)
+            part = part[:-1] if len(part) % 4 == 1 else part
+            yield base64.b64decode(part + "=" * (-len(part) % 4)).decode("latin-1")
 
 
 _PLAIN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}

@@ -197,8 +197,53 @@ def test_what_is_masked_is_not_found(text: str) -> None:
     assert FORBIDDEN.leaks([Said("output", "stdout", text)]) == []
 
 
+PIN = "4711"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PIN,
+        f"pin={PIN}",
+        f"pin:{PIN}.",
+        f"PIN {PIN}, sent",
+        f'{{"pin":"{PIN}"}}',
+        f"/pay?pin={PIN}&to=me",
+        base64.b64encode(f"user:{PIN}".encode()).decode(),
+        f"/pay/{base64.b64encode(f'user:{PIN}'.encode()).decode()}",
+    ],
+)
+def test_a_short_secret_is_found_where_it_stands_alone(text: str) -> None:
+    assert Forbidden({"the PIN": PIN}).leaks([Said("log", "here", text)]) == ["the PIN in log: here"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"at 2026-11-25T08:00:00.{PIN}00",
+        f"at 08:00:00.{PIN}",
+        f"on {PIN}-11-25",
+        f"127.0.0.1:{PIN}",
+        f"256772{PIN}99",
+        f"reference a{PIN}b-c{PIN}",
+        f'File "base_events.py", line {PIN}, in run',
+        f"of {PIN}.50 KES",
+    ],
+)
+def test_digits_of_something_else_are_no_short_secret(text: str) -> None:
+    """A time, an address, an amount, a reference, the number of a line."""
+    assert Forbidden({"the PIN": PIN}).leaks([Said("log", "here", text)]) == []
+
+
+@pytest.mark.parametrize("text", [NUMBER[2:], f"0{NUMBER[2:]}", f"0{NUMBER[2:5]} {NUMBER[5:8]} {NUMBER[8:]}"])
+def test_a_number_is_found_as_it_is_dialled_at_home(text: str) -> None:
+    """Without its country code; but not inside a longer number, which is another one."""
+    assert FORBIDDEN.leaks([Said("output", "stdout", f"to {text}, sent")]) == ["a number in output: stdout"]
+    assert FORBIDDEN.leaks([Said("output", "stdout", f"to 9{text}, sent")]) == []
+
+
 def test_a_secret_that_is_too_short_is_refused() -> None:
     """It would be found everywhere, or nowhere."""
-    short: Any = Forbidden({"pin": "1234"})
-    with pytest.raises(ValueError, match="shorter than 8"):
+    short: Any = Forbidden({"pin": "123"})
+    with pytest.raises(ValueError, match="shorter than 4"):
         short.leaks([Said("output", "stdout", "")])
