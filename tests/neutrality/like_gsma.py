@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from payments_core.answers import parse_object
 from payments_core.payout import Order
 from payments_core.provider import Acknowledgement, Attempt, Callback, Checked, Draft, Heard, Unknown
 from payments_core.testing.conformance import reply
@@ -46,7 +47,8 @@ class GsmaProvider(TemplateProvider):
         """Say what came to the path that was minted for a try."""
         if callback.method != "PUT" or callback.headers.get(_ID) != draft.references["reference"]:
             return Unknown(text="an answer about something else")
-        found = codec.read_status(reply(200, callback.body))
+        reference = draft.references["reference"]
+        found = codec.read_status(reply(200, {**parse_object(callback.body), "id": reference}), reference)
         return replace(found, seen=replace(found.seen, external_id=None)) if found.seen else found
 
     def parse(self, callback: Callback) -> Heard | None:

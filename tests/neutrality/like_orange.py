@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from payments_core.answers import parse_json, text_of
+from payments_core.answers import parse_json, parse_object, text_of
 from payments_core.flow import Flow, exchange
 from payments_core.payout import Order
 from payments_core.provider import Attempt, Callback, Checked, Draft, Heard, Submitted, Unknown
@@ -68,7 +68,8 @@ class CameroonProvider(TemplateProvider):
             answer = yield from exchange(fill(draft.request, given))
         except NoAnswer as lost:
             return Unknown(text=lost.why, references=given)
-        return replace(codec.read_submitted(answer), references=given)
+        named = text_of(parse_object(answer.body).get("id"))  # what was filled in is taken out of the answer: not ours
+        return replace(codec.read_submitted(answer, named), references=given)
 
     def check(self, draft: Draft) -> Flow[Checked]:
         if "pay_token" not in draft.references:

@@ -93,7 +93,7 @@ class VodacomProvider(TemplateProvider):
             return Final(code=code, http_status=401, reason=Reason(ReasonCode.NOT_COMPLETED, code))
         if answer.status == 401 and code == "INS-989":
             return NotAccepted(code=code, http_status=401, retry_after_s=WARM_UP_S)
-        return codec.read_submitted(answer)
+        return codec.read_submitted(answer, draft.references["reference"])
 
     def authenticate(self) -> Flow[Credential | Blocked]:
         answer = yield from exchange(

@@ -6,7 +6,18 @@ and let pytest collect it. It needs pytest and the extra ``server``; it pays thr
 
 import pytest
 
-for _name in ("drafts", "words", "payments", "manners", "heard", "questions", "secrecy", "fixtures"):
+for _name in (
+    "drafts",
+    "submits",
+    "checks",
+    "malformed",
+    "payments",
+    "manners",
+    "heard",
+    "questions",
+    "secrecy",
+    "fixtures",
+):
     pytest.register_assert_rewrite(f"{__name__}.{_name}")
 
 from payments_core.testing.conformance.drafts import DraftPromises  # noqa: E402 - after its assertions can be read

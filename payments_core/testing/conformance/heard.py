@@ -20,9 +20,10 @@ from payments_core.provider import (
     NotTold,
 )
 from payments_core.testing.conformance.fixtures import needs
+from payments_core.testing.conformance.malformed import BODIES, answered
 from payments_core.testing.conformance.scene import Scene
 from payments_core.testing.conformance.sheet import reply
-from payments_core.testing.conformance.words import BODIES, WordPromises, answered
+from payments_core.testing.conformance.words import WordPromises
 from payments_core.wire import HttpRequest, slot
 
 __all__ = ["CallbackPromises"]

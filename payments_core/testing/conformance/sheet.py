@@ -69,6 +69,8 @@ class Sheet:
     wrong_payees: Sequence[Payee] = ()
     #: Amounts finer or otherwise not as the route takes them; refused, never rounded.
     wrong_amounts: Sequence[Money] = ()
+    #: What a request writes for one unit of the currency: 100 where the provider counts cents.
+    written_for_one: int = 1
     #: More of the account's table of payouts.toml.
     settings: Mapping[str, Any] = {}
     #: The provider's options of a payment.
@@ -78,6 +80,9 @@ class Sheet:
     statuses: Mapping[str, End]
     #: Answers to a payment, by a name that says what happened.
     answers: Mapping[str, Said]
+
+    #: Answers that refuse the question after a payment, beside those to a payment, which are tried as well.
+    refused_questions: Mapping[str, Callable[[Draft], HttpResponse | Callback]] = {}
 
     #: HTTP statuses that refuse a payment for good whatever stands in the body.
     final_statuses: frozenset[int] = frozenset()

@@ -40,13 +40,13 @@ BLOCKS: Mapping[str, ReasonCode] = {
 }
 
 
-def read_submitted(response: HttpResponse) -> Submitted:
-    """Say what the answer to a payment means."""
+def read_submitted(response: HttpResponse, reference: str) -> Submitted:
+    """Say what the answer to a payment means; one about another payment says nothing of this one."""
     fields = parse_object(response.body)
     code = text_of(fields.get("error"))
     told: dict[str, Any] = {"code": code, "text": text_of(fields.get("message")), "http_status": response.status}
     match response.status:
-        case 201 if fields.get("status") == "accepted":
+        case 201 if fields.get("status") == "accepted" and text_of(fields.get("id")) == reference:
             return Pending(**told)
         case 409 if code == "duplicate_id":
             return Duplicate(**told)
@@ -60,12 +60,12 @@ def read_submitted(response: HttpResponse) -> Submitted:
             return Unknown(**told)
 
 
-def read_status(response: HttpResponse) -> Checked:
-    """Say what the answer to the question after a payment means."""
+def read_status(response: HttpResponse, reference: str) -> Checked:
+    """Say what the answer to the question after a payment means; one about another payment says nothing of this one."""
     fields = parse_object(response.body)
     if response.status == 404 and fields.get("error") == "no_such_payment":
         return NotFound(code="no_such_payment", http_status=404)
-    if response.status != 200:
+    if response.status != 200 or text_of(fields.get("id")) != reference:
         return Unknown(http_status=response.status, retry_after_s=wait_asked_s(response))
     word = text_of(fields.get("status"))
     code = text_of(fields.get("reason"))

@@ -86,13 +86,14 @@ class TemplateProvider:
     def submit(self, draft: Draft) -> Flow[Submitted]:
         """Send the payment, once, and say what the answer means."""
         answer = yield from exchange(draft.request)
-        return codec.read_submitted(answer)
+        return codec.read_submitted(answer, draft.references["reference"])
 
     def check(self, draft: Draft) -> Flow[Checked]:
         """Ask what became of the payment."""
-        path = f"/payments/{quote(draft.references['reference'], safe='')}"
+        reference = draft.references["reference"]
+        path = f"/payments/{quote(reference, safe='')}"
         answer = yield from exchange(replace(self._request("GET", path, "status"), repeatable=True))
-        return codec.read_status(answer)
+        return codec.read_status(answer, reference)
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
         """Return where and as whom it pays."""

@@ -204,7 +204,7 @@ def _meant(meaning: object, result: Result, code: str, text: str, seen: Seen, re
         case "pending":
             return Pending(**told, seen=seen)
         case ReasonCode() as reason:
-            return Final(**told, reason=Reason(reason, code, text))
+            return Final(**told, reason=Reason(reason, code, text), seen=seen)
         case _:
             return Unknown(**told)
 

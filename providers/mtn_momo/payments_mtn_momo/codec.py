@@ -81,6 +81,8 @@ def _carried(response: HttpResponse, body: Body) -> dict[str, Any]:
 
 
 def _pending(response: HttpResponse, body: Body) -> Submitted:
+    if body.shape not in {Shape.EMPTY, Shape.OTHER}:  # a 202 around somebody's error or page: not known
+        return _unknown(response, body)
     return Pending(**_carried(response, body))
 
 

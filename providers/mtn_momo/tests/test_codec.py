@@ -49,6 +49,10 @@ KEY = "Access denied due to {} subscription key. Make sure to …"
 
 POSTS: list[tuple[str, HttpResponse, type, ReasonCode | None]] = [
     ("taken", answer(202), Pending, None),
+    ("taken, in words", answer(202, b"Accepted"), Pending, None),
+    ("an error of MoMo's inside a 202", answer(202, momo("NOT_ALLOWED")), Unknown, None),
+    ("an error of the gateway's inside a 202", answer(202, gateway(401, "Unauthorized.")), Unknown, None),
+    ("a page of HTML as a 202", answer(202, PAGE), Unknown, None),
     ("bad request without a body", answer(400), Final, ReasonCode.INVALID_REQUEST),
     ("bad request of a newer kind", answer(400, momo("VALIDATION_ERROR")), Final, ReasonCode.INVALID_REQUEST),
     ("wrong subscription key", answer(401, gateway(401, KEY.format("invalid"))), Blocked, ReasonCode.CREDENTIALS),

@@ -1,0 +1,104 @@
+"""Answers that no provider should send: broken, wrongly typed, in words nobody listed; and a flow answered by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from payments_core.flow import Flow
+from payments_core.provider import Callback
+from payments_core.wire import HttpRequest, HttpResponse
+
+__all__ = ["BODIES", "HTML", "NEVER_HEARD_OF", "STATUSES", "answered", "mistyped", "reworded"]
+
+T = TypeVar("T")
+
+NEVER_HEARD_OF = "GEHEIMRAT_7"
+HTML = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<h1>502 Bad Gateway</h1></body></html>"
+BODIES = {
+    "nothing": b"",
+    "a page of HTML": HTML,
+    "half a body": b'{"status": "SUCC',
+    "a number": b"7",
+    "a word": b'"SUCCESSFUL"',
+    "null": b"null",
+    "a list": b"[]",
+    "an empty object": b"{}",
+    "no UTF-8": b"\xff\xfe\x00{",
+    "a huge body": b'{"padding": "' + b"x" * 2_000_000 + b'"}',
+    "very deep": b"[" * 100_000,
+}
+STATUSES = (200, 201, 202, 204, 301, 400, 401, 403, 404, 409, 422, 500, 502, 503, 504)
+
+
+def answered(flow: Flow[T], answer: HttpResponse | Exception, asked: list[HttpRequest] | None = None) -> T:
+    """Drive a provider's flow with one answer, as often as it asks, and return its result.
+
+    Args:
+        flow: The provider's.
+        answer: What everything it asks for is answered with.
+        asked: Where its requests are noted.
+
+    """
+    asked = [] if asked is None else asked
+    try:
+        command = next(flow)
+        while True:
+            assert isinstance(command, HttpRequest), f"a provider's flow may only ask for HTTP, not {command!r}"
+            asked.append(command)
+            assert len(asked) < 20, "the flow does not end"
+            command = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def reworded(answer: HttpResponse) -> HttpResponse | None:
+    """Return an answer of JSON with all its words and numbers replaced; None where it has none."""
+    try:
+        told = json.loads(answer.body)
+    except ValueError:
+        return None
+    body = json.dumps(_reworded(told)).encode()
+    return None if json.loads(body) == told else HttpResponse(answer.status, answer.headers, body, answer.at)
+
+
+def _reworded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _reworded(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_reworded(part) for part in value]
+    return value if value is None or isinstance(value, bool) else NEVER_HEARD_OF
+
+
+_WRONG: dict[str, object] = {"number": 7, "list": [1], "object": {"a": 1}, "null": None, "true": True}
+
+
+def mistyped(told: Any, wrong: str) -> Iterator[tuple[str, Any]]:
+    """Yield an answer with one field after another, at any depth, replaced."""
+    try:
+        whole = json.loads(told.body)
+    except ValueError:
+        return
+    for path in _paths(whole):
+        body = json.dumps(_put(whole, path, _WRONG[wrong])).encode()
+        if isinstance(told, Callback):
+            yield "/".join(map(str, path)), Callback(told.method, told.headers, body, told.at)
+        else:
+            yield "/".join(map(str, path)), HttpResponse(told.status, told.headers, body, told.at)
+
+
+def _paths(value: object, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    inside: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in inside:
+        yield (*before, name)
+        yield from _paths(part, (*before, name))
+
+
+def _put(value: Any, path: tuple[Any, ...], new: object) -> Any:
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = _put(value[path[0]], path[1:], new)
+    return copy
