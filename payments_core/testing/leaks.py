@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import quote, unquote
 
-__all__ = ["Ears", "Forbidden", "Said"]
+__all__ = ["SHORTEST_SECRET", "Ears", "Forbidden", "Said"]
 
 _PIECE, _STEP = 16, 8  # characters: whatever shows 23 in a row of a secret is found
-_SHORTEST_IN_PARTS, _SHORTEST = 8, 4
+_SHORTEST_IN_PARTS, SHORTEST_SECRET = 8, 4
 _GAP = r"[\s.()-]{0,2}"
 _LEAST_DIGITS = 7  # of a number without its country code
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{8,}")
@@ -94,8 +94,8 @@ class Forbidden:
 
 
 def _pieces(secret: str) -> Iterator[str]:
-    if len(secret) < _SHORTEST:
-        raise ValueError(f"A secret shorter than {_SHORTEST} characters cannot be told from other text.")
+    if len(secret) < SHORTEST_SECRET:
+        raise ValueError(f"A secret shorter than {SHORTEST_SECRET} characters cannot be told from other text.")
     if len(secret) < _SHORTEST_IN_PARTS:
         return
     for form in {secret, quote(secret, safe="")}:

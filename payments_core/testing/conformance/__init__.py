@@ -8,6 +8,7 @@ import pytest
 
 for _name in (
     "drafts",
+    "orders",
     "submits",
     "checks",
     "malformed",

@@ -48,6 +48,11 @@ def why_skipped(sheet: type[Sheet] | Sheet, name: str) -> str:
 class Promises(Sheet):
     """The fixtures of the suite."""
 
+    @property
+    def package(self) -> str:
+        """Whose functions and variables are the provider's own."""
+        return self.spec.build.__module__.partition(".")[0]
+
     @pytest.fixture(autouse=True)
     def _skip_with_a_reason(self, request: pytest.FixtureRequest) -> None:
         if reason := why_skipped(self, request.function.__name__):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -118,6 +119,20 @@ class CallbackPromises(WordPromises):
             assert callbacks_of(desk).verify(callback) is not True, "something without a signature was called proven"
 
     @needs(Capability.CALLBACKS)
+    def test_an_altered_callback_is_forged(self, scene: Scene) -> None:
+        """Where one is proven: with a digit changed, another's signature or none, it proves nothing and is dropped."""
+        self.builds_on(scene, self.test_nothing_without_a_proof_is_called_proven)
+        for name in "first", "second":
+            scene.pay(scene.key(name))
+            scene.settle(scene.key(name))
+        provider = callbacks_of(scene)
+        proven = [callback for callback in scene.arrived() if provider.verify(callback) is True]
+        for callback in proven:
+            for what, altered in _altered(callback, proven):
+                verdict = provider.verify(altered)
+                assert verdict is False, f"a callback with {what} is not forged, but {verdict}"
+
+    @needs(Capability.CALLBACKS)
     def test_every_callback_is_acknowledged_alike(self, desk: Scene) -> None:
         """In the provider's own form, and whatever it says: an answer that depends on it tells a stranger something."""
         answers = [callbacks_of(desk).acknowledge(callback) for callback in _arrivals()]
@@ -171,6 +186,23 @@ def callbacks_of(scene: Scene) -> Callbacks:
     provider = scene.provider().provider
     assert isinstance(provider, Callbacks)
     return provider
+
+
+def _altered(callback: Callback, others: Iterable[Callback]) -> Iterator[tuple[str, Callback]]:
+    """Yield a callback as somebody else might send it: each of its first digits changed, and its signature."""
+    body = callback.body
+    digits = [at for at in range(len(body)) if body[at : at + 1].isdigit()]
+    for at in digits[:_MOST_DIGITS]:
+        digit = b"1" if body[at : at + 1] != b"1" else b"2"
+        yield f"digit {at} changed", replace(callback, body=body[:at] + digit + body[at + 1 :])
+    for other in others:
+        if other.body != body:
+            yield "the signature of another", replace(other, body=body)
+    bare = {name: value for name, value in callback.headers.items() if name in {"content-type", "content-length"}}
+    yield "no signature", replace(callback, headers=bare)
+
+
+_MOST_DIGITS = 100
 
 
 def _arrivals() -> Iterator[Callback]:

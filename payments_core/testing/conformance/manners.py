@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import pickle
-import select
-import socket
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from payments_core.events import EventName
 from payments_core.testing.conformance.payments import TROUBLES, PaymentPromises, lift
 from payments_core.testing.conformance.scene import Door, Kind, Scene
+from payments_core.testing.conformance.watching import calls_in, may_wait
 from payments_core.testing.emulator.server import Emulator
 
 __all__ = ["MannerPromises"]
@@ -29,8 +22,8 @@ class MannerPromises(PaymentPromises):
         """It sleeps nowhere, opens no file and no connection: on an event loop everybody else would wait with it."""
         with self.played(running, tmp_path, "async", door) as scene:
             scene.pay(scene.key("warm"))  # whatever is imported late
-            key, package = scene.key("watched"), self.spec.build.__module__
-            with _waits_in(package.partition(".")[0]) as waits:
+            key = scene.key("watched")
+            with calls_in(self.package, may_wait) as waits:
                 scene.pay(key)
                 scene.settle(key)
 
@@ -66,33 +59,3 @@ class MannerPromises(PaymentPromises):
                     tale[trouble] = (end.status, end.reason, scene.credits(end), scene.posts(end), events)
 
         assert told["sync"] == told["async"]
-
-
-@contextmanager
-def _waits_in(package: str) -> Iterator[list[str]]:
-    """Note every call in this thread that may wait, made while a function of a package is under way."""
-    found: list[str] = []
-
-    def see(frame: FrameType, event: str, called: Any) -> None:
-        if event == "c_call" and _may_wait(called):
-            inside: FrameType | None = frame
-            while inside is not None:
-                name = str(inside.f_globals.get("__name__"))
-                if name.partition(".")[0] == package:
-                    found.append(f"{getattr(called, '__qualname__', called)} in {name}.{inside.f_code.co_name}")
-                    break
-                inside = inside.f_back
-
-    before = sys.getprofile()
-    sys.setprofile(see)
-    try:
-        yield found
-    finally:
-        sys.setprofile(before)
-
-
-def _may_wait(called: Any) -> bool:
-    if any(called is one for one in (time.sleep, io.open, select.select)):
-        return True
-    whose = getattr(called, "__self__", None)
-    return isinstance(whose, socket.SocketType) or getattr(called, "__module__", "") == "_socket"

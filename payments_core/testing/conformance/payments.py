@@ -49,6 +49,7 @@ class PaymentPromises(DraftPromises, WordPromises):
 
     def test_a_payment_is_made_once(self, scene: Scene) -> None:
         """Paid, and told so; the same key again asks for nothing."""
+        self.builds_on(scene, self.test_a_question_asks_for_no_money)
         key = scene.key("once")
         first = scene.pay(key)
         paid = scene.settle(key)
@@ -128,7 +129,12 @@ class PaymentPromises(DraftPromises, WordPromises):
 
     def test_a_payment_that_takes_long_stays_open(self, scene: Scene) -> None:
         """However long: no timer makes a failure of it."""
-        self.builds_on(scene, self.test_a_payment_that_is_taken_is_pending, self.test_every_status_means_what_it_should)
+        self.builds_on(
+            scene,
+            self.test_a_payment_that_is_taken_is_pending,
+            self.test_every_status_means_what_it_should,
+            self.test_a_question_asks_for_no_money,
+        )
         key = scene.key("stuck")
         with scene.faults(stuck_pending={"next": 1}):
             scene.pay(key)

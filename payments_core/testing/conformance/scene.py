@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import itertools
 import socket
 import time
@@ -13,94 +12,29 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self
 
 from starlette import types
 from starlette.responses import Response
 
 from payments_core.callbacks import app
-from payments_core.client import AsyncPayoutClient, PayoutClient, assemble
+from payments_core.client import PayoutClient
 from payments_core.client.inbox import PATH
-from payments_core.engine.drafts import make_draft
-from payments_core.hookspecs import hookimpl
-from payments_core.money import Money
 from payments_core.payout import Order, Payee, Payout, PayoutStatus
 from payments_core.performer import Office
-from payments_core.plugins import Plugins
-from payments_core.provider import Account, Draft, ProviderSpec
+from payments_core.provider import Account, Callback, Draft
 from payments_core.references import payout_id
 from payments_core.settings import load
+from payments_core.testing.conformance.payer import Kind, Payer, draft_in, office_of
 from payments_core.testing.conformance.sheet import Sheet
 from payments_core.testing.emulator.connections import ServerThread
 from payments_core.testing.emulator.server import Emulator
 
 __all__ = ["Door", "Kind", "Payer", "Scene"]
 
-Kind: TypeAlias = Literal["sync", "async"]
-
-_LONGEST = timedelta(hours=80)  # past every schedule
+_LONGEST, _MOST_STEPS = timedelta(hours=80), 400  # past every schedule, and more steps than any has
 _numbers = itertools.count(1)
 _QUICK = {"attempts": 2, "first_wait_s": 0.001, "longest_wait_s": 0.002, "jitter_s": 0.0}
-
-
-class _Plugin:
-    def __init__(self, spec: ProviderSpec) -> None:
-        self._spec = spec
-
-    @hookimpl
-    def payments_providers(self) -> list[ProviderSpec]:
-        return [self._spec]
-
-
-class Payer:
-    """A client of either kind, asked in one way.
-
-    Args:
-        office: What it works with; closed with it.
-        kind: Which.
-
-    """
-
-    def __init__(self, office: Office, kind: Kind) -> None:
-        self.office = office
-        self._closed = False
-        self.client: PayoutClient | AsyncPayoutClient
-        self.client = PayoutClient(office) if kind == "sync" else AsyncPayoutClient(office)
-        self._runner = asyncio.Runner() if kind == "async" else None
-
-    def ask(self, name: str, *args: Any, **more: Any) -> Any:
-        """Call a method of the client and return what it gives."""
-        found = getattr(self.client, name)(*args, **more)
-        return self._run(found) if inspect.isawaitable(found) else found
-
-    def ask_together(self, name: str, calls: list[Mapping[str, Any]]) -> list[Any]:
-        """Make many calls at once."""
-        if self._runner is None:
-            from concurrent.futures import ThreadPoolExecutor
-
-            with ThreadPoolExecutor(32) as pool:
-                return list(pool.map(lambda more: self.ask(name, **more), calls))
-
-        async def together() -> list[Any]:
-            return list(await asyncio.gather(*(getattr(self.client, name)(**more) for more in calls)))
-
-        return list(self._run(together()))
-
-    def close(self) -> None:
-        """Close it and its journal; twice is as good as once."""
-        if not self._closed:
-            self._closed = True
-            self.ask("close")
-            if self._runner is not None:
-                self._runner.close()
-
-    def _run(self, found: Any) -> Any:
-        assert self._runner is not None
-
-        async def awaited() -> Any:
-            return await found
-
-        return self._runner.run(awaited())
 
 
 class Door:
@@ -111,9 +45,19 @@ class Door:
         self._server = ServerThread(self, listener, _idle)
         self.address = f"http://localhost:{listener.getsockname()[1]}"
         self.behind: types.ASGIApp = _nobody
+        self.arrived: list[tuple[str, Mapping[str, str], bytes]] = []
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
-        await self.behind(scope, receive, send)
+        body = bytearray()
+
+        async def noted() -> types.Message:
+            message = await receive()
+            body.extend(message.get("body", b""))
+            return message
+
+        await self.behind(scope, noted, send)
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        self.arrived.append((scope["method"], headers, bytes(body)))
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -156,6 +100,9 @@ class Scene:
         self._config = folder / "payouts.toml"
         [self.account, *_] = emulator.write_config(self._config, overwrite=True)
         self._door = door
+        self._more: Mapping[str, Any] = {}
+        if door:
+            door.arrived.clear()
         self._more = self._callback_settings(door) if door else {}
         self.payer = self.open()
 
@@ -169,7 +116,7 @@ class Scene:
 
     def open(self, *, journal: str = "payouts.db", called_back: bool = True, **settings: Any) -> Payer:
         """Return a client on a journal; another file is an installation that has lost its journal."""
-        payer = Payer(self._office(journal, {**self._more, **settings}), self._kind)
+        payer = Payer(self._office(journal, settings), self._kind)
         self._stack.callback(payer.close)
         if called_back and self._door:
             self._door.behind = app(payer.client)  # a later client takes it over
@@ -186,16 +133,22 @@ class Scene:
         """Return the account as the engine sees it."""
         return self.payer.office.account(self.account)
 
-    def _office(self, journal: str, settings: Mapping[str, Any]) -> Office:
-        read = load(self._config)
+    def table(self, **settings: Any) -> Mapping[str, Any]:
+        """Return the account's table of payouts.toml, secrets as references."""
         retry = dict.fromkeys(self.sheet.spec.retry, _QUICK)
-        table = {"retry": retry, **read.accounts[self.account], **self.sheet.settings, **settings}
-        configuration = replace(read, accounts={self.account: table}, journal=f"sqlite:///{journal}")
-        plugins = Plugins(())
-        plugins.register(_Plugin(self.sheet.spec), self.sheet.spec.name)
-        return assemble(configuration, plugins=plugins, clock=lambda: self.emulator.now)
+        written = load(self._config).accounts[self.account]
+        return {"retry": retry, **written, **self.sheet.settings, **self._more, **settings}
+
+    def _office(self, journal: str, settings: Mapping[str, Any]) -> Office:
+        table = self.table(**settings)
+        return office_of(self.sheet.spec, self._config, self.account, table, journal, lambda: self.emulator.now)
 
     # --- callbacks ---
+
+    def arrived(self) -> list[Callback]:
+        """Return what has come from outside to this installation, as the provider is asked about it."""
+        heard = self._door.arrived if self._door else []
+        return [Callback(method, headers, body, self.emulator.now) for method, headers, body in heard]
 
     @property
     def is_called_back(self) -> bool:
@@ -214,21 +167,24 @@ class Scene:
         """Return a key that is new to the emulator."""
         return f"{self._name}/{name}"
 
-    def order(self, key: str, *, payee: Payee | None = None, amount: Money | None = None) -> Order:
-        """Return what is asked for."""
-        return Order(
-            key=key, payee=payee or self.sheet.payee, amount=amount or self.sheet.amount, options=self.sheet.options
-        )
+    def payout_id(self, key: str) -> str:
+        """Return our id of the payment with a key."""
+        return payout_id(self.payer.office.namespace, key)
 
-    def draft(self, key: str, *, payee: Payee | None = None, amount: Money | None = None, number: int = 1) -> Draft:
+    def order(self, key: str, **other: Any) -> Order:
+        """Return what is asked for: the sheet's, with other fields of ``Order`` where some are given."""
+        sheet = self.sheet
+        usual = Order(key=key, payee=sheet.payee, amount=sheet.amount, options=sheet.options)
+        return replace(usual, **{name: value for name, value in other.items() if value is not None})
+
+    def draft(self, key: str, *, number: int = 1, namespace: str = "", **other: Any) -> Draft:
         """Make a payment ready, as the engine does."""
-        namespace, order = self.payer.office.namespace, self.order(key, payee=payee, amount=amount)
-        identity = payout_id(namespace, key)
-        return make_draft(self.provider(), order, namespace=namespace, payout_id=identity, number=number)
+        namespace, order = namespace or self.payer.office.namespace, self.order(key, **other)
+        return draft_in(self.provider(), order, namespace=namespace, number=number)
 
-    def asked(self, key: str, *, payee: Payee | None = None, amount: Money | None = None) -> Mapping[str, Any]:
+    def asked(self, key: str, **other: Any) -> Mapping[str, Any]:
         """Return the arguments of ``send``."""
-        order = self.order(key, payee=payee, amount=amount)
+        order = self.order(key, **other)
         return {"key": order.key, "payee": order.payee, "amount": order.amount, "options": order.options}
 
     def pay(self, key: str, *, payee: Payee | None = None, by: Payer | None = None) -> Payout:
@@ -242,10 +198,15 @@ class Scene:
         return payout
 
     def settle(self, key: str, *, by: Payer | None = None) -> Payout:
-        """Let the time pass until a payout is final, in review, or waits for nothing; what comes is heard."""
+        """Let the time pass until a payout is final, in review, or waits for nothing; what comes is heard.
+
+        Raises:
+            AssertionError: It comes to no end, however often the engine takes it up.
+
+        """
         payer = by or self.payer
         end = self.emulator.now + _LONGEST
-        while True:
+        for _ in range(_MOST_STEPS):
             self.hear(payer)
             payer.ask("resume", timeout_s=0)
             self.hear(payer)
@@ -258,6 +219,11 @@ class Scene:
             if payout.status.is_final or payout.status is PayoutStatus.REVIEW or due is None or due > end:
                 return payout
             self.emulator.advance(max((due - self.emulator.now).total_seconds(), 0.0) + 0.01)
+        payout = self.get(key, by=payer)
+        told = "; ".join(f"{entry.event} {dict(entry.evidence)}" for entry in payout.history[-3:])
+        raise AssertionError(
+            f"after {_MOST_STEPS} steps the payout is {payout.status} still and moves no further; at last: {told}"
+        )
 
     def hear(self, by: Payer | None = None) -> None:
         """Wait until every callback that is due has left, and handle what has come."""

@@ -1,0 +1,140 @@
+"""Promises of what becomes of an order: refused for what is wrong with it, or written into the request as it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import pytest
+
+from payments_core.errors import InvalidPayout
+from payments_core.money import Money
+from payments_core.payout import Payee
+from payments_core.testing.conformance.fixtures import Promises
+from payments_core.testing.conformance.scene import Scene
+from payments_core.wire import HttpRequest
+
+__all__ = ["OrderPromises"]
+
+
+class OrderPromises(Promises):
+    """Nothing is rounded, cut, dropped or mixed up between the caller's order and the request."""
+
+    def test_a_wrong_payee_is_refused(self, desk: Scene) -> None:
+        """Before anything is recorded or sent, with what to do."""
+        assert self.wrong_payees, "name payees whose form this provider cannot pay"
+        for payee in self.wrong_payees:
+            refused(desk, payee=payee)
+
+    def test_a_wrong_amount_is_refused_and_never_rounded(self, desk: Scene) -> None:
+        """Too fine, too large, in another currency: before anything is recorded or sent."""
+        assert self.wrong_amounts, "name amounts that the route does not take: too fine, in another currency, too large"
+        amount, currency = self.amount.amount, self.amount.currency
+        for wrong in *self.wrong_amounts, Money(amount + Decimal("1e-9"), currency), Money(amount, "XTS"):
+            refused(desk, amount=wrong)
+
+    def test_an_option_that_there_is_not_is_refused(self, desk: Scene) -> None:
+        """Nobody else looks at them: a misspelt one would be taken, and do nothing."""
+        refused(desk, options={**self.options, "no_such_option": "1"})
+
+    def test_the_amount_is_sent_exactly(self, desk: Scene) -> None:
+        """The request names the amount to the last digit, and the payee; with another of them it is another request."""
+        first = desk.draft("amount")
+        for amount in self._amounts():
+            try:
+                draft = desk.draft("amount", amount=amount)
+            except InvalidPayout:  # the route does not take it
+                continue
+            other = first if amount != self.amount else desk.draft("amount", amount=self.double)
+            named = _numbers(draft.request) - _numbers(other.request)  # what both have is no amount
+            wanted = amount.amount * self.written_for_one
+            assert wanted in named, f"{amount} is not in the request as {wanted:f}; there is {[*map(str, named)]}"
+        other = desk.draft("payee", payee=self.other_payee)
+        ours, theirs = (unquote(_text(draft.request)) for draft in (desk.draft("payee"), other))
+        assert _home(self.payee) in ours, "the payee is not in the request"
+        assert _home(self.other_payee) in theirs, "the payee is not in the request"
+        assert ours != theirs
+
+    def _amounts(self) -> Iterator[Money]:
+        """Yield the amount, and some near it with digits that are easily lost."""
+        for more in "0", "0.01", "0.37", "0.5", "0.375", "1", "17":
+            yield Money(self.amount.amount + Decimal(more), self.amount.currency)
+
+    def test_what_a_caller_writes_changes_nothing_else(self, desk: Scene) -> None:
+        """Quotes, line breaks, signs of a format, any length, in note or key: refused, or written where they belong."""
+        plain, other = (_fields(desk.draft("plain", note=note).request) for note in ("November", "December"))
+        free = {name for name, value in plain.items() if other.get(name) != value}  # where the note stands
+        for text in _TEXTS:
+            for key, note in (("plain", text), (text.replace("\n", " ")[:100].strip(), "November")):
+                try:
+                    found = _fields(desk.draft(key, note=note).request)
+                except InvalidPayout:
+                    continue
+                assert found.keys() == plain.keys(), f"{text!r} adds or takes away fields: encode what a caller writes"
+                wrong = [name for name in found.keys() - free if key == "plain" and found[name] != plain[name]]
+                assert not wrong, f"the note {text!r} changes {', '.join(wrong)}"
+
+    @property
+    def double(self) -> Money:
+        """Another amount than the sheet's."""
+        return Money(self.amount.amount * 2, self.amount.currency)
+
+
+_TEXTS = (
+    "a \"quoted\" \\ and 'quoted' note",
+    '", "amount": "999999", "note": "',
+    "two\nlines &amount=999999 <amount>999999</amount>",
+    "%s %(amount)s {amount} ${amount} \u20ac \u0645\u0631\u062d\u0628\u0627 \U0001f600",
+    "a long note " * 60,
+)
+
+
+def _text(request: HttpRequest) -> str:
+    return f"{request.url}\n{request.body or ''}"
+
+
+def _numbers(request: HttpRequest) -> Counter[Decimal]:
+    return Counter(Decimal(found) for found in re.findall(r"[0-9]+(?:\.[0-9]+)?", _text(request)))
+
+
+def _home(payee: Payee) -> str:
+    """Return what every way to write a payee has in common: a number may lack its country code."""
+    return payee.value[-7:] if payee.value.isdigit() else payee.value
+
+
+def _fields(request: HttpRequest) -> Mapping[str, str]:
+    """Return the request's fields by their place, of JSON and of forms; of anything else it is one field."""
+    address, _, query = request.url.partition("?")
+    body = request.body or ""
+    found = {"address": address, **{f"query {name}": value for name, value in parse_qsl(query)}}
+    if body.lstrip()[:1] in {"{", "["}:
+        return found | dict(_leaves("body", json.loads(body)))
+    form = {f"form {name}": value for name, value in parse_qsl(body, keep_blank_values=True)}
+    return found | (form if "form" in request.headers.get("Content-Type", "") else {"body": body})
+
+
+def _leaves(where: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict | list):
+        for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(f"{where}/{name}", part)
+    else:
+        yield where, repr(value)
+
+
+def refused(scene: Scene, **other: Any) -> None:
+    """Show that a payment is refused and leaves nothing behind."""
+    key = scene.key(f"refused {other}")[:200]
+    with pytest.raises(InvalidPayout) as error:
+        scene.payer.ask("send", **scene.asked(key, **other))
+    assert str(error.value), "say what is wrong with it"
+    assert scene.payer.office.journal.by_key(key) is None
+    assert not list(_mentioned(scene, key))
+
+
+def _mentioned(scene: Scene, key: str) -> Iterator[object]:
+    return (row for row in scene.emulator.ledger() if key in map(str, row.values()))
