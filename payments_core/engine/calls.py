@@ -35,6 +35,7 @@ from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent, fil
 __all__ = ["Heard", "Sent", "ask", "read_only", "send_once"]
 
 T = TypeVar("T")
+_MOST_REQUESTS = 100  # of one flow: a provider that asks for ever would hold its worker for ever
 
 
 Sent = Submitted | NotSent | NoAnswer
@@ -135,12 +136,16 @@ def _watched(
 ) -> Flow[T | NotSent | NoAnswer]:
     """Drive a provider's flow from inside ours; everything that goes wrong in it becomes a value."""
     flow: Flow[T] | None = None
+    asked = 0
     try:
         flow = start()
         command = next(flow)
         while True:
             if not isinstance(command, HttpRequest):
                 raise ProviderBug(f"A provider's flow asked for {type(command).__name__}; it may only ask for HTTP.")
+            if asked == _MOST_REQUESTS:
+                raise ProviderBug(f"A provider's flow asked for more than {_MOST_REQUESTS} requests.")
+            asked += 1
             request = stamp(command)
             try:
                 response: HttpResponse = yield from exchange(request)

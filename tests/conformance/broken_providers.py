@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 import logging
 import os
+import secrets
 import socket
 import sys
 import time
 import uuid
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from pydantic import Field, SecretStr
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "providers" / "_template"))
 
+from payments_core.answers import number, text_of
 from payments_core.errors import InvalidPayout
 from payments_core.flow import Blocked, Flow, exchange
-from payments_core.payout import Order, Payee, Reason, ReasonCode
+from payments_core.payout import Operation, Order, Payee, Reason, ReasonCode
 from payments_core.provider import (
     Acknowledgement,
     Attempt,
@@ -43,11 +50,19 @@ from payments_core.provider import (
     Submitted,
     Unknown,
 )
+from payments_core.references import uuid4_shaped
 from payments_core.testing.conformance import heard, payments
 from payments_core.testing.conformance.scene import Kind, Scene
+from payments_core.testing.emulator import Answer, Fires
+from payments_core.testing.emulator.callback_book import Callback as SentCallback
+from payments_core.testing.emulator.server import Emulator
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, slot
+from payments_template import codec
 from payments_template.conformance import TemplateConformance
+from payments_template.emulator import TemplateEmulator
+from payments_template.emulator.gateway import Gateway, Request, Switches
 from payments_template.provider import TemplateProvider
+from payments_template.settings import TemplateSettings
 from payments_template.spec import SPEC
 
 FAILED = Reason(ReasonCode.UNRECOGNISED, "broken")
@@ -74,6 +89,8 @@ class Broken(TemplateProvider):
     """
 
     capabilities = SPEC.capabilities
+    settings: ClassVar[type[TemplateSettings]] = TemplateSettings
+    emulated: ClassVar[type[TemplateEmulator]] = TemplateEmulator
 
     def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
         """Say what the answer to a payment is taken for."""
@@ -149,6 +166,113 @@ class TakesBrokenAnswersForFailures(Broken):
 
     def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
         return Final(reason=FAILED) if 400 <= answer.status < 500 and not told(answer) else outcome
+
+
+class TakesABrokenGatewayForARefusal(Broken):
+    """A page of the proxy proves that nothing was taken."""
+
+    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+        return NotAccepted() if answer.status == 503 and not told(answer) else outcome
+
+
+class GoesByTheHttpStatus(Broken):
+    """Takes a failure that comes with a 2xx for a payment that was taken."""
+
+    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+        return Pending() if answer.status == 201 and "error" in told(answer) else outcome
+
+
+class SendsItAgainUnmarked(Broken):
+    """Pays again where the server was busy, by a request that nobody takes for money."""
+
+    def submit(self, draft: Draft) -> Flow[Submitted]:
+        answer = yield from exchange(draft.request)
+        if answer.status == 503:
+            answer = yield from exchange(replace(draft.request, moves_money=False))
+        return codec.read_submitted(answer, draft.references["reference"])
+
+
+class AltersItsRequest(Broken):
+    """Asks for another request than the one it drafted, which the engine never sends: its payments have no end."""
+
+    def submit(self, draft: Draft) -> Flow[Submitted]:
+        altered = replace(draft.request, headers={**draft.request.headers, "X-Sent": "1"})
+        return (yield from super().submit(replace(draft, request=altered)))
+
+
+class TakesAnothersReceipt(Broken):
+    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+        return codec.read_submitted(answer, text_of(told(answer).get("id")))
+
+
+class TakesAnothersEndForOurs(Broken):
+    """Believes an answer about any payment."""
+
+    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+        return codec.read_status(answer, text_of(told(answer).get("id")))
+
+
+class TakesAnothersFailureForOurs(Broken):
+    """Compares the ids of successes alone."""
+
+    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+        any_ones = codec.read_status(answer, text_of(told(answer).get("id")))
+        return any_ones if isinstance(any_ones, Final) and not any_ones.succeeded else outcome
+
+
+class FillsInTheCurrency(Broken):
+    """Tells the currency that was asked for as the one that was paid."""
+
+    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+        if not isinstance(outcome, Final) or outcome.seen is None:
+            return outcome
+        return replace(outcome, seen=replace(outcome.seen, currency=str(draft.order.amount.currency)))
+
+
+class TakesARefusedQuestionForAFailure(Broken):
+    """Whatever error comes: a 401, a 404 of another kind, a 500."""
+
+    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+        is_error = answer.status >= 400 and "error" in told(answer) and not isinstance(outcome, NotFound)
+        return Final(reason=FAILED) if is_error else outcome
+
+
+class TakesAnErrorOfTheServerForNotFound(Broken):
+    """From which it follows that it may be sent again."""
+
+    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+        return NotFound() if answer.status >= 500 and "error" in told(answer) else outcome
+
+
+class TakesALostReadForNotFound(Broken):
+    def check(self, draft: Draft) -> Flow[Checked]:
+        try:
+            return (yield from super().check(draft))
+        except NoAnswer:
+            return NotFound()
+
+
+class AsksByPayingAgain(Broken):
+    """A duplicate would tell that it is there."""
+
+    def check(self, draft: Draft) -> Flow[Checked]:
+        yield from exchange(replace(draft.request, moves_money=False))
+        return (yield from super().check(draft))
+
+
+class GoesByPartOfAWord(Broken):
+    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+        is_ours = told(answer).get("id") == draft.references["reference"]
+        is_failed = answer.status == 200 and text_of(told(answer).get("status")).startswith("failed")
+        return Final(reason=FAILED, seen=outcome.seen) if is_ours and is_failed else outcome
+
+
+class TellsAmountsAsFloats(Broken):
+    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+        if not isinstance(outcome, Final) or outcome.seen is None or outcome.seen.amount is None:
+            return outcome
+        inexact: Any = float(outcome.seen.amount)
+        return replace(outcome, seen=replace(outcome.seen, amount=inexact))
 
 
 class TakesPendingForASuccess(Broken):
@@ -271,6 +395,107 @@ class RepeatsReferences(Broken):
         return super().draft(order, replace(attempt, seed=attempt.payout_id.encode().ljust(32)[-32:]))
 
 
+def changed(draft: Draft, references: Mapping[str, str] | None = None, **fields: object) -> Draft:
+    """Return a draft with other references or fields of its body."""
+    body = json.dumps({**json.loads(draft.request.body or ""), **fields})
+    return replace(
+        draft, references={**draft.references, **(references or {})}, request=replace(draft.request, body=body)
+    )
+
+
+def renamed(draft: Draft, *parts: object, **references: str) -> Draft:
+    """Return a draft with a reference made of something else than the seed."""
+    reference = uuid4_shaped(hashlib.sha256(repr(parts).encode()).digest())
+    return changed(draft, {"reference": reference, **references}, id=reference)
+
+
+class HashesInADraft(Broken):
+    """Python hashes text otherwise in each process."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        return changed(super().draft(order, attempt), check=hash(order.key))
+
+
+class DatesItsDrafts(Broken):
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        return changed(super().draft(order, attempt), date=str(datetime.now(UTC).date()))
+
+
+class TakesKeysForOne(Broken):
+    """Whatever their case."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        return renamed(super().draft(order, attempt), attempt.number, order.key.lower())
+
+
+class ForgetsTheInstallation(Broken):
+    """Two installations have one reference for one key."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        return renamed(super().draft(order, attempt), attempt.number, order.key)
+
+
+class SharesAReferenceAmongAttempts(Broken):
+    """The one that the provider goes by; another one follows the attempt."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        return renamed(super().draft(order, attempt), attempt.payout_id, trace=attempt.seed.hex())
+
+
+class NamesTheNoteInAReference(Broken):
+    """With a lost journal, the same key with another note would be paid again."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        return renamed(super().draft(order, attempt), attempt.seed, order.note)
+
+
+class BindsToNoHost(Broken):
+    def binding(self, operation: Operation) -> Mapping[str, str]:
+        return {"provider": "template", "merchant": self._settings.merchant, "operation": str(operation)}
+
+
+class DrawsWhenItIsSent(Broken):
+    """Each time it leaves, it is another request."""
+
+    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
+        filled = super().apply(request, credential, at=at, entropy=entropy)
+        body = {**json.loads(filled.body or "{}"), "nonce": entropy.hex()}
+        return replace(filled, body=json.dumps(body)) if request.moves_money else filled
+
+
+class CountsInCents(Broken):
+    """Where the provider counts whole units; it reads its own amounts back."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        return changed(super().draft(order, attempt), amount=str(int(order.amount.amount * 100)))
+
+    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+        amount = draft.order.amount.amount
+        is_ours = number(told(answer).get("amount")) == amount * 100 and outcome.seen is not None
+        return replace(outcome, seen=replace(outcome.seen, amount=amount)) if is_ours else outcome
+
+
+class CutsAmounts(Broken):
+    """To whole units."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        return changed(super().draft(order, attempt), amount=str(int(order.amount.amount)))
+
+
+class TakesAnyOption(Broken):
+    def validate(self, order: Order) -> None:
+        super().validate(replace(order, options={}))
+
+
+class PastesTheNote(Broken):
+    """Into JSON, where a quote ends it."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        draft = super().draft(order, attempt)
+        body = changed(draft, note="@").request.body or ""
+        return replace(draft, request=replace(draft.request, body=body.replace("@", order.note)))
+
+
 class BelievesCallbacks(Broken):
     def verify(self, callback: Callback) -> bool | None:
         return True
@@ -302,6 +527,115 @@ class TellsStrangers(Broken):
 
     def acknowledge(self, callback: Callback) -> Acknowledgement:
         return Acknowledgement(status=200 if self.parse(callback) else 202)
+
+
+class SigningGateway(Gateway):
+    """Signs what it posts; the stranger of a forged callback has no key."""
+
+    def plan_callbacks(self, request: Request, answer: Answer, fires: Fires) -> Sequence[SentCallback]:
+        planned = super().plan_callbacks(request, answer, fires)
+        for callback in planned:
+            if "callback_forged" not in callback.faults:
+                signature = hmac.new(self.api_key.encode(), callback.body, "sha256").hexdigest()
+                callback.headers = {**callback.headers, "x-signature": signature}
+        return planned
+
+
+class SigningEmulator(TemplateEmulator):
+    """The template's, with callbacks that are signed."""
+
+    def __init__(self) -> None:
+        self.switches = Switches()
+        Emulator.__init__(self, SigningGateway(secrets.token_hex(16), self.switches))
+
+
+class Signed:
+    """Callbacks carry a signature, which this checks."""
+
+    emulated = SigningEmulator
+
+    def verify(self, callback: Callback) -> bool | None:
+        return self.is_signed(callback, callback.body)
+
+    def is_signed(self, callback: Callback, body: bytes) -> bool:
+        """Say whether the signature is that of a body."""
+        key = self._settings.api_key.get_secret_value().encode()  # type: ignore[attr-defined]
+        return hmac.compare_digest(callback.headers.get("x-signature", ""), hmac.new(key, body, "sha256").hexdigest())
+
+
+class BreaksNothingSigned(Signed, Broken):
+    """Keeps every promise, and checks signatures."""
+
+
+class BelievesAnySignature(Signed, Broken):
+    """One is there, so it will be right."""
+
+    def verify(self, callback: Callback) -> bool | None:
+        return len(callback.headers.get("x-signature", "")) == 64
+
+
+class ForgivesAMissingSignature(Signed, Broken):
+    """Takes what is not signed for a hint, though all are signed."""
+
+    def verify(self, callback: Callback) -> bool | None:
+        return super().verify(callback) if "x-signature" in callback.headers else None
+
+
+class LogsNumbersOfAtHome(Broken):
+    """Without the country code."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        logging.getLogger("payments_template").info("pays 0%s", order.payee.value[3:])
+        return super().draft(order, attempt)
+
+
+class PrintsNumbers(Broken):
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        sys.stdout.write(f"pays {order.payee.value}\n")
+        return super().draft(order, attempt)
+
+
+class LogsItsToken(Broken):
+    """It was fetched, and stands in no settings."""
+
+    def authenticate(self) -> Flow[Credential | Blocked]:
+        yield from ()
+        token = "session-4f8b1c02d7"
+        logging.getLogger("payments_template").debug("obtained %s", token)
+        return Credential({"api_key": self._settings.api_key.get_secret_value(), "session": token})
+
+
+class SettingsWithAPin(TemplateSettings):
+    """Someone's PIN pays."""
+
+    pin: SecretStr = Field(SecretStr("4711"), description="The PIN.")
+
+
+class HasAPin:
+    settings = SettingsWithAPin
+
+    @property
+    def pin(self) -> str:
+        found: str = self._settings.pin.get_secret_value()  # type: ignore[attr-defined]
+        return found
+
+
+class HoldsTheDigitsOfThePin(HasAPin, Broken):
+    """By chance, in a number of its own: breaks nothing."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        return changed(super().draft(order, attempt), terminal="20264711082")
+
+
+class LogsThePin(HasAPin, Broken):
+    def apply(self, request: HttpRequest, credential: Credential, **more: Any) -> HttpRequest:
+        logging.getLogger("payments_template").debug("pays with %s", self.pin)
+        return super().apply(request, credential, **more)
+
+
+class StoresThePin(HasAPin, Broken):
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        return changed(super().draft(order, attempt), pin=self.pin)
 
 
 class SleepsInAFlow(Broken):
@@ -409,5 +743,6 @@ if not IS_HEAVY:
     OneKind.skipped = {"test_both_clients_decide_alike": "one kind of client plays"}
 
 for broken in Broken.__subclasses__():
-    spec = replace(SPEC, build=broken, capabilities=broken.capabilities)
-    globals()[f"Test{broken.__name__}"] = type(f"Test{broken.__name__}", (OneKind,), {"spec": spec})
+    spec = replace(SPEC, build=broken, capabilities=broken.capabilities, settings=broken.settings)
+    sheet = {"spec": spec, "emulator": staticmethod(broken.emulated)}
+    globals()[f"Test{broken.__name__}"] = type(f"Test{broken.__name__}", (OneKind,), sheet)

@@ -109,6 +109,19 @@ def test_an_answer_is_believed(outcome: Any) -> None:
     assert played(then(MONEY, says=outcome), 200)[0] == outcome
 
 
+def test_a_flow_that_does_not_end_is_ended() -> None:
+    """A provider that asks for ever holds no worker: after 100 requests nothing is known, and nothing is lost."""
+
+    def for_ever(draft: Draft) -> Flow[Any]:
+        yield MONEY
+        while True:
+            yield READ
+
+    outcome, sent = played(for_ever, *[202] * 101)
+    assert (type(outcome), len(sent)) == (NoAnswer, 100)
+    assert outcome.why == "provider bug: ProviderBug: A provider's flow asked for more than 100 requests."
+
+
 def test_a_proven_not_sent_stays_one() -> None:
     """The money request's own NotSent is the only thing that means "not sent" after it was asked for."""
     assert isinstance(played(then(MONEY, says=Pending()), unsent())[0], NotSent)

@@ -113,7 +113,10 @@ def _fields(request: HttpRequest) -> Mapping[str, str]:
     body = request.body or ""
     found = {"address": address, **{f"query {name}": value for name, value in parse_qsl(query)}}
     if body.lstrip()[:1] in {"{", "["}:
-        return found | dict(_leaves("body", json.loads(body)))
+        try:
+            return found | dict(_leaves("body", json.loads(body)))
+        except ValueError:
+            return found | {"a body that is no JSON": body}
     form = {f"form {name}": value for name, value in parse_qsl(body, keep_blank_values=True)}
     return found | (form if "form" in request.headers.get("Content-Type", "") else {"body": body})
 

@@ -32,7 +32,7 @@ from payments_core.testing.emulator.server import Emulator
 
 __all__ = ["Door", "Kind", "Payer", "Scene"]
 
-_LONGEST, _MOST_STEPS = timedelta(hours=80), 400  # past every schedule, and more steps than any has
+_LONGEST, _MOST_STEPS = timedelta(hours=80), 120  # past every schedule, and more steps than any has
 _numbers = itertools.count(1)
 _QUICK = {"attempts": 2, "first_wait_s": 0.001, "longest_wait_s": 0.002, "jitter_s": 0.0}
 

@@ -1,4 +1,7 @@
-"""How Template Pay's words translate into ours: total tables. What no table lists is ``Unknown``, never a failure."""
+"""How Template Pay's words translate into ours: total tables.
+
+What no table lists is ``Unknown``, never a failure.
+"""
 
 from __future__ import annotations
 

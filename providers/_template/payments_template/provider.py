@@ -1,4 +1,7 @@
-"""One account of Template Pay as the core sees it: which calls there are. What the words mean is in ``codec``."""
+"""One account of Template Pay as the core sees it: which calls there are.
+
+What the words mean is in ``codec``.
+"""
 
 from __future__ import annotations
 
@@ -97,8 +100,8 @@ class TemplateProvider:
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
         """Return where and as whom it pays."""
-        host = urlsplit(self._settings.base_url).netloc
-        return {"provider": "template", "host": host, "merchant": self._settings.merchant, "operation": str(operation)}
+        where = {"host": urlsplit(self._settings.base_url).netloc, "merchant": self._settings.merchant}
+        return {"provider": "template", **where, "operation": str(operation)}
 
     # The key never changes, so nothing is fetched: a provider with tokens asks for one here.
 

@@ -1,4 +1,4 @@
-"""An emulator of Template Pay's gateway: stateful, on loopback sockets, able to misbehave on request."""
+"""An emulator of Template Pay's gateway: stateful, and able to misbehave."""
 
 from payments_template.emulator.server import TemplateEmulator
 
