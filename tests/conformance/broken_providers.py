@@ -152,8 +152,9 @@ class TakesALostAnswerForAFailure(Broken):
 
 class TakesAnUnknownStatusForAFailure(Broken):
     def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
-        is_word = isinstance(told(answer).get("status"), str)
-        return Final(reason=FAILED) if isinstance(outcome, Unknown) and answer.status == 200 and is_word else outcome
+        is_ours = told(answer).get("id") == draft.references["reference"]
+        is_word = answer.status == 200 and isinstance(told(answer).get("status"), str)
+        return Final(reason=FAILED) if isinstance(outcome, Unknown) and is_ours and is_word else outcome
 
 
 class TakesNotFoundForAFailure(Broken):
@@ -299,7 +300,7 @@ class TakesABusyServerForARefusal(Broken):
     """A 503 may come after the money has moved: to send it again is safe only where that is proven."""
 
     def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
-        return NotAccepted() if answer.status == 503 and told(answer) else outcome
+        return NotAccepted() if answer.status == 503 and "error" in told(answer) else outcome
 
 
 class TakesARefusalOfUsForAFailure(Broken):

@@ -9,6 +9,7 @@ import pytest
 for _name in (
     "drafts",
     "orders",
+    "stability",
     "submits",
     "checks",
     "malformed",

@@ -158,6 +158,7 @@ class CheckPromises(Promises):
 
     def test_an_answer_about_another_payment_is_told_as_such(self, desk: Scene) -> None:
         """Its id, amount, currency and payee are read from the answer, and never filled in from what we asked for."""
+        self.builds_on(desk, self.test_what_is_seen_is_told)
         ours, double = desk.draft("ours"), Money(str(self.amount.amount * 2), self.amount.currency)
         order = ours.order
         others = {

@@ -15,14 +15,14 @@ import pytest
 from payments_core.errors import InvalidPayout
 from payments_core.money import Money
 from payments_core.payout import Payee
-from payments_core.testing.conformance.fixtures import Promises
 from payments_core.testing.conformance.scene import Scene
+from payments_core.testing.conformance.stability import StabilityPromises
 from payments_core.wire import HttpRequest
 
 __all__ = ["OrderPromises"]
 
 
-class OrderPromises(Promises):
+class OrderPromises(StabilityPromises):
     """Nothing is rounded, cut, dropped or mixed up between the caller's order and the request."""
 
     def test_a_wrong_payee_is_refused(self, desk: Scene) -> None:
@@ -44,6 +44,7 @@ class OrderPromises(Promises):
 
     def test_the_amount_is_sent_exactly(self, desk: Scene) -> None:
         """The request names the amount to the last digit, and the payee; with another of them it is another request."""
+        self.builds_on(desk, self.test_a_draft_is_pure_and_stable)
         first = desk.draft("amount")
         for amount in self._amounts():
             try:

@@ -131,6 +131,12 @@ class SubmitPromises(Promises):
 
     def test_an_answer_goes_by_its_words(self, desk: Scene) -> None:
         """An HTTP status is none: a failure inside a 2xx is not taken, and words nobody listed say nothing."""
+        self.builds_on(
+            desk,
+            self.test_what_is_not_taken_for_now_is_sent_later,
+            self.test_a_refusal_of_the_account_fails_no_payment,
+            self.test_an_answer_that_proves_nothing_is_unknown,
+        )
         draft, wrong = desk.draft("words"), []
         answers = {name: (said, said.answer(draft)) for name, said in self.answers.items()}
         taken = {answer.status for said, answer in answers.values() if said.means in {Pending, Final}}

@@ -8,5 +8,5 @@ from payments_core.testing.conformance.submits import SubmitPromises
 __all__ = ["WordPromises"]
 
 
-class WordPromises(SubmitPromises, CheckPromises):
+class WordPromises(CheckPromises, SubmitPromises):
     """Nothing a provider says is taken for more than it says."""

@@ -32,6 +32,12 @@ def _taken(draft: Draft) -> HttpResponse:
     return reply(200, told)
 
 
+def _later(code: str, text: str) -> Callback:
+    """Write a result without parameters, as it comes to the path of a question."""
+    told = result(code, text, "Q-1", "AG_Q-1", "")
+    return Callback("POST", {}, json.dumps(told).encode(), datetime.now(UTC))
+
+
 class MpesaDarajaConformance(ProviderConformance):
     """M-Pesa Kenya, through an emulated Daraja."""
 
@@ -57,6 +63,11 @@ class MpesaDarajaConformance(ProviderConformance):
         "500, anything": Said(Unknown, lambda _: _error(500, "500.001.1001")),
         "200, an error nobody listed": Said(Unknown, lambda _: _error(200, "499.999.99")),
         "200, not taken": Said(Unknown, lambda _: reply(200, {"ResponseCode": "1"})),
+    }
+    refused_questions = {
+        "2001, the initiator": lambda _: _later("2001", "The initiator information is invalid."),
+        "1, as a payment fails": lambda _: _later("1", "The balance is insufficient for the transaction."),
+        "26, busy": lambda _: _later("26", "System internal error."),
     }
     skipped = {
         "test_the_answers_tell_of_everything_that_matters": "Daraja refuses an account when it is asked for a token, "
@@ -86,8 +97,7 @@ class MpesaDarajaConformance(ProviderConformance):
 
     def not_found(self, draft: Draft) -> HttpResponse | Callback:
         """Write the answer for a payment nobody made, which is not its word alone."""
-        told = result("SFC_IC0003", "The operator does not exist.", "Q-1", "AG_Q-1", "")
-        return Callback("POST", {}, json.dumps(told).encode(), datetime.now(UTC))
+        return _later("SFC_IC0003", "The operator does not exist.")
 
     def callback_settings(self, address: str, path: str) -> Mapping[str, Any]:
         """Give the whole address."""

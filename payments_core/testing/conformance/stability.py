@@ -1,0 +1,72 @@
+"""Promises of a draft's identity: the same for one key and attempt, wherever it is made, and another for any other."""
+
+from __future__ import annotations
+
+from payments_core.money import Money
+from payments_core.testing.conformance.elsewhere import made, made_elsewhere
+from payments_core.testing.conformance.fixtures import Promises
+from payments_core.testing.conformance.scene import Scene
+from payments_core.testing.conformance.watching import asks_for_chance, calls_in
+
+__all__ = ["StabilityPromises"]
+
+# Keys that only somebody careless takes for one: case, signs, zeros, accents, and what stands at a long one's end.
+KEYS = (
+    *(
+        "pay-2026/0042",
+        "PAY-2026/0042",
+        "pay_2026/0042",
+        "pay2026/0042",
+        "pay-2026/42",
+        "pay-2026/00420",
+        "pay-2026/004",
+    ),
+    *("pa\u00fd-2026/0042", "pay\u0301-2026/0042", "pay-2026/\uff10\uff10\uff14\uff12"),
+    *(f"{'k' * 190}/1", f"{'k' * 190}/2", f"1/{'k' * 190}"),
+)
+
+
+class StabilityPromises(Promises):
+    """A draft and its references follow from their arguments, and from nothing else."""
+
+    def test_a_draft_is_pure_and_stable(self, desk: Scene) -> None:
+        """The same payment makes the same draft, whenever it is made: it reads no clock, and draws nothing."""
+        first = desk.draft("stable")
+        with calls_in(self.package, asks_for_chance) as calls:
+            again = desk.draft("stable")
+        other_process = desk.open(journal="other.db", called_back=False)
+        provider = other_process.office.account(desk.account).provider
+
+        assert first == again, "two drafts of one payment differ: a draft may use nothing but its arguments"
+        assert not calls, f"a draft depends on {', '.join(calls)}: it may use nothing but its arguments"
+        assert first.request.hash == again.request.hash
+        assert provider.binding(first.order.operation) == desk.provider().provider.binding(first.order.operation)
+
+    def test_a_draft_is_the_same_in_every_process(self, desk: Scene) -> None:
+        """Also where text is hashed otherwise, in another time zone, folder and language."""
+        self.builds_on(desk, self.test_a_draft_is_pure_and_stable)
+        key = desk.key("everywhere")
+        ours = made(desk.provider(), desk.order(key), desk.payer.office.namespace)
+
+        theirs = made_elsewhere(desk, key)
+        wrong = [name for name, value in ours.items() if theirs[name] != value]
+        assert not wrong, f"another process makes another {' and '.join(wrong)} of the same payment"
+
+    def test_references_follow_from_the_key(self, desk: Scene) -> None:
+        """From key, attempt and installation, and nothing else: each reference is another for another one of these."""
+        self.builds_on(desk, self.test_a_draft_is_pure_and_stable)
+        first, again = desk.draft(KEYS[0]), desk.draft(KEYS[0], number=2)
+        others = [desk.draft(key) for key in KEYS[1:]] + [desk.draft(KEYS[0], namespace="another-installation")]
+        double = Money(self.amount.amount * 2, self.amount.currency)
+        same = desk.draft(KEYS[0], amount=double, payee=self.other_payee, note="another note")
+
+        assert first.references, "a draft has at least one reference: by it the payment is asked for"
+        assert same.references == first.references, "a reference follows from the order: derive it from attempt.seed"
+        for name, value in first.references.items():
+            told = [value, *(other.references[name] for other in others)]
+            assert len({*told}) == len(told), f"two payments have one {name}: derive it from attempt.seed"
+        assert first.references != again.references, "two attempts have the same references: use all of attempt.seed"
+        identity = desk.payout_id(KEYS[0])  # what finds the payment, whichever attempt it is
+        shared = [name for name, value in first.references.items() if again.references[name] == value]
+        wrong = [name for name in shared if identity not in first.references[name]]
+        assert not wrong, f"two attempts have one {', '.join(wrong)}: derive it from attempt.seed"
