@@ -11,6 +11,7 @@ from typing import Any, Self
 from payments_core.answers import text_of
 from payments_core.characters import is_blank
 from payments_core.contradictions import Contradiction
+from payments_core.masking import mask_key
 from payments_core.money import Money
 from payments_core.payout import HistoryEntry, Operation, Order, Payee, Payout, PayoutStatus, Reason, ReasonCode
 
@@ -134,6 +135,11 @@ class PayoutRow:
     forgotten_at: datetime | None = None
     contradictions: tuple[Contradiction, ...] = ()
     contradicted_at: datetime | None = None
+
+    @property
+    def label(self) -> str:
+        """How messages name it: by its key, masked since keys hold numbers in practice, and its id."""
+        return f"{mask_key(self.key)} ({self.id})"
 
     @property
     def order(self) -> Order:

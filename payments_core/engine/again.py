@@ -54,12 +54,12 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
     at = moment.at
     if row.status is not PayoutStatus.FAILED:
         raise DecisionRefused(
-            f"Payout {row.key} is {row.status}: only what failed can be paid again.",
+            f"Payout {row.label} is {row.status}: only what failed can be paid again.",
             hint=_INSTEAD.get(row.status, "It is still open: `payouts wait` asks what became of it."),
         )
     if row.forgotten_at is not None:
         raise DecisionRefused(
-            f"Payout {row.key} cannot be paid again: its payee was forgotten.",
+            f"Payout {row.label} cannot be paid again: its payee was forgotten.",
             hint="If the debt still stands, pay it under another key, to the payee as you know him.",
         )
     known = yield from recall(row.id)
@@ -70,19 +70,19 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
     attempts = (*known.attempts, EndedAttempt.of(row))
     if (again_at := rechecks.end_at(row, payer_of(account, attempts[-1], moment) or account)) is not None:
         raise DecisionRefused(
-            f"It is too early to pay {row.key} again: a result callback told its failure, which is being read again.",
+            f"It is too early to pay {row.label} again: a result callback told its failure, which is being read again.",
             hint=f"Try again after {again_at:%Y-%m-%d %H:%M:%S} UTC, and do not pay it under another key before.",
             again_at=again_at,
         )
     payers = [_payer(account, row, attempt, moment) for attempt in attempts]
     if why := "" if account.name == row.account else not_payable(account, row, payers[-1]):
         raise InvalidPayout(
-            f"Payout {row.key}, last paid from account {row.account!r}, cannot be paid from {account.name!r}: {why}."
+            f"Payout {row.label}, last paid from account {row.account!r}, cannot be paid from {account.name!r}: {why}."
         )
     check_amount(account, row.order)
     if (again_at := max(map(_settled_at, payers, attempts))) > at:
         raise DecisionRefused(
-            f"It is too early to pay {row.key} again: the provider may still say otherwise.",
+            f"It is too early to pay {row.label} again: the provider may still say otherwise.",
             hint=f"Try again after {again_at:%Y-%m-%d %H:%M:%S} UTC.",
             again_at=again_at,
         )
@@ -109,7 +109,7 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
             raise over_refund(row.order, reply)
         case _:
             raise DecisionRefused(
-                f"Payout {row.key} was moved by somebody else meanwhile; it is {reply.row.status} now.",
+                f"Payout {row.label} was moved by somebody else meanwhile; it is {reply.row.status} now.",
                 hint="Look at it again before you decide.",
             )
 
@@ -167,20 +167,20 @@ def _begun(account: Account, row: PayoutRow, moment: Moment) -> PayoutRow:
 
 def _unproven(row: PayoutRow, why: str) -> DecisionRefused:
     return DecisionRefused(
-        f"Payout {row.key} is not proven to have failed. {why}",
+        f"Payout {row.label} is not proven to have failed. {why}",
         hint="Compare with the provider's own records; ask again later.",
     )
 
 
 def _in_gap(row: PayoutRow) -> DecisionRefused:
     return DecisionRefused(
-        f"Payout {row.key} cannot be paid again yet: the journal was restored, and may lack an attempt that was paid.",
+        f"Payout {row.label} cannot be paid again yet: the restored journal may lack an attempt that was paid.",
         hint="Compare the statements, then end the gap: `payouts journal restored --over`.",
     )
 
 
 def _contradicted(row: PayoutRow) -> DecisionRefused:
     return DecisionRefused(
-        f"Payout {row.key} cannot be paid again: the provider says that an attempt of it was paid after all.",
+        f"Payout {row.label} cannot be paid again: the provider says that an attempt of it was paid after all.",
         hint="`payouts show` tells what it said; compare with the provider's own records.",
     )

@@ -101,4 +101,4 @@ def _paid_before(row: PayoutRow) -> DecisionRefused:
 
 
 def _refused(row: PayoutRow, why: str, hint: str) -> DecisionRefused:
-    return DecisionRefused(f"Payout {row.key} cannot be cancelled. {why} {_UNTOUCHED}", hint=hint)
+    return DecisionRefused(f"Payout {row.label} cannot be cancelled. {why} {_UNTOUCHED}", hint=hint)

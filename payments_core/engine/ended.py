@@ -39,7 +39,7 @@ def check(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
     """
     if not row.status.is_final:
         raise DecisionRefused(
-            f"Payout {row.key} is {row.status} and has not ended: only an ended payout is checked.",
+            f"Payout {row.label} is {row.status} and has not ended: only an ended payout is checked.",
             hint="`payouts wait` asks what became of an open one, `payouts review show` tells about one in review.",
         )
     at, said = moment.at, {"provider": "gone"}
@@ -74,7 +74,7 @@ def acknowledge(row: PayoutRow, person: Person, moment: Moment) -> Flow[PayoutRo
     row = noted.row or row
     if not row.contradictions:
         raise DecisionRefused(
-            f"Nothing contradicts payout {row.key}: there is nothing to acknowledge.",
+            f"Nothing contradicts payout {row.label}: there is nothing to acknowledge.",
             hint="`payouts review list` shows what waits for a person.",
         )
     return row

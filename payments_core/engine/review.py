@@ -158,7 +158,7 @@ def approve(row: PayoutRow, *, person: Person, at: datetime) -> Flow[PayoutRow]:
         return row
     if row.status is not PayoutStatus.CREATED:
         raise DecisionRefused(
-            f"Payout {row.key} is {row.status}: only what waits to be sent can be approved.",
+            f"Payout {row.label} is {row.status}: only what waits to be sent can be approved.",
             hint="`payouts show` tells what became of it.",
         )
     after = row
@@ -204,7 +204,7 @@ class _Asked:
 def _ask_first(account: Account, row: PayoutRow, act: Act, person: Person, moment: Moment) -> Flow[_Asked]:
     if row.status is not PayoutStatus.REVIEW:
         raise DecisionRefused(
-            f"Payout {row.key} is {row.status} and not in REVIEW: there is nothing to decide.",
+            f"Payout {row.label} is {row.status} and not in REVIEW: there is nothing to decide.",
             hint="`payouts review list` shows what waits for a decision.",
         )
     if not is_bound(account, row):
@@ -272,7 +272,7 @@ def _refused(asked: _Asked, act: Act, hint: str, *, again_at: datetime | None = 
     word = {Act.PAID: "settled as paid", Act.NOT_PAID: "settled as not paid", Act.REOPEN: "reopened"}[act]
     why = asked.row.reason.code if asked.row.reason else "an unknown reason"
     return DecisionRefused(
-        f"Payout {asked.row.key} cannot be {word} now. {_SAID[asked.says]} It is in review because of {why}.",
+        f"Payout {asked.row.label} cannot be {word} now. {_SAID[asked.says]} It is in review because of {why}.",
         hint=hint,
         again_at=again_at,
     )
@@ -295,6 +295,6 @@ def _write(before: PayoutRow, decision: Decision, outcome: Heard | None = None) 
 
 def _overtaken(row: PayoutRow) -> DecisionRefused:
     return DecisionRefused(
-        f"Payout {row.key} was moved by somebody else meanwhile; nothing was changed.",
+        f"Payout {row.label} was moved by somebody else meanwhile; nothing was changed.",
         hint="Look at it again before you decide.",
     )

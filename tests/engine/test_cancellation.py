@@ -249,7 +249,7 @@ def test_what_a_statement_has_is_not_cancelled(stage: MakeStage) -> None:
         one.cancel(row)
     assert refused.value.hint == "`payouts wait` asks about it."
     told = "The provider's statement has a payment under its reference. Nothing was changed."
-    assert refused.value.message == f"Payout k/1 cannot be cancelled. {told}"
+    assert refused.value.message == f"Payout {row.label} cannot be cancelled. {told}"
     assert one.journal.get(row.id) == row
 
 

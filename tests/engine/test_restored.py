@@ -352,8 +352,8 @@ def test_nothing_is_paid_again_before_the_gap_has_ended(stage: MakeStage) -> Non
     for asked in (1, 1):
         with pytest.raises(DecisionRefused) as refused:
             one.pay_again(row)
-        told = "cannot be paid again yet: the journal was restored, and may lack an attempt that was paid."
-        assert refused.value.message == f"Payout k/1 {told}"
+        told = "cannot be paid again yet: the restored journal may lack an attempt that was paid."
+        assert refused.value.message == f"Payout … (po_x) {told}"
         assert refused.value.hint == "Compare the statements, then end the gap: `payouts journal restored --over`."
         assert len(one.reads()) == asked
     assert isinstance(one.journal.perform(begun[0]), GapOpen)

@@ -513,5 +513,5 @@ def test_a_question_carries_its_path(stage: MakeStage) -> None:
     assert seen == ["path"]
     row = one.put(S.REVIEW, id="po_y", key="k/2", reason=Reason(ReasonCode.NO_FINAL_ANSWER), next_at=T0)
     one.advance(row)
-    with pytest.raises(DecisionRefused, match="Payout k/2 was moved by somebody else meanwhile"):
+    with pytest.raises(DecisionRefused, match="Payout … \\(po_y\\) was moved by somebody else meanwhile"):
         one.resolve(row, paid=True)

@@ -371,7 +371,7 @@ def test_paid_while_a_person_decides(stage: MakeStage) -> None:
         return original(command)
 
     one.perform = slow
-    with pytest.raises(DecisionRefused, match="Payout k/1 cannot be paid again: the provider says that an attempt"):
+    with pytest.raises(DecisionRefused, match="cannot be paid again: the provider says that an attempt"):
         one.pay_again(row)
 
 

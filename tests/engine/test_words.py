@@ -54,7 +54,7 @@ def test_nothing_to_decide(stage: MakeStage) -> None:
     one = stage()
     row = one.put(S.PENDING)
     assert said(lambda: one.resolve(row, paid=True)) == (
-        "Payout k/1 is PENDING and not in REVIEW: there is nothing to decide.",
+        "Payout … (po_x) is PENDING and not in REVIEW: there is nothing to decide.",
         "`payouts review list` shows what waits for a decision.",
     )
 
@@ -63,7 +63,7 @@ def test_not_safe(stage: MakeStage) -> None:
     """It says which decision, what the provider says now, and why the payout stopped."""
     one, row = in_review(stage, ReasonCode.NEVER_APPEARED, Unknown())
     assert said(lambda: one.resolve(row, paid=False)) == (
-        "Payout k/1 cannot be settled as not paid now. The provider's answer says nothing clear. "
+        "Payout … (po_x) cannot be settled as not paid now. The provider's answer says nothing clear. "
         "It is in review because of never_appeared.",
         "`payouts review show` tells what is safe.",
     )
@@ -73,7 +73,8 @@ def test_not_safe_while_it_is_silent(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.MISMATCH, Unknown())
     one.answers.append(lost())
     assert said(lambda: one.resolve(row, paid=True)) == (
-        "Payout k/1 cannot be settled as paid now. The provider did not answer. It is in review because of mismatch.",
+        "Payout … (po_x) cannot be settled as paid now. The provider did not answer. "
+        "It is in review because of mismatch.",
         "Ask again when it answers.",
     )
 
@@ -81,7 +82,7 @@ def test_not_safe_while_it_is_silent(stage: MakeStage) -> None:
 def test_reopening_is_called_so(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.BINDING_GONE, binding={"host": "old.invalid"})
     assert said(lambda: one.reopen(row)) == (
-        "Payout k/1 cannot be reopened now. Nobody is configured who could ask the provider about it. "
+        "Payout … (po_x) cannot be reopened now. Nobody is configured who could ask the provider about it. "
         "It is in review because of binding_gone.",
         "Put what sent it into the account's retired identities first.",
     )
@@ -105,7 +106,7 @@ def test_a_reason_nobody_wrote_down() -> None:
     row = replace(row_of(S.REVIEW), reason=None)
     refused = _refused(_Asked(row, row, engine.Says.ABSENT, {}, T0), engine.Act.PAID, "")
     assert refused.message == (
-        "Payout k/1 cannot be settled as paid now. The provider does not show it. "
+        "Payout … (po_x) cannot be settled as paid now. The provider does not show it. "
         "It is in review because of an unknown reason."
     )
 
@@ -113,7 +114,7 @@ def test_a_reason_nobody_wrote_down() -> None:
 def test_somebody_else_was_first(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.NEVER_APPEARED, NotFound())
     one.resolve(row, paid=False)
-    overtaken = ("Payout k/1 was moved by somebody else meanwhile; nothing was changed.", LOOK_AGAIN)
+    overtaken = ("Payout … (po_x) was moved by somebody else meanwhile; nothing was changed.", LOOK_AGAIN)
     assert said(lambda: one.resolve(row, paid=True)) == overtaken
 
 
@@ -132,7 +133,7 @@ def test_nothing_to_approve(stage: MakeStage) -> None:
     one = stage()
     row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
     assert said(lambda: one.approve(row)) == (
-        "Payout k/1 is FAILED: only what waits to be sent can be approved.",
+        "Payout … (po_x) is FAILED: only what waits to be sent can be approved.",
         "`payouts show` tells what became of it.",
     )
 
@@ -162,7 +163,7 @@ def test_only_what_failed_is_paid_again(stage: MakeStage, status: PayoutStatus, 
     one = stage()
     row = one.put(status, reason=NO if status is S.REVIEW else None)
     assert said(lambda: one.pay_again(row)) == (
-        f"Payout k/1 is {status}: only what failed can be paid again.",
+        f"Payout … (po_x) is {status}: only what failed can be paid again.",
         hint,
     )
 
@@ -171,7 +172,7 @@ def test_nobody_forgotten_is_paid_again(stage: MakeStage) -> None:
     """Nobody knows any more who it was."""
     one, row = failed(stage, Final(reason=NO))
     assert said(lambda: one.pay_again(replace(row, forgotten_at=T0))) == (
-        "Payout k/1 cannot be paid again: its payee was forgotten.",
+        "Payout … (po_x) cannot be paid again: its payee was forgotten.",
         "If the debt still stands, pay it under another key, to the payee as you know him.",
     )
     assert one.reads() == []
@@ -188,7 +189,7 @@ def test_not_where_answers_come_later(stage: MakeStage) -> None:
 def test_not_yet(stage: MakeStage) -> None:
     one, row = failed(stage, Final(reason=NO), at=10, dedupe_settle_s=60.0)
     assert said(lambda: one.pay_again(row)) == (
-        "It is too early to pay k/1 again: the provider may still say otherwise.",
+        "It is too early to pay … (po_x) again: the provider may still say otherwise.",
         "Try again after 2026-03-02 09:02:30 UTC.",
     )
 
@@ -210,13 +211,13 @@ def test_not_proven(stage: MakeStage, heard: Any, why: str) -> None:
     one, row = failed(stage, heard)
     if isinstance(heard, Exception):
         one.answers.append(heard)
-    assert said(lambda: one.pay_again(row)) == (f"Payout k/1 is not proven to have failed. {why}", COMPARE)
+    assert said(lambda: one.pay_again(row)) == (f"Payout … (po_x) is not proven to have failed. {why}", COMPARE)
 
 
 def test_paid_after_all(stage: MakeStage) -> None:
     """Now, and for ever after; what the provider said stands in the history."""
     one, row = failed(stage, Final(code="DONE", http_status=200, seen=OURS))
-    paid = "Payout k/1 cannot be paid again: the provider says that an attempt of it was paid after all."
+    paid = "Payout … (po_x) cannot be paid again: the provider says that an attempt of it was paid after all."
     assert said(lambda: one.pay_again(row)) == (paid, TELLS)
     last = one.journal.history(row.id)[-1]
     assert (last.event, last.evidence) == (
@@ -230,7 +231,7 @@ def test_moved_meanwhile(stage: MakeStage) -> None:
     one, row = failed(stage, Final(reason=NO))
     one.pay_again(row)
     assert said(lambda: one.pay_again(row)) == (
-        "Payout k/1 was moved by somebody else meanwhile; it is CREATED now.",
+        "Payout … (po_x) was moved by somebody else meanwhile; it is CREATED now.",
         LOOK_AGAIN,
     )
 
