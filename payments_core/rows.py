@@ -69,6 +69,8 @@ class PayoutRow:
         adopting: Our first try was called a duplicate, or may have been lost with what a restored journal lacks: a
             read must match in everything.
         refused: A later try's payload was refused although an earlier one was ambiguous.
+        absence_attested: A person has compared the provider's records before this attempt began: that it does not show
+            an earlier one proves that one to have failed.
         rechecks_left: Reads that are still to be made of a failure, as a result callback told it.
         first_sent_at: Before the first byte of the first try that may have arrived; set once, never cleared.
         sent_at: Before the first byte of the latest try: the poll schedule starts here.
@@ -118,6 +120,7 @@ class PayoutRow:
     cleared: bool = False
     adopting: bool = False
     refused: bool = False
+    absence_attested: bool = False
     rechecks_left: int = 0
     first_sent_at: datetime | None = None
     sent_at: datetime | None = None

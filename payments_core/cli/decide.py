@@ -186,14 +186,17 @@ def pay_again(
     who: Who,
     why: Why,
     account: Annotated[str | None, typer.Option(metavar="NAME", help="Pay it from this account now.")] = None,
+    evidence: Annotated[
+        str, typer.Option(metavar="TEXT", help="What the provider's records show, where it does not show an attempt.")
+    ] = "",
 ) -> int:
     """Pay a failed payout again, under the same key.
 
     It is paid from its account, or from another one. Every earlier attempt is read first and has to be proven failed;
-    otherwise nothing is sent, and it says when it may be tried again.
+    otherwise nothing is sent, and it says when it may be tried again, or that evidence is missing.
     """
     with terminal.client() as client:
-        return _tell(terminal, client.pay_again(payout, who=who, why=why, account=account))
+        return _tell(terminal, client.pay_again(payout, who=who, why=why, account=account, evidence=evidence))
 
 
 @command

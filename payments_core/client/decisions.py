@@ -148,7 +148,7 @@ class Decisions(_Desk, ABC):
         """
         return setup.view(self._office, self._ask(*self._reopening(self._find(payout), Person(who, why)), Lane.DUE))
 
-    def pay_again(self, payout: str, *, who: str, why: str, account: str | None = None) -> Payout:
+    def pay_again(self, payout: str, *, who: str, why: str, account: str | None = None, evidence: str = "") -> Payout:
         """Pay a failed payout again, under a new reference, once every earlier attempt is proven to have failed.
 
         Args:
@@ -156,6 +156,8 @@ class Decisions(_Desk, ABC):
             who: Who wants it.
             why: On what grounds.
             account: The account to pay it from now; the one it was paid from when left out.
+            evidence: What the provider's own records show, where it does not show an attempt any more; never needed
+                otherwise.
 
         Raises:
             DecisionRefused: It has not failed, or may still turn out paid, or it is too early: ``again_at``.
@@ -167,7 +169,7 @@ class Decisions(_Desk, ABC):
             PayoutInterrupted: Something failed after the new attempt was recorded.
 
         """
-        row = self._ask(*self._paying_again(self._find(payout), Person(who, why), account), Lane.DUE)
+        row = self._ask(*self._paying_again(self._find(payout), Person(who, why, evidence), account), Lane.DUE)
         return setup.view(self._office, self._settle(row))
 
     def cancel(self, payout: str, *, actor: str, reason: str) -> Payout:
@@ -290,7 +292,9 @@ class AsyncDecisions(_Desk, ABC):
             self._office, await self._ask(*self._reopening(self._find(payout), Person(who, why)), Lane.DUE)
         )
 
-    async def pay_again(self, payout: str, *, who: str, why: str, account: str | None = None) -> Payout:
+    async def pay_again(
+        self, payout: str, *, who: str, why: str, account: str | None = None, evidence: str = ""
+    ) -> Payout:
         """Pay a failed payout again, under a new reference, once every earlier attempt is proven to have failed.
 
         Args:
@@ -298,6 +302,8 @@ class AsyncDecisions(_Desk, ABC):
             who: Who wants it.
             why: On what grounds.
             account: The account to pay it from now; the one it was paid from when left out.
+            evidence: What the provider's own records show, where it does not show an attempt any more; never needed
+                otherwise.
 
         Raises:
             DecisionRefused: It has not failed, or may still turn out paid, or it is too early: ``again_at``.
@@ -309,7 +315,7 @@ class AsyncDecisions(_Desk, ABC):
             PayoutInterrupted: Something failed after the new attempt was recorded.
 
         """
-        row = await self._ask(*self._paying_again(self._find(payout), Person(who, why), account), Lane.DUE)
+        row = await self._ask(*self._paying_again(self._find(payout), Person(who, why, evidence), account), Lane.DUE)
         return setup.view(self._office, await self._settle(row))
 
     async def cancel(self, payout: str, *, actor: str, reason: str) -> Payout:

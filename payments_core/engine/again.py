@@ -36,11 +36,12 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
     """Begin the next attempt of a payout that failed, under a reference of its own.
 
     Every earlier attempt is read now and must be proven to have failed, long enough after it can last have been sent.
+    Where the provider does not show one any more, evidence proves it: what a person has found in its own records.
 
     Args:
         account: What it is paid from now: the row's account, or another one.
         row: The payout.
-        person: Who wants it, and why.
+        person: Who wants it, and why; with evidence where the provider does not show an attempt.
         moment: Now.
 
     Raises:
@@ -86,18 +87,26 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
             hint=f"Try again after {again_at:%Y-%m-%d %H:%M:%S} UTC.",
             again_at=again_at,
         )
+    absent: list[int] = []
     for attempt in attempts:
         standing, why = yield from look_at(account, row, attempt, moment)
         if standing is Standing.PAID:
             raise _contradicted(row)
         if standing is Standing.OPEN:
             raise _unproven(row, why)
+        if standing is Standing.ABSENT:
+            if not person.has_evidence:
+                raise _unattested(row, why)
+            absent.append(attempt.number)
     yield from learn(account, at)
     before: dict[str, object] = {"because": str(row.reason or ""), "references_before": dict(row.references)}
+    if absent:
+        before["absent"] = absent
     if account.name != row.account:
         before |= {"account": account.name, "account_before": row.account}
     event = Event(EventName.PAYOUT_PAID_AGAIN, at, {**person.told, **before})
-    reply = yield from begin_attempt(PayAgain(row, _begun(account, row, moment), event))
+    fresh = replace(_begun(account, row, moment), absence_attested=bool(absent))
+    reply = yield from begin_attempt(PayAgain(row, fresh, event))
     match reply:
         case Moved():
             return reply.row
@@ -153,6 +162,7 @@ def _begun(account: Account, row: PayoutRow, moment: Moment) -> PayoutRow:
         cleared=False,
         adopting=False,
         refused=False,
+        absence_attested=False,
         rechecks_left=0,
         first_sent_at=None,
         sent_at=None,
@@ -169,6 +179,13 @@ def _unproven(row: PayoutRow, why: str) -> DecisionRefused:
     return DecisionRefused(
         f"Payout {row.label} is not proven to have failed. {why}",
         hint="Compare with the provider's own records; ask again later.",
+    )
+
+
+def _unattested(row: PayoutRow, why: str) -> DecisionRefused:
+    return DecisionRefused(
+        f"Payout {row.key} is not proven to have failed. {why}",
+        hint="Compare with the provider's own records. Where they show no such payment, name that: --evidence TEXT.",
     )
 
 

@@ -33,6 +33,7 @@ class Standing(Enum):
     """What an earlier attempt turns out to be."""
 
     FAILED = auto()  # proven, now
+    ABSENT = auto()  # the provider does not show it: it may only have forgotten it, unless a person has compared
     OPEN = auto()  # it may still be paid, or nobody can tell now
     PAID = auto()
 
@@ -47,12 +48,15 @@ def look_back(account: Account, row: PayoutRow, moment: Moment) -> Flow[tuple[St
 
     Returns:
         ``FAILED`` when every one is proven to have failed; ``PAID`` when any of them was paid; else ``OPEN``, and why.
+        What the provider does not show is proven where this attempt was begun with evidence.
 
     """
     known = yield from recall(row.id)
     worst, why = (Standing.PAID, PAID_BEFORE) if known.contradicted else (Standing.FAILED, "")
     for attempt in known.attempts:
         standing, told = yield from look_at(account, row, attempt, moment)
+        if standing is Standing.ABSENT:
+            standing = Standing.FAILED if row.absence_attested else Standing.OPEN
         if standing.value > worst.value:
             worst, why = standing, told
     return worst, why
@@ -95,7 +99,7 @@ def look_at(account: Account, row: PayoutRow, attempt: EndedAttempt, moment: Mom
         case NotFound():
             proven = _absence_is_proof(attempt)
             told = f"The provider does not show {called}, which is no proof that it failed."
-            return (Standing.FAILED, "") if proven else (Standing.OPEN, told)
+            return (Standing.FAILED, "") if proven else (Standing.ABSENT, told)
         case Pending():
             return Standing.OPEN, f"The provider says that {called} is still under way."
         case NotSent() | NoAnswer():

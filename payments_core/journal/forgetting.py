@@ -41,6 +41,7 @@ _SECRET = "payee_secret"  # noqa: S105 - its name
 _FACTS = frozenset(
     {
         "absences",
+        "absent",
         "account",
         "account_before",
         "again_in_s",

@@ -67,6 +67,7 @@ _FIRST = (
         cleared BIGINT NOT NULL,
         adopting BIGINT NOT NULL,
         refused BIGINT NOT NULL,
+        absence_attested BIGINT NOT NULL,
         rechecks_left BIGINT NOT NULL,
         first_sent_at BIGINT,
         sent_at BIGINT,

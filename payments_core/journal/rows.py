@@ -156,7 +156,7 @@ _CODECS: Mapping[str, Codec] = {
     "reason": (write_reason, read_reason),
     "contradictions": (write_contradictions, _read_contradictions),
     **dict.fromkeys(("payee_details", "options", "binding", "references"), (write_json, _read_json)),
-    **dict.fromkeys(("ambiguous", "cleared", "adopting", "refused"), (int, bool)),
+    **dict.fromkeys(("ambiguous", "cleared", "adopting", "refused", "absence_attested"), (int, bool)),
     **dict.fromkeys(
         (
             "not_before",

@@ -61,6 +61,7 @@ _FIRST = (
         cleared INTEGER NOT NULL,
         adopting INTEGER NOT NULL,
         refused INTEGER NOT NULL,
+        absence_attested INTEGER NOT NULL,
         rechecks_left INTEGER NOT NULL,
         first_sent_at INTEGER,
         sent_at INTEGER,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,25 @@ def test_a_success_that_is_called_failed_is_told_as_well(liar: Any, pay: Call, p
     assert "The money may not be there." in ran.out
     assert "the provider says that attempt 1 failed" in ran.out
     assert payouts("review", "acknowledge", "wages-2", *ACTOR).code == 0
+
+
+def test_what_the_provider_does_not_show_any_more_is_paid_again_with_evidence(
+    liar: Any, pay: Call, payouts: Call
+) -> None:
+    """One payout at a time, and never without it; actor, reason and evidence are in the history."""
+    liar.lies = False
+    assert pay("wages-6", "--wait", "30", to=FAILING).code == 3
+    liar.absent = True
+    again, until = ("pay-again", "wages-6", *WHO, "--json"), time.monotonic() + 30
+    while (ran := payouts(*again)).error["hint"].startswith("Try again after") and time.monotonic() < until:
+        time.sleep(0.1)
+    assert (ran.code, ran.error["code"]) == (1, "decision_refused")
+    assert "does not show attempt 1" in ran.error["message"]
+    assert "--evidence TEXT" in ran.error["hint"]
+    ran = payouts(*again, "--evidence", "no such line in March")
+    assert (ran.code, ran.json["attempt"]) == (4, 2)
+    told = next(entry["evidence"] for entry in ran.json["history"] if entry["event"] == "payout.paid_again")
+    assert (told["who"], told["why"], told["evidence"]) == ("Ann", "the statement", "no such line in March")
 
 
 def test_what_has_not_ended_is_not_checked(pay: Call, payouts: Call, liar: Any) -> None:

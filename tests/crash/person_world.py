@@ -33,6 +33,7 @@ class Books(Momo):
         forgets: What was taken is never found again by its reference.
         shows: How often a payment that was made although it was refused is shown; then it is not found any more.
         calls_failed: How many reads call a payment failed that was made.
+        forgets_failed: What a read has called failed is not found any more.
         down_s: How long reads are answered 503.
         approve_above: The account's limit.
 
@@ -41,6 +42,8 @@ class Books(Momo):
     forgets: bool = False
     shows: int = 1_000_000
     calls_failed: int = 0
+    forgets_failed: bool = False
+    called_failed: set[str] = field(default_factory=set)
     down_s: float = 0.0
     approve_above: str | None = None
     refusals: int = 0
@@ -83,6 +86,11 @@ class Books(Momo):
             self.shows -= 1
             if self.shows < 0:
                 return HttpResponse(404, {}, json.dumps({"code": "RESOURCE_NOT_FOUND"}).encode(), at)
+        if self.forgets_failed and b'"FAILED"' in response.body:
+            reference = request.url.rsplit("/", 1)[1]
+            if reference in self.called_failed:
+                return HttpResponse(404, {}, json.dumps({"code": "RESOURCE_NOT_FOUND"}).encode(), at)
+            self.called_failed.add(reference)
         if self.calls_failed > 0 and b"SUCCESSFUL" in response.body:
             self.calls_failed -= 1
             return replace(response, body=response.body.replace(b"SUCCESSFUL", b"FAILED"))
@@ -126,6 +134,21 @@ def look_and_decide(client: PayoutClient, world: World, at: datetime) -> datetim
         if seen.attempt == 1 and all(entry.event != "payout.contradicted" for entry in seen.history):
             client.refresh(payout.id)
     return decide(client, world, at)
+
+
+def pay_again_with_evidence(client: PayoutClient, world: World, at: datetime) -> datetime | None:
+    """Pay again what failed, and name the statement where it shows no payment."""
+    side = world.gateway
+    assert isinstance(side, Books)
+    told = {"who": "Ann", "why": "the statement"}
+    for found in in_review(client):
+        paid = side.paid(found.payout.references["external_id"])
+        return _try(side, at, client.resolve, found.payout.id, paid=paid, evidence="the statement of January", **told)
+    for payout in client.payouts(status=S.FAILED):
+        evidence = "" if side.paid(payout.references["external_id"]) else "the statement of January"
+        if payout.attempt < MOST_ATTEMPTS:
+            return _try(side, at, client.pay_again, payout.id, evidence=evidence, **told)
+    return None
 
 
 def check_and_acknowledge(client: PayoutClient, world: World, at: datetime) -> datetime | None:
@@ -245,6 +268,7 @@ _SCENARIOS: tuple[Scenario, ...] = (
     persons("taken and never shown", PostEnd(("accept_lose",)), forgets=True),
     persons("taken, and called unpaid", PostEnd(("accept_lose",)), person=decide_wrongly, down_s=20_000.0),
     persons("called failed, then paid", PostEnd(), person=check_and_acknowledge, calls_failed=2),
+    persons("failed, then forgotten", PostEnd(payee=POOR), person=pay_again_with_evidence, forgets_failed=True),
     needing_approval(),
     persons("an approval declined", REFUSED, person=cancel_all, approve_above="20"),
     persons("cancelled between two tries", PostEnd(("not_sent", "not_sent")), person=cancel_all),

@@ -46,6 +46,7 @@ WANTED = {
     "taken and never shown": (S.SUCCEEDED, 1),
     "taken, and called unpaid": (S.SUCCEEDED, 1),
     "called failed, then paid": (S.FAILED, 1),
+    "failed, then forgotten": (S.FAILED, 3),
     "needs an approval": (S.SUCCEEDED, 2),
     "an approval declined": (S.CANCELLED, 1),
     "cancelled between two tries": (S.CANCELLED, 1),

@@ -8,14 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from kit import OURS, T0, Fake, account_of, after, lost, reading, saying
+from kit import OURS, T0, Fake, account_of, after, last, lost, reading, saying
 
+from payments_core.engine import Person, pay_again
 from payments_core.entries import Note, PayAgain
 from payments_core.errors import DecisionRefused, InvalidPayout, NotOffered
 from payments_core.events import EventName
-from payments_core.flow import Go, ReadAs
+from payments_core.flow import Go, ReadAs, run
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.provider import Account, Duplicate, Final, NotFound, Pending, Unknown
+from payments_core.provider import Account, Deferred, Duplicate, Final, NotFound, Pending, Unknown
 from payments_core.rows import Event, PayoutRow
 
 S = PayoutStatus
@@ -424,3 +425,72 @@ def test_a_duplicate_of_a_second_attempt_is_adopted_like_any_other(stage: MakeSt
     row = one.advance(row)
     assert (row.status, row.adopting) == (S.UNKNOWN, True)
     assert one.advance(row).status is S.SUCCEEDED
+
+
+# --- what the provider no longer shows ---------------------------------------------------------------------------
+
+
+def attested(one: Any, row: PayoutRow, evidence: str = "no such line in March") -> PayoutRow:
+    person = Person("Ann", "top up done", evidence)
+    return run(pay_again(one.account, row, person=person, moment=one.moment()), one.perform)
+
+
+def test_absence_alone_is_no_proof_and_the_refusal_says_what_is_missing(stage: MakeStage) -> None:
+    one, row = failed(stage, NotFound())
+    for evidence in ("", " \u200b "):
+        with pytest.raises(DecisionRefused, match="does not show attempt 1") as caught:
+            attested(one, row, evidence)
+        assert "--evidence" in caught.value.hint
+    assert one.journal.get(row.id) == row
+
+
+def test_with_evidence_it_is_paid_again_and_the_last_look_accepts_the_absence(stage: MakeStage) -> None:
+    """What a person has compared counts until this attempt has left, and stands in the history."""
+    one, row = failed(stage, NotFound())
+    row = attested(one, row)
+    told = last(one, row)[1]
+    assert (row.attempt, row.absence_attested) == (2, True)
+    assert (told["who"], told["evidence"], told["absent"]) == ("Ann", "no such line in March", [1])
+    one.at += timedelta(days=3)
+    row = one.advance(row)
+    assert (row.status, len(one.posts())) == (S.PENDING, 2)
+
+
+@pytest.mark.parametrize("answer", [Unknown(http_status=401), Unknown(http_status=503), Pending(), lost(), Deferred()])
+def test_evidence_replaces_no_answer(stage: MakeStage, answer: Any) -> None:
+    """Silence, a refusal of us and a broken server are no absence."""
+    one, row = failed(stage, answer)
+    with pytest.raises(DecisionRefused, match="not proven to have failed") as caught:
+        attested(one, row)
+    assert "--evidence" not in caught.value.hint
+    assert len(one.posts()) == 1
+
+
+def test_evidence_replaces_no_time_and_no_contradiction(stage: MakeStage) -> None:
+    one, row = failed(stage, PAID, NotFound())
+    one.at = SETTLED - timedelta(seconds=1)
+    with pytest.raises(DecisionRefused, match="too early"):
+        attested(one, row)
+    one.at = SETTLED
+    for _ in range(2):
+        with pytest.raises(DecisionRefused, match="was paid after all"):
+            attested(one, row)
+
+
+def test_evidence_counts_for_the_attempt_that_it_was_given_for(stage: MakeStage) -> None:
+    """The next one needs its own: what was compared then says nothing of the attempt since."""
+    one, row = failed(stage, NotFound(), NotFound(), FAILED, NotFound())
+    row = one.advance(attested(one, row))
+    one.at += timedelta(seconds=5)
+    row = one.advance(row)
+    assert (row.status, row.attempt) == (S.FAILED, 2)
+    one.at += timedelta(seconds=LEASE_S + SETTLE_S)
+    with pytest.raises(DecisionRefused, match="does not show attempt 1"):
+        one.pay_again(row)
+    assert attested(one, row).attempt == 3
+
+
+def test_a_payment_that_is_shown_after_all_stops_what_was_begun_with_evidence(stage: MakeStage) -> None:
+    one, row = failed(stage, NotFound(), PAID)
+    row = one.advance(attested(one, row))
+    assert (row.status, row.reason.code, len(one.posts())) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID, 1)

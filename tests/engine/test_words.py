@@ -199,12 +199,11 @@ def test_not_yet(stage: MakeStage) -> None:
     [
         (Pending(), "The provider says that attempt 1 is still under way."),
         (Unknown(), "The provider's answer about attempt 1 says nothing clear."),
-        (NotFound(), "The provider does not show attempt 1, which is no proof that it failed."),
         (Final(reason=replace(NO, settling_h=48)), "The provider may still say otherwise of attempt 1."),
         (lost(), "The provider could not be asked about attempt 1: timed out."),
         (Deferred(), "The provider answers about attempt 1 only later."),
     ],
-    ids=["pending", "unclear", "absent", "settling", "silent", "later"],
+    ids=["pending", "unclear", "settling", "silent", "later"],
 )
 def test_not_proven(stage: MakeStage, heard: Any, why: str) -> None:
     """Each answer that proves nothing is told as what it is."""
@@ -212,6 +211,15 @@ def test_not_proven(stage: MakeStage, heard: Any, why: str) -> None:
     if isinstance(heard, Exception):
         one.answers.append(heard)
     assert said(lambda: one.pay_again(row)) == (f"Payout … (po_x) is not proven to have failed. {why}", COMPARE)
+
+
+def test_absent_without_evidence(stage: MakeStage) -> None:
+    one, row = failed(stage, NotFound())
+    why = "The provider does not show attempt 1, which is no proof that it failed."
+    assert said(lambda: one.pay_again(row)) == (
+        f"Payout k/1 is not proven to have failed. {why}",
+        "Compare with the provider's own records. Where they show no such payment, name that: --evidence TEXT.",
+    )
 
 
 def test_paid_after_all(stage: MakeStage) -> None:

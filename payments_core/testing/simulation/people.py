@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from heapq import heappop, heappush
 
 from payments_core import engine
@@ -112,8 +113,8 @@ class People:
         account, serving = office.account(row.account), office.serving(row)
         match what:
             case "pay-again":
-                paying = office.account(self._payer(row))
-                return row, deciding(paying, engine.pay_again(paying, row, person=_NOBODY, moment=moment))
+                paying, person = office.account(self._payer(row)), self._with_evidence(row)
+                return row, deciding(paying, engine.pay_again(paying, row, person=person, moment=moment))
             case "resolve":
                 paid = self._says(process, row)
                 if paid is None:
@@ -133,6 +134,11 @@ class People:
         others = sorted(self._world.gateways.keys() - {row.account})
         fails_over = self._plan.has("failover") and self._chance.random() < _SHARE_FROM_ELSEWHERE
         return self._chance.choice(others) if fails_over else row.account
+
+    def _with_evidence(self, row: PayoutRow) -> Person:
+        """Return who wants it paid again: with evidence only where the providers' own books show no payment."""
+        banks = [gateway.bank for gateway in self._world.gateways.values()]
+        return replace(_NOBODY, evidence="") if any(bank.will_pay(row.id) for bank in banks) else _NOBODY
 
     def _says(self, process: Process, row: PayoutRow) -> bool | None:
         """Say what became of a payout, from the provider's statement; None while that does not tell.
