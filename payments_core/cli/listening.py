@@ -9,9 +9,10 @@ import asyncio
 import contextlib
 import json
 import socket
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Any
+from typing import Any, ClassVar
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -38,29 +39,32 @@ _TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnectio
 class _Brief(H11Protocol):
     """HTTP/1.1 as uvicorn speaks it, on connections that end in time; one address holds half of them at the most."""
 
+    held: ClassVar[Counter[object]]  # how many connections each address has; of one server
+
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._ends = (
             self.loop.call_later(_HEAD_S, self._end_without_head),
             self.loop.call_later(_LONGEST_S, transport.abort),
         )
-        if self._connections_of_client() > _FROM_ONE_ADDRESS:
+        self._address = _network(self.client)
+        self.held[self._address] += 1
+        if self.held[self._address] > _FROM_ONE_ADDRESS:
             transport.write(_TOO_MANY)
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         for end in self._ends:
             end.cancel()
+        self.held[self._address] -= 1
+        if not self.held[self._address]:
+            del self.held[self._address]
         super().connection_lost(exc)
 
     def _end_without_head(self) -> None:
         cycle: object = self.cycle  # uvicorn makes it when the head is complete
         if cycle is None:
             self.transport.abort()
-
-    def _connections_of_client(self) -> int:
-        ours = _network(self.client)
-        return sum(_network(getattr(other, "client", None)) == ours for other in self.connections)
 
 
 def _network(client: tuple[str, int] | None) -> object:
@@ -142,7 +146,7 @@ def server_config(served: CallbackApp) -> uvicorn.Config:
     """Return how the application is served: one request a connection, and no word about paths."""
     return uvicorn.Config(
         served,
-        http=_Brief,
+        http=type("_OfOneServer", (_Brief,), {"held": Counter()}),
         loop="asyncio",
         ws="none",
         lifespan="on",

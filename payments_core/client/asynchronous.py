@@ -229,7 +229,7 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
         return setup.view(self._office, setup.row_of(self._office.journal, payout))
 
     async def payouts(self, *, status: PayoutStatus | None = None, account: str | None = None) -> AsyncIterator[Payout]:
-        """Yield payouts, oldest first, without their histories; the journal is read in a thread."""
+        """Yield payouts, oldest first, without their histories."""
         self._office.check_process()
         async for row in in_thread(self._office.journal.rows(status=status, account=account)):
             yield row.view()

@@ -184,7 +184,7 @@ def _unproven(row: PayoutRow, why: str) -> DecisionRefused:
 
 def _unattested(row: PayoutRow, why: str) -> DecisionRefused:
     return DecisionRefused(
-        f"Payout {row.key} is not proven to have failed. {why}",
+        f"Payout {row.label} is not proven to have failed. {why}",
         hint="Compare with the provider's own records. Where they show no such payment, name that: --evidence TEXT.",
     )
 

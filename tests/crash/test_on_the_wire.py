@@ -57,7 +57,7 @@ def pay_async(config: Path, count: int) -> list[Payout]:
 
             await asyncio.gather(*map(send, orders(count)))
             await client.resume(timeout_s=120)
-            return list(client.payouts())
+            return [payout async for payout in client.payouts()]
 
     return asyncio.run(run())
 

@@ -31,6 +31,7 @@ UUIDS: Mapping[str, str] = {
     "references.py": "shapes a seed for providers that insist on one: offered, and used by none of the core",
     "masking.py": "leaves one readable in a log, as it is no number of anybody",
     "testing/simulation/till.py": "a provider of the simulation's own",
+    "testing/conformance/watching.py": "sees a provider that draws one",
 }
 
 

@@ -60,7 +60,7 @@ def test_an_application_keeps_a_worker_beside_its_own_work(place: Any) -> None:
                 await client.accept(key=f"app/{number}", payee=payee, amount=amount)
             worked = await until_paid(place, worker, stop)
             assert len(seen) == worked.steps == 40
-            assert len(list(client.payouts())) == 20, "the client stays open"
+            assert len([payout async for payout in client.payouts()]) == 20, "the client stays open"
         return worked
 
     assert asyncio.run(application()).ended == {PayoutStatus.SUCCEEDED: 20}

@@ -15,7 +15,7 @@ from payments_core.money import Money
 from payments_core.payout import Order, Payee
 from payments_core.provider import Attempt
 from payments_core.testing.conformance import reply
-from payments_core.testing.conformance.words import answered
+from payments_core.testing.conformance.malformed import answered
 from payments_core.wire import HttpRequest, NoAnswer
 from payments_pawapay.emulator.network import active_conf
 from payments_pawapay.knowledge import Knowledge

@@ -34,7 +34,7 @@ from payments_core.money import Money
 from payments_core.payout import Order, Payee
 from payments_core.provider import Attempt, Callback, Credential
 from payments_core.testing.conformance import reply
-from payments_core.testing.conformance.words import answered
+from payments_core.testing.conformance.malformed import answered
 from payments_core.wire import HttpRequest
 from payments_pawapay.emulator.signing import KeyRing
 from payments_pawapay.provider import PawapayProvider

@@ -80,6 +80,7 @@ def test_nothing_is_found_where_nothing_is_planted(stage: Stage, ears: Ears, fou
 def test_an_http_library_that_logs_addresses(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
     def through_a_client(_connection: object, sent: exchange.Exchange) -> Any:
         sent.about_to_write()
+        sent.connected = True
         request = sent.request
         with httpx.Client() as client:
             answer = client.request(request.method, request.url, headers=sent.headers(), content=request.body)
