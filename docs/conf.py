@@ -48,6 +48,7 @@ toc_object_entries_show_parents = "hide"
 nitpick_ignore_regex = [
     (r"py:.*", r"(asyncio|collections|datetime|decimal|enum|importlib|pathlib|ssl|types|typing|uuid)\..+|Path|T"),
     (r"py:.*", r"(annotated_types|pydantic|starlette)\..+|SecretStr|datetime"),
+    (r"py:.*", r"\d+\.\d+"),  # bounds in an annotation
     (r"py:.*", r"payments_core\.testing\..+\.[A-Z]"),  # type variables
     # What a client is made of, the journal in it, and what a flow may ask for, is our own business.
     (r"py:.*", r"payments_core\.(performer\.office\.Office|entries\.Journal|client\.outbox\.Look)|Command|Reply"),

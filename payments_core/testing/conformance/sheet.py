@@ -69,7 +69,7 @@ class Sheet:
     wrong_payees: Sequence[Payee] = ()
     #: Amounts finer or otherwise not as the route takes them; refused, never rounded.
     wrong_amounts: Sequence[Money] = ()
-    #: What a request writes for one unit of the currency: 100 where the provider counts cents.
+    #: What a request writes for one unit of the currency, such as 100 where the provider counts cents.
     written_for_one: int = 1
     #: More of the account's table of payouts.toml.
     settings: Mapping[str, Any] = {}
