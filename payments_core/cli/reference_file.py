@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import sys
 from pathlib import Path
 
 import typer
 
 from payments_core.answers import is_storable
+from payments_core.files import read_file
 
 __all__ = ["read_references"]
 
@@ -22,22 +21,22 @@ def read_references(source: str) -> tuple[str, ...]:
     """Return the references of a file, each once, in their order; no message repeats what a line holds.
 
     Args:
-        source: The path of a regular file, UTF-8; ``-`` is standard input.
+        source: The path of a regular file that only its owner can change, UTF-8; ``-`` is standard input.
 
     Raises:
-        typer.BadParameter: It cannot be read, is too large, or has a line that is not one reference.
+        SettingsError: It is no such file, or too large.
+        typer.BadParameter: It cannot be read, or has a line that is not one reference.
 
     """
     name = "Standard input" if source == "-" else source
-    data = sys.stdin.buffer.read(_MOST_BYTES + 1) if source == "-" else _read(Path(source))
-    if len(data) > _MOST_BYTES:
-        raise typer.BadParameter(f"{name} is larger than {_MOST_BYTES // (1024 * 1024)} MiB.")
     try:
-        lines = data.decode("utf-8-sig").splitlines()
+        text = _standard_input() if source == "-" else read_file(Path(source), source, most_bytes=_MOST_BYTES).text
+    except OSError as error:
+        raise typer.BadParameter(f"{name} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise typer.BadParameter(f"{name} is not UTF-8.") from None
     found: dict[str, None] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         reference = line.strip()
         if _SEPARATORS.intersection(reference) or len(reference) > _LONGEST or not is_storable(reference):
             raise typer.BadParameter(f"{name}, line {number}: write one reference to a line, and nothing else.")
@@ -46,16 +45,8 @@ def read_references(source: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _read(path: Path) -> bytes:
-    try:
-        # A pipe without a writer must not make us wait.
-        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        try:
-            if not stat.S_ISREG(os.fstat(number).st_mode):
-                raise typer.BadParameter(f"{path} is not a regular file.")
-            with os.fdopen(number, "rb", closefd=False) as file:
-                return file.read(_MOST_BYTES + 1)
-        finally:
-            os.close(number)
-    except OSError as error:
-        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}.") from None
+def _standard_input() -> str:
+    data = sys.stdin.buffer.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise typer.BadParameter(f"Standard input is larger than {_MOST_BYTES} bytes.")
+    return data.decode("utf-8")

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from payments_core.errors import JournalError
-from payments_core.journal.connection import explain
+from payments_core.journal.connection import SQLITE_ERRORS, explain
 from payments_core.journal.creation import link, make_private, remove
 from payments_core.journal.schema import BACKUP_AT, bring_forward
 from payments_core.journal.snapshot import Snapshot, SqliteSnapshot
@@ -111,7 +111,7 @@ def _mark(target: sqlite3.Connection, at: datetime) -> None:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         raise explain(error, path) from error
 
 

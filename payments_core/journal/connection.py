@@ -17,6 +17,7 @@ from payments_core.journal.closing import closed
 from payments_core.journal.standing import moved_to, sealed
 
 __all__ = [
+    "SQLITE_ERRORS",
     "Reader",
     "check_absent",
     "check_file",
@@ -33,6 +34,8 @@ __all__ = [
 _DURABLE = "FULL"  # NORMAL may forget an acknowledged commit at power loss
 _SYNCHRONOUS = {"OFF": 0, "NORMAL": 1, "FULL": 2}
 _WAL_PAUSE_S = 0.01
+#: What a statement may raise: the driver reads names and messages as text, and those of a damaged file are none.
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _SMALLEST = 512  # bytes of a page, the least that a database has
 
 
@@ -129,7 +132,7 @@ def connect(path: Path, *, busy_timeout_s: float) -> sqlite3.Connection:
     except BaseException as error:
         if connection is not None:
             connection.close()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, SQLITE_ERRORS):
             raise explain(error, path) from error
         raise
     return connection
@@ -184,12 +187,12 @@ def verify(connection: sqlite3.Connection, path: Path) -> None:
         raise damaged(path, found)
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: Exception) -> bool:
     """Say whether another connection merely held the lock."""
     return _primary_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def explain(error: sqlite3.Error, path: Path) -> JournalError:
+def explain(error: Exception, path: Path) -> JournalError:
     """Return what SQLite said as an error that tells what to do next."""
     code = _primary_code(error)
     if is_busy(error):
@@ -213,7 +216,8 @@ def explain(error: sqlite3.Error, path: Path) -> JournalError:
         )
     if code == sqlite3.SQLITE_CORRUPT:
         return damaged(path, str(error))
-    if code == sqlite3.SQLITE_TOOBIG or str(error).startswith("Could not decode"):  # its words would hold the text
+    is_no_text = isinstance(error, UnicodeDecodeError) or str(error).startswith("Could not decode")
+    if code == sqlite3.SQLITE_TOOBIG or is_no_text:  # their words would hold the value
         return damaged(path, "a value in it cannot be read")
     if code == sqlite3.SQLITE_CANTOPEN:
         return JournalError(
@@ -228,7 +232,7 @@ def explain(error: sqlite3.Error, path: Path) -> JournalError:
     return JournalError(f"The journal {path} refused an entry: {error}.")
 
 
-def _primary_code(error: sqlite3.Error) -> int:
+def _primary_code(error: Exception) -> int:
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF  # the rest refines it
 
@@ -289,7 +293,7 @@ class Reader:
                 self._connection = connection
             try:
                 return self._connection.execute(statement, values).fetchall()
-            except sqlite3.Error as error:
+            except SQLITE_ERRORS as error:
                 self._forget()
                 raise explain(error, self._path) from error
 

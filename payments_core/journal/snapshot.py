@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from payments_core.errors import JournalError
-from payments_core.journal.connection import check_file, explain
+from payments_core.journal.connection import SQLITE_ERRORS, check_file, explain
 from payments_core.journal.schema import check_namespace, check_version
 from payments_core.journal.statements import POSTGRES, SQLITE, Cursor, Session, Statements
 
@@ -118,7 +118,7 @@ class SqliteSnapshot(Snapshot):
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise explain(error, self._path) from error
 
 

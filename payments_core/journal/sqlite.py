@@ -15,7 +15,7 @@ from payments_core.entries import JournalEntry, JournalReply, Open, Opened
 from payments_core.errors import JournalError, SettingsError
 from payments_core.journal.changes import Change, Reply, apply
 from payments_core.journal.claims import Claims
-from payments_core.journal.connection import Reader, connect, explain, is_busy, verify
+from payments_core.journal.connection import SQLITE_ERRORS, Reader, connect, explain, is_busy, verify
 from payments_core.journal.creation import create_file
 from payments_core.journal.forgetting import Forgetting
 from payments_core.journal.inbox import InboxCalls, InboxChange
@@ -88,12 +88,12 @@ class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
             check_live(check_namespace(connection, self._path, self._namespace), f"The journal {self._path}")
         except BaseException as error:
             connection.close()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, SQLITE_ERRORS):
                 raise self._explain(error) from error
             raise
         return connection
 
-    def _explain(self, error: sqlite3.Error) -> JournalError:
+    def _explain(self, error: Exception) -> JournalError:
         return explain(error, self._path)
 
     # --- writing ---
@@ -147,7 +147,7 @@ class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
                 connection.execute("PRAGMA secure_delete = ON")
                 connection.execute("VACUUM")
                 busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            except sqlite3.Error as error:
+            except SQLITE_ERRORS as error:
                 if is_busy(error):
                     return False
                 raise self._explain(error) from error

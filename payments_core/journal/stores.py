@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from payments_core.journal.connection import check_file, connect, explain
+from payments_core.journal.connection import SQLITE_ERRORS, check_file, connect, explain
 from payments_core.journal.creation import create_file
 from payments_core.journal.schema import check_namespace, migrate
 from payments_core.journal.standing import exists, refusal
@@ -168,7 +168,7 @@ class SqliteStore(Store):
         connection = connect(self._path, busy_timeout_s=5.0)
         try:
             yield connection
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise explain(error, self._path) from error
         finally:
             connection.close()  # which undoes what was not committed

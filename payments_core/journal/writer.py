@@ -18,7 +18,7 @@ from typing import Generic
 from payments_core.errors import JournalError
 from payments_core.journal.callers import Caller, Entry, Failed, Promise, Reply, Wrote, result_of
 from payments_core.journal.closing import check_process, closed
-from payments_core.journal.connection import is_busy
+from payments_core.journal.connection import SQLITE_ERRORS, is_busy
 
 __all__ = ["LARGEST_GROUP", "Writer"]
 
@@ -42,7 +42,7 @@ class Writer(Generic[Entry, Reply]):
         *,
         apply: Callable[[sqlite3.Connection, Entry], Reply],
         reopen: Callable[[], sqlite3.Connection],
-        explain: Callable[[sqlite3.Error], JournalError],
+        explain: Callable[[Exception], JournalError],
     ) -> None:
         self._connection: sqlite3.Connection | None = connection
         self._apply = apply
@@ -175,7 +175,7 @@ class Writer(Generic[Entry, Reply]):
             return []
         try:
             return self._commit_group(entries)
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             connection = self._connection
             if connection is None or connection.in_transaction or not is_busy(error):
                 self._discard()
@@ -205,11 +205,11 @@ class Writer(Generic[Entry, Reply]):
                 raise
             connection.execute("ROLLBACK TO entry")
             connection.execute("RELEASE entry")
-            return Failed(self._caused(error) if isinstance(error, sqlite3.Error) else error)
+            return Failed(self._caused(error) if isinstance(error, SQLITE_ERRORS) else error)
         connection.execute("RELEASE entry")
         return Wrote(reply)
 
-    def _caused(self, error: sqlite3.Error) -> JournalError:
+    def _caused(self, error: Exception) -> JournalError:
         # A new one for each member: an exception raised in several threads mixes up its tracebacks.
         told = self._explain(error)
         told.__cause__ = error

@@ -62,6 +62,7 @@ def test_the_commands_say_what_is_wrong(place: Any, capsys: pytest.CaptureFixtur
         (["restored"], "Give one of --gap-from, --no-gap and --over"),
         (["restored", "--over", "--no-gap"], "Give one of"),
         (["restored", "--gap-from", "yesterday", "--who", "Ann", "--why", "x"], "is no time"),
+        (["restored", "--gap-from", "0001-01-01T00:00:00+14:00", "--who", "Ann", "--why", "x"], "is no time"),
         (["restored", "--gap-from", "2999-01-01", "--who", "Ann", "--why", "x"], "still to come"),
         (["restored", "--gap-from", "2026-01-01"], "A decision needs a name and a reason"),
         (["restored", "--over", "--who", "Ann", "--why", "x"], "not said to be restored"),
