@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from payments_core.arrivals import Arrival
+from payments_core.client import inbox
 from payments_core.client.inbox import Inbox
 from payments_core.engine import (
     again,
@@ -25,7 +26,7 @@ from payments_core.engine import (
 )
 from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
 from payments_core.flow import Flow, move, run
-from payments_core.journal import attempts, changes, gaps, keeping
+from payments_core.journal import attempts, changes, connection, gaps, keeping, schema, sqlite
 from payments_core.journal.statements import Session
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.performer import Office, common
@@ -361,3 +362,47 @@ def what_a_statement_has_is_forgotten(patch: Patch) -> None:
 def absence_alone_opens_a_gap(patch: Patch) -> None:
     """However old the gap: what the provider does not show any more is sent."""
     patch.setattr(decide, "refused_since", lambda *_: datetime(1970, 1, 1, tzinfo=UTC))
+
+
+def paths_close_at_the_first_answer(patch: Patch) -> None:
+    """Whatever comes first to a minted path is its answer, an empty one too; nothing after it counts."""
+    take_in, record = result_callbacks.answer, changes._answer
+
+    def answer(account: Account, row: PayoutRow, callback: Any, *, query: str, **about: Any) -> Flow[Any]:
+        steps = take_in(account, row, callback, query=query, **about)
+        try:
+            command = next(steps)
+            while True:
+                entry = replace(command, answers=query) if isinstance(command, Move) else command
+                command = steps.send((yield entry))
+        except StopIteration as end:
+            return end.value
+
+    patch.setattr(inbox, "answer", answer)
+    patch.setattr(changes, "_answer", lambda *about, ends: record(*about, ends=False))
+
+
+def later_answers_are_dropped(patch: Patch) -> None:
+    """An end that a path has told is not held against what comes to it afterwards."""
+    patch.setattr(result_callbacks, "contradict", _hears_nothing)
+
+
+def _hears_nothing(row: PayoutRow, *_: Any, **__: Any) -> Flow[PayoutRow]:
+    yield from ()
+    return row
+
+
+def lost_files_are_new_journals(patch: Patch) -> None:
+    """An empty file is a database without tables, and a missing one is made: so SQLite takes them."""
+    bring = sqlite.migrate
+
+    def migrate(connection: sqlite3.Connection, path: Any, *, namespace: str, at: datetime) -> None:
+        if connection.execute("PRAGMA user_version").fetchone() == (0,):
+            connection.execute("BEGIN IMMEDIATE")
+            schema.bring_forward(connection, path, namespace=namespace, at=at)
+            connection.execute("COMMIT")
+        bring(connection, path, namespace=namespace, at=at)
+
+    patch.setattr(connection, "check_file", lambda path: path.touch(mode=0o600))
+    patch.setattr(sqlite, "create_file", lambda *_, **__: False)
+    patch.setattr(sqlite, "migrate", migrate)

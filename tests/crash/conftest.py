@@ -28,6 +28,7 @@ _SHARED = {
     "restored_world": _HERE,
     "promises": _HERE,
     "broken_rules": _HERE,
+    "lost_file": _HERE,
     "where_to_look": _HERE,
     "two_workers": _HERE,
     "seeded_bugs": _HERE,

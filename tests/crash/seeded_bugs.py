@@ -13,7 +13,9 @@ from tempfile import TemporaryDirectory
 
 import broken_rules
 import pytest
+from denominators import EVERY
 from identity_world import changed_identity
+from lost_file import LosingFile
 from person_world import (
     PERSONS,
     REFUSED,
@@ -64,6 +66,7 @@ class Case:
     broken: Callable[[Patch], None]
     where: Callable[[], Scenario] | Interleaving
     finding: str
+    store: Callable[[Path], CrashStore] = CrashFile
 
 
 def contradicted() -> Scenario:
@@ -199,6 +202,14 @@ CASES = {
     "absence alone opens a gap": Case(
         broken_rules.absence_alone_opens_a_gap, lambda: restored_scenario("paid and forgotten"), "paid 2 times"
     ),
+    "what comes to a path after its answer is dropped": Case(
+        broken_rules.later_answers_are_dropped,
+        lambda: EVERY["tally: paid, answer lost | failed, true"],
+        "FAILED although it was paid",
+    ),
+    "a lost journal is a new one": Case(
+        broken_rules.lost_files_are_new_journals, lambda: momo(PostEnd()), "was acknowledged and is lost", LosingFile
+    ),
     "a callback is believed": Case(
         broken_rules.callback_is_believed,
         lambda: called_back(PostEnd(("lose",)), "SUCCESSFUL"),
@@ -246,10 +257,10 @@ def plays(scenario: Scenario, store: CrashStore) -> Iterator[list[str]]:
         number += 1
 
 
-def search(where: Callable[[], Scenario] | Interleaving, folder: Path) -> Iterator[list[str]]:
-    """Look there; tell of each case what does not hold."""
+def search(case: Case, folder: Path) -> Iterator[list[str]]:
+    """Look where a case says; tell of each life what does not hold."""
     with TemporaryDirectory(dir=folder) as name:
-        if isinstance(where, Interleaving):
-            yield where.play(Path(name))
+        if isinstance(case.where, Interleaving):
+            yield case.where.play(Path(name))
         else:
-            yield from plays(where(), CrashFile(Path(name, "search.db")))
+            yield from plays(case.where(), case.store(Path(name, "search.db")))

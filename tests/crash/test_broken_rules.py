@@ -24,11 +24,11 @@ def test_a_broken_rule_is_found(
 ) -> None:
     """The unbroken code passes the search, and the code with the rule broken does not."""
     case = CASES[name]
-    assert [found for found in search(case.where, folder) if found] == []
+    assert [found for found in search(case, folder) if found] == []
     with monkeypatch.context() as patch:
         case.broken(patch)
         searched, found = 0, ""
-        for broken in search(case.where, folder):
+        for broken in search(case, folder):
             searched += 1
             if found := next((one for one in broken if case.finding in one), ""):
                 break

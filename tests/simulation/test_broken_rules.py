@@ -96,6 +96,12 @@ CASES = {
     "what contradicts an end waits for nobody": case(
         broken_rules.contradictions_wait_for_nobody, "a contradiction was forgotten"
     ),
+    "whatever comes first to a path is its answer": case(
+        broken_rules.paths_close_at_the_first_answer, "an answer was dropped"
+    ),
+    "what comes to a path after its answer is dropped": case(
+        broken_rules.later_answers_are_dropped, "a contradiction was forgotten"
+    ),
     "decided without asking": case(broken_rules.decided_without_asking, "failed and paid", "absent by a guess"),
     "cancelling ignores doubt": case(broken_rules.cancelling_ignores_doubt, "cancelled and sent"),
     "approvals are not asked for": case(broken_rules.approvals_are_not_asked_for, "sent without an approval"),

@@ -1,12 +1,15 @@
-"""Ends that a provider contradicts: what a flow was told against one is kept when the flow is over."""
+"""What a provider says of ends: a contradiction that was told is kept, and an answer that ends something counts."""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from payments_core.entries import Note
+from payments_core.arrivals import Arrival
+from payments_core.engine import Effect
+from payments_core.entries import JournalEntry, Move, Note
 from payments_core.payout import PayoutStatus
 from payments_core.rows import PayoutRow
 from payments_core.wire import HttpRequest, HttpResponse
@@ -16,6 +19,7 @@ __all__ = ["Attempt", "Ends"]
 Attempt: TypeAlias = tuple[str, int]  # our id of a payout, and the number of one of its attempts
 _S = PayoutStatus
 _CONTRARY = {_S.FAILED: "SUCCESSFUL", _S.CANCELLED: "SUCCESSFUL", _S.SUCCEEDED: "FAILED"}
+_OPEN = {_S.PENDING, _S.UNKNOWN}
 
 
 class Ends:
@@ -29,11 +33,14 @@ class Ends:
     def __init__(self, rows: Mapping[str, PayoutRow]) -> None:
         self._rows = rows
         self._attempts: dict[str, Attempt] = {}  # by reference
+        self._asked: dict[str, Attempt] = {}  # by the hash of the path that was minted for the question
         self._kept: set[Attempt] = set()
 
-    def wrote(self, row: PayoutRow) -> None:
-        """A row is durable: its reference is known from here on."""
+    def wrote(self, entry: JournalEntry, row: PayoutRow) -> None:
+        """A row is durable: its reference, and the path of a question about it, are known from here on."""
         self._attempts[row.references["reference"]] = row.id, row.attempt
+        if isinstance(entry, Move) and entry.asks is not None:
+            self._asked[entry.asks.token_hash] = row.id, row.attempt
 
     def noted(self, entry: Note) -> None:
         """A note is durable, or had been written before."""
@@ -45,18 +52,42 @@ class Ends:
         attempt = self._attempts.get(request.url.rsplit("/", 1)[1])
         if request.operation != "status" or response.status != 200 or attempt is None:
             return []
-        payout, number = attempt
-        row = self._rows[payout]
-        status = row.status if number == row.attempt else _S.FAILED
-        return [attempt] if _state(response) == _CONTRARY.get(status) else []
+        return [attempt] if self._contradicts(_told(response.body), attempt) else []
 
     def forgotten(self, attempts: Iterable[Attempt]) -> list[Attempt]:
         """Return those of which the journal does not hold what was told against them."""
         return [attempt for attempt in attempts if attempt not in self._kept]
 
+    def answered(self, arrival: Arrival, outcome: str) -> tuple[str, Attempt] | None:
+        """Return what is wrong once an answer on a minted path was handled, and of which attempt; None: nothing.
 
-def _state(response: HttpResponse) -> str:
+        Args:
+            arrival: As it came.
+            outcome: What is said to have come of it.
+
+        """
+        attempt = self._asked.get(arrival.query)
+        if attempt is None or outcome not in set(Effect):  # who has sent it is in no configuration any more
+            return None
+        told = _told(base64.b64decode(json.loads(arrival.sealed)["body"]))
+        is_ours, is_end = told.get("external") == attempt[0], told.get("state") in _CONTRARY.values()
+        if (is_ours or "external" not in told) and self._contradicts(told, attempt) and self.forgotten([attempt]):
+            return "a contradiction was forgotten", attempt
+        if is_ours and is_end and self._status(attempt) in _OPEN:  # nothing follows from one that does not say whose
+            return "an answer was dropped", attempt
+        return None
+
+    def _contradicts(self, told: Mapping[str, Any], attempt: Attempt) -> bool:
+        return "state" in told and told["state"] == _CONTRARY.get(self._status(attempt))
+
+    def _status(self, attempt: Attempt) -> PayoutStatus:
+        row = self._rows[attempt[0]]
+        return row.status if attempt[1] == row.attempt else _S.FAILED
+
+
+def _told(body: bytes) -> Mapping[str, Any]:
     try:
-        return str(json.loads(response.body)["state"])
-    except (ValueError, KeyError, TypeError):
-        return ""
+        told = json.loads(body)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -119,11 +119,16 @@ class Messenger:
         how = self._how(self._answers, chance)
         if how == "answer-lost":
             return
-        body = self._answer(how, reference, payment, chance)
+        body, now_us = self._answer(how, reference, payment, chance), self._time.passed_us
         if how == "answer-forged":
             token = f"{chance.getrandbits(128):032x}"
+        elif how == "answer-empty":
+            self._mail.post(now_us + 20_000, Letter("", token, how, lambda: b""))
+        elif how == "answer-twice" and payment is not None:
+            later = Letter("", token, how, lambda: self._answer_now(reference, payment, chance))
+            self._mail.post(now_us + chance.randrange(20 * SECOND, _ANSWER_LATEST_US), later)
         latest_us = _ANSWER_LATEST_US if how == "answer-late" else 20 * SECOND
-        at_us = self._time.passed_us + chance.randrange(20_000, latest_us)
+        at_us = now_us + chance.randrange(20_000, latest_us)
         for copy in range(3 if how == "answer-repeated" else 1):
             self._mail.post(at_us + copy * chance.randrange(10 * SECOND), Letter("", token, how, lambda: body))
 
@@ -142,6 +147,11 @@ class Messenger:
         elif how == "callback-swapped":
             shown["external"] = chance.choice(self._lately).told["external"]
         return json.dumps(shown).encode()
+
+    def _answer_now(self, reference: str, payment: Payment, chance: random.Random) -> bytes:
+        """Write how things stand at the moment when it leaves."""
+        self.gateway.bank.tick(self._time.passed_us)
+        return self._answer("fine", reference, payment, chance)
 
     def _answer(self, how: str, reference: str, payment: Payment | None, chance: random.Random) -> bytes:
         """Write what is to be told, as things stand when it is asked."""

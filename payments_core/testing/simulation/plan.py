@@ -75,6 +75,8 @@ ANSWER_FAULTS: Mapping[str, float] = {
     "answer-lost": 4,
     "answer-late": 4,  # it tells how things stood up to three hours ago
     "answer-repeated": 4,
+    "answer-empty": 3,  # nothing at all, and then the answer
+    "answer-twice": 4,  # as things stand, and up to three hours later as they stand then
     "answer-garbled": 1,
     "answer-forged": 3,  # to a path that somebody guessed
     "answer-swapped": 4,  # about another payout

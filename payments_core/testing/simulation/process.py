@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from typing import Any, cast
 
@@ -218,6 +218,7 @@ class _Journal:
     def __init__(self, journal: Journal, process: Process) -> None:
         self._journal = journal
         self._process = process
+        self._arrivals: Mapping[int, Arrival] = {}  # those that are being handled, by number
 
     def perform(self, entry: JournalEntry) -> JournalReply:
         world, process = self._process.world, self._process
@@ -236,9 +237,14 @@ class _Journal:
         future.set_result(self.perform(entry))
         return future
 
+    def unhandled(self, *, accounts: Collection[str], after: int = 0, limit: int) -> tuple[Arrival, ...]:
+        found = self._journal.unhandled(accounts=accounts, after=after, limit=limit)
+        self._arrivals = {arrival.no: arrival for arrival in found}
+        return found
+
     def handle(self, handling: Handling) -> Handled | None:
         reply = self._journal.handle(handling)
-        self._process.world.watch.handled(handling, reply)
+        self._process.world.watch.handled(handling, reply, self._arrivals.get(handling.no))
         self._process.passed(f"callback: {handling.outcome}")
         return reply
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from payments_core.arrivals import Handled, Handling
+from payments_core.arrivals import Arrival, Handled, Handling
 from payments_core.entries import Journal, JournalEntry, JournalReply, Move, Moved, Note, Open, Opened, PayAgain
 from payments_core.events import EventName
 from payments_core.payout import PayoutStatus
@@ -149,10 +149,13 @@ class Watch:
             self.ends.noted(entry)
             self._made_due = True
         if isinstance(reply, Opened | Moved):
-            self.ends.wrote(reply.row)
+            self.ends.wrote(entry, reply.row)
 
-    def handled(self, handling: Handling, reply: Handled | None) -> None:
+    def handled(self, handling: Handling, reply: Handled | None, arrival: Arrival | None = None) -> None:
         """A callback was closed."""
+        if arrival is not None and (wrong := self.ends.answered(arrival, handling.outcome)):
+            rule, (payout, attempt) = wrong
+            self.broken(rule, payout, f"of attempt {attempt}, as {handling.outcome}")
         row = reply.row if reply is not None and reply.hurried else None
         if row is None or row.next_at is None:
             return
