@@ -217,7 +217,7 @@ def test_absent_without_evidence(stage: MakeStage) -> None:
     one, row = failed(stage, NotFound())
     why = "The provider does not show attempt 1, which is no proof that it failed."
     assert said(lambda: one.pay_again(row)) == (
-        f"Payout k/1 is not proven to have failed. {why}",
+        f"Payout … (po_x) is not proven to have failed. {why}",
         "Compare with the provider's own records. Where they show no such payment, name that: --evidence TEXT.",
     )
 
