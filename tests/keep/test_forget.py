@@ -111,6 +111,18 @@ def test_what_is_not_at_an_end_that_stands_is_not_forgotten(full: Any, key: str)
         assert list(client.payouts()) == before
 
 
+def test_what_a_person_has_acknowledged_is_forgotten_with_their_words(full: Any) -> None:
+    """Who took note, when and of what stays; nothing that was said of the payee does."""
+    full.contradict("paid/5")
+    with full.client() as client:
+        client.acknowledge("paid/5", actor="Ann", reason="Zoë has it, as she says")
+        client.forget("paid/5", **PERSON)
+        (kept,) = client.get("paid/5").contradictions
+        assert (kept.actor, kept.reason, kept.provider_status) == ("Ann", "", "failed")
+    assert "Zoë" not in str(full.ask("SELECT contradictions FROM payouts") + full.ask("SELECT evidence FROM history"))
+    assert full.flaws() == []
+
+
 def test_a_payee_is_forgotten_in_everything_and_still_recognised(world: Any) -> None:
     """All his payouts get one hash, another payee's get another; asked for again, they are found and left alone."""
     other = "46733123498"

@@ -91,6 +91,27 @@ def test_a_journal_in_which_everything_happened_is_whole(full: Any) -> None:
     assert [str(one) for one in full.flaws()] == []
 
 
+@pytest.mark.parametrize(
+    ("planted", "rules"),
+    [
+        ("UPDATE payouts SET contradictions = '[]' WHERE key = 'paid/5'", {"contradiction"}),
+        ("UPDATE payouts SET contradicted_at = NULL WHERE key = 'paid/5'", {"contradiction"}),
+        ("UPDATE payouts SET contradicted_at = 5 WHERE key = 'paid/6'", {"contradiction"}),
+        ("DELETE FROM outbox WHERE contradiction IS NOT NULL", {"outbox"}),
+        ("DELETE FROM history WHERE event = 'payout.acknowledged'", {"contradiction"}),
+    ],
+)
+def test_what_is_kept_of_a_contradiction_is_in_the_history_and_told(full: Any, planted: str, rules: set[str]) -> None:
+    """And what waits for a person is what nobody has acknowledged."""
+    for key in ("paid/5", "paid/7"):
+        full.contradict(key)
+    with full.client() as client:
+        client.acknowledge("paid/7", actor="Ann", reason="seen")
+    assert full.flaws() == []
+    full.plant([planted])
+    assert {one.rule for one in full.flaws()} == rules
+
+
 @pytest.mark.parametrize(("more", "whole"), [(".r1", True), (".rqkzvwmhtbx", True), (".r", False), (".r1x", False)])
 def test_the_id_of_an_event_may_tell_of_a_restore(full: Any, more: str, whole: bool) -> None:
     """By a word that was drawn for it, or by the count of an older version; by nothing else."""
