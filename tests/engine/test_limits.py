@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from kit import Fake, account_of, after, reading, saying
+from kit import T0, Fake, account_of, after, reading, row_of, saying
 
+from payments_core.engine import decide
 from payments_core.errors import InvalidAmount
 from payments_core.flow import AskLeave
 from payments_core.money import Money
@@ -20,7 +21,7 @@ MakeStage = Callable[..., Any]
 
 
 def limited(limit: str = "20", currency: str = "EUR") -> dict[str, Any]:
-    return {"largest_amount": {currency: limit}, "poll_schedule_s": (5, 600)}
+    return {"largest_amount": {currency: limit}, "poll_schedule_s": (5, 60, 600)}
 
 
 def test_more_than_the_largest_amount_is_refused_and_nothing_is_written(stage: MakeStage) -> None:
@@ -28,6 +29,7 @@ def test_more_than_the_largest_amount_is_refused_and_nothing_is_written(stage: M
     one = stage(settings=limited("25"))
     with pytest.raises(InvalidAmount) as refused:
         one.accept(amount=Money("9999999", "EUR"))
+    assert refused.value.hint == "Correct the amount; where it is meant, change the setting first."
     assert refused.value.message == "9,999,999 EUR is more than the largest_amount of account till: 25 EUR."
     assert one.journal.by_key("k/1") is None
     assert one.accept(amount=Money("25", "EUR")).status is S.CREATED
@@ -86,6 +88,13 @@ def test_what_may_have_arrived_is_read_and_not_sent_above_a_lowered_limit(stage:
         row = one.advance(row)
     assert (row.status, row.ambiguous, len(one.posts())) == (S.UNKNOWN, True, 1)
     assert row.next_at is not None
+
+
+def test_what_was_sought_in_vain_is_as_unsent_as_it_was(stage: MakeStage) -> None:
+    """A restored journal had the provider asked about it first: it waits for the limit as one that was never sent."""
+    sought = row_of(S.UNKNOWN, ambiguous=False, adopting=True, first_sent_at=None, tries=0, sent_at=None)
+    after_it = decide.above_largest_amount(sought, account_of(settings=limited()), "too large", T0).after
+    assert (after_it.status, after_it.next_at) == (S.CREATED, after(600))
 
 
 def test_paying_again_is_held_against_the_limit_as_it_is_now(stage: MakeStage) -> None:
