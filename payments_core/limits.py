@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-__all__ = ["Amount", "AmountLimits"]
+__all__ = ["Amount", "AmountLimits", "above_largest_amount"]
 
 _CODE = re.compile(r"[A-Z]{3}")
 _PLAIN = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?")  # as Money reads it; zero is a limit too
@@ -62,3 +62,27 @@ def _amount(code: str, written: object) -> Decimal:
 
 
 AmountLimits = Annotated[Mapping[str, Decimal], BeforeValidator(_read)]
+
+
+def above_largest_amount(
+    largest_amount: Mapping[str, Decimal] | None, amount: Decimal, currency: str, *, account: str
+) -> str:
+    """Return why an amount is more than an account pays at once, naming both and the setting; empty when it is not.
+
+    A currency that the table does not name is not paid in: a limit that was forgotten is not the absence of one.
+
+    Args:
+        largest_amount: The account's setting; None for no limit at all.
+        amount: What is to be paid.
+        currency: In which currency.
+        account: What the account is called.
+
+    """
+    if largest_amount is None:
+        return ""
+    limit = largest_amount.get(currency)
+    if limit is None:
+        return f"There is no largest_amount for {currency} in the settings of account {account}."
+    if amount <= limit:
+        return ""
+    return f"{amount:,f} {currency} is more than the largest_amount of account {account}: {limit:,f} {currency}."

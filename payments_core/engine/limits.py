@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from payments_core.errors import InvalidAmount
+from payments_core.limits import above_largest_amount
 from payments_core.payout import Order, PayoutStatus, ReasonCode
 from payments_core.provider import Account
 from payments_core.rows import PayoutRow
@@ -35,13 +36,4 @@ def waits_and_fits(account: Account, row: PayoutRow) -> bool:
 
 
 def _excess(account: Account, amount: Decimal, currency: str) -> str:
-    """Name amount, limit and setting; a currency that a table does not name is not within it."""
-    limits = account.settings.largest_amount
-    if limits is None:
-        return ""
-    limit = limits.get(currency)
-    if limit is None:
-        return f"There is no largest_amount for {currency} in the settings of account {account.name}."
-    if amount <= limit:
-        return ""
-    return f"{amount:,f} {currency} is more than the largest_amount of account {account.name}: {limit:,f} {currency}."
+    return above_largest_amount(account.settings.largest_amount, amount, currency, account=account.name)

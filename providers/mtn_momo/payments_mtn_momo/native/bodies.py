@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.limits import above_largest_amount
 from payments_core.money import Money
 from payments_core.payout import Payee
 from payments_mtn_momo import codec
@@ -170,7 +171,8 @@ def payment_body(
         more: What only this kind of payment has.
 
     Raises:
-        InvalidAmount: Not positive and exact, or with more decimals than the currency takes here.
+        InvalidAmount: Not positive and exact, with more decimals than the currency takes here, or above the account's
+            ``largest_amount``.
         InvalidCurrency: Not the account's.
         InvalidPayout: An external id that cannot be sent.
 
@@ -203,6 +205,10 @@ def _money(amount: Amount, settings: MtnMomoSettings) -> Money:
             f"{money} has too many decimals.",
             hint=f"{target.currency} takes {allowed} here; amounts are never rounded for you.",
         )
+    if why := above_largest_amount(
+        settings.largest_amount, money.amount, money.currency, account=settings.target_environment
+    ):
+        raise InvalidAmount(why, hint="Correct the amount; where it is meant, change the setting first.")
     return money
 
 

@@ -149,6 +149,19 @@ def test_an_amount_may_be_written_in_any_exact_way(
     assert (sent["amount"], sent["currency"], sent["externalId"]) == ("5", "EUR", "salary-7")
 
 
+def test_more_than_the_largest_amount_of_the_settings_is_not_sent(
+    make_client: Callable[..., Face], script: Script, make_said: Callable[..., Said]
+) -> None:
+    """A limit that is set holds for who pays without a journal, too."""
+    client = make_client(largest_amount={"EUR": "5"})
+    with pytest.raises(NotSentError, match=r"5\.01 EUR is more than the largest_amount of account sandbox: 5 EUR"):
+        client.transfer(reference=new_reference(), payee="+46733123499", amount="5.01")
+    assert script.heard == []
+    script.say(make_said(202))
+    client.transfer(reference=new_reference(), payee="+46733123499", amount="5")
+    assert len(script.calls()) == 1
+
+
 MISUSE: list[tuple[dict[str, Any], type[Exception]]] = [
     ({"amount": 1.5}, InvalidAmount),
     ({"amount": "0"}, InvalidAmount),
