@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from kit import OURS, Fake, after, reading
+from kit import OURS, Fake, account_of, after, reading
 
 from payments_core.errors import DecisionRefused, NotOffered
 from payments_core.payout import PayoutStatus as S
@@ -104,6 +104,15 @@ def test_it_is_not_paid_again_before_the_last_recheck(stage: Any) -> None:
     with pytest.raises(DecisionRefused) as early:
         one.pay_again(row)
     assert early.value.again_at == after(85)
+    told = f"It is too early to pay {row.label} again: a result callback told its failure, which is being read again."
+    assert early.value.message == told
+    until = f"{after(85):%Y-%m-%d %H:%M:%S}"
+    assert early.value.hint == f"Try again after {until} UTC, and do not pay it under another key before."
+    other = account_of(name="other", settings={"poll_schedule_s": [1.0]})
+    one.accounts = {"till": one.account}
+    with pytest.raises(DecisionRefused) as early:
+        one.pay_again(row, other)
+    assert early.value.again_at == after(85)  # as the account that has paid it reads
     one.at = after(10)
     row = one.advance(row)
     with pytest.raises(DecisionRefused) as early:
