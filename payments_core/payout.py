@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
 from payments_core.answers import is_storable
+from payments_core.bounds import HOUR_S, LONGEST_S, check_number
 from payments_core.contradictions import Contradiction
 from payments_core.encoding import closed, written_as
 from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout
@@ -116,7 +117,10 @@ class Reason:
         code: The neutral code.
         provider_code: The provider's code, verbatim; empty when it gave none.
         text: The provider's or our sentence, scrubbed of numbers.
-        settling_h: Hours during which a later read may still contradict it; 0 for conclusive.
+        settling_h: Hours during which a later read may still contradict it, at most a year of them; 0 for conclusive.
+
+    Raises:
+        InvalidArgument: No clock can wait as long.
 
     """
 
@@ -124,6 +128,10 @@ class Reason:
     provider_code: str = ""
     text: str = ""
     settling_h: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.settling_h:
+            check_number("settling_h", self.settling_h, 0, LONGEST_S / HOUR_S)
 
     def __str__(self) -> str:
         """``payee_not_found (PAYEE_NOT_FOUND)``."""

@@ -7,8 +7,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
 
+from payments_core.bounds import LONGEST_S, check_number
 from payments_core.flow import Blocked as Blocked
 from payments_core.payout import Reason
+
+
+def check_wait(retry_after_s: float | None) -> None:
+    """Refuse a wait that no clock can add to a moment: it would fail once the request has left.
+
+    Raises:
+        InvalidArgument: It is no number of seconds from 0 to a year.
+
+    """
+    if retry_after_s is not None:
+        check_number("retry_after_s", retry_after_s, 0, LONGEST_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +96,19 @@ class NotAccepted(_Answer):
     """Proven not taken; the same request may be sent later.
 
     Args:
-        retry_after_s: The provider's own wait, in seconds; None for ours.
+        retry_after_s: The provider's own wait, in seconds, at most a year; None for ours.
         blocks_if_repeated: A second one in a row means something is wrong with *us* (a fresh token refused).
+
+    Raises:
+        InvalidArgument: No clock can wait as long.
 
     """
 
     retry_after_s: float | None = None
     blocks_if_repeated: Reason | None = None
+
+    def __post_init__(self) -> None:
+        check_wait(self.retry_after_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,14 +116,21 @@ class Unknown(_Answer):
     """An answer that does not say what became of the payment, or one this provider never heard of.
 
     Args:
-        retry_after_s: In answer to a read that came too soon (429): the provider's own wait, in seconds.
+        retry_after_s: In answer to a read that came too soon (429): the provider's own wait, in seconds, at most a
+            year.
         taken_back: It was paid, and the money went back (a reversal). An open payout goes on being asked about, and
             stops in REVIEW; one that had succeeded keeps its end, contradicted.
+
+    Raises:
+        InvalidArgument: No clock can wait as long.
 
     """
 
     retry_after_s: float | None = None
     taken_back: bool = False
+
+    def __post_init__(self) -> None:
+        check_wait(self.retry_after_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from payments_core.payout import Reason
+from payments_core.provider.outcomes import check_wait
 
 __all__ = [
     "Acknowledgement",
@@ -35,13 +36,19 @@ class NotTold:
     Args:
         reason: Why, in neutral words.
         http_status: Of the answer, if one came.
-        retry_after_s: When asking again is worth it, in seconds; None when it is not known.
+        retry_after_s: When asking again is worth it, in seconds, at most a year; None when it is not known.
+
+    Raises:
+        InvalidArgument: No clock can wait as long.
 
     """
 
     reason: Reason
     http_status: int | None = None
     retry_after_s: float | None = None
+
+    def __post_init__(self) -> None:
+        check_wait(self.retry_after_s)
 
 
 @dataclass(frozen=True, slots=True)

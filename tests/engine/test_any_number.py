@@ -12,6 +12,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from kit import T0, FakeSettings, Stage, account_of, at_once, lost, saying, unsent
 
+from payments_core.bounds import LONGEST_S
 from payments_core.errors import SettingsError
 from payments_core.outbox import PayoutEvent, Waiting
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
@@ -28,11 +29,11 @@ SUBMITTED = [
     Final(),
     Final(reason=NO),
     NotAccepted(),
-    NotAccepted(retry_after_s=999_999_999.0),
+    NotAccepted(retry_after_s=LONGEST_S),
     NotAccepted(http_status=429),
     Blocked(NO),
 ]
-CHECKED = [Pending(), NotFound(), Unknown(), Unknown(retry_after_s=999_999_999.0), Final(), Final(reason=NO)]
+CHECKED = [Pending(), NotFound(), Unknown(), Unknown(retry_after_s=LONGEST_S), Final(), Final(reason=NO)]
 NOW_US = 1_800_000_000_000_000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -35,7 +36,7 @@ from payments_core.flow import Blocked as LeaveBlocked
 from payments_core.flow import Flow, Go, NeedsApproval, NotNow, exchange, run
 from payments_core.money import Money
 from payments_core.payout import Operation, Payee, PayoutStatus, Reason, ReasonCode
-from payments_core.provider import Attempt, Draft, Final, NotFound, Pending, Unknown
+from payments_core.provider import Attempt, Draft, Final, NotAccepted, NotFound, Pending, Submitted, Unknown
 from payments_core.rates import PostEnd, ReadEnd
 from payments_core.rows import Pause, PayoutRow
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NoPermit, NotSent
@@ -515,3 +516,30 @@ def test_a_question_carries_its_path(stage: MakeStage) -> None:
     one.advance(row)
     with pytest.raises(DecisionRefused, match="Payout … \\(po_y\\) was moved by somebody else meanwhile"):
         one.resolve(row, paid=True)
+
+
+@pytest.mark.parametrize("wait_s", [math.inf, math.nan, -1.0, 1e308])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda wait_s: NotAccepted(retry_after_s=wait_s),
+        lambda wait_s: Unknown(retry_after_s=wait_s),
+        lambda wait_s: Final(reason=Reason(ReasonCode.REJECTED, settling_h=wait_s)),
+    ],
+    ids=["not accepted", "unknown", "settling"],
+)
+def test_a_wait_that_no_clock_can_hold_is_the_providers_mistake(
+    stage: MakeStage, answer: Callable[[float], Submitted], wait_s: float
+) -> None:
+    """It is found when the answer is made, after the request: nothing is known then, and the payout is asked about."""
+
+    def submitting(draft: Any) -> Flow[Submitted]:
+        yield from exchange(draft.request)
+        return answer(wait_s)
+
+    one = stage(Fake(submitting=submitting))
+    row = one.advance(one.accept())
+    assert row.status is S.UNKNOWN
+    name, evidence = last(one, row)
+    assert name == "unknown"
+    assert "provider bug: InvalidArgument: " in evidence["why"]
