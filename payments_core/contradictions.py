@@ -15,6 +15,7 @@ class ProviderStatus(StrEnum):
     PAID = "paid"  # although it had failed, or was cancelled
     FAILED = "failed"  # although it had succeeded
     TAKEN_BACK = "taken_back"  # it had succeeded, and the money came back
+    PAID_OTHERWISE = "paid_otherwise"  # it had succeeded, and another amount, payee or transaction is shown for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ CALLED: Mapping[ProviderStatus, str] = {
     ProviderStatus.PAID: "was paid",
     ProviderStatus.FAILED: "failed",
     ProviderStatus.TAKEN_BACK: "was paid and taken back",
+    ProviderStatus.PAID_OTHERWISE: "was paid with another amount, payee or transaction id",
 }
 
 _CHECKED = {

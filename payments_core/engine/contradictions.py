@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from payments_core.contradictions import Contradiction, ProviderStatus
+from payments_core.engine.decide import differs
 from payments_core.entries import Note
 from payments_core.events import EventName
 from payments_core.flow import Flow, note
@@ -42,7 +43,7 @@ def contradict(
         The row, with what is kept of contradictions now.
 
     """
-    provider_status = _provider_status(status, outcome)
+    provider_status = _provider_status(row, status, outcome)
     if provider_status is None or not isinstance(outcome, Final | Unknown):
         return row
     code = scrub_code(outcome.code)
@@ -69,13 +70,24 @@ def contradict_overtaken(before: PayoutRow, now: PayoutRow, outcome: object, at:
     return (yield from contradict(now, status, outcome, at, account=before.account, attempt=before.attempt))
 
 
-def _provider_status(status: PayoutStatus, outcome: object) -> ProviderStatus | None:
+def _provider_status(row: PayoutRow, status: PayoutStatus, outcome: object) -> ProviderStatus | None:
     match outcome:
         case Final(succeeded=True) if status in _MOVED_NO_MONEY:
             return ProviderStatus.PAID
+        case Final(succeeded=True) if status is PayoutStatus.SUCCEEDED and _is_another(row, outcome):
+            return ProviderStatus.PAID_OTHERWISE
         case Final(succeeded=False) if status is PayoutStatus.SUCCEEDED:
             return ProviderStatus.FAILED
         case Unknown(taken_back=True) if status is PayoutStatus.SUCCEEDED:
             return ProviderStatus.TAKEN_BACK
         case _:
             return None
+
+
+def _is_another(row: PayoutRow, outcome: Final) -> bool:
+    """Whether a success shows another payment than the one recorded; an erased payee is not compared."""
+    seen = outcome.seen and replace(outcome.seen, payee=None if row.forgotten_at else outcome.seen.payee)
+    known = row.references
+    return bool(differs(row, seen, whole=False)) or any(
+        known.get(name, value) != value for name, value in outcome.references.items()
+    )

@@ -25,6 +25,8 @@ S = PayoutStatus
 MakeStage = Callable[..., Any]
 NO = Reason(ReasonCode.REJECTED, "NO")
 FAILED, PAID, BACK = Final(reason=NO, code="NO"), Final(seen=OURS, code="DONE"), Unknown(taken_back=True, code="BACK")
+MORE = replace(PAID, seen=replace(OURS, amount=OURS.amount * 100))
+TO_ANOTHER = replace(PAID, seen=replace(OURS, payee="46733123400"))
 OTHERS = [status for status in S if status is not S.SENDING]  # as which nothing is written at once
 ANN = Person("Ann", "the statement shows it")
 
@@ -54,6 +56,11 @@ def told(one: Any) -> list[str]:
         (S.CANCELLED, PAID, ProviderStatus.PAID),
         (S.SUCCEEDED, FAILED, ProviderStatus.FAILED),
         (S.SUCCEEDED, BACK, ProviderStatus.TAKEN_BACK),
+        (S.SUCCEEDED, MORE, ProviderStatus.PAID_OTHERWISE),
+        (S.SUCCEEDED, TO_ANOTHER, ProviderStatus.PAID_OTHERWISE),
+        (S.SUCCEEDED, replace(PAID, references={"receipt": "R2"}), ProviderStatus.PAID_OTHERWISE),
+        (S.SUCCEEDED, replace(PAID, references={"receipt": "R1", "another": "R2"}), None),
+        (S.SUCCEEDED, Final(), None),
         *((status, FAILED, None) for status in OTHERS if status is not S.SUCCEEDED),
         *((status, PAID, None) for status in OTHERS if status not in {S.FAILED, S.CANCELLED}),
         *((status, BACK, None) for status in OTHERS if status is not S.SUCCEEDED),
@@ -64,11 +71,20 @@ def told(one: Any) -> list[str]:
 def test_what_contradicts_which_end(stage: MakeStage, status: S, outcome: Any, wanted: ProviderStatus | None) -> None:
     """Only a clear word against a clear end; silence, absence and "under way" are none."""
     one = stage()
-    row = one.put(status, next_at=None)
+    row = one.put(status, next_at=None, references={"external_id": "x-1", "receipt": "R1"})
     flow = contradict(row, status, outcome, one.at, account="till", attempt=1)
     row = run(flow, one.perform)
     assert [kept.provider_status for kept in row.contradictions] == ([] if wanted is None else [wanted])
     assert row == one.journal.get(row.id)
+
+
+def test_an_erased_payee_contradicts_nothing(stage: MakeStage) -> None:
+    """Only a hash of it is left, which no answer shows; what was paid is compared still."""
+    one = stage()
+    row = replace(one.put(S.SUCCEEDED, next_at=None), payee_value="forgotten:1f", forgotten_at=one.at)
+    for outcome, wanted in [(PAID, []), (MORE, [ProviderStatus.PAID_OTHERWISE])]:
+        row = run(contradict(row, S.SUCCEEDED, outcome, one.at, account="till", attempt=1), one.perform)
+        assert [kept.provider_status for kept in row.contradictions] == wanted
 
 
 def test_each_thing_it_says_is_kept_and_told_once(stage: MakeStage) -> None:

@@ -92,6 +92,7 @@ ENDS = [
     (S.FAILED, OTHER, Effect.CONTRADICTED, ProviderStatus.PAID),
     (S.FAILED, BACK, Effect.REPEATED, None),
     (S.SUCCEEDED, PAID, Effect.REPEATED, None),
+    (S.SUCCEEDED, OTHER, Effect.CONTRADICTED, ProviderStatus.PAID_OTHERWISE),
     (S.SUCCEEDED, FAILED, Effect.CONTRADICTED, ProviderStatus.FAILED),
     (S.SUCCEEDED, BACK, Effect.CONTRADICTED, ProviderStatus.TAKEN_BACK),
     (S.SUCCEEDED, Unknown(), Effect.OPEN, None),
