@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from payments_core.contradictions import Contradiction, ProviderStatus
 from payments_core.engine import Act, Says
 from payments_core.events import EventName
-from payments_core.payout import Payout, PayoutStatus, Reason, ReasonCode
+from payments_core.payout import FORGOTTEN, Payout, PayoutStatus, Reason, ReasonCode
 from payments_core.provider import CancelAnswer, HolderStatus
 from payments_core.rows import NO_REASON, Pause
 
@@ -269,6 +269,18 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
                 f"Do not pay it under another key. Compare with the provider's own records: payouts review show "
                 f"{payout.key} tells what can be decided, and payouts wait {payout.key} asks the provider once more."
             )
+        case PayoutStatus.FAILED if payout.payee.value.startswith(FORGOTTEN):
+            return "No money moved. If it is still owed, pay it under a new key: its payee was erased."
+        case PayoutStatus.FAILED if _is_read_again(payout):
+            return (
+                f"A result callback told this failure, and it is read again first: `payouts resume` and workers do so. "
+                f"Do not pay it in another way before; payouts show {payout.key} tells more then."
+            )
+        case PayoutStatus.FAILED if any(entry.event == EventName.PAYOUT_ASKED for entry in payout.history):
+            return (
+                "Its provider tells only later what became of a payment, so it is not paid again under its key. "
+                "Compare with the provider's own records before you pay it under a new key."
+            )
         case PayoutStatus.FAILED if payout.reason is not None and payout.reason.settling_h:
             return (
                 f"Wait {payout.reason.settling_h:g} hours: until then the provider may still say otherwise. Then "
@@ -280,6 +292,12 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
             return "No money moved. If it is still wanted, pay it under a new key."
         case _:
             return ""
+
+
+def _is_read_again(payout: Payout) -> bool:
+    """Whether nothing has been heard since a result callback told the failure."""
+    last = payout.history[-1] if payout.history else None
+    return last is not None and last.event == EventName.PAYOUT_FAILED and last.decided_by == "deferred"
 
 
 _CANCEL = "payouts cancel {key} --actor NAME --reason TEXT withdraws it."

@@ -185,6 +185,7 @@ class Decisions(_Desk, ABC):
 
         Raises:
             DecisionRefused: Something of it may have arrived, it has ended, or it was moved meanwhile.
+            UnknownAccount: An earlier attempt may have been paid, and the account it was paid from is not configured.
             UnknownPayout: There is none.
 
         """
@@ -331,6 +332,7 @@ class AsyncDecisions(_Desk, ABC):
 
         Raises:
             DecisionRefused: Something of it may have arrived, it has ended, or it was moved meanwhile.
+            UnknownAccount: An earlier attempt may have been paid, and the account it was paid from is not configured.
             UnknownPayout: There is none.
 
         """

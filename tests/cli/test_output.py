@@ -80,6 +80,21 @@ def test_a_failure_that_may_still_be_contradicted_is_not_to_be_paid_again_at_onc
     assert "Wait" not in words.advice(payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED)))
 
 
+def test_paying_again_is_not_advised_where_it_is_not_offered() -> None:
+    """Where the provider answers only later, and where the payee was erased."""
+    failed = payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED))
+    told = HistoryEntry(4, AT, "payout.failed", PayoutStatus.FAILED, 1, 1, decided_by="deferred")
+    asked = HistoryEntry(5, AT, "payout.asked", PayoutStatus.FAILED, 1, 1)
+    erased = replace(failed, payee=Payee("msisdn", "forgotten:1f"))
+
+    assert "payouts pay-again wages-1" in words.advice(failed)
+    assert "it is read again first" in words.advice(replace(failed, history=(told,)))
+    assert "tells only later" in words.advice(replace(failed, history=(told, asked)))
+    assert "its payee was erased" in words.advice(erased)
+    for one in (replace(failed, history=(told,)), replace(failed, history=(told, asked)), erased):
+        assert "pay-again" not in words.advice(one)
+
+
 def test_the_pause_of_a_person_counts_before_a_block() -> None:
     block = Pause("mtn-uganda", AT, "credentials", by="blocked", probe_at=AT + timedelta(seconds=300))
     person = Pause(None, AT, "payday moved")
