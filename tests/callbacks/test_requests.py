@@ -147,17 +147,18 @@ def test_a_connection_that_says_nothing_is_cut_off(
     assert scene.server.ask("GET", "/health")[0] == 200
 
 
-def test_slow_connections_from_one_address_keep_out_no_other(make_scene: MakeScene) -> None:
+def test_slow_connections_from_one_address_keep_out_no_other(
+    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An address that holds hundreds of connections open is refused more; a request from another is answered."""
+    monkeypatch.setattr(listening, "_HEAD_S", 600.0)  # none of them is cut off meanwhile
     scene = make_scene()
     with contextlib.ExitStack() as stack:
         for _ in range(600):
             slow = stack.enter_context(socket.create_connection(("127.0.0.1", scene.server.port), timeout=20))
             with contextlib.suppress(OSError):  # refused already
                 slow.sendall(b"PUT / HTTP/1.1\r\nhost: x\r\n")
-        began = time.monotonic()
         assert scene.server.ask("GET", "/health", source="127.0.0.2")[0] == 200
-        assert time.monotonic() - began < listening._HEAD_S / 2, "before the slow ones were cut off"
         with contextlib.suppress(ConnectionResetError):
             assert scene.server.raw(b"").startswith(b"HTTP/1.1 503 ")
 

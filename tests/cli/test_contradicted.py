@@ -13,6 +13,7 @@ import pytest
 from payments_core import AsyncPayoutClient, Payout, PayoutClient
 from payments_core.contradictions import ProviderStatus
 from payments_core.errors import DecisionRefused
+from payments_mtn_momo.emulator import MtnMomoEmulator
 
 Call = Callable[..., Any]
 WHO = ("--who", "Ann", "--why", "the statement")
@@ -56,6 +57,24 @@ def test_a_failure_that_is_called_paid_is_told_everywhere(contradicted: str, pay
     ]
     left = payouts("resume", "--json")
     assert (left.code, left.json["contradicted"]) == (4, 1)
+
+
+def test_paying_again_hears_of_the_payment_by_itself(
+    liar: Any, pay: Call, payouts: Call, gateway: MtnMomoEmulator
+) -> None:
+    """Nobody has checked: the read before another attempt finds the payment, and nothing is sent."""
+    assert pay("wages-1", "--wait", "30").code == 3
+    liar.lies = False
+    again, until = ("pay-again", "wages-1", *WHO, "--json"), time.monotonic() + 30
+    while "too early" in (refused := payouts(*again).error)["message"] and time.monotonic() < until:
+        time.sleep(0.1)
+
+    assert (refused["code"], "an attempt of it was paid after all" in refused["message"]) == ("decision_refused", True)
+    shown = payouts("show", "wages-1")
+    assert (shown.code, "the provider says that attempt 1 was paid" in shown.out) == (4, True)
+    assert "o money moved" not in shown.out.split("NO  AT (UTC)")[0]
+    paid = payouts("show", "wages-1", "--json").json["id"]
+    assert [entry["credits"] for entry in gateway.ledger() if entry["external_id"] == paid] == [1]
 
 
 def test_the_same_again_is_no_news(contradicted: str, payouts: Call) -> None:
