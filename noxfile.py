@@ -37,11 +37,12 @@ FIGURES += ("worker/test_processes.py", "worker/test_serving.py", "worker/test_s
 
 # What a provider's words mean, what may be shown of them, what is printed, and what the pages say: the same on every
 # Python.
-ALIKE = ("cli", "docs", "emulator", "native", "neutrality", "redaction", "table")
+ALIKE = ("cli", "docs", "emulator", "native", "neutrality", "provider_tally", "redaction", "routing", "table")
+ALIKE += ("packaging/test_adding_a_provider.py", "test_conformance.py", "test_failover.py", "test_switch_platform.py")
 
 # Where a version of a dependency has a part in what happens.
-TOUCHING = ("callbacks", "cli", "journal/test_entries.py", "journal/test_postgres.py", "outbox/test_webhooks.py")
-TOUCHING += ("packaging", "performer", "transport", "test_*.py")
+TOUCHING = ("callbacks", "cli/test_output.py", "cli/test_payouts.py", "cli/test_problems.py", "journal/test_entries.py")
+TOUCHING += ("journal/test_postgres.py", "outbox/test_webhooks.py", "packaging", "performer", "transport", "test_*.py")
 
 # Nothing but the session's own site-packages may answer `import payments_core`.
 ISOLATED = {"PYTHONPATH": None, "PYTHONSAFEPATH": "1"}
@@ -64,15 +65,15 @@ def tests(session: nox.Session) -> None:
     install(session, "tests")
     # What no version of Python has a part in is proven on the first one that is here.
     first = next((version for version in PYTHONS if shutil.which(f"python{version}")), PYTHONS[0])
-    run_pytest(session, *([] if session.python == first else without(*FIGURES, *ALIKE)))
+    left_out = [] if session.python == first else tests_in(*FIGURES, *ALIKE)
+    run_pytest(session, *(f"--ignore={path}" for path in left_out))
 
 
 @nox.session(python=PYTHONS[0], requires=["wheels"])
 def tests_lowest(session: nox.Session) -> None:
     """Run what a dependency has a part in with the lowest direct ones we allow, on the oldest Python."""
     install(session, "lowest")
-    found = [path for project in PROJECTS for name in TOUCHING for path in (project / "tests").glob(name)]
-    run_pytest(session, *sorted(str(path.relative_to(ROOT)) for path in found))
+    run_pytest(session, *sorted(set(tests_in(*TOUCHING)) - set(tests_in(*ALIKE))))
 
 
 @nox.session
@@ -193,7 +194,7 @@ def proof(session: nox.Session) -> None:
     told |= {"PAYMENTS_PROOF": str(folder), "PAYMENTS_SEED": seed}
     for name, (options, files) in proof_steps(plan).items():
         # Whatever fails here is judged by the report, which wants to see all of it. One test may take long.
-        options = [*options, "-o", "faulthandler_timeout=3600", f"--junitxml={folder / name}.xml", *files]
+        options = [*options, "-m", "", "-o", "faulthandler_timeout=3600", f"--junitxml={folder / name}.xml", *files]
         session.run("python", "-m", "pytest", *options, env=ISOLATED | told, success_codes=range(6))
     # Away from the wheels: what is imported there has to be the changed engine.
     python = fresh_venv(session, "mutation", LOCKS / "mutation.txt")
@@ -257,10 +258,10 @@ def install_wheels(session: nox.Session) -> None:
     session.run("uv", "pip", "check")
 
 
-def without(*rooms: str) -> list[str]:
-    """Return what tells pytest to leave out some of the tests, ours and those of each provider."""
-    paths = [project.relative_to(ROOT) / "tests" / room for project in PROJECTS for room in rooms]
-    return [f"--ignore={path}" for path in paths if (ROOT / path).exists()]
+def tests_in(*rooms: str) -> list[str]:
+    """Return folders and files of tests by what they are called, ours and those of each provider."""
+    found = [path for project in PROJECTS for room in rooms for path in (project / "tests").glob(room)]
+    return [str(path.relative_to(ROOT)) for path in found]
 
 
 def run_pytest(session: nox.Session, *chosen: str) -> None:
@@ -277,7 +278,7 @@ def proof_steps(plan: dict[str, Any]) -> dict[str, tuple[list[str], list[str]]]:
     steps: dict[str, tuple[list[str], list[str]]] = {}
     taken: set[str] = set()
     tests = sorted(file for project in PROJECTS for file in project.glob("tests/**/test_*.py"))
-    telling = [file for file in tests if "measured(" in file.read_text("utf-8")]
+    telling = [file for file in tests if re.search(r"measured\(|mark\.proof", file.read_text("utf-8"))]
     for step in plan["step"]:
         found = [file for glob in step["paths"] for file in sorted(ROOT.glob(glob))]
         found += telling if step.get("rest") else []

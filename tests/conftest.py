@@ -32,7 +32,8 @@ from payments_core.journal import init_journal
 NAMESPACE = "test-namespace"
 _TEMPLATE = "payments_template"
 _numbers = itertools.count(1)
-_SLOW = ("chaos", "e2e", "simulation", "conformance", "outbox", "redaction", "worker", "restore", "docs", "keep")
+_SLOW = ("docs", "worker", "chaos", "simulation", "conformance", "e2e", "crash", "journal", "restore", "redaction")
+_SLOW += ("outbox", "cli", "keep")
 _LOGGERS = ("payments_core", "httpx")  # which an application, and so a test, may set up
 
 # A shell's background job ignores SIGINT, and so would whatever the tests start.

@@ -40,7 +40,7 @@ def faults(end: End) -> list[str]:
     return found
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.proof)])
 def store(request: pytest.FixtureRequest, open_store: Callable[[str], CrashStore]) -> Iterator[CrashStore]:
     """Give the store, and leave no gap in the database of all crash tests."""
     made = open_store(request.param)

@@ -24,7 +24,7 @@ def told(end: End) -> tuple[PayoutStatus, int]:
     return payout.status, sum(entry.event == "payout.contradicted" for entry in payout.history)
 
 
-@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("postgres", marks=pytest.mark.proof)])
 @pytest.mark.parametrize("answers", TALLY_PATHS)
 def test_the_first_end_is_recorded_wherever_it_dies(
     answers: str, store: str, open_store: Callable[[str], CrashStore]

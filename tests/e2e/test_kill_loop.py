@@ -34,7 +34,7 @@ from payments_core.entries import Journal
 if TYPE_CHECKING:
     from nursery import Child
 
-KILLS = int(os.environ.get("PAYMENTS_KILLS", "12")) // 2  # on each store
+KILLS = int(os.environ.get("PAYMENTS_KILLS", "6")) // 2  # on each store
 KILLS_A_JOURNAL = 50
 PARTS = [min(KILLS_A_JOURNAL, KILLS - done) for done in range(0, KILLS, KILLS_A_JOURNAL)]
 PEOPLE_A_FILE = 8

@@ -67,7 +67,11 @@ def run_workers(address: str, processes: int, *arguments: object) -> list[dict[s
 
 
 @pytest.mark.usefixtures("journal")
-@pytest.mark.parametrize("lanes", [["post"], ["callbacks", "due", "unknowns"]], ids=["posts", "reads"])
+@pytest.mark.parametrize(
+    "lanes",
+    [pytest.param(["post"], marks=pytest.mark.proof), ["callbacks", "due", "unknowns"]],
+    ids=["posts", "reads"],
+)
 def test_many_processes_together_stay_under_the_cap_and_use_it(
     address: str, store: str, lanes: list[str], measured: Callable[..., None]
 ) -> None:

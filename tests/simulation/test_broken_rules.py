@@ -140,7 +140,12 @@ def search(name: str = "") -> tuple[Outcome | None, int]:
     return None, WITHIN
 
 
-@pytest.mark.parametrize("name", CASES)
+def named(name: str) -> object:
+    """Return a case; what takes long to find is left to the proof."""
+    return pytest.param(name, marks=pytest.mark.proof) if name in FOUND_LATE else name
+
+
+@pytest.mark.parametrize("name", [named(name) for name in CASES])
 def test_a_broken_rule_is_found(name: str, monkeypatch: Patch, told: list[str]) -> None:
     """Within a few thousand payouts, and by a breach that names what is wrong."""
     with monkeypatch.context() as patch:
@@ -152,6 +157,7 @@ def test_a_broken_rule_is_found(name: str, monkeypatch: Patch, told: list[str]) 
     told.append(f"{name}: {breach.key}: {breach.rule} (within {payouts} payouts)")
 
 
+@pytest.mark.proof
 def test_money_alone_tells(monkeypatch: Patch) -> None:
     """Nobody looks at how it is sent again: the provider's own books show that it was paid twice."""
     with monkeypatch.context() as patch:

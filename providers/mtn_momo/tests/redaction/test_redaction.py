@@ -80,6 +80,7 @@ def _everything_happened(ended: Mapping[str, str], said: Iterable[Said]) -> None
     assert {"0", "1", "3"} <= {end for name, end in ended.items() if name.startswith("payouts ")}
 
 
+@pytest.mark.proof
 def test_a_paying_process_gives_nothing_off(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
     """In the application's own process, every logger at DEBUG."""
     with Ears(*OURS) as ears:
