@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from proxy import SPOILS, dice
 
 from payments_core import AsyncPayoutClient, Money, Payee, Payout, PayoutClient, PayoutStatus
@@ -100,6 +101,7 @@ def faults_of(place: Any, proxy: Proxy) -> list[str]:
     return found
 
 
+@pytest.mark.proof
 def test_the_promises_hold_through_a_broken_line(
     place: Any, through: Callable[..., Proxy], rounds: int, seed: int, measured: Callable[..., None]
 ) -> None:

@@ -13,6 +13,7 @@ from payments_core.cli.demo import story
 from payments_core.cli.terminal import Terminal
 
 
+@pytest.mark.proof  # plain nox has a session that plays it
 def test_twenty_people_are_paid_exactly_once_though_the_paying_process_is_killed(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-P", "-m", "payments_core", "demo", "--seed", "11", "--json", "--keep", str(tmp_path)],

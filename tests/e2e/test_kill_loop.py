@@ -62,7 +62,7 @@ Row = Mapping[str, str]
 pytestmark = pytest.mark.skipif(not hasattr(os, "waitid"), reason="needs fork and waitid")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.proof)])
 def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
     with Stage(tmp_path) as started:
         config = tmp_path / "payouts.toml"
