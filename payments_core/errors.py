@@ -26,7 +26,6 @@
     │   ├── JournalTooNew          written by a newer version of this library
     │   ├── NamespaceChanged       configuration and journal disagree about the installation
     │   ├── JournalIsBackup        it is a backup: it may lack payments that were made after it
-    │   ├── JournalSealed          it was moved elsewhere, or is a copy that was not finished
     │   └── JournalClosed          closed, or used in a forked process
     ├── NotOffered                 the account's provider cannot do this
     ├── NotAnswered                the provider did not answer a question; nothing was changed
@@ -56,7 +55,6 @@ __all__ = [
     "JournalIsBackup",
     "JournalLocked",
     "JournalMissing",
-    "JournalSealed",
     "JournalTooNew",
     "KeyReused",
     "NamespaceChanged",
@@ -251,12 +249,6 @@ class JournalIsBackup(JournalError):
     """The journal is a backup, or a copy on another server: it may lack payments that were made after it."""
 
     code = "journal_is_backup"
-
-
-class JournalSealed(JournalError):
-    """The journal was moved elsewhere, or is a copy that was not finished: nothing is paid with it."""
-
-    code = "journal_sealed"
 
 
 class JournalClosed(JournalError):

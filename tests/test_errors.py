@@ -28,7 +28,6 @@ CODES = {
     "JournalIsBackup": "journal_is_backup",
     "JournalLocked": "journal_locked",
     "JournalMissing": "journal_missing",
-    "JournalSealed": "journal_sealed",
     "JournalTooNew": "journal_too_new",
     "KeyReused": "key_reused",
     "NamespaceChanged": "namespace_changed",

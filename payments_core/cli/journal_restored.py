@@ -1,4 +1,4 @@
-"""``payouts journal restored | reconciled | move``: what a person says about a journal as a whole."""
+"""``payouts journal restored | reconciled``: what a person says about a journal as a whole."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Why = Annotated[str, typer.Option(metavar="TEXT", help="On what grounds.")]
 
 def add_to(group: typer.Typer) -> None:
     """Add the commands to ``payouts journal``."""
-    for name, body in (("restored", restored), ("reconciled", reconciled), ("move", move)):
+    for name, body in (("restored", restored), ("reconciled", reconciled)):
         group.command(name)(body)
 
 
@@ -109,36 +109,13 @@ def reconciled(
     return exits.DONE
 
 
-@command
-def move(
-    terminal: Terminal,
-    to: Annotated[str, typer.Option(metavar="URL", help="Where to: an address as in [journal] url; `env:NAME` works.")],
-) -> int:
-    """Move the journal to a new file or an empty database, and seal the old one.
-
-    Stop the workers first. If it is interrupted, run it again as it was. Then name the new journal in [journal] url.
-    """
-    from payments_core.cli import output
-    from payments_core.journal import keeping
-
-    source, target = _store(terminal), _store(terminal, to)
-    moved = keeping.move(source, target)
-    if terminal.as_json:
-        output.print_json({"from": source.name, "to": moved.to, "rows": dict(moved.rows)})
-        return exits.DONE
-    count = moved.rows.get("payouts")
-    terminal.say(f"Moved{'' if count is None else f' {count} payouts'} to {moved.to}. {source.name} is sealed.")
-    terminal.say("Next: name the new journal in [journal] url, and start every process again.")
-    return exits.DONE
-
-
-def _store(terminal: Terminal, url: str = "") -> Store:
+def _store(terminal: Terminal) -> Store:
     from payments_core.journal import store_of
     from payments_core.performer import utc_now
 
     read = terminal.configuration()
     root = read.path.resolve().parent
-    return store_of(url or read.journal, namespace=read.namespace, root=root, at=utc_now())
+    return store_of(read.journal, namespace=read.namespace, root=root, at=utc_now())
 
 
 def _act(store: Store, who: str, why: str) -> Act:

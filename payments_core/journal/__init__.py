@@ -166,7 +166,7 @@ def init_journal(url: str, *, namespace: str, root: Path, at: datetime) -> None:
         JournalError: There is one already, or it cannot be made.
 
     """
-    store_of(url, namespace=namespace, root=root, at=at).create({})
+    store_of(url, namespace=namespace, root=root, at=at).create()
 
 
 def upgrade_journal(url: str, *, namespace: str, root: Path) -> tuple[int, int] | None:

@@ -14,7 +14,6 @@ from typing import Any
 
 from payments_core.errors import JournalDamaged, JournalError, JournalLocked, JournalMissing
 from payments_core.journal.closing import closed
-from payments_core.journal.standing import moved_to, sealed
 
 __all__ = [
     "SQLITE_ERRORS",
@@ -201,8 +200,6 @@ def explain(error: Exception, path: Path) -> JournalError:
             hint="Find it (`fuser` or `lsof` on the file: an open database browser, a backup, a stuck worker), let it "
             "finish or stop it, and try again; the same key is safe.",
         )
-    if (target := moved_to(str(error))) is not None:
-        return sealed(f"The journal {path}", target)
     if code == sqlite3.SQLITE_FULL:
         return JournalError(
             f"The disk of the journal {path} is full.",

@@ -6,7 +6,6 @@ import contextlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from payments_core.journal.schema import bring_forward
 __all__ = ["create_file", "link", "make_private", "remove"]
 
 
-def create_file(path: Path, *, namespace: str, at: datetime, meta: Mapping[str, str] | None = None) -> bool:
+def create_file(path: Path, *, namespace: str, at: datetime) -> bool:
     """Make a journal file with all its tables; return False, and change nothing, where there is a file already.
 
     It is made under a temporary name, flushed and closed before it is linked to its own: whoever finds the name finds
@@ -28,7 +27,6 @@ def create_file(path: Path, *, namespace: str, at: datetime, meta: Mapping[str, 
         path: The file.
         namespace: The installation's.
         at: Now; aware.
-        meta: What it remembers of itself from the first moment on.
 
     Raises:
         JournalMissing: A log lies beside the missing file: this is no new journal.
@@ -45,7 +43,7 @@ def create_file(path: Path, *, namespace: str, at: datetime, meta: Mapping[str, 
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         make_private(draft)
-        _fill(draft, path, namespace, at, meta or {})
+        _fill(draft, path, namespace, at)
         link(draft, path)
     except FileExistsError:
         return False
@@ -64,7 +62,7 @@ def make_private(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _fill(draft: Path, path: Path, namespace: str, at: datetime, meta: Mapping[str, str]) -> None:
+def _fill(draft: Path, path: Path, namespace: str, at: datetime) -> None:
     try:
         with closing(
             sqlite3.connect(f"{draft.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
@@ -72,7 +70,6 @@ def _fill(draft: Path, path: Path, namespace: str, at: datetime, meta: Mapping[s
             make_durable(connection, path)
             connection.execute("BEGIN IMMEDIATE")
             bring_forward(connection, path, namespace=namespace, at=at)
-            connection.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta.items())
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise explain(error, path) from error

@@ -1,4 +1,4 @@
-"""What a person does with a journal as a whole: say that it was restored, that it was compared, and move it."""
+"""What a person does with a journal as a whole: say that it was restored, and that it was compared."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from datetime import datetime
 from payments_core.errors import DecisionRefused, JournalError
 from payments_core.journal import gaps, pauses
 from payments_core.journal.gaps import Act
-from payments_core.journal.moving import Moved, move
 from payments_core.journal.schema import BACKUP_AT
 from payments_core.journal.statements import Session
 from payments_core.journal.stores import Store
 from payments_core.rows import Gap
 
-__all__ = ["Act", "Moved", "begin_gap", "compare_statement", "end_gap", "gap_of", "move", "no_gap"]
+__all__ = ["Act", "begin_gap", "compare_statement", "end_gap", "gap_of", "no_gap"]
 
 
 def begin_gap(store: Store, began_at: datetime, act: Act) -> Gap:

@@ -14,7 +14,6 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from payments_core.errors import JournalDamaged, JournalError, JournalLocked, SettingsError
-from payments_core.journal.standing import moved_to, sealed
 
 __all__ = ["SET_DURABLE", "Connection", "Line", "Server"]
 
@@ -122,8 +121,6 @@ class Server:
     def explain(self, error: psycopg.Error) -> JournalError:
         """Return what the server said as an error that tells what to do next."""
         said = (error.diag.message_primary or type(error).__name__).rstrip(".")
-        if (target := moved_to(said)) is not None:
-            return sealed(self.name, target)
         match error:
             case errors.LockNotAvailable():
                 return JournalLocked(

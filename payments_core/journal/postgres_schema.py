@@ -435,10 +435,9 @@ def check_namespace(connection: Connection, where: str, namespace: str) -> None:
 
 
 def check_server(connection: Connection, where: str) -> None:
-    """Refuse a journal that may not be paid with: sealed, a backup, or on another server than it was.
+    """Refuse a journal that may not be paid with: a backup, or on another server than it was.
 
     Raises:
-        JournalSealed: It was moved elsewhere.
         JournalIsBackup: It is a backup, or was restored on another server.
 
     """

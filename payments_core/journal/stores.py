@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from payments_core.journal.connection import SQLITE_ERRORS, check_file, connect, explain
 from payments_core.journal.creation import create_file
 from payments_core.journal.schema import check_namespace, migrate
-from payments_core.journal.standing import exists, refusal
+from payments_core.journal.standing import exists
 from payments_core.journal.statements import SQLITE, Session, Statements
 
 __all__ = ["SqliteStore", "Store"]
@@ -37,15 +35,8 @@ class Store(ABC):
         self.at = at
 
     @abstractmethod
-    def is_empty(self) -> bool:
-        """Say whether there is nothing at all."""
-
-    @abstractmethod
-    def create(self, meta: Mapping[str, str]) -> None:
-        """Make an empty journal that remembers something of itself from its first moment on.
-
-        Args:
-            meta: What.
+    def create(self) -> None:
+        """Make an empty journal.
 
         Raises:
             JournalError: There is a journal already, or it cannot be made.
@@ -53,11 +44,8 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def writing(self, *, alone: bool = False) -> contextlib.AbstractContextManager[Session]:
+    def writing(self) -> contextlib.AbstractContextManager[Session]:
         """Open one transaction, committed at the end of the block.
-
-        Args:
-            alone: Nobody else writes meanwhile.
 
         Raises:
             NamespaceChanged: It belongs to another installation.
@@ -66,28 +54,8 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def clear(self) -> None:
-        """Take away a copy that was not finished."""
-
-    @abstractmethod
     def settle(self, session: Session) -> None:
         """Remember that the journal is at home here now."""
-
-    @abstractmethod
-    def tables(self, session: Session) -> list[str]:
-        """Return the names of all tables."""
-
-    @abstractmethod
-    def stream(self, session: Session, statement: str) -> Iterator[tuple[Any, ...]]:
-        """Yield what a statement finds, without holding all of it."""
-
-    @abstractmethod
-    def columns(self, session: Session, table: str) -> list[str]:
-        """Return the names of a table's columns."""
-
-    @abstractmethod
-    def seal(self, session: Session, target: str) -> None:
-        """Let the database itself refuse every further change, whoever asks for it."""
 
     def meta(self, session: Session) -> dict[str, str]:
         """Return what the journal remembers of itself."""
@@ -111,18 +79,14 @@ class SqliteStore(Store):
         self._path = path
         self.name = str(path)
 
-    def is_empty(self) -> bool:
-        """Say whether there is nothing at all."""
-        return not os.path.lexists(self._path)
-
-    def create(self, meta: Mapping[str, str]) -> None:
-        """Make an empty journal that remembers something of itself from its first moment on."""
-        if not create_file(self._path, namespace=self.namespace, at=self.at, meta=meta):
+    def create(self) -> None:
+        """Make an empty journal."""
+        if not create_file(self._path, namespace=self.namespace, at=self.at):
             check_file(self._path)
             raise exists(f"The journal {self._path}")
 
     @contextlib.contextmanager
-    def writing(self, *, alone: bool = False) -> Iterator[Session]:
+    def writing(self) -> Iterator[Session]:
         """Open one transaction, committed at the end of the block."""
         with self._connected() as connection:
             migrate(connection, self._path, namespace=self.namespace, at=self.at)
@@ -131,37 +95,8 @@ class SqliteStore(Store):
             yield Session(connection.execute, SQLITE)
             connection.execute("COMMIT")
 
-    def clear(self) -> None:
-        """Take away a copy that was not finished."""
-        for suffix in ("-wal", "-shm", ""):  # the file last: a log alone would look like one that was lost
-            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
-
     def settle(self, session: Session) -> None:
         """Nothing of a file tells a copy from the original."""
-
-    def tables(self, session: Session) -> list[str]:
-        """Return the names of all tables."""
-        found = session.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'", ())
-        return [table for (table,) in found.fetchall()]
-
-    def stream(self, session: Session, statement: str) -> Iterator[tuple[Any, ...]]:
-        """Yield what a statement finds, without holding all of it."""
-        cursor: Any = session.execute(statement, ())
-        yield from cursor
-
-    def columns(self, session: Session, table: str) -> list[str]:
-        """Return the names of a table's columns."""
-        found = session.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall()
-        return [name for (name,) in found]
-
-    def seal(self, session: Session, target: str) -> None:
-        """Let the database itself refuse every further change."""
-        said = refusal(target).replace("'", "''")
-        for table in self.tables(session):
-            for change in ("INSERT", "UPDATE", "DELETE"):
-                # Before every other trigger: the latest is asked first.
-                statement = f"CREATE TRIGGER sealed_{table}_{change} BEFORE {change} ON {table}"
-                session.execute(f"{statement} BEGIN SELECT RAISE(ABORT, '{said}'); END", ())
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

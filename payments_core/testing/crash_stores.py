@@ -121,10 +121,9 @@ class CrashDatabase:
     def clear(self, namespace: str, at: datetime) -> None:
         """Begin anew with an empty journal: rows are taken out, as new tables would cost more than a run."""
         if not self._emptying:
-            database = store_of(self._url, namespace=namespace, root=Path(), at=at)
-            if database.is_empty():
-                database.create({})
             named = "SELECT tablename FROM pg_tables WHERE schemaname = ? AND tablename <> ?"
+            if not self.ask(named, (POSTGRES_SCHEMA, "meta")):
+                store_of(self._url, namespace=namespace, root=Path(), at=at).create()
             tables = [name for (name,) in self.ask(named, (POSTGRES_SCHEMA, "meta"))]
             delete = "; ".join(f"DELETE FROM {name}" for name in tables)  # noqa: S608 - the database's own names
             # Triggers keep history and payouts from being emptied.

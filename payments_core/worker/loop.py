@@ -19,7 +19,7 @@ from typing import Any
 from payments_core import settings as configurations
 from payments_core.client import AsyncPayoutClient, assemble
 from payments_core.client.inbox import PAGE
-from payments_core.errors import JournalClosed, JournalError, JournalSealed, PayoutInterrupted
+from payments_core.errors import JournalClosed, JournalError, PayoutInterrupted
 from payments_core.events import EventName
 from payments_core.logs import log
 from payments_core.payout import Payout, PayoutStatus
@@ -160,7 +160,7 @@ class _Worker:
             self._wake.clear()
             try:
                 wait_s = await self._turn()
-            except (JournalClosed, JournalSealed):
+            except JournalClosed:
                 raise
             except JournalError as error:
                 if self._once:

@@ -84,7 +84,7 @@ class Place:
         at = datetime.now(UTC)
         if self.kind == "sqlite":
             if not self._file.exists():
-                self.store().create({})
+                self.store().create()
             with closing(sqlite3.connect(self._file)) as one, closing(sqlite3.connect(self._copy)) as copy:
                 one.backup(copy)
         else:
