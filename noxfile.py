@@ -90,7 +90,8 @@ def types(session: nox.Session) -> None:
     """Check the packages strictly, then what a user of the wheels sees, with two checkers."""
     install(session, "tests")
     install(session, "tools", "mypy", "pyrefly")
-    session.run("mypy", *map(str, PACKAGES))
+    shared = ROOT / "tests" / "support"
+    session.run("mypy", *map(str, [*PACKAGES, *sorted(shared.glob("*/"))]), env={"MYPYPATH": str(shared)})
     install_wheels(session)
     with session.chdir("tests/typing"):  # away from the sources, so that both checkers read the installed wheels
         session.run("mypy", "--config-file", str(ROOT / "pyproject.toml"), "api.py")

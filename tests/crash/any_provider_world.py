@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from crash_points import Arrival, End, Scenario, Stage, World
 from reckoning import Reckoning, reckon
 from watching import Watched
 
@@ -18,7 +19,6 @@ from payments_core.client.inbox import PATH
 from payments_core.payout import Order
 from payments_core.plugins import Plugins
 from payments_core.provider import Account, Callback, ProviderSpec
-from payments_core.testing import Arrival, End, Scenario, Stage, World
 from payments_core.testing.conformance.report import sheet_at
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 

@@ -11,8 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-
-from payments_core.testing import CrashDatabase, CrashFile, CrashStore
+from crash_points import CrashDatabase, CrashFile, CrashStore
 
 _HERE = Path(__file__).parent
 _SHARED = {

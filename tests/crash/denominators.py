@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from crash_points import Point
 from tally_world import TALLY_ANSWERS, TALLY_PATHS, TALLY_POSTS, tally_scenario
 from worlds import momo_scenarios
-
-from payments_core.testing import Point
 
 GOLDEN = Path(__file__).with_name("denominators.json")
 TALLY = [tally_scenario(post, answers) for post in TALLY_POSTS for answers in TALLY_ANSWERS]

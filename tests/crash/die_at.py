@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from crash_points import CrashFile, Point, Scenario, Stage, VirtualClock, World, live
+
 from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee
 from payments_core.provider import Account, RetryPolicy
-from payments_core.testing import CrashFile, Point, Scenario, Stage, VirtualClock, World, live
 from payments_core.transport.httpx_sync import HttpxTransport
 from payments_mtn_momo.settings import MtnMomoSettings
 from payments_mtn_momo.spec import SPEC

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
+from crash_points import Scenario, Stage, World
 from worlds import ACCOUNT, GOOD, OTHER, Momo, PostEnd, order_of
 
 from payments_core.money import Money
 from payments_core.payout import Operation, Payout
-from payments_core.testing import Scenario, Stage, World
 from payments_core.wire import HttpRequest, HttpResponse
 
 

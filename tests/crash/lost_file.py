@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from crash_points import CrashFile
+
 from payments_core.entries import Journal
 from payments_core.errors import JournalDamaged, JournalMissing
 from payments_core.journal import open_journal
-from payments_core.testing import CrashFile
 
 PARTS = ("", "-wal", "-shm")
 

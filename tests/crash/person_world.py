@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from crash_points import Scenario, Stage, World
 from worlds import ACCOUNT, POOR, Momo, PostEnd, order_of
 
 from payments_core.client import InReview, PayoutClient
 from payments_core.errors import DecisionRefused
 from payments_core.payout import Operation, PayoutStatus, ReasonCode
 from payments_core.provider import Account
-from payments_core.testing import Scenario, Stage, World
 from payments_core.wire import HttpRequest, HttpResponse
 
 S = PayoutStatus

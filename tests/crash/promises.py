@@ -9,10 +9,10 @@ from decimal import Decimal
 from itertools import combinations, pairwise
 from typing import Any
 
+from crash_points import End, Point
 from worlds import COLLECTED
 
 from payments_core.payout import HistoryEntry, Operation, Payout, PayoutStatus
-from payments_core.testing import End, Point
 from payments_core.wire import HttpRequest
 
 S = PayoutStatus

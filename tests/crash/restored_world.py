@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from crash_points import CrashDatabase, CrashFile, Scenario, Stage, World
+from crash_points.life import NAMESPACE
 from worlds import ACCOUNT, GOOD, Momo, PostEnd, order_of
 
 from payments_core.client import PayoutClient
@@ -16,8 +18,6 @@ from payments_core.journal import keeping, store_of
 from payments_core.journal.stores import Store
 from payments_core.payout import Operation, PayoutStatus
 from payments_core.references import payout_id
-from payments_core.testing import CrashDatabase, CrashFile, Scenario, Stage, World
-from payments_core.testing.life import NAMESPACE
 from payments_core.wire import HttpRequest, HttpResponse
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import broken_rules
 import pytest
+from crash_points import CrashFile, CrashStore, Restless, Scenario, Simulator
 from denominators import EVERY
 from identity_world import changed_identity
 from lost_file import LosingFile
@@ -39,13 +40,6 @@ from worlds import (
 
 from payments_core.payout import Operation, PayoutStatus
 from payments_core.provider import NotFound, Unknown
-from payments_core.testing import (
-    CrashFile,
-    CrashStore,
-    Restless,
-    Scenario,
-    Simulator,
-)
 from payments_core.wire import NoAnswer
 
 S = PayoutStatus

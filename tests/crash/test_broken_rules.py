@@ -9,11 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from crash_points import CrashStore
 from seeded_bugs import CASES, TWELVE, Interleaving, plays, search
-
-from payments_core.testing import (
-    CrashStore,
-)
 
 Patch = pytest.MonkeyPatch
 

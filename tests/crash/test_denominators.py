@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from crash_points import CrashFile, Restless, Scenario, Simulator
 from denominators import EVERY, GOLDEN, like_a_transfer, recorded, summary
 
 from payments_core.engine import flows
 from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
 from payments_core.flow import Flow, move
-from payments_core.testing import CrashFile, Restless, Scenario, Simulator
 
 RECORD = os.environ.get("PAYMENTS_CRASH_RECORD") == "1"
 

@@ -23,13 +23,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from crash_points import CrashFile, CrashStore, End, Point, Scenario, Simulator
 from denominators import EVERY, like_a_transfer, recorded, summary
 from promises import broken_promises, cut_in_a_send, tries_compared
 from tally_world import TALLY_POSTS
 from worlds import GET_ENDS, POST_ENDS, TOO_MUCH, VISIBLE_AFTER_S
 
 from payments_core.payout import PayoutStatus
-from payments_core.testing import CrashFile, CrashStore, End, Point, Scenario, Simulator
 
 FULL = os.environ.get("PAYMENTS_CRASH_FULL") == "1"
 PROOF = os.environ.get("PAYMENTS_CRASH_PROOF") == "1"

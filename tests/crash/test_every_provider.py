@@ -18,6 +18,8 @@ from types import SimpleNamespace
 import pytest
 from any_provider_world import KEY, POSTS, READS, Installed, Side
 from broken_rules import failing_on
+from crash_points import CrashStore, End, Simulator
+from crash_points.life import NAMESPACE
 from promises import cut_in_a_send, history_faults
 
 from payments_core.engine import drafts, flows
@@ -26,8 +28,6 @@ from payments_core.performer import line
 from payments_core.plugins import Plugins
 from payments_core.provider import Draft
 from payments_core.rows import PayoutRow
-from payments_core.testing import CrashStore, End, Simulator
-from payments_core.testing.life import NAMESPACE
 from payments_core.wire import NoAnswer
 
 FULL = os.environ.get("PAYMENTS_CRASH_FULL") == "1"

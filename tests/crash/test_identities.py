@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from crash_points import CrashStore, End, Simulator
 from identity_world import changed_identity
 from promises import broken_promises
 from worlds import VISIBLE_AFTER_S, PostEnd
 
 from payments_core.payout import PayoutStatus, ReasonCode
-from payments_core.testing import CrashStore, End, Simulator
 
 FULL = os.environ.get("PAYMENTS_CRASH_FULL") == "1"
 STORES = ("sqlite", "postgres") if FULL or os.environ.get("PAYMENTS_CRASH_PROOF") == "1" else ("sqlite",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import crash_points
 import pytest
 from promises import history_faults
 
@@ -22,6 +24,7 @@ from payments_core.payout import PayoutStatus
 from payments_mtn_momo.emulator.gateway import Gateway
 from payments_mtn_momo.emulator.tokens import Credentials
 
+SHARED = os.environ | {"PYTHONPATH": str(Path(str(crash_points.__file__)).parents[1])}
 DIE_AT = Path(__file__).with_name("die_at.py")
 DIED = 9
 HELD = Credentials("6f1a2b3c-0000-4000-8000-00000000c0de", "k" * 32, "s" * 32)
@@ -73,7 +76,7 @@ def live_and_die(journal: Path, url: str, *, hours: int, point: int) -> int:
     """Run a paying process; return its exit status."""
     held = {"api_user": HELD.api_user, "api_key": HELD.api_key, "subscription_key": HELD.subscription_key}
     command = [sys.executable, str(DIE_AT), str(journal), url, json.dumps(held), str(hours), str(point)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=SHARED)
     assert done.returncode in {0, DIED}, done.stderr
     return done.returncode
 

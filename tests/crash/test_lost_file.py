@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crash_points import Simulator
 from lost_file import LOSSES, LosingFile
 from promises import broken_promises
 from where_to_look import momo
 from worlds import VISIBLE_AFTER_S, PostEnd
-
-from payments_core.testing import Simulator
 
 
 def test_a_lost_journal_is_refused_wherever_its_process_died(folder: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from crash_points import CrashDatabase
 from wire_gateway import Till
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
@@ -18,7 +19,6 @@ from payments_core.engine import flows
 from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
 from payments_core.flow import Flow, move
 from payments_core.payout import Operation, Payout
-from payments_core.testing import CrashDatabase
 
 PAYOUTS = 120 if os.environ.get("PAYMENTS_CRASH_PROOF") == "1" else 30
 AT_ONCE = 6

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from crash_points import CrashFile, CrashStore, End, Simulator, Stage, VirtualClock, World
 from person_world import PERSONS, REFUSED, Books
 from promises import broken_promises
 from worlds import VISIBLE_AFTER_S, order_of
@@ -23,7 +24,6 @@ from payments_core.flow import AskLeave, Command, Flow, Go, ReadAs, Reply, run
 from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Authenticates, Credential
 from payments_core.rows import Event, PayoutRow
-from payments_core.testing import CrashFile, CrashStore, End, Simulator, Stage, VirtualClock, World
 from payments_core.wire import HttpRequest, NoAnswer, NotSent
 
 S = PayoutStatus

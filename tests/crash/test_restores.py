@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from crash_points import CrashDatabase, CrashStore, End, Simulator
 from promises import broken_promises
 from restored_world import GAPS, restored_scenario, store_at
 from worlds import VISIBLE_AFTER_S
 
 from payments_core.journal import keeping
 from payments_core.payout import PayoutStatus
-from payments_core.testing import CrashDatabase, CrashStore, End, Simulator
 
 FULL = "1" in {os.environ.get("PAYMENTS_CRASH_PROOF"), os.environ.get("PAYMENTS_CRASH_FULL")}
 S = PayoutStatus

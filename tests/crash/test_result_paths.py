@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from crash_points import CrashStore, End, Simulator
 from denominators import EVERY
 from promises import broken_promises
 from tally_world import TALLY_PATHS
 
 from payments_core.payout import PayoutStatus
-from payments_core.testing import CrashStore, End, Simulator
 
 PAID, FAILED = PayoutStatus.SUCCEEDED, PayoutStatus.FAILED
 # Where the path ends, and how often that is contradicted.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from crash_points import CrashFile, End, Stage, VirtualClock, World
 from promises import broken_promises
 from tally_world import TallyWorld
 
@@ -17,13 +18,6 @@ from payments_core.money import Money
 from payments_core.payout import Order, Payee
 from payments_core.provider import Callback
 from payments_core.rows import PayoutRow
-from payments_core.testing import (
-    CrashFile,
-    End,
-    Stage,
-    VirtualClock,
-    World,
-)
 from payments_core.wire import HttpRequest
 
 NAME = "two-workers"

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import datetime
 
+from crash_points import Arrival, Scenario, Stage, World
 from tally_world import TallyWorld
 from worlds import (
     ACCOUNT,
@@ -20,12 +21,6 @@ from payments_core.client import PayoutClient
 from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee, PayoutStatus
 from payments_core.provider import Callback
-from payments_core.testing import (
-    Arrival,
-    Scenario,
-    Stage,
-    World,
-)
 from payments_core.wire import HttpRequest, HttpResponse
 
 S = PayoutStatus

@@ -13,7 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from payments_core.testing import CrashFile, CrashStore
+from crash_points import CrashFile, CrashStore
+
 from payments_mtn_momo.emulator.gateway import Gateway
 from payments_mtn_momo.emulator.tokens import Credentials
 

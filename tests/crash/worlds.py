@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlsplit
 
+from crash_points import Scenario, Stage, World
+
 from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee, Payout
 from payments_core.provider import Account, RetryPolicy
-from payments_core.testing import Scenario, Stage, World
 from payments_core.testing.emulator import Answer
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_mtn_momo.emulator.collected import Collection

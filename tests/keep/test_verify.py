@@ -10,9 +10,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from payout_simulation import Plan, SqliteStore, simulate
 
 from payments_core.journal import open_audit
-from payments_core.testing.simulation import Plan, SqliteStore, simulate
 
 GHOST = "po_aaaaaaaaaaaaaaaaaaaaaaaa"
 _ID = "(SELECT id FROM payouts WHERE key = '{key}')"

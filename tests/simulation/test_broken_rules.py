@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import broken_rules
 import more_broken_rules
 import pytest
+from payout_simulation import Outcome, Plan, histories, simulate, watch
 
 from payments_core.payout import PayoutStatus
 from payments_core.provider import NotFound, Unknown
-from payments_core.testing.simulation import Outcome, Plan, histories, simulate, watch
 from payments_core.wire import NoAnswer
 
 EACH = 60

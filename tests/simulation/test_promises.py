@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from payments_core.testing.simulation import Plan
-from payments_core.testing.simulation.plan import (
+from payout_simulation import Plan
+from payout_simulation.plan import (
     ANSWER_FAULTS,
     CALLBACK_FAULTS,
     READ_FAULTS,
@@ -14,7 +14,7 @@ from payments_core.testing.simulation.plan import (
     TOKEN_FAULTS,
     TROUBLES,
 )
-from payments_core.testing.simulation.summary import Summary, play_all
+from payout_simulation.summary import Summary, play_all
 
 EACH = 150
 PAYOUTS = int(os.environ.get("PAYMENTS_SIMULATED", "1050"))  # the proof simulates more, in two processes

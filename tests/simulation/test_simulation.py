@@ -16,13 +16,15 @@ from pathlib import Path
 import broken_rules
 import psycopg
 import pytest
+from payout_simulation import Outcome, Plan, SqliteStore, shrink, simulate
+from payout_simulation import __main__ as simulation
+from payout_simulation.__main__ import main
 
 from payments_core.entries import Journal
 from payments_core.journal import init_journal, open_journal
 from payments_core.provider import Unknown
-from payments_core.testing.simulation import Outcome, Plan, SqliteStore, shrink, simulate
-from payments_core.testing.simulation import __main__ as simulation
-from payments_core.testing.simulation.__main__ import main
+
+SHARED = os.environ | {"PYTHONPATH": str(Path(str(simulation.__file__)).parents[1])}
 
 
 def test_without_faults_and_trouble_everybody_is_paid() -> None:
@@ -37,9 +39,9 @@ def test_without_faults_and_trouble_everybody_is_paid() -> None:
 
 def test_one_seed_decides_everything() -> None:
     """Two processes whose sets and dictionaries hash differently take the same steps."""
-    words = [sys.executable, "-P", "-m", "payments_core.testing.simulation", "--payouts", "60", "--trace"]
+    words = [sys.executable, "-P", "-m", "payout_simulation", "--payouts", "60", "--trace"]
     told = [
-        subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": hashes})
+        subprocess.run(words, capture_output=True, text=True, check=True, env={**SHARED, "PYTHONHASHSEED": hashes})
         for hashes in ("1", "2")
     ]
 
@@ -59,8 +61,9 @@ def test_a_failing_seed_says_how_to_play_it_again(
         broken_rules.failing_on(lambda outcome: isinstance(outcome, Unknown))(patch)
         exits = main(["--payouts", "60", "--seeds", "5", "--shrink-s", "600"])
         lines = capsys.readouterr().out.splitlines()
-        commands = [line.strip() for line in lines if line.startswith("  python -m payments_core.testing.simulation ")]
-        again = [(main([*shlex.split(command)[3:], "--no-shrink"]), capsys.readouterr().out) for command in commands]
+        begins = "  PYTHONPATH=tests/support python -m payout_simulation "
+        commands = [line.strip() for line in lines if line.startswith(begins)]
+        again = [(main([*shlex.split(command)[4:], "--no-shrink"]), capsys.readouterr().out) for command in commands]
 
     assert exits == 1
     assert len(commands) == 2
@@ -88,7 +91,7 @@ def test_a_breach_is_told_before_a_smaller_case_is_looked_for(
         patch.setattr(simulation, "shrink", looking)
         assert main(["--payouts", "10", "--shrink-s", "5"]) == 1
     assert "sent before it was written" in before[0]
-    assert "  python -m payments_core.testing.simulation --payouts 10" in [
+    assert "  PYTHONPATH=tests/support python -m payout_simulation --payouts 10" in [
         line.replace("--seed 1 ", "") for line in before
     ]
     assert any("1 breaches" in line for line in before)
@@ -133,16 +136,16 @@ def test_a_failing_seed_stops_all_processes(tmp_path: Path) -> None:
     """And its command is printed, by the one that has given out the seeds."""
     script = tmp_path / "broken.py"
     script.write_text(_BROKEN)
-    run = subprocess.run([sys.executable, "-P", script], capture_output=True, text=True, check=False)
+    run = subprocess.run([sys.executable, "-P", script], capture_output=True, text=True, check=False, env=SHARED)
     assert run.returncode == 1, run.stderr
-    assert "python -m payments_core.testing.simulation --seed" in run.stdout
+    assert "python -m payout_simulation --seed" in run.stdout
     assert "sent before it was written" in run.stdout
 
 
 _BROKEN = """
 from payments_core.engine import flows
 from payments_core.entries import Moved
-from payments_core.testing.simulation.__main__ import main
+from payout_simulation.__main__ import main
 
 move = flows.move
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from payments_core.testing.crash_stores import CrashStore
-from payments_core.testing.life import NAMESPACE, Life
-from payments_core.testing.scenario import End, Heard, Point, Scenario, Stage, Stopped, VirtualClock
+from crash_points.crash_stores import CrashStore
+from crash_points.life import NAMESPACE, Life
+from crash_points.scenario import End, Heard, Point, Scenario, Stage, Stopped, VirtualClock
 
 __all__ = ["Simulator", "live"]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
 
+from crash_points.scenario import Heard, Point, Restless, Scenario, Stage, Stopped, World
 from payments_core.client import PayoutClient
 from payments_core.entries import AskAccount, Journal, JournalEntry, JournalReply, Open, Opened, Recall
 from payments_core.errors import OverRefund
@@ -15,7 +16,6 @@ from payments_core.payout import Order, Payout, PayoutStatus
 from payments_core.performer import Line, Office
 from payments_core.provider import Account
 from payments_core.rows import PayoutRow
-from payments_core.testing.scenario import Heard, Point, Restless, Scenario, Stage, Stopped, World
 from payments_core.wire import HttpRequest, HttpResponse
 
 __all__ = ["NAMESPACE", "Life"]

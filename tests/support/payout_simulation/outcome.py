@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from payments_core.testing.simulation.moments import told
-from payments_core.testing.simulation.plan import Plan
-from payments_core.testing.simulation.watch import Breach
+from payout_simulation.moments import told
+from payout_simulation.plan import Plan
+from payout_simulation.watch import Breach
 
 __all__ = ["Outcome"]
 

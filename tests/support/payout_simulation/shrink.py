@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 
-from payments_core.testing.simulation.outcome import Outcome
-from payments_core.testing.simulation.plan import GROUPS, Plan
-from payments_core.testing.simulation.run import simulate
+from payout_simulation.outcome import Outcome
+from payout_simulation.plan import GROUPS, Plan
+from payout_simulation.run import simulate
 
 __all__ = ["shrink"]
 

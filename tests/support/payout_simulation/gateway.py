@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from payments_core.testing.simulation.bank import Bank, Payment, Told
-from payments_core.testing.simulation.chance import Lot, stream
-from payments_core.testing.simulation.moments import HOUR, MINUTE, SECOND, Time
-from payments_core.testing.simulation.plan import READ_FAULTS, SEND_FAULTS, TOKEN_FAULTS, Plan
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payout_simulation.bank import Bank, Payment, Told
+from payout_simulation.chance import Lot, stream
+from payout_simulation.moments import HOUR, MINUTE, SECOND, Time
+from payout_simulation.plan import READ_FAULTS, SEND_FAULTS, TOKEN_FAULTS, Plan
 
 __all__ = ["Ended", "Gateway", "Shown"]
 

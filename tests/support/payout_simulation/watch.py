@@ -14,12 +14,12 @@ from payments_core.events import EventName
 from payments_core.payout import PayoutStatus
 from payments_core.provider import Account
 from payments_core.rows import Event, PayoutRow
-from payments_core.testing.simulation.ends import Attempt, Ends
-from payments_core.testing.simulation.gateway import Gateway
-from payments_core.testing.simulation.histories import doubts_of, faults_of
-from payments_core.testing.simulation.moments import Time
-from payments_core.testing.simulation.orders import Wish
 from payments_core.wire import HttpRequest
+from payout_simulation.ends import Attempt, Ends
+from payout_simulation.gateway import Gateway
+from payout_simulation.histories import doubts_of, faults_of
+from payout_simulation.moments import Time
+from payout_simulation.orders import Wish
 
 __all__ = ["Breach", "Watch"]
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from crash_points.crash_stores import CrashStore
 from payments_core.client import PayoutClient
 from payments_core.payout import Order, Payout
 from payments_core.plugins import Plugins
 from payments_core.provider import Account, Callback
-from payments_core.testing.crash_stores import CrashStore
 from payments_core.wire import HttpRequest, HttpResponse
 
 __all__ = ["Arrival", "End", "Heard", "Point", "Restless", "Scenario", "Stage", "Stopped", "VirtualClock", "World"]

@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from payments_core.testing.simulation.outcome import Outcome
-from payments_core.testing.simulation.plan import Plan
-from payments_core.testing.simulation.run import simulate
+from payout_simulation.outcome import Outcome
+from payout_simulation.plan import Plan
+from payout_simulation.run import simulate
 
 __all__ = ["Summary", "play_all"]
 

@@ -15,12 +15,12 @@ from payments_core.performer import AsyncLine, Line, lane_of
 from payments_core.provider import Account
 from payments_core.rates import Lane
 from payments_core.rows import PayoutRow
-from payments_core.testing.simulation.ends import Attempt
-from payments_core.testing.simulation.orders import Wish
 from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payout_simulation.ends import Attempt
+from payout_simulation.orders import Wish
 
 if TYPE_CHECKING:
-    from payments_core.testing.simulation.process import Process
+    from payout_simulation.process import Process
 
 __all__ = ["Task", "Tracks", "Use", "Work", "advancing", "deciding", "paying"]
 
@@ -102,7 +102,7 @@ class Task:
             if isinstance(ended, HttpResponse):
                 reply = replace(ended, at=clock())
                 command = self._command
-                assert isinstance(command, HttpRequest | ReadAs)  # noqa: S101 - what was answered
+                assert isinstance(command, HttpRequest | ReadAs)
                 request = command if isinstance(command, HttpRequest) else command.request
                 self._contradicted += self._process.world.watch.ends.contradicted(request, reply)
                 self.go_on(lambda: flow.send(reply))
@@ -115,8 +115,8 @@ class Task:
             self._ended = self._exchanged(command)
             self.ready_us = clock.passed_us + self._process.took_us
             return
-        assert command is not None  # noqa: S101 - a task that is over is in no list
-        assert self._tracks is not None  # noqa: S101 - the first thing that a flow of ours says
+        assert command is not None
+        assert self._tracks is not None
         answer = self._tracks.perform(self._performer, command)
         self.go_on(lambda: flow.send(answer))
 
@@ -156,11 +156,11 @@ class Task:
         try:
             if isinstance(command, ReadAs):
                 return process.tracks(process.office.identity(command)).exchange(command.request)
-            assert self._tracks is not None  # noqa: S101 - as above
+            assert self._tracks is not None
             reply = self._tracks.perform(self._performer, command)
         except (NotSent, NoAnswer) as ended:
             return ended
-        assert isinstance(reply, HttpResponse)  # noqa: S101 - what a line gives
+        assert isinstance(reply, HttpResponse)
         return reply
 
 

@@ -7,24 +7,25 @@ from collections import Counter
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
+from crash_points.scenario import Stopped
+
 from payments_core.references import payout_id
-from payments_core.testing.scenario import Stopped
-from payments_core.testing.simulation.bank import BANKS, Bank, Counts, Told
-from payments_core.testing.simulation.chance import Lot, stream
-from payments_core.testing.simulation.gateway import Gateway
-from payments_core.testing.simulation.guards import plugins_of
-from payments_core.testing.simulation.identities import Identities
-from payments_core.testing.simulation.letters import Mail, Messenger
-from payments_core.testing.simulation.moments import MINUTE, SECOND, Time
-from payments_core.testing.simulation.orders import Wish, fate_of, wishes_of
-from payments_core.testing.simulation.outcome import Outcome
-from payments_core.testing.simulation.people import ACTS, People
-from payments_core.testing.simulation.plan import TROUBLES, Plan
-from payments_core.testing.simulation.process import NAMESPACE, Process, World
-from payments_core.testing.simulation.store import SqliteStore, Store
-from payments_core.testing.simulation.task import advancing, paying
-from payments_core.testing.simulation.watch import Watch
 from payments_core.wire import HttpRequest
+from payout_simulation.bank import BANKS, Bank, Counts, Told
+from payout_simulation.chance import Lot, stream
+from payout_simulation.gateway import Gateway
+from payout_simulation.guards import plugins_of
+from payout_simulation.identities import Identities
+from payout_simulation.letters import Mail, Messenger
+from payout_simulation.moments import MINUTE, SECOND, Time
+from payout_simulation.orders import Wish, fate_of, wishes_of
+from payout_simulation.outcome import Outcome
+from payout_simulation.people import ACTS, People
+from payout_simulation.plan import TROUBLES, Plan
+from payout_simulation.process import NAMESPACE, Process, World
+from payout_simulation.store import SqliteStore, Store
+from payout_simulation.task import advancing, paying
+from payout_simulation.watch import Watch
 
 __all__ = ["simulate"]
 

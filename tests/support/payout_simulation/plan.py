@@ -170,7 +170,7 @@ class Plan:
     @property
     def command(self) -> str:
         """The one command that plays it again."""
-        words = ["python -m payments_core.testing.simulation", f"--seed {self.seed}"]
+        words = ["PYTHONPATH=tests/support python -m payout_simulation", f"--seed {self.seed}"]
         plain: Mapping[str, Any] = {field.name: field.default for field in fields(Plan)}
         figures = ("payouts", "workers", "hands", "faults", "trouble")
         words += [f"--{name} {getattr(self, name):g}" for name in figures if getattr(self, name) != plain[name]]

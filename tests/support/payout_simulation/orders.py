@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from payments_core.money import Money
 from payments_core.payout import Operation, Order, Payee
-from payments_core.testing.simulation.chance import stream
-from payments_core.testing.simulation.moments import HOUR, MINUTE, SECOND, START
-from payments_core.testing.simulation.plan import Plan
+from payout_simulation.chance import stream
+from payout_simulation.moments import HOUR, MINUTE, SECOND, START
+from payout_simulation.plan import Plan
 
 __all__ = ["APPROVE_ABOVE", "COLLECTED", "SETTLING_H", "Fate", "Wish", "fate_of", "wishes_of"]
 

@@ -11,8 +11,8 @@ from itertools import count
 from typing import Any, TypeAlias
 
 from payments_core.provider import Facts
-from payments_core.testing.simulation.moments import HOUR, SECOND
-from payments_core.testing.simulation.orders import Fate
+from payout_simulation.moments import HOUR, SECOND
+from payout_simulation.orders import Fate
 
 __all__ = ["BANKS", "Bank", "Counts", "Payment", "Told"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from payments_core.hookspecs import hookimpl
 from payments_core.payout import Payout
 from payments_core.plugins import Plugins
-from payments_core.testing.simulation.chance import stream
+from payout_simulation.chance import stream
 
 __all__ = ["plugins_of"]
 

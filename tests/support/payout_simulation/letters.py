@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
 
-from payments_core.testing.simulation.bank import Payment
-from payments_core.testing.simulation.chance import Lot, stream
-from payments_core.testing.simulation.gateway import Gateway, Shown
-from payments_core.testing.simulation.moments import HOUR, SECOND, Time
-from payments_core.testing.simulation.plan import ANSWER_FAULTS, CALLBACK_FAULTS, Plan
+from payout_simulation.bank import Payment
+from payout_simulation.chance import Lot, stream
+from payout_simulation.gateway import Gateway, Shown
+from payout_simulation.moments import HOUR, SECOND, Time
+from payout_simulation.plan import ANSWER_FAULTS, CALLBACK_FAULTS, Plan
 
 __all__ = ["Letter", "Mail", "Messenger"]
 

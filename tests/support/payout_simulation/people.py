@@ -12,9 +12,9 @@ from payments_core.engine import Person
 from payments_core.entries import Journal
 from payments_core.payout import PayoutStatus
 from payments_core.rows import Pause, PayoutRow
-from payments_core.testing.simulation.moments import HOUR, MINUTE
-from payments_core.testing.simulation.process import Process, World
-from payments_core.testing.simulation.task import Work, advancing, deciding
+from payout_simulation.moments import HOUR, MINUTE
+from payout_simulation.process import Process, World
+from payout_simulation.task import Work, advancing, deciding
 
 __all__ = ["ACTS", "People"]
 

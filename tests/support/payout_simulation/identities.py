@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from payments_core.provider import Account, Facts
-from payments_core.testing.simulation.orders import APPROVE_ABOVE
-from payments_core.testing.simulation.plan import Plan
-from payments_core.testing.simulation.till import account
+from payout_simulation.orders import APPROVE_ABOVE
+from payout_simulation.plan import Plan
+from payout_simulation.till import account
 
 __all__ = ["Identities"]
 

@@ -37,8 +37,8 @@ from payments_core.provider import (
 from payments_core.references import uuid4_shaped
 from payments_core.setting_types import Seconds
 from payments_core.settings import AccountSettings
-from payments_core.testing.simulation.orders import SETTLING_H
 from payments_core.wire import HttpRequest, HttpResponse, fill, slot
+from payout_simulation.orders import SETTLING_H
 
 __all__ = ["LateTill", "Till", "TillSettings", "account"]
 

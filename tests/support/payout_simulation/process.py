@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from typing import Any, cast
 
+from crash_points.scenario import Point, Stopped
+
 from payments_core.arrivals import Arrival, Handled, Handling
 from payments_core.client.inbox import Inbox
 from payments_core.engine import Moment
@@ -18,16 +20,15 @@ from payments_core.performer import AsyncLine, Line, Office
 from payments_core.plugins import Plugins
 from payments_core.provider import Account, Callback
 from payments_core.rows import PayoutRow
-from payments_core.testing.scenario import Point, Stopped
-from payments_core.testing.simulation.chance import stream
-from payments_core.testing.simulation.gateway import Gateway
-from payments_core.testing.simulation.letters import Letter, Mail
-from payments_core.testing.simulation.moments import Time
-from payments_core.testing.simulation.plan import Plan
-from payments_core.testing.simulation.task import Task, Tracks
-from payments_core.testing.simulation.turns import AsyncTurns, Turns
-from payments_core.testing.simulation.watch import Watch
 from payments_core.wire import HttpRequest, HttpResponse, NotSent
+from payout_simulation.chance import stream
+from payout_simulation.gateway import Gateway
+from payout_simulation.letters import Letter, Mail
+from payout_simulation.moments import Time
+from payout_simulation.plan import Plan
+from payout_simulation.task import Task, Tracks
+from payout_simulation.turns import AsyncTurns, Turns
+from payout_simulation.watch import Watch
 
 __all__ = ["NAMESPACE", "Process", "World"]
 
@@ -252,7 +253,7 @@ class _Journal:
         """Write at once as well: which thread commits is not what is simulated."""
         journal: Any = self._journal
         future: Future[bool] = Future()
-        future.set_result(journal._change(arrival))  # noqa: SLF001 - what its writer's thread would do
+        future.set_result(journal._change(arrival))
         return future
 
     def __getattr__(self, name: str) -> Any:

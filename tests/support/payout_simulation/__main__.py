@@ -1,4 +1,4 @@
-"""Runs simulations: `python -m payments_core.testing.simulation --seed 1 --seeds 20`. Exit 1 when a promise broke."""
+"""Runs simulations: `python -m payout_simulation --seed 1 --seeds 20`. Exit 1 when a promise broke."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
-from payments_core.testing.simulation.outcome import Outcome
-from payments_core.testing.simulation.plan import NAMES, Plan
-from payments_core.testing.simulation.run import simulate
-from payments_core.testing.simulation.shrink import shrink
-from payments_core.testing.simulation.summary import Summary, play_all
+from payout_simulation.outcome import Outcome
+from payout_simulation.plan import NAMES, Plan
+from payout_simulation.run import simulate
+from payout_simulation.shrink import shrink
+from payout_simulation.summary import Summary, play_all
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -55,7 +55,7 @@ def _without(told: argparse.Namespace) -> frozenset[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m payments_core.testing.simulation",
+        prog="python -m payout_simulation",
         description="Simulate payouts, processes and a provider that goes wrong. One seed decides everything.",
         epilog=f"What --without and --only take: {', '.join(NAMES)}.",
     )
