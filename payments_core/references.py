@@ -1,6 +1,7 @@
 """References derived from the caller's key: the same key gives the same reference, even with a lost journal.
 
-The derivation is a wire format and never changes; golden vectors stand in its tests.
+Also how a reference may be written by others, and the form in which two are compared. The derivation is a wire
+format and never changes; golden vectors stand in its tests.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ import hashlib
 import re
 import uuid
 
-__all__ = ["derive", "is_payout_id", "payout_id", "uuid4_shaped"]
+from payments_core.characters import describe
+
+__all__ = ["LONGEST_REFERENCE", "canonical", "derive", "fault_of", "is_payout_id", "payout_id", "uuid4_shaped"]
 
 _VERSION = b"payments_core/1"
 _ID = re.compile("po_[a-z2-7]{24}", re.IGNORECASE)
+LONGEST_REFERENCE = 200  # characters
+_REFERENCE = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def derive(namespace: str, key: str, attempt: int, *, purpose: str = "reference") -> bytes:
@@ -53,3 +58,24 @@ def payout_id(namespace: str, key: str) -> str:
 def is_payout_id(text: str) -> bool:
     """Whether a text has the form of a payout's id; in capitals too, as people read them."""
     return _ID.fullmatch(text) is not None
+
+
+def fault_of(reference: str) -> str:
+    """Return what keeps a text from being a reference; empty when it is one: ASCII letters, digits, ``-`` and ``_``.
+
+    Only a character that no reference has is named, and nothing else of the text.
+    """
+    if not reference:
+        return "it is empty"
+    if len(reference) > LONGEST_REFERENCE:
+        return f"it is longer than {LONGEST_REFERENCE} characters"
+    end = 0 if (found := _REFERENCE.match(reference)) is None else found.end()
+    if end == len(reference):
+        return ""
+    why = "at which no reference begins" if reference[end] in "-_" else "which no reference has"
+    return f"{describe(reference[end])} at position {end + 1}, {why}"
+
+
+def canonical(reference: str) -> str:
+    """Return the form in which references are compared: without capitals, ``-`` and ``_``."""
+    return reference.casefold().replace("-", "").replace("_", "")

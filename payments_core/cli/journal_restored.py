@@ -97,14 +97,14 @@ def reconciled(
     store = _store(terminal)
     act = _act(store, statement_checked_by, why)
     configured = terminal.configuration().accounts.keys()
-    missing = keeping.compare_statement(store, act, account=account, configured=configured, references=found)
+    done = keeping.compare_statement(store, act, account=account, configured=configured, references=found)
     if terminal.as_json:
         told = {"journal": store.name, "state": "reconciled", "account": account}
-        output.print_json({**told, "references": len(found), "not_compared": sorted(missing)})
+        output.print_json({**told, "references": done.kept, "known": done.known, "not_compared": sorted(done.missing)})
         return exits.DONE
-    kept = f", {len(found)} references kept" if references else ""
+    kept = f", {done.kept} references kept, of which the journal has {done.known}" if references else ""
     terminal.say(f"{store.name}: the statement of {account} was compared by {statement_checked_by}{kept}.")
-    following = f"payouts journal reconciled --account {min(missing)}" if missing else "payouts resume"
+    following = f"payouts journal reconciled --account {min(done.missing)}" if done.missing else "payouts resume"
     terminal.say(f"Next: `{following}`.")
     return exits.DONE
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import typer
 
-from payments_core.answers import is_storable
 from payments_core.files import read_file
+from payments_core.references import fault_of
 
 __all__ = ["read_references"]
 
 _MOST_BYTES = 16 * 1024 * 1024
-_LONGEST = 200
-_SEPARATORS = frozenset(",;\t \"'")
+_LINE_END = re.compile("\r\n|\r|\n")
 
 
 def read_references(source: str) -> tuple[str, ...]:
-    """Return the references of a file, each once, in their order; no message repeats what a line holds.
+    """Return the references of a file, each once, in their order; no message repeats a line.
 
     Args:
         source: The path of a regular file that only its owner can change, UTF-8; ``-`` is standard input.
@@ -36,12 +36,15 @@ def read_references(source: str) -> tuple[str, ...]:
     except UnicodeDecodeError:
         raise typer.BadParameter(f"{name} is not UTF-8.") from None
     found: dict[str, None] = {}
-    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
-        reference = line.strip()
-        if _SEPARATORS.intersection(reference) or len(reference) > _LONGEST or not is_storable(reference):
-            raise typer.BadParameter(f"{name}, line {number}: write one reference to a line, and nothing else.")
-        if reference:
-            found[reference] = None
+    for number, line in enumerate(_LINE_END.split(text.removeprefix("\ufeff")), 1):
+        reference = line.strip(" \t")
+        if not reference:
+            continue
+        if fault := fault_of(reference):
+            raise typer.BadParameter(
+                f"{name}, line {number}: {fault}. Write one reference to a line, of letters, digits, - and _."
+            )
+        found[reference] = None
     return tuple(found)
 
 

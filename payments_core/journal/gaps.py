@@ -16,7 +16,7 @@ import functools
 import json
 import secrets
 import string
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,7 @@ from payments_core.journal import pauses
 from payments_core.journal.rows import checked, from_us, read_reason, to_us
 from payments_core.journal.statements import Session, Statements
 from payments_core.payout import PayoutStatus, ReasonCode
+from payments_core.references import canonical
 from payments_core.rows import Gap, Pause, PayoutRow
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "find",
     "is_open",
     "is_presumed",
+    "known",
     "refuse",
     "refuse_cancellation",
     "unsettled",
@@ -95,6 +97,7 @@ class _Text:
             f"INSERT INTO {at}statement_references (reference, account, kept_at) VALUES (?, ?, ?)"  # noqa: S608
             " ON CONFLICT DO NOTHING"
         )
+        self.references = f'SELECT "references" FROM {at}payouts UNION ALL SELECT "references" FROM {at}attempts'  # noqa: S608
         self.accounts = (
             f"SELECT account FROM {at}payouts UNION SELECT account FROM {at}attempts WHERE account IS NOT NULL"  # noqa: S608
         )
@@ -183,9 +186,24 @@ def refuse_cancellation(session: Session, stored: Mapping[str, Any], after: Payo
 
 def _look(session: Session, after: PayoutRow) -> tuple[Gap | None, bool]:
     """Return what the journal lacks, and whether a statement has a reference of this attempt."""
-    values = [value.lower() for value in after.references.values() if is_storable(value)] or [""]
+    values = list(_compared(after.references)) or [""]
     told, is_on_statement = session.execute(_text(session.sql).gate(len(values)), values).fetchone()
     return None if told is None else _read(told), bool(is_on_statement)
+
+
+def known(session: Session, references: Collection[str]) -> frozenset[str]:
+    """Return those of references, in the form in which they are compared, that an attempt of the journal has."""
+    wanted, found = frozenset(references), set[str]()
+    if wanted:
+        cursor = session.execute(_text(session.sql).references, ())
+        while (row := cursor.fetchone()) is not None:
+            found |= wanted & _compared(json.loads(row[0]))
+    return frozenset(found)
+
+
+def _compared(references: Mapping[str, str]) -> frozenset[str]:
+    """Return the references of an attempt in the form in which they are compared."""
+    return frozenset(canonical(value) for value in references.values() if is_storable(value))
 
 
 def _was_sent_since(stored: Mapping[str, Any], gap: Gap) -> bool:
@@ -223,14 +241,15 @@ def begin(session: Session, began_at: datetime, act: Act) -> Gap:
 def compare(session: Session, account: str, references: Iterable[str], act: Act) -> Gap:
     """Write down that a person has compared an account's statement, and what it has that the journal lacks.
 
-    There is a gap, and the pauses are locked. The stops are lifted: whatever is still refused writes them again.
+    There is a gap, and the pauses are locked. The stops are lifted: whatever is still refused writes them again. The
+    references are in the form in which they are compared.
     """
     text = _text(session.sql)
     told = json.loads(session.execute(text.get, ()).fetchone()[0])
     told["compared"] = {**told.get("compared", {}), account: act.told()}
     session.execute(text.put, ("restored", json.dumps(told)))
     for reference in references:
-        session.execute(text.keep, (reference.lower(), account, to_us(act.at)))
+        session.execute(text.keep, (reference, account, to_us(act.at)))
     _lift(session, act.at)
     return _read(json.dumps(told))
 

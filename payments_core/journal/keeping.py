@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from payments_core.errors import DecisionRefused, JournalError
@@ -11,9 +12,26 @@ from payments_core.journal.gaps import Act
 from payments_core.journal.schema import BACKUP_AT
 from payments_core.journal.statements import Session
 from payments_core.journal.stores import Store
+from payments_core.references import canonical, fault_of
 from payments_core.rows import Gap
 
-__all__ = ["Act", "begin_gap", "compare_statement", "end_gap", "gap_of", "no_gap"]
+__all__ = ["Act", "Compared", "begin_gap", "compare_statement", "end_gap", "gap_of", "no_gap"]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a compared statement has left.
+
+    Args:
+        missing: The names of the accounts whose statement is still to be compared.
+        kept: How many references were kept; two that differ in capitals, ``-`` and ``_`` alone are one.
+        known: How many of them an attempt of the journal has.
+
+    """
+
+    missing: frozenset[str]
+    kept: int
+    known: int
 
 
 def begin_gap(store: Store, began_at: datetime, act: Act) -> Gap:
@@ -61,7 +79,7 @@ def no_gap(store: Store) -> None:
 
 def compare_statement(
     store: Store, act: Act, *, account: str, configured: Collection[str], references: Iterable[str] = ()
-) -> frozenset[str]:
+) -> Compared:
     """Write down that a person has compared an account's own statement of the gap with the journal.
 
     Args:
@@ -71,13 +89,17 @@ def compare_statement(
         configured: The names of the accounts that are configured.
         references: Those of payments in the statement; none of them is ever sent again.
 
-    Returns:
-        The names of the accounts whose statement is still to be compared.
-
     Raises:
-        DecisionRefused: Nothing is missing, or no account of that name could have paid.
+        DecisionRefused: Nothing is missing, no account of that name could have paid, or one of the references is none.
 
     """
+    references = tuple(references)
+    for number, reference in enumerate(references, 1):
+        if fault := fault_of(reference):
+            raise DecisionRefused(
+                f"Reference {number} is none: {fault}.", hint="Give references of letters, digits, - and _."
+            )
+    kept = tuple(dict.fromkeys(map(canonical, references)))
     with store.writing() as session:
         _open_gap(session)
         known = gaps.accounts(session).union(configured)
@@ -86,7 +108,8 @@ def compare_statement(
                 f"No account {account!r} is configured, and no payout of the journal names it.",
                 hint=f"There are: {', '.join(sorted(known))}.",
             )
-        return _not_compared(session, gaps.compare(session, account, references, act), configured)
+        gap = gaps.compare(session, account, kept, act)
+        return Compared(_not_compared(session, gap, configured), len(kept), len(gaps.known(session, kept)))
 
 
 def end_gap(store: Store, act: Act, configured: Collection[str]) -> Gap:

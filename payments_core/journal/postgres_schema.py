@@ -137,7 +137,7 @@ _FIRST = (
     """,
     """
     CREATE TABLE {schema}.statement_references ( -- what compared statements have and a restored journal lacks
-        reference TEXT PRIMARY KEY, -- in small letters
+        reference TEXT PRIMARY KEY, -- without capitals, - and _
         account TEXT NOT NULL, -- whose statement
         kept_at BIGINT NOT NULL
     )

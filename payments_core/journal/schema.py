@@ -130,7 +130,7 @@ _FIRST = (
     """,
     """
     CREATE TABLE statement_references ( -- what compared statements have and a restored journal lacks
-        reference TEXT PRIMARY KEY NOT NULL, -- in small letters
+        reference TEXT PRIMARY KEY NOT NULL, -- without capitals, - and _
         account TEXT NOT NULL, -- whose statement
         kept_at INTEGER NOT NULL
     ) WITHOUT ROWID
