@@ -105,7 +105,7 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
     if account.name != row.account:
         before |= {"account": account.name, "account_before": row.account}
     event = Event(EventName.PAYOUT_PAID_AGAIN, at, {**person.told, **before})
-    fresh = replace(_begun(account, row, moment), absence_attested=bool(absent))
+    fresh = _begun(account, row, moment, absence_attested=bool(absent))
     reply = yield from begin_attempt(PayAgain(row, fresh, event))
     match reply:
         case Moved():
@@ -144,7 +144,7 @@ def _settled_at(payer: Account, attempt: EndedAttempt) -> datetime:
     return settled_at if sent is None else max(settled_at, sent + timedelta(seconds=payer.facts.dedupe_settle_s))
 
 
-def _begun(account: Account, row: PayoutRow, moment: Moment) -> PayoutRow:
+def _begun(account: Account, row: PayoutRow, moment: Moment, *, absence_attested: bool) -> PayoutRow:
     """Return the row of the next attempt: nothing of the one before, and a request of its own."""
     at, number = moment.at, row.attempt + 1
     # A person wants it now: an expiry that has passed was about the attempt that failed.
@@ -162,7 +162,7 @@ def _begun(account: Account, row: PayoutRow, moment: Moment) -> PayoutRow:
         cleared=False,
         adopting=False,
         refused=False,
-        absence_attested=False,
+        absence_attested=absence_attested,
         rechecks_left=0,
         first_sent_at=None,
         sent_at=None,
