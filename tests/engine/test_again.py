@@ -264,7 +264,16 @@ def test_a_contradiction_at_the_last_moment_stops_it_as_well(stage: MakeStage) -
     assert len(one.posts()) == posts
 
 
-@pytest.mark.parametrize("heard", [Pending(), Unknown()], ids=["pending", "unclear"])
+def test_a_contradiction_that_is_known_stops_it_whatever_the_provider_says_now(stage: MakeStage) -> None:
+    """Nothing is waited for: that an earlier attempt was paid is not taken back by a read that is less clear."""
+    one, row = failed(stage, FAILED, Pending())
+    row = one.pay_again(row)
+    one.journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, one.at)))
+    row = one.advance(row)
+    assert (row.status, row.reason.code, len(one.posts())) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID, 1)
+
+
+@pytest.mark.parametrize("heard", [Pending(), Unknown(), NotFound()], ids=["pending", "unclear", "absent"])
 def test_an_earlier_attempt_that_comes_to_life_keeps_the_next_one_waiting(stage: MakeStage, heard: Any) -> None:
     """It is sent once the earlier one is again proven to have failed."""
     one, row = failed(stage, FAILED, heard, FAILED)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from kit import OURS, Fake, after, last, lost, reading, saying, unsent
+from kit import OURS, Fake, after, last, lost, names, reading, saying, unsent
 
 from payments_core import engine
 from payments_core.contradictions import ProviderStatus
@@ -107,21 +107,35 @@ def test_each_thing_it_says_is_kept_and_told_once(stage: MakeStage) -> None:
     assert one.events(row)[-3:] == ["contradicted", "acknowledged", "contradicted"]
 
 
-def test_a_read_that_another_process_has_overtaken_still_counts(stage: MakeStage) -> None:
-    """It hears of a payment while the other one writes down that there is none: neither word is lost."""
+@pytest.mark.parametrize(
+    ("written", "outcome", "kept"),
+    [(S.FAILED, PAID, [("till", 1, "paid", "DONE")]), (S.SUCCEEDED, FAILED, [("till", 1, "failed", "NO")])],
+)
+def test_a_read_that_another_process_has_overtaken_still_counts(
+    stage: MakeStage, written: S, outcome: Final, kept: list[tuple[str, int, str, str]]
+) -> None:
+    """It hears of a payment while the other one writes down that there is none, or the reverse: no word is lost."""
     one = stage(Fake(submitting=saying(Pending())))
 
     def overtaken(draft: Any) -> Flow[Any]:
         row = one.journal.by_key("k/1")
-        failed = replace(row, status=S.FAILED, reason=NO, decided_by="read", next_at=None)
-        one.journal.perform(Move(row, failed, Event("payout.failed", one.at), publish=True))
-        return (yield from reading(PAID)(draft))
+        reason = NO if written is S.FAILED else None
+        ended = replace(row, status=written, reason=reason, decided_by="read", next_at=None)
+        one.journal.perform(Move(row, ended, Event(f"payout.{written.lower()}", one.at), publish=True))
+        return (yield from reading(outcome)(draft))
 
     row = one.advance(one.accept())
     one.at = after(5)
     one.account.provider.checking = overtaken
     row = one.advance(row)
-    assert (row.status, said(row), told(one)) == (S.FAILED, [("till", 1, "paid", "DONE")], ["paid"])
+    assert (row.status, said(row), told(one)) == (written, kept, [kept[0][2]])
+
+
+def test_a_read_contradicts_no_end_that_it_has_made_itself(stage: MakeStage) -> None:
+    """Its reference differs from the one that was learned first, which stays."""
+    one = stage(Fake(checking=reading(replace(PAID, references={"receipt": "R2"}))))
+    row = one.advance(one.put(S.PENDING, next_at=one.at, references={"external_id": "x-1", "receipt": "R1"}))
+    assert (row.status, row.references["receipt"], said(row)) == (S.SUCCEEDED, "R1", [])
 
 
 # --- a check --------------------------------------------------------------------------------------------------------
@@ -155,19 +169,22 @@ def test_a_check_writes_down_what_the_provider_says(stage: MakeStage, answer: An
 
 
 def test_a_check_asks_about_every_attempt(stage: MakeStage) -> None:
-    """Each that turns out paid is kept, also when another one was found before."""
+    """Each that turns out paid is kept, also when another one was found before; a first attempt has none before it."""
     one = stage(Fake(checking=reading(FAILED)), dedupe_settle_s=0.0)
     row = one.accept()
     for number in (1, 2, 3):
         row = one.advance(row)
         one.at += after(5) - after(0)
-        row = one.advance(row)
+        row, before = one.advance(row), len(one.asked)
+        row = check(one, row)
+        recalled = ["Recall"] if number > 1 else []
+        assert names(one.asked[before:]) == [*recalled, *["HttpRequest"] * number, "Note"]
         one.at += after(100) - after(0)
         row = row if number == 3 else one.pay_again(row)
     assert (row.status, row.attempt) == (S.FAILED, 3)
     one.account.provider.checking = reading(FAILED, PAID, FAILED, PAID)
     assert said(check(one, row)) == [("till", 2, "paid", "DONE")]
-    assert [attempt for _, attempt, _, _ in said(check(one, row))] == [2, 1, 3]
+    assert said(check(one, row)) == [("till", number, "paid", "DONE") for number in (2, 1, 3)]
     assert told(one) == ["paid"] * 3
 
 
@@ -193,8 +210,12 @@ def test_what_nobody_can_ask_about_any_more_is_said_so(stage: MakeStage) -> None
 @pytest.mark.parametrize("status", [status for status in OTHERS if not status.is_final])
 def test_only_what_has_ended_is_checked(stage: MakeStage, status: S) -> None:
     one = stage(Fake(checking=reading(PAID)))
-    with pytest.raises(DecisionRefused, match="has not ended"):
+    with pytest.raises(DecisionRefused) as refused:
         check(one, one.put(status))
+    assert (refused.value.message, refused.value.hint) == (
+        f"Payout … (po_x) is {status} and has not ended: only an ended payout is checked.",
+        "`payouts wait` asks what became of an open one, `payouts review show` tells about one in review.",
+    )
     assert one.reads() == []
 
 
@@ -204,15 +225,19 @@ def test_only_what_has_ended_is_checked(stage: MakeStage, status: S) -> None:
 def test_what_nothing_contradicts_is_not_acknowledged(stage: MakeStage) -> None:
     one = stage()
     row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
-    with pytest.raises(DecisionRefused, match="there is nothing to acknowledge"):
+    with pytest.raises(DecisionRefused) as refused:
         acknowledge(one, row)
+    assert (refused.value.message, refused.value.hint) == (
+        "Nothing contradicts payout … (po_x): there is nothing to acknowledge.",
+        "`payouts review list` shows what waits for a person.",
+    )
     assert one.events(row) == ["created"]
 
 
 def test_an_acknowledgement_gives_nobody_away(stage: MakeStage) -> None:
-    """A number in a person's words is masked, in the payout and in the history."""
+    """A number in a person's words is masked and a name is cut, in the payout and in the history."""
     one = stage(Fake(checking=reading(PAID)))
     row = check(one, one.put(S.FAILED, reason=NO, decided_by="read", next_at=None))
-    (kept,) = acknowledge(one, row, Person("Ann", "paid to 254700000900")).contradictions
-    assert (kept.actor, kept.acknowledged_at) == ("Ann", one.at)
-    assert "254700000900" not in kept.reason + str(last(one, row))
+    (kept,) = acknowledge(one, row, Person("A" * 101, "paid to 254700000900", "line 7")).contradictions
+    assert (kept.actor, kept.reason, kept.acknowledged_at) == ("A" * 99 + "…", "paid to 254******900", one.at)
+    assert last(one, row) == ("acknowledged", {"who": kept.actor, "why": kept.reason, "evidence": "line 7"})

@@ -132,6 +132,14 @@ def test_a_read_that_a_callback_asks_for_is_no_recheck(stage: Any) -> None:
     assert one.pay_again(row).attempt == 2
 
 
+def test_what_nobody_can_ask_about_keeps_its_rechecks(stage: Any) -> None:
+    """The identity that has sent it may be configured again before the last of them."""
+    one, row, _ = failed(stage)
+    one.account = account_of(Fake(host="new.invalid"), status_by="deferred", result_by="try")
+    row, asked = reads_until_rest(one, row)
+    assert (row.status, asked, one.reads()) == (S.FAILED, [after(10), after(25), after(85)], [])
+
+
 def test_the_rest_of_a_schedule_that_is_shorter_is_kept_to(stage: Any) -> None:
     """And one that was shortened meanwhile still ends."""
     one, row, _ = failed(stage)
