@@ -17,19 +17,37 @@ from typing import Any
 from payments_core.bounds import LONGEST_S
 from payments_core.wire import HttpResponse
 
-__all__ = ["gist", "is_storable", "number", "object_of", "parse_json", "parse_object", "text_of", "wait_asked_s"]
+__all__ = [
+    "gist",
+    "is_storable",
+    "number",
+    "object_of",
+    "parse_json",
+    "parse_object",
+    "reported_amount",
+    "reported_text",
+    "text_of",
+    "wait_asked_s",
+]
 
 _LONGEST = 300  # characters kept of a stranger's text
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL has no NUL in a text, and nothing has half a character
 
 
 def parse_json(body: bytes) -> object:
-    """Return what a body of JSON says, numbers exactly; None when it is none."""
+    """Return what a body of JSON says, numbers exactly; None when it is none, or gives one name two values."""
     try:
         # Decimal, not float: amounts are compared digit by digit.
-        return json.loads(body, parse_float=Decimal, parse_constant=lambda _: None)
+        return json.loads(body, parse_float=Decimal, parse_constant=lambda _: "NaN", object_pairs_hook=_object)
     except (ValueError, RecursionError, InvalidOperation):
         return None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):  # nobody can tell which of two values is meant
+        raise ValueError("a name stands twice")
+    return found
 
 
 def parse_object(body: bytes) -> Mapping[str, Any]:
@@ -70,6 +88,24 @@ def number(value: object) -> Decimal | None:
         return None
     # An exponent in the thousands is no amount, and writing it out would fill the memory.
     return found if found.is_finite() and abs(found.adjusted()) <= 40 else None
+
+
+def reported_amount(value: object) -> Decimal | None:
+    """Return the amount that an answer shows of a payment; None where it shows none.
+
+    What stands there and is no number is NaN, which agrees with no amount: it is never taken for silence.
+    """
+    if value is None:
+        return None
+    found = number(value)
+    return Decimal("NaN") if found is None else found
+
+
+def reported_text(value: object) -> str | None:
+    """Return a text that an answer shows of a payment; None where it shows none, ``?`` for what is no text."""
+    if value is None or value == "":
+        return None
+    return text_of(value) or "?"
 
 
 def wait_asked_s(response: HttpResponse) -> float | None:

@@ -39,6 +39,7 @@ class EventName(StrEnum):
     PAYOUT_RESOLVED = "payout.resolved"
     PAYOUT_REOPENED = "payout.reopened"
     PAYOUT_PAID_AGAIN = "payout.paid_again"
+    PAYOUT_ATTESTED = "payout.attested"
     PAYOUT_CANCELLED = "payout.cancelled"
     PAYOUT_FORGOTTEN = "payout.forgotten"
     CALLBACK_RECEIVED = "callback.received"
@@ -102,6 +103,7 @@ _MEANING = {
     EventName.PAYOUT_RESOLVED: "A person decided what became of it, after the provider was asked.",
     EventName.PAYOUT_REOPENED: "A person gave it back to the machine.",
     EventName.PAYOUT_PAID_AGAIN: "A person began a further attempt; every earlier one is proven to have failed.",
+    EventName.PAYOUT_ATTESTED: "A person gave evidence that an attempt which the provider ceased to show failed.",
     EventName.PAYOUT_CANCELLED: "A person cancelled it before anything of it was sent; it is never sent.",
     EventName.PAYOUT_FORGOTTEN: "Nothing in the journal tells any more who was paid; hashes, amounts and ends stay.",
     EventName.CALLBACK_RECEIVED: "Something came to an account's path and is kept; nothing of it is believed.",

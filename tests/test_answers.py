@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from payments_core.answers import object_of, parse_object, text_of, wait_asked_s
+from payments_core.answers import object_of, parse_object, reported_amount, reported_text, text_of, wait_asked_s
 from payments_core.wire import HttpResponse
 
 
@@ -43,3 +43,22 @@ def test_a_wait_for_ever_is_one_that_can_be_counted_with(header: str) -> None:
     """What a stranger asks for is added to now, after a payment was sent: it must never be past the calendar's end."""
     asked = wait_asked_s(HttpResponse(503, {"retry-after": header}, b"", datetime(2026, 11, 2, tzinfo=UTC)))
     assert asked == 31_536_000
+
+
+@pytest.mark.parametrize("body", [b'{"status": "PAID", "status": "FAILED"}', b'{"a": {"b": 1, "b": 1}}'])
+def test_an_object_with_one_name_twice_says_nothing(body: bytes) -> None:
+    """Nobody can tell which of two values is meant."""
+    assert parse_object(body) == {}
+
+
+@pytest.mark.parametrize("shown", ["500,00", "5 000", "five", "", "NaN", True, [5], {"value": 5}, "1e999999999"])
+def test_an_amount_that_cannot_be_read_agrees_with_none(shown: object) -> None:
+    found = reported_amount(shown)
+    assert found is not None
+    assert found.is_nan()
+    assert reported_amount(parse_object(b'{"amount": NaN}')["amount"]) != 5
+
+
+def test_what_is_shown_is_told_apart_from_silence() -> None:
+    assert [reported_amount(shown) for shown in (None, "12.50", 7)] == [None, Decimal("12.50"), Decimal(7)]
+    assert [reported_text(shown) for shown in (None, "", "EUR", 46, ["UGX"], {})] == [None, None, "EUR", "46", "?", "?"]

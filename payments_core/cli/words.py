@@ -252,6 +252,12 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
                 f"Nothing was sent. Where the amount is meant, raise largest_amount of [accounts.{payout.account}]: "
                 f"payouts wait {payout.key} then sends it, once. {_CANCEL.format(key=payout.key)}"
             )
+        case PayoutStatus.CREATED if payout.attempt > 1 and payout.reason is not None:
+            return (
+                f"An earlier attempt has to be proven to have failed; it is read whenever this one is due. Where the "
+                f"provider does not show it any more, payouts pay-again {payout.key} --who NAME --why TEXT "
+                f"--evidence TEXT gives the proof. {_CANCEL.format(key=payout.key)}"
+            )
         case PayoutStatus.CREATED:
             pause = pause_of(payout.account, pauses)
             if pause is not None:

@@ -39,7 +39,7 @@ _ACTS = {"p": Act.PAID, "n": Act.NOT_PAID, "N": Act.NOT_PAID, "r": Act.REOPEN}
 #
 #  reason                            silent unclear later gone   absent pending another
 _TABLE: Mapping[ReasonCode, str] = {
-    ReasonCode.MISMATCH: "            -      p       p     p      p      p       p",
+    ReasonCode.MISMATCH: "            -      p       pN    p      p      p       p",
     ReasonCode.BINDING_GONE: "        r      pr      pNr   pNr    pnr    pr      p",
     ReasonCode.NEVER_APPEARED: "      r      pr      pNr   pN     pnr    pr      p",
     ReasonCode.NO_FINAL_ANSWER: "     r      pr      pNr   pN     pnr    pr      p",

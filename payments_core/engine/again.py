@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,10 +14,10 @@ from payments_core.engine.limits import check_amount
 from payments_core.engine.moment import Moment
 from payments_core.engine.questions import learn
 from payments_core.engine.review import Person, last_possible_send
-from payments_core.entries import Contradicted, GapOpen, Moved, OverRefunded, PayAgain
+from payments_core.entries import Contradicted, GapOpen, Move, Moved, OverRefunded, PayAgain, Stale
 from payments_core.errors import DecisionRefused, InvalidPayout, NotOffered
 from payments_core.events import EventName
-from payments_core.flow import Flow, recall
+from payments_core.flow import Flow, move, recall
 from payments_core.flow import pay_again as begin_attempt
 from payments_core.payout import PayoutStatus
 from payments_core.provider import Account
@@ -34,6 +35,9 @@ _INSTEAD = {
 
 def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Moment) -> Flow[PayoutRow]:
     """Begin the next attempt of a payout that failed, under a reference of its own.
+
+    Where that has begun already, and waits because the provider has ceased to show an earlier attempt, evidence is
+    added to it.
 
     Every earlier attempt is read now and must be proven to have failed, long enough after it can last have been sent.
     Where the provider does not show one any more, evidence proves it: what a person has found in its own records.
@@ -53,6 +57,8 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
 
     """
     at = moment.at
+    if row.status is PayoutStatus.CREATED and row.attempt > 1 and person.has_evidence:
+        return (yield from _attest(account, row, person, moment))
     if row.status is not PayoutStatus.FAILED:
         raise DecisionRefused(
             f"Payout {row.label} is {row.status}: only what failed can be paid again.",
@@ -87,17 +93,7 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
             hint=f"Try again after {again_at:%Y-%m-%d %H:%M:%S} UTC.",
             again_at=again_at,
         )
-    absent: list[int] = []
-    for attempt in attempts:
-        standing, why = yield from look_at(account, row, attempt, moment)
-        if standing is Standing.PAID:
-            raise _contradicted(row)
-        if standing is Standing.OPEN:
-            raise _unproven(row, why)
-        if standing is Standing.ABSENT:
-            if not person.has_evidence:
-                raise _unattested(row, why)
-            absent.append(attempt.number)
+    absent = yield from _prove_failed(account, row, attempts, person, moment)
     yield from learn(account, at)
     before: dict[str, object] = {"because": str(row.reason or ""), "references_before": dict(row.references)}
     if absent:
@@ -117,10 +113,56 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
         case OverRefunded():
             raise over_refund(row.order, reply)
         case _:
-            raise DecisionRefused(
-                f"Payout {row.label} was moved by somebody else meanwhile; it is {reply.row.status} now.",
-                hint="Look at it again before you decide.",
-            )
+            raise _overtaken(reply.row)
+
+
+def _attest(account: Account, row: PayoutRow, person: Person, moment: Moment) -> Flow[PayoutRow]:
+    """Add a person's evidence to an attempt that was begun before its provider ceased to show an earlier one."""
+    known = yield from recall(row.id)
+    if known.gap is not None:
+        raise _in_gap(row)
+    if known.contradicted:
+        raise _contradicted(row)
+    absent = yield from _prove_failed(account, row, known.attempts, person, moment)
+    if row.absence_attested or not absent:
+        return row
+    waits = row.next_at and moment.at  # an approval is waited for as before
+    after = replace(row, absence_attested=True, next_at=waits, reason=row.reason if waits is None else None)
+    event = Event(EventName.PAYOUT_ATTESTED, moment.at, {**person.told, "absent": absent})
+    reply = yield from move(Move(row, after, event))
+    if isinstance(reply, Moved):
+        return reply.row
+    raise _overtaken(reply.row if isinstance(reply, Stale) else row)
+
+
+def _prove_failed(
+    account: Account, row: PayoutRow, attempts: Sequence[EndedAttempt], person: Person, moment: Moment
+) -> Flow[list[int]]:
+    """Read attempts again; return the numbers of those that only the person's evidence proves to have failed.
+
+    Raises:
+        DecisionRefused: One was paid, or is not proven to have failed.
+
+    """
+    absent = []
+    for attempt in attempts:
+        standing, why = yield from look_at(account, row, attempt, moment)
+        if standing is Standing.PAID:
+            raise _contradicted(row)
+        if standing is Standing.OPEN:
+            raise _unproven(row, why)
+        if standing is Standing.ABSENT:
+            if not person.has_evidence:
+                raise _unattested(row, why)
+            absent.append(attempt.number)
+    return absent
+
+
+def _overtaken(row: PayoutRow) -> DecisionRefused:
+    return DecisionRefused(
+        f"Payout {row.label} was moved by somebody else meanwhile; it is {row.status} now.",
+        hint="Look at it again before you decide.",
+    )
 
 
 def _payer(account: Account, row: PayoutRow, attempt: EndedAttempt, moment: Moment) -> Account:

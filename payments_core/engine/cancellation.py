@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from payments_core.engine import decide
+from payments_core.engine.drafts import is_bound
 from payments_core.engine.earlier import Standing, look_back
+from payments_core.engine.flows import hear
 from payments_core.engine.moment import Moment
 from payments_core.engine.review import Person
 from payments_core.entries import Contradicted, Move, Moved, OnStatement, Stale, Unsought
@@ -13,7 +16,7 @@ from payments_core.events import EventName
 from payments_core.flow import Flow, move
 from payments_core.masking import scrub
 from payments_core.payout import PayoutStatus
-from payments_core.provider import Account, Cancels
+from payments_core.provider import Account, Cancels, Final, NotFound, Pending
 from payments_core.rows import Event, PayoutRow
 
 __all__ = ["cancel"]
@@ -45,8 +48,12 @@ def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) 
         standing, why = yield from look_back(account, row, moment)
         if standing is Standing.PAID:
             raise _paid_before(row)
+        if standing is Standing.ABSENT:
+            raise _refused(row, why, "`payouts pay-again --evidence TEXT` gives it; the payout can be cancelled then.")
         if standing is Standing.OPEN:
             raise _refused(row, why, "Cancel it when every earlier attempt is proven to have failed.")
+    if row.tries and is_bound(account, row) and account.facts.status_by == "answer":
+        row = yield from _read_first(account, row, moment)
     told = {"actor": scrub(person.who, limit=100), "reason": scrub(person.why)}
     after = replace(row, status=_S.CANCELLED, reason=None, decided_by="person", next_at=None)
     reply = yield from move(Move(row, after, Event(EventName.PAYOUT_CANCELLED, moment.at, told), publish=True))
@@ -69,6 +76,28 @@ def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) 
             )
         case _:
             raise _refused(row, "It was moved by a worker or another person meanwhile.", "Look at it and try again.")
+
+
+def _read_first(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
+    """Ask once about a payout whose submissions were all refused: a gateway may have refused what it had taken.
+
+    Raises:
+        DecisionRefused: The provider shows it, which is written down, or does not say that there is nothing.
+
+    """
+    row, heard = yield from hear(account, row, moment)
+    if heard is None:
+        raise _refused(row, "It was moved by a worker or another person meanwhile.", "Look at it and try again.")
+    outcome, at = heard
+    match outcome:
+        case NotFound() | Final(succeeded=False):
+            return row
+        case Final() | Pending():
+            decision = decide.after_check(row, account, outcome, at)
+            yield from move(Move(row, decision.after, decision.event, publish=decision.publish))
+            raise _refused(row, "Its provider shows it.", "`payouts show` tells what the provider says.")
+        case _:
+            raise _refused(row, "Its provider does not say whether it has it.", "Try again when the provider answers.")
 
 
 def _is_unsent(row: PayoutRow) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from payments_core.bounds import HOUR_S
 from payments_core.engine import rechecks
 from payments_core.engine.calls import Heard, Sent
 from payments_core.events import EventName
@@ -156,6 +157,16 @@ def seek(row: PayoutRow, at: datetime) -> Decision:
         next_at=at,
     )
     return Decision(after, Event(EventName.PAYOUT_SOUGHT, at))
+
+
+def is_leased(row: PayoutRow, account: Account, at: datetime) -> bool:
+    """Whether whoever sends the payout may still be at it.
+
+    A lease that ends later than any that is taken now was written by a clock far ahead: it holds nothing back.
+    """
+    if row.lease_until is None or row.lease_until <= at:
+        return False
+    return row.lease_until <= at + timedelta(seconds=account.settings.lease_s + HOUR_S)
 
 
 def lapsed(row: PayoutRow, at: datetime) -> Decision:
@@ -353,10 +364,20 @@ def after_check(row: PayoutRow, account: Account, outcome: Heard, at: datetime, 
         return review(row, ReasonCode.MISMATCH, difference, at, _evidence(outcome))
     if isinstance(outcome, Pending):
         return _pending(row, account, outcome, at)
+    if by == "deferred" and not succeeded and _has_stopped_for(row, ReasonCode.MISMATCH):
+        return review(row, ReasonCode.MISMATCH, _PAID_AND_FAILED, at, _evidence(outcome))
     decision = _final(row, outcome, by, at)
     if by == "deferred" and decision.after.status is PayoutStatus.FAILED:
         return replace(decision, after=rechecks.begin(decision.after, account, at))
     return decision
+
+
+# Whoever knows a path may post to it: neither a failure nor a payment that differs is believed against the other.
+_PAID_AND_FAILED = "One result callback showed a payment that differs, and another one calls it failed."
+
+
+def _has_stopped_for(row: PayoutRow, code: ReasonCode) -> bool:
+    return row.status is PayoutStatus.REVIEW and row.reason is not None and row.reason.code is code
 
 
 _ONLY_READ = "What sent it is retired and only reads: the provider does not show it, and it is not sent again."
@@ -521,8 +542,11 @@ def _released(row: PayoutRow, **changes: Any) -> PayoutRow:
 
 
 def _learned(row: PayoutRow, references: Mapping[str, str]) -> PayoutRow:
-    # Ours are never overwritten by an answer: they are what the provider dedupes by.
-    return replace(row, references={**references, **row.references}) if references else row
+    # Ours are never overwritten by an answer: they are what the provider dedupes by. A reference is shown in full and
+    # outlives the payee: one that holds the payee's own address is not kept.
+    payee = row.payee_value if row.payee_kind != "collection" else ""
+    told = {name: value for name, value in references.items() if not payee or payee not in value}
+    return replace(row, references={**told, **row.references}) if told else row
 
 
 def _clean(reason: Reason) -> Reason:

@@ -47,16 +47,16 @@ def look_back(account: Account, row: PayoutRow, moment: Moment) -> Flow[tuple[St
         moment: Now.
 
     Returns:
-        ``FAILED`` when every one is proven to have failed; ``PAID`` when any of them was paid; else ``OPEN``, and why.
-        What the provider does not show is proven where this attempt was begun with evidence.
+        ``FAILED`` when every one is proven to have failed; ``PAID`` when any of them was paid; ``ABSENT`` when all that
+        is missing is a person's evidence of what the provider does not show any more; else ``OPEN``. And why.
 
     """
     known = yield from recall(row.id)
     worst, why = (Standing.PAID, PAID_BEFORE) if known.contradicted else (Standing.FAILED, "")
     for attempt in known.attempts:
         standing, told = yield from look_at(account, row, attempt, moment)
-        if standing is Standing.ABSENT:
-            standing = Standing.FAILED if row.absence_attested else Standing.OPEN
+        if standing is Standing.ABSENT and row.absence_attested:
+            standing = Standing.FAILED
         if standing.value > worst.value:
             worst, why = standing, told
     return worst, why

@@ -118,7 +118,7 @@ def advance(account: Account, row: PayoutRow, moment: Moment, *, early: bool = F
     """
     at = moment.at
     if row.status is PayoutStatus.SENDING:
-        if row.lease_until is not None and row.lease_until > at:
+        if decide.is_leased(row, account, at):
             return row
         row, moved = yield from _commit(row, decide.lapsed(row, at))
         if not moved:
@@ -156,7 +156,7 @@ def _send(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
         standing, why = yield from look_back(account, row, moment)
         if standing is Standing.PAID:
             return (yield from _settle(row, decide.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
-        if standing is Standing.OPEN:
+        if standing is not Standing.FAILED:
             return (yield from _settle(row, decide.waiting_for_earlier(row, account, why, at)))
     if why := too_large(account, row):
         return (yield from _settle(row, decide.above_largest_amount(row, account, why, at)))

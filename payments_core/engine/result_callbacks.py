@@ -67,7 +67,7 @@ def answer(
         return (yield from _after_an_end(account, row, outcome, callback.at, ended=ended))
     if not is_bound(account, row):
         raise _takes_none(account)
-    if row.status is PayoutStatus.SENDING and row.lease_until is not None and row.lease_until > callback.at:
+    if row.status is PayoutStatus.SENDING and decide.is_leased(row, account, callback.at):
         return Answered(row, None)  # only the sender may move it
     outcome = _read(account, draft_of(row), callback)
     if row.status.is_final:

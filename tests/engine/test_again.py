@@ -499,6 +499,46 @@ def test_evidence_counts_for_the_attempt_that_it_was_given_for(stage: MakeStage)
     assert attested(one, row).attempt == 3
 
 
+def waiting_for_evidence(stage: MakeStage, *heard: Any) -> tuple[Any, PayoutRow]:
+    """Set a stage on which attempt 2 was begun, and the provider has ceased to show attempt 1 before it was sent."""
+    one, row = failed(stage, FAILED, *heard)
+    row = one.advance(one.pay_again(row))
+    assert (row.status, row.attempt, len(one.posts())) == (S.CREATED, 2, 1)
+    return one, row
+
+
+def test_evidence_can_be_added_to_an_attempt_that_waits_for_it(stage: MakeStage) -> None:
+    """Else it would wait for ever: it could be neither sent nor cancelled."""
+    one, row = waiting_for_evidence(stage, NotFound())
+    with pytest.raises(DecisionRefused, match="cannot be cancelled") as refused_cancel:
+        one.cancel(row)
+    assert "pay-again --evidence" in refused_cancel.value.hint
+    with pytest.raises(DecisionRefused, match="only what failed"):
+        one.pay_again(row)
+    row = attested(one, row)
+    name, told = last(one, row)
+    assert (name, told["who"], told["absent"]) == ("attested", "Ann", [1])
+    assert (row.attempt, row.absence_attested, row.reason, row.next_at) == (2, True, None, one.at)
+    assert attested(one, row) == row
+    row = one.advance(row)
+    assert (row.status, len(one.posts())) == (S.PENDING, 2)
+
+
+def test_an_attempt_that_waits_is_cancelled_with_evidence(stage: MakeStage) -> None:
+    one, row = waiting_for_evidence(stage, NotFound())
+    assert one.cancel(attested(one, row)).status is S.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"), [(PAID, "was paid after all"), (Unknown(), "not proven"), (lost(), "not proven")]
+)
+def test_evidence_for_an_attempt_that_waits_replaces_no_answer(stage: MakeStage, answer: Any, why: str) -> None:
+    one, row = waiting_for_evidence(stage, NotFound(), answer)
+    with pytest.raises(DecisionRefused, match=why):
+        attested(one, row)
+    assert not one.journal.get(row.id).absence_attested
+
+
 def test_a_payment_that_is_shown_after_all_stops_what_was_begun_with_evidence(stage: MakeStage) -> None:
     one, row = failed(stage, NotFound(), PAID)
     row = one.advance(attested(one, row))

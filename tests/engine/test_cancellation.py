@@ -95,12 +95,30 @@ def test_an_approval_is_declined_so(stage: MakeStage) -> None:
     assert (row.status, row.reason) == (S.CANCELLED, None)
 
 
-def test_what_was_proven_not_sent_is_cancelled(stage: MakeStage) -> None:
-    one = stage()
+def test_what_was_proven_not_sent_is_read_once_and_cancelled(stage: MakeStage) -> None:
+    one = stage(Fake(checking=reading(NotFound())))
     one.answers = [unsent()]
     row = one.advance(one.accept())
     assert (row.status, row.tries) == (S.CREATED, 1)
     assert one.cancel(row).status is S.CANCELLED
+
+
+@pytest.mark.parametrize(("shown", "status"), [(Final(seen=OURS), S.SUCCEEDED), (Pending(seen=OURS), S.PENDING)])
+def test_a_refusal_that_was_none_is_found_before_it_is_cancelled(stage: MakeStage, shown: Any, status: S) -> None:
+    """A gateway that answered "not now" and had taken it: what it shows is written down, and nothing is cancelled."""
+    one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(shown)))
+    row = one.advance(one.accept())
+    assert refusal(one, row) == ("Its provider shows it.", "`payouts show` tells what the provider says.")
+    assert one.journal.get(row.id).status is status
+
+
+@pytest.mark.parametrize("heard", [Unknown(), unsent()])
+def test_what_was_refused_is_not_cancelled_while_nobody_can_tell(stage: MakeStage, heard: Any) -> None:
+    one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(heard)))
+    row = one.advance(one.accept())
+    why = "Its provider does not say whether it has it."
+    assert refusal(one, row) == (why, "Try again when the provider answers.")
+    assert one.journal.get(row.id) == row
 
 
 _WAIT = "`payouts wait` asks what became of it; its provider cannot be asked to drop it."

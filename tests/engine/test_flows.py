@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -812,3 +813,38 @@ def test_an_end_that_waits_its_turn_to_be_looked_at_is_not_told_again(stage: Mak
     moves = [command for command in one.asked if isinstance(command, Move)]
     assert (row.status, row.next_at) == (S.SUCCEEDED, after(7))
     assert [move.publish for move in moves] == [False]
+
+
+def test_a_lease_from_a_clock_far_ahead_holds_nothing_back(stage: MakeStage) -> None:
+    """A process was killed under a clock that was hours ahead: what it was sending is read at once, not then."""
+    one = stage(Fake(checking=reading(Final(seen=OURS))))
+    row = sending(one)
+    assert row.lease_until is not None
+    one.at = row.lease_until - timedelta(seconds=one.account.settings.lease_s + 3600)
+    assert one.advance(row, early=True) == row
+    one.at -= timedelta(seconds=1)
+    row = one.advance(row, early=True)
+    assert (row.status, len(one.posts())) == (S.SUCCEEDED, 1)
+
+
+def test_a_reference_that_holds_the_payees_number_is_not_kept(stage: MakeStage) -> None:
+    """It would be shown in full, and outlive the erasure of the payee."""
+    told = {"receipt": "R-46733123499", "other": "R-1"}
+    one = stage(Fake(checking=reading(Final(seen=OURS, references=told))))
+    row = one.advance(one.accept())
+    one.at = after(5)
+    row = one.advance(row)
+    assert (row.status, row.references.get("receipt"), row.references["other"]) == (S.SUCCEEDED, None, "R-1")
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [{"amount": Decimal("NaN")}, {"payee": "?"}, {"currency": "?"}, {"external_id": "?"}],
+    ids=lambda shown: next(iter(shown)),
+)
+def test_what_cannot_be_read_does_not_agree(stage: MakeStage, unreadable: dict[str, Any]) -> None:
+    one = stage(Fake(checking=reading(Final(seen=replace(OURS, **unreadable)))))
+    row = one.advance(one.accept())
+    one.at = after(5)
+    row = one.advance(row)
+    assert (row.status, row.reason.code) == (S.REVIEW, ReasonCode.MISMATCH)

@@ -72,6 +72,17 @@ def test_what_a_path_has_told_is_no_news(stage: Any, outcome: Any) -> None:
     assert one.journal.get(row.id) == first.row
 
 
+def test_a_failure_after_a_payment_that_differs_is_left_to_a_person(stage: Any) -> None:
+    """One of the two may be forged: the payout is not called failed, and the true result after both still counts."""
+    one, row = asked(stage)
+    row = told(one, row, OTHER).row
+    first = told(one, row, FAILED, at=3)
+    assert (first.effect, first.row.status, first.row.reason.code) == (Effect.ANSWERED, S.REVIEW, ReasonCode.MISMATCH)
+    assert "another one calls it failed" in first.row.reason.text
+    assert told(one, first.row, FAILED, at=4).effect is Effect.REPEATED
+    assert told(one, first.row, PAID, at=5).row.status is S.SUCCEEDED
+
+
 def test_what_another_process_has_moved_is_taken_in_anew(stage: Any) -> None:
     """Nothing was written: the caller looks again."""
     one, row = asked(stage)

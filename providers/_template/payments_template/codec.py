@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from payments_core.answers import number, parse_object, text_of, wait_asked_s
+from payments_core.answers import parse_object, reported_amount, reported_text, text_of, wait_asked_s
 from payments_core.payout import Reason, ReasonCode
 from payments_core.provider import (
     Blocked,
@@ -80,10 +80,9 @@ def read_status(response: HttpResponse, reference: str) -> Checked:
 
 
 def _seen(fields: Mapping[str, Any]) -> Seen:
-    to = text_of(fields.get("to"))
     return Seen(
-        amount=number(fields.get("amount")),
-        currency=text_of(fields.get("currency")) or None,
-        payee=to or None,
-        external_id=text_of(fields.get("id")) or None,
+        amount=reported_amount(fields.get("amount")),
+        currency=reported_text(fields.get("currency")),
+        payee=reported_text(fields.get("to")),
+        external_id=reported_text(fields.get("id")),
     )

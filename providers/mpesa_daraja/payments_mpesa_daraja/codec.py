@@ -144,6 +144,11 @@ class Result:
     receipt: str
     parameters: Mapping[str, tuple[str, ...]]
 
+    def only(self, name: str) -> str:
+        """Return the value of a name; empty when it has none, or several that differ."""
+        found = {value for value in self.parameters.get(name, ()) if value}
+        return found.pop() if len(found) == 1 else ""
+
     def first(self, *names: str) -> str:
         """Return the first value that one of these has; empty when none has any."""
         return next((value for name in names for value in self.parameters.get(name, ()) if value), "")
@@ -166,7 +171,7 @@ def _of_payment(result: Result, *, is_certain: bool) -> Checked:
     if result.code == "SFC_IC0003" and not is_certain:  # of a question it may mean that the id is not known
         meaning = "unknown"
     seen = Seen(
-        amount=number(result.first("TransactionAmount")),
+        amount=number(result.only("TransactionAmount")),
         currency=CURRENCY,
         payee=_payee(result.first("ReceiverPartyPublicName")),
     )
@@ -187,7 +192,7 @@ def _of_question(result: Result, ours: str) -> Checked:
     parties = result.parameters.get("CreditPartyName", ()) + result.parameters.get("DebitPartyName", ())
     charges = result.first("DebitPartyCharges").split("|")  # Fee For B2C Payment|KES|22.40
     seen = Seen(
-        amount=number(result.first("Amount")),
+        amount=number(result.only("Amount")),
         currency=CURRENCY,
         payee=next((found for party in parties if (found := _payee(party))), None),
         fee=number(charges[2]) if len(charges) == 3 and charges[1] == CURRENCY else None,

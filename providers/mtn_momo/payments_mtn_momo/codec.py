@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from payments_core.answers import number, text_of
+from payments_core.answers import reported_amount, reported_text, text_of
 from payments_core.payout import Operation, Order, Reason, ReasonCode
 from payments_core.provider import (
     Blocked,
@@ -115,6 +115,7 @@ def _blocked(code: ReasonCode) -> _Meaning:
 POST_ANSWERS: Mapping[tuple[int, str], _Meaning] = {
     (202, "*"): _pending,  # SPEC: taken, not paid
     (400, "*"): _refused(ReasonCode.INVALID_REQUEST),  # SPEC, ERR: bad body, header or reference; nothing is created
+    (400, "RESOURCE_ALREADY_EXIST"): _duplicate,  # SPEC: with 409; whatever the status, the reference is in use
     (401, f"@{Shape.KEY_REFUSED}"): _blocked(ReasonCode.CREDENTIALS),  # ERR: another product's key
     (401, "*"): _token_refused,  # ERR: token expired or invalid
     (403, "*"): _blocked(ReasonCode.NOT_PERMITTED),  # ERR "FORBIDDEN IP"; MK: said before the body is read; or the WAF
@@ -222,9 +223,10 @@ def _references(fields: Mapping[str, Any]) -> dict[str, str]:
 
 def _seen(fields: Mapping[str, Any]) -> Seen:
     payee = fields.get("payee")
+    shown = reported_text(payee.get("partyId") if isinstance(payee, dict) else payee)
     return Seen(
-        amount=number(fields.get("amount")),
-        currency=text_of(fields.get("currency")) or None,
-        payee=text_of(payee.get("partyId")).removeprefix("+") or None if isinstance(payee, dict) else None,
-        external_id=text_of(fields.get("externalId")) or None,
+        amount=reported_amount(fields.get("amount")),
+        currency=reported_text(fields.get("currency")),
+        payee=shown and shown.removeprefix("+"),
+        external_id=reported_text(fields.get("externalId")),
     )

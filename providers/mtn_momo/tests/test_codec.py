@@ -77,6 +77,7 @@ POSTS: list[tuple[str, HttpResponse, type, ReasonCode | None]] = [
     ("500 in the gateway's shape", answer(500, gateway(500, "NOT_ALLOWED")), Unknown, None),
     ("500 in the token endpoint's shape", answer(500, {"error": "NOT_ALLOWED"}), Unknown, None),
     ("500 without a body", answer(500), Unknown, None),
+    ("a reference in use, told with 400", answer(400, momo("RESOURCE_ALREADY_EXIST")), Duplicate, None),
     ("unavailable", answer(503, momo("SERVICE_UNAVAILABLE")), Unknown, None),
     ("503 in HTML", answer(503, PAGE), Unknown, None),
     ("a blocking code under another status", answer(503, momo("NOT_ALLOWED")), Unknown, None),
@@ -204,13 +205,24 @@ def test_numbers_are_read_like_text() -> None:
     assert outcome.references == {"financial_transaction_id": "1234567890"}
 
 
-@pytest.mark.parametrize("amount", ["", "a lot", "NaN", "Infinity", "1e999999999", None, True, [], {}])
-def test_an_amount_that_is_none_is_not_seen(amount: object) -> None:
+@pytest.mark.parametrize("amount", ["", "a lot", "500,00", "NaN", "Infinity", "1e999999999", True, [], {}])
+def test_an_amount_that_cannot_be_read_agrees_with_none(amount: object) -> None:
     outcome = read_status(answer(200, STATUS | {"amount": amount}))
 
     assert isinstance(outcome, Final)
     assert outcome.seen is not None
-    assert outcome.seen.amount is None
+    assert outcome.seen.amount is not None
+    assert outcome.seen.amount.is_nan()
+
+
+def test_what_is_not_shown_is_not_seen_and_what_cannot_be_read_agrees_with_nothing() -> None:
+    silent = read_status(answer(200, STATUS | dict.fromkeys(("amount", "payee", "currency", "externalId"))))
+    odd = {"payee": "46733999999", "currency": ["UGX"], "externalId": ["x"]}
+    shown = read_status(answer(200, STATUS | odd))
+
+    assert silent.seen == Seen()
+    assert shown.seen is not None
+    assert (shown.seen.payee, shown.seen.currency, shown.seen.external_id) == ("46733999999", "?", "?")
 
 
 def test_an_impossible_amount_is_seen_so_that_it_cannot_pass_for_ours() -> None:

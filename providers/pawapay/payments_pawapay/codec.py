@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from payments_core.answers import number, parse_json, parse_object, text_of, wait_asked_s
+from payments_core.answers import parse_json, parse_object, reported_amount, reported_text, text_of, wait_asked_s
 from payments_core.payout import Reason, ReasonCode
 from payments_core.provider import (
     Blocked,
@@ -121,13 +121,13 @@ def _submitted(fields: Mapping[str, Any], response: HttpResponse, reference: str
 
 def _seen(data: Mapping[str, Any]) -> Seen:
     recipient = data.get("recipient")
-    details = recipient.get("accountDetails") if isinstance(recipient, dict) else None
+    details = recipient.get("accountDetails") if isinstance(recipient, dict) else recipient
     metadata = data.get("metadata")
     return Seen(
-        amount=number(data.get("amount")),
-        currency=text_of(data.get("currency")) or None,
-        payee=(text_of(details.get("phoneNumber")) or None) if isinstance(details, dict) else None,
-        external_id=(text_of(metadata.get(OUR_ID)) or None) if isinstance(metadata, dict) else None,
+        amount=reported_amount(data.get("amount")),
+        currency=reported_text(data.get("currency")),
+        payee=reported_text(details.get("phoneNumber") if isinstance(details, dict) else details),
+        external_id=reported_text(metadata.get(OUR_ID)) if isinstance(metadata, dict) else None,
     )
 
 

@@ -177,6 +177,11 @@ POSTS: tuple[Post, ...] = (
         how=Says(409, momo("RESOURCE_ALREADY_EXIST", "Duplicated reference id. Creation of resource failed.")),
         native=AlreadyUsedError, ends="UNKNOWN",
     ),
+    Post(
+        name="reference in use, told with 400", source="ASSUMED", kind="D", key=(400, "RESOURCE_ALREADY_EXIST"),
+        how=Says(400, momo("RESOURCE_ALREADY_EXIST", "Duplicated reference id. Creation of resource failed.")),
+        native=AlreadyUsedError, ends="UNKNOWN",
+    ),
     _again("too many calls", "COMM-93", (429, ANY), {"status_429": {"value": 7}}, R.PROVIDER_UNAVAILABLE, 7),
     *(
         _again(f"too many calls, {name}", "ASSUMED", (429, ANY), says, R.PROVIDER_UNAVAILABLE, wait_s)
