@@ -24,9 +24,9 @@ from typing import Any
 from payments_core.answers import is_storable
 from payments_core.entries import Held, Move, OnStatement, Unsought
 from payments_core.journal import pauses
-from payments_core.journal.rows import checked, from_us, read_reason, to_us
+from payments_core.journal.rows import checked, from_us, to_us
 from payments_core.journal.statements import Session, Statements
-from payments_core.payout import PayoutStatus, ReasonCode
+from payments_core.payout import PayoutStatus
 from payments_core.references import canonical
 from payments_core.rows import Gap, Pause, PayoutRow
 
@@ -47,8 +47,6 @@ __all__ = [
 ]
 
 _LEAST_ABSENCES = 3
-# A person may only call it paid, so that no second attempt follows from what is decided.
-_NEVER_PAID_AGAIN = frozenset({ReasonCode.MISMATCH, ReasonCode.EARLIER_ATTEMPT_PAID})
 _LETTERS = 10
 # Who may say that a payout has failed whatever the journal has forgotten: all others only know what it remembers.
 _KNOW = frozenset({"read", "deferred", "person"})
@@ -107,9 +105,7 @@ class _Text:
             f" AND (status IN ({open_}) OR status = '{PayoutStatus.CREATED}'"
             " AND NOT (absences >= ? AND COALESCE(first_absence_at, 0) >= ?))"
         )
-        self.in_review = text(
-            f"SELECT reason FROM {at}payouts WHERE status = '{PayoutStatus.REVIEW}' AND COALESCE(sent_at, 0) < ?"  # noqa: S608
-        )
+        self.in_review = f"SELECT COUNT(*) FROM {at}payouts WHERE status = '{PayoutStatus.REVIEW}'"  # noqa: S608
 
     def gate(self, references: int) -> str:
         """Return the statement for what is missing, and whether a statement has one of so many references."""
@@ -260,11 +256,11 @@ def accounts(session: Session) -> frozenset[str]:
 
 
 def unsettled(session: Session, gap: Gap) -> tuple[int, int]:
-    """Count the payouts of which nobody knows yet whether they were paid in what is missing: open, and in REVIEW."""
+    """Count the payouts that are open and not settled, as nobody knows yet of their end, and those in REVIEW."""
     text, since = _text(session.sql), to_us(gap.declared_at)
     (count,) = session.execute(text.unsettled, (since, since, _LEAST_ABSENCES, since)).fetchone()
-    reasons = [read_reason(reason) for (reason,) in session.execute(text.in_review, (since,)).fetchall()]
-    return int(count), sum(reason.code not in _NEVER_PAID_AGAIN for reason in reasons)
+    (in_review,) = session.execute(text.in_review, ()).fetchone()
+    return int(count), int(in_review)
 
 
 def end(session: Session, act: Act) -> None:

@@ -65,10 +65,18 @@ def no_gap(store: Store) -> None:
         store: Where it is.
 
     Raises:
+        DecisionRefused: Something is missing: a gap is open.
         JournalError: It is a backup, or cannot be written.
 
     """
     with store.writing() as session:
+        pauses.lock(session)
+        if (gap := gaps.current(session)) is not None:
+            raise DecisionRefused(
+                f"A gap from {gap.began_at:%Y-%m-%d %H:%M:%S} UTC on is open.",
+                hint="`payouts journal restored --over` ends a gap. If the journal has moved meanwhile, say "
+                "`--gap-from` again.",
+            )
         if BACKUP_AT in store.meta(session):
             raise JournalError(
                 f"{store.name} is a backup: whatever came after it is missing.",
@@ -121,7 +129,7 @@ def end_gap(store: Store, act: Act, configured: Collection[str]) -> Gap:
         configured: The names of the accounts that are configured.
 
     Raises:
-        DecisionRefused: Nothing is missing, a statement was not compared, or a payout is open and not settled.
+        DecisionRefused: Nothing is missing, a statement was not compared, or a payout is in REVIEW or open.
 
     """
     with store.writing() as session:

@@ -458,13 +458,13 @@ def test_what_was_sought_in_vain_is_settled(stage: MakeStage) -> None:
 
 
 def test_what_waits_for_a_decision_is_named(stage: MakeStage) -> None:
-    """Not that which a person may only call paid: nothing can follow from it."""
+    """Also that which a person may only call paid."""
     one = stage()
     for number, code in enumerate((ReasonCode.ON_STATEMENT, ReasonCode.MISMATCH)):
         one.put(S.REVIEW, key=f"k/{number}", id=f"po_{number}", reason=Reason(code), next_at=None)
     one.at = after(5)
     restored(one)
-    with pytest.raises(DecisionRefused, match=r"compared: till\. In REVIEW: 1 payout\.") as refused:
+    with pytest.raises(DecisionRefused, match=r"compared: till\. In REVIEW: 2 payouts\.") as refused:
         end(one)
     assert "payouts journal reconciled --account till" in refused.value.hint
     compare(one)
