@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from payments_core.engine import decide
-from payments_core.engine.drafts import is_bound
+from payments_core.engine.calls import ask
+from payments_core.engine.drafts import draft_of, is_bound
 from payments_core.engine.earlier import Standing, look_back
-from payments_core.engine.flows import hear
 from payments_core.engine.moment import Moment
 from payments_core.engine.review import Person
 from payments_core.entries import Contradicted, Move, Moved, OnStatement, Stale, Unsought
@@ -53,7 +53,7 @@ def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) 
         if standing is Standing.OPEN:
             raise _refused(row, why, "Cancel it when every earlier attempt is proven to have failed.")
     if row.tries and is_bound(account, row) and account.facts.status_by == "answer":
-        row = yield from _read_first(account, row, moment)
+        yield from _read_first(account, row, moment)
     told = {"actor": scrub(person.who, limit=100), "reason": scrub(person.why)}
     after = replace(row, status=_S.CANCELLED, reason=None, decided_by="person", next_at=None)
     reply = yield from move(Move(row, after, Event(EventName.PAYOUT_CANCELLED, moment.at, told), publish=True))
@@ -78,20 +78,17 @@ def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) 
             raise _refused(row, "It was moved by a worker or another person meanwhile.", "Look at it and try again.")
 
 
-def _read_first(account: Account, row: PayoutRow, moment: Moment) -> Flow[PayoutRow]:
+def _read_first(account: Account, row: PayoutRow, moment: Moment) -> Flow[None]:
     """Ask once about a payout whose submissions were all refused: a gateway may have refused what it had taken.
 
     Raises:
         DecisionRefused: The provider shows it, which is written down, or does not say that there is nothing.
 
     """
-    row, heard = yield from hear(account, row, moment)
-    if heard is None:
-        raise _refused(row, "It was moved by a worker or another person meanwhile.", "Look at it and try again.")
-    outcome, at = heard
+    outcome, at = yield from ask(account.provider, draft_of(row), at=moment.at)
     match outcome:
         case NotFound() | Final(succeeded=False):
-            return row
+            return
         case Final() | Pending():
             decision = decide.after_check(row, account, outcome, at)
             yield from move(Move(row, decision.after, decision.event, publish=decision.publish))

@@ -364,7 +364,8 @@ def after_check(row: PayoutRow, account: Account, outcome: Heard, at: datetime, 
         return review(row, ReasonCode.MISMATCH, difference, at, _evidence(outcome))
     if isinstance(outcome, Pending):
         return _pending(row, account, outcome, at)
-    if by == "deferred" and not succeeded and _has_stopped_for(row, ReasonCode.MISMATCH):
+    differed = row.reason is not None and row.reason.code is ReasonCode.MISMATCH
+    if differed and by == "deferred" and not succeeded:
         return review(row, ReasonCode.MISMATCH, _PAID_AND_FAILED, at, _evidence(outcome))
     decision = _final(row, outcome, by, at)
     if by == "deferred" and decision.after.status is PayoutStatus.FAILED:
@@ -374,10 +375,6 @@ def after_check(row: PayoutRow, account: Account, outcome: Heard, at: datetime, 
 
 # Whoever knows a path may post to it: neither a failure nor a payment that differs is believed against the other.
 _PAID_AND_FAILED = "One result callback showed a payment that differs, and another one calls it failed."
-
-
-def _has_stopped_for(row: PayoutRow, code: ReasonCode) -> bool:
-    return row.status is PayoutStatus.REVIEW and row.reason is not None and row.reason.code is code
 
 
 _ONLY_READ = "What sent it is retired and only reads: the provider does not show it, and it is not sent again."
@@ -544,9 +541,9 @@ def _released(row: PayoutRow, **changes: Any) -> PayoutRow:
 def _learned(row: PayoutRow, references: Mapping[str, str]) -> PayoutRow:
     # Ours are never overwritten by an answer: they are what the provider dedupes by. A reference is shown in full and
     # outlives the payee: one that holds the payee's own address is not kept.
-    payee = row.payee_value if row.payee_kind != "collection" else ""
-    told = {name: value for name, value in references.items() if not payee or payee not in value}
-    return replace(row, references={**told, **row.references}) if told else row
+    nobodys = row.payee_kind == "collection"
+    kept = {name: value for name, value in references.items() if nobodys or row.payee_value not in value}
+    return replace(row, references={**kept, **row.references})
 
 
 def _clean(reason: Reason) -> Reason:

@@ -11,7 +11,7 @@ import pytest
 from kit import OURS, T0, Fake, account_of, after, last, lost, reading, saying
 
 from payments_core.engine import Person, pay_again
-from payments_core.entries import Note, PayAgain
+from payments_core.entries import Move, Note, PayAgain
 from payments_core.errors import DecisionRefused, InvalidPayout, NotOffered
 from payments_core.events import EventName
 from payments_core.flow import Go, ReadAs, run
@@ -522,6 +522,24 @@ def test_evidence_can_be_added_to_an_attempt_that_waits_for_it(stage: MakeStage)
     assert attested(one, row) == row
     row = one.advance(row)
     assert (row.status, len(one.posts())) == (S.PENDING, 2)
+
+
+def test_evidence_leaves_an_approval_to_be_waited_for(stage: MakeStage) -> None:
+    one, row = waiting_for_evidence(stage, NotFound())
+    needed = Reason(ReasonCode.NEEDS_APPROVAL)
+    waits = replace(row, reason=needed, next_at=None)
+    row = one.perform(Move(row, waits, Event("payout.needs_approval", one.at))).row
+    row = attested(one, row)
+    assert (row.absence_attested, row.reason, row.next_at) == (True, needed, None)
+
+
+def test_evidence_for_an_attempt_that_was_moved_meanwhile_is_refused(stage: MakeStage) -> None:
+    one, row = waiting_for_evidence(stage, NotFound())
+    moved = one.perform(Move(row, replace(row, refusals=5), Event("payout.waiting", one.at))).row
+    with pytest.raises(DecisionRefused, match="was moved by somebody else meanwhile; it is CREATED now") as caught:
+        attested(one, row)
+    assert caught.value.hint == "Look at it again before you decide."
+    assert one.journal.get(row.id) == moved
 
 
 def test_an_attempt_that_waits_is_cancelled_with_evidence(stage: MakeStage) -> None:

@@ -16,7 +16,7 @@ from payments_core.errors import DecisionRefused, JournalError
 from payments_core.flow import Command, Flow, Go, NeedsApproval, Reply
 from payments_core.journal import gaps, keeping, store_of
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.provider import CancelAnswer, Draft, Final, NotAccepted, NotFound, Pending, Unknown
+from payments_core.provider import CancelAnswer, Deferred, Draft, Final, NotAccepted, NotFound, Pending, Unknown
 from payments_core.rows import Event, PayoutRow
 
 S = PayoutStatus
@@ -108,8 +108,18 @@ def test_a_refusal_that_was_none_is_found_before_it_is_cancelled(stage: MakeStag
     """A gateway that answered "not now" and had taken it: what it shows is written down, and nothing is cancelled."""
     one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(shown)))
     row = one.advance(one.accept())
+    one.at = after(7)
     assert refusal(one, row) == ("Its provider shows it.", "`payouts show` tells what the provider says.")
     assert one.journal.get(row.id).status is status
+    assert [entry.publish for entry in one.asked if isinstance(entry, Move)][-1] is (status is S.SUCCEEDED)
+    assert one.journal.history(row.id)[-1].at == after(7)
+
+
+def test_a_refusal_is_not_read_where_the_provider_answers_only_later(stage: MakeStage) -> None:
+    one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(Deferred())), status_by="deferred")
+    row = one.advance(one.accept())
+    assert one.cancel(row).status is S.CANCELLED
+    assert one.account.provider.drafts_read == []
 
 
 @pytest.mark.parametrize("heard", [Unknown(), unsent()])

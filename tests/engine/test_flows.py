@@ -16,7 +16,7 @@ from payments_core.entries import Move, Note, Open, Recall
 from payments_core.errors import InvalidPayee, InvalidPayout, KeyReused, ProviderBug
 from payments_core.events import EventName
 from payments_core.flow import AskLeave, Blocked, Flow, Go, Leave, NotNow, Refused, exchange
-from payments_core.payout import Payee, PayoutStatus, Reason, ReasonCode
+from payments_core.payout import Operation, Payee, PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Checked, Deferred, Draft, Duplicate, Final, NotFound, Pending, Seen, Unknown
 from payments_core.rows import Event, Pause, PayoutRow
 from payments_core.wire import HttpRequest, NoPermit
@@ -835,6 +835,25 @@ def test_a_reference_that_holds_the_payees_number_is_not_kept(stage: MakeStage) 
     one.at = after(5)
     row = one.advance(row)
     assert (row.status, row.references.get("receipt"), row.references["other"]) == (S.SUCCEEDED, None, "R-1")
+
+
+def test_of_a_collection_every_reference_is_kept(stage: MakeStage) -> None:
+    """What is refunded is nobody's number."""
+    one = stage(Fake(checking=reading(Final(references={"receipt": "R-C-1"}))))
+    collected = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "C-1"}
+    row = one.put(S.UNKNOWN, next_at=T0, original_amount=Decimal(25), **collected)
+    assert one.advance(row).references["receipt"] == "R-C-1"
+
+
+def test_a_read_is_believed_after_a_payment_that_differed(stage: MakeStage) -> None:
+    """Nobody can forge it, as a result callback can be."""
+    other = replace(OURS, amount=Decimal(26))
+    one = stage(Fake(checking=reading(Final(seen=other), Final(reason=NO))))
+    row = one.advance(one.accept())
+    one.at = after(5)
+    row = one.advance(row)
+    assert (row.status, row.reason.code) == (S.REVIEW, ReasonCode.MISMATCH)
+    assert one.advance(row, early=True).status is S.FAILED
 
 
 @pytest.mark.parametrize(
