@@ -24,8 +24,10 @@ __all__ = [
     "damaged",
     "emptied",
     "explain",
+    "identity_of",
     "is_busy",
     "make_durable",
+    "moved",
     "verify",
 ]
 
@@ -100,6 +102,25 @@ def emptied(path: Path) -> JournalDamaged:
         hint="If this installation has paid before, stop every paying process, keep the file with its -wal and -shm, "
         "and restore a backup: a new journal would not know what was paid. For a new installation remove the file and "
         "run `payouts journal init`.",
+    )
+
+
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file at a path from any other; None while none can be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def moved(path: Path) -> JournalError:
+    """Return the error of a file that is not at its path any more: what is written to it, nobody would find."""
+    return JournalError(
+        f"The journal {path} was removed or replaced while this process had it open; nothing of this entry was "
+        "written.",
+        hint="Stop this process, look where the journal went, and put it back with its -wal and -shm, or restore a "
+        "backup, before you start again; the same key is safe.",
     )
 
 

@@ -15,7 +15,16 @@ from payments_core.entries import JournalEntry, JournalReply, Open, Opened
 from payments_core.errors import JournalError, SettingsError
 from payments_core.journal.changes import Change, Reply, apply
 from payments_core.journal.claims import Claims
-from payments_core.journal.connection import SQLITE_ERRORS, Reader, connect, explain, is_busy, verify
+from payments_core.journal.connection import (
+    SQLITE_ERRORS,
+    Reader,
+    connect,
+    explain,
+    identity_of,
+    is_busy,
+    moved,
+    verify,
+)
 from payments_core.journal.creation import create_file
 from payments_core.journal.forgetting import Forgetting
 from payments_core.journal.inbox import InboxCalls, InboxChange
@@ -74,14 +83,22 @@ class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
         self._busy_timeout_s = busy_timeout_s
         if make:
             create_file(path, namespace=namespace, at=clock())
+        self._identity: tuple[int, int] | None = None
         self._writer: Writer[Change, Reply] = Writer(
-            self._connect(), apply=_apply, reopen=partial(self._connect, suspicious=True), explain=self._explain
+            self._connect(),
+            apply=_apply,
+            reopen=partial(self._connect, suspicious=True),
+            explain=self._explain,
+            check=self._check_place,
         )
         self._reader = Reader(path, busy_timeout_s=busy_timeout_s)
 
     def _connect(self, *, suspicious: bool = False) -> sqlite3.Connection:
+        if self._identity is not None:
+            self._check_place()  # another file, a backup perhaps, is for another process
         connection = connect(self._path, busy_timeout_s=self._busy_timeout_s)
         try:
+            self._identity = self._identity or identity_of(self._path)
             if suspicious:
                 verify(connection, self._path)
             migrate(connection, self._path, namespace=self._namespace, at=self._clock())
@@ -92,6 +109,10 @@ class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
                 raise self._explain(error) from error
             raise
         return connection
+
+    def _check_place(self) -> None:
+        if identity_of(self._path) != self._identity:
+            raise moved(self._path)
 
     def _explain(self, error: Exception) -> JournalError:
         return explain(error, self._path)

@@ -33,6 +33,7 @@ class Writer(Generic[Entry, Reply]):
         apply: Writes one entry inside the open transaction and returns its reply; raising undoes this entry only.
         reopen: Opens and verifies the file after a failure; raises ``JournalError`` while it cannot be trusted.
         explain: Turns an error of SQLite into one for people.
+        check: Called before each commit; raises ``JournalError`` where nobody would find what it writes.
 
     """
 
@@ -43,11 +44,13 @@ class Writer(Generic[Entry, Reply]):
         apply: Callable[[sqlite3.Connection, Entry], Reply],
         reopen: Callable[[], sqlite3.Connection],
         explain: Callable[[Exception], JournalError],
+        check: Callable[[], None],
     ) -> None:
         self._connection: sqlite3.Connection | None = connection
         self._apply = apply
         self._reopen = reopen
         self._explain = explain
+        self._check = check
         self._pid = os.getpid()
         # Entered as a bare lock: an interrupt inside Condition.__enter__ would leave it held.
         self._lock = threading.Lock()  # guards the four below
@@ -180,7 +183,8 @@ class Writer(Generic[Entry, Reply]):
             if connection is None or connection.in_transaction or not is_busy(error):
                 self._discard()
             return [Failed(self._caused(error)) for _ in entries]
-        except JournalError as error:  # it could not be reopened
+        except JournalError as error:  # it could not be reopened, or is not where it was
+            self._discard()
             return [Failed(type(error)(error.message, hint=error.hint)) for _ in entries]
         except BaseException:
             self._discard()  # interrupted anywhere: the open transaction goes with the connection
@@ -192,6 +196,7 @@ class Writer(Generic[Entry, Reply]):
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         done = [self._apply_one(connection, entry) for entry in entries]
+        self._check()
         connection.execute("COMMIT")
         self.commits += 1
         return done

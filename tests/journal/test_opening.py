@@ -146,6 +146,40 @@ def test_a_journal_is_the_same_after_it_was_closed(
     assert meta["version"]
 
 
+@pytest.mark.parametrize("lost", ["removed", "moved", "replaced"])
+def test_a_file_that_is_gone_from_its_place_takes_no_more_entries(
+    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow], lost: str
+) -> None:
+    """A process that has it open is not told yes for what nobody would find: neither alone nor in a group.
+
+    Only the same file serves again in its place: what a backup lacks is for the next process to hear.
+    """
+    journal, away = open_sqlite(), path.with_name("away.db")
+    backup = open_sqlite(path.with_name("backup.db"))
+    backup.close()
+    journal.perform(Open(make_row(), Event("e", START)))
+    for part in ("", "-wal", "-shm"):
+        kept = Path(f"{path}{part}")
+        kept.unlink() if lost == "removed" else kept.rename(f"{away}{part}")
+    if lost == "replaced":
+        shutil.copy(path.with_name("backup.db"), path)
+    entry = Open(make_row(id="po_two", key="k/2"), Event("e", START))
+    for _ in range(2):
+        with pytest.raises(JournalError, match="removed or replaced") as refused:
+            journal.perform(entry)
+        assert "Stop this process" in refused.value.hint
+        assert isinstance(journal.submit(entry).exception(timeout=10), JournalError)
+    if lost == "moved":
+        for part in ("", "-wal", "-shm"):
+            if (kept := Path(f"{away}{part}")).exists():
+                kept.rename(f"{path}{part}")
+        assert cast("Opened", journal.perform(entry)).created
+        assert journal.get("po_one") is not None
+    elif lost == "replaced":
+        with closing(sqlite3.connect(path)) as other:
+            assert other.execute("SELECT COUNT(*) FROM payouts").fetchone() == (0,)
+
+
 def test_who_was_about_to_read_when_it_was_closed_leaves_nothing_open(open_sqlite: OpenSqlite) -> None:
     """Between the look whether it is open and the read, another thread may close it."""
     journal = open_sqlite()

@@ -41,6 +41,7 @@ class Ledger:
             apply=lambda connection, entry: entry(connection),
             reopen=self._reopen,
             explain=lambda error: explain(error, path),
+            check=lambda: None,
         )
 
     def _reopen(self) -> sqlite3.Connection:
