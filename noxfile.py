@@ -195,7 +195,7 @@ def proof(session: nox.Session) -> None:
     told |= {"PAYMENTS_PROOF": str(folder), "PAYMENTS_SEED": seed}
     for name, (options, files) in proof_steps(plan).items():
         # Whatever fails here is judged by the report, which wants to see all of it. One test may take long.
-        options = [*options, "-m", "", "-o", "faulthandler_timeout=3600", f"--junitxml={folder / name}.xml", *files]
+        options = ["-m", "", *options, "-o", "faulthandler_timeout=3600", f"--junitxml={folder / name}.xml", *files]
         session.run("python", "-m", "pytest", *options, env=ISOLATED | told, success_codes=range(6))
     # Away from the wheels: what is imported there has to be the changed engine.
     python = fresh_venv(session, "mutation", LOCKS / "mutation.txt")
@@ -279,10 +279,12 @@ def proof_steps(plan: dict[str, Any]) -> dict[str, tuple[list[str], list[str]]]:
     steps: dict[str, tuple[list[str], list[str]]] = {}
     taken: set[str] = set()
     tests = sorted(file for project in PROJECTS for file in project.glob("tests/**/test_*.py"))
-    telling = [file for file in tests if re.search(r"measured\(|mark\.proof", file.read_text("utf-8"))]
+    telling, marked = (
+        [file for file in tests if word in file.read_text("utf-8")] for word in ("measured(", "mark.proof")
+    )
     for step in plan["step"]:
         found = [file for glob in step["paths"] for file in sorted(ROOT.glob(glob))]
-        found += telling if step.get("rest") else []
+        found += telling if step.get("rest") else marked if step.get("marked") else []
         names = dict.fromkeys(file.relative_to(ROOT).as_posix() for file in found)
         files = [name for name in names if name not in taken]
         if files:  # without any, pytest would run everything
