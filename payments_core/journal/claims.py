@@ -1,7 +1,8 @@
 """Claims: who works on which due payout, so that two workers do not do the same work.
 
 A claim keeps nobody from moving a payout, and no promise rests on it: whoever moves a payout moves it by its fence, and
-only the lease written before a send keeps others from sending. A claim that is lost, late or wrong costs a read.
+only the lease written before a send keeps others from sending. A claim that is lost, late or wrong costs a read. One
+that ends later than the longest claim of a worker was written by a clock that was ahead, and holds nothing.
 """
 
 # ruff: noqa: S608 - put together from constants of this house
@@ -15,6 +16,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, TypeAlias, cast
 
+from payments_core.bounds import DAY_S, HOUR_S
 from payments_core.journal.due import not_held
 from payments_core.journal.rows import read_row, to_us
 from payments_core.journal.statements import Session, Statements
@@ -23,6 +25,8 @@ from payments_core.rows import PayoutRow
 __all__ = ["Claim", "ClaimChange", "ClaimReply", "Claims", "Release", "Renew", "apply", "unclaimed"]
 
 _AT_ONCE = 500
+_LONGEST_US = int((DAY_S + HOUR_S) * 1_000_000)  # the longest `claim_s` there is, and an hour for clocks that differ
+_HOLDS = f"{{}} - ? BETWEEN 1 AND {_LONGEST_US}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def apply(session: Session, change: ClaimChange) -> ClaimReply:
 
 def unclaimed(sql: Statements) -> str:
     """Return the condition for payouts that nobody holds; the moment is its value."""
-    return f"id NOT IN (SELECT payout_id FROM {sql.schema}claims WHERE until > ?)"
+    return f"id NOT IN (SELECT payout_id FROM {sql.schema}claims WHERE {_HOLDS.format('until')})"
 
 
 def _claim(session: Session, change: Claim) -> tuple[PayoutRow, ...]:
@@ -96,7 +100,7 @@ def _claim(session: Session, change: Claim) -> tuple[PayoutRow, ...]:
         sql.text(
             f"INSERT INTO {sql.schema}claims (payout_id, owner, until) VALUES {', '.join(['(?, ?, ?)'] * len(rows))}"
             " ON CONFLICT (payout_id) DO UPDATE SET owner = excluded.owner, until = excluded.until"
-            " WHERE claims.until <= ?"
+            f" WHERE NOT ({_HOLDS.format('claims.until')})"
         ),
         (*(value for row in rows for value in (row.id, change.owner, until)), now),
     ).rowcount

@@ -93,6 +93,17 @@ def test_a_claim_ends_by_itself(journal: Journal, add: AddRow) -> None:
     assert claim(journal, "b", 30) == ["po_one"]
 
 
+def test_a_claim_longer_than_any_worker_takes_holds_nothing(journal: Journal, add: AddRow) -> None:
+    """The clock of whoever wrote it was ahead; a day is the longest `claim_s`, and clocks differ."""
+    add()
+    assert claim(journal, seconds=30 * 86_400) == ["po_one"]
+    assert journal.next_due(accounts=ACCOUNTS, free_at=START) == START
+    assert claim(journal, "b", for_s=25 * 3600) == ["po_one"]
+    assert claim(journal, "c") == []
+    assert journal.next_due(accounts=ACCOUNTS, free_at=START) != START
+    assert journal.renew("a", ["po_one"], later(60)) == frozenset()
+
+
 def test_only_its_owner_renews_a_claim(journal: Journal, add: AddRow) -> None:
     """Who lost a claim is told so, and takes nothing back."""
     add("one")
