@@ -201,7 +201,7 @@ def _again(world: World) -> None:
         row = office.journal.by_key("failed/0")
         assert row is not None
         moment = office.moment()
-        after = _begun(office.account(row.account), row, moment)
+        after = _begun(office.account(row.account), row, moment, absence_attested=False)
         event = Event("payout.paid_again", moment.at, {"who": "Ann"})
         reply = office.journal.perform(PayAgain(row, replace(after, next_at=moment.at), event))
         assert isinstance(reply, Moved)

@@ -286,6 +286,7 @@ def test_a_forgotten_payout_cannot_begin_another_attempt_by_hand(full: Any) -> N
         row = office.journal.by_key("failed/0")
         assert row is not None
         known = replace(row, payee_value=FAILS)
-        after = replace(_begun(office.account(row.account), known, office.moment()), payee_value=row.payee_value)
+        fresh = _begun(office.account(row.account), known, office.moment(), absence_attested=False)
+        after = replace(fresh, payee_value=row.payee_value)
         with pytest.raises(JournalError, match="was forgotten"):
             office.journal.perform(PayAgain(row, after, Event("payout.paid_again", datetime.now(UTC))))
