@@ -510,9 +510,11 @@ def waiting_for_evidence(stage: MakeStage, *heard: Any) -> tuple[Any, PayoutRow]
 def test_evidence_can_be_added_to_an_attempt_that_waits_for_it(stage: MakeStage) -> None:
     """Else it would wait for ever: it could be neither sent nor cancelled."""
     one, row = waiting_for_evidence(stage, NotFound())
-    with pytest.raises(DecisionRefused, match="cannot be cancelled") as refused_cancel:
+    told = "The provider does not show attempt 1, which is no proof that it failed."
+    with pytest.raises(DecisionRefused, match=f"cannot be cancelled. {told}") as refused_cancel:
         one.cancel(row)
-    assert "pay-again --evidence" in refused_cancel.value.hint
+    hint = "`payouts pay-again --evidence TEXT` gives it; the payout can be cancelled then."
+    assert refused_cancel.value.hint == hint
     with pytest.raises(DecisionRefused, match="only what failed"):
         one.pay_again(row)
     row = attested(one, row)
@@ -535,11 +537,23 @@ def test_evidence_leaves_an_approval_to_be_waited_for(stage: MakeStage) -> None:
 
 def test_evidence_for_an_attempt_that_was_moved_meanwhile_is_refused(stage: MakeStage) -> None:
     one, row = waiting_for_evidence(stage, NotFound())
-    moved = one.perform(Move(row, replace(row, refusals=5), Event("payout.waiting", one.at))).row
-    with pytest.raises(DecisionRefused, match="was moved by somebody else meanwhile; it is CREATED now") as caught:
+    stopped = replace(row, status=S.CANCELLED, reason=None, decided_by="person", next_at=None)
+    moved = one.perform(Move(row, stopped, Event(EventName.PAYOUT_CANCELLED, one.at), publish=True)).row
+    with pytest.raises(DecisionRefused, match="was moved by somebody else meanwhile; it is CANCELLED now") as caught:
         attested(one, row)
     assert caught.value.hint == "Look at it again before you decide."
     assert one.journal.get(row.id) == moved
+
+
+def test_evidence_is_added_neither_to_a_first_attempt_nor_to_one_whose_earlier_one_was_paid(stage: MakeStage) -> None:
+    one, row = waiting_for_evidence(stage, NotFound())
+    one.journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, one.at)))
+    reads = len(one.reads())
+    with pytest.raises(DecisionRefused, match=r"Payout … \(po_\w+\) cannot be paid again: .* was paid after all"):
+        attested(one, row)
+    with pytest.raises(DecisionRefused, match="is CREATED: only what failed can be paid again"):
+        attested(one, one.accept(key="k/2"))
+    assert len(one.reads()) == reads
 
 
 def test_an_attempt_that_waits_is_cancelled_with_evidence(stage: MakeStage) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
-from kit import NAMESPACE, OURS, STORE, T0, Fake, after, reading, saying, unsent
+from kit import NAMESPACE, OURS, STORE, T0, Fake, after, at_once, reading, saying, unsent
 
 from payments_core.contradictions import Contradiction, ProviderStatus
 from payments_core.entries import Move, Note, Recall
@@ -120,6 +120,13 @@ def test_a_refusal_is_not_read_where_the_provider_answers_only_later(stage: Make
     row = one.advance(one.accept())
     assert one.cancel(row).status is S.CANCELLED
     assert one.account.provider.drafts_read == []
+
+
+def test_what_is_shown_without_a_question_is_written_down_as_of_now(stage: MakeStage) -> None:
+    one = stage(Fake(submitting=saying(NotAccepted()), checking=at_once(Final(seen=OURS))))
+    row = one.advance(one.accept())
+    assert refusal(one, row)[0] == "Its provider shows it."
+    assert (one.journal.history(row.id)[-1].event, one.journal.history(row.id)[-1].at) == ("payout.succeeded", T0)
 
 
 @pytest.mark.parametrize("heard", [Unknown(), unsent()])

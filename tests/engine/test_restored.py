@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from kit import NAMESPACE, OURS, STORE, T0, Fake, account_of, after, last, reading, row_of, saying
 
-from payments_core.engine import make_draft
+from payments_core.engine import Person, make_draft, pay_again
 from payments_core.engine.drafts import not_payable, other_payers
 from payments_core.entries import GapOpen, PayAgain
 from payments_core.errors import DecisionRefused
-from payments_core.flow import Flow, Go, Refused, exchange
+from payments_core.flow import Flow, Go, Refused, exchange, run
 from payments_core.journal import keeping, store_of
 from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Draft, Final, NotFound, Pending, Unknown
@@ -358,6 +358,11 @@ def test_nothing_is_paid_again_before_the_gap_has_ended(stage: MakeStage) -> Non
         assert len(one.reads()) == asked
     assert isinstance(one.journal.perform(begun[0]), GapOpen)
     assert one.journal.get(row.id) == row
+    begun_before = replace(row, status=S.CREATED, attempt=2)
+    person = Person("Ann", "top up done", "no such line")
+    with pytest.raises(DecisionRefused) as refused:
+        run(pay_again(one.account, begun_before, person=person, moment=one.moment()), one.perform)
+    assert refused.value.message == f"Payout … (po_x) {told}"
     compare(one)
     end(one)
     one.perform = perform

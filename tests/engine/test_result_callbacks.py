@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from kit import OURS, T0, Fake, after, reading
+from kit import OURS, T0, Fake, after, last, reading
 
 from payments_core.contradictions import Contradiction, ProviderStatus
 from payments_core.engine import Answered, Effect, answer, token_hash
@@ -78,7 +78,8 @@ def test_a_failure_after_a_payment_that_differs_is_left_to_a_person(stage: Any) 
     row = told(one, row, OTHER).row
     first = told(one, row, FAILED, at=3)
     assert (first.effect, first.row.status, first.row.reason.code) == (Effect.ANSWERED, S.REVIEW, ReasonCode.MISMATCH)
-    assert "another one calls it failed" in first.row.reason.text
+    why = "One result callback showed a payment that differs, and another one calls it failed."
+    assert (first.row.reason.text, last(one, row)) == (why, ("review", {"why": why, "code": "NO"}))
     assert told(one, first.row, FAILED, at=4).effect is Effect.REPEATED
     assert told(one, first.row, PAID, at=5).row.status is S.SUCCEEDED
 
