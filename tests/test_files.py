@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -20,7 +21,9 @@ from pydantic import SecretStr
 
 from payments_core import PayoutClient
 from payments_core.cli.app import run
-from payments_core.errors import SettingsError
+from payments_core.errors import JournalError, PaymentsError, SettingsError
+from payments_core.journal import open_journal
+from payments_core.performer import utc_now
 from payments_core.plugins import Plugins
 from payments_core.settings import load, read_secret, read_table
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -141,6 +144,29 @@ def test_a_file_that_others_can_change_is_refused(folder: Path, what: str, how: 
         load(path) if what == "configuration" else read_secret("file:key", root=folder)
 
 
+@pytest.mark.parametrize("what", ["configuration", "secret", "journal"])
+def test_neither_a_link_nor_its_file_may_be_replaced(folder: Path, what: str) -> None:
+    """Both are judged: a link in a folder of our own may name a file in one that is open to all, and the reverse."""
+    near, far = folder / "near", folder / "far"
+    near.mkdir(0o700)
+    far.mkdir(0o700)
+    path, real = near / "link", far / "file"
+    if what == "journal":
+        open_journal("sqlite:///far/file", namespace="12345678", root=folder, clock=utc_now, make=True).close()
+    real.touch(0o600)
+    path.symlink_to(real)
+    read: dict[str, Callable[[], object]] = {
+        "configuration": lambda: load(path),
+        "secret": lambda: read_secret("file:near/link", root=folder),
+        "journal": lambda: open_journal("sqlite:///near/link", namespace="12345678", root=folder, clock=utc_now),
+    }
+    for opened in (far, near, folder):
+        opened.chmod(0o777)
+        with pytest.raises(PaymentsError, match="can be replaced by every user"):
+            read[what]()
+        opened.chmod(0o700)
+
+
 def test_what_was_opened_is_what_is_looked_at_and_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is put in its place in between changes nothing: neither is it believed, nor is it read."""
     path, real = folder / "key", os.open
@@ -195,6 +221,36 @@ def test_every_command_and_the_library_refuse_it(
     with pytest.raises(SettingsError, match="can be changed by other users"):
         PayoutClient.from_config(paying)
     assert not paying.with_name("payouts.db").exists()
+
+
+UNSAFE = CHANGEABLE | {
+    "everybody may lay a log beside it": (lambda path: path.parent.chmod(0o1777), r"can be replaced by every user"),
+    "in a folder of another user": (lambda path: os.chown(path.parent, 12345, -1), r"belongs to another user"),
+}
+
+
+@pytest.mark.parametrize("how", UNSAFE)
+def test_a_journal_that_others_can_change_is_not_opened(
+    paying: Path, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A payout that another user planted in it would be paid: no command that reads it goes on, and none makes it."""
+    if "another user" in how and os.geteuid():
+        pytest.skip("only root gives files away")
+    paying.write_text(paying.read_text("utf-8").replace("sqlite:///payouts.db", "sqlite:///j/p.db"), "utf-8")
+    file = paying.with_name("j") / "p.db"
+    file.parent.mkdir(0o700)
+    PayoutClient.from_config(paying).close()
+    change, said = UNSAFE[how]
+    change(file)
+    for command in (["resume"], ["list"], ["journal", "verify"], ["journal", "backup", "b.db"]):
+        assert run(command) == 1
+        assert re.search(said, capsys.readouterr().err, re.DOTALL), command
+    assert run(["doctor"]) == 1
+    if file.parent.stat().st_mode & 0o002:
+        file.unlink()
+        with pytest.raises(JournalError, match=said):
+            PayoutClient.from_config(paying)
+        assert list(file.parent.iterdir()) == []
 
 
 def test_a_secret_that_others_may_read_is_told_and_used(paying: Path, capsys: pytest.CaptureFixture[str]) -> None:

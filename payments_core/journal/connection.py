@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from payments_core.errors import JournalDamaged, JournalError, JournalLocked, JournalMissing
+from payments_core.files import check_folders, check_unchangeable
 from payments_core.journal.closing import closed
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Reader",
     "check_absent",
     "check_file",
+    "check_place",
     "connect",
     "damaged",
     "emptied",
@@ -76,7 +78,7 @@ def check_file(path: Path) -> None:
     Raises:
         JournalMissing: There is none.
         JournalDamaged: The file was emptied.
-        JournalError: It is no file.
+        JournalError: It is no file, or other users can change or replace it.
 
     """
     try:
@@ -91,8 +93,20 @@ def check_file(path: Path) -> None:
         ) from error
     if not stat.S_ISREG(found.st_mode):
         raise JournalError(f"The journal {path} is not a file.", hint="Correct [journal] url.")
+    check_unchangeable(path, f"The journal {path}", found, error=JournalError)
+    check_place(path)
     if found.st_size < _SMALLEST:
         raise emptied(path)
+
+
+def check_place(path: Path) -> None:
+    """Refuse a folder in which other users can replace a journal, or lay a log beside it.
+
+    Raises:
+        JournalError: It is one.
+
+    """
+    check_folders(path, f"The journal {path}", error=JournalError, may_be_shared=False)
 
 
 def emptied(path: Path) -> JournalDamaged:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from payments_core.errors import JournalError
-from payments_core.journal.connection import check_absent, explain, make_durable
+from payments_core.journal.connection import check_absent, check_place, explain, make_durable
 from payments_core.journal.schema import bring_forward
 
 __all__ = ["create_file", "link", "make_private", "remove"]
@@ -30,7 +30,7 @@ def create_file(path: Path, *, namespace: str, at: datetime) -> bool:
 
     Raises:
         JournalMissing: A log lies beside the missing file: this is no new journal.
-        JournalError: No such folder, or no right to write there.
+        JournalError: No such folder, no right to write there, or others have it.
 
     """
     if not check_absent(path):
@@ -40,6 +40,7 @@ def create_file(path: Path, *, namespace: str, at: datetime) -> bool:
             f"The journal's folder {path.parent} does not exist.",
             hint="Make it, readable by the paying user only, or correct [journal] url.",
         )
+    check_place(path)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         make_private(draft)
