@@ -351,6 +351,17 @@ def _has_password(url: str) -> bool:
     return ":" in user or re.search(r"[?&](ssl)?password=", url) is not None
 
 
+_VARIABLE = re.compile(r"(?=[A-Z])(?!.*[A-Z0-9]{20})[A-Z0-9_]{1,64}")
+_PATH = re.compile(r"(?=.*[/.])(?!.*[A-Za-z0-9+=]{20})[^:@\0]{1,300}")
+
+
+def _is_name(kind: str, rest: str, root: Path) -> bool:
+    """Whether what stands after ``env:`` or ``file:`` may be repeated: it may be the secret itself."""
+    if kind == "env":
+        return rest in os.environ or _VARIABLE.fullmatch(rest) is not None
+    return os.path.lexists(root / rest) or _PATH.fullmatch(rest) is not None
+
+
 def read_secret(
     reference: str, *, root: Path, on_exposed: Callable[[str], object] = lambda _file: None
 ) -> SecretStr | None:
@@ -367,6 +378,13 @@ def read_secret(
 
     """
     kind, _, rest = reference.partition(":")
+    if kind in {"env", "file"} and not _is_name(kind, rest, root):
+        names = "an environment variable" if kind == "env" else "a file that is there"
+        raise SecretMissing(
+            f"What stands after {kind}: is not the name of {names}; it is not repeated here, as it may be the secret.",
+            hint="Write the name of a variable, such as env:API_KEY, or the path of a file, such as file:secrets/key; "
+            "a secret itself never stands in the configuration.",
+        )
     if kind == "env":
         if not os.environ.get(rest):
             how = "is empty" if rest in os.environ else "does not exist"

@@ -6,6 +6,7 @@ import re
 import traceback
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, cast
@@ -14,10 +15,13 @@ import pytest
 from pydantic import Field, SecretStr
 
 from payments_core.errors import PaymentsError, SecretMissing, SettingsError
+from payments_core.journal import open_journal
 from payments_core.payout import Operation
+from payments_core.performer import utc_now
 from payments_core.plugins import Plugins
 from payments_core.provider import Account, Facts, PayoutProvider, ProviderSpec
 from payments_core.settings import AccountSettings, Configuration, load, read_account
+from payments_core.webhooks import read_webhook
 
 NAMESPACE = "0123456789abcdef0123456789abcdef"
 SECRET = "sekrit-9f8e7d"
@@ -423,10 +427,12 @@ def test_where_secrets_are(secret_places: Path) -> None:
     [
         ("env:CARRIER_NONE", "variable CARRIER_NONE does not exist", "export CARRIER_NONE="),
         ("env:CARRIER_EMPTY", "variable CARRIER_EMPTY is empty", "export CARRIER_EMPTY="),
-        ("file:none", "file none cannot be read: FileNotFoundError", "0600"),
+        ("file:./none", "file ./none cannot be read: FileNotFoundError", "0600"),
+        ("file:none", "is not the name of a file that is there", "file:secrets/key"),
+        ("env:none", "is not the name of an environment variable", "env:API_KEY"),
         ("file:empty", "file empty is empty", "0600"),
         ("file:binary", "file binary cannot be read: UnicodeDecodeError", "0600"),
-        ("file:a\0b", "cannot be read: ValueError", "0600"),
+        ("file:a\0b", "is not the name of a file", "file:secrets/key"),
         (SECRET, "written into the configuration itself", "env:NAME"),
         (f"vault:{SECRET}", "no plugin knows its form", "env:NAME"),
         ("", "written into the configuration itself", "env:NAME"),
@@ -440,6 +446,30 @@ def test_a_secret_that_is_not_there(reference: str, problem: str, hint: str, sec
 
     assert hint in refused.value.hint
     assert SECRET not in told(refused.value)
+
+
+KEYS = [
+    SECRET,
+    "0123456789ABCDEF0123456789ABCDEF",
+    "AKEY0123456789ABCDEFGHIJ",
+    "aB3/dE6+gH9iJ2kL5mN8oP1qR4sT7uV0wX/yZ==",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJlb2Z0b2tlbg",
+    "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+    "postgresql://u:hidden-word@h/d",
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("kind", ["env", "file"])
+def test_a_secret_in_the_place_of_its_name_is_not_repeated(tmp_path: Path, kind: str, key: str) -> None:
+    """Whoever writes ``env:`` before the key itself is told which setting, not the key; the journal's address too."""
+    resolve = partial(Plugins([]).resolve_secret, root=tmp_path)
+    with pytest.raises(SecretMissing, match=rf"^\[webhooks\.erp\] secret: What stands after {kind}: is not") as refused:
+        read_webhook("erp", {"url": "https://erp.example.org", "secret": f"{kind}:{key}"}, resolve_secret=resolve)
+    assert key not in told(refused.value)
+    with pytest.raises(SecretMissing, match=rf"^\[journal\] url: What stands after {kind}: is not") as refused:
+        open_journal(f"{kind}:{key}", namespace="12345678", root=tmp_path, clock=utc_now)
+    assert key not in told(refused.value)
 
 
 LIMITS = pytest.mark.parametrize("setting", ["largest_amount", "approve_above"])

@@ -193,7 +193,10 @@ def upgrade_journal(url: str, *, namespace: str, root: Path) -> tuple[int, int] 
 
 
 def _address(url: str, root: Path) -> str:
-    secret = read_secret(url, root=root, on_exposed=secret_exposed)
+    try:
+        secret = read_secret(url, root=root, on_exposed=secret_exposed)
+    except SettingsError as wrong:
+        raise type(wrong)(f"[journal] url: {wrong.message}", hint=wrong.hint) from None
     return url if secret is None else secret.get_secret_value()
 
 
