@@ -394,7 +394,7 @@ except JournalError as error:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes")
 @pytest.mark.parametrize(
     ("folder_mode", "file_mode", "words"),
-    [(0o777, 0o444, "is read-only. Give the paying user"), (0o555, None, "cannot be made: Permission denied.")],
+    [(0o755, 0o444, "is read-only. Give the paying user"), (0o555, None, "cannot be made: Permission denied.")],
 )
 def test_a_journal_that_may_not_be_written_is_said_to_be(
     open_sqlite: OpenSqlite, folder_mode: int, file_mode: int | None, words: str
