@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
+from payments_core.masking import scrub
 from payments_core.payout import Reason
 from payments_core.provider.outcomes import check_wait
 
@@ -23,6 +24,9 @@ __all__ = [
     "Operator",
     "Person",
 ]
+
+
+_LONGEST_LABEL = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +63,17 @@ class Balance:
         amount: Exact, and what can be paid out, where the provider tells it apart from what it holds back; it can be
             negative.
         currency: ISO 4217.
-        label: Which of several pots it is, in the provider's words; empty where there is one. Nobody adds them up.
+        label: Which of several pots it is, in the provider's words, scrubbed and cut; empty where there is one. Nobody
+            adds them up.
 
     """
 
     amount: Decimal
     currency: str
     label: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", scrub(self.label, limit=_LONGEST_LABEL))
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,3 +161,9 @@ def test_an_answer_that_did_not_come() -> None:
     assert error.hint.startswith("It answers only by callback: let `payouts serve` run where the account's")
     assert error.hint.endswith("No money was asked to move; asking again is safe.")
     assert (error.reason, error.retry_after_s) == ("", None)
+
+
+def test_a_label_is_a_providers_word_and_is_scrubbed() -> None:
+    """Whatever a provider calls a pot reaches a terminal and a log: no escape, no number, no endless text."""
+    assert Balance(Decimal(5), "KES", "Utility\x1b[2J +254 700 000 001").label == "Utility [2J +25**********001"
+    assert len(Balance(Decimal(5), "KES", "x" * 500_000).label) == 80

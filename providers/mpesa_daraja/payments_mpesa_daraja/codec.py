@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from payments_core.answers import gist, number, object_of, parse_object, text_of, wait_asked_s
+from payments_core.masking import scrub_code
 from payments_core.payout import Reason, ReasonCode
 from payments_core.provider import (
     Blocked,
@@ -67,7 +68,9 @@ def read_token(response: HttpResponse) -> Credential | Blocked:
         return Credential({"access_token": token}, expires_at=ends_at)
     if reason := TOKEN_ERRORS.get(code):
         return Blocked(Reason(reason, code, text_of(fields.get("errorMessage"))), http_status=response.status)
-    raise NoAnswer(f"The token endpoint answered {response.status} with {code or 'no token'}.", at=response.at)
+    raise NoAnswer(
+        f"The token endpoint answered {response.status} with {scrub_code(code) or 'no token'}.", at=response.at
+    )
 
 
 def is_token_refused(response: HttpResponse) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -9,11 +10,16 @@ from typing import Any
 
 from payments_core.answers import number, object_of, text_of
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.masking import mask_numbers
 from payments_core.money import Money
 
-__all__ = ["Configuration", "Limits", "Operator", "read_configuration"]
+__all__ = ["Configuration", "Limits", "Operator", "currency_in", "name_in", "read_configuration"]
 
 _QUANTA: Mapping[str, Decimal] = {"NONE": Decimal(1), "TWO_PLACES": Decimal("0.01")}
+_NAME = re.compile(r"[A-Z0-9_]{1,64}")
+_LETTERS = re.compile(r"[A-Z]{3}")
+_PREFIX = re.compile(r"[0-9]{1,6}")
+_MOST_NAMED = 20  # operators or currencies in a message
 FINEST = Decimal("0.01")  # no operator takes more than two decimals
 
 
@@ -82,7 +88,7 @@ class Configuration:
         known = self.operators.get(operator)
         if known is None:
             raise InvalidPayout(
-                f"The account does not pay to {operator}; it pays to: {', '.join(self.operators) or 'nobody'}.",
+                f"The account does not pay to {operator}; it pays to: {_listed(self.operators) or 'nobody'}.",
                 hint="Correct the operator, or have it opened for payouts in pawaPay's dashboard.",
             )
         if not payee.startswith(known.prefix):
@@ -93,7 +99,7 @@ class Configuration:
         limits = known.limits.get(str(amount.currency))
         if limits is None:
             raise InvalidCurrency(
-                f"{operator} does not take {amount.currency}; it takes: {', '.join(known.limits) or 'nothing'}."
+                f"{operator} does not take {amount.currency}; it takes: {_listed(known.limits) or 'nothing'}."
             )
         if not amount.is_multiple_of(limits.quantum):
             places = "whole amounts" if limits.quantum == 1 else "at most two decimals"
@@ -102,6 +108,23 @@ class Configuration:
             raise InvalidAmount(f"{operator} takes no less than {limits.least:f} {amount.currency}.")
         if limits.most is not None and amount.amount > limits.most:
             raise InvalidAmount(f"{operator} takes no more than {limits.most:f} {amount.currency}.")
+
+
+def _listed(names: Mapping[str, object]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join([*list(names)[:_MOST_NAMED], *([f"and {more} more"] if more > 0 else [])])
+
+
+def name_in(told: object) -> str:
+    """Return the name of an operator in pawaPay's form; empty for anything else, which is repeated nowhere."""
+    name = text_of(told)
+    return name if _NAME.fullmatch(name) and mask_numbers(name) == name else ""
+
+
+def currency_in(told: object) -> str:
+    """Return a code of three capital letters, of a currency or a country; empty for anything else."""
+    code = text_of(told)
+    return code if _LETTERS.fullmatch(code) else ""
 
 
 def read_configuration(told: object) -> Configuration | None:
@@ -122,12 +145,14 @@ def _operators(country: Mapping[str, Any]) -> Iterator[Operator]:
     for told in _objects(country.get("providers")):
         limits, statuses = {}, {}
         for currency in _objects(told.get("currencies")):
-            payout, code = _payout(currency.get("operationTypes")), text_of(currency.get("currency"))
+            payout, code = _payout(currency.get("operationTypes")), currency_in(currency.get("currency"))
             if payout is not None and code:
                 limits[code] = _limits(payout)
                 statuses[code] = text_of(payout.get("status"))
-        if (name := text_of(told.get("provider"))) and limits:
-            yield Operator(name, text_of(country.get("country")), text_of(country.get("prefix")), limits, statuses)
+        if (name := name_in(told.get("provider"))) and limits:
+            prefix = text_of(country.get("prefix"))
+            known = prefix if _PREFIX.fullmatch(prefix) else ""
+            yield Operator(name, currency_in(country.get("country")), known, limits, statuses)
 
 
 def _payout(told: object) -> Mapping[str, Any] | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from payments_core.answers import number, parse_json, parse_object, text_of, wait_asked_s
+from payments_core.answers import number, object_of, parse_json, parse_object, text_of, wait_asked_s
 from payments_core.payout import Reason, ReasonCode
 from payments_core.provider import Balance, CancelAnswer, Finding, NotTold, Operator
 from payments_core.wire import HttpResponse
 from payments_pawapay.codec import failure_in
 from payments_pawapay.codes import BLOCKS, operator_key
-from payments_pawapay.limits import Configuration
+from payments_pawapay.limits import Configuration, currency_in, name_in
 from payments_pawapay.settings import PawapaySettings
 
 __all__ = ["findings", "not_told", "read_availability", "read_balances", "read_cancel", "read_keys", "read_operator"]
@@ -40,10 +40,12 @@ def read_balances(response: HttpResponse, currency: str | None) -> tuple[Balance
         return not_told(response)
     found = []
     for wallet in told:
-        amount, code = (number(wallet.get("balance")), text_of(wallet.get("currency"))) if _is(wallet) else (None, "")
+        amount, code = (
+            (number(wallet.get("balance")), currency_in(wallet.get("currency"))) if _is(wallet) else (None, "")
+        )
         if amount is None or not code:
             return not_told(response)
-        label = " ".join(filter(None, (text_of(wallet.get("country")), text_of(wallet.get("provider")))))
+        label = " ".join(filter(None, (currency_in(fields.get("country")), name_in(fields.get("provider")))))
         if currency in {None, code}:
             found.append(Balance(amount, code, label))
     return tuple(found)
@@ -52,10 +54,10 @@ def read_balances(response: HttpResponse, currency: str | None) -> tuple[Balance
 def read_operator(response: HttpResponse) -> Operator | NotTold:
     """Read whose customer a number is thought to be."""
     fields = parse_object(response.body)
-    code = text_of(fields.get("provider"))
+    code = name_in(fields.get("provider"))
     if response.status != 200 or not code:
         return not_told(response)
-    return Operator(code, text_of(fields.get("country")), operator_key(code))
+    return Operator(code, currency_in(fields.get("country")), operator_key(code))
 
 
 def read_cancel(response: HttpResponse, reference: str) -> CancelAnswer | NotTold:
@@ -87,11 +89,11 @@ def read_availability(response: HttpResponse) -> Mapping[str, str]:
         for one in _parts(country, "providers"):
             kinds = one.get("operationTypes")
             if isinstance(kinds, dict):
-                word = text_of(kinds.get("PAYOUT"))
+                word = name_in(kinds.get("PAYOUT"))
             else:
                 of = [kind for kind in _parts(one, "operationTypes") if kind.get("operationType") == "PAYOUT"]
-                word = text_of(of[0].get("status")) if of else ""
-            if (name := text_of(one.get("provider"))) and word:
+                word = name_in(of[0].get("status")) if of else ""
+            if (name := name_in(one.get("provider"))) and word:
                 found[name] = word
     return found
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
 from payments_core.money import Money
 from payments_core.payout import Order, Payee
-from payments_core.provider import Attempt
+from payments_core.provider import Attempt, Balance, NotTold
 from payments_core.testing.conformance import reply
 from payments_core.testing.conformance.malformed import answered
 from payments_core.wire import HttpRequest, NoAnswer
@@ -21,6 +22,7 @@ from payments_pawapay.emulator.network import active_conf
 from payments_pawapay.knowledge import Knowledge
 from payments_pawapay.limits import read_configuration
 from payments_pawapay.provider import PawapayProvider
+from payments_pawapay.questions import read_balances
 
 AT = datetime(2026, 11, 25, 8, tzinfo=UTC)
 CONF = active_conf(signed_requests=False, signed_callbacks=False)
@@ -38,6 +40,29 @@ def provider(settle: Any) -> PawapayProvider:
     made = PawapayProvider(settle(operator="MTN_MOMO_ZMB"))
     answered(made.learn(AT), replace(reply(200, CONF), at=AT))
     return made
+
+
+ODD = ["\x1b[2Jx", "A" * 500_000, "46733123499", "mtn", "X\u202eY", ""]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_the_account_is_said_to_pay_to_is_repeated_in_the_form_of_a_name_only(odd: str) -> None:
+    """A message about an order holds no escape, no number and no endless text of pawaPay's: such a name is unknown."""
+    takes = [{"currency": one, "operationTypes": {"PAYOUT": {}}} for one in (odd, "ZMW")]
+    providers = [
+        {"provider": name, "currencies": takes} for name in (odd, "MTN_MOMO_ZMB", *map("OP_{}".format, range(99)))
+    ]
+    known = read_configuration({"countries": [{"country": odd, "prefix": odd, "providers": providers}]})
+    assert known is not None
+    assert odd not in known.operators
+    for operator, currency in (("NONE", "ZMW"), ("MTN_MOMO_ZMB", "UGX")):
+        with pytest.raises(InvalidPayout) as refused:
+            known.check(operator, "260999700789", Money("15", currency))
+        assert not odd or odd not in str(refused.value)
+        assert len(str(refused.value)) < 500
+    wallet = {"country": odd, "provider": odd, "balance": "5", "currency": "ZMW"}
+    assert read_balances(reply(200, {"balances": [wallet]}), None) == (Balance(Decimal(5), "ZMW"),)
+    assert isinstance(read_balances(reply(200, {"balances": [wallet | {"currency": odd}]}), None), NotTold)
 
 
 REFUSED: list[tuple[Order, type[InvalidPayout]]] = [
