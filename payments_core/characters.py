@@ -1,10 +1,10 @@
-"""Characters that nobody sees, and characters that are written in two ways: found and named by code point and place."""
+"""Characters that nobody sees, that a terminal obeys, or that are written in two ways: found, named, and replaced."""
 
 from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["describe", "find_unclear", "is_blank"]
+__all__ = ["clean", "clean_lines", "describe", "find_unclear", "is_blank"]
 
 # Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt (the same from 12.1 to 16.0): drawn as nothing.
 _IGNORABLE = (
@@ -39,6 +39,16 @@ _CATEGORIES = {
     "Zp": "is a line break",
     "Zs": "is a blank, but no plain space",
 }
+
+
+def clean(text: str) -> str:
+    """Return a text of one line with control characters, line breaks and what is not seen replaced."""
+    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
+
+
+def clean_lines(text: str) -> str:
+    """Return a text of several lines, each clean."""
+    return "\n".join(map(clean, text.split("\n")))
 
 
 def describe(character: str) -> str:

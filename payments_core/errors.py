@@ -33,7 +33,7 @@
     └── ProviderBug                a provider broke its contract
 
 A decline is a value (``PayoutStatus.FAILED`` with a reason), and so is not knowing (``UNKNOWN``): neither is an
-exception. No message carries a secret or a complete payee.
+exception. No message carries a secret or a complete payee, or a character that a terminal obeys.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+
+from payments_core.characters import clean_lines
 
 __all__ = [
     "DecisionRefused",
@@ -82,11 +84,14 @@ class PaymentsError(Exception):
         message: What happened, in one sentence.
         hint: What to do next, in one sentence; empty when the message already says it.
 
+    In both, control characters, marks of direction and what is not seen are replaced: a traceback that nobody catches
+    ends in a terminal.
     """
 
     code = "payments_error"
 
     def __init__(self, message: str, *, hint: str = "") -> None:
+        message, hint = clean_lines(message), clean_lines(hint)
         super().__init__(f"{message} {hint}" if hint else message)
         self.message = message
         self.hint = hint

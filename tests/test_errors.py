@@ -6,6 +6,7 @@ import copy
 import inspect
 import pickle
 import re
+import traceback
 
 import pytest
 
@@ -108,3 +109,13 @@ def test_errors_travel(error: PaymentsError) -> None:
         assert type(back) is type(error)
         assert str(back) == str(error)
         assert vars(back) == vars(error)
+
+
+@pytest.mark.parametrize("kind", [one for one in CLASSES.values() if one is not PayoutInterrupted])
+def test_no_message_steers_a_terminal(kind: type[PaymentsError]) -> None:
+    """A traceback that nobody catches is printed as it is: what a provider or a file said is replaced in it before."""
+    odd = "a\x1b[2J\x9b1m\u202eb\u200bc\x07\nd"
+    error = kind(odd, hint=odd)
+    for text in (str(error), error.message, error.hint, *traceback.format_exception(error)):
+        assert all(mark.isprintable() or mark == "\n" for mark in text)
+    assert error.message == "a\ufffd[2J\ufffd1m\ufffdb\ufffdc\ufffd\nd"

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from payments_core.characters import clean
 from payments_core.cli import exits
 from payments_core.cli.numbers import number_option
 from payments_core.cli.options import seconds
-from payments_core.cli.printable import clean
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:

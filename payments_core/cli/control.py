@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from payments_core.characters import clean
 from payments_core.cli import exits
-from payments_core.cli.printable import clean
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from payments_core.characters import clean
 from payments_core.cli import words
-from payments_core.cli.printable import clean, to_json
+from payments_core.cli.printable import to_json
 from payments_core.contradictions import Contradiction
 from payments_core.events import EventName
 from payments_core.payout import HistoryEntry, Payout, PayoutStatus

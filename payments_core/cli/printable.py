@@ -1,4 +1,4 @@
-"""What may reach a terminal: it obeys control characters, and some of what we print came from outside."""
+"""JSON that may reach a terminal: it obeys control characters, and some of what we print came from outside."""
 
 from __future__ import annotations
 
@@ -6,19 +6,9 @@ import json
 import re
 from typing import Any
 
-__all__ = ["clean", "clean_lines", "to_json"]
+__all__ = ["to_json"]
 
 _OBEYED = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-
-
-def clean(text: str) -> str:
-    """Return a text of one line with control characters, line breaks and what is not seen replaced."""
-    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text)
-
-
-def clean_lines(text: str) -> str:
-    """Return a text of several lines, each clean."""
-    return "\n".join(map(clean, text.split("\n")))
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from payments_core.characters import clean_lines
 from payments_core.cli import exits
-from payments_core.cli.printable import clean_lines, to_json
+from payments_core.cli.printable import to_json
 from payments_core.errors import InvalidPayout, NotAnswered, PaymentsError, PayoutInterrupted, SettingsError
 from payments_core.masking import scrub
 

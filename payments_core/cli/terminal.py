@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NamedTuple, Param
 
 import typer
 
+from payments_core.characters import clean_lines
 from payments_core.cli import exits
-from payments_core.cli.printable import clean_lines
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from payments_core.cli.printable import clean_lines, to_json
+from payments_core.characters import clean_lines
+from payments_core.cli.printable import to_json
 
 NUMBER = "+256772123456"
 Call = Callable[..., Any]

@@ -40,9 +40,8 @@ def read_balances(response: HttpResponse, currency: str | None) -> tuple[Balance
         return not_told(response)
     found = []
     for wallet in told:
-        amount, code = (
-            (number(wallet.get("balance")), currency_in(wallet.get("currency"))) if _is(wallet) else (None, "")
-        )
+        fields = object_of(wallet)
+        amount, code = number(fields.get("balance")), currency_in(fields.get("currency"))
         if amount is None or not code:
             return not_told(response)
         label = " ".join(filter(None, (currency_in(fields.get("country")), name_in(fields.get("provider")))))
