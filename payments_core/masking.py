@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["mask_in", "mask_key", "mask_number", "mask_numbers", "scrub", "scrub_code"]
+__all__ = ["mask_in", "mask_key", "mask_number", "mask_numbers", "quote", "scrub", "scrub_code"]
 
 # Seven digits or more, with what people put between groups of them: a phone number, an account, a card.
 _BETWEEN = r"[ .,/_()\-\u2010-\u2015]{0,3}"
@@ -96,6 +96,15 @@ def scrub(text: str, *, limit: int = 300) -> str:
     if references:
         cut = re.sub("\0(\\d+)\0", lambda match: references[int(match[1])], cut)
     return cut if len(cut) <= limit else cut[: limit - 1] + "…"
+
+
+def quote(text: str | None) -> str:
+    """Return what a caller wrote as a message may repeat it: in quotes, scrubbed and cut.
+
+    >>> quote("main"), quote("256772123456")
+    ("'main'", "'256******456'")
+    """
+    return repr(scrub(text or "", limit=64))
 
 
 def scrub_code(code: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from payments_core.answers import is_storable
 from payments_core.bounds import HOUR_S, LONGEST_S, check_number
+from payments_core.characters import clean
 from payments_core.contradictions import Contradiction
 from payments_core.encoding import closed, written_as
 from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout
@@ -38,6 +39,7 @@ __all__ = [
 
 FORGOTTEN = "forgotten:"  # stands before the hash that takes a forgotten payee's place
 _HASHED = re.compile(FORGOTTEN + "[0-9a-f]{32}")
+_KIND = re.compile(r"[a-z_]{1,32}")
 _SLOT_MARK = "{{slot:"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -211,11 +213,12 @@ class Payee:
     def masked(self) -> str:
         """The address with its middle hidden; a collection's reference is nobody's, nor is a forgotten one's hash."""
         is_nobodys = self.kind == "collection" or _HASHED.fullmatch(self.value)
-        return self.value if is_nobodys else mask_number(self.value)
+        return clean(self.value if is_nobodys else mask_number(self.value))
 
     def __repr__(self) -> str:
-        """Show the kind and the masked address only."""
-        return f"Payee({self.kind}:{self.masked})"
+        """Show the kind and the masked address only; what has not the form of a kind may be the address."""
+        kind = self.kind if _KIND.fullmatch(self.kind) else "?"
+        return f"Payee({kind}:{self.masked})"
 
     __str__ = __repr__
 

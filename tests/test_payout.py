@@ -333,3 +333,16 @@ def test_an_order_takes_no_text_for_payee_or_amount() -> None:
         Order("k/1", Payee.msisdn("+256700199887"), "5")  # type: ignore[arg-type]
     with pytest.raises(InvalidAmount, match="original amount cannot be a str"):
         Order("k/1", Payee.payer_of("c-1"), EURO, Operation.REFUND, original_amount="5")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("payee", "shown"),
+    [
+        (Payee(NUMBER, "msisdn"), "Payee(?:m****n)"),
+        (Payee("email", "aaa@x\x9b2J"), "Payee(email:aa****2J)"),
+        (Payee("email", "a\x9b@x.example\u202e\x1b"), "Payee(email:a\ufffd@********e\ufffd\ufffd)"),
+    ],
+)
+def test_a_payee_shows_neither_a_number_as_its_kind_nor_a_control_character(payee: Payee, shown: str) -> None:
+    """Arguments may be swapped, and an address may hold anything: a repr stands in logs and tracebacks."""
+    assert repr(payee) == str(payee) == shown

@@ -9,6 +9,7 @@ import typer
 from payments_core.characters import clean
 from payments_core.cli import exits
 from payments_core.cli.terminal import Terminal, command
+from payments_core.masking import quote
 
 if TYPE_CHECKING:
     from payments_core.provider import ProviderSpec
@@ -88,8 +89,9 @@ def _check_account(configuration: Configuration, account: str | None) -> None:
     from payments_core.errors import UnknownAccount
 
     if account is not None and account not in configuration.accounts:
+        there_are = ", ".join(sorted(configuration.accounts)) or "none"
         raise UnknownAccount(
-            f"There is no account {account!r}; configured are: {', '.join(sorted(configuration.accounts)) or 'none'}.",
+            f"There is no account {quote(account)}; configured are: {there_are}.",
             hint="Correct the name, or leave out --account to stop all.",
         )
 

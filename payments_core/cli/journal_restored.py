@@ -9,6 +9,7 @@ import typer
 
 from payments_core.cli import exits
 from payments_core.cli.terminal import Terminal, command
+from payments_core.masking import quote
 
 if TYPE_CHECKING:
     from payments_core.journal.gaps import Act
@@ -131,4 +132,4 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is no time; write 2026-11-02T08:00:00.") from None
+        raise typer.BadParameter(f"{quote(text)} is no time; write 2026-11-02T08:00:00.") from None

@@ -11,6 +11,7 @@ from payments_core.cli import exits
 from payments_core.cli.numbers import number_option
 from payments_core.cli.send import Currency, Whose
 from payments_core.cli.terminal import Terminal, command
+from payments_core.masking import quote
 
 if TYPE_CHECKING:
     from payments_core.money import Money
@@ -43,7 +44,7 @@ def route(
     from payments_core.payout import Payee
 
     if operation not in {None, "transfer", "deposit"}:
-        raise typer.BadParameter(f"{operation!r} is no operation to send by; there are transfer and deposit.")
+        raise typer.BadParameter(f"{quote(operation)} is no operation to send by; there are transfer and deposit.")
     payee = Payee.msisdn(to, operator=operator or "")
     office = terminal.office()
     with PayoutClient(office) as client:

@@ -12,6 +12,7 @@ from payments_core.cli import exits
 from payments_core.cli.numbers import number_option
 from payments_core.cli.options import seconds
 from payments_core.cli.terminal import Terminal, command
+from payments_core.masking import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,7 +87,7 @@ def _send(
     """
     if operation not in {None, "transfer", "deposit"}:
         there_are = "there are transfer and deposit; `payouts refund` pays a collection back"
-        raise typer.BadParameter(f"{operation!r} is no operation to send by; {there_are}.")
+        raise typer.BadParameter(f"{quote(operation)} is no operation to send by; {there_are}.")
     if file is None:
         missing = [name for name, given in (("--key", key), ("--to", to), ("--amount", amount)) if given is None]
         if missing:

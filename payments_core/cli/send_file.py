@@ -15,7 +15,7 @@ from payments_core.cli.people import Row
 from payments_core.cli.progress import bar
 from payments_core.client import AsyncPayoutClient
 from payments_core.errors import InvalidPayout, JournalError, NoRoute, PaymentsError, PayoutInterrupted
-from payments_core.masking import mask_number, scrub
+from payments_core.masking import mask_number, mask_numbers, scrub
 from payments_core.payout import Payout, PayoutStatus
 from payments_core.performer import Office, utc_now
 from payments_core.rows import Pause
@@ -201,7 +201,7 @@ def _shown(row: Row, end: End, *, reveal: bool) -> dict[str, Any]:
     order = row.order
     asked = {
         "key": row.key or None,
-        "account": row.account,
+        "account": row.account and mask_numbers(row.account),
         "operation": str(order.operation) if order else None,
         "payee": (order.payee.value if reveal else order.payee.masked) if order else None,
         "amount": order.amount.text if order else None,
@@ -232,7 +232,7 @@ def _print_rows(terminal: Terminal, results: Sequence[tuple[Row, End]], pauses: 
             payee = asked["payee"] or (row.to if terminal.reveal else mask_number(row.to))
             amount = f"{asked['amount']} {asked['currency']}" if asked["amount"] else scrub(row.amount, limit=40)
             why = f"{end.message} {end.hint}".strip()
-            lines.append((str(row.line), row.key, payee, amount, row.account or "", _status(end), why, "", ""))
+            lines.append((str(row.line), row.key, payee, amount, asked["account"] or "", _status(end), why, "", ""))
     output.print_table(("line", "key", "payee", "amount", "account", "status", "why", "tries", "id"), lines)
 
 

@@ -8,6 +8,7 @@ import typer
 
 from payments_core.cli import exits
 from payments_core.cli.terminal import Terminal, command
+from payments_core.masking import quote
 
 __all__ = ["COMMANDS"]
 
@@ -63,7 +64,7 @@ def list_(
     wanted = None
     if status is not None:
         if status.upper() not in set(PayoutStatus):
-            raise typer.BadParameter(f"{status!r} is no status; there are {', '.join(PayoutStatus)}.")
+            raise typer.BadParameter(f"{quote(status)} is no status; there are {', '.join(PayoutStatus)}.")
         wanted = PayoutStatus(status.upper())
     configuration = terminal.configuration()
     with terminal.journal(configuration) as journal:
@@ -72,7 +73,10 @@ def list_(
             paid_from = {row.account for row in journal.rows()}
             if account not in paid_from:
                 known = ", ".join(sorted(paid_from | set(configuration.accounts))) or "none"
-                raise UnknownAccount(f"There is no account {account!r}; there are: {known}.", hint="Correct the name.")
+                raise UnknownAccount(
+                    f"There is no account {quote(account)}; there are: {known}.",
+                    hint="Correct the name.",
+                )
         pauses = journal.pauses()
     if terminal.as_json:
         output.print_json([output.record(payout, reveal=terminal.reveal) for payout in found])

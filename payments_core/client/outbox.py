@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Self
 
 from payments_core.errors import SettingsError
+from payments_core.masking import quote
 from payments_core.outbox import Consumer, PayoutEvent
 from payments_core.performer import Office
 
@@ -154,7 +155,8 @@ def consumer_of(name: str, since: datetime | None) -> Consumer:
     """
     if not _NAME.fullmatch(name):
         raise SettingsError(
-            f"{name!r} is no name for a consumer.", hint="Use small letters, digits, - and _; at most 63."
+            f"{quote(name)} is no name for a consumer.",
+            hint="Use small letters, digits, - and _; at most 63.",
         )
     if since is not None and since.tzinfo is None:
         raise SettingsError("`since` has no time zone.", hint="Write datetime(…, tzinfo=UTC).")

@@ -27,7 +27,7 @@ from payments_core.errors import (
 from payments_core.events import EventName
 from payments_core.flow import Command
 from payments_core.journal import open_journal
-from payments_core.masking import mask_key, scrub
+from payments_core.masking import mask_key, quote, scrub
 from payments_core.payout import Operation, Order, Payout, PayoutStatus, Reason
 from payments_core.performer import Clock, Office, utc_now
 from payments_core.plugins import Plugins
@@ -211,7 +211,7 @@ def known(office: Office, order: Order, account: str | None, *, by_default: bool
     same_order(row, order)
     if account not in {None, row.account, _first_account(office, row)}:
         raise KeyReused(
-            f"The key {mask_key(order.key)!r} is paid from account {row.account!r} ({row.id}), not {account!r}. "
+            f"The key {mask_key(order.key)!r} is paid from account {row.account!r} ({row.id}), not {quote(account)}. "
             "This time nothing was sent, and nothing was changed.",
             hint="A payout changes its account only when it is paid again. Use another key if this really is another "
             "payment.",

@@ -11,6 +11,7 @@ from payments_core.bounds import DAY_S, MOST_ROWS, check_number
 from payments_core.client.outbox import AsyncEvents, Events, Look, consumer_of
 from payments_core.client.sending import Receiver, Sent, asend_all, send_all
 from payments_core.errors import UnknownEvent
+from payments_core.masking import quote
 from payments_core.outbox import Consumer, Waiting
 from payments_core.performer import Office
 from payments_core.webhooks import PREFIX
@@ -53,7 +54,10 @@ class _Webhooks:
     def _acknowledge(self, consumer: str, event_id: str) -> None:
         name = self._consumer(consumer).name
         if not self._office.journal.acknowledge(name, event_id, self._office.clock()):
-            raise UnknownEvent(f"The journal has no event {event_id!r}.", hint="`payouts events list` shows their ids.")
+            raise UnknownEvent(
+                f"The journal has no event {quote(event_id)}.",
+                hint="`payouts events list` shows their ids.",
+            )
 
     def _resume(self, webhook: str) -> int:
         consumer = self._office.webhook(webhook).consumer.name

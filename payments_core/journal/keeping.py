@@ -12,6 +12,7 @@ from payments_core.journal.gaps import Act
 from payments_core.journal.schema import BACKUP_AT
 from payments_core.journal.statements import Session
 from payments_core.journal.stores import Store
+from payments_core.masking import quote
 from payments_core.references import canonical, fault_of
 from payments_core.rows import Gap
 
@@ -113,7 +114,7 @@ def compare_statement(
         known = gaps.accounts(session).union(configured)
         if account not in known:
             raise DecisionRefused(
-                f"No account {account!r} is configured, and no payout of the journal names it.",
+                f"No account {quote(account)} is configured, and no payout of the journal names it.",
                 hint=f"There are: {', '.join(sorted(known))}.",
             )
         gap = gaps.compare(session, account, kept, act)

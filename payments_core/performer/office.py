@@ -30,6 +30,7 @@ from payments_core.errors import JournalClosed, PayoutInterrupted, ProviderBug, 
 from payments_core.events import EventName
 from payments_core.flow import ReadAs
 from payments_core.logs import log, log_payout
+from payments_core.masking import quote
 from payments_core.payout import PayoutStatus
 from payments_core.performer.observers import Observers
 from payments_core.plugins import Plugins
@@ -98,7 +99,7 @@ class Office:
         """
         if name not in self.accounts:
             raise UnknownAccount(
-                f"There is no account {name!r}; configured are: {', '.join(sorted(self.accounts)) or 'none'}.",
+                f"There is no account {quote(name)}; configured are: {', '.join(sorted(self.accounts)) or 'none'}.",
                 hint="Correct the name, or add [accounts.…] to the configuration.",
             )
         return self.accounts[name]
@@ -112,7 +113,7 @@ class Office:
         """
         if name not in self.webhooks:
             raise SettingsError(
-                f"There is no webhook {name!r}; configured are: {', '.join(sorted(self.webhooks)) or 'none'}.",
+                f"There is no webhook {quote(name)}; configured are: {', '.join(sorted(self.webhooks)) or 'none'}.",
                 hint="Correct the name, or add [webhooks.…] to the configuration.",
             )
         return self.webhooks[name]

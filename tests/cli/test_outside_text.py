@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from payments_core import Money, Payee, PayoutClient
 from payments_core.characters import clean_lines
 from payments_core.cli.printable import to_json
+from payments_core.errors import InvalidPayout
 
 NUMBER = "+256772123456"
 Call = Callable[..., Any]
@@ -55,3 +57,48 @@ def test_a_number_is_read_from_standard_input(payouts: Call, monkeypatch: pytest
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     ran = payouts("account-status", "--to", "-")
     assert (ran.code, "Standard input holds no number" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("send", "--key", "k", "--to", NUMBER, "--amount", "5", "--account", NUMBER),
+        ("send", "--key", "k", "--to", NUMBER, "--amount", "5", "--operation", NUMBER),
+        ("route", "--to", NUMBER, "--amount", "5", "--operation", NUMBER),
+        ("list", "--account", NUMBER),
+        ("list", "--status", NUMBER),
+        ("pause", "--account", NUMBER),
+        ("balance", "--account", NUMBER),
+        ("events", "ack", "erp", NUMBER),
+        ("events", "ack", NUMBER, "e"),
+        ("events", "list", f"webhook:{NUMBER}"),
+        ("events", "deliver", "--again", NUMBER),
+        ("journal", "reconciled", "--account", NUMBER),
+        ("journal", "restored", "--taken-at", NUMBER),
+    ],
+    ids=" ".join,
+)
+def test_a_number_in_the_wrong_place_is_masked(payouts: Call, arguments: tuple[str, ...]) -> None:
+    """Whoever slips by one argument reads what is wrong, and the log of a job does not keep a payee's number."""
+    payouts("list")
+    for more in ((), ("--json",)):
+        ran = payouts(*arguments, *more)
+        assert ran.code != 0
+        assert NUMBER.removeprefix("+") not in ran.out + ran.err
+
+
+def test_a_number_in_the_column_of_accounts_is_masked(payouts: Call, folder: Path) -> None:
+    """Neither the table nor the JSON of a file repeats it."""
+    (folder / "people.csv").write_text(f"key,to,amount,account\nk,{NUMBER},5,{NUMBER}\n", "utf-8")
+    for more in ((), ("--json",)):
+        ran = payouts("send", "--file", "people.csv", "--yes", *more)
+        assert "+25*******456" in ran.out
+        assert NUMBER.removeprefix("+") not in ran.out + ran.err
+
+
+def test_the_kind_of_a_payee_that_cannot_be_paid_is_masked(gateway: Any, folder: Path) -> None:
+    """Arguments that were swapped."""
+    with PayoutClient.from_config(folder / "payouts.toml") as client:
+        with pytest.raises(InvalidPayout, match=r"of kind '\+25\*") as refused:
+            client.send(key="k", payee=Payee(NUMBER, "msisdn"), amount=Money("5", "UGX"))
+        assert NUMBER not in str(refused.value)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
 from payments_core.flow import Flow, exchange
-from payments_core.masking import scrub
+from payments_core.masking import quote, scrub
 from payments_core.payout import Operation, Order
 from payments_core.provider import (
     Acknowledgement,
@@ -88,7 +88,7 @@ class MtnMomoProvider(Questions):
             )
         if payee.kind not in _ADDRESSES:
             raise InvalidPayee(
-                f"This account cannot pay to a payee of kind {payee.kind!r}.",
+                f"This account cannot pay to a payee of kind {quote(payee.kind)}.",
                 hint="Give a telephone number: Payee.msisdn(…).",
             )
         if not _ADDRESSES[payee.kind].fullmatch(payee.value):

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
 from payments_core.limits import above_largest_amount
+from payments_core.masking import quote
 from payments_core.money import Money
 from payments_core.payout import Payee
 from payments_mtn_momo import codec
@@ -115,7 +116,7 @@ def party_of(payee: Payee | str) -> Payee:
     }
     if not good.get(found.kind, False):
         raise InvalidPayee(
-            f"The account holder cannot be addressed as {found.kind!r} in this form.",
+            f"The account holder cannot be addressed as {quote(found.kind)} in this form.",
             hint="Use a number of digits, an e-mail address or a party code (a UUID): msisdn, email, party_code.",
         )
     plain(found.value, "payee")
