@@ -8,10 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
-from payments_core.answers import text_of
 from payments_core.characters import is_blank
 from payments_core.contradictions import Contradiction
-from payments_core.masking import mask_key
+from payments_core.masking import mask_key, scrub
 from payments_core.money import Money
 from payments_core.payout import HistoryEntry, Operation, Order, Payee, Payout, PayoutStatus, Reason, ReasonCode
 
@@ -245,8 +244,11 @@ class Pause:
 
     @classmethod
     def by_person(cls, account: str | None, since: datetime, why: str) -> Self:
-        """Return a pause that a person sets: a reason that cannot be stored or seen must not keep it from being set."""
-        return cls(account, since, NO_REASON if is_blank(why) else text_of(why))
+        """Return a pause that a person sets: a reason that cannot be stored or seen must not keep it from being set.
+
+        Numbers in it are masked before it is stored: every process shows it to whoever waits.
+        """
+        return cls(account, since, NO_REASON if is_blank(why) else scrub(why))
 
 
 @dataclass(frozen=True, slots=True)
