@@ -31,7 +31,7 @@ from payments_core.cli import (
     work,
     worker,
 )
-from payments_core.cli.terminal import PAYING, AsJson, LogJson, LogLevel, Reveal
+from payments_core.cli.terminal import PAYING, AsJson, LogJson, LogLevel, Reveal, is_output_lost, open_closed_streams
 
 __all__ = ["app", "run"]
 
@@ -149,15 +149,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character must not end a payment's report
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
         code = get_command(app).main(given, prog_name="payouts", standalone_mode=False)
+        sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - click raises its own, of whichever copy typer carries
         from payments_core.cli import problems
 
         as_json = "--json" in given
+        if isinstance(error, OSError) and is_output_lost():
+            return problems.tell_output_lost(error, as_json=as_json)
         if not hasattr(error, "format_message"):  # of a plugin's own group
             problems.print_problem(problems.problem(error), as_json=as_json)
             return exits.ERROR

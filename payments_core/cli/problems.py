@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from payments_core.masking import scrub
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
 
-__all__ = ["print_problem", "problem", "tell", "tell_interrupted"]
+__all__ = ["print_problem", "problem", "tell", "tell_interrupted", "tell_output_lost"]
 
 _SAFE = "What was accepted is in the journal: sending the same key again is safe, and `payouts resume` goes on."
 
@@ -55,6 +56,18 @@ def tell_interrupted(terminal: Terminal) -> None:
     """Print what is safe after Ctrl-C or SIGTERM."""
     told = {"code": "interrupted", "message": "Stopped before it was finished.", "hint": _SAFE}
     print_problem(told, as_json=terminal.as_json)
+
+
+def tell_output_lost(error: OSError, *, as_json: bool) -> int:
+    """Print that the output could not be written, and return the exit code."""
+    told = {
+        "code": "output_not_written",
+        "message": f"The output could not be written: {error.strerror or type(error).__name__}.",
+        "hint": "What was done is recorded: `payouts list`, or the same command again, tells what became of it.",
+    }
+    with contextlib.suppress(OSError):  # standard error may be on the same disk
+        print_problem(told, as_json=as_json)
+    return exits.ERROR
 
 
 def print_problem(told: dict[str, str], *, as_json: bool) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from payments_core.performer import Office
     from payments_core.settings import Configuration
 
-__all__ = ["COMMON", "PAYING", "Terminal", "command"]
+__all__ = ["COMMON", "PAYING", "Terminal", "command", "drop_output", "is_output_lost", "open_closed_streams"]
 
 P = ParamSpec("P")
 
@@ -192,10 +192,34 @@ def _carry_out(terminal: Terminal, body: Callable[[], int]) -> int:
         problems.tell_interrupted(terminal)
         return exits.TERMINATED if stopped_by else exits.INTERRUPTED
     except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return exits.ERROR
     except Exception as error:  # noqa: BLE001 - the last place where it can be said in a person's words
+        if isinstance(error, OSError) and is_output_lost():
+            return problems.tell_output_lost(error, as_json=terminal.as_json)
         return problems.tell(error, terminal)
+
+
+def is_output_lost() -> bool:
+    """Whether standard output cannot be written, as on a full disk; if so, what is left of it is dropped."""
+    try:
+        print(flush=True)  # what could not be written is gone: only writing tells
+    except OSError:
+        drop_output()
+        return True
+    return False
+
+
+def drop_output() -> None:
+    """Let what is left of the output go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def open_closed_streams() -> None:
+    """Put the null device where a standard stream was closed: what is done is done, and no file takes its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # each takes the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for as long as we run
 
 
 @contextlib.contextmanager

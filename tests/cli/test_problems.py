@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
@@ -17,6 +18,7 @@ from payments_core.journal.sqlite import SqliteJournal
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 Call = Callable[..., Any]
+NUMBER = "46733000001"
 
 
 _GOOD = "from payments_core import hookimpl\n@hookimpl\ndef payments_providers(): return []"
@@ -355,3 +357,37 @@ def test_a_reader_that_has_seen_enough_is_no_error(start: Call, pay: Call, gatew
 
     assert process.wait(10) == 1
     assert said == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize("more", ["", " --json"])
+def test_closed_output_changes_nothing_but_what_is_printed(gateway: Any, folder: Path, more: str) -> None:
+    """What was paid is paid, and the exit code says so: whoever closed the output wants the code only."""
+    for closed in (">&-", ">&- 2>&-", "<&- >&- 2>&-"):
+        told = shell(f"send --key k --to {NUMBER} --amount 5 --wait 10{more} {closed}", folder)
+        assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+    told = shell("show k --json", folder)
+    assert json.loads(told.stdout)["status"] == "SUCCEEDED"
+    assert shell(f"list --account none{more} >&-", folder).returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("more", ["", " --json"])
+def test_output_that_cannot_be_written_is_told(gateway: Any, folder: Path, more: str) -> None:
+    """A full disk under the report of a payment is no defect: what was done is recorded, and it is said so."""
+    pay = f"send --key k --to {NUMBER} --amount 5 --wait 10"
+    told = shell(f"{pay}{more} >/dev/full", folder)
+    assert told.returncode == 1
+    assert "The output could not be written: No space left on device" in told.stderr
+    assert "What was done is recorded" in told.stderr
+    assert "defect" not in told.stderr
+    assert "Traceback" not in told.stderr
+    assert shell(f"{pay}{more} >/dev/full 2>&1", folder).returncode == 1
+    assert shell("--version >/dev/full", folder).returncode == 1
+    assert json.loads(shell("show k --json", folder).stdout)["status"] == "SUCCEEDED"
+
+
+def shell(words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Call the command line in a shell, which can close a stream or send it elsewhere."""
+    command = ["sh", "-c", f'"{sys.executable}" -P -m payments_core {words}']
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
