@@ -85,20 +85,29 @@ class Questions:
 
     def account_holder(self, payee: Payee) -> Flow[HolderStatus | NotTold]:
         """Ask whether the payee's wallet is active; a 404 that names the holder is the only "not found"."""
-        path = _holder(payee)
-        if isinstance(path, NotTold):
-            return path
-        return (yield from _ask(build(self._settings, "account_active", path=path), _holder_status))
+        request = self._about("account_active", payee)
+        return request if isinstance(request, NotTold) else (yield from _ask(request, _holder_status))
 
     def name(self, payee: Payee) -> Flow[Person | NotTold]:
         """Ask who holds the payee's wallet."""
-        path = _holder(payee)
-        if isinstance(path, NotTold):
-            return path
-        return (yield from _ask(build(self._settings, "basic_user_info", path=path), _person))
+        request = self._about("basic_user_info", payee)
+        return request if isinstance(request, NotTold) else (yield from _ask(request, _person))
 
     def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> Flow[Consent | NotTold]:
         """Ask the holder of a telephone number to let us read more: ``profile`` or ``all_info``."""
+        request = self._for_consent(payee, scopes)
+        return request if isinstance(request, NotTold) else (yield from _ask(request, _consent))
+
+    # A request is built in a frame that ends: of one that waits, an error tracker shows the variables, and only the
+    # request's repr is masked.
+
+    def _about(self, operation: str, payee: Payee) -> HttpRequest | NotTold:
+        """Return the question about a payee."""
+        path = _holder(payee)
+        return path if isinstance(path, NotTold) else build(self._settings, operation, path=path)
+
+    def _for_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpRequest | NotTold:
+        """Return the question for a payee's consent."""
         path = _holder(payee)
         if isinstance(path, NotTold):
             return path
@@ -107,7 +116,7 @@ class Questions:
         if not scopes or isinstance(scopes, str):
             return _not_asked(f"No scope is named; MTN knows {' and '.join(SCOPES)}.")
         form = {"login_hint": f"ID:{path['account']}/MSISDN", "scope": " ".join(scopes), "access_type": "online"}
-        return (yield from _ask(build(self._settings, "bc_authorize", form=form), _consent))
+        return build(self._settings, "bc_authorize", form=form)
 
     def user_info(self, consent: Consent) -> Flow[Person | NotTold]:
         """Ask for what was consented to: the consent's token first, which it may use up, then the person."""

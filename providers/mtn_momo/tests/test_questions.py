@@ -20,6 +20,7 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.consent import CASES
 from payments_mtn_momo.emulator.holders import ACTIVE, FLAPPING
 from payments_mtn_momo.emulator.switches import Platform
+from payments_mtn_momo.questions import Questions
 
 if TYPE_CHECKING:
     from providers.mtn_momo.tests.conftest import Asking
@@ -448,3 +449,24 @@ def test_what_uses_something_up_is_sent_once_and_hides_its_secrets(provider: Mtn
     assert carried[1].body == "grant_type=urn%3Aopenid%3Aparams%3Agrant-type%3Aciba&auth_req_id=the-consent"
     assert carried[2].headers["Authorization"] == "Bearer the-token"
     assert "the-" not in f"{carried!r} {consent!r}"
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda questions: questions.account_holder(GOOD),
+        lambda questions: questions.name(GOOD),
+        lambda questions: questions.ask_consent(GOOD, ["profile"]),
+    ],
+    ids=["account_holder", "name", "ask_consent"],
+)
+def test_no_variable_of_a_waiting_question_shows_the_number(
+    begin: Callable[[Questions], Any], make_settings: Callable[..., MtnMomoSettings]
+) -> None:
+    """An error tracker sends the variables of every frame: while an answer is waited for, none shows a payee."""
+    flows: list[Any] = [begin(Questions(make_settings()))]
+    next(flows[0])
+    while (inner := flows[-1].gi_yieldfrom) is not None:
+        flows.append(inner)
+    assert len(flows) > 1
+    assert "46733123499" not in repr([flow.gi_frame.f_locals for flow in flows])
