@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -83,6 +84,8 @@ def read_file(path: Path, names: Mapping[str, str]) -> People:
 
     """
     try:
+        if stat.S_ISCHR(mode := path.stat().st_mode) or stat.S_ISBLK(mode):
+            raise InvalidPayout(f"{path} is a device, which may never end.", hint="Name a file or a pipe.")
         text = path.read_text("utf-8-sig")
     except OSError as error:
         raise InvalidPayout(f"{path} cannot be read: {error.strerror}.") from None

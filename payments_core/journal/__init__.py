@@ -204,7 +204,7 @@ def _file(address: str, url: str, root: Path) -> Path:
     name = address.removeprefix(_SQLITE)
     if name == address:
         raise SettingsError(f"The journal's address {_shown(url)} is not understood.", hint=_WRITE_URL)
-    if name in {"", "/", ":memory:"}:
+    if name in {"", "/", ":memory:"} or "\0" in name:
         raise SettingsError(f"The journal's address {_shown(url)} names no file.", hint=_WRITE_URL)
     return root / name
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -249,3 +251,17 @@ def test_a_file_that_is_not_there_is_an_error(payouts: Call) -> None:
         .error["message"]
         .startswith("nobody.csv cannot be read")
     )
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs devices")
+def test_a_device_is_refused_and_a_pipe_is_read(payouts: Call, folder: Path) -> None:
+    """A device such as /dev/zero never ends and would fill the memory; what a program writes into a pipe is paid."""
+    ran = payouts("send", "--file", "/dev/null", "--yes", "--json")
+    assert (ran.code, ran.error["code"]) == (1, "invalid_payout")
+    assert ran.error["message"] == "/dev/null is a device, which may never end."
+    os.mkfifo(folder / "pipe")
+    text = f"key,to,amount,currency\nk,+{NUMBERS[0]},5,UGX\n"
+    writer = threading.Thread(target=(folder / "pipe").write_text, args=(text, "utf-8"))
+    writer.start()
+    assert payouts("send", "--file", "pipe", "--yes", "--json").json[0]["key"] == "k"
+    writer.join()

@@ -69,13 +69,13 @@ def test_any_file_name_is_taken_as_it_is(open_sqlite: OpenSqlite, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite:///", "sqlite:///:memory:", "sqlite:////", "mysql://localhost/x", "payouts.db", ""]
+    "url", ["sqlite:///", "sqlite:///:memory:", "sqlite:////", "mysql://localhost/x", "payouts.db", "", "sqlite:///\0x"]
 )
 def test_an_address_that_names_no_file_is_refused(tmp_path: Path, url: str) -> None:
     """A journal that would not survive, or that we cannot open, is a wrong setting with a right example."""
     with pytest.raises(SettingsError, match=r"sqlite:///payouts\.db") as caught:
         open_journal(url, namespace="n" * 8, root=tmp_path, clock=lambda: START)
-    assert url in caught.value.message
+    assert repr(url) in caught.value.message
     assert list(tmp_path.iterdir()) == []
 
 
