@@ -143,7 +143,9 @@ class Disk:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self._filling = folder / "filling"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "payments-test", str(folder)], check=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "payments-test", str(folder)], check=True
+        )
 
     def fill(self) -> None:
         with self._filling.open("ab", buffering=0) as file, contextlib.suppress(OSError):

@@ -322,6 +322,7 @@ def cancelling_ignores_doubt(patch: Patch) -> None:
             forbidden(stored, after)
 
     patch.setattr(cancellation, "_is_unsent", lambda row: not row.status.is_final)
+    patch.setattr(cancellation, "_read_first", lambda *_: iter(()))
     patch.setattr(changes, "_refuse_forbidden", refuse_forbidden)
 
 

@@ -20,7 +20,6 @@ MODULES = [
     "payments_core.errors",
     "payments_core.hookspecs",
     "payments_core.provider",
-    "payments_core.testing",
     "payments_core.testing.conformance",
     "payments_core.answers",
     "payments_core.testing.conformance.report",

@@ -30,7 +30,6 @@ NAMED: Mapping[str, str] = {
 UUIDS: Mapping[str, str] = {
     "references.py": "shapes a seed for providers that insist on one: offered, and used by none of the core",
     "masking.py": "leaves one readable in a log, as it is no number of anybody",
-    "testing/simulation/till.py": "a provider of the simulation's own",
     "testing/conformance/watching.py": "sees a provider that draws one",
 }
 
@@ -115,4 +114,4 @@ def test_the_core_assumes_no_uuid() -> None:
 
     assert knowing == set(UUIDS)
     callers = {told(file) for file in FILES if "uuid4_shaped" in file.read_text("utf-8")}
-    assert callers == {"references.py", "testing/simulation/till.py"}
+    assert callers == {"references.py"}
