@@ -9,6 +9,7 @@ __all__ = ["mask_in", "mask_key", "mask_number", "mask_numbers", "quote", "scrub
 
 # Seven digits or more, with what people put between groups of them: a phone number, an account, a card.
 _BETWEEN = r"[ .,/_()\-\u2010-\u2015]{0,3}"
+_ANY_BETWEEN = r"[^0-9A-Za-z]{0,3}"  # where it is known which number is looked for
 _LONG_NUMBER = re.compile(rf"\+?\d(?:{_BETWEEN}\d){{6,}}")
 _LEAST_DIGITS = 7
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
@@ -66,8 +67,8 @@ def mask_in(text: str, number: str) -> str:
     if len(digits) < _LEAST_DIGITS:
         return text.replace(number, mask_number(number)) if number else text
     # The last seven digits are those that every form of a number has.
-    inside = _BETWEEN.join(digits[-_LEAST_DIGITS:])
-    return re.sub(rf"\+?(?:\d{_BETWEEN})*{inside}", lambda match: mask_number(match[0]), text)
+    inside = _ANY_BETWEEN.join(digits[-_LEAST_DIGITS:])
+    return re.sub(rf"\+?(?:\d{_ANY_BETWEEN})*{inside}", lambda match: mask_number(match[0]), text)
 
 
 def scrub(text: str, *, limit: int = 300) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from payments_core.masking import mask_key, mask_number, scrub, scrub_code
+from payments_core.masking import mask_in, mask_key, mask_number, scrub, scrub_code
 
 UUID = re.compile(r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 LONG = re.compile(r"\d{7,}")
@@ -169,3 +169,13 @@ def test_masked_keys(key: str, masked: str) -> None:
 def test_what_no_journal_can_hold_is_left_out() -> None:
     """A reason from a terminal of another encoding is written down all the same."""
     assert scrub("paid\0 twice\udcff ") == "paid twice"
+
+
+@pytest.mark.parametrize(
+    "key", ["a46:733:123:499z", "46|733|123|499", "46#733~123\u00b7499", "x/0733\u2044123\u2044499", "46 . 733-123499"]
+)
+def test_a_number_that_is_looked_for_is_found_between_any_marks(key: str) -> None:
+    """What leaves with a webhook knows whose number it may not show, however the caller's key writes it."""
+    masked = mask_in(key, "46733123499")
+    assert not re.search(r"7\W*3\W*3\W*1\W*2\W*3", masked)
+    assert "*" in masked
