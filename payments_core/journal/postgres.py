@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, cast
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import tuple_row
 
 from payments_core.entries import JournalEntry, JournalReply, Moved, Open, Opened, Stale
@@ -257,11 +257,17 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
     def _joining(self, entry: Open) -> Asking[Opened]:
         if entry.row.original_amount is not None:
             raise JournalError("A refund cannot be accepted in the application's transaction.", hint="Use refund().")
-        [(meta, _)] = yield f"SELECT to_regclass(%s)::text, {SET_DURABLE}", (f"{POSTGRES_SCHEMA}.meta",)
+        looks = f"SELECT to_regclass(%s)::text, {SET_DURABLE}, current_setting('lock_timeout')"
+        [(meta, _, lock_timeout)] = yield looks, (f"{POSTGRES_SCHEMA}.meta",)
         found = (yield SELECT_NAMESPACE, ()) if meta else []
         if found != [(self._namespace,)]:
             raise _not_usable("It leads to a database without this journal.")
-        return (yield from opening(entry, POSTGRES))
+        if lock_timeout != "0":
+            return (yield from opening(entry, POSTGRES))
+        yield _SET_LOCK_TIMEOUT, (_LOCK_TIMEOUT,)  # another transaction may hold the same key, and the application both
+        opened = yield from opening(entry, POSTGRES)
+        yield _SET_LOCK_TIMEOUT, ("0",)
+        return opened
 
     # --- reading ---
 
@@ -279,6 +285,10 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
             if not connection.broken:
                 break
         raise told
+
+
+_LOCK_TIMEOUT = "10s"  # of an accept in an application's transaction that has none of its own
+_SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', %s, true)"
 
 
 class _NothingWritten(Exception):
@@ -320,6 +330,10 @@ def _check_transaction(connection: psycopg.Connection[Any] | psycopg.AsyncConnec
     is_idle = connection.info.transaction_status == TransactionStatus.IDLE
     if is_idle and connection.autocommit:
         raise _not_usable("It is in autocommit mode and in no transaction.")
+    if connection.info.encoding != "utf-8":
+        raise _not_usable("Its client_encoding is not UTF8.")
+    if connection.info.pipeline_status != PipelineStatus.OFF:
+        raise _not_usable("It is in pipeline mode, and answers later.")
 
 
 def _not_usable(why: str) -> JournalError:

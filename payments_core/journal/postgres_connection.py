@@ -144,7 +144,7 @@ class Server:
                 return JournalError(
                     f"{self.name} holds no journal of this version: {said}.", hint="Run `payouts journal upgrade`."
                 )
-            case errors.TransactionRollback():
+            case errors.TransactionRollback() | errors.DeadlockDetected() | errors.SerializationFailure():
                 return JournalError(
                     f"{self.name} gave way to another transaction: {said}.",
                     hint="Roll back and begin again: the same key is safe.",

@@ -12,6 +12,7 @@ import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
 from payments_core.errors import InvalidPayout, JournalError, KeyReused, SettingsError
+from payments_core.journal import postgres
 from payments_core.payout import Payout
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
@@ -122,3 +123,30 @@ def test_a_refund_is_not_accepted(gateway: MtnMomoEmulator) -> None:
     """It needs what was collected, and has a call of its own."""
     with pytest.raises(InvalidPayout):
         accept("sync", operation="refund")
+
+
+def test_who_accepts_a_key_that_another_transaction_holds_does_not_wait_for_ever(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten seconds, unless the application's own lock_timeout says otherwise; afterwards it is as it was."""
+    with PayoutClient.from_config() as client, psycopg.connect(database) as one, psycopg.connect(database) as other:
+        client.accept(**ORDER, connection=one)
+        assert one.execute("SHOW lock_timeout").fetchone() == ("0",)
+        other.execute("SET LOCAL lock_timeout = 200")
+        with pytest.raises(JournalError, match="is locked"):
+            client.accept(**ORDER, connection=other)
+        other.rollback()
+        monkeypatch.setattr(postgres, "_LOCK_TIMEOUT", "200ms")
+        with pytest.raises(JournalError, match="is locked"):
+            client.accept(**ORDER, connection=other)
+
+
+def test_a_connection_that_cannot_carry_it_is_refused(database: str) -> None:
+    """Before anything is written: one that answers later, or that cannot hold every name."""
+    with PayoutClient.from_config() as client, psycopg.connect(database) as connection:
+        with connection.pipeline(), pytest.raises(JournalError, match="pipeline mode"):
+            client.accept(**ORDER, connection=connection)
+        connection.rollback()
+        connection.execute("SET client_encoding = 'LATIN1'")
+        with pytest.raises(JournalError, match="client_encoding is not UTF8"):
+            client.accept(**ORDER, connection=connection)

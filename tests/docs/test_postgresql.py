@@ -20,6 +20,7 @@ from payments_core.arrivals import Arrival, Handling
 from payments_core.entries import Move, Note, Open, Opened
 from payments_core.errors import JournalError
 from payments_core.journal import backup_journal, open_audit, open_journal
+from payments_core.outbox import Consumer
 from payments_core.payout import Operation, PayoutStatus
 from payments_core.rates import AskPermit, Lane, PostEnd, ReadEnd
 from payments_core.rows import Event, Pause, PayoutRow, Query
@@ -105,6 +106,10 @@ def test_the_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any
     told = Handling(no=arrival.no, at=START, outcome="read due", told="{}", payout_id=now.id, event=EVENT)
     assert journal.handle(told) is not None
     journal.callback_secret()
+    consumer = Consumer("books")
+    [event, *_] = journal.take_deliveries(consumer, at=START, until=START, after=0, limit=1)
+    journal.put_off_delivery("books", event.event.id, next_at=START, told="503")
+    assert journal.acknowledge("books", event.event.id, START)
     journal.prove_writable()
     journal.prove_writable()
 

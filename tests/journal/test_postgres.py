@@ -718,3 +718,10 @@ def test_closing_finishes_what_is_queued(open_shared: OpenShared, make_row: Row)
             use()
     journal.close()
     assert len(list(open_shared().rows())) == 50
+
+
+def test_a_deadlock_is_no_lost_server() -> None:
+    """Two applications that accept keys in different orders: the hint is to begin again, not to look at the server."""
+    server = postgres_connection.Server("postgresql://nobody@localhost/payouts")
+    told = server.explain(psycopg.errors.DeadlockDetected("deadlock detected"))
+    assert "gave way to another transaction" in told.message
