@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["mask_in", "mask_key", "mask_number", "mask_numbers", "quote", "scrub", "scrub_code"]
+__all__ = ["LEAST_DIGITS", "mask_in", "mask_key", "mask_number", "mask_numbers", "quote", "scrub", "scrub_code"]
 
 # Seven digits or more, with what people put between groups of them: a phone number, an account, a card.
 _BETWEEN = r"[ .,/_()\-\u2010-\u2015]{0,3}"
 _ANY_BETWEEN = r"[^0-9A-Za-z]{0,3}"  # where it is known which number is looked for
 _LONG_NUMBER = re.compile(rf"\+?\d(?:{_BETWEEN}\d){{6,}}")
-_LEAST_DIGITS = 7
+LEAST_DIGITS = 7  # of what may be a payee's address
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 _JWT = re.compile(r"\beyJ[\w-]{10,}(?:\.[\w-]+)*")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\b[\s:=\"']+[\w.~+/=-]+")
@@ -64,10 +64,10 @@ def mask_in(text: str, number: str) -> str:
     'salary/+25*********456/11'
     """
     digits = re.sub(r"\D", "", number)
-    if len(digits) < _LEAST_DIGITS:
+    if len(digits) < LEAST_DIGITS:
         return text.replace(number, mask_number(number)) if number else text
     # The last seven digits are those that every form of a number has.
-    inside = _ANY_BETWEEN.join(digits[-_LEAST_DIGITS:])
+    inside = _ANY_BETWEEN.join(digits[-LEAST_DIGITS:])
     return re.sub(rf"\+?(?:\d{_ANY_BETWEEN})*{inside}", lambda match: mask_number(match[0]), text)
 
 

@@ -252,16 +252,16 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
                 f"Nothing was sent. Where the amount is meant, raise largest_amount of [accounts.{payout.account}]: "
                 f"payouts wait {payout.key} then sends it, once. {_CANCEL.format(key=payout.key)}"
             )
-        case PayoutStatus.CREATED if payout.attempt > 1 and payout.reason is not None:
-            return (
-                f"An earlier attempt has to be proven to have failed; it is read whenever this one is due. Where the "
-                f"provider does not show it any more, payouts pay-again {payout.key} --who NAME --why TEXT "
-                f"--evidence TEXT gives the proof. {_CANCEL.format(key=payout.key)}"
-            )
         case PayoutStatus.CREATED:
             pause = pause_of(payout.account, pauses)
             if pause is not None:
                 return f"Nothing was sent: {lifting(pause)} It is sent then, once."
+            if payout.attempt > 1 and payout.reason is not None:
+                return (
+                    "Earlier attempts are read before this one is sent; `payouts resume` goes on. Where the provider "
+                    f"does not show one any more, payouts pay-again {payout.key} --who NAME --why TEXT --evidence TEXT "
+                    f"records the proof that it failed. {_CANCEL.format(key=payout.key)}"
+                )
             return "Nothing was sent. When it is due, `payouts resume` or the same key again sends it, once."
         case PayoutStatus.SENDING | PayoutStatus.PENDING | PayoutStatus.UNKNOWN:
             return f"Ask again: payouts wait {payout.key}. The same key is safe; `payouts resume` goes on with all."

@@ -118,6 +118,12 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
 
 def _attest(account: Account, row: PayoutRow, person: Person, moment: Moment) -> Flow[PayoutRow]:
     """Add a person's evidence to an attempt that was begun before its provider ceased to show an earlier one."""
+    if account.name != row.account:
+        raise DecisionRefused(
+            f"Attempt {row.attempt} of payout {row.label} waits to be paid from {row.account!r}; evidence moves it to "
+            "no other account.",
+            hint="Leave the account out.",
+        )
     known = yield from recall(row.id)
     if known.gap is not None:
         raise _in_gap(row)
@@ -126,8 +132,9 @@ def _attest(account: Account, row: PayoutRow, person: Person, moment: Moment) ->
     absent = yield from _prove_failed(account, row, known.attempts, person, moment)
     if row.absence_attested or not absent:
         return row
-    waits = row.next_at and moment.at  # an approval is waited for as before
-    after = replace(row, absence_attested=True, next_at=waits, reason=row.reason if waits is None else None)
+    after = replace(row, absence_attested=True)
+    if row.next_at is not None:  # what waits for an approval waits on
+        after = replace(after, next_at=moment.at, reason=None)
     event = Event(EventName.PAYOUT_ATTESTED, moment.at, {**person.told, "absent": absent})
     reply = yield from move(Move(row, after, event))
     if isinstance(reply, Moved):

@@ -49,7 +49,7 @@ def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) 
         if standing is Standing.PAID:
             raise _paid_before(row)
         if standing is Standing.ABSENT:
-            raise _refused(row, why, "`payouts pay-again --evidence TEXT` gives it; the payout can be cancelled then.")
+            raise _refused(row, why, "`payouts pay-again --evidence TEXT` records the proof; cancel it after that.")
         if standing is Standing.OPEN:
             raise _refused(row, why, "Cancel it when every earlier attempt is proven to have failed.")
     if row.tries and is_bound(account, row) and account.facts.status_by == "answer":
@@ -79,20 +79,24 @@ def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) 
 
 
 def _read_first(account: Account, row: PayoutRow, moment: Moment) -> Flow[None]:
-    """Ask once about a payout whose submissions were all refused: a gateway may have refused what it had taken.
+    """Read a payout once whose submissions were all refused: a gateway may have refused what it had taken.
 
     Raises:
-        DecisionRefused: The provider shows it, which is written down, or does not say that there is nothing.
+        DecisionRefused: The provider shows it, which is written as any read is; or it does not say that there is none.
 
     """
     outcome, at = yield from ask(account.provider, draft_of(row), at=moment.at)
     match outcome:
-        case NotFound() | Final(succeeded=False):
+        case NotFound():
             return
         case Final() | Pending():
             decision = decide.after_check(row, account, outcome, at)
             yield from move(Move(row, decision.after, decision.event, publish=decision.publish))
-            raise _refused(row, "Its provider shows it.", "`payouts show` tells what the provider says.")
+            raise DecisionRefused(
+                f"Payout {row.label} cannot be cancelled. Its provider shows it: it was read, and what the provider "
+                "says is recorded.",
+                hint="`payouts show` tells what became of it.",
+            )
         case _:
             raise _refused(row, "Its provider does not say whether it has it.", "Try again when the provider answers.")
 

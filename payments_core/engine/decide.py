@@ -15,7 +15,7 @@ from payments_core.bounds import HOUR_S
 from payments_core.engine import rechecks
 from payments_core.engine.calls import Heard, Sent
 from payments_core.events import EventName
-from payments_core.masking import scrub, scrub_code
+from payments_core.masking import LEAST_DIGITS, scrub, scrub_code
 from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.provider import (
     Account,
@@ -540,10 +540,10 @@ def _released(row: PayoutRow, **changes: Any) -> PayoutRow:
 
 def _learned(row: PayoutRow, references: Mapping[str, str]) -> PayoutRow:
     # Ours are never overwritten by an answer: they are what the provider dedupes by. A reference is shown in full and
-    # outlives the payee: one that holds the payee's own address is not kept.
-    nobodys = row.payee_kind == "collection"
-    kept = {name: value for name, value in references.items() if nobodys or row.payee_value not in value}
-    return replace(row, references={**kept, **row.references})
+    # outlives the payee: one that holds the payee's own address is not stored.
+    if row.payee_kind != "collection" and len(row.payee_value) >= LEAST_DIGITS:  # a shorter one stands in any number
+        references = {name: value for name, value in references.items() if row.payee_value not in value}
+    return replace(row, references={**references, **row.references})
 
 
 def _clean(reason: Reason) -> Reason:

@@ -439,9 +439,11 @@ def test_a_duplicate_of_a_second_attempt_is_adopted_like_any_other(stage: MakeSt
 # --- what the provider no longer shows ---------------------------------------------------------------------------
 
 
-def attested(one: Any, row: PayoutRow, evidence: str = "no such line in March") -> PayoutRow:
+def attested(
+    one: Any, row: PayoutRow, evidence: str = "no such line in March", account: Account | None = None
+) -> PayoutRow:
     person = Person("Ann", "top up done", evidence)
-    return run(pay_again(one.account, row, person=person, moment=one.moment()), one.perform)
+    return run(pay_again(account or one.account, row, person=person, moment=one.moment()), one.perform)
 
 
 def test_absence_alone_is_no_proof_and_the_refusal_says_what_is_missing(stage: MakeStage) -> None:
@@ -513,7 +515,7 @@ def test_evidence_can_be_added_to_an_attempt_that_waits_for_it(stage: MakeStage)
     told = "The provider does not show attempt 1, which is no proof that it failed."
     with pytest.raises(DecisionRefused, match=f"cannot be cancelled. {told}") as refused_cancel:
         one.cancel(row)
-    hint = "`payouts pay-again --evidence TEXT` gives it; the payout can be cancelled then."
+    hint = "`payouts pay-again --evidence TEXT` records the proof; cancel it after that."
     assert refused_cancel.value.hint == hint
     with pytest.raises(DecisionRefused, match="only what failed"):
         one.pay_again(row)
@@ -524,6 +526,16 @@ def test_evidence_can_be_added_to_an_attempt_that_waits_for_it(stage: MakeStage)
     assert attested(one, row) == row
     row = one.advance(row)
     assert (row.status, len(one.posts())) == (S.PENDING, 2)
+
+
+def test_evidence_moves_a_waiting_attempt_to_no_other_account(stage: MakeStage) -> None:
+    one, row = waiting_for_evidence(stage, NotFound())
+    with pytest.raises(DecisionRefused) as refused_account:
+        attested(one, row, account=account_of(name="other"))
+    assert refused_account.value.message == (
+        f"Attempt 2 of payout {row.label} waits to be paid from 'till'; evidence moves it to no other account."
+    )
+    assert refused_account.value.hint == "Leave the account out."
 
 
 def test_evidence_leaves_an_approval_to_be_waited_for(stage: MakeStage) -> None:

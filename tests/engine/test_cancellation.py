@@ -103,15 +103,24 @@ def test_what_was_proven_not_sent_is_read_once_and_cancelled(stage: MakeStage) -
     assert one.cancel(row).status is S.CANCELLED
 
 
-@pytest.mark.parametrize(("shown", "status"), [(Final(seen=OURS), S.SUCCEEDED), (Pending(seen=OURS), S.PENDING)])
+@pytest.mark.parametrize(
+    ("shown", "status"),
+    [(Final(seen=OURS), S.SUCCEEDED), (Pending(seen=OURS), S.PENDING), (Final(reason=NO), S.FAILED)],
+)
 def test_a_refusal_that_was_none_is_found_before_it_is_cancelled(stage: MakeStage, shown: Any, status: S) -> None:
     """A gateway that answered "not now" and had taken it: what it shows is written down, and nothing is cancelled."""
     one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(shown)))
     row = one.advance(one.accept())
     one.at = after(7)
-    assert refusal(one, row) == ("Its provider shows it.", "`payouts show` tells what the provider says.")
+    with pytest.raises(DecisionRefused) as refused:
+        one.cancel(row)
+    said = f"Payout {row.label} cannot be cancelled. Its provider shows it: it was read, and what the provider says is"
+    assert (refused.value.message, refused.value.hint) == (
+        f"{said} recorded.",
+        "`payouts show` tells what became of it.",
+    )
     assert one.journal.get(row.id).status is status
-    assert [entry.publish for entry in one.asked if isinstance(entry, Move)][-1] is (status is S.SUCCEEDED)
+    assert [entry.publish for entry in one.asked if isinstance(entry, Move)][-1] is status.is_final
     assert one.journal.history(row.id)[-1].at == after(7)
 
 
@@ -125,7 +134,8 @@ def test_a_refusal_is_not_read_where_the_provider_answers_only_later(stage: Make
 def test_what_is_shown_without_a_question_is_written_down_as_of_now(stage: MakeStage) -> None:
     one = stage(Fake(submitting=saying(NotAccepted()), checking=at_once(Final(seen=OURS))))
     row = one.advance(one.accept())
-    assert refusal(one, row)[0] == "Its provider shows it."
+    with pytest.raises(DecisionRefused, match="Its provider shows it"):
+        one.cancel(row)
     assert (one.journal.history(row.id)[-1].event, one.journal.history(row.id)[-1].at) == ("payout.succeeded", T0)
 
 

@@ -837,6 +837,15 @@ def test_a_reference_that_holds_the_payees_number_is_not_kept(stage: MakeStage) 
     assert (row.status, row.references.get("receipt"), row.references["other"]) == (S.SUCCEEDED, None, "R-1")
 
 
+@pytest.mark.parametrize(("address", "is_kept"), [("123456", True), ("1234567", False)])
+def test_a_short_address_takes_no_reference_away(stage: MakeStage, address: str, *, is_kept: bool) -> None:
+    """It may stand in any number; seven digits are what the masking takes for an address too."""
+    seen = replace(OURS, payee=address)
+    one = stage(Fake(checking=reading(Final(seen=seen, references={"receipt": f"9{address}9"}))))
+    row = one.put(S.UNKNOWN, payee_value=address, next_at=T0)
+    assert ("receipt" in one.advance(row).references) is is_kept
+
+
 def test_of_a_collection_every_reference_is_kept(stage: MakeStage) -> None:
     """What is refunded is nobody's number."""
     one = stage(Fake(checking=reading(Final(references={"receipt": "R-C-1"}))))

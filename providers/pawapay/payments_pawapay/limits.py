@@ -115,15 +115,15 @@ def _listed(names: Mapping[str, object]) -> str:
     return ", ".join([*list(names)[:_MOST_NAMED], *([f"and {more} more"] if more > 0 else [])])
 
 
-def name_in(told: object) -> str:
+def name_in(value: object) -> str:
     """Return the name of an operator in pawaPay's form; empty for anything else, which is repeated nowhere."""
-    name = text_of(told)
+    name = text_of(value)
     return name if _NAME.fullmatch(name) and mask_numbers(name) == name else ""
 
 
-def currency_in(told: object) -> str:
+def currency_in(value: object) -> str:
     """Return a code of three capital letters, of a currency or a country; empty for anything else."""
-    code = text_of(told)
+    code = text_of(value)
     return code if _LETTERS.fullmatch(code) else ""
 
 
