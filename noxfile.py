@@ -31,7 +31,7 @@ PACKAGES = [marker.parent for project in PROJECTS for marker in sorted(project.g
 PYTHONS = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
 
 # What plays installations of many processes for a long time, or with a world of its own: once in a run.
-FIGURES = ("chaos", "conformance", "crash", "e2e", "interleavings", "keep", "proof", "restore", "simulation")
+FIGURES = ("chaos", "conformance", "crash", "e2e", "interleavings", "maintenance", "proof", "restore", "simulation")
 FIGURES += ("journal/test_crash.py", "journal/test_permits.py", "outbox/test_proof.py")
 FIGURES += ("worker/test_processes.py", "worker/test_serving.py", "worker/test_shares.py")
 
@@ -41,8 +41,25 @@ ALIKE = ("cli", "docs", "emulator", "native", "neutrality", "provider_tally", "r
 ALIKE += ("packaging/test_adding_a_provider.py", "test_conformance.py", "test_failover.py", "test_switch_platform.py")
 
 # Where a version of a dependency has a part in what happens.
-TOUCHING = ("callbacks", "cli/test_output.py", "cli/test_payouts.py", "cli/test_problems.py", "journal/test_entries.py")
-TOUCHING += ("journal/test_postgres.py", "outbox/test_webhooks.py", "packaging", "performer", "transport", "test_*.py")
+TOUCHING = (
+    "callbacks",
+    "cli/test_output.py",
+    "cli/test_payouts.py",
+    "cli/test_error_output.py",
+    "journal/test_entries.py",
+)
+TOUCHING += (
+    "journal/test_postgres.py",
+    "outbox/test_webhooks.py",
+    "packaging",
+    "runtime",
+    "http",
+    "domain",
+    "settings",
+    "plugins",
+    "engine/test_flow.py",
+    "test_*.py",
+)
 
 # Nothing but the session's own site-packages may answer `import payments_core`.
 ISOLATED = {"PYTHONPATH": None, "PYTHONSAFEPATH": "1"}

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from payments_core.payout import Payout
-    from payments_core.performer import Office
-    from payments_core.wire import HttpRequest
+    from payments_core.domain.payout import Payout
+    from payments_core.http.messages import HttpRequest
+    from payments_core.runtime import Office
 
 PATH = "/disbursement/v1_0/transfer"
 PAYEE = "256772123456"  # the documentation's own example
@@ -108,7 +108,7 @@ async def raw_aiohttp(url: str, in_flight: int) -> AsyncIterator[PayLater]:
 
 
 def _requests(url: str, number: int) -> tuple[HttpRequest, HttpRequest]:
-    from payments_core.wire import HttpRequest
+    from payments_core.http.messages import HttpRequest
 
     reference = str(uuid.uuid4())
     text = json.dumps(body(number))
@@ -122,8 +122,8 @@ def _requests(url: str, number: int) -> tuple[HttpRequest, HttpRequest]:
 @contextmanager
 def our_transport(url: str, in_flight: int) -> Iterator[Pay]:
     """Yield our synchronous transport alone: the full path without everything above it."""
-    from payments_core.performer import utc_now
-    from payments_core.transport.httpx_sync import HttpxTransport
+    from payments_core.http.transport.httpx_sync import HttpxTransport
+    from payments_core.runtime import utc_now
 
     transport = HttpxTransport(max_connections=in_flight, clock=utc_now)
 
@@ -139,8 +139,8 @@ def our_transport(url: str, in_flight: int) -> Iterator[Pay]:
 @asynccontextmanager
 async def our_transport_async(url: str, in_flight: int) -> AsyncIterator[PayLater]:
     """Yield our asynchronous transport alone: the full path without everything above it."""
-    from payments_core.performer import utc_now
-    from payments_core.transport.aiohttp_async import AiohttpTransport
+    from payments_core.http.transport.aiohttp_async import AiohttpTransport
+    from payments_core.runtime import utc_now
 
     transport = AiohttpTransport(max_connections=in_flight, clock=utc_now)
 
@@ -180,7 +180,7 @@ def office(url: str, in_flight: int) -> Iterator[Office]:
     import payments_mtn_momo.plugin
     from payments_core import logs
     from payments_core.client import assemble
-    from payments_core.plugins import Plugins
+    from payments_core.plugins.manager import Plugins
 
     logs.configure(level="WARNING")
     plugins = Plugins([])  # ours alone: what else is installed would be measured as well
@@ -193,8 +193,8 @@ def office(url: str, in_flight: int) -> Iterator[Office]:
 
 
 def _order(number: int) -> dict[str, Any]:
-    from payments_core.money import Money
-    from payments_core.payout import Payee
+    from payments_core.domain.money import Money
+    from payments_core.domain.payout import Payee
 
     return {
         "key": f"salary/{number:06d}",

@@ -17,10 +17,10 @@ from decimal import Decimal
 from pathlib import Path
 from statistics import median
 
-from payments_core.entries import Open
-from payments_core.journal.sqlite import SqliteJournal
-from payments_core.payout import Operation
-from payments_core.rows import Event, PayoutRow
+from payments_core.domain.payout import Operation
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine.commands import Open
+from payments_core.journal.sqlite.journal import SqliteJournal
 
 ROUNDS = 3
 ENTRIES = 600

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from payments_core.client import AsyncPayoutClient as AsyncPayoutClient
     from payments_core.client import PayoutClient as PayoutClient
-    from payments_core.contradictions import Contradiction as Contradiction
-    from payments_core.errors import PaymentsError as PaymentsError
-    from payments_core.hookspecs import hookimpl as hookimpl
-    from payments_core.money import Currency as Currency
-    from payments_core.money import Money as Money
-    from payments_core.outbox import PayoutEvent as PayoutEvent
-    from payments_core.payout import Operation as Operation
-    from payments_core.payout import Order as Order
-    from payments_core.payout import Payee as Payee
-    from payments_core.payout import Payout as Payout
-    from payments_core.payout import PayoutStatus as PayoutStatus
-    from payments_core.payout import Reason as Reason
-    from payments_core.payout import ReasonCode as ReasonCode
+    from payments_core.domain.contradictions import Contradiction as Contradiction
+    from payments_core.domain.deliveries import PayoutEvent as PayoutEvent
+    from payments_core.domain.errors import PaymentsError as PaymentsError
+    from payments_core.domain.money import Currency as Currency
+    from payments_core.domain.money import Money as Money
+    from payments_core.domain.payout import Operation as Operation
+    from payments_core.domain.payout import Order as Order
+    from payments_core.domain.payout import Payee as Payee
+    from payments_core.domain.payout import Payout as Payout
+    from payments_core.domain.payout import PayoutStatus as PayoutStatus
+    from payments_core.domain.payout import Reason as Reason
+    from payments_core.domain.payout import ReasonCode as ReasonCode
+    from payments_core.plugins.hookspecs import hookimpl as hookimpl
 
 __all__ = [
     "AsyncPayoutClient",
@@ -43,20 +43,20 @@ __all__ = [
 if not TYPE_CHECKING:  # under `not`, so that a type checker still catches a misspelt name
     _HOMES = {
         "AsyncPayoutClient": "client",
-        "Contradiction": "contradictions",
-        "Currency": "money",
-        "Money": "money",
-        "Operation": "payout",
-        "Order": "payout",
-        "Payee": "payout",
-        "PaymentsError": "errors",
-        "Payout": "payout",
+        "Contradiction": "domain.contradictions",
+        "Currency": "domain.money",
+        "Money": "domain.money",
+        "Operation": "domain.payout",
+        "Order": "domain.payout",
+        "Payee": "domain.payout",
+        "PaymentsError": "domain.errors",
+        "Payout": "domain.payout",
         "PayoutClient": "client",
-        "PayoutEvent": "outbox",
-        "PayoutStatus": "payout",
-        "Reason": "payout",
-        "ReasonCode": "payout",
-        "hookimpl": "hookspecs",
+        "PayoutEvent": "domain.deliveries",
+        "PayoutStatus": "domain.payout",
+        "Reason": "domain.payout",
+        "ReasonCode": "domain.payout",
+        "hookimpl": "plugins.hookspecs",
     }
 
     def __getattr__(name: str) -> object:

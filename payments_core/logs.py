@@ -17,9 +17,9 @@ from typing import IO, Any, Literal
 
 import structlog
 
-from payments_core.events import EventName
-from payments_core.masking import mask_key, scrub, scrub_code
-from payments_core.rows import PayoutRow
+from payments_core.domain.events import EventName
+from payments_core.domain.masking import mask_key, scrub, scrub_code
+from payments_core.domain.records import PayoutRow
 
 __all__ = ["about_payout", "configure", "log", "log_payout", "secret_exposed"]
 

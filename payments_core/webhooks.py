@@ -14,17 +14,17 @@ from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from payments_core.addresses import is_loopback
-from payments_core.contradictions import Contradiction
-from payments_core.errors import SettingsError
-from payments_core.flow import Flow, exchange
-from payments_core.masking import mask_in, mask_numbers, scrub_code
-from payments_core.outbox import Consumer, PayoutEvent, Waiting
-from payments_core.payout import Operation
-from payments_core.rows import PayoutRow
-from payments_core.setting_types import Seconds
+from payments_core.domain.contradictions import Contradiction
+from payments_core.domain.deliveries import Consumer, PayoutEvent, Waiting
+from payments_core.domain.errors import SettingsError
+from payments_core.domain.masking import mask_in, mask_numbers, scrub_code
+from payments_core.domain.payout import Operation
+from payments_core.domain.records import PayoutRow
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
+from payments_core.http.urls import is_loopback
 from payments_core.settings import read_table
-from payments_core.wire import HttpRequest, NoAnswer, NotSent
+from payments_core.settings.types import Seconds
 
 __all__ = ["PREFIX", "Told", "Webhook", "WebhookSettings", "body_of", "deliver", "next_at", "read_webhook"]
 
@@ -173,7 +173,7 @@ class Told:
     after_s: float = 0.0
 
 
-def deliver(webhook: Webhook, event: PayoutEvent, row: PayoutRow, *, at: datetime, until: datetime) -> Flow[Told]:
+def deliver(webhook: Webhook, event: PayoutEvent, row: PayoutRow, *, at: datetime, until: datetime) -> HttpFlow[Told]:
     """Post an event once, and tell how that ended: only an answer of 200 to 299 has accepted it.
 
     Args:

@@ -66,7 +66,7 @@ def arguments(thing: object) -> set[str]:
 
 def test_there_is_something_to_look_at() -> None:
     assert len(PUBLIC) > 150
-    assert "payments_core.wire.HttpRequest" in PUBLIC
+    assert "payments_core.http.messages.HttpRequest" in PUBLIC
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.__name__)

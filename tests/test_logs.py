@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 import structlog
 
-from payments_core.entries import Held, Move, Moved, Note, Noted, Open, Opened
-from payments_core.events import EventName, meaning
+from payments_core.domain.events import EventName, meaning
+from payments_core.domain.payout import Operation, Payee
+from payments_core.domain.records import Event, Pause, PayoutRow
+from payments_core.engine.commands import Held, Move, Moved, Note, Noted, Open, Opened
 from payments_core.logs import configure, log, log_payout
-from payments_core.payout import Operation, Payee
-from payments_core.performer import Office
-from payments_core.plugins import Plugins
-from payments_core.rows import Event, Pause, PayoutRow
+from payments_core.plugins.manager import Plugins
+from payments_core.runtime import Office
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 NUMBER = "46733123450"
@@ -79,7 +79,7 @@ def ran(program: str) -> tuple[str, str]:
 
 
 LOUD = """
-from payments_core.events import EventName
+from payments_core.domain.events import EventName
 from payments_core.logs import log
 for name in EventName:
     log(name, why="x")
@@ -98,8 +98,8 @@ def test_silent_when_a_request_is_repeated(hooks: str) -> None:
 import stamina, structlog
 from datetime import UTC, datetime
 from payments_core.provider import RetryPolicy
-from payments_core.retry import send_with_retry
-from payments_core.wire import HttpResponse
+from payments_core.http.retry import send_with_retry
+from payments_core.http.messages import HttpResponse
 {hooks}
 for repeated in range(2):
     statuses = iter([503, 200])
@@ -130,7 +130,7 @@ def test_the_application_decides() -> None:
     assert "INFO" not in err
 
 
-IMPORTS = "import payments_core.client, payments_core.performer, payments_core.retry, payments_core.settings\n"
+IMPORTS = "import payments_core.client, payments_core.runtime, payments_core.http.retry, payments_core.settings\n"
 
 
 def test_importing_touches_no_configuration() -> None:

@@ -14,16 +14,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from payments_core import errors, hookspecs
-from payments_core.cli import words
-from payments_core.contradictions import ProviderStatus
-from payments_core.events import EventName, meaning
-from payments_core.payout import PayoutStatus, ReasonCode
-from payments_core.plugins import Plugins, found
+from payments_core.cli import messages
+from payments_core.domain import errors
+from payments_core.domain.contradictions import ProviderStatus
+from payments_core.domain.events import EventName, meaning
+from payments_core.domain.payout import PayoutStatus, ReasonCode
+from payments_core.plugins import hookspecs
+from payments_core.plugins.manager import Plugins, found
 from payments_core.provider import ProviderSpec
 from payments_core.routing import OPERATORS, PORTABLE, RouteSettings
-from payments_core.setting_types import range_of
 from payments_core.settings import AccountSettings, WorkerSettings
+from payments_core.settings.types import range_of
 from payments_core.testing.conformance import report
 from payments_core.webhooks import WebhookSettings
 from payments_mtn_momo import meanings, operations
@@ -216,11 +217,11 @@ def statuses_page() -> str:
             "# Statuses and reasons\n",
             table(
                 ("status", "final", "meaning"),
-                [(f"`{s}`", "yes" if s.is_final else "", words.STATUSES[s]) for s in PayoutStatus],
+                [(f"`{s}`", "yes" if s.is_final else "", messages.STATUSES[s]) for s in PayoutStatus],
             ),
             "\nThe neutral code stands in `payout.reason.code`; the provider's own code and words stand beside it in",
             "`payout.reason.provider_code` and `.text`.\n",
-            table(("reason", "meaning"), [(f"`{code}`", words.REASONS[code]) for code in ReasonCode]),
+            table(("reason", "meaning"), [(f"`{code}`", messages.REASONS[code]) for code in ReasonCode]),
             "",
             "An end stands, whatever its provider says later. What it says against one is in",
             "`payout.contradictions`: of which attempt, when, and what it calls the attempt now (`provider_status`).",
@@ -231,7 +232,7 @@ def statuses_page() -> str:
             table(
                 ("provider_status", "meaning"),
                 [
-                    (f"`{status}`", f"the provider says that the attempt {words.CALLED[status]}")
+                    (f"`{status}`", f"the provider says that the attempt {messages.CALLED[status]}")
                     for status in ProviderStatus
                 ],
             ),

@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
-from payments_core.arrivals import MOST_PER_PATH
 from payments_core.callbacks.requests import Gates, Limits, Receive, Refused, Scope, Send, fields_of, path_of, read_body
 from payments_core.client import AsyncPayoutClient, PayoutClient
 from payments_core.client.inbox import PATH, Inbox, Place
-from payments_core.errors import PaymentsError
-from payments_core.events import EventName
+from payments_core.domain.errors import PaymentsError
+from payments_core.domain.events import EventName
+from payments_core.domain.inbox_records import MOST_PER_PATH
 from payments_core.logs import log
 from payments_core.provider import Acknowledgement, Callback
 

@@ -19,8 +19,8 @@ def build_accounts(read: Configuration) -> tuple[dict[str, Account], dict[str, s
 
     """
     from payments_core.client import build_account
-    from payments_core.errors import SettingsError
-    from payments_core.plugins import Plugins
+    from payments_core.domain.errors import SettingsError
+    from payments_core.plugins.manager import Plugins
 
     accounts: dict[str, Account] = {}
     missing: dict[str, str] = {}

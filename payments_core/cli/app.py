@@ -12,26 +12,26 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from payments_core.bounds import said_range
 from payments_core.cli import (
-    ask,
     callbacks,
     control,
-    decide,
-    demonstrate,
+    demo_command,
     emulator,
     events,
-    exits,
+    exit_codes,
     journal,
     journal_restored,
-    keep,
+    lookups,
+    maintenance,
+    resume,
+    review,
     route,
     send,
     show,
-    work,
     worker,
 )
 from payments_core.cli.terminal import PAYING, AsJson, LogJson, LogLevel, Reveal, is_output_lost, open_closed_streams
+from payments_core.domain.bounds import said_range
 
 __all__ = ["app", "run"]
 
@@ -57,8 +57,8 @@ class PluginGroup(TyperGroup):
 
 
 def _plugin_commands(name: str) -> Any:
-    from payments_core.errors import PluginError
-    from payments_core.plugins import Plugins, found
+    from payments_core.domain.errors import PluginError
+    from payments_core.plugins.manager import Plugins, found
 
     named = [plugin for plugin in found() if plugin.name == name]
     if not named:
@@ -122,12 +122,25 @@ def options(
     }
 
 
-for module in (send, route, show, work, worker, decide, keep, callbacks, ask, control, emulator, demonstrate):
+for module in (
+    send,
+    route,
+    show,
+    resume,
+    worker,
+    review,
+    maintenance,
+    callbacks,
+    lookups,
+    control,
+    emulator,
+    demo_command,
+):
     for name, body in module.COMMANDS.items():
         app.command(name)(body)
-for name, body in keep.JOURNAL_COMMANDS.items():
+for name, body in maintenance.JOURNAL_COMMANDS.items():
     journal.GROUP.command(name)(body)
-app.add_typer(decide.review, name="review")
+app.add_typer(review.review, name="review")
 journal_restored.add_to(journal.GROUP)
 app.add_typer(journal.GROUP)
 app.add_typer(events.GROUP)
@@ -157,14 +170,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = get_command(app).main(given, prog_name="payouts", standalone_mode=False)
         sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - click raises its own, of whichever copy typer carries
-        from payments_core.cli import problems
+        from payments_core.cli import error_output
 
         as_json = "--json" in given
         if isinstance(error, OSError) and is_output_lost():
-            return problems.tell_output_lost(error, as_json=as_json)
+            return error_output.tell_output_lost(error, as_json=as_json)
         if not hasattr(error, "format_message"):  # of a plugin's own group
-            problems.print_problem(problems.problem(error), as_json=as_json)
-            return exits.ERROR
+            error_output.print_problem(error_output.problem(error), as_json=as_json)
+            return exit_codes.ERROR
         if isinstance(said := getattr(error, "message", None), str):  # typer's words for a value are pydantic's
             plain = re.sub(r", unable to parse .*", "", said).replace("Input should be", "must be")
             plain = _with_range(plain, getattr(error, "param", None))
@@ -173,10 +186,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if as_json:
             hint = f"See `payouts --help`. {unsent}".strip()
             told = {"code": "usage", "message": error.format_message(), "hint": hint}
-            problems.print_problem(told, as_json=True)
+            error_output.print_problem(told, as_json=True)
         else:
             error.show()  # type: ignore[attr-defined]
             if unsent:
                 print(unsent, file=sys.stderr)
-        return int(getattr(error, "exit_code", exits.USAGE))
-    return code if isinstance(code, int) else exits.DONE
+        return int(getattr(error, "exit_code", exit_codes.USAGE))
+    return code if isinstance(code, int) else exit_codes.DONE

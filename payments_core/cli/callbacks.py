@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from payments_core.cli import exits
+from payments_core.cli import exit_codes
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from payments_core.arrivals import InboxCount
+    from payments_core.domain.inbox_records import InboxCount
 
 __all__ = ["COMMANDS"]
 
@@ -55,7 +55,7 @@ def callbacks(
                 for row in shown
             ],
         )
-    return exits.DONE
+    return exit_codes.DONE
 
 
 def _heard(counts: Iterable[InboxCount]) -> dict[str, Any]:
@@ -94,10 +94,10 @@ def serve(
     """
     import asyncio  # here: `--help` must not pay for it
 
-    from payments_core.errors import SettingsError
+    from payments_core.domain.errors import SettingsError
 
     try:
-        from payments_core.cli import listening
+        from payments_core.cli import callback_server
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"Serving needs {error.name}, which is not installed.",
@@ -107,7 +107,7 @@ def serve(
     if with_worker and not terminal.is_live:
         terminal.tell_events("INFO")
     return asyncio.run(
-        listening.listen(
+        callback_server.listen(
             terminal, host=host, port=port, allowed=allow or [], address_header=address_header, worker=worker
         )
     )

@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from payments_core import settings
-from payments_core.cli import words
+from payments_core.cli import messages
 from payments_core.client import PayoutClient, build_account, build_webhook
 from payments_core.client.inbox import PATH
-from payments_core.entries import Journal
-from payments_core.errors import JournalError, PaymentsError, SettingsError
+from payments_core.domain.errors import JournalError, PaymentsError, SettingsError
+from payments_core.domain.payout import PayoutStatus, ReasonCode
+from payments_core.domain.records import EndedAttempt, PayoutRow
+from payments_core.engine.commands import Journal
 from payments_core.journal import open_journal
-from payments_core.payout import PayoutStatus, ReasonCode
-from payments_core.performer import Office, utc_now
-from payments_core.plugins import Plugins, found
+from payments_core.plugins.manager import Plugins, found
 from payments_core.provider import Account
 from payments_core.routing import read_routes
-from payments_core.rows import EndedAttempt, PayoutRow
+from payments_core.runtime import Office, utc_now
 from payments_core.settings import Configuration
 
 __all__ = ["Check", "examine", "write_configuration"]
@@ -59,7 +59,7 @@ def _examine(path: Path) -> Iterator[Check]:
     except PaymentsError as error:
         yield _wrong("configuration", error)
         return
-    yield Check("ok", "configuration", f"{path}, {words.counted(len(read.accounts), 'account')}")
+    yield Check("ok", "configuration", f"{path}, {messages.counted(len(read.accounts), 'account')}")
     try:
         plugins = Plugins()
         plugins.providers()
@@ -166,7 +166,7 @@ def _routes(read: Configuration, accounts: Mapping[str, Account]) -> Check:
     except PaymentsError as error:
         return _wrong("routes", error)
     unreached = sorted(set(accounts) - {route.account.name for route in routes})
-    says = words.counted(len(routes), "route")
+    says = messages.counted(len(routes), "route")
     if not unreached:
         return Check("ok", "routes", says)
     return Check(
@@ -185,15 +185,15 @@ def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Chec
         yield Check("wrong", "journal", f"others may read {file}, and it holds payees", f"chmod 600 {file}")
     if review := counts.get(PayoutStatus.REVIEW):
         waits = "waits" if review == 1 else "wait"
-        says = f"{words.counted(review, 'payout')} {waits} for a person"
+        says = f"{messages.counted(review, 'payout')} {waits} for a person"
         yield Check("note", "review", says, "`payouts list --status REVIEW` shows which.")
     contradicted = sum(1 for row in journal.undecided() if row.contradicted_at is not None)
     if contradicted:
-        says = f"the provider contradicts the end of {words.counted(contradicted, 'payout')}"
+        says = f"the provider contradicts the end of {messages.counted(contradicted, 'payout')}"
         yield Check("wrong", "contradictions", says, "`payouts review list` shows which, until it is acknowledged.")
     untaken = sum(1 for row in journal.rows(status=PayoutStatus.REVIEW) if not row.view().may_have_been_sent)
     if untaken:
-        says = f"{words.counted(untaken, 'payout')} in review {'was' if untaken == 1 else 'were'} never taken"
+        says = f"{messages.counted(untaken, 'payout')} in review {'was' if untaken == 1 else 'were'} never taken"
         yield Check("note", "review", says, "Once the cause is mended, it is safe to pay such a one under another key.")
     paid_from = set[str]().union(*(_paid_from(journal, row) for row in _to_be_asked(journal)))
     gone = sorted(paid_from - read.accounts.keys())
@@ -205,7 +205,7 @@ def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Chec
             "Put these accounts back until their payouts have come to an end.",
         )
     if (gap := journal.gap()) is not None:
-        says = f"it was restored, and may lack what came after {words.moment(gap.began_at)}"
+        says = f"it was restored, and may lack what came after {messages.moment(gap.began_at)}"
         missing = sorted(read.accounts.keys() - gap.compared)
         if missing:
             says = f"{says}; the statement of {', '.join(missing)} was not compared with it yet"
@@ -214,9 +214,9 @@ def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Chec
         yield Check("note", "journal", says, reconciled if missing else over)
     for pause in journal.pauses():
         level: Literal["note", "wrong"] = "note" if pause.by in {"person", "rate"} else "wrong"
-        yield Check(level, "pause", words.lifting(pause))
+        yield Check(level, "pause", messages.lifting(pause))
     for hold in journal.holds():
-        until = words.moment(datetime.fromtimestamp(hold.held_until / 1_000_000, UTC), utc_now())
+        until = messages.moment(datetime.fromtimestamp(hold.held_until / 1_000_000, UTC), utc_now())
         says = f"status reads of {hold.account} wait until {until}: the provider says that we ask too often"
         yield Check("note", "rate", says, "Lower reads_per_s of the account if this comes again.")
 
@@ -228,9 +228,9 @@ def _webhook(name: str, raw: Mapping[str, Any], plugins: Plugins, root: Path, jo
         backlog = journal.backlog(build_webhook(plugins, name, raw, root=root).consumer)
     except PaymentsError as error:
         return _wrong(what, error)
-    says = f"{words.counted(backlog.count, 'event')} to be delivered"
+    says = f"{messages.counted(backlog.count, 'event')} to be delivered"
     if backlog.oldest_at is not None:
-        says += f", the oldest of {words.moment(backlog.oldest_at, utc_now())}"
+        says += f", the oldest of {messages.moment(backlog.oldest_at, utc_now())}"
     if not backlog.given_up:
         return Check("ok", what, says)
     hint = f"Mend the receiver, then: payouts events deliver --again {name}"
@@ -277,7 +277,7 @@ def _identities(
     for account in accounts.values():
         for what, identity in _retired(account):
             if count := needed[identity]:
-                says = f"{words.counted(count, 'payout')} still {'needs' if count == 1 else 'need'} it"
+                says = f"{messages.counted(count, 'payout')} still {'needs' if count == 1 else 'need'} it"
                 yield Check("ok", what, says, "Keep it until they have come to an end that stands.")
             else:
                 yield Check("note", what, "no payout needs it: it can be removed")
@@ -285,7 +285,7 @@ def _identities(
         yield Check(
             "wrong",
             f"identities of {name}",
-            f"{words.counted(count, 'open payout')} {'was' if count == 1 else 'were'} sent as somebody the account "
+            f"{messages.counted(count, 'open payout')} {'was' if count == 1 else 'were'} sent as somebody the account "
             "neither is nor was",
             f"Put what it paid as then back, as [[accounts.{name}.retired]]; until then nobody can ask about them.",
         )

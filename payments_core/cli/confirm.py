@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from payments_core.cli import output, words
-from payments_core.cli.people import Row
-from payments_core.errors import NotAnswered, NotOffered
+from payments_core.cli import messages, output
+from payments_core.cli.payee_file import Row
+from payments_core.domain.errors import NotAnswered, NotOffered
 
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
@@ -74,7 +74,7 @@ def show(terminal: Terminal, path: Path, rows: Sequence[Row], held: dict[tuple[s
     sums = _sums(rows)
     new = sum(count for count, _ in sums.values())
     counted["known"] -= new
-    parts = [words.counted(new, "payout")]
+    parts = [messages.counted(new, "payout")]
     parts += [f"{counted['known']} already known (what is open of them goes on)"] if counted["known"] else []
     parts += [f"{counted[what]} {what}" for what in ("refused", "repeated") if counted[what]]
     terminal.say(f"{path}: {', '.join(parts)}.")

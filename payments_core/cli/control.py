@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from payments_core.characters import clean
-from payments_core.cli import exits
+from payments_core.cli import exit_codes
 from payments_core.cli.terminal import Terminal, command
-from payments_core.masking import quote
+from payments_core.domain.characters import clean
+from payments_core.domain.masking import quote
 
 if TYPE_CHECKING:
     from payments_core.provider import ProviderSpec
@@ -31,10 +31,10 @@ def pause(
     Every process obeys before its next payment; what is under way is still read.
     """
     from payments_core.cli import output
-    from payments_core.events import EventName
+    from payments_core.domain.events import EventName
+    from payments_core.domain.records import NO_REASON, Pause
     from payments_core.logs import log
-    from payments_core.performer import utc_now
-    from payments_core.rows import NO_REASON, Pause
+    from payments_core.runtime import utc_now
 
     configuration = terminal.configuration()
     _check_account(configuration, account)
@@ -49,7 +49,7 @@ def pause(
         option = f" --account {account}" if account else ""
         reason = "" if told.why == NO_REASON else f": {clean(told.why)}"
         terminal.say(f"{_who(account)} paused{reason}. `payouts unpause{option}` ends it.")
-    return exits.DONE
+    return exit_codes.DONE
 
 
 @command
@@ -58,8 +58,8 @@ def unpause(terminal: Terminal, account: Account = None) -> int:
 
     What the machine has stopped by itself on that account ends as well, whatever the cause: see to that first.
     """
-    from payments_core.cli import output, words
-    from payments_core.events import EventName
+    from payments_core.cli import messages, output
+    from payments_core.domain.events import EventName
     from payments_core.logs import log
 
     configuration = terminal.configuration()
@@ -71,14 +71,14 @@ def unpause(terminal: Terminal, account: Account = None) -> int:
             log(EventName.ACCOUNT_UNPAUSED, account=account)
     if terminal.as_json:
         output.print_json({"account": account, "lifted": lifted, "left": [found.account for found in left]})
-        return exits.DONE
+        return exit_codes.DONE
     whose = f"the account {account}" if account else "all accounts"
     terminal.say(f"The pause of {whose} has ended." if lifted else f"There was no pause of {whose}.")
     for found in left:
-        terminal.say(f"Still in force: {words.lifting(found)}")
+        terminal.say(f"Still in force: {messages.lifting(found)}")
     if lifted and not left:
         terminal.say("`payouts resume` sends what waited.")
-    return exits.DONE
+    return exit_codes.DONE
 
 
 def _who(account: str | None) -> str:
@@ -86,7 +86,7 @@ def _who(account: str | None) -> str:
 
 
 def _check_account(configuration: Configuration, account: str | None) -> None:
-    from payments_core.errors import UnknownAccount
+    from payments_core.domain.errors import UnknownAccount
 
     if account is not None and account not in configuration.accounts:
         there_are = ", ".join(sorted(configuration.accounts)) or "none"
@@ -108,11 +108,12 @@ def providers(
 
     Ends with 1 when a promise is broken. Needs pytest and the extra `server`; takes about half a minute.
     """
-    from payments_core.cli import output, promises
-    from payments_core.plugins import Plugins, found
+    from payments_core.cli import conformance as suite
+    from payments_core.cli import output
+    from payments_core.plugins.manager import Plugins, found
 
     if conformance is not None:
-        return promises.show(terminal, conformance)
+        return suite.show(terminal, conformance)
     installed = found()
     shown = [
         {
@@ -130,11 +131,11 @@ def providers(
             terminal.note("No plugin is installed. Each provider comes with a distribution of its own.")
         else:
             output.print_table(tuple(shown[0]), [tuple(row.values()) for row in shown])
-        return exits.DONE
+        return exit_codes.DONE
     specs = list(Plugins(installed).providers().values())
     if terminal.as_json:
         output.print_json([_capable(spec) for spec in specs])
-        return exits.DONE
+        return exit_codes.DONE
     rows = [
         (
             spec.name,
@@ -147,7 +148,7 @@ def providers(
         for spec in specs
     ]
     output.print_table(("provider", "title", "pays", "can", "emulator", "docs"), rows)
-    return exits.DONE
+    return exit_codes.DONE
 
 
 def _capable(spec: ProviderSpec) -> dict[str, object]:
@@ -182,7 +183,7 @@ def doctor(
             terminal.say(f"Wrote {terminal.config} with a namespace of its own; keep it as you keep the journal.")
             terminal.say("Next: uncomment an account, and say where its secrets are. Then make the journal")
             terminal.say("(`payouts journal init`), and ask the doctor (`payouts doctor`).")
-        return exits.DONE
+        return exit_codes.DONE
     found = checks.examine(terminal.config)
     is_well = all(check.level != "wrong" for check in found)
     if terminal.as_json:
@@ -193,7 +194,7 @@ def doctor(
             terminal.say(f"{check.level:<5}  {check.what}: {check.says}")
             if check.hint:
                 terminal.say(f"       {check.hint}")
-    return exits.DONE if is_well else exits.ERROR
+    return exit_codes.DONE if is_well else exit_codes.ERROR
 
 
 COMMANDS = {"pause": pause, "unpause": unpause, "providers": providers, "doctor": doctor}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from payments_core.cli import exits
+from payments_core.cli import exit_codes
 from payments_core.cli.options import seed as seed_option
 from payments_core.cli.terminal import Terminal, command
 
@@ -44,7 +44,7 @@ def emulator(
 
     It serves until Ctrl-C; no money moves.
     """
-    from payments_core.plugins import Plugins
+    from payments_core.plugins.manager import Plugins
 
     spec = Plugins().provider(provider)
     stop = _stop_on_signals()
@@ -58,7 +58,7 @@ def emulator(
             pass
     finally:
         server.stop()
-    return exits.DONE
+    return exit_codes.DONE
 
 
 def _stop_on_signals() -> threading.Event:
@@ -72,7 +72,7 @@ def _start(spec: ProviderSpec, port: int, target: str, switches: Sequence[str]) 
     from importlib import import_module
     from inspect import signature
 
-    from payments_core.errors import SettingsError
+    from payments_core.domain.errors import SettingsError
 
     if not spec.emulator:
         raise SettingsError(f"The provider {spec.name} brings no emulator.", hint="`payouts providers --load` tells.")
@@ -107,7 +107,7 @@ def _named(switch: str) -> tuple[str, str]:
 
 
 def _write(server: Emulator, path: Path, target: str) -> Sequence[str]:
-    from payments_core.errors import SettingsError
+    from payments_core.domain.errors import SettingsError
 
     try:
         return server.write_config(path, target=target)

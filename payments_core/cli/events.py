@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from payments_core.bounds import MOST_ROWS
-from payments_core.cli import exits
+from payments_core.cli import exit_codes
 from payments_core.cli.terminal import Terminal, command
+from payments_core.domain.bounds import MOST_ROWS
 
 if TYPE_CHECKING:
     from payments_core.client import Sent
-    from payments_core.outbox import Waiting
+    from payments_core.domain.deliveries import Waiting
 
 __all__ = ["GROUP"]
 
@@ -54,7 +54,7 @@ def list_(
         output.print_table(
             ("event", "key", "status", "why", "at", "tries", "next", "last"), [_cells(one) for one in waiting]
         )
-    return exits.DONE
+    return exit_codes.DONE
 
 
 def _record(one: Waiting) -> dict[str, Any]:
@@ -80,17 +80,19 @@ def _record(one: Waiting) -> dict[str, Any]:
 
 
 def _cells(one: Waiting) -> tuple[str, ...]:
-    from payments_core.cli import words
+    from payments_core.cli import messages
 
     event, again = one.event, "given up" if one.is_given_up else ""
     return (
         event.id,
         event.key,
         str(event.status),
-        f"contradicted: {words.contradiction(event.contradiction)}" if event.contradiction else words.why(event.reason),
-        words.moment(event.at),
+        f"contradicted: {messages.contradiction(event.contradiction)}"
+        if event.contradiction
+        else messages.why(event.reason),
+        messages.moment(event.at),
         str(one.tries or ""),
-        words.moment(one.next_at) if one.next_at else again,
+        messages.moment(one.next_at) if one.next_at else again,
         one.told,
     )
 
@@ -115,7 +117,7 @@ def ack(
         output.print_json({"consumer": consumer, "acknowledged": event})
     else:
         terminal.say(f"{len(event)} acknowledged for {consumer}.")
-    return exits.DONE
+    return exit_codes.DONE
 
 
 @GROUP.command("deliver")
@@ -146,4 +148,4 @@ def deliver(
         output.print_json({"delivered": sent.delivered, "failed": sent.failed})
     else:
         terminal.say(f"{sent.delivered} delivered, {sent.failed} not accepted.")
-    return exits.NOT_KNOWN if sent.failed else exits.DONE
+    return exit_codes.NOT_KNOWN if sent.failed else exit_codes.DONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from payments_core.cli import exits
+from payments_core.cli import exit_codes
 from payments_core.cli.terminal import Terminal, command
 
 __all__ = ["GROUP"]
@@ -33,7 +33,7 @@ def init(terminal: Terminal) -> int:
     """
     from payments_core.cli import output
     from payments_core.journal import init_journal
-    from payments_core.performer import utc_now
+    from payments_core.runtime import utc_now
 
     read = terminal.configuration()
     init_journal(read.journal, namespace=read.namespace, root=read.path.resolve().parent, at=utc_now())
@@ -41,7 +41,7 @@ def init(terminal: Terminal) -> int:
         output.print_json({"journal": read.journal, "made": True})
     else:
         terminal.say(f"{read.journal}: made. Back it up, with {terminal.config}. Next: `payouts doctor`.")
-    return exits.DONE
+    return exit_codes.DONE
 
 
 @GROUP.command("upgrade")
@@ -66,4 +66,4 @@ def upgrade(terminal: Terminal) -> int:
         terminal.say(f"{read.journal}: nothing to do; it is of version {versions[1]}.")
     else:
         terminal.say(f"{read.journal}: brought from version {versions[0]} to {versions[1]}.")
-    return exits.DONE
+    return exit_codes.DONE

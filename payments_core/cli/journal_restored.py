@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from payments_core.cli import exits
+from payments_core.cli import exit_codes
 from payments_core.cli.terminal import Terminal, command
-from payments_core.masking import quote
+from payments_core.domain.masking import quote
 
 if TYPE_CHECKING:
-    from payments_core.journal.gaps import Act
-    from payments_core.journal.stores import Store
+    from payments_core.journal.maintenance.stores import Store
+    from payments_core.journal.sql.restore_gap import Act
 
 __all__ = ["add_to"]
 
@@ -46,20 +46,20 @@ def restored(
     ends that, when the statement of every account was compared and no payout is open.
     """
     from payments_core.cli import output
-    from payments_core.journal import keeping
+    from payments_core.journal.maintenance import restore
 
     if (bool(gap_from), no_gap, over).count(True) != 1:
         raise typer.BadParameter("Give one of --gap-from, --no-gap and --over.")
     store = _store(terminal)
     if no_gap:
-        keeping.no_gap(store)
+        restore.no_gap(store)
         told, says = "complete", f"{store.name}: complete; payments may go on."
     elif over:
-        gap = keeping.end_gap(store, _act(store, who, why), terminal.configuration().accounts.keys())
+        gap = restore.end_gap(store, _act(store, who, why), terminal.configuration().accounts.keys())
         told = "over"
         says = f"{store.name}: complete again; it lacked what came after {gap.began_at:%Y-%m-%d %H:%M:%S} UTC."
     else:
-        gap = keeping.begin_gap(store, _moment(gap_from), _act(store, who, why))
+        gap = restore.begin_gap(store, _moment(gap_from), _act(store, who, why))
         told = "restored"
         says = (
             f"{store.name}: may lack what came after {gap.began_at:%Y-%m-%d %H:%M:%S} UTC. Every payout is read before "
@@ -70,7 +70,7 @@ def restored(
         output.print_json({"journal": store.name, "state": told})
     else:
         terminal.say(says)
-    return exits.DONE
+    return exit_codes.DONE
 
 
 @command
@@ -92,27 +92,27 @@ def reconciled(
     """
     from payments_core.cli import output
     from payments_core.cli.reference_file import read_references
-    from payments_core.journal import keeping
+    from payments_core.journal.maintenance import restore
 
     found = read_references(references) if references else ()
     store = _store(terminal)
     act = _act(store, statement_checked_by, why)
     configured = terminal.configuration().accounts.keys()
-    done = keeping.compare_statement(store, act, account=account, configured=configured, references=found)
+    done = restore.compare_statement(store, act, account=account, configured=configured, references=found)
     if terminal.as_json:
         told = {"journal": store.name, "state": "reconciled", "account": account}
         output.print_json({**told, "references": done.kept, "known": done.known, "not_compared": sorted(done.missing)})
-        return exits.DONE
+        return exit_codes.DONE
     kept = f", {done.kept} references kept, of which the journal has {done.known}" if references else ""
     terminal.say(f"{store.name}: the statement of {account} was compared by {statement_checked_by}{kept}.")
     following = f"payouts journal reconciled --account {min(done.missing)}" if done.missing else "payouts resume"
     terminal.say(f"Next: `{following}`.")
-    return exits.DONE
+    return exit_codes.DONE
 
 
 def _store(terminal: Terminal) -> Store:
     from payments_core.journal import store_of
-    from payments_core.performer import utc_now
+    from payments_core.runtime import utc_now
 
     read = terminal.configuration()
     root = read.path.resolve().parent
@@ -121,7 +121,7 @@ def _store(terminal: Terminal) -> Store:
 
 def _act(store: Store, who: str, why: str) -> Act:
     from payments_core.engine import Person
-    from payments_core.journal.gaps import Act
+    from payments_core.journal.sql.restore_gap import Act
 
     person = Person(who, why)
     return Act(store.at, person.told["who"], person.told["why"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from payments_core.bounds import LONGEST_S
+from payments_core.domain.bounds import LONGEST_S
 
 __all__ = ["seconds", "seed"]
 

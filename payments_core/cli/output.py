@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from payments_core.characters import clean
-from payments_core.cli import words
-from payments_core.cli.printable import to_json
-from payments_core.contradictions import Contradiction
-from payments_core.events import EventName
-from payments_core.payout import HistoryEntry, Payout, PayoutStatus
-from payments_core.rows import Pause
+from payments_core.cli import messages
+from payments_core.cli.safe_json import to_json
+from payments_core.domain.characters import clean
+from payments_core.domain.contradictions import Contradiction
+from payments_core.domain.events import EventName
+from payments_core.domain.payout import HistoryEntry, Payout, PayoutStatus
+from payments_core.domain.records import Pause
 
 __all__ = [
     "COLUMNS",
@@ -130,7 +130,7 @@ def told(payout: Payout, *, reveal: bool) -> str:
 
 def payout_line(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datetime) -> tuple[str, ...]:
     """Return a payout's cells under ``COLUMNS``."""
-    pause = words.pause_of(payout.account, pauses) if payout.status is PayoutStatus.CREATED else None
+    pause = messages.pause_of(payout.account, pauses) if payout.status is PayoutStatus.CREATED else None
     return (
         payout.key,
         told(payout, reveal=reveal),
@@ -138,9 +138,9 @@ def payout_line(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: d
         str(payout.operation),
         payout.account,
         str(payout.status),
-        words.concern(payout) or (f"paused: {pause.why}" if pause else ""),
+        messages.concern(payout) or (f"paused: {pause.why}" if pause else ""),
         str(payout.tries),
-        words.moment(payout.next_at, now),
+        messages.moment(payout.next_at, now),
         payout.id,
     )
 
@@ -172,13 +172,13 @@ def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datet
     lines = {
         "key": payout.key,
         "id": payout.id,
-        "status": f"{payout.status}: {words.standing(payout)}",
-        "money": words.money(payout),
-        "why": words.why(payout.reason) or (words.heard(payout) if has_left else ""),
+        "status": f"{payout.status}: {messages.standing(payout)}",
+        "money": messages.money(payout),
+        "why": messages.why(payout.reason) or (messages.heard(payout) if has_left else ""),
         "said": payout.reason.text if payout.reason else "",
         "cancelled": _cancelled(payout),
-        "but": words.contradicted(payout),
-        "asked": words.heard(payout) if was_asked else "",
+        "but": messages.contradicted(payout),
+        "asked": messages.heard(payout) if was_asked else "",
         "payee": told(payout, reveal=reveal),
         "operation": str(payout.operation),
         "amount": _amount(payout),
@@ -186,8 +186,8 @@ def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datet
         "attempt": _attempt(payout),
         "tries": str(payout.tries),
         "references": ", ".join(f"{name}={value}" for name, value in payout.references.items()),
-        "next look": words.moment(payout.next_at, now),
-        "what next": words.advice(payout, pauses),
+        "next look": messages.moment(payout.next_at, now),
+        "what next": messages.advice(payout, pauses),
     }
     return "\n".join(f"{name:<11} {clean(text)}" for name, text in lines.items() if text)
 

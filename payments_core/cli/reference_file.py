@@ -8,8 +8,8 @@ from pathlib import Path
 
 import typer
 
-from payments_core.files import read_file
-from payments_core.references import fault_of
+from payments_core.domain.references import fault_of
+from payments_core.settings.files import read_file
 
 __all__ = ["read_references"]
 

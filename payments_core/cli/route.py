@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from payments_core.characters import clean
-from payments_core.cli import exits
-from payments_core.cli.numbers import number_option
+from payments_core.cli import exit_codes
+from payments_core.cli.number_options import number_option
 from payments_core.cli.send import Currency, Whose
 from payments_core.cli.terminal import Terminal, command
-from payments_core.masking import quote
+from payments_core.domain.characters import clean
+from payments_core.domain.masking import quote
 
 if TYPE_CHECKING:
-    from payments_core.money import Money
-    from payments_core.payout import Payee
-    from payments_core.performer import Office
+    from payments_core.domain.money import Money
+    from payments_core.domain.payout import Payee
     from payments_core.routing import Choice
+    from payments_core.runtime import Office
 
 __all__ = ["COMMANDS"]
 
@@ -41,7 +41,7 @@ def route(
     """
     from payments_core.cli import output
     from payments_core.client import PayoutClient
-    from payments_core.payout import Payee
+    from payments_core.domain.payout import Payee
 
     if operation not in {None, "transfer", "deposit"}:
         raise typer.BadParameter(f"{quote(operation)} is no operation to send by; there are transfer and deposit.")
@@ -55,14 +55,14 @@ def route(
     else:
         _print(terminal, choice, payee, money)
     if choice.unasked:
-        return exits.NOT_KNOWN
-    return exits.DONE if choice.account else exits.FAILED
+        return exit_codes.NOT_KNOWN
+    return exit_codes.DONE if choice.account else exit_codes.FAILED
 
 
 def _money(office: Office, written: str, currency: str | None) -> Money:
     """Read an amount with its currency, in one word or two."""
-    from payments_core.cli.people import currency_of
-    from payments_core.money import Money
+    from payments_core.cli.payee_file import currency_of
+    from payments_core.domain.money import Money
 
     amount, _, code = written.strip().partition(" ")
     if code and currency and code.strip() != currency:

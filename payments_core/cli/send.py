@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from payments_core.cli import exits
-from payments_core.cli.numbers import number_option
+from payments_core.cli import exit_codes
+from payments_core.cli.number_options import number_option
 from payments_core.cli.options import seconds
 from payments_core.cli.terminal import Terminal, command
-from payments_core.masking import quote
+from payments_core.domain.masking import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from payments_core.client import PayoutClient
-    from payments_core.money import Money
-    from payments_core.payout import Payout
+    from payments_core.domain.money import Money
+    from payments_core.domain.payout import Payout
 
 __all__ = ["COMMANDS"]
 
@@ -131,7 +131,7 @@ def _send_one(
     options: Mapping[str, str],
     wait_s: float,
 ) -> int:
-    from payments_core.payout import Payee
+    from payments_core.domain.payout import Payee
 
     payee = Payee.msisdn(to[0], operator=to[1])
 
@@ -169,10 +169,10 @@ def _pay(
 ) -> int:
     """Make one payout, wait for it as asked, and tell what became of it."""
     from payments_core.cli import output
-    from payments_core.cli.people import currency_of
+    from payments_core.cli.payee_file import currency_of
     from payments_core.client import PayoutClient
-    from payments_core.money import Money
-    from payments_core.performer import utc_now
+    from payments_core.domain.money import Money
+    from payments_core.runtime import utc_now
 
     office = terminal.office()
     with PayoutClient(office) as client:
@@ -188,7 +188,7 @@ def _pay(
         if not is_new:
             terminal.say("This key is known: it is the payout below, and nothing was added.")
         terminal.say(output.details(payout, pauses, reveal=terminal.reveal, now=utc_now()))
-    return exits.of(payout)
+    return exit_codes.of(payout)
 
 
 def _deposit(terminal: Terminal, /, **options: Any) -> int:

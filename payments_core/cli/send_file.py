@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from payments_core.cli import confirm, exits, output, people, problems, words
-from payments_core.cli.people import Row
+from payments_core.cli import confirm, error_output, exit_codes, messages, output, payee_file
+from payments_core.cli.payee_file import Row
 from payments_core.cli.progress import bar
 from payments_core.client import AsyncPayoutClient
-from payments_core.errors import InvalidPayout, JournalError, NoRoute, PaymentsError, PayoutInterrupted
-from payments_core.masking import mask_number, mask_numbers, scrub
-from payments_core.payout import Payout, PayoutStatus
-from payments_core.performer import Office, utc_now
-from payments_core.rows import Pause
+from payments_core.domain.errors import InvalidPayout, JournalError, NoRoute, PaymentsError, PayoutInterrupted
+from payments_core.domain.masking import mask_number, mask_numbers, scrub
+from payments_core.domain.payout import Payout, PayoutStatus
+from payments_core.domain.records import Pause
+from payments_core.runtime import Office, utc_now
 
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
@@ -51,10 +51,10 @@ def send_file(
     ``is_asked`` is set, a person is shown what would be paid, and nothing is recorded unless the answer is yes.
     """
     try:
-        read = people.read_file(path, names)
+        read = payee_file.read_file(path, names)
         if read.ignored:
             terminal.note(f"Not used: the columns {scrub(', '.join(read.ignored))}.")
-        rows = people.check(read, office, account=account, operation=operation, currency=currency)
+        rows = payee_file.check(read, office, account=account, operation=operation, currency=currency)
     except BaseException:
         office.journal.close()
         raise
@@ -69,7 +69,7 @@ def send_file(
                 confirm.show(terminal, path, placed, runner.run(confirm.balances(client, to_pay)))
                 if not confirm.ask():
                     terminal.say("Nothing was recorded and nothing was sent.")
-                    return exits.ERROR
+                    return exit_codes.ERROR
             ended = runner.run(_pay(terminal, client, to_pay, wait_s=wait_s))
             pauses = runner.run(client.pauses())
         finally:
@@ -80,7 +80,7 @@ def send_file(
     else:
         _print_rows(terminal, results, pauses)
         terminal.say(_summary(results, pauses))
-    return exits.worst(_exit_code(end) for _, end in results)
+    return exit_codes.worst(_exit_code(end) for _, end in results)
 
 
 async def _placed(
@@ -99,7 +99,7 @@ async def _placed(
             operation=None if by_default else order.operation,
             note=order.note,
         )
-        found[row.line] = people.place(row, office, choice, by_default=by_default)
+        found[row.line] = payee_file.place(row, office, choice, by_default=by_default)
 
     if waiting := [row for row in rows if row.waits]:
         await _side_by_side(terminal, "Asking", waiting, ask)
@@ -111,7 +111,7 @@ def _refuse(path: Path, rows: Sequence[Row], *, all_or_nothing: bool) -> None:
     if refused := [row for row in rows if isinstance(row.error, NoRoute)]:
         told = _told(refused)
         raise NoRoute(
-            f"No account can be chosen for {words.counted(len(refused), 'row')} of {path}, so nothing was sent: {told}",
+            f"No account can be chosen for {messages.counted(len(refused), 'row')} of {path}. Nothing was sent: {told}",
             hint="Name the account (a column, or --account) or the payee's operator (a column) in these rows, or mend "
             "the routes; `payouts route` explains one.",
         )
@@ -188,10 +188,10 @@ async def _side_by_side(
 
 def _exit_code(end: End) -> int:
     if isinstance(end, Payout):
-        return exits.of(end)
+        return exit_codes.of(end)
     if isinstance(end, PayoutInterrupted):
-        return exits.NOT_KNOWN
-    return exits.ERROR if isinstance(end, JournalError) else exits.FAILED
+        return exit_codes.NOT_KNOWN
+    return exit_codes.ERROR if isinstance(end, JournalError) else exit_codes.FAILED
 
 
 def _shown(row: Row, end: End, *, reveal: bool) -> dict[str, Any]:
@@ -208,7 +208,13 @@ def _shown(row: Row, end: End, *, reveal: bool) -> dict[str, Any]:
         "currency": str(order.amount.currency) if order else None,
     }
     empty = dict.fromkeys(output.FIELDS)
-    return {**empty, **asked, "row": row.line, "same_as_row": row.same_as, "error": problems.problem(end, pays=True)}
+    return {
+        **empty,
+        **asked,
+        "row": row.line,
+        "same_as_row": row.same_as,
+        "error": error_output.problem(end, pays=True),
+    }
 
 
 def _status(end: End) -> str:
@@ -241,16 +247,16 @@ def _summary(results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> str
     counted = Counter(map(_status, ends))
     again = sum(1 for row, _ in results if row.same_as is not None)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counted.items(), key=lambda one: -one[1]))
-    rows = words.counted(len(results), "row")
+    rows = messages.counted(len(results), "row")
     lines = [f"{rows}: {parts or 'nothing to pay'}" + (f", {again} repeated" if again else "") + "."]
     if counted["REFUSED"]:
         lines.append("Nothing was sent for what was refused: mend it, and send the file again.")
     open_ones = [end for end in ends if isinstance(end, Payout) and not end.is_final]
-    stopped = {words.pause_of(end.account, pauses) for end in open_ones if end.status is PayoutStatus.CREATED}
+    stopped = {messages.pause_of(end.account, pauses) for end in open_ones if end.status is PayoutStatus.CREATED}
     contradicted = sum(1 for end in ends if isinstance(end, Payout) and end.has_open_contradiction)
     if contradicted:
         lines.append(f"{contradicted} contradicted by the provider: `payouts review list` shows what it says.")
-    lines += [f"Nothing is lost: {words.lifting(pause)}" for pause in stopped if pause]
+    lines += [f"Nothing is lost: {messages.lifting(pause)}" for pause in stopped if pause]
     if open_ones:
         lines.append("`payouts resume` goes on with the open ones; sending the same file again pays nobody twice.")
     return "\n".join(lines)

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from payments_core.cli import exits
+from payments_core.cli import exit_codes
 from payments_core.cli.terminal import Terminal, command
-from payments_core.masking import quote
+from payments_core.domain.masking import quote
 
 __all__ = ["COMMANDS"]
 
@@ -20,15 +20,15 @@ def show(
 ) -> int:
     """Show one payout and its history."""
     from payments_core.cli import output
-    from payments_core.client.setup import row_of
-    from payments_core.performer import utc_now
+    from payments_core.client.assembly import row_of
+    from payments_core.runtime import utc_now
 
     with terminal.journal() as journal:
         row = row_of(journal, payout)
         found, pauses = row.view(journal.history(row.id)), journal.pauses()
     if terminal.as_json:
         output.print_json(output.record(found, reveal=terminal.reveal, history=True))
-        return exits.of(found)
+        return exit_codes.of(found)
     terminal.say(output.details(found, pauses, reveal=terminal.reveal, now=utc_now()))
     terminal.say()
     output.print_table(
@@ -46,7 +46,7 @@ def show(
             for entry in found.history
         ],
     )
-    return exits.of(found)
+    return exit_codes.of(found)
 
 
 @command
@@ -57,9 +57,9 @@ def list_(
 ) -> int:
     """List every payout, oldest first."""
     from payments_core.cli import output
-    from payments_core.errors import UnknownAccount
-    from payments_core.payout import PayoutStatus
-    from payments_core.performer import utc_now
+    from payments_core.domain.errors import UnknownAccount
+    from payments_core.domain.payout import PayoutStatus
+    from payments_core.runtime import utc_now
 
     wanted = None
     if status is not None:
@@ -80,13 +80,13 @@ def list_(
         pauses = journal.pauses()
     if terminal.as_json:
         output.print_json([output.record(payout, reveal=terminal.reveal) for payout in found])
-        return exits.DONE
+        return exit_codes.DONE
     if not found:
         terminal.note("No payout yet." if wanted is None and account is None else "No such payout.")
-        return exits.DONE
+        return exit_codes.DONE
     now = utc_now()
     output.print_table(output.COLUMNS, [output.payout_line(p, pauses, reveal=terminal.reveal, now=now) for p in found])
-    return exits.DONE
+    return exit_codes.DONE
 
 
 COMMANDS = {"show": show, "list": list_}

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NamedTuple, Param
 
 import typer
 
-from payments_core.characters import clean_lines
-from payments_core.cli import exits
+from payments_core.cli import exit_codes
+from payments_core.domain.characters import clean_lines
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from payments_core.client import PayoutClient
-    from payments_core.entries import Journal
-    from payments_core.performer import Office
+    from payments_core.engine.commands import Journal
+    from payments_core.runtime import Office
     from payments_core.settings import Configuration
 
 __all__ = ["COMMON", "PAYING", "Terminal", "command", "drop_output", "is_output_lost", "open_closed_streams"]
@@ -111,9 +111,9 @@ class Terminal(NamedTuple):
     def journal(self, read: Configuration | None = None) -> Iterator[Journal]:
         """Open the journal alone: looking and stopping must work where a secret or a plugin is missing."""
         from payments_core.cli.accounts import pays_real_money
-        from payments_core.errors import JournalMissing
+        from payments_core.domain.errors import JournalMissing
         from payments_core.journal import open_journal
-        from payments_core.performer import utc_now
+        from payments_core.runtime import utc_now
 
         found = read or self.configuration()
         root = found.path.resolve().parent
@@ -177,7 +177,7 @@ def command(body: Callable[Concatenate[Terminal, P], int]) -> Callable[..., None
 
 
 def _carry_out(terminal: Terminal, body: Callable[[], int]) -> int:
-    from payments_core.cli import problems
+    from payments_core.cli import error_output
 
     stopped_by: list[int] = []
     try:
@@ -189,15 +189,15 @@ def _carry_out(terminal: Terminal, body: Callable[[], int]) -> int:
     except (typer.Exit, typer.BadParameter):
         raise
     except KeyboardInterrupt:
-        problems.tell_interrupted(terminal)
-        return exits.TERMINATED if stopped_by else exits.INTERRUPTED
+        error_output.tell_interrupted(terminal)
+        return exit_codes.TERMINATED if stopped_by else exit_codes.INTERRUPTED
     except BrokenPipeError:  # whoever read our output has seen enough
         drop_output()
-        return exits.ERROR
+        return exit_codes.ERROR
     except Exception as error:  # noqa: BLE001 - the last place where it can be said in a person's words
         if isinstance(error, OSError) and is_output_lost():
-            return problems.tell_output_lost(error, as_json=terminal.as_json)
-        return problems.tell(error, terminal)
+            return error_output.tell_output_lost(error, as_json=terminal.as_json)
+        return error_output.tell(error, terminal)
 
 
 def is_output_lost() -> bool:

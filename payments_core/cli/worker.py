@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from payments_core.bounds import DAY_S
-from payments_core.cli import exits
+from payments_core.cli import exit_codes
 from payments_core.cli.options import seconds
 from payments_core.cli.terminal import Terminal, command
+from payments_core.domain.bounds import DAY_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from payments_core.payout import Payout, PayoutStatus
+    from payments_core.domain.payout import Payout, PayoutStatus
     from payments_core.settings import WorkerSettings
     from payments_core.worker import Worked
 
@@ -60,7 +60,7 @@ def worker(
         output.print_json({"steps": done.steps, "ended": ended, "trouble": done.trouble, "cut": done.cut})
     else:
         terminal.say(_summary(done))
-    return exits.ERROR if once and done.trouble else exits.DONE
+    return exit_codes.ERROR if once and done.trouble else exit_codes.DONE
 
 
 async def _work(terminal: Terminal, settings: WorkerSettings, accounts: list[str] | None, *, once: bool) -> Worked:

@@ -18,20 +18,21 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
-from payments_core.arrivals import Arrival, Handled, Handling, InboxCount
-from payments_core.bounds import MOST_ROWS, check_number
-from payments_core.client.minted_paths import TRIES, asked_about
-from payments_core.client.setup import only_entries
+from payments_core.client.assembly import only_entries
+from payments_core.client.result_paths import TRIES, asked_about
+from payments_core.domain.bounds import MOST_ROWS, check_number
+from payments_core.domain.errors import JournalError
+from payments_core.domain.events import EventName
+from payments_core.domain.inbox_records import Arrival, Handled, Handling, InboxCount
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import Event, PayoutRow
 from payments_core.engine import Effect, about, answer, differs_from, hear, hear_balances, token_hash
-from payments_core.entries import JournalReply
-from payments_core.errors import JournalError
-from payments_core.events import EventName
-from payments_core.flow import Command, run
+from payments_core.engine.commands import JournalReply
+from payments_core.engine.flow import Command
+from payments_core.http.flow import run_flow
 from payments_core.logs import log, log_payout
-from payments_core.payout import PayoutStatus
-from payments_core.performer import Office
 from payments_core.provider import Account, Acknowledgement, Callback, Callbacks, Capability, Heard, Redacts
-from payments_core.rows import Event, PayoutRow
+from payments_core.runtime import Office
 
 __all__ = ["PAGE", "PATH", "Hears", "Inbox", "Place"]
 
@@ -258,7 +259,9 @@ class Inbox:
                 # Its sender alone may move it, and the answer may be to this very send: it counts when the sender has
                 # written its result, or when another process has found that the lease is over.
                 return False
-            row, effect = run(answer(asked.account, row, callback, query=arrival.query, ended=asked.ended), self._write)
+            row, effect = run_flow(
+                answer(asked.account, row, callback, query=arrival.query, ended=asked.ended), self._write
+            )
             if effect is not None:
                 at = self._office.clock()
                 self._close(Handling(no=arrival.no, at=at, outcome=effect, told=told, payout_id=row.id), arrival)

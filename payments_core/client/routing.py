@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from payments_core import engine
-from payments_core.client import setup
-from payments_core.errors import NotAnswered
-from payments_core.flow import Flow
-from payments_core.money import Money
-from payments_core.payout import Operation, Order, Payee
-from payments_core.performer import Office
+from payments_core.client import assembly
+from payments_core.domain.errors import NotAnswered
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Order, Payee
+from payments_core.engine.flow import EngineFlow
 from payments_core.provider import Account, Operator
 from payments_core.routing import Choice
+from payments_core.runtime import Office
 
 __all__ = ["AsyncChooses", "Chooses"]
 
@@ -27,7 +27,7 @@ class Chooses(ABC):
     _office: Office
 
     @abstractmethod
-    def _ask(self, account: Account, flow: Flow[T]) -> T: ...
+    def _ask(self, account: Account, flow: EngineFlow[T]) -> T: ...
 
     def route(
         self,
@@ -65,14 +65,14 @@ class Chooses(ABC):
             key=key,
             payee=payee,
             amount=amount,
-            operation=setup.operation_of(operation),
+            operation=assembly.operation_of(operation),
             note=note,
             options=dict(options or {}),
         )
         return self._choose(order, account, by_default=operation is None, ask=ask)
 
     def _choose(self, order: Order, account: str | None, *, by_default: bool, ask: bool) -> Choice:
-        choosing = setup.choose(self._office, order, account, by_default=by_default, ask=ask)
+        choosing = assembly.choose(self._office, order, account, by_default=by_default, ask=ask)
         answer: Operator | None = None
         while True:
             try:
@@ -95,7 +95,7 @@ class AsyncChooses(ABC):
     _office: Office
 
     @abstractmethod
-    async def _ask(self, account: Account, flow: Flow[T]) -> T: ...
+    async def _ask(self, account: Account, flow: EngineFlow[T]) -> T: ...
 
     async def route(
         self,
@@ -133,14 +133,14 @@ class AsyncChooses(ABC):
             key=key,
             payee=payee,
             amount=amount,
-            operation=setup.operation_of(operation),
+            operation=assembly.operation_of(operation),
             note=note,
             options=dict(options or {}),
         )
         return await self._choose(order, account, by_default=operation is None, ask=ask)
 
     async def _choose(self, order: Order, account: str | None, *, by_default: bool, ask: bool) -> Choice:
-        choosing = setup.choose(self._office, order, account, by_default=by_default, ask=ask)
+        choosing = assembly.choose(self._office, order, account, by_default=by_default, ask=ask)
         answer: Operator | None = None
         while True:
             try:

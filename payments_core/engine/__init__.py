@@ -1,18 +1,13 @@
 """The engine: decisions about payouts as pure functions, and the flows that carry them through."""
 
-from payments_core.engine.acts import SAFE, STOPS, Act, Says, allowed
-from payments_core.engine.again import pay_again
+from payments_core.engine.amount_checks import check_amount
 from payments_core.engine.balances import Kept, ask_balances, hear_balances, kept_balances, no_balances
-from payments_core.engine.callbacks import Hearing, about, differs_from, hear
+from payments_core.engine.callback_match import Hearing, about, differs_from, hear
 from payments_core.engine.cancellation import cancel
+from payments_core.engine.context import Moment
 from payments_core.engine.drafts import draft_of, make_draft
-from payments_core.engine.earlier import look_back
-from payments_core.engine.ended import acknowledge, check
-from payments_core.engine.flows import accept, advance, token_hash
-from payments_core.engine.intent import same_order
-from payments_core.engine.limits import check_amount
-from payments_core.engine.moment import Moment
-from payments_core.engine.questions import (
+from payments_core.engine.final_payouts import acknowledge, check
+from payments_core.engine.lookups import (
     account_holder,
     ask_consent,
     ask_own,
@@ -24,8 +19,13 @@ from payments_core.engine.questions import (
     operator,
     user_info,
 )
+from payments_core.engine.previous_attempts import look_back
+from payments_core.engine.reissue import pay_again
 from payments_core.engine.result_callbacks import Answered, Effect, answer
 from payments_core.engine.review import Person, approve, reopen, resolve
+from payments_core.engine.review_actions import SAFE, STOPS, Act, Says, allowed
+from payments_core.engine.same_order import same_order
+from payments_core.engine.steps import accept, advance, token_hash
 
 __all__ = [
     "SAFE",

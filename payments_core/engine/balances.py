@@ -6,15 +6,15 @@ import json
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from payments_core.engine.flows import Moment, token_hash
-from payments_core.engine.questions import not_offered, not_told, told
-from payments_core.entries import AskAccount
-from payments_core.errors import NotAnswered
-from payments_core.flow import Flow, ask_account
-from payments_core.masking import scrub, scrub_code
-from payments_core.payout import Reason, ReasonCode
+from payments_core.domain.errors import NotAnswered
+from payments_core.domain.masking import scrub, scrub_code
+from payments_core.domain.payout import Reason, ReasonCode
+from payments_core.domain.records import Query
+from payments_core.engine.commands import AskAccount
+from payments_core.engine.flow import EngineFlow, ask_account
+from payments_core.engine.lookups import not_offered, not_told, told
+from payments_core.engine.steps import Moment, token_hash
 from payments_core.provider import Account, Balance, BalancesLater, Callback, Capability, Deferred, NotTold
-from payments_core.rows import Query
 
 __all__ = ["Kept", "ask_balances", "hear_balances", "kept_balances", "no_balances"]
 
@@ -34,7 +34,7 @@ class Kept(NamedTuple):
     why: str = ""
 
 
-def ask_balances(account: Account, moment: Moment) -> Flow[str]:
+def ask_balances(account: Account, moment: Moment) -> EngineFlow[str]:
     """Ask what an account holds; the question is written down before it leaves. Returns what its answer is kept under.
 
     Raises:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from payments_core.domain.errors import DecisionRefused
+from payments_core.domain.events import EventName
+from payments_core.domain.masking import scrub
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import Event, PayoutRow
 from payments_core.engine import decide
-from payments_core.engine.calls import ask
+from payments_core.engine.commands import Contradicted, Move, Moved, OnStatement, Stale, Unsought
+from payments_core.engine.context import Moment
 from payments_core.engine.drafts import draft_of, is_bound
-from payments_core.engine.earlier import Standing, look_back
-from payments_core.engine.moment import Moment
+from payments_core.engine.flow import EngineFlow, move
+from payments_core.engine.previous_attempts import Standing, look_back
+from payments_core.engine.provider_calls import ask
 from payments_core.engine.review import Person
-from payments_core.entries import Contradicted, Move, Moved, OnStatement, Stale, Unsought
-from payments_core.errors import DecisionRefused
-from payments_core.events import EventName
-from payments_core.flow import Flow, move
-from payments_core.masking import scrub
-from payments_core.payout import PayoutStatus
 from payments_core.provider import Account, Cancels, Final, NotFound, Pending
-from payments_core.rows import Event, PayoutRow
 
 __all__ = ["cancel"]
 
@@ -25,7 +25,7 @@ _S = PayoutStatus
 _UNTOUCHED = "Nothing was changed."
 
 
-def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) -> Flow[PayoutRow]:
+def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) -> EngineFlow[PayoutRow]:
     """Cancel a payout of which nothing was submitted that may have arrived; it is never sent afterwards.
 
     The write is a compare-and-set, as the one before the first byte of a send is: of the two one is refused. Cancelling
@@ -78,7 +78,7 @@ def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) 
             raise _refused(row, "It was moved by a worker or another person meanwhile.", "Look at it and try again.")
 
 
-def _read_first(account: Account, row: PayoutRow, moment: Moment) -> Flow[None]:
+def _read_first(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[None]:
     """Read a payout once whose submissions were all refused: a gateway may have refused what it had taken.
 
     Raises:

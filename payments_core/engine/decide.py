@@ -11,12 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from payments_core.bounds import HOUR_S
+from payments_core.domain.bounds import HOUR_S
+from payments_core.domain.events import EventName
+from payments_core.domain.masking import LEAST_DIGITS, scrub, scrub_code
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.rates import LONGEST_HOLD_S, PostEnd, ReadEnd
+from payments_core.domain.records import Event, Pause, PayoutRow
 from payments_core.engine import rechecks
-from payments_core.engine.calls import Heard, Sent
-from payments_core.events import EventName
-from payments_core.masking import LEAST_DIGITS, scrub, scrub_code
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.engine.flow import CredentialRefused
+from payments_core.engine.provider_calls import Heard, Sent
+from payments_core.http.messages import NoAnswer, NotSent
 from payments_core.provider import (
     Account,
     Blocked,
@@ -29,9 +33,6 @@ from payments_core.provider import (
     Seen,
     Unknown,
 )
-from payments_core.rates import LONGEST_HOLD_S, PostEnd, ReadEnd
-from payments_core.rows import Event, Pause, PayoutRow
-from payments_core.wire import NoAnswer, NotSent
 
 __all__ = [
     "MOST_TRIES",
@@ -272,7 +273,7 @@ def refused_by_guard(row: PayoutRow, reason: Reason, at: datetime) -> Decision:
     return _fail(row, reason, "guard", at, {"why": scrub(reason.text)})
 
 
-def blocked(row: PayoutRow, account: Account, why: Blocked, at: datetime) -> Decision:
+def blocked(row: PayoutRow, account: Account, why: Blocked | CredentialRefused, at: datetime) -> Decision:
     """The provider refuses us: stop the account, fail no payout."""
     probe_at = at + timedelta(seconds=account.settings.probe_after_s)
     reason = _clean(why.reason)

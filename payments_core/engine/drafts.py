@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from payments_core.errors import InvalidPayout, ProviderBug
-from payments_core.payout import Operation, Order
+from payments_core.domain.errors import InvalidPayout, ProviderBug
+from payments_core.domain.payout import Operation, Order
+from payments_core.domain.records import EndedAttempt, PayoutRow
+from payments_core.domain.references import derive
+from payments_core.http.messages import HttpRequest
 from payments_core.provider import Account, Attempt, Draft, Validates
-from payments_core.references import derive
-from payments_core.rows import EndedAttempt, PayoutRow
-from payments_core.wire import HttpRequest
 
 __all__ = ["attempt_of", "draft_of", "is_bound", "made_ready", "make_draft", "not_payable", "other_payers"]
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from payments_core.domain.records import PayoutRow
 from payments_core.provider import Account, Final
-from payments_core.rows import PayoutRow
 
 __all__ = ["MOST", "after_read", "begin", "end_at"]
 

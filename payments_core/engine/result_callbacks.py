@@ -11,15 +11,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from payments_core.domain.errors import ProviderBug
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import EndedAttempt, PayoutRow
 from payments_core.engine import decide
-from payments_core.engine.contradictions import contradict
+from payments_core.engine.commands import Move, Moved, Stale
+from payments_core.engine.contradict import contradict
 from payments_core.engine.drafts import attempt_of, draft_of, is_bound
-from payments_core.entries import Move, Moved, Stale
-from payments_core.errors import ProviderBug
-from payments_core.flow import Flow, move
-from payments_core.payout import PayoutStatus
+from payments_core.engine.flow import EngineFlow, move
 from payments_core.provider import Account, AnswersLater, Callback, Checked, Draft, Final, NotFound, Unknown
-from payments_core.rows import EndedAttempt, PayoutRow
 
 __all__ = ["Answered", "Effect", "answer"]
 
@@ -48,7 +48,7 @@ class Answered(NamedTuple):
 
 def answer(
     account: Account, row: PayoutRow, callback: Callback, *, query: str, ended: EndedAttempt | None = None
-) -> Flow[Answered]:
+) -> EngineFlow[Answered]:
     """Take in what came to a minted path: the first clear answer counts as a read.
 
     Args:
@@ -91,7 +91,7 @@ def answer(
 
 def _after_an_end(
     account: Account, row: PayoutRow, outcome: Checked, at: datetime, *, ended: EndedAttempt | None = None
-) -> Flow[Answered]:
+) -> EngineFlow[Answered]:
     """Compare an answer with the end that is recorded: of the payout, or of an earlier attempt, which failed."""
     status, attempt = (row.status, row.attempt) if ended is None else (PayoutStatus.FAILED, ended.number)
     after = yield from contradict(row, status, outcome, at, account=account.name, attempt=attempt)

@@ -7,24 +7,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from payments_core.characters import find_unclear, is_blank
+from payments_core.domain.characters import find_unclear, is_blank
+from payments_core.domain.errors import DecisionRefused
+from payments_core.domain.events import EventName
+from payments_core.domain.masking import scrub
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Approval, Event, PayoutRow
 from payments_core.engine import decide
-from payments_core.engine.acts import SAFE, Act, Says
-from payments_core.engine.calls import Heard
-from payments_core.engine.contradictions import contradict_overtaken
+from payments_core.engine.commands import Move, Moved, Stale
+from payments_core.engine.context import Moment
+from payments_core.engine.contradict import contradict_overtaken
 from payments_core.engine.decide import Decision
 from payments_core.engine.drafts import is_bound, made_ready
-from payments_core.engine.flows import hear
-from payments_core.engine.moment import Moment
-from payments_core.entries import Move, Moved, Stale
-from payments_core.errors import DecisionRefused
-from payments_core.events import EventName
-from payments_core.flow import Flow, move, recall
-from payments_core.masking import scrub
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.engine.flow import EngineFlow, move, recall
+from payments_core.engine.provider_calls import Heard
+from payments_core.engine.review_actions import SAFE, Act, Says
+from payments_core.engine.steps import hear
+from payments_core.http.messages import NoAnswer, NotSent
 from payments_core.provider import Account, Deferred, NotFound, Pending, Unknown
-from payments_core.rows import Approval, Event, PayoutRow
-from payments_core.wire import NoAnswer, NotSent
 
 __all__ = ["Person", "approve", "last_possible_send", "reopen", "resolve"]
 
@@ -79,7 +79,7 @@ class Person:
         return {name: text[:300] for name, text in told.items() if text}
 
 
-def resolve(account: Account, row: PayoutRow, *, paid: bool, person: Person, moment: Moment) -> Flow[PayoutRow]:
+def resolve(account: Account, row: PayoutRow, *, paid: bool, person: Person, moment: Moment) -> EngineFlow[PayoutRow]:
     """Close a payout in REVIEW as a person decides, unless the provider, asked first, ends the matter itself.
 
     Args:
@@ -109,7 +109,9 @@ def resolve(account: Account, row: PayoutRow, *, paid: bool, person: Person, mom
     return (yield from _write(asked.before, Decision(after, event)))
 
 
-def reopen(account: Account, active: Account, row: PayoutRow, *, person: Person, moment: Moment) -> Flow[PayoutRow]:
+def reopen(
+    account: Account, active: Account, row: PayoutRow, *, person: Person, moment: Moment
+) -> EngineFlow[PayoutRow]:
     """Give a payout in REVIEW back to the machine, due now and with a schedule anew; the provider is asked first.
 
     A payout of which nothing was sent, or every try proven not taken, is made ready again as the account pays now.
@@ -146,7 +148,7 @@ def reopen(account: Account, active: Account, row: PayoutRow, *, person: Person,
     return (yield from _write(asked.before, Decision(after, event)))
 
 
-def approve(row: PayoutRow, *, person: Person, at: datetime) -> Flow[PayoutRow]:
+def approve(row: PayoutRow, *, person: Person, at: datetime) -> EngineFlow[PayoutRow]:
     """Let a payout be sent that needs somebody's leave: this attempt, of exactly this intent. Twice is once.
 
     Raises:
@@ -201,7 +203,7 @@ class _Asked:
     read: Decision | None = None
 
 
-def _ask_first(account: Account, row: PayoutRow, act: Act, person: Person, moment: Moment) -> Flow[_Asked]:
+def _ask_first(account: Account, row: PayoutRow, act: Act, person: Person, moment: Moment) -> EngineFlow[_Asked]:
     if row.status is not PayoutStatus.REVIEW:
         raise DecisionRefused(
             f"Payout {row.label} is {row.status} and not in REVIEW: there is nothing to decide.",
@@ -240,7 +242,7 @@ def _said(outcome: Heard, decision: Decision) -> Says:
             return Says.ANOTHER
 
 
-def _check(account: Account, asked: _Asked, act: Act, person: Person) -> Flow[None]:
+def _check(account: Account, asked: _Asked, act: Act, person: Person) -> EngineFlow[None]:
     """Refuse what is not safe; what the provider said is recorded all the same.
 
     Raises:
@@ -284,7 +286,7 @@ def _was_never_taken(row: PayoutRow) -> bool:
     return (stopped or not row.tries) and not row.ambiguous and row.first_sent_at is None
 
 
-def _write(before: PayoutRow, decision: Decision, outcome: Heard | None = None) -> Flow[PayoutRow]:
+def _write(before: PayoutRow, decision: Decision, outcome: Heard | None = None) -> EngineFlow[PayoutRow]:
     reply = yield from move(Move(before, decision.after, decision.event, publish=decision.publish))
     if isinstance(reply, Stale):
         yield from contradict_overtaken(before, reply.row, outcome, decision.event.at)

@@ -9,15 +9,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from payments_core.entries import Journal
-from payments_core.errors import SettingsError
+from payments_core.domain.errors import SettingsError
+from payments_core.engine.commands import Journal
 from payments_core.logs import secret_exposed
 from payments_core.settings import read_secret
 
 if TYPE_CHECKING:
-    from payments_core.journal.snapshot import Snapshot
-    from payments_core.journal.stores import Store
-    from payments_core.journal.verifying import Audit
+    from payments_core.journal.maintenance.snapshot import Snapshot
+    from payments_core.journal.maintenance.stores import Store
+    from payments_core.journal.maintenance.verify import Audit
     from payments_core.provider import Account
 
 __all__ = ["backup_journal", "init_journal", "open_audit", "open_journal", "store_of", "upgrade_journal"]
@@ -55,7 +55,9 @@ def open_journal(url: str, *, namespace: str, root: Path, clock: Callable[[], da
         return journal
     path = _file(address, url, root)
 
-    from payments_core.journal.sqlite import SqliteJournal  # here, so that importing the package loads no database
+    from payments_core.journal.sqlite.journal import (
+        SqliteJournal,  # here, so that importing the package loads no database
+    )
 
     return SqliteJournal(path, namespace=namespace, clock=clock, make=make)
 
@@ -75,7 +77,7 @@ def open_audit(url: str, *, namespace: str, root: Path, accounts: Mapping[str, A
         JournalError: It cannot be read, or is no journal of this version.
 
     """
-    from payments_core.journal.verifying import Audit
+    from payments_core.journal.maintenance.verify import Audit
 
     return Audit(_snapshot(url, namespace, root), namespace=namespace, accounts=accounts)
 
@@ -107,7 +109,7 @@ def backup_journal(
         JournalError: The journal cannot be read, or the backup cannot be written; nothing is left behind.
 
     """
-    from payments_core.journal.backup import write_backup
+    from payments_core.journal.maintenance.backup import write_backup
 
     at = clock()  # before: what was acknowledged by then is in it, and rather a longer gap is read than a shorter one
     with contextlib.closing(_snapshot(url, namespace, root)) as snapshot:
@@ -116,13 +118,13 @@ def backup_journal(
 
 
 def _snapshot(url: str, namespace: str, root: Path) -> Snapshot:
-    from payments_core.journal.snapshot import PostgresSnapshot, SqliteSnapshot
+    from payments_core.journal.maintenance.snapshot import PostgresSnapshot, SqliteSnapshot
 
     address = _address(url, root)
     if not address.startswith(_POSTGRES):
         return SqliteSnapshot(_file(address, url, root), namespace=namespace)
     _postgres()
-    from payments_core.journal.postgres_connection import Server
+    from payments_core.journal.postgres.connection import Server
 
     return PostgresSnapshot(Server(address), namespace=namespace)
 
@@ -143,11 +145,11 @@ def store_of(url: str, *, namespace: str, root: Path, at: datetime) -> Store:
     address = _address(url, root)
     if address.startswith(_POSTGRES):
         _postgres()
-        from payments_core.journal.postgres_stores import PostgresStore
+        from payments_core.journal.postgres.store import PostgresStore
 
         return PostgresStore(address, namespace=namespace, at=at)
 
-    from payments_core.journal.stores import SqliteStore
+    from payments_core.journal.maintenance.stores import SqliteStore
 
     return SqliteStore(_file(address, url, root), namespace=namespace, at=at)
 
@@ -222,9 +224,9 @@ def _postgres() -> ModuleType:
             "A journal under PostgreSQL needs the driver psycopg, which is not installed.",
             hint='Install the extra: pip install "payments-core[postgres]".',
         ) from None
-    from payments_core.journal import postgres
+    from payments_core.journal.postgres import journal
 
-    return postgres
+    return journal
 
 
 _WRITE_URL = (

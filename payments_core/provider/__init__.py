@@ -4,7 +4,20 @@ Four methods say how a payment is drafted, sent, read, and where and as whom it 
 protocol, and implementing it is the opt-in. A provider holds no lock, no clock and no memory of money.
 """
 
+from payments_core.http.retry_policy import RetryPolicy, overridden
 from payments_core.provider.account import Account
+from payments_core.provider.lookup_results import (
+    Acknowledgement,
+    Balance,
+    CancelAnswer,
+    Consent,
+    Finding,
+    Heard,
+    HolderStatus,
+    NotTold,
+    Operator,
+    Person,
+)
 from payments_core.provider.outcomes import (
     Blocked,
     Checked,
@@ -40,19 +53,6 @@ from payments_core.provider.protocols import (
     UserInfo,
     Validates,
 )
-from payments_core.provider.reads import (
-    Acknowledgement,
-    Balance,
-    CancelAnswer,
-    Consent,
-    Finding,
-    Heard,
-    HolderStatus,
-    NotTold,
-    Operator,
-    Person,
-)
-from payments_core.provider.retrying import RetryPolicy, overridden
 from payments_core.provider.spec import Capability, Facts, ProviderSpec
 
 __all__ = [

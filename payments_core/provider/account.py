@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from payments_core.errors import SettingsError
-from payments_core.payout import Operation
+from payments_core.domain.errors import SettingsError
+from payments_core.domain.payout import Operation
+from payments_core.http.retry_policy import RetryPolicy, overridden
 from payments_core.provider.protocols import PayoutProvider
-from payments_core.provider.retrying import RetryPolicy, overridden
 from payments_core.provider.spec import Facts, ProviderSpec
 from payments_core.settings import AccountSettings
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
 
-from payments_core.bounds import LONGEST_S, check_number
-from payments_core.flow import Blocked as Blocked
-from payments_core.payout import Reason
+from payments_core.domain.bounds import LONGEST_S, check_number
+from payments_core.domain.payout import Reason
 
 
 def check_wait(retry_after_s: float | None) -> None:
@@ -141,6 +140,20 @@ class NotFound(_Answer):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deferred(_Answer):
     """The question was taken; the answer will come to the path minted for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The provider refuses *us*: credentials, address, role, float. The account pauses; no payout fails.
+
+    Args:
+        reason: What is wrong with us.
+        http_status: Of the response, if one came.
+
+    """
+
+    reason: Reason
+    http_status: int | None = None
 
 
 Submitted: TypeAlias = Final | Pending | Duplicate | NotAccepted | Blocked | Unknown

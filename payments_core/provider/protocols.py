@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from payments_core.flow import Blocked, Flow
-from payments_core.payout import Operation, Order, Payee
-from payments_core.provider.outcomes import Checked, Deferred, Submitted
-from payments_core.provider.reads import (
+from payments_core.domain.payout import Operation, Order, Payee
+from payments_core.http.flow import HttpFlow
+from payments_core.http.messages import HttpRequest, HttpResponse
+from payments_core.provider.lookup_results import (
     Acknowledgement,
     Balance,
     CancelAnswer,
@@ -23,7 +23,7 @@ from payments_core.provider.reads import (
     Operator,
     Person,
 )
-from payments_core.wire import HttpRequest, HttpResponse
+from payments_core.provider.outcomes import Blocked, Checked, Deferred, Submitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class PayoutProvider(Protocol):
         """
         ...
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         """Send the draft's request, once, and say what the answer means.
 
         ``Final`` speaks of this try alone: where an earlier one may have arrived, a refusal is a reason to ask.
@@ -84,7 +84,7 @@ class PayoutProvider(Protocol):
         """
         ...
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         """Ask what became of the payment; moves no money."""
         ...
 
@@ -114,7 +114,7 @@ class Credential:
 class Authenticates(Protocol):
     """For providers whose requests carry a credential; the core caches it and lets one flow at a time fetch it."""
 
-    def authenticate(self) -> Flow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | Blocked]:
         """Obtain a credential; ``Blocked`` when the provider refuses ours."""
         ...
 
@@ -215,7 +215,7 @@ class Learns(Protocol):
     arguments give the same draft or a refusal.
     """
 
-    def learn(self, at: datetime) -> Flow[None]:
+    def learn(self, at: datetime) -> HttpFlow[None]:
         """Ask for what is missing or out of date, and for nothing while all is fresh; failing changes nothing."""
         ...
 
@@ -224,7 +224,7 @@ class Learns(Protocol):
 class Cancels(Protocol):
     """For providers that can be asked to drop a payment they have taken and not begun."""
 
-    def cancel(self, draft: Draft) -> Flow[CancelAnswer | NotTold]:
+    def cancel(self, draft: Draft) -> HttpFlow[CancelAnswer | NotTold]:
         """Ask for it; moves no money, and what became of the payment is only ever told by ``check``."""
         ...
 
@@ -233,7 +233,7 @@ class Cancels(Protocol):
 class OperatorLookup(Protocol):
     """For providers that tell whose customer a payee is."""
 
-    def operator(self, payee: Payee) -> Flow[Operator | NotTold]:
+    def operator(self, payee: Payee) -> HttpFlow[Operator | NotTold]:
         """Ask which operator the payee's wallet is with; ``NotTold``, and no error, where that cannot be asked."""
         ...
 
@@ -242,7 +242,7 @@ class OperatorLookup(Protocol):
 class Balances(Protocol):
     """For providers that tell what an account holds."""
 
-    def balances(self, currency: str | None = None) -> Flow[tuple[Balance, ...] | NotTold]:
+    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | NotTold]:
         """Ask for the account's balances, or for the one in a currency.
 
         Return ``NotTold`` for a currency that cannot be asked for, and raise nothing: whatever is raised here is told
@@ -255,7 +255,7 @@ class Balances(Protocol):
 class BalancesLater(Protocol):
     """For providers that tell what an account holds to a path minted for the question, and never at once."""
 
-    def ask_balances(self) -> Flow[Deferred | NotTold]:
+    def ask_balances(self) -> HttpFlow[Deferred | NotTold]:
         """Ask for the account's balances; the request names the path by ``slot("answer_token")``."""
         ...
 
@@ -268,7 +268,7 @@ class BalancesLater(Protocol):
 class AccountHolders(Protocol):
     """For providers that tell whether a payee can be paid."""
 
-    def account_holder(self, payee: Payee) -> Flow[HolderStatus | NotTold]:
+    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | NotTold]:
         """Ask whether the payee has a wallet that is active.
 
         Return ``NotTold`` for a payee that cannot be asked about, such as an email where only numbers can be, and raise
@@ -282,7 +282,7 @@ class AccountHolders(Protocol):
 class NameLookup(Protocol):
     """For providers that tell a wallet holder's name without being given a consent."""
 
-    def name(self, payee: Payee) -> Flow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
         """Ask who holds the payee's wallet; ``NotTold``, and no error, for a payee that cannot be asked about."""
         ...
 
@@ -291,11 +291,11 @@ class NameLookup(Protocol):
 class UserInfo(Protocol):
     """For providers that tell more about a wallet's holder who has consented to it."""
 
-    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> Flow[Consent | NotTold]:
+    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | NotTold]:
         """Ask the account holder; each call asks again. ``NotTold``, and no error, for one who cannot be asked."""
         ...
 
-    def user_info(self, consent: Consent) -> Flow[Person | NotTold]:
+    def user_info(self, consent: Consent) -> HttpFlow[Person | NotTold]:
         """Ask for what was consented to; ``NotTold`` with ``retry_after_s`` while the account holder has not answered.
 
         A consent can be used up by it.
@@ -307,7 +307,7 @@ class UserInfo(Protocol):
 class Diagnoses(Protocol):
     """For providers that can tell what is wrong with an account before money does."""
 
-    def diagnose(self) -> Flow[Sequence[Finding]]:
+    def diagnose(self) -> HttpFlow[Sequence[Finding]]:
         """Look at everything that can be looked at without moving money."""
         ...
 

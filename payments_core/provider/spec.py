@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal
 
-from payments_core.payout import Operation
+from payments_core.domain.payout import Operation
+from payments_core.http.retry_policy import RetryPolicy
 from payments_core.provider.protocols import (
     AccountHolders,
     AnswersLater,
@@ -24,7 +25,6 @@ from payments_core.provider.protocols import (
     UserInfo,
     Validates,
 )
-from payments_core.provider.retrying import RetryPolicy
 from payments_core.settings import AccountSettings
 
 

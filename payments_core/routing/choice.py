@@ -6,8 +6,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from payments_core.errors import NoRoute
-from payments_core.payout import Order
+from payments_core.domain.errors import NoRoute
+from payments_core.domain.payout import Order
 from payments_core.provider import Account, Capability, Operator
 from payments_core.routing.payees import PayeeFacts, Source
 from payments_core.routing.routes import Route

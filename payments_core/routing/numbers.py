@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payments_core.errors import SettingsError
+from payments_core.domain.errors import SettingsError
 from payments_core.routing.operators import BRANDS, PORTABLE
 
 __all__ = ["NumberFacts", "is_country", "look", "require"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
-from payments_core.payout import Payee
+from payments_core.domain.payout import Payee
 from payments_core.provider import Operator
 from payments_core.routing.operators import OPERATORS
 from payments_core.routing.routes import Route

@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from payments_core.errors import SecretMissing, SettingsError
-from payments_core.limits import Amount
-from payments_core.payout import Operation
+from payments_core.domain.errors import SecretMissing, SettingsError
+from payments_core.domain.payout import Operation
 from payments_core.provider import Account
 from payments_core.routing import numbers
 from payments_core.routing.operators import OPERATORS
 from payments_core.settings import read_table
+from payments_core.settings.amount_limits import Amount
 
 __all__ = ["Route", "RouteSettings", "read_routes"]
 

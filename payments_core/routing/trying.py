@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from payments_core.payout import Operation, Order
+from payments_core.domain.payout import Operation, Order
 from payments_core.routing.payees import PayeeFacts, Source
 from payments_core.routing.routes import Route
 

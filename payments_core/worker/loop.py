@@ -19,11 +19,11 @@ from typing import Any
 from payments_core import settings as configurations
 from payments_core.client import AsyncPayoutClient, assemble
 from payments_core.client.inbox import PAGE
-from payments_core.errors import JournalClosed, JournalError, PayoutInterrupted
-from payments_core.events import EventName
+from payments_core.domain.errors import JournalClosed, JournalError, PayoutInterrupted
+from payments_core.domain.events import EventName
+from payments_core.domain.payout import Payout, PayoutStatus
+from payments_core.domain.records import PayoutRow
 from payments_core.logs import log
-from payments_core.payout import Payout, PayoutStatus
-from payments_core.rows import PayoutRow
 from payments_core.settings import Configuration, WorkerSettings
 
 __all__ = ["Worked", "run_worker"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from payments_core.payout import Payout
+from payments_core.domain.payout import Payout
 from payments_core.settings import Configuration, WorkerSettings
 from payments_core.worker.loop import Worked, run_worker
 

@@ -18,11 +18,11 @@ import uvicorn
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus
 from payments_core.callbacks import CallbackApp, Limits, app
-from payments_core.cli.listening import server_config
+from payments_core.cli.callback_server import server_config
 from payments_core.client import assemble
 from payments_core.client.inbox import PATH
-from payments_core.payout import Payout
-from payments_core.rows import PayoutRow
+from payments_core.domain.payout import Payout
+from payments_core.domain.records import PayoutRow
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NAMESPACE = "test-namespace"  # as in the databases that are made for tests

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
-from payments_core.client import setup
+from payments_core.client import assembly
 from payments_core.client.inbox import PAGE, Inbox
-from payments_core.payout import PayoutStatus as S
+from payments_core.domain.payout import PayoutStatus as S
 from payments_core.worker import work
 
 GOOD, STUCK, FAILING = "+46733123499", "+46733123453", "+46733123457"
@@ -336,7 +336,7 @@ def test_a_flood_keeps_nobody_who_resumes_from_paying(
         async with AsyncPayoutClient.from_config(scene.config) as client:
             await client.resume(timeout_s=seconds)
 
-    monkeypatch.setattr(setup, "nap_s", lambda *_: pytest.fail("it sleeps"))
+    monkeypatch.setattr(assembly, "nap_s", lambda *_: pytest.fail("it sleeps"))
     with monkeypatch.context() as patch:
         patch.setattr(Inbox, "handle", handle)
         asyncio.run(resume()) if kind == "async" else scene.client.resume(timeout_s=seconds)
@@ -363,7 +363,7 @@ def test_whoever_waits_asks_nothing_that_somebody_else_has_found_out(
 ) -> None:
     """Its end came while one waited, to another process: one read is enough."""
     scene.gateway.set_faults({"callback_lost": True})
-    payout, moment = scene.pay("one"), setup.wait_moment
+    payout, moment = scene.pay("one"), assembly.wait_moment
 
     def meanwhile(*told: Any) -> Any:
         scene.client.refresh(payout.id)
@@ -373,7 +373,7 @@ def test_whoever_waits_asks_nothing_that_somebody_else_has_found_out(
         async with AsyncPayoutClient.from_config(scene.config) as client:
             return (await client.wait(payout.id)).status
 
-    monkeypatch.setattr(setup, "wait_moment", meanwhile)
+    monkeypatch.setattr(assembly, "wait_moment", meanwhile)
     with PayoutClient.from_config(scene.config) as client:
         end = asyncio.run(wait()) if kind == "async" else client.wait(payout.id).status
     assert (end, scene.reads(payout)) == (PayoutStatus.SUCCEEDED, 1)

@@ -16,7 +16,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from payments_core.payout import PayoutStatus as S
+from payments_core.domain.payout import PayoutStatus as S
 
 REQUESTS = -(-int(os.environ.get("PAYMENTS_FUZZ", "300")) // 2)
 GOOD, STUCK, FAILING = "+46733123499", "+46733123453", "+46733123457"

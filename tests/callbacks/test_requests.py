@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from payments_core.callbacks import Limits, app, application
-from payments_core.cli import listening
+from payments_core.cli import callback_server
 from payments_core.client.inbox import Inbox
-from payments_core.errors import JournalLocked
+from payments_core.domain.errors import JournalLocked
 
 STUCK = "+46733123453"
 Scene = Any
@@ -126,7 +126,7 @@ def test_a_connection_that_says_nothing_is_cut_off(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch, sent: bytes, limit: str
 ) -> None:
     """A caller that sends a header a byte at a time holds a connection no longer than any other."""
-    monkeypatch.setattr(listening, limit, 0.3)
+    monkeypatch.setattr(callback_server, limit, 0.3)
     scene = make_scene()
     with socket.create_connection(("127.0.0.1", scene.server.port), timeout=20) as connection:
         connection.sendall(sent)
@@ -151,7 +151,7 @@ def test_slow_connections_from_one_address_keep_out_no_other(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An address that holds hundreds of connections open is refused more; a request from another is answered."""
-    monkeypatch.setattr(listening, "_HEAD_S", 600.0)  # none of them is cut off meanwhile
+    monkeypatch.setattr(callback_server, "_HEAD_S", 600.0)  # none of them is cut off meanwhile
     scene = make_scene()
     with contextlib.ExitStack() as stack:
         for _ in range(600):
@@ -165,7 +165,7 @@ def test_slow_connections_from_one_address_keep_out_no_other(
 
 def test_a_head_in_time_gives_the_body_its_own(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The head's time-out is over with the head: a body that takes longer is still taken."""
-    monkeypatch.setattr(listening, "_HEAD_S", 0.3)
+    monkeypatch.setattr(callback_server, "_HEAD_S", 0.3)
     scene = make_scene()
     with socket.create_connection(("127.0.0.1", scene.server.port), timeout=20) as connection:
         head = f"PUT {scene.path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n"

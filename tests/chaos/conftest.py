@@ -16,7 +16,7 @@ _HERE = Path(__file__).parent
 # By name and without a test folder on ``sys.path``, as ``tests/crash`` does it.
 _SHARED = {
     "worker_places": _HERE.parent / "worker" / "conftest.py",
-    "nursery": _HERE.parent / "e2e" / "nursery.py",
+    "nursery": _HERE.parent / "e2e" / "supervisor.py",
     "proxy": _HERE / "proxy.py",
 }
 for _name, _path in _SHARED.items():

@@ -15,7 +15,7 @@ import pytest
 from proxy import SPOILS, dice
 
 from payments_core import AsyncPayoutClient, Money, Payee, Payout, PayoutClient, PayoutStatus
-from payments_core.rows import PayoutRow
+from payments_core.domain.records import PayoutRow
 
 if TYPE_CHECKING:
     from proxy import Proxy

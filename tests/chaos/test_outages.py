@@ -17,7 +17,7 @@ import pytest
 from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient, settings
-from payments_core.errors import JournalError
+from payments_core.domain.errors import JournalError
 from payments_core.journal import init_journal
 
 AS_ROOT = pytest.mark.skipif(

@@ -152,12 +152,12 @@ def test_a_crash_before_it_is_handled_loses_nothing(config: Path, payouts: Call,
 
 BROKEN_WORKER = """
 import asyncio
-from payments_core.cli import listening, main
-from payments_core.errors import JournalClosed
+from payments_core.cli import callback_server, main
+from payments_core.domain.errors import JournalClosed
 async def run_worker(client, **more):
     await asyncio.sleep(0.2)
     raise JournalClosed("the journal is gone")
-listening.run_worker = run_worker
+callback_server.run_worker = run_worker
 main()
 """
 

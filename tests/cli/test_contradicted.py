@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from payments_core import AsyncPayoutClient, Payout, PayoutClient
-from payments_core.contradictions import ProviderStatus
-from payments_core.errors import DecisionRefused
+from payments_core.domain.contradictions import ProviderStatus
+from payments_core.domain.errors import DecisionRefused
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 Call = Callable[..., Any]

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from payments_core import PayoutClient
-from payments_core.hookspecs import GROUP
-from payments_core.plugins import Found
+from payments_core.plugins.hookspecs import GROUP
+from payments_core.plugins.manager import Found
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.spec import SPEC
 
@@ -110,7 +110,7 @@ def test_a_plugin_without_commands_of_its_own_says_so(
     )
     monkeypatch.syspath_prepend(folder)
     silent = Found(EntryPoint("silent", "silent_plugin", GROUP), "payments-silent", "1.0")
-    monkeypatch.setattr("payments_core.plugins.found", lambda: (silent,))
+    monkeypatch.setattr("payments_core.plugins.manager.found", lambda: (silent,))
 
     ran = payouts("silent", "anything", "--json")
 

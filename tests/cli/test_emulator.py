@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from payments_core.plugins import Plugins
+from payments_core.plugins.manager import Plugins
 
 Call = Callable[..., Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from payments_core.journal.postgres_schema import MIGRATIONS
+from payments_core.journal.postgres.schema import MIGRATIONS
 
 NEWEST = len(MIGRATIONS)
 Call = Callable[..., Any]

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payments_core.cli import exits, output, words
-from payments_core.cli.problems import problem, tell
+from payments_core.cli import exit_codes, messages, output
+from payments_core.cli.error_output import problem, tell
 from payments_core.cli.terminal import Terminal
-from payments_core.errors import PayoutInterrupted
-from payments_core.money import Money
-from payments_core.payout import HistoryEntry, Operation, Payee, Payout, PayoutStatus, Reason, ReasonCode
-from payments_core.rows import Pause
+from payments_core.domain.errors import PayoutInterrupted
+from payments_core.domain.money import Money
+from payments_core.domain.payout import HistoryEntry, Operation, Payee, Payout, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Pause
 
 AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
@@ -40,19 +40,19 @@ def payout(status: PayoutStatus, **changed: object) -> Payout:
 
 @pytest.mark.parametrize("status", PayoutStatus)
 def test_every_status_has_words_and_an_exit_code(status: PayoutStatus) -> None:
-    assert words.STATUSES[status]
+    assert messages.STATUSES[status]
     expected = {PayoutStatus.SUCCEEDED: 0, PayoutStatus.FAILED: 3, PayoutStatus.CANCELLED: 3, PayoutStatus.REVERSED: 3}
-    assert exits.of(payout(status)) == expected.get(status, 4)
+    assert exit_codes.of(payout(status)) == expected.get(status, 4)
 
 
 @pytest.mark.parametrize("code", ReasonCode)
 def test_every_reason_has_words(code: ReasonCode) -> None:
-    assert words.why(Reason(code, "ITS_CODE")).endswith(" (ITS_CODE)")
+    assert messages.why(Reason(code, "ITS_CODE")).endswith(" (ITS_CODE)")
 
 
 @pytest.mark.parametrize("status", [one for one in PayoutStatus if not one.is_final])
 def test_whatever_is_open_comes_with_advice_that_never_says_pay_again(status: PayoutStatus) -> None:
-    advice = words.advice(payout(status, may_have_been_sent=True))
+    advice = messages.advice(payout(status, may_have_been_sent=True))
 
     assert advice
     assert "new key" not in advice
@@ -76,8 +76,8 @@ def test_what_a_read_could_not_be_asked_with_is_told() -> None:
 def test_a_failure_that_may_still_be_contradicted_is_not_to_be_paid_again_at_once() -> None:
     settling = payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.EXPIRED, settling_h=24))
 
-    assert "Wait 24 hours" in words.advice(settling)
-    assert "Wait" not in words.advice(payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED)))
+    assert "Wait 24 hours" in messages.advice(settling)
+    assert "Wait" not in messages.advice(payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED)))
 
 
 def test_paying_again_is_not_advised_where_it_is_not_offered() -> None:
@@ -87,33 +87,33 @@ def test_paying_again_is_not_advised_where_it_is_not_offered() -> None:
     asked = HistoryEntry(5, AT, "payout.asked", PayoutStatus.FAILED, 1, 1)
     erased = replace(failed, payee=Payee("msisdn", "forgotten:1f"))
 
-    assert "payouts pay-again wages-1" in words.advice(failed)
-    assert "it is read again first" in words.advice(replace(failed, history=(told,)))
-    assert "tells only later" in words.advice(replace(failed, history=(told, asked)))
-    assert "its payee was erased" in words.advice(erased)
+    assert "payouts pay-again wages-1" in messages.advice(failed)
+    assert "it is read again first" in messages.advice(replace(failed, history=(told,)))
+    assert "tells only later" in messages.advice(replace(failed, history=(told, asked)))
+    assert "its payee was erased" in messages.advice(erased)
     for one in (replace(failed, history=(told,)), replace(failed, history=(told, asked)), erased):
-        assert "pay-again" not in words.advice(one)
+        assert "pay-again" not in messages.advice(one)
 
 
 def test_the_pause_of_a_person_counts_before_a_block() -> None:
     block = Pause("mtn-uganda", AT, "credentials", by="blocked", probe_at=AT + timedelta(seconds=300))
     person = Pause(None, AT, "payday moved")
 
-    assert words.pause_of("mtn-uganda", [block, person]) is person
-    assert words.pause_of("mtn-uganda", [block]) is block
-    assert words.pause_of("mtn-ghana", [block]) is None
-    assert "the payment that tries at 2026-11-02 09:05:00 UTC" in words.lifting(block)
+    assert messages.pause_of("mtn-uganda", [block, person]) is person
+    assert messages.pause_of("mtn-uganda", [block]) is block
+    assert messages.pause_of("mtn-ghana", [block]) is None
+    assert "the payment that tries at 2026-11-02 09:05:00 UTC" in messages.lifting(block)
 
 
 @pytest.mark.parametrize(("by", "told"), [("circuit", "nobody knows what became"), ("rate", "we send too fast")])
 def test_a_stop_of_the_machines_says_what_it_is_and_that_it_ends_by_itself(by: str, told: str) -> None:
     stop = Pause("mtn-uganda", AT, "20 in a row", by=by, probe_at=AT + timedelta(seconds=30))
-    advice = words.advice(payout(PayoutStatus.CREATED), [replace(stop, account=None)])
+    advice = messages.advice(payout(PayoutStatus.CREATED), [replace(stop, account=None)])
 
-    assert told in words.lifting(stop)
+    assert told in messages.lifting(stop)
     assert told in advice
     assert "One payment tries at 2026-11-02 09:00:30 UTC" in advice
-    assert "`payouts unpause --account mtn-uganda` ends it now." in words.lifting(stop)
+    assert "`payouts unpause --account mtn-uganda` ends it now." in messages.lifting(stop)
     assert "Mend the cause" not in advice
 
 
@@ -133,7 +133,7 @@ def test_control_characters_from_outside_do_not_reach_a_terminal(capsys: pytest.
 def test_an_interruption_after_the_record_is_not_known_yet(capsys: pytest.CaptureFixture[str]) -> None:
     error = PayoutInterrupted("The disk is full.", payout_id="po_1", key="wages-1", may_have_been_sent=True)
 
-    assert tell(error, Terminal()) == exits.NOT_KNOWN
+    assert tell(error, Terminal()) == exit_codes.NOT_KNOWN
     assert "It may have been sent" in capsys.readouterr().err
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from payments_core import Money, Payee, PayoutClient
-from payments_core.characters import clean_lines
-from payments_core.cli.printable import to_json
-from payments_core.errors import InvalidPayout
+from payments_core.cli.safe_json import to_json
+from payments_core.domain.characters import clean_lines
+from payments_core.domain.errors import InvalidPayout
 
 NUMBER = "+256772123456"
 Call = Callable[..., Any]

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
-from payments_core.errors import InvalidPayout, JournalError, KeyReused, SettingsError
-from payments_core.journal import postgres
-from payments_core.payout import Payout
+from payments_core.domain.errors import InvalidPayout, JournalError, KeyReused, SettingsError
+from payments_core.domain.payout import Payout
+from payments_core.journal.postgres import journal
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 ORDER: dict[str, Any] = {"key": "order/1", "payee": Payee.msisdn("46733000001"), "amount": Money(5, "EUR")}
@@ -136,7 +136,7 @@ def test_who_accepts_a_key_that_another_transaction_holds_does_not_wait_for_ever
         with pytest.raises(JournalError, match="is locked"):
             client.accept(**ORDER, connection=other)
         other.rollback()
-        monkeypatch.setattr(postgres, "_LOCK_TIMEOUT", "200ms")
+        monkeypatch.setattr(journal, "_LOCK_TIMEOUT", "200ms")
         with pytest.raises(JournalError, match="is locked"):
             client.accept(**ORDER, connection=other)
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, Payout, PayoutClient, PayoutStatus
-from payments_core.client import asynchronous, sync
-from payments_core.errors import InvalidPayout, JournalClosed, PayoutInterrupted
-from payments_core.performer import Line
+from payments_core.client import async_client, sync_client
+from payments_core.domain.errors import InvalidPayout, JournalClosed, PayoutInterrupted
+from payments_core.runtime import Line
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 MANY = 1000
@@ -164,7 +164,7 @@ def test_what_breaks_after_the_record_says_which_payout(
         assert client.get(caught.value.payout_id).status is PayoutStatus.SENDING
 
 
-@pytest.mark.parametrize("shell", [sync, asynchronous])
+@pytest.mark.parametrize("shell", [sync_client, async_client])
 def test_one_payout_in_trouble_stops_no_other(
     gateway: MtnMomoEmulator, monkeypatch: pytest.MonkeyPatch, shell: Any
 ) -> None:
@@ -189,7 +189,7 @@ def test_one_payout_in_trouble_stops_no_other(
 
 
 def _resume_with(shell: Any) -> None:
-    if shell is asynchronous:
+    if shell is async_client:
         asyncio.run(_resume())
         return
     with PayoutClient.from_config() as client:

@@ -10,9 +10,9 @@ import pytest
 
 from payments_core import Money, Payee, PayoutClient, hookimpl
 from payments_core.client import assemble
-from payments_core.errors import InvalidPayout, SettingsError
-from payments_core.payout import Order
-from payments_core.plugins import Plugins
+from payments_core.domain.errors import InvalidPayout, SettingsError
+from payments_core.domain.payout import Order
+from payments_core.plugins.manager import Plugins
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 

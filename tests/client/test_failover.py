@@ -17,8 +17,8 @@ import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus, ReasonCode, settings
 from payments_core.client import assemble
-from payments_core.entries import PayAgain
-from payments_core.errors import DecisionRefused, InvalidPayout, KeyReused, UnknownAccount
+from payments_core.domain.errors import DecisionRefused, InvalidPayout, KeyReused, UnknownAccount
+from payments_core.engine.commands import PayAgain
 from payments_core.journal import open_audit
 from payments_core.provider import Callback
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -313,7 +313,8 @@ def test_a_failover_that_a_restored_journal_has_lost_is_not_repeated(two: Two, t
     import shutil
     import sqlite3
 
-    from payments_core.journal import keeping, store_of
+    from payments_core.journal import store_of
+    from payments_core.journal.maintenance import restore
 
     two.fail()
     file, copy = tmp_path / two.url.removeprefix("sqlite:///"), tmp_path / "backup.db"
@@ -329,8 +330,8 @@ def test_a_failover_that_a_restored_journal_has_lost_is_not_repeated(two: Two, t
     shutil.copy(copy, file)
     two.ahead += timedelta(seconds=5)
     at = datetime.now(UTC) + two.ahead
-    store, act = store_of(two.url, namespace=namespace, root=tmp_path, at=at), keeping.Act(at, "Ann", "the disk died")
-    keeping.begin_gap(store, gap_from, act)
+    store, act = store_of(two.url, namespace=namespace, root=tmp_path, at=at), restore.Act(at, "Ann", "the disk died")
+    restore.begin_gap(store, gap_from, act)
     both = (two.first, two.spare)
     statements = {two.first: [], two.spare: [entry["reference"] for entry in two.other.ledger()]}
     with two.client() as client:
@@ -339,8 +340,8 @@ def test_a_failover_that_a_restored_journal_has_lost_is_not_repeated(two: Two, t
             with pytest.raises(DecisionRefused, match="may lack an attempt that was paid"):
                 over(client, account)
         for account, found in statements.items():
-            keeping.compare_statement(store, act, account=account, configured=both, references=found)
-        keeping.end_gap(store, act, both)
+            restore.compare_statement(store, act, account=account, configured=both, references=found)
+        restore.end_gap(store, act, both)
         assert over(client, two.first).account == two.first  # the attempt's reference is the same on every account
         client.resume(timeout_s=0)
         assert client.get("k/1").tries == 0

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from payments_core import AsyncPayoutClient, Money, Order, Payee, PayoutClient
-from payments_core.errors import InvalidPayout, UnknownPayout
+from payments_core.domain.errors import InvalidPayout, UnknownPayout
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 KEY = unicodedata.normalize("NFC", "l\u00f6hne/1")

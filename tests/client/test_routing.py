@@ -11,8 +11,8 @@ import pytest
 
 from payments_core import AsyncPayoutClient, Money, Order, Payee, PayoutClient, hookimpl
 from payments_core.client import assemble
-from payments_core.errors import NoRoute
-from payments_core.plugins import Plugins
+from payments_core.domain.errors import NoRoute
+from payments_core.plugins.manager import Plugins
 from payments_core.routing import Choice
 from payments_mtn_momo.emulator import MtnMomoEmulator
 

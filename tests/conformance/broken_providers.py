@@ -25,15 +25,18 @@ from pydantic import Field, SecretStr
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "providers" / "_template"))
 
-from payments_core.answers import number, text_of
-from payments_core.errors import InvalidPayout
-from payments_core.flow import Blocked, Flow, exchange
-from payments_core.money import Money
-from payments_core.payout import Operation, Order, Payee, Reason, ReasonCode
+from payments_core.domain.errors import InvalidPayout
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Order, Payee, Reason, ReasonCode
+from payments_core.domain.references import uuid4_shaped
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, slot
+from payments_core.http.parsing import number, text_of
 from payments_core.provider import (
     Acknowledgement,
     Attempt,
     Balance,
+    Blocked,
     Callback,
     Capability,
     Checked,
@@ -51,13 +54,11 @@ from payments_core.provider import (
     Submitted,
     Unknown,
 )
-from payments_core.references import uuid4_shaped
-from payments_core.testing.conformance import heard, payments
-from payments_core.testing.conformance.scene import Kind, Scene
+from payments_core.testing.conformance import callbacks, payments
+from payments_core.testing.conformance.harness import Kind, Scene
 from payments_core.testing.emulator import Answer, Fires
-from payments_core.testing.emulator.callback_book import Callback as SentCallback
+from payments_core.testing.emulator.callback_queue import Callback as SentCallback
 from payments_core.testing.emulator.server import Emulator
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, slot
 from payments_template import codec
 from payments_template.conformance import TemplateConformance
 from payments_template.emulator import TemplateEmulator
@@ -70,12 +71,12 @@ FAILED = Reason(ReasonCode.UNRECOGNISED, "broken")
 IS_HEAVY = os.environ.get("PAYMENTS_BROKEN_HEAVY") == "1"
 KINDS = ["sync", "async"] if IS_HEAVY else ["async"]
 TROUBLES = [*payments.TROUBLES] if IS_HEAVY else ["accepted, answer lost", "lost before acceptance", "503", "429"]
-WAYS = [*heard.WAYS] if IS_HEAVY else ["forged", "repeated"]
+WAYS = [*callbacks.WAYS] if IS_HEAVY else ["forged", "repeated"]
 
 
 def told(response: HttpResponse) -> Mapping[str, Any]:
     """Return what an answer says."""
-    from payments_core.answers import parse_json
+    from payments_core.http.parsing import parse_json
 
     found = parse_json(response.body)
     return found if isinstance(found, dict) else {}
@@ -101,18 +102,18 @@ class Broken(TemplateProvider):
         """Say what the answer to a question is taken for."""
         return outcome
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         answers: list[HttpResponse] = []
         outcome = yield from _kept(super().submit(draft), answers)
         return self.submitted(outcome, answers[-1])
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         answers: list[HttpResponse] = []
         outcome = yield from _kept(super().check(draft), answers)
         return self.checked(outcome, answers[-1], draft)
 
 
-def _kept(flow: Flow[Any], answers: list[HttpResponse]) -> Flow[Any]:
+def _kept(flow: HttpFlow[Any], answers: list[HttpResponse]) -> HttpFlow[Any]:
     """Drive a flow and keep what it was answered."""
     try:
         command = next(flow)
@@ -136,7 +137,7 @@ class BreaksNothing(Broken):
 class RepeatsThePost(Broken):
     """Asks for the money a second time when no answer came."""
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         try:
             return (yield from super().submit(draft))
         except NoAnswer:
@@ -144,7 +145,7 @@ class RepeatsThePost(Broken):
 
 
 class TakesALostAnswerForAFailure(Broken):
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         try:
             return (yield from super().submit(draft))
         except NoAnswer:
@@ -187,7 +188,7 @@ class GoesByTheHttpStatus(Broken):
 class SendsItAgainUnmarked(Broken):
     """Pays again where the server was busy, by a request that nobody takes for money."""
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         answer = yield from exchange(draft.request)
         if answer.status == 503:
             answer = yield from exchange(replace(draft.request, moves_money=False))
@@ -197,7 +198,7 @@ class SendsItAgainUnmarked(Broken):
 class AltersItsRequest(Broken):
     """Asks for another request than the one it drafted, which the engine never sends: its payments have no end."""
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         altered = replace(draft.request, headers={**draft.request.headers, "X-Sent": "1"})
         return (yield from super().submit(replace(draft, request=altered)))
 
@@ -247,7 +248,7 @@ class TakesAnErrorOfTheServerForNotFound(Broken):
 
 
 class TakesALostReadForNotFound(Broken):
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         try:
             return (yield from super().check(draft))
         except NoAnswer:
@@ -257,7 +258,7 @@ class TakesALostReadForNotFound(Broken):
 class AsksByPayingAgain(Broken):
     """A duplicate would tell that it is there."""
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         yield from exchange(replace(draft.request, moves_money=False))
         return (yield from super().check(draft))
 
@@ -520,8 +521,8 @@ class NamesNoPayment(Broken):
     """Finds in a callback what nobody calls a payment by."""
 
     def parse(self, callback: Callback) -> Heard | None:
-        heard = super().parse(callback)
-        return None if heard is None else replace(heard, references={"reference": "something else"})
+        callbacks = super().parse(callback)
+        return None if callbacks is None else replace(callbacks, references={"reference": "something else"})
 
 
 class TellsStrangers(Broken):
@@ -600,7 +601,7 @@ class PrintsNumbers(Broken):
 class LogsItsToken(Broken):
     """It was fetched, and stands in no settings."""
 
-    def authenticate(self) -> Flow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | Blocked]:
         yield from ()
         token = "session-4f8b1c02d7"
         logging.getLogger("payments_template").debug("obtained %s", token)
@@ -641,7 +642,7 @@ class StoresThePin(HasAPin, Broken):
 
 
 class SleepsInAFlow(Broken):
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         time.sleep(0.001)
         return (yield from super().submit(draft))
 
@@ -649,7 +650,7 @@ class SleepsInAFlow(Broken):
 class ConnectsInAFlow(Broken):
     """Asks by itself, on the event loop."""
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         socket.getaddrinfo("127.0.0.1", 80)
         return (yield from super().check(draft))
 
@@ -664,7 +665,7 @@ class TellsLater:
     capabilities = SPEC.capabilities | {Capability.BALANCES_LATER}
     path = f"/balance/{slot('answer_token')}"
 
-    def ask_balances(self) -> Flow[Deferred | NotTold]:
+    def ask_balances(self) -> HttpFlow[Deferred | NotTold]:
         answer = yield from exchange(HttpRequest("POST", f"{self._settings.base_url}{self.path}", "balance"))  # type: ignore[attr-defined]
         return Deferred() if answer.status == 202 else NotTold(reason=FAILED)
 
@@ -693,7 +694,7 @@ class KnowsNames:
     capabilities = SPEC.capabilities | {Capability.NAME_LOOKUP}
     moves_money = False
 
-    def name(self, payee: Payee) -> Flow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
         url = f"{self._settings.base_url}/names"  # type: ignore[attr-defined]
         yield from exchange(HttpRequest("GET", url, "name", moves_money=self.moves_money))
         return NotTold(reason=FAILED)
@@ -710,7 +711,7 @@ class PaysToAsk(KnowsNames, Broken):
 class StumblesOverAStranger(KnowsNames, Broken):
     """Raises where it has no answer."""
 
-    def name(self, payee: Payee) -> Flow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
         if payee.kind != "msisdn":
             raise InvalidPayout("no such wallet")
         return (yield from super().name(payee))
@@ -719,7 +720,7 @@ class StumblesOverAStranger(KnowsNames, Broken):
 class MakesUpAName(KnowsNames, Broken):
     """Takes any answer for one."""
 
-    def name(self, payee: Payee) -> Flow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
         yield from super().name(payee)
         return Person(name="Somebody")
 

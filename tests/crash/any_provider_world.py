@@ -16,11 +16,11 @@ from watching import Watched
 
 from payments_core.client import PayoutClient, build_account
 from payments_core.client.inbox import PATH
-from payments_core.payout import Order
-from payments_core.plugins import Plugins
+from payments_core.domain.payout import Order
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account, Callback, ProviderSpec
 from payments_core.testing.conformance.report import sheet_at
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 
 KEY = "wage/1"
 _UNSENT = "not sent"  # a fault of the line, which no emulator has

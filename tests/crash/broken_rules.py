@@ -10,29 +10,33 @@ from typing import Any
 
 import pytest
 
-from payments_core.arrivals import Arrival
 from payments_core.client import inbox
 from payments_core.client.inbox import Inbox
+from payments_core.domain.inbox_records import Arrival
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import PayoutRow
 from payments_core.engine import (
-    again,
     cancellation,
-    contradictions,
+    contradict,
     decide,
     drafts,
-    earlier,
-    flows,
+    previous_attempts,
+    reissue,
     result_callbacks,
     review,
+    steps,
 )
-from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
-from payments_core.flow import Flow, move, run
-from payments_core.journal import attempts, changes, connection, gaps, keeping, schema, sqlite
-from payments_core.journal.statements import Session
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.performer import Office, common
+from payments_core.engine.commands import Contradicted, Held, Move, Moved, Stale, Unapproved
+from payments_core.engine.flow import EngineFlow, move
+from payments_core.http.flow import run_flow
+from payments_core.http.messages import HttpResponse
+from payments_core.journal.maintenance import restore
+from payments_core.journal.sql import apply, attempts, restore_gap
+from payments_core.journal.sql.statements import Session
+from payments_core.journal.sqlite import connection, schema
+from payments_core.journal.sqlite import journal as sqlite_journal
 from payments_core.provider import Account, Checked, Draft, Final, NotFound
-from payments_core.rows import PayoutRow
-from payments_core.wire import HttpResponse
+from payments_core.runtime import Office, common
 from payments_mtn_momo import codec
 
 S = PayoutStatus
@@ -50,17 +54,17 @@ def new_reference_each_try(patch: Patch) -> None:
         request = replace(draft.request, headers={**draft.request.headers, "X-Reference-Id": reference})
         return replace(draft, request=request)
 
-    patch.setattr(flows, "draft_of", draft_of)
+    patch.setattr(steps, "draft_of", draft_of)
 
 
 def without_commit(event: str) -> Callable[[Patch], None]:
     def broken(patch: Patch) -> None:
-        def skipping(entry: Move) -> Flow[Moved | Stale | Held | Unapproved | Contradicted]:
+        def skipping(entry: Move) -> EngineFlow[Moved | Stale | Held | Unapproved | Contradicted]:
             if entry.event.name == event:
                 return Moved(entry.after)
             return (yield from move(entry))
 
-        patch.setattr(flows, "move", skipping)
+        patch.setattr(steps, "move", skipping)
 
     return broken
 
@@ -119,15 +123,15 @@ def adopts_blindly(patch: Patch) -> None:
 def ends_are_overwritten(patch: Patch) -> None:
     """A read after the end moves the row, and the journal lets it."""
 
-    def contradicted(row: PayoutRow, status: object, outcome: object, at: Any, **_: Any) -> Flow[PayoutRow]:
+    def contradicted(row: PayoutRow, status: object, outcome: object, at: Any, **_: Any) -> EngineFlow[PayoutRow]:
         if not isinstance(outcome, Final):
             return row
         decision = decide.after_check(row, _ANY_ACCOUNT, outcome, at)
-        return (yield from flows._settle(row, decision))
+        return (yield from steps._settle(row, decision))
 
-    patch.setattr(flows, "contradict", contradicted)
+    patch.setattr(steps, "contradict", contradicted)
     patch.setattr(result_callbacks, "contradict", contradicted)
-    patch.setattr(changes, "_refuse_forbidden", lambda *_: None)
+    patch.setattr(apply, "_refuse_forbidden", lambda *_: None)
 
 
 _ANY_ACCOUNT: Any = None  # a final answer needs no schedule
@@ -135,7 +139,7 @@ _ANY_ACCOUNT: Any = None  # a final answer needs no schedule
 
 def event_outside_the_commit(patch: Patch) -> None:
     """The outbox is written when the change is announced, in a commit of its own."""
-    patch.setattr(changes, "_publish", lambda *_: None)
+    patch.setattr(apply, "_publish", lambda *_: None)
     announced = Office.announce
 
     def announce(self: Office, entry: Any, reply: Any) -> None:
@@ -182,43 +186,43 @@ _CALM_ACCOUNT: Any = _Calm()
 
 
 def ceiling_is_ignored(patch: Patch) -> None:
-    patch.setattr(changes, "_over_refunded", lambda *_: None)
+    patch.setattr(apply, "_over_refunded", lambda *_: None)
 
 
 def ceiling_forgets(status: PayoutStatus) -> Callable[[Patch], None]:
-    counts = changes.may_have_moved
+    counts = apply.may_have_moved
 
     def broken(patch: Patch) -> None:
-        patch.setattr(changes, "may_have_moved", lambda journal, row: row.status is not status and counts(journal, row))
+        patch.setattr(apply, "may_have_moved", lambda journal, row: row.status is not status and counts(journal, row))
 
     return broken
 
 
 def retired_ones_send(patch: Patch) -> None:
-    send, absent = flows._send, decide._absent
+    send, absent = steps._send, decide._absent
 
     def active(account: Account) -> Account:
         return replace(account, is_retired=False)
 
-    patch.setattr(flows, "_send", lambda account, *more: send(active(account), *more))
+    patch.setattr(steps, "_send", lambda account, *more: send(active(account), *more))
     patch.setattr(decide, "_absent", lambda row, account, *more: absent(row, active(account), *more))
 
 
 def tried_ones_move(patch: Patch) -> None:
     """What the old identity has sent is made ready anew and asked for as the new one."""
-    read = flows._read
+    read = steps._read
 
-    def moving(account: Account, row: PayoutRow, moment: flows.Moment) -> Flow[PayoutRow]:
+    def moving(account: Account, row: PayoutRow, moment: steps.Moment) -> EngineFlow[PayoutRow]:
         if not drafts.is_bound(account, row) and not row.status.is_final:
-            row = yield from flows._settle(row, flows._rebound(account, row, moment))
+            row = yield from steps._settle(row, steps._rebound(account, row, moment))
         return (yield from read(account, row, moment))
 
-    patch.setattr(flows, "_read", moving)
+    patch.setattr(steps, "_read", moving)
     patch.setattr(Office, "serving", lambda self, row: self.account(row.account))
 
 
 def untried_ones_stay_as_drafted(patch: Patch) -> None:
-    patch.setattr(flows, "is_bound", lambda *_: True)
+    patch.setattr(steps, "is_bound", lambda *_: True)
 
 
 def not_found_reads_as_failed(patch: Patch) -> None:
@@ -233,38 +237,38 @@ def not_found_reads_as_failed(patch: Patch) -> None:
 
 
 def fence_is_not_compared(patch: Patch) -> None:
-    moved = changes._move
+    moved = apply._move
 
     def blind(session: Session, entry: Move) -> Any:
         (fence,) = session.execute("SELECT fence FROM payouts WHERE id = ?", (entry.before.id,)).fetchone()
         return moved(session, replace(entry, before=replace(entry.before, fence=fence)))
 
-    patch.setattr(changes, "_move", blind)
-    patch.setattr(changes, "_refuse_forbidden", lambda *_: None)
+    patch.setattr(apply, "_move", blind)
+    patch.setattr(apply, "_refuse_forbidden", lambda *_: None)
 
 
 def lease_is_ignored(patch: Patch) -> None:
-    advanced = flows.advance
+    advanced = steps.advance
 
-    def advance(account: Any, row: PayoutRow, moment: flows.Moment, *, early: bool = False) -> Flow[PayoutRow]:
+    def advance(account: Any, row: PayoutRow, moment: steps.Moment, *, early: bool = False) -> EngineFlow[PayoutRow]:
         return advanced(account, replace(row, lease_until=None), moment, early=early)
 
-    patch.setattr(flows, "advance", advance)
+    patch.setattr(steps, "advance", advance)
 
 
 def paid_again_without_reading(patch: Patch) -> None:
     """The failure on record is taken for proof."""
-    patch.setattr(earlier, "look_at", _finds_nothing)
-    patch.setattr(again, "look_at", _finds_nothing)
+    patch.setattr(previous_attempts, "look_at", _finds_nothing)
+    patch.setattr(reissue, "look_at", _finds_nothing)
 
 
-def _finds_nothing(*_: Any) -> Flow[tuple[earlier.Standing, str]]:
+def _finds_nothing(*_: Any) -> EngineFlow[tuple[previous_attempts.Standing, str]]:
     yield from ()
-    return earlier.Standing.FAILED, ""
+    return previous_attempts.Standing.FAILED, ""
 
 
 def paid_again_without_waiting(patch: Patch) -> None:
-    patch.setattr(again, "_settled_at", lambda *_: datetime(1970, 1, 1, tzinfo=UTC))
+    patch.setattr(reissue, "_settled_at", lambda *_: datetime(1970, 1, 1, tzinfo=UTC))
 
 
 def contradictions_are_ignored(patch: Patch) -> None:
@@ -273,23 +277,23 @@ def contradictions_are_ignored(patch: Patch) -> None:
 
 def contradictions_are_forgotten(patch: Patch) -> None:
     """A read that calls an ended payout something else is a read like any other."""
-    patch.setattr(contradictions, "_provider_status", lambda *_: None)
+    patch.setattr(contradict, "_provider_status", lambda *_: None)
 
 
 def contradictions_are_told_to_nobody(patch: Patch) -> None:
     """One is kept, and the application is not told."""
-    publish = changes._publish
+    publish = apply._publish
 
     def all_but_those(session: Any, row: PayoutRow, event: Any, seq: int, said: Any = None) -> None:
         if said is None:
             publish(session, row, event, seq)
 
-    patch.setattr(changes, "_publish", all_but_those)
+    patch.setattr(apply, "_publish", all_but_those)
 
 
 def contradictions_wait_for_nobody(patch: Patch) -> None:
     """One is a line of the history and an event, as it was once: no person finds it."""
-    patch.setattr(changes, "_contradicted", lambda session, row, said: row)
+    patch.setattr(apply, "_contradicted", lambda session, row, said: row)
 
 
 def attempt_numbers_are_reused(patch: Patch) -> None:
@@ -299,13 +303,13 @@ def attempt_numbers_are_reused(patch: Patch) -> None:
     def made_ready(account: Account, row: PayoutRow, *, namespace: str, number: int) -> PayoutRow:
         return ready(account, row, namespace=namespace, number=number - 1)
 
-    patch.setattr(again, "made_ready", made_ready)
+    patch.setattr(reissue, "made_ready", made_ready)
     patch.setattr(attempts, "refuse_forbidden", lambda *_: None)
 
 
 def the_last_look_is_left_out(patch: Patch) -> None:
     """Neither the engine before it asks for leave nor the commit before the first byte looks at earlier attempts."""
-    patch.setattr(flows, "look_back", _finds_nothing)
+    patch.setattr(steps, "look_back", _finds_nothing)
 
 
 def approvals_are_not_asked_for(patch: Patch) -> None:
@@ -315,7 +319,7 @@ def approvals_are_not_asked_for(patch: Patch) -> None:
 
 def cancelling_ignores_doubt(patch: Patch) -> None:
     """What may have arrived is cancelled, and the journal lets it."""
-    forbidden = changes._refuse_forbidden
+    forbidden = apply._refuse_forbidden
 
     def refuse_forbidden(stored: Any, after: Any) -> None:
         if after["status"] != S.CANCELLED:
@@ -323,13 +327,13 @@ def cancelling_ignores_doubt(patch: Patch) -> None:
 
     patch.setattr(cancellation, "_is_unsent", lambda row: not row.status.is_final)
     patch.setattr(cancellation, "_read_first", lambda *_: iter(()))
-    patch.setattr(changes, "_refuse_forbidden", refuse_forbidden)
+    patch.setattr(apply, "_refuse_forbidden", refuse_forbidden)
 
 
 def decided_without_asking(patch: Patch) -> None:
     """A person's word is written down without a look at what the provider says."""
 
-    def hear(account: Account, row: PayoutRow, moment: flows.Moment) -> Flow[Any]:
+    def hear(account: Account, row: PayoutRow, moment: steps.Moment) -> EngineFlow[Any]:
         yield from ()
         return row, (NotFound(), moment.at)
 
@@ -344,20 +348,20 @@ def callback_is_believed(patch: Patch) -> None:
         if claims in {"SUCCESSFUL", "FAILED"}:
             claimed = Final(reason=None if claims == "SUCCESSFUL" else Reason(ReasonCode.REJECTED))
             decision = decide.after_check(row, self._office.serving(row), claimed, arrival.at)
-            run(flows._settle(row, decision), self._write)
+            run_flow(steps._settle(row, decision), self._write)
         asked(self, arrival, row, told, claims, **more)
 
     patch.setattr(Inbox, "_ask", ask)
 
 
 def a_gap_ends_without_a_statement(patch: Patch) -> None:
-    patch.setattr(keeping, "_not_compared", lambda *_: frozenset())
+    patch.setattr(restore, "_not_compared", lambda *_: frozenset())
 
 
 def what_a_statement_has_is_forgotten(patch: Patch) -> None:
     """The account's statement was compared, and what it has is not kept."""
-    compare = gaps.compare
-    patch.setattr(gaps, "compare", lambda session, account, _, act: compare(session, account, (), act))
+    compare = restore_gap.compare
+    patch.setattr(restore_gap, "compare", lambda session, account, _, act: compare(session, account, (), act))
 
 
 def absence_alone_opens_a_gap(patch: Patch) -> None:
@@ -367,20 +371,20 @@ def absence_alone_opens_a_gap(patch: Patch) -> None:
 
 def paths_close_at_the_first_answer(patch: Patch) -> None:
     """Whatever comes first to a minted path is its answer, an empty one too; nothing after it counts."""
-    take_in, record = result_callbacks.answer, changes._answer
+    take_in, record = result_callbacks.answer, apply._answer
 
-    def answer(account: Account, row: PayoutRow, callback: Any, *, query: str, **about: Any) -> Flow[Any]:
-        steps = take_in(account, row, callback, query=query, **about)
+    def answer(account: Account, row: PayoutRow, callback: Any, *, query: str, **about: Any) -> EngineFlow[Any]:
+        taken_in = take_in(account, row, callback, query=query, **about)
         try:
-            command = next(steps)
+            command = next(taken_in)
             while True:
                 entry = replace(command, answers=query) if isinstance(command, Move) else command
-                command = steps.send((yield entry))
+                command = taken_in.send((yield entry))
         except StopIteration as end:
             return end.value
 
     patch.setattr(inbox, "answer", answer)
-    patch.setattr(changes, "_answer", lambda *about, ends: record(*about, ends=False))
+    patch.setattr(apply, "_answer", lambda *about, ends: record(*about, ends=False))
 
 
 def later_answers_are_dropped(patch: Patch) -> None:
@@ -388,14 +392,14 @@ def later_answers_are_dropped(patch: Patch) -> None:
     patch.setattr(result_callbacks, "contradict", _hears_nothing)
 
 
-def _hears_nothing(row: PayoutRow, *_: Any, **__: Any) -> Flow[PayoutRow]:
+def _hears_nothing(row: PayoutRow, *_: Any, **__: Any) -> EngineFlow[PayoutRow]:
     yield from ()
     return row
 
 
 def lost_files_are_new_journals(patch: Patch) -> None:
     """An empty file is a database without tables, and a missing one is made: so SQLite takes them."""
-    bring = sqlite.migrate
+    bring = sqlite_journal.migrate
 
     def migrate(connection: sqlite3.Connection, path: Any, *, namespace: str, at: datetime) -> None:
         if connection.execute("PRAGMA user_version").fetchone() == (0,):
@@ -405,5 +409,5 @@ def lost_files_are_new_journals(patch: Patch) -> None:
         bring(connection, path, namespace=namespace, at=at)
 
     patch.setattr(connection, "check_file", lambda path: path.touch(mode=0o600))
-    patch.setattr(sqlite, "create_file", lambda *_, **__: False)
-    patch.setattr(sqlite, "migrate", migrate)
+    patch.setattr(sqlite_journal, "create_file", lambda *_, **__: False)
+    patch.setattr(sqlite_journal, "migrate", migrate)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from crash_points import CrashFile, Point, Scenario, Stage, VirtualClock, World, live
 
-from payments_core.money import Money
-from payments_core.payout import Operation, Order, Payee
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Order, Payee
+from payments_core.http.transport.httpx_sync import HttpxTransport
 from payments_core.provider import Account, RetryPolicy
-from payments_core.transport.httpx_sync import HttpxTransport
 from payments_mtn_momo.settings import MtnMomoSettings
 from payments_mtn_momo.spec import SPEC
 

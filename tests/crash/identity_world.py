@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from crash_points import Scenario, Stage, World
 from worlds import ACCOUNT, GOOD, OTHER, Momo, PostEnd, order_of
 
-from payments_core.money import Money
-from payments_core.payout import Operation, Payout
-from payments_core.wire import HttpRequest, HttpResponse
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Payout
+from payments_core.http.messages import HttpRequest, HttpResponse
 
 
 @dataclass

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from crash_points import CrashFile
 
-from payments_core.entries import Journal
-from payments_core.errors import JournalDamaged, JournalMissing
+from payments_core.domain.errors import JournalDamaged, JournalMissing
+from payments_core.engine.commands import Journal
 from payments_core.journal import open_journal
 
 PARTS = ("", "-wal", "-shm")

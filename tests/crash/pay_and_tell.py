@@ -7,7 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from payments_core import Money, Payee, PayoutClient
-from payments_core.journal import connection
+from payments_core.journal.sqlite import connection
 
 AT_ONCE = 3
 

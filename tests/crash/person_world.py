@@ -14,10 +14,10 @@ from crash_points import Scenario, Stage, World
 from worlds import ACCOUNT, POOR, Momo, PostEnd, order_of
 
 from payments_core.client import InReview, PayoutClient
-from payments_core.errors import DecisionRefused
-from payments_core.payout import Operation, PayoutStatus, ReasonCode
+from payments_core.domain.errors import DecisionRefused
+from payments_core.domain.payout import Operation, PayoutStatus, ReasonCode
+from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_core.provider import Account
-from payments_core.wire import HttpRequest, HttpResponse
 
 S = PayoutStatus
 MOST_ATTEMPTS = 3

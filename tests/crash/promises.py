@@ -12,8 +12,8 @@ from typing import Any
 from crash_points import End, Point
 from worlds import COLLECTED
 
-from payments_core.payout import HistoryEntry, Operation, Payout, PayoutStatus
-from payments_core.wire import HttpRequest
+from payments_core.domain.payout import HistoryEntry, Operation, Payout, PayoutStatus
+from payments_core.http.messages import HttpRequest
 
 S = PayoutStatus
 OPEN = {S.CREATED, S.SENDING, S.PENDING, S.UNKNOWN, S.REVIEW}

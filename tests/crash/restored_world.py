@@ -8,17 +8,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from crash_points import CrashDatabase, CrashFile, Scenario, Stage, World
-from crash_points.life import NAMESPACE
+from crash_points.process_run import NAMESPACE
 from worlds import ACCOUNT, GOOD, Momo, PostEnd, order_of
 
 from payments_core.client import PayoutClient
+from payments_core.domain.errors import DecisionRefused
+from payments_core.domain.payout import Operation, PayoutStatus
+from payments_core.domain.references import payout_id
 from payments_core.engine import make_draft
-from payments_core.errors import DecisionRefused
-from payments_core.journal import keeping, store_of
-from payments_core.journal.stores import Store
-from payments_core.payout import Operation, PayoutStatus
-from payments_core.references import payout_id
-from payments_core.wire import HttpRequest, HttpResponse
+from payments_core.http.messages import HttpRequest, HttpResponse
+from payments_core.journal import store_of
+from payments_core.journal.maintenance import restore
+from payments_core.journal.maintenance.stores import Store
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 ORDER = order_of(Operation.TRANSFER, GOOD)
@@ -92,13 +93,13 @@ def operate(client: PayoutClient, world: World, at: datetime) -> datetime | None
     side = world.gateway
     assert isinstance(side, Remembering)
     store = store_at(side.stage)
-    act = keeping.Act(at, "Ann", "the statement")
+    act = restore.Act(at, "Ann", "the statement")
     life = client._life  # type: ignore[attr-defined]  # of the simulator: where a process may die
-    gap = keeping.gap_of(store)
+    gap = restore.gap_of(store)
     if gap is not None:
         life.pass_by("before over")
         try:
-            keeping.end_gap(store, act, [ACCOUNT])
+            restore.end_gap(store, act, [ACCOUNT])
         except DecisionRefused:
             pass
         else:
@@ -106,7 +107,7 @@ def operate(client: PayoutClient, world: World, at: datetime) -> datetime | None
             return at
         if not gap.compared and not any(True for _ in client.payouts(status=PayoutStatus.UNKNOWN)):
             life.pass_by("before compared")
-            keeping.compare_statement(store, act, account=ACCOUNT, configured=[ACCOUNT], references=side.statement())
+            restore.compare_statement(store, act, account=ACCOUNT, configured=[ACCOUNT], references=side.statement())
             life.pass_by("after compared")
             return at
     for found in client.review():
@@ -121,7 +122,7 @@ def restored_scenario(name: str) -> Scenario:
 
     def world(stage: Stage) -> World:
         side = Remembering(stage, PostEnd(), "answers", lost=GAPS[name])
-        keeping.begin_gap(store_at(stage), START - GAPS[name].gap, keeping.Act(START, "Ann", "the disk died"))
+        restore.begin_gap(store_at(stage), START - GAPS[name].gap, restore.Act(START, "Ann", "the disk died"))
         return World(accounts=[side.account()], gateway=side)
 
     orders = [(ACCOUNT, ORDER)]

@@ -38,9 +38,9 @@ from worlds import (
     refunds_of_one,
 )
 
-from payments_core.payout import Operation, PayoutStatus
+from payments_core.domain.payout import Operation, PayoutStatus
+from payments_core.http.messages import NoAnswer
 from payments_core.provider import NotFound, Unknown
-from payments_core.wire import NoAnswer
 
 S = PayoutStatus
 Patch = pytest.MonkeyPatch

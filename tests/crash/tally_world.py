@@ -13,10 +13,10 @@ from crash_points import Arrival, Scenario, Stage, World
 from tally_gateway import TallyGateway
 from worlds import ACCOUNT, unwritten
 
-from payments_core.money import Money
-from payments_core.payout import Order, Payee, Payout
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Order, Payee, Payout
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.provider import Account, Callback
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 
 TALLY_POLLS_S = (5.0, 15.0, 60.0, 600.0, 3600.0, 3600.0)
 

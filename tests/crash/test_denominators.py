@@ -11,9 +11,9 @@ import pytest
 from crash_points import CrashFile, Restless, Scenario, Simulator
 from denominators import EVERY, GOLDEN, like_a_transfer, recorded, summary
 
-from payments_core.engine import flows
-from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
-from payments_core.flow import Flow, move
+from payments_core.engine import steps
+from payments_core.engine.commands import Contradicted, Held, Move, Moved, Stale, Unapproved
+from payments_core.engine.flow import EngineFlow, move
 
 RECORD = os.environ.get("PAYMENTS_CRASH_RECORD") == "1"
 
@@ -64,13 +64,13 @@ def test_a_commit_that_is_taken_away_changes_the_denominator(
 ) -> None:
     """Code that no longer commits a step is noticed, because a trace passes other points than recorded."""
 
-    def without(entry: Move) -> Flow[Moved | Stale | Held | Unapproved | Contradicted]:
+    def without(entry: Move) -> EngineFlow[Moved | Stale | Held | Unapproved | Contradicted]:
         if entry.event.name == event:
             return Moved(entry.after)
         return (yield from move(entry))
 
     name = COMMITS[event]
-    monkeypatch.setattr(flows, "move", without)
+    monkeypatch.setattr(steps, "move", without)
     changed = passed(EVERY[name], folder) != recorded()[name]
     measured(4, "commits that change the count", int(changed), of=1, commit=event)
     assert changed

@@ -29,7 +29,7 @@ from promises import broken_promises, cut_in_a_send, tries_compared
 from tally_world import TALLY_POSTS
 from worlds import GET_ENDS, POST_ENDS, TOO_MUCH, VISIBLE_AFTER_S
 
-from payments_core.payout import PayoutStatus
+from payments_core.domain.payout import PayoutStatus
 
 FULL = os.environ.get("PAYMENTS_CRASH_FULL") == "1"
 PROOF = os.environ.get("PAYMENTS_CRASH_PROOF") == "1"

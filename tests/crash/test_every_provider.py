@@ -19,16 +19,16 @@ import pytest
 from any_provider_world import KEY, POSTS, READS, Installed, Side
 from broken_rules import failing_on
 from crash_points import CrashStore, End, Simulator
-from crash_points.life import NAMESPACE
+from crash_points.process_run import NAMESPACE
 from promises import cut_in_a_send, history_faults
 
-from payments_core.engine import drafts, flows
-from payments_core.payout import PayoutStatus
-from payments_core.performer import line
-from payments_core.plugins import Plugins
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import PayoutRow
+from payments_core.engine import drafts, steps
+from payments_core.http.messages import NoAnswer
+from payments_core.plugins.manager import Plugins
 from payments_core.provider import Draft
-from payments_core.rows import PayoutRow
-from payments_core.wire import NoAnswer
+from payments_core.runtime import session
 
 FULL = os.environ.get("PAYMENTS_CRASH_FULL") == "1"
 PROOF = FULL or os.environ.get("PAYMENTS_CRASH_PROOF") == "1"
@@ -48,7 +48,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Insta
 @pytest.fixture(autouse=True)
 def _time_is_virtual(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits for a token that a dead process was to fetch lets the clock of its world pass."""
-    monkeypatch.setattr(line, "time", SimpleNamespace(sleep=lambda seconds: Side.sleep(seconds)))
+    monkeypatch.setattr(session, "time", SimpleNamespace(sleep=lambda seconds: Side.sleep(seconds)))
 
 
 def faults(end: End, wanted: End | None = None) -> list[str]:
@@ -116,7 +116,7 @@ def sent_otherwise(patch: pytest.MonkeyPatch) -> None:
             draft, request=replace(draft.request, body=f'{(draft.request.body or "")[:-1]},"try":{row.tries}}}')
         )
 
-    patch.setattr(flows, "draft_of", draft_of)
+    patch.setattr(steps, "draft_of", draft_of)
 
 
 BROKEN: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {

@@ -13,7 +13,7 @@ from identity_world import changed_identity
 from promises import broken_promises
 from worlds import VISIBLE_AFTER_S, PostEnd
 
-from payments_core.payout import PayoutStatus, ReasonCode
+from payments_core.domain.payout import PayoutStatus, ReasonCode
 
 FULL = os.environ.get("PAYMENTS_CRASH_FULL") == "1"
 STORES = ("sqlite", "postgres") if FULL or os.environ.get("PAYMENTS_CRASH_PROOF") == "1" else ("sqlite",)

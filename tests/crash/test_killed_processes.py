@@ -19,8 +19,8 @@ import crash_points
 import pytest
 from promises import history_faults
 
+from payments_core.domain.payout import PayoutStatus
 from payments_core.journal import open_journal
-from payments_core.payout import PayoutStatus
 from payments_mtn_momo.emulator.gateway import Gateway
 from payments_mtn_momo.emulator.tokens import Credentials
 

@@ -15,10 +15,10 @@ from crash_points import CrashDatabase
 from wire_gateway import Till
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
-from payments_core.engine import flows
-from payments_core.entries import Contradicted, Held, Move, Moved, Stale, Unapproved
-from payments_core.flow import Flow, move
-from payments_core.payout import Operation, Payout
+from payments_core.domain.payout import Operation, Payout
+from payments_core.engine import steps
+from payments_core.engine.commands import Contradicted, Held, Move, Moved, Stale, Unapproved
+from payments_core.engine.flow import EngineFlow, move
 
 PAYOUTS = 120 if os.environ.get("PAYMENTS_CRASH_PROOF") == "1" else 30
 AT_ONCE = 6
@@ -104,10 +104,10 @@ def request_of(stored: str) -> tuple[str, str]:
 def test_a_payment_that_is_not_written_first_is_seen(client: str, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the commit before the first byte taken out, the gateway finds no try in the journal."""
 
-    def without(entry: Move) -> Flow[Moved | Stale | Held | Unapproved | Contradicted]:
+    def without(entry: Move) -> EngineFlow[Moved | Stale | Held | Unapproved | Contradicted]:
         return Moved(entry.after) if entry.event.name == "payout.sending" else (yield from move(entry))
 
-    monkeypatch.setattr(flows, "move", without)
+    monkeypatch.setattr(steps, "move", without)
     with till.side.served() as url:
         till.write(url)
         CLIENTS[client](till.config, 1)

@@ -16,15 +16,16 @@ from person_world import PERSONS, REFUSED, Books
 from promises import broken_promises
 from worlds import VISIBLE_AFTER_S, order_of
 
-from payments_core.contradictions import ProviderStatus
+from payments_core.domain.contradictions import ProviderStatus
+from payments_core.domain.errors import DecisionRefused
+from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Event, PayoutRow
 from payments_core.engine import Moment, Person, accept, advance, pay_again, resolve
-from payments_core.entries import Journal, Move, PayAgain
-from payments_core.errors import DecisionRefused
-from payments_core.flow import AskLeave, Command, Flow, Go, ReadAs, Reply, run
-from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.engine.commands import Journal, Move, PayAgain
+from payments_core.engine.flow import AskLeave, Command, EngineFlow, Go, ReadAs, Reply
+from payments_core.http.flow import run_flow
+from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
 from payments_core.provider import Authenticates, Credential
-from payments_core.rows import Event, PayoutRow
-from payments_core.wire import HttpRequest, NoAnswer, NotSent
 
 S = PayoutStatus
 FULL = "1" in {os.environ.get("PAYMENTS_CRASH_PROOF"), os.environ.get("PAYMENTS_CRASH_FULL")}
@@ -101,7 +102,9 @@ class Two:
         self.world = World(accounts=[self.side.account()], gateway=self.side)
         self.account = self.world.accounts[0]
         self.journals: list[Journal] = [self.stage.store.open(NAMESPACE, self.stage.clock) for _ in "ab"]
-        self.row = run(accept(self.account, order_of(Operation.TRANSFER, "46733123499"), self.moment()), self.perform)
+        self.row = run_flow(
+            accept(self.account, order_of(Operation.TRANSFER, "46733123499"), self.moment()), self.perform
+        )
 
     def moment(self, owner: str = "a") -> Moment:
         return Moment(self.stage.clock(), owner, "path", NAMESPACE)
@@ -112,7 +115,7 @@ class Two:
         if isinstance(command, HttpRequest):
             provider, ask = cast("Authenticates", self.account.provider), cast("Callable[[Command], Reply]", self.side)
             if command.credential:
-                held = run(provider.authenticate(), ask)
+                held = run_flow(provider.authenticate(), ask)
                 assert isinstance(held, Credential)
                 command = provider.apply(command, held, at=self.stage.clock(), entropy=b"")
             return self.side(command)
@@ -121,9 +124,9 @@ class Two:
 
     def advance(self, row: PayoutRow, at: int = 0) -> PayoutRow:
         flow = advance(self.account, row, self.moment("ab"[at]))
-        return run(flow, lambda command: self.perform(command, at))
+        return run_flow(flow, lambda command: self.perform(command, at))
 
-    def held(self, flow: Flow[PayoutRow], kind: type, at: int) -> Callable[[], PayoutRow | DecisionRefused]:
+    def held(self, flow: EngineFlow[PayoutRow], kind: type, at: int) -> Callable[[], PayoutRow | DecisionRefused]:
         """Let a decision go on until it is about to be written; return what lets it finish."""
         steps: Generator[Command, Reply, PayoutRow] = flow
         command = next(steps)

@@ -13,8 +13,8 @@ from promises import broken_promises
 from restored_world import GAPS, restored_scenario, store_at
 from worlds import VISIBLE_AFTER_S
 
-from payments_core.journal import keeping
-from payments_core.payout import PayoutStatus
+from payments_core.domain.payout import PayoutStatus
+from payments_core.journal.maintenance import restore
 
 FULL = "1" in {os.environ.get("PAYMENTS_CRASH_PROOF"), os.environ.get("PAYMENTS_CRASH_FULL")}
 S = PayoutStatus
@@ -35,7 +35,7 @@ def faults(end: End) -> list[str]:
     (payout,) = end.payouts.values()
     if payout.status is not S.SUCCEEDED:
         found.append(f"it ends {payout.status}")
-    if keeping.gap_of(store_at(side.stage)) is not None:
+    if restore.gap_of(store_at(side.stage)) is not None:
         found.append("the gap is still open")
     return found
 

@@ -11,7 +11,7 @@ from denominators import EVERY
 from promises import broken_promises
 from tally_world import TALLY_PATHS
 
-from payments_core.payout import PayoutStatus
+from payments_core.domain.payout import PayoutStatus
 
 PAID, FAILED = PayoutStatus.SUCCEEDED, PayoutStatus.FAILED
 # Where the path ends, and how often that is contradicted.

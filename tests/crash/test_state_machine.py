@@ -23,13 +23,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from promises import history_faults
 
+from payments_core.domain.errors import DecisionRefused, OverRefund
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Pause, PayoutRow
+from payments_core.domain.references import uuid4_shaped
 from payments_core.engine import Moment, Person, accept, advance, cancel, pay_again, reopen, resolve
-from payments_core.entries import Journal, Move, Note, Open, PayAgain, Recall
-from payments_core.errors import DecisionRefused, OverRefund
-from payments_core.flow import AskLeave, Command, Flow, Go, Reply, exchange, run
+from payments_core.engine.commands import Journal, Move, Note, Open, PayAgain, Recall
+from payments_core.engine.flow import AskLeave, Command, EngineFlow, Go, Reply
+from payments_core.http.flow import exchange, run_flow
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.journal import open_journal
-from payments_core.money import Money
-from payments_core.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
 from payments_core.provider import (
     Account,
     Attempt,
@@ -47,10 +51,7 @@ from payments_core.provider import (
     Submitted,
     Unknown,
 )
-from payments_core.references import uuid4_shaped
-from payments_core.rows import Pause, PayoutRow
 from payments_core.settings import AccountSettings
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 
 S = PayoutStatus
 NAMESPACE = "state-machine"
@@ -126,11 +127,11 @@ class BankProvider:
         request = HttpRequest("POST", f"http://bank.invalid/{reference}", "pay", moves_money=True, credential=False)
         return Draft({"reference": reference}, request, order)
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> EngineFlow[Submitted]:
         answer = yield from exchange(draft.request)
         return SUBMITTED.get(answer.status, Unknown(http_status=answer.status))
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> EngineFlow[Checked]:
         answer = yield from exchange(HttpRequest("GET", draft.request.url, "status", repeatable=True, credential=False))
         seen = Seen(amount=Decimal(25), currency="EUR", payee=draft.order.payee.value)
         if answer.status == 404:
@@ -243,7 +244,7 @@ class Payouts(RuleBasedStateMachine):
             order = replace(order, expires_at=START + timedelta(hours=2))
         flow = accept(self.account, order, self._moment(worker))
         try:
-            row = run(flow, lambda command: self._perform(worker, command)).row
+            row = run_flow(flow, lambda command: self._perform(worker, command)).row
         except OverRefund:
             left = COLLECTED.amount - sum(row.amount for row in worker.journal.rows() if may_have_refunded(row))
             assert left < AMOUNT.amount, f"refused although {left} is left"
@@ -280,7 +281,7 @@ class Payouts(RuleBasedStateMachine):
     def _take_up(self, worker: Worker, row: PayoutRow, steps: int, *, early: bool = False) -> None:
         self._begin(worker, advance(self.account, row, self._moment(worker), early=early), steps)
 
-    def _begin(self, worker: Worker, flow: Flow[PayoutRow], steps: int) -> None:
+    def _begin(self, worker: Worker, flow: EngineFlow[PayoutRow], steps: int) -> None:
         worker.flow = flow
         self._step(worker, start=True)
         self._go_on(worker, steps)

@@ -11,14 +11,15 @@ from crash_points import CrashFile, End, Stage, VirtualClock, World
 from promises import broken_promises
 from tally_world import TallyWorld
 
-from payments_core.engine import answer, flows, token_hash
-from payments_core.entries import Move
-from payments_core.flow import AskLeave, Command, Go, ReadAs, Reply, run
-from payments_core.money import Money
-from payments_core.payout import Order, Payee
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Order, Payee
+from payments_core.domain.records import PayoutRow
+from payments_core.engine import answer, steps, token_hash
+from payments_core.engine.commands import Move
+from payments_core.engine.flow import AskLeave, Command, Go, ReadAs, Reply
+from payments_core.http.flow import run_flow
+from payments_core.http.messages import HttpRequest
 from payments_core.provider import Callback
-from payments_core.rows import PayoutRow
-from payments_core.wire import HttpRequest
 
 NAME = "two-workers"
 
@@ -36,10 +37,10 @@ class Pair:
         opened = [self.stage.store.open(NAME, self.stage.clock) for _ in "ab"]
         self.journals = dict(zip("ab", opened, strict=True))
         order = Order("grant/1", Payee.msisdn("254700000900"), Money("25.50", "KES"))
-        self.row = run(flows.accept(self.account, order, self.moment("a")), self.performer("a")).row
+        self.row = run_flow(steps.accept(self.account, order, self.moment("a")), self.performer("a")).row
 
-    def moment(self, owner: str, token: str = "path") -> flows.Moment:
-        return flows.Moment(self.stage.clock(), owner, token, NAME)
+    def moment(self, owner: str, token: str = "path") -> steps.Moment:
+        return steps.Moment(self.stage.clock(), owner, token, NAME)
 
     def performer(self, owner: str) -> Callable[[Command], Reply]:
         def perform(command: Command) -> Reply:
@@ -51,11 +52,11 @@ class Pair:
         return perform
 
     def advance(self, owner: str, row: PayoutRow, *, early: bool = False) -> PayoutRow:
-        return run(flows.advance(self.account, row, self.moment(owner), early=early), self.performer(owner))
+        return run_flow(steps.advance(self.account, row, self.moment(owner), early=early), self.performer(owner))
 
     def until(self, event: str, owner: str, row: PayoutRow) -> Callable[[], PayoutRow]:
         """Let a worker go on until it is about to commit this; return what lets it finish."""
-        flow, perform = flows.advance(self.account, row, self.moment(owner)), self.performer(owner)
+        flow, perform = steps.advance(self.account, row, self.moment(owner)), self.performer(owner)
         command: Command = next(flow)
         while not (isinstance(command, Move) and command.event.name == event):
             command = flow.send(perform(command))
@@ -108,5 +109,5 @@ def an_end_is_contradicted(folder: Path) -> list[str]:
     row = pair.advance("a", pair.advance("a", pair.row), early=True)
     told = {"txn": row.references["txn"], "result": 17}
     callback = Callback("POST", {}, json.dumps(told).encode(), pair.stage.clock())
-    run(answer(pair.account, row, callback, query=token_hash("path")), pair.performer("a"))
+    run_flow(answer(pair.account, row, callback, query=token_hash("path")), pair.performer("a"))
     return pair.end()

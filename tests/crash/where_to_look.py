@@ -18,10 +18,10 @@ from worlds import (
 )
 
 from payments_core.client import PayoutClient
-from payments_core.money import Money
-from payments_core.payout import Operation, Order, Payee, PayoutStatus
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus
+from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_core.provider import Callback
-from payments_core.wire import HttpRequest, HttpResponse
 
 S = PayoutStatus
 

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 from crash_points import Scenario, Stage, World
 
-from payments_core.money import Money
-from payments_core.payout import Operation, Order, Payee, Payout
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Order, Payee, Payout
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.provider import Account, RetryPolicy
 from payments_core.testing.emulator import Answer
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_mtn_momo.emulator.collected import Collection
 from payments_mtn_momo.emulator.gateway import Gateway, Switches
 from payments_mtn_momo.emulator.replies import empty, firewall_page, from_gateway, from_momo, json_answer

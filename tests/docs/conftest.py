@@ -12,7 +12,7 @@ import pytest
 
 # By name and without a test folder on ``sys.path``, as ``tests/crash`` does it.
 if "nursery" not in sys.modules:
-    _spec = spec_from_file_location("nursery", Path(__file__).parents[1] / "e2e" / "nursery.py")
+    _spec = spec_from_file_location("nursery", Path(__file__).parents[1] / "e2e" / "supervisor.py")
     assert _spec is not None
     assert _spec.loader is not None
     sys.modules["nursery"] = _module = module_from_spec(_spec)

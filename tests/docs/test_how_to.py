@@ -16,9 +16,9 @@ import pytest
 
 from payments_core.logs import _LEVELS
 from payments_core.routing import RouteSettings
+from payments_core.testing.emulator.control_api import Steering, told
 from payments_core.testing.emulator.faults import FAULTS
-from payments_core.testing.emulator.steering import Steering, told
-from payments_core.testing.emulator.switches import describe
+from payments_core.testing.emulator.options import describe
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.consent import CASES
 from payments_mtn_momo.emulator.holders import ACTIVE, FLAPPING

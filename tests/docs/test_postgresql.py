@@ -16,14 +16,14 @@ import pytest
 from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient
-from payments_core.arrivals import Arrival, Handling
-from payments_core.entries import Move, Note, Open, Opened
-from payments_core.errors import JournalError
+from payments_core.domain.deliveries import Consumer
+from payments_core.domain.errors import JournalError
+from payments_core.domain.inbox_records import Arrival, Handling
+from payments_core.domain.payout import Operation, PayoutStatus
+from payments_core.domain.rates import AskPermit, Lane, PostEnd, ReadEnd
+from payments_core.domain.records import Event, Pause, PayoutRow, Query
+from payments_core.engine.commands import Move, Note, Open, Opened
 from payments_core.journal import backup_journal, open_audit, open_journal
-from payments_core.outbox import Consumer
-from payments_core.payout import Operation, PayoutStatus
-from payments_core.rates import AskPermit, Lane, PostEnd, ReadEnd
-from payments_core.rows import Event, Pause, PayoutRow, Query
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "run-on-postgresql.md"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from payments_core import errors
-from payments_core.events import EventName
-from payments_core.payout import PayoutStatus, ReasonCode
-from payments_core.plugins import Plugins
+from payments_core.domain import errors
+from payments_core.domain.events import EventName
+from payments_core.domain.payout import PayoutStatus, ReasonCode
+from payments_core.plugins.manager import Plugins
 from payments_core.settings import AccountSettings
 from payments_core.testing.conformance import report
 from payments_mtn_momo.meanings import ANSWERS, REASONS

@@ -83,9 +83,9 @@ for way, fault in {"forged": "callback_forged", "contradicting": "callback_contr
     print(f"{way}: {[is_signed(one) for one in found]}")
 """
 OPTIONAL = f"""{MADE}
-from payments_core.errors import InvalidPayout
-from payments_core.money import Money
-from payments_core.payout import Order, Payee
+from payments_core.domain.errors import InvalidPayout
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Order, Payee
 
 order = Order(key="a/1", payee=Payee.msisdn("+999700000010"), amount=Money("5", "KES"), options={{"express": "yes"}})
 try:

@@ -12,8 +12,8 @@ from typing import Any
 from payments_core.client import PayoutClient, assemble
 from payments_core.client.inbox import PATH
 from payments_core.provider import Capability, ProviderSpec
+from payments_core.testing.conformance.profile import Sheet
 from payments_core.testing.conformance.report import sheet_at
-from payments_core.testing.conformance.sheet import Sheet
 from payments_core.testing.emulator.server import Emulator
 
 # Instants of the real clock are short; what the shared clock passes through is as long as it is for a live account.

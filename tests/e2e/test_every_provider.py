@@ -28,8 +28,8 @@ from wage_office import SharedClock, Wages
 from watching import Watched
 
 from payments_core.client import PayoutClient, assemble
-from payments_core.payout import PayoutStatus
-from payments_core.plugins import Plugins
+from payments_core.domain.payout import PayoutStatus
+from payments_core.plugins.manager import Plugins
 from payments_core.provider import ProviderSpec
 
 MANY = int(os.environ.get("PAYMENTS_PROVIDERS_PROOF", "60"))
@@ -121,7 +121,7 @@ class Office:
         with self.emulator:
             self.home = Installation(spec, sheet, self.emulator, self._folder)
             office = assemble(self.home.config, clock=self.clock)
-            with PayoutClient(office), Nursery(self._folder, str(Path(__file__).with_name("wage_office.py"))) as cradle:
+            with PayoutClient(office), Nursery(self._folder, str(Path(__file__).with_name("payroll_app.py"))) as cradle:
                 self._journal, self._nursery = office.journal, cradle
                 yield
 

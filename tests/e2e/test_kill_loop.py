@@ -28,8 +28,8 @@ from nursery import Nursery
 from payments_core.cli.demo.compare import differences, unaccounted
 from payments_core.cli.demo.stage import Stage
 from payments_core.client import assemble
+from payments_core.engine.commands import Journal
 from payments_core.engine.decide import MOST_TRIES
-from payments_core.entries import Journal
 
 if TYPE_CHECKING:
     from nursery import Child

@@ -11,6 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus
+from payments_core.domain.records import Event, PayoutRow
 from payments_core.engine import (
     Moment,
     Person,
@@ -24,11 +27,11 @@ from payments_core.engine import (
     resolve,
     token_hash,
 )
-from payments_core.entries import Journal, Open, Opened
-from payments_core.flow import AskLeave, Command, Flow, Go, Leave, ReadAs, Reply, exchange, run
+from payments_core.engine.commands import Journal, Open, Opened
+from payments_core.engine.flow import AskLeave, Command, EngineFlow, Go, Leave, ReadAs, Reply
+from payments_core.http.flow import exchange, run_flow
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.journal import open_journal
-from payments_core.money import Money
-from payments_core.payout import Operation, Order, Payee, PayoutStatus
 from payments_core.provider import (
     Account,
     Attempt,
@@ -42,9 +45,7 @@ from payments_core.provider import (
     Submitted,
     Unknown,
 )
-from payments_core.rows import Event, PayoutRow
 from payments_core.settings import AccountSettings
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 
 T0 = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NAMESPACE = "engine-tests"
@@ -69,8 +70,8 @@ class FakeSettings(AccountSettings):
 class Fake:
     """A provider whose flows are given by the test."""
 
-    submitting: Callable[[Draft], Flow[Submitted]] | None = None
-    checking: Callable[[Draft], Flow[Checked]] | None = None
+    submitting: Callable[[Draft], EngineFlow[Submitted]] | None = None
+    checking: Callable[[Draft], EngineFlow[Checked]] | None = None
     answer: Checked = field(default_factory=Unknown)
     host: str = "fake.invalid"
     marks: Mapping[str, Any] = field(default_factory=lambda: {"moves_money": True})
@@ -84,12 +85,12 @@ class Fake:
         request = HttpRequest("POST", f"http://{self.host}/pay/{reference}", "pay", body="{}", **self.marks)
         return Draft({"reference": reference, "external_id": "x-1"}, request, order)
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> EngineFlow[Submitted]:
         assert isinstance(draft.order, Order)
         assert draft.references
         return self.submitting(draft) if self.submitting else plain_submit(draft)
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> EngineFlow[Checked]:
         assert isinstance(draft.order, Order)
         assert draft.references
         return self.checking(draft) if self.checking else plain_check(draft)
@@ -104,12 +105,12 @@ class Fake:
         return {"host": self.host}
 
 
-def plain_submit(draft: Draft) -> Flow[Submitted]:
+def plain_submit(draft: Draft) -> EngineFlow[Submitted]:
     yield from exchange(draft.request)
     return Pending()
 
 
-def plain_check(draft: Draft) -> Flow[Checked]:
+def plain_check(draft: Draft) -> EngineFlow[Checked]:
     yield from exchange(read_request(draft))
     return Unknown()
 
@@ -231,14 +232,14 @@ class Stage:
         return Moment(self.at, owner, token or f"token-{len(self.asked)}", NAMESPACE, self.accounts)
 
     def accept(self, **changes: Any) -> PayoutRow:
-        return run(accept(self.account, order_of(**changes), self.moment()), self.perform).row
+        return run_flow(accept(self.account, order_of(**changes), self.moment()), self.perform).row
 
     def advance(self, row: PayoutRow, *, early: bool = False, owner: str = "me", token: str = "") -> PayoutRow:
-        return run(advance(self.account, row, self.moment(owner, token), early=early), self.perform)
+        return run_flow(advance(self.account, row, self.moment(owner, token), early=early), self.perform)
 
     def deliver(self, row: PayoutRow, token: str) -> PayoutRow:
         callback = Callback("POST", {}, b"", self.at)
-        return run(answer(self.account, row, callback, query=token_hash(token)), self.perform).row
+        return run_flow(answer(self.account, row, callback, query=token_hash(token)), self.perform).row
 
     def put(self, status: PayoutStatus, **changes: Any) -> PayoutRow:
         """Write a payout that stands somewhere already."""
@@ -250,22 +251,24 @@ class Stage:
 
     def resolve(self, row: PayoutRow, *, paid: bool, evidence: str = "line 7", token: str = "") -> PayoutRow:
         person = Person("Ann", "statement of 2 March", evidence)
-        return run(resolve(self.account, row, paid=paid, person=person, moment=self.moment(token=token)), self.perform)
+        return run_flow(
+            resolve(self.account, row, paid=paid, person=person, moment=self.moment(token=token)), self.perform
+        )
 
     def reopen(self, row: PayoutRow, active: Account | None = None) -> PayoutRow:
         flow = reopen(self.account, active or self.account, row, person=Person("Ann", "asked"), moment=self.moment())
-        return run(flow, self.perform)
+        return run_flow(flow, self.perform)
 
     def pay_again(self, row: PayoutRow, account: Account | None = None) -> PayoutRow:
         flow = pay_again(account or self.account, row, person=Person("Ann", "top up done"), moment=self.moment())
-        return run(flow, self.perform)
+        return run_flow(flow, self.perform)
 
     def approve(self, row: PayoutRow, who: str = "Ben") -> PayoutRow:
-        return run(approve(row, person=Person(who, "checked"), at=self.at), self.perform)
+        return run_flow(approve(row, person=Person(who, "checked"), at=self.at), self.perform)
 
     def cancel(self, row: PayoutRow, actor: str = "Ben") -> PayoutRow:
         person = Person(actor, "wrong month")
-        return run(cancel(self.account, row, person=person, moment=self.moment()), self.perform)
+        return run_flow(cancel(self.account, row, person=person, moment=self.moment()), self.perform)
 
     def events(self, row: PayoutRow) -> list[str]:
         return [entry.event.removeprefix("payout.") for entry in self.journal.history(row.id)]
@@ -291,21 +294,21 @@ def unsent(at: datetime = T0) -> NotSent:
     return NotSent("refused", at=at)
 
 
-def saying(outcome: Any) -> Callable[[Draft], Flow[Any]]:
+def saying(outcome: Any) -> Callable[[Draft], EngineFlow[Any]]:
     """Return a flow that sends the draft's request or a read, and then says this."""
 
-    def flow(draft: Draft) -> Flow[Any]:
+    def flow(draft: Draft) -> EngineFlow[Any]:
         yield from exchange(draft.request)
         return outcome
 
     return flow
 
 
-def reading(*outcomes: Any) -> Callable[[Draft], Flow[Any]]:
+def reading(*outcomes: Any) -> Callable[[Draft], EngineFlow[Any]]:
     """Return a check that says these in turn, the last one for ever."""
     left = list(outcomes)
 
-    def flow(draft: Draft) -> Flow[Any]:
+    def flow(draft: Draft) -> EngineFlow[Any]:
         yield from exchange(read_request(draft))
         return left.pop(0) if len(left) > 1 else left[0]
 
@@ -316,11 +319,11 @@ def names(rows: Sequence[Any]) -> list[str]:
     return [type(row).__name__ for row in rows]
 
 
-def at_once(*outcomes: Any) -> Callable[[Draft], Flow[Any]]:
+def at_once(*outcomes: Any) -> Callable[[Draft], EngineFlow[Any]]:
     """Return a check that asks nobody."""
     left = list(outcomes)
 
-    def flow(_: Draft) -> Flow[Any]:
+    def flow(_: Draft) -> EngineFlow[Any]:
         return left.pop(0) if len(left) > 1 else left[0]
         yield
 

@@ -12,13 +12,13 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from kit import T0, FakeSettings, Stage, account_of, at_once, lost, saying, unsent
 
-from payments_core.bounds import LONGEST_S
-from payments_core.errors import SettingsError
-from payments_core.outbox import PayoutEvent, Waiting
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.bounds import LONGEST_S
+from payments_core.domain.deliveries import PayoutEvent, Waiting
+from payments_core.domain.errors import SettingsError
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.rates import AskPermit, Lane, Queue, reserve
 from payments_core.provider import Blocked, Duplicate, Final, NotAccepted, NotFound, Pending, Unknown
-from payments_core.rates import AskPermit, Lane, Queue, reserve
-from payments_core.setting_types import range_of
+from payments_core.settings.types import range_of
 from payments_core.webhooks import Told, Webhook, WebhookSettings, next_at
 
 NO = Reason(ReasonCode.PAYEE_NOT_FOUND)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from kit import T0, Fake, after, reading, saying
 
-from payments_core.errors import DecisionRefused
-from payments_core.flow import AskLeave, Go, Leave, NeedsApproval
-from payments_core.payout import PayoutStatus, ReasonCode
+from payments_core.domain.errors import DecisionRefused
+from payments_core.domain.payout import PayoutStatus, ReasonCode
+from payments_core.domain.records import Approval, PayoutRow
+from payments_core.engine.flow import AskLeave, Go, Leave, NeedsApproval
 from payments_core.provider import NotFound, Unknown
-from payments_core.rows import Approval, PayoutRow
 
 S = PayoutStatus
 MakeStage = Callable[..., Any]

@@ -11,14 +11,15 @@ import pytest
 from kit import T0, Answer, Fake, account_of, after, lost, unsent
 
 from payments_core import engine
+from payments_core.domain.errors import NotAnswered, NotOffered
+from payments_core.domain.payout import Reason, ReasonCode
+from payments_core.domain.records import Query
 from payments_core.engine import Kept, Moment, token_hash
-from payments_core.entries import AskAccount, Noted
-from payments_core.errors import NotAnswered, NotOffered
-from payments_core.flow import Command, Flow, Reply, exchange, run
-from payments_core.payout import Reason, ReasonCode
+from payments_core.engine.commands import AskAccount, Noted
+from payments_core.engine.flow import Command, EngineFlow, Reply
+from payments_core.http.flow import exchange, run_flow
+from payments_core.http.messages import HttpRequest, HttpResponse, fill, slot
 from payments_core.provider import Account, Balance, Callback, Deferred, NotTold
-from payments_core.rows import Query
-from payments_core.wire import HttpRequest, HttpResponse, fill, slot
 
 TOKEN = "t" * 32
 NOW = Moment(at=T0, owner="me", token=TOKEN, namespace="engine-tests")
@@ -36,7 +37,7 @@ class Later(Fake):
         self._said = Deferred() if said is None else said
         self._read = read
 
-    def ask_balances(self) -> Flow[Any]:
+    def ask_balances(self) -> EngineFlow[Any]:
         yield from exchange(ASK)
         return self._said
 
@@ -57,7 +58,7 @@ def asking(account: Account, answer: Answer = 200) -> tuple[Any, list[Command]]:
         return HttpResponse(answer, {}, b"", after(1))
 
     try:
-        return run(engine.ask_balances(account, NOW), perform), sent
+        return run_flow(engine.ask_balances(account, NOW), perform), sent
     except NotAnswered as error:
         return error, sent
 

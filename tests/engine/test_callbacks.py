@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from kit import OURS, T0, Fake, account_of, after, reading, row_of
 
-from payments_core.arrivals import Arrival, Handling
+from payments_core.domain.inbox_records import Arrival, Handling
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Event
 from payments_core.engine import Hearing, about, differs_from, hear
-from payments_core.entries import Move, Open
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.engine.commands import Move, Open
+from payments_core.http.messages import NoAnswer
 from payments_core.provider import Acknowledgement, Callback, Final, Heard, Unknown
-from payments_core.rows import Event
-from payments_core.wire import NoAnswer
 
 S = PayoutStatus
 ID = "po_" + "a" * 24

@@ -10,14 +10,16 @@ from typing import Any, cast
 import pytest
 from kit import NAMESPACE, OURS, STORE, T0, Fake, after, at_once, reading, saying, unsent
 
-from payments_core.contradictions import Contradiction, ProviderStatus
-from payments_core.entries import Move, Note, Recall
-from payments_core.errors import DecisionRefused, JournalError
-from payments_core.flow import Command, Flow, Go, NeedsApproval, Reply
-from payments_core.journal import gaps, keeping, store_of
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.contradictions import Contradiction, ProviderStatus
+from payments_core.domain.errors import DecisionRefused, JournalError
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine.commands import Move, Note, Recall
+from payments_core.engine.flow import Command, EngineFlow, Go, NeedsApproval, Reply
+from payments_core.journal import store_of
+from payments_core.journal.maintenance import restore
+from payments_core.journal.sql import restore_gap
 from payments_core.provider import CancelAnswer, Deferred, Draft, Final, NotAccepted, NotFound, Pending, Unknown
-from payments_core.rows import Event, PayoutRow
 
 S = PayoutStatus
 MakeStage = Callable[..., Any]
@@ -179,7 +181,7 @@ def test_what_may_have_arrived_is_not_cancelled(stage: MakeStage, status: S) -> 
 def test_what_is_being_sent_is_not_cancelled(stage: MakeStage) -> None:
     refused: list[tuple[str, str]] = []
 
-    def submit(draft: Draft) -> Flow[Any]:
+    def submit(draft: Draft) -> EngineFlow[Any]:
         refused.append(refusal(one, one.journal.by_key("k/1")))
         return (yield from saying(Pending())(draft))
 
@@ -289,7 +291,7 @@ def test_a_contradiction_at_the_last_moment_keeps_it_from_being_cancelled(stage:
 
 def restored(one: Any) -> Any:
     store = store_of(STORE, namespace=NAMESPACE, root=one.folder, at=one.at)
-    keeping.begin_gap(store, T0 - timedelta(hours=1), keeping.Act(one.at, "Ann", "the disk broke"))
+    restore.begin_gap(store, T0 - timedelta(hours=1), restore.Act(one.at, "Ann", "the disk broke"))
     return store
 
 
@@ -304,7 +306,7 @@ def test_what_may_have_been_sent_in_what_a_restored_journal_lacks_is_not_cancell
     )
     for asked in (row, one.accept(key="k/2")):
         assert refusal(one, asked) == refused
-    keeping.compare_statement(store, keeping.Act(one.at, "Ann", "compared"), account="till", configured=["till"])
+    restore.compare_statement(store, restore.Act(one.at, "Ann", "compared"), account="till", configured=["till"])
     assert refusal(one, row) == refused
     for seconds in (0, 10, 110, 310):  # sought, and shown by nobody; the send that follows is proven not taken
         one.at = after(seconds)
@@ -317,11 +319,11 @@ def test_what_a_statement_has_is_not_cancelled(stage: MakeStage) -> None:
     """Not after the gap either: it was paid, and a cancelled payout says that no money moved."""
     one = stage()
     row = one.accept()
-    store, act = restored(one), keeping.Act(T0, "Ann", "compared")
+    store, act = restored(one), restore.Act(T0, "Ann", "compared")
     found = row.references.values()
-    keeping.compare_statement(store, act, account="till", configured=["till"], references=found)
+    restore.compare_statement(store, act, account="till", configured=["till"], references=found)
     with store.writing() as session:
-        gaps.end(session, act)
+        restore_gap.end(session, act)
     with pytest.raises(DecisionRefused) as refused:
         one.cancel(row)
     assert refused.value.hint == "`payouts wait` asks about it."

@@ -10,16 +10,17 @@ import pytest
 from kit import OURS, Fake, after, last, lost, names, reading, saying, unsent
 
 from payments_core import engine
-from payments_core.contradictions import ProviderStatus
+from payments_core.domain.contradictions import ProviderStatus
+from payments_core.domain.deliveries import Consumer
+from payments_core.domain.errors import DecisionRefused
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Event, PayoutRow
 from payments_core.engine import Person
-from payments_core.engine.contradictions import contradict
-from payments_core.entries import Move
-from payments_core.errors import DecisionRefused
-from payments_core.flow import Flow, run
-from payments_core.outbox import Consumer
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.engine.commands import Move
+from payments_core.engine.contradict import contradict
+from payments_core.engine.flow import EngineFlow
+from payments_core.http.flow import run_flow
 from payments_core.provider import Deferred, Final, NotFound, Pending, Unknown
-from payments_core.rows import Event, PayoutRow
 
 S = PayoutStatus
 MakeStage = Callable[..., Any]
@@ -32,11 +33,11 @@ ANN = Person("Ann", "the statement shows it")
 
 
 def check(one: Any, row: PayoutRow, token: str = "") -> PayoutRow:
-    return run(engine.check(one.account, row, one.moment(token=token)), one.perform)
+    return run_flow(engine.check(one.account, row, one.moment(token=token)), one.perform)
 
 
 def acknowledge(one: Any, row: PayoutRow, person: Person = ANN) -> PayoutRow:
-    return run(engine.acknowledge(row, person, one.moment()), one.perform)
+    return run_flow(engine.acknowledge(row, person, one.moment()), one.perform)
 
 
 def said(row: PayoutRow) -> list[tuple[str, int, str, str]]:
@@ -73,7 +74,7 @@ def test_what_contradicts_which_end(stage: MakeStage, status: S, outcome: Any, w
     one = stage()
     row = one.put(status, next_at=None, references={"external_id": "x-1", "receipt": "R1"})
     flow = contradict(row, status, outcome, one.at, account="till", attempt=1)
-    row = run(flow, one.perform)
+    row = run_flow(flow, one.perform)
     assert [kept.provider_status for kept in row.contradictions] == ([] if wanted is None else [wanted])
     assert row == one.journal.get(row.id)
 
@@ -83,7 +84,7 @@ def test_an_erased_payee_contradicts_nothing(stage: MakeStage) -> None:
     one = stage()
     row = replace(one.put(S.SUCCEEDED, next_at=None), payee_value="forgotten:1f", forgotten_at=one.at)
     for outcome, wanted in [(PAID, []), (MORE, [ProviderStatus.PAID_OTHERWISE])]:
-        row = run(contradict(row, S.SUCCEEDED, outcome, one.at, account="till", attempt=1), one.perform)
+        row = run_flow(contradict(row, S.SUCCEEDED, outcome, one.at, account="till", attempt=1), one.perform)
         assert [kept.provider_status for kept in row.contradictions] == wanted
 
 
@@ -117,7 +118,7 @@ def test_a_read_that_another_process_has_overtaken_still_counts(
     """It hears of a payment while the other one writes down that there is none, or the reverse: no word is lost."""
     one = stage(Fake(submitting=saying(Pending())))
 
-    def overtaken(draft: Any) -> Flow[Any]:
+    def overtaken(draft: Any) -> EngineFlow[Any]:
         row = one.journal.by_key("k/1")
         reason = NO if written is S.FAILED else None
         ended = replace(row, status=written, reason=reason, decided_by="read", next_at=None)

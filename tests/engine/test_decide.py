@@ -12,10 +12,13 @@ from typing import Any, get_args
 import pytest
 from kit import OURS, T0, account_of, after, lost, row_of, unsent
 
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.rates import ReadEnd
+from payments_core.domain.records import PayoutRow
 from payments_core.engine import decide
-from payments_core.engine.calls import Heard, Sent
 from payments_core.engine.decide import Decision
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.engine.provider_calls import Heard, Sent
+from payments_core.http.messages import NoAnswer, NotSent
 from payments_core.provider import (
     Account,
     Blocked,
@@ -28,9 +31,6 @@ from payments_core.provider import (
     Seen,
     Unknown,
 )
-from payments_core.rates import ReadEnd
-from payments_core.rows import PayoutRow
-from payments_core.wire import NoAnswer, NotSent
 
 S = PayoutStatus
 NO = Reason(ReasonCode.REJECTED, "NO", "no")

@@ -12,14 +12,15 @@ import pytest
 from kit import OURS, Fake, account_of, after, reading, saying, unsent
 
 from payments_core import engine
-from payments_core.engine.earlier import Standing
-from payments_core.entries import Move, Note
-from payments_core.errors import DecisionRefused, InvalidPayout, JournalError, NotOffered
-from payments_core.events import EventName
-from payments_core.flow import Go, NeedsApproval, ReadAs, run
-from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.errors import DecisionRefused, InvalidPayout, JournalError, NotOffered
+from payments_core.domain.events import EventName
+from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import EndedAttempt, Event, PayoutRow
+from payments_core.engine.commands import Move, Note
+from payments_core.engine.flow import Go, NeedsApproval, ReadAs
+from payments_core.engine.previous_attempts import Standing
+from payments_core.http.flow import run_flow
 from payments_core.provider import Account, Final, NotFound, Pending
-from payments_core.rows import EndedAttempt, Event, PayoutRow
 
 S = PayoutStatus
 MakeStage = Callable[..., Any]
@@ -358,7 +359,7 @@ def test_looking_back_takes_each_attempt_by_its_account(stage: MakeStage) -> Non
     same.provider.checking = reading(Pending())  # type: ignore[attr-defined]
     one.accounts = {"till": same, "other": account_of(Fake(checking=reading(FAILED)), name="other")}
     one.account = one.accounts["other"]
-    standing, why = run(engine.look_back(one.account, row, one.moment()), one.perform)
+    standing, why = run_flow(engine.look_back(one.account, row, one.moment()), one.perform)
     assert (standing, why) == (Standing.OPEN, "The provider says that attempt 1 is still under way.")
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from kit import T0, Fake, account_of, after, reading, row_of, saying
 
+from payments_core.domain.errors import InvalidAmount
+from payments_core.domain.money import Money
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import PayoutRow
 from payments_core.engine import decide
-from payments_core.errors import InvalidAmount
-from payments_core.flow import AskLeave
-from payments_core.money import Money
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.engine.flow import AskLeave
 from payments_core.provider import Final, NotFound, Unknown
-from payments_core.rows import PayoutRow
 
 S = PayoutStatus
 MakeStage = Callable[..., Any]

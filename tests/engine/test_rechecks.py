@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from kit import OURS, Fake, account_of, after, reading
 
-from payments_core.errors import DecisionRefused, NotOffered
-from payments_core.payout import PayoutStatus as S
-from payments_core.payout import Reason, ReasonCode
+from payments_core.domain.errors import DecisionRefused, NotOffered
+from payments_core.domain.payout import PayoutStatus as S
+from payments_core.domain.payout import Reason, ReasonCode
+from payments_core.domain.records import PayoutRow
 from payments_core.provider import Deferred, Final, Pending, Unknown
-from payments_core.rows import PayoutRow
 
 FAILED = Final(reason=Reason(ReasonCode.PAYEE_NOT_FOUND, "404"))
 PAID = Final(seen=OURS)

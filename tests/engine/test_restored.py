@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 from kit import NAMESPACE, OURS, STORE, T0, Fake, account_of, after, last, reading, row_of, saying
 
+from payments_core.domain.errors import DecisionRefused
+from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import PayoutRow
 from payments_core.engine import Person, make_draft, pay_again
+from payments_core.engine.commands import GapOpen, PayAgain
 from payments_core.engine.drafts import not_payable, other_payers
-from payments_core.entries import GapOpen, PayAgain
-from payments_core.errors import DecisionRefused
-from payments_core.flow import Flow, Go, Refused, exchange, run
-from payments_core.journal import keeping, store_of
-from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.engine.flow import EngineFlow, Go, Refused
+from payments_core.http.flow import exchange, run_flow
+from payments_core.http.messages import HttpRequest
+from payments_core.journal import store_of
+from payments_core.journal.maintenance import restore
 from payments_core.provider import Draft, Final, NotFound, Pending, Unknown
-from payments_core.rows import PayoutRow
-from payments_core.wire import HttpRequest
 
 S = PayoutStatus
 MakeStage = Callable[..., Any]
@@ -30,7 +32,7 @@ OVER = ReasonCode.NOT_SENT_IN_TIME
 
 def restored(one: Any, *, gap_from: datetime = T0) -> None:
     """Say of a stage's journal that it is a backup, now."""
-    keeping.begin_gap(store(one), gap_from, keeping.Act(one.at, "Ann", "the disk broke"))
+    restore.begin_gap(store(one), gap_from, restore.Act(one.at, "Ann", "the disk broke"))
 
 
 def store(one: Any) -> Any:
@@ -39,12 +41,12 @@ def store(one: Any) -> Any:
 
 def compare(one: Any, *references: str, account: str = "till") -> None:
     """Say that an account's statement was compared, and what it has."""
-    act = keeping.Act(one.at, "Ben", "compared")
-    keeping.compare_statement(store(one), act, account=account, configured=("till", "other"), references=references)
+    act = restore.Act(one.at, "Ben", "compared")
+    restore.compare_statement(store(one), act, account=account, configured=("till", "other"), references=references)
 
 
 def end(one: Any) -> None:
-    keeping.end_gap(store(one), keeping.Act(one.at, "Ann", "settled"), ["till"])
+    restore.end_gap(store(one), restore.Act(one.at, "Ann", "settled"), ["till"])
 
 
 def knowing(said: Mapping[int, Any], asked: list[int] | None = None) -> Callable[..., Any]:
@@ -54,7 +56,7 @@ def knowing(said: Mapping[int, Any], asked: list[int] | None = None) -> Callable
     drafts = [make_draft(account, order, namespace=NAMESPACE, payout_id="po_x", number=n) for n in range(1, 20)]
     numbers = {draft.references["reference"]: n for n, draft in enumerate(drafts, 1)}
 
-    def check(draft: Draft) -> Flow[Any]:
+    def check(draft: Draft) -> EngineFlow[Any]:
         number = numbers[draft.references["reference"]]
         if asked is not None:
             asked.append(number)
@@ -361,7 +363,7 @@ def test_nothing_is_paid_again_before_the_gap_has_ended(stage: MakeStage) -> Non
     begun_before = replace(row, status=S.CREATED, attempt=2)
     person = Person("Ann", "top up done", "no such line")
     with pytest.raises(DecisionRefused) as refused:
-        run(pay_again(one.account, begun_before, person=person, moment=one.moment()), one.perform)
+        run_flow(pay_again(one.account, begun_before, person=person, moment=one.moment()), one.perform)
     assert refused.value.message == f"Payout … (po_x) {told}"
     compare(one)
     end(one)

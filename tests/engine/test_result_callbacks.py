@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from kit import OURS, T0, Fake, after, last, reading
 
-from payments_core.contradictions import Contradiction, ProviderStatus
+from payments_core.domain.contradictions import Contradiction, ProviderStatus
+from payments_core.domain.errors import ProviderBug
+from payments_core.domain.payout import PayoutStatus as S
+from payments_core.domain.payout import Reason, ReasonCode
+from payments_core.domain.records import EndedAttempt, Event, PayoutRow
 from payments_core.engine import Answered, Effect, answer, token_hash
-from payments_core.entries import Move
-from payments_core.errors import ProviderBug
-from payments_core.flow import run
-from payments_core.payout import PayoutStatus as S
-from payments_core.payout import Reason, ReasonCode
+from payments_core.engine.commands import Move
+from payments_core.http.flow import run_flow
 from payments_core.provider import Callback, Deferred, Final, NotFound, Pending, Unknown
-from payments_core.rows import EndedAttempt, Event, PayoutRow
 
 PAID = Final(code="DONE", seen=OURS)
 FAILED = Final(code="NO", reason=Reason(ReasonCode.PAYEE_NOT_FOUND, "NO"))
@@ -38,7 +38,7 @@ def asked(stage: Any, status: S = S.UNKNOWN, **changes: Any) -> tuple[Any, Payou
 def told(one: Any, row: PayoutRow, outcome: Any, *, ended: EndedAttempt | None = None, at: float = 2) -> Answered:
     one.account.provider.answer = outcome
     callback = Callback("POST", {}, b"", after(at))
-    return run(answer(one.account, row, callback, query=QUERY, ended=ended), one.perform)
+    return run_flow(answer(one.account, row, callback, query=QUERY, ended=ended), one.perform)
 
 
 @pytest.mark.parametrize(
@@ -161,5 +161,5 @@ def test_an_account_that_takes_none_is_a_mistake(
     one.account = replace(one.account, provider=Silent())
     callback, ended = Callback("POST", {}, b"", one.at), make_ended(row) if of_earlier else None
     with pytest.raises(ProviderBug) as caught:
-        run(answer(one.account, row, callback, query=QUERY, ended=ended), one.perform)
+        run_flow(answer(one.account, row, callback, query=QUERY, ended=ended), one.perform)
     assert caught.value.message == "Account till takes no answers that come later."

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from kit import OURS, T0, Fake, account_of, after, lost, reading
 
+from payments_core.domain.errors import DecisionRefused
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import PayoutRow
 from payments_core.engine import SAFE, STOPS, Act, Person, Says, allowed
-from payments_core.errors import DecisionRefused
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Deferred, Final, NotFound, Pending, Unknown
-from payments_core.rows import PayoutRow
 
 S = PayoutStatus
 Code = ReasonCode

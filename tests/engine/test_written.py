@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import pytest
 from kit import OURS, T0, account_of, after, lost, row_of, unsent
 
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.rates import PostEnd, ReadEnd
+from payments_core.domain.records import Event, Pause, PayoutRow
 from payments_core.engine import decide
 from payments_core.engine.decide import Decision
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.provider import Blocked, Deferred, Duplicate, Final, NotAccepted, NotFound, Pending, Unknown
-from payments_core.rates import PostEnd, ReadEnd
-from payments_core.rows import Event, Pause, PayoutRow
 
 S = PayoutStatus
 ACCOUNT = account_of()

@@ -12,15 +12,15 @@ import pytest
 
 from payments_core import Money, Payee, PayoutClient
 from payments_core.client import assemble
+from payments_core.domain.payout import Payout, PayoutStatus
+from payments_core.domain.rates import Lane
+from payments_core.domain.records import PayoutRow
 from payments_core.engine import advance
-from payments_core.entries import Move
-from payments_core.flow import AskLeave, Command, Flow
-from payments_core.payout import Payout, PayoutStatus
-from payments_core.performer.line import Performer
-from payments_core.plugins import Plugins
-from payments_core.rates import Lane
-from payments_core.rows import PayoutRow
-from payments_core.wire import HttpRequest, NoAnswer, NotSent
+from payments_core.engine.commands import Move
+from payments_core.engine.flow import AskLeave, Command, EngineFlow
+from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
+from payments_core.plugins.manager import Plugins
+from payments_core.runtime.session import Performer
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 KEY = "salary/1"
@@ -66,7 +66,7 @@ def is_after_post(command: Command) -> bool:
 class Step:
     """One step of an owner with a payout, carried out command by command, with real sockets and the real journal."""
 
-    def __init__(self, flow: Flow[PayoutRow], performer: Performer) -> None:
+    def __init__(self, flow: EngineFlow[PayoutRow], performer: Performer) -> None:
         self._flow, self._performer = flow, performer
         self._next: Command | None = next(flow)
         self.row: PayoutRow | None = None
@@ -130,7 +130,7 @@ class Owner:
         currency = next(iter(self.client._office.accounts.values())).settings.currency
         return self.client.accept(key=key, payee=Payee.msisdn("46733000001"), amount=Money(500, currency))
 
-    def step(self, line: Any, flow: Flow[PayoutRow]) -> Step:
+    def step(self, line: Any, flow: EngineFlow[PayoutRow]) -> Step:
         """Begin a flow that a test has made."""
         return Step(flow, line.performer(Lane.UNKNOWNS))
 

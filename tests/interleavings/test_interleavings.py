@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee
+from payments_core.domain.errors import DecisionRefused, JournalClosed
+from payments_core.domain.payout import PayoutStatus, ReasonCode
 from payments_core.engine import Person
-from payments_core.entries import Move
-from payments_core.errors import DecisionRefused, JournalClosed
-from payments_core.hookspecs import hookimpl
-from payments_core.payout import PayoutStatus, ReasonCode
+from payments_core.engine.commands import Move
+from payments_core.plugins.hookspecs import hookimpl
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.payees import AT_ONCE
 from payments_mtn_momo.emulator.tokens import Credentials

@@ -18,11 +18,11 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from payments_core.entries import Journal, Move, Moved, Open, Opened
+from payments_core.domain.payout import Operation
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine.commands import Journal, Move, Moved, Open, Opened
 from payments_core.journal import open_journal
-from payments_core.journal.sqlite import SqliteJournal
-from payments_core.payout import Operation
-from payments_core.rows import Event, PayoutRow
+from payments_core.journal.sqlite.journal import SqliteJournal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 NAMESPACE = "test-namespace"

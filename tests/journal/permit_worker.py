@@ -12,10 +12,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from payments_core.domain.rates import AskPermit, Lane, Permit
 from payments_core.journal import open_journal
-from payments_core.performer.turns import Turns
 from payments_core.provider import Facts
-from payments_core.rates import AskPermit, Lane, Permit
+from payments_core.runtime.rate_limiter import Turns
 
 
 class Noting:

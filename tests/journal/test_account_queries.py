@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
-from payments_core.arrivals import Arrival, Handling
-from payments_core.entries import AskAccount, Journal, Noted
-from payments_core.rows import Query
+from payments_core.domain.inbox_records import Arrival, Handling
+from payments_core.domain.records import Query
+from payments_core.engine.commands import AskAccount, Journal, Noted
 
 START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
 ANSWER = '{"balances":[{"amount":"49117.50","currency":"KES","label":"Utility Account"}]}'

@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 
-from payments_core.entries import (
+from payments_core.domain.errors import JournalError
+from payments_core.domain.events import EventName
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Approval, EndedAttempt, Event, Pause, PayoutRow
+from payments_core.engine.commands import (
     Contradicted,
     Held,
     Journal,
@@ -26,11 +31,6 @@ from payments_core.entries import (
     Stale,
     Unapproved,
 )
-from payments_core.errors import JournalError
-from payments_core.events import EventName
-from payments_core.money import Money
-from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.rows import Approval, EndedAttempt, Event, Pause, PayoutRow
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 S = PayoutStatus

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payments_core.entries import Held, Journal, JournalReply, Move, Moved
-from payments_core.payout import PayoutStatus
-from payments_core.rates import PostEnd
-from payments_core.rows import Event, Pause, PayoutRow
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.rates import PostEnd
+from payments_core.domain.records import Event, Pause, PayoutRow
+from payments_core.engine.commands import Held, Journal, JournalReply, Move, Moved
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNT = "mtn-uganda"

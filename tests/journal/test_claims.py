@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from payments_core.entries import Journal, Move, Moved
-from payments_core.payout import PayoutStatus
-from payments_core.rows import Event, Pause, PayoutRow
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import Event, Pause, PayoutRow
+from payments_core.engine.commands import Journal, Move, Moved
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNTS = ["mtn-uganda", "mtn-ghana"]

@@ -8,13 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from payments_core.contradictions import Contradiction, ProviderStatus
-from payments_core.entries import AcknowledgeContradictions, Journal, Move, Note, Noted
-from payments_core.events import EventName
-from payments_core.journal.statements import SQLITE
-from payments_core.outbox import Consumer, PayoutEvent
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.rows import Event, PayoutRow
+from payments_core.domain.contradictions import Contradiction, ProviderStatus
+from payments_core.domain.deliveries import Consumer, PayoutEvent
+from payments_core.domain.events import EventName
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine.commands import AcknowledgeContradictions, Journal, Move, Note, Noted
+from payments_core.journal.sql.statements import SQLITE
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 S = PayoutStatus

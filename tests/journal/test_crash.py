@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 import pytest
 
-from payments_core.entries import Journal, Open, Opened
-from payments_core.errors import JournalError
-from payments_core.journal.sqlite import SqliteJournal
-from payments_core.rows import Event, PayoutRow
+from payments_core.domain.errors import JournalError
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine.commands import Journal, Open, Opened
+from payments_core.journal.sqlite.journal import SqliteJournal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 
@@ -36,11 +36,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from payments_core.entries import Move, Open
-from payments_core.rows import Event, PayoutRow
-from payments_core.errors import JournalClosed, JournalError
+from payments_core.engine.commands import Move, Open
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.domain.errors import JournalClosed, JournalError
 from payments_core.journal import open_journal
-from payments_core.payout import Operation, PayoutStatus
+from payments_core.domain.payout import Operation, PayoutStatus
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 

@@ -14,12 +14,12 @@ from typing import IO, Any, cast
 
 import pytest
 
-from payments_core.entries import Open
-from payments_core.errors import JournalDamaged, JournalError, JournalMissing
+from payments_core.domain.errors import JournalDamaged, JournalError, JournalMissing
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine.commands import Open
 from payments_core.journal import init_journal, open_audit, open_journal, store_of
-from payments_core.journal.creation import create_file
-from payments_core.journal.sqlite import SqliteJournal
-from payments_core.rows import Event, PayoutRow
+from payments_core.journal.sqlite.creation import create_file
+from payments_core.journal.sqlite.journal import SqliteJournal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 NAMESPACE = "test-namespace"

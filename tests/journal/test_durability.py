@@ -13,10 +13,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from payments_core.entries import Move, Open
-from payments_core.journal import keeping, store_of
-from payments_core.journal.postgres import PostgresJournal
-from payments_core.rows import Event, Pause, PayoutRow
+from payments_core.domain.records import Event, Pause, PayoutRow
+from payments_core.engine.commands import Move, Open
+from payments_core.journal import store_of
+from payments_core.journal.maintenance import restore
+from payments_core.journal.postgres.journal import PostgresJournal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 NAMESPACE = "test-namespace"
@@ -107,7 +108,7 @@ def test_whatever_writes_a_payout_is_flushed_however_the_server_was_switched(
         return opened
 
     store._server.connect = connect_then_switch  # type: ignore[attr-defined]
-    keeping.begin_gap(store, START, keeping.Act(at, "Ann", "a test"))
+    restore.begin_gap(store, START, restore.Act(at, "Ann", "a test"))
     with psycopg.connect(url) as other:
         noted = other.execute("SELECT what, synchronous_commit FROM public.noted").fetchall()
     assert {what for what, _ in noted} == {"payouts", "history", "pauses"}

@@ -18,13 +18,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from payments_core.contradictions import Contradiction, ProviderStatus
-from payments_core.entries import Journal, Move, Moved, Note, Noted, Open, Opened, PayAgain, Stale
-from payments_core.errors import JournalError
+from payments_core.domain.contradictions import Contradiction, ProviderStatus
+from payments_core.domain.errors import JournalError
+from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Event, Pause, PayoutRow, Query
+from payments_core.engine.commands import Journal, Move, Moved, Note, Noted, Open, Opened, PayAgain, Stale
 from payments_core.journal import open_journal
-from payments_core.journal.rows import COLUMNS, read_row, write_row
-from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.rows import Event, Pause, PayoutRow, Query
+from payments_core.journal.sql.columns import COLUMNS, read_row, write_row
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNTS = ["mtn-uganda", "mtn-ghana"]

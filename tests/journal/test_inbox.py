@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from payments_core.arrivals import MOST_PER_PATH, Arrival, Handled, Handling, InboxCount
-from payments_core.entries import Journal, Move, Stale
-from payments_core.payout import PayoutStatus as S
-from payments_core.rows import Event, PayoutRow, Query
+from payments_core.domain.inbox_records import MOST_PER_PATH, Arrival, Handled, Handling, InboxCount
+from payments_core.domain.payout import PayoutStatus as S
+from payments_core.domain.records import Event, PayoutRow, Query
+from payments_core.engine.commands import Journal, Move, Stale
 
 START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
 SECRET = '{"body":"c2VhbGVk"}'

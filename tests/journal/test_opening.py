@@ -18,8 +18,7 @@ from typing import IO, Any, Protocol, cast
 
 import pytest
 
-from payments_core.entries import Open, Opened
-from payments_core.errors import (
+from payments_core.domain.errors import (
     JournalClosed,
     JournalError,
     JournalLocked,
@@ -28,10 +27,12 @@ from payments_core.errors import (
     PaymentsError,
     SettingsError,
 )
-from payments_core.journal import connection, init_journal, open_journal, schema
-from payments_core.journal.rows import COLUMNS, write_row
-from payments_core.journal.sqlite import SqliteJournal
-from payments_core.rows import Event, PayoutRow
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine.commands import Open, Opened
+from payments_core.journal import init_journal, open_journal
+from payments_core.journal.sql.columns import COLUMNS, write_row
+from payments_core.journal.sqlite import connection, schema
+from payments_core.journal.sqlite.journal import SqliteJournal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 
@@ -322,7 +323,7 @@ OPEN = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from payments_core.journal.sqlite import SqliteJournal
+from payments_core.journal.sqlite.journal import SqliteJournal
 sys.stdin.readline()
 journal = SqliteJournal(Path(sys.argv[1]), namespace="test-namespace", clock=lambda: datetime.now(UTC))
 print(journal.get("po_one").key)
@@ -380,8 +381,8 @@ READ_ONLY = """
 import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from payments_core.errors import JournalError
-from payments_core.journal.sqlite import SqliteJournal
+from payments_core.domain.errors import JournalError
+from payments_core.journal.sqlite.journal import SqliteJournal
 if os.geteuid() == 0:  # root may write everything
     os.setgid(65534), os.setuid(65534)
 try:

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from payments_core.entries import Journal, Move
-from payments_core.outbox import Backlog, Consumer
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.rows import Event, PayoutRow
+from payments_core.domain.deliveries import Backlog, Consumer
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine.commands import Journal, Move
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 BOOKS, OTHER = Consumer("books"), Consumer("other")

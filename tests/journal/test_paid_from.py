@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from payments_core.arrivals import Arrival, Handling
-from payments_core.entries import Journal, Move, Moved, PayAgain, Stale
-from payments_core.errors import JournalError
-from payments_core.journal import schema
-from payments_core.journal.rows import COLUMNS, write_row
-from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.rows import EndedAttempt, Event, PayoutRow, Query
+from payments_core.domain.errors import JournalError
+from payments_core.domain.inbox_records import Arrival, Handling
+from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import EndedAttempt, Event, PayoutRow, Query
+from payments_core.engine.commands import Journal, Move, Moved, PayAgain, Stale
+from payments_core.journal.sql.columns import COLUMNS, write_row
+from payments_core.journal.sqlite import schema
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 S = PayoutStatus

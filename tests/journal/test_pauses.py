@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from payments_core.entries import Held, Journal, JournalReply, Move, Moved, Stale
-from payments_core.payout import PayoutStatus
-from payments_core.rows import Event, Pause, PayoutRow
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import Event, Pause, PayoutRow
+from payments_core.engine.commands import Held, Journal, JournalReply, Move, Moved, Stale
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNT = "mtn-uganda"

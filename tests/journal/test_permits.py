@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from payments_core.entries import Journal, Move, Moved
-from payments_core.rates import AskPermit, Lane, Permit, ReadEnd
-from payments_core.rows import Event, PayoutRow
+from payments_core.domain.rates import AskPermit, Lane, Permit, ReadEnd
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine.commands import Journal, Move, Moved
 
 ACCOUNT = "mtn-uganda"
 SECOND = 1_000_000

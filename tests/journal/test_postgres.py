@@ -20,8 +20,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from payments_core.entries import Held, Move, Moved, Open, Opened, OverRefunded, Stale
-from payments_core.errors import (
+from payments_core.domain.errors import (
     JournalClosed,
     JournalError,
     JournalLocked,
@@ -30,10 +29,12 @@ from payments_core.errors import (
     NamespaceChanged,
     SettingsError,
 )
-from payments_core.journal import init_journal, open_journal, postgres_connection, postgres_schema, upgrade_journal
-from payments_core.journal.postgres import PostgresJournal
-from payments_core.payout import Operation, PayoutStatus
-from payments_core.rows import Event, Pause, PayoutRow
+from payments_core.domain.payout import Operation, PayoutStatus
+from payments_core.domain.records import Event, Pause, PayoutRow
+from payments_core.engine.commands import Held, Move, Moved, Open, Opened, OverRefunded, Stale
+from payments_core.journal import init_journal, open_journal, upgrade_journal
+from payments_core.journal.postgres import connection, schema
+from payments_core.journal.postgres.journal import PostgresJournal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 NAMESPACE = "test-namespace"
@@ -172,7 +173,7 @@ def test_notes_beside_a_move_are_numbered_one_after_the_other(
     open_shared: OpenShared, gate: Gate, make_row: Row
 ) -> None:
     """Who waited for the row counts what was written meanwhile."""
-    from payments_core.entries import Note
+    from payments_core.engine.commands import Note
 
     a, b = open_shared(), open_shared()
     row = write(a, make_row())
@@ -381,7 +382,7 @@ def test_a_replica_is_refused(own_postgres: Any) -> None:
 
 def test_an_old_server_is_refused(open_shared: OpenShared, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest version that is looked after is the oldest we use."""
-    monkeypatch.setattr(postgres_connection, "OLDEST_SERVER", 99)
+    monkeypatch.setattr(connection, "OLDEST_SERVER", 99)
     with pytest.raises(JournalError, match="needs 99 or newer"):
         open_shared()
 
@@ -453,7 +454,7 @@ import sys
 sys.modules["psycopg"] = None
 from datetime import UTC, datetime
 from pathlib import Path
-from payments_core.errors import SettingsError
+from payments_core.domain.errors import SettingsError
 from payments_core.journal import open_journal
 try:
     open_journal("postgresql://localhost/x", namespace="n" * 8, root=Path(), clock=lambda: datetime.now(UTC))
@@ -491,7 +492,7 @@ def test_an_empty_database_is_prepared_once_and_by_one_command_alone(
         done = list(threads.map(lambda _: init(url), range(4)))
     assert done.count("made") == 1
     assert sum("is there already; nothing was changed" in said for said in done) == 3
-    newest = len(postgres_schema.MIGRATIONS)
+    newest = len(schema.MIGRATIONS)
     assert upgrade(url) == (newest, newest)
     assert open_shared(url).counts() == {}
 
@@ -513,20 +514,20 @@ def test_an_upgrade_leaves_running_processes_at_work(
     """New columns do not disturb the version before; a version opens only what it knows, and says what to do."""
     old = open_shared()
     row = write(old, make_row())
-    made = postgres_schema.MIGRATIONS
+    made = schema.MIGRATIONS
     broken = (
         "ALTER TABLE {schema}.payouts ADD COLUMN extra TEXT",
         "ALTER TABLE {schema}.payouts ADD COLUMN extra TEXT",
     )
-    monkeypatch.setattr(postgres_schema, "MIGRATIONS", (*made, broken))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*made, broken))
     with pytest.raises(JournalError, match="already exists"):
         upgrade(postgres_url)
-    monkeypatch.setattr(postgres_schema, "MIGRATIONS", (*made, broken[:1]))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*made, broken[:1]))
     with pytest.raises(JournalError, match=rf"version {len(made)}; this payments-core needs version {len(made) + 1}"):
         open_shared()
     assert upgrade(postgres_url) == (len(made), len(made) + 1)
     new = open_shared()
-    monkeypatch.setattr(postgres_schema, "MIGRATIONS", made)
+    monkeypatch.setattr(schema, "MIGRATIONS", made)
 
     moved = old.perform(Move(row, replace(row, tries=1), EVENT))
     assert isinstance(moved, Moved)
@@ -542,7 +543,7 @@ def test_migrations_only_add() -> None:
     """Whatever the version before reads or writes stays: what is not needed any more goes a release later."""
     words = r"\b(DROP|RENAME|TRUNCATE|(?<!OR )DELETE|ALTER\s+COLUMN)\b"
     taking = re.compile(words + r"|ADD\s+COLUMN(?!.*DEFAULT).*NOT\s+NULL")
-    released = [statement for statements in postgres_schema.MIGRATIONS[1:] for statement in statements]
+    released = [statement for statements in schema.MIGRATIONS[1:] for statement in statements]
     assert [statement for statement in released if taking.search(statement)] == []
     assert taking.search("ALTER TABLE x ADD COLUMN y TEXT NOT NULL")
     assert not taking.search("ALTER TABLE x ADD COLUMN y TEXT NOT NULL DEFAULT ''")
@@ -722,6 +723,6 @@ def test_closing_finishes_what_is_queued(open_shared: OpenShared, make_row: Row)
 
 def test_a_deadlock_is_no_lost_server() -> None:
     """Two applications that accept keys in different orders: the hint is to begin again, not to look at the server."""
-    server = postgres_connection.Server("postgresql://nobody@localhost/payouts")
+    server = connection.Server("postgresql://nobody@localhost/payouts")
     told = server.explain(psycopg.errors.DeadlockDetected("deadlock detected"))
     assert "gave way to another transaction" in told.message

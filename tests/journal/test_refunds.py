@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from payments_core.entries import Journal, Move, Note, Open, Opened, OverRefunded
-from payments_core.errors import JournalError
-from payments_core.events import EventName
-from payments_core.money import Money
-from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.rows import Event, PayoutRow
+from payments_core.domain.errors import JournalError
+from payments_core.domain.events import EventName
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine.commands import Journal, Move, Note, Open, Opened, OverRefunded
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 TEN = Decimal(10)

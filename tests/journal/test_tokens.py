@@ -12,16 +12,16 @@ from typing import Any, Literal
 import pytest
 from pydantic import SecretStr
 
-from payments_core.entries import Journal
-from payments_core.flow import Blocked, Flow, exchange
-from payments_core.payout import Operation, Order
-from payments_core.performer import AsyncLine, Line, Office
-from payments_core.performer.sealing import Seal
-from payments_core.plugins import Plugins
-from payments_core.provider import Account, Attempt, Checked, Credential, Draft, Facts, ProviderSpec, Submitted
+from payments_core.domain.payout import Operation, Order
+from payments_core.domain.shared_tokens import AskToken, KeepToken, SharedToken
+from payments_core.engine.commands import Journal
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, fill, slot
+from payments_core.plugins.manager import Plugins
+from payments_core.provider import Account, Attempt, Blocked, Checked, Credential, Draft, Facts, ProviderSpec, Submitted
+from payments_core.runtime import AsyncLine, Line, Office
+from payments_core.runtime.token_encryption import Seal
 from payments_core.settings import AccountSettings
-from payments_core.tokens import AskToken, KeepToken, SharedToken
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, fill, slot
 
 START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
 Ask = Callable[[str], list[tuple[Any, ...]]]
@@ -119,16 +119,16 @@ class Till:
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         raise NotImplementedError
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         raise NotImplementedError
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         raise NotImplementedError
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
         return {"provider": "till"}
 
-    def authenticate(self) -> Flow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | Blocked]:
         answer = yield from exchange(HttpRequest("GET", "https://till.example", "token", credential=False))
         return Credential({"token": answer.text}, expires_at=after(3600))
 
@@ -246,7 +246,7 @@ def test_what_was_changed_does_not_open() -> None:
 
 
 def test_who_waits_in_vain_has_no_token(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payments_core.performer.line.LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr("payments_core.runtime.session.LOOK_AGAIN_S", 0.0)
     one = account()
     name = Seal(one).name
     journal.token(AskToken(name=name, owner="another", at=START, until=after(60))).result()

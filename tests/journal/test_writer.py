@@ -15,9 +15,9 @@ from typing import TypeAlias
 
 import pytest
 
-from payments_core.errors import JournalClosed, JournalError, JournalLocked
-from payments_core.journal.connection import connect, explain, verify
-from payments_core.journal.writer import LARGEST_GROUP, Writer
+from payments_core.domain.errors import JournalClosed, JournalError, JournalLocked
+from payments_core.journal.sqlite.connection import connect, explain, verify
+from payments_core.journal.sqlite.writer import LARGEST_GROUP, Writer
 
 # An entry is what it does: these tests are about the writer, not about what is written.
 Entry: TypeAlias = Callable[[sqlite3.Connection], object]

@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from payments_core.plugins import Plugins
+from payments_core.plugins.manager import Plugins
 from payments_core.testing.conformance import Scene, Sheet
-from payments_core.testing.conformance.scene import Door
+from payments_core.testing.conformance.harness import Door
 from payments_core.testing.emulator.server import Emulator
 
 Play: TypeAlias = Callable[..., Scene]

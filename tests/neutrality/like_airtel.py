@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from payments_core.answers import parse_json, text_of
-from payments_core.flow import Flow, exchange
-from payments_core.payout import Order, Payee, Reason, ReasonCode
+from payments_core.domain.payout import Order, Payee, Reason, ReasonCode
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.parsing import parse_json, text_of
 from payments_core.provider import (
     Attempt,
     Checked,
@@ -76,7 +76,7 @@ class AirtelProvider(TemplateProvider):
         told = {**json.loads(draft.request.body or ""), "to": _national(order.payee)}
         return replace(draft, request=replace(draft.request, body=json.dumps(told)))
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         answer = yield from exchange(draft.request)
         code = text_of(_part(parse_json(answer.body), "status").get("response_code"))
         match code:
@@ -88,23 +88,23 @@ class AirtelProvider(TemplateProvider):
                 return Final(code=code, http_status=200, reason=Reason(ReasonCode.PAYEE_NOT_FOUND, code))
         return Unknown(code=code, http_status=answer.status)
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         found = yield from super().check(draft)
         if found.seen is None or not isinstance(found, Final):
             return found
         return replace(found, seen=replace(found.seen, payee=f"{COUNTRY}{found.seen.payee}"))  # as it was ordered
 
-    def name(self, payee: Payee) -> Flow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
         """Ask who it is."""
         told = yield from self._user(payee)
         return Person(given_name=text_of(told.get("first_name")), family_name=text_of(told.get("last_name")))
 
-    def account_holder(self, payee: Payee) -> Flow[HolderStatus | NotTold]:
+    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | NotTold]:
         """Ask whether it can be paid: the same question."""
         told = yield from self._user(payee)
         return HolderStatus.NOT_ACTIVE if told.get("is_barred") else HolderStatus.ACTIVE
 
-    def _user(self, payee: Payee) -> Flow[Mapping[str, Any]]:
+    def _user(self, payee: Payee) -> HttpFlow[Mapping[str, Any]]:
         answer = yield from exchange(self._request("GET", f"/users/{_national(payee)}", "user"))
         return _part(parse_json(answer.body), "data")
 

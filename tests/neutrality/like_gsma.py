@@ -6,13 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from payments_core.answers import parse_object
-from payments_core.payout import Order
+from payments_core.domain.payout import Order
+from payments_core.http.messages import slot
+from payments_core.http.parsing import parse_object
 from payments_core.provider import Acknowledgement, Attempt, Callback, Checked, Draft, Heard, Unknown
 from payments_core.testing.conformance import reply
 from payments_core.testing.emulator import Answer, Fires
-from payments_core.testing.emulator import callback_book as book
-from payments_core.wire import slot
+from payments_core.testing.emulator import callback_queue as book
 from payments_template import codec
 from payments_template.emulator.gateway import Gateway, Request
 from payments_template.provider import TemplateProvider

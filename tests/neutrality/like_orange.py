@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from payments_core.answers import parse_json, parse_object, text_of
-from payments_core.flow import Flow, exchange
-from payments_core.payout import Order
+from payments_core.domain.payout import Order
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import NoAnswer, fill, slot
+from payments_core.http.parsing import parse_json, parse_object, text_of
 from payments_core.provider import Attempt, Callback, Checked, Draft, Heard, Submitted, Unknown
 from payments_core.testing.emulator import Answer, Fires, Routes
-from payments_core.testing.emulator import callback_book as book
-from payments_core.wire import NoAnswer, fill, slot
+from payments_core.testing.emulator import callback_queue as book
 from payments_template import codec
 from payments_template.emulator.gateway import Gateway, Request, _error, _json
 from payments_template.provider import TemplateProvider
@@ -58,7 +58,7 @@ class CameroonProvider(TemplateProvider):
         told = {**json.loads(draft.request.body or ""), "id": slot("pay_token"), "order": attempt.payout_id}
         return Draft({"order": attempt.payout_id}, replace(draft.request, body=json.dumps(told)), order)
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         given = {"pay_token": draft.references.get("pay_token", "")}  # of an earlier try: it is the same payment
         if not given["pay_token"]:
             answer = yield from exchange(self._request("POST", "/cashin/init", "init"))
@@ -71,7 +71,7 @@ class CameroonProvider(TemplateProvider):
         named = text_of(parse_object(answer.body).get("id"))  # what was filled in is taken out of the answer: not ours
         return replace(codec.read_submitted(answer, named), references=given)
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         if "pay_token" not in draft.references:
             yield from ()
             return Unknown(text="nobody knows its id")

@@ -9,9 +9,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from payments_core.answers import parse_json, text_of
-from payments_core.flow import Flow, exchange
-from payments_core.payout import Order, Reason, ReasonCode
+from payments_core.domain.payout import Order, Reason, ReasonCode
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest
+from payments_core.http.parsing import parse_json, text_of
 from payments_core.provider import (
     Acknowledgement,
     Attempt,
@@ -24,8 +25,7 @@ from payments_core.provider import (
     Submitted,
 )
 from payments_core.testing.emulator import Answer, Fires, Routes
-from payments_core.testing.emulator import callback_book as book
-from payments_core.wire import HttpRequest
+from payments_core.testing.emulator import callback_queue as book
 from payments_template import codec
 from payments_template.emulator.gateway import Gateway, Request, _error, _json
 from payments_template.provider import TemplateProvider
@@ -85,7 +85,7 @@ class VodacomProvider(TemplateProvider):
         told = {**json.loads(draft.request.body or ""), "id": reference}
         return Draft({"reference": reference}, replace(draft.request, body=json.dumps(told)), order)
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         answer = yield from exchange(draft.request)
         fields = parse_json(answer.body)
         code = text_of(fields.get("error")) if isinstance(fields, dict) else ""
@@ -95,7 +95,7 @@ class VodacomProvider(TemplateProvider):
             return NotAccepted(code=code, http_status=401, retry_after_s=WARM_UP_S)
         return codec.read_submitted(answer, draft.references["reference"])
 
-    def authenticate(self) -> Flow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | Blocked]:
         answer = yield from exchange(
             HttpRequest("GET", f"{self._settings.base_url}/session", "session", repeatable=True, credential=False)
         )

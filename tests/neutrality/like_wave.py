@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from payments_core.answers import number, parse_json, text_of
-from payments_core.flow import Flow, exchange
-from payments_core.payout import Order, Payee, Reason, ReasonCode
+from payments_core.domain.payout import Order, Payee, Reason, ReasonCode
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpResponse
+from payments_core.http.parsing import number, parse_json, text_of
 from payments_core.provider import Attempt, Checked, Draft, Final, NotFound, Seen, Submitted, Unknown
 from payments_core.testing.emulator import Answer, Routes
-from payments_core.wire import HttpResponse
 from payments_template.emulator.gateway import Gateway, Request, _error, _json
 from payments_template.provider import TemplateProvider
 
@@ -96,12 +96,12 @@ class WaveProvider(TemplateProvider):
         headers = {**asked.headers, "Idempotency-Key": references["idempotency_key"]}
         return Draft(references, replace(asked, headers=headers, body=json.dumps(told), moves_money=True), order)
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         answer = yield from exchange(draft.request)
         outcome = _read(parse_json(answer.body), answer)
         return outcome if isinstance(outcome, Final) else Unknown(http_status=answer.status)
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         """Ask by their id; by our reference, which may find none or several, where theirs is not known."""
         if theirs := draft.references.get("transfer_id"):
             answer = yield from exchange(self._request("GET", f"/v1/payout/{theirs}", "status"))
@@ -114,7 +114,7 @@ class WaveProvider(TemplateProvider):
             return NotFound(http_status=200)
         return _read(found[0] if isinstance(found, list) and len(found) == 1 else None, answer)
 
-    def match(self, payee: Payee, name: str) -> Flow[bool]:
+    def match(self, payee: Payee, name: str) -> HttpFlow[bool]:
         """Ask whether a wallet is somebody's: its name is never told."""
         asked = self._request("POST", "/v1/verify_recipient", "verify")
         told = {"mobile": f"+{payee.value}", "name": name}

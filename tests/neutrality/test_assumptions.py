@@ -23,10 +23,10 @@ from like_wave import WaveGateway, WaveProvider
 from standins import StandIn, sheet_of
 
 from payments_core.client.inbox import PATH
-from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout, NotOffered, SettingsError
-from payments_core.money import Money
-from payments_core.payout import Operation, Payee, Payout, PayoutStatus, ReasonCode
-from payments_core.plugins import Plugins
+from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout, NotOffered, SettingsError
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Payee, Payout, PayoutStatus, ReasonCode
+from payments_core.plugins.manager import Plugins
 from payments_core.provider import CancelAnswer, Capability, HolderStatus, Person
 from payments_core.testing.conformance import Scene, Sheet
 

@@ -30,7 +30,7 @@ NAMED: Mapping[str, str] = {
 UUIDS: Mapping[str, str] = {
     "references.py": "shapes a seed for providers that insist on one: offered, and used by none of the core",
     "masking.py": "leaves one readable in a log, as it is no number of anybody",
-    "testing/conformance/watching.py": "sees a provider that draws one",
+    "testing/conformance/call_tracing.py": "sees a provider that draws one",
 }
 
 

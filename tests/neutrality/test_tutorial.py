@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from payments_core.plugins import Plugins
+from payments_core.plugins.manager import Plugins
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tutorial" / "three-providers.md").read_text("utf-8")
 RUNS = PAGE.split("\n## 6. ", 1)[1]

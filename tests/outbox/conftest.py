@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 
 from payments_core.client import assemble
-from payments_core.entries import Journal, Move, Moved, Open, Opened
-from payments_core.payout import Operation, PayoutStatus
-from payments_core.rows import Event, PayoutRow
+from payments_core.domain.payout import Operation, PayoutStatus
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine.commands import Journal, Move, Moved, Open, Opened
 
 HERE = Path(__file__).parent
 NAMESPACE = "test-namespace"

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from payments_core import AsyncPayoutClient, PayoutClient, PayoutEvent, PayoutStatus
-from payments_core.client import outbox
-from payments_core.errors import JournalClosed, SettingsError, UnknownEvent
+from payments_core.client import event_stream
+from payments_core.domain.errors import JournalClosed, SettingsError, UnknownEvent
 
 
 @pytest.fixture
@@ -178,11 +178,11 @@ def test_an_event_that_becomes_visible_late_is_not_lost(
     client: PayoutClient, installation: Any, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a shared journal one may be committed after others with higher numbers that were heard already."""
-    monkeypatch.setattr(outbox, "_AGAIN_S", 0.5)
+    monkeypatch.setattr(event_stream, "_AGAIN_S", 0.5)
     installation.publish(["slow"], [])
     with closing(psycopg.connect(postgres_url, autocommit=False)) as other:
         other.execute(
-            "INSERT INTO payments_core.outbox (event_id, payout_id, key, account, status, attempt, seq, at)"
+            "INSERT INTO payments_core.domain.deliveries (event_id, payout_id, key, account, status, attempt, seq, at)"
             " VALUES ('po_slow.2', 'po_slow', 'k', 'a', 'FAILED', 1, 2, 0)"
         )
         installation.publish(["quick"], [PayoutStatus.FAILED])

@@ -17,12 +17,12 @@ from standardwebhooks import Webhook as Library
 from payments_core import AsyncPayoutClient, PayoutClient
 from payments_core import settings as configurations
 from payments_core.client import Sent, assemble
-from payments_core.errors import SecretMissing, SettingsError
-from payments_core.outbox import PayoutEvent, Waiting
-from payments_core.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.rows import PayoutRow
+from payments_core.domain.deliveries import PayoutEvent, Waiting
+from payments_core.domain.errors import SecretMissing, SettingsError
+from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import PayoutRow
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer
 from payments_core.webhooks import Told, Webhook, WebhookSettings, body_of, deliver, next_at
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer
 
 AT = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ONE, OTHER = f"whsec_{'a' * 32}", f"whsec_{'b' * 32}"

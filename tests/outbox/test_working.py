@@ -21,8 +21,8 @@ import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, Payout, PayoutClient, PayoutStatus, hookimpl
 from payments_core.client import assemble
-from payments_core.plugins import Plugins
-from payments_core.rows import Event
+from payments_core.domain.records import Event
+from payments_core.plugins.manager import Plugins
 from payments_core.worker import Worked, WorkerSettings, run_worker
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
@@ -184,8 +184,8 @@ def test_an_observer_that_hangs_keeps_no_payment_waiting(
     config: Path, kind: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor the end of the client, for longer than a moment; that it has not heard everything is logged."""
-    monkeypatch.setattr("payments_core.performer.observers._LAST_S", 0.2)
-    monkeypatch.setattr("payments_core.performer.observers._MOST_WAITING", 3)
+    monkeypatch.setattr("payments_core.runtime.observers._LAST_S", 0.2)
+    monkeypatch.setattr("payments_core.runtime.observers._MOST_WAITING", 3)
     over, heard = threading.Event(), list[str]()
 
     def hear(payout: Payout, event: Event) -> None:
@@ -262,7 +262,7 @@ import sys, time
 from types import ModuleType
 from payments_core import Money, Payee, PayoutClient, hookimpl
 from payments_core.client import assemble
-from payments_core.plugins import Plugins
+from payments_core.plugins.manager import Plugins
 
 def payments_payout_changed(payout, event):
     time.sleep(0.3)

@@ -15,6 +15,6 @@ def _load(name: str) -> None:
     spec.loader.exec_module(module)
 
 
-for _name in ("tally", "tally_gateway", "tally_office"):
+for _name in ("tally", "tally_gateway", "tally_runtime"):
     if _name not in sys.modules:
         _load(_name)

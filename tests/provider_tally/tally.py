@@ -15,10 +15,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
 
-from payments_core.errors import InvalidAmount
-from payments_core.flow import Flow, exchange
-from payments_core.hookspecs import hookimpl
-from payments_core.payout import Operation, Order, Payee, Reason, ReasonCode
+from payments_core.domain.errors import InvalidAmount
+from payments_core.domain.payout import Operation, Order, Payee, Reason, ReasonCode
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, HttpResponse
+from payments_core.plugins.hookspecs import hookimpl
 from payments_core.provider import (
     Attempt,
     Balance,
@@ -44,7 +45,6 @@ from payments_core.provider import (
     Unknown,
 )
 from payments_core.settings import AccountSettings
-from payments_core.wire import HttpRequest, HttpResponse
 
 CENT = Decimal("0.01")
 REASONS = {17: ReasonCode.INSUFFICIENT_FUNDS, 21: ReasonCode.PAYEE_NOT_FOUND}
@@ -74,7 +74,7 @@ class Tally:
         cents = int(Fraction(order.amount.amount) * 100)  # exact in whatever decimal context
         return Draft({"txn": txn}, self._post("pay", told | {"cents": cents}, moves_money=True), order)
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         answer = yield from exchange(draft.request)
         told: dict[str, Any] = {"http_status": answer.status, "text": answer.text}
         body = answer.json()
@@ -85,7 +85,7 @@ class Tally:
         verdict = _verdict(body, told)
         return Unknown(**told) if isinstance(verdict, NotFound) else verdict
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         question = {"txn": draft.references["txn"], "answer_to": f"/answers/{draft.answer_token}"}
         answer = yield from exchange(self._post("query", question))
         return Deferred(http_status=answer.status) if answer.status == 202 else Unknown(http_status=answer.status)
@@ -103,39 +103,39 @@ class Tally:
         settings = self._settings
         return {"provider": "tally", "host": settings.base_url, "till": settings.till, "operation": str(operation)}
 
-    def balances(self, currency: str | None = None) -> Flow[tuple[Balance, ...] | NotTold]:
+    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | NotTold]:
         answer = yield from self._ask("balance")
         if answer.status != 200:
             return _not_told(answer)
         held = json.loads(answer.body)
         return tuple(Balance(cents * CENT, code) for code, cents in held.items() if currency in {None, code})
 
-    def account_holder(self, payee: Payee) -> Flow[HolderStatus | NotTold]:
+    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | NotTold]:
         answer = yield from self._ask("holder", to=payee.value)
         return HolderStatus(json.loads(answer.body)["is"]) if answer.status == 200 else _not_told(answer)
 
-    def name(self, payee: Payee) -> Flow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
         answer = yield from self._ask("name", to=payee.value)
         return Person(name=json.loads(answer.body)["name"]) if answer.status == 200 else _not_told(answer)
 
-    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> Flow[Consent | NotTold]:
+    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | NotTold]:
         request = self._post("consent", {"to": payee.value, "scopes": list(scopes)})
         answer = yield from exchange(request)
         if answer.status != 200:
             return _not_told(answer)
         return Consent(request_id=json.loads(answer.body)["id"], poll_every_s=5, expires_in_s=60)
 
-    def user_info(self, consent: Consent) -> Flow[Person | NotTold]:
+    def user_info(self, consent: Consent) -> HttpFlow[Person | NotTold]:
         answer = yield from self._ask("person", id=consent.request_id)
         return Person(details=json.loads(answer.body)) if answer.status == 200 else _not_told(answer)
 
-    def diagnose(self) -> Flow[Sequence[Finding]]:
+    def diagnose(self) -> HttpFlow[Sequence[Finding]]:
         answer = yield from self._ask("till")
         if answer.status == 200:
             return [Finding("ok", "till", f"{self._settings.till} is open")]
         return [Finding("wrong", "till", f"{self._settings.till} is closed", "Open it in Tally's portal.")]
 
-    def _ask(self, path: str, **told: object) -> Flow[HttpResponse]:
+    def _ask(self, path: str, **told: object) -> HttpFlow[HttpResponse]:
         request = replace(self._post(path, {"till": self._settings.till, **told}), repeatable=True)
         return (yield from exchange(request))
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 import tally
-from tally_office import GOOD, POOR, arrive, asked, till
+from tally_runtime import GOOD, POOR, arrive, asked, till
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus
 from payments_core.client.inbox import Place
-from payments_core.entries import Move, Moved
-from payments_core.payout import Payout
-from payments_core.performer import utc_now
+from payments_core.domain.payout import Payout
+from payments_core.domain.records import Event
+from payments_core.engine.commands import Move, Moved
 from payments_core.provider import Acknowledgement, Callback, Capability, Heard
-from payments_core.rows import Event
+from payments_core.runtime import utc_now
 
 
 @pytest.mark.parametrize(("number", "status"), [(GOOD, PayoutStatus.SUCCEEDED), (POOR, PayoutStatus.FAILED)])

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tally_office import listening, post, till
+from tally_runtime import listening, post, till
 
 from payments_core import Money, Payee, PayoutStatus
 from payments_core.callbacks import app

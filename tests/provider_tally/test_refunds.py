@@ -14,11 +14,18 @@ from typing import IO, Any, cast
 
 import pytest
 from tally_gateway import TallyGateway, served
-from tally_office import office_of, till
+from tally_runtime import office_of, till
 
 from payments_core import AsyncPayoutClient, Money, Operation, Payee, PayoutClient, PayoutStatus
-from payments_core.errors import InvalidAmount, InvalidPayout, KeyReused, OverRefund, PaymentsError, SettingsError
-from payments_core.payout import Payout
+from payments_core.domain.errors import (
+    InvalidAmount,
+    InvalidPayout,
+    KeyReused,
+    OverRefund,
+    PaymentsError,
+    SettingsError,
+)
+from payments_core.domain.payout import Payout
 
 TEN = Money("10", "KES")
 GOOD = Payee.msisdn("254700000900")
@@ -166,9 +173,9 @@ PROCESS = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from tally_office import assembled
+from tally_runtime import assembled
 from payments_core import Money, PayoutClient
-from payments_core.errors import OverRefund
+from payments_core.domain.errors import OverRefund
 sys.stdin.readline()
 with PayoutClient(assembled(Path(sys.argv[2]))) as client:
     for number in range(8):

@@ -14,19 +14,19 @@ from typing import Any
 import pytest
 import tally
 from tally_gateway import TallyGateway, served
-from tally_office import POOR, arrive, asked, listening, office_of, outcomes, post, till
+from tally_runtime import POOR, arrive, asked, listening, office_of, outcomes, post, till
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient
-from payments_core.arrivals import MOST_PER_PATH
 from payments_core.callbacks import app
-from payments_core.errors import DecisionRefused
-from payments_core.flow import Flow
-from payments_core.journal.reads import Reads
-from payments_core.payout import Payout
-from payments_core.payout import PayoutStatus as S
-from payments_core.performer import utc_now
+from payments_core.domain.errors import DecisionRefused
+from payments_core.domain.inbox_records import MOST_PER_PATH
+from payments_core.domain.payout import Payout
+from payments_core.domain.payout import PayoutStatus as S
+from payments_core.http.flow import HttpFlow
+from payments_core.http.messages import slot
+from payments_core.journal.sql.queries import Reads
 from payments_core.provider import Acknowledgement, Callback, Capability, Checked, Draft, Final, Heard
-from payments_core.wire import slot
+from payments_core.runtime import utc_now
 
 PAID, FAILED = 0, 17
 LIMIT = '[accounts.till.approve_above]\nKES = "1"'
@@ -155,7 +155,7 @@ class CalledBack(tally.Tally):
         told = json.loads(draft.request.body or "") | {"answer_to": slot("answer_token")}
         return replace(draft, request=replace(draft.request, body=json.dumps(told)))
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         return Final(reason=tally.Reason(tally.ReasonCode.INSUFFICIENT_FUNDS))
         yield
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import tally
 from tally_gateway import SLOW, TallyGateway, served
-from tally_office import office_of, till
+from tally_runtime import office_of, till
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
-from payments_core.payout import Payout
-from payments_core.payout import PayoutStatus as S
+from payments_core.domain.payout import Payout
+from payments_core.domain.payout import PayoutStatus as S
 from payments_core.provider import Callback, Capability
 
 GOOD, POOR, NOBODY = "254700000900", "254700000017", "254700000021"

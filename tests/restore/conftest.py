@@ -16,11 +16,12 @@ import pytest
 from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient, settings
-from payments_core.journal import keeping, open_audit, store_of
-from payments_core.journal.stores import Store
-from payments_core.journal.verifying import Flaw
-from payments_core.plugins import Plugins
-from payments_core.rows import Gap
+from payments_core.domain.records import Gap
+from payments_core.journal import open_audit, store_of
+from payments_core.journal.maintenance import restore
+from payments_core.journal.maintenance.stores import Store
+from payments_core.journal.maintenance.verify import Flaw
+from payments_core.plugins.manager import Plugins
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 SETTINGS = {
@@ -76,8 +77,8 @@ class Place:
         root = self.folder
         return store_of(url or self.url, namespace=self.namespace, root=root, at=datetime.now(UTC))
 
-    def act(self) -> keeping.Act:
-        return keeping.Act(datetime.now(UTC), **PERSON)
+    def act(self) -> restore.Act:
+        return restore.Act(datetime.now(UTC), **PERSON)
 
     def back_up(self) -> datetime:
         """Copy the journal while nobody uses it; return when."""
@@ -101,7 +102,7 @@ class Place:
             self.point(self._clone(self._copied))
 
     def restored(self, gap_from: datetime) -> None:
-        keeping.begin_gap(self.store(), gap_from, self.act())
+        restore.begin_gap(self.store(), gap_from, self.act())
 
     @property
     def accounts(self) -> Collection[str]:
@@ -121,12 +122,12 @@ class Place:
     def compare(self, *references: str) -> None:
         """Say that the statement of each account was compared, and what was found in it."""
         for account in self.accounts:
-            keeping.compare_statement(
+            restore.compare_statement(
                 self.store(), self.act(), account=account, configured=self.accounts, references=references
             )
 
     def end_gap(self) -> Gap:
-        return keeping.end_gap(self.store(), self.act(), self.accounts)
+        return restore.end_gap(self.store(), self.act(), self.accounts)
 
     def credits(self) -> Counter[str]:
         """Count what each payee has received."""

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutStatus, ReasonCode
-from payments_core.errors import DecisionRefused
-from payments_core.journal import keeping
+from payments_core.domain.errors import DecisionRefused
+from payments_core.journal.maintenance import restore
 
 S = PayoutStatus
 FAILING = "46733123450"
@@ -97,7 +97,7 @@ def test_a_restored_journal_pays_nobody_twice(place: Any, measured: Callable[...
     assert twice == 0
     measured(13, "payees credited twice after a restored backup", twice, store=place.kind)
     assert place.flaws() == []
-    assert keeping.gap_of(place.store()) is None
+    assert restore.gap_of(place.store()) is None
 
 
 def test_a_first_attempt_is_not_sent_when_the_statement_has_a_second_one(place: Any) -> None:
@@ -278,12 +278,12 @@ def test_another_payment_under_our_reference_is_not_adopted(place: Any) -> None:
     with pytest.raises(DecisionRefused, match=r"In REVIEW: 1 payout\."):
         place.end_gap()
     with pytest.raises(DecisionRefused, match=r"gap.*is open") as refused:
-        keeping.no_gap(place.store())
+        restore.no_gap(place.store())
     assert "`payouts journal restored --over`" in refused.value.hint
     with place.client() as client:
         client.resolve("k", paid=True, who="Ann", why="it was", evidence="line 2 of the statement")
     place.end_gap()
-    keeping.no_gap(place.store())
+    restore.no_gap(place.store())
 
 
 def test_the_state_does_not_end_while_something_is_not_known(place: Any) -> None:

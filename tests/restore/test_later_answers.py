@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from payments_core import Money, Payee
-from payments_core.entries import Held, Move, Moved, Unsought
-from payments_core.journal import keeping, open_journal
-from payments_core.payout import PayoutStatus
-from payments_core.rows import Event
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import Event
+from payments_core.engine.commands import Held, Move, Moved, Unsought
+from payments_core.journal import open_journal
+from payments_core.journal.maintenance import restore
 
 S = PayoutStatus
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
@@ -97,7 +98,7 @@ def test_another_account_that_could_have_paid_keeps_it_waiting(journal: Any, pla
     place.compare()
     assert isinstance(journal.perform(entry), Held)
     both = {**dict.fromkeys(place.accounts), "spare": None}
-    keeping.compare_statement(place.store(), place.act(), account="spare", configured=both)
+    restore.compare_statement(place.store(), place.act(), account="spare", configured=both)
     assert isinstance(journal.perform(entry), Moved)
 
 
@@ -107,7 +108,7 @@ def test_a_second_restore_keeps_the_older_gap(place: Any) -> None:
         pass
     place.restored(START)
     place.compare()
-    assert keeping.gap_of(place.store()).compared == set(place.accounts)
+    assert restore.gap_of(place.store()).compared == set(place.accounts)
     place.restored(START + timedelta(days=1))
-    gap = keeping.gap_of(place.store())
+    gap = restore.gap_of(place.store())
     assert (gap.began_at, gap.compared) == (START, frozenset())

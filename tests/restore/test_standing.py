@@ -15,8 +15,8 @@ from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus, ReasonCode
 from payments_core.cli.app import run
-from payments_core.errors import JournalIsBackup, NamespaceChanged
-from payments_core.journal import keeping
+from payments_core.domain.errors import JournalIsBackup, NamespaceChanged
+from payments_core.journal.maintenance import restore
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 S = PayoutStatus
@@ -47,7 +47,7 @@ def test_a_backup_is_not_paid_with_before_somebody_says_that_it_was_restored(
     assert "may lack what came after 2026-11-02 08:00:00 UTC" in capsys.readouterr().out
     with place.client() as client:
         assert client.get("k").key == "k"
-    gap = keeping.gap_of(place.store())
+    gap = restore.gap_of(place.store())
     assert gap is not None
     assert gap.began_at == at
     run(["doctor"])
@@ -131,7 +131,7 @@ def test_a_restored_dump_is_noticed(postgres: Any, paying: str, new_database: Ca
         open_client(copy)
     from payments_core.journal import store_of
 
-    keeping.no_gap(store_of(copy, namespace="test-namespace", root=Path(), at=datetime.now(UTC)))
+    restore.no_gap(store_of(copy, namespace="test-namespace", root=Path(), at=datetime.now(UTC)))
     open_client(copy).close()
 
 

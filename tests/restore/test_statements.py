@@ -16,8 +16,8 @@ import pytest
 
 from payments_core import PayoutStatus, ReasonCode
 from payments_core.cli.app import run
-from payments_core.errors import DecisionRefused
-from payments_core.journal import keeping
+from payments_core.domain.errors import DecisionRefused
+from payments_core.journal.maintenance import restore
 
 S = PayoutStatus
 NAMED = ["--who", "Ann", "--why", "the disk died"]
@@ -260,7 +260,7 @@ def test_a_file_of_references_is_read_whole_or_not_at_all(
     [account] = place.accounts
     code, told = say(*compared(account, "--references", str(path)))
     assert (code in ({2} if "position" in said else {1, 2}), said in told, "two" in told) == (True, True, False)
-    assert keeping.gap_of(place.store()).compared == frozenset()
+    assert restore.gap_of(place.store()).compared == frozenset()
     assert kept(place) == []
 
 

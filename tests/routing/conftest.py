@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 
-from payments_core.money import Money
-from payments_core.payout import Operation, Order, Payee
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Order, Payee
 from payments_core.provider import Account, Capability, Operator, ProviderSpec
 from payments_core.routing import Choice, Route, choose, read_routes
 from payments_core.settings import AccountSettings

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from payments_core.errors import InvalidPayout, NoRoute
-from payments_core.payout import Operation, Payee
+from payments_core.domain.errors import InvalidPayout, NoRoute
+from payments_core.domain.payout import Operation, Payee
 from payments_core.routing import Source, Verdict
 
 UGANDA = (

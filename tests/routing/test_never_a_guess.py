@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from payments_core.errors import SettingsError
-from payments_core.payout import Operation
+from payments_core.domain.errors import SettingsError
+from payments_core.domain.payout import Operation
 
 OPERATORS = ["mtn", "airtel", "orange"]
 TABLES = st.fixed_dictionaries(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from payments_core.errors import SettingsError
+from payments_core.domain.errors import SettingsError
 
 MTN = {"account": "mtn-ug", "country": "UG", "operator": "mtn"}
 

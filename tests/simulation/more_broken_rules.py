@@ -9,24 +9,25 @@ from typing import Any
 
 import pytest
 
-from payments_core.arrivals import Arrival
 from payments_core.client.inbox import Inbox
-from payments_core.engine import again, decide, earlier, flows, hear
-from payments_core.engine.calls import Heard
-from payments_core.events import EventName
-from payments_core.flow import Command, Flow, Reply, run
-from payments_core.journal import attempts, changes, inbox, pauses
-from payments_core.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.performer import AsyncPerformer
+from payments_core.domain.events import EventName
+from payments_core.domain.inbox_records import Arrival
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine import decide, hear, previous_attempts, reissue, steps
+from payments_core.engine.flow import Command, EngineFlow, Reply
+from payments_core.engine.provider_calls import Heard
+from payments_core.http.flow import run_flow
+from payments_core.http.messages import HttpRequest, NoAnswer, NoPermit
+from payments_core.journal.sql import apply, attempts, inbox, pauses
 from payments_core.provider import Account, Callback, Draft, Duplicate, Final, NotFound
-from payments_core.rows import Event, PayoutRow
-from payments_core.wire import HttpRequest, NoAnswer, NoPermit
+from payments_core.runtime import AsyncPerformer
 
 Patch = pytest.MonkeyPatch
 
 
 def new_reference_each_try(patch: Patch) -> None:
-    drafted = flows.draft_of
+    drafted = steps.draft_of
 
     def draft_of(row: PayoutRow) -> Draft:
         draft = drafted(row)
@@ -37,7 +38,7 @@ def new_reference_each_try(patch: Patch) -> None:
         body = json.dumps(body | {"reference": headers["reference"]})
         return replace(draft, request=replace(draft.request, headers=headers, body=body))
 
-    patch.setattr(flows, "draft_of", draft_of)
+    patch.setattr(steps, "draft_of", draft_of)
 
 
 def window_is_ignored(patch: Patch) -> None:
@@ -79,7 +80,7 @@ def callbacks_are_believed(patch: Patch) -> None:
             failed = Reason(ReasonCode.NOT_COMPLETED) if heard.status == "FAILED" else None
             if heard.status in {"FAILED", "SUCCESSFUL"}:
                 decision = decide.after_check(row, account, Final(reason=failed), callback.at)
-                run(flows._settle(row, decision), self._write)
+                run_flow(steps._settle(row, decision), self._write)
         hint(self, arrival, account, callback)
 
     patch.setattr(Inbox, "_hint", believing)
@@ -87,7 +88,7 @@ def callbacks_are_believed(patch: Patch) -> None:
 
 def early_callbacks_are_forgotten(patch: Patch) -> None:
     """What has become due while somebody worked on a payout is put off by what he writes."""
-    patch.setattr(changes, "_still_due", lambda after, *_: after)
+    patch.setattr(apply, "_still_due", lambda after, *_: after)
 
 
 def callbacks_ask_at_once(patch: Patch) -> None:
@@ -100,31 +101,31 @@ def answers_about_others_are_accepted(patch: Patch) -> None:
 
 def answers_count_every_time(patch: Patch) -> None:
     """What a path tells twice counts twice."""
-    patch.setattr(changes, "_answer", lambda *_, **__: True)
+    patch.setattr(apply, "_answer", lambda *_, **__: True)
 
 
 def contradictions_are_ignored(patch: Patch) -> None:
     """Neither what was written down against an end nor what is read now keeps a payout from being paid again."""
     patch.setattr(attempts, "is_contradicted", lambda *_: False)
-    look_at = earlier.look_at
+    look_at = previous_attempts.look_at
 
-    def blind(*about: Any) -> Flow[tuple[earlier.Standing, str]]:
+    def blind(*about: Any) -> EngineFlow[tuple[previous_attempts.Standing, str]]:
         standing, why = yield from look_at(*about)
-        return (earlier.Standing.FAILED if standing is earlier.Standing.PAID else standing), why
+        return (previous_attempts.Standing.FAILED if standing is previous_attempts.Standing.PAID else standing), why
 
-    patch.setattr(again, "look_at", blind)
-    patch.setattr(earlier, "look_at", blind)
+    patch.setattr(reissue, "look_at", blind)
+    patch.setattr(previous_attempts, "look_at", blind)
 
 
 def a_lost_permit_means_not_found(patch: Patch) -> None:
-    asked = flows.ask
+    asked = steps.ask
 
     def ask(provider: Any, draft: Draft, *, at: datetime) -> Any:
         outcome: Heard
         outcome, at = yield from asked(provider, draft, at=at)
         return (NotFound() if isinstance(outcome, NoPermit) else outcome), at
 
-    patch.setattr(flows, "ask", ask)
+    patch.setattr(steps, "ask", ask)
 
 
 def pauses_are_not_looked_at(patch: Patch) -> None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import broken_rules
 import more_broken_rules
 import pytest
-from payout_simulation import Outcome, Plan, histories, simulate, watch
+from payout_simulation import Outcome, Plan, history_checks, invariant_checker, simulate
 
-from payments_core.payout import PayoutStatus
+from payments_core.domain.payout import PayoutStatus
+from payments_core.http.messages import NoAnswer
 from payments_core.provider import NotFound, Unknown
-from payments_core.wire import NoAnswer
 
 EACH = 60
 WITHIN = 3000
@@ -162,8 +162,8 @@ def test_money_alone_tells(monkeypatch: Patch) -> None:
     """Nobody looks at how it is sent again: the provider's own books show that it was paid twice."""
     with monkeypatch.context() as patch:
         more_broken_rules.window_is_ignored(patch)
-        patch.setattr(watch.Watch, "_sends", lambda *_: None)
-        patch.setattr(watch, "doubts_of", lambda *_: histories.Doubts())
+        patch.setattr(invariant_checker.Watch, "_sends", lambda *_: None)
+        patch.setattr(invariant_checker, "doubts_of", lambda *_: history_checks.Doubts())
         outcome, _ = search("sent again outside the window")
     assert outcome is not None
     assert {breach.rule for breach in outcome.breaches} == {"paid twice"}

@@ -7,14 +7,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from payout_simulation.histories import doubts_of
-from payout_simulation.watch import Watch
+from payout_simulation.history_checks import doubts_of
+from payout_simulation.invariant_checker import Watch
 
-from payments_core.arrivals import Handled
-from payments_core.entries import Move, Moved
-from payments_core.events import EventName
-from payments_core.payout import HistoryEntry, PayoutStatus
-from payments_core.rows import Event
+from payments_core.domain.events import EventName
+from payments_core.domain.inbox_records import Handled
+from payments_core.domain.payout import HistoryEntry, PayoutStatus
+from payments_core.domain.records import Event
+from payments_core.engine.commands import Move, Moved
 
 S = PayoutStatus
 T0 = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -20,7 +20,7 @@ from payout_simulation import Outcome, Plan, SqliteStore, shrink, simulate
 from payout_simulation import __main__ as simulation
 from payout_simulation.__main__ import main
 
-from payments_core.entries import Journal
+from payments_core.engine.commands import Journal
 from payments_core.journal import init_journal, open_journal
 from payments_core.provider import Unknown
 
@@ -144,7 +144,7 @@ def test_a_failing_seed_stops_all_processes(tmp_path: Path) -> None:
 
 _BROKEN = """
 from payments_core.engine import flows
-from payments_core.entries import Moved
+from payments_core.engine.commands import Moved
 from payout_simulation.__main__ import main
 
 move = flows.move
@@ -212,7 +212,7 @@ class PostgresStore:
     def published(self) -> Mapping[str, list[tuple[int, str]]]:
         found: dict[str, list[tuple[int, str]]] = {}
         with psycopg.connect(self._url) as connection:
-            told = connection.execute("SELECT payout_id, seq, status FROM payments_core.outbox ORDER BY no")
+            told = connection.execute("SELECT payout_id, seq, status FROM payments_core.domain.deliveries ORDER BY no")
             for payout, seq, status in told:
                 found.setdefault(payout, []).append((seq, status))
         return found

@@ -33,7 +33,20 @@ from payments_core import (
 )
 from payments_core.callbacks import CallbackApp, Limits, app
 from payments_core.client import AsyncEvents, Events, Resumed, Sent
-from payments_core.entries import (
+from payments_core.domain.deliveries import Waiting
+from payments_core.domain.errors import (
+    JournalIsBackup,
+    KeyReused,
+    NoRoute,
+    NotAnswered,
+    NotOffered,
+    OverRefund,
+    PayoutInterrupted,
+    ProviderBug,
+    SettingsError,
+)
+from payments_core.domain.records import EndedAttempt, Event, Forgot, Pause, PayoutRow, Query
+from payments_core.engine.commands import (
     AcknowledgeContradictions,
     AskAccount,
     Contradicted,
@@ -53,21 +66,11 @@ from payments_core.entries import (
     Unapproved,
     Unsought,
 )
-from payments_core.errors import (
-    JournalIsBackup,
-    KeyReused,
-    NoRoute,
-    NotAnswered,
-    NotOffered,
-    OverRefund,
-    PayoutInterrupted,
-    ProviderBug,
-    SettingsError,
-)
-from payments_core.flow import (
+from payments_core.engine.flow import (
     AskLeave,
     Command,
-    Flow,
+    CredentialRefused,
+    EngineFlow,
     Go,
     Leave,
     NeedsApproval,
@@ -76,22 +79,20 @@ from payments_core.flow import (
     Refused,
     Reply,
     acknowledge,
-    arun,
     ask_account,
     ask_leave,
-    exchange,
     move,
     note,
     open_payout,
     pay_again,
     read_as,
     recall,
-    run,
 )
-from payments_core.hookspecs import GROUP, PREFIX, hookspec
+from payments_core.http.flow import HttpFlow, arun_flow, exchange, run_flow
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill, slot, slots_in
 from payments_core.journal import backup_journal, init_journal, open_audit
-from payments_core.journal.verifying import Audit, Flaw
-from payments_core.outbox import Waiting
+from payments_core.journal.maintenance.verify import Audit, Flaw
+from payments_core.plugins.hookspecs import GROUP, PREFIX, hookspec
 from payments_core.provider import (
     Account,
     AccountHolders,
@@ -142,12 +143,10 @@ from payments_core.provider import (
     overridden,
 )
 from payments_core.routing import Choice
-from payments_core.rows import EndedAttempt, Event, Forgot, Pause, PayoutRow, Query
 from payments_core.settings import AccountSettings, Configuration, WorkerSettings, load, read_account, read_secret
 from payments_core.testing.conformance import ProviderConformance, Said, Scene, reply
 from payments_core.testing.conformance.report import NotPlayed, Verdict, in_words, play, promises, sheet_at, skipped
 from payments_core.webhooks import WebhookSettings
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent, fill, slot, slots_in
 from payments_core.worker import Worked, run_worker, stop_on_signals, work
 
 # --- An application ---------------------------------------------------------------------------------------------------
@@ -235,7 +234,7 @@ def look(client: PayoutClient, payee: Payee) -> Mapping[str, Decimal]:
     }
 
 
-def ask_it(provider: PayoutProvider) -> Flow[str | NotTold]:
+def ask_it(provider: PayoutProvider) -> HttpFlow[str | NotTold]:
     answer = yield from exchange(HttpRequest("GET", "https://api.example.org/limits", "limits"))
     return f"{type(provider).__name__}: {answer.text}"
 
@@ -470,7 +469,7 @@ class Carrier:
         del seed
         return Draft(references={"reference": attempt.payout_id}, request=request, order=order)
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         try:
             answer = yield from exchange(draft.request)
         except NotSent as ended:
@@ -490,7 +489,7 @@ class Carrier:
             case 202:
                 return Pending(http_status=202)
             case 401:
-                return Blocked(reason, http_status=401, at=answer.at)
+                return Blocked(reason, http_status=401)
             case 409:
                 return Duplicate(code="DUPLICATE")
             case 422:
@@ -498,7 +497,7 @@ class Carrier:
             case _:
                 return Unknown(http_status=answer.status)
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", "status", repeatable=True))
         if draft.answer_token is not None:
             return Deferred()
@@ -507,7 +506,7 @@ class Carrier:
     def binding(self, operation: Operation) -> Mapping[str, str]:
         return {"host": "carrier.example", "operation": operation}
 
-    def authenticate(self) -> Flow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | Blocked]:
         answer = yield from exchange(HttpRequest("POST", "https://carrier.example/token", "token", credential=False))
         return Credential({"token": answer.text}, expires_at=answer.at)
 
@@ -544,47 +543,47 @@ class Carrier:
     def acknowledge(self, callback: Callback) -> Acknowledgement:
         return Acknowledgement(status=200, headers={}, body=b"")
 
-    def balances(self, currency: str | None = None) -> Flow[tuple[Balance, ...] | NotTold]:
+    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | NotTold]:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", "balance", repeatable=True))
         if answer.status != 200:
             return NotTold(reason=Reason(ReasonCode.PROVIDER_ERROR), http_status=answer.status, retry_after_s=1.0)
         return (Balance(Decimal(answer.text), currency or "EUR"),)
 
-    def ask_balances(self) -> Flow[Deferred | NotTold]:
+    def ask_balances(self) -> HttpFlow[Deferred | NotTold]:
         yield from exchange(HttpRequest("POST", "https://carrier.example", "balance", body=slot("answer_token")))
         return Deferred()
 
     def read_balances(self, callback: Callback) -> tuple[Balance, ...] | NotTold | None:
         return (Balance(Decimal(1), callback.method),) if callback.body else None
 
-    def account_holder(self, payee: Payee) -> Flow[HolderStatus | NotTold]:
+    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | NotTold]:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", payee.value, repeatable=True))
         return HolderStatus.ACTIVE if answer.status == 200 else HolderStatus.NOT_FOUND
 
-    def learn(self, at: datetime) -> Flow[None]:
+    def learn(self, at: datetime) -> HttpFlow[None]:
         yield from exchange(HttpRequest("GET", f"https://carrier.example/{at.year}", "limits", repeatable=True))
 
-    def cancel(self, draft: Draft) -> Flow[CancelAnswer | NotTold]:
+    def cancel(self, draft: Draft) -> HttpFlow[CancelAnswer | NotTold]:
         answer = yield from exchange(HttpRequest("POST", "https://carrier.example", draft.references["reference"]))
         return CancelAnswer.TAKEN if answer.status == 202 else CancelAnswer.TOO_LATE
 
-    def operator(self, payee: Payee) -> Flow[Operator | NotTold]:
+    def operator(self, payee: Payee) -> HttpFlow[Operator | NotTold]:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", payee.value, repeatable=True))
         return Operator(answer.text, country="UG")
 
-    def name(self, payee: Payee) -> Flow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", payee.value, repeatable=True))
         return Person(name=answer.text, given_name="", family_name="", details={})
 
-    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> Flow[Consent | NotTold]:
+    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | NotTold]:
         answer = yield from exchange(HttpRequest("POST", "https://carrier.example", scopes[0]))
         return Consent(request_id=answer.text, poll_every_s=5.0, expires_in_s=None)
 
-    def user_info(self, consent: Consent) -> Flow[Person | NotTold]:
+    def user_info(self, consent: Consent) -> HttpFlow[Person | NotTold]:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", consent.request_id))
         return Person(details={"said": answer.text})
 
-    def diagnose(self) -> Flow[Sequence[Finding]]:
+    def diagnose(self) -> HttpFlow[Sequence[Finding]]:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", "status", repeatable=True))
         return [Finding("ok" if answer.status == 200 else "wrong", "gateway", str(answer.status), "")]
 
@@ -722,7 +721,7 @@ def configure(resolve: Callable[[str], SecretStr]) -> Account:
 # --- Flows ------------------------------------------------------------------------------------------------------------
 
 
-def every_question(row: PayoutRow, event: Event) -> Flow[str]:
+def every_question(row: PayoutRow, event: Event) -> EngineFlow[str]:
     opened = yield from open_payout(Open(row, event))
     assert_type(opened, Opened | OverRefunded)
     if isinstance(opened, OverRefunded):
@@ -737,7 +736,7 @@ def every_question(row: PayoutRow, event: Event) -> Flow[str]:
             return why
         case NotNow(why=why, after_s=after_s):
             return f"{why} {after_s}"
-        case Blocked(reason=reason, http_status=http_status):
+        case CredentialRefused(reason=reason, http_status=http_status):
             return f"{reason} {http_status}"
     moved = yield from move(Move(row, row, event, publish=True))
     match moved:
@@ -774,10 +773,14 @@ async def aperform(command: Command) -> Reply:
     return perform(command)
 
 
-async def drive(make: Callable[[], Flow[str]]) -> None:
+def exchanged(request: HttpRequest) -> HttpFlow[HttpResponse]:
+    return (yield request)
+
+
+async def drive(make: Callable[[], EngineFlow[str]]) -> None:
     plain: Generator[Command, Reply, str] = make()
-    assert_type(run(plain, perform), str)
-    assert_type(await arun(make(), aperform), str)
+    assert_type(run_flow(plain, perform), str)
+    assert_type(await arun_flow(make(), aperform), str)
 
 
 def stored(request: HttpRequest) -> HttpRequest:

@@ -19,8 +19,8 @@ import pytest
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus
 from payments_core.client import assemble
-from payments_core.entries import Journal
-from payments_core.rows import PayoutRow
+from payments_core.domain.records import PayoutRow
+from payments_core.engine.commands import Journal
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 LEASE_S = 2.0

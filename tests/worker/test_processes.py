@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from payments_core.payout import PayoutStatus
+from payments_core.domain.payout import PayoutStatus
 
 LEASE_S = 2.0  # of the places' accounts
 SLOW = {"slow_s": {"value": 0.6, "on": "post"}}

@@ -13,10 +13,10 @@ import pytest
 
 from payments_core import Money, Payee, PayoutClient
 from payments_core.client.inbox import Place
-from payments_core.entries import Note
-from payments_core.payout import Payout, PayoutStatus
+from payments_core.domain.payout import Payout, PayoutStatus
+from payments_core.domain.records import Event
+from payments_core.engine.commands import Note
 from payments_core.provider import Callback
-from payments_core.rows import Event
 
 STUCK = "46733123453"
 READS_PER_S = 20

@@ -17,10 +17,10 @@ import pytest
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
 from payments_core.client import assemble
 from payments_core.client.inbox import PAGE, Inbox
-from payments_core.entries import Note
-from payments_core.errors import JournalClosed, SettingsError
-from payments_core.performer import utc_now
-from payments_core.rows import Event
+from payments_core.domain.errors import JournalClosed, SettingsError
+from payments_core.domain.records import Event
+from payments_core.engine.commands import Note
+from payments_core.runtime import utc_now
 from payments_core.worker import Worked, WorkerSettings, run_worker
 
 QUICK = WorkerSettings(poll_s=0.2, claim_s=2, grace_s=10)

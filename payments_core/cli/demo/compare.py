@@ -79,7 +79,7 @@ def _of_payees(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[st
 
 
 def _shown(name: str, value: Any) -> str:
-    from payments_core.masking import mask_number
+    from payments_core.domain.masking import mask_number
 
     return mask_number(str(value)) if name == "payee" else str(value)
 

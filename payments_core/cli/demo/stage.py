@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from payments_core.errors import PaymentsError
+from payments_core.domain.errors import PaymentsError
 
 __all__ = ["PROVIDER", "Stage"]
 

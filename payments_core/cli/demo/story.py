@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from payments_core.cli import exits, output, words
+from payments_core.cli import exit_codes, messages, output
 from payments_core.cli.demo.cast import Cast, Person
 from payments_core.cli.demo.compare import differences, unaccounted
 from payments_core.cli.demo.stage import PROVIDER, Stage
 from payments_core.cli.progress import spinner
-from payments_core.errors import SettingsError
-from payments_core.masking import mask_number
-from payments_core.payout import ReasonCode
+from payments_core.domain.errors import SettingsError
+from payments_core.domain.masking import mask_number
+from payments_core.domain.payout import ReasonCode
 
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
@@ -55,7 +55,7 @@ def tell(terminal: Terminal, *, people: int, seed: int | None, keep: Path | None
     with _folder(keep) as folder:
         ending = _play(terminal, cast, folder)
         _report(terminal, cast, ending, seed=drawn, seconds=time.monotonic() - started)
-    return exits.ERROR if ending.found else exits.DONE
+    return exit_codes.ERROR if ending.found else exit_codes.DONE
 
 
 @contextlib.contextmanager
@@ -162,6 +162,6 @@ def _line(terminal: Terminal, cast: Cast, person: Person, ending: Ending) -> Seq
         why = row["error"]["message"] if row and row["error"] else "not in the journal"
         return *who, "REFUSED", why, "0", "0", "0"
     entry = next((one for one in ending.ledger if one["reference"] == payout["references"]["reference"]), None)
-    why = words.REASONS[ReasonCode(payout["reason"])] if payout["reason"] else ""
+    why = messages.REASONS[ReasonCode(payout["reason"])] if payout["reason"] else ""
     arrived, credited = (str(entry["posts"]), str(entry["credits"])) if entry else ("0", "0")
     return *who, payout["status"], why, str(payout["tries"]), arrived, credited

@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
+from payments_core.http.messages import HttpRequest, is_filled, slots_in
 from payments_core.provider import Authenticates, Capability, Credential, Facts
 from payments_core.testing.conformance.fixtures import needs
+from payments_core.testing.conformance.harness import Scene
 from payments_core.testing.conformance.orders import OrderPromises
-from payments_core.testing.conformance.scene import Scene
 from payments_core.testing.leaks import SHORTEST_SECRET, Forbidden, Said
-from payments_core.wire import HttpRequest, is_filled, slots_in
 
 __all__ = ["DraftPromises", "leaked", "secrets_of"]
 

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import pytest
 
 from payments_core.provider import Capability
-from payments_core.testing.conformance.scene import Door, Kind, Scene
-from payments_core.testing.conformance.sheet import Sheet
+from payments_core.testing.conformance.harness import Door, Kind, Scene
+from payments_core.testing.conformance.profile import Sheet
 from payments_core.testing.emulator.server import Emulator
 
 __all__ = ["Promises", "needs", "why_skipped"]

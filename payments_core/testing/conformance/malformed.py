@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from payments_core.flow import Flow
+from payments_core.http.flow import HttpFlow
+from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_core.provider import Callback
-from payments_core.wire import HttpRequest, HttpResponse
 
 __all__ = ["BODIES", "HTML", "NEVER_HEARD_OF", "STATUSES", "answered", "mistyped", "reworded"]
 
@@ -32,7 +32,7 @@ BODIES = {
 STATUSES = (200, 201, 202, 204, 301, 400, 401, 403, 404, 409, 422, 500, 502, 503, 504)
 
 
-def answered(flow: Flow[T], answer: HttpResponse | Exception, asked: list[HttpRequest] | None = None) -> T:
+def answered(flow: HttpFlow[T], answer: HttpResponse | Exception, asked: list[HttpRequest] | None = None) -> T:
     """Drive a provider's flow with one answer, as often as it asks, and return its result.
 
     Args:

@@ -12,12 +12,12 @@ from urllib.parse import parse_qsl, unquote
 
 import pytest
 
-from payments_core.errors import InvalidPayout
-from payments_core.money import Money
-from payments_core.payout import Payee
-from payments_core.testing.conformance.scene import Scene
+from payments_core.domain.errors import InvalidPayout
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Payee
+from payments_core.http.messages import HttpRequest
+from payments_core.testing.conformance.harness import Scene
 from payments_core.testing.conformance.stability import StabilityPromises
-from payments_core.wire import HttpRequest
 
 __all__ = ["OrderPromises"]
 

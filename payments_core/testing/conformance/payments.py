@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from payments_core.payout import Payout, PayoutStatus
+from payments_core.domain.payout import Payout, PayoutStatus
 from payments_core.provider import Capability
 from payments_core.testing.conformance.drafts import DraftPromises
 from payments_core.testing.conformance.fixtures import needs
-from payments_core.testing.conformance.scene import Scene
-from payments_core.testing.conformance.words import WordPromises
+from payments_core.testing.conformance.harness import Scene
+from payments_core.testing.conformance.status_mapping import WordPromises
 
 __all__ = ["PaymentPromises"]
 

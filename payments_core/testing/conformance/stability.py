@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from payments_core.money import Money
-from payments_core.testing.conformance.elsewhere import made, made_elsewhere
+from payments_core.domain.money import Money
+from payments_core.testing.conformance.call_tracing import asks_for_chance, calls_in
 from payments_core.testing.conformance.fixtures import Promises
-from payments_core.testing.conformance.scene import Scene
-from payments_core.testing.conformance.watching import asks_for_chance, calls_in
+from payments_core.testing.conformance.harness import Scene
+from payments_core.testing.conformance.other_process import made, made_elsewhere
 
 __all__ = ["StabilityPromises"]
 

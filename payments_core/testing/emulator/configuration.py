@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from payments_core.errors import SecretMissing, SettingsError
+from payments_core.domain.errors import SecretMissing, SettingsError
 from payments_core.settings import load, read_secret
 
 __all__ = ["EmulatedAccount", "read_back", "write_new"]

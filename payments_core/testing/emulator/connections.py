@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from payments_core.testing.emulator.answers import Answer
+from payments_core.testing.emulator.responses import Answer
 
 __all__ = ["ServerThread", "break_off", "part_of", "send_answer"]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from payments_core.testing.emulator.answers import Answer
-from payments_core.testing.emulator.callback_book import Callback, CallbackBook
+from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
 from payments_core.testing.emulator.faults import Rule
 from payments_core.testing.emulator.requests import Request
+from payments_core.testing.emulator.responses import Answer
 
 __all__ = ["Fires", "Gateway"]
 

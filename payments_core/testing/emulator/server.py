@@ -17,11 +17,11 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from payments_core.testing.emulator.callback_dispatcher import Courier
 from payments_core.testing.emulator.connections import ServerThread, break_off, part_of, send_answer
-from payments_core.testing.emulator.courier import Courier
+from payments_core.testing.emulator.control_api import Steering
+from payments_core.testing.emulator.fault_injection import UnrulyGateway
 from payments_core.testing.emulator.gateway import Gateway
-from payments_core.testing.emulator.steering import Steering
-from payments_core.testing.emulator.unruly import UnrulyGateway
 
 __all__ = ["Emulator"]
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from payments_core.answers import parse_object, reported_amount, reported_text, text_of, wait_asked_s
-from payments_core.payout import Reason, ReasonCode
+from payments_core.domain.payout import Reason, ReasonCode
+from payments_core.http.messages import HttpResponse
+from payments_core.http.parsing import parse_object, reported_amount, reported_text, text_of, wait_asked_s
 from payments_core.provider import (
     Blocked,
     Checked,
@@ -22,7 +23,6 @@ from payments_core.provider import (
     Submitted,
     Unknown,
 )
-from payments_core.wire import HttpResponse
 
 __all__ = ["REASONS", "STATUSES", "read_status", "read_submitted"]
 

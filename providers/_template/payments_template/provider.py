@@ -12,11 +12,13 @@ from datetime import datetime
 from decimal import Decimal
 from urllib.parse import quote, urlsplit
 
-from payments_core.answers import parse_object, text_of
-from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
-from payments_core.flow import Flow, exchange
-from payments_core.masking import scrub
-from payments_core.payout import Operation, Order
+from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.domain.masking import scrub
+from payments_core.domain.payout import Operation, Order
+from payments_core.domain.references import uuid4_shaped
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, HttpResponse, fill, slot
+from payments_core.http.parsing import parse_object, text_of
 from payments_core.provider import (
     Acknowledgement,
     Attempt,
@@ -28,8 +30,6 @@ from payments_core.provider import (
     Heard,
     Submitted,
 )
-from payments_core.references import uuid4_shaped
-from payments_core.wire import HttpRequest, HttpResponse, fill, slot
 from payments_template import codec
 from payments_template.settings import TemplateSettings
 
@@ -86,12 +86,12 @@ class TemplateProvider:
         request = replace(self._request("POST", "/payments", "pay"), body=json.dumps(told), moves_money=True)
         return Draft({"reference": reference}, request, order)
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         """Send the payment, once, and say what the answer means."""
         answer = yield from exchange(draft.request)
         return codec.read_submitted(answer, draft.references["reference"])
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         """Ask what became of the payment."""
         reference = draft.references["reference"]
         path = f"/payments/{quote(reference, safe='')}"
@@ -105,7 +105,7 @@ class TemplateProvider:
 
     # The key never changes, so nothing is fetched: a provider with tokens asks for one here.
 
-    def authenticate(self) -> Flow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | Blocked]:
         """Return the key."""
         yield from ()  # a flow, though it asks for nothing
         return Credential({"api_key": self._settings.api_key.get_secret_value()})

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from payments_core.addresses import BaseUrl, is_on_this_machine
+from payments_core.http.urls import BaseUrl, is_on_this_machine
 from payments_core.settings import AccountSettings
 
 __all__ = ["TemplateSettings"]

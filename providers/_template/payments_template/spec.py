@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from payments_core.payout import Operation
+from payments_core.domain.payout import Operation
 from payments_core.provider import Capability, Facts, ProviderSpec, RetryPolicy
 from payments_template.provider import TemplateProvider
 from payments_template.settings import TemplateSettings

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from payments_core.answers import number, wait_asked_s
-from payments_core.payout import Reason, ReasonCode
+from payments_core.domain.payout import Reason, ReasonCode
+from payments_core.http.messages import HttpResponse
+from payments_core.http.parsing import number, wait_asked_s
 from payments_core.provider import Balance, Callback, Deferred, NotTold
-from payments_core.wire import HttpResponse
 from payments_mpesa_daraja.codec import CURRENCY, result_of, told_at_once
 from payments_mpesa_daraja.meanings import ERRORS, RESULTS
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from payments_core.answers import gist, number, object_of, parse_object, text_of, wait_asked_s
-from payments_core.masking import scrub_code
-from payments_core.payout import Reason, ReasonCode
+from payments_core.domain.masking import scrub_code
+from payments_core.domain.payout import Reason, ReasonCode
+from payments_core.http.messages import HttpResponse, NoAnswer
+from payments_core.http.parsing import gist, number, object_of, parse_object, text_of, wait_asked_s
 from payments_core.provider import (
     Blocked,
     Callback,
@@ -27,7 +28,6 @@ from payments_core.provider import (
     Submitted,
     Unknown,
 )
-from payments_core.wire import HttpResponse, NoAnswer
 from payments_mpesa_daraja.meanings import ERRORS, RESULTS, STATUSES, TOKEN_ERRORS
 
 __all__ = [

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from payments_core.money import Money
-from payments_core.payout import Payee
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Payee
+from payments_core.http.messages import HttpResponse
 from payments_core.provider import Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
 from payments_core.testing.conformance import ProviderConformance, Said, reply
-from payments_core.testing.conformance.sheet import End
-from payments_core.wire import HttpResponse
+from payments_core.testing.conformance.profile import End
 from payments_mpesa_daraja.emulator import MpesaDarajaEmulator
 from payments_mpesa_daraja.emulator.payments import result
 from payments_mpesa_daraja.meanings import STATUSES

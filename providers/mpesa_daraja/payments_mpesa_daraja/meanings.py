@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-from payments_core.payout import ReasonCode
+from payments_core.domain.payout import ReasonCode
 
 __all__ = ["ERRORS", "RESULTS", "STATUSES", "TOKEN_ERRORS", "Answer", "Word"]
 

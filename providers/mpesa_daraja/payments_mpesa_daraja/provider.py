@@ -11,10 +11,11 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
-from payments_core.flow import Flow, exchange
-from payments_core.masking import scrub
-from payments_core.payout import Operation, Order, Reason, ReasonCode
+from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.domain.masking import scrub
+from payments_core.domain.payout import Operation, Order, Reason, ReasonCode
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, HttpResponse, fill, slot
 from payments_core.provider import (
     Acknowledgement,
     Attempt,
@@ -29,7 +30,6 @@ from payments_core.provider import (
     NotTold,
     Submitted,
 )
-from payments_core.wire import HttpRequest, HttpResponse, fill, slot
 from payments_mpesa_daraja import balances, codec
 from payments_mpesa_daraja.credential import encrypt
 from payments_mpesa_daraja.redaction import redacted
@@ -106,12 +106,12 @@ class MpesaDarajaProvider:
         request = replace(self._post("/mpesa/b2c/v3/paymentrequest", "pay", told), moves_money=True)
         return Draft({"originator": originator}, request, order)
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         """Send the payment, once; how it ends is told to the path minted for this try."""
         answer = yield from exchange(draft.request)
         return codec.read_submitted(answer, draft)
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         """Ask what became of the payment; the answer comes to the path minted for the question."""
         told = {
             "Initiator": self._settings.initiator,
@@ -134,7 +134,7 @@ class MpesaDarajaProvider:
         """Say what came to a path that was minted for the payment, or for a question about it."""
         return codec.read_answer(draft, callback)
 
-    def ask_balances(self) -> Flow[Deferred | NotTold]:
+    def ask_balances(self) -> HttpFlow[Deferred | NotTold]:
         """Ask what the short code's accounts hold; the answer comes to the path minted for the question."""
         if not self._settings.callback_url:
             return NotTold(reason=Reason(ReasonCode.MISCONFIGURED, text="callback_url is not set: nowhere to answer"))
@@ -163,7 +163,7 @@ class MpesaDarajaProvider:
 
     # --- credentials ---
 
-    def authenticate(self) -> Flow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | Blocked]:
         """Obtain a token; the one before ends with it."""
         settings = self._settings
         pair = f"{settings.consumer_key.get_secret_value()}:{settings.consumer_secret.get_secret_value()}"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from payments_core.addresses import BaseUrl, is_on_this_machine
+from payments_core.http.urls import BaseUrl, is_on_this_machine
 from payments_core.settings import AccountSettings
 from payments_mpesa_daraja.credential import check_certificate
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from payments_core.payout import Operation
+from payments_core.domain.payout import Operation
 from payments_core.provider import Capability, Facts, ProviderSpec, RetryPolicy
 from payments_mpesa_daraja.provider import MpesaDarajaProvider
 from payments_mpesa_daraja.settings import MpesaDarajaSettings

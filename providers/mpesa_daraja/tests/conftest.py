@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from payments_core.money import Money
-from payments_core.payout import Order, Payee
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Order, Payee
+from payments_core.domain.references import derive, payout_id
 from payments_core.provider import Attempt, Callback, Draft
-from payments_core.references import derive, payout_id
 from payments_core.testing.conformance import Scene
-from payments_core.testing.conformance.scene import Door
+from payments_core.testing.conformance.harness import Door
 from payments_mpesa_daraja import MpesaDarajaSettings
 from payments_mpesa_daraja.conformance import MpesaDarajaConformance
 from payments_mpesa_daraja.emulator import MpesaDarajaEmulator

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from payments_core.payout import ReasonCode
+from payments_core.domain.payout import ReasonCode
+from payments_core.http.messages import NoAnswer
 from payments_core.provider import (
     Blocked,
     Callback,
@@ -24,7 +25,6 @@ from payments_core.provider import (
     Unknown,
 )
 from payments_core.testing.conformance import reply
-from payments_core.wire import NoAnswer
 from payments_mpesa_daraja import codec
 from payments_mpesa_daraja.emulator.payments import result
 from payments_mpesa_daraja.meanings import ERRORS, RESULTS, STATUSES, TOKEN_ERRORS

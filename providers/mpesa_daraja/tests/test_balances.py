@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from payments_core.errors import NotAnswered
-from payments_core.payout import ReasonCode
+from payments_core.domain.errors import NotAnswered
+from payments_core.domain.payout import ReasonCode
+from payments_core.http.messages import slot
 from payments_core.provider import Balance, Callback, Deferred, NotTold
 from payments_core.testing.conformance import Scene, reply
-from payments_core.wire import slot
 from payments_mpesa_daraja import balances
 from payments_mpesa_daraja.emulator import MpesaDarajaEmulator
 from payments_mpesa_daraja.emulator.payments import result

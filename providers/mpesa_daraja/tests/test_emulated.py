@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from payments_core.errors import DecisionRefused, NotOffered
-from payments_core.money import Money
-from payments_core.payout import Payee, Payout, PayoutStatus, ReasonCode
+from payments_core.domain.errors import DecisionRefused, NotOffered
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Payee, Payout, PayoutStatus, ReasonCode
 from payments_core.provider import Callback
 from payments_core.testing.conformance import Scene
 from payments_mpesa_daraja.emulator import MpesaDarajaEmulator

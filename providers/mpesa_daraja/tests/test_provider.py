@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
-from payments_core.payout import Order
+from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.domain.payout import Order
+from payments_core.http.messages import slots_in
 from payments_core.provider import Attempt, Callback, Credential, Draft
-from payments_core.wire import slots_in
 from payments_mpesa_daraja import MpesaDarajaSettings
 from payments_mpesa_daraja.emulator.keys import Keys
 from payments_mpesa_daraja.provider import MpesaDarajaProvider

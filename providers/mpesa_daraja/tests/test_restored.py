@@ -9,9 +9,10 @@ from datetime import timedelta
 
 import pytest
 
-from payments_core.errors import DecisionRefused
-from payments_core.journal import keeping, store_of
-from payments_core.payout import PayoutStatus, ReasonCode
+from payments_core.domain.errors import DecisionRefused
+from payments_core.domain.payout import PayoutStatus, ReasonCode
+from payments_core.journal import store_of
+from payments_core.journal.maintenance import restore
 from payments_core.testing.conformance import Scene
 
 S = PayoutStatus
@@ -28,25 +29,25 @@ def test_nothing_is_sent_before_the_statement_was_compared(play: Callable[..., S
     assert scene.settle(paid).status is S.SUCCEEDED
     payer, now = scene.open(journal="restored.db"), scene.emulator.now
     store = store_of("sqlite:///restored.db", namespace=payer.office.namespace, root=scene.folder, at=now)
-    act, accounts = keeping.Act(now, "Ann", "the disk died"), [scene.account]
-    keeping.begin_gap(store, now - timedelta(minutes=1), act)
+    act, accounts = restore.Act(now, "Ann", "the disk died"), [scene.account]
+    restore.begin_gap(store, now - timedelta(minutes=1), act)
     for key in (paid, new):
         scene.pay(key, by=payer)
         payer.ask("resume", timeout_s=0)
         payout = scene.get(key, by=payer)
         assert (payout.status, payout.history[-1].event) == (S.CREATED, "payout.held")
     with pytest.raises(DecisionRefused, match=rf"compared: {scene.account}\. Open and not settled: 2 payouts"):
-        keeping.end_gap(store, act, accounts)
+        restore.end_gap(store, act, accounts)
 
     originator = scene.get(paid, by=payer).references["originator"]
-    keeping.compare_statement(store, act, account=scene.account, configured=accounts, references=[originator])
+    restore.compare_statement(store, act, account=scene.account, configured=accounts, references=[originator])
     payout = scene.settle(paid, by=payer)
     assert payout.reason is not None
     assert (payout.status, payout.reason.code) == (S.REVIEW, ReasonCode.ON_STATEMENT)
     assert scene.settle(new, by=payer).status is S.SUCCEEDED
     with pytest.raises(DecisionRefused, match="In REVIEW: 1 payout"):
-        keeping.end_gap(store, act, accounts)
+        restore.end_gap(store, act, accounts)
     payer.ask("resolve", paid, paid=True, who="Ann", why="it was paid", evidence="line 1 of the statement")
-    keeping.end_gap(store, act, accounts)
+    restore.end_gap(store, act, accounts)
     assert [scene.credits(scene.get(key, by=payer)) for key in (paid, new)] == [1, 1]
     assert scene.posts(payout) == 1

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from payments_core.answers import gist, parse_json, text_of, wait_asked_s
-from payments_core.bounds import LONGEST_S
-from payments_core.wire import HttpResponse
+from payments_core.domain.bounds import LONGEST_S
+from payments_core.http.messages import HttpResponse
+from payments_core.http.parsing import gist, parse_json, text_of, wait_asked_s
 
 __all__ = ["Body", "Shape", "read_body", "retry_after_s"]
 

@@ -6,7 +6,7 @@ callbacks recorded by a client of the sandbox). Nobody agrees on repetitions: no
 
 from __future__ import annotations
 
-from payments_core.answers import parse_object, text_of
+from payments_core.http.parsing import parse_object, text_of
 from payments_core.provider import Acknowledgement, Callback, Heard
 
 __all__ = ["acknowledge", "parse", "verify"]

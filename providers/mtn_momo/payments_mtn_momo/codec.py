@@ -13,8 +13,9 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from payments_core.answers import reported_amount, reported_text, text_of
-from payments_core.payout import Operation, Order, Reason, ReasonCode
+from payments_core.domain.payout import Operation, Order, Reason, ReasonCode
+from payments_core.http.messages import HttpResponse
+from payments_core.http.parsing import reported_amount, reported_text, text_of
 from payments_core.provider import (
     Blocked,
     Checked,
@@ -27,7 +28,6 @@ from payments_core.provider import (
     Submitted,
     Unknown,
 )
-from payments_core.wire import HttpResponse
 from payments_mtn_momo.answers import Body, Shape, read_body, retry_after_s
 
 __all__ = ["PARTY_KINDS", "REASONS", "STATUSES", "encode_payment", "read_status", "read_submitted", "reduce_note"]

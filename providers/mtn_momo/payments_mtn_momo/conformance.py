@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from payments_core.money import Money
-from payments_core.payout import Payee
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Payee
+from payments_core.http.messages import HttpResponse
 from payments_core.provider import Blocked, Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
 from payments_core.testing.conformance import ProviderConformance, Said, reply
-from payments_core.wire import HttpResponse
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.replies import MESSAGES
 from payments_mtn_momo.spec import SPEC

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from payments_core.answers import number
-from payments_core.payout import Reason, ReasonCode
+from payments_core.domain.payout import Reason, ReasonCode
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer
+from payments_core.http.parsing import number
 from payments_core.provider import Blocked, Credential
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer
 from payments_mtn_momo import meanings
 from payments_mtn_momo.answers import Body, Shape, read_body
 from payments_mtn_momo.requests import build, own_secrets, sealed

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from payments_core.flow import Flow, exchange
-from payments_core.masking import scrub
+from payments_core.domain.masking import scrub
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.provider import Blocked, Finding
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_mtn_momo import codec, meanings
 from payments_mtn_momo.answers import Body, Shape, read_body
 from payments_mtn_momo.native import reading
@@ -26,7 +26,7 @@ _REACH = "See that this server reaches the gateway and that the account's creden
 _UNTOLD = "Nothing is known to be wrong; run it again."
 
 
-def diagnose(settings: MtnMomoSettings) -> Flow[tuple[Finding, ...]]:
+def diagnose(settings: MtnMomoSettings) -> HttpFlow[tuple[Finding, ...]]:
     """Look at platform, target environment and currency, callback host, and the permission to pay."""
     found = [_platform(settings)]
     found.append((yield from _environment(settings)))
@@ -35,7 +35,7 @@ def diagnose(settings: MtnMomoSettings) -> Flow[tuple[Finding, ...]]:
     return tuple(found)
 
 
-def _ask(request: HttpRequest, settings: MtnMomoSettings) -> Flow[HttpResponse | str]:
+def _ask(request: HttpRequest, settings: MtnMomoSettings) -> HttpFlow[HttpResponse | str]:
     """Return the answer, or why there is none."""
     try:
         return (yield from exchange(request))
@@ -63,7 +63,7 @@ def _platform(settings: MtnMomoSettings) -> Finding:
 # --- target environment and currency -------------------------------------------------------------------------------
 
 
-def _environment(settings: MtnMomoSettings) -> Flow[Finding]:
+def _environment(settings: MtnMomoSettings) -> HttpFlow[Finding]:
     what, target = "target environment", settings.target_environment
     answer = yield from _ask(build(settings, "balance"), settings)
     if isinstance(answer, str):
@@ -103,7 +103,7 @@ def _flaps(settings: MtnMomoSettings, answer: HttpResponse, body: Body) -> bool:
 # --- where MTN may call back ---------------------------------------------------------------------------------------
 
 
-def _callback_host(settings: MtnMomoSettings) -> Flow[list[Finding]]:
+def _callback_host(settings: MtnMomoSettings) -> HttpFlow[list[Finding]]:
     what, ours = "callback host", settings.callback_host or (urlsplit(settings.callback_url).hostname or "")
     if settings.target.is_live:
         if not settings.callback_url:
@@ -153,7 +153,7 @@ def _probe(settings: MtnMomoSettings) -> HttpRequest:
     )
 
 
-def _permission(settings: MtnMomoSettings) -> Flow[Finding]:
+def _permission(settings: MtnMomoSettings) -> HttpFlow[Finding]:
     what = "permission to pay"
     answer = yield from _ask(_probe(settings), settings)
     if isinstance(answer, str):

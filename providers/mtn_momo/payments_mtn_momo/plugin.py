@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from payments_core.hookspecs import hookimpl
+from payments_core.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from payments_core.provider import ProviderSpec

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
-from payments_core.flow import Flow, exchange
-from payments_core.masking import quote, scrub
-from payments_core.payout import Operation, Order
+from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.domain.masking import quote, scrub
+from payments_core.domain.payout import Operation, Order
+from payments_core.domain.references import uuid4_shaped
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_core.provider import (
     Acknowledgement,
     Attempt,
@@ -24,8 +26,6 @@ from payments_core.provider import (
     Heard,
     Submitted,
 )
-from payments_core.references import uuid4_shaped
-from payments_core.wire import HttpRequest, HttpResponse
 from payments_mtn_momo import callbacks, codec, credentials, diagnosis
 from payments_mtn_momo.questions import Questions
 from payments_mtn_momo.requests import build
@@ -127,12 +127,12 @@ class MtnMomoProvider(Questions):
         )
         return Draft({"reference": reference, "external_id": external_id}, request, order)
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         """Send the payment, once, and say what the answer means."""
         answer = yield from exchange(draft.request)
         return codec.read_submitted(answer)
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         """Read the payment by its reference."""
         call = _CALLS[draft.order.operation].read
         answer = yield from exchange(build(self._settings, call, path={"reference": draft.references["reference"]}))
@@ -150,7 +150,7 @@ class MtnMomoProvider(Questions):
             "version": _CALLS[operation].version,
         }
 
-    def authenticate(self) -> Flow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | Blocked]:
         """Obtain a token; ``Blocked`` when the gateway refuses the account's credentials.
 
         Raises:
@@ -180,6 +180,6 @@ class MtnMomoProvider(Questions):
         """Answer 200, whatever it says."""
         return callbacks.acknowledge(callback)
 
-    def diagnose(self) -> Flow[Sequence[Finding]]:
+    def diagnose(self) -> HttpFlow[Sequence[Finding]]:
         """Look at platform, target environment and currency, callback host, and the permission to pay."""
         return diagnosis.diagnose(self._settings)

@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from payments_core.errors import InvalidCurrency, InvalidPayout
-from payments_core.flow import Flow, exchange
-from payments_core.money import Currency
-from payments_core.payout import Payee, Reason, ReasonCode
+from payments_core.domain.errors import InvalidCurrency, InvalidPayout
+from payments_core.domain.money import Currency
+from payments_core.domain.payout import Payee, Reason, ReasonCode
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_core.provider import Balance, Blocked, Consent, Final, HolderStatus, NotAccepted, NotTold, Person
-from payments_core.wire import HttpRequest, HttpResponse
 from payments_mtn_momo import codec, meanings
 from payments_mtn_momo.answers import Body, Shape, read_body, retry_after_s
 from payments_mtn_momo.native import bodies, reading
@@ -73,7 +73,7 @@ class Questions:
     def __init__(self, settings: MtnMomoSettings) -> None:
         self._settings = settings
 
-    def balances(self, currency: str | None = None) -> Flow[tuple[Balance, ...] | NotTold]:
+    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | NotTold]:
         """Ask what the account holds, or what it holds in a currency."""
         request = build(self._settings, "balance")
         if currency is not None:
@@ -83,17 +83,17 @@ class Questions:
                 return _not_asked(problem.message)
         return (yield from _ask(request, lambda answer: _balances(answer, currency)))
 
-    def account_holder(self, payee: Payee) -> Flow[HolderStatus | NotTold]:
+    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | NotTold]:
         """Ask whether the payee's wallet is active; a 404 that names the holder is the only "not found"."""
         request = self._about("account_active", payee)
         return request if isinstance(request, NotTold) else (yield from _ask(request, _holder_status))
 
-    def name(self, payee: Payee) -> Flow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
         """Ask who holds the payee's wallet."""
         request = self._about("basic_user_info", payee)
         return request if isinstance(request, NotTold) else (yield from _ask(request, _person))
 
-    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> Flow[Consent | NotTold]:
+    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | NotTold]:
         """Ask the holder of a telephone number to let us read more: ``profile`` or ``all_info``."""
         request = self._for_consent(payee, scopes)
         return request if isinstance(request, NotTold) else (yield from _ask(request, _consent))
@@ -118,7 +118,7 @@ class Questions:
         form = {"login_hint": f"ID:{path['account']}/MSISDN", "scope": " ".join(scopes), "access_type": "online"}
         return build(self._settings, "bc_authorize", form=form)
 
-    def user_info(self, consent: Consent) -> Flow[Person | NotTold]:
+    def user_info(self, consent: Consent) -> HttpFlow[Person | NotTold]:
         """Ask for what was consented to: the consent's token first, which it may use up, then the person."""
         # Secrets are opened in passing: a variable of this frame would be in every error tracker's report.
         request = build(self._settings, "oauth2_token", form={"grant_type": _CIBA, "auth_req_id": consent.request_id})
@@ -135,7 +135,7 @@ class Questions:
 # --- what an answer says -------------------------------------------------------------------------------------------
 
 
-def _ask(request: HttpRequest, read: Callable[[HttpResponse], T | None]) -> Flow[T | NotTold]:
+def _ask(request: HttpRequest, read: Callable[[HttpResponse], T | None]) -> HttpFlow[T | NotTold]:
     """Ask once and return what the answer says, as far as ``read`` understands it."""
     answer = yield from exchange(request)
     found = read(answer)

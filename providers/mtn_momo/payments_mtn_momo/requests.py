@@ -10,8 +10,8 @@ from urllib.parse import quote, urlencode
 
 from pydantic import SecretStr
 
-from payments_core.errors import ProviderBug
-from payments_core.wire import HttpRequest, fill, slot, slots_in
+from payments_core.domain.errors import ProviderBug
+from payments_core.http.messages import HttpRequest, fill, slot, slots_in
 from payments_mtn_momo.operations import OPERATIONS, Auth, Call
 
 __all__ = ["HoldsKeys", "Where", "build", "own_secrets", "sealed"]

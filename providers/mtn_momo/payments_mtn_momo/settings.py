@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from payments_core.addresses import check_base_url, is_on_this_machine
+from payments_core.http.urls import check_base_url, is_on_this_machine
 from payments_core.settings import AccountSettings
 from payments_mtn_momo.callback_address import check_callback_host, check_callback_url
 from payments_mtn_momo.targets import BASE_URLS, TARGETS, Platform, Target, TargetName

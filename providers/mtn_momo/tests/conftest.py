@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from payments_core.client import AsyncPayoutClient, PayoutClient
-from payments_core.money import Money
-from payments_core.payout import Order, Payee
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Order, Payee
+from payments_core.domain.references import derive, payout_id
 from payments_core.provider import Attempt
-from payments_core.references import derive, payout_id
 from payments_mtn_momo import MtnMomoSettings
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.tokens import Credentials

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments_core.payout import Operation
+from payments_core.domain.payout import Operation
 from payments_core.provider import Acknowledgement, Callback, Callbacks, Heard
 from payments_mtn_momo import MtnMomoProvider, MtnMomoSettings, callbacks
 from payments_mtn_momo.emulator.books import Payment

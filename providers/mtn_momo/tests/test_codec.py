@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from payments_core.payout import Order, Reason, ReasonCode
+from payments_core.domain.payout import Order, Reason, ReasonCode
+from payments_core.http.messages import HttpResponse
 from payments_core.provider import (
     Blocked,
     Checked,
@@ -25,7 +26,6 @@ from payments_core.provider import (
     Submitted,
     Unknown,
 )
-from payments_core.wire import HttpResponse
 from payments_mtn_momo.codec import REASONS, STATUSES, encode_payment, read_status, read_submitted, reduce_note
 
 AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from payments_core.flow import Command, Reply, run
+from payments_core.engine.flow import Command, Reply
+from payments_core.http.flow import run_flow
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.provider import Finding
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_mtn_momo import MtnMomoProvider, MtnMomoSettings
 from payments_mtn_momo.diagnosis import PROBE
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -254,7 +255,7 @@ def flow(settings: MtnMomoSettings, at: datetime, **said: Any) -> dict[str, Find
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return HttpResponse(status, {}, raw, at)
 
-    return {finding.what: finding for finding in run(MtnMomoProvider(settings).diagnose(), gateway)}
+    return {finding.what: finding for finding in run_flow(MtnMomoProvider(settings).diagnose(), gateway)}
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
@@ -331,7 +332,7 @@ def test_the_probe_cannot_pay(make_settings: MakeSettings, at: datetime) -> None
         carried.append(command)
         return HttpResponse(400, {}, b"", at)
 
-    run(
+    run_flow(
         MtnMomoProvider(make_settings(target_environment="mtnuganda", callback_url=f"https://{HOST}/x")).diagnose(),
         gateway,
     )

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from payments_core.errors import InvalidPayee, InvalidPayout
-from payments_core.money import Money
-from payments_core.payout import Operation, Order, Payee
+from payments_core.domain.errors import InvalidPayee, InvalidPayout
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Order, Payee
+from payments_core.http.messages import HttpRequest
 from payments_core.provider import Attempt, Draft
-from payments_core.wire import HttpRequest
 from payments_mtn_momo import MtnMomoProvider, MtnMomoSettings
 from payments_mtn_momo.emulator import MtnMomoEmulator
 

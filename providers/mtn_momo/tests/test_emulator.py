@@ -22,7 +22,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from payments_core.errors import SettingsError
+from payments_core.domain.errors import SettingsError
 from payments_core.settings import load, read_account
 from payments_core.testing.emulator.faults import FAULTS, BadFaults
 from payments_mtn_momo import MtnMomoSettings

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from payments_core.errors import SettingsError
+from payments_core.domain.errors import SettingsError
 from payments_core.settings import load
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.consent import CIBA

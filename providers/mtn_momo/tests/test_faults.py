@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from payments_core.testing.emulator.fault_injection import Outcome, UnrulyGateway
 from payments_core.testing.emulator.faults import FAULTS, BadFaults, Faults
-from payments_core.testing.emulator.unruly import Outcome, UnrulyGateway
 from payments_mtn_momo.emulator.gateway import TOKEN_PATH, TRANSFER_PATH, Gateway
 from payments_mtn_momo.emulator.tokens import Credentials
 

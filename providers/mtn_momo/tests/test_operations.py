@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 import pytest
 
-from payments_core.errors import ProviderBug
+from payments_core.domain.errors import ProviderBug
+from payments_core.http.messages import slots_in
 from payments_core.provider import overridden
-from payments_core.wire import slots_in
 from payments_mtn_momo import MtnMomoSettings, codec, meanings, operations
 from payments_mtn_momo.native.subjects import SUBJECTS
 from payments_mtn_momo.operations import OPERATIONS, CallName, retry_policies

@@ -14,9 +14,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
-from payments_core.flow import Command, Reply, run
-from payments_core.payout import Operation, Order, Payee, ReasonCode
+from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.domain.payout import Operation, Order, Payee, ReasonCode
+from payments_core.domain.references import derive
+from payments_core.engine.flow import Command, Reply
+from payments_core.http.flow import run_flow
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, slots_in
 from payments_core.provider import (
     Account,
     Attempt,
@@ -31,8 +34,6 @@ from payments_core.provider import (
     NotFound,
     Pending,
 )
-from payments_core.references import derive
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent, slots_in
 from payments_mtn_momo import MtnMomoProvider, MtnMomoSettings
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.gateway import Gateway, Switches
@@ -64,7 +65,7 @@ class Line:
         return HttpResponse(said.status, said.headers, said.body, self.at)
 
     def login(self) -> Credential:
-        found = run(self.provider.authenticate(), self)
+        found = run_flow(self.provider.authenticate(), self)
         assert isinstance(found, Credential)
         self.credential = found
         return found
@@ -141,8 +142,8 @@ def test_the_request_is_the_documented_one(draft: Draft) -> None:
 def test_no_secret_is_stored_or_shown(line: Line, draft: Draft, held: Credentials) -> None:
     """Neither the stored request nor the repr of any request that left shows key, subscription or token."""
     token = line.login().secrets["access_token"]
-    run(line.provider.submit(draft), line)
-    run(line.provider.check(draft), line)
+    run_flow(line.provider.submit(draft), line)
+    run_flow(line.provider.check(draft), line)
 
     pair = base64.b64encode(f"{held.api_user}:{held.api_key}".encode()).decode()
     shown = f"{draft!r} {draft.request.to_json()} {line.carried!r} {line.credential!r} {line.provider!r}"
@@ -157,7 +158,7 @@ def test_no_secret_is_stored_or_shown(line: Line, draft: Draft, held: Credential
 def test_secrets_leave_as_they_are(line: Line, draft: Draft, held: Credentials) -> None:
     """What hides a header from a repr must not change what is written to the socket."""
     line.login()
-    run(line.provider.submit(draft), line)
+    run_flow(line.provider.submit(draft), line)
 
     key = line.carried[1].headers["Ocp-Apim-Subscription-Key"]
     assert key.encode() == held.subscription_key.encode()
@@ -261,10 +262,10 @@ def test_the_binding_says_where_and_as_whom(make_settings: MakeSettings, held: C
 def test_a_transfer_is_taken_once_and_read(line: Line, draft: Draft) -> None:
     line.login()
 
-    assert isinstance(run(line.provider.check(draft), line), NotFound)
-    assert isinstance(run(line.provider.submit(draft), line), Pending)
-    assert isinstance(run(line.provider.submit(draft), line), Duplicate)
-    read = run(line.provider.check(draft), line)
+    assert isinstance(run_flow(line.provider.check(draft), line), NotFound)
+    assert isinstance(run_flow(line.provider.submit(draft), line), Pending)
+    assert isinstance(run_flow(line.provider.submit(draft), line), Duplicate)
+    read = run_flow(line.provider.check(draft), line)
 
     assert isinstance(read, Final)
     assert read.succeeded
@@ -277,8 +278,8 @@ def test_a_transfer_is_taken_once_and_read(line: Line, draft: Draft) -> None:
 
 def test_reads_are_repeatable_and_payments_are_not(line: Line, draft: Draft) -> None:
     line.login()
-    run(line.provider.submit(draft), line)
-    run(line.provider.check(draft), line)
+    run_flow(line.provider.submit(draft), line)
+    run_flow(line.provider.check(draft), line)
 
     told = {request.operation: (request.repeatable, request.moves_money) for request in line.carried}
     assert told == {"token": (True, False), "transfer": (False, True), "transfer_status": (True, False)}
@@ -294,7 +295,7 @@ def test_an_exchange_without_an_answer_stays_what_it_is(
 
     for flow in (provider.submit(draft), provider.check(draft), provider.authenticate()):
         with pytest.raises(ended):
-            run(flow, fail)
+            run_flow(flow, fail)
 
 
 def test_a_token_is_renewed_ten_minutes_early(line: Line) -> None:
@@ -313,7 +314,7 @@ def test_a_token_lives_as_long_as_is_told_or_an_hour(
 ) -> None:
     body = json.dumps({"access_token": "t", "expires_in": told}).encode()
 
-    found = run(provider.authenticate(), lambda _: HttpResponse(200, {}, body, at))
+    found = run_flow(provider.authenticate(), lambda _: HttpResponse(200, {}, body, at))
 
     assert isinstance(found, Credential)
     assert found.expires_at == at + timedelta(seconds=life_s)
@@ -334,7 +335,7 @@ TOKEN_REFUSALS = [
 def test_a_refusal_of_our_credentials_blocks(
     provider: MtnMomoProvider, at: datetime, status: int, body: bytes, code: ReasonCode
 ) -> None:
-    found = run(provider.authenticate(), lambda _: HttpResponse(status, {}, body, at))
+    found = run_flow(provider.authenticate(), lambda _: HttpResponse(status, {}, body, at))
 
     assert isinstance(found, Blocked)
     assert (found.reason.code, found.http_status) == (code, status)
@@ -362,7 +363,7 @@ def test_any_other_answer_is_no_token_and_no_refusal(
     provider: MtnMomoProvider, at: datetime, status: int, body: bytes
 ) -> None:
     with pytest.raises(NoAnswer) as caught:
-        run(provider.authenticate(), lambda _: HttpResponse(status, {}, body, at))
+        run_flow(provider.authenticate(), lambda _: HttpResponse(status, {}, body, at))
 
     assert caught.value.at == at
     assert str(status) in caught.value.why
@@ -377,7 +378,7 @@ def test_a_wrong_key_blocks_the_account(
 ) -> None:
     provider = MtnMomoProvider(make_settings(api_key="wrong"))
 
-    found = run(provider.authenticate(), Line(provider, Gateway(held, switches=switches), at))
+    found = run_flow(provider.authenticate(), Line(provider, Gateway(held, switches=switches), at))
 
     assert isinstance(found, Blocked)
     assert found.reason.code is code
@@ -389,11 +390,11 @@ def test_a_refused_token_is_told_from_a_refused_subscription(
     """The core drops its token after the first kind; after the second a new token would change nothing."""
     line.login()
     line.at += timedelta(seconds=3601)
-    refused = run(line.provider.submit(draft), line)
+    refused = run_flow(line.provider.submit(draft), line)
     other = MtnMomoProvider(make_settings(subscription_key="wrong"))
     elsewhere = Line(other, line.gateway, line.at)
     elsewhere.credential = Credential(dict(line.login().secrets) | {"subscription_key": "wrong"})
-    blocked = run(other.submit(draft), elsewhere)
+    blocked = run_flow(other.submit(draft), elsewhere)
 
     assert isinstance(refused, NotAccepted)
     assert refused.blocks_if_repeated is not None
@@ -446,7 +447,8 @@ def test_loading_the_plugin_loads_no_server_no_settings_and_no_client() -> None:
 
 def test_the_gateway_and_the_package_load_no_server() -> None:
     program = (
-        "import payments_mtn_momo, payments_core.testing.emulator.unruly, sys; payments_mtn_momo.MtnMomoProvider;"
+        "import payments_mtn_momo, payments_core.testing.emulator.fault_injection, sys;"
+        "payments_mtn_momo.MtnMomoProvider;"
         "from payments_mtn_momo.plugin import payments_providers;"
         "print(payments_providers()[0].name); print(*sys.modules)"
     )

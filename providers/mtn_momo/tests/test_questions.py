@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from payments_core.errors import NotAnswered
-from payments_core.flow import Command, Reply, run
-from payments_core.payout import Payee, ReasonCode
+from payments_core.domain.errors import NotAnswered
+from payments_core.domain.payout import Payee, ReasonCode
+from payments_core.engine.flow import Command, Reply
+from payments_core.http.flow import run_flow
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.provider import Balance, Consent, HolderStatus, NotTold, Person
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_mtn_momo import MtnMomoProvider, MtnMomoSettings
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.consent import CASES
@@ -320,7 +321,7 @@ def test_a_wrong_key_answers_nothing(ask: Ask, emulator: MtnMomoEmulator) -> Non
 
 def told(flow: Any, *answers: HttpResponse) -> Any:
     left = list(answers)
-    return run(flow, lambda _: left.pop(0))
+    return run_flow(flow, lambda _: left.pop(0))
 
 
 def answer(at: datetime, body: object, status: int = 200) -> HttpResponse:
@@ -425,7 +426,7 @@ def test_an_exchange_without_an_answer_goes_up(
     consent = Consent(request_id="a", poll_every_s=5)
     for flow in (provider.balances(), provider.account_holder(GOOD), provider.name(GOOD), provider.user_info(consent)):
         with pytest.raises(ended):
-            run(flow, fail)
+            run_flow(flow, fail)
 
 
 def test_what_uses_something_up_is_sent_once_and_hides_its_secrets(provider: MtnMomoProvider, at: datetime) -> None:
@@ -436,9 +437,9 @@ def test_what_uses_something_up_is_sent_once_and_hides_its_secrets(provider: Mtn
         carried.append(command)
         return answer(at, {"auth_req_id": "the-consent", "access_token": "the-token", "sub": "0"})
 
-    consent = run(provider.ask_consent(GOOD, ["profile"]), gateway)
+    consent = run_flow(provider.ask_consent(GOOD, ["profile"]), gateway)
     assert isinstance(consent, Consent)
-    run(provider.user_info(consent), gateway)
+    run_flow(provider.user_info(consent), gateway)
 
     assert [(one.operation, one.repeatable, one.credential, one.moves_money) for one in carried] == [
         ("bc_authorize", False, True, False),

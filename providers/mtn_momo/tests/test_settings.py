@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from payments_core.errors import SettingsError
+from payments_core.domain.errors import SettingsError
 from payments_core.settings import read_account
 from payments_mtn_momo import MtnMomoSettings
 from payments_mtn_momo.emulator.tokens import Credentials

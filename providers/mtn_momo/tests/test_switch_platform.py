@@ -12,9 +12,9 @@ import pytest
 
 from payments_core import Money, Payee, Payout, PayoutClient, PayoutStatus
 from payments_core.client import assemble
-from payments_core.errors import SettingsError
-from payments_core.payout import ReasonCode
-from payments_core.plugins import Plugins
+from payments_core.domain.errors import SettingsError
+from payments_core.domain.payout import ReasonCode
+from payments_core.plugins.manager import Plugins
 from payments_core.settings import Configuration
 from payments_mtn_momo.emulator import MtnMomoEmulator
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from payments_core.answers import object_of, parse_object, text_of
+from payments_core.http.parsing import object_of, parse_object, text_of
 from payments_core.provider import Callback, Heard
 from payments_pawapay.codec import OUR_ID
 

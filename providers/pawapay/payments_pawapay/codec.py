@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from payments_core.answers import parse_json, parse_object, reported_amount, reported_text, text_of, wait_asked_s
-from payments_core.payout import Reason, ReasonCode
+from payments_core.domain.payout import Reason, ReasonCode
+from payments_core.http.messages import HttpResponse
+from payments_core.http.parsing import parse_json, parse_object, reported_amount, reported_text, text_of, wait_asked_s
 from payments_core.provider import (
     Blocked,
     Checked,
@@ -19,7 +20,6 @@ from payments_core.provider import (
     Submitted,
     Unknown,
 )
-from payments_core.wire import HttpResponse
 from payments_pawapay.codes import AMBIGUOUS, BLOCKS, BUSY, FAILURES, REFUSALS, STATUSES
 
 __all__ = ["OUR_ID", "failure_in", "read_many", "read_status", "read_submitted", "refusal_of_us"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from payments_core.payout import ReasonCode
+from payments_core.domain.payout import ReasonCode
 from payments_core.provider import Final, Pending
 
 __all__ = ["AMBIGUOUS", "BLOCKS", "BUSY", "FAILURES", "REFUSALS", "STATUSES", "operator_key"]

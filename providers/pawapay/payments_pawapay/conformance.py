@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from payments_core.money import Money
-from payments_core.payout import Payee
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Payee
+from payments_core.http.messages import HttpResponse
 from payments_core.provider import Blocked, Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
 from payments_core.testing.conformance import ProviderConformance, Said, reply
-from payments_core.wire import HttpResponse
 from payments_pawapay.codec import OUR_ID
 from payments_pawapay.emulator import PawapayEmulator
 from payments_pawapay.spec import SPEC

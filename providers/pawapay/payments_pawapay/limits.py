@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from payments_core.answers import number, object_of, text_of
-from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
-from payments_core.masking import mask_numbers
-from payments_core.money import Money
+from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.domain.masking import mask_numbers
+from payments_core.domain.money import Money
+from payments_core.http.parsing import number, object_of, text_of
 
 __all__ = ["Configuration", "Limits", "Operator", "currency_in", "name_in", "read_configuration"]
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from payments_core.answers import parse_json
-from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
-from payments_core.flow import Flow, exchange
-from payments_core.payout import Operation, Order, Payee
+from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.domain.payout import Operation, Order, Payee
+from payments_core.domain.references import uuid4_shaped
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill
+from payments_core.http.parsing import parse_json
 from payments_core.provider import (
     Acknowledgement,
     Attempt,
@@ -26,8 +28,6 @@ from payments_core.provider import (
     Operator,
     Submitted,
 )
-from payments_core.references import uuid4_shaped
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent, fill
 from payments_pawapay import callbacks, codec, questions
 from payments_pawapay.knowledge import Knowledge
 from payments_pawapay.limits import FINEST, read_configuration
@@ -89,12 +89,12 @@ class PawapayProvider:
         references = {"reference": reference, "external_id": attempt.payout_id}
         return Draft(references, self._calls.pay(told), order)
 
-    def submit(self, draft: Draft) -> Flow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
         """Send the payment, once, and say what the answer means."""
         answer = yield from exchange(draft.request)
         return codec.read_submitted(answer, draft.references["reference"])
 
-    def submit_many(self, drafts: Sequence[Draft]) -> Flow[Sequence[Submitted]]:
+    def submit_many(self, drafts: Sequence[Draft]) -> HttpFlow[Sequence[Submitted]]:
         """Send many payments in one request, and say of each what its answer means; not atomic.
 
         Not for the engine, which writes down one payment before it sends it: whoever calls this keeps the references.
@@ -116,7 +116,7 @@ class PawapayProvider:
         payments = [parse_json((draft.request.body or "").encode()) for draft in drafts]
         return self._calls.pay_many([one for one in payments if isinstance(one, dict)])
 
-    def check(self, draft: Draft) -> Flow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
         """Ask what became of the payment."""
         reference = draft.references["reference"]
         answer = yield from exchange(self._calls.status(reference))
@@ -124,13 +124,13 @@ class PawapayProvider:
             yield from self._learn_keys(answer.at)
         return codec.read_status(answer, reference)
 
-    def cancel(self, draft: Draft) -> Flow[CancelAnswer | NotTold]:
+    def cancel(self, draft: Draft) -> HttpFlow[CancelAnswer | NotTold]:
         """Ask to fail a payment that is enqueued; what became of it is told by ``check``."""
         reference = draft.references["reference"]
         answer = yield from exchange(self._calls.cancel(reference))
         return questions.read_cancel(answer, reference)
 
-    def resend_callback(self, reference: str) -> Flow[CancelAnswer | NotTold]:
+    def resend_callback(self, reference: str) -> HttpFlow[CancelAnswer | NotTold]:
         """Ask for a payment's callback once more: ``TOO_LATE`` here means that the payment has not ended yet."""
         answer = yield from exchange(self._calls.resend_callback(reference))
         return questions.read_cancel(answer, reference)
@@ -147,7 +147,7 @@ class PawapayProvider:
 
     # --- credentials: the token never changes, so nothing is fetched ---
 
-    def authenticate(self) -> Flow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | Blocked]:
         """Return the token."""
         yield from ()  # a flow, though it asks for nothing
         return Credential({"api_token": self._settings.api_token.get_secret_value()})
@@ -165,7 +165,7 @@ class PawapayProvider:
 
     # --- what the account goes by ---
 
-    def learn(self, at: datetime) -> Flow[None]:
+    def learn(self, at: datetime) -> HttpFlow[None]:
         """Ask for operators, limits and keys where they are out of date."""
         if self._knowledge.begin("configuration", at):
             answer = yield from exchange(self._calls.active_conf())
@@ -179,7 +179,7 @@ class PawapayProvider:
             self._knowledge.configuration = found
             self._knowledge.learned("configuration", answer.at)
 
-    def _learn_keys(self, at: datetime) -> Flow[None]:
+    def _learn_keys(self, at: datetime) -> HttpFlow[None]:
         if not self._knowledge.begin("keys", at):
             return
         try:
@@ -191,17 +191,17 @@ class PawapayProvider:
 
     # --- questions ---
 
-    def balances(self, currency: str | None = None) -> Flow[tuple[Balance, ...] | NotTold]:
+    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | NotTold]:
         """Ask what the wallets hold: one for each country and currency."""
         answer = yield from exchange(self._calls.balances())
         return questions.read_balances(answer, currency)
 
-    def operator(self, payee: Payee) -> Flow[Operator | NotTold]:
+    def operator(self, payee: Payee) -> HttpFlow[Operator | NotTold]:
         """Ask whose customer a number is thought to be; pawaPay can be wrong where numbers are carried over."""
         answer = yield from exchange(self._calls.predict(payee.value))
         return questions.read_operator(answer)
 
-    def diagnose(self) -> Flow[Sequence[Finding]]:
+    def diagnose(self) -> HttpFlow[Sequence[Finding]]:
         """Look at what the account may do, and whether its operator works."""
         answer = yield from exchange(self._calls.active_conf())
         known = read_configuration(parse_json(answer.body)) if answer.status == 200 else None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from payments_core.answers import number, object_of, parse_json, parse_object, text_of, wait_asked_s
-from payments_core.payout import Reason, ReasonCode
+from payments_core.domain.payout import Reason, ReasonCode
+from payments_core.http.messages import HttpResponse
+from payments_core.http.parsing import number, object_of, parse_json, parse_object, text_of, wait_asked_s
 from payments_core.provider import Balance, CancelAnswer, Finding, NotTold, Operator
-from payments_core.wire import HttpResponse
 from payments_pawapay.codec import failure_in
 from payments_pawapay.codes import BLOCKS, operator_key
 from payments_pawapay.limits import Configuration, currency_in, name_in

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from payments_core.errors import InvalidPayout
-from payments_core.masking import scrub
-from payments_core.payout import Order
+from payments_core.domain.errors import InvalidPayout
+from payments_core.domain.masking import scrub
+from payments_core.domain.payout import Order
+from payments_core.http.messages import HttpRequest, slot
 from payments_core.routing import OPERATORS
-from payments_core.wire import HttpRequest, slot
 from payments_pawapay.codec import OUR_ID
 from payments_pawapay.codes import operator_key
 

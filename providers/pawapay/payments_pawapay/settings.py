@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from payments_core.addresses import BaseUrl, is_on_this_machine
-from payments_core.setting_types import Seconds
+from payments_core.http.urls import BaseUrl, is_on_this_machine
 from payments_core.settings import AccountSettings
+from payments_core.settings.types import Seconds
 from payments_pawapay.codes import operator_key
 
 __all__ = ["SANDBOX", "PawapaySettings", "SigningAlgorithm"]

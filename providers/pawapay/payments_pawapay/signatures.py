@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from types import ModuleType
 from typing import Any
 
-from payments_core.errors import SettingsError
+from payments_core.domain.errors import SettingsError
+from payments_core.http.messages import HttpRequest
 from payments_core.provider import Callback
-from payments_core.wire import HttpRequest
 from payments_pawapay.knowledge import Knowledge
 from payments_pawapay.settings import PawapaySettings
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from payments_core.testing.conformance import Scene
-from payments_core.testing.conformance.scene import Door
+from payments_core.testing.conformance.harness import Door
 from payments_pawapay.conformance import PawapayConformance, SignedPawapayConformance
 from payments_pawapay.emulator import PawapayEmulator
 from payments_pawapay.settings import PawapaySettings

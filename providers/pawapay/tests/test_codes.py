@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from payments_core.payout import ReasonCode
+from payments_core.domain.payout import ReasonCode
 from payments_core.provider import Blocked, Duplicate, Final, NotAccepted, NotFound, Pending, Unknown
 from payments_core.testing.conformance import reply
 from payments_pawapay import codec, codes

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from payments_core.money import Money
-from payments_core.payout import Order, Payee
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Order, Payee
+from payments_core.http.messages import HttpResponse
 from payments_core.provider import (
     Blocked,
     CancelAnswer,
@@ -29,7 +30,6 @@ from payments_core.provider import (
     Unknown,
 )
 from payments_core.testing.conformance import reply
-from payments_core.wire import HttpResponse
 from payments_pawapay import codec, questions
 from payments_pawapay.limits import read_configuration
 from payments_pawapay.requests import operator_of, payment

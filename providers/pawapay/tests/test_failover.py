@@ -10,7 +10,7 @@ import pytest
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus
 from payments_core.client import assemble
-from payments_core.errors import InvalidPayout
+from payments_core.domain.errors import InvalidPayout
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator import payees as fates
 from payments_pawapay.emulator import PawapayEmulator

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
-from payments_core.money import Money
-from payments_core.payout import Order, Payee
+from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Order, Payee
+from payments_core.http.messages import HttpRequest, NoAnswer
 from payments_core.provider import Attempt, Balance, NotTold
 from payments_core.testing.conformance import reply
 from payments_core.testing.conformance.malformed import answered
-from payments_core.wire import HttpRequest, NoAnswer
 from payments_pawapay.emulator.network import active_conf
 from payments_pawapay.knowledge import Knowledge
 from payments_pawapay.limits import read_configuration

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from payments_core.errors import InvalidAmount, InvalidPayee, InvalidPayout, NotAnswered, SettingsError
-from payments_core.flow import run
-from payments_core.money import Money
-from payments_core.payout import Payee, PayoutStatus, ReasonCode
+from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout, NotAnswered, SettingsError
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Payee, PayoutStatus, ReasonCode
+from payments_core.http.flow import run_flow
+from payments_core.http.messages import HttpRequest
+from payments_core.http.transport.httpx_sync import HttpxTransport
 from payments_core.provider import CancelAnswer, Credential, Duplicate, Final, Operator, Pending
 from payments_core.testing.conformance import Scene
-from payments_core.transport.httpx_sync import HttpxTransport
-from payments_core.wire import HttpRequest
 
 REASONS = {
     "089": ReasonCode.PAYEE_NOT_FOUND,
@@ -295,8 +295,8 @@ def test_a_bulk_is_paid_item_by_item(play: Any) -> None:
     next(waiting)
     assert drafts[0].order.payee.value not in repr(waiting.gi_frame.f_locals)  # what an error tracker would send
     waiting.close()
-    run(provider.submit(drafts[7]), perform)
-    outcomes = run(provider.submit_many(drafts), perform)
+    run_flow(provider.submit(drafts[7]), perform)
+    outcomes = run_flow(provider.submit_many(drafts), perform)
     transport.close()
 
     kinds = {place: type(one) for place, one in enumerate(outcomes) if type(one) is not Pending}
@@ -304,4 +304,4 @@ def test_a_bulk_is_paid_item_by_item(play: Any) -> None:
     assert sum(row["credits"] for row in scene.emulator.ledger()) == 19
     for many in ([], drafts * 2):
         with pytest.raises(InvalidPayout):
-            run(provider.submit_many(many), perform)
+            run_flow(provider.submit_many(many), perform)

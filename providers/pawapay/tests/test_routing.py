@@ -15,8 +15,8 @@ import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient
 from payments_core.cli.app import run
-from payments_core.errors import InvalidPayout, NoRoute
-from payments_core.plugins import Plugins
+from payments_core.domain.errors import InvalidPayout, NoRoute
+from payments_core.plugins.manager import Plugins
 from payments_core.routing import Source
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_pawapay.codes import operator_key

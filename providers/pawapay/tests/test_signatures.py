@@ -28,14 +28,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from http_message_signatures import HTTPMessageVerifier, MappingKeyResolver, algorithms
 
-from payments_core.errors import SettingsError
-from payments_core.flow import run
-from payments_core.money import Money
-from payments_core.payout import Order, Payee
+from payments_core.domain.errors import SettingsError
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Order, Payee
+from payments_core.http.flow import run_flow
+from payments_core.http.messages import HttpRequest
 from payments_core.provider import Attempt, Callback, Credential
 from payments_core.testing.conformance import reply
 from payments_core.testing.conformance.malformed import answered
-from payments_core.wire import HttpRequest
 from payments_pawapay.emulator.signing import KeyRing
 from payments_pawapay.provider import PawapayProvider
 from payments_pawapay.signatures import ALGORITHMS, COVERED
@@ -286,7 +286,7 @@ def test_a_read_brings_new_keys_to_a_process_that_only_reads(settle: Any) -> Non
         asked.append(request.operation)
         return reply(200, answers[request.operation])
 
-    outcome: Any = run(made.check(draft), perform)
+    outcome: Any = run_flow(made.check(draft), perform)
     assert asked == ["status", "keys"]
     assert outcome.code == "NOT_FOUND"
     assert made.verify(signed) is True

@@ -10,9 +10,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
-from payments_core.entries import Journal
-from payments_core.journal import audit, open_journal, store_of
-from payments_core.journal.statements import POSTGRES_SCHEMA
+from payments_core.engine.commands import Journal
+from payments_core.journal import open_journal, raw_access, store_of
+from payments_core.journal.sql.statements import POSTGRES_SCHEMA
 
 __all__ = ["CrashDatabase", "CrashFile", "CrashStore"]
 
@@ -95,7 +95,7 @@ class CrashFile:
 
     def ask(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask SQLite, through a connection of its own."""
-        return audit.ask(self._path, statement, values)
+        return raw_access.ask(self._path, statement, values)
 
     @staticmethod
     def _open(path: Path, namespace: str, clock: Callable[[], datetime]) -> Journal:
@@ -155,7 +155,7 @@ class CrashDatabase:
 
     def _connection(self) -> Any:
         if self._other is None:
-            self._other = audit.connect(self._url)
+            self._other = raw_access.connect(self._url)
         return self._other
 
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from crash_points.crash_stores import CrashStore
 from payments_core.client import PayoutClient
-from payments_core.payout import Order, Payout
-from payments_core.plugins import Plugins
+from payments_core.domain.payout import Order, Payout
+from payments_core.http.messages import HttpRequest, HttpResponse
+from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account, Callback
-from payments_core.wire import HttpRequest, HttpResponse
 
 __all__ = ["Arrival", "End", "Heard", "Point", "Restless", "Scenario", "Stage", "Stopped", "VirtualClock", "World"]
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from crash_points.crash_stores import CrashStore
-from crash_points.life import NAMESPACE, Life
+from crash_points.process_run import NAMESPACE, Life
 from crash_points.scenario import End, Heard, Point, Scenario, Stage, Stopped, VirtualClock
 
 __all__ = ["Simulator", "live"]

@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from payments_core.arrivals import Arrival
+from payments_core.domain.inbox_records import Arrival
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import PayoutRow
 from payments_core.engine import Effect
-from payments_core.entries import JournalEntry, Move, Note
-from payments_core.payout import PayoutStatus
-from payments_core.rows import PayoutRow
-from payments_core.wire import HttpRequest, HttpResponse
+from payments_core.engine.commands import JournalEntry, Move, Note
+from payments_core.http.messages import HttpRequest, HttpResponse
 
 __all__ = ["Attempt", "Ends"]
 

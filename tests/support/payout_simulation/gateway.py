@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
-from payout_simulation.bank import Bank, Payment, Told
-from payout_simulation.chance import Lot, stream
-from payout_simulation.moments import HOUR, MINUTE, SECOND, Time
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payout_simulation.ledger import Bank, Payment, Told
 from payout_simulation.plan import READ_FAULTS, SEND_FAULTS, TOKEN_FAULTS, Plan
+from payout_simulation.seeded_random import Lot, stream
+from payout_simulation.simulated_time import HOUR, MINUTE, SECOND, Time
 
 __all__ = ["Ended", "Gateway", "Shown"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from payments_core.hookspecs import hookimpl
-from payments_core.payout import Payout
-from payments_core.plugins import Plugins
-from payout_simulation.chance import stream
+from payments_core.domain.payout import Payout
+from payments_core.plugins.hookspecs import hookimpl
+from payments_core.plugins.manager import Plugins
+from payout_simulation.seeded_random import stream
 
 __all__ = ["plugins_of"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from payments_core.provider import Account, Facts
-from payout_simulation.orders import APPROVE_ABOVE
+from payout_simulation.fake_provider import account
 from payout_simulation.plan import Plan
-from payout_simulation.till import account
+from payout_simulation.workload import APPROVE_ABOVE
 
 __all__ = ["Identities"]
 

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from payout_simulation.moments import told
+from payout_simulation.invariant_checker import Breach
 from payout_simulation.plan import Plan
-from payout_simulation.watch import Breach
+from payout_simulation.simulated_time import told
 
 __all__ = ["Outcome"]
 

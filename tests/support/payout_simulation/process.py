@@ -12,23 +12,23 @@ from typing import Any, cast
 
 from crash_points.scenario import Point, Stopped
 
-from payments_core.arrivals import Arrival, Handled, Handling
 from payments_core.client.inbox import Inbox
+from payments_core.domain.inbox_records import Arrival, Handled, Handling
+from payments_core.domain.records import PayoutRow
 from payments_core.engine import Moment
-from payments_core.entries import AskAccount, Journal, JournalEntry, JournalReply, Recall
-from payments_core.performer import AsyncLine, Line, Office
-from payments_core.plugins import Plugins
+from payments_core.engine.commands import AskAccount, Journal, JournalEntry, JournalReply, Recall
+from payments_core.http.messages import HttpRequest, HttpResponse, NotSent
+from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account, Callback
-from payments_core.rows import PayoutRow
-from payments_core.wire import HttpRequest, HttpResponse, NotSent
-from payout_simulation.chance import stream
+from payments_core.runtime import AsyncLine, Line, Office
+from payout_simulation.callback_traffic import Letter, Mail
+from payout_simulation.fake_rate_limiter import AsyncTurns, Turns
 from payout_simulation.gateway import Gateway
-from payout_simulation.letters import Letter, Mail
-from payout_simulation.moments import Time
+from payout_simulation.invariant_checker import Watch
 from payout_simulation.plan import Plan
+from payout_simulation.seeded_random import stream
+from payout_simulation.simulated_time import Time
 from payout_simulation.task import Task, Tracks
-from payout_simulation.turns import AsyncTurns, Turns
-from payout_simulation.watch import Watch
 
 __all__ = ["NAMESPACE", "Process", "World"]
 

@@ -9,23 +9,23 @@ from heapq import heapify, heappop, heappush
 
 from crash_points.scenario import Stopped
 
-from payments_core.references import payout_id
-from payments_core.wire import HttpRequest
-from payout_simulation.bank import BANKS, Bank, Counts, Told
-from payout_simulation.chance import Lot, stream
+from payments_core.domain.references import payout_id
+from payments_core.http.messages import HttpRequest
+from payout_simulation.callback_traffic import Mail, Messenger
 from payout_simulation.gateway import Gateway
 from payout_simulation.guards import plugins_of
 from payout_simulation.identities import Identities
-from payout_simulation.letters import Mail, Messenger
-from payout_simulation.moments import MINUTE, SECOND, Time
-from payout_simulation.orders import Wish, fate_of, wishes_of
+from payout_simulation.invariant_checker import Watch
+from payout_simulation.ledger import BANKS, Bank, Counts, Told
+from payout_simulation.operators import ACTS, People
 from payout_simulation.outcome import Outcome
-from payout_simulation.people import ACTS, People
 from payout_simulation.plan import TROUBLES, Plan
 from payout_simulation.process import NAMESPACE, Process, World
+from payout_simulation.seeded_random import Lot, stream
+from payout_simulation.simulated_time import MINUTE, SECOND, Time
 from payout_simulation.store import SqliteStore, Store
 from payout_simulation.task import advancing, paying
-from payout_simulation.watch import Watch
+from payout_simulation.workload import Wish, fate_of, wishes_of
 
 __all__ = ["simulate"]
 

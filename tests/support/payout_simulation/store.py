@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from payments_core.entries import Journal
-from payments_core.journal import audit, open_journal
+from payments_core.engine.commands import Journal
+from payments_core.journal import open_journal, raw_access
 
 __all__ = ["SqliteStore", "Store"]
 
@@ -59,7 +59,7 @@ class SqliteStore:
 
     def published(self) -> Mapping[str, list[tuple[int, str]]]:
         """Return number and status of the events that wait for the application, by payout."""
-        return audit.published(self._path)
+        return raw_access.published(self._path)
 
     def close(self) -> None:
         """Throw the journal away."""

@@ -7,17 +7,17 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from payments_core.client import setup
-from payments_core.engine import flows
-from payments_core.errors import DecisionRefused, InvalidPayout, KeyReused, NotOffered, OverRefund
-from payments_core.flow import Command, Flow, ReadAs, Reply
-from payments_core.performer import AsyncLine, Line, lane_of
+from payments_core.client import assembly
+from payments_core.domain.errors import DecisionRefused, InvalidPayout, KeyReused, NotOffered, OverRefund
+from payments_core.domain.rates import Lane
+from payments_core.domain.records import PayoutRow
+from payments_core.engine import steps
+from payments_core.engine.flow import Command, EngineFlow, ReadAs, Reply
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.provider import Account
-from payments_core.rates import Lane
-from payments_core.rows import PayoutRow
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.runtime import AsyncLine, Line, lane_of
 from payout_simulation.ends import Attempt
-from payout_simulation.orders import Wish
+from payout_simulation.workload import Wish
 
 if TYPE_CHECKING:
     from payout_simulation.process import Process
@@ -167,21 +167,21 @@ class Task:
 def paying(process: Process, wish: Wish) -> Work:
     """Do what a client does to send a key: look it up, write it down, and go on while something is due at once."""
     office, watch = process.office, process.world.watch
-    row = setup.known(office, wish.order, wish.account)
+    row = assembly.known(office, wish.order, wish.account)
     if row is None:
         account = office.account(wish.account)
         yield Use(account)
         try:
-            opened = yield from flows.accept(account, wish.order, process.moment())
+            opened = yield from steps.accept(account, wish.order, process.moment())
         except OverRefund:
             watch.refused.add(wish.order.key)
             raise
         row = opened.row
     watch.acknowledged.add(wish.order.key)
-    for _ in range(setup.STEPS_AT_ONCE):
+    for _ in range(assembly.STEPS_AT_ONCE):
         before = row
         row = yield from advancing(process, row)
-        if row.fence == before.fence or not setup.is_due(row, office.clock()):
+        if row.fence == before.fence or not assembly.is_due(row, office.clock()):
             break
     return row
 
@@ -190,10 +190,10 @@ def advancing(process: Process, row: PayoutRow, *, early: bool = False) -> Work:
     """Take one step with a payout, as the engine decides."""
     account = process.office.serving(row)
     yield Use(account, lane_of(row))
-    return (yield from flows.advance(account, row, process.moment(), early=early))
+    return (yield from steps.advance(account, row, process.moment(), early=early))
 
 
-def deciding(account: Account, flow: Flow[PayoutRow]) -> Work:
+def deciding(account: Account, flow: EngineFlow[PayoutRow]) -> Work:
     """Carry out what a person has decided."""
     yield Use(account)
     return (yield from flow)

@@ -11,10 +11,10 @@ from typing import Any
 
 from payments_core.testing import emulator
 from payments_core.testing.emulator import Answer, Fires, Routes, SwitchBoard
-from payments_core.testing.emulator.callback_book import Callback, CallbackBook
+from payments_core.testing.emulator.callback_plan import Says, plan
+from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
 from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.faults import Rule
-from payments_core.testing.emulator.plan import Says, plan
 
 __all__ = ["Gateway", "Payment", "Switches"]
 

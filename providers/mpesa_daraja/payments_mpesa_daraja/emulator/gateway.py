@@ -15,11 +15,11 @@ from typing import Any
 
 from payments_core.testing import emulator
 from payments_core.testing.emulator import Answer, Fires, Routes
-from payments_core.testing.emulator.callback_book import Callback, CallbackBook
+from payments_core.testing.emulator.callback_plan import Answer as Told
+from payments_core.testing.emulator.callback_plan import Says, plan
+from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
 from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.faults import Rule
-from payments_core.testing.emulator.plan import Answer as Told
-from payments_core.testing.emulator.plan import Says, plan
 from payments_mpesa_daraja.emulator.keys import Keys
 from payments_mpesa_daraja.emulator.payments import QUEUED, STALE, Payment, result
 from payments_mpesa_daraja.emulator.switches import Switches

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from payments_core.testing.emulator import SwitchBoard
-from payments_core.testing.emulator.plan import Answer
+from payments_core.testing.emulator.callback_plan import Answer
 
 __all__ = ["Switches"]
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from payments_core import settings
 from payments_core.cli.checks import write_configuration
-from payments_core.errors import SettingsError
+from payments_core.domain.errors import SettingsError
 from payments_mtn_momo.settings import MtnMomoSettings
 from payments_mtn_momo.targets import BASE_URLS
 

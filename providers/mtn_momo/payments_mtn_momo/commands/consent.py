@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from payments_core.cli import exits
-from payments_core.cli.numbers import number_option
+from payments_core.cli import exit_codes
+from payments_core.cli.number_options import number_option
 from payments_core.cli.options import seconds
 from payments_core.cli.terminal import Terminal, command
 
@@ -37,9 +37,9 @@ def consent(
     when they said no, 4 when they have not answered in time or the provider did not tell.
     """
     from payments_core.cli import output
-    from payments_core.cli.ask import asking
-    from payments_core.errors import NotAnswered
-    from payments_core.payout import Payee, ReasonCode
+    from payments_core.cli.lookups import asking
+    from payments_core.domain.errors import NotAnswered
+    from payments_core.domain.payout import Payee, ReasonCode
 
     payee, person, said_no = Payee.msisdn(to), None, False
     with terminal.client() as client:
@@ -67,8 +67,8 @@ def consent(
     else:
         output.print_table(("field", "value"), sorted(_lines(told["person"])))
     if said_no:
-        return exits.FAILED
-    return exits.NOT_KNOWN if person is None else exits.DONE
+        return exit_codes.FAILED
+    return exit_codes.NOT_KNOWN if person is None else exit_codes.DONE
 
 
 def _answer(terminal: Terminal, client: PayoutClient, account: str, asked: Consent, wait_s: float) -> Person | None:
@@ -76,7 +76,7 @@ def _answer(terminal: Terminal, client: PayoutClient, account: str, asked: Conse
     import time
 
     from payments_core.cli.progress import spinner
-    from payments_core.errors import NotAnswered
+    from payments_core.domain.errors import NotAnswered
 
     until = time.monotonic() + wait_s
     with spinner(terminal, "Waiting for the account holder's answer"):

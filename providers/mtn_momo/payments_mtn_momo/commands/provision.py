@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from payments_core.cli import exits
+from payments_core.cli import exit_codes
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -74,19 +74,19 @@ def provision(
         output.print_json(
             {"account": account, "api_user": api_user, "api_key": written, "config": str(terminal.config)}
         )
-        return exits.DONE
+        return exit_codes.DONE
     config = "" if terminal.config == Path("payouts.toml") else f" --config {terminal.config}"
     terminal.say(f"Wrote [accounts.{account}] to {terminal.config}; the key of API user {api_user} is in {written}.")
     terminal.say(f"Next: `payouts doctor{config}`, then pay play money, in EUR:")
     terminal.say(f"  payouts send --key first --account {account} --to +46733123499 --amount 5 --wait 10{config}")
-    return exits.DONE
+    return exit_codes.DONE
 
 
 def _gateway(url: str, *, live_url: bool) -> str:
     """Return where to provision: a server on this machine, or MTN's sandbox when it was named."""
     from urllib.parse import urlsplit
 
-    from payments_core.addresses import is_loopback
+    from payments_core.http.urls import is_loopback
     from payments_mtn_momo.targets import BASE_URLS
 
     if bool(url) == live_url:
@@ -107,7 +107,7 @@ def _gateway(url: str, *, live_url: bool) -> str:
 
 def _key(config: Path, reference: str) -> SecretStr:
     """Return the subscription key; one that was written itself is not repeated in the message."""
-    from payments_core.plugins import Plugins
+    from payments_core.plugins.manager import Plugins
 
     if not reference.startswith(("env:", "file:")):
         raise typer.BadParameter(

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from payments_core.testing.emulator.callback_book import Callback
+from payments_core.testing.emulator.callback_plan import Says, plan
+from payments_core.testing.emulator.callback_queue import Callback
 from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.gateway import Fires
-from payments_core.testing.emulator.plan import Says, plan
 from payments_mtn_momo.emulator.books import Payment
 from payments_mtn_momo.emulator.payees import AT_ONCE, failed
 from payments_mtn_momo.emulator.statuses import write_status

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from payments_core.testing import emulator
-from payments_core.testing.emulator.answers import Answer
-from payments_core.testing.emulator.callback_book import Callback, CallbackBook
+from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
 from payments_core.testing.emulator.faults import Rule
 from payments_core.testing.emulator.gateway import Fires
+from payments_core.testing.emulator.responses import Answer
 from payments_mtn_momo.emulator.books import Ledger
 from payments_mtn_momo.emulator.callback_plan import RETRIES_S, plan_callbacks
 from payments_mtn_momo.emulator.collected import Collections, NotificationDesk

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime
 
-from payments_core.testing.emulator.answers import Answer
+from payments_core.testing.emulator.responses import Answer
 
 __all__ = ["MESSAGES", "Answer", "accepted", "empty", "firewall_page", "from_gateway", "from_momo", "json_answer"]
 

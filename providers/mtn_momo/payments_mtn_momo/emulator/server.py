@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from payments_core.errors import SettingsError
+from payments_core.domain.errors import SettingsError
 from payments_core.testing.emulator.configuration import EmulatedAccount, read_back, write_new
+from payments_core.testing.emulator.control_api import read_object
 from payments_core.testing.emulator.server import Emulator
-from payments_core.testing.emulator.steering import read_object
 from payments_mtn_momo.emulator.collected import read_collection
 from payments_mtn_momo.emulator.gateway import Gateway, home_of
 from payments_mtn_momo.emulator.switches import Platform, Switches

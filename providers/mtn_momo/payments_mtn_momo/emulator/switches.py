@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from payments_core.testing.emulator.destinations import destination_of
-from payments_core.testing.emulator.switches import SwitchBoard
+from payments_core.testing.emulator.options import SwitchBoard
 
 __all__ = ["Platform", "Switches"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from payments_core.errors import PaymentsError
-from payments_core.flow import Flow, exchange
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.domain.errors import PaymentsError
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_mtn_momo.native.failures import (
     Asked,
     action_failed,
@@ -24,7 +24,7 @@ __all__ = ["act", "ask", "checked", "legible"]
 T = TypeVar("T")
 
 
-def ask(asked: Asked, request: HttpRequest, read: Callable[[HttpResponse], T | None]) -> Flow[T]:
+def ask(asked: Asked, request: HttpRequest, read: Callable[[HttpResponse], T | None]) -> HttpFlow[T]:
     """Ask for one read and return what it says.
 
     Raises:
@@ -43,7 +43,7 @@ def ask(asked: Asked, request: HttpRequest, read: Callable[[HttpResponse], T | N
     raise failure
 
 
-def act(asked: Asked, request: HttpRequest) -> Flow[HttpResponse]:
+def act(asked: Asked, request: HttpRequest) -> HttpFlow[HttpResponse]:
     """Ask for one call that does something, once, and return its answer if that is a success.
 
     Raises:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from payments_core.payout import Payee
+from payments_core.domain.payout import Payee
 from payments_mtn_momo.native.bodies import Amount, Payment
 from payments_mtn_momo.native.flows import AccountType, Flows
 from payments_mtn_momo.native.line_async import AsyncLine
@@ -66,7 +66,9 @@ class AsyncDisbursementsClient:
         tls: ssl.SSLContext | None = None,
         **fields: Any,
     ) -> None:
-        from payments_core.transport.aiohttp_async import AiohttpTransport  # here: the library is loaded only when used
+        from payments_core.http.transport.aiohttp_async import (
+            AiohttpTransport,  # here: the library is loaded only when used
+        )
 
         self.settings = settings_of(settings, fields)
         self._flows = Flows(self.settings, consent_auth=consent_auth)

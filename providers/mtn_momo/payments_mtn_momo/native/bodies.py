@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
-from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
-from payments_core.limits import above_largest_amount
-from payments_core.masking import quote
-from payments_core.money import Money
-from payments_core.payout import Payee
+from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
+from payments_core.domain.masking import quote
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Payee
+from payments_core.settings.amount_limits import above_largest_amount
 from payments_mtn_momo import codec
 from payments_mtn_momo.callback_address import check_callback_url
 from payments_mtn_momo.settings import MtnMomoSettings

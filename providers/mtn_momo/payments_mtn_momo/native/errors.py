@@ -19,8 +19,8 @@
 
 from __future__ import annotations
 
-from payments_core.errors import PaymentsError
-from payments_core.payout import ReasonCode
+from payments_core.domain.errors import PaymentsError
+from payments_core.domain.payout import ReasonCode
 from payments_mtn_momo.operations import OPERATIONS
 
 __all__ = [

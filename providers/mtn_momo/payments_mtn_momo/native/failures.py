@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from payments_core.errors import PaymentsError
-from payments_core.masking import scrub
-from payments_core.payout import ReasonCode
+from payments_core.domain.errors import PaymentsError
+from payments_core.domain.masking import scrub
+from payments_core.domain.payout import ReasonCode
+from payments_core.http.messages import HttpResponse, NoAnswer, NotSent
 from payments_core.provider import Blocked, Duplicate, Final, NotAccepted
-from payments_core.wire import HttpResponse, NoAnswer, NotSent
 from payments_mtn_momo import codec, meanings
 from payments_mtn_momo.answers import Body, Shape, read_body, retry_after_s
 from payments_mtn_momo.meanings import Meaning

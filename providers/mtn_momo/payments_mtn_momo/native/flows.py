@@ -9,14 +9,14 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from payments_core.answers import number, text_of
-from payments_core.bounds import LONGEST_S, check_number
-from payments_core.errors import InvalidCurrency, InvalidPayout, PaymentsError
-from payments_core.flow import Flow, exchange
-from payments_core.money import Currency
-from payments_core.payout import Payee
+from payments_core.domain.bounds import LONGEST_S, check_number
+from payments_core.domain.errors import InvalidCurrency, InvalidPayout, PaymentsError
+from payments_core.domain.money import Currency
+from payments_core.domain.payout import Payee
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.http.parsing import number, text_of
 from payments_core.provider import Blocked
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_mtn_momo import credentials
 from payments_mtn_momo.answers import read_body
 from payments_mtn_momo.native import bodies, reading
@@ -67,7 +67,7 @@ class Flows:
 
     # --- tokens and consent ---
 
-    def create_access_token(self) -> Flow[AccessToken]:
+    def create_access_token(self) -> HttpFlow[AccessToken]:
         """Ask for a token of the API user."""
         asked = self._asked("token")
         try:
@@ -108,7 +108,7 @@ class Flows:
         client_notification_token: str,
         scope_instruction: str,
         callback_url: str,
-    ) -> Flow[ConsentRequest]:
+    ) -> HttpFlow[ConsentRequest]:
         """Ask an account holder for consent."""
         asked = self._asked("bc_authorize")
         if consent_valid_in_s is not None:
@@ -132,7 +132,7 @@ class Flows:
         answer = yield from act(asked, request if request.credential else sealed(request, self._secrets))
         return legible(asked, reading.read_consent_request(answer), answer)
 
-    def oauth2_token(self, grant_type: str, name: str, secret: SecretStr) -> Flow[Oauth2Token]:
+    def oauth2_token(self, grant_type: str, name: str, secret: SecretStr) -> HttpFlow[Oauth2Token]:
         """Ask for a consent's token, or for its next one."""
         asked = self._asked("oauth2_token", hidden=(secret.get_secret_value(),))
         # Opened in passing: a variable of this frame would be in every error tracker's report.
@@ -142,12 +142,12 @@ class Flows:
         answer = yield from act(asked, sealed(request, self._secrets))
         return legible(asked, reading.read_oauth2_token(answer), answer)
 
-    def create_oauth2_token(self, consent: ConsentRequest | str) -> Flow[Oauth2Token]:
+    def create_oauth2_token(self, consent: ConsentRequest | str) -> HttpFlow[Oauth2Token]:
         """Ask for the token of a consent."""
         name = consent.auth_req_id if isinstance(consent, ConsentRequest) else consent
         return self.oauth2_token(_CIBA, "auth_req_id", SecretStr(name))
 
-    def refresh_oauth2_token(self, token: Oauth2Token | SecretStr | str) -> Flow[Oauth2Token]:
+    def refresh_oauth2_token(self, token: Oauth2Token | SecretStr | str) -> HttpFlow[Oauth2Token]:
         """Ask for the next token of a consent."""
         refresh = token.refresh_token if isinstance(token, Oauth2Token) else token
         if refresh is None:
@@ -157,7 +157,7 @@ class Flows:
             )
         return self.oauth2_token("refresh_token", "refresh_token", SecretStr(_open(refresh)))
 
-    def ask_user_info(self, token: Oauth2Token | SecretStr | str | None) -> Flow[UserInfo]:
+    def ask_user_info(self, token: Oauth2Token | SecretStr | str | None) -> HttpFlow[UserInfo]:
         """Read who holds an account, with consent."""
         if token is None:
             return ask(
@@ -172,7 +172,7 @@ class Flows:
 
     # --- reads ---
 
-    def get_account_balance(self, currency: str = "") -> Flow[Balance]:
+    def get_account_balance(self, currency: str = "") -> HttpFlow[Balance]:
         """Read the balance, in one currency if it is named."""
         if not currency:
             return ask(self._asked("balance"), build(self._settings, "balance"), reading.read_balance)
@@ -183,13 +183,13 @@ class Flows:
             raise unasked(asked, problem) from None
         return ask(asked, build(self._settings, "balance_in", path=path), reading.read_balance)
 
-    def get_basic_user_info(self, account: str, account_type: AccountType) -> Flow[BasicUserInfo]:
+    def get_basic_user_info(self, account: str, account_type: AccountType) -> HttpFlow[BasicUserInfo]:
         """Read the name of an account holder."""
         asked = self._asked("basic_user_info")
         request = build(self._settings, "basic_user_info", path=_holder(asked, account, account_type))
         return ask(asked, request, reading.read_basic_user_info)
 
-    def is_active(self, account: str, account_type: AccountType) -> Flow[bool]:
+    def is_active(self, account: str, account_type: AccountType) -> HttpFlow[bool]:
         """Read whether an account holder can be paid."""
         asked = self._asked("account_active")
         request = build(self._settings, "account_active", path=_holder(asked, account, account_type))
@@ -197,7 +197,7 @@ class Flows:
 
     def get_status(
         self, operation: Literal["transfer_status", "deposit_status", "refund_status"], reference: str | UUID
-    ) -> Flow[PaymentStatus]:
+    ) -> HttpFlow[PaymentStatus]:
         """Read what became of a payment."""
         asked = self._asked(operation, str(reference))
         try:
@@ -211,7 +211,7 @@ class Flows:
 
     def transfer(
         self, payment: Payment, *, reference: str | UUID, payee: Payee | str, transfer_type: str
-    ) -> Flow[Accepted]:
+    ) -> HttpFlow[Accepted]:
         """Pay a wallet."""
 
         def more() -> dict[str, Any]:
@@ -222,13 +222,13 @@ class Flows:
 
     def deposit(
         self, payment: Payment, *, reference: str | UUID, payee: Payee | str, version: Literal[1, 2]
-    ) -> Flow[Accepted]:
+    ) -> HttpFlow[Accepted]:
         """Pay cash into a wallet."""
         return self._pay(f"deposit_v{version}", payment, reference, lambda: bodies.payee_fields(payee))
 
     def refund(
         self, payment: Payment, *, reference: str | UUID, reference_id_to_refund: str | UUID, version: Literal[1, 2]
-    ) -> Flow[Accepted]:
+    ) -> HttpFlow[Accepted]:
         """Pay a collection back."""
 
         def more() -> dict[str, Any]:
@@ -238,7 +238,7 @@ class Flows:
 
     def _pay(
         self, operation: str, payment: Payment, reference: str | UUID, more: Callable[[], dict[str, Any]]
-    ) -> Flow[Accepted]:
+    ) -> HttpFlow[Accepted]:
         if operation not in OPERATIONS:
             asked = self._asked(f"{operation.partition('_')[0]}_v2", str(reference))
             raise misused(asked, InvalidPayout("There is no such version.", hint="Give version=1 or version=2."))
@@ -255,7 +255,7 @@ class Flows:
         answer = yield from act(asked, request)
         return Accepted(name, operation, external_id, answer.at)
 
-    def send_delivery_notification(self, reference: str | UUID, message: str, *, language: str) -> Flow[None]:
+    def send_delivery_notification(self, reference: str | UUID, message: str, *, language: str) -> HttpFlow[None]:
         """Tell the payer of a collection something."""
         asked = self._asked("delivery_notification", str(reference))
 

@@ -11,10 +11,11 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TypeVar
 
-from payments_core.flow import Command, Flow, run
-from payments_core.retry import send_with_retry
-from payments_core.transport import Transport
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.engine.flow import Command
+from payments_core.http.flow import HttpFlow, run_flow
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.http.retry import send_with_retry
+from payments_core.http.transport import Transport
 from payments_mtn_momo import credentials
 from payments_mtn_momo.native.errors import ReadError
 from payments_mtn_momo.native.models import AccessToken
@@ -36,9 +37,9 @@ class Line:
         self._fetching: Future[AccessToken | ReadError] | None = None
         self._closed = False
 
-    def run(self, flow: Flow[T]) -> T:
+    def run(self, flow: HttpFlow[T]) -> T:
         """Drive a flow to its end."""
-        return run(flow, self._perform)
+        return run_flow(flow, self._perform)
 
     def keep(self, token: AccessToken) -> None:
         """Use this token from now on."""

@@ -7,10 +7,11 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TypeVar
 
-from payments_core.flow import Command, Flow, arun
-from payments_core.retry import asend_with_retry
-from payments_core.transport import AsyncTransport
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.engine.flow import Command
+from payments_core.http.flow import HttpFlow, arun_flow
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.http.retry import asend_with_retry
+from payments_core.http.transport import AsyncTransport
 from payments_mtn_momo import credentials
 from payments_mtn_momo.native.errors import ReadError
 from payments_mtn_momo.native.models import AccessToken
@@ -31,9 +32,9 @@ class AsyncLine:
         self._fetching: asyncio.Task[AccessToken | ReadError] | None = None
         self._closed = False
 
-    async def run(self, flow: Flow[T]) -> T:
+    async def run(self, flow: HttpFlow[T]) -> T:
         """Drive a flow to its end."""
-        return await arun(flow, self._perform)
+        return await arun_flow(flow, self._perform)
 
     def keep(self, token: AccessToken) -> None:
         """Use this token from now on."""

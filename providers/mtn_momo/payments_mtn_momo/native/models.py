@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from payments_core.masking import mask_number
-from payments_core.payout import ReasonCode
+from payments_core.domain.masking import mask_number
+from payments_core.domain.payout import ReasonCode
 from payments_core.provider import Final, Pending
 from payments_mtn_momo import codec, meanings
 from payments_mtn_momo.meanings import Meaning

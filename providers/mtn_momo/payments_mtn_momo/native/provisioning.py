@@ -13,8 +13,8 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from payments_core.errors import InvalidPayout, PaymentsError, SettingsError
-from payments_core.flow import Flow
+from payments_core.domain.errors import InvalidPayout, PaymentsError, SettingsError
+from payments_core.http.flow import HttpFlow
 from payments_mtn_momo.native import reading
 from payments_mtn_momo.native.asking import act, ask
 from payments_mtn_momo.native.bodies import new_reference, payment_reference
@@ -41,7 +41,7 @@ class _Flows:
         self._key = {"subscription_key": own_secrets(self.settings)["subscription_key"]}
         self._hidden = tuple(self._key.values())
 
-    def create_api_user(self, provider_callback_host: str, api_user: str | UUID) -> Flow[ApiUser]:
+    def create_api_user(self, provider_callback_host: str, api_user: str | UUID) -> HttpFlow[ApiUser]:
         asked = Asked("create_api_user", str(api_user), self._hidden)
         try:
             name = payment_reference(api_user)
@@ -59,7 +59,7 @@ class _Flows:
             return ApiUser(name, provider_callback_host, "sandbox")
         raise failure
 
-    def create_api_key(self, api_user: str | UUID) -> Flow[ApiKey]:
+    def create_api_key(self, api_user: str | UUID) -> HttpFlow[ApiKey]:
         asked = Asked("create_api_key", str(api_user), self._hidden)
         try:
             name = payment_reference(api_user)
@@ -74,7 +74,7 @@ class _Flows:
             failure = illegible(asked, answer)
         raise failure
 
-    def get_api_user(self, api_user: str | UUID) -> Flow[ApiUser]:
+    def get_api_user(self, api_user: str | UUID) -> HttpFlow[ApiUser]:
         asked = Asked("get_api_user", str(api_user), self._hidden)
         try:
             name = payment_reference(api_user)
@@ -133,7 +133,7 @@ class SandboxProvisioning:
         clock: Callable[[], datetime] = utc_now,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        from payments_core.transport.httpx_sync import HttpxTransport  # here: the library is loaded only when used
+        from payments_core.http.transport.httpx_sync import HttpxTransport  # here: the library is loaded only when used
 
         self._flows = _Flows(subscription_key, base_url)
         self._line = Line(
@@ -214,7 +214,9 @@ class AsyncSandboxProvisioning:
         clock: Callable[[], datetime] = utc_now,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        from payments_core.transport.aiohttp_async import AiohttpTransport  # here: the library is loaded only when used
+        from payments_core.http.transport.aiohttp_async import (
+            AiohttpTransport,  # here: the library is loaded only when used
+        )
 
         self._flows = _Flows(subscription_key, base_url)
         self._line = AsyncLine(

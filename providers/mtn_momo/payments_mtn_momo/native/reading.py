@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from payments_core.answers import number, text_of
-from payments_core.wire import HttpResponse
+from payments_core.http.messages import HttpResponse
+from payments_core.http.parsing import number, text_of
 from payments_mtn_momo.answers import read_body
 from payments_mtn_momo.native.models import (
     ApiUser,

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from payments_core.errors import SettingsError
+from payments_core.domain.errors import SettingsError
 from payments_core.provider import RetryPolicy, overridden
 from payments_mtn_momo.native.flows import Flows
 from payments_mtn_momo.native.terms import Terms

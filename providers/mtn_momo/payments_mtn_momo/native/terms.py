@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
 
-from payments_core.errors import ProviderBug
-from payments_core.events import EventName
-from payments_core.flow import Command, Flow
+from payments_core.domain.errors import ProviderBug
+from payments_core.domain.events import EventName
+from payments_core.engine.flow import Command
+from payments_core.http.flow import HttpFlow
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.logs import log
 from payments_core.provider import RetryPolicy
-from payments_core.wire import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_mtn_momo.native.errors import ReadError
 from payments_mtn_momo.native.failures import NoToken
 from payments_mtn_momo.native.models import AccessToken
@@ -41,7 +42,7 @@ class Terms:
     subscription_key: str = field(repr=False)
     timeout_s: float
     policies: Mapping[str, RetryPolicy]
-    fetch: Callable[[], Flow[AccessToken]] | None
+    fetch: Callable[[], HttpFlow[AccessToken]] | None
     clock: Callable[[], datetime]
     pid: int = field(default_factory=os.getpid)
 
@@ -118,7 +119,7 @@ class Terms:
             raise NoToken(told, at=self.clock())
         return told
 
-    def fetcher(self) -> Flow[AccessToken]:
+    def fetcher(self) -> HttpFlow[AccessToken]:
         """Return the flow that asks for a token."""
         if self.fetch is None:
             raise ProviderBug("This client has no token.")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from payments_core.testing.emulator.unruly import UnrulyGateway
+from payments_core.testing.emulator.fault_injection import UnrulyGateway
 from payments_mtn_momo.emulator.gateway import Gateway
 from payments_mtn_momo.emulator.requests import OPERATIONS, Request
 from payments_mtn_momo.emulator.switches import Switches

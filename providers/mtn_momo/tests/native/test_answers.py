@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from payments_core.errors import PaymentsError
-from payments_core.payout import ReasonCode
+from payments_core.domain.errors import PaymentsError
+from payments_core.domain.payout import ReasonCode
 from payments_mtn_momo import meanings, new_reference
 from payments_mtn_momo.native import (
     ActionError,

@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl
 import pytest
 
 import payments_mtn_momo
-from payments_core.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout, SettingsError
-from payments_core.masking import scrub
-from payments_core.money import Money
-from payments_core.payout import Payee, ReasonCode
+from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout, SettingsError
+from payments_core.domain.masking import scrub
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Payee, ReasonCode
 from payments_mtn_momo import AsyncDisbursementsClient, DisbursementsClient, MtnMomoSettings, new_reference
 from payments_mtn_momo.emulator.tokens import Credentials
 from payments_mtn_momo.native import Address, NotSentError, ReadRefused

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from payments_core.errors import SettingsError
+from payments_core.domain.errors import SettingsError
 from payments_mtn_momo import AsyncDisbursementsClient, DisbursementsClient, MtnMomoSettings, new_reference
 from payments_mtn_momo.emulator.tokens import Credentials
 from payments_mtn_momo.native import (

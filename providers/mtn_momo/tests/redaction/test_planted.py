@@ -15,13 +15,13 @@ from stamina.instrumentation import set_on_retry_hooks
 from payments_core.cli import output
 from payments_core.cli.app import run
 from payments_core.client import PayoutClient
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Payee, Payout
 from payments_core.engine import decide
-from payments_core.money import Money
-from payments_core.payout import Payee, Payout
-from payments_core.performer import common
+from payments_core.http.messages import HttpRequest
+from payments_core.http.transport import exchange, httpx_sync
+from payments_core.runtime import common
 from payments_core.testing.leaks import Ears, Said
-from payments_core.transport import exchange, httpx_sync
-from payments_core.wire import HttpRequest
 from payments_mtn_momo import AsyncDisbursementsClient, DisbursementsClient, MtnMomoSettings
 from payments_mtn_momo.native import failures
 from payments_mtn_momo.native.terms import Terms

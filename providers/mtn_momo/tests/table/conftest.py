@@ -22,7 +22,7 @@ from payments_core import AsyncPayoutClient, Money, Payee, Payout, PayoutClient
 from payments_core.client import assemble
 from payments_core.settings import load
 from payments_core.testing.emulator import Answer
-from payments_core.testing.emulator.unruly import Outcome
+from payments_core.testing.emulator.fault_injection import Outcome
 from payments_mtn_momo import AsyncDisbursementsClient, DisbursementsClient, MtnMomoSettings, new_reference
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.gateway import Request

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from payments_core.payout import ReasonCode as R
+from payments_core.domain.payout import ReasonCode as R
 from payments_mtn_momo.native import ReadNotFound, ReadRefused, ReadUnanswered, RefusedError
 
 # --- what a status says -------------------------------------------------------------------------------------------

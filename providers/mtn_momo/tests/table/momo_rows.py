@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from payments_core.payout import ReasonCode as R
+from payments_core.domain.payout import ReasonCode as R
 from payments_mtn_momo.native import (
     ActionError,
     AlreadyUsedError,

@@ -15,7 +15,7 @@ from momo_rows import GETS, POSTS, TOKENS, Post, Says, Token
 from stamina.instrumentation import set_on_retry_hooks
 
 from payments_core.cli.app import run
-from payments_core.wire import HttpResponse
+from payments_core.http.messages import HttpResponse
 from payments_mtn_momo import codec, meanings
 from payments_mtn_momo.answers import Shape, read_body
 from payments_mtn_momo.emulator import consent, holders, payees

@@ -10,8 +10,8 @@ import pytest
 from momo_rows import POSTS, Post, Says
 
 from payments_core import Payout, PayoutStatus
-from payments_core.payout import ReasonCode
-from payments_core.wire import HttpResponse
+from payments_core.domain.payout import ReasonCode
+from payments_core.http.messages import HttpResponse
 from payments_mtn_momo import new_reference
 from payments_mtn_momo.answers import Shape, read_body
 from payments_mtn_momo.codec import POST_ANSWERS

@@ -9,7 +9,7 @@ import pytest
 from momo_ends import ACTIVE, BALANCES, CONSENTS, Ask
 
 from payments_core import Payee
-from payments_core.errors import NotAnswered
+from payments_core.domain.errors import NotAnswered
 from payments_core.provider import HolderStatus, Person
 from payments_mtn_momo.emulator.holders import FLAPPING
 from payments_mtn_momo.native import MomoError

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from payments_core.testing import emulator
 from payments_core.testing.emulator import Answer, Fires, SwitchBoard
-from payments_core.testing.emulator.callback_book import Callback, CallbackBook
+from payments_core.testing.emulator.callback_plan import Says, plan
+from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
 from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.faults import Rule
-from payments_core.testing.emulator.plan import Says, plan
 from payments_pawapay.emulator.network import OPERATORS, active_conf, availability, problem
 from payments_pawapay.emulator.payments import Payment
 from payments_pawapay.emulator.replies import answer, json_answer, refused, rejection

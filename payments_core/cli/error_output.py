@@ -1,0 +1,81 @@
+"""What the command line says when something is wrong: what happened, and what to do next; never a secret."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import typer
+
+from payments_core.cli import exit_codes
+from payments_core.cli.safe_json import to_json
+from payments_core.domain.characters import clean_lines
+from payments_core.domain.errors import InvalidPayout, NotAnswered, PaymentsError, PayoutInterrupted, SettingsError
+from payments_core.domain.masking import scrub
+
+if TYPE_CHECKING:
+    from payments_core.cli.terminal import Terminal
+
+__all__ = ["print_problem", "problem", "tell", "tell_interrupted", "tell_output_lost"]
+
+_SAFE = "What was accepted is in the journal: sending the same key again is safe, and `payouts resume` goes on."
+
+
+def problem(error: Exception, *, pays: bool = False) -> dict[str, str]:
+    """Return an error as code, message and hint; of a foreign error only its kind and scrubbed text.
+
+    Args:
+        error: What went wrong.
+        pays: A payout was to be made.
+
+    """
+    if isinstance(error, PaymentsError):
+        is_unsent = isinstance(error, InvalidPayout) or (pays and isinstance(error, SettingsError))
+        unsent = " Nothing was recorded and nothing was sent." if is_unsent else ""
+        return {"code": error.code, "message": error.message, "hint": (error.hint + unsent).strip()}
+    return {
+        "code": "unexpected_error",
+        "message": f"{type(error).__name__}: {scrub(str(error)) or 'no message'}",
+        "hint": "This is a defect. Run again with --log-level DEBUG to see where it is; `payouts journal verify` says "
+        "whether the journal is whole.",
+    }
+
+
+def tell(error: Exception, terminal: Terminal) -> int:
+    """Print an error and return the exit code."""
+    print_problem(problem(error, pays=terminal.pays), as_json=terminal.as_json)
+    if terminal.log_level == "DEBUG" and not isinstance(error, PaymentsError):
+        for place in traceback.extract_tb(error.__traceback__):  # places only, no values and no text
+            print(f"  {place.filename}:{place.lineno} in {place.name}", file=sys.stderr)
+    return exit_codes.NOT_KNOWN if isinstance(error, NotAnswered | PayoutInterrupted) else exit_codes.ERROR
+
+
+def tell_interrupted(terminal: Terminal) -> None:
+    """Print what is safe after Ctrl-C or SIGTERM."""
+    told = {"code": "interrupted", "message": "Stopped before it was finished.", "hint": _SAFE}
+    print_problem(told, as_json=terminal.as_json)
+
+
+def tell_output_lost(error: OSError, *, as_json: bool) -> int:
+    """Print that the output could not be written, and return the exit code."""
+    told = {
+        "code": "output_not_written",
+        "message": f"The output could not be written: {error.strerror or type(error).__name__}.",
+        "hint": "What was done is recorded: `payouts list`, or the same command again, tells what became of it.",
+    }
+    with contextlib.suppress(OSError):  # standard error may be on the same disk
+        print_problem(told, as_json=as_json)
+    return exit_codes.ERROR
+
+
+def print_problem(told: dict[str, str], *, as_json: bool) -> None:
+    """Print a problem on standard error."""
+    if as_json:
+        print(to_json({"error": told}), file=sys.stderr, flush=True)
+        return
+    typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo(clean_lines(told["message"]), err=True)
+    if told["hint"]:
+        typer.echo(clean_lines(f"  {told['hint']}"), err=True)

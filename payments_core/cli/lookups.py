@@ -1,0 +1,145 @@
+"""``payouts balance``, ``account-status`` and ``name``: questions beside payments; no money moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from payments_core.cli import exit_codes
+from payments_core.cli.number_options import number_option
+from payments_core.cli.options import seconds
+from payments_core.cli.terminal import Terminal, command
+from payments_core.domain.characters import clean
+
+if TYPE_CHECKING:
+    from payments_core.client import PayoutClient
+    from payments_core.domain.errors import NotAnswered
+
+__all__ = ["COMMANDS", "asking"]
+
+Asking = Annotated[
+    str | None,
+    typer.Option("--account", metavar="NAME", help="The account that asks; may be left out when there is only one."),
+]
+To = Annotated[str, number_option("About whom, such as +256772123456.")]
+
+
+_COLUMNS = ["account", "amount", "currency"]
+
+
+@command
+def balance(
+    terminal: Terminal,
+    account: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One account; every account that can tell when left out.")
+    ] = None,
+    currency: Annotated[str | None, typer.Option(metavar="CODE", help="Only what is held in it, such as UGX.")] = None,
+    wait: Annotated[float, seconds("Longest wait for an account that answers by callback.")] = 30.0,
+) -> int:
+    """Show what accounts hold.
+
+    Leaves with 4 when one of them was not told.
+    """
+    from payments_core.cli import error_output, output
+
+    with terminal.client() as client:
+        rows = _balances(terminal, client, account, currency, wait)
+    if terminal.as_json:
+        output.print_json(
+            [row | {"error": error_output.problem(row["error"]) if row["error"] else None} for row in rows],
+        )
+    elif rows:
+        columns = ["account", "amount", "currency", "label"] if any(row["label"] for row in rows) else _COLUMNS
+        shown = [(*(row[name] or "" for name in columns), _why(row["error"])) for row in rows]
+        output.print_table((*columns, "why"), shown)
+    else:
+        terminal.note("Nothing is held." if currency is None else f"Nothing is held in {currency}.")
+    return exit_codes.NOT_KNOWN if any(row["error"] for row in rows) else exit_codes.DONE
+
+
+def _balances(
+    terminal: Terminal, client: PayoutClient, account: str | None, currency: str | None, wait_s: float
+) -> list[dict[str, Any]]:
+    """Ask one account, or all; one that does not answer hides no other."""
+    from payments_core.cli.progress import spinner
+    from payments_core.domain.errors import NotAnswered, NotOffered
+
+    rows: list[dict[str, Any]] = []
+    cannot: list[NotOffered] = []
+    names = (account,) if account else client.accounts()
+    for name in names:
+        try:
+            with spinner(terminal, f"Asking what {name} holds …"):
+                held = client.balances(name, currency=currency, wait_s=wait_s)
+        except NotOffered as error:
+            cannot.append(error)
+        except NotAnswered as error:
+            rows.append({"account": name, "amount": None, "currency": currency, "label": None, "error": error})
+        else:
+            for one in held:
+                told = {"amount": f"{one.amount:f}", "currency": one.currency, "label": one.label or None}
+                rows.append({"account": name, **told, "error": None})
+    if cannot and len(cannot) == len(names):
+        raise cannot[0]
+    return rows
+
+
+def _why(error: NotAnswered | None) -> str:
+    return f"{error.message} {error.hint}" if error else ""
+
+
+@command
+def account_status(terminal: Terminal, to: To, account: Asking = None) -> int:
+    """Ask whether somebody has a wallet that is active.
+
+    Leaves with 0 when it is, 3 when it is not or there is none, 4 when the provider did not tell.
+    """
+    from payments_core.cli import messages, output
+    from payments_core.domain.payout import Payee
+
+    payee = Payee.msisdn(to)
+    with terminal.client() as client:
+        name = asking(client, account)
+        status = client.account_holder(name, payee)
+    shown = payee.value if terminal.reveal else payee.masked
+    if terminal.as_json:
+        output.print_json({"account": name, "payee": shown, "status": str(status)})
+    else:
+        terminal.say(f"{shown}: {messages.HOLDERS[status]}.")
+    return exit_codes.DONE if status == "active" else exit_codes.FAILED
+
+
+@command
+def name(terminal: Terminal, to: To, account: Asking = None) -> int:
+    """Ask who holds a wallet.
+
+    Only initials are shown unless --reveal is given. Leaves with 4 when the provider did not tell.
+    """
+    from payments_core.cli import messages, output
+    from payments_core.domain.payout import Payee
+
+    payee = Payee.msisdn(to)
+    with terminal.client() as client:
+        asks = asking(client, account)
+        found = client.name(asks, payee).full_name
+    shown = payee.value if terminal.reveal else payee.masked
+    told = found if terminal.reveal else messages.initials(found)
+    if terminal.as_json:
+        output.print_json({"account": asks, "payee": shown, "name": told or None})
+    else:
+        terminal.say(f"{shown}: {clean(told) or 'the provider gave no name'}")
+    return exit_codes.DONE if told else exit_codes.NOT_KNOWN
+
+
+def asking(client: PayoutClient, account: str | None) -> str:
+    """Return the account that asks: the one named, or the only one there is."""
+    accounts = client.accounts()
+    if account is None and len(accounts) != 1:
+        raise typer.BadParameter(
+            f"Name the account that asks with --account: {', '.join(accounts) or 'none is there'}."
+        )
+    return account or accounts[0]
+
+
+COMMANDS = {"balance": balance, "account-status": account_status, "name": name}

@@ -1,0 +1,202 @@
+"""``payouts journal verify``, ``backup`` and ``trim``, and ``payouts forget``: looking after what the journal holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from payments_core.cli import exit_codes
+from payments_core.cli.number_options import number_option
+from payments_core.cli.terminal import Terminal, command
+
+if TYPE_CHECKING:
+    from payments_core.journal.maintenance.verify import Audit
+
+__all__ = ["COMMANDS", "JOURNAL_COMMANDS"]
+
+_MOST = 1000
+
+
+@command
+def verify(
+    terminal: Terminal,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A backup; the journal itself when left out.")
+    ] = None,
+) -> int:
+    """Check that the journal is whole.
+
+    Every payout, its history, attempts and events, what is refunded, and the database itself. Nothing is written, and
+    whoever pays goes on. Leaves with 1 when something is wrong.
+    """
+    from contextlib import closing
+
+    from payments_core.cli import messages, output
+    from payments_core.cli.accounts import build_accounts
+    from payments_core.journal import open_audit
+
+    read = terminal.configuration()
+    url, root = read.journal if file is None else f"sqlite:///{file.resolve()}", read.path.resolve().parent
+    accounts, missing = build_accounts(read)
+    with closing(open_audit(url, namespace=read.namespace, root=root, accounts=accounts)) as audit:
+        found = _flaws(terminal, audit)
+        backup_at = audit.meta.get("backup_at")
+        if terminal.as_json:
+            told = [{"rule": one.rule, "payout": one.payout or None, "text": one.text} for one in islice(found, _MOST)]
+            left = sum(1 for _ in found)
+            shown = {"ok": not told, "payouts": audit.payouts, "backup_at": backup_at, "flaws": told, "more": left}
+            shown["contradicted"] = audit.contradicted
+            output.print_json(shown | {"references_not_derived": missing})
+            return exit_codes.ERROR if told else exit_codes.DONE
+        count = 0
+        for one in found:
+            count += 1
+            terminal.say(str(one))
+    for name, why in missing.items():
+        terminal.note(f"The references of account {name} were not derived again: {why}")
+    what = f"the backup of {backup_at}" if backup_at else "the journal"
+    looked = f"{messages.counted(audit.payouts, 'payout')} in {what}"
+    if audit.contradicted:
+        ends = messages.counted(audit.contradicted, "payout")
+        terminal.note(f"The provider contradicts the end of {ends}; `payouts review list` shows them.")
+    if count:
+        terminal.say(f"{messages.counted(count, 'flaw')} found among {looked}. Stop paying, and keep a copy of it.")
+        return exit_codes.ERROR
+    terminal.say(f"Nothing is wrong: {looked}.")
+    return exit_codes.DONE
+
+
+def _flaws(terminal: Terminal, audit: Audit) -> Iterator[Any]:
+    from payments_core.cli.progress import bar
+
+    with bar(terminal, "payouts", audit.payouts) as step:
+        yield from audit.flaws(step)
+
+
+@command
+def backup(
+    terminal: Terminal, path: Annotated[Path, typer.Argument(help="The new file; nothing is overwritten.")]
+) -> int:
+    """Write a backup of the journal, and check it.
+
+    Whoever pays goes on. A shared journal is written into a file as well. Nobody can pay from a backup before
+    `payouts journal restored` has said what it lacks.
+    """
+    from contextlib import closing
+
+    from payments_core.cli import messages, output
+    from payments_core.cli.progress import spinner
+    from payments_core.journal import backup_journal, open_audit
+    from payments_core.runtime import utc_now
+
+    read = terminal.configuration()
+    root = read.path.resolve().parent
+    with spinner(terminal, "writing") as show:
+
+        def tell(done: int, of: int) -> None:
+            show(f"writing: {100 * done // max(of, 1)} %")
+
+        at = backup_journal(read.journal, path, namespace=read.namespace, root=root, clock=utc_now, on_progress=tell)
+    url = f"sqlite:///{path.resolve()}"
+    with closing(open_audit(url, namespace=read.namespace, root=root)) as audit:
+        count = sum(1 for _ in _flaws(terminal, audit))
+    if terminal.as_json:
+        shown = {"backup": str(path), "backup_at": at.isoformat(), "payouts": audit.payouts, "flaws": count}
+        output.print_json(shown)
+    else:
+        terminal.say(
+            f"{path}: {messages.counted(audit.payouts, 'payout')}, as of {at:%Y-%m-%d %H:%M:%S} UTC; read back."
+        )
+        if count:
+            terminal.say(f"It shows {messages.counted(count, 'flaw')} of the journal: `payouts journal verify {path}`.")
+    return exit_codes.ERROR if count else exit_codes.DONE
+
+
+@command
+def trim(
+    terminal: Terminal,
+    days: Annotated[
+        int, typer.Option(min=1, max=36_500, metavar="DAYS", help="Keep what was handled in the last days.")
+    ] = 90,
+) -> int:
+    """Remove callbacks that were handled long ago.
+
+    Payouts, their histories and events are never removed.
+    """
+    from datetime import timedelta
+
+    from payments_core.cli import messages, output
+    from payments_core.runtime import utc_now
+
+    before, removed = utc_now() - timedelta(days=days), 0
+    with terminal.journal() as journal:
+        while count := journal.trim(before, limit=_MOST):  # in parts, so that nobody waits long
+            removed += count
+    if terminal.as_json:
+        output.print_json({"removed": removed, "before": before.isoformat()})
+    else:
+        terminal.say(f"{messages.counted(removed, 'callback')} removed that were handled before {before:%Y-%m-%d}.")
+    return exit_codes.DONE
+
+
+@command
+def forget(
+    terminal: Terminal,
+    who: Annotated[str, typer.Option(metavar="NAME", help="Who wants it; written into the history as given.")],
+    why: Annotated[str, typer.Option(metavar="TEXT", help="On what grounds; name no payee here.")],
+    payout: Annotated[str | None, typer.Argument(metavar="[ID|KEY]", help="One payout, by its id or its key.")] = None,
+    payee: Annotated[str | None, number_option("Everything that was paid to this number.")] = None,
+    payee_kind: Annotated[str, typer.Option(metavar="KIND", help="What kind of address it is.")] = "msisdn",
+    before: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Whatever has ended before this day (UTC)."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, it is only said what would be done.")] = False,
+) -> int:
+    """Forget who was paid.
+
+    The payee, the note and whatever else may tell of a person is taken out of payouts that have come to an end. Keys,
+    amounts, references and hashes stay, so that nothing is paid twice. It cannot be undone.
+    """
+    from datetime import UTC
+
+    from payments_core.cli import messages, output
+    from payments_core.client import forget as forget_in
+    from payments_core.domain.payout import Payee
+    from payments_core.runtime import utc_now
+
+    if [payout, payee, before].count(None) != 2:
+        raise typer.BadParameter("Give a payout, --payee or --before, and only one of them.")
+    person = None
+    if payee is not None:
+        person = Payee.msisdn(payee) if payee_kind == "msisdn" else Payee(payee_kind, payee)
+    day = before.replace(tzinfo=UTC) if before else None
+    with terminal.journal() as journal:
+        found = forget_in(journal, payout, payee=person, before=day, who=who, why=why, at=utc_now(), rehearse=not yes)
+    if terminal.as_json:
+        shown = {"done": yes, "forgotten": list(found.forgotten), "kept": dict(found.kept), "wiped": found.wiped}
+        output.print_json(shown)
+        return exit_codes.DONE
+    for kept, reason in found.kept.items():
+        terminal.say(f"{kept} is kept. {reason}")
+    count = messages.counted(len(found.forgotten), "payout")
+    if not yes:
+        terminal.say(f"{count} would be forgotten. Nothing was changed: --yes does it, and it cannot be undone.")
+        return exit_codes.DONE
+    terminal.say(f"The payee of {count} is forgotten.")
+    if not found.wiped:
+        terminal.say(
+            "What was there is not wiped from the disk yet. A server does that when it vacuums; a file, when this is "
+            "run again while no other program reads it."
+        )
+    terminal.say("Backups, and logs of the database, keep what was there when they were made.")
+    return exit_codes.DONE
+
+
+COMMANDS = {"forget": forget}
+JOURNAL_COMMANDS = {"verify": verify, "backup": backup, "trim": trim}

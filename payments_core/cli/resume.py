@@ -1,0 +1,152 @@
+"""``payouts wait`` and ``payouts resume``: going on with what is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from payments_core.cli import exit_codes
+from payments_core.cli.options import seconds
+from payments_core.cli.terminal import Terminal, command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from payments_core.client import Resumed
+    from payments_core.domain.payout import Payout, PayoutStatus
+    from payments_core.domain.records import Pause
+
+__all__ = ["COMMANDS"]
+
+
+@command
+def wait(
+    terminal: Terminal,
+    payout: Annotated[str, typer.Argument(metavar="ID|KEY", help="The payout's id or its key.")],
+    timeout: Annotated[float, seconds("Longest wait.")] = 60.0,
+) -> int:
+    """Work on one payout until its end.
+
+    The provider is asked sooner than the schedule would; about one in review it is asked once.
+    """
+    from payments_core.cli import output
+    from payments_core.domain.payout import PayoutStatus
+    from payments_core.runtime import utc_now
+
+    with terminal.client() as client:
+        found = client.get(payout)
+        if found.status is PayoutStatus.REVIEW:
+            found = client.refresh(found.id)
+        found = client.wait(found.id, timeout_s=timeout)
+        pauses = client.pauses()
+    if terminal.as_json:
+        output.print_json(output.record(found, reveal=terminal.reveal, history=True))
+    else:
+        terminal.say(output.details(found, pauses, reveal=terminal.reveal, now=utc_now()))
+    return exit_codes.of(found)
+
+
+@command
+def resume(
+    terminal: Terminal,
+    timeout: Annotated[float, seconds("Longest time; 0: only what is due now.")] = 60.0,
+) -> int:
+    """Go on with every open payout.
+
+    Works until nothing becomes due any more, or the time is over.
+    Leaves with 0 when nothing is open any more and nothing waits for a person, else with 4.
+    """
+    import asyncio  # here: `--help` must not pay for it
+
+    from payments_core.cli import output
+
+    changes = _Changes(terminal)
+    left, pauses = asyncio.run(_resume(terminal, timeout, changes))
+    if terminal.as_json:
+        shown = {
+            "steps": left.steps,
+            "open": left.open,
+            "held": left.held,
+            "review": left.review,
+            "contradicted": left.contradicted,
+            "next_at": left.next_at.isoformat() if left.next_at else None,
+            "changed": [output.record(payout, reveal=terminal.reveal) for payout in changes.changed.values()],
+        }
+        output.print_json(shown)
+    else:
+        terminal.say(_summary(left, pauses))
+    return exit_codes.NOT_KNOWN if left.open or left.review or left.contradicted else exit_codes.DONE
+
+
+async def _resume(terminal: Terminal, timeout_s: float, changes: _Changes) -> tuple[Resumed, tuple[Pause, ...]]:
+    from payments_core.cli.progress import spinner
+    from payments_core.client import AsyncPayoutClient
+    from payments_core.domain.payout import PayoutStatus
+
+    async with AsyncPayoutClient(terminal.office()) as client:
+        waiting = [status for status in PayoutStatus if not status.is_final]
+        changes.begin([payout for status in waiting async for payout in client.payouts(status=status)])
+        with spinner(terminal, changes.line) as changes.show:
+            left = await client.resume(timeout_s=timeout_s, on_change=changes.hear)
+        return left, await client.pauses()
+
+
+class _Changes:
+    """What has changed since the beginning, told as it happens."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.changed: dict[str, Payout] = {}
+        self._terminal = terminal
+        self._known: dict[str, PayoutStatus] = {}
+        self._open: set[str] = set()
+        self._steps = 0
+        self.show: Callable[[str], None] = lambda _text: None  # replaced while a person watches
+
+    def begin(self, open_payouts: Iterable[Payout]) -> None:
+        self._known = {payout.id: payout.status for payout in open_payouts}
+        self._open = set(self._known)
+
+    def hear(self, payout: Payout) -> None:
+        from payments_core.cli import messages
+
+        self._steps += 1
+        if payout.is_final:
+            self._open.discard(payout.id)
+        before = self._known.get(payout.id)
+        if before is not payout.status:
+            self._known[payout.id] = payout.status
+            self.changed[payout.id] = payout
+            reason = f": {messages.why(payout.reason)}" if payout.reason else ""
+            if not self._terminal.as_json:
+                self._terminal.say(f"{payout.key}  {before or 'new'} -> {payout.status}{reason}")
+        self.show(self.line)
+
+    @property
+    def line(self) -> str:
+        return f"{len(self._open)} open, {self._steps} steps"
+
+
+def _summary(left: Resumed, pauses: tuple[Pause, ...]) -> str:
+    from payments_core.cli import messages
+    from payments_core.runtime import utc_now
+
+    lines = [] if left.open or left.review else ["Nothing is open."]
+    if left.open:
+        due = (
+            f"; run `payouts resume` again when the next is due, {messages.moment(left.next_at, utc_now())}"
+            if left.next_at
+            else "; none becomes due by itself"
+        )
+        lines.append(f"{left.open} still open{due}.")
+    if left.held:
+        told = " ".join(messages.lifting(pause) for pause in pauses)
+        lines.append(f"{left.held} of them wait unsent: {told}")
+    if left.review:
+        lines.append(f"{left.review} in review: `payouts list --status REVIEW` shows them.")
+    if left.contradicted:
+        lines.append(f"{left.contradicted} contradicted by the provider: `payouts review list` shows them.")
+    return "\n".join(lines)
+
+
+COMMANDS = {"wait": wait, "resume": resume}

@@ -1,0 +1,191 @@
+"""Forgetting who was paid: for threads and for an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from payments_core.client import assembly
+from payments_core.domain.errors import DecisionRefused, SettingsError
+from payments_core.domain.events import EventName
+from payments_core.domain.payout import Payee
+from payments_core.domain.records import Forgot
+from payments_core.engine import Person
+from payments_core.engine.commands import Journal
+from payments_core.logs import log_payout
+from payments_core.runtime import Office
+
+__all__ = ["AsyncForgets", "Forgets", "forget"]
+
+_AT_ONCE = 100
+
+
+def forget(
+    journal: Journal,
+    payout: str | None,
+    *,
+    payee: Payee | None,
+    before: datetime | None,
+    who: str,
+    why: str,
+    at: datetime,
+    rehearse: bool,
+    wipe: bool = True,
+) -> Forgot:
+    """Take the payee out of payouts, or say what would be; see :meth:`Forgets.forget`.
+
+    Args:
+        journal: Where.
+        payout: Id or key of one.
+        payee: Or whose.
+        before: Or of all that have ended before this moment.
+        who: Who wants it.
+        why: On what grounds.
+        at: Now.
+        rehearse: Change nothing.
+        wipe: Write a journal file anew.
+
+    Raises:
+        DecisionRefused: One of them has not come to an end, or may not stand; nothing was changed.
+        UnknownPayout: There is none.
+
+    """
+    if [payout, payee, before].count(None) != 2:
+        raise SettingsError("Say one thing to be forgotten: a payout, a payee, or what has ended before a moment.")
+    if payee is not None:
+        payee.check()  # a number in another form would be found nowhere
+    person = Person(who, why).told
+    asked: dict[str, Any] = {"at": at, "who": person["who"], "why": person["why"], "rehearse": rehearse}
+    if before is not None:
+        found = _together(_ended(journal, before, asked))
+    else:
+        found = _all_or_none(journal, payout, payee, asked)
+    return replace(found, wiped=journal.wipe()) if wipe and not rehearse else found
+
+
+def _all_or_none(journal: Journal, payout: str | None, payee: Payee | None, asked: dict[str, Any]) -> Forgot:
+    ids: Collection[str] = journal.of_payee(payee) if payee is not None else ()
+    if payout is not None:
+        ids = [assembly.row_of(journal, payout).id]
+    found = journal.forget(ids, **asked, all_or_none=True)
+    for kept, reason in found.kept.items():
+        others = f" ({len(found.kept)} of {len(ids)} cannot be.)" if len(ids) > 1 else ""
+        raise DecisionRefused(
+            f"Payout {kept} cannot be forgotten. {reason}{others}",
+            hint="Nothing was changed. Forget it when it has come to an end that stands.",
+        )
+    _told(journal, found, asked["rehearse"])
+    return found
+
+
+def _ended(journal: Journal, before: datetime, asked: dict[str, Any]) -> Iterator[Forgot]:
+    after = 0
+    while page := journal.ended_before(before, after=after, limit=_AT_ONCE):
+        after = page[-1][1]
+        found = journal.forget([payout for payout, _ in page], **asked, all_or_none=False)
+        _told(journal, found, asked["rehearse"])
+        yield found
+
+
+def _together(parts: Iterator[Forgot]) -> Forgot:
+    forgotten: list[str] = []
+    kept: dict[str, str] = {}
+    for part in parts:
+        forgotten += part.forgotten
+        kept |= part.kept
+    return Forgot(tuple(forgotten), kept)
+
+
+def _told(journal: Journal, found: Forgot, rehearse: bool) -> None:
+    if rehearse:
+        return
+    for payout in found.forgotten:
+        if row := journal.get(payout):
+            log_payout(EventName.PAYOUT_FORGOTTEN, row, {})
+
+
+def _forget(office: Office, payout: str | None, **asked: Any) -> Forgot:
+    office.check_process()
+    return forget(office.journal, payout, **asked, at=office.clock())
+
+
+class Forgets:
+    """For threads: forgetting who was paid."""
+
+    _office: Office
+
+    def forget(
+        self,
+        payout: str | None = None,
+        *,
+        payee: Payee | None = None,
+        before: datetime | None = None,
+        who: str,
+        why: str,
+        rehearse: bool = False,
+        wipe: bool = True,
+    ) -> Forgot:
+        """Take the payee out of payouts that have come to an end; say exactly one of payout, payee and before.
+
+        Key, amounts, references, states and hashes stay: the same key is never paid again, and whether two forgotten
+        payouts were the same payee's can still be told.
+
+        Args:
+            payout: Id or key of one payout.
+            payee: Everything that was paid to somebody; nothing is changed unless all of it can be forgotten.
+            before: Whatever has ended before this moment, and can be forgotten; aware.
+            who: Who wants it.
+            why: On what grounds.
+            rehearse: Say what would be forgotten, and change nothing.
+            wipe: Write a journal file anew, so that no byte is left in it; others wait as long as that takes.
+
+        Raises:
+            DecisionRefused: It is open, in review, contradicted, or its end may still change; nothing was changed.
+            UnknownPayout: There is none.
+
+        """
+        asked = {"payee": payee, "before": before, "who": who, "why": why, "rehearse": rehearse, "wipe": wipe}
+        return _forget(self._office, payout, **asked)
+
+
+class AsyncForgets:
+    """For an event loop: forgetting who was paid."""
+
+    _office: Office
+
+    async def forget(
+        self,
+        payout: str | None = None,
+        *,
+        payee: Payee | None = None,
+        before: datetime | None = None,
+        who: str,
+        why: str,
+        rehearse: bool = False,
+        wipe: bool = True,
+    ) -> Forgot:
+        """Take the payee out of payouts that have come to an end; say exactly one of payout, payee and before.
+
+        Key, amounts, references, states and hashes stay: the same key is never paid again, and whether two forgotten
+        payouts were the same payee's can still be told.
+
+        Args:
+            payout: Id or key of one payout.
+            payee: Everything that was paid to somebody; nothing is changed unless all of it can be forgotten.
+            before: Whatever has ended before this moment, and can be forgotten; aware.
+            who: Who wants it.
+            why: On what grounds.
+            rehearse: Say what would be forgotten, and change nothing.
+            wipe: Write a journal file anew, so that no byte is left in it; others wait as long as that takes.
+
+        Raises:
+            DecisionRefused: It is open, in review, contradicted, or its end may still change; nothing was changed.
+            UnknownPayout: There is none.
+
+        """
+        asked = {"payee": payee, "before": before, "who": who, "why": why, "rehearse": rehearse, "wipe": wipe}
+        return await asyncio.to_thread(partial(_forget, self._office, payout, **asked))

@@ -1,0 +1,51 @@
+"""What a path was minted for: which payout, which attempt of it, and as whom that was submitted."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from payments_core.domain.records import EndedAttempt, PayoutRow
+from payments_core.provider import Account
+from payments_core.runtime import Office
+
+__all__ = ["TRIES", "Asked", "asked_about"]
+
+TRIES = 3  # how often an answer is taken in anew when another process has moved its payout meanwhile
+
+
+class Asked(NamedTuple):
+    """What a query was about.
+
+    Args:
+        row: The payout.
+        account: The identity that made the query.
+        ended: The attempt it was about, if that is not the current one.
+
+    """
+
+    row: PayoutRow
+    account: Account
+    ended: EndedAttempt | None
+
+
+def asked_about(office: Office, query: str) -> Asked | None:
+    """Return what a query was about; None where it is about no payout.
+
+    Args:
+        office: Whose journal and accounts there are.
+        query: ``token_hash`` of the query.
+
+    Raises:
+        PayoutInterrupted: The payout's account is not configured any more.
+        UnknownAccount: The account of an earlier attempt is not configured any more.
+
+    """
+    found = office.journal.by_query(query)
+    if found is None:
+        return None
+    row, attempt = found
+    if attempt == row.attempt:
+        return Asked(row, office.serving(row), None)
+    [ended] = (one for one in office.journal.attempts(row.id) if one.number == attempt)
+    account = office.account(ended.account)
+    return Asked(row, account.identity(row.operation, ended.binding) or account, ended)

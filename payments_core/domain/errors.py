@@ -1,0 +1,318 @@
+"""Every exception of the library, drawn as a tree.
+
+::
+
+    PaymentsError
+    ├── SettingsError              payouts.toml, a secret or an account's settings are wrong; nothing was sent
+    │   ├── UnknownAccount         the account is not in the configuration
+    │   ├── ProviderNotInstalled   an account names a provider that no installed distribution offers
+    │   ├── PluginError            a distribution's entry point cannot be loaded or breaks a rule
+    │   └── SecretMissing          a secret reference points at nothing
+    ├── InvalidPayout              what the caller asked for cannot be sent as it stands; nothing was recorded
+    │   ├── InvalidAmount
+    │   ├── InvalidPayee
+    │   ├── InvalidCurrency
+    │   ├── OverRefund             the refunds of one collection would be more than was collected
+    │   └── NoRoute                no route says from which account to pay, or it hangs on what is not known
+    ├── KeyReused                  the key belongs to another intent; nothing was changed
+    ├── InvalidArgument            a number given to a method is outside of its bounds; nothing was done
+    ├── UnknownPayout              no payout has this id or key, or two have it
+    ├── UnknownEvent               no event has this id
+    ├── DecisionRefused            what a person decided about a payout is not safe, or not yet; nothing was changed
+    ├── JournalError               the journal cannot be read or written
+    │   ├── JournalMissing         there is none where the configuration says
+    │   ├── JournalDamaged         it is emptied, or not as it was written
+    │   ├── JournalLocked          another program holds it
+    │   ├── JournalTooNew          written by a newer version of this library
+    │   ├── NamespaceChanged       configuration and journal disagree about the installation
+    │   ├── JournalIsBackup        it is a backup: it may lack payments that were made after it
+    │   └── JournalClosed          closed, or used in a forked process
+    ├── NotOffered                 the account's provider cannot do this
+    ├── NotAnswered                the provider did not answer a question; nothing was changed
+    ├── PayoutInterrupted          a failure after the payout was recorded; carries id, key, may_have_been_sent
+    └── ProviderBug                a provider broke its contract
+
+A decline is a value (``PayoutStatus.FAILED`` with a reason), and so is not knowing (``UNKNOWN``): neither is an
+exception. No message carries a secret or a complete payee, or a character that a terminal obeys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from payments_core.domain.characters import clean_lines
+
+__all__ = [
+    "DecisionRefused",
+    "InvalidAmount",
+    "InvalidArgument",
+    "InvalidCurrency",
+    "InvalidPayee",
+    "InvalidPayout",
+    "JournalClosed",
+    "JournalDamaged",
+    "JournalError",
+    "JournalIsBackup",
+    "JournalLocked",
+    "JournalMissing",
+    "JournalTooNew",
+    "KeyReused",
+    "NamespaceChanged",
+    "NoRoute",
+    "NotAnswered",
+    "NotOffered",
+    "OverRefund",
+    "PaymentsError",
+    "PayoutInterrupted",
+    "PluginError",
+    "ProviderBug",
+    "ProviderNotInstalled",
+    "SecretMissing",
+    "SettingsError",
+    "UnknownAccount",
+    "UnknownEvent",
+    "UnknownPayout",
+]
+
+
+class PaymentsError(Exception):
+    """The root of every error this library raises.
+
+    Args:
+        message: What happened, in one sentence.
+        hint: What to do next, in one sentence; empty when the message already says it.
+
+    In both, control characters, marks of direction and what is not seen are replaced: a traceback that nobody catches
+    ends in a terminal.
+    """
+
+    code = "payments_error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        message, hint = clean_lines(message), clean_lines(hint)
+        super().__init__(f"{message} {hint}" if hint else message)
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[Callable[..., PaymentsError], tuple[Any, ...]]:
+        """Survive the way to another process, whatever the arguments of a subclass."""
+        return _remade, (type(self), self.args, self.__dict__)
+
+
+def _remade(kind: type[PaymentsError], args: tuple[Any, ...], state: Mapping[str, Any]) -> PaymentsError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class SettingsError(PaymentsError):
+    """The configuration is wrong; raised at start, before anything is sent."""
+
+    code = "settings_invalid"
+
+
+class UnknownAccount(SettingsError):
+    """The account is not in the configuration."""
+
+    code = "unknown_account"
+
+
+class ProviderNotInstalled(SettingsError):
+    """An account names a provider that no installed distribution offers."""
+
+    code = "provider_not_installed"
+
+
+class PluginError(SettingsError):
+    """A distribution's entry point cannot be loaded or breaks a rule; the message names both."""
+
+    code = "plugin_invalid"
+
+
+class SecretMissing(SettingsError):
+    """A secret reference points at nothing."""
+
+    code = "secret_missing"
+
+
+class InvalidPayout(PaymentsError):
+    """What was asked for cannot be sent as it stands; nothing was recorded and nothing was sent."""
+
+    code = "invalid_payout"
+
+
+class InvalidAmount(InvalidPayout):
+    """The amount is not positive, not a number, or has digits the route cannot carry."""
+
+    code = "invalid_amount"
+
+
+class InvalidPayee(InvalidPayout):
+    """The payee cannot be addressed as written."""
+
+    code = "invalid_payee"
+
+
+class InvalidCurrency(InvalidPayout):
+    """The currency is not the account's."""
+
+    code = "invalid_currency"
+
+
+class OverRefund(InvalidPayout):
+    """The refunds of one collection would together be more than was collected; nothing was recorded or sent."""
+
+    code = "over_refund"
+
+
+class NoRoute(InvalidPayout):
+    """No route says from which account to pay, or it hangs on what is not known; nothing was recorded or sent."""
+
+    code = "no_route"
+
+
+class KeyReused(PaymentsError):
+    """The key already stands for another intent; the recorded payout is untouched."""
+
+    code = "key_reused"
+
+
+class InvalidArgument(PaymentsError):
+    """A number given to a method, such as a time-out, is outside of its bounds; nothing was done."""
+
+    code = "invalid_argument"
+
+
+class UnknownPayout(PaymentsError):
+    """No payout has this id or key, or one has the id and another one the key."""
+
+    code = "unknown_payout"
+
+
+class UnknownEvent(PaymentsError):
+    """No event has this id."""
+
+    code = "unknown_event"
+
+
+class DecisionRefused(PaymentsError):
+    """What a person decided about a payout is not safe, or not yet; what the provider said meanwhile is recorded.
+
+    Args:
+        message: Why, in one sentence.
+        hint: What to do next.
+        again_at: When it may be tried again; None when time alone changes nothing.
+
+    """
+
+    code = "decision_refused"
+
+    def __init__(self, message: str, *, hint: str = "", again_at: datetime | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.again_at = again_at
+
+
+class JournalError(PaymentsError):
+    """The journal cannot be read or written."""
+
+    code = "journal_error"
+
+
+class JournalMissing(JournalError):
+    """There is no journal where the configuration says; none is made where an account pays real money."""
+
+    code = "journal_missing"
+
+
+class JournalDamaged(JournalError):
+    """The journal was emptied, or does not hold what was written: no payment is made with it."""
+
+    code = "journal_damaged"
+
+
+class JournalLocked(JournalError):
+    """Another program holds the journal for longer than the busy time-out."""
+
+    code = "journal_locked"
+
+
+class JournalTooNew(JournalError):
+    """The journal was written by a newer version of this library."""
+
+    code = "journal_too_new"
+
+
+class NamespaceChanged(JournalError):
+    """The configuration's namespace is not the journal's: the same keys would give other references."""
+
+    code = "namespace_changed"
+
+
+class JournalIsBackup(JournalError):
+    """The journal is a backup, or a copy on another server: it may lack payments that were made after it."""
+
+    code = "journal_is_backup"
+
+
+class JournalClosed(JournalError):
+    """The journal was closed, or is used in a process forked from the one that opened it."""
+
+    code = "journal_closed"
+
+
+class NotOffered(PaymentsError):
+    """The account's provider cannot do what was asked; nothing was sent."""
+
+    code = "not_offered"
+
+
+class NotAnswered(PaymentsError):
+    """The provider did not answer a question about an account or a payee; no money was asked to move.
+
+    Args:
+        message: What happened.
+        hint: What to do next.
+        reason: Why, as text and no ``Reason``: the value of a :class:`~payments_core.domain.payout.ReasonCode`, such as
+            ``"credentials"``. The provider's own words stand in the message. Empty when no answer came.
+        retry_after_s: When asking again is worth it, in seconds; None when it is not known.
+
+    """
+
+    code = "not_answered"
+
+    def __init__(self, message: str, *, hint: str = "", reason: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class PayoutInterrupted(PaymentsError):
+    """Something failed after the payout was recorded; sending the same key again is safe.
+
+    Args:
+        message: What happened.
+        payout_id: The recorded payout.
+        key: The caller's key, as given.
+        may_have_been_sent: False only when no byte of a payment can have left.
+
+    """
+
+    code = "payout_interrupted"
+
+    def __init__(self, message: str, *, payout_id: str, key: str, may_have_been_sent: bool) -> None:
+        sent = "It may have been sent" if may_have_been_sent else "It was not sent"
+        super().__init__(
+            f"{message} (payout {payout_id}). {sent}.",
+            hint="The same key is safe: send it again, or run `payouts resume`.",
+        )
+        self.payout_id = payout_id
+        self.key = key
+        self.may_have_been_sent = may_have_been_sent
+
+
+class ProviderBug(PaymentsError):
+    """A provider broke its contract, for example by sending two money requests in one flow."""
+
+    code = "provider_bug"

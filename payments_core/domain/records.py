@@ -1,0 +1,368 @@
+"""What the journal holds of a payout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Self
+
+from payments_core.domain.characters import is_blank
+from payments_core.domain.contradictions import Contradiction
+from payments_core.domain.masking import mask_key, scrub
+from payments_core.domain.money import Money
+from payments_core.domain.payout import HistoryEntry, Operation, Order, Payee, Payout, PayoutStatus, Reason, ReasonCode
+
+__all__ = [
+    "NO_REASON",
+    "Approval",
+    "EndedAttempt",
+    "Event",
+    "Forgot",
+    "Gap",
+    "Pause",
+    "PayoutRow",
+    "Query",
+]
+
+
+NO_REASON = "paused by a person"  # what stands there when a person gives none
+# Why an attempt stops of which nothing may have left, while another one of its payout may have been paid.
+_PAID_ELSEWHERE = {ReasonCode.EARLIER_ATTEMPT_PAID, ReasonCode.ON_STATEMENT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutRow:
+    """One payout with its current attempt, as stored.
+
+    Args:
+        id: Derived from namespace and key.
+        key: The caller's key, unique in the journal.
+        fingerprint: Of the order; another order under the same key is refused.
+        account: The name of the account that pays the current attempt.
+        operation: Which kind of payment.
+        payee_kind: The payee's kind.
+        payee_value: The payee's address.
+        payee_details: What else the provider needs of the payee.
+        amount: Exact.
+        currency: ISO 4217.
+        note: As the caller wrote it.
+        options: The provider's options.
+        not_before: Not sent earlier.
+        expires_at: Not sent later, while nothing was ambiguous.
+        original_amount: Of a refund: what was collected, in the same currency.
+        binding: Where and as whom it is paid, frozen: provider, platform, host, environment, API user, operation,
+            version.
+        references: By name; those we derived and those the provider gave.
+        request: The stored request (JSON, secrets as slots).
+        request_hash: Its SHA-256.
+        status: Where it stands.
+        reason: Why, when there is something to explain.
+        decided_by: Who decided the final state.
+        attempt: Number of the current attempt.
+        tries: Sends of this attempt.
+        refusals: Proven refusals in a row without an ambiguous try: the backoff's step.
+        ambiguous: A try of this attempt may have arrived; set once, never cleared.
+        cleared: The guards have let this attempt pass.
+        adopting: Our first try was called a duplicate, or may have been lost with what a restored journal lacks: a
+            read must match in everything.
+        refused: A later try's payload was refused although an earlier one was ambiguous.
+        absence_attested: A person has compared the provider's records before this attempt began: that it does not show
+            an earlier one proves that one to have failed.
+        rechecks_left: Reads that are still to be made of a failure, as a result callback told it.
+        first_sent_at: Before the first byte of the first try that may have arrived; set once, never cleared.
+        sent_at: Before the first byte of the latest try: the poll schedule starts here.
+        absences: "Not found" answers since the latest send.
+        first_absence_at: When the first of them came.
+        reopened_at: When a person gave it back to the machine: the poll schedule starts here anew.
+        read_at: When the provider was last asked what became of it.
+        called_for: When the read is due that a callback asked for; it was done once ``next_at`` says otherwise.
+        fence: Grows with every move.
+        lease_owner: Who is sending.
+        lease_until: When others may take over.
+        next_at: When the payout is due; None when the machine waits for nothing.
+        created_at: When it was accepted.
+        updated_at: When it last moved.
+        forgotten_at: When its payee was forgotten; nothing tells who it was any more.
+        contradictions: What its provider has said against the end of an attempt, oldest first; no move changes it.
+        contradicted_at: Of the ones that no person has acknowledged, when the oldest was said; no move changes it.
+
+    """
+
+    id: str
+    key: str = field(repr=False)
+    fingerprint: str
+    account: str
+    operation: Operation
+    payee_kind: str
+    payee_value: str = field(repr=False)
+    payee_details: Mapping[str, str] = field(default_factory=dict, repr=False)
+    amount: Decimal
+    currency: str
+    note: str = field(default="", repr=False)
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    not_before: datetime | None = None
+    expires_at: datetime | None = None
+    original_amount: Decimal | None = None
+    binding: Mapping[str, str]
+    references: Mapping[str, str]
+    request: str = field(repr=False)
+    request_hash: str
+    status: PayoutStatus = PayoutStatus.CREATED
+    reason: Reason | None = None
+    decided_by: str = ""
+    attempt: int = 1
+    tries: int = 0
+    refusals: int = 0
+    ambiguous: bool = False
+    cleared: bool = False
+    adopting: bool = False
+    refused: bool = False
+    absence_attested: bool = False
+    rechecks_left: int = 0
+    first_sent_at: datetime | None = None
+    sent_at: datetime | None = None
+    absences: int = 0
+    first_absence_at: datetime | None = None
+    reopened_at: datetime | None = None
+    read_at: datetime | None = None
+    called_for: datetime | None = None
+    fence: int = 0
+    lease_owner: str = ""
+    lease_until: datetime | None = None
+    next_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+    forgotten_at: datetime | None = None
+    contradictions: tuple[Contradiction, ...] = ()
+    contradicted_at: datetime | None = None
+
+    @property
+    def label(self) -> str:
+        """How messages name it: by its key, masked since keys hold numbers in practice, and its id."""
+        return f"{mask_key(self.key)} ({self.id})"
+
+    @property
+    def order(self) -> Order:
+        """The intent, as it was given."""
+        return Order(
+            key=self.key,
+            payee=Payee(self.payee_kind, self.payee_value, self.payee_details),
+            amount=Money(self.amount, self.currency),
+            operation=self.operation,
+            note=self.note,
+            options=self.options,
+            not_before=self.not_before,
+            expires_at=self.expires_at,
+            original_amount=None if self.original_amount is None else Money(self.original_amount, self.currency),
+        )
+
+    @property
+    def is_called_for(self) -> bool:
+        """Whether a callback has made what is next due, and no schedule."""
+        return self.called_for is not None and self.called_for == self.next_at
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether it cannot be sent before somebody has approved it."""
+        stopped = self.reason is not None and self.reason.code is ReasonCode.NEEDS_APPROVAL
+        return stopped and self.status is PayoutStatus.CREATED
+
+    def view(self, history: Sequence[HistoryEntry] = ()) -> Payout:
+        """Return what a caller sees."""
+        return Payout(
+            id=self.id,
+            key=self.key,
+            account=self.account,
+            operation=self.operation,
+            payee=Payee(self.payee_kind, self.payee_value, self.payee_details),
+            amount=Money(self.amount, self.currency),
+            status=self.status,
+            reason=self.reason,
+            references=dict(self.references),
+            attempt=self.attempt,
+            tries=self.tries,
+            may_have_been_sent=self.ambiguous
+            or bool(self.contradictions)
+            or self.status
+            in {
+                PayoutStatus.SENDING,
+                PayoutStatus.PENDING,
+                PayoutStatus.UNKNOWN,
+                PayoutStatus.SUCCEEDED,
+                PayoutStatus.REVERSED,
+            }
+            or (self.status is PayoutStatus.REVIEW and self.first_sent_at is not None)
+            or self.rechecks_left > 0
+            or (self.reason is not None and self.reason.code in _PAID_ELSEWHERE),
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+            next_at=self.next_at,
+            history=tuple(history),
+            original_amount=None if self.original_amount is None else Money(self.original_amount, self.currency),
+            contradictions=self.contradictions,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a history row says beside the state.
+
+    Args:
+        name: An :class:`~payments_core.domain.events.EventName`, such as ``payout.pending``.
+        at: When; aware, UTC.
+        evidence: Scrubbed facts the decision rests on.
+
+    """
+
+    name: str
+    at: datetime
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A stop for money requests; reads go on.
+
+    Args:
+        account: The account, or None for all.
+        since: When it was set.
+        why: For a person.
+        by: ``"person"``; or by the machine: ``"blocked"`` when the provider refused us, ``"rate"`` when it asked for
+            less, ``"circuit"`` when payment after payment ended without a clear answer, ``"restored"`` when the
+            journal was restored and a statement that it waits for was not compared yet.
+        probe_at: When one payout may be sent to see whether it is over; None: only a person lifts it.
+
+    """
+
+    account: str | None
+    since: datetime
+    why: str
+    by: str = "person"
+    probe_at: datetime | None = None
+
+    @classmethod
+    def by_person(cls, account: str | None, since: datetime, why: str) -> Self:
+        """Return a pause that a person sets: a reason that cannot be stored or seen must not keep it from being set.
+
+        Numbers in it are masked before it is stored: every process shows it to whoever waits.
+        """
+        return cls(account, since, NO_REASON if is_blank(why) else scrub(why))
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What a restored journal may lack, for as long as somebody has not said that it is over.
+
+    Args:
+        began_at: The moment of the backup: whatever was written later is lost.
+        declared_at: When somebody said so; from then on the journal is complete.
+        compared: Names of the accounts whose own statement since ``began_at`` a person has compared with it.
+
+    """
+
+    began_at: datetime
+    declared_at: datetime
+    compared: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question whose answer comes later, to a path minted for it.
+
+    Args:
+        token_hash: SHA-256 (hex) of the path's token; the token itself is not stored.
+        asked_at: When it was written, before the question left.
+
+    """
+
+    token_hash: str
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Somebody's leave to send one attempt of one payout, exactly as it stands.
+
+    Args:
+        by: Who gave it, as they said.
+        why: In their words.
+        at: When; aware, UTC.
+
+    """
+
+    by: str
+    why: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedAttempt:
+    """An attempt that failed, as it stood when the next one began; never changed.
+
+    Args:
+        number: 1 for the first.
+        account: The name of the account it was paid from.
+        binding: Where and as whom it was paid.
+        references: By name.
+        request: The stored request.
+        request_hash: Its SHA-256.
+        reason: Why it failed.
+        decided_by: Who said so.
+        tries: How often it was sent.
+        ambiguous: A try of it may have arrived.
+        first_sent_at: Before the first byte of the first try that may have arrived.
+        sent_at: Before the first byte of the latest try.
+        ended_at: When it failed.
+
+    """
+
+    number: int
+    account: str
+    binding: Mapping[str, str]
+    references: Mapping[str, str]
+    request: str = field(repr=False)
+    request_hash: str
+    reason: Reason | None
+    decided_by: str
+    tries: int
+    ambiguous: bool
+    first_sent_at: datetime | None
+    sent_at: datetime | None
+    ended_at: datetime
+
+    @classmethod
+    def of(cls, row: PayoutRow) -> EndedAttempt:
+        """Return the current attempt of a payout that failed."""
+        return cls(
+            number=row.attempt,
+            account=row.account,
+            binding=row.binding,
+            references=row.references,
+            request=row.request,
+            request_hash=row.request_hash,
+            reason=row.reason,
+            decided_by=row.decided_by,
+            tries=row.tries,
+            ambiguous=row.ambiguous,
+            first_sent_at=row.first_sent_at,
+            sent_at=row.sent_at,
+            ended_at=row.updated_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Forgot:
+    """What came of forgetting payees.
+
+    Args:
+        forgotten: Ids of the payouts whose payee is gone now.
+        kept: Ids of those that cannot be forgotten yet, each with why.
+        wiped: No byte of what was there is left in the journal's file; never true of a server's.
+
+    """
+
+    forgotten: tuple[str, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
+    wiped: bool = False

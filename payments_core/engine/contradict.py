@@ -1,0 +1,93 @@
+"""What a provider says against an end: the end stands, and what was said is kept until a person has looked into it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from payments_core.domain.contradictions import Contradiction, ProviderStatus
+from payments_core.domain.events import EventName
+from payments_core.domain.masking import scrub_code
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine.commands import Note
+from payments_core.engine.decide import differs
+from payments_core.engine.flow import EngineFlow, note
+from payments_core.provider import Final, Unknown
+
+__all__ = ["contradict", "contradict_overtaken"]
+
+_MOVED_NO_MONEY = frozenset({PayoutStatus.FAILED, PayoutStatus.CANCELLED})
+
+
+def contradict(
+    row: PayoutRow,
+    status: PayoutStatus,
+    outcome: object,
+    at: datetime,
+    *,
+    account: str,
+    attempt: int,
+) -> EngineFlow[PayoutRow]:
+    """Write down an answer that contradicts the end of an attempt, once; of any other write nothing.
+
+    Args:
+        row: The payout.
+        status: How the attempt has ended.
+        outcome: What the provider says now.
+        at: When it said so.
+        account: Whose provider.
+        attempt: Which attempt it is about.
+
+    Returns:
+        The row, with what is kept of contradictions now.
+
+    """
+    provider_status = _provider_status(row, status, outcome)
+    if provider_status is None or not isinstance(outcome, Final | Unknown):
+        return row
+    code = scrub_code(outcome.code)
+    evidence: dict[str, object] = {"attempt": attempt, "code": code, "http_status": outcome.http_status}
+    if account != row.account:
+        evidence["paid_from"] = account
+    said = Contradiction(at, account, attempt, provider_status, code)
+    noted = yield from note(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, evidence), contradiction=said))
+    now = noted.row or row
+    return replace(row, contradictions=now.contradictions, contradicted_at=now.contradicted_at)
+
+
+def contradict_overtaken(before: PayoutRow, now: PayoutRow, outcome: object, at: datetime) -> EngineFlow[PayoutRow]:
+    """Write down what contradicts an end that another worker wrote between a question and its answer.
+
+    Args:
+        before: The payout as it was asked about.
+        now: As it stands.
+        outcome: What the provider says.
+        at: When it said so.
+
+    """
+    status = now.status if now.attempt == before.attempt else PayoutStatus.FAILED  # only what failed has a next attempt
+    return (yield from contradict(now, status, outcome, at, account=before.account, attempt=before.attempt))
+
+
+def _provider_status(row: PayoutRow, status: PayoutStatus, outcome: object) -> ProviderStatus | None:
+    match outcome:
+        case Final(succeeded=True) if status in _MOVED_NO_MONEY:
+            return ProviderStatus.PAID
+        case Final(succeeded=True) if status is PayoutStatus.SUCCEEDED and _is_another(row, outcome):
+            return ProviderStatus.PAID_OTHERWISE
+        case Final(succeeded=False) if status is PayoutStatus.SUCCEEDED:
+            return ProviderStatus.FAILED
+        case Unknown(taken_back=True) if status is PayoutStatus.SUCCEEDED:
+            return ProviderStatus.TAKEN_BACK
+        case _:
+            return None
+
+
+def _is_another(row: PayoutRow, outcome: Final) -> bool:
+    """Whether a success shows another payment than the one recorded; an erased payee is not compared."""
+    seen = outcome.seen and replace(outcome.seen, payee=None if row.forgotten_at else outcome.seen.payee)
+    known = row.references
+    return bool(differs(row, seen, whole=False)) or any(
+        known.get(name, value) != value for name, value in outcome.references.items()
+    )

@@ -1,0 +1,260 @@
+"""The engine's flows: what they can ask for beside HTTP, and the results.
+
+An engine flow asks for an HTTP exchange, a journal command, or a preflight before a payment is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias, TypeVar
+
+from payments_core.domain.errors import ProviderBug
+from payments_core.domain.payout import Operation, Reason
+from payments_core.domain.records import PayoutRow
+from payments_core.engine.commands import (
+    AcknowledgeContradictions,
+    AskAccount,
+    Contradicted,
+    GapOpen,
+    JournalEntry,
+    JournalReply,
+    Move,
+    Moved,
+    MoveReply,
+    Note,
+    Noted,
+    Open,
+    Opened,
+    OverRefunded,
+    PayAgain,
+    Recall,
+    Recalled,
+    Stale,
+)
+from payments_core.http.messages import HttpRequest, HttpResponse
+
+__all__ = [
+    "AskLeave",
+    "Command",
+    "CredentialRefused",
+    "EngineFlow",
+    "Go",
+    "Leave",
+    "NeedsApproval",
+    "NotNow",
+    "ReadAs",
+    "Refused",
+    "Reply",
+    "acknowledge",
+    "ask_account",
+    "ask_leave",
+    "exchange",
+    "move",
+    "note",
+    "open_payout",
+    "pay_again",
+    "read_as",
+    "recall",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class AskLeave:
+    """Ask whether a payout may be sent now: guards (once an attempt), credential, permit, connection.
+
+    Everything that can be slow or fail harmlessly is done here, before the row says SENDING.
+    """
+
+    row: PayoutRow
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAs:
+    """Read with another identity of the account: what an earlier attempt was paid as.
+
+    Args:
+        account: The account's name.
+        operation: Of the payout.
+        binding: Tells which identity.
+        request: Moves no money.
+
+    """
+
+    account: str
+    operation: Operation
+    binding: Mapping[str, str]
+    request: HttpRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """It may be sent, at this moment.
+
+    Args:
+        at: When.
+        needs_approval: Only with an approval: the journal looks once more in the commit before the first byte.
+
+    """
+
+    at: datetime
+    needs_approval: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsApproval:
+    """Not before somebody has approved it.
+
+    Args:
+        why: In words.
+        at: When.
+
+    """
+
+    why: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A guard says no, for good.
+
+    Args:
+        reason: Why.
+        at: When.
+
+    """
+
+    reason: Reason
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """Not yet: a guard failed, no credential could be had, no permit is free.
+
+    Args:
+        why: In words.
+        at: When.
+        after_s: The shortest wait before it is tried again, in seconds; None for the account's own.
+        by_guard: A guard could not be asked; in every other case the guards had let it pass.
+        by_rate: No permit is free soon enough: nothing was tried, and nothing is wrong.
+
+    """
+
+    why: str
+    at: datetime
+    after_s: float | None = None
+    by_guard: bool = False
+    by_rate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRefused:
+    """The provider refuses our credential: the account pauses, and no payout fails.
+
+    Args:
+        reason: What is wrong with us.
+        http_status: Of the response, if one came.
+        at: When; aware, UTC.
+
+    """
+
+    reason: Reason
+    http_status: int | None
+    at: datetime
+
+
+Leave: TypeAlias = Go | Refused | NeedsApproval | NotNow | CredentialRefused
+Command: TypeAlias = HttpRequest | JournalEntry | AskLeave | ReadAs
+Reply: TypeAlias = HttpResponse | JournalReply | Leave
+EngineFlow: TypeAlias = Generator[Command, Reply, T]
+
+
+def exchange(request: HttpRequest) -> EngineFlow[HttpResponse]:
+    """Ask for one HTTP exchange of a provider's flow; raises what the exchange ended with."""
+    reply = yield request
+    if not isinstance(reply, HttpResponse):
+        raise _wrong(request, reply)
+    return reply
+
+
+def open_payout(entry: Open) -> EngineFlow[Opened | OverRefunded]:
+    """Ask the journal for a payout's row under its key."""
+    reply = yield entry
+    if not isinstance(reply, Opened | OverRefunded):
+        raise _wrong(entry, reply)
+    return reply
+
+
+def move(entry: Move) -> EngineFlow[MoveReply]:
+    """Ask the journal to move a row."""
+    reply = yield entry
+    if not isinstance(reply, MoveReply):
+        raise _wrong(entry, reply)
+    return reply
+
+
+def pay_again(entry: PayAgain) -> EngineFlow[Moved | Stale | Contradicted | OverRefunded | GapOpen]:
+    """Ask the journal to begin a payout's next attempt."""
+    reply = yield entry
+    if not isinstance(reply, Moved | Stale | Contradicted | OverRefunded | GapOpen):
+        raise _wrong(entry, reply)
+    return reply
+
+
+def recall(payout_id: str) -> EngineFlow[Recalled]:
+    """Ask the journal for what a row does not tell."""
+    entry = Recall(payout_id)
+    reply = yield entry
+    if not isinstance(reply, Recalled):
+        raise _wrong(entry, reply)
+    return reply
+
+
+def read_as(command: ReadAs) -> EngineFlow[HttpResponse]:
+    """Ask for one read with another identity; raises as ``exchange``."""
+    reply = yield command
+    if not isinstance(reply, HttpResponse):
+        raise _wrong(command, reply)
+    return reply
+
+
+def note(entry: Note) -> EngineFlow[Noted]:
+    """Ask the journal to add to a history."""
+    reply = yield entry
+    if not isinstance(reply, Noted):
+        raise _wrong(entry, reply)
+    return reply
+
+
+def acknowledge(entry: AcknowledgeContradictions) -> EngineFlow[Noted]:
+    """Ask the journal to write down that a person has taken note of contradictions."""
+    reply = yield entry
+    if not isinstance(reply, Noted):
+        raise _wrong(entry, reply)
+    return reply
+
+
+def ask_account(entry: AskAccount) -> EngineFlow[Noted]:
+    """Ask the journal to remember a question about an account."""
+    reply = yield entry
+    if not isinstance(reply, Noted):
+        raise _wrong(entry, reply)
+    return reply
+
+
+def ask_leave(row: PayoutRow) -> EngineFlow[Leave]:
+    """Ask whether the payout may be sent now."""
+    command = AskLeave(row)
+    reply = yield command
+    if not isinstance(reply, Go | Refused | NeedsApproval | NotNow | CredentialRefused):
+        raise _wrong(command, reply)
+    return reply
+
+
+def _wrong(command: Command, reply: Reply) -> ProviderBug:
+    return ProviderBug(f"{type(command).__name__} was answered with {type(reply).__name__}.")

@@ -1,0 +1,204 @@
+"""Questions beside payments: balances, account holders, what is wrong with an account. No money moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from payments_core.domain.errors import NotAnswered, NotOffered
+from payments_core.domain.masking import scrub, scrub_code
+from payments_core.domain.payout import Payee
+from payments_core.domain.records import PayoutRow
+from payments_core.engine.drafts import draft_of
+from payments_core.engine.flow import EngineFlow
+from payments_core.engine.provider_calls import read_only
+from payments_core.http.flow import HttpFlow
+from payments_core.http.messages import NoAnswer, NotSent
+from payments_core.provider import (
+    Account,
+    AccountHolders,
+    Balance,
+    Balances,
+    CancelAnswer,
+    Cancels,
+    Capability,
+    Consent,
+    Diagnoses,
+    Finding,
+    HolderStatus,
+    Learns,
+    NameLookup,
+    NotTold,
+    Operator,
+    OperatorLookup,
+    PayoutProvider,
+    Person,
+    UserInfo,
+)
+
+__all__ = [
+    "account_holder",
+    "ask_consent",
+    "ask_own",
+    "balances",
+    "cancel_at_provider",
+    "diagnose",
+    "learn",
+    "name",
+    "not_offered",
+    "not_told",
+    "operator",
+    "told",
+    "user_info",
+]
+
+T = TypeVar("T")
+
+
+def balances(account: Account, currency: str | None, at: datetime) -> EngineFlow[tuple[Balance, ...]]:
+    """Ask what an account holds.
+
+    Raises:
+        NotOffered: Its provider does not tell.
+        NotAnswered: It did not answer.
+
+    """
+    provider = account.provider
+    if not isinstance(provider, Balances):
+        raise not_offered(account, Capability.BALANCES)
+    return (yield from told(account, "its balance", tuple, lambda: provider.balances(currency), at))
+
+
+def account_holder(account: Account, payee: Payee, at: datetime) -> EngineFlow[HolderStatus]:
+    """Ask whether a payee has a wallet that is active; raises as ``balances``, or ``InvalidPayee``."""
+    provider = account.provider
+    if not isinstance(provider, AccountHolders):
+        raise not_offered(account, Capability.ACCOUNT_HOLDERS)
+    payee.check()
+    asked = "whether the payee is active"
+    return (yield from told(account, asked, HolderStatus, lambda: provider.account_holder(payee), at))
+
+
+def name(account: Account, payee: Payee, at: datetime) -> EngineFlow[Person]:
+    """Ask who holds a payee's wallet; raises as ``balances``."""
+    provider = account.provider
+    if not isinstance(provider, NameLookup):
+        raise not_offered(account, Capability.NAME_LOOKUP)
+    payee.check()
+    return (yield from told(account, "the payee's name", Person, lambda: provider.name(payee), at))
+
+
+def operator(account: Account, payee: Payee, at: datetime) -> EngineFlow[Operator]:
+    """Ask which operator a payee's wallet is with; raises as ``balances``."""
+    provider = account.provider
+    if not isinstance(provider, OperatorLookup):
+        raise not_offered(account, Capability.OPERATOR_LOOKUP)
+    payee.check()
+    return (yield from told(account, "the payee's operator", Operator, lambda: provider.operator(payee), at))
+
+
+def cancel_at_provider(account: Account, row: PayoutRow, at: datetime) -> EngineFlow[CancelAnswer]:
+    """Ask a provider to drop a payment it has not begun; raises as ``balances``. The row stays as it is."""
+    provider = account.provider
+    if not isinstance(provider, Cancels):
+        raise not_offered(account, Capability.CANCELLATION)
+    return (yield from told(account, "to cancel a payment", CancelAnswer, lambda: provider.cancel(draft_of(row)), at))
+
+
+def ask_own(
+    account: Account, question: Callable[[PayoutProvider], HttpFlow[T | NotTold]], at: datetime
+) -> EngineFlow[T]:
+    """Ask what only this provider can be asked; raises as ``balances``. A question that moves money is refused."""
+    return (yield from told(account, "a question of its own", object, lambda: question(account.provider), at))
+
+
+def learn(account: Account, at: datetime) -> EngineFlow[None]:
+    """Let a provider ask for what it goes by, where that is out of date; however it ends, payments go on."""
+    provider = account.provider
+    if isinstance(provider, Learns):
+        yield from read_only(lambda: provider.learn(at), at=at)
+
+
+def ask_consent(account: Account, payee: Payee, scopes: Sequence[str], at: datetime) -> EngineFlow[Consent]:
+    """Ask an account holder for consent; raises as ``balances``."""
+    provider = account.provider
+    if not isinstance(provider, UserInfo):
+        raise not_offered(account, Capability.USER_INFO)
+    payee.check()
+    return (yield from told(account, "for a consent", Consent, lambda: provider.ask_consent(payee, scopes), at))
+
+
+def user_info(account: Account, consent: Consent, at: datetime) -> EngineFlow[Person]:
+    """Ask for what was consented to; raises as ``balances``, with ``retry_after_s`` while nobody has answered."""
+    provider = account.provider
+    if not isinstance(provider, UserInfo):
+        raise not_offered(account, Capability.USER_INFO)
+    return (yield from told(account, "what was consented to", Person, lambda: provider.user_info(consent), at))
+
+
+def diagnose(account: Account, at: datetime) -> EngineFlow[tuple[Finding, ...]]:
+    """Look at an account without moving money; a provider that cannot has nothing to say."""
+    provider = account.provider
+    if not isinstance(provider, Diagnoses):
+        return ()
+    found, _ = yield from read_only(provider.diagnose, at=at)
+    given: object = found  # whatever the annotations say
+    if isinstance(given, list | tuple) and all(isinstance(one, Finding) for one in given):
+        return tuple(given)
+    why = given.why if isinstance(given, NotSent | NoAnswer) else f"provider bug: {type(given).__name__} is no answer"
+    return (Finding("wrong", "diagnosis", why, "Try again; tell the provider plugin's authors if it stays."),)
+
+
+def told(
+    account: Account,
+    what: str,
+    kind: type,
+    start: Callable[[], HttpFlow[T | NotTold]],
+    at: datetime,
+    *,
+    answer_token: str | None = None,
+) -> EngineFlow[T]:
+    """Run one question of a provider's; see ``balances`` for what it raises.
+
+    Args:
+        account: Who asks.
+        what: In words, after "when asked".
+        kind: Of its answer.
+        start: Begins it.
+        at: Now.
+        answer_token: Of the path to which the answer comes later.
+
+    """
+    answer, at = yield from read_only(start, at=at, answer_token=answer_token)
+    given: object = answer  # whatever the annotations say
+    if not isinstance(given, kind | NotTold | NotSent | NoAnswer):
+        answer = NoAnswer(f"provider bug: {type(given).__name__} is no answer", at=at)
+    if isinstance(answer, NotSent | NoAnswer):
+        raise NotAnswered(
+            f"The provider of account {account.name} did not answer when asked {what}: {scrub(answer.why)}.",
+            hint="No money was asked to move; asking again is safe. `payouts doctor` looks at the account.",
+        )
+    if isinstance(answer, NotTold):
+        raise not_told(account, what, answer)
+    return answer
+
+
+def not_told(account: Account, what: str, answer: NotTold) -> NotAnswered:
+    """Return the error of what a provider does not tell, with its reason."""
+    said = (scrub_code(answer.reason.provider_code) or str(answer.reason.code), scrub(answer.reason.text))
+    again = "" if answer.retry_after_s is None else f" Ask again in {answer.retry_after_s:g} s."
+    return NotAnswered(
+        f"The provider of account {account.name} did not tell {what}: {': '.join(filter(None, said)).rstrip('.')}.",
+        hint=f"No money was asked to move.{again}",
+        reason=str(answer.reason.code),
+        retry_after_s=answer.retry_after_s,
+    )
+
+
+def not_offered(account: Account, capability: Capability) -> NotOffered:
+    """Return the error of what a provider cannot do."""
+    return NotOffered(
+        f"Account {account.name} cannot be asked for this: {account.spec.title} has no {capability}.",
+        hint="`payouts providers --load` shows what each provider can do.",
+    )

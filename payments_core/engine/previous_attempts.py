@@ -1,0 +1,145 @@
+"""Earlier attempts of a payout: read again before anything more is sent, since each of them may yet turn out paid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import Enum, auto
+from typing import TypeVar
+
+from payments_core.domain.errors import ProviderBug
+from payments_core.domain.masking import scrub
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import EndedAttempt, PayoutRow
+from payments_core.engine.context import Moment
+from payments_core.engine.contradict import contradict
+from payments_core.engine.drafts import attempt_of
+from payments_core.engine.flow import EngineFlow, ReadAs, read_as, recall
+from payments_core.engine.provider_calls import ask
+from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
+from payments_core.provider import Account, Deferred, Final, NotFound, Pending
+
+__all__ = ["PAID_BEFORE", "Standing", "look_at", "look_back", "payer_of", "reading_as"]
+
+T = TypeVar("T")
+
+PAID_BEFORE = "The provider says that an earlier attempt was paid; this one is not sent any more."
+
+# Who said that an attempt failed without any of its tries having been taken, as long as none was ambiguous.
+_NEVER_TAKEN = frozenset({"submit", "guard", "expiry"})
+
+
+class Standing(Enum):
+    """What an earlier attempt turns out to be."""
+
+    FAILED = auto()  # proven, now
+    ABSENT = auto()  # the provider does not show it: it may only have forgotten it, unless a person has compared
+    OPEN = auto()  # it may still be paid, or nobody can tell now
+    PAID = auto()
+
+
+def look_back(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[tuple[Standing, str]]:
+    """Read every earlier attempt of a payout; a success is written down as what contradicts its end, once.
+
+    Args:
+        account: The row's account, as what pays now.
+        row: The payout.
+        moment: Now.
+
+    Returns:
+        ``FAILED`` when every one is proven to have failed; ``PAID`` when any of them was paid; ``ABSENT`` when all that
+        is missing is a person's evidence of what the provider does not show any more; else ``OPEN``. And why.
+
+    """
+    known = yield from recall(row.id)
+    worst, why = (Standing.PAID, PAID_BEFORE) if known.contradicted else (Standing.FAILED, "")
+    for attempt in known.attempts:
+        standing, told = yield from look_at(account, row, attempt, moment)
+        if standing is Standing.ABSENT and row.absence_attested:
+            standing = Standing.FAILED
+        if standing.value > worst.value:
+            worst, why = standing, told
+    return worst, why
+
+
+def payer_of(account: Account, attempt: EndedAttempt, moment: Moment) -> Account | None:
+    """Return the account that an attempt was paid from; None when it is not configured any more."""
+    return account if attempt.account == account.name else moment.accounts.get(attempt.account)
+
+
+def look_at(
+    account: Account, row: PayoutRow, attempt: EndedAttempt, moment: Moment
+) -> EngineFlow[tuple[Standing, str]]:
+    """Read one attempt that ended as what it was sent; raises nothing and moves nothing.
+
+    Args:
+        account: What pays now.
+        row: The payout.
+        attempt: The attempt, of this account or of another.
+        moment: Now.
+
+    """
+    at, called = moment.at, f"attempt {attempt.number}"
+    payer = payer_of(account, attempt, moment)
+    if payer is None:
+        return Standing.OPEN, f"Nobody can read {called}: its account {attempt.account!r} is not in the configuration."
+    identity = payer.identity(row.operation, attempt.binding)
+    if identity is None:
+        return Standing.OPEN, f"Nobody can read {called}: what it was paid as is not in the configuration."
+    reading = ask(identity.provider, attempt_of(row, attempt), at=at)
+    heard, at = yield from (reading if identity is account else reading_as(identity, row, attempt.binding, reading))
+    match heard:
+        case Final() if heard.succeeded:
+            failed = PayoutStatus.FAILED
+            yield from contradict(row, failed, heard, at, account=payer.name, attempt=attempt.number)
+            return Standing.PAID, f"The provider says now that {called} was paid."
+        case Final() if heard.reason is not None:
+            until = attempt.ended_at + timedelta(hours=heard.reason.settling_h)
+            if at < until:
+                return Standing.OPEN, f"The provider may still say otherwise of {called}."
+            return Standing.FAILED, ""
+        case NotFound():
+            proven = _absence_is_proof(attempt)
+            told = f"The provider does not show {called}, which is no proof that it failed."
+            return (Standing.FAILED, "") if proven else (Standing.ABSENT, told)
+        case Pending():
+            return Standing.OPEN, f"The provider says that {called} is still under way."
+        case NotSent() | NoAnswer():
+            return Standing.OPEN, f"The provider could not be asked about {called}: {scrub(heard.why)}."
+        case Deferred():
+            return Standing.OPEN, f"The provider answers about {called} only later."
+        case _:
+            return Standing.OPEN, f"The provider's answer about {called} says nothing clear."
+
+
+def _absence_is_proof(attempt: EndedAttempt) -> bool:
+    """Say whether "not found" proves that an attempt moved nothing.
+
+    It does where no try was ever taken, and where a person has compared it with the provider's own records and decided
+    so. Of any other the provider may have shown more than this before, and only have forgotten it since, however
+    conclusive its word is about what is new.
+    """
+    # A failure that is not settled speaks of a payment that was taken.
+    settles = attempt.reason is not None and attempt.reason.settling_h > 0
+    never_taken = not attempt.ambiguous and attempt.decided_by in _NEVER_TAKEN and not settles
+    return never_taken or attempt.decided_by == "person"
+
+
+def reading_as(identity: Account, row: PayoutRow, binding: Mapping[str, str], reading: EngineFlow[T]) -> EngineFlow[T]:
+    """Let another identity, of this account or of another, carry out a read."""
+    try:
+        command = next(reading)
+        while True:
+            if not isinstance(command, HttpRequest):  # `ask` lets nothing else through
+                raise ProviderBug(f"A read asked for {type(command).__name__}.")
+            try:
+                reply = yield from read_as(ReadAs(identity.name, row.operation, binding, command))
+            except (NotSent, NoAnswer) as ended:
+                command = reading.throw(ended)
+            else:
+                command = reading.send(reply)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        reading.close()

@@ -1,0 +1,252 @@
+"""Paying again what failed: the only way to a further attempt, and only when no earlier one can still pay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from payments_core.domain.errors import DecisionRefused, InvalidPayout, NotOffered
+from payments_core.domain.events import EventName
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import EndedAttempt, Event, PayoutRow
+from payments_core.engine import rechecks
+from payments_core.engine.amount_checks import check_amount
+from payments_core.engine.commands import Contradicted, GapOpen, Move, Moved, OverRefunded, PayAgain, Stale
+from payments_core.engine.context import Moment
+from payments_core.engine.drafts import made_ready, not_payable
+from payments_core.engine.flow import EngineFlow, move, recall
+from payments_core.engine.flow import pay_again as begin_attempt
+from payments_core.engine.lookups import learn
+from payments_core.engine.previous_attempts import Standing, look_at, payer_of
+from payments_core.engine.review import Person, last_possible_send
+from payments_core.engine.steps import over_refund
+from payments_core.provider import Account
+
+__all__ = ["pay_again"]
+
+# What can be done about one that did not fail; of all others nobody knows yet.
+_INSTEAD = {
+    PayoutStatus.SUCCEEDED: "The money is there. Another payment takes a key of its own.",
+    PayoutStatus.CANCELLED: "No money moved. If it is still wanted, pay it under a new key.",
+    PayoutStatus.REVIEW: "Decide first what became of it: `payouts review show` tells how.",
+}
+
+
+def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Moment) -> EngineFlow[PayoutRow]:
+    """Begin the next attempt of a payout that failed, under a reference of its own.
+
+    Where that has begun already, and waits because the provider has ceased to show an earlier attempt, evidence is
+    added to it.
+
+    Every earlier attempt is read now and must be proven to have failed, long enough after it can last have been sent.
+    Where the provider does not show one any more, evidence proves it: what a person has found in its own records.
+
+    Args:
+        account: What it is paid from now: the row's account, or another one.
+        row: The payout.
+        person: Who wants it, and why; with evidence where the provider does not show an attempt.
+        moment: Now.
+
+    Raises:
+        DecisionRefused: It has not failed, or may still turn out paid, or it is too early; ``again_at`` says when. In a
+            restored journal: its gap has not ended.
+        OverRefund: Of what it would refund, not enough is left.
+        InvalidPayout: The account cannot pay it as it pays now, or it is more than that pays at once.
+        NotOffered: The provider of an attempt tells what became of it only later.
+
+    """
+    at = moment.at
+    if row.status is PayoutStatus.CREATED and row.attempt > 1 and person.has_evidence:
+        return (yield from _attest(account, row, person, moment))
+    if row.status is not PayoutStatus.FAILED:
+        raise DecisionRefused(
+            f"Payout {row.label} is {row.status}: only what failed can be paid again.",
+            hint=_INSTEAD.get(row.status, "It is still open: `payouts wait` asks what became of it."),
+        )
+    if row.forgotten_at is not None:
+        raise DecisionRefused(
+            f"Payout {row.label} cannot be paid again: its payee was forgotten.",
+            hint="If the debt still stands, pay it under another key, to the payee as you know him.",
+        )
+    known = yield from recall(row.id)
+    if known.gap is not None:
+        raise _in_gap(row)
+    if known.contradicted:
+        raise _contradicted(row)
+    attempts = (*known.attempts, EndedAttempt.of(row))
+    if (again_at := rechecks.end_at(row, payer_of(account, attempts[-1], moment) or account)) is not None:
+        raise DecisionRefused(
+            f"It is too early to pay {row.label} again: a result callback told its failure, which is being read again.",
+            hint=f"Try again after {again_at:%Y-%m-%d %H:%M:%S} UTC, and do not pay it under another key before.",
+            again_at=again_at,
+        )
+    payers = [_payer(account, row, attempt, moment) for attempt in attempts]
+    if why := "" if account.name == row.account else not_payable(account, row, payers[-1]):
+        raise InvalidPayout(
+            f"Payout {row.label}, last paid from account {row.account!r}, cannot be paid from {account.name!r}: {why}."
+        )
+    check_amount(account, row.order)
+    if (again_at := max(map(_settled_at, payers, attempts))) > at:
+        raise DecisionRefused(
+            f"It is too early to pay {row.label} again: the provider may still say otherwise.",
+            hint=f"Try again after {again_at:%Y-%m-%d %H:%M:%S} UTC.",
+            again_at=again_at,
+        )
+    absent = yield from _prove_failed(account, row, attempts, person, moment)
+    yield from learn(account, at)
+    before: dict[str, object] = {"because": str(row.reason or ""), "references_before": dict(row.references)}
+    if absent:
+        before["absent"] = absent
+    if account.name != row.account:
+        before |= {"account": account.name, "account_before": row.account}
+    event = Event(EventName.PAYOUT_PAID_AGAIN, at, {**person.told, **before})
+    fresh = _begun(account, row, moment, absence_attested=bool(absent))
+    reply = yield from begin_attempt(PayAgain(row, fresh, event))
+    match reply:
+        case Moved():
+            return reply.row
+        case Contradicted():
+            raise _contradicted(row)
+        case GapOpen():
+            raise _in_gap(row)
+        case OverRefunded():
+            raise over_refund(row.order, reply)
+        case _:
+            raise _overtaken(reply.row)
+
+
+def _attest(account: Account, row: PayoutRow, person: Person, moment: Moment) -> EngineFlow[PayoutRow]:
+    """Add a person's evidence to an attempt that was begun before its provider ceased to show an earlier one."""
+    if account.name != row.account:
+        raise DecisionRefused(
+            f"Attempt {row.attempt} of payout {row.label} waits to be paid from {row.account!r}; evidence moves it to "
+            "no other account.",
+            hint="Leave the account out.",
+        )
+    known = yield from recall(row.id)
+    if known.gap is not None:
+        raise _in_gap(row)
+    if known.contradicted:
+        raise _contradicted(row)
+    absent = yield from _prove_failed(account, row, known.attempts, person, moment)
+    if row.absence_attested or not absent:
+        return row
+    after = replace(row, absence_attested=True)
+    if row.next_at is not None:  # what waits for an approval waits on
+        after = replace(after, next_at=moment.at, reason=None)
+    event = Event(EventName.PAYOUT_ATTESTED, moment.at, {**person.told, "absent": absent})
+    reply = yield from move(Move(row, after, event))
+    if isinstance(reply, Moved):
+        return reply.row
+    raise _overtaken(reply.row if isinstance(reply, Stale) else row)
+
+
+def _prove_failed(
+    account: Account, row: PayoutRow, attempts: Sequence[EndedAttempt], person: Person, moment: Moment
+) -> EngineFlow[list[int]]:
+    """Read attempts again; return the numbers of those that only the person's evidence proves to have failed.
+
+    Raises:
+        DecisionRefused: One was paid, or is not proven to have failed.
+
+    """
+    absent = []
+    for attempt in attempts:
+        standing, why = yield from look_at(account, row, attempt, moment)
+        if standing is Standing.PAID:
+            raise _contradicted(row)
+        if standing is Standing.OPEN:
+            raise _unproven(row, why)
+        if standing is Standing.ABSENT:
+            if not person.has_evidence:
+                raise _unattested(row, why)
+            absent.append(attempt.number)
+    return absent
+
+
+def _overtaken(row: PayoutRow) -> DecisionRefused:
+    return DecisionRefused(
+        f"Payout {row.label} was moved by somebody else meanwhile; it is {row.status} now.",
+        hint="Look at it again before you decide.",
+    )
+
+
+def _payer(account: Account, row: PayoutRow, attempt: EndedAttempt, moment: Moment) -> Account:
+    """Return the account that an attempt was paid from, if it can say at once what became of it."""
+    payer = payer_of(account, attempt, moment)
+    if payer is None:
+        raise _unproven(row, f"Account {attempt.account!r}, which paid attempt {attempt.number}, is not configured.")
+    if payer.facts.status_by == "deferred":
+        raise NotOffered(
+            f"{payer.spec.title} tells only later what became of a payment: it cannot be paid again under its key.",
+            hint="Compare with the provider's own records before you pay it under another key.",
+        )
+    return payer
+
+
+def _settled_at(payer: Account, attempt: EndedAttempt) -> datetime:
+    """Return the moment from which an attempt cannot surprise any more, as far as time tells."""
+    settling_h = attempt.reason.settling_h if attempt.reason else 0.0
+    settled_at = attempt.ended_at + timedelta(hours=settling_h)
+    sent = last_possible_send(payer, attempt.sent_at)
+    return settled_at if sent is None else max(settled_at, sent + timedelta(seconds=payer.facts.dedupe_settle_s))
+
+
+def _begun(account: Account, row: PayoutRow, moment: Moment, *, absence_attested: bool) -> PayoutRow:
+    """Return the row of the next attempt: nothing of the one before, and a request of its own."""
+    at, number = moment.at, row.attempt + 1
+    # A person wants it now: an expiry that has passed was about the attempt that failed.
+    expires_at = row.expires_at if row.expires_at is not None and row.expires_at > at else None
+    fresh = replace(
+        row,
+        account=account.name,
+        status=PayoutStatus.CREATED,
+        attempt=number,
+        reason=None,
+        decided_by="",
+        tries=0,
+        refusals=0,
+        ambiguous=False,
+        cleared=False,
+        adopting=False,
+        refused=False,
+        absence_attested=absence_attested,
+        rechecks_left=0,
+        first_sent_at=None,
+        sent_at=None,
+        absences=0,
+        first_absence_at=None,
+        reopened_at=None,
+        expires_at=expires_at,
+        next_at=at,
+    )
+    return made_ready(account, fresh, namespace=moment.namespace, number=number)
+
+
+def _unproven(row: PayoutRow, why: str) -> DecisionRefused:
+    return DecisionRefused(
+        f"Payout {row.label} is not proven to have failed. {why}",
+        hint="Compare with the provider's own records; ask again later.",
+    )
+
+
+def _unattested(row: PayoutRow, why: str) -> DecisionRefused:
+    return DecisionRefused(
+        f"Payout {row.label} is not proven to have failed. {why}",
+        hint="Compare with the provider's own records. Where they show no such payment, name that: --evidence TEXT.",
+    )
+
+
+def _in_gap(row: PayoutRow) -> DecisionRefused:
+    return DecisionRefused(
+        f"Payout {row.label} cannot be paid again yet: the restored journal may lack an attempt that was paid.",
+        hint="Compare the statements, then end the gap: `payouts journal restored --over`.",
+    )
+
+
+def _contradicted(row: PayoutRow) -> DecisionRefused:
+    return DecisionRefused(
+        f"Payout {row.label} cannot be paid again: the provider says that an attempt of it was paid after all.",
+        hint="`payouts show` tells what it said; compare with the provider's own records.",
+    )

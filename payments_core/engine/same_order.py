@@ -1,0 +1,52 @@
+"""Whether a recorded payout is what is asked for now, and if not, what is different."""
+
+from __future__ import annotations
+
+from payments_core.domain.errors import KeyReused
+from payments_core.domain.masking import mask_key
+from payments_core.domain.payout import Order
+from payments_core.domain.records import PayoutRow
+
+__all__ = ["same_order"]
+
+
+def same_order(row: PayoutRow, order: Order) -> None:
+    """Make sure that a recorded payout is what is asked for now.
+
+    Raises:
+        KeyReused: Another payee, amount, operation, note or option under the same key.
+
+    """
+    if row.fingerprint != order.fingerprint:
+        raise KeyReused(
+            f"The key {mask_key(order.key)!r} already stands for another payout ({row.id}, {row.status}): another "
+            f"{' and another '.join(_differences(row, order))}. This time nothing was sent, and nothing was "
+            "changed.",
+            hint="Payee, amount, operation, note and options belong to a key. Use the recorded ones, or another key "
+            "if this really is another payment.",
+        )
+
+
+def _differences(row: PayoutRow, order: Order) -> list[str]:
+    """Name what differs; of a payee only what is masked, of a note and options no word."""
+    if row.forgotten_at is not None:  # only the fingerprint still tells
+        return ["intent"]
+    recorded = row.order
+    parts = {
+        "payee": (recorded.payee, order.payee, recorded.payee.masked, order.payee.masked),
+        "amount": (recorded.amount, order.amount, recorded.amount, order.amount),
+        "operation": (recorded.operation, order.operation, recorded.operation, order.operation),
+        "note": (recorded.note, order.note, "", ""),
+        "set of options": (dict(recorded.options), dict(order.options), "", ""),
+        "original amount": (
+            recorded.original_amount,
+            order.original_amount,
+            recorded.original_amount or "none",
+            order.original_amount or "none",
+        ),
+    }
+    return [
+        f"{name} (recorded {was}, now {now})" if was != now else name
+        for name, (mine, yours, was, now) in parts.items()
+        if mine != yours
+    ] or ["intent"]

@@ -1,0 +1,375 @@
+"""The engine's flows: accept a payout, advance it by one step, take in an answer that came later."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from payments_core.domain.errors import InvalidPayout, OverRefund
+from payments_core.domain.events import EventName
+from payments_core.domain.masking import scrub
+from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
+from payments_core.domain.rates import PostEnd, ReadEnd
+from payments_core.domain.records import Event, PayoutRow, Query
+from payments_core.domain.references import payout_id
+from payments_core.engine import decide, rechecks
+from payments_core.engine.amount_checks import check_amount, too_large, waits_and_fits
+from payments_core.engine.commands import (
+    Contradicted,
+    Held,
+    Move,
+    Moved,
+    Note,
+    OnStatement,
+    Open,
+    Opened,
+    OverRefunded,
+    Stale,
+    Unapproved,
+    Unsought,
+)
+from payments_core.engine.context import Moment
+from payments_core.engine.contradict import contradict, contradict_overtaken
+from payments_core.engine.decide import Decision
+from payments_core.engine.drafts import draft_of, is_bound, made_ready, make_draft, other_payers
+from payments_core.engine.flow import (
+    CredentialRefused,
+    EngineFlow,
+    Go,
+    NeedsApproval,
+    NotNow,
+    Refused,
+    ask_leave,
+    move,
+    note,
+    open_payout,
+)
+from payments_core.engine.previous_attempts import PAID_BEFORE, Standing, look_back
+from payments_core.engine.provider_calls import Heard, ask, send_once
+from payments_core.engine.same_order import same_order
+from payments_core.http.messages import NoPermit
+from payments_core.provider import Account
+
+__all__ = ["Moment", "accept", "advance", "hear", "over_refund", "token_hash"]
+
+
+def accept(account: Account, order: Order, moment: Moment) -> EngineFlow[Opened]:
+    """C1: make the payment ready and write it down under its key.
+
+    Raises:
+        InvalidPayout: It cannot be paid from this account, or is more than it pays at once; nothing is recorded.
+        KeyReused: The key stands for another intent.
+        OverRefund: There is not that much left to refund; nothing is recorded.
+
+    """
+    at, identity = moment.at, payout_id(moment.namespace, order.key)
+    order.check_new()
+    draft = make_draft(account, order, namespace=moment.namespace, payout_id=identity)
+    check_amount(account, order)
+    row = PayoutRow(
+        id=identity,
+        key=order.key,
+        fingerprint=order.fingerprint,
+        account=account.name,
+        operation=order.operation,
+        payee_kind=order.payee.kind,
+        payee_value=order.payee.value,
+        payee_details=dict(order.payee.details),
+        amount=order.amount.amount,
+        currency=str(order.amount.currency),
+        note=order.note,
+        options=dict(order.options),
+        not_before=order.not_before,
+        expires_at=order.expires_at,
+        original_amount=None if order.original_amount is None else order.original_amount.amount,
+        binding=dict(account.provider.binding(order.operation)),
+        references=dict(draft.references),
+        request=draft.request.to_json(),
+        request_hash=draft.request.hash,
+        next_at=max(at, order.not_before) if order.not_before else at,
+        created_at=at,
+        updated_at=at,
+    )
+    opened = yield from open_payout(Open(row, Event(EventName.PAYOUT_CREATED, at, {"account": account.name})))
+    if isinstance(opened, OverRefunded):
+        raise over_refund(order, opened)
+    if not opened.created:
+        same_order(opened.row, order)
+    return opened
+
+
+def over_refund(order: Order, refused: OverRefunded) -> OverRefund:
+    """Return the error of a refund for which not enough is left."""
+    if order.original_amount != refused.original_amount:
+        return OverRefund(
+            f"An earlier refund of this collection says that {refused.original_amount} was collected, this one "
+            f"{order.original_amount}.",
+            hint="Find out how much was collected, and give the same original amount each time.",
+        )
+    return OverRefund(
+        f"{order.amount} cannot be refunded: of {order.original_amount} collected, {refused.refunded:f} "
+        f"{order.amount.currency} is refunded or under way.",
+        hint="Only what was collected can be refunded; a refund that is not known yet counts until it is.",
+    )
+
+
+def advance(account: Account, row: PayoutRow, moment: Moment, *, early: bool = False) -> EngineFlow[PayoutRow]:
+    """Take one step: send what is ready, read what is open, leave alone what is not due or not ours to move.
+
+    May be called twice, late, or by two processes at once.
+
+    Args:
+        account: The row's account.
+        row: As read from the journal.
+        moment: Now, and who asks.
+        early: Read an open payout before it is due; a payout in REVIEW or at its end is read only so.
+
+    """
+    at = moment.at
+    if row.status is PayoutStatus.SENDING:
+        if decide.is_leased(row, account, at):
+            return row
+        row, moved = yield from _commit(row, decide.lapsed(row, at))
+        if not moved:
+            return row
+    if row.status is PayoutStatus.CREATED:
+        is_due = row.next_at is not None and row.next_at <= at  # none: it waits for an approval
+        if not is_due and not waits_and_fits(account, row):
+            return row
+        return (yield from _send(account, row, moment))
+    due = row.next_at is not None and row.next_at <= at
+    if not (due or early):
+        return row
+    if (early or row.is_called_for) and row.attempt > 1:  # whoever asks about a payout asks about all of it
+        yield from look_back(account, row, moment)
+    # Where absence is told to a path, nobody was there to send again at once, and asking again would go on for ever;
+    # but once more where a callback has come since: it may speak of a payment that was not there before.
+    absent = account.facts.status_by == "deferred" and decide.is_to_be_resent(row)
+    if due and absent and not row.is_called_for:
+        return (yield from _send(account, row, moment))
+    return (yield from _read(account, row, moment))
+
+
+def _send(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[PayoutRow]:
+    """From leave to C3."""
+    at = moment.at
+    if over := decide.expired(row, at):
+        return (yield from _give_up(account, row, over, moment))
+    if account.is_retired or (row.tries and not is_bound(account, row)):
+        return (yield from _settle(row, _binding_gone(row, at)))
+    if not is_bound(account, row):
+        row, moved = yield from _commit(row, _rebound_or_review(account, row, moment))
+        if not moved or row.status is PayoutStatus.REVIEW:
+            return row
+    if row.attempt > 1:  # hours may have passed since it was begun
+        standing, why = yield from look_back(account, row, moment)
+        if standing is Standing.PAID:
+            return (yield from _settle(row, decide.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
+        if standing is not Standing.FAILED:
+            return (yield from _settle(row, decide.waiting_for_earlier(row, account, why, at)))
+    if why := too_large(account, row):
+        return (yield from _settle(row, decide.above_largest_amount(row, account, why, at)))
+    leave = yield from ask_leave(row)
+    asked_before, guarded = row.cleared, isinstance(leave, NotNow) and leave.by_guard
+    if isinstance(leave, NeedsApproval):
+        return (yield from _settle(row, decide.needs_approval(row, account, leave.why, leave.at)))
+    row = replace(row, cleared=not guarded)  # written with what comes next: guards are asked once for each attempt
+    match leave:
+        case Refused():
+            row = replace(row, cleared=False)  # should it live on, the guards have not let it pass
+            return (yield from _give_up(account, row, decide.refused_by_guard(row, leave.reason, leave.at), moment))
+        case NotNow(by_rate=True, after_s=float() as after_s):
+            return (yield from _settle(row, decide.put_off(row, leave.why, leave.at, after_s=after_s)))
+        case NotNow():
+            return (yield from _settle(row, decide.waiting(row, account, leave.why, leave.at, after_s=leave.after_s)))
+        case CredentialRefused():
+            return (yield from _settle(row, decide.blocked(row, account, leave, leave.at)))
+        case Go():
+            at = leave.at
+    # Again, by this clock: asking for leave takes time, and clocks are set.
+    begun = decide.expired(row, at) or decide.too_early(row, at)
+    begun = begun or decide.begin(row, account, owner=moment.owner, at=at)
+    token = moment.token if account.facts.result_by == "try" and begun.after.status is PayoutStatus.SENDING else None
+    asks = Query(token_hash(token), at) if token else None
+    entry = replace(_gated(account, row, begun, moment), needs_approval=leave.needs_approval, asks=asks)
+    reply = yield from move(entry)
+    if not isinstance(reply, Moved | Stale):
+        is_told = asked_before and row.status is PayoutStatus.CREATED
+        return (yield from _refused(account, row, reply, at, is_told=is_told))
+    row = reply.row
+    if isinstance(reply, Stale) or row.status is not PayoutStatus.SENDING:
+        return row
+    settings = account.settings
+    outcome, at = yield from send_once(
+        account.provider,
+        replace(draft_of(row), answer_token=token),
+        timeout_s=settings.timeout_s,
+        send_before=at + timedelta(seconds=settings.lease_s / 2),
+        at=at,
+    )
+    # `row.ambiguous` still tells of earlier tries only: this one's end is what is decided here.
+    decision = decide.after_submit(row, account, outcome, at)
+    after, moved = yield from _commit(row, decision, post_end=decide.post_end(account, outcome))
+    if not moved:  # our lease was over and somebody else went on: their state stands, our answer makes them look
+        late = {"answer": str(decision.event.name), **decision.event.evidence}
+        yield from note(Note(row.id, Event(EventName.PAYOUT_LATE_ANSWER, at, late), due_at=at))
+    return after
+
+
+def _read(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[PayoutRow]:
+    """Ask the provider, and send again only where that is proven safe."""
+    if not is_bound(account, row):
+        if row.status.is_final or row.status is PayoutStatus.REVIEW:
+            gone = {"why": "nobody of this account can ask about it any more"}
+            return (yield from _record_read(row, account, None, moment.at, gone))
+        return (yield from _settle(row, _binding_gone(row, moment.at)))
+    row, heard = yield from hear(account, row, moment)
+    if heard is None:
+        return row
+    outcome, at = heard
+    if isinstance(outcome, NoPermit):
+        # Who has waited for his turn in vain stays due; who would have to wait long is due then.
+        is_due = row.next_at is not None and row.next_at <= at
+        put_off = decide.put_off(row, outcome.why, at, after_s=outcome.after_s)
+        return (yield from _settle(row, put_off)) if is_due and outcome.after_s else row
+    row = replace(row, read_at=at)
+    if row.status.is_final:
+        row = yield from _contradiction(row, outcome, at)
+        return (yield from _record_read(row, account, outcome, at, decide.said_by(outcome)))
+    decision = decide.after_check(row, account, outcome, at)
+    asked = row
+    row, moved = yield from _commit(row, decision, read_end=decide.read_end(outcome))
+    if moved and decision.resend:
+        return (yield from _send(account, row, replace(moment, at=at)))
+    return row if moved else (yield from contradict_overtaken(asked, row, outcome, at))
+
+
+def hear(
+    account: Account, row: PayoutRow, moment: Moment
+) -> EngineFlow[tuple[PayoutRow, tuple[Heard, datetime] | None]]:
+    """Ask the provider about the current attempt; a question that is answered later is written down before it leaves.
+
+    Returns:
+        The row as it is now, and what was heard and when; None when somebody else moved the row first.
+
+    """
+    draft = draft_of(row)
+    if account.facts.status_by == "deferred":
+        query = Query(token_hash(moment.token), moment.at)
+        asked = Event(EventName.PAYOUT_ASKED, moment.at)
+        reply = yield from move(Move(row, row, asked, asks=query))
+        if not isinstance(reply, Moved):
+            return (reply.row if isinstance(reply, Stale) else row), None
+        row, draft = reply.row, replace(draft, answer_token=moment.token)
+    return row, (yield from ask(account.provider, draft, at=moment.at))
+
+
+def token_hash(token: str) -> str:
+    """Return what is stored of a path's token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _contradiction(row: PayoutRow, outcome: object, at: datetime) -> EngineFlow[PayoutRow]:
+    """A final state stands; what a read says against it is written down."""
+    return (yield from contradict(row, row.status, outcome, at, account=row.account, attempt=row.attempt))
+
+
+def _record_read(
+    row: PayoutRow, account: Account, outcome: object, at: datetime, said: Mapping[str, object]
+) -> EngineFlow[PayoutRow]:
+    """The read that was asked for after the machine had stopped is done; rechecks that are left stay due."""
+    after = rechecks.after_read(row, account, outcome, at)
+    if after == row:
+        return row
+    reply = yield from move(Move(row, after, Event(EventName.PAYOUT_READ, at, said)))
+    return reply.row if isinstance(reply, Moved | Stale) else row
+
+
+def _rebound(account: Account, row: PayoutRow, moment: Moment) -> Decision:
+    """Make an untried payout ready again, as its account now pays elsewhere; nothing of it has left."""
+    after = made_ready(account, row, namespace=moment.namespace, number=row.attempt)
+    return Decision(after, Event(EventName.PAYOUT_REBOUND, moment.at))
+
+
+def _rebound_or_review(account: Account, row: PayoutRow, moment: Moment) -> Decision:
+    try:
+        return _rebound(account, row, moment)
+    except InvalidPayout as error:  # what the account pays now cannot carry it: one row must not stop all others
+        return decide.review(row, ReasonCode.BINDING_GONE, scrub(str(error)), moment.at)
+
+
+def _binding_gone(row: PayoutRow, at: datetime) -> Decision:
+    sent_as = ", ".join(f"{name} {value}" for name, value in sorted(row.binding.items()))
+    why = f"Account {row.account} now pays elsewhere or as somebody else; it was tried under: {sent_as}."
+    return decide.review(row, ReasonCode.BINDING_GONE, why, at)
+
+
+def _give_up(account: Account, row: PayoutRow, failed: Decision, moment: Moment) -> EngineFlow[PayoutRow]:
+    """Fail what was not sent, as far as the journal knows; a restored one has the provider asked first."""
+    reply = yield from move(_gated(account, row, failed, moment))
+    if isinstance(reply, Moved | Stale):
+        return reply.row
+    is_told = row.status is PayoutStatus.CREATED
+    return (yield from _refused(account, row, reply, failed.event.at, is_told=is_told))
+
+
+def _gated(account: Account, row: PayoutRow, decision: Decision, moment: Moment) -> Move:
+    """Return the entry of a send, or of a failure that no read has shown, with what a restored journal asks for."""
+    at = decision.event.at
+    return replace(
+        _entry(row, decision),
+        absent_since=decide.absent_since(account, at),
+        refused_since=decide.refused_since(account, at),
+        other_payers=other_payers(account, row, moment.accounts),
+    )
+
+
+def _refused(
+    account: Account,
+    row: PayoutRow,
+    reply: Held | Unapproved | Unsought | OnStatement | Contradicted,
+    at: datetime,
+    *,
+    is_told: bool,
+) -> EngineFlow[PayoutRow]:
+    """Write what follows when the journal refuses a send, or a failure; ``is_told``: its history says that it waits."""
+    match reply:
+        case Unsought():
+            return (yield from _settle(row, decide.seek(row, at)))
+        case OnStatement():
+            return (yield from _settle(row, decide.on_statement(row, account, at)))
+        case Unapproved():
+            return (yield from _settle(row, decide.needs_approval(row, account, "", at)))
+        case Contradicted():
+            return (yield from _settle(row, decide.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
+        case Held() if row.ambiguous:  # an open one is read meanwhile
+            return (yield from _settle(row, decide.waiting(row, account, "paused", at)))
+        case Held():  # an untried payout stays due until the pause ends
+            return row if is_told else (yield from _settle(row, decide.held(row, reply.pause.why, at)))
+
+
+def _settle(row: PayoutRow, decision: Decision) -> EngineFlow[PayoutRow]:
+    row, _ = yield from _commit(row, decision)
+    return row
+
+
+def _commit(
+    row: PayoutRow, decision: Decision, *, post_end: PostEnd | None = None, read_end: ReadEnd | None = None
+) -> EngineFlow[tuple[PayoutRow, bool]]:
+    """Write a decision; say whether it was ours to write."""
+    reply = yield from move(replace(_entry(row, decision), post_end=post_end, read_end=read_end))
+    match reply:
+        case Moved():
+            return reply.row, True
+        case Stale():
+            return reply.row, False
+        case Held() | Unapproved() | Unsought() | OnStatement() | Contradicted():
+            return row, False
+
+
+def _entry(row: PayoutRow, decision: Decision) -> Move:
+    told_before = row.status.is_final and decision.after.status is row.status
+    publish = decision.publish and not told_before
+    return Move(row, decision.after, decision.event, publish=publish, pause=decision.pause, lifts=decision.lifts)

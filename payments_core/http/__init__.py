@@ -1,0 +1,1 @@
+"""HTTP as a flow sees it: messages, parsing, URLs, retries, and the transports that carry a request."""

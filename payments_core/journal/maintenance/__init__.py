@@ -1,0 +1,1 @@
+"""What an operator does with a journal as a whole: backup, restore, verification."""

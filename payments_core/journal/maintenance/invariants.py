@@ -1,0 +1,302 @@
+"""What is true of every payout that this library has written, one rule to a function: pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeAlias
+
+from payments_core.domain.events import EventName
+from payments_core.domain.payout import Operation, PayoutStatus
+from payments_core.domain.records import PayoutRow
+from payments_core.domain.references import payout_id
+from payments_core.journal.sql.columns import to_us
+
+__all__ = ["Entry", "Kept", "Published", "Stored", "broken"]
+
+_S = PayoutStatus
+
+# What may follow in a history, within an attempt. A final state is left by a reversal only.
+_FOLLOWS: Mapping[PayoutStatus, frozenset[PayoutStatus]] = {
+    _S.CREATED: frozenset({_S.CREATED, _S.SENDING, _S.REVIEW, _S.FAILED, _S.CANCELLED}),
+    _S.SENDING: frozenset({_S.SENDING, _S.CREATED, _S.PENDING, _S.UNKNOWN, _S.REVIEW, _S.SUCCEEDED, _S.FAILED}),
+    _S.PENDING: frozenset({_S.PENDING, _S.REVIEW, _S.SUCCEEDED, _S.FAILED}),
+    _S.UNKNOWN: frozenset({_S.UNKNOWN, _S.SENDING, _S.PENDING, _S.REVIEW, _S.SUCCEEDED, _S.FAILED}),
+    _S.REVIEW: frozenset({_S.REVIEW, _S.CREATED, _S.UNKNOWN, _S.PENDING, _S.SUCCEEDED, _S.FAILED, _S.CANCELLED}),
+    _S.SUCCEEDED: frozenset({_S.SUCCEEDED, _S.REVERSED}),
+    _S.FAILED: frozenset({_S.FAILED}),
+    _S.CANCELLED: frozenset({_S.CANCELLED}),
+    _S.REVERSED: frozenset({_S.REVERSED}),
+}
+# Entries that were added without a move of the row: all others have counted its fence up by one.
+_NOTES = frozenset(
+    {
+        EventName.PAYOUT_LATE_ANSWER,
+        EventName.PAYOUT_CONTRADICTED,
+        EventName.PAYOUT_ACKNOWLEDGED,
+        EventName.PAYOUT_CHECKED,
+        EventName.CALLBACK_HEARD,
+    }
+)
+# Entries of which the application is told, beside those that come to an end.
+_PUBLISHED = frozenset({EventName.PAYOUT_REVIEW, EventName.PAYOUT_CONTRADICTED})
+
+
+# What stands after payout and number in the id of an event, once the journal was restored: a word that was drawn then,
+# or, of an older version, a count.
+_EVENT_ID = re.compile(r"(\.r([a-z]+|\d+))?")
+# Of a restored journal: an unsent payout is asked about, and as unsent as before when nothing is found.
+_SOUGHT = "payout.sought"
+
+
+class Entry(NamedTuple):
+    """A line of the history."""
+
+    seq: int
+    at: int
+    event: str
+    status: str
+    attempt: int
+    tries: int
+
+
+class Kept(NamedTuple):
+    """An attempt that ended."""
+
+    number: int
+    account: str | None
+    binding: str
+    references: str
+    request: str
+    request_hash: str
+    tries: int
+    ambiguous: int
+    first_sent_at: int | None
+
+
+class Published(NamedTuple):
+    """An event for the application."""
+
+    event_id: str
+    key: str
+    account: str
+    status: str
+    attempt: int
+    seq: int
+    at: int
+
+
+class Stored(NamedTuple):
+    """A payout with everything that hangs on it.
+
+    Args:
+        row: The payout.
+        values: Its columns as stored.
+        history: By number.
+        attempts: By number.
+        events: By number.
+        approvals: Attempt and fingerprint of each.
+
+    """
+
+    row: PayoutRow
+    values: Mapping[str, Any]
+    history: Sequence[Entry]
+    attempts: Sequence[Kept]
+    events: Sequence[Published]
+    approvals: Sequence[tuple[int, str]]
+
+    def paid_from(self, attempt: int) -> str:
+        """Return the account of an attempt; one that was kept without is of the same as the next."""
+        kept = (one.account for one in self.attempts if one.number >= attempt and one.account is not None)
+        return next(kept, self.row.account)
+
+
+Broken: TypeAlias = Iterator[tuple[str, str]]
+
+
+def broken(stored: Stored, namespace: str) -> Broken:
+    """Yield each rule that a payout breaks, with what was seen.
+
+    Args:
+        stored: The payout.
+        namespace: The installation's.
+
+    """
+    yield from _identity(stored, namespace)
+    yield from _requests(stored)
+    yield from _chain(stored)
+    yield from _last_entry(stored)
+    yield from _attempts(stored)
+    yield from _outbox(stored)
+    yield from _contradictions(stored)
+    yield from _standing(stored)
+
+
+def _identity(stored: Stored, namespace: str) -> Broken:
+    row, order = stored.row, stored.row.order  # which refuses what nobody can have asked for
+    if (derived := payout_id(namespace, row.key)) != row.id:
+        yield "identity", f"its key gives the id {derived}"
+    if row.forgotten_at is None and order.fingerprint != row.fingerprint:
+        yield "fingerprint", "payee, amount, operation, note or options are not those that were accepted"
+    for attempt, fingerprint in stored.approvals:
+        if attempt > row.attempt or fingerprint != row.fingerprint:
+            yield "approval", f"attempt {attempt} was approved as another payment"
+
+
+def _requests(stored: Stored) -> Broken:
+    """Compare the requests with their hashes; of a forgotten payout only the hashes are left."""
+    row = stored.row
+    if row.forgotten_at is not None:
+        if row.status not in _FINALS:
+            yield "forgotten", f"its payee was forgotten although it is {row.status}"
+        return
+    for number, request, wanted in [
+        *((one.number, one.request, one.request_hash) for one in stored.attempts),
+        (row.attempt, row.request, row.request_hash),
+    ]:
+        if hashlib.sha256(request.encode()).hexdigest() != wanted:
+            yield "request", f"the stored request of attempt {number} is not the one that its hash was made of"
+
+
+_FINALS = frozenset(status for status in PayoutStatus if status.is_final)
+
+
+def _chain(stored: Stored) -> Broken:
+    history = stored.history
+    if [entry.seq for entry in history] != list(range(1, len(history) + 1)):
+        yield (
+            "history",
+            f"its entries are numbered {', '.join(str(entry.seq) for entry in history[:20]) or 'not at all'}",
+        )
+    if not history:
+        return
+    first = history[0]
+    if (first.status, first.attempt, first.tries) != (_S.CREATED, 1, 0):
+        yield "history", f"it begins as {first.status}, attempt {first.attempt}, {first.tries} tries"
+    sought = False
+    for before, after in pairwise(history):
+        sought = after.event == _SOUGHT or (sought and after.event != EventName.PAYOUT_SENDING)
+        yield from _step(before, after, sought=sought)
+
+
+def _step(before: Entry, after: Entry, *, sought: bool) -> Broken:
+    begins = after.event == EventName.PAYOUT_PAID_AGAIN
+    if begins:
+        is_next = (after.attempt, after.tries, after.status) == (before.attempt + 1, 0, _S.CREATED)
+        if before.status != _S.FAILED or not is_next:
+            yield "history", f"entry {after.seq} begins an attempt that is not the next of one that failed"
+        return
+    asked = sought and {before.status, after.status} == {_S.CREATED, _S.UNKNOWN}
+    if not asked and after.status not in _FOLLOWS.get(PayoutStatus(before.status), ()):
+        yield "history", f"entry {after.seq} makes it {after.status} after {before.status}"
+    sent = after.event == EventName.PAYOUT_SENDING
+    if (after.attempt, after.tries) != (before.attempt, before.tries + sent):
+        yield "history", f"entry {after.seq} counts attempt {after.attempt} and try {after.tries} wrongly"
+
+
+def _last_entry(stored: Stored) -> Broken:
+    row, history = stored.row, stored.history
+    if not history:
+        return
+    last = history[-1]
+    for what, ours, theirs in (
+        ("status", row.status, last.status),
+        ("attempt", row.attempt, last.attempt),
+        ("number of tries", row.tries, last.tries),
+    ):
+        if ours != theirs:
+            yield "last entry", f"its {what} is {ours}, and {theirs} in the last entry of its history"
+    moves = [entry for entry in history[1:] if entry.event not in _NOTES]
+    if row.fence != len(moves):
+        yield "fence", f"its fence is {row.fence}, and it was moved {len(moves)} times"
+    if stored.values["updated_at"] != (moves[-1] if moves else history[0]).at:
+        yield "last entry", "it was moved at another moment than the last move in its history"
+
+
+def _attempts(stored: Stored) -> Broken:
+    row, ended = stored.row, stored.attempts
+    numbers = [one.number for one in ended]
+    if numbers != list(range(1, row.attempt)):
+        told = ", ".join(map(str, numbers)) or "none"
+        yield "attempts", f"it is at attempt {row.attempt}, and of those before {told} are kept"
+    accounts = {stored.paid_from(number) for number in (*numbers, row.attempt)}
+    if row.operation is Operation.REFUND and len(accounts) > 1:
+        yield "attempts", f"it is a refund, and was paid from {' and '.join(sorted(accounts))}"
+    hashes = [*(one.request_hash for one in ended), row.request_hash]
+    if len(set(hashes)) != len(hashes):
+        yield "attempts", "two of its attempts are the same request"
+    counted = {entry.attempt: entry.tries for entry in stored.history}
+    for one in ended:
+        if one.tries != counted.get(one.number, one.tries):
+            yield "attempts", f"attempt {one.number} had {one.tries} tries, and {counted[one.number]} in the history"
+        if one.ambiguous and one.first_sent_at is None:
+            yield "doubt", f"attempt {one.number} may have arrived, and it is not known since when"
+
+
+def _outbox(stored: Stored) -> Broken:
+    row, entries = stored.row, {entry.seq: entry for entry in stored.history}
+    told = {event.seq for event in stored.events}
+    before = ""
+    for entry in stored.history:
+        ended = entry.status in _FINALS and entry.status != before
+        before = entry.status
+        if (ended or entry.event in _PUBLISHED) and entry.seq not in told:
+            yield "outbox", f"nobody is told of entry {entry.seq} ({entry.status})"
+    for event in stored.events:
+        entry_of = entries.get(event.seq)
+        if entry_of is None:
+            yield "outbox", f"event {event.event_id} tells of an entry that is not in its history"
+        elif not _EVENT_ID.fullmatch(event.event_id.removeprefix(f"{row.id}.{event.seq}")) or event[1:] != (
+            row.key,
+            stored.paid_from(entry_of.attempt),
+            entry_of.status,
+            entry_of.attempt,
+            event.seq,
+            entry_of.at,
+        ):
+            yield "outbox", f"event {event.event_id} tells something else than entry {event.seq}"
+
+
+def _contradictions(stored: Stored) -> Broken:
+    """Hold what is kept of contradictions against the history, and against when the payout says it waits."""
+    said = stored.row.contradictions
+    for what, event, moments in (
+        ("said", EventName.PAYOUT_CONTRADICTED, [one.at for one in said]),
+        ("acknowledged", EventName.PAYOUT_ACKNOWLEDGED, {one.acknowledged_at for one in said if one.acknowledged_at}),
+    ):
+        theirs = sorted(entry.at for entry in stored.history if entry.event == event)
+        if sorted(map(to_us, moments)) != theirs:
+            yield "contradiction", f"{len(moments)} times it was {what}, and {len(theirs)} times in its history"
+    if stored.row.contradicted_at != min((one.at for one in said if one.is_open), default=None):
+        yield "contradiction", f"it waits for a person since {stored.row.contradicted_at or 'never'}"
+
+
+def _standing(stored: Stored) -> Broken:
+    """Look at how it stands: who holds it, when it is due, and what is in doubt."""
+    row = stored.row
+    if row.status is _S.SENDING:
+        if row.lease_until is None or row.sent_at is None or row.lease_until <= row.sent_at or not row.lease_owner:
+            yield "lease", "it is being sent, and nobody holds it for a time"
+    elif row.lease_until is not None or row.lease_owner:
+        yield "lease", f"it is {row.status}, and {row.lease_owner or 'somebody'} still holds it"
+    if row.status in {_S.SENDING, _S.PENDING, _S.UNKNOWN} and row.next_at is None:
+        yield "stranded", f"it is {row.status}, and nothing will ever look at it again"
+    if row.rechecks_left and (row.status is not _S.FAILED or row.next_at is None):
+        yield "stranded", f"it is {row.status}, is to be read again {row.rechecks_left} times, and never will be"
+    if row.ambiguous and row.first_sent_at is None:  # the tries of what is adopted may be lost
+        yield "doubt", "it may have arrived, and it is not known since when"
+    if row.status is _S.UNKNOWN and not (row.ambiguous or row.adopting):
+        yield "doubt", "it is UNKNOWN, and nothing of it may have arrived"
+    if row.ambiguous and row.status is _S.CREATED:
+        yield "doubt", "it may have arrived, and waits to be sent"
+    if bool(row.tries) != (row.sent_at is not None):
+        yield "doubt", f"it had {row.tries} tries, and was sent {row.sent_at or 'never'}"
+    if row.status is _S.CANCELLED and (row.ambiguous or row.first_sent_at is not None):
+        yield "doubt", "it is CANCELLED, and may have arrived"
+    if row.status in _FINALS and not row.decided_by:
+        yield "end", f"it is {row.status}, and nobody has decided so"
+    if row.status in {_S.FAILED, _S.REVIEW} and row.reason is None:
+        yield "end", f"it is {row.status}, and it is not known why"

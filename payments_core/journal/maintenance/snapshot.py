@@ -1,0 +1,181 @@
+"""A journal as it stood at one moment, to be looked at while others go on writing; nothing is ever written here."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from payments_core.domain.errors import JournalError
+from payments_core.journal.sql.statements import POSTGRES, SQLITE, Cursor, Session, Statements
+from payments_core.journal.sqlite.connection import SQLITE_ERRORS, check_file, explain
+from payments_core.journal.sqlite.schema import check_namespace, check_version
+
+if TYPE_CHECKING:
+    from payments_core.journal.postgres.connection import Connection, Server
+
+__all__ = ["PostgresSnapshot", "Snapshot", "SqliteSnapshot"]
+
+_AT_ONCE = 1000
+
+
+class _Rows:
+    """What a statement found, fetched where a failure is explained: reading the next row may find the damage."""
+
+    def __init__(self, rows: list[Any]) -> None:
+        self._rows = rows
+        self.rowcount = len(rows)
+
+    def fetchone(self) -> Any:
+        """Return the next row, or None."""
+        return self._rows.pop(0) if self._rows else None
+
+    def fetchall(self) -> list[Any]:
+        """Return the rows that are left."""
+        return self._rows
+
+
+class Snapshot(ABC):
+    """One moment of a journal."""
+
+    sql: ClassVar[Statements]
+    name: str
+
+    @abstractmethod
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
+        """Ask, in the words of this dialect."""
+
+    @abstractmethod
+    def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield what a statement finds, however much it is."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it."""
+
+    def ask(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return every row that a statement finds; values stand at its question marks."""
+        return list(self.execute(self.sql.text(statement), values).fetchall())
+
+    @property
+    def session(self) -> Session:
+        """For what is asked inside a transaction."""
+        return Session(self.execute, self.sql)
+
+    def meta(self) -> dict[str, str]:
+        """Return what the journal says of itself."""
+        return dict(self.ask(f"SELECT name, value FROM {self.sql.schema}meta"))  # noqa: S608 - a constant
+
+
+class SqliteSnapshot(Snapshot):
+    """A moment of a journal in a file; a backup may be looked at as well.
+
+    Args:
+        path: The file.
+        namespace: The installation's.
+
+    Raises:
+        NamespaceChanged: It belongs to another installation.
+        JournalError: It cannot be read, or is no journal of this version.
+
+    """
+
+    sql = SQLITE
+
+    def __init__(self, path: Path, *, namespace: str) -> None:
+        self._path = path
+        self.name = f"The journal {path}"
+        check_file(path)
+        with self._explained():
+            self.connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        try:
+            with self._explained():
+                self.connection.execute("BEGIN")
+                check_version(self.connection, path)  # the first thing read: from here on nothing moves
+                check_namespace(self.connection, path, namespace)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
+        """Ask, in the words of SQLite."""
+        with self._explained():
+            return _Rows(self.connection.execute(statement, values).fetchall())
+
+    def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield what a statement finds, a row at a time."""
+        with self._explained():
+            yield from self.connection.execute(statement, values)
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.connection.close()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLITE_ERRORS as error:
+            raise explain(error, self._path) from error
+
+
+class PostgresSnapshot(Snapshot):
+    """A moment of a shared journal.
+
+    Args:
+        server: Where it is.
+        namespace: The installation's.
+
+    Raises:
+        NamespaceChanged: It belongs to another installation.
+        JournalError: It cannot be reached, or is no journal of this version.
+
+    """
+
+    sql = POSTGRES
+
+    def __init__(self, server: Server, *, namespace: str) -> None:
+        from payments_core.journal.postgres import schema  # here: the driver is an extra
+
+        self._server = server
+        self.name = server.name
+        self.connection: Connection = server.connect()
+        try:
+            with self._explained():
+                self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                schema.check_version(self.connection, server.name)
+                schema.check_namespace(self.connection, server.name, namespace)
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
+        """Ask, in the words of PostgreSQL."""
+        with self._explained():
+            return _Rows(self.connection.execute(statement, values).fetchall())
+
+    def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield what a statement finds; the server keeps the rest."""
+        with self._explained(), self.connection.cursor(name="payments_audit") as cursor:
+            cursor.itersize = _AT_ONCE
+            cursor.execute(statement, values)
+            yield from cursor
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.connection.close()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        import psycopg
+
+        told: JournalError | None = None
+        try:
+            yield
+        except psycopg.Error as error:
+            told = self._server.explain(error)
+        if told is not None:  # outside of the except block: the driver's error may hold a row
+            raise told

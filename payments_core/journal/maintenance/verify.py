@@ -1,0 +1,206 @@
+"""Whether a journal is whole: looked at as it stood at one moment, while others go on paying; nothing is written."""
+
+# ruff: noqa: S608 - put together from constants of this house
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from itertools import groupby, islice
+from typing import Any
+
+from payments_core.domain.errors import JournalDamaged, PaymentsError
+from payments_core.engine import make_draft
+from payments_core.journal.maintenance.invariants import Entry, Kept, Published, Stored, broken
+from payments_core.journal.maintenance.schema_check import REFERENCES, flaws
+from payments_core.journal.maintenance.snapshot import Snapshot
+from payments_core.journal.sql.apply import may_have_moved
+from payments_core.journal.sql.columns import COLUMNS, read_row
+from payments_core.provider import Account
+
+__all__ = ["Audit", "Flaw"]
+
+_AT_ONCE = 500
+_MOST_ORPHANS = 100
+_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
+_CHILDREN = {  # what hangs on a payout: columns, and the last one they are in order of
+    "history": "seq, at, event, status, attempt, tries",
+    "attempts": 'number, account, binding, "references", request, request_hash, tries, ambiguous, first_sent_at',
+    "outbox": "event_id, key, account, status, attempt, seq, at",
+    "approvals": "attempt, fingerprint",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something in a journal that must not be.
+
+    Args:
+        rule: Which rule is broken, in a word that stays the same.
+        payout: The payout's id; empty when it concerns none.
+        text: What was seen; of a payee no word.
+
+    """
+
+    rule: str
+    payout: str
+    text: str
+
+    def __str__(self) -> str:
+        """``po_abc: fence: its fence is 3, and it was moved 2 times``."""
+        return f"{self.payout or 'journal'}: {self.rule}: {self.text}"
+
+
+class Audit:
+    """One look at a whole journal.
+
+    Args:
+        snapshot: The journal, as it stood at one moment; closed with this.
+        namespace: The installation's.
+        accounts: Those that are configured, by name: what they have derived is then derived once more.
+
+    """
+
+    def __init__(self, snapshot: Snapshot, *, namespace: str, accounts: Mapping[str, Account] | None = None) -> None:
+        self._snapshot = snapshot
+        self._at = snapshot.sql.schema
+        self._namespace = namespace
+        self._accounts = accounts or {}
+        self.name = snapshot.name
+        self.meta = snapshot.meta()
+        self.payouts = self.contradicted = 0
+        with contextlib.suppress(JournalDamaged):  # told by the checks
+            self.payouts = snapshot.ask(f"SELECT COUNT(*) FROM {self._at}payouts")[0][0]
+            statement = f"SELECT COUNT(*) FROM {self._at}payouts WHERE contradicted_at IS NOT NULL"
+            self.contradicted = snapshot.ask(statement)[0][0]
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._snapshot.close()
+
+    def flaws(self, on_payout: Callable[[], object] = int) -> Iterator[Flaw]:
+        """Yield what is wrong, as it is found; a check that damage stops is a flaw, and the others go on.
+
+        Args:
+            on_payout: Called after each payout.
+
+        Raises:
+            JournalError: The journal cannot be read, for another reason than damage.
+
+        """
+        checks: Mapping[str, Callable[[], Iterator[Flaw]]] = {
+            "the database itself": self._structure,
+            "whether what is referred to is there": self._orphans,
+            "the payouts": lambda: self._payouts(on_payout),
+            "what is refunded": self._refunds,
+        }
+        for what, check in checks.items():
+            try:
+                yield from check()
+            except JournalDamaged as error:
+                yield Flaw("unreadable", "", f"the check of {what} could not be finished: {error.message}")
+
+    def _structure(self) -> Iterator[Flaw]:
+        for text in flaws(self._snapshot):
+            yield Flaw("structure", "", text)
+
+    def _payouts(self, on_payout: Callable[[], object]) -> Iterator[Flaw]:
+        statement = f"SELECT {_NAMES} FROM {self._at}payouts ORDER BY no"
+        for page in _pages(self._snapshot.stream(statement)):
+            yield from self._page([dict(zip(COLUMNS, stored, strict=True)) for stored in page], on_payout)
+
+    def _orphans(self) -> Iterator[Flaw]:
+        for table, column, parent, wanted in REFERENCES:
+            found = self._snapshot.ask(
+                f"SELECT DISTINCT t.{column} FROM {self._at}{table} t LEFT JOIN {self._at}{parent} p"
+                f" ON p.{wanted} = t.{column} WHERE p.{wanted} IS NULL AND t.{column} IS NOT NULL LIMIT {_MOST_ORPHANS}"
+            )
+            for (name,) in found:
+                payout = name.partition(".")[0]
+                yield Flaw("orphan", payout, f"{table} tells of {name}, which is not in {parent}")
+        for column in ("id", "key"):
+            statement = f"SELECT MIN(id) FROM {self._at}payouts GROUP BY {column} HAVING COUNT(*) > 1"
+            for (payout,) in self._snapshot.ask(statement):
+                yield Flaw("identity", payout, f"two payouts have the same {column}")
+
+    def _page(self, page: Sequence[Mapping[str, Any]], on_payout: Callable[[], object]) -> Iterator[Flaw]:
+        ids = [values["id"] for values in page]
+        children = {table: self._children(table, columns, ids) for table, columns in _CHILDREN.items()}
+        for values in page:
+            payout = values["id"]
+            try:
+                stored = Stored(
+                    row=read_row(values.values()),
+                    values=values,
+                    history=[Entry(*found) for found in children["history"][payout]],
+                    attempts=[Kept(*found) for found in children["attempts"][payout]],
+                    events=[Published(*found) for found in children["outbox"][payout]],
+                    approvals=[(attempt, fingerprint) for attempt, fingerprint in children["approvals"][payout]],
+                )
+                told = [*broken(stored, self._namespace), *self._underived(stored)]
+            except (ValueError, TypeError, KeyError, ArithmeticError, PaymentsError) as error:
+                why = error.message if isinstance(error, JournalDamaged) else type(error).__name__
+                told = [("unreadable", f"what is stored of it cannot be read: {why}")]
+            for rule, text in told:
+                yield Flaw(rule, payout, text)
+            on_payout()
+
+    def _children(self, table: str, columns: str, ids: Sequence[str]) -> Mapping[str, list[tuple[Any, ...]]]:
+        order = "seq" if "seq" in columns else columns.partition(",")[0]
+        marks = ", ".join("?" * len(ids))
+        found = defaultdict[str, list[tuple[Any, ...]]](list)
+        statement = f"SELECT payout_id, {columns} FROM {self._at}{table} WHERE payout_id IN ({marks})"
+        for payout, *rest in self._snapshot.ask(f"{statement} ORDER BY payout_id, {order}", ids):
+            found[payout].append(tuple(rest))
+        return found
+
+    def _underived(self, stored: Stored) -> Iterator[tuple[str, str]]:
+        """Derive each attempt's references once more, where what it was paid as is configured."""
+        row = stored.row
+        if row.forgotten_at is not None:
+            return
+        attempts = [(one.number, json.loads(one.binding), json.loads(one.references)) for one in stored.attempts]
+        for number, binding, references in [*attempts, (row.attempt, row.binding, row.references)]:
+            account = self._accounts.get(stored.paid_from(number))
+            identity = None if account is None else account.identity(row.operation, binding)
+            if identity is None:
+                continue
+            try:
+                draft = make_draft(identity, row.order, namespace=self._namespace, payout_id=row.id, number=number)
+            except PaymentsError:
+                continue  # what the account takes has become less since
+            for name, value in draft.references.items():
+                if references.get(name) != value:
+                    yield "reference", f"{name} of attempt {number} is not what namespace, key and attempt give"
+
+    def _refunds(self) -> Iterator[Flaw]:
+        """Sum what may have been refunded of each collection."""
+        collection = self._snapshot.sql.folded("payee_value")
+        statement = (
+            f"SELECT {collection}, {_NAMES} FROM {self._at}payouts WHERE operation = 'refund' ORDER BY {collection}, no"
+        )
+        for _, group in groupby(self._snapshot.stream(statement), key=lambda stored: stored[0]):
+            total, first = Decimal(0), None
+            for _, *stored in group:
+                try:
+                    row = read_row(stored)
+                except JournalDamaged:
+                    continue  # said already
+                if not may_have_moved(self._snapshot.session, row):
+                    continue
+                first = first or row
+                with localcontext(prec=60):
+                    total += row.amount
+                if row.original_amount is None or total > row.original_amount:
+                    yield Flaw("refunds", row.id, f"with it, {total:f} is refunded of {row.original_amount} collected")
+                elif (row.original_amount, row.currency) != (first.original_amount, first.currency):
+                    yield Flaw("refunds", row.id, f"it says that another amount was collected than {first.id} does")
+
+
+def _pages(found: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    while page := list(islice(found, _AT_ONCE)):
+        yield page

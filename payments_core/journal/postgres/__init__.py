@@ -1,0 +1,1 @@
+"""The shared journal: one PostgreSQL database."""

@@ -1,0 +1,366 @@
+"""The shared journal: one PostgreSQL database, many processes."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from functools import partial
+from typing import Any, cast
+
+import psycopg
+from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.rows import tuple_row
+
+from payments_core.domain.errors import JournalError
+from payments_core.domain.rates import AskPermit, Permit
+from payments_core.domain.records import Pause
+from payments_core.domain.shared_tokens import SharedToken, TokenChange
+from payments_core.engine.commands import JournalEntry, JournalReply, Moved, Open, Opened, Stale
+from payments_core.journal.postgres.connection import SET_DURABLE, Connection, Line, Server
+from payments_core.journal.postgres.schema import (
+    SELECT_NAMESPACE,
+    check_namespace,
+    check_server,
+    check_version,
+    migrate,
+)
+from payments_core.journal.postgres.thread_pool import Crew
+from payments_core.journal.sql.apply import Asking, Change, Reply, apply, opening
+from payments_core.journal.sql.claims import Claims
+from payments_core.journal.sql.erasure import Forgetting
+from payments_core.journal.sql.inbox import InboxCalls, InboxChange
+from payments_core.journal.sql.outbox import OutboxCalls
+from payments_core.journal.sql.pauses import LiftPause, SetPause
+from payments_core.journal.sql.queries import Reads
+from payments_core.journal.sql.statements import POSTGRES, POSTGRES_SCHEMA, Session
+
+__all__ = ["PostgresJournal", "upgrade"]
+
+_TRIES = 5
+_PAUSE_S = 0.1
+# READ COMMITTED whatever the server's default: what is read behind a lock must be what is there now.
+_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {{lock_timeout_ms}}; SELECT {SET_DURABLE}"
+
+
+class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
+    """A journal in a PostgreSQL database that was prepared by ``payouts journal init``.
+
+    Args:
+        url: ``postgresql://…``, as libpq understands it.
+        namespace: The installation's.
+        clock: Returns now; aware, UTC.
+        connections: How many at most.
+        lock_timeout_s: Longest wait for another transaction's lock, in seconds.
+        fate_timeout_s: How long it is tried to find out what became of a commit whose answer was lost, in seconds.
+
+    Raises:
+        JournalMissing: The database holds none.
+        JournalTooNew: A newer version of this library made it.
+        NamespaceChanged: It belongs to another installation.
+        JournalIsBackup: It is a backup.
+        JournalError: The server cannot be reached, or the journal cannot be trusted.
+
+    """
+
+    _sql = POSTGRES
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        namespace: str,
+        clock: Callable[[], datetime],
+        connections: int = 8,
+        lock_timeout_s: float = 10.0,
+        fate_timeout_s: float = 5.0,
+    ) -> None:
+        self._server = Server(url)
+        self._namespace = namespace
+        self._clock = clock
+        self._begin = _BEGIN.format(lock_timeout_ms=round(lock_timeout_s * 1000)).encode()
+        self._fate_timeout_s = fate_timeout_s
+        self._crew = Crew(partial(Line, self._connect), size=connections)
+        try:
+            self._crew.perform(self._check)
+        except BaseException:
+            self._crew.close()
+            raise
+
+    def _check(self, line: Line) -> None:
+        """Look at the version, once: a process of the version before goes on while a new one is brought in."""
+        connection = line.take()
+        try:
+            check_version(connection, self._server.name)
+            return check_server(connection, self._server.name)
+        except psycopg.Error as error:
+            told = self._server.explain(error)
+        raise told
+
+    def _connect(self) -> Connection:
+        connection = self._server.connect()
+        try:
+            check_namespace(connection, self._server.name, self._namespace)
+        except psycopg.errors.UndefinedTable:
+            return connection  # said better by what comes next
+        except psycopg.Error as error:
+            told = self._server.explain(error)
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+        connection.close()
+        raise told
+
+    # --- writing ---
+
+    def perform(self, entry: JournalEntry) -> JournalReply:
+        """Write one entry and return when it is durable."""
+        return cast("JournalReply", self._crew.perform(partial(self._write, entry)))
+
+    def submit(self, entry: JournalEntry) -> Future[JournalReply]:
+        """Queue one entry; the future ends when it is durable. Cancelling it before it is taken up writes nothing."""
+        return cast("Future[JournalReply]", self._crew.submit(partial(self._write, entry)))
+
+    def set_pause(self, pause: Pause) -> None:
+        """Write a pause; one in force for the same account is replaced."""
+        self._crew.perform(partial(self._write, SetPause(pause)))
+
+    def lift_pause(self, account: str | None) -> bool:
+        """End the pause of an account (or the one for all) and wake what waited for it; say whether there was one."""
+        return bool(self._crew.perform(partial(self._write, LiftPause(account, self._clock()))))
+
+    def permit(self, asked: AskPermit) -> Future[Permit]:
+        """Reserve the next moment at which an account may be used, by the journal's clock, for all processes."""
+        return cast("Future[Permit]", self._crew.submit(partial(self._write, asked)))
+
+    def token(self, change: TokenChange) -> Future[SharedToken]:
+        """Ask for a token that all processes share, or keep the one that was fetched; what there is now."""
+        return cast("Future[SharedToken]", self._crew.submit(partial(self._write, change)))
+
+    def _change(self, change: Change) -> Any:
+        return self._crew.perform(partial(self._write, change))
+
+    def _queue(self, change: InboxChange) -> Future[Any]:
+        return self._crew.submit(partial(self._write, change))
+
+    def wipe(self) -> bool:
+        """Say False: the server wipes, when it vacuums; its log and its backups keep what was there."""
+        return False
+
+    def close(self) -> None:
+        """Finish what is queued and close; in a forked process nothing is touched."""
+        self._crew.close()
+
+    def _write(self, change: Change, line: Line) -> Reply:
+        """Write a change; again when nothing of it was written and another try may succeed."""
+        told = JournalError("")
+        for _ in range(_TRIES):
+            try:
+                return self._transact(change, line)
+            except _NothingWritten as undone:
+                told = undone.told
+            except _NotKnown as lost:
+                return self._find_out(change, lost.reply, line)
+        raise told
+
+    def _find_out(self, change: Change, lost: Reply, line: Line) -> Reply:
+        """Write a change whose commit was not answered once more: who finds it there already has written it.
+
+        The number of the lost transaction tells nothing: after a crash the server gives it to another one.
+        """
+        until = time.monotonic() + self._fate_timeout_s
+        while True:
+            try:
+                return _recognised(lost, self._transact(change, line))
+            except (_NothingWritten, _NotKnown, JournalError):
+                if time.monotonic() >= until:
+                    break
+            time.sleep(_PAUSE_S)
+        raise JournalError(
+            f"{self._server.name} was lost while it committed an entry, and it is not known whether it did.",
+            hint="See that the server runs, and try again: the same key is safe.",
+        )
+
+    def _transact(self, change: Change, line: Line) -> Reply:
+        connection, reply = line.take(), None
+        failure: psycopg.Error | None = None
+        try:
+            connection.execute(self._begin, prepare=False)
+            reply = apply(Session(connection.execute, POSTGRES), change)
+            connection.execute("COMMIT", prepare=False)
+        except psycopg.Error as error:
+            failure = error
+        finally:
+            _roll_back(connection)
+        if failure is None:
+            return reply
+        if reply is not None and connection.broken:
+            raise _NotKnown(reply)
+        told = self._server.explain(failure)
+        if connection.broken or isinstance(failure, psycopg.errors.TransactionRollback):
+            raise _NothingWritten(told)
+        raise told
+
+    # --- in the application's transaction ---
+
+    def open_within(self, connection: object, entry: Open) -> Opened:
+        """Write a new payout in a transaction of the application's: it is there exactly if that is committed.
+
+        Args:
+            connection: A ``psycopg.Connection`` to the journal's database, in a transaction.
+            entry: No refund: its collection would be locked until the application commits.
+
+        Raises:
+            JournalError: The connection will not do, or the entry cannot be written; roll back.
+
+        """
+        self._crew.check_open()
+        if not isinstance(connection, psycopg.Connection):
+            raise _not_usable("It is no psycopg.Connection.")
+        _check_transaction(connection)
+        asking, answer = self._joining(entry), None
+        failure: psycopg.Error
+        with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
+            try:
+                while True:
+                    cursor.execute(*asking.send(answer))
+                    answer = cursor.fetchall() if cursor.description else cursor.rowcount
+            except StopIteration as done:
+                return cast("Opened", done.value)
+            except psycopg.Error as error:
+                failure = error
+        raise self._server.explain(failure)
+
+    async def open_within_async(self, connection: object, entry: Open) -> Opened:
+        """Do the same with a ``psycopg.AsyncConnection``."""
+        self._crew.check_open()
+        if not isinstance(connection, psycopg.AsyncConnection):
+            raise _not_usable("It is no psycopg.AsyncConnection.")
+        _check_transaction(connection)
+        asking, answer = self._joining(entry), None
+        failure: psycopg.Error
+        async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
+            try:
+                while True:
+                    await cursor.execute(*asking.send(answer))
+                    answer = await cursor.fetchall() if cursor.description else cursor.rowcount
+            except StopIteration as done:
+                return cast("Opened", done.value)
+            except psycopg.Error as error:
+                failure = error
+        raise self._server.explain(failure)
+
+    def _joining(self, entry: Open) -> Asking[Opened]:
+        if entry.row.original_amount is not None:
+            raise JournalError("A refund cannot be accepted in the application's transaction.", hint="Use refund().")
+        looks = f"SELECT to_regclass(%s)::text, {SET_DURABLE}, current_setting('lock_timeout')"
+        [(meta, _, lock_timeout)] = yield looks, (f"{POSTGRES_SCHEMA}.meta",)
+        found = (yield SELECT_NAMESPACE, ()) if meta else []
+        if found != [(self._namespace,)]:
+            raise _not_usable("It leads to a database without this journal.")
+        if lock_timeout != "0":
+            return (yield from opening(entry, POSTGRES))
+        yield _SET_LOCK_TIMEOUT, (_LOCK_TIMEOUT,)  # another transaction may hold the same key, and the application both
+        opened = yield from opening(entry, POSTGRES)
+        yield _SET_LOCK_TIMEOUT, ("0",)
+        return opened
+
+    # --- reading ---
+
+    def _fetch(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return self._crew.perform(partial(self._read, statement, values))
+
+    def _read(self, statement: str, values: Sequence[Any], line: Line) -> list[tuple[Any, ...]]:
+        told = JournalError("")
+        for _ in range(2):  # a connection that lay idle while the server was restarted is found out here
+            connection = line.take()
+            try:
+                return connection.execute(statement, values).fetchall()
+            except psycopg.Error as error:
+                told = self._server.explain(error)
+            if not connection.broken:
+                break
+        raise told
+
+
+_LOCK_TIMEOUT = "10s"  # of an accept in an application's transaction that has none of its own
+_SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', %s, true)"
+
+
+class _NothingWritten(Exception):
+    """The transaction was undone by what may not happen again."""
+
+    def __init__(self, told: JournalError) -> None:
+        super().__init__()
+        self.told = told
+
+
+class _NotKnown(Exception):
+    """The answer to COMMIT was lost."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self.reply = reply
+
+
+def _recognised(lost: Reply, found: Reply) -> Reply:
+    """Return what is true of a change that was made twice: its first reply, when the second time found it there."""
+    match lost, found:
+        case (Moved(), Stale()) if found.row == lost.row:
+            return lost
+        case (Opened(created=True), Opened(created=False)) if found.row == lost.row:
+            return lost
+        case (bool(), bool()):  # a pause that is not there any more was lifted by us
+            return lost or found
+        case _:
+            return found
+
+
+def _roll_back(connection: Connection) -> None:
+    if connection.info.transaction_status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}:
+        with contextlib.suppress(psycopg.Error):
+            connection.execute("ROLLBACK")
+
+
+def _check_transaction(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
+    is_idle = connection.info.transaction_status == TransactionStatus.IDLE
+    if is_idle and connection.autocommit:
+        raise _not_usable("It is in autocommit mode and in no transaction.")
+    if connection.info.encoding != "utf-8":
+        raise _not_usable("Its client_encoding is not UTF8.")
+    if connection.info.pipeline_status != PipelineStatus.OFF:
+        raise _not_usable("It is in pipeline mode, and answers later.")
+
+
+def _not_usable(why: str) -> JournalError:
+    return JournalError(
+        f"The payout cannot be accepted on this connection. {why}",
+        hint="Give the psycopg connection to the journal's database on which your own transaction is open.",
+    )
+
+
+def upgrade(url: str, *, namespace: str) -> tuple[int, int]:
+    """Bring the journal's tables forward; return the versions before and after.
+
+    Args:
+        url: ``postgresql://…``, as libpq understands it.
+        namespace: The installation's.
+
+    Raises:
+        JournalMissing: There is no journal.
+        JournalTooNew: A newer version of this library made it.
+        NamespaceChanged: It belongs to another installation.
+        JournalError: It cannot be reached or changed.
+
+    """
+    server = Server(url)
+    with contextlib.closing(server.connect()) as connection:
+        try:
+            return migrate(connection, server.name, namespace=namespace)
+        except psycopg.Error as error:
+            told = server.explain(error)
+    raise told

@@ -1,0 +1,1 @@
+"""Statements that both databases share, and what each command of the engine writes."""

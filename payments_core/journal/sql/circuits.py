@@ -1,0 +1,54 @@
+"""Circuits: when POSTs of an account end without a clear answer again and again, they stop; reads go on."""
+
+from __future__ import annotations
+
+import functools
+from datetime import datetime, timedelta
+
+from payments_core.domain.rates import PostEnd
+from payments_core.domain.records import Pause
+from payments_core.journal.sql import pauses
+from payments_core.journal.sql.statements import Session, Statements
+
+__all__ = ["count", "forget"]
+
+_FIRST_WAIT_S = 30.0
+
+
+class _Text:
+    """The statements, in one dialect."""
+
+    def __init__(self, sql: Statements) -> None:
+        at, text = sql.schema, sql.text
+        self.add = text(
+            f"INSERT INTO {at}ambiguity (account, in_a_row) VALUES (?, 1)"  # noqa: S608
+            f" ON CONFLICT (account) DO UPDATE SET in_a_row = {at}ambiguity.in_a_row + 1"
+        )
+        self.in_a_row = text(f"SELECT in_a_row FROM {at}ambiguity WHERE account = ?")  # noqa: S608
+        self.forget = text(f"DELETE FROM {at}ambiguity WHERE account = ?")  # noqa: S608
+
+
+_text = functools.cache(_Text)
+
+
+def count(session: Session, account: str, end: PostEnd, at: datetime) -> tuple[Pause | None, bool]:
+    """Count a POST's end; return the circuit it opened, if it did, and whether it closed one.
+
+    The count comes before any pause is locked: every transaction takes the two in this order.
+    """
+    if not end.is_ambiguous:
+        closes = forget(session, account) and pauses.lift_by(session, account, at, pauses.CIRCUIT)
+        return None, closes
+    text = _text(session.sql)
+    session.execute(text.add, (account,))
+    (in_a_row,) = session.execute(text.in_a_row, (account,)).fetchone()
+    if not 0 < end.circuit_after <= in_a_row:
+        return None, False
+    why = f"{in_a_row} payments in a row ended without a clear answer"
+    opened = Pause(account, at, why, pauses.CIRCUIT, at + timedelta(seconds=_FIRST_WAIT_S))
+    return (opened if pauses.stop_if_free(session, opened) else None), False
+
+
+def forget(session: Session, account: str) -> bool:
+    """Begin to count anew; say whether there was anything to forget."""
+    return session.execute(_text(session.sql).forget, (account,)).rowcount > 0

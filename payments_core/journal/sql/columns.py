@@ -1,0 +1,262 @@
+"""Between columns and values: times as microseconds, amounts as text, mappings as compact JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from payments_core.domain.contradictions import Contradiction, ProviderStatus
+from payments_core.domain.errors import JournalDamaged, PaymentsError
+from payments_core.domain.payout import HistoryEntry, Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Approval, EndedAttempt, Pause, PayoutRow
+
+__all__ = [
+    "COLUMNS",
+    "checked",
+    "from_us",
+    "read_approval",
+    "read_attempt",
+    "read_contradiction",
+    "read_counts",
+    "read_history",
+    "read_pause",
+    "read_reason",
+    "read_row",
+    "to_us",
+    "write_contradiction",
+    "write_contradictions",
+    "write_json",
+    "write_reason",
+    "write_row",
+]
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+COLUMNS: tuple[str, ...] = tuple(column.name for column in dataclasses.fields(PayoutRow))
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+# Made once: json.dumps would make an encoder for every call.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str).encode
+
+
+def to_us(moment: datetime) -> int:
+    """Return microseconds since 1970, exactly; a moment without a time zone is a ``TypeError``."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_us(microseconds: int) -> datetime:
+    """Return the moment, in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def write_json(mapping: Mapping[str, Any]) -> str:
+    """Return compact JSON that every store takes, whatever is in it: evidence must never stop a move.
+
+    What JSON does not know is written as text, half a character as an escape.
+    """
+    return _dump(dict(mapping)) if mapping else "{}"
+
+
+def _read_json(text: str) -> dict[str, Any]:
+    told: dict[str, Any] = {} if text == "{}" else json.loads(text)
+    return told
+
+
+def checked(read: Callable[[A], T]) -> Callable[[A], T]:
+    """Let a reader say of values that make no sense that the journal is damaged: we have written others."""
+
+    @functools.wraps(read)
+    def call(stored: A) -> T:
+        try:
+            return read(stored)
+        except (ValueError, TypeError, LookupError, ArithmeticError, PaymentsError) as error:
+            kind = type(error).__name__
+        raise JournalDamaged(  # outside of the except block: the error may hold what is stored
+            f"What the journal holds makes no sense ({kind}): it is not as it was written.",
+            hint="Stop every paying process: `payouts journal verify` says of which payout. Then restore a backup.",
+        )
+
+    return call
+
+
+_REASON = tuple(column.name for column in dataclasses.fields(Reason))
+
+
+def write_reason(reason: Reason) -> str:
+    """Return a reason as JSON."""
+    return write_json({name: getattr(reason, name) for name in _REASON})
+
+
+def read_reason(text: str) -> Reason:
+    """Read a reason back."""
+    told = json.loads(text)
+    return Reason(**told | {"code": ReasonCode(told["code"])})
+
+
+def _dump(value: Any) -> str:
+    text = _encode(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"), default=str)
+    return text
+
+
+def _told(contradiction: Contradiction) -> dict[str, Any]:
+    told = dataclasses.asdict(contradiction)
+    return told | {name: None if told[name] is None else to_us(told[name]) for name in ("at", "acknowledged_at")}
+
+
+def _contradiction(told: Mapping[str, Any]) -> Contradiction:
+    ended = told["acknowledged_at"]
+    times = {"at": from_us(told["at"]), "acknowledged_at": None if ended is None else from_us(ended)}
+    return Contradiction(**{**told, **times, "provider_status": ProviderStatus(told["provider_status"])})
+
+
+def write_contradiction(contradiction: Contradiction) -> str:
+    """Return a contradiction as JSON."""
+    return write_json(_told(contradiction))
+
+
+def read_contradiction(text: str) -> Contradiction:
+    """Read a contradiction back."""
+    return _contradiction(json.loads(text))
+
+
+def write_contradictions(contradictions: Iterable[Contradiction]) -> str:
+    """Return contradictions as a JSON list."""
+    return _dump([_told(one) for one in contradictions])
+
+
+def _read_contradictions(text: str) -> tuple[Contradiction, ...]:
+    return () if text == "[]" else tuple(map(_contradiction, json.loads(text)))
+
+
+def _plain(amount: Decimal) -> str:
+    return format(amount, "f")
+
+
+Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
+
+# Columns that are not stored as they are; None is NULL in all of them.
+_CODECS: Mapping[str, Codec] = {
+    "operation": (str, Operation),
+    "status": (str, PayoutStatus),
+    "currency": (str, str),
+    "amount": (_plain, Decimal),
+    "original_amount": (_plain, Decimal),
+    "reason": (write_reason, read_reason),
+    "contradictions": (write_contradictions, _read_contradictions),
+    **dict.fromkeys(("payee_details", "options", "binding", "references"), (write_json, _read_json)),
+    **dict.fromkeys(("ambiguous", "cleared", "adopting", "refused", "absence_attested"), (int, bool)),
+    **dict.fromkeys(
+        (
+            "not_before",
+            "expires_at",
+            "first_sent_at",
+            "sent_at",
+            "first_absence_at",
+            "reopened_at",
+            "read_at",
+            "called_for",
+            "lease_until",
+            "next_at",
+            "created_at",
+            "updated_at",
+            "forgotten_at",
+            "contradicted_at",
+        ),
+        (to_us, from_us),
+    ),
+}
+_CODED = tuple((place, *_CODECS[name]) for place, name in enumerate(COLUMNS) if name in _CODECS)
+_values = attrgetter(*COLUMNS)
+
+
+def write_row(row: PayoutRow) -> list[Any]:
+    """Return a row's values in the order of :data:`COLUMNS`."""
+    values = list(_values(row))
+    for place, write, _ in _CODED:
+        if values[place] is not None:
+            values[place] = write(values[place])
+    return values
+
+
+@checked
+def read_row(stored: Iterable[Any]) -> PayoutRow:
+    """Read a row from values in the order of :data:`COLUMNS`."""
+    values = list(stored)
+    for place, _, read in _CODED:
+        if values[place] is not None:
+            values[place] = read(values[place])
+    return PayoutRow(**dict(zip(COLUMNS, values, strict=True)))
+
+
+@checked
+def read_history(stored: tuple[Any, ...]) -> HistoryEntry:
+    """Read a history row: seq, at, event, status, attempt, tries, decided_by, evidence."""
+    seq, at, event, status, attempt, tries, decided_by, evidence = stored
+    return HistoryEntry(seq, from_us(at), event, PayoutStatus(status), attempt, tries, decided_by, _read_json(evidence))
+
+
+@checked
+def read_counts(stored: Iterable[tuple[Any, ...]]) -> dict[PayoutStatus, int]:
+    """Read how many payouts stand in each status: status, count."""
+    return {PayoutStatus(status): count for status, count in stored}
+
+
+@checked
+def read_pause(stored: tuple[Any, ...]) -> Pause:
+    """Read a pause: account, since, why, by, probe_at."""
+    account, since, why, by, probe_at = stored
+    return Pause(account or None, from_us(since), why, by, None if probe_at is None else from_us(probe_at))
+
+
+@checked
+def read_attempt(stored: tuple[Any, ...]) -> EndedAttempt:
+    """Read an attempt that ended, in the order of its fields."""
+    (
+        number,
+        account,
+        binding,
+        references,
+        request,
+        request_hash,
+        reason,
+        decided_by,
+        tries,
+        ambiguous,
+        first_sent_at,
+        sent_at,
+        ended_at,
+    ) = stored
+    return EndedAttempt(
+        number=number,
+        account=account,
+        binding=_read_json(binding),
+        references=_read_json(references),
+        request=request,
+        request_hash=request_hash,
+        reason=None if reason is None else read_reason(reason),
+        decided_by=decided_by,
+        tries=tries,
+        ambiguous=bool(ambiguous),
+        first_sent_at=None if first_sent_at is None else from_us(first_sent_at),
+        sent_at=None if sent_at is None else from_us(sent_at),
+        ended_at=from_us(ended_at),
+    )
+
+
+@checked
+def read_approval(stored: tuple[Any, ...]) -> Approval:
+    """Read an approval: by, why, at."""
+    by, why, at = stored
+    return Approval(by, why, from_us(at))

@@ -1,0 +1,49 @@
+"""Which payouts are due, and when the next one will be: leases and pauses considered."""
+
+# ruff: noqa: S608 - put together from constants of this house
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import Pause
+from payments_core.journal.sql.columns import to_us
+from payments_core.journal.sql.statements import Statements
+
+__all__ = ["among", "holds", "not_held", "unsent_of"]
+
+
+def holds(pauses: Iterable[Pause], accounts: Collection[str]) -> Mapping[str, datetime | None]:
+    """Return the paused ones of these accounts, each with the moment of its probe; None when only a person lifts it."""
+    found: dict[str, datetime | None] = {}
+    for pause in pauses:
+        until = None if pause.by == "person" else pause.probe_at
+        for account in accounts if pause.account is None else {pause.account}.intersection(accounts):
+            earlier = found.get(account, until)
+            found[account] = None if until is None or earlier is None else max(until, earlier)
+    return found
+
+
+def not_held(sql: Statements, accounts: Collection[str], at: datetime) -> tuple[str, Sequence[Any]]:
+    """Return the condition for payouts of these accounts without the unsent ones that a pause holds at a moment."""
+    held = f"SELECT account FROM {sql.schema}pauses WHERE by = 'person' OR probe_at IS NULL OR probe_at > ?"
+    condition = f"{_one_of(accounts)} AND NOT (status = ? AND (account IN ({held}) OR '' IN ({held})))"
+    return condition, (*accounts, str(PayoutStatus.CREATED), to_us(at), to_us(at))
+
+
+def among(accounts: Collection[str], *, unsent_held: Collection[str]) -> tuple[str, Sequence[str]]:
+    """Return the condition for payouts of these accounts without the unsent ones of those."""
+    condition = f"{_one_of(accounts)} AND NOT (status = ? AND {_one_of(unsent_held)})"
+    return condition, (*accounts, str(PayoutStatus.CREATED), *unsent_held)
+
+
+def unsent_of(account: str) -> tuple[str, Sequence[str]]:
+    """Return the condition for the unsent payouts of an account."""
+    return "account = ? AND status = ?", (account, str(PayoutStatus.CREATED))
+
+
+def _one_of(accounts: Collection[str]) -> str:
+    return f"account IN ({', '.join('?' * len(accounts))})" if accounts else "1 = 0"

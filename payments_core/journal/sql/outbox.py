@@ -1,0 +1,251 @@
+"""The outbox: who has acknowledged which event, and what is to be delivered when."""
+
+# ruff: noqa: S608 - put together from constants of this house
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, TypeAlias
+
+from payments_core.domain.deliveries import Backlog, Consumer, PayoutEvent, Waiting
+from payments_core.domain.payout import PayoutStatus
+from payments_core.journal.sql.columns import checked, from_us, read_contradiction, read_reason, to_us
+from payments_core.journal.sql.statements import Session, Statements
+
+__all__ = ["Acknowledge", "OutboxCalls", "OutboxChange", "PutOff", "ResumeDeliveries", "TakeDeliveries", "apply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """A consumer has heard an event."""
+
+    consumer: str
+    event_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TakeDeliveries:
+    """Keep others from delivering what we are about to deliver."""
+
+    consumer: Consumer
+    at: datetime
+    until: datetime
+    after: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """A delivery failed."""
+
+    consumer: str
+    event_id: str
+    next_at: datetime | None
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeDeliveries:
+    """What was given up is to be delivered after all."""
+
+    consumer: str
+    at: datetime
+
+
+OutboxChange: TypeAlias = Acknowledge | TakeDeliveries | PutOff | ResumeDeliveries
+OutboxReply: TypeAlias = bool | int | tuple[Waiting, ...] | None
+
+_EVENT = "o.event_id, o.payout_id, o.key, o.account, o.status, o.reason, o.attempt, o.seq, o.at, o.no, o.contradiction"
+
+
+class _Text:
+    """The statements, in one dialect."""
+
+    def __init__(self, sql: Statements) -> None:
+        at, text = sql.schema, sql.text
+        self.events = f"SELECT {_EVENT} FROM {at}outbox o"
+        self.deliveries = (
+            f"SELECT {_EVENT}, COALESCE(d.tries, 0), d.next_at, COALESCE(d.told, '') FROM {at}outbox o"
+            f" LEFT JOIN {at}deliveries d ON d.consumer = ? AND d.event_id = o.event_id"
+        )
+        self.backlog = (
+            f"SELECT COUNT(*), COUNT(d.event_id) - COUNT(d.next_at), MIN(o.at) FROM {at}outbox o"
+            f" LEFT JOIN {at}deliveries d ON d.consumer = ? AND d.event_id = o.event_id"
+        )
+        self.unheard = (
+            f"NOT EXISTS (SELECT 1 FROM {at}outbox_reads r WHERE r.consumer = ? AND r.event_id = {{0}}.event_id)"
+        )
+        self.earlier = f"SELECT 1 FROM {at}outbox e WHERE e.payout_id = o.payout_id AND e.seq < o.seq"
+        self.heard_up_to = (
+            f"SELECT COALESCE((SELECT MIN(o.no) - 1 FROM {at}outbox o WHERE {{0}}), MAX(no), 0) FROM {at}outbox"
+        )
+        self.acknowledge = text(
+            f"INSERT INTO {at}outbox_reads (consumer, event_id, at) SELECT CAST(? AS TEXT), event_id, CAST(? AS BIGINT)"
+            f" FROM {at}outbox WHERE event_id = ? ON CONFLICT DO NOTHING"
+        )
+        self.is_event = text(f"SELECT 1 FROM {at}outbox WHERE event_id = ?")
+        self.delivered = text(f"DELETE FROM {at}deliveries WHERE consumer = ? AND event_id = ?")
+        self.take = text(
+            f"INSERT INTO {at}deliveries (consumer, event_id, tries, next_at, told) VALUES (?, ?, 0, ?, '')"
+            " ON CONFLICT (consumer, event_id) DO UPDATE SET next_at = excluded.next_at"
+        )
+        self.put_off = text(
+            f"UPDATE {at}deliveries SET tries = tries + 1, next_at = ?, told = ? WHERE consumer = ? AND event_id = ?"
+        )
+        self.resume = text(f"UPDATE {at}deliveries SET tries = 0, next_at = ? WHERE consumer = ? AND next_at IS NULL")
+
+    def unread(self, consumer: Consumer, after: int, *, first: bool = True) -> tuple[str, tuple[Any, ...]]:
+        """Return the condition for what a consumer has not acknowledged, and its values.
+
+        Args:
+            consumer: Who.
+            after: Only higher numbers.
+            first: Only what no earlier event of the same payout stands before.
+
+        """
+        mine, values = "", list[Any]()
+        if consumer.since is not None:
+            mine, values = " AND {0}.at >= ?", [to_us(consumer.since)]
+        if consumer.accounts:
+            mine += f" AND {{0}}.account IN ({', '.join('?' * len(consumer.accounts))})"
+            values += consumer.accounts
+        mine, values = f"{self.unheard}{mine}", [consumer.name, *values]
+        condition = f"o.no > ? AND {mine.format('o')}"
+        if not first:
+            return condition, (after, *values)
+        return f"{condition} AND NOT EXISTS ({self.earlier} AND {mine.format('e')})", (after, *values, *values)
+
+
+_text = functools.cache(_Text)
+
+
+def apply(session: Session, change: OutboxChange) -> OutboxReply:
+    """Write one change of the outbox."""
+    text = _text(session.sql)
+    match change:
+        case Acknowledge():
+            return _acknowledge(session, change)
+        case TakeDeliveries():
+            return _take(session, change)
+        case PutOff(consumer, event_id, next_at, told):
+            session.execute(text.put_off, (None if next_at is None else to_us(next_at), told, consumer, event_id))
+            return None
+        case ResumeDeliveries(consumer, at):
+            return session.execute(text.resume, (to_us(at), consumer)).rowcount
+
+
+def _acknowledge(session: Session, change: Acknowledge) -> bool:
+    text = _text(session.sql)
+    session.execute(text.delivered, (change.consumer, change.event_id))
+    if session.execute(text.acknowledge, (change.consumer, to_us(change.at), change.event_id)).rowcount > 0:
+        return True
+    return session.execute(text.is_event, (change.event_id,)).fetchone() is not None  # acknowledged before
+
+
+def _take(session: Session, change: TakeDeliveries) -> tuple[Waiting, ...]:
+    # One at a time: a second one would still see as due what we are taking.
+    session.lock("deliveries", change.consumer.name)
+    text, name = _text(session.sql), change.consumer.name
+    condition, values = text.unread(change.consumer, change.after)
+    statement = f"{text.deliveries} WHERE {condition} AND (d.event_id IS NULL OR d.next_at <= ?) ORDER BY o.no LIMIT ?"
+    values = (name, *values, to_us(change.at), change.limit)
+    found = tuple(map(_read_waiting, session.execute(session.sql.text(statement), values).fetchall()))
+    for one in found:
+        session.execute(text.take, (name, one.event.id, to_us(change.until)))
+    return found
+
+
+@checked
+def _read_event(stored: Sequence[Any]) -> PayoutEvent:
+    event_id, payout_id, key, account, status, reason, attempt, seq, at, no, contradiction = stored
+    return PayoutEvent(
+        id=event_id,
+        payout_id=payout_id,
+        key=key,
+        account=account,
+        status=PayoutStatus(status),
+        reason=None if reason is None else read_reason(reason),
+        attempt=attempt,
+        seq=seq,
+        at=from_us(at),
+        no=no,
+        contradiction=None if contradiction is None else read_contradiction(contradiction),
+    )
+
+
+def _read_waiting(stored: Sequence[Any]) -> Waiting:
+    *event, tries, next_at, told = stored
+    return Waiting(
+        event=_read_event(event), tries=tries, next_at=None if next_at is None else from_us(next_at), told=told
+    )
+
+
+class OutboxCalls(ABC):
+    """The outbox's part of the journal's protocol, whichever database holds it."""
+
+    _sql: ClassVar[Statements]
+
+    @abstractmethod
+    def _fetch(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+    @abstractmethod
+    def _change(self, change: Any) -> Any: ...
+
+    @property
+    def appears_late(self) -> bool:
+        """Whether an event may become visible after others with higher numbers: only where many write at once."""
+        return bool(self._sql.lock_exclusive)
+
+    def _find(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._fetch(self._sql.text(statement), values)
+
+    def offered(self, consumer: Consumer, *, after: int, limit: int) -> tuple[PayoutEvent, ...]:
+        """Return events that a consumer may hear now, by number, from after a number."""
+        text = _text(self._sql)
+        condition, values = text.unread(consumer, after)
+        found = self._find(f"{text.events} WHERE {condition} ORDER BY o.no LIMIT ?", (*values, limit))
+        return tuple(map(_read_event, found))
+
+    def waiting(self, consumer: Consumer, *, limit: int) -> tuple[Waiting, ...]:
+        """Return what a consumer has not acknowledged, by number."""
+        text = _text(self._sql)
+        condition, values = text.unread(consumer, 0, first=False)
+        statement = f"{text.deliveries} WHERE {condition} ORDER BY o.no LIMIT ?"
+        return tuple(map(_read_waiting, self._find(statement, (consumer.name, *values, limit))))
+
+    def backlog(self, consumer: Consumer) -> Backlog:
+        """Count what a consumer has not acknowledged."""
+        text = _text(self._sql)
+        condition, values = text.unread(consumer, 0, first=False)
+        count, given_up, at = self._find(f"{text.backlog} WHERE {condition}", (consumer.name, *values))[0]
+        return Backlog(count, given_up, None if at is None else from_us(at))
+
+    def heard_up_to(self, consumer: Consumer, *, after: int) -> int:
+        """Return a number up to which a consumer has acknowledged all that can be seen now, from after another one."""
+        text = _text(self._sql)
+        condition, values = text.unread(consumer, after, first=False)
+        return int(self._find(text.heard_up_to.format(condition), values)[0][0])
+
+    def acknowledge(self, consumer: str, event_id: str, at: datetime) -> bool:
+        """Write down that a consumer has heard an event; say whether there is such an event."""
+        return bool(self._change(Acknowledge(consumer, event_id, at)))
+
+    def take_deliveries(
+        self, consumer: Consumer, *, at: datetime, until: datetime, after: int, limit: int
+    ) -> tuple[Waiting, ...]:
+        """Take events that may be delivered now, and keep others from them until a moment."""
+        taken: tuple[Waiting, ...] = self._change(TakeDeliveries(consumer, at, until, after, limit))
+        return taken
+
+    def put_off_delivery(self, consumer: str, event_id: str, *, next_at: datetime | None, told: str) -> None:
+        """Write down that a delivery failed, and when it is tried again; None gives it up."""
+        self._change(PutOff(consumer, event_id, next_at, told))
+
+    def resume_deliveries(self, consumer: str, at: datetime) -> int:
+        """Make due what was given up, with its tries counted anew; return how many there were."""
+        return int(self._change(ResumeDeliveries(consumer, at)))

@@ -1,0 +1,136 @@
+"""What is asked of a journal, whichever database holds it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from payments_core.domain.characters import is_storable
+from payments_core.domain.payout import HistoryEntry, PayoutStatus
+from payments_core.domain.rates import Hold
+from payments_core.domain.records import Approval, EndedAttempt, Gap, Pause, PayoutRow
+from payments_core.journal.sql import permits, restore_gap
+from payments_core.journal.sql.claims import unclaimed
+from payments_core.journal.sql.columns import (
+    from_us,
+    read_approval,
+    read_attempt,
+    read_counts,
+    read_history,
+    read_pause,
+    read_row,
+    to_us,
+)
+from payments_core.journal.sql.due import among, holds, not_held, unsent_of
+from payments_core.journal.sql.statements import Statements
+
+__all__ = ["Reads"]
+
+_PAGE = 200
+
+
+class Reads(ABC):
+    """The questions of the journal's protocol."""
+
+    _sql: ClassVar[Statements]
+
+    @abstractmethod
+    def _fetch(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return every row a statement finds."""
+
+    def get(self, payout_id: str) -> PayoutRow | None:
+        """Return one payout."""
+        return self._one(self._sql.by_id, (payout_id,)) if is_storable(payout_id) else None
+
+    def by_key(self, key: str) -> PayoutRow | None:
+        """Return the payout of a key."""
+        return self._one(self._sql.by_key, (key,)) if is_storable(key) else None
+
+    def by_query(self, token_hash: str) -> tuple[PayoutRow, int] | None:
+        """Return the payout that a query is about, and the number of the attempt; None when it is about none."""
+        found = self._fetch(self._sql.by_query, (token_hash,))
+        return (read_row(found[0][1:]), int(found[0][0])) if found else None
+
+    def known_as(self, name: str) -> tuple[PayoutRow, ...]:
+        """Return the payouts that have, or had, a reference of this value, and none that holds our own id."""
+        return tuple(map(read_row, self._fetch(self._sql.known_as, (name,)))) if is_storable(name) else ()
+
+    def history(self, payout_id: str) -> tuple[HistoryEntry, ...]:
+        """Return every history row, oldest first."""
+        found = self._fetch(self._sql.history, (payout_id,))
+        return tuple(map(read_history, found))
+
+    def attempts(self, payout_id: str) -> tuple[EndedAttempt, ...]:
+        """Return the attempts that ended before the current one, oldest first."""
+        return tuple(map(read_attempt, self._fetch(self._sql.attempts, (payout_id,))))
+
+    def approval(self, payout_id: str, attempt: int) -> Approval | None:
+        """Return who approved an attempt; None when nobody did."""
+        found = self._fetch(self._sql.approval, (payout_id, attempt))
+        return read_approval(found[0]) if found else None
+
+    def rows(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[PayoutRow]:
+        """Yield payouts, oldest first, a page at a time: nothing is locked while the caller works."""
+        wanted = None if status is None else str(status)
+        return self._pages(self._sql.page, (wanted, wanted, account, account))
+
+    def undecided(self) -> Iterator[PayoutRow]:
+        """Yield payouts that wait for a person, oldest first: in REVIEW, or contradicted and not acknowledged."""
+        return self._pages(self._sql.undecided, ())
+
+    def _pages(self, statement: str, values: Sequence[Any]) -> Iterator[PayoutRow]:
+        last = 0
+        while page := self._fetch(statement, (last, *values, _PAGE)):
+            for no, *stored in page:
+                last = no
+                yield read_row(stored)
+
+    def due(self, at: datetime, *, accounts: Collection[str], limit: int) -> tuple[PayoutRow, ...]:
+        """Return payouts of these accounts whose ``next_at`` has come and whose lease, if any, is over; oldest first.
+
+        ``CREATED`` payouts of a paused account are left out until the pause is lifted or its probe is due.
+        """
+        condition, values = not_held(self._sql, accounts, at)
+        now = to_us(at)
+        found = self._fetch(self._sql.due(condition), (*values, now, now, limit))
+        return tuple(map(read_row, found))
+
+    def next_due(self, *, accounts: Collection[str], free_at: datetime | None = None) -> datetime | None:
+        """Return when the next payout becomes due, lease and pauses considered as in ``due``; None when none will.
+
+        With ``free_at``, payouts that somebody holds at that moment are left out.
+        """
+        held = holds(self.pauses(), accounts)
+        moments = [self._earliest(*among(accounts, unsent_held=held), free_at)]
+        for account, until in held.items():
+            if until is not None and (moment := self._earliest(*unsent_of(account), free_at)) is not None:
+                moments.append(max(moment, until))
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _earliest(self, condition: str, values: Sequence[Any], free_at: datetime | None) -> datetime | None:
+        if free_at is not None:
+            condition, values = f"{condition} AND {unclaimed(self._sql)}", (*values, to_us(free_at))
+        moment = self._fetch(self._sql.earliest(condition), (*values, *values))[0][0]
+        return None if moment is None else from_us(moment)
+
+    def counts(self) -> Mapping[PayoutStatus, int]:
+        """Return how many payouts stand in each status."""
+        return read_counts(self._fetch(self._sql.counts))
+
+    def pauses(self) -> tuple[Pause, ...]:
+        """Return the pauses in force, the one for all first."""
+        return tuple(map(read_pause, self._fetch(self._sql.pauses)))
+
+    def holds(self) -> tuple[Hold, ...]:
+        """Return the penalties in force on reads."""
+        return permits.holds(self._sql, self._fetch)
+
+    def gap(self) -> Gap | None:
+        """Return what the journal lacks since it was restored; None when it is complete."""
+        return restore_gap.find(self._sql, self._fetch)
+
+    def _one(self, statement: str, values: Sequence[Any]) -> PayoutRow | None:
+        found = self._fetch(statement, values)
+        return read_row(found[0]) if found else None

@@ -1,0 +1,277 @@
+"""What a restored journal may lack, and the one gate that follows: judged in the commit before the first byte.
+
+While the gap is open, nothing is sent, and nothing is called failed but by a read or a person, before
+
+- the provider was asked since the restore, and has not shown the payment for as long as it may take to show one; and
+- the statements that it takes were compared: that of the account itself where its provider cannot be asked at once, or
+  where the gap is too old for it to refuse a second payment; and that of each other account that could have paid it.
+
+No further attempt begins. The gap ends when every account has a compared statement of its own and no payout is open. A
+reference that a statement has and the journal lacks is kept for good: what would be sent under it is only read.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import secrets
+import string
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from payments_core.domain.characters import is_storable
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import Gap, Pause, PayoutRow
+from payments_core.domain.references import canonical
+from payments_core.engine.commands import Held, Move, OnStatement, Unsought
+from payments_core.journal.sql import pauses
+from payments_core.journal.sql.columns import checked, from_us, to_us
+from payments_core.journal.sql.statements import Session, Statements
+
+__all__ = [
+    "Act",
+    "accounts",
+    "begin",
+    "compare",
+    "current",
+    "end",
+    "find",
+    "is_open",
+    "is_presumed",
+    "known",
+    "refuse",
+    "refuse_cancellation",
+    "unsettled",
+]
+
+_LEAST_ABSENCES = 3
+_LETTERS = 10
+# Who may say that a payout has failed whatever the journal has forgotten: all others only know what it remembers.
+_KNOW = frozenset({"read", "deferred", "person"})
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a person says about a restored journal.
+
+    Args:
+        at: When.
+        who: Who.
+        why: In their words.
+
+    """
+
+    at: datetime
+    who: str
+    why: str
+
+    def told(self, **more: int) -> dict[str, Any]:
+        """For the journal."""
+        return {"at": to_us(self.at), "who": self.who, "why": self.why, **more}
+
+
+class _Text:
+    """The statements, in one dialect."""
+
+    def __init__(self, sql: Statements) -> None:
+        at, text = sql.schema, sql.text
+        self.get = f"SELECT value FROM {at}meta WHERE name = 'restored'"  # noqa: S608
+        self._gate = f"SELECT ({self.get}), EXISTS (SELECT 1 FROM {at}statement_references WHERE reference IN ({{}}))"  # noqa: S608
+        self._text = text
+        self.put = text(
+            f"INSERT INTO {at}meta (name, value) VALUES (?, ?)"  # noqa: S608
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        )
+        self.drop = f"DELETE FROM {at}meta WHERE name = 'restored'"  # noqa: S608
+        self.unmark = f"DELETE FROM {at}meta WHERE name = 'backup_at'"  # noqa: S608
+        # Whatever stops the account already stays, and is not waited for.
+        self.stop = text(
+            f"INSERT INTO {at}pauses (account, since, why, by) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
+        )
+        self.pauses = f"SELECT account FROM {at}pauses WHERE by = '{pauses.RESTORED}'"  # noqa: S608
+        self.keep = text(
+            f"INSERT INTO {at}statement_references (reference, account, kept_at) VALUES (?, ?, ?)"  # noqa: S608
+            " ON CONFLICT DO NOTHING"
+        )
+        self.references = f'SELECT "references" FROM {at}payouts UNION ALL SELECT "references" FROM {at}attempts'  # noqa: S608
+        self.accounts = (
+            f"SELECT account FROM {at}payouts UNION SELECT account FROM {at}attempts WHERE account IS NOT NULL"  # noqa: S608
+        )
+        open_ = f"'{PayoutStatus.SENDING}', '{PayoutStatus.PENDING}', '{PayoutStatus.UNKNOWN}'"
+        self.unsettled = text(
+            f"SELECT COUNT(*) FROM {at}payouts WHERE COALESCE(sent_at, 0) < ? AND COALESCE(not_before, 0) <= ?"  # noqa: S608
+            f" AND (status IN ({open_}) OR status = '{PayoutStatus.CREATED}'"
+            " AND NOT (absences >= ? AND COALESCE(first_absence_at, 0) >= ?))"
+        )
+        self.in_review = f"SELECT COUNT(*) FROM {at}payouts WHERE status = '{PayoutStatus.REVIEW}'"  # noqa: S608
+
+    def gate(self, references: int) -> str:
+        """Return the statement for what is missing, and whether a statement has one of so many references."""
+        return self._text(self._gate.format(", ".join("?" * references)))
+
+
+_text = functools.cache(_Text)
+
+
+def current(session: Session) -> Gap | None:
+    """Return what the journal lacks; None when it is complete, as far as it knows."""
+    return find(session.sql, lambda statement: session.execute(statement, ()).fetchall())
+
+
+def find(sql: Statements, fetch: Callable[[str], Sequence[tuple[Any, ...]]]) -> Gap | None:
+    """Return the same outside of a transaction."""
+    found = fetch(_text(sql).get)
+    return _read(found[0][0]) if found else None
+
+
+def is_open(session: Session) -> bool:
+    """Say whether something may be missing; nobody says so before the commit. The pauses are locked."""
+    pauses.lock(session, shared=True)
+    return current(session) is not None
+
+
+@checked
+def _read(stored: str) -> Gap:
+    told = json.loads(stored)
+    return Gap(from_us(told["began"]), from_us(told["at"]), frozenset(told.get("compared", ())))
+
+
+def is_presumed(stored: Mapping[str, Any], after: PayoutRow) -> bool:
+    """Say whether a move calls a payout failed that nobody has asked about: by a guard, an expiry, or a send's end."""
+    is_end = after.status is PayoutStatus.FAILED and stored["status"] != after.status
+    return is_end and after.decided_by not in _KNOW
+
+
+def refuse(session: Session, stored: Mapping[str, Any], entry: Move) -> Unsought | Held | OnStatement | None:
+    """Say why a payout may not be sent, or not be called failed; None when it may. The pauses are locked.
+
+    The stop for all to see is written here: it is a sign, and what holds is the gap itself.
+    """
+    after = entry.after
+    gap, is_on_statement = _look(session, after)
+    if is_on_statement:
+        return OnStatement()
+    if gap is None:
+        return None
+    was_sent_since = _was_sent_since(stored, gap)
+    if after.status is PayoutStatus.FAILED and was_sent_since:
+        return None
+    if entry.absent_since is not None and not was_sent_since and not _is_absent(stored, gap, entry.absent_since):
+        return Unsought()
+    wanted = {*entry.other_payers}
+    is_in_window = entry.refused_since is not None and gap.began_at >= entry.refused_since
+    if entry.absent_since is None or not is_in_window:
+        wanted.add(after.account)
+    if not (wanted := wanted - gap.compared):
+        return None
+    why = f"the journal was restored, and the statement of {', '.join(sorted(wanted))} was not compared with it yet"
+    pause = Pause(after.account, entry.event.at, why, pauses.RESTORED)
+    session.execute(_text(session.sql).stop, (pause.account, to_us(pause.since), pause.why, pause.by))
+    return Held(pause)
+
+
+def refuse_cancellation(session: Session, stored: Mapping[str, Any], after: PayoutRow) -> Unsought | OnStatement | None:
+    """Say why a payout may not be called cancelled: its send, or a later attempt, may be in what is missing."""
+    gap, is_on_statement = _look(session, after)
+    if is_on_statement:
+        return OnStatement()
+    return Unsought() if gap is not None and not _was_sent_since(stored, gap) else None
+
+
+def _look(session: Session, after: PayoutRow) -> tuple[Gap | None, bool]:
+    """Return what the journal lacks, and whether a statement has a reference of this attempt."""
+    values = list(_compared(after.references)) or [""]
+    told, is_on_statement = session.execute(_text(session.sql).gate(len(values)), values).fetchone()
+    return None if told is None else _read(told), bool(is_on_statement)
+
+
+def known(session: Session, references: Collection[str]) -> frozenset[str]:
+    """Return those of references, in the form in which they are compared, that an attempt of the journal has."""
+    wanted, found = frozenset(references), set[str]()
+    if wanted:
+        cursor = session.execute(_text(session.sql).references, ())
+        while (row := cursor.fetchone()) is not None:
+            found |= wanted & _compared(json.loads(row[0]))
+    return frozenset(found)
+
+
+def _compared(references: Mapping[str, str]) -> frozenset[str]:
+    """Return the references of an attempt in the form in which they are compared."""
+    return frozenset(canonical(value) for value in references.values() if is_storable(value))
+
+
+def _was_sent_since(stored: Mapping[str, Any], gap: Gap) -> bool:
+    """Say whether a try followed the restore: it has passed the gate."""
+    return stored["sent_at"] is not None and stored["sent_at"] >= to_us(gap.declared_at)
+
+
+def _is_absent(stored: Mapping[str, Any], gap: Gap, since: datetime) -> bool:
+    """Say whether the provider was asked since the restore and has shown nothing, often and long enough."""
+    absent_at = stored["first_absence_at"]
+    long_enough = absent_at is not None and to_us(gap.declared_at) <= absent_at <= to_us(since)
+    return long_enough and stored["absences"] >= _LEAST_ABSENCES
+
+
+def begin(session: Session, began_at: datetime, act: Act) -> Gap:
+    """Write down that whatever came after a moment may be missing; an earlier gap that is not over is a part of it.
+
+    What was compared before counts no more.
+    """
+    text = _text(session.sql)
+    pauses.lock(session)
+    before = current(session)
+    if before is not None:
+        began_at = min(began_at, before.began_at)
+    told = json.dumps(act.told(began=to_us(began_at)))
+    session.execute(text.put, ("restored", told))
+    session.execute(text.unmark, ())
+    # It goes into the ids of events: consumers may have seen those that were lost. It is drawn, as a count would be
+    # restored with the journal; of letters only, as digits may be masked as a number.
+    word = "".join(secrets.choice(string.ascii_lowercase) for _ in range(_LETTERS))
+    session.execute(text.put, ("restorations", word))
+    return _read(told)
+
+
+def compare(session: Session, account: str, references: Iterable[str], act: Act) -> Gap:
+    """Write down that a person has compared an account's statement, and what it has that the journal lacks.
+
+    There is a gap, and the pauses are locked. The stops are lifted: whatever is still refused writes them again. The
+    references are in the form in which they are compared.
+    """
+    text = _text(session.sql)
+    told = json.loads(session.execute(text.get, ()).fetchone()[0])
+    told["compared"] = {**told.get("compared", {}), account: act.told()}
+    session.execute(text.put, ("restored", json.dumps(told)))
+    for reference in references:
+        session.execute(text.keep, (reference, account, to_us(act.at)))
+    _lift(session, act.at)
+    return _read(json.dumps(told))
+
+
+def accounts(session: Session) -> frozenset[str]:
+    """Return the names of the accounts that payouts of the journal are, or were, paid from."""
+    return frozenset(name for (name,) in session.execute(_text(session.sql).accounts, ()).fetchall())
+
+
+def unsettled(session: Session, gap: Gap) -> tuple[int, int]:
+    """Count the payouts that are open and not settled, as nobody knows yet of their end, and those in REVIEW."""
+    text, since = _text(session.sql), to_us(gap.declared_at)
+    (count,) = session.execute(text.unsettled, (since, since, _LEAST_ABSENCES, since)).fetchone()
+    (in_review,) = session.execute(text.in_review, ()).fetchone()
+    return int(count), int(in_review)
+
+
+def end(session: Session, act: Act) -> None:
+    """Write down that a person says it is over; what was said stays. There is a gap, and the pauses are locked."""
+    text = _text(session.sql)
+    told = json.loads(session.execute(text.get, ()).fetchone()[0]) | {"over": act.told()}
+    session.execute(text.put, (f"restored {act.at.isoformat()}", json.dumps(told)))
+    session.execute(text.drop, ())
+    _lift(session, act.at)
+
+
+def _lift(session: Session, at: datetime) -> None:
+    for (account,) in session.execute(_text(session.sql).pauses, ()).fetchall():
+        pauses.lift_by(session, account, at, pauses.RESTORED)

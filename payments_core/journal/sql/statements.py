@@ -1,0 +1,274 @@
+"""Every statement, written once for the two dialects: they differ in a few words, and in what has to be locked.
+
+SQLite has one writer at a time, so nothing is ever locked there. Under PostgreSQL many write at once: what a decision
+rests on is locked until its commit, in the order payout, collection, ambiguity, pauses, permits, and never the other
+way round.
+"""
+
+# ruff: noqa: S608 - put together from constants of this house
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from payments_core.domain.payout import PayoutStatus
+from payments_core.journal.sql.columns import COLUMNS
+
+__all__ = [
+    "FIXED",
+    "MOVABLE",
+    "NOTED",
+    "POSTGRES",
+    "POSTGRES_SCHEMA",
+    "SQLITE",
+    "Cursor",
+    "Session",
+    "Statements",
+    "lock_number",
+]
+
+POSTGRES_SCHEMA = "payments_core"
+
+# The intent is covered by the fingerprint and never changes; a payout keeps its name for life.
+FIXED = (
+    "id",
+    "key",
+    "fingerprint",
+    "operation",
+    "payee_kind",
+    "payee_value",
+    "payee_details",
+    "amount",
+    "currency",
+    "note",
+    "options",
+    "original_amount",
+    "created_at",
+)
+# Written beside the moves: a mover may have read them before they were written.
+NOTED = ("contradictions", "contradicted_at")
+MOVABLE = tuple(name for name in COLUMNS if name not in (*FIXED, *NOTED))
+
+# Quoted: `references` is a word of SQL. Only names of PayoutRow's own fields are ever put into a statement.
+_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
+_SETS = ", ".join(f'"{name}" = ?' for name in MOVABLE)
+_PAUSE = "account, since, why, by, probe_at"
+_ENDED = 'binding, "references", request, request_hash, reason, decided_by, tries, ambiguous, first_sent_at, sent_at'
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+class Statements:
+    """The statements of one dialect.
+
+    Args:
+        mark: What stands for a value; here it is written ``?``.
+        schema: Goes before the name of each table.
+        greatest: The function that returns the larger of two values.
+        folded: A text without capitals, as far as ASCII goes.
+        locks: Whether others may write at the same time.
+
+    """
+
+    def __init__(self, *, mark: str, schema: str, greatest: str, folded: str, locks: bool) -> None:
+        self._mark, self._table, self._greatest = mark, f"{schema}payouts", greatest
+        text, at = self.text, schema
+        self.schema, self._folded = schema, folded
+        # Not FOR UPDATE: a table of the application's that refers to payouts must not make our moves wait.
+        lock, lock_pause = (" FOR NO KEY UPDATE", " FOR UPDATE") if locks else ("", "")
+        self.skip_locked = f"{lock} SKIP LOCKED" if locks else ""
+        advisory = text("SELECT pg_advisory_xact_lock{}(?)") if locks else ""
+        self.lock_exclusive = advisory.format("")
+        self.lock_shared = advisory.format("_shared")
+
+        self.payouts = f"SELECT {_NAMES} FROM {at}payouts"
+        self.by_id = text(f"{self.payouts} WHERE id = ?")
+        self.by_key = text(f"{self.payouts} WHERE key = ?")
+        self.by_query = text(
+            f"SELECT q.asked_of, {_NAMES} FROM {at}payouts"
+            f" JOIN (SELECT payout_id, attempt AS asked_of FROM {at}queries WHERE token_hash = ?) q ON q.payout_id = id"
+        )
+        self.know_as = text(f"INSERT INTO {at}known_as (value, payout_id) VALUES (?, ?) ON CONFLICT DO NOTHING")
+        self.known_as = text(f"{self.payouts} WHERE id IN (SELECT payout_id FROM {at}known_as WHERE value = ?)")
+        self.page = text(
+            f"SELECT no, {_NAMES} FROM {at}payouts WHERE no > ? AND (CAST(? AS TEXT) IS NULL OR status = ?)"
+            " AND (CAST(? AS TEXT) IS NULL OR account = ?) ORDER BY no LIMIT ?"
+        )
+        self.undecided = text(
+            f"SELECT no, {_NAMES} FROM {at}payouts WHERE no > ?"
+            f" AND (status = '{PayoutStatus.REVIEW}' OR contradicted_at IS NOT NULL) ORDER BY no LIMIT ?"
+        )
+        self.counts = f"SELECT status, COUNT(*) FROM {at}payouts GROUP BY status"
+        self.history = text(
+            f"SELECT seq, at, event, status, attempt, tries, decided_by, evidence FROM {at}history"
+            " WHERE payout_id = ? ORDER BY seq"
+        )
+        self.pauses = f"SELECT {_PAUSE} FROM {at}pauses ORDER BY account"
+
+        self.lock_payout = self.by_id + lock
+        # Asked once the payout is locked: a subquery beside the lock would see the history as it was before the wait.
+        self.last_seq = text(f"SELECT COALESCE(MAX(seq), 0) FROM {at}history WHERE payout_id = ?")
+        # Whatever is unique: a key that somebody else is just writing is waited for, and then not written again.
+        self.insert = text(f"INSERT INTO {at}payouts ({_NAMES}) VALUES ({_marks(len(COLUMNS))}) ON CONFLICT DO NOTHING")
+        self.update = text(f"UPDATE {at}payouts SET {_SETS} WHERE id = ? AND fence = ?")
+        self.hurry = text(f"UPDATE {at}payouts SET next_at = ? WHERE id = ? AND (next_at IS NULL OR next_at > ?)")
+        self.contradict = text(f"UPDATE {at}payouts SET contradictions = ?, contradicted_at = ? WHERE id = ?")
+        # The database folds both sides: Python folds more letters, and would then find less.
+        same = f"{folded.format('payee_value')} = {folded.format('CAST(? AS TEXT)')}"
+        self.refunds = text(f"{self.payouts} WHERE operation = 'refund' AND {same}")
+        self.has_event = text(f"SELECT 1 FROM {at}history WHERE payout_id = ? AND event = ? LIMIT 1")
+        self.add_history = text(
+            f"INSERT INTO {at}history (payout_id, seq, at, event, status, attempt, tries, decided_by, evidence)"
+            f" VALUES ({_marks(9)})"
+        )
+        self.publish = text(
+            f"INSERT INTO {at}outbox"
+            " (event_id, payout_id, key, account, status, reason, attempt, seq, at, contradiction)"
+            # A restored journal counts a payout's events from an earlier one on: it may not use an id twice.
+            f" VALUES (CAST(? AS TEXT) || COALESCE((SELECT '.r' || value FROM {at}meta"
+            f" WHERE name = 'restorations'), ''), {_marks(9)})"
+        )
+        self.ask = text(f"INSERT INTO {at}queries (token_hash, payout_id, attempt, asked_at) VALUES ({_marks(4)})")
+        about = "WHERE token_hash = ? AND payout_id = ? AND attempt = ?"
+        self.answer = text(f"UPDATE {at}queries SET answered_at = ? {about} AND answered_at IS NULL")
+        self.answer_end = text(f"UPDATE {at}queries SET answered_at = COALESCE(answered_at, ?) {about}")
+
+        # An attempt that ended, in the words of the row it was: `updated_at` is when it ended.
+        self.keep_attempt = text(
+            f"INSERT INTO {at}attempts (payout_id, number, account, {_ENDED}, ended_at)"
+            f" SELECT id, attempt, account, {_ENDED}, updated_at FROM {at}payouts WHERE id = ?"
+        )
+        self.attempts = text(
+            f"SELECT number, {self.paid_from('a.payout_id', 'a.number')}, {_ENDED}, ended_at"
+            f" FROM {at}attempts a WHERE payout_id = ? ORDER BY number"
+        )
+        self.was_attempted = text(f"SELECT 1 FROM {at}attempts WHERE payout_id = ? AND request_hash = ?")
+        self.was_in = text(f"SELECT 1 FROM {at}history WHERE payout_id = ? AND attempt = ? AND status = ? LIMIT 1")
+        self.approve = text(
+            f"INSERT INTO {at}approvals (payout_id, attempt, fingerprint, by, why, at) VALUES ({_marks(6)})"
+        )
+        self.approval = text(f"SELECT by, why, at FROM {at}approvals WHERE payout_id = ? AND attempt = ?")
+        self.is_approved = text(f"SELECT 1 FROM {at}approvals WHERE payout_id = ? AND attempt = ? AND fingerprint = ?")
+
+        self.put_pause = text(
+            f"INSERT INTO {at}pauses (account, since, why, by, probe_at, probe_every) VALUES ({_marks(6)})"
+            " ON CONFLICT (account) DO UPDATE SET since = excluded.since, why = excluded.why, by = excluded.by,"
+            " probe_at = excluded.probe_at, probe_every = excluded.probe_every"
+        )
+        self.pause_of = text(f"SELECT by, probe_at FROM {at}pauses WHERE account = ?{lock_pause}")
+        self.renew_pause = text(f"UPDATE {at}pauses SET why = ?, probe_at = ? WHERE account = ?")
+        self.pauses_holding = text(
+            f"SELECT {_PAUSE}, probe_every FROM {at}pauses WHERE account IN (?, '') ORDER BY account{lock_pause}"
+        )
+        self.put_off_probe = text(f"UPDATE {at}pauses SET probe_at = ?, probe_every = ? WHERE account = ?")
+        self.lift = text(f"DELETE FROM {at}pauses WHERE account = ? AND by <> 'restored'")
+        # A send that was under way when the provider asked for less says nothing about whether it now takes more.
+        self.lifted = text(
+            f"SELECT by FROM {at}pauses WHERE account = ? AND by NOT IN ('person', 'restored')"
+            " AND (by <> 'rate' OR since <= ?)"
+        )
+        self.lift_by = text(f"DELETE FROM {at}pauses WHERE account = ? AND by = ?")
+        # A payout that somebody is moving this instant is left to him: waiting for it could be waiting for ourselves.
+        self.wake = text(
+            f"UPDATE {at}payouts SET next_at = {greatest}(?, COALESCE(not_before, 0)) WHERE no IN ("
+            f"SELECT no FROM {at}payouts WHERE status = '{PayoutStatus.CREATED}' AND next_at > ?"
+            f" AND (CAST(? AS TEXT) IS NULL OR account = ?){self.skip_locked})"
+        )
+
+    def text(self, statement: str) -> str:
+        """Return a statement with this dialect's marks."""
+        return statement.replace("?", self._mark)
+
+    def folded(self, column: str) -> str:
+        """Return a column's text without capitals, as far as ASCII goes."""
+        return self._folded.format(column)
+
+    def paid_from(self, payout_id: str, number: str) -> str:
+        """Return the expression for the account of an attempt, the current one included.
+
+        Who kept an attempt before accounts were kept with them never changed the account: it is that of the next one.
+        """
+        schema = self.schema
+        return (
+            f"COALESCE((SELECT k.account FROM {schema}attempts k WHERE k.payout_id = {payout_id}"
+            f" AND k.number >= {number} AND k.account IS NOT NULL ORDER BY k.number LIMIT 1),"
+            f" (SELECT w.account FROM {schema}payouts w WHERE w.id = {payout_id}))"
+        )
+
+    def due(self, condition: str) -> str:
+        """Return the statement for the due payouts that meet a condition; two moments and a limit follow its values."""
+        return self.text(
+            f"{self.payouts} WHERE {condition} AND next_at <= ? AND (lease_until IS NULL OR lease_until <= ?)"
+            " ORDER BY next_at, no LIMIT ?"
+        )
+
+    def earliest(self, condition: str) -> str:
+        """Return the statement for the moment when the first payout that meets a condition is due; values go in twice.
+
+        The payout with the lowest ``next_at`` may be leased for longer than others wait, but nothing that becomes due
+        after it has to be looked at.
+        """
+        end = f"{self._greatest}(next_at, COALESCE(lease_until, next_at))"
+        among = f"FROM {self._table} WHERE {condition}"
+        return self.text(
+            f"SELECT MIN({end}) {among} AND next_at <= ("
+            f"SELECT {end} {among} AND next_at IS NOT NULL ORDER BY next_at LIMIT 1)"
+        )
+
+
+SQLITE = Statements(mark="?", schema="", greatest="MAX", folded="lower({})", locks=False)
+POSTGRES = Statements(
+    mark="%s", schema=f"{POSTGRES_SCHEMA}.", greatest="GREATEST", folded='lower({} COLLATE "C")', locks=True
+)
+
+
+class Cursor(Protocol):
+    """What a statement leaves; both drivers' cursors have this shape."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were written."""
+        ...
+
+    def fetchone(self) -> Any:
+        """Return the next row, or None."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """Return the rows that are left."""
+        ...
+
+
+class Session(NamedTuple):
+    """An open transaction.
+
+    Args:
+        execute: Of the driver's connection.
+        sql: The statements it understands.
+
+    """
+
+    execute: Callable[[str, Sequence[Any]], Cursor]
+    sql: Statements
+
+    def lock(self, *what: str, shared: bool = False) -> None:
+        """Keep others from deciding about the same until the commit; nothing where one writes at a time.
+
+        Args:
+            what: What is decided about.
+            shared: Let others do so too who ask in the same way.
+
+        """
+        statement = self.sql.lock_shared if shared else self.sql.lock_exclusive
+        if statement:
+            self.execute(statement, (lock_number(*what),))
+
+
+def lock_number(*what: str) -> int:
+    """Return the 64 bits under which PostgreSQL knows a lock; a clash with another name costs a wait and no more."""
+    name = "/".join(("payments_core", *what))
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)

@@ -1,0 +1,300 @@
+"""Finding plugins, loading them, and calling their hooks: the only module that touches pluggy's ``pm.hook``.
+
+Loading is our own loop over the entry points, because pluggy's own silently drops the second plugin of a name. The
+manager is made and passed in, never a global, and listing what is installed imports nothing of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from payments_core.domain.errors import PluginError, ProviderNotInstalled, SecretMissing
+from payments_core.domain.events import EventName
+from payments_core.domain.masking import scrub
+from payments_core.logs import log, secret_exposed
+from payments_core.plugins import hookspecs
+from payments_core.plugins.hookspecs import GROUP, PREFIX
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from payments_core.domain.payout import Order, Payout
+    from payments_core.domain.records import Event
+    from payments_core.provider import ProviderSpec
+
+__all__ = ["Found", "Plugins", "found"]
+
+
+class Found:
+    """An installed plugin, not imported.
+
+    Args:
+        name: Of the entry point: the word used in payouts.toml and on the command line.
+        distribution: Which installed distribution brings it, with its version.
+        entry_point: What would be imported.
+
+    """
+
+    __slots__ = ("distribution", "entry_point", "name", "version")
+
+    def __init__(self, entry_point: EntryPoint, distribution: str, version: str) -> None:
+        self.entry_point = entry_point
+        self.name = entry_point.name
+        self.distribution = distribution
+        self.version = version
+
+    def __str__(self) -> str:
+        """``name = package.plugin (distribution 0.1.0)``."""
+        return f"{self.name} = {self.entry_point.value} ({self.distribution} {self.version})"
+
+
+def found() -> tuple[Found, ...]:
+    """Return every installed plugin, sorted by name, without importing one."""
+    plugins: list[Found] = []
+    seen: set[str] = set()
+    for distribution in distributions():
+        ours = [entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP]
+        # One distribution can be found twice on sys.path: the first is the one that is imported, as everywhere else.
+        if ours and (name := re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()) not in seen:
+            seen.add(name)
+            plugins += [Found(entry_point, distribution.metadata["Name"], distribution.version) for entry_point in ours]
+    return tuple(sorted(plugins, key=lambda plugin: (plugin.name, plugin.distribution)))
+
+
+class Plugins:
+    """The loaded plugins, one typed method a hook.
+
+    Args:
+        plugins: Which to load; every installed one when not given.
+
+    Raises:
+        PluginError: Two plugins of one name, one that cannot be imported, a misspelt hook or argument, or none at all.
+
+    """
+
+    def __init__(self, plugins: Iterable[Found] | None = None) -> None:
+        self._manager = pluggy.PluginManager(GROUP)
+        self._manager.add_hookspecs(hookspecs)
+        self._names: dict[str, Found] = {}
+        self._providers: dict[str, ProviderSpec] | None = None
+        blocked = {name.strip() for name in os.environ.get("PAYMENTS_DISABLED_PLUGINS", "").split(",")}
+        for plugin in found() if plugins is None else plugins:
+            if plugin.name not in blocked:
+                self._load(plugin)
+
+    def register(self, plugin: object, name: str) -> None:
+        """Add a plugin that is not installed: a module or object with ``hookimpl`` functions, for embedding."""
+        if self._manager.has_plugin(name):
+            raise PluginError(f"Two plugins are called {name!r}.", hint="Give one of them another name.")
+        self._add(plugin, name, f"plugin {name!r}")
+
+    def _load(self, plugin: Found) -> None:
+        if other := self._names.get(plugin.name):
+            raise PluginError(
+                f"Two plugins are called {plugin.name!r}: {other} and {plugin}.",
+                hint="Uninstall one of the two distributions, or name the entry point in PAYMENTS_DISABLED_PLUGINS.",
+            )
+        try:
+            module = plugin.entry_point.load()
+        except Exception as error:
+            raise PluginError(
+                f"The plugin {plugin} cannot be imported: {type(error).__name__}: {scrub(str(error))}.",
+                hint=f"Mend or uninstall {plugin.distribution}, or set PAYMENTS_DISABLED_PLUGINS={plugin.name}.",
+            ) from error
+        self._names[plugin.name] = plugin
+        self._add(module, plugin.name, f"plugin {plugin}")
+
+    def _add(self, plugin: object, name: str, title: str) -> None:
+        marked = {word: hook for word in dir(plugin) if (hook := self._implemented(plugin, word))}
+        misspelt = [word for word, hook in marked.items() if hook not in self.hooks()]
+        if misspelt:
+            raise PluginError(
+                f"The {title} implements unknown hooks: {', '.join(misspelt)}.",
+                hint=f"The hooks are {', '.join(sorted(self.hooks()))}.",
+            )
+        unmarked = [word for word in self.hooks() if callable(getattr(plugin, word, None)) and word not in marked]
+        if unmarked:  # a guard that nobody asks would let everything pass
+            raise PluginError(
+                f"The {title} has functions named like hooks, but not marked as such: {', '.join(unmarked)}.",
+                hint="Mark them with `from payments_core import hookimpl`, or give them other names.",
+            )
+        try:
+            self._manager.register(plugin, name)
+        except ValueError:
+            raise PluginError(
+                f"The {title} is registered already, under another name.", hint="Give each plugin a module of its own."
+            ) from None
+        except pluggy.PluginValidationError as error:
+            raise PluginError(
+                f"The {title} breaks a hook's form: {' '.join(str(error).split())}.",
+                hint="See the page reference/hooks of the documentation.",
+            ) from error
+        if not self._manager.get_hookcallers(plugin):
+            raise PluginError(
+                f"The {title} implements no hook.",
+                hint="Mark its functions with `from payments_core import hookimpl`; their names begin with payments_.",
+            )
+        self._providers = None
+
+    def _implemented(self, plugin: object, word: str) -> str:
+        """Return the name of the hook that a plugin's function is marked to implement; empty when it is not marked."""
+        marks = None if word.startswith("__") else self._manager.parse_hookimpl_opts(plugin, word)
+        return "" if marks is None else marks.get("specname") or word
+
+    @staticmethod
+    def hooks() -> tuple[str, ...]:
+        """Return the names of the hooks."""
+        return tuple(word for word in vars(hookspecs) if word.startswith(PREFIX))
+
+    # One typed method a hook.
+
+    def providers(self) -> Mapping[str, ProviderSpec]:
+        """Collect the providers, once.
+
+        Raises:
+            PluginError: Two providers of one name, or a plugin that breaks; the message names the plugin.
+
+        """
+        if self._providers is None:
+            self._providers = self._collected()
+        return self._providers
+
+    def _collected(self) -> dict[str, ProviderSpec]:
+        from payments_core.provider import ProviderSpec
+
+        specs: dict[str, tuple[ProviderSpec, str]] = {}
+        for implementation in self._manager.hook.payments_providers.get_hookimpls():
+            try:
+                brought: list[object] = list(implementation.function())  # type: ignore[call-overload]  # pluggy says object
+            except Exception as error:
+                raise PluginError(
+                    f"The plugin {implementation.plugin_name!r} cannot say which providers it brings: "
+                    f"{type(error).__name__}: {scrub(str(error))}.",
+                    hint=f"Mend it, or set PAYMENTS_DISABLED_PLUGINS={implementation.plugin_name}.",
+                ) from error
+            for spec in brought:
+                if not isinstance(spec, ProviderSpec):
+                    raise PluginError(
+                        f"The plugin {implementation.plugin_name!r} brings a {type(spec).__name__} as a provider.",
+                        hint="payments_providers() returns a list of ProviderSpec.",
+                    )
+                if spec.name in specs:
+                    raise PluginError(
+                        f"The provider {spec.name!r} comes from two plugins: {specs[spec.name][1]} and "
+                        f"{implementation.plugin_name}.",
+                        hint="Uninstall one of them.",
+                    )
+                specs[spec.name] = (spec, implementation.plugin_name)
+        return {name: spec for name, (spec, _) in sorted(specs.items())}
+
+    def provider(self, name: str) -> ProviderSpec:
+        """Return one provider.
+
+        Raises:
+            ProviderNotInstalled: None of the plugins brings it.
+
+        """
+        specs = self.providers()
+        if name not in specs:
+            meant = difflib.get_close_matches(name, specs, 1, 0.6)
+            # No name of a distribution is guessed: somebody else may have published one that is called so.
+            raise ProviderNotInstalled(
+                f"No installed plugin brings the provider {name!r}; installed are: {', '.join(specs) or 'none'}.",
+                hint=f"Did you mean {meant[0]}?"
+                if meant
+                else "Correct the name, or install the distribution that brings it; `payouts providers` lists plugins.",
+            )
+        return specs[name]
+
+    def choose_account(self, order: Order, accounts: Sequence[str]) -> str | None:
+        """Ask the routing plugins; None when none decides."""
+        chosen: str | None = self._manager.hook.payments_choose_account(order=order, accounts=accounts)
+        return chosen
+
+    def resolve_secret(self, reference: str, *, root: Path) -> SecretStr:
+        """Return the secret a reference stands for: ``env:NAME``, ``file:PATH`` or a plugin's own form.
+
+        Args:
+            reference: As written in the configuration.
+            root: Where relative paths start.
+
+        Raises:
+            SecretMissing: It stands for nothing.
+            SettingsError: Its file is no regular one, too large, or others can change it.
+
+        """
+        from payments_core.settings import read_secret
+
+        if (found := read_secret(reference, root=root, on_exposed=secret_exposed)) is not None:
+            return found
+        secret: SecretStr | None = self._manager.hook.payments_resolve_secret(reference=reference)
+        if secret is None:
+            raise SecretMissing(
+                "A secret is written into the configuration itself, or no plugin knows its form.",
+                hint='Write where it is: "env:NAME", "file:PATH", or what an installed plugin understands.',
+            )
+        return secret
+
+    @property
+    def has_guards(self) -> bool:
+        """Whether any plugin guards sending."""
+        return bool(self._manager.hook.payments_before_submit.get_hookimpls())
+
+    def before_submit(self, payout: Payout) -> str | None:
+        """Ask every guard; the first refusal, or None. Whatever a guard raises goes up: it fails closed."""
+        refusals: list[object] = self._manager.hook.payments_before_submit(payout=payout)
+        for refusal in refusals:  # whatever is not None is no leave
+            if not isinstance(refusal, str):
+                raise TypeError(f"a guard answered with a {type(refusal).__name__}")
+            return refusal.strip() or "a guard refused and did not say why"
+        return None
+
+    @property
+    def has_approvals(self) -> bool:
+        """Whether any plugin says which payouts need an approval."""
+        return bool(self._manager.hook.payments_needs_approval.get_hookimpls())
+
+    def needs_approval(self, payout: Payout) -> str | None:
+        """Ask every plugin; the first reason, or None. Whatever one raises goes up: it fails closed."""
+        reasons: list[object] = self._manager.hook.payments_needs_approval(payout=payout)
+        for reason in reasons:  # whatever is not None is a reason
+            if not isinstance(reason, str):
+                raise TypeError(f"a plugin answered with a {type(reason).__name__}")
+            return reason.strip() or "a plugin wants an approval and did not say why"
+        return None
+
+    @property
+    def has_observers(self) -> bool:
+        """Whether any plugin listens to changes."""
+        return bool(self._manager.hook.payments_payout_changed.get_hookimpls())
+
+    def payout_changed(self, payout: Payout, event: Event) -> None:
+        """Tell every observer; a broken one is logged and stops nobody."""
+        arguments = {"payout": payout, "event": event}
+        for implementation in self._manager.hook.payments_payout_changed.get_hookimpls():
+            with contextlib.suppress(BaseException):  # a fault that cannot even be put into words, or be logged
+                bug = ""
+                try:
+                    implementation.function(*(arguments[name] for name in implementation.argnames))
+                except BaseException as error:  # noqa: BLE001 an observer's fault is its own; money and observers go on
+                    bug = f"{type(error).__name__}: {error}"
+                if bug:
+                    hook = "payments_payout_changed"
+                    log(EventName.HOOK_FAILED, hook=hook, plugin=implementation.plugin_name, error=bug)
+
+    def cli_commands(self, name: str) -> object | None:
+        """Return the command group of one plugin."""
+        for implementation in self._manager.hook.payments_cli_commands.get_hookimpls():
+            if implementation.plugin_name == name:
+                commands: object | None = implementation.function()
+                return commands
+        return None

@@ -1,0 +1,183 @@
+"""What both lines decide alike, without waiting for anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from payments_core.domain.events import EventName
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.rates import Lane
+from payments_core.domain.records import PayoutRow
+from payments_core.engine.flow import CredentialRefused, NotNow, Refused
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NoPermit, NotSent
+from payments_core.logs import log
+from payments_core.provider import Account, Authenticates, Blocked, Credential, RetryPolicy
+
+__all__ = [
+    "Fetched",
+    "above_limit",
+    "approval_failed",
+    "authenticator",
+    "checked",
+    "fetched_event",
+    "filled",
+    "guard_failed",
+    "guard_refused",
+    "is_usable",
+    "lane_of",
+    "no_leave",
+    "no_turn",
+    "note_exchange",
+    "policy_of",
+    "present",
+    "repeats",
+    "turn_of",
+    "within",
+]
+
+Fetched = Credential | Blocked | NotSent | NoAnswer
+
+
+def authenticator(account: Account) -> Authenticates | None:
+    """Return the account's provider if its requests carry a credential; asked once, as asking a protocol is slow."""
+    provider = account.provider
+    return provider if isinstance(provider, Authenticates) else None
+
+
+def policy_of(account: Account, request: HttpRequest, lane: Lane | None) -> RetryPolicy:
+    """Return the request's row of the account's retry table; "too many" to a status read is not for this read alone."""
+    policy = account.retry.get(request.operation, _ONCE)
+    if lane is None or _TOO_MANY not in policy.statuses:
+        return policy
+    return replace(policy, statuses=policy.statuses - {_TOO_MANY})
+
+
+_ONCE = RetryPolicy(attempts=1)  # no row in the table: not repeated
+_TOO_MANY = 429
+
+
+def lane_of(row: PayoutRow) -> Lane | None:
+    """Return what a step's reads of a payout are for; None where it will not be read."""
+    if row.status is PayoutStatus.CREATED:  # before a further attempt is sent, the earlier ones are read
+        return Lane.DUE if row.attempt > 1 else None
+    if row.is_called_for:
+        return Lane.CALLBACKS
+    return Lane.UNKNOWNS if row.status in {PayoutStatus.UNKNOWN, PayoutStatus.SENDING} else Lane.DUE
+
+
+def turn_of(lane: Lane, after_s: float | None, at: datetime) -> None:
+    """Raise ``NoPermit`` unless it is our turn."""
+    if after_s is not None:
+        raise NoPermit(f"no permit ({lane}) was free soon enough", at=at, after_s=after_s)
+
+
+def no_turn(after_s: float, at: datetime) -> NotNow:
+    """Say that it is not the payment's turn yet."""
+    return NotNow("no permit for a payment was free soon enough", at, after_s=max(after_s, 1.0), by_rate=True)
+
+
+def is_usable(credential: Credential | None, at: datetime) -> bool:
+    """Say whether a credential can still be used."""
+    return credential is not None and (credential.expires_at is None or credential.expires_at > at)
+
+
+def filled(provider: Authenticates, request: HttpRequest, fetched: Fetched, at: datetime) -> HttpRequest:
+    """Put the credential into a request; without one nothing can leave."""
+    return provider.apply(request, present(fetched, at), at=at, entropy=os.urandom(16))
+
+
+def present(fetched: Fetched, at: datetime) -> Credential:
+    """Return the credential, or raise ``NotSent``: without one nothing can leave."""
+    if not isinstance(fetched, Credential):
+        why = fetched.why if isinstance(fetched, NotSent | NoAnswer) else str(fetched.reason)
+        raise NotSent(f"no credential: {why}", at=at)
+    return fetched
+
+
+def checked(fetched: object, at: datetime) -> Fetched:
+    """Return what a provider's ``authenticate`` gave, if it is one of the things it may give."""
+    if isinstance(fetched, Credential | Blocked | NotSent | NoAnswer):
+        return fetched
+    return NoAnswer(f"provider bug: {type(fetched).__name__} is no credential", at=at)
+
+
+def within(request: HttpRequest, timeout_s: float) -> HttpRequest:
+    """Return the request with its policy's time-out."""
+    return replace(request, timeout_s=timeout_s)
+
+
+def no_leave(fetched: Fetched, at: datetime) -> CredentialRefused | NotNow | None:
+    """Say what a missing credential means for sending; None when there is one."""
+    if isinstance(fetched, Credential):
+        return None
+    if isinstance(fetched, Blocked):
+        return CredentialRefused(fetched.reason, fetched.http_status, at)
+    return NotNow(f"no credential: {fetched.why}", at)
+
+
+def above_limit(account: Account, row: PayoutRow) -> str:
+    """Say why the account's own limit wants an approval; empty when it does not."""
+    limits = account.settings.approve_above
+    if limits is None or row.ambiguous:
+        return ""
+    limit = limits.get(row.currency)
+    if limit is None:
+        return f"There is no approve_above for {row.currency} in the settings of account {account.name}."
+    return "" if row.amount <= limit else f"It is more than the approve_above of account {account.name}."
+
+
+def approval_failed(error: BaseException, at: datetime) -> NotNow:
+    """A plugin that cannot say whether an approval is needed fails closed."""
+    log(EventName.HOOK_FAILED, hook="payments_needs_approval", error=f"{type(error).__name__}: {error}")
+    return NotNow(f"a plugin could not say whether it needs an approval: {type(error).__name__}", at, by_guard=True)
+
+
+def guard_refused(why: str, at: datetime) -> Refused:
+    """A guard's no."""
+    return Refused(Reason(ReasonCode.REFUSED_BY_GUARD, text=why), at)
+
+
+def guard_failed(error: BaseException, at: datetime) -> NotNow:
+    """A guard that broke or took too long fails closed."""
+    log(EventName.HOOK_FAILED, hook="payments_before_submit", error=f"{type(error).__name__}: {error}")
+    return NotNow(f"a guard failed: {type(error).__name__}", at, by_guard=True)
+
+
+def note_exchange(account: Account, request: HttpRequest, ended: HttpResponse | NotSent | NoAnswer, ms: float) -> None:
+    """Emit the event of one exchange; never its address, which may hold a number."""
+    facts = {"account": account.name, "operation": request.operation, "ms": round(ms, 1)}
+    if isinstance(ended, HttpResponse):
+        log(EventName.HTTP_ANSWERED, http_status=ended.status, **facts)
+    else:
+        log(EventName.HTTP_UNANSWERED, ended=type(ended).__name__, why=ended.why, **facts)
+
+
+def repeats(account: Account, request: HttpRequest) -> Callable[[int, str, float], None]:
+    """Return what emits the event of a repeated request."""
+
+    def note(number: int, why: str, wait_s: float) -> None:
+        log(
+            EventName.HTTP_REPEATED,
+            account=account.name,
+            operation=request.operation,
+            number=number,
+            why=why,
+            wait_s=round(wait_s, 3),
+        )
+
+    return note
+
+
+def fetched_event(account: Account, fetched: Fetched) -> None:
+    """Emit the event of a fetched or refused credential."""
+    if isinstance(fetched, Credential):
+        until = f"{fetched.expires_at:%H:%M:%SZ}" if fetched.expires_at else "for ever"
+        log(EventName.CREDENTIAL_OBTAINED, account=account.name, good_until=until)
+    else:
+        refused = isinstance(fetched, Blocked)
+        why = str(fetched.reason) if isinstance(fetched, Blocked) else fetched.why
+        name = EventName.CREDENTIAL_REFUSED if refused else EventName.CREDENTIAL_UNAVAILABLE
+        log(name, account=account.name, why=why)

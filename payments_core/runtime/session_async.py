@@ -1,0 +1,269 @@
+"""An account's line to its provider, and a performer on it, for an event loop: the twin of ``line``."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from time import monotonic, perf_counter
+from types import TracebackType
+from typing import Self
+
+from payments_core.domain.errors import ProviderBug
+from payments_core.domain.rates import Lane
+from payments_core.domain.records import PayoutRow
+from payments_core.engine.commands import JournalReply, Move
+from payments_core.engine.flow import AskLeave, Command, Go, Leave, NeedsApproval, NotNow, ReadAs, Reply
+from payments_core.http.flow import arun_flow
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.http.retry import asend_with_retry
+from payments_core.http.transport import AsyncTransport
+from payments_core.provider import Account, Credential
+from payments_core.runtime import common
+from payments_core.runtime.common import Fetched
+from payments_core.runtime.rate_limiter import AsyncTurns
+from payments_core.runtime.runtime import Office, in_daemon
+from payments_core.runtime.shared_credential import LOOK_AGAIN_S, MOST_LOOKS, Sharing, sharing_of
+
+__all__ = ["AsyncLine", "AsyncPerformer"]
+
+
+class AsyncLine:
+    """One account's transport, credential and permits, shared by every flow of a client."""
+
+    def __init__(self, account: Account, transport: AsyncTransport, office: Office) -> None:
+        self.account = account
+        self._auth = common.authenticator(account)
+        self._transport = transport
+        self._office = office
+        self.turns = AsyncTurns(account, office.journal)
+        self._permits = asyncio.BoundedSemaphore(account.settings.max_in_flight)
+        self._sharing = sharing_of(account, office)
+        self._credential: Credential | None = None
+        self._fetching: asyncio.Task[Fetched] | None = None
+
+    def performer(self, lane: Lane | None = None) -> AsyncPerformer:
+        """Return a performer for one flow.
+
+        Args:
+            lane: What the flow's reads are for; None where they are no status reads, and not capped.
+
+        """
+        return AsyncPerformer(self, self._office, self._permits, lane)
+
+    async def leave(self, row: PayoutRow) -> Leave | None:
+        """Ask the guards and make a credential ready; None when nothing stands against sending."""
+        clock, plugins = self._office.clock, self._office.plugins
+        if not row.cleared and plugins.has_guards:
+            payout, refusal, broken = row.view(), None, None
+            try:
+                async with asyncio.timeout(self.account.settings.guard_timeout_s):
+                    refusal = await asyncio.wrap_future(in_daemon(lambda: plugins.before_submit(payout)))
+            except Exception as error:  # noqa: BLE001 fails closed
+                broken = error
+            if broken is not None:
+                return common.guard_failed(broken, clock())
+            if refusal:
+                return common.guard_refused(refusal, clock())
+        return common.no_leave(await self.credential(), clock()) if self._auth else None
+
+    async def approval_needed(self, row: PayoutRow) -> str | NotNow:
+        """Return why an attempt needs an approval; empty when it does not."""
+        if why := common.above_limit(self.account, row):
+            return why
+        clock, plugins = self._office.clock, self._office.plugins
+        if row.cleared or not plugins.has_approvals:
+            return ""
+        payout = row.view()
+        try:
+            async with asyncio.timeout(self.account.settings.guard_timeout_s):
+                return await asyncio.wrap_future(in_daemon(lambda: plugins.needs_approval(payout))) or ""
+        except Exception as error:  # noqa: BLE001 fails closed
+            broken = error
+        return common.approval_failed(broken, clock())
+
+    def is_ready(self) -> bool:
+        """Say whether a request could leave now without fetching a credential first."""
+        return self._auth is None or common.is_usable(self._credential, self._office.clock())
+
+    async def exchange(self, request: HttpRequest, lane: Lane | None = None) -> HttpResponse:
+        """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential.
+
+        Args:
+            request: What to send.
+            lane: What it is for, where it is a status read: each time it is sent takes a permit.
+
+        """
+        if request.moves_money or not request.repeatable:
+            return await self._send(request, lane=lane)
+        policy = common.policy_of(self.account, request, lane)
+        auth = self._auth if request.credential else None
+        if auth:  # outside the policy: fetching a credential has a policy of its own
+            common.present(await self.credential(), self._office.clock())
+
+        async def by_policy() -> HttpResponse:
+            return await asend_with_retry(
+                policy,
+                lambda: self._send(request, policy.timeout_s, lane),
+                on_retry=common.repeats(self.account, request),
+            )
+
+        response = await by_policy()
+        return await by_policy() if auth and auth.is_auth_refusal(response) else response
+
+    async def credential(self) -> Fetched:
+        """Return the credential, fetching it once however many ask."""
+        credential = self._credential
+        if credential is not None and common.is_usable(credential, self._office.clock()):
+            return credential
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._fetch_for_all(), name=f"credential of {self.account.name}")
+        # Shielded: no waiter owns it, so a cancelled one harms no other.
+        return await asyncio.shield(self._fetching)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
+        await self._transport.aclose()
+
+    async def _send(
+        self, request: HttpRequest, timeout_s: float | None = None, lane: Lane | None = None
+    ) -> HttpResponse:
+        auth, used = self._auth if request.credential else None, None
+        if auth:
+            used = await self.credential()
+            request = common.filled(auth, request, used, self._office.clock())
+        if timeout_s is not None:
+            request = common.within(request, timeout_s)
+        if lane is not None and self.turns.applies(lane):
+            common.turn_of(lane, await self.turns.take(lane), self._office.clock())
+        start = perf_counter()
+        try:
+            response = await self._transport.send(request)
+        except (NotSent, NoAnswer) as ended:
+            common.note_exchange(self.account, request, ended, (perf_counter() - start) * 1000)
+            raise
+        common.note_exchange(self.account, request, response, (perf_counter() - start) * 1000)
+        if auth and auth.is_auth_refusal(response) and self._credential is used:  # a newer one stays
+            self._credential = None
+            if self._sharing:
+                self._sharing.spend(used if isinstance(used, Credential) else None)
+        return response
+
+    async def _fetch_for_all(self) -> Fetched:
+        fetched: Fetched | None = None
+        try:
+            fetched = await (self._fetch_shared(self._sharing) if self._sharing else self._fetch())
+            return fetched
+        finally:
+            self._fetching = None
+            self._credential = fetched if isinstance(fetched, Credential) else None
+
+    async def _fetch_shared(self, sharing: Sharing) -> Fetched:
+        """Take the credential that another process has fetched, or fetch it for all of them."""
+        journal = self._office.journal
+        for _ in range(MOST_LOOKS):
+            told = await asyncio.wrap_future(journal.token(sharing.ask()))
+            if (found := sharing.opened(told)) is not None:
+                return found
+            if told.may_fetch or told.sealed:  # what cannot be opened is none
+                fetched: Fetched | None = None
+                try:
+                    fetched = await self._fetch()
+                    return fetched
+                finally:
+                    await asyncio.wrap_future(journal.token(sharing.keep(fetched)))
+            await asyncio.sleep(LOOK_AGAIN_S)
+        return sharing.waited_in_vain()
+
+    async def _fetch(self) -> Fetched:
+        auth = self._auth
+        fetched: Fetched = Credential({})
+        try:
+            if auth is not None:
+                fetched = await arun_flow(auth.authenticate(), self._perform_plain)
+        except (NotSent, NoAnswer) as ended:
+            fetched = ended
+        except Exception as bug:  # noqa: BLE001 whatever it was, there is no credential
+            fetched = NoAnswer(f"provider bug: {type(bug).__name__}", at=self._office.clock())
+        fetched = common.checked(fetched, self._office.clock())
+        common.fetched_event(self.account, fetched)
+        return fetched
+
+    async def _perform_plain(self, command: object) -> HttpResponse:
+        if not isinstance(command, HttpRequest) or command.credential or command.moves_money:
+            raise ProviderBug("authenticate() may only ask for requests without a credential.")
+        return await self.exchange(command)
+
+
+class AsyncPerformer:
+    """Carries out one flow's commands; a context manager, so that its permit is given back whatever happens."""
+
+    def __init__(self, line: AsyncLine, office: Office, permits: asyncio.BoundedSemaphore, lane: Lane | None) -> None:
+        self._line = line
+        self._office = office
+        self._permits = permits
+        self._permit = False
+        self._turn_at: float | None = None
+        self.lane = lane
+        self.money_asked = False
+
+    async def __call__(self, command: Command) -> Reply:
+        """Carry out one command."""
+        if isinstance(command, HttpRequest):
+            if not command.moves_money:
+                return await self._line.exchange(command, self.lane)
+            self.money_asked = True
+            lane = Lane.POST if self._line.turns.is_over(self._turn_at) else None
+            try:
+                return await self._line.exchange(command, lane)
+            finally:
+                self._give_back()
+        if isinstance(command, AskLeave):
+            self.lane = None  # what is asked for on the way to a payment is no status read
+            return await self._leave(command.row)
+        if isinstance(command, ReadAs):
+            raise ProviderBug("Only the client has the lines of other identities.")
+        reply: JournalReply = await asyncio.wrap_future(self._office.journal.submit(command))
+        self._office.announce(command, reply)
+        if isinstance(command, Move) and command.read_end is not None and command.read_end.is_refused:
+            self._line.turns.is_penalised = True
+        return reply
+
+    def __enter__(self) -> Self:
+        """Begin a flow."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it."""
+        self._give_back()
+
+    async def _leave(self, row: PayoutRow) -> Leave:
+        """Take a place on the wire and a turn with all else ready; waiting may have outlived the credential, once."""
+        why = await self._line.approval_needed(row)
+        if isinstance(why, NotNow):
+            return why
+        if why and self._office.journal.approval(row.id, row.attempt) is None:
+            return NeedsApproval(why, self._office.clock())
+        turns = self._line.turns
+        for asked in (row, replace(row, cleared=True)):
+            if refusal := await self._line.leave(asked):
+                return refusal
+            await self._permits.acquire()
+            self._permit = True
+            if turns.applies(Lane.POST):
+                if (after_s := await turns.take(Lane.POST)) is not None:
+                    return common.no_turn(after_s, self._office.clock())
+                self._turn_at = monotonic()
+            if asked is not row or self._line.is_ready():
+                break
+            self._give_back()
+        return Go(self._office.clock(), needs_approval=bool(why))
+
+    def _give_back(self) -> None:
+        if self._permit:
+            self._permit = False
+            self._permits.release()

@@ -1,0 +1,69 @@
+"""A credential that all processes share: what both lines ask of the journal, and what they make of its answers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from payments_core.domain.shared_tokens import AskToken, KeepToken, SharedToken
+from payments_core.http.messages import NoAnswer
+from payments_core.provider import Account, Credential
+from payments_core.runtime.common import Fetched
+from payments_core.runtime.runtime import Office
+from payments_core.runtime.token_encryption import Seal
+
+__all__ = ["LOOK_AGAIN_S", "MOST_LOOKS", "Sharing", "sharing_of"]
+
+LOOK_AGAIN_S = 0.1
+MOST_LOOKS = 300
+_LEASE = timedelta(seconds=120)  # longer than a fetch with all its repetitions
+
+
+def sharing_of(account: Account, office: Office) -> Sharing | None:
+    """Return how an account's token is shared; None where each process has its own."""
+    return Sharing(account, office) if account.facts.token_scope == "shared" else None  # noqa: S105 a scope
+
+
+class Sharing:
+    """One account's shared credential.
+
+    Args:
+        account: Whose.
+        office: Whose journal keeps it.
+
+    """
+
+    def __init__(self, account: Account, office: Office) -> None:
+        self._seal = Seal(account)
+        self._office = office
+        self._spent = ""
+
+    def spend(self, credential: Credential | None) -> None:
+        """Remember that a credential was refused: it is not taken from the journal again."""
+        if credential is not None:
+            self._spent = self._seal.mark(credential)
+
+    def ask(self) -> AskToken:
+        """Return the question for the credential."""
+        at = self._office.clock()
+        return AskToken(name=self._seal.name, owner=self._office.owner, at=at, until=at + _LEASE, spent=self._spent)
+
+    def opened(self, told: SharedToken) -> Credential | None:
+        """Return the credential that the journal has; None when it has none."""
+        return self._seal.open(told.sealed) if told.sealed else None
+
+    def keep(self, fetched: Fetched | None) -> KeepToken:
+        """Return what is kept of a fetch, however it ended."""
+        name, owner = self._seal.name, self._office.owner
+        if not isinstance(fetched, Credential):
+            return KeepToken(name=name, owner=owner)
+        return KeepToken(
+            name=name,
+            owner=owner,
+            sealed=self._seal.close(fetched),
+            mark=self._seal.mark(fetched),
+            good_until=fetched.expires_at,
+        )
+
+    def waited_in_vain(self) -> NoAnswer:
+        """Say that somebody else has been fetching it for too long."""
+        return NoAnswer("another process is fetching the shared token", at=self._office.clock())

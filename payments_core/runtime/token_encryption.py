@@ -1,0 +1,65 @@
+"""Seals a credential for the journal: only who has the account's secrets can open it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import datetime
+
+from pydantic import SecretStr
+
+from payments_core.domain.errors import SettingsError
+from payments_core.provider import Account, Credential
+
+__all__ = ["Seal"]
+
+
+class Seal:
+    """Seals and opens one account's credential.
+
+    Args:
+        account: Whose; the keys are made of its secrets, so a changed secret opens nothing any more.
+
+    Raises:
+        SettingsError: The package ``cryptography`` is not installed.
+
+    """
+
+    def __init__(self, account: Account) -> None:
+        try:
+            from cryptography import fernet  # here: only accounts with a shared token need it
+        except ModuleNotFoundError:
+            raise SettingsError(
+                f"The account {account.name} shares its token with other processes, which needs cryptography.",
+                hint="Install the extra: pip install 'payments-core[shared-token]'.",
+            ) from None
+        held = account.settings
+        values = ((name, getattr(held, name)) for name in sorted(type(held).model_fields))
+        told = {name: value.get_secret_value() for name, value in values if isinstance(value, SecretStr)}
+        self._root = hashlib.sha256(json.dumps(["token", account.name, told]).encode()).digest()
+        self._box, self._forged = fernet.Fernet(base64.urlsafe_b64encode(self._key("box"))), fernet.InvalidToken
+        self.name = f"{account.name}/{self._key('name').hex()[:16]}"
+
+    def close(self, credential: Credential) -> str:
+        """Return the credential sealed."""
+        ends = credential.expires_at
+        plain = json.dumps([dict(credential.secrets), ends.isoformat() if ends else ""]).encode()
+        return self._box.encrypt(plain).decode()
+
+    def open(self, sealed: str) -> Credential | None:
+        """Return what was sealed; None for what was not sealed by these keys."""
+        try:
+            secrets, ends = json.loads(self._box.decrypt(sealed.encode()))
+        except self._forged:
+            return None
+        return Credential(secrets, expires_at=datetime.fromisoformat(ends) if ends else None)
+
+    def mark(self, credential: Credential) -> str:
+        """Return what tells one credential from another and tells nothing else."""
+        told = json.dumps(dict(credential.secrets), sort_keys=True).encode()
+        return hmac.new(self._key("mark"), told, hashlib.sha256).hexdigest()[:32]
+
+    def _key(self, use: str) -> bytes:
+        return hmac.new(self._root, use.encode(), hashlib.sha256).digest()

@@ -1,0 +1,192 @@
+"""Promises of what the answer to the question after a payment is taken for: the flow that asks, answered by hand."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from payments_core.domain.money import Money
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.provider import AnswersLater, Callback, Checked, Draft, Final, NotFound, Pending, Seen, Unknown
+from payments_core.testing.conformance.fixtures import Promises
+from payments_core.testing.conformance.harness import Scene
+from payments_core.testing.conformance.malformed import BODIES, HTML, NEVER_HEARD_OF, STATUSES, answered, mistyped
+from payments_core.testing.conformance.profile import reply
+from payments_core.testing.conformance.submit_answers import pays
+
+__all__ = ["CheckPromises"]
+
+
+class CheckPromises(Promises):
+    """Nothing a read says is taken for more than it says."""
+
+    def checked(self, desk: Scene, draft: Draft, told: HttpResponse | Callback) -> Checked:
+        """Ask what became of a payment, answered by hand."""
+        provider = desk.provider().provider
+        if isinstance(told, Callback):
+            assert isinstance(provider, AnswersLater)
+            return provider.read_answer(draft, told)
+        return answered(provider.check(draft), told)
+
+    def test_every_status_means_what_it_should(self, desk: Scene) -> None:
+        """What has not ended is pending, and each end is its own."""
+        draft = desk.draft("statuses")
+        ends = {"pending": Pending, "succeeded": Final, "failed": Final, "unknown": Unknown}
+        for word, end in self.statuses.items():
+            outcome = self.checked(desk, draft, self.status(draft, word))
+            assert isinstance(outcome, ends[end]), f"{word} was taken for {outcome!r}"
+            if isinstance(outcome, Final):
+                assert outcome.succeeded == (end == "succeeded"), f"{word} was taken for {outcome!r}"
+        assert set(self.statuses.values()) >= {"pending", "succeeded", "failed"}, "name a word for each end"
+
+    def test_a_status_it_never_heard_of_is_no_end(self, desk: Scene) -> None:
+        """Neither a failure nor a success: providers get new words, also some that hold an old one."""
+        draft = desk.draft("new word")
+        longer = [new for word in self.statuses for new in (f"{word}_{NEVER_HEARD_OF}", f"NOT_{word}")]
+        for word in (NEVER_HEARD_OF, "", "succeeded ", "0x00", *longer):
+            if word not in self.statuses:
+                outcome = self.checked(desk, draft, self.status(draft, word))
+                assert isinstance(outcome, Pending | Unknown), f"{word!r} was taken for {outcome!r}"
+
+    @pytest.mark.parametrize("reason", [None, NEVER_HEARD_OF, "", 7, {"code": NEVER_HEARD_OF, "message": "so"}, []])
+    def test_a_failure_is_one_whatever_its_reason(self, desk: Scene, reason: object) -> None:
+        """Reasons come as code, as text, as an object, or not at all."""
+        draft = desk.draft("reasons")
+        for word in (word for word, end in self.statuses.items() if end == "failed"):
+            outcome = self.checked(desk, draft, self.status(draft, word, reason))
+            assert isinstance(outcome, Final), f"{word} with {reason!r} was taken for {outcome!r}"
+            assert outcome.reason is not None
+            assert outcome.reason.code
+
+    def test_not_found_is_a_word_of_its_own(self, desk: Scene) -> None:
+        """A payment that is not seen may appear yet: never a failure."""
+        draft = desk.draft("not found")
+
+        outcome = self.checked(desk, draft, self.not_found(draft))
+        assert isinstance(outcome, NotFound), f"it was taken for {outcome!r}"
+
+    def test_a_refused_question_says_nothing_of_the_payment(self, desk: Scene) -> None:
+        """A 401, a 404, a 500 or an error of the provider's own refuses the question; the payment may be paid."""
+        draft, wrong = desk.draft("refused question"), []
+        for name, answer in self._refusals(draft):
+            outcome = self.checked(desk, draft, answer)
+            if not isinstance(outcome, Unknown):
+                wrong.append(f"{name}: {outcome!r}")
+
+        assert not wrong, f"a refused question was taken for an answer: {'; '.join(wrong)}"
+
+    def _refusals(self, draft: Draft) -> Iterator[tuple[str, HttpResponse | Callback]]:
+        """Yield answers that refuse a question: those to a payment, and statuses, each with the HTTP of a refusal."""
+        for name, write in self.refused_questions.items():
+            yield name, write(draft)
+        absent = self.not_found(draft)
+        not_there = (absent.status, absent.body) if isinstance(absent, HttpResponse) else (0, b"")
+        told = {name: said.answer(draft) for name, said in self.answers.items()}
+        statuses = {word: self.status(draft, word) for word in self.statuses}
+        told |= {f"the status {word}": answer for word, answer in statuses.items() if isinstance(answer, HttpResponse)}
+        for name, answer in told.items():
+            for status in sorted({*REFUSED, answer.status} - {*range(400)}):
+                if not_there not in {(status, b""), (status, answer.body)}:  # that is how it says "not found"
+                    yield f"{name}, with HTTP {status}", replace(answer, status=status)
+
+    def test_a_lost_read_says_nothing(self, desk: Scene) -> None:
+        """A question that was lost, or not even sent, is no answer: not "not found", and no end."""
+        draft, now = desk.draft("lost read"), datetime.now(UTC)
+        for lost in NoAnswer("broken off", at=now), NotSent("refused", at=now):
+            try:
+                outcome = answered(desk.provider().provider.check(draft), lost)
+            except (NoAnswer, NotSent):
+                continue
+            assert isinstance(outcome, Unknown), f"{type(lost).__name__} was taken for {outcome!r}"
+
+    def test_a_question_asks_for_no_money(self, desk: Scene) -> None:
+        """However it is answered: it does not send the payment again to see what comes, marked or not."""
+        draft, now = desk.draft("question"), datetime.now(UTC)
+        answers: list[HttpResponse | Callback | Exception] = [said.answer(draft) for said in self.answers.values()]
+        answers += [self.status(draft, word) for word in self.statuses]
+        answers += [self.not_found(draft), reply(200, HTML), NoAnswer("broken off", at=now)]
+        for answer in answers:
+            asked: list[HttpRequest] = []
+            if not isinstance(answer, Callback):
+                with contextlib.suppress(NoAnswer):
+                    answered(desk.provider().provider.check(draft), answer, asked)
+            assert not [request for request in asked if pays(request, draft)], "a question asks for money"
+
+    @pytest.mark.parametrize("body", BODIES)
+    def test_no_broken_answer_ends_a_payment(self, desk: Scene, body: str) -> None:
+        """A read that makes no sense says nothing, not even that there is no such payment."""
+        draft = desk.draft("broken read")
+        for status in STATUSES:
+            told = reply(status, BODIES[body])
+            if self.spec.facts.status_by == "deferred":
+                outcome = self.checked(desk, draft, Callback("POST", {}, told.body, told.at))
+            else:
+                outcome = self.checked(desk, draft, told)
+            absent = self.not_found(draft)
+            is_word = isinstance(absent, HttpResponse) and (absent.status, absent.body) == (status, BODIES[body])
+            claims = isinstance(outcome, Final) or (isinstance(outcome, NotFound) and not is_word)
+            assert not claims, f"{status} with {body} was taken for {outcome!r}"
+
+    @pytest.mark.parametrize("wrong", ["number", "list", "object", "null", "true"])
+    def test_no_wrongly_typed_answer_breaks_a_read(self, desk: Scene, wrong: str) -> None:
+        """Each field in turn holds something else than it should; nothing raises, and no failure is invented."""
+        draft = desk.draft("read types")
+        for word, end in self.statuses.items():
+            for where, told in mistyped(self.status(draft, word), wrong):
+                outcome = self.checked(desk, draft, told)
+                invented = isinstance(outcome, Final) and not outcome.succeeded and end != "failed"
+                assert not invented, f"{word} with {where} a {wrong}: {outcome!r}"
+
+    def test_what_is_seen_is_told(self, desk: Scene) -> None:
+        """A success tells amount, currency and payee as far as the answer does, so that they can be compared."""
+        draft = desk.draft("seen")
+        for word in (word for word, end in self.statuses.items() if end == "succeeded"):
+            outcome = self.checked(desk, draft, self.status(draft, word))
+            assert isinstance(outcome, Final)
+            seen = outcome.seen
+            assert seen is not None, "tell what was paid, to whom: the engine compares it"
+            assert seen.amount in {None, self.amount.amount}
+            assert isinstance(seen.amount, Decimal | None), "an amount is a Decimal: a float has lost digits"
+            assert seen.currency in {None, str(self.amount.currency)}
+            assert seen.payee in {None, self.payee.value}
+            assert seen.amount is not None or seen.payee is not None
+
+    def test_an_answer_about_another_payment_is_told_as_such(self, desk: Scene) -> None:
+        """Its id, amount, currency and payee are read from the answer, and never filled in from what we asked for."""
+        self.builds_on(desk, self.test_what_is_seen_is_told)
+        ours, double = desk.draft("ours"), Money(str(self.amount.amount * 2), self.amount.currency)
+        order = ours.order
+        others = {
+            "id": replace(ours, references=desk.draft("another's").references),
+            "amount": replace(ours, order=replace(order, amount=double)),
+            "currency": replace(ours, order=replace(order, amount=Money(self.amount.amount, "XTS"))),
+            "payee": replace(ours, order=replace(order, payee=self.other_payee)),
+        }
+        for word in self.statuses:
+            for what, theirs in others.items():
+                told = self.status(theirs, word)
+                if told.body == self.status(ours, word).body:
+                    continue  # it does not say
+                outcome = self.checked(desk, ours, told)
+                is_ours = isinstance(outcome, Final | Pending) and not _is_of_another(outcome.seen, ours)
+                assert not is_ours, f"{word} of a payment with another {what} was taken for ours: {outcome!r}"
+
+
+REFUSED = (401, 403, 404, 500, 503)
+
+
+def _is_of_another(seen: Seen | None, draft: Draft) -> bool:
+    """Say whether what is told differs from what was asked for, as the engine compares it."""
+    order, seen = draft.order, seen or Seen()
+    pairs = (
+        (seen.amount, order.amount.amount),
+        (seen.currency, order.amount.currency),
+        (seen.payee, order.payee.value),
+        (seen.external_id, draft.references.get("external_id")),
+    )
+    return any(theirs is not None and ours is not None and theirs != ours for theirs, ours in pairs)

@@ -1,0 +1,153 @@
+"""Promises of what is asked beside payments: answered, or said not to be; never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from payments_core.domain.payout import Payee
+from payments_core.http.flow import HttpFlow
+from payments_core.http.messages import HttpRequest
+from payments_core.provider import (
+    AccountHolders,
+    Balance,
+    Balances,
+    Capability,
+    Consent,
+    Diagnoses,
+    Finding,
+    HolderStatus,
+    NameLookup,
+    NotTold,
+    Operator,
+    OperatorLookup,
+    Person,
+    UserInfo,
+)
+from payments_core.testing.conformance.fixtures import needs
+from payments_core.testing.conformance.harness import Scene
+from payments_core.testing.conformance.malformed import BODIES, answered
+from payments_core.testing.conformance.profile import reply
+from payments_core.testing.conformance.status_mapping import WordPromises
+
+__all__ = ["QuestionPromises"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a capability lets a client ask.
+
+    Args:
+        capability: Which.
+        kind: What a provider that has it can do.
+        of_provider: Asks the provider.
+        call: The client's method.
+        answer: What each part of an answer is.
+        is_about_a_payee: Whether it is asked about somebody.
+        scopes: Of a consent.
+
+    """
+
+    capability: Capability
+    kind: type
+    of_provider: Callable[[Any, Payee], HttpFlow[Any]]
+    call: str
+    answer: type
+    is_about_a_payee: bool = True
+    scopes: tuple[str, ...] = ()
+
+    def ask(self, scene: Scene, payee: Payee) -> Any:
+        """Ask it of a client."""
+        about = (payee,) if self.is_about_a_payee else ()
+        named = {"scopes": self.scopes} if self.scopes else {}
+        return scene.payer.ask(self.call, scene.account, *about, **named)
+
+
+_QUESTIONS = (
+    _Question(Capability.BALANCES, Balances, lambda one, _: one.balances(), "balances", Balance, False),
+    _Question(Capability.DIAGNOSIS, Diagnoses, lambda one, _: one.diagnose(), "diagnose", Finding, False),
+    _Question(
+        Capability.ACCOUNT_HOLDERS,
+        AccountHolders,
+        lambda one, payee: one.account_holder(payee),
+        "account_holder",
+        HolderStatus,
+    ),
+    _Question(Capability.NAME_LOOKUP, NameLookup, lambda one, payee: one.name(payee), "name", Person),
+    _Question(Capability.OPERATOR_LOOKUP, OperatorLookup, lambda one, payee: one.operator(payee), "operator", Operator),
+    _Question(
+        Capability.USER_INFO,
+        UserInfo,
+        lambda one, payee: one.ask_consent(payee, ["profile"]),
+        "ask_consent",
+        Consent,
+        scopes=("profile",),
+    ),
+)
+_ASKED = tuple(one.capability for one in _QUESTIONS)
+# What reads like an answer, and holds nothing of one.
+_ANSWERS: Mapping[str, tuple[int, bytes]] = {
+    **{f"HTTP {status}, {name}": (status, body) for status in (200, 503) for name, body in BODIES.items()},
+    "HTTP 500 as JSON": (500, b'{"message": "no"}'),
+}
+
+
+class QuestionPromises(WordPromises):
+    """Balances, account holders, names, operators, consents, diagnosis: no money moves, and nothing is made up."""
+
+    @needs(*_ASKED)
+    def test_what_can_be_asked_is_answered(self, scene: Scene) -> None:
+        """Over real sockets, by either client."""
+        self.builds_on(
+            scene,
+            self.test_what_makes_no_sense_answers_no_question,
+            self.test_asking_moves_no_money,
+            self.test_somebody_who_cannot_be_asked_about_is_no_error,
+        )
+        for question in _had(scene):
+            found = question.ask(scene, self.payee)
+            told = found if isinstance(found, tuple | list) else (found,)
+            assert told, f"{question.capability}: nothing was told"
+            assert all(isinstance(one, question.answer) for one in told), f"{question.capability}: {told!r}"
+
+    @needs(*_ASKED)
+    def test_somebody_who_cannot_be_asked_about_is_no_error(self, desk: Scene) -> None:
+        """Of a payee of another form there is no answer, whether or not the provider is asked."""
+        for question in _had(desk):
+            for payee in self.wrong_payees if question.is_about_a_payee else ():
+                told = answered(question.of_provider(desk.provider().provider, payee), reply(503))
+                assert isinstance(told, question.answer | NotTold), f"{question.capability}: {payee!r}: {told!r}"
+
+    @needs(*_ASKED)
+    def test_asking_moves_no_money(self, desk: Scene) -> None:
+        """However it is answered."""
+        for question in _had(desk):
+            for answer in (reply(200, {}), reply(503)):
+                asked: list[HttpRequest] = []
+                answered(question.of_provider(desk.provider().provider, self.payee), answer, asked)
+                assert not [request for request in asked if request.moves_money], f"{question.capability} moves money"
+
+    @needs(*_ASKED)
+    def test_what_makes_no_sense_answers_no_question(self, desk: Scene) -> None:
+        """No balance, no name and no verdict comes of it; that there is no answer is told, and not raised."""
+        for question in _had(desk):
+            for name, (status, body) in _ANSWERS.items():
+                told = answered(question.of_provider(desk.provider().provider, self.payee), reply(status, body))
+                assert _says_nothing(question, told), f"{question.capability}: {name}: taken for {told!r}"
+
+
+def _had(scene: Scene) -> Iterator[_Question]:
+    """Yield what is declared, and there."""
+    account = scene.provider()
+    for question in _QUESTIONS:
+        if question.capability in account.spec.capabilities and isinstance(account.provider, question.kind):
+            yield question
+
+
+def _says_nothing(question: _Question, told: object) -> bool:
+    """Say whether an answer claims nothing; a finding tells what is wrong, and may."""
+    if question.answer is Finding:
+        return isinstance(told, tuple | list) and all(isinstance(one, Finding) for one in told)
+    nameless = isinstance(told, Person) and not told.full_name
+    return isinstance(told, NotTold) or told == () or nameless

@@ -1,0 +1,91 @@
+"""Promises of what is not given off: no secret, no payee, in whatever goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from payments_core.domain.errors import PaymentsError
+from payments_core.http.messages import HttpRequest
+from payments_core.provider import Authenticates, Credential
+from payments_core.testing.conformance.drafts import DraftPromises, leaked, secrets_of
+from payments_core.testing.conformance.harness import Scene
+from payments_core.testing.conformance.payments import TROUBLES
+from payments_core.testing.leaks import SHORTEST_SECRET, Ears, Forbidden, Said
+
+__all__ = ["SecrecyPromises"]
+
+
+class SecrecyPromises(DraftPromises):
+    """Logs, warnings, errors and their causes, reprs, and what the journal stores."""
+
+    def test_nothing_secret_is_given_off(
+        self, scene: Scene, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No credential of the settings or fetched, no PIN, no number in any form: in logs, errors, reprs, on stdout.
+
+        Through a payment that is well, one of each kind of trouble, and those that are refused.
+        """
+        fetched = _noting(type(scene.provider().provider), monkeypatch)
+        capfd.readouterr()
+        with Ears(self.package, "payments_core") as ears:
+            for name, faults in {"well": {}, **TROUBLES}.items():
+                key = scene.key(f"secret/{name}")
+                with scene.faults(**faults):
+                    try:
+                        payout = scene.pay(key)
+                        ears.shown(name, payout, payout.history, scene.payer.client)
+                    except PaymentsError as error:
+                        ears.error(name, error)
+            for name, call in self._wrong_calls(scene):
+                try:
+                    scene.payer.ask("send", **call)
+                except PaymentsError as error:
+                    ears.error(name, error)
+        said = [*ears.said, *(Said("output", "stdout or stderr", text) for text in capfd.readouterr())]
+        secrets = secrets_of(scene)  # only now: an error's frames hold every variable of ours
+        assert secrets, "settings without a SecretStr: where are the credentials?"
+        known = {*secrets.values()}
+        found = {f"{name}, fetched": value.get_secret_value() for name, value in fetched.items()}
+        secrets = {**secrets, **{name: value for name, value in found.items() if value not in known}}
+        long_enough = {name: value for name, value in secrets.items() if len(value) >= SHORTEST_SECRET}
+        payees = [self.payee, self.other_payee, *self.wrong_payees, *filter(None, [self.unpayable])]
+        addresses = {payee.value.lstrip("+") for payee in payees}
+        numbers = {address for address in addresses if address.isdigit()}
+        leaks = Forbidden(long_enough, numbers, addresses - numbers).leaks(said)
+
+        assert not leaks, "; ".join(leaks)
+
+    def _wrong_calls(self, scene: Scene) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        yield "key reused", scene.asked(scene.key("secret/well"), payee=self.other_payee)
+        for number, payee in enumerate(self.wrong_payees):
+            yield "wrong payee", scene.asked(scene.key(f"secret/payee/{number}"), payee=payee)
+        for number, amount in enumerate(self.wrong_amounts):
+            yield "wrong amount", scene.asked(scene.key(f"secret/amount/{number}"), amount=amount)
+
+    def test_the_journal_holds_no_secret(self, scene: Scene) -> None:
+        """Not a byte of one, in the file or beside it."""
+        self.builds_on(scene, self.test_no_secret_is_stored)
+        scene.pay(scene.key("stored"))
+        scene.settle(scene.key("stored"))
+        stored = b"".join(path.read_bytes() for path in scene.folder.glob("payouts.db*"))
+
+        assert not leaked(scene, Said("stored", "the journal", stored.decode("latin-1")))
+
+
+def _noting(kind: type, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, SecretStr]:
+    """Return where each secret is noted that a provider of a class fills into a request, by its slot's name."""
+    noted: dict[str, SecretStr] = {}
+    if not issubclass(kind, Authenticates):
+        return noted
+    apply = kind.apply
+
+    def noting(provider: Any, request: HttpRequest, credential: Credential, **more: Any) -> HttpRequest:
+        noted.update({name: SecretStr(value) for name, value in credential.secrets.items()})
+        return apply(provider, request, credential, **more)
+
+    monkeypatch.setattr(kind, "apply", noting)
+    return noted

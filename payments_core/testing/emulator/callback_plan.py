@@ -1,0 +1,132 @@
+"""The callbacks of one payment: the true one of its end, what faults make of it, or several in an order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
+
+from payments_core.testing.emulator.callback_queue import Callback
+from payments_core.testing.emulator.faults import Rule
+from payments_core.testing.emulator.gateway import Fires
+
+__all__ = ["Answer", "Says", "plan"]
+
+Says: TypeAlias = Literal["true", "other end", "another's"]
+#: One of several callbacks to one address: beside what can be written, nothing at all, and the other end at once, when
+#: the payment is taken, from a stranger who knows the address.
+Answer: TypeAlias = Literal["true", "other", "another", "empty", "forged"]
+_WRITTEN: Mapping[Answer, Says] = {"other": "other end", "forged": "other end", "another": "another's"}
+
+
+def plan(
+    write: Callable[[Says, datetime], Callback],
+    fires: Fires,
+    *,
+    accepted_at: datetime,
+    ends_at: datetime | None,
+    delay_s: float = 0.0,
+    answers: Sequence[Answer] = ("true",),
+) -> list[Callback]:
+    """Return the callbacks of a payment that was just taken; each brings its followers.
+
+    Two faults tell an end that the payment does not have, both by ``write("other end", …)``. A forged one
+    (``callback_forged``) is a stranger's: it comes first, when the payment is taken. A contradicting one
+    (``callback_contradicts``) is the provider's own, and comes after the true one. Where the provider signs, only the
+    forged one has no good signature: it is the first that is returned, with the fault's name among its ``faults``.
+
+    Args:
+        write: Returns a callback, due at a moment, that tells the payment's end (``"true"``), the end it does not have
+            (``"other end"``), or a true end with the reference of another payment (``"another's"``).
+        fires: Says whether a fault strikes this payment.
+        accepted_at: When it was taken.
+        ends_at: When it ends; None: never.
+        delay_s: How long after its end the callback leaves.
+        answers: What comes to its address, one after another; faults strike the true one where it comes alone.
+
+    """
+    forged = _of(write("other end", accepted_at), "callback_forged") if fires("callback_forged") else None
+    if tuple(answers) != ("true",):
+        found = _in_order(write, answers, accepted_at, ends_at)
+    else:
+        found = [] if ends_at is None else _genuine(write, fires, accepted_at, ends_at, delay_s)
+    if forged is None:
+        return found
+    forged.then = found  # at once: the gateway has not decided anything then
+    return [forged]
+
+
+def _in_order(
+    write: Callable[[Says, datetime], Callback],
+    answers: Sequence[Answer],
+    accepted_at: datetime,
+    ends_at: datetime | None,
+) -> list[Callback]:
+    """Return the first of several callbacks; each of the others follows the one before."""
+    first: list[Callback] = []
+    place = first
+    for answer in answers:
+        due_at = accepted_at if answer == "forged" else ends_at
+        if due_at is None:  # it never ends: only a stranger says so
+            continue
+        callback = write(_WRITTEN.get(answer, "true"), due_at)
+        if answer == "empty":
+            callback.says, callback.body = "nothing", b""
+        place.append(callback)
+        place = callback.then
+    return first
+
+
+def _genuine(
+    write: Callable[[Says, datetime], Callback], fires: Fires, accepted_at: datetime, ends_at: datetime, delay_s: float
+) -> list[Callback]:
+    """Return the callback of the payment's end, its copies and its companions."""
+    due_at = ends_at + timedelta(seconds=delay_s)
+    late = fires("callback_late_s")
+    if late:
+        due_at += timedelta(seconds=late.value)
+    early = ends_at == accepted_at and fires("callback_early") is not None
+    if early:
+        due_at = accepted_at
+    true = _of(write("true", due_at), *["callback_late_s"] * bool(late), *["callback_early"] * early)
+    true.early = early
+    if fires("callback_lost"):
+        true.state = "lost"
+        return [_of(true, "callback_lost")]
+    if rule := fires("callback_malformed"):
+        true.body, kind = _malformed(true.body, rule, true.headers.get("content-type", ""))
+        true.headers = {**true.headers, "content-type": kind}
+        _of(true, "callback_malformed")
+    found = [true]
+    if rule := fires("callback_repeated"):
+        found += [_copy(true) for _ in range(int(rule.value))]
+    if fires("callback_for_another"):
+        found.append(_of(write("another's", due_at), "callback_for_another"))
+    if fires("callback_contradicts"):
+        true.then = [_of(write("other end", due_at), "callback_contradicts")]
+    return found
+
+
+def _of(callback: Callback, *faults: str) -> Callback:
+    callback.faults = (*callback.faults, *faults)
+    return callback
+
+
+def _copy(callback: Callback) -> Callback:
+    return replace(callback, faults=(*callback.faults, "callback_repeated"), early=False, tries=[], then=[])
+
+
+def _malformed(body: bytes, rule: Rule, kind: str) -> tuple[bytes, str]:
+    """Return a body that should not be believed, and its content type."""
+    match rule.kind:
+        case "html":
+            return b"<html>\r\n<body>\r\n<h1>502 Bad Gateway</h1>\r\n</body>\r\n</html>\r\n", "text/html"
+        case "huge":
+            told = {**json.loads(body), "padding": "x" * int(rule.value * 1024 * 1024)}
+            return json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode(), kind
+        case "type":
+            return body, "text/plain"
+        case _:
+            return body[: len(body) // 2], kind

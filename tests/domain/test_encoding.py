@@ -1,0 +1,99 @@
+"""What leaves the program by an encoder that nobody told what may be shown: no complete number, no float."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import pickle
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from payments_core import Money, Payee, Payout, PayoutStatus
+from payments_core.domain.deliveries import PayoutEvent
+from payments_core.domain.payout import Operation, Order
+
+AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
+NUMBER = "256772123456"
+PAYEE, AMOUNT = Payee.msisdn(NUMBER), Money("12.50", "EUR")
+ORDER = Order(key=f"k/{NUMBER}", payee=PAYEE, amount=AMOUNT, note=f"for {NUMBER}", options={"to": NUMBER})
+PAYOUT = Payout(
+    id="po_1",
+    key=f"k/{NUMBER}",
+    account="main",
+    operation=Operation.TRANSFER,
+    payee=PAYEE,
+    amount=AMOUNT,
+    status=PayoutStatus.CREATED,
+    reason=None,
+    references={},
+    attempt=1,
+    tries=0,
+    may_have_been_sent=False,
+    created_at=AT,
+    updated_at=AT,
+)
+EVENT = PayoutEvent(
+    id="e",
+    payout_id="po_1",
+    key=f"k/{NUMBER}",
+    account="main",
+    status=PayoutStatus.FAILED,
+    reason=None,
+    attempt=1,
+    seq=2,
+    at=AT,
+)
+
+
+def as_a_web_framework_does(value: Any) -> Any:
+    """Encode as FastAPI's ``jsonable_encoder`` does where a route names no type of its answer."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    if isinstance(value, dict):
+        return {str(name): as_a_web_framework_does(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_a_web_framework_does(one) for one in value]
+    return value if isinstance(value, str | int | float | None) else vars(value)
+
+
+def as_json_with_a_default(value: Any) -> str:
+    return json.dumps(dataclasses.asdict(value), default=str)
+
+
+def in_a_model(value: Any) -> str:
+    return TypeAdapter(type(value)).dump_json(value).decode()
+
+
+@pytest.mark.parametrize("encode", [as_a_web_framework_does, as_json_with_a_default, in_a_model])
+def test_no_encoder_writes_a_complete_number_or_a_float(encode: Callable[[Any], Any]) -> None:
+    """It fails, or writes the payee masked and the amount as text."""
+    payout = dataclasses.replace(PAYOUT, key="k/1")
+    try:
+        written = str(encode(payout))
+    except TypeError:
+        assert encode is as_a_web_framework_does
+        return
+    assert NUMBER not in written
+    assert "256******456" in written
+    assert "12.5" in written.replace("12.50", "12.5")
+    if encode is in_a_model:
+        assert json.loads(written)["amount"] == {"amount": "12.5", "currency": "EUR"}
+
+
+@pytest.mark.parametrize("value", [PAYEE, ORDER, PAYOUT, EVENT], ids=lambda value: type(value).__name__)
+def test_no_repr_shows_a_number(value: object) -> None:
+    """Keys, notes and options hold numbers in practice."""
+    assert NUMBER not in f"{value!r}{value}"
+
+
+@pytest.mark.parametrize("value", [PAYEE, AMOUNT, PAYOUT], ids=lambda value: type(value).__name__)
+def test_what_no_encoder_opens_is_still_copied(value: object) -> None:
+    """Copies and pickles are equal, and as closed."""
+    for twin in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):  # noqa: S301
+        assert twin == value
+        assert repr(twin) == repr(value)

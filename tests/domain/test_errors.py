@@ -1,0 +1,121 @@
+"""The tree of errors: drawn as it is, told apart by codes that never change, and useful where it is read."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import re
+import traceback
+
+import pytest
+
+from payments_core.domain import errors
+from payments_core.domain.errors import PaymentsError, PayoutInterrupted
+
+CLASSES = {name: cls for name, cls in vars(errors).items() if inspect.isclass(cls) and issubclass(cls, PaymentsError)}
+
+# Codes are what other people's programs and alerts are written against: only ever added.
+CODES = {
+    "DecisionRefused": "decision_refused",
+    "InvalidAmount": "invalid_amount",
+    "InvalidArgument": "invalid_argument",
+    "InvalidCurrency": "invalid_currency",
+    "InvalidPayee": "invalid_payee",
+    "InvalidPayout": "invalid_payout",
+    "JournalClosed": "journal_closed",
+    "JournalDamaged": "journal_damaged",
+    "JournalError": "journal_error",
+    "JournalIsBackup": "journal_is_backup",
+    "JournalLocked": "journal_locked",
+    "JournalMissing": "journal_missing",
+    "JournalTooNew": "journal_too_new",
+    "KeyReused": "key_reused",
+    "NamespaceChanged": "namespace_changed",
+    "NotAnswered": "not_answered",
+    "NotOffered": "not_offered",
+    "OverRefund": "over_refund",
+    "NoRoute": "no_route",
+    "PaymentsError": "payments_error",
+    "PayoutInterrupted": "payout_interrupted",
+    "PluginError": "plugin_invalid",
+    "ProviderBug": "provider_bug",
+    "ProviderNotInstalled": "provider_not_installed",
+    "SecretMissing": "secret_missing",
+    "SettingsError": "settings_invalid",
+    "UnknownAccount": "unknown_account",
+    "UnknownEvent": "unknown_event",
+    "UnknownPayout": "unknown_payout",
+}
+
+
+def drawn() -> dict[str, str]:
+    """Read the tree in the module's docstring: each class and the one it stands under."""
+    parents: dict[str, str] = {}
+    above: list[str] = []
+    for line in (errors.__doc__ or "").splitlines():
+        found = re.match(r"    (?P<lines>(?:[\u2502\u251c\u2514\u2500] *|    )*)(?P<name>[A-Z]\w+)(\s{2,}.*)?$", line)
+        if found:
+            depth = len(re.sub(r"[\u251c\u2514]\u2500\u2500 ", "    ", found["lines"])) // 4
+            above[depth:] = [found["name"]]
+            parents[found["name"]] = above[depth - 1] if depth else "Exception"
+    return parents
+
+
+def test_the_tree_is_drawn_as_it_is() -> None:
+    assert drawn() == {name: cls.__base__.__name__ for name, cls in CLASSES.items() if cls.__base__}
+
+
+def test_every_error_is_exported() -> None:
+    assert errors.__all__ == sorted(CLASSES)
+
+
+def test_codes_never_change() -> None:
+    assert {name: cls.code for name, cls in CLASSES.items()} == CODES
+
+
+def test_every_error_has_a_code_of_its_own() -> None:
+    assert len({cls.code for cls in CLASSES.values()}) == len(CLASSES)
+    assert [name for name, cls in CLASSES.items() if "code" not in vars(cls)] == []
+
+
+def test_message_and_hint() -> None:
+    error = PaymentsError("It is so.", hint="Do this.")
+
+    assert (error.message, error.hint, str(error)) == ("It is so.", "Do this.", "It is so. Do this.")
+    assert str(PaymentsError("It is so.")) == "It is so."
+
+
+@pytest.mark.parametrize(("sent", "told"), [(True, "It may have been sent."), (False, "It was not sent.")])
+def test_an_interruption_says_what_matters(sent: bool, told: str) -> None:
+    """Whoever reads it knows which payout it is, whether money may move, and what to do."""
+    error = PayoutInterrupted("The disk is full", payout_id="po_x", key="k", may_have_been_sent=sent)
+
+    assert str(error) == f"The disk is full (payout po_x). {told} {error.hint}"
+    assert "same key is safe" in error.hint
+    assert (error.payout_id, error.key, error.may_have_been_sent) == ("po_x", "k", sent)
+
+
+ERRORS = [
+    PayoutInterrupted("m", payout_id="po_x", key="k", may_have_been_sent=True),
+    *(cls("m", hint="h") for cls in CLASSES.values() if cls is not PayoutInterrupted),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_errors_travel(error: PaymentsError) -> None:
+    """A worker process can tell its parent what happened: nothing is lost, and the way there does not break."""
+    for back in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301
+        assert type(back) is type(error)
+        assert str(back) == str(error)
+        assert vars(back) == vars(error)
+
+
+@pytest.mark.parametrize("kind", [one for one in CLASSES.values() if one is not PayoutInterrupted])
+def test_no_message_steers_a_terminal(kind: type[PaymentsError]) -> None:
+    """A traceback that nobody catches is printed as it is: what a provider or a file said is replaced in it before."""
+    odd = "a\x1b[2J\x9b1m\u202eb\u200bc\x07\nd"
+    error = kind(odd, hint=odd)
+    for text in (str(error), error.message, error.hint, *traceback.format_exception(error)):
+        assert all(mark.isprintable() or mark == "\n" for mark in text)
+    assert error.message == "a\ufffd[2J\ufffd1m\ufffdb\ufffdc\ufffd\nd"

@@ -1,0 +1,348 @@
+"""The words of the domain: payees, orders, and what makes two orders the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Event, PayoutRow
+from payments_core.engine.commands import Move, Open
+from payments_core.engine.flow import AskLeave
+from payments_core.http.messages import HttpRequest, slot
+from payments_core.provider import Draft, Seen
+
+NUMBER = "46733123450"  # a documented test number
+AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def make_order() -> Callable[..., Order]:
+    def make(**changed: Any) -> Order:
+        given: dict[str, Any] = {"key": "salary-2026-11/0042", "payee": Payee.msisdn(NUMBER), "amount": EURO}
+        return Order(**(given | changed))
+
+    return make
+
+
+EURO = Money("12.50", "EUR")
+REFUND: dict[str, Any] = {
+    "operation": Operation.REFUND,
+    "payee": Payee.payer_of("c-1"),
+    "original_amount": Money("20", "EUR"),
+}
+
+
+def test_a_payee_is_shown_masked() -> None:
+    payee = Payee.msisdn(NUMBER)
+
+    assert repr(payee) == str(payee) == f"{payee}" == "Payee(msisdn:46*******50)"
+    assert Payee("email", "someone@example.org", {"name": "Someone"}).masked == "som*************org"
+
+
+def made_row(order: Order) -> PayoutRow:
+    request = HttpRequest("POST", f"https://example.org/{NUMBER}", "transfer", {"X-Payee": NUMBER}, f'"{NUMBER}"')
+    return PayoutRow(
+        id="po_x",
+        key=order.key,
+        fingerprint=order.fingerprint,
+        account="main",
+        operation=order.operation,
+        payee_kind=order.payee.kind,
+        payee_value=order.payee.value,
+        payee_details=order.payee.details,
+        amount=order.amount.amount,
+        currency=str(order.amount.currency),
+        note=order.note,
+        options=order.options,
+        original_amount=order.original_amount.amount if order.original_amount else None,
+        binding={},
+        references={},
+        request=request.to_json(),
+        request_hash=request.hash,
+        created_at=AT,
+        updated_at=AT,
+    )
+
+
+def test_no_repr_shows_a_number(make_order: Callable[..., Order]) -> None:
+    """Whatever of ours stands in a traceback, a debugger or an assertion, the payee's number does not."""
+    order = make_order(payee=Payee("msisdn", NUMBER, {"also": NUMBER}))
+    row = made_row(replace(order, note=NUMBER, options={"o": NUMBER}))
+    event = Event("payout.created", AT)
+    shown = [
+        order,
+        row,
+        row.view(),
+        Open(row, event),
+        Move(row, row, event),
+        AskLeave(row),
+        Draft({}, HttpRequest.from_json(row.request), order),
+        Seen(payee=NUMBER),
+    ]
+
+    assert [type(value).__name__ for value in shown if NUMBER in repr(value)] == []
+
+
+@pytest.mark.parametrize("key", ["", "k" * 201, "a\0b", "\ud800"], ids=ascii)
+def test_a_key_that_no_journal_has_makes_no_order(key: str, make_order: Callable[..., Order]) -> None:
+    with pytest.raises(InvalidPayout) as refused:
+        make_order(key=key)
+
+    assert "business key" in refused.value.hint
+
+
+@pytest.mark.parametrize("key", ["k ", "cafe\u0301", "k\u3164", "po_" + "a" * 24], ids=ascii)
+def test_a_key_that_a_journal_may_have_makes_an_order_but_no_new_payout(
+    key: str, make_order: Callable[..., Order]
+) -> None:
+    """What a journal took before there was a rule can still be read and paid."""
+    order = make_order(key=key)
+
+    with pytest.raises(InvalidPayout, match="The key h") as refused:
+        order.check_new()
+    assert "business key" in refused.value.hint
+
+
+@pytest.mark.parametrize("value", ["", "+46733123450", "46733123450.0", "0733123450", "4673312", "4673312345\u0660"])
+def test_a_number_that_was_not_read_makes_no_new_payout(value: str, make_order: Callable[..., Order]) -> None:
+    """Whoever fills a payee by hand is told who reads numbers; what a provider would read in it is not tried out."""
+    payee = Payee("msisdn", value)
+
+    assert not payee.is_msisdn
+    with pytest.raises(InvalidPayee, match="not in its one form") as refused:
+        make_order(payee=payee).check_new()
+    assert "Payee.msisdn" in refused.value.hint
+
+
+def test_other_payees_are_their_providers_matter(make_order: Callable[..., Order]) -> None:
+    payee = Payee("party_code", "+46733123450")
+
+    assert not payee.is_msisdn
+    make_order(payee=payee).check_new()
+
+
+@pytest.mark.parametrize("reference", ["", "c" * 201, "c 1", " c1", "c1\n", "c\u00a01", "c\t1"], ids=ascii)
+def test_a_collections_reference_that_cannot_be_told_apart_is_refused(reference: str) -> None:
+    with pytest.raises(InvalidPayee, match="collection's reference") as refused:
+        Payee.payer_of(reference)
+
+    assert "reference under which the money was collected" in refused.value.hint
+
+
+def test_a_collection_is_shown_whole() -> None:
+    """Its reference is nobody's address, and it stays as it was given: a provider may tell capitals apart."""
+    assert Payee.payer_of("AB-12").value == Payee.payer_of("AB-12").masked == "AB-12"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"operation": Operation.REFUND},
+        {"operation": Operation.REFUND, "payee": Payee.payer_of("c-1")},
+        {"operation": Operation.REFUND, "original_amount": EURO},
+        {"payee": Payee.payer_of("c-1")},
+        {"original_amount": EURO},
+        {"operation": Operation.DEPOSIT, "payee": Payee.payer_of("c-1"), "original_amount": EURO},
+    ],
+    ids=["a number", "no original amount", "a number of it", "a transfer", "of a transfer", "a deposit"],
+)
+def test_a_refund_names_its_collection_and_what_was_collected(
+    changed: dict[str, Any], make_order: Callable[..., Order]
+) -> None:
+    """And nothing else does: an order is a refund in everything or in nothing."""
+    with pytest.raises(InvalidPayout, match="A refund, and nothing else") as refused:
+        make_order(**changed)
+
+    assert "refund(" in refused.value.hint
+
+
+@pytest.mark.parametrize("original", [Money("12.49", "EUR"), Money("12.499999999", "EUR"), Money("20", "UGX")], ids=str)
+def test_a_refund_is_at_most_what_was_collected_in_its_currency(
+    original: Money, make_order: Callable[..., Order]
+) -> None:
+    with pytest.raises(InvalidAmount, match="cannot be refunded of") as refused:
+        make_order(**REFUND | {"original_amount": original})
+
+    assert "currency of what was collected" in refused.value.hint
+
+
+def test_the_whole_collection_can_be_refunded(make_order: Callable[..., Order]) -> None:
+    assert make_order(**REFUND | {"original_amount": EURO}).amount == EURO
+
+
+@pytest.mark.parametrize("name", ["not_before", "expires_at"])
+def test_a_time_without_a_zone_is_refused(name: str, make_order: Callable[..., Order]) -> None:
+    with pytest.raises(InvalidPayout, match="time zone") as refused:
+        make_order(**{name: datetime(2026, 11, 24)})  # noqa: DTZ001  # that is the point
+
+    assert "UTC" in refused.value.hint
+    assert getattr(make_order(**{name: AT}), name) == AT
+
+
+MARK = f"pay {slot('pin')} now"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"key": MARK},
+        {"note": MARK},
+        {"note": "{{slot:"},
+        {"options": {"remark": MARK}},
+        {"options": {MARK: "x"}},
+        {"payee": Payee("msisdn", MARK)},
+        {"payee": Payee("msisdn", NUMBER, {"operator": MARK})},
+        {"payee": Payee("msisdn", NUMBER, {MARK: "x"})},
+    ],
+    ids=["key", "note", "open mark", "option", "option's name", "payee", "detail", "detail's name"],
+)
+def test_a_callers_text_never_becomes_a_slot(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
+    """Otherwise a note could have the provider's PIN written into it."""
+    with pytest.raises(InvalidPayout, match="slot"):
+        make_order(**changed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"note": "half \ud83d"}, {"options": {"o": "\udc00"}}, {"payee": Payee("party_code", "\ud800")}],
+    ids=ascii,
+)
+def test_text_that_cannot_be_written_down_is_refused(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
+    """It would break the journal later."""
+    with pytest.raises(InvalidPayout, match="half of a character"):
+        make_order(**changed)
+
+
+def test_the_fingerprint_never_changes(make_order: Callable[..., Order]) -> None:
+    """It stands in journals: with another value every recorded key would be refused as another intent."""
+    order = make_order(
+        payee=Payee("msisdn", NUMBER, {"operator": "mtn", "branch": "1"}),
+        note="L\u00f6hne",
+        options={"b": "2", "a": "1"},
+        operation=Operation.DEPOSIT,
+    )
+
+    assert make_order().fingerprint == "21860deba332b1f11e060191632b35a658bdbf0305a462930b56679bd1a1685c"
+    assert order.fingerprint == "60c69dd4c8f478b614a363a2da6d285c9e003ea3209c7f057da9008e86f19a87"
+    assert make_order(**REFUND).fingerprint == "46dc230738046223d7b863b07f97fe7a95092952f4337b122f77b917e4a9f242"
+
+
+def test_the_same_intent_has_the_same_fingerprint(make_order: Callable[..., Order]) -> None:
+    """How it is written, under which key and when it may leave make no other payment."""
+    given: dict[str, Any] = {"options": {"a": "1", "b": "2"}}
+    same: list[dict[str, Any]] = [
+        {"options": {"b": "2", "a": "1"}},
+        {"key": "another"},
+        {"amount": Money("12.5", "EUR")},
+        {"payee": Payee.msisdn("+46 733 123 450")},
+        {"not_before": AT},
+        {"expires_at": AT},
+    ]
+
+    assert {make_order(**(given | changed)).fingerprint for changed in same} == {make_order(**given).fingerprint}
+
+
+def test_another_intent_has_another_fingerprint(make_order: Callable[..., Order]) -> None:
+    """Every part that changes what is paid changes the fingerprint, and no two changes look alike."""
+    changes: list[dict[str, Any]] = [
+        {},
+        {"payee": Payee.msisdn("46733123451")},
+        {"payee": Payee("party_code", NUMBER)},
+        {"payee": Payee("msisdn", NUMBER, {"operator": "mtn"})},
+        {"payee": Payee("msisdn", NUMBER, {"operator": "airtel"})},
+        {"payee": Payee("msisdn", NUMBER, {"mtn": "operator"})},
+        {"amount": Money("12.51", "EUR")},
+        {"amount": Money("125", "EUR")},
+        {"amount": Money("12.50", "UGX")},
+        {"operation": Operation.DEPOSIT},
+        REFUND,
+        REFUND | {"original_amount": Money("12.51", "EUR")},
+        REFUND | {"payee": Payee.payer_of("c-2")},
+        {"note": "a"},
+        {"note": "transfer"},
+        {"options": {"a": ""}},
+        {"options": {"": "a"}},
+        {"options": {"a": "b"}},
+        {"options": {"a": "b", "c": "d"}},
+        {"options": {"a": 'b"],["c","d'}},
+    ]
+
+    assert len({make_order(**changed).fingerprint for changed in changes}) == len(changes)
+
+
+def test_every_part_of_an_order_is_thought_of() -> None:
+    """A new field is either part of the fingerprint or of this list: decide when you add one."""
+    apart = {"key", "not_before", "expires_at"}
+    part = {"payee", "amount", "operation", "note", "options", "original_amount"}
+
+    assert {field.name for field in fields(Order)} - apart == part
+
+
+def test_final_states() -> None:
+    assert {status for status in PayoutStatus if status.is_final} == {
+        PayoutStatus.SUCCEEDED,
+        PayoutStatus.FAILED,
+        PayoutStatus.CANCELLED,
+        PayoutStatus.REVERSED,
+    }
+
+
+@pytest.mark.parametrize("changed", [{"payee": Payee("msisdn", NUMBER, {"operator": "mtn"})}, REFUND])
+def test_a_row_gives_its_order_back(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
+    order = make_order(note="n", options={"a": "1"}, **changed)
+
+    assert made_row(order).order == order
+    assert made_row(order).order.fingerprint == order.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("status", "ambiguous", "sent"),
+    [(status, False, False) for status in (PayoutStatus.CREATED, PayoutStatus.FAILED, PayoutStatus.CANCELLED)]
+    + [(status, True, True) for status in PayoutStatus]
+    + [
+        (status, False, True)
+        for status in (PayoutStatus.SENDING, PayoutStatus.PENDING, PayoutStatus.SUCCEEDED, PayoutStatus.REVERSED)
+    ],
+)
+def test_what_may_have_been_sent(
+    status: PayoutStatus, ambiguous: bool, sent: bool, make_order: Callable[..., Order]
+) -> None:
+    row = replace(made_row(make_order()), status=status, ambiguous=ambiguous)
+
+    assert row.view().may_have_been_sent is sent
+    assert row.view().is_final is status.is_final
+
+
+def test_a_reason_in_one_line() -> None:
+    assert str(Reason(ReasonCode.PAYEE_NOT_FOUND, "PAYEE_NOT_FOUND")) == "payee_not_found (PAYEE_NOT_FOUND)"
+    assert str(Reason(ReasonCode.EXPIRED)) == "expired"
+
+
+def test_an_order_takes_no_text_for_payee_or_amount() -> None:
+    """Whoever passes plain text is told what to make of it, before anything is recorded."""
+    with pytest.raises(InvalidPayee, match=r"Payee\.msisdn"):
+        Order("k/1", "+256700199887", Money("5", "EUR"))  # type: ignore[arg-type]
+    with pytest.raises(InvalidAmount, match="Money"):
+        Order("k/1", Payee.msisdn("+256700199887"), "5")  # type: ignore[arg-type]
+    with pytest.raises(InvalidAmount, match="original amount cannot be a str"):
+        Order("k/1", Payee.payer_of("c-1"), EURO, Operation.REFUND, original_amount="5")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("payee", "shown"),
+    [
+        (Payee(NUMBER, "msisdn"), "Payee(?:m****n)"),
+        (Payee("email", "aaa@x\x9b2J"), "Payee(email:aa****2J)"),
+        (Payee("email", "a\x9b@x.example\u202e\x1b"), "Payee(email:a\ufffd@********e\ufffd\ufffd)"),
+    ],
+)
+def test_a_payee_shows_neither_a_number_as_its_kind_nor_a_control_character(payee: Payee, shown: str) -> None:
+    """Arguments may be swapped, and an address may hold anything: a repr stands in logs and tracebacks."""
+    assert repr(payee) == str(payee) == shown

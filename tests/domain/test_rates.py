@@ -1,0 +1,175 @@
+"""Whose turn it is: the arithmetic alone, under any order of askers, clocks and rates."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments_core.domain.rates import LONGEST_WAIT_S, AskPermit, Lane, Queue, penalise, reserve
+
+SECOND = 1_000_000
+NOW = 1_760_000_000 * SECOND
+READS = [Lane.CALLBACKS, Lane.DUE, Lane.UNKNOWNS]
+
+
+def asking(lane: Lane = Lane.DUE, per_s: float | None = 9.0, within_s: float = 10.0, lead_s: float = 0.0) -> AskPermit:
+    return AskPermit(account="till", lane=lane, per_s=per_s, within_s=within_s, lead_s=lead_s)
+
+
+def most_in_a_second(moments: list[int]) -> int:
+    moments = sorted(moments)
+    return max((sum(at <= other < at + SECOND for other in moments) for at in moments), default=0)
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(READS),
+        st.integers(0, 3 * SECOND // 2),
+        st.floats(0, LONGEST_WAIT_S),
+        st.floats(0, 1),
+        st.sampled_from([None, None, None, "refused", "refused, wait"]),
+    ),
+    max_size=60,
+)
+
+
+@given(steps, st.integers(1, 40), st.booleans())
+def test_no_second_sees_more_than_the_cap(
+    taken: list[tuple[Lane, int, float, float, str | None]], per_s: int, are_posts: bool
+) -> None:
+    """Whoever asks, whenever, under any penalty: permits are a turn apart, and none is earlier than asked for."""
+    queue, now, moments = Queue(), NOW, list[int]()
+    for lane, passed, within_s, lead_s, penalty in taken:
+        now += passed
+        if penalty:
+            queue = penalise(queue, 2.5 if "wait" in penalty else None, now)
+        asked = asking(Lane.POST if are_posts else lane, per_s, within_s, lead_s)
+        decided = reserve(queue, asked, now)
+        if decided.queue is None:
+            assert decided.moment > now
+            continue
+        assert now <= decided.moment <= now + within_s * SECOND + 1
+        assert decided.moment >= queue.held_until
+        queue = decided.queue
+        moments.append(decided.moment)
+    assert all(later - earlier >= SECOND / per_s for earlier, later in pairwise(moments))
+    assert most_in_a_second(moments) <= per_s
+
+
+@pytest.mark.parametrize("lane", READS)
+@pytest.mark.parametrize("per_s", [0.5, 9, 140])
+def test_an_asker_who_is_told_to_come_back_gets_his_turn(lane: Lane, per_s: float) -> None:
+    """Refused is never for ever: who comes back when told gets a permit before the queue has emptied twice."""
+    queue = Queue()
+    while (decided := reserve(queue, asking(lane, per_s), NOW)).queue is not None:
+        queue = decided.queue
+    back = reserve(queue, asking(lane, per_s), max(decided.moment, NOW))
+    assert back.queue is not None
+
+
+class Line:
+    """Callers that ask without end, each for one lane, on a clock of the test's own."""
+
+    def __init__(self, callers: dict[Lane, int], per_s: float, answer_us: int = 3_000) -> None:
+        self.queue, self.per_s, self.answer_us = Queue(), per_s, answer_us
+        self.used: list[tuple[int, Lane]] = []
+        # As in a process: of each lane one asks at a time, and a permit's owner is away until its moment.
+        self._asking = [(NOW, index, lane) for index, lane in enumerate(callers) if callers[lane]]
+        self._free = dict(callers)
+        self._back: list[tuple[int, int, Lane]] = []
+        heapq.heapify(self._asking)
+
+    def run(self, until: int) -> None:
+        number = 0
+        while self._asking or self._back:
+            if self._back and (not self._asking or self._back[0] < self._asking[0]):
+                at, _, lane = heapq.heappop(self._back)
+                self._free[lane] += 1
+                if self._free[lane] == 1:
+                    heapq.heappush(self._asking, (at, number, lane))
+                continue
+            at, _, lane = heapq.heappop(self._asking)
+            if at >= until:
+                return
+            number += 1
+            decided = reserve(self.queue, asking(lane, self.per_s), at)
+            if decided.queue is None:
+                heapq.heappush(self._asking, (max(decided.moment, at + 1_000), number, lane))
+                continue
+            self.queue = decided.queue
+            self.used.append((decided.moment, lane))
+            self._free[lane] -= 1
+            heapq.heappush(self._back, (decided.moment + self.answer_us, number, lane))
+            if self._free[lane]:
+                heapq.heappush(self._asking, (at + self.answer_us, number, lane))
+
+    def shares(self) -> dict[Lane, float]:
+        counted = Counter(lane for _, lane in self.used)
+        return {lane: counted[lane] / len(self.used) for lane in READS}
+
+
+@pytest.mark.parametrize("per_s", [2, 9, 50])
+def test_lanes_that_all_want_more_share_as_agreed(per_s: float) -> None:
+    """Half for callbacks, three tenths for due polls, a fifth for unknowns, and nothing is left unused."""
+    line = Line(dict.fromkeys(READS, 30), per_s)
+    line.run(NOW + 60 * SECOND)
+    assert line.shares() == pytest.approx({Lane.CALLBACKS: 0.5, Lane.DUE: 0.3, Lane.UNKNOWNS: 0.2}, abs=0.03)
+    assert len(line.used) >= 0.97 * 60 * per_s
+
+
+@pytest.mark.parametrize("lane", READS)
+def test_what_a_lane_does_not_use_flows_over(lane: Lane) -> None:
+    """A lane that asks alone has the whole rate, the one with the smallest share too."""
+    line = Line({lane: 30}, 9)
+    line.run(NOW + 60 * SECOND)
+    assert len(line.used) >= 0.97 * 60 * 9
+
+
+def test_a_flood_in_one_lane_starves_no_other() -> None:
+    """A thousand callbacks wait; the one caller who asks about an unknown waits little more than a second each time."""
+    line = Line({Lane.CALLBACKS: 1000, Lane.UNKNOWNS: 1}, 9)
+    line.run(NOW + 60 * SECOND)
+    unknowns = [at for at, lane in line.used if lane is Lane.UNKNOWNS]
+    assert max(later - earlier for earlier, later in pairwise(unknowns)) <= 1.3 * SECOND
+
+
+def test_a_clock_that_was_set_back_stops_nobody_for_long() -> None:
+    """What was written by a clock an hour ahead is not waited for."""
+    hour = 3_600 * SECOND
+    ahead = Queue(NOW + hour, ((Lane.DUE, NOW + hour),) * 9, NOW + 2 * hour, hour)
+    decided = reserve(ahead, asking(), NOW)
+    assert decided.queue is not None
+    assert decided.moment - NOW <= SECOND
+
+
+def test_a_penalty_without_a_wait_of_the_providers_doubles_up_to_an_hour() -> None:
+    """Only a refusal after the last hold doubles: refusals of what was on the wire are one penalty."""
+    queue, lengths, now = Queue(), list[float](), NOW
+    for _ in range(12):
+        queue = penalise(queue, None, now)
+        assert penalise(queue, None, now + 1) == queue
+        lengths.append((queue.held_until - now) / SECOND)
+        now = queue.held_until
+    assert lengths == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
+
+
+@pytest.mark.parametrize(("said", "held_s"), [(7.5, 7.5), (0.0, 1.0), (1e9, 3600.0), (float("inf"), 3600.0)])
+def test_the_providers_own_wait_is_kept(said: float, held_s: float) -> None:
+    """``Retry-After`` counts, within a second and an hour; a later one may lengthen a hold and never shortens it."""
+    queue = penalise(Queue(), said, NOW)
+    assert queue.held_until - NOW == held_s * SECOND
+    assert penalise(queue, 1.0, NOW).held_until == queue.held_until
+
+
+def test_a_hold_longer_than_anybody_waits_is_told_and_reserves_nothing() -> None:
+    """Who comes during a long penalty learns its end."""
+    queue = penalise(Queue(), 60.0, NOW)
+    decided = reserve(queue, asking(), NOW)
+    assert (decided.moment, decided.queue) == (NOW + 60 * SECOND, None)
+    assert reserve(replace(queue), asking(per_s=None), NOW + 60 * SECOND).queue is not None

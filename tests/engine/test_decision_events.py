@@ -1,0 +1,414 @@
+"""What is told of later attempts and of what persons decide: the history, the reasons, and what is published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from kit import (
+    NAMESPACE,
+    OURS,
+    T0,
+    Fake,
+    account_of,
+    after,
+    at_once,
+    last,
+    lost,
+    order_of,
+    reading,
+    saying,
+)
+
+from payments_core import engine
+from payments_core.domain.errors import DecisionRefused, InvalidPayout, OverRefund
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Payee, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import EndedAttempt, Event, PayoutRow
+from payments_core.domain.references import derive
+from payments_core.engine.commands import Move, Note, PayAgain
+from payments_core.engine.drafts import make_draft
+from payments_core.engine.flow import EngineFlow, Go
+from payments_core.engine.previous_attempts import Standing, look_at
+from payments_core.http.flow import run_flow
+from payments_core.provider import Attempt, Draft, Final, NotFound, Pending, Unknown
+
+S = PayoutStatus
+MakeStage = Callable[..., Any]
+NO = Reason(ReasonCode.REJECTED, "NO")
+PAID = Final(code="DONE", http_status=200, seen=OURS)
+
+
+# --- paid again ----------------------------------------------------------------------------------------------------
+
+
+def test_the_next_attempt_inherits_nothing_of_the_one_before(stage: MakeStage) -> None:
+    """Doubt, counts and times of the failed attempt are its own; the history keeps them, and why it was paid again."""
+    one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
+    row = one.put(
+        S.FAILED,
+        reason=NO,
+        decided_by="read",
+        tries=3,
+        refusals=2,
+        ambiguous=True,
+        adopting=True,
+        refused=True,
+        first_sent_at=T0,
+        sent_at=after(1),
+        absences=4,
+        first_absence_at=after(2),
+        reopened_at=after(3),
+        expires_at=after(500),
+        next_at=None,
+    )
+    one.at = after(500)
+    again = one.pay_again(row)
+    fresh = {
+        "status": S.CREATED,
+        "attempt": 2,
+        "reason": None,
+        "decided_by": "",
+        "tries": 0,
+        "refusals": 0,
+        "ambiguous": False,
+        "cleared": False,
+        "adopting": False,
+        "refused": False,
+        "first_sent_at": None,
+        "sent_at": None,
+        "absences": 0,
+        "first_absence_at": None,
+        "reopened_at": None,
+        "expires_at": None,  # it has come, and was about the attempt that failed
+        "next_at": one.at,
+    }
+    changed = {name.name for name in fields(row) if getattr(row, name.name) != getattr(again, name.name)}
+    assert {name: getattr(again, name) for name in fresh} == fresh
+    assert changed - fresh.keys() == {"references", "request", "request_hash", "fence", "updated_at"}
+    assert last(one, again) == (
+        "paid_again",
+        {
+            "who": "Ann",
+            "why": "top up done",
+            "because": "rejected (NO)",
+            "references_before": {"reference": "r", "external_id": "x-1"},
+        },
+    )
+
+
+def test_an_expiry_that_is_still_to_come_stays(stage: MakeStage) -> None:
+    one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
+    row = one.put(S.FAILED, reason=NO, decided_by="read", expires_at=after(501), next_at=None)
+    one.at = after(500)
+    assert one.pay_again(row).expires_at == after(501)
+
+
+def test_a_refund_is_not_paid_again_over_its_ceiling(stage: MakeStage) -> None:
+    """What was refunded meanwhile under another key counts."""
+    one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
+    of = {"operation": Operation.REFUND, "payee": Payee.payer_of("r-1"), "original_amount": Money("30", "EUR")}
+    row = one.advance(one.accept(**of))
+    assert row.status is S.FAILED
+    one.accept(key="k/2", **of)
+    one.at = after(1000)
+    with pytest.raises(OverRefund, match=r"25 EUR cannot be refunded: of 30 EUR collected, 25 EUR is refunded"):
+        one.pay_again(row)
+
+
+def test_a_refund_whose_failure_settles_keeps_its_share(stage: MakeStage) -> None:
+    """Hours that have passed are no read: another key is refused, its own reads first and needs no second share."""
+    settling = Final(reason=replace(NO, settling_h=72))
+    one = stage(Fake(submitting=saying(settling), checking=reading(settling)), dedupe_settle_s=100.0)
+    of = {"operation": Operation.REFUND, "payee": Payee.payer_of("r-1"), "original_amount": Money("30", "EUR")}
+    row = one.advance(one.accept(**of))
+    assert row.status is S.FAILED
+    one.at = after(100 * 3600.0)
+    with pytest.raises(OverRefund):
+        one.accept(key="k/2", **of)
+    assert one.pay_again(row).attempt == 2
+
+
+def test_what_could_not_be_asked_without_a_line(stage: MakeStage) -> None:
+    """A provider may answer without asking anybody; the time is then the caller's."""
+
+    def at_once(_: Draft) -> EngineFlow[Any]:
+        return Final(reason=replace(NO, settling_h=1))
+        yield
+
+    one = stage(Fake(checking=at_once), dedupe_settle_s=100.0)
+    row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
+    one.at = after(3600)
+    assert one.pay_again(row).attempt == 2
+
+
+# --- looking back --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "standing", "why"),
+    [
+        (Final(reason=NO), Final(reason=NO), "FAILED", ""),
+        (Final(reason=NO), Pending(), "OPEN", "The provider says that attempt 2 is still under way."),
+        (Pending(), Final(reason=NO), "OPEN", "The provider says that attempt 1 is still under way."),
+        (Pending(), Unknown(), "OPEN", "The provider says that attempt 1 is still under way."),
+        (Pending(), PAID, "PAID", "The provider says now that attempt 2 was paid."),
+        (PAID, Pending(), "PAID", "The provider says now that attempt 1 was paid."),
+    ],
+)
+def test_every_earlier_attempt_is_looked_at(stage: MakeStage, first: Any, second: Any, standing: str, why: str) -> None:
+    """One that was paid outweighs all; otherwise the first that is open is told."""
+    provider = Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO)))
+    one = stage(provider, dedupe_settle_s=100.0)
+    row = one.advance(one.accept())
+    for _ in range(2):
+        one.at += timedelta(hours=1)
+        row = one.pay_again(row)
+        row = one.advance(row) if row.attempt < 3 else row
+    provider.checking = reading(first, second)
+    found, told = run_flow(engine.look_back(one.account, row, one.moment()), one.perform)
+    assert (found.name, told) == (standing, why)
+
+
+def test_looking_back_needs_no_line(stage: MakeStage) -> None:
+    """A provider may answer without asking anybody; the time is then the caller's."""
+    provider = Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO)))
+    one = stage(provider, dedupe_settle_s=100.0)
+    row = one.advance(one.accept())
+    one.at = after(3600)
+    row = one.pay_again(row)
+
+    def at_once(_: Draft) -> EngineFlow[Any]:
+        return Final(reason=replace(NO, settling_h=1))
+        yield
+
+    provider.checking = at_once
+    for seconds, standing in ((3599, "OPEN"), (3600, "FAILED")):
+        one.at = after(seconds)
+        assert run_flow(engine.look_back(one.account, row, one.moment()), one.perform)[0].name == standing
+
+
+def test_an_attempt_of_another_identity_that_does_not_answer(stage: MakeStage) -> None:
+    """It is asked on the line of what it was paid as, and silence there is told like any other."""
+    old = account_of(Fake(host="old.invalid", checking=reading(Final(reason=NO))))
+    one = stage(Fake(), dedupe_settle_s=100.0)
+    one.account = replace(one.account, retired=(replace(old, is_retired=True),))
+    row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None, binding={"host": "old.invalid"})
+    one.at = after(3600)
+    one.answers.append(lost())
+    with pytest.raises(DecisionRefused, match="could not be asked about attempt 1: timed out"):
+        one.pay_again(row)
+    assert one.pay_again(row).attempt == 2
+
+
+def test_what_an_account_cannot_carry_any_more_says_why(stage: MakeStage) -> None:
+    """In the provider's words."""
+
+    def refuse(_: Any) -> None:
+        raise InvalidPayout("No payee of this kind.")
+
+    one = stage(Fake(host="new.invalid", drafts=refuse))
+    row = one.advance(one.put(S.CREATED, binding={"host": "old.invalid"}))
+    assert row.reason == Reason(ReasonCode.BINDING_GONE, text="No payee of this kind.")
+
+
+def test_why_an_account_cannot_carry_it_is_masked(stage: MakeStage) -> None:
+    """A provider's words may hold a number, and no history may."""
+
+    def refuse(_: Any) -> None:
+        raise InvalidPayout("Nobody is 46733123450.")
+
+    one = stage(Fake(host="new.invalid", drafts=refuse))
+    row = one.advance(one.put(S.CREATED, binding={"host": "old.invalid"}))
+    assert row.reason == Reason(ReasonCode.BINDING_GONE, text="Nobody is 46*******50.")
+
+
+def test_an_attempt_is_asked_about_as_it_was_drafted(stage: MakeStage) -> None:
+    """With its references and its order, and a proven failure needs no words."""
+    asked: list[Draft] = []
+
+    def check(draft: Draft) -> EngineFlow[Any]:
+        asked.append(draft)
+        return Final(reason=NO) if len(asked) == 1 else NotFound()
+        yield
+
+    one = stage(Fake(checking=check))
+    row = one.put(S.FAILED, reason=NO, decided_by="submit", next_at=None)
+    one.at = after(3600)
+    for _ in range(2):
+        attempt = EndedAttempt.of(row)
+        assert run_flow(look_at(one.account, row, attempt, one.moment()), one.perform) == (Standing.FAILED, "")
+    assert [(dict(draft.references), draft.order) for draft in asked] == [(dict(row.references), row.order)] * 2
+
+
+def test_what_failed_without_a_reason_settles_at_once(stage: MakeStage) -> None:
+    """As far as the reason goes; the last possible send still counts."""
+    one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
+    row = one.put(S.FAILED, reason=None, decided_by="read", next_at=None)
+    one.at = after(190)
+    assert one.pay_again(row).attempt == 2
+
+
+# --- decided by a person -------------------------------------------------------------------------------------------
+
+
+def stopped(stage: MakeStage, code: ReasonCode, **changes: Any) -> tuple[Any, PayoutRow]:
+    """Set a stage on which a payout stopped, and the provider does not show it."""
+    one = stage(Fake(checking=reading(NotFound(code="NONE", http_status=404))))
+    told = {"reason": Reason(code), "ambiguous": True, "first_sent_at": T0, "next_at": None, **changes}
+    row = one.put(S.REVIEW, **told)
+    one.at = after(100_000)
+    return one, row
+
+
+@pytest.mark.parametrize(("paid", "word"), [(True, "paid"), (False, "not_paid")])
+def test_a_decision_is_written_down(stage: MakeStage, paid: bool, word: str) -> None:
+    """Who, why, on what evidence, and what the provider said when it was asked first; the application hears of it."""
+    one, row = stopped(stage, ReasonCode.NEVER_APPEARED)
+    row = one.resolve(row, paid=paid)
+    person = {"who": "Ann", "why": "statement of 2 March", "evidence": "line 7"}
+    provider = {"provider": "absent", "provider_code": "NONE", "provider_http_status": 404}
+    assert last(one, row) == ("resolved", {"decision": word, **person, **provider})
+    text = "A person decided that it was not paid: statement of 2 March"
+    assert row.reason == (None if paid else Reason(ReasonCode.NEVER_APPEARED, text=text))
+    assert [command.publish for command in one.asked if isinstance(command, Move)] == [True]
+
+
+def test_what_nobody_can_ask_about_is_not_due_after_a_decision(stage: MakeStage) -> None:
+    one, row = stopped(stage, ReasonCode.BINDING_GONE, binding={"host": "gone"}, next_at=T0)
+    assert one.resolve(row, paid=True).next_at is None
+
+
+def test_what_a_person_wanted_stands_beside_what_the_provider_says(stage: MakeStage) -> None:
+    one, row = stopped(stage, ReasonCode.NEVER_APPEARED)
+    one.account = account_of(Fake(checking=reading(PAID)))
+    row = one.reopen(row)
+    person = {"decision": "reopen", "who": "Ann", "why": "asked"}
+    assert last(one, row) == ("succeeded", {"code": "DONE", "http_status": 200, "person": person})
+
+
+def test_what_is_reopened_begins_anew(stage: MakeStage) -> None:
+    """Its counts and its reason are about what was; made ready again it has the reference of its attempt."""
+    seen: list[Attempt] = []
+
+    class Drafting(Fake):
+        def draft(self, order: Any, attempt: Attempt) -> Draft:
+            seen.append(attempt)
+            return super().draft(order, attempt)
+
+    one, row = stopped(stage, ReasonCode.NEVER_APPEARED, absences=3, first_absence_at=T0)
+    row = one.reopen(row)
+    assert (row.absences, row.first_absence_at, row.reason, row.next_at) == (0, None, None, one.at)
+    one, row = stopped(
+        stage,
+        ReasonCode.BINDING_GONE,
+        id="po_y",
+        key="k/2",
+        ambiguous=False,
+        first_sent_at=None,
+        attempt=2,
+        absences=3,
+        first_absence_at=T0,
+        binding={"host": "old.invalid"},
+    )
+    one.account = account_of(Drafting())
+    row = one.reopen(row)
+    assert (row.absences, row.first_absence_at, row.reason, row.next_at) == (0, None, None, one.at)
+    assert seen == [Attempt(2, derive(NAMESPACE, "k/2", 2), "po_y")]
+
+
+def test_earlier_attempts_are_looked_at_now(stage: MakeStage) -> None:
+    """By whoever sends the next one, and by whoever asks about the payout."""
+    settling = Final(reason=replace(NO, settling_h=1))
+    one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
+    row = one.advance(one.accept())
+    one.at = after(3600)
+    row = one.pay_again(row)
+    one.account = account_of(Fake(checking=at_once(settling)))
+    one.at = after(3599)
+    assert one.journal.get(row.id) == row
+    one.at = after(3600)
+    row = one.advance(row)
+    assert (row.status, row.tries) == (S.PENDING, 1)
+    one.account = account_of(Fake(checking=at_once(settling, Pending())))
+    assert one.advance(row, early=True).status is S.PENDING
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_an_attempt_after_one_that_was_paid_says_so(stage: MakeStage, when: str) -> None:
+    """Found when it is looked back, or by C2 itself."""
+    one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
+    row = one.advance(one.accept())
+    one.at = after(3600)
+    row = one.pay_again(row)
+    said = Note(row.id, Event("payout.contradicted", one.at, {"attempt": 1}))
+    if when == "before":
+        one.journal.perform(said)
+
+    def leave(_: Any) -> Go:
+        one.journal.perform(said)
+        return Go(one.at)
+
+    one.leave = leave
+    row = one.advance(row)
+    why = "The provider says that an earlier attempt was paid; this one is not sent any more."
+    assert row.reason == Reason(ReasonCode.EARLIER_ATTEMPT_PAID, text=why)
+
+
+def test_paid_while_a_person_decides(stage: MakeStage) -> None:
+    """The journal looks once more when the next attempt is written."""
+    one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
+    row = one.advance(one.accept())
+    one.at = after(3600)
+    original = one.perform
+
+    def slow(command: Any) -> Any:
+        if isinstance(command, PayAgain):
+            one.journal.perform(Note(row.id, Event("payout.contradicted", one.at, {"attempt": 1})))
+        return original(command)
+
+    one.perform = slow
+    with pytest.raises(DecisionRefused, match="cannot be paid again: the provider says that an attempt"):
+        one.pay_again(row)
+
+
+def test_paid_again_without_a_reason_says_none(stage: MakeStage) -> None:
+    one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
+    row = one.put(S.FAILED, reason=None, decided_by="read", next_at=None)
+    one.at = after(3600)
+    assert last(one, one.pay_again(row))[1]["because"] == ""
+
+
+@pytest.mark.parametrize("reason", [None, NO])
+def test_a_reason_the_table_does_not_know_decides_nothing(stage: MakeStage, reason: Any) -> None:
+    one = stage()
+    row = one.put(S.REVIEW, reason=reason, next_at=None)
+    with pytest.raises(DecisionRefused, match="cannot be settled as paid now"):
+        one.resolve(row, paid=True)
+
+
+def test_what_is_learned_while_a_decision_is_refused_is_published(stage: MakeStage) -> None:
+    """The payout stays in REVIEW for another reason than before: the application hears of it."""
+    one, row = stopped(stage, ReasonCode.NEVER_APPEARED)
+    one.account = account_of(Fake(checking=reading(Final(seen=replace(OURS, amount=Decimal(26))))))
+    with pytest.raises(DecisionRefused):
+        one.resolve(row, paid=False)
+    assert [command.publish for command in one.asked if isinstance(command, Move)] == [True]
+
+
+def test_an_operation_that_the_provider_has_not_is_refused() -> None:
+    """Before it is asked to make anything ready: it might take a deposit for a transfer."""
+    account = account_of()
+    some = replace(account, spec=replace(account.spec, operations=frozenset({Operation.TRANSFER, Operation.DEPOSIT})))
+    refund = order_of(operation=Operation.REFUND, payee=Payee.payer_of("c-1"), original_amount=order_of().amount)
+
+    with pytest.raises(InvalidPayout) as refused:
+        make_draft(some, refund, namespace=NAMESPACE, payout_id="po_x")
+
+    assert refused.value.message == f"The provider of account {account.name} has no refund."
+    assert refused.value.hint == "It has deposit, transfer."
+    make_draft(account, refund, namespace=NAMESPACE, payout_id="po_x")

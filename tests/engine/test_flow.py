@@ -1,0 +1,299 @@
+"""Flows and their two runners: the same script has the same end, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import pytest
+
+from payments_core.domain.errors import ProviderBug
+from payments_core.domain.payout import Operation, Reason, ReasonCode
+from payments_core.domain.records import Event, Pause, PayoutRow
+from payments_core.engine.commands import Held, Move, Moved, Note, Noted, Open, Opened, Stale
+from payments_core.engine.flow import (
+    AskLeave,
+    Command,
+    CredentialRefused,
+    EngineFlow,
+    Go,
+    NotNow,
+    Refused,
+    Reply,
+    ask_leave,
+    exchange,
+    move,
+    note,
+    open_payout,
+)
+from payments_core.http.flow import arun_flow, run_flow
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
+
+AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+REQUEST = HttpRequest("GET", "https://example.org", "read")
+EVENT = Event("payout.created", AT)
+ROW = PayoutRow(
+    id="po_x",
+    key="k",
+    fingerprint="f",
+    account="main",
+    operation=Operation.TRANSFER,
+    payee_kind="msisdn",
+    payee_value="46733123450",
+    amount=Decimal(5),
+    currency="EUR",
+    binding={},
+    references={},
+    request="{}",
+    request_hash="",
+    created_at=AT,
+    updated_at=AT,
+)
+
+Script: TypeAlias = Callable[[Command], Reply]
+Runner: TypeAlias = Callable[[EngineFlow[Any], Script], Any]
+
+
+def answer(status: int) -> HttpResponse:
+    return HttpResponse(status, {}, b"", AT)
+
+
+def run_async(flow: EngineFlow[Any], script: Script) -> Any:
+    async def perform(command: Command) -> Reply:
+        await asyncio.sleep(0)
+        return script(command)
+
+    return asyncio.run(arun_flow(flow, perform))
+
+
+@pytest.fixture(params=[run_flow, run_async], ids=["sync", "async"])
+def runner(request: pytest.FixtureRequest) -> Runner:
+    chosen: Runner = request.param
+    return chosen
+
+
+def replies(*ends: Reply | BaseException) -> Script:
+    """Give these, one a command."""
+    left = iter(ends)
+
+    def perform(_command: Command) -> Reply:
+        end = next(left)
+        if isinstance(end, BaseException):
+            raise end
+        return end
+
+    return perform
+
+
+def ask_thrice(seen: list[str]) -> EngineFlow[list[str]]:
+    """Ask three times, and write down how each question ended."""
+    try:
+        for _ in range(3):
+            try:
+                seen.append(str((yield from exchange(REQUEST)).status))
+            except NotSent as ended:
+                seen.append(f"not sent: {ended.why}")
+            except NoAnswer as ended:
+                seen.append(f"no answer: {ended.why}")
+    finally:
+        seen.append("closed")
+    return seen
+
+
+ENDS: list[Reply | BaseException] = [answer(200), answer(503), NotSent("refused", at=AT), NoAnswer("reset", at=AT)]
+
+
+@pytest.mark.parametrize("first", ENDS, ids=repr)
+@pytest.mark.parametrize("second", ENDS, ids=repr)
+def test_both_runners_end_alike(first: Reply | BaseException, second: Reply | BaseException) -> None:
+    """The same replies lead a flow along the same way, in threads and on an event loop."""
+    script = [first, second, answer(200)]
+    sync = run_flow(ask_thrice([]), replies(*script))
+
+    assert sync == run_async(ask_thrice([]), replies(*script))
+    assert len(sync) == 4
+
+
+def test_the_two_ends_go_into_the_flow(runner: Runner) -> None:
+    ends = (NotSent("refused", at=AT), answer(200), NoAnswer("reset", at=AT))
+
+    assert runner(ask_thrice([]), replies(*ends)) == ["not sent: refused", "200", "no answer: reset", "closed"]
+
+
+def one_question() -> EngineFlow[int]:
+    return (yield from exchange(REQUEST)).status
+
+
+@pytest.mark.parametrize("ended", [NotSent("refused", at=AT), NoAnswer("reset", at=AT)], ids=repr)
+def test_an_end_the_flow_does_not_mind_goes_up(runner: Runner, ended: Exception) -> None:
+    with pytest.raises(type(ended)) as raised:
+        runner(one_question(), replies(ended))
+
+    assert raised.value is ended
+
+
+def test_a_flow_may_end_without_asking(runner: Runner) -> None:
+    def silent() -> EngineFlow[str]:
+        return "done"
+        yield REQUEST  # type: ignore[unreachable]  # makes it a generator
+
+    assert runner(silent(), replies()) == "done"
+
+
+@pytest.mark.parametrize(
+    "broken", [RuntimeError("x"), OSError("x"), KeyboardInterrupt(), SystemExit(1), GeneratorExit()], ids=repr
+)
+def test_anything_else_is_never_thrown_into_a_flow(broken: BaseException) -> None:
+    """A provider cannot mistake a bug, a full disk or a Ctrl-C for the end of an exchange."""
+    seen: list[str] = []
+
+    with pytest.raises(type(broken)) as raised:
+        run_flow(ask_thrice(seen), replies(answer(200), broken))
+
+    assert raised.value is broken
+    assert seen == ["200", "closed"]
+
+
+@pytest.mark.parametrize("broken", [RuntimeError("x"), OSError("x"), asyncio.CancelledError()], ids=repr)
+def test_nor_on_an_event_loop(broken: BaseException) -> None:
+    seen: list[str] = []
+
+    async def main() -> None:
+        async def perform(command: Command) -> Reply:
+            await asyncio.sleep(0)
+            return script(command)
+
+        script = replies(answer(200), broken)
+        with pytest.raises(type(broken)):
+            await arun_flow(ask_thrice(seen), perform)
+
+    asyncio.run(main())
+
+    assert seen == ["200", "closed"]
+
+
+def test_a_cancelled_task_closes_its_flow() -> None:
+    """A cancelled payout is a crashed payout: its flow hears of nothing, and is gone before the caller goes on."""
+    seen: list[str] = []
+
+    async def main() -> None:
+        asked = asyncio.Event()
+
+        async def perform(_command: Command) -> Reply:
+            asked.set()
+            await asyncio.sleep(60)
+            raise AssertionError
+
+        task = asyncio.create_task(arun_flow(ask_thrice(seen), perform))
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert seen == ["closed"]
+
+    asyncio.run(main())
+
+
+def test_no_generator_is_left_open(runner: Runner) -> None:
+    """An open generator would run its clean-up whenever the collector comes by."""
+    flow = ask_thrice([])
+    with pytest.raises(OSError, match="full"):
+        runner(flow, replies(OSError("full")))
+
+    assert flow.gi_frame is None  # type: ignore[attr-defined]
+    gc.collect()
+
+
+def test_a_stray_stop_iteration_is_no_result() -> None:
+    """``StopIteration`` out of a performer would be taken for what the flow returned: a payment that never was."""
+    seen: list[str] = []
+
+    with pytest.raises(ProviderBug, match="StopIteration"):
+        run_flow(ask_thrice(seen), replies(StopIteration("succeeded")))
+
+    assert seen == ["closed"]
+
+
+def test_a_stray_stop_iteration_is_no_result_on_an_event_loop() -> None:
+    """A coroutine turns it into a ``RuntimeError``, and an awaitable that raises at once is guarded as well."""
+    seen: list[str] = []
+
+    def eager(_command: Command) -> Awaitable[Reply]:
+        raise StopIteration("succeeded")
+
+    async def coroutine(_command: Command) -> Reply:
+        raise StopIteration("succeeded")
+
+    with pytest.raises(ProviderBug, match="StopIteration"):
+        asyncio.run(arun_flow(ask_thrice(seen), eager))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        asyncio.run(arun_flow(ask_thrice(seen), coroutine))
+
+    assert seen == ["closed", "closed"]
+
+
+def test_a_flow_that_raises_stop_iteration_has_no_result(runner: Runner) -> None:
+    def careless() -> EngineFlow[str]:
+        yield from exchange(REQUEST)
+        nothing: Iterator[str] = iter(())
+        return next(nothing)
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        runner(careless(), replies(answer(200)))
+
+
+OPENED, MOVED, STALE, NOTED = Opened(ROW, created=True), Moved(ROW), Stale(ROW), Noted()
+HELD = Held(Pause(None, AT, "why"))
+GO = Go(AT)
+REASON = Reason(ReasonCode.CREDENTIALS)
+LEAVES = [GO, Refused(REASON, AT), NotNow("why", AT), CredentialRefused(REASON, None, AT)]
+EVERY = [answer(200), OPENED, MOVED, STALE, HELD, NOTED, *LEAVES]
+
+ASKS: dict[str, tuple[Callable[[], EngineFlow[Any]], list[Any]]] = {
+    "exchange": (lambda: exchange(REQUEST), [EVERY[0]]),
+    "open_payout": (lambda: open_payout(Open(ROW, EVENT)), [OPENED]),
+    "move": (lambda: move(Move(ROW, ROW, EVENT)), [MOVED, STALE, HELD]),
+    "note": (lambda: note(Note("po_x", EVENT)), [NOTED]),
+    "ask_leave": (lambda: ask_leave(ROW), LEAVES),
+}
+
+
+@pytest.mark.parametrize("name", ASKS)
+@pytest.mark.parametrize("reply", EVERY, ids=lambda reply: type(reply).__name__)
+def test_only_a_fitting_reply_is_taken(name: str, reply: Any, runner: Runner) -> None:
+    """A performer that answers with something else is found at once, not ten lines later."""
+    make, fitting = ASKS[name]
+
+    if reply in fitting:
+        assert runner(make(), replies(reply)) is reply
+    else:
+        with pytest.raises(ProviderBug, match=f"answered with {type(reply).__name__}"):
+            runner(make(), replies(reply))
+
+
+def test_no_refusal_of_a_reply_shows_what_was_in_it(runner: Runner) -> None:
+    with pytest.raises(ProviderBug) as raised:
+        runner(ask_leave(ROW), replies(OPENED))
+
+    assert str(raised.value) == "AskLeave was answered with Opened."
+
+
+def test_what_is_asked_for_is_what_was_given(runner: Runner) -> None:
+    asked: list[Command] = []
+
+    def perform(command: Command) -> Reply:
+        asked.append(command)
+        return GO if isinstance(command, AskLeave) else answer(200)
+
+    def both() -> EngineFlow[None]:
+        yield from ask_leave(ROW)
+        yield from exchange(REQUEST)
+
+    runner(both(), perform)
+
+    assert asked == [AskLeave(ROW), REQUEST]
+    assert asked[1] is REQUEST

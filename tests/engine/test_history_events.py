@@ -1,0 +1,546 @@
+"""What a flow tells: the history it leaves, the reasons it gives, and what the journal is asked to count."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from kit import (
+    OURS,
+    T0,
+    Answer,
+    Fake,
+    account_of,
+    after,
+    at_once,
+    last,
+    lost,
+    order_of,
+    reading,
+    row_of,
+    saying,
+    unsent,
+)
+
+from payments_core import engine
+from payments_core.domain.errors import DecisionRefused, OverRefund, ProviderBug
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Payee, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.rates import PostEnd, ReadEnd
+from payments_core.domain.records import Pause, PayoutRow
+from payments_core.engine import decide
+from payments_core.engine.commands import Move, Recall
+from payments_core.engine.flow import CredentialRefused as LeaveBlocked
+from payments_core.engine.flow import EngineFlow, Go, NeedsApproval, NotNow
+from payments_core.engine.provider_calls import send_once
+from payments_core.http.flow import exchange, run_flow
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NoPermit, NotSent
+from payments_core.provider import Attempt, Draft, Final, NotAccepted, NotFound, Pending, Submitted, Unknown
+
+S = PayoutStatus
+MakeStage = Callable[..., Any]
+NO = Reason(ReasonCode.REJECTED, "NO")
+PAID = Final(code="DONE", http_status=200, seen=OURS)
+
+
+# --- accepted ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_accepted_is_written_whole(stage: MakeStage) -> None:
+    """Everything that a later process needs stands in the row: nothing of it is in anybody's memory."""
+    seen: list[Attempt] = []
+
+    class Drafting(Fake):
+        def draft(self, order: Any, attempt: Attempt) -> Draft:
+            seen.append(attempt)
+            return super().draft(order, attempt)
+
+    one = stage(Drafting())
+    order = order_of(
+        note="rent",
+        options={"a": "b"},
+        not_before=after(60),
+        expires_at=after(90),
+        operation=Operation.REFUND,
+        payee=Payee.payer_of("r-1"),
+        original_amount=Money("30", "EUR"),
+    )
+    row = run_flow(engine.accept(one.account, order, one.moment()), one.perform).row
+    assert row.order == order
+    assert (row.not_before, row.expires_at, row.next_at) == (after(60), after(90), after(60))
+    assert (row.original_amount, row.note, dict(row.options)) == (Decimal(30), "rent", {"a": "b"})
+    assert (row.created_at, row.updated_at, row.account) == (T0, T0, "till")
+    assert dict(row.binding) == {"host": "fake.invalid"}
+    assert [attempt.payout_id for attempt in seen] == [row.id]
+    assert last(one, row) == ("created", {"account": "till"})
+
+
+def test_a_refund_of_more_than_is_left(stage: MakeStage) -> None:
+    """It says how much was collected, how much is under way, and what counts."""
+    one = stage()
+    of = {"operation": Operation.REFUND, "payee": Payee.payer_of("r-1"), "original_amount": Money("30", "EUR")}
+    one.accept(**of)
+    with pytest.raises(OverRefund) as caught:
+        one.accept(key="k/2", **of)
+    assert (caught.value.message, caught.value.hint) == (
+        "25 EUR cannot be refunded: of 30 EUR collected, 25 EUR is refunded or under way.",
+        "Only what was collected can be refunded; a refund that is not known yet counts until it is.",
+    )
+    with pytest.raises(OverRefund) as caught:
+        one.accept(key="k/3", **{**of, "original_amount": Money("90", "EUR")})
+    assert (caught.value.message, caught.value.hint) == (
+        "An earlier refund of this collection says that 30 EUR was collected, this one 90 EUR.",
+        "Find out how much was collected, and give the same original amount each time.",
+    )
+
+
+# --- leave ---------------------------------------------------------------------------------------------------------
+
+
+def test_out_of_turn_nothing_is_used_up(stage: MakeStage) -> None:
+    """A full second is nobody's fault: it is due when its turn is, no step of a schedule is spent."""
+    one = stage(leave=lambda _: NotNow("no turn", after(1), after_s=2.5, by_rate=True))
+    row = one.advance(one.accept())
+    assert (row.status, row.refusals, row.reason, row.next_at) == (S.CREATED, 0, None, after(3.5))
+    assert row.cleared
+    assert last(one, row) == ("waiting", {"why": "no turn", "again_in_s": 2.5})
+
+
+def test_what_is_not_ready_waits_as_long_as_it_says(stage: MakeStage) -> None:
+    one = stage(leave=lambda _: NotNow("no credential", after(1), after_s=50.0))
+    row = one.advance(one.accept())
+    assert (row.status, row.refusals, row.next_at) == (S.CREATED, 1, after(51))
+    assert row.reason == Reason(ReasonCode.PROVIDER_UNAVAILABLE, text="no credential")
+    assert last(one, row) == ("waiting", {"why": "no credential", "again_in_s": 50.0})
+
+
+def test_a_guard_that_fails_is_asked_again(stage: MakeStage) -> None:
+    one = stage(leave=lambda _: NotNow("the guard is down", after(1), by_guard=True))
+    assert not one.advance(one.accept()).cleared
+
+
+@pytest.mark.parametrize(("told", "at"), [(after(7), after(7)), (None, T0)])
+def test_a_block_found_before_sending_says_when(stage: MakeStage, told: Any, at: Any) -> None:
+    one = stage(leave=lambda _: LeaveBlocked(NO, 403, told))
+    row = one.advance(one.accept())
+    (pause,) = one.journal.pauses()
+    assert (pause.since, pause.probe_at) == (at, at + timedelta(seconds=300))
+    assert row.next_at == at + timedelta(seconds=300)
+
+
+def test_a_pause_is_told_as_it_was_given(stage: MakeStage) -> None:
+    """Held once, in the words of who paused; after that silently."""
+    one = stage()
+    one.journal.set_pause(Pause("till", T0, "audit"))
+    row = one.advance(one.accept())
+    assert last(one, row) == ("held", {"why": "audit"})
+    assert one.advance(row) == row
+    assert one.events(row) == ["created", "held"]
+
+
+def test_a_pause_before_a_second_send_is_told_too(stage: MakeStage) -> None:
+    one = stage(Fake(checking=reading(NotFound())))
+    row = one.put(S.UNKNOWN, absences=2, first_absence_at=T0, next_at=after(300))
+    one.journal.set_pause(Pause("till", T0, "audit"))
+    one.at = after(300)
+    row = one.advance(row)
+    assert row.status is S.UNKNOWN
+    assert last(one, row) == ("waiting", {"why": "paused"})
+
+
+def test_an_approval_that_is_withdrawn_at_the_last_moment(stage: MakeStage) -> None:
+    """The journal looks for it in C2 itself; what waits then says no more than that."""
+    one = stage(leave=lambda _: Go(T0, needs_approval=True))
+    row = one.advance(one.accept())
+    assert (row.status, row.reason) == (S.CREATED, Reason(ReasonCode.NEEDS_APPROVAL))
+    assert last(one, row) == ("needs_approval", {"why": ""})
+
+
+# --- reads and sends -----------------------------------------------------------------------------------------------
+
+
+def test_no_turn_for_a_read(stage: MakeStage) -> None:
+    """Waited for in vain it stays due; a long wait puts it off; who asked early has lost nothing."""
+    one = stage()
+    row = one.put(S.PENDING, next_at=T0)
+    one.answers.append(NoPermit("no turn", at=T0, after_s=0.0))
+    assert one.advance(row) == row
+    one.answers.append(NoPermit("no turn", at=T0, after_s=40.0))
+    later = one.advance(row)
+    assert later.next_at == after(40)
+    assert last(one, row) == ("waiting", {"why": "no turn", "again_in_s": 40.0})
+    one.answers.append(NoPermit("no turn", at=T0, after_s=40.0))
+    assert one.advance(later, early=True) == later
+
+
+def test_what_has_no_turn_at_its_end_stays_as_it_is(stage: MakeStage) -> None:
+    """Asked about after its end and not due: there is nothing to put off."""
+    one = stage()
+    row = one.put(S.SUCCEEDED, decided_by="read", next_at=None)
+    one.answers.append(NoPermit("no turn", at=T0, after_s=40.0))
+    assert one.advance(row, early=True) == row
+
+
+def test_ends_are_counted(stage: MakeStage) -> None:
+    """The journal is told how each POST ended, for the circuit, and each read, for the rate."""
+    one = stage(Fake(checking=reading(Unknown(http_status=429, retry_after_s=9.0), Pending())))
+    one.answers.append(lost())
+    row = one.advance(one.accept())
+    for seconds in (5, 20):
+        one.at = after(seconds)
+        row = one.advance(row)
+    moves = [command for command in one.asked if isinstance(command, Move)]
+    assert [move.post_end for move in moves if move.post_end] == [PostEnd(True, 20)]
+    assert [move.read_end for move in moves if move.read_end] == [
+        ReadEnd(is_refused=True, after_s=9.0),
+        ReadEnd(is_refused=False),
+    ]
+
+
+def test_a_late_answer_is_written_down(stage: MakeStage) -> None:
+    """With what it said, under the name of what it would have led to."""
+    one = stage(Fake(submitting=saying(Final(code="DONE", reason=NO)), checking=reading(Unknown())))
+    row = one.accept()
+    original = one.perform
+
+    def slow(command: Any) -> Any:
+        if isinstance(command, HttpRequest) and command.moves_money:
+            one.perform, one.at = original, after(91)
+            one.advance(one.journal.get(row.id), owner="b")
+        return original(command)
+
+    one.perform = slow
+    one.advance(row, owner="a")
+    assert last(one, row) == ("late_answer", {"answer": "payout.failed", "reason": "rejected (NO)", "code": "DONE"})
+
+
+def test_a_contradiction_is_written_down(stage: MakeStage) -> None:
+    one = stage(Fake(checking=reading(PAID)))
+    row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
+    one.advance(row, early=True)
+    assert last(one, row) == ("contradicted", {"attempt": 1, "code": "DONE", "http_status": 200})
+
+
+def test_a_contradiction_gives_nobody_away(stage: MakeStage) -> None:
+    """What the provider writes where its code should be is told to the application as well."""
+    one = stage(Fake(checking=reading(Final(seen=OURS, code=f"PAID to 254700000900, {'x' * 81}"))))
+    row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
+    one.advance(row, early=True)
+    assert "254700000900" not in str(last(one, row))
+    assert len(last(one, row)[1]["code"]) == 80
+
+
+def test_a_look_after_the_end_is_written_down(stage: MakeStage) -> None:
+    """Once, and with why nothing was asked where nobody can."""
+    one = stage(Fake(checking=reading(Unknown())))
+    row = one.put(S.SUCCEEDED, decided_by="read", next_at=T0)
+    row = one.advance(row)
+    assert (row.next_at, last(one, row)) == (None, ("read", {}))
+    row = one.put(S.REVIEW, id="po_y", key="k/2", reason=NO, next_at=T0, binding={"host": "gone"})
+    row = one.advance(row)
+    assert (row.next_at, last(one, row)) == (
+        None,
+        ("read", {"why": "nobody of this account can ask about it any more"}),
+    )
+
+
+def test_what_was_tried_elsewhere_says_where(stage: MakeStage) -> None:
+    one = stage()
+    row = one.put(S.PENDING, next_at=T0, binding={"host": "gone", "api_user": "u"})
+    why = "Account till now pays elsewhere or as somebody else; it was tried under: api_user u, host gone."
+    row = one.advance(row)
+    assert row.reason == Reason(ReasonCode.BINDING_GONE, text=why)
+    assert last(one, row) == ("review", {"why": why})
+
+
+# --- answers that come later ---------------------------------------------------------------------------------------
+
+
+def deferred(stage: MakeStage, answer: Any, **changes: Any) -> tuple[Any, PayoutRow]:
+    one = stage(Fake(answer=answer, checking=reading(Unknown())), status_by="deferred")
+    row = one.put(S.UNKNOWN, next_at=T0, **changes)
+    return one, one.advance(row, token="path")
+
+
+def test_an_answer_on_a_path_says_that_it_was_one(stage: MakeStage) -> None:
+    one, row = deferred(stage, PAID)
+    done = one.deliver(row, "path")
+    assert (done.status, done.decided_by) == (S.SUCCEEDED, "deferred")
+    assert last(one, row) == ("succeeded", {"code": "DONE", "http_status": 200})
+
+
+def test_an_answer_nobody_can_read_is_no_answer(stage: MakeStage) -> None:
+    """The provider's code may break on it: the payout is asked about again."""
+
+    class Broken(Fake):
+        def read_answer(self, draft: Any, callback: Any) -> Any:
+            raise KeyError("46733123450")
+
+    one = stage(Broken(checking=reading(Unknown())), status_by="deferred")
+    row = one.advance(one.put(S.UNKNOWN, next_at=T0), token="path")
+    row = one.deliver(row, "path")
+    assert row.status is S.UNKNOWN
+    assert last(one, row) == ("read", {"text": "provider bug: KeyError"})
+
+
+def test_an_answer_after_the_end_is_written_down_where_it_contradicts(stage: MakeStage) -> None:
+    one, _ = deferred(stage, Final(code="NO", reason=NO))
+    ended = one.put(S.SUCCEEDED, id="po_y", key="k/2", decided_by="read", next_at=None)
+    after = one.deliver(ended, "path")
+    assert after == one.journal.get(ended.id)
+    assert [str(said.provider_status) for said in after.contradictions] == ["failed"]
+    assert last(one, ended) == ("contradicted", {"attempt": 1, "code": "NO", "http_status": None})
+    assert one.journal.history(ended.id)[-1].at == one.at
+
+
+def test_an_answer_for_who_takes_none(stage: MakeStage) -> None:
+    one = stage()
+    row = one.put(S.UNKNOWN, binding={"host": "gone"})
+    with pytest.raises(ProviderBug) as caught:
+        one.deliver(row, "path")
+    assert caught.value.message == "Account till takes no answers that come later."
+
+
+# --- a provider's mistakes, in words -------------------------------------------------------------------------------
+
+DRAFT = account_of().provider.draft(order_of(), Attempt(1, b"s" * 32, "po_x"))
+
+
+def ended(*steps: Any, says: Any, answer: Answer = 200) -> Any:
+    """Run a ``submit`` of these requests; return how it ended."""
+
+    def flow(_: Draft) -> EngineFlow[Any]:
+        try:
+            for request in steps:
+                yield from exchange(request)
+        except NoAnswer:
+            pass
+        return says
+
+    def perform(command: Any) -> Any:
+        if isinstance(answer, BaseException):
+            raise answer
+        return HttpResponse(200, {}, b"", after(3))
+
+    provider = Fake(submitting=flow)
+    outcome, at = run_flow(send_once(provider, DRAFT, timeout_s=30, send_before=after(45), at=T0), perform)
+    assert getattr(outcome, "at", at) == at
+    return outcome
+
+
+MONEY = DRAFT.request
+BUG = "provider bug: ProviderBug: The provider asked for"
+
+
+@pytest.mark.parametrize(
+    ("steps", "says", "answer", "kind", "why"),
+    [
+        ((MONEY, MONEY), Pending(), 200, NoAnswer, f"{BUG} a second money request in one flow."),
+        (
+            (replace(MONEY, body="{}{}"),),
+            Pending(),
+            200,
+            NotSent,
+            f"{BUG} another money request than the one it drafted.",
+        ),
+        ((MONEY,), "paid", 200, NoAnswer, "provider bug: str is no outcome"),
+        ((), Pending(), 200, NotSent, "the provider did not ask for its money request"),
+        ((), unsent(after(3)), 200, NotSent, "refused"),
+        ((MONEY,), unsent(after(3)), 200, NoAnswer, "refused"),
+        ((MONEY,), Final(reason=NO), lost(after(3)), NoAnswer, "the answer to the money request was lost"),
+    ],
+    ids=["twice", "another", "no outcome", "none", "not sent", "said not sent", "lost"],
+)
+def test_a_mistake_is_told(steps: Any, says: Any, answer: Any, kind: type, why: str) -> None:
+    """What went wrong stands in the history in these words; a money request that was asked for may have left."""
+    outcome = ended(*steps, says=says, answer=answer)
+    assert (type(outcome), outcome.why) == (kind, why)
+
+
+def test_leave_that_needs_an_approval_says_why(stage: MakeStage) -> None:
+    one = stage(leave=lambda _: NeedsApproval("More than 20 EUR.", after(4)))
+    row = one.advance(one.accept(expires_at=after(99)))
+    assert (row.reason, row.next_at) == (Reason(ReasonCode.NEEDS_APPROVAL, text="More than 20 EUR."), after(99))
+    assert one.journal.history(row.id)[-1].at == after(4)
+
+
+# --- what is read, written and published ---------------------------------------------------------------------------
+
+
+def test_a_read_that_asks_nobody_happens_now(stage: MakeStage) -> None:
+    """Its time is the caller's: for the row, for its schedule and for its history."""
+    one = stage(Fake(checking=at_once(Pending())))
+    row = one.put(S.PENDING, next_at=T0)
+    one.at = after(10)
+    row = one.advance(row)
+    assert (row.read_at, row.next_at, one.journal.history(row.id)[-1].at) == (after(10), after(20), after(10))
+
+
+def test_who_does_not_say_early_is_not(stage: MakeStage) -> None:
+    """What is not due is left alone unless it is asked for; a first attempt has none before it to look at."""
+    one = stage()
+    row = one.put(S.PENDING, next_at=after(5))
+    assert run_flow(engine.advance(one.account, row, one.moment()), one.perform) == row
+    assert one.asked == []
+    one.advance(row, early=True)
+    assert not [command for command in one.asked if isinstance(command, Recall)]
+
+
+def test_what_is_learned_by_a_read_is_kept(stage: MakeStage) -> None:
+    """Beside ours, which no answer overwrites."""
+    one = stage(Fake(checking=reading(Pending(references={"receipt": "R", "reference": "theirs"}))))
+    row = one.advance(one.put(S.PENDING, next_at=T0))
+    assert dict(row.references) == {"reference": "r", "external_id": "x-1", "receipt": "R"}
+
+
+def test_ends_and_stops_are_published(stage: MakeStage) -> None:
+    """Each end, each way into REVIEW and each new reason there; a read in between is not."""
+    theirs = replace(OURS, amount=Decimal(26), currency="USD", payee="46733123498", external_id="x-2")
+    one = stage(Fake(checking=reading(Pending(), Final(seen=theirs), PAID)))
+    row = one.put(S.REVIEW, reason=Reason(ReasonCode.NO_FINAL_ANSWER), next_at=T0)
+    row = one.advance(row)
+    row = one.advance(row, early=True)
+    why = "The provider shows another amount and currency and payee and external_id under our reference."
+    assert row.reason == Reason(ReasonCode.MISMATCH, text=why)
+    row = one.advance(row, early=True)
+    assert row.status is S.SUCCEEDED
+    moves = [(command.event.name, command.publish) for command in one.asked if isinstance(command, Move)]
+    assert moves == [("payout.read", False), ("payout.review", True), ("payout.succeeded", True)]
+
+
+def test_what_is_not_shown_is_named(stage: MakeStage) -> None:
+    """Where all has to agree."""
+    one = stage(Fake(checking=reading(Pending(seen=replace(OURS, amount=None, payee=None)))))
+    row = one.advance(one.put(S.UNKNOWN, adopting=True, next_at=T0))
+    why = "The provider does not show the amount and payee, so it cannot be told to be ours."
+    assert row.reason == Reason(ReasonCode.MISMATCH, text=why)
+
+
+def test_of_a_refund_the_payer_is_not_compared(stage: MakeStage) -> None:
+    """The provider shows who was paid back, the order names the collection."""
+    one = stage(Fake(checking=reading(Final(seen=OURS))))
+    of = {"operation": Operation.REFUND, "payee_kind": "collection", "original_amount": Decimal(30)}
+    row = one.put(S.PENDING, payee_value="r-1", next_at=T0, **of)
+    assert one.advance(row).status is S.SUCCEEDED
+
+
+def test_a_schedule_without_a_send_begins_at_the_last_change() -> None:
+    row = replace(row_of(S.UNKNOWN), sent_at=None)
+    assert decide.after_check(row, account_of(), lost(), after(1)).after.next_at == after(5)
+
+
+def test_a_payee_with_details_is_written_whole(stage: MakeStage) -> None:
+    order = order_of(payee=Payee("bank", "DE0012345678", {"bic": "X"}))
+    one = stage()
+    row = run_flow(engine.accept(one.account, order, one.moment()), one.perform).row
+    assert row.order == order
+
+
+def test_a_provider_that_checks_orders_sees_them(stage: MakeStage) -> None:
+    seen: list[Any] = []
+
+    class Checking(Fake):
+        def validate(self, order: Any) -> None:
+            seen.append(order)
+
+    stage(Checking()).accept()
+    assert seen == [order_of()]
+
+
+def test_a_draft_that_is_no_payment_is_told(stage: MakeStage) -> None:
+    with pytest.raises(ProviderBug) as caught:
+        stage(Fake(marks={})).accept()
+    assert caught.value.message == "A provider's draft must move money and must not be repeatable."
+
+
+def test_no_answer_of_a_read_is_told(stage: MakeStage) -> None:
+    one = stage(Fake(checking=reading("paid")))
+    row = one.advance(one.put(S.PENDING, next_at=T0))
+    assert last(one, row) == ("read", {"why": "provider bug: str is no answer"})
+
+
+def test_a_read_that_wants_more_than_http_is_told(stage: MakeStage) -> None:
+    def check(_: Draft) -> Any:
+        yield "a journal entry"
+
+    one = stage(Fake(checking=check))
+    row = one.advance(one.put(S.PENDING, next_at=T0))
+    why = "provider bug: ProviderBug: A provider's flow asked for str; it may only ask for HTTP."
+    assert last(one, row) == ("read", {"why": why})
+
+
+def test_a_block_after_a_read_is_told_by_its_time(stage: MakeStage) -> None:
+    """The read may have taken a while."""
+    one = stage(Fake(checking=reading(NotFound())), leave=lambda _: LeaveBlocked(NO, 403))
+    row = one.put(S.UNKNOWN, absences=2, first_absence_at=T0, next_at=after(300))
+    original, one.at = one.perform, after(300)
+
+    def slow(command: Any) -> Any:
+        if isinstance(command, HttpRequest):
+            one.at = after(310)
+        return original(command)
+
+    one.perform = slow
+    one.advance(row)
+    assert [pause.since for pause in one.journal.pauses()] == [after(310)]
+
+
+def test_a_second_send_that_is_not_approved_is_read_instead(stage: MakeStage) -> None:
+    one = stage(Fake(checking=reading(NotFound())), leave=lambda _: Go(after(300), needs_approval=True))
+    row = one.put(S.UNKNOWN, absences=2, first_absence_at=T0, next_at=after(300))
+    one.at = after(300)
+    row = one.advance(row)
+    assert row.status is S.UNKNOWN
+    assert last(one, row) == ("needs_approval", {"why": ""})
+
+
+def test_a_question_carries_its_path(stage: MakeStage) -> None:
+    """And who finds the row moved before it could be written down asks nobody, and sees what it is now."""
+    seen: list[str] = []
+
+    def check(draft: Draft) -> EngineFlow[Any]:
+        seen.append(draft.answer_token)
+        return Unknown()
+        yield
+
+    one = stage(Fake(checking=check), status_by="deferred")
+    row = one.put(S.UNKNOWN, next_at=T0)
+    now = one.advance(row, token="path")
+    assert one.advance(row, token="another") == now
+    assert seen == ["path"]
+    row = one.put(S.REVIEW, id="po_y", key="k/2", reason=Reason(ReasonCode.NO_FINAL_ANSWER), next_at=T0)
+    one.advance(row)
+    with pytest.raises(DecisionRefused, match="Payout … \\(po_y\\) was moved by somebody else meanwhile"):
+        one.resolve(row, paid=True)
+
+
+@pytest.mark.parametrize("wait_s", [math.inf, math.nan, -1.0, 1e308])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda wait_s: NotAccepted(retry_after_s=wait_s),
+        lambda wait_s: Unknown(retry_after_s=wait_s),
+        lambda wait_s: Final(reason=Reason(ReasonCode.REJECTED, settling_h=wait_s)),
+    ],
+    ids=["not accepted", "unknown", "settling"],
+)
+def test_a_wait_that_no_clock_can_hold_is_the_providers_mistake(
+    stage: MakeStage, answer: Callable[[float], Submitted], wait_s: float
+) -> None:
+    """It is found when the answer is made, after the request: nothing is known then, and the payout is asked about."""
+
+    def submitting(draft: Any) -> EngineFlow[Submitted]:
+        yield from exchange(draft.request)
+        return answer(wait_s)
+
+    one = stage(Fake(submitting=submitting))
+    row = one.advance(one.accept())
+    assert row.status is S.UNKNOWN
+    name, evidence = last(one, row)
+    assert name == "unknown"
+    assert "provider bug: InvalidArgument: " in evidence["why"]

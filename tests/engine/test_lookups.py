@@ -1,0 +1,333 @@
+"""Questions beside payments: an answer, or an error that says nothing moved; never a payment and never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+from kit import T0, Answer, Fake, account_of, after, lost, row_of, unsent
+
+from payments_core import engine
+from payments_core.domain.errors import InvalidPayee, NotAnswered, NotOffered, ProviderBug
+from payments_core.domain.payout import Payee, Reason, ReasonCode
+from payments_core.engine import draft_of
+from payments_core.engine.flow import Command, EngineFlow, Reply
+from payments_core.http.flow import exchange, run_flow
+from payments_core.http.messages import HttpRequest, HttpResponse, NotSent
+from payments_core.provider import (
+    Account,
+    Balance,
+    CancelAnswer,
+    Capability,
+    Consent,
+    Finding,
+    HolderStatus,
+    NotTold,
+    Operator,
+    Person,
+)
+
+PAYEE = Payee.msisdn("46733123450")
+CONSENT = Consent(request_id="c-1", poll_every_s=5)
+BALANCE = (Balance(Decimal("-0.10"), "EUR"),)
+READ = HttpRequest("GET", "http://fake.invalid/x", "balance", repeatable=True)
+PAY = HttpRequest("POST", "http://fake.invalid/pay", "pay", moves_money=True)
+ROW = row_of(request=PAY.to_json())
+BUSY = Reason(ReasonCode.PROVIDER_UNAVAILABLE, "BUSY", "closed until 12:00, call 46733123450")
+
+
+class Told(Fake):
+    """A provider that answers every question with one flow of the test's."""
+
+    def __init__(self, start: Callable[[], EngineFlow[Any]]) -> None:
+        super().__init__()
+        self.asked: list[tuple[Any, ...]] = []
+        self._start = start
+
+    def _answer(self, *asked: Any) -> EngineFlow[Any]:
+        self.asked.append(asked)
+        return self._start()
+
+    balances = account_holder = name = ask_consent = user_info = diagnose = operator = cancel = learn = own = _answer
+
+
+QUESTIONS: dict[str, tuple[Callable[[Account], EngineFlow[Any]], tuple[Any, ...], Any]] = {
+    "balances": (lambda account: engine.balances(account, "EUR", T0), ("EUR",), BALANCE),
+    "account_holder": (lambda account: engine.account_holder(account, PAYEE, T0), (PAYEE,), HolderStatus.NOT_ACTIVE),
+    "name": (lambda account: engine.name(account, PAYEE, T0), (PAYEE,), Person(name="Ada")),
+    "ask_consent": (lambda account: engine.ask_consent(account, PAYEE, ["x"], T0), (PAYEE, ["x"]), CONSENT),
+    "operator": (lambda account: engine.operator(account, PAYEE, T0), (PAYEE,), Operator("MTN_UGA", "UGA")),
+    "cancel": (lambda account: engine.cancel_at_provider(account, ROW, T0), (draft_of(ROW),), CancelAnswer.TAKEN),
+    "user_info": (lambda account: engine.user_info(account, CONSENT, T0), (CONSENT,), Person(details={"age": 3})),
+}
+WHAT = {
+    "balances": "its balance",
+    "account_holder": "whether the payee is active",
+    "name": "the payee's name",
+    "ask_consent": "for a consent",
+    "operator": "the payee's operator",
+    "cancel": "to cancel a payment",
+    "user_info": "what was consented to",
+}
+OFFERED = {
+    "balances": Capability.BALANCES,
+    "account_holder": Capability.ACCOUNT_HOLDERS,
+    "name": Capability.NAME_LOOKUP,
+    "ask_consent": Capability.USER_INFO,
+    "operator": Capability.OPERATOR_LOOKUP,
+    "cancel": Capability.CANCELLATION,
+    "user_info": Capability.USER_INFO,
+}
+EACH = pytest.mark.parametrize("name", QUESTIONS)
+
+
+def saying(told: object, *requests: Any) -> Callable[[], EngineFlow[Any]]:
+    """Return a flow that asks for these requests and then says, or raises, something."""
+
+    def flow() -> EngineFlow[Any]:
+        for request in requests:
+            yield from exchange(request)
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    return flow
+
+
+def asked(name: str, start: Callable[[], EngineFlow[Any]], *answers: Answer) -> tuple[Any, list[Command], Told]:
+    """Ask one question; return what was told, what was asked for, and the provider."""
+    provider, left, sent = Told(start), list(answers), list[Command]()
+
+    def perform(command: Command) -> Reply:
+        sent.append(command)
+        answer = left.pop(0) if left else 200
+        if isinstance(answer, BaseException):
+            raise answer
+        return HttpResponse(answer, {}, b"", after(1))
+
+    try:
+        told = run_flow(QUESTIONS[name][0](account_of(provider)), perform)
+    except NotAnswered as error:
+        told = error
+    return told, sent, provider
+
+
+@EACH
+def test_what_the_provider_tells_is_told(name: str) -> None:
+    _, arguments, answer = QUESTIONS[name]
+
+    told, sent, provider = asked(name, saying(answer, READ))
+
+    assert told == answer
+    assert sent == [READ]
+    assert provider.asked == [arguments]
+
+
+@EACH
+def test_a_provider_that_cannot_is_not_asked(name: str) -> None:
+    with pytest.raises(NotOffered) as refused:
+        run_flow(QUESTIONS[name][0](account_of()), lambda _: cast("Reply", pytest.fail("something was sent")))
+
+    assert refused.value.message == f"Account till cannot be asked for this: Fake has no {OFFERED[name]}."
+    assert "providers --load" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda account, payee: engine.account_holder(account, payee, T0),
+        lambda account, payee: engine.name(account, payee, T0),
+        lambda account, payee: engine.operator(account, payee, T0),
+        lambda account, payee: engine.ask_consent(account, payee, ["x"], T0),
+    ],
+    ids=["account_holder", "name", "operator", "ask_consent"],
+)
+def test_nobody_is_asked_about_a_number_in_another_form(ask: Callable[..., EngineFlow[Any]]) -> None:
+    """What a provider would read in it might be another number: the answer would be about a stranger."""
+    flow = ask(account_of(Told(saying(None, READ))), Payee("msisdn", "256772123456.0"))
+
+    with pytest.raises(InvalidPayee, match="not in its one form"):
+        run_flow(flow, lambda _: cast("Reply", pytest.fail("something was sent")))
+
+
+@EACH
+@pytest.mark.parametrize("ended", [lost(), unsent()], ids=["no answer", "not sent"])
+def test_without_an_answer_nothing_is_guessed(name: str, ended: Answer) -> None:
+    told, sent, _ = asked(name, saying(None, READ), ended)
+
+    assert isinstance(told, NotAnswered)
+    assert f"The provider of account till did not answer when asked {WHAT[name]}: " in told.message
+    assert "asking again is safe" in told.hint
+    assert (told.reason, told.retry_after_s, sent) == ("", None, [READ])
+
+
+@EACH
+@pytest.mark.parametrize(("retry_after_s", "again"), [(5.0, " Ask again in 5 s."), (None, "")])
+def test_what_is_not_told_says_why_and_when_to_ask_again(name: str, retry_after_s: float | None, again: str) -> None:
+    """With the provider's own words, scrubbed: they may hold a number."""
+    told, _, _ = asked(name, saying(NotTold(reason=BUSY, http_status=503, retry_after_s=retry_after_s), READ))
+
+    assert isinstance(told, NotAnswered)
+    assert (told.reason, told.retry_after_s) == ("provider_unavailable", retry_after_s)
+    assert "BUSY: closed until 12:00" in told.message
+    assert PAYEE.value not in str(told)
+    assert told.hint == f"No money was asked to move.{again}"
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        (ValueError(f"no {PAYEE.value}"), "ValueError"),
+        (StopIteration(), "RuntimeError"),
+        (None, "NoneType"),
+        ("active", "str"),
+        (5, "int"),
+        ({}, "dict"),
+        ([], "list"),
+    ],
+    ids=str,
+)
+def test_a_providers_mistake_is_no_answer(name: str, told: object, kind: str) -> None:
+    """Neither an exception of its own, nor a thing that cannot be an answer, reaches the caller as one."""
+    heard, _, _ = asked(name, saying(told, READ))
+
+    assert isinstance(heard, NotAnswered)
+    assert f"provider bug: {kind}" in heard.message
+    assert PAYEE.value not in str(heard)
+
+
+@EACH
+@pytest.mark.parametrize("before", [(), (READ,)], ids=["at once", "after a read"])
+def test_a_question_never_pays(name: str, before: tuple[HttpRequest, ...]) -> None:
+    """A provider that asks for money inside a question is refused, and nothing of it leaves."""
+    told, sent, _ = asked(name, saying(QUESTIONS[name][2], *before, PAY))
+
+    assert isinstance(told, NotAnswered)
+    assert "provider bug: ProviderBug: The provider asked for a money request in a read" in told.message
+    assert sent == list(before)
+
+
+@EACH
+def test_a_refused_payment_cannot_be_hidden(name: str) -> None:
+    """Also when the provider catches the refusal and tries another way."""
+
+    def flow() -> EngineFlow[Any]:
+        try:
+            yield from exchange(PAY)
+        except (ProviderBug, NotSent):
+            yield from exchange(PAY)
+        return QUESTIONS[name][2]
+
+    told, sent, _ = asked(name, flow)
+
+    assert isinstance(told, NotAnswered)
+    assert sent == []
+
+
+@EACH
+def test_only_http_comes_out_of_a_question(name: str) -> None:
+    """A provider cannot write the journal from there."""
+
+    def flow() -> Iterator[Any]:
+        yield "a journal entry"
+
+    told, sent, _ = asked(name, cast("Any", flow))
+
+    assert isinstance(told, NotAnswered)
+    assert "it may only ask for HTTP" in told.message
+    assert sent == []
+
+
+# --- a question of one provider, and what a provider learns ---
+
+
+def test_a_question_of_its_own_is_asked_like_every_other() -> None:
+    """Whatever it answers is told; it never pays; without an answer nothing is guessed."""
+
+    def own(told: object, *requests: Any, answer: Answer = 200) -> Any:
+        def perform(_: Command) -> Reply:
+            if isinstance(answer, BaseException):
+                raise answer
+            return HttpResponse(answer, {}, b"", T0)
+
+        provider = Told(saying(told, *requests))
+        return run_flow(engine.ask_own(account_of(provider), lambda asked: cast("Any", asked).own("x"), T0), perform)
+
+    assert own({"any": "thing"}, READ) == {"any": "thing"}
+    for wrong in (lambda: own(1, PAY), lambda: own(1, READ, answer=lost()), lambda: own(NotTold(reason=BUSY), READ)):
+        with pytest.raises(NotAnswered, match=r"did not (answer when asked|tell) a question of its own: "):
+            wrong()
+
+
+@pytest.mark.parametrize("ended", [lost(), unsent(), 500], ids=["no answer", "not sent", "an error"])
+@pytest.mark.parametrize("then", [None, ValueError("no")], ids=["well", "raises"])
+def test_whatever_becomes_of_learning_payments_go_on(ended: Answer, then: object) -> None:
+    def perform(_: Command) -> Reply:
+        if isinstance(ended, BaseException):
+            raise ended
+        return HttpResponse(ended, {}, b"", T0)
+
+    provider = Told(saying(then, READ))
+    run_flow(engine.learn(account_of(provider), T0), perform)
+    assert provider.asked == [(T0,)]
+
+
+def test_learning_never_pays_and_who_cannot_is_not_asked() -> None:
+    def nothing(_: Command) -> Reply:
+        return cast("Reply", pytest.fail("something was sent"))
+
+    run_flow(engine.learn(account_of(Told(saying(None, PAY))), T0), nothing)
+    run_flow(engine.learn(account_of(), T0), nothing)
+
+
+# --- diagnosis ---
+
+
+def diagnosed(start: Callable[[], EngineFlow[Any]], *answers: Answer) -> tuple[Finding, ...]:
+    left = list(answers)
+
+    def perform(command: Command) -> Reply:
+        assert isinstance(command, HttpRequest)
+        assert not command.moves_money
+        answer = left.pop(0) if left else 200
+        if isinstance(answer, BaseException):
+            raise answer
+        return HttpResponse(answer, {}, b"", T0)
+
+    return run_flow(engine.diagnose(account_of(Told(start)), T0), perform)
+
+
+def test_findings_are_told_in_their_order() -> None:
+    findings = [Finding("ok", "gateway", "answers"), Finding("wrong", "till", "closed", "Open it.")]
+
+    assert diagnosed(saying(findings, READ)) == tuple(findings)
+
+
+def test_a_provider_that_cannot_be_diagnosed_has_nothing_to_say() -> None:
+    assert run_flow(engine.diagnose(account_of(), T0), lambda _: cast("Reply", pytest.fail("something was sent"))) == ()
+
+
+@pytest.mark.parametrize(
+    ("start", "answers", "says"),
+    [
+        (saying([], READ), (lost(),), "timed out"),
+        (saying([], READ), (unsent(),), "refused"),
+        (saying(ValueError("a defect")), (), "provider bug: ValueError: a defect"),
+        (saying(None), (), "provider bug: NoneType is no answer"),
+        (saying(["all is well"]), (), "provider bug: list is no answer"),
+        (saying([], PAY), (), "money request in a read"),
+    ],
+    ids=["no answer", "not sent", "an exception", "nothing", "no findings", "a payment"],
+)
+def test_a_diagnosis_that_breaks_is_a_finding(
+    start: Callable[[], EngineFlow[Any]], answers: tuple[Answer, ...], says: str
+) -> None:
+    """The doctor goes on with what else there is to look at."""
+    (found,) = diagnosed(start, *answers)
+
+    assert (found.level, found.what) == ("wrong", "diagnosis")
+    assert says in found.says
+    assert found.hint

@@ -1,0 +1,88 @@
+"""What an account may want otherwise of its provider's retry table: checked when a client is made, then obeyed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from payments_core.domain.errors import SettingsError
+from payments_core.domain.payout import Operation
+from payments_core.http.messages import HttpRequest
+from payments_core.provider import Account, PayoutProvider, ProviderSpec, RetryPolicy, overridden
+from payments_core.runtime import common
+from payments_core.settings import AccountSettings
+
+POLICIES = {"token": RetryPolicy(), "balance": RetryPolicy(attempts=2, deadline_s=60.0)}
+PROVIDER = cast("PayoutProvider", SimpleNamespace(binding=lambda _operation: {}))
+
+
+def account(retry: dict[str, Any]) -> Account:
+    operations = frozenset({Operation.TRANSFER})
+    spec = ProviderSpec("p", "P", AccountSettings, lambda _: PROVIDER, operations, retry=POLICIES)
+    settings = AccountSettings.model_validate({"provider": "p", "currency": "EUR", "retry": retry})
+    return Account("mtn-uganda", spec, settings, PROVIDER)
+
+
+def test_without_a_wish_it_is_the_providers() -> None:
+    assert account({}).retry == POLICIES
+
+
+def test_a_wish_changes_what_it_names_and_nothing_else() -> None:
+    """Neither another figure, nor another operation, nor the provider's own table."""
+    retry = account({"token": {"attempts": 5, "statuses": [503, 500]}}).retry
+
+    assert retry["token"] == RetryPolicy(attempts=5, statuses=frozenset({500, 503}))
+    assert retry["balance"] is POLICIES["balance"]
+    assert POLICIES["token"] == RetryPolicy()
+
+
+def test_a_request_is_repeated_as_the_account_wishes() -> None:
+    """By the name of its operation; one that is not in the table is sent once."""
+    one = account({"balance": {"attempts": 7}})
+
+    def policy(operation: str) -> RetryPolicy:
+        return common.policy_of(one, HttpRequest("GET", "http://p.invalid", operation, repeatable=True), None)
+
+    assert policy("balance").attempts == 7
+    assert policy("token") == POLICIES["token"]
+    assert policy("other").attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("retry", "problem"),
+    [
+        ({"transfer": {"attempts": 2}}, "transfer is no operation that is repeated; there are: token, balance"),
+        ({"token": {"sends": 2}}, "token has no sends; there are: attempts, deadline_s, first_wait_s, jitter_s"),
+        ({"token": {"attempts": 0}}, "token: attempts must be a whole number from 1 to 10"),
+        ({"token": {"attempts": 11}}, "token: attempts must be a whole number from 1 to 10"),
+        ({"token": {"attempts": 2.5}}, "token: attempts must be a whole number from 1 to 10"),
+        ({"token": {"attempts": True}}, "token: attempts must be a whole number from 1 to 10"),
+        ({"token": {"attempts": "3"}}, "token: attempts must be a whole number from 1 to 10"),
+        ({"token": {"timeout_s": 0}}, "token: waits, timeout_s and deadline_s must be seconds above 0"),
+        ({"token": {"timeout_s": "soon"}}, "token: waits, timeout_s and deadline_s must be seconds above 0"),
+        ({"token": {"deadline_s": float("inf")}}, "token: waits, timeout_s and deadline_s must be seconds above 0"),
+        ({"token": {"first_wait_s": float("nan")}}, "token: waits, timeout_s and deadline_s must be seconds above 0"),
+        ({"token": {"jitter_s": -0.1}}, "token: jitter_s must be seconds from 0 to 3600"),
+        ({"token": {"first_wait_s": 3}}, "token: first_wait_s is longer than longest_wait_s"),
+        ({"token": {"timeout_s": 31}}, "token: timeout_s is longer than deadline_s"),
+        ({"token": {"statuses": [404]}}, "token: statuses may hold 429 and 500 to 599"),
+        ({"token": {"statuses": 404}}, "token: statuses may hold 429 and 500 to 599"),
+        ({"token": {"statuses": "503"}}, "token: statuses may hold 429 and 500 to 599"),
+        ({"token": {"statuses": [[503]]}}, "token: statuses may hold 429 and 500 to 599"),
+        ({"token": {"statuses": {}}}, "token: statuses may hold 429 and 500 to 599"),
+        ({"token": {"statuses": None}}, "token: statuses may hold 429 and 500 to 599"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_names_account_operation_and_figure(retry: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        account(retry)
+
+    assert refused.value.message.startswith(f"[accounts.mtn-uganda.retry] {problem}")
+    assert refused.value.hint
+
+
+def test_a_provider_that_repeats_nothing_says_so() -> None:
+    with pytest.raises(ValueError, match="there are: none"):
+        overridden({}, {"token": {"attempts": 2}})

@@ -1,0 +1,38 @@
+"""An answer that comes twice, from a broken proxy: the second copy is nobody's answer."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from payments_core.http.messages import HttpRequest, HttpResponse
+
+
+def _get(url: str) -> HttpRequest:
+    return HttpRequest("GET", url, operation="check", timeout_s=3.0, repeatable=True)
+
+
+@pytest.mark.parametrize("pause_s", [0, 0.05], ids=["at once", "a little later"])
+def test_a_second_copy_of_an_answer_answers_nothing_else(world: Any, pause_s: float) -> None:
+    """What arrived before a request was written cannot be its answer, on either transport."""
+
+    def twice(line: Any) -> None:
+        answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
+        if not pause_s:
+            line.say(answer * 2)
+            return
+        line.say(answer)
+        time.sleep(pause_s)
+        line.say(answer)
+
+    server = world.server(twice, lambda line: line.ok("second"))
+    caller = world.caller(max_connections=1)
+    first = caller.start(_get(server.url + "/1")).result(10)
+    time.sleep(3 * pause_s)
+    second = caller.start(_get(server.url + "/2")).result(10)
+    assert isinstance(first, HttpResponse)
+    assert first.body == b"first"
+    assert isinstance(second, HttpResponse)
+    assert second.body == b"second"

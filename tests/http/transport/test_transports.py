@@ -1,0 +1,491 @@
+"""What both transports share: what leaves, what comes back, what they refuse, and what nobody may overhear."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import re
+import shutil
+import ssl
+import subprocess
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import as_completed
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import httpcore
+import httpx
+import pytest
+from aiohttp.client_proto import ResponseHandler
+
+from payments_core.domain.errors import ProviderBug, SettingsError
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, slot
+from payments_core.http.transport import AsyncTransport, Transport, aiohttp_async, httpx_sync
+from payments_core.http.transport.aiohttp_async import AiohttpTransport
+from payments_core.http.transport.exchange import Exchange
+from payments_core.http.transport.httpx_sync import HttpxTransport
+
+if TYPE_CHECKING:
+    from tests.http.transport.conftest import Heard, Line, Outcome, Server, World
+
+AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+PHONE = "46733123450"  # a test number of the sandbox
+SECRET = "s3cr3t-token"
+
+
+def asks(url: str, **changes: Any) -> HttpRequest:
+    known: dict[str, Any] = {"method": "GET", "operation": "status", "timeout_s": 5.0}
+    return HttpRequest(url=url, **{**known, **changes})
+
+
+def answered(outcome: Outcome) -> HttpResponse:
+    assert isinstance(outcome, HttpResponse), outcome
+    return outcome
+
+
+def test_they_are_transports() -> None:
+    """Both fit the port they are made for."""
+    _sync: Transport = HttpxTransport(max_connections=1, clock=lambda: AT)
+    _async: AsyncTransport = AiohttpTransport(max_connections=1, clock=lambda: AT)
+    _sync.close()
+    asyncio.run(_async.aclose())
+
+
+# --- What leaves -----------------------------------------------------------------------------------------------------
+
+
+def heard_by(server: Server, world: World, **changes: Any) -> Heard:
+    answered(world.call(asks(server.url + changes.pop("target", "/"), **changes)))
+    return server.heard[-1]
+
+
+def test_what_leaves_is_the_request_and_nothing_else(world: World) -> None:
+    """The provider's own fields, four the transport owes, and nothing a library would add."""
+    headers = {"Authorization": f"Bearer {SECRET}", "X-Reference-Id": "1"}
+    heard = heard_by(world.server(), world, method="POST", headers=headers, body='{"note": "é"}')
+    assert heard.body == '{"note": "é"}'.encode()
+    assert re.fullmatch(r"payments-core/[\w.]+", heard.headers.pop("user-agent"))
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", heard.headers.pop("host"))
+    assert heard.headers == {
+        "authorization": f"Bearer {SECRET}",
+        "x-reference-id": "1",
+        "accept-encoding": "identity",
+        "content-length": "14",
+    }
+
+
+def test_a_request_may_name_its_own_agent(world: World) -> None:
+    """Fields of ours give way to the provider's, however they are spelt."""
+    heard = heard_by(world.server(), world, headers={"user-AGENT": "acme/1", "Accept": "text/plain"})
+    assert (heard.headers["user-agent"], heard.headers["accept"]) == ("acme/1", "text/plain")
+
+
+@pytest.mark.parametrize(("method", "length"), [("POST", "0"), ("PUT", "0"), ("GET", None)])
+def test_no_body_is_said_where_one_was_expected(world: World, method: str, length: str | None) -> None:
+    """A POST without a body says so: gateways answer 411 otherwise."""
+    assert heard_by(world.server(), world, method=method).headers.get("content-length") == length
+
+
+@pytest.mark.parametrize(
+    "target", ["/a%2Fb/+46733123450?x=%c3%A9&y=a+b&z=%7e~", "/a;b=1,2/@:!$&'()*", "/a//b/", "/%41?q=1?2/3"]
+)
+def test_the_address_leaves_as_written(world: World, target: str) -> None:
+    """No library rewrites an address: a signature may cover it."""
+    assert heard_by(world.server(), world, target=target).target == target
+
+
+def test_a_redirect_is_an_answer(world: World) -> None:
+    """A 3xx is returned, and its Location is not called."""
+    server = world.server(
+        lambda line: line.say("HTTP/1.1 307 Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")
+    )
+    response = answered(world.call(asks(server.url + "/pay", method="POST", body="{}")))
+    assert (response.status, response.headers["location"]) == (307, "/elsewhere")
+    assert [heard.target for heard in server.heard] == ["/pay"]
+
+
+def test_the_environment_is_not_read(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Proxies and passwords of the environment do not touch a payment."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert "authorization" not in heard_by(world.server(), world).headers
+
+
+def test_no_cookie_is_kept(world: World) -> None:
+    """A gateway's cookie does not come back to it."""
+    server = world.server(lambda line: line.ok(fields="Set-Cookie: a=b\r\n"))
+    caller = world.caller()
+    for _ in range(2):
+        answered(caller.start(asks(server.url)).result(5))
+    assert server.connections == 1
+    assert all("cookie" not in heard.headers for heard in server.heard)
+
+
+# --- What comes back -------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_complete(world: World) -> None:
+    """Status, lower-case fields, raw body, and the moment it was complete."""
+    server = world.server(
+        lambda line: line.say(
+            "HTTP/1.1 409 Conflict\r\nX-Two: a\r\nx-two: b\r\nContent-TYPE: a/b\r\nContent-Length: 3\r\n\r\n\r\n\0"
+        )
+    )
+    response = answered(world.caller(clock=lambda: AT).start(asks(server.url)).result(5))
+    assert response == HttpResponse(409, {"x-two": "a, b", "content-type": "a/b", "content-length": "3"}, b"\r\n\0", AT)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "body"),
+    [
+        (200, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n", b"abc"),
+        (200, "HTTP/1.1 200 OK\r\n\r\nto the end", b"to the end"),
+        (204, "HTTP/1.1 204 No Content\r\n\r\n", b""),
+        (202, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", b""),
+    ],
+    ids=["chunked", "until closed", "no content", "after 100"],
+)
+def test_every_form_of_answer(world: World, status: int, text: str, body: bytes) -> None:
+    """Each way HTTP has to end a message is understood."""
+
+    def speak(line: Line) -> None:
+        for character in text:  # in as many pieces as can be
+            line.say(character)
+        if body == b"to the end":
+            line.close()
+
+    response = answered(world.call(asks(world.server(speak).url)))
+    assert (response.status, response.body) == (status, body)
+
+
+def test_nothing_is_unpacked(world: World) -> None:
+    """A body that comes packed although we asked for none stays as it came."""
+    packed = gzip.compress(b"x" * 1000)
+    server = world.server(
+        lambda line: line.say(
+            f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode() + packed
+        )
+    )
+    assert answered(world.call(asks(server.url))).body == packed
+
+
+# --- What is refused -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"headers": {"Authorization": "Bearer " + slot("token")}}, "token"),
+        ({"body": slot("pin")}, "pin"),
+        ({"url": "http://127.0.0.1/" + slot("key")}, "key"),
+        ({"url": "ftp://127.0.0.1/"}, "address"),
+        ({"url": "/relative"}, "address"),
+        ({"url": "http://someone:secret@127.0.0.1/"}, "address"),
+        ({"url": "http://127.0.0.1/a b"}, "address"),
+        ({"url": "http://127.0.0.1/a\r\nX: y"}, "address"),
+        ({"url": "http://127.0.0.1/a#b"}, "address"),
+        ({"url": "http://127.0.0.1/a/../b"}, "address"),
+        ({"url": "http://127.0.0.1:99999/"}, "address"),
+        ({"url": "http://[::1/"}, "address"),
+        ({"headers": {"X-Note": "secret\r\nX-Other: 1"}}, "X-Note"),
+        ({"headers": {"X-Note": "secreté"}}, "X-Note"),
+        ({"headers": {"Content-Length": "3"}}, "Content-Length"),
+        ({"headers": {"X Note": "secret"}}, "X Note"),
+        ({"method": "GET / HTTP/1.1\r\n"}, "method"),
+        ({"send_before": datetime(2026, 1, 1)}, "send_before"),  # noqa: DTZ001 the zone is what it lacks
+    ],
+)
+def test_what_cannot_be_sent_never_leaves(world: World, changes: dict[str, Any], named: str) -> None:
+    """An unfilled slot or a smuggled line is a provider's bug; it is named without its value, and nothing leaves."""
+    server = world.server()
+    changes = {**changes, "url": changes.get("url", server.url).replace("127.0.0.1/", f"127.0.0.1:{server.port}/")}
+    with pytest.raises(ProviderBug, match=named) as caught:
+        world.call(asks(**changes))
+    assert "secret" not in str(caught.value)
+    assert server.connections == 0
+
+
+def test_a_closed_transport_says_so(world: World) -> None:
+    """Sending after the end is a mistake of the caller, not a payment's fate."""
+    caller = world.caller()
+    url = world.server().url
+    answered(caller.start(asks(url)).result(5))
+    caller.close_transport()
+    with pytest.raises(RuntimeError, match="closed"):
+        caller.start(asks(url)).result(5)
+
+
+def test_an_asynchronous_transport_belongs_to_one_loop(serve: Callable[..., Server]) -> None:
+    """A second event loop is told so instead of waiting for ever."""
+    url = serve().url
+    transport = AiohttpTransport(max_connections=1, clock=lambda: AT)
+
+    async def send_and_close() -> None:
+        assert (await transport.send(asks(url))).status == 200
+        with pytest.raises(RuntimeError, match="another event loop"):
+            await asyncio.to_thread(asyncio.run, transport.send(asks(url)))
+        await transport.aclose()
+
+    asyncio.run(send_and_close())
+
+
+def test_a_library_that_no_longer_tells_when_it_writes_is_not_used(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proof of NotSent rests on one call; the first answer without it stops everything."""
+
+    async def nothing(*_: object) -> None: ...
+
+    monkeypatch.setattr(httpx_sync, "_follow", lambda *_: None)
+    monkeypatch.setattr(aiohttp_async, "_about_to_write", nothing)
+    with pytest.raises(RuntimeError, match="no longer tells"):
+        world.call(asks(world.server().url))
+
+
+def test_a_guard_that_a_library_no_longer_calls_stops_everything(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of the whole wait, and the look at what came unasked, cannot be lost in silence by an upgrade."""
+    follow = httpx_sync._follow
+
+    def without_connecting(exchange: Exchange, event: str, info: dict[str, Any]) -> None:
+        if not event.startswith("connection."):
+            follow(exchange, event, info)
+
+    monkeypatch.setattr(httpx_sync, "_follow", without_connecting)
+    monkeypatch.delattr(aiohttp_async._OnCleanConnection, "send")  # as if aiohttp called it by another name
+    with pytest.raises(RuntimeError, match="no longer"):
+        world.call(asks(world.server().url))
+
+
+@pytest.mark.parametrize(
+    ("transport", "owner", "name"),
+    [
+        (HttpxTransport, httpx.HTTPTransport, "__init__"),
+        (HttpxTransport, httpcore.HTTP11Connection, "__init__"),
+        (HttpxTransport, httpcore.HTTPConnection, "__init__"),
+        (AiohttpTransport, aiohttp.ClientRequest, "send"),
+        (AiohttpTransport, aiohttp.connector.Connection, "protocol"),
+        (AiohttpTransport, ResponseHandler, "should_close"),
+    ],
+)
+def test_libraries_without_what_a_guard_needs_are_refused_at_start(
+    monkeypatch: pytest.MonkeyPatch, transport: type, owner: type, name: str
+) -> None:
+    """A release that renames what a transport looks at is an error that names it, before anything is sent."""
+    module = httpx_sync if transport is HttpxTransport else aiohttp_async
+    monkeypatch.setattr(module, "_check_library", module._check_library.__wrapped__)
+    if name == "__init__":  # what is kept of the arguments has other names
+        monkeypatch.setattr(owner, name, lambda *_, **__: None)
+        monkeypatch.setattr(httpx.HTTPTransport, "__exit__", lambda *_: None)
+        monkeypatch.setattr(httpx.HTTPTransport, "__enter__", lambda self: self)
+    else:
+        monkeypatch.delattr(owner, name)
+    with pytest.raises(SettingsError, match="cannot be used"):
+        transport(max_connections=1, clock=lambda: AT)
+
+
+def test_a_request_is_written_once() -> None:
+    """A library that comes back to write the same request again is stopped before the first byte."""
+    exchange = Exchange(asks("http://gateway.example/"), lambda: AT)
+    exchange.about_to_write()
+    with pytest.raises(Exception, match="never written twice") as caught:
+        exchange.about_to_write()
+    assert isinstance(exchange.ended(caught.value, unsent=(Exception,)), NoAnswer)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_the_guard_alone_stops_a_retry(world: World, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Even a library that does send again on its own account does not get a second request out."""
+
+    async def with_retry(request: Any, send: Any) -> Any:
+        return await send(request)
+
+    monkeypatch.setattr(aiohttp_async, "_without_retry", with_retry)
+    server = world.server(lambda line: line.ok(), lambda line: line.reset(), lambda line: line.ok())
+    caller = world.caller()
+    answered(caller.start(asks(server.url + "/first")).result(5))
+    ended = caller.start(asks(server.url + "/second", method=method)).result(5)
+    assert isinstance(ended, NoAnswer)
+    assert [heard.target for heard in server.heard] == ["/first", "/second"]
+    if world.transport == "aiohttp":
+        server.wait_until_connected(2)  # it did try; otherwise this proves nothing
+
+
+# --- Many at once ----------------------------------------------------------------------------------------------------
+
+
+def test_connections_are_shared_and_capped(world: World) -> None:
+    """Many requests at once use sixteen connections, and each gets its own complete answer."""
+    server = world.server(lambda line: line.ok())
+    caller = world.caller(max_connections=16)
+    waiting = [caller.start(asks(f"{server.url}/{number}", timeout_s=30.0)) for number in range(400)]
+    assert [answered(future.result(30)).status for future in waiting] == [200] * 400
+    assert len(server.heard) == 400
+    assert server.connections <= 16
+
+
+def test_closing_leaves_nothing_behind(world: World) -> None:
+    """Who still waits for a connection is told at once that nothing was sent; and no connection outlives the end."""
+    server = world.server(lambda line: line.hang())
+    caller = world.caller(max_connections=2)
+    waiting = [caller.start(asks(f"{server.url}/{number}", timeout_s=5.0)) for number in range(5)]
+    server.wait_until_heard(2)
+    begun = time.monotonic()
+    caller.close_transport()
+    first = next(as_completed(waiting)).result()
+    assert time.monotonic() - begun < 4
+    assert isinstance(first, NotSent | NoAnswer)
+    outcomes = [future.result(10) for future in waiting]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoAnswer"] * 2 + ["NotSent"] * 3
+    assert len(server.heard) == server.connections == 2
+    for line in server.lines:
+        assert line.ended.wait(5), "a connection is still open"
+
+
+def test_a_cancelled_caller_frees_its_connection(serve: Callable[..., Server]) -> None:
+    """Cancelling ends in a cancellation, and the next request finds the connection's place free."""
+    server = serve(lambda line: line.hang(), lambda line: line.ok())
+
+    async def cancel_and_go_on() -> HttpResponse:
+        transport = AiohttpTransport(max_connections=1, clock=lambda: AT)
+        stuck = asyncio.create_task(transport.send(asks(server.url + "/stuck")))
+        await asyncio.to_thread(server.wait_until_heard, 1)
+        stuck.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stuck
+        response = await transport.send(asks(server.url + "/next"))
+        await transport.aclose()
+        return response
+
+    assert asyncio.run(cancel_and_go_on()).status == 200
+
+
+# --- What nobody may overhear ----------------------------------------------------------------------------------------
+
+
+def test_no_logger_tells_an_address(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """With every logger at DEBUG, neither number nor token nor answer is told by any library."""
+    caplog.set_level(logging.DEBUG)
+    quotes = f"Location: /{PHONE}\r\nX-Token: {SECRET}\r\n"
+    server = world.server(
+        lambda line: line.ok(f'{{"payee": "{PHONE}"}}', fields=quotes),
+        lambda line: line.say(f"HTTP/1.1 302 Found\r\n{quotes}Content-Length: 0\r\n\r\n"),
+        lambda line: (line.say(f"{PHONE} {SECRET}\r\n\r\n"), line.close())[1],
+        lambda line: line.reset(),
+    )
+    caller = world.caller()
+    for timeout_s in (5.0, 5.0, 5.0, 5.0, 0.0):
+        caller.start(
+            asks(
+                f"{server.url}/accountholder/msisdn/{PHONE}/active",
+                method="POST",
+                headers={"Authorization": f"Bearer {SECRET}"},
+                body=PHONE,
+                timeout_s=timeout_s,
+            )
+        ).result(5)
+    assert len(server.heard) == 4
+    told = "\n".join(f"{record.name} {record.getMessage()} {record.__dict__}" for record in caplog.records)
+    if world.transport == "httpx":
+        assert "httpcore" in told, "nothing was logged, so nothing was tested"
+    for never in (PHONE, SECRET, "/accountholder"):
+        assert never not in told
+
+
+@pytest.mark.parametrize("how", ["refused", "reset", "hang", "nonsense"])
+def test_no_error_tells_an_address(world: World, how: str) -> None:
+    """Neither the reason nor anything chained to it holds the path, where phone numbers stand."""
+    answers = {
+        "refused": lambda line: line.ok(),
+        "reset": lambda line: line.reset(),
+        "hang": lambda line: line.hang(),
+        "nonsense": lambda line: (line.say(f"{PHONE} {SECRET}\r\n\r\n"), line.close())[1],
+    }
+    server = world.server(answers[how])
+    if how == "refused":
+        server.stop()
+    ended = world.call(asks(f"{server.url}/msisdn/{PHONE}", headers={"X-Token": SECRET}, timeout_s=1.5))
+    assert isinstance(ended, NotSent if how == "refused" else NoAnswer)
+    assert ended.__cause__ is None
+    assert ended.__context__ is None
+    told = f"{ended!r} {ended.why} {''.join(traceback.format_exception(ended))}"
+    assert "127.0.0.1" in ended.why
+    for never in (PHONE, SECRET, "msisdn"):
+        assert never not in told
+
+
+# --- TLS -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a certificate for 127.0.0.1, with its key in the same file."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is needed to make a certificate")
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
+    subprocess.run(
+        [openssl, *command.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", file, "-out", f"{file}.crt"],
+        check=True,
+        capture_output=True,
+    )
+    file.write_text(file.read_text() + Path(f"{file}.crt").read_text())
+    return file
+
+
+def _over_tls(certificate: Path, answer: Any) -> Any:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def on_connect(line: Line) -> None:
+        line.sock = context.wrap_socket(line.sock, server_side=True)
+        while line.hear():
+            answer(line)
+
+    return on_connect
+
+
+def test_a_certificate_nobody_vouches_for_is_not_sent_to(world: World, certificate: Path) -> None:
+    """The request does not leave for a server whose certificate is not trusted."""
+    heard: list[object] = []
+    server = world.server(on_connect=_over_tls(certificate, heard.append))
+    ended = world.call(asks(server.url.replace("http:", "https:")))
+    assert isinstance(ended, NotSent)
+    assert "certificate" in ended.why.lower()
+    assert heard == []
+
+
+def test_a_trusted_server_is_spoken_to_over_tls(world: World, certificate: Path) -> None:
+    """TLS carries the request, a connection is used again, and the whole time-out holds there too."""
+    trusted = ssl.create_default_context(cafile=f"{certificate}.crt")
+    dripping = False
+
+    def answer(line: Line) -> None:
+        if dripping:
+            line.say("HTTP/1.1 200 OK\r\nX: ")
+            line.drip("x")
+        else:
+            line.ok()
+
+    server = world.server(on_connect=_over_tls(certificate, answer))
+    url = server.url.replace("http:", "https:")
+    caller = world.caller(tls=trusted)
+    for _ in range(2):
+        assert answered(caller.start(asks(url)).result(5)).status == 200
+    dripping = True
+    begun = datetime.now(UTC)
+    assert isinstance(caller.start(asks(url, timeout_s=1.0)).result(15), NoAnswer)
+    assert datetime.now(UTC) - begun < timedelta(seconds=10)
+    assert server.connections == 1
+    server.stop()

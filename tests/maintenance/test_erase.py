@@ -1,0 +1,292 @@
+"""Forgetting a payee: nothing tells any more who was paid, and nothing is paid twice because of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from payments_core import AsyncPayoutClient, Money, Payee, PayoutStatus
+from payments_core.domain.errors import DecisionRefused, JournalError, KeyReused, UnknownPayout
+from payments_core.domain.records import Event
+from payments_core.engine.commands import Move, Stale
+from payments_core.journal import backup_journal
+from payments_core.runtime import utc_now
+
+PAID, FAILS, PENDING = "46733123499", "46733123457", "46733123453"
+NOTE = "wages of Mrs Namukasa"
+PERSON = {"who": "Ann", "why": "asked for it"}
+
+
+def held(world: Any, *words: str) -> set[str]:
+    """Return which of these words stand anywhere in the journal, found in the bytes of a copy of all of it."""
+    path = world.folder / f"look-{len(list(world.folder.iterdir()))}.db"
+    backup_journal(world.url, path, namespace=world.namespace, root=world.folder, clock=utc_now)
+    found = path.read_bytes()
+    return {word for word in words if word.encode() in found}
+
+
+def ended(world: Any, key: str, *, to: str = PAID, note: str = NOTE) -> Any:
+    world.pay(key, to=to, note=note)
+    with world.client() as client:
+        return client.refresh(key)
+
+
+def test_nothing_tells_any_more_who_was_paid(world: Any) -> None:
+    """Payee, note and request are gone from every table; amount, references, states, times and hashes are not."""
+    before = ended(world, "one")
+    assert held(world, PAID, NOTE) == {PAID, NOTE}
+    with world.client() as client:
+        row = client._office.journal.get(before.id)
+        assert client.forget("one", **PERSON).forgotten == (before.id,)
+        after = client.get("one")
+        now = client._office.journal.get(before.id)
+    assert held(world, PAID, NOTE) == set()
+    kept = ("key", "fingerprint", "amount", "currency", "references", "request_hash", "status", "decided_by", "sent_at")
+    assert [getattr(now, name) for name in kept] == [getattr(row, name) for name in kept]
+    assert after.payee.masked.startswith("forgotten:")
+    assert (after.history[-1].event, after.history[-1].evidence["who"]) == ("payout.forgotten", "Ann")
+    assert [entry.event for entry in after.history[:-1]] == [entry.event for entry in before.history]
+    assert world.flaws() == []
+
+
+def test_the_same_key_is_still_known_and_never_paid_again(world: Any) -> None:
+    """By its fingerprint: the same order returns what became of it, another one is refused; nothing is sent."""
+    before = ended(world, "one")
+    paid = len(world.gateway.ledger())
+    with world.client() as client:
+        client.forget("one", **PERSON)
+        again = client.send(key="one", payee=Payee.msisdn(PAID), amount=Money(5, "EUR"), note=NOTE)
+        assert (again.id, again.status) == (before.id, PayoutStatus.SUCCEEDED)
+        with pytest.raises(KeyReused, match="another intent") as refused:
+            client.send(key="one", payee=Payee.msisdn("46733123498"), amount=Money(5, "EUR"), note=NOTE)
+        assert "forgotten:" not in str(refused.value)
+    assert len(world.gateway.ledger()) == paid
+
+
+def test_what_failed_is_not_paid_again_once_it_is_forgotten(full: Any) -> None:
+    """Nobody knows to whom: it is said so. Its earlier attempts are forgotten as well, and stay where they are."""
+    assert FAILS in held(full, FAILS)
+    with full.client() as client:
+        client.forget("failed/0", **PERSON)
+        with pytest.raises(DecisionRefused, match="its payee was forgotten"):
+            client.pay_again("failed/0", who="Ann", why="again")
+        row = client._office.journal.by_key("failed/0")
+        assert row is not None
+        [first] = client._office.journal.attempts(row.id)
+    assert held(full, FAILS) == set()
+    assert (first.number, first.tries, len(first.request_hash)) == (1, 1, 64)
+    assert full.flaws() == []
+
+
+def test_a_read_still_finds_out_that_an_end_was_none(world: Any) -> None:
+    """References stay: a forgotten payout is asked about as before."""
+    ended(world, "one")
+    with world.client() as client:
+        client.forget("one", **PERSON)
+        assert client.refresh("one").status is PayoutStatus.SUCCEEDED
+    world.plant(["UPDATE payouts SET status = 'FAILED', reason = NULL"])  # as if it had been called so
+    with world.client() as client:
+        assert client.refresh("one").history[-1].event == "payout.contradicted"
+
+
+@pytest.mark.parametrize("key", ["open/0", "pending/0", "review/0", "paid/5"])
+def test_what_is_not_at_an_end_that_stands_is_not_forgotten(full: Any, key: str) -> None:
+    """Open, under way, in review, contradicted: refused, and nothing is changed; nor is anything else of this payee."""
+    if key == "paid/5":
+        full.contradict(key)
+    with full.client() as client:
+        payee = client.get(key).payee
+        before = list(client.payouts())
+        with pytest.raises(DecisionRefused, match="cannot be forgotten"):
+            client.forget(key, **PERSON)
+        with pytest.raises(DecisionRefused, match="cannot be"):
+            client.forget(payee=payee, **PERSON)
+        assert list(client.payouts()) == before
+
+
+def test_what_a_person_has_acknowledged_is_forgotten_with_their_words(full: Any) -> None:
+    """Who took note, when and of what stays; nothing that was said of the payee does."""
+    full.contradict("paid/5")
+    with full.client() as client:
+        client.acknowledge("paid/5", actor="Ann", reason="Zoë has it, as she says")
+        client.forget("paid/5", **PERSON)
+        (kept,) = client.get("paid/5").contradictions
+        assert (kept.actor, kept.reason, kept.provider_status) == ("Ann", "", "failed")
+    assert "Zoë" not in str(full.ask("SELECT contradictions FROM payouts") + full.ask("SELECT evidence FROM history"))
+    assert full.flaws() == []
+
+
+def test_a_payee_is_forgotten_in_everything_and_still_recognised(world: Any) -> None:
+    """All his payouts get one hash, another payee's get another; asked for again, they are found and left alone."""
+    other = "46733123498"
+    ids = {ended(world, key).id for key in ("one", "two")}
+    rest = ended(world, "three", to=other)
+    with world.client() as client:
+        told = client.forget(payee=Payee.msisdn(PAID), **PERSON, rehearse=True)
+        assert (set(told.forgotten), held(world, PAID)) == (ids, {PAID})
+        assert set(client.forget(payee=Payee.msisdn(PAID), **PERSON).forgotten) == ids
+        assert client.get(rest.id).payee.value == other
+        assert held(world, PAID, other) == {other}
+        client.forget(payee=Payee.msisdn(other), **PERSON)
+        one, two, three = (client.get(key).payee.value for key in ("one", "two", "three"))
+        assert (one == two, one == three) == (True, False)
+        journal = client._office.journal
+        assert set(journal.of_payee(Payee.msisdn(PAID))) == ids
+        assert client.forget(payee=Payee.msisdn(PAID), **PERSON).forgotten == ()
+        history = client.get("one").history
+        assert client.get("one").history == history
+
+
+def test_whatever_has_ended_before_a_day_is_forgotten(full: Any) -> None:
+    """What is open, in review or contradicted is kept, and said to be; what ended later is not touched."""
+    full.contradict("paid/5")
+    with full.client() as client:
+        ends = {payout.key for payout in client.payouts() if payout.is_final}
+        past = client.forget(before=datetime.now(UTC) - timedelta(days=1), **PERSON)
+        assert past.forgotten == ()
+        found = client.forget(before=datetime.now(UTC) + timedelta(days=1), **PERSON)
+        assert {client.get(payout).key for payout in found.forgotten} == ends - {"paid/5"}
+        assert [client.get(payout).key for payout in found.kept] == ["paid/5"]
+    assert full.flaws() == []
+
+
+def test_a_refund_keeps_its_collection(full: Any) -> None:
+    """What is left to refund is counted as before: a collection's reference is nobody's address."""
+    from payments_core.domain.errors import OverRefund
+
+    with full.client() as client:
+        for key in ("refund/0", "refund/1"):
+            client.refresh(key)
+            client.forget(key, **PERSON)
+        collection = client.get("refund/0").payee.value
+    with pytest.raises(OverRefund):
+        full.refund("refund/2", collection, 1)
+    assert full.flaws() == []
+
+
+def test_the_asynchronous_client_forgets_as_well(world: Any) -> None:
+    """With the same words."""
+    ended(world, "one")
+
+    async def forget() -> Any:
+        async with AsyncPayoutClient.from_config(world.config) as client:
+            with pytest.raises(UnknownPayout):
+                await client.forget("two", **PERSON)
+            return await client.forget("one", **PERSON)
+
+    assert len(asyncio.run(forget()).forgotten) == 1
+    assert held(world, PAID) == set()
+
+
+def test_who_read_it_before_cannot_bring_it_back(world: Any) -> None:
+    """A move of somebody who still knows the payee is stale."""
+    ended(world, "one")
+    with world.client() as client:
+        journal = client._office.journal
+        row = journal.by_key("one")
+        assert row is not None
+        client.forget("one", **PERSON)
+        reply = journal.perform(Move(row, replace(row, next_at=None), Event("payout.read", datetime.now(UTC))))
+        assert isinstance(reply, Stale)
+    assert held(world, PAID) == set()
+
+
+@pytest.mark.parametrize(
+    ("of", "statement"),
+    [
+        ("the other payout", "UPDATE history SET evidence = '{{}}' WHERE payout_id = '{other}'"),
+        ("the other payout", "UPDATE attempts SET request = '' WHERE payout_id = '{other}'"),
+        ("the forgotten one", "UPDATE history SET status = 'PENDING' WHERE payout_id = '{one}'"),
+        ("the forgotten one", "UPDATE history SET at = 7 WHERE payout_id = '{one}'"),
+        ("the forgotten one", "DELETE FROM history WHERE payout_id = '{one}'"),
+        ("the forgotten one", "UPDATE attempts SET tries = 7 WHERE payout_id = '{one}'"),
+        ("the forgotten one", "DELETE FROM attempts WHERE payout_id = '{one}'"),
+    ],
+)
+def test_the_database_lets_nothing_else_be_taken_out(world: Any, of: str, statement: str) -> None:
+    """Only the words, and only of what is marked as forgotten: what happened stays written."""
+    ids = {"one": ended(world, "one").id, "other": ended(world, "two").id}
+    for payout in ids.values():
+        world.plant(
+            [f"INSERT INTO attempts VALUES ('{payout}', 1, '{{}}', '{{}}', '{{}}', '', NULL, '', 0, 0, 1, 1, 1, NULL)"]  # noqa: S608
+        )
+    world.plant(["UPDATE payouts SET forgotten_at = 1 WHERE key = 'one'"])
+    asked = statement.format(**ids)
+    if world.store == "sqlite":
+        with closing(sqlite3.connect(world.folder / "payouts.db")) as file, pytest.raises(sqlite3.IntegrityError):
+            file.execute(asked)
+        return
+    refused = pytest.raises(psycopg.errors.RaiseException)
+    with psycopg.connect(world.url, options="-csearch_path=payments_core") as server, refused:
+        server.execute(asked)
+
+
+@pytest.mark.parametrize("store", ["sqlite"])
+def test_no_byte_of_a_forgotten_payee_is_left_in_the_file(world: Any) -> None:
+    """Neither in the file nor in its log, among many payouts that moved often, while others have it open."""
+    numbers = [f"4670200{number:04}" for number in range(30)]
+    with world.client() as client, world.client() as other:
+        for number in numbers:
+            client.send(
+                key=f"to/{numbers.index(number)}", payee=Payee.msisdn(number), amount=Money(5, "EUR"), note=NOTE
+            )
+        for payout in client.payouts():
+            client.refresh(payout.id)
+        assert len(list(other.payouts())) == len(numbers)
+        files = [path for path in world.folder.iterdir() if path.name.startswith("payouts.db")]
+        assert {path.name for path in files} == {"payouts.db", "payouts.db-wal", "payouts.db-shm"}
+        for number in numbers:
+            client.forget(payee=Payee.msisdn(number), **PERSON)
+        left = b"".join(path.read_bytes() for path in files)
+        assert [number for number in [*numbers, NOTE] if number.encode() in left] == []
+
+
+@pytest.mark.parametrize("store", ["sqlite"])
+def test_it_is_said_when_somebody_still_reads_what_was_there(world: Any) -> None:
+    """A reader's moment keeps the log: it is not wiped, and the next time it is."""
+    ended(world, "one")
+    with world.client() as client:
+        journal = client._office.journal
+        with closing(sqlite3.connect(world.folder / "payouts.db", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT COUNT(*) FROM payouts").fetchall()
+            client.forget("one", **PERSON)
+            assert not journal.wipe()
+        assert journal.wipe()
+
+
+def test_callbacks_that_were_handled_long_ago_are_removed(world: Any) -> None:
+    """Those that nobody has handled, and newer ones, stay; as many at a time as asked for."""
+    day = 24 * 3600 * 1_000_000
+    world.flaws()  # a file is made when it is opened
+    insert = "INSERT INTO inbox (account, received_at, query, method, body, handled_at, outcome) VALUES "
+    world.plant([f"{insert} ('a', 1, '', 'PUT', '{{}}', {at}, 'x')" for at in (1 * day, 2 * day, 3 * day, "NULL")])
+    with world.client() as client:
+        journal = client._office.journal
+        before = datetime.fromtimestamp(3 * 24 * 3600, UTC)
+        assert [journal.trim(before, limit=1) for _ in range(3)] == [1, 1, 0]
+    assert world.ask("SELECT handled_at FROM inbox ORDER BY no") == [(3 * day,), (None,)]
+
+
+def test_a_forgotten_payout_cannot_begin_another_attempt_by_hand(full: Any) -> None:
+    """The journal itself refuses it, whatever is asked of it."""
+    from payments_core.engine.commands import PayAgain
+    from payments_core.engine.reissue import _begun
+
+    with full.client() as client:
+        client.forget("failed/0", **PERSON)
+        office = client._office
+        row = office.journal.by_key("failed/0")
+        assert row is not None
+        known = replace(row, payee_value=FAILS)
+        fresh = _begun(office.account(row.account), known, office.moment(), absence_attested=False)
+        after = replace(fresh, payee_value=row.payee_value)
+        with pytest.raises(JournalError, match="was forgotten"):
+            office.journal.perform(PayAgain(row, after, Event("payout.paid_again", datetime.now(UTC))))

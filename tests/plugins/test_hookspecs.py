@@ -1,0 +1,69 @@
+"""Every hook says what it is for, when it is called, whether it may raise, and what its arguments are."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import pluggy
+import pytest
+
+from payments_core import provider
+from payments_core.domain import payout, records
+from payments_core.plugins import hookspecs
+from payments_core.plugins.manager import Plugins
+
+# Name and arguments are what other people's plugins are written against: hooks and arguments are only ever added.
+HOOKS = {
+    "payments_providers": (),
+    "payments_choose_account": ("order", "accounts"),
+    "payments_resolve_secret": ("reference",),
+    "payments_before_submit": ("payout",),
+    "payments_needs_approval": ("payout",),
+    "payments_payout_changed": ("payout", "event"),
+    "payments_cli_commands": (),
+}
+FIRST_RESULT = {"payments_choose_account", "payments_resolve_secret"}
+
+
+def hook(name: str) -> Callable[..., Any]:
+    function: Callable[..., Any] = getattr(hookspecs, name)
+    return function
+
+
+def test_hooks_only_ever_grow() -> None:
+    found = {name: tuple(inspect.signature(hook(name)).parameters) for name in Plugins.hooks()}
+
+    assert found == HOOKS
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_a_hook_is_documented(name: str) -> None:
+    text = inspect.getdoc(hook(name)) or ""
+
+    assert "Called " in text
+    assert "ay raise" in text or "exception" in text
+    for argument in HOOKS[name]:
+        assert f"\n    {argument}: " in text, f"{argument} is not described"
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_a_hook_is_typed(name: str) -> None:
+    names = {**vars(payout), **vars(records), **vars(provider), "SecretStr": str}
+
+    assert set(get_type_hints(hook(name), vars(hookspecs), names)) == {*HOOKS[name], "return"}
+
+
+def test_which_hooks_ask_until_one_answers() -> None:
+    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager.add_hookspecs(hookspecs)
+    specs = {name: getattr(manager.hook, name).spec for name in HOOKS}
+
+    assert {name for name, spec in specs.items() if spec and spec.opts["firstresult"]} == FIRST_RESULT
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_a_specification_is_never_called(name: str) -> None:
+    with pytest.raises(NotImplementedError):
+        hook(name)(**dict.fromkeys(HOOKS[name]))

@@ -1,0 +1,534 @@
+"""Plugins are found without being imported, loaded strictly, and called so that a broken one stops nobody else."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+import pytest
+from pydantic import SecretStr
+
+from payments_core.domain.errors import PluginError, ProviderNotInstalled, SecretMissing
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Order, Payee, Payout, PayoutStatus
+from payments_core.domain.records import Event
+from payments_core.plugins.hookspecs import hookimpl
+from payments_core.plugins.manager import Found, Plugins, found
+from payments_core.provider import PayoutProvider, ProviderSpec
+from payments_core.settings import AccountSettings
+
+AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+EVENT = Event("payout.pending", AT)
+ORDER = Order("k", Payee.msisdn("46733123450"), Money(5, "EUR"))
+PAYOUT = Payout(
+    id="po_x",
+    key="k",
+    account="main",
+    operation=Operation.TRANSFER,
+    payee=ORDER.payee,
+    amount=ORDER.amount,
+    status=PayoutStatus.CREATED,
+    reason=None,
+    references={},
+    attempt=1,
+    tries=0,
+    may_have_been_sent=False,
+    created_at=AT,
+    updated_at=AT,
+)
+GOOD = "from payments_core import hookimpl\n@hookimpl\ndef payments_providers():\n    return []\n"
+SPEC = ProviderSpec(
+    "carrier",
+    "Carrier",
+    AccountSettings,
+    lambda _: cast("PayoutProvider", object()),
+    operations=frozenset({Operation.TRANSFER}),
+)
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Install a distribution with one module, as an installer would: a ``dist-info`` folder on the path."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def install(distribution: str, entry_point: str, source: str, *, module: str = "", version: str = "1.0") -> None:
+        module = module or distribution.replace("-", "_")
+        (tmp_path / f"{module}.py").write_text(source, "utf-8")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        info = tmp_path / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n", "utf-8")
+        (info / "entry_points.txt").write_text(f"[payments_core]\n{entry_point} = {module}\n", "utf-8")
+
+    return install
+
+
+def fakes() -> list[Found]:
+    """Return the plugins the test installed, without those of the environment."""
+    return [plugin for plugin in found() if plugin.distribution.startswith("fake-")]
+
+
+def plugin(*functions: Callable[..., Any], name: str = "") -> ModuleType:
+    """Make a module of hook implementations."""
+    module = ModuleType(name or "made_up")
+    for function in functions:
+        setattr(module, function.__name__, hookimpl(function))
+    return module
+
+
+def loaded(**plugins: ModuleType) -> Plugins:
+    manager = Plugins([])
+    for name, module in plugins.items():
+        manager.register(module, name)
+    return manager
+
+
+# Finding.
+
+
+def test_found_imports_nothing(install: Callable[..., None]) -> None:
+    """Listing what is installed runs no code of it, and costs as little."""
+    install("fake-one", "one", "raise RuntimeError('imported')")
+
+    assert [(plugin.name, plugin.distribution, plugin.version) for plugin in fakes()] == [("one", "fake-one", "1.0")]
+    assert str(fakes()[0]) == "one = fake_one (fake-one 1.0)"
+    assert "fake_one" not in sys.modules
+
+
+def test_found_is_sorted(install: Callable[..., None]) -> None:
+    for name in ("b", "c", "a"):
+        install(f"fake-{name}", name, GOOD)
+
+    assert [plugin.name for plugin in fakes()] == ["a", "b", "c"]
+
+
+def test_the_first_of_two_copies_counts(
+    install: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A distribution that is on the path twice, also in another version, is one plugin: the one that is imported."""
+    install("fake-one", "one", GOOD, version="2.0")
+    other = tmp_path / "other"
+    info = other / "Fake_One-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: Fake_One\nVersion: 1.0\n", "utf-8")
+    (info / "entry_points.txt").write_text("[payments_core]\none = fake_one.old_place\n", "utf-8")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(other)])
+
+    assert [str(plugin) for plugin in found() if plugin.name == "one"] == ["one = fake_one (fake-one 2.0)"]
+    Plugins(fakes())
+
+
+# Loading.
+
+
+def test_installed_plugins_are_loaded(install: Callable[..., None]) -> None:
+    install("fake-one", "one", GOOD)
+
+    assert Plugins(fakes()).providers() == {}
+
+
+def test_what_is_installed_is_loaded_by_default(install: Callable[..., None]) -> None:
+    install("fake-one", "one", "raise RuntimeError('imported')")
+
+    with pytest.raises(PluginError, match="fake-one"):
+        Plugins()
+
+
+def test_two_plugins_of_one_name(install: Callable[..., None]) -> None:
+    """The second one is never dropped in silence: both distributions are named."""
+    install("fake-one", "carrier", GOOD)
+    install("fake-two", "carrier", GOOD)
+
+    with pytest.raises(PluginError, match="Two plugins are called 'carrier'") as refused:
+        Plugins(fakes())
+
+    assert "carrier = fake_one (fake-one 1.0)" in refused.value.message
+    assert "carrier = fake_two (fake-two 1.0)" in refused.value.message
+    assert "PAYMENTS_DISABLED_PLUGINS" in refused.value.hint
+
+
+BROKEN = {
+    "raises": ("raise RuntimeError('no libfoo, call 46733123450')", "cannot be imported: RuntimeError: no libfoo"),
+    "syntax": ("def", "cannot be imported: SyntaxError"),
+    "import": ("import no_such_thing", "cannot be imported: ModuleNotFoundError"),
+    "misspelt hook": (GOOD.replace("payments_providers", "payments_provider"), "unknown hooks: payments_provider"),
+    "misspelt by specname": (
+        GOOD.replace("@hookimpl", "@hookimpl(specname='payments_guard')").replace("payments_providers", "guard"),
+        "unknown hooks: guard",
+    ),
+    "misspelt argument": (GOOD.replace("payments_providers()", "payments_before_submit(pay_out)"), "pay_out"),
+    "no hook": ("def payments_something(): ...", "implements no hook"),
+    "empty": ("", "implements no hook"),
+    "unmarked guard": (
+        GOOD + "def payments_before_submit(payout):\n    return 'no'\n",
+        "not marked as such: payments_be",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_plugin_is_named(case: str, install: Callable[..., None]) -> None:
+    """Distribution and entry point, what is wrong, and what to do."""
+    source, problem = BROKEN[case]
+    install("fake-one", "carrier", source)
+
+    with pytest.raises(PluginError, match=problem) as refused:
+        Plugins(fakes())
+
+    assert "carrier = fake_one (fake-one 1.0)" in refused.value.message
+    assert refused.value.hint
+    assert "46733123450" not in str(refused.value)
+
+
+def test_a_hook_under_another_name(install: Callable[..., None]) -> None:
+    install(
+        "fake-one",
+        "one",
+        "from payments_core import hookimpl\n"
+        "@hookimpl(specname='payments_before_submit')\ndef guard(payout):\n    return 'no'\n",
+    )
+
+    assert Plugins(fakes()).before_submit(PAYOUT) == "no"
+
+
+def test_one_module_under_two_names(install: Callable[..., None]) -> None:
+    install("fake-one", "one", GOOD)
+    install("fake-two", "two", GOOD, module="fake_one")
+
+    with pytest.raises(PluginError, match=r"two = fake_one .* is registered already, under another name"):
+        Plugins(fakes())
+
+
+@pytest.mark.parametrize("names", ["carrier", "other,carrier", " carrier , other ", "carrier,"])
+def test_disabled_plugins_are_not_imported(
+    names: str, install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way out when a plugin is broken, without uninstalling anything."""
+    install("fake-one", "carrier", "raise RuntimeError('imported')")
+    monkeypatch.setenv("PAYMENTS_DISABLED_PLUGINS", names)
+
+    assert Plugins(fakes()).providers() == {}
+
+
+def test_disabled_means_the_whole_name(install: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    install("fake-one", "carrier", "raise RuntimeError('imported')")
+    monkeypatch.setenv("PAYMENTS_DISABLED_PLUGINS", "carr,carriers")
+
+    with pytest.raises(PluginError):
+        Plugins(fakes())
+
+
+def test_a_program_sees_all_this_too(install: Callable[..., None], tmp_path: Path) -> None:
+    """In a fresh process, through the ordinary path: found is not imported, and loaded is refused by name."""
+    install("fake-one", "carrier", "print('imported')\n" + GOOD)
+    install("fake-two", "carrier", GOOD)
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from payments_core.domain.errors import PluginError
+from payments_core.plugins.manager import Plugins, found
+print(*(plugin.distribution for plugin in found() if plugin.name == "carrier"), "fake_one" in sys.modules)
+try:
+    Plugins(plugin for plugin in found() if plugin.name == "carrier")
+except PluginError as error:
+    print(error.code)
+"""
+
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.splitlines() == ["fake-one fake-two False", "imported", "plugin_invalid"]
+
+
+def test_a_found_plugin_can_be_made_by_hand() -> None:
+    missing = Found(EntryPoint("one", "no_such_module", "payments_core"), "fake-one", "1.0")
+
+    with pytest.raises(PluginError, match="ModuleNotFoundError"):
+        Plugins([missing])
+
+
+def test_registering_a_name_twice() -> None:
+    manager = loaded(one=plugin(payments_providers))
+
+    with pytest.raises(PluginError, match="Two plugins are called 'one'"):
+        manager.register(plugin(payments_providers), "one")
+
+
+def test_registered_plugins_are_checked_too() -> None:
+    with pytest.raises(PluginError, match="implements no hook"):
+        loaded(one=ModuleType("empty"))
+
+
+def test_managers_do_not_share() -> None:
+    """There is no global: two clients in one process have the plugins they were given."""
+    one, other = loaded(one=plugin(payments_providers)), loaded()
+
+    assert list(one.providers()) == ["carrier"]
+    assert list(other.providers()) == []
+
+
+# Providers.
+
+
+def payments_providers() -> Sequence[ProviderSpec]:
+    return [SPEC]
+
+
+def test_providers_by_name() -> None:
+    def payments_providers() -> Sequence[ProviderSpec]:
+        return [replace(SPEC, name="b"), replace(SPEC, name="a")]
+
+    manager = loaded(one=plugin(payments_providers))
+
+    assert list(manager.providers()) == ["a", "b"]
+    assert manager.provider("a").name == "a"
+
+
+def test_a_provider_that_is_not_installed() -> None:
+    with pytest.raises(ProviderNotInstalled, match=r"'mtn_moom'; installed are: carrier\.") as refused:
+        loaded(one=plugin(payments_providers)).provider("mtn_moom")
+
+    assert "payments-" not in refused.value.hint, "somebody else may have published what is called so"
+    with pytest.raises(ProviderNotInstalled, match="installed are") as close:
+        loaded(one=plugin(payments_providers)).provider("carriers")
+    assert close.value.hint == "Did you mean carrier?"
+
+
+def test_no_provider_at_all() -> None:
+    with pytest.raises(ProviderNotInstalled, match="installed are: none"):
+        loaded().provider("carrier")
+
+
+def test_two_providers_of_one_name() -> None:
+    manager = loaded(one=plugin(payments_providers), two=plugin(payments_providers))
+
+    with pytest.raises(PluginError, match=r"'carrier' comes from two plugins: (one and two|two and one)"):
+        manager.providers()
+
+
+def test_one_plugin_that_brings_a_provider_twice() -> None:
+    def payments_providers() -> Sequence[ProviderSpec]:
+        return [SPEC, SPEC]
+
+    with pytest.raises(PluginError, match="'carrier' comes from two plugins: one and one"):
+        loaded(one=plugin(payments_providers)).providers()
+
+
+@pytest.mark.parametrize(
+    ("brought", "problem"),
+    [
+        (RuntimeError("no licence for 46733123450"), "RuntimeError: no licence for 46"),
+        (None, "TypeError"),
+        ([object()], "brings a object"),
+        ([SPEC, None], "brings a NoneType"),
+    ],
+    ids=["raises", "nothing", "an object", "one and nothing"],
+)
+def test_a_plugin_that_cannot_say_what_it_brings(brought: Any, problem: str) -> None:
+    """The client refuses to start and names the plugin."""
+
+    def payments_providers() -> Any:
+        if isinstance(brought, Exception):
+            raise brought
+        return brought
+
+    with pytest.raises(PluginError, match=rf"The plugin 'one' .*{problem}") as refused:
+        loaded(one=plugin(payments_providers)).providers()
+
+    assert refused.value.hint
+    assert "46733123450" not in str(refused.value)
+
+
+def test_providers_are_asked_once() -> None:
+    """As the hook says; and again only when another plugin came."""
+    asked = []
+
+    def payments_providers() -> Sequence[ProviderSpec]:
+        asked.append(1)
+        return [SPEC]
+
+    manager = loaded(one=plugin(payments_providers))
+    for _ in range(3):
+        manager.provider("carrier")
+    assert len(asked) == 1
+
+    def payments_choose_account() -> str | None:
+        return None
+
+    manager.register(plugin(payments_choose_account), "two")
+    assert list(manager.providers()) == ["carrier"]
+
+
+# Calling.
+
+
+def chooser(account: str | None) -> ModuleType:
+    def payments_choose_account(order: Order, accounts: Sequence[str]) -> str | None:
+        assert (order, accounts) == (ORDER, ["a", "b"])
+        return account
+
+    return plugin(payments_choose_account)
+
+
+def test_the_first_that_decides_chooses() -> None:
+    """The plugin registered last is asked first; one that returns None leaves it to the next."""
+    decide = {"a": chooser("a"), "b": chooser("b"), "none": chooser(None)}
+
+    assert loaded(**decide).choose_account(ORDER, ["a", "b"]) == "b"
+    assert loaded(**dict(reversed(decide.items()))).choose_account(ORDER, ["a", "b"]) == "a"
+    assert loaded(none=chooser(None)).choose_account(ORDER, ["a", "b"]) is None
+    assert loaded().choose_account(ORDER, ["a", "b"]) is None
+
+
+def test_a_hook_takes_only_the_arguments_it_names() -> None:
+    def payments_choose_account(accounts: Sequence[str]) -> str | None:
+        return accounts[-1]
+
+    assert loaded(one=plugin(payments_choose_account)).choose_account(ORDER, ["a", "b"]) == "b"
+
+
+def test_secrets_by_hook(tmp_path: Path) -> None:
+    """The built-in forms are ours; a plugin is asked for all others, and the first one that knows it answers."""
+    asked = []
+
+    def payments_resolve_secret(reference: str) -> SecretStr | None:
+        asked.append(reference)
+        return SecretStr("found") if reference.startswith("vault:") else None
+
+    manager = loaded(one=plugin(payments_resolve_secret))
+
+    assert manager.resolve_secret("vault:x", root=tmp_path).get_secret_value() == "found"
+    for reference in ("safe:x", "env:NO_SUCH_THING", "file:none"):
+        with pytest.raises(SecretMissing):
+            manager.resolve_secret(reference, root=tmp_path)
+    assert asked == ["vault:x", "safe:x"]
+
+
+def guard(answer: Any) -> ModuleType:
+    def payments_before_submit(payout: Payout) -> Any:
+        assert payout is PAYOUT
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    return plugin(payments_before_submit)
+
+
+@pytest.mark.parametrize(
+    ("answers", "refusal"),
+    [
+        ([None], None),
+        ([None, None], None),
+        (["no"], "no"),
+        ([None, "no"], "no"),
+        (["no", None], "no"),
+        (["first", "second"], "second"),
+        (["no", ""], "a guard refused and did not say why"),
+        (["", "no"], "no"),
+        ([""], "a guard refused and did not say why"),
+        (["  "], "a guard refused and did not say why"),
+    ],
+    ids=repr,
+)
+def test_any_guard_can_refuse(answers: list[Any], refusal: str | None) -> None:
+    """Whatever is not None is a refusal, also an empty text, and no other guard's leave takes it back."""
+    manager = loaded(**{f"guard{number}": guard(answer) for number, answer in enumerate(answers)})
+
+    assert manager.has_guards
+    assert manager.before_submit(PAYOUT) == refusal
+
+
+@pytest.mark.parametrize("answer", [True, False, 0, [], RuntimeError("down")], ids=repr)
+def test_a_guard_that_breaks_gives_no_leave(answer: Any) -> None:
+    """Is ``True`` a yes? Nobody knows, so it is an error, and an error fails closed."""
+    with pytest.raises((TypeError, RuntimeError)):
+        loaded(one=guard(answer), two=guard(None)).before_submit(PAYOUT)
+
+
+def wanting(answer: Any) -> ModuleType:
+    def payments_needs_approval(payout: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return plugin(payments_needs_approval)
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ([None, None], None),
+        ([None, "a new payee"], "a new payee"),
+        ([" "], "a plugin wants an approval and did not say why"),
+    ],
+)
+def test_any_plugin_can_want_an_approval(answers: list[Any], reason: str | None) -> None:
+    """Whatever is not None is a reason, and no other plugin takes it back."""
+    manager = loaded(**{f"one{number}": wanting(answer) for number, answer in enumerate(answers)})
+    assert manager.has_approvals
+    assert manager.needs_approval(PAYOUT) == reason
+    assert not loaded(one=plugin(payments_providers)).has_approvals
+
+
+@pytest.mark.parametrize("answer", [True, 7, ValueError("broken")])
+def test_a_plugin_that_breaks_approves_nothing(answer: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        loaded(one=wanting(answer), two=wanting(None)).needs_approval(PAYOUT)
+
+
+def test_without_guards_nobody_is_asked() -> None:
+    assert not loaded(one=plugin(payments_providers)).has_guards
+    assert not loaded(one=plugin(payments_providers)).has_observers
+    assert loaded().before_submit(PAYOUT) is None
+
+
+def test_a_broken_observer_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """Every other observer hears of it, the caller hears nothing, and the log names the plugin."""
+    heard: list[tuple[str, object, object]] = []
+
+    def observer(name: str) -> ModuleType:
+        def payments_payout_changed(event: Event, payout: Payout) -> None:  # in another order than the specification
+            heard.append((name, payout, event))
+            if name == "broken":
+                raise RuntimeError("for 46733123450")
+
+        return plugin(payments_payout_changed)
+
+    manager = loaded(a=observer("a"), broken=observer("broken"), b=observer("b"))
+    with caplog.at_level(logging.DEBUG, "payments_core"):
+        manager.payout_changed(PAYOUT, EVENT)
+
+    assert manager.has_observers
+    assert sorted(heard) == [(name, PAYOUT, EVENT) for name in ("a", "b", "broken")]
+    assert [record.message for record in caplog.records] == ["payments.hook_failed"]
+    facts = vars(caplog.records[0])
+    assert (facts["hook"], facts["plugin"]) == ("payments_payout_changed", "broken")
+    assert facts["error"] == "RuntimeError: for 46*******50"
+
+
+def test_commands_of_one_plugin() -> None:
+    def group(commands: str) -> ModuleType:
+        def payments_cli_commands() -> object:
+            return commands
+
+        return plugin(payments_cli_commands)
+
+    manager = loaded(one=group("one's"), two=group("two's"), three=plugin(payments_providers))
+
+    assert manager.cli_commands("one") == "one's"
+    assert manager.cli_commands("two") == "two's"
+    assert manager.cli_commands("three") is None
+
+
+def test_a_disabled_plugin_cannot_be_called(install: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    install("fake-one", "carrier", GOOD.replace("[]", "1 / 0"))
+    monkeypatch.setenv("PAYMENTS_DISABLED_PLUGINS", "carrier")
+
+    assert Plugins(fakes()).providers() == {}

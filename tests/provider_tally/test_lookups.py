@@ -1,0 +1,139 @@
+"""Questions beside payments over real sockets, asked with both clients, and repeated as an account wishes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tally_gateway import TallyGateway, served
+from tally_runtime import office_of, till
+
+from payments_core import AsyncPayoutClient, Payee
+from payments_core.domain.errors import NotAnswered, SettingsError, UnknownAccount
+from payments_core.provider import Balance, Consent, Finding, HolderStatus, Person
+
+GOOD, IDLE, NOBODY = (Payee.msisdn(f"2547000{number:05}") for number in (900, 17, 21))
+HELD = (Balance(Decimal("1234.56"), "KES"), Balance(Decimal("-1.00"), "UGX"))
+QUICK = "first_wait_s = 0.01\nlongest_wait_s = 0.02\njitter_s = 0"
+
+
+def test_every_question_has_its_answer(tmp_path: Path) -> None:
+    """Balances are exact and may be below zero; nothing of it is a payment, and the journal stays empty."""
+    with till(tmp_path) as (client, gateway, _):
+        assert client.balances("till") == HELD
+        assert client.balances("till", currency="UGX") == HELD[1:]
+        assert [client.account_holder("till", payee) for payee in (GOOD, IDLE, NOBODY)] == list(HolderStatus)
+        assert client.name("till", GOOD).full_name == "Achieng' Grace Otieno"
+        consent = client.ask_consent("till", GOOD, scopes=["profile"])
+        assert (consent.poll_every_s, consent.expires_in_s) == (5, 60)
+        assert client.user_info("till", consent).details == {"shoe_size": 43}
+        assert client.diagnose("till") == (Finding("ok", "till", "7001 is open"),)
+        assert gateway.ledger == []
+        assert list(client.payouts()) == []
+
+
+def test_the_asynchronous_client_hears_the_same(tmp_path: Path) -> None:
+    async def ask(url: str) -> list[Any]:
+        async with AsyncPayoutClient(office_of(tmp_path, url)) as client:
+            consent = await client.ask_consent("till", GOOD, scopes=["profile"])
+            questions: list[Awaitable[Any]] = [
+                client.balances("till"),
+                client.balances("till", currency="UGX"),
+                client.account_holder("till", IDLE),
+                client.name("till", GOOD),
+                client.user_info("till", consent),
+                client.diagnose("till"),
+            ]
+            return [consent, *await asyncio.gather(*questions)]
+
+    with served(TallyGateway()) as url:
+        told = asyncio.run(ask(url))
+    assert told == [
+        Consent(request_id=f"C-{GOOD.value}", poll_every_s=5, expires_in_s=60),
+        HELD,
+        HELD[1:],
+        HolderStatus.NOT_ACTIVE,
+        Person(name="Achieng' Grace Otieno"),
+        Person(details={"shoe_size": 43}),
+        (Finding("ok", "till", "7001 is open"),),
+    ]
+
+
+def test_no_name_stands_in_a_repr(tmp_path: Path) -> None:
+    with till(tmp_path) as (client, _, _lost):
+        consent = client.ask_consent("till", GOOD, scopes=["profile"])
+        shown = repr([client.name("till", GOOD), client.user_info("till", consent), consent])
+    assert [word for word in ("Achieng", "Otieno", "shoe", GOOD.value) if word in shown] == []
+
+
+def test_a_refusal_says_when_to_ask_again(tmp_path: Path) -> None:
+    with till(tmp_path) as (client, gateway, _):
+        gateway.refusals["/holder"] = [503] * 3
+        with pytest.raises(NotAnswered) as refused:
+            client.account_holder("till", GOOD)
+        assert (refused.value.reason, refused.value.retry_after_s) == ("provider_unavailable", 5)
+
+
+def test_a_lost_answer_is_no_answer(tmp_path: Path) -> None:
+    with till(tmp_path) as (client, _, lost):
+        lost += ["/name"] * 10
+        with pytest.raises(NotAnswered, match="did not answer when asked the payee's name"):
+            client.name("till", GOOD)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "statuses", "asked"),
+    [(None, "", 2), (1, "", 1), (4, "", 4), (4, "statuses = [502]", 1)],
+    ids=["the provider's own", "once", "four times", "not for this answer"],
+)
+def test_a_question_is_repeated_as_the_account_wishes(
+    tmp_path: Path, attempts: int | None, statuses: str, asked: int
+) -> None:
+    """`attempts` counts every send, the first included, on the wire; both clients obey."""
+    more = f"[accounts.till.retry.balance]\nattempts = {attempts}\n{statuses}\n{QUICK}" if attempts else ""
+    with till(tmp_path, more=more) as (client, gateway, _):
+        gateway.refusals["/balance"] = [503] * 10
+        with pytest.raises(NotAnswered):
+            client.balances("till")
+        assert gateway.questions == ["/balance"] * asked
+
+    async def ask(url: str) -> None:
+        async with AsyncPayoutClient(office_of(tmp_path, url, more=more)) as client:
+            await client.balances("till")
+
+    gateway = TallyGateway(refusals={"/balance": [503] * 10})
+    with served(gateway) as url, pytest.raises(NotAnswered):
+        asyncio.run(ask(url))
+    assert gateway.questions == ["/balance"] * asked
+
+
+def test_a_repetition_that_helps_is_an_answer(tmp_path: Path) -> None:
+    more = f"[accounts.till.retry.balance]\nattempts = 3\n{QUICK}"
+    with till(tmp_path, more=more) as (client, gateway, _):
+        gateway.refusals["/balance"] = [503, 502]
+        assert client.balances("till") == HELD
+        assert len(gateway.questions) == 3
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ("balance]\nattempts = 0", "balance: attempts must be"),
+        ("balance]\nsends = 1", "balance has no sends"),
+        ("pay]\nattempts = 2", "pay is no operation that is repeated; there are: query, balance"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_stops_the_client_from_being_made(tmp_path: Path, table: str, problem: str) -> None:
+    """Before the journal is there: a payment can never be among what is repeated."""
+    with pytest.raises(SettingsError, match=rf"\[accounts\.till\.retry\] {problem}"):
+        office_of(tmp_path, "http://127.0.0.1:1", more=f"[accounts.till.retry.{table}")
+    assert not (tmp_path / "payouts.db").exists()
+
+
+def test_an_account_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with till(tmp_path) as (client, _, _lost), pytest.raises(UnknownAccount, match="configured are: till"):
+        client.balances("tills")

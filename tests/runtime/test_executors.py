@@ -1,0 +1,449 @@
+"""Performers carry out one flow's commands: guards first, a permit in hand, and the two twins alike."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from payments_core import AsyncPayoutClient, PayoutClient
+from payments_core.domain.errors import JournalClosed
+from payments_core.domain.payout import PayoutStatus, ReasonCode
+from payments_core.domain.records import Pause
+from payments_core.engine import Person, approve
+from payments_core.engine.flow import AskLeave, Go, NotNow, Refused
+from payments_core.http.flow import run_flow
+from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
+from payments_core.runtime import AsyncLine, AsyncPerformer, Line, Performer
+from payments_core.runtime.rate_limiter import AsyncTurns, Turns
+
+if TYPE_CHECKING:
+    from tests.runtime.conftest import Desk, Loop
+
+# The twins.
+
+TWINS = [(Line, AsyncLine), (Performer, AsyncPerformer), (PayoutClient, AsyncPayoutClient), (Turns, AsyncTurns)]
+RENAMED = {"__aenter__": "__enter__", "__aexit__": "__exit__"}
+
+
+def face(cls: type) -> dict[str, str]:
+    """Return what a caller sees of a class: each public method with its arguments and what it gives."""
+    methods = {
+        RENAMED.get(name, name): inspect.signature(member.__func__ if isinstance(member, classmethod) else member)
+        for name, member in vars(cls).items()
+        if (callable(member) or isinstance(member, classmethod))
+        and (not name.startswith("_") or name in {"__call__", "__enter__", "__exit__", *RENAMED})
+    }
+    return {name: str(signature).replace("Async", "") for name, signature in methods.items()}
+
+
+@pytest.mark.parametrize(("sync", "twin"), TWINS, ids=lambda cls: cls.__name__)
+def test_the_twins_have_one_face(sync: type, twin: type) -> None:
+    """The same methods with the same arguments, defaults and results: who knows one knows both."""
+    assert face(sync) == face(twin)
+    assert face(sync)
+
+
+@pytest.mark.parametrize(("sync", "twin"), TWINS, ids=lambda cls: cls.__name__)
+def test_the_twins_say_the_same(sync: type, twin: type) -> None:
+    names = [name for name in face(sync) if not name.startswith("_")]
+
+    assert {name: inspect.getdoc(getattr(sync, name)) for name in names} == {
+        name: inspect.getdoc(getattr(twin, name)) for name in names
+    }
+
+
+@pytest.mark.parametrize(("sync", "twin"), TWINS, ids=lambda cls: cls.__name__)
+def test_a_thread_never_waits_in_a_coroutine(sync: type, twin: type) -> None:
+    """Nothing in the twin for threads is a coroutine."""
+    assert [name for name in face(sync) if inspect.iscoroutinefunction(getattr(sync, name))] == []
+    assert [name for name, member in vars(twin).items() if inspect.iscoroutinefunction(member)]
+
+
+# Permits.
+
+
+def test_no_more_payments_on_the_wire_than_allowed(open_desk: Callable[..., Desk]) -> None:
+    """``max_in_flight`` holds for money requests, however many callers there are; all of them get through."""
+    desk = open_desk(max_in_flight=3)
+    desk.server.slow_s["pay"] = 0.01
+
+    rows = desk.pay(*(f"k{number}" for number in range(30)))
+
+    assert {row.status for row in rows} == {PayoutStatus.SUCCEEDED}
+    assert desk.server.count("pay") == 30
+    assert desk.server.most_paying == 3
+    assert desk.permits() == 3
+
+
+def test_reads_need_no_permit(open_desk: Callable[..., Desk], asks: dict[str, Callable[[], HttpRequest]]) -> None:
+    """An account that is busy paying can still find out what became of a payment."""
+    desk = open_desk(max_in_flight=1)
+    desk.server.slow_s["read"] = 0.2
+
+    begun = time.monotonic()
+    answers = desk.all(lambda line: line.exchange(asks["read"]()), 20)
+
+    assert {answer.status for answer in answers} == {200}
+    assert time.monotonic() - begun < 3  # one after another they take 4
+
+
+def ends(kind: str, desk: Desk) -> Callable[[HttpRequest], None]:
+    def at_send(request: HttpRequest) -> None:
+        if request.moves_money and kind == "not sent":
+            raise NotSent("refused", at=desk.clock())
+        if request.moves_money and kind == "no answer":
+            raise NoAnswer("reset", at=desk.clock())
+        if request.moves_money and kind == "bug":
+            raise RuntimeError("the library has changed")
+
+    return at_send
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("success", PayoutStatus.SUCCEEDED),
+        ("not sent", PayoutStatus.CREATED),
+        ("no answer", PayoutStatus.UNKNOWN),
+        ("bug", PayoutStatus.SENDING),
+    ],
+)
+def test_a_permit_is_given_back_however_it_ends(
+    kind: str, status: PayoutStatus, open_desk: Callable[..., Desk]
+) -> None:
+    desk = open_desk(max_in_flight=2)
+    desk.server.at_send = ends(kind, desk)
+
+    ended = desk.pay("a", "b", "c", "d")
+
+    assert desk.permits() == 2
+    assert {desk.row(key).status for key in "abcd"} == {status}
+    assert {type(one) for one in ended} == ({RuntimeError} if kind == "bug" else {type(desk.row("a"))})
+
+
+def test_a_permit_is_given_back_when_nothing_is_sent(open_desk: Callable[..., Desk]) -> None:
+    """A pause that is found only at the last moment holds the payout, not the permit."""
+    desk = open_desk(max_in_flight=1)
+    desk.row("k")
+    desk.journal.set_pause(Pause("main", desk.clock(), "stop"))
+
+    assert [row.status for row in desk.pay("k")] == [PayoutStatus.CREATED]
+    assert (desk.server.count("pay"), desk.permits()) == (0, 1)
+
+
+def test_a_permit_is_given_back_when_the_journal_fails(open_desk: Callable[..., Desk]) -> None:
+    """Without C2 nothing leaves."""
+    desk = open_desk(max_in_flight=1)
+    desk.row("k")
+    rows = [desk.row("k")]
+    desk.row = lambda key="k": rows[0]  # type: ignore[method-assign]
+    desk.journal.close()
+
+    (ended,) = desk.pay("k")
+
+    assert isinstance(ended, JournalClosed)
+    assert (desk.server.count("pay"), desk.permits()) == (0, 1)
+
+
+def test_cancelled_payments_give_their_permits_back(make_desk: Callable[..., Loop], loop_desk: Loop) -> None:
+    """Those under way, which stay SENDING as after a crash, and those that still wait, which were never sent."""
+    desk = make_desk(type(loop_desk), max_in_flight=2)
+    desk.server.slow_s["pay"] = 60.0
+    rows = [desk.row(f"k{number}") for number in range(6)]
+
+    async def main() -> None:
+        both = asyncio.Event()
+        desk.server.at_send = lambda _request: both.set() if desk.server.paying == 2 else None
+        tasks = [asyncio.create_task(desk.advance(row)) for row in rows]
+        await asyncio.wait_for(both.wait(), 10)
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(one, asyncio.CancelledError) for one in ended)
+
+    desk.runner.run(main())
+
+    assert desk.permits() == 2
+    states = [desk.row(f"k{number}").status for number in range(6)]
+    assert states.count(PayoutStatus.SENDING) == desk.server.count("pay") == 2
+    assert states.count(PayoutStatus.CREATED) == 4
+
+
+def test_a_cancelled_waiter_passes_its_permit_on(make_desk: Callable[..., Loop], loop_desk: Loop) -> None:
+    """Also when it is cancelled in the moment in which the permit becomes its own."""
+    desk = make_desk(type(loop_desk), max_in_flight=1)
+    desk.server.slow_s["pay"] = 0.02
+    rows = [desk.row(f"k{number}") for number in range(20)]
+
+    async def main() -> list[Any]:
+        tasks = [asyncio.create_task(desk.advance(row)) for row in rows]
+        for task in tasks[1::2]:
+            await asyncio.sleep(0.015)
+            task.cancel()
+        return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10)
+
+    ended = desk.runner.run(main())
+
+    assert [one.status for one in ended[::2]] == [PayoutStatus.SUCCEEDED] * 10
+    assert desk.server.most_paying == 1
+    assert desk.permits() == 1
+
+
+def test_whether_money_was_asked_for(desk: Desk, asks: dict[str, Callable[[], HttpRequest]]) -> None:
+    """An error after this moment says that it may have been sent."""
+    with desk.line.performer() as performer:
+        desk.one(lambda _line: performer(asks["read"]()))
+        assert performer.money_asked is False
+        desk.one(lambda _line: performer(asks["pay"]()))
+        assert performer.money_asked is True
+
+
+# Approvals.
+
+
+def test_what_needs_an_approval_waits_before_any_guard_is_asked(desk: Desk) -> None:
+    """Nothing slow or secret is touched for what may not leave anyway; once approved, the guards are asked."""
+    why = desk.approval(lambda _payout: "first payout to this number")
+    asked = desk.guard(lambda _payout: None)
+
+    (row,) = desk.pay("k")
+    assert (row.status, row.reason.code) == (PayoutStatus.CREATED, ReasonCode.NEEDS_APPROVAL)
+    assert row.reason.text == "first payout to this number"
+    assert (asked, desk.server.heard, len(why)) == ([], [], 1)
+
+    run_flow(approve(row, person=Person("Ben", "seen"), at=desk.clock()), desk.journal.perform)  # type: ignore[arg-type]
+    (row,) = desk.pay("k")
+    assert row.tries == 1
+    assert len(asked) == 1
+
+
+def test_the_limit_of_the_account_wants_an_approval(open_desk: Callable[..., Desk]) -> None:
+    """More than the limit waits, exactly the limit does not, a currency without one does; it takes no plugin."""
+    desk = open_desk(approve_above={"EUR": "4.99"})
+    (row,) = desk.pay("k")
+    assert row.reason.text == "It is more than the approve_above of account main."
+    assert desk.server.heard == []
+    assert open_desk(approve_above={"EUR": "5"}).pay("other")[0].tries == 1
+    (row,) = open_desk(approve_above={"UGX": "5"}).pay("third")
+    assert row.reason.text == "There is no approve_above for EUR in the settings of account main."
+
+
+@pytest.mark.parametrize("name", ["exception", "exit", "true", "coroutine"])
+def test_a_plugin_that_cannot_say_whether_it_needs_one_fails_closed(name: str, desk: Desk) -> None:
+    """The payout waits, and the plugin is asked again."""
+    asked = desk.approval(BROKEN[name])
+    (row,) = desk.pay("k")
+    assert (row.status, row.tries, row.cleared) == (PayoutStatus.CREATED, 0, False)
+    assert row.reason.code is ReasonCode.PROVIDER_UNAVAILABLE
+    desk.clock.advance(1000)
+    desk.pay("k")
+    assert len(asked) == 2
+
+
+# Guards.
+
+
+def leave(desk: Desk) -> Any:
+    """Ask for leave, as a flow does."""
+    row = desk.row("k")
+    with desk.line.performer() as performer:
+        return desk.one(lambda _line: performer(AskLeave(row)))
+
+
+def test_with_leave_it_may_go(desk: Desk) -> None:
+    asked = desk.guard(lambda _payout: None)
+
+    assert leave(desk) == Go(desk.clock())
+    assert asked == [desk.row("k").id]
+
+
+def test_a_refusal_is_final(desk: Desk) -> None:
+    """The payout fails with the guard's words, numbers masked, before a token or a byte was asked for."""
+    desk.guard(lambda _payout: None)
+    desk.guard(lambda _payout: "blocked list: 46733123450")
+
+    refused = leave(desk)
+    (row,) = desk.pay("k")
+
+    assert isinstance(refused, Refused)
+    assert refused.reason.code is ReasonCode.REFUSED_BY_GUARD
+    assert (row.status, row.decided_by) == (PayoutStatus.FAILED, "guard")
+    assert row.reason.text == "blocked list: 46*******50"
+    assert desk.server.heard == []
+
+
+def raises(error: BaseException) -> Callable[[Any], Any]:
+    def guard(_payout: Any) -> Any:
+        raise error
+
+    return guard
+
+
+class Nothing(Exception):
+    """An error that says of itself that it is none."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+BROKEN = {
+    "falsy": raises(Nothing("46733123450")),
+    "exception": raises(RuntimeError("46733123450")),
+    "exit": raises(SystemExit(0)),
+    "interrupt": raises(KeyboardInterrupt()),
+    "cancellation": raises(asyncio.CancelledError()),
+    "stop iteration": raises(StopIteration(None)),
+    "true": lambda _payout: True,
+    "coroutine": lambda _payout: {"a": "coroutine, or anything else that is no text"},
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_guard_fails_closed(broken: str, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """The payout waits and the guard is asked again; nothing was sent, and nothing of it ends the program."""
+    asked = desk.guard(BROKEN[broken])
+
+    with caplog.at_level(logging.ERROR, "payments_core"):
+        assert isinstance(leave(desk), NotNow)
+        (row,) = desk.pay("k")
+
+    assert (row.status, row.tries, row.ambiguous) == (PayoutStatus.CREATED, 0, False)
+    assert row.next_at > desk.clock()
+    assert desk.server.heard == []
+    assert {record.getMessage() for record in caplog.records} == {"payments.hook_failed"}
+    assert "46733123450" not in str([vars(record) for record in caplog.records])
+    desk.clock.advance(3600)
+    desk.pay("k")
+    assert len(asked) == 3
+
+
+def test_a_log_handler_that_fails_prints_nothing_of_a_broken_guard(
+    desk: Desk, capsys: pytest.CaptureFixture[str], full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """Its words may be the payee's number, and are masked in the event only."""
+    desk.guard(BROKEN["exception"])
+    with full_disk():
+        assert isinstance(leave(desk), NotNow)
+    said = capsys.readouterr().err
+    assert "no space left" in said
+    assert "46733123450" not in said
+
+
+@pytest.fixture
+def unheard(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Collect what a thread would print on its way out."""
+    heard: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", heard.append)
+    return heard
+
+
+def test_a_slow_guard_fails_closed(open_desk: Callable[..., Desk], unheard: list[Any]) -> None:
+    """After ``guard_timeout_s`` the payout waits; what the guard says later counts for nothing and breaks nothing."""
+    desk = open_desk(guard_timeout_s=0.05)
+    done, late = threading.Event(), threading.Event()
+
+    def slow(_payout: Any) -> None:
+        done.wait(10)
+        late.set()
+
+    desk.guard(slow)
+    begun = time.monotonic()
+    told = leave(desk)
+    waited_s = time.monotonic() - begun
+    done.set()
+
+    assert isinstance(told, NotNow)
+    assert "TimeoutError" in told.why
+    assert waited_s < 2
+    assert late.wait(10)
+    for thread in threading.enumerate():
+        if thread.name == "payments-guard":
+            thread.join(10)
+    assert unheard == []
+    assert desk.server.heard == []
+
+
+def test_a_guard_does_not_hold_up_the_loop(make_desk: Callable[..., Loop], loop_desk: Loop) -> None:
+    """It may block: other tasks go on meanwhile."""
+    desk = make_desk(type(loop_desk), guard_timeout_s=10.0)
+    free = threading.Event()
+    desk.guard(lambda _payout: None if free.wait(10) else "the loop stood still")
+    row = desk.row("k")
+
+    async def main() -> Any:
+        paid = asyncio.create_task(desk.advance(row))
+        await asyncio.sleep(0.02)
+        free.set()
+        return await paid
+
+    assert desk.runner.run(main()).status is PayoutStatus.SUCCEEDED
+
+
+def test_a_cancelled_payment_leaves_its_guard_alone(
+    make_desk: Callable[..., Loop], loop_desk: Loop, unheard: list[Any]
+) -> None:
+    desk = make_desk(type(loop_desk))
+    free, late = threading.Event(), threading.Event()
+
+    def slow(_payout: Any) -> None:
+        free.wait(10)
+        late.set()
+
+    desk.guard(slow)
+    row = desk.row("k")
+
+    async def main() -> None:
+        task = asyncio.create_task(desk.advance(row))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    desk.runner.run(main())
+    free.set()
+
+    assert late.wait(10)
+    for thread in threading.enumerate():
+        if thread.name == "payments-guard":
+            thread.join(10)
+    assert unheard == []
+    assert desk.row("k").status is PayoutStatus.CREATED
+    assert desk.permits() == desk.account.settings.max_in_flight
+
+
+def test_a_guard_is_asked_once_an_attempt(desk: Desk) -> None:
+    """Never again before a request that may be on its way: its answer could not take anything back."""
+    asked = desk.guard(lambda _payout: None)
+    desk.server.at_send = ends("not sent", desk)
+    desk.pay("k")
+    desk.clock.advance(3600)
+    desk.server.at_send = ends("success", desk)
+    (row,) = desk.pay("k")
+
+    assert (row.status, row.tries) == (PayoutStatus.SUCCEEDED, 2)
+    assert len(asked) == 1
+
+
+def test_no_credential_is_no_leave(desk: Desk) -> None:
+    """It is found out before the row says SENDING."""
+    desk.server.token_status = 500
+    (row,) = desk.pay("k")
+
+    assert (row.status, row.tries) == (PayoutStatus.CREATED, 0)
+    assert (desk.server.count("token"), desk.server.count("pay")) == (1, 0)
+
+
+def test_a_refused_account_is_paused_and_nothing_fails(desk: Desk) -> None:
+    desk.server.token_status = 403
+    (row,) = desk.pay("k")
+
+    assert (row.status, row.tries) == (PayoutStatus.CREATED, 0)
+    assert [(pause.account, pause.by) for pause in desk.journal.pauses()] == [("main", "blocked")]
+    assert desk.server.count("pay") == 0

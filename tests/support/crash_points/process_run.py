@@ -1,0 +1,217 @@
+"""One process from its start to its end or its death: the real client, watched at every point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, cast
+
+from crash_points.scenario import Heard, Point, Restless, Scenario, Stage, Stopped, World
+from payments_core.client import PayoutClient
+from payments_core.domain.errors import OverRefund
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Order, Payout, PayoutStatus
+from payments_core.domain.records import PayoutRow
+from payments_core.engine.commands import AskAccount, Journal, JournalEntry, JournalReply, Open, Opened, Recall
+from payments_core.engine.flow import Leave
+from payments_core.http.messages import HttpRequest, HttpResponse
+from payments_core.provider import Account
+from payments_core.runtime import Line, Office
+
+__all__ = ["NAMESPACE", "Life"]
+
+NAMESPACE = "simulated-installation"
+
+
+class Life:
+    """One process from its start to its end or its death."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        world: World,
+        stage: Stage,
+        heard: Heard,
+        stop_at: int | None,
+        stop: Callable[[Point], None],
+    ) -> None:
+        self.points: list[Point] = []
+        self._scenario = scenario
+        self._world = world
+        self._clock = stage.clock
+        self._heard = heard
+        self._stop_at = stop_at
+        self._stop = stop
+        self._is_dead = False
+        journal = cast("Journal", _Journal(stage.store.open(NAMESPACE, stage.clock), self))
+        office = Office(
+            namespace=NAMESPACE,
+            journal=journal,
+            plugins=scenario.plugins(),
+            accounts={account.name: account for account in world.accounts},
+            clock=stage.clock,
+        )
+        self._journal = journal
+        self._client = _Client(office, self)
+
+    def pass_by(self, name: str) -> None:
+        """Be at a point; die there if it is the one."""
+        self.check_alive()
+        point = Point(len(self.points) + 1, name)
+        self.points.append(point)
+        if point.number == self._stop_at:
+            self._is_dead = True
+            self._stop(point)
+
+    def check_alive(self) -> None:
+        """Let nothing be done any more on the way out of a life that has ended."""
+        if self._is_dead:
+            raise Stopped(self.points[-1])
+
+    def acknowledge(self, key: str) -> None:
+        """The application has heard that its key is written down."""
+        self._heard.accepted.add(key)
+
+    def exchange(self, request: HttpRequest) -> HttpResponse:
+        """Let the world answer."""
+        name = f"{request.method} {request.operation}"
+        self.pass_by(f"before {name}")
+        try:
+            return self._world.gateway(request)
+        finally:
+            self.pass_by(f"after {name}")
+
+    def missing(self) -> set[str]:
+        """Return the acknowledged keys that the journal does not know."""
+        return {key for key in self._heard.accepted if self._journal.by_key(key) is None}
+
+    def run(self) -> None:
+        """Send what has no answer yet, then work until nothing is due before the horizon."""
+        until = self._scenario.starts_at + timedelta(seconds=self._scenario.horizon_s)
+        for account, order in self._scenario.orders:
+            if order.key not in self._heard.accepted | self._heard.refused:
+                self._send(account, order)
+        for _ in range(self._scenario.most_steps):
+            taken_in = self._take_in()
+            left = self._client.resume(timeout_s=0)
+            if left.steps or taken_in:
+                continue
+            moments = [arrival.at for arrival in self._world.arrivals if arrival.at > self._clock()]
+            person = self._scenario.person(self._client, self._world, self._clock())
+            moments += [at for at in (left.next_at, person) if at is not None]
+            moment = min(moments, default=None)
+            if moment is None or moment > until:
+                return
+            self._clock.reach(moment)
+        raise Restless(f"{self._scenario.name}: still at work after {self._scenario.most_steps} rounds.")
+
+    def payouts(self) -> dict[str, Payout]:
+        """Return every payout by key."""
+        return {payout.key: self._client.get(payout.id) for payout in self._client.payouts()}
+
+    def close(self) -> None:
+        """Give the files back."""
+        self._client.close()
+
+    def _send(self, account: str, order: Order) -> None:
+        if order.original_amount is not None:
+            self._refund(account, order, order.original_amount)
+            return
+        self._client.send(
+            key=order.key,
+            account=account,
+            payee=order.payee,
+            amount=order.amount,
+            operation=order.operation,
+            note=order.note,
+            options=order.options,
+            not_before=order.not_before,
+            expires_at=order.expires_at,
+        )
+
+    def _refund(self, account: str, order: Order, original_amount: Money) -> None:
+        try:
+            self._client.refund(
+                key=order.key,
+                account=account,
+                collection=order.payee.value,
+                amount=order.amount,
+                original_amount=original_amount,
+                note=order.note,
+                options=order.options,
+                not_before=order.not_before,
+                expires_at=order.expires_at,
+            )
+        except OverRefund:  # an answer as good as any: the application does not ask again
+            self._heard.refused.add(order.key)
+
+    def _take_in(self) -> bool:
+        arrivals, taken_in = self._world.arrivals, False
+        for arrival in sorted((one for one in arrivals if one.at <= self._clock()), key=lambda one: one.at):
+            payout = self._client.deliver(arrival.token, arrival.callback)
+            if payout is not None and payout.status is PayoutStatus.SENDING:
+                continue  # it waits until the send has ended, as in the inbox
+            arrivals.remove(arrival)  # acknowledged only now: a crash before makes the provider come again
+            taken_in = True
+        return taken_in
+
+
+class _Client(PayoutClient):
+    """The real client, with a line into the simulated world."""
+
+    def __init__(self, office: Office, life: Life) -> None:
+        super().__init__(office)
+        self._life = life
+
+    def _line(self, account: Account) -> Line:
+        if account not in self._lines:
+            self._lines[account] = _Line(account, self._office, self._life)
+        return self._lines[account]
+
+
+class _Line(Line):
+    def __init__(self, account: Account, office: Office, life: Life) -> None:
+        super().__init__(account, _Wire(life), office)
+        self._life = life
+
+    def leave(self, row: PayoutRow) -> Leave | None:
+        self._life.pass_by("before leave")
+        return super().leave(row)
+
+
+class _Wire:
+    """A transport whose other end is the world."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        return self._life.exchange(request)
+
+    def close(self) -> None:
+        pass
+
+
+class _Journal:
+    """The real journal, with a point before and after each commit."""
+
+    def __init__(self, journal: Journal, life: Life) -> None:
+        self._journal = journal
+        self._life = life
+
+    def perform(self, entry: JournalEntry) -> JournalReply:
+        if isinstance(entry, Recall | AskAccount):  # nothing of it is a payout
+            return self._journal.perform(entry)
+        self._life.pass_by(f"before commit {entry.event.name}")
+        reply = self._journal.perform(entry)
+        self._life.pass_by(f"after commit {entry.event.name}")
+        if isinstance(reply, Opened) and isinstance(entry, Open):
+            self._life.acknowledge(entry.row.key)
+        return reply
+
+    def close(self) -> None:
+        self._journal.close()
+
+    def __getattr__(self, name: str) -> Any:
+        self._life.check_alive()
+        return getattr(self._journal, name)

@@ -1,0 +1,257 @@
+"""The provider of the simulation: references, tokens, final answers, duplicates, and words that mean nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from payments_core.domain.payout import Operation, Order, Reason, ReasonCode
+from payments_core.domain.references import uuid4_shaped
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, HttpResponse, fill, slot
+from payments_core.provider import (
+    Account,
+    Acknowledgement,
+    Attempt,
+    Blocked,
+    Callback,
+    Capability,
+    Checked,
+    Credential,
+    Deferred,
+    Draft,
+    Duplicate,
+    Facts,
+    Final,
+    Heard,
+    NotAccepted,
+    NotFound,
+    Pending,
+    ProviderSpec,
+    RetryPolicy,
+    Seen,
+    Submitted,
+    Unknown,
+)
+from payments_core.settings import AccountSettings
+from payments_core.settings.types import Seconds
+from payout_simulation.workload import SETTLING_H
+
+__all__ = ["LateTill", "Till", "TillSettings", "account"]
+
+_HOUR = 3600.0
+# As by default, but after six hours with longer waits: the same 72 hours with fewer questions.
+_POLLS_S = (5.0, 15.0, 60.0, *[300.0] * 5, *[1800.0] * 2, *[_HOUR] * 4, *[4 * _HOUR] * 16, _HOUR)
+
+_CREDENTIALS = Reason(ReasonCode.CREDENTIALS, "BAD_TOKEN", "The token is not taken.")
+
+
+class TillSettings(AccountSettings):
+    """One account of the simulated provider."""
+
+    provider: str = "till"
+    currency: str = "EUR"
+    host: str = "http://till.invalid"
+    user: str = "user-1"
+    poll_schedule_s: tuple[Seconds, ...] = _POLLS_S
+
+
+class Till:
+    """Speaks with the simulated gateway.
+
+    Args:
+        settings: Of the account.
+
+    """
+
+    def __init__(self, settings: TillSettings) -> None:
+        self._binding = {"provider": "till", "host": settings.host, "user": settings.user}
+        self._user = settings.user
+        self._url = f"{settings.host}/{settings.user}"
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        """Make a payment ready."""
+        reference = uuid4_shaped(attempt.seed)
+        told = {
+            "user": self._user,
+            "reference": reference,
+            "external": attempt.payout_id,
+            "to": order.payee.value,
+            "amount": order.amount.text,
+            "currency": str(order.amount.currency),
+            "operation": str(order.operation),
+        }
+        if order.original_amount is not None:
+            told["collected"] = order.original_amount.text
+        headers = {"authorization": f"Bearer {slot('token')}", "reference": reference}
+        body = json.dumps(told)
+        request = HttpRequest("POST", f"{self._url}/payments", "pay", headers=headers, body=body, moves_money=True)
+        return Draft({"reference": reference, "external_id": attempt.payout_id}, request, order)
+
+    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+        """Send it."""
+        answer = yield from exchange(draft.request)
+        body, status = _told(answer.body), answer.status
+        told: dict[str, Any] = {"http_status": status, "code": str(body.get("error", ""))}
+        match status, body.get("error"):
+            case 409, "DUPLICATE":
+                return Duplicate(**told)
+            case 400, str():
+                return Final(reason=Reason(ReasonCode.REJECTED, told["code"]), **told)
+            case (429, _) | (503, "NOT_TAKEN"):
+                return NotAccepted(retry_after_s=_seconds(answer), **told)
+            case 401, "BAD_TOKEN":
+                return NotAccepted(blocks_if_repeated=_CREDENTIALS, **told)
+            case 403, "CLOSED":
+                return Blocked(Reason(ReasonCode.NOT_PERMITTED, "CLOSED"), status)
+            case (200 | 202, _) if verdict := _verdict(body, told):
+                return verdict
+            case _:
+                return Unknown(**told)
+
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
+        """Ask what became of it."""
+        answer = yield from exchange(self._question("GET", draft))
+        body, status = _told(answer.body), answer.status
+        told: dict[str, Any] = {"http_status": status, "code": str(body.get("error", ""))}
+        if status == 404 and body.get("error") == "NOT_FOUND":
+            return NotFound(**told)
+        if status == 429:
+            return Unknown(retry_after_s=_seconds(answer), **told)
+        verdict = _verdict(body, told) if status == 200 else None
+        return verdict or Unknown(**told)
+
+    def binding(self, operation: Operation) -> Mapping[str, str]:
+        """Return where and as whom it is paid."""
+        return {**self._binding, "operation": str(operation)}
+
+    def authenticate(self) -> HttpFlow[Credential | Blocked]:
+        """Fetch a token."""
+        answer = yield from exchange(HttpRequest("POST", f"{self._url}/token", "token", credential=False))
+        body = _told(answer.body)
+        if answer.status == 200 and isinstance(token := body.get("token"), str):
+            return Credential({"token": token}, answer.at + timedelta(seconds=float(body["lives_s"])))
+        return Blocked(Reason(ReasonCode.CREDENTIALS, str(body.get("error", ""))), answer.status)
+
+    def apply(self, request: HttpRequest, credential: Credential, *, at: object, entropy: bytes) -> HttpRequest:
+        """Put the token into a request."""
+        return fill(request, credential.secrets)
+
+    def is_auth_refusal(self, response: HttpResponse) -> bool:
+        """Say whether the token is no longer good."""
+        return response.status == 401
+
+    def verify(self, callback: Callback) -> bool | None:
+        """Say that nothing proves where it comes from."""
+        return None
+
+    def parse(self, callback: Callback) -> Heard | None:
+        """Read what it is about."""
+        body = _told(callback.body)
+        references = {"reference": str(body.get("reference")), "external_id": str(body.get("external"))}
+        return Heard(references=references, status=str(body.get("state", ""))) if body else None
+
+    def acknowledge(self, callback: Callback) -> Acknowledgement:
+        """Return what it wants to hear."""
+        return Acknowledgement()
+
+    def _question(self, method: str, draft: Draft) -> HttpRequest:
+        url = f"{self._url}/payments/{draft.references['reference']}"
+        headers = {"authorization": f"Bearer {slot('token')}"}
+        body = None if draft.answer_token is None else json.dumps({"answer_to": draft.answer_token})
+        return HttpRequest(method, url, "status", headers=headers, body=body, repeatable=True)
+
+
+class LateTill(Till):
+    """One that answers questions later, to a path named in the question."""
+
+    def check(self, draft: Draft) -> HttpFlow[Checked]:
+        """Ask what became of it; the answer comes by callback."""
+        answer = yield from exchange(self._question("POST", draft))
+        told: dict[str, Any] = {"http_status": answer.status, "code": str(_told(answer.body).get("error", ""))}
+        if answer.status == 429:
+            return Unknown(retry_after_s=_seconds(answer), **told)
+        return Deferred(**told) if answer.status == 202 else Unknown(**told)
+
+    def read_answer(self, draft: Draft, callback: Callback) -> Checked:
+        """Say what an answer that came later means."""
+        body = _told(callback.body)
+        if body.get("error") == "NOT_FOUND":
+            return NotFound(code="NOT_FOUND")
+        return _verdict(body, {}) or Unknown(code=str(body.get("error", "")))
+
+
+def _told(raw: bytes) -> Mapping[str, Any]:
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _seconds(answer: HttpResponse) -> float | None:
+    text = answer.headers.get("retry-after", "")
+    return float(text) if text.isdigit() else None
+
+
+def _verdict(body: Mapping[str, Any], told: Mapping[str, Any]) -> Final | Pending | None:
+    """Read the states that are known; any other word says nothing."""
+    seen = Seen(_amount(body.get("amount")), body.get("currency"), body.get("to"), body.get("external"))
+    match body.get("state"):
+        case "PENDING":
+            return Pending(seen=seen, **told)
+        case "SUCCESSFUL":
+            return Final(seen=seen, **told)
+        case "FAILED":
+            why = str(body.get("why", ""))
+            settling_h = SETTLING_H if why == "TIMED_OUT" else 0.0
+            return Final(reason=Reason(ReasonCode.NOT_COMPLETED, why, settling_h=settling_h), seen=seen, **told)
+        case _:
+            return None
+
+
+def _amount(text: object) -> Decimal | None:
+    try:
+        return Decimal(str(text)) if text is not None else None
+    except InvalidOperation:
+        return None
+
+
+def account(
+    name: str, facts: Facts, *, number: int = 1, before: Sequence[int] = (), approve_above: Decimal | None = None
+) -> Account:
+    """Return an account of the simulated provider.
+
+    Args:
+        name: The account's.
+        facts: What the engine may believe of it.
+        number: Of the user that it pays as.
+        before: Of the users that it paid as, and still reads as.
+        approve_above: What needs somebody's leave.
+
+    """
+    late = facts.status_by == "deferred"
+    capabilities = {Capability.CREDENTIALS, Capability.CALLBACKS}
+    spec = ProviderSpec(
+        name="till",
+        title="Till",
+        settings=TillSettings,
+        build=LateTill if late else Till,
+        operations=frozenset(Operation),
+        capabilities=frozenset(capabilities | ({Capability.DEFERRED_ANSWERS} if late else set())),
+        facts=facts,
+        retry={"status": RetryPolicy(attempts=1)},  # repeats inside one read would wait on the real clock
+    )
+
+    def paying_as(user: int) -> TillSettings:
+        limits = None if approve_above is None else {"EUR": approve_above}
+        return TillSettings(host=f"http://{name}.invalid", user=f"user-{user}", approve_above=limits)
+
+    retired = tuple(
+        Account(name, spec, settings, spec.build(settings), is_retired=True) for settings in map(paying_as, before)
+    )
+    settings = paying_as(number)
+    return Account(name, spec, settings, spec.build(settings), retired=retired)
