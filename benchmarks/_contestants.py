@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from payments_core.domain.payout import Payout
     from payments_core.http.messages import HttpRequest
-    from payments_core.runtime import Office
+    from payments_core.runtime import Runtime
 
 PATH = "/disbursement/v1_0/transfer"
 PAYEE = "256772123456"  # the documentation's own example
@@ -175,7 +175,7 @@ reads_per_s = 0
 
 
 @contextmanager
-def office(url: str, in_flight: int) -> Iterator[Office]:
+def runtime(url: str, in_flight: int) -> Iterator[Runtime]:
     """Yield everything a client needs, with a new journal on disk."""
     import payments_mtn_momo.plugin
     from payments_core import logs
@@ -214,7 +214,7 @@ def ours(url: str, in_flight: int) -> Iterator[Pay]:
     """Yield the full path, synchronous."""
     from payments_core.client import PayoutClient
 
-    with office(url, in_flight) as built, PayoutClient(built) as client:
+    with runtime(url, in_flight) as built, PayoutClient(built) as client:
 
         def pay(number: int) -> None:
             payout = client.send(**_order(number))
@@ -228,7 +228,7 @@ async def ours_async(url: str, in_flight: int) -> AsyncIterator[PayLater]:
     """Yield the full path, asynchronous."""
     from payments_core.client import AsyncPayoutClient
 
-    with office(url, in_flight) as built:
+    with runtime(url, in_flight) as built:
         async with AsyncPayoutClient(built) as client:
 
             async def pay(number: int) -> None:

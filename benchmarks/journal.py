@@ -18,8 +18,8 @@ from pathlib import Path
 from statistics import median
 
 from payments_core.domain.payout import Operation
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Open
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import CreatePayout
 from payments_core.journal.sqlite.journal import SqliteJournal
 
 ROUNDS = 3
@@ -32,10 +32,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def entry(number: int) -> Open:
+def entry(number: int) -> CreatePayout:
     """Return a new payout's first entry."""
     at = now()
-    row = PayoutRow(
+    row = PayoutRecord(
         id=f"po_{number:024d}",
         key=f"salary/{number:06d}",
         fingerprint="0" * 64,
@@ -53,7 +53,7 @@ def entry(number: int) -> Open:
         created_at=at,
         updated_at=at,
     )
-    return Open(row, Event("payout.created", at, {"account": "bench"}))
+    return CreatePayout(row, Event("payout.created", at, {"account": "bench"}))
 
 
 def flushes(folder: Path) -> float:
@@ -69,13 +69,13 @@ def flushes(folder: Path) -> float:
 def alone(journal: SqliteJournal) -> None:
     """Write one entry after another."""
     for number in range(ENTRIES):
-        journal.perform(entry(number))
+        journal.execute(entry(number))
 
 
 def together(journal: SqliteJournal) -> None:
     """Write from many threads at once, each waiting for its own entry."""
     with ThreadPoolExecutor(CALLERS) as callers:
-        for _ in callers.map(lambda number: journal.perform(entry(number)), range(ENTRIES)):
+        for _ in callers.map(lambda number: journal.execute(entry(number)), range(ENTRIES)):
             pass
 
 

@@ -39,7 +39,7 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_mock_imports = ["pytest"]  # the conformance suite needs it to run, its page does not
 # Shown by their names, and not as everything they stand for.
-autodoc_type_aliases = {name: name for name in ("Checked", "EngineFlow", "HttpFlow", "Submitted")}
+autodoc_type_aliases = {name: name for name in ("CheckOutcome", "EngineFlow", "HttpFlow", "SubmitOutcome")}
 maximum_signature_line_length = 88
 python_use_unqualified_type_names = True
 toc_object_entries_show_parents = "hide"

@@ -19,7 +19,7 @@ import structlog
 
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import mask_key, scrub, scrub_code
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 
 __all__ = ["about_payout", "configure", "log", "log_payout", "secret_exposed"]
 
@@ -65,7 +65,7 @@ _EVENTS: structlog.stdlib.BoundLogger = structlog.wrap_logger(
 _LEVELS = {
     EventName.PAYOUT_CONTRADICTED: logging.ERROR,
     EventName.PAYOUT_REVIEW: logging.WARNING,
-    EventName.PAYOUT_LATE_ANSWER: logging.WARNING,
+    EventName.PAYOUT_LATE_RESULT: logging.WARNING,
     EventName.PAYOUT_ADOPTED: logging.WARNING,
     EventName.CALLBACK_FAILED: logging.ERROR,
     EventName.ACCOUNT_PAUSED: logging.WARNING,
@@ -121,7 +121,7 @@ def secret_exposed(file: str) -> None:
     log(EventName.SECRET_EXPOSED, file=file)
 
 
-def log_payout(name: EventName, row: PayoutRow, facts: Mapping[str, Any]) -> None:
+def log_payout(name: EventName, row: PayoutRecord, facts: Mapping[str, Any]) -> None:
     """Emit one event about a payout, with its id, masked key, account, attempt and try.
 
     Args:
@@ -136,7 +136,7 @@ def log_payout(name: EventName, row: PayoutRow, facts: Mapping[str, Any]) -> Non
             "key": mask_key(row.key),
             "account": row.account,
             "attempt": row.attempt,
-            "try": row.tries,
+            "try": row.submissions,
             "status": str(row.status),
         }
         log(name, **{**facts, **about})

@@ -19,14 +19,14 @@ from payments_core.domain.deliveries import Consumer, PayoutEvent, Waiting
 from payments_core.domain.errors import SettingsError
 from payments_core.domain.masking import mask_in, mask_numbers, scrub_code
 from payments_core.domain.payout import Operation
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
 from payments_core.http.urls import is_loopback
 from payments_core.settings import read_table
 from payments_core.settings.types import Seconds
 
-__all__ = ["PREFIX", "Told", "Webhook", "WebhookSettings", "body_of", "deliver", "next_at", "read_webhook"]
+__all__ = ["PREFIX", "DeliveryResult", "Webhook", "WebhookSettings", "body_of", "deliver", "next_at", "read_webhook"]
 
 PREFIX = "webhook/"  # an application's own consumers cannot be called so
 _SECRET = re.compile(r"(whsec_)?([A-Za-z0-9+/]+={0,2})")
@@ -156,7 +156,7 @@ def read_webhook(name: str, raw: Mapping[str, Any], *, resolve_secret: Callable[
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DeliveryResult:
     """How a delivery ended.
 
     Args:
@@ -173,7 +173,9 @@ class Told:
     after_s: float = 0.0
 
 
-def deliver(webhook: Webhook, event: PayoutEvent, row: PayoutRow, *, at: datetime, until: datetime) -> HttpFlow[Told]:
+def deliver(
+    webhook: Webhook, event: PayoutEvent, row: PayoutRecord, *, at: datetime, until: datetime
+) -> HttpFlow[DeliveryResult]:
     """Post an event once, and tell how that ended: only an answer of 200 to 299 has accepted it.
 
     Args:
@@ -204,14 +206,14 @@ def deliver(webhook: Webhook, event: PayoutEvent, row: PayoutRow, *, at: datetim
     try:
         response = yield from exchange(request)
     except (NotSent, NoAnswer) as ended:
-        return Told(accepted=False, why=ended.why, at=ended.at)
+        return DeliveryResult(accepted=False, why=ended.why, at=ended.at)
     if 200 <= response.status < 300:
-        return Told(accepted=True, why="", at=response.at)
+        return DeliveryResult(accepted=True, why="", at=response.at)
     after_s = _asked_s(response.headers.get("retry-after", ""), response.at)
-    return Told(accepted=False, why=f"HTTP {response.status}", at=response.at, after_s=after_s)
+    return DeliveryResult(accepted=False, why=f"HTTP {response.status}", at=response.at, after_s=after_s)
 
 
-def body_of(event: PayoutEvent, row: PayoutRow) -> str:
+def body_of(event: PayoutEvent, row: PayoutRecord) -> str:
     """Return what is posted: nothing that says who is paid, and no words of a provider's.
 
     Args:
@@ -221,7 +223,7 @@ def body_of(event: PayoutEvent, row: PayoutRow) -> str:
     """
     key = event.key
     if row.operation is not Operation.REFUND:  # whose payee was forgotten cannot be looked for: any number may be his
-        key = mask_in(key, row.payee_value) if row.forgotten_at is None else mask_numbers(key)
+        key = mask_in(key, row.payee_value) if row.erased_at is None else mask_numbers(key)
     reason = event.reason and {"code": str(event.reason.code), "provider_code": scrub_code(event.reason.provider_code)}
     data: dict[str, object] = {
         "event": event.id,
@@ -252,7 +254,7 @@ def _said(contradiction: Contradiction) -> dict[str, object]:
     }
 
 
-def next_at(webhook: Webhook, waiting: Waiting, told: Told) -> datetime | None:
+def next_at(webhook: Webhook, waiting: Waiting, told: DeliveryResult) -> datetime | None:
     """Return when an event that was not accepted is posted again; None gives it up.
 
     Args:
@@ -262,9 +264,9 @@ def next_at(webhook: Webhook, waiting: Waiting, told: Told) -> datetime | None:
 
     """
     schedule = webhook.settings.retry_schedule_s
-    if waiting.tries >= len(schedule):
+    if waiting.attempts >= len(schedule):
         return None
-    return told.at + timedelta(seconds=max(schedule[waiting.tries], told.after_s))
+    return told.at + timedelta(seconds=max(schedule[waiting.attempts], told.after_s))
 
 
 def _asked_s(text: str, now: datetime) -> float:

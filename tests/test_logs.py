@@ -18,16 +18,24 @@ import structlog
 
 from payments_core.domain.events import EventName, meaning
 from payments_core.domain.payout import Operation, Payee
-from payments_core.domain.records import Event, Pause, PayoutRow
-from payments_core.engine.commands import Held, Move, Moved, Note, Noted, Open, Opened
+from payments_core.domain.records import Event, Pause, PayoutRecord
+from payments_core.engine.commands import (
+    AccountPaused,
+    AppendHistory,
+    ApplyTransition,
+    CreatePayout,
+    CreateResult,
+    HistoryAppended,
+    TransitionApplied,
+)
 from payments_core.logs import configure, log, log_payout
 from payments_core.plugins.manager import Plugins
-from payments_core.runtime import Office
+from payments_core.runtime import Runtime
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 NUMBER = "46733123450"
 SECRET = "sekrit-9f8e7d"
-ROW = PayoutRow(
+ROW = PayoutRecord(
     id="po_abcdefgh",
     key="salary-2026-11/0042",
     fingerprint="f",
@@ -42,7 +50,7 @@ ROW = PayoutRow(
     request="{}",
     request_hash="",
     attempt=2,
-    tries=3,
+    submissions=3,
     created_at=AT,
     updated_at=AT,
 )
@@ -238,28 +246,32 @@ def test_an_event_about_a_payout_says_which(name: EventName, events: list[loggin
 class Silence:
     """A journal that knows one row."""
 
-    def get(self, _payout_id: str) -> PayoutRow:
+    def get(self, _payout_id: str) -> PayoutRecord:
         return ROW
 
 
 def test_every_recorded_transition_is_one_event(events: list[logging.LogRecord]) -> None:
     """Whatever the journal has written about a payout is told once, with the same five facts."""
-    office = Office(namespace="n" * 32, journal=Silence(), plugins=Plugins([]), accounts={})  # type: ignore[arg-type]
+    runtime = Runtime(namespace="n" * 32, journal=Silence(), plugins=Plugins([]), accounts={})  # type: ignore[arg-type]
     event = Event("payout.pending", AT, {"http_status": 202})
     pause = Pause(None, AT, "why")
     told: list[tuple[Any, Any, list[str]]] = [
-        (Open(ROW, event), Opened(ROW, created=True), ["payout.pending"]),
-        (Open(ROW, event), Opened(ROW, created=False), []),
-        (Move(ROW, ROW, event), Moved(ROW), ["payout.pending"]),
-        (Move(ROW, ROW, event, pause=pause), Moved(ROW, paused=True), ["payout.pending", "account.paused"]),
-        (Move(ROW, ROW, event, pause=pause), Moved(ROW), ["payout.pending"]),
-        (Move(ROW, ROW, event), Held(pause), []),
-        (Note(ROW.id, event), Noted(ROW), ["payout.pending"]),
-        (Note(ROW.id, event), Noted(ROW, written=False), []),
+        (CreatePayout(ROW, event), CreateResult(ROW, created=True), ["payout.pending"]),
+        (CreatePayout(ROW, event), CreateResult(ROW, created=False), []),
+        (ApplyTransition(ROW, ROW, event), TransitionApplied(ROW), ["payout.pending"]),
+        (
+            ApplyTransition(ROW, ROW, event, pause=pause),
+            TransitionApplied(ROW, paused=True),
+            ["payout.pending", "account.paused"],
+        ),
+        (ApplyTransition(ROW, ROW, event, pause=pause), TransitionApplied(ROW), ["payout.pending"]),
+        (ApplyTransition(ROW, ROW, event), AccountPaused(pause), []),
+        (AppendHistory(ROW.id, event), HistoryAppended(ROW), ["payout.pending"]),
+        (AppendHistory(ROW.id, event), HistoryAppended(ROW, written=False), []),
     ]
     for entry, reply, names in told:
         events.clear()
-        office.announce(entry, reply)
+        runtime.announce(entry, reply)
         assert [record.getMessage() for record in events] == names
         for record in events:
             if record.getMessage().startswith("payout."):

@@ -359,7 +359,7 @@ def provider_page(spec: ProviderSpec) -> str:
     ]
     if not spec.conformance:
         return "\n".join([*parts, "Everything: it brings no sheet of the conformance suite."])
-    skipped = report.skipped(report.sheet_at(spec.conformance))
+    skipped = report.skipped(report.profile_at(spec.conformance))
     rows = [(report.in_words(name), f"{why.rstrip('.')}.") for name, why in skipped.items()]
     return "\n".join([*parts, table(("promise", "why"), rows) if rows else "None: every promise is asked of it."])
 

@@ -44,4 +44,4 @@ def pays_real_money(read: Configuration) -> bool:
 
     """
     accounts, missing = build_accounts(read)
-    return bool(missing) or not all(account.settings.is_rehearsal for account in accounts.values())
+    return bool(missing) or not all(account.settings.is_test_mode for account in accounts.values())

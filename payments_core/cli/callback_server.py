@@ -120,7 +120,7 @@ async def listen(
         JournalError: The worker's journal was closed, or belongs to another process.
 
     """
-    async with AsyncPayoutClient(terminal.office()) as client:
+    async with AsyncPayoutClient(terminal.runtime()) as client:
         try:
             served = app(client, allowed=allowed, address_header=address_header)
         except ValueError as error:

@@ -19,13 +19,13 @@ from payments_core.client import PayoutClient, build_account, build_webhook
 from payments_core.client.inbox import PATH
 from payments_core.domain.errors import JournalError, PaymentsError, SettingsError
 from payments_core.domain.payout import PayoutStatus, ReasonCode
-from payments_core.domain.records import EndedAttempt, PayoutRow
+from payments_core.domain.records import EndedAttempt, PayoutRecord
 from payments_core.engine.commands import Journal
 from payments_core.journal import open_journal
 from payments_core.plugins.manager import Plugins, found
 from payments_core.provider import Account
 from payments_core.routing import read_routes
-from payments_core.runtime import Office, utc_now
+from payments_core.runtime import Runtime, utc_now
 from payments_core.settings import Configuration
 
 __all__ = ["Check", "examine", "write_configuration"]
@@ -76,7 +76,7 @@ def _examine(path: Path) -> Iterator[Check]:
         yield _routes(read, accounts)
     if not read.accounts:
         yield Check("note", "accounts", "none is configured", "Add [accounts.<name>] to pay from.")
-    make = len(accounts) == len(read.accounts) and all(one.settings.is_rehearsal for one in accounts.values())
+    make = len(accounts) == len(read.accounts) and all(one.settings.is_test_mode for one in accounts.values())
     try:
         journal = open_journal(read.journal, namespace=read.namespace, root=root, clock=utc_now, make=make)
     except PaymentsError as error:
@@ -101,8 +101,8 @@ def _used(
     yield from _identities(accounts, needed, orphans)
     retired = {title: one for name in sorted(accounts) for title, one in _retired(accounts[name])}
     everybody = {**accounts, **retired}  # a retired identity is asked as if it were an account of its own
-    office = Office(namespace=read.namespace, journal=journal, plugins=plugins, accounts=everybody)
-    with PayoutClient(office) as client:
+    runtime = Runtime(namespace=read.namespace, journal=journal, plugins=plugins, accounts=everybody)
+    with PayoutClient(runtime) as client:
         yield from _paths(client, accounts)
         for name in sorted(accounts):
             checked = _credential(client, name)
@@ -128,7 +128,7 @@ def _account(
     except PaymentsError as error:
         yield _wrong(what, error)
         return
-    money = "no real money moves" if account.settings.is_rehearsal else "REAL MONEY moves"
+    money = "no real money moves" if account.settings.is_test_mode else "REAL MONEY moves"
     yield Check("ok", what, f"{account.spec.title}, {account.settings.currency}, {money}")
     yield from _largest_amount(account)
     yield from _exposed(what, raw, root)
@@ -152,7 +152,7 @@ def _largest_amount(account: Account) -> Iterator[Check]:
     settings = account.settings
     limits = settings.largest_amount
     lacking = sorted((settings.currencies or {settings.currency}) - (limits or {}).keys())
-    if not lacking or (limits is None and settings.is_rehearsal):
+    if not lacking or (limits is None and settings.is_test_mode):
         return
     codes = ", ".join(lacking)
     means = f"nothing is paid in {codes}" if limits else "an amount that was mistyped is paid like any other"
@@ -248,7 +248,7 @@ def _needed(journal: Journal, accounts: Mapping[str, Account]) -> tuple[Counter[
     needed, orphans = Counter[Account](), Counter[str]()
     for row in _to_be_asked(journal):
         account = accounts.get(row.account)
-        if account is None or (row.status is PayoutStatus.CREATED and not row.tries):
+        if account is None or (row.status is PayoutStatus.CREATED and not row.submissions):
             continue  # an untried payout is sent as what its account is then
         identity = account.identity(row.operation, row.binding)
         if identity is None and not row.status.is_final:
@@ -261,12 +261,12 @@ def _needed(journal: Journal, accounts: Mapping[str, Account]) -> tuple[Counter[
     return needed, orphans
 
 
-def _earlier(journal: Journal, row: PayoutRow) -> tuple[EndedAttempt, ...]:
+def _earlier(journal: Journal, row: PayoutRecord) -> tuple[EndedAttempt, ...]:
     """Return what is looked at before anything of a payout is sent again."""
     return journal.attempts(row.id) if row.attempt > 1 else ()
 
 
-def _paid_from(journal: Journal, row: PayoutRow) -> set[str]:
+def _paid_from(journal: Journal, row: PayoutRecord) -> set[str]:
     return {row.account, *(attempt.account for attempt in _earlier(journal, row))}
 
 
@@ -291,7 +291,7 @@ def _identities(
         )
 
 
-def _to_be_asked(journal: Journal) -> Iterator[PayoutRow]:
+def _to_be_asked(journal: Journal) -> Iterator[PayoutRecord]:
     """Yield what is open, and what has failed for a reason that may still be contradicted.
 
     Not what stopped in REVIEW before anything was taken: nobody has to ask about that.

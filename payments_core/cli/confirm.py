@@ -13,7 +13,7 @@ import typer
 
 from payments_core.cli import messages, output
 from payments_core.cli.payee_file import Row
-from payments_core.domain.errors import NotAnswered, NotOffered
+from payments_core.domain.errors import LookupFailed, NotSupported
 
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
@@ -50,9 +50,9 @@ async def balances(client: AsyncPayoutClient, rows: Sequence[Row]) -> dict[tuple
     for account, currency in _sums(rows):
         try:
             found = await client.balances(account, currency=currency, wait_s=_BALANCE_WAIT_S)
-        except NotOffered:
+        except NotSupported:
             held[account, currency] = "cannot be asked"
-        except NotAnswered:
+        except LookupFailed:
             held[account, currency] = "not told"
         else:
             told = [f"{one.label} {one.amount:,f} {one.currency}".strip() for one in found]

@@ -12,7 +12,7 @@ import typer
 from payments_core.cli import exit_codes
 from payments_core.cli.safe_json import to_json
 from payments_core.domain.characters import clean_lines
-from payments_core.domain.errors import InvalidPayout, NotAnswered, PaymentsError, PayoutInterrupted, SettingsError
+from payments_core.domain.errors import InvalidPayout, LookupFailed, PaymentsError, PayoutInterrupted, SettingsError
 from payments_core.domain.masking import scrub
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def tell(error: Exception, terminal: Terminal) -> int:
     if terminal.log_level == "DEBUG" and not isinstance(error, PaymentsError):
         for place in traceback.extract_tb(error.__traceback__):  # places only, no values and no text
             print(f"  {place.filename}:{place.lineno} in {place.name}", file=sys.stderr)
-    return exit_codes.NOT_KNOWN if isinstance(error, NotAnswered | PayoutInterrupted) else exit_codes.ERROR
+    return exit_codes.NOT_KNOWN if isinstance(error, LookupFailed | PayoutInterrupted) else exit_codes.ERROR
 
 
 def tell_interrupted(terminal: Terminal) -> None:

@@ -11,7 +11,7 @@ from payments_core.cli.terminal import Terminal, command
 from payments_core.domain.bounds import MOST_ROWS
 
 if TYPE_CHECKING:
-    from payments_core.client import Sent
+    from payments_core.client import DeliverySummary
     from payments_core.domain.deliveries import Waiting
 
 __all__ = ["GROUP"]
@@ -45,14 +45,14 @@ def list_(
     from payments_core.cli import output
 
     with terminal.client() as client:
-        waiting = client.unheard_events(consumer, limit=limit)
+        waiting = client.pending_events(consumer, limit=limit)
     if terminal.as_json:
         output.print_json([_record(one) for one in waiting])
     elif not waiting:
         terminal.note("Nothing waits.")
     else:
         output.print_table(
-            ("event", "key", "status", "why", "at", "tries", "next", "last"), [_cells(one) for one in waiting]
+            ("event", "key", "status", "why", "at", "attempts", "next", "last"), [_cells(one) for one in waiting]
         )
     return exit_codes.DONE
 
@@ -72,7 +72,7 @@ def _record(one: Waiting) -> dict[str, Any]:
         "seq": event.seq,
         "at": event.at.isoformat(),
         "contradiction": output.contradiction(event.contradiction) if event.contradiction else None,
-        "tries": one.tries,
+        "attempts": one.attempts,
         "next_at": one.next_at.isoformat() if one.next_at else None,
         "given_up": one.is_given_up,
         "told": one.told,
@@ -91,7 +91,7 @@ def _cells(one: Waiting) -> tuple[str, ...]:
         if event.contradiction
         else messages.why(event.reason),
         messages.moment(event.at),
-        str(one.tries or ""),
+        str(one.attempts or ""),
         messages.moment(one.next_at) if one.next_at else again,
         one.told,
     )
@@ -143,7 +143,7 @@ def deliver(
     with terminal.client() as client:
         for webhook in again or ():
             client.resume_events(webhook)
-        sent: Sent = client.send_events()
+        sent: DeliverySummary = client.send_events()
     if terminal.as_json:
         output.print_json({"delivered": sent.delivered, "failed": sent.failed})
     else:

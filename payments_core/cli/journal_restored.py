@@ -13,7 +13,7 @@ from payments_core.domain.masking import quote
 
 if TYPE_CHECKING:
     from payments_core.journal.maintenance.stores import Store
-    from payments_core.journal.sql.restore_gap import Act
+    from payments_core.journal.sql.restore_gap import OperatorAction
 
 __all__ = ["add_to"]
 
@@ -119,12 +119,12 @@ def _store(terminal: Terminal) -> Store:
     return store_of(read.journal, namespace=read.namespace, root=root, at=utc_now())
 
 
-def _act(store: Store, who: str, why: str) -> Act:
-    from payments_core.engine import Person
-    from payments_core.journal.sql.restore_gap import Act
+def _act(store: Store, who: str, why: str) -> OperatorAction:
+    from payments_core.engine import OperatorDecision
+    from payments_core.journal.sql.restore_gap import OperatorAction
 
-    person = Person(who, why)
-    return Act(store.at, person.told["who"], person.told["why"])
+    person = OperatorDecision(who, why)
+    return OperatorAction(store.at, person.told["who"], person.told["why"])
 
 
 def _moment(text: str) -> datetime:

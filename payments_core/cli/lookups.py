@@ -14,7 +14,7 @@ from payments_core.domain.characters import clean
 
 if TYPE_CHECKING:
     from payments_core.client import PayoutClient
-    from payments_core.domain.errors import NotAnswered
+    from payments_core.domain.errors import LookupFailed
 
 __all__ = ["COMMANDS", "asking"]
 
@@ -63,18 +63,18 @@ def _balances(
 ) -> list[dict[str, Any]]:
     """Ask one account, or all; one that does not answer hides no other."""
     from payments_core.cli.progress import spinner
-    from payments_core.domain.errors import NotAnswered, NotOffered
+    from payments_core.domain.errors import LookupFailed, NotSupported
 
     rows: list[dict[str, Any]] = []
-    cannot: list[NotOffered] = []
+    cannot: list[NotSupported] = []
     names = (account,) if account else client.accounts()
     for name in names:
         try:
             with spinner(terminal, f"Asking what {name} holds …"):
                 held = client.balances(name, currency=currency, wait_s=wait_s)
-        except NotOffered as error:
+        except NotSupported as error:
             cannot.append(error)
-        except NotAnswered as error:
+        except LookupFailed as error:
             rows.append({"account": name, "amount": None, "currency": currency, "label": None, "error": error})
         else:
             for one in held:
@@ -85,7 +85,7 @@ def _balances(
     return rows
 
 
-def _why(error: NotAnswered | None) -> str:
+def _why(error: LookupFailed | None) -> str:
     return f"{error.message} {error.hint}" if error else ""
 
 

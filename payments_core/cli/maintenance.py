@@ -177,19 +177,19 @@ def forget(
         person = Payee.msisdn(payee) if payee_kind == "msisdn" else Payee(payee_kind, payee)
     day = before.replace(tzinfo=UTC) if before else None
     with terminal.journal() as journal:
-        found = forget_in(journal, payout, payee=person, before=day, who=who, why=why, at=utc_now(), rehearse=not yes)
+        found = forget_in(journal, payout, payee=person, before=day, who=who, why=why, at=utc_now(), dry_run=not yes)
     if terminal.as_json:
-        shown = {"done": yes, "forgotten": list(found.forgotten), "kept": dict(found.kept), "wiped": found.wiped}
+        shown = {"done": yes, "erased": list(found.erased), "kept": dict(found.kept), "vacuumed": found.vacuumed}
         output.print_json(shown)
         return exit_codes.DONE
     for kept, reason in found.kept.items():
         terminal.say(f"{kept} is kept. {reason}")
-    count = messages.counted(len(found.forgotten), "payout")
+    count = messages.counted(len(found.erased), "payout")
     if not yes:
         terminal.say(f"{count} would be forgotten. Nothing was changed: --yes does it, and it cannot be undone.")
         return exit_codes.DONE
     terminal.say(f"The payee of {count} is forgotten.")
-    if not found.wiped:
+    if not found.vacuumed:
         terminal.say(
             "What was there is not wiped from the disk yet. A server does that when it vacuums; a file, when this is "
             "run again while no other program reads it."

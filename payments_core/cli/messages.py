@@ -9,7 +9,7 @@ from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import FORGOTTEN, Payout, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import NO_REASON, Pause
-from payments_core.engine import Act, Says
+from payments_core.engine import ProviderSays, ReviewAction
 from payments_core.provider import CancelAnswer, HolderStatus
 
 __all__ = [
@@ -82,22 +82,22 @@ REASONS: Mapping[ReasonCode, str] = {
 }
 
 
-ACTS: Mapping[Act, str] = {
-    Act.PAID: "payouts review resolve {key} --paid --who NAME --why TEXT",
-    Act.NOT_PAID: "payouts review resolve {key} --not-paid --who NAME --why TEXT",
-    Act.REOPEN: "payouts review reopen {key} --who NAME --why TEXT",
+ACTS: Mapping[ReviewAction, str] = {
+    ReviewAction.PAID: "payouts review resolve {key} --paid --who NAME --why TEXT",
+    ReviewAction.NOT_PAID: "payouts review resolve {key} --not-paid --who NAME --why TEXT",
+    ReviewAction.REOPEN: "payouts review reopen {key} --who NAME --why TEXT",
 }
 
 ACKNOWLEDGE = "payouts review acknowledge {key} --actor NAME --reason TEXT"
 
-SAYS: Mapping[Says, str] = {
-    Says.SILENT: "does not answer",
-    Says.UNCLEAR: "says nothing clear",
-    Says.LATER: "answers only later",
-    Says.GONE: "cannot be asked any more",
-    Says.ABSENT: "does not show it",
-    Says.PENDING: "says that it is under way",
-    Says.ANOTHER: "shows another payment under its reference",
+SAYS: Mapping[ProviderSays, str] = {
+    ProviderSays.SILENT: "does not answer",
+    ProviderSays.UNCLEAR: "says nothing clear",
+    ProviderSays.LATER: "answers only later",
+    ProviderSays.GONE: "cannot be asked any more",
+    ProviderSays.ABSENT: "does not show it",
+    ProviderSays.PENDING: "says that it is under way",
+    ProviderSays.ANOTHER: "shows another payment under its reference",
 }
 
 CALLED: Mapping[ProviderStatus, str] = {
@@ -110,7 +110,7 @@ CALLED: Mapping[ProviderStatus, str] = {
 _CHECKED = {
     **{str(status): f"says that it {called}" for status, called in CALLED.items()},
     **{str(says): told for says, told in SAYS.items()},
-    str(Says.LATER): "answers only later: the question is asked, and the answer comes by callback",
+    str(ProviderSays.LATER): "answers only later: the question is asked, and the answer comes by callback",
 }
 
 CANCELS: Mapping[CancelAnswer, str] = {
@@ -147,7 +147,7 @@ def standing(payout: Payout) -> str:
     """Return where a payout stands, in words that hold for this one."""
     if payout.status is PayoutStatus.REVIEW and not payout.may_have_been_sent:
         return "the provider did not take it, and it is not sent any more"
-    if payout.status is PayoutStatus.CREATED and payout.tries:
+    if payout.status is PayoutStatus.CREATED and payout.submissions:
         return "the provider did not take it; it is to be sent again"
     if payout.is_final and payout.contradictions:
         return "it ended so, and its provider says otherwise"
@@ -259,7 +259,7 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
             if payout.attempt > 1 and payout.reason is not None:
                 return (
                     "Earlier attempts are read before this one is sent; `payouts resume` goes on. Where the provider "
-                    f"does not show one any more, payouts pay-again {payout.key} --who NAME --why TEXT --evidence TEXT "
+                    f"does not show one any more, payouts reissue {payout.key} --who NAME --why TEXT --evidence TEXT "
                     f"records the proof that it failed. {_CANCEL.format(key=payout.key)}"
                 )
             return "Nothing was sent. When it is due, `payouts resume` or the same key again sends it, once."
@@ -282,7 +282,7 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
                 f"A result callback told this failure, and it is read again first: `payouts resume` and workers do so. "
                 f"Do not pay it in another way before; payouts show {payout.key} tells more then."
             )
-        case PayoutStatus.FAILED if any(entry.event == EventName.PAYOUT_ASKED for entry in payout.history):
+        case PayoutStatus.FAILED if any(entry.event == EventName.PAYOUT_QUERIED for entry in payout.history):
             return (
                 "Its provider tells only later what became of a payment, so it is not paid again under its key. "
                 "Compare with the provider's own records before you pay it under a new key."
@@ -314,7 +314,7 @@ _STOPS: Mapping[str, str] = {
     "circuit": "stopped because nobody knows what became of the last payments",
     "rate": "slowed down because the provider says that we send too fast",
 }
-_PAY_AGAIN = "payouts pay-again {key} --who NAME --why TEXT pays it under the same key."
+_PAY_AGAIN = "payouts reissue {key} --who NAME --why TEXT pays it under the same key."
 
 
 def lifting(pause: Pause) -> str:

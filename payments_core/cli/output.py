@@ -27,7 +27,7 @@ __all__ = [
     "written",
 ]
 
-COLUMNS = ("key", "payee", "amount", "operation", "account", "status", "why", "tries", "next look", "id")
+COLUMNS = ("key", "payee", "amount", "operation", "account", "status", "why", "submissions", "next look", "id")
 FIELDS = (
     "id",
     "key",
@@ -40,7 +40,7 @@ FIELDS = (
     "reason",
     "references",
     "attempt",
-    "tries",
+    "submissions",
     "created_at",
     "updated_at",
     "next_at",
@@ -80,7 +80,7 @@ def record(payout: Payout, *, reveal: bool, history: bool = False) -> dict[str, 
         "reason": str(payout.reason.code) if payout.reason else None,
         "references": dict(payout.references),
         "attempt": payout.attempt,
-        "tries": payout.tries,
+        "submissions": payout.submissions,
         "created_at": written(payout.created_at),
         "updated_at": written(payout.updated_at),
         "next_at": written(payout.next_at),
@@ -117,7 +117,7 @@ def _entry(entry: HistoryEntry) -> dict[str, Any]:
         "event": entry.event,
         "status": str(entry.status),
         "attempt": entry.attempt,
-        "tries": entry.tries,
+        "submissions": entry.submissions,
         "decided_by": entry.decided_by,
         "evidence": dict(entry.evidence),
     }
@@ -139,7 +139,7 @@ def payout_line(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: d
         payout.account,
         str(payout.status),
         messages.concern(payout) or (f"paused: {pause.why}" if pause else ""),
-        str(payout.tries),
+        str(payout.submissions),
         messages.moment(payout.next_at, now),
         payout.id,
     )
@@ -184,7 +184,7 @@ def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datet
         "amount": _amount(payout),
         "account": payout.account,
         "attempt": _attempt(payout),
-        "tries": str(payout.tries),
+        "submissions": str(payout.submissions),
         "references": ", ".join(f"{name}={value}" for name, value in payout.references.items()),
         "next look": messages.moment(payout.next_at, now),
         "what next": messages.advice(payout, pauses),
@@ -228,7 +228,7 @@ def _print_rich(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number in kept:
         name = columns[number]
-        align: Literal["left", "right"] = "right" if name in {"amount", "tries"} else "left"
+        align: Literal["left", "right"] = "right" if name in {"amount", "submissions"} else "left"
         table.add_column(name, overflow="fold", justify=align, no_wrap=name in _WHOLE)
     for row in cells:
         status = next((cell for name, cell in zip(columns, row, strict=True) if name == "status"), "")

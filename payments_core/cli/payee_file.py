@@ -18,7 +18,7 @@ from payments_core.domain.payout import Operation, Order, Payee
 from payments_core.engine import check_amount
 from payments_core.provider import Validates
 from payments_core.routing import Choice
-from payments_core.runtime import Office
+from payments_core.runtime import Runtime
 
 __all__ = ["COLUMNS", "People", "Row", "check", "currency_of", "place", "read_file"]
 
@@ -144,7 +144,7 @@ def _check_header(path: Path, header: Sequence[str], names: Mapping[str, str]) -
 
 
 def check(
-    people: People, office: Office, *, account: str | None, operation: str | None, currency: str | None
+    people: People, runtime: Runtime, *, account: str | None, operation: str | None, currency: str | None
 ) -> list[Row]:
     """Check every row as far as it can be without sending anything.
 
@@ -159,7 +159,7 @@ def check(
     first: dict[str, Row] = {}
     rows = []
     for line, cells in people.cells:
-        row = _read(line, cells, office, account=account, operation=operation, currency=currency)
+        row = _read(line, cells, runtime, account=account, operation=operation, currency=currency)
         earlier = first.get(row.key)
         if earlier is None:
             first[row.key] = row
@@ -172,7 +172,7 @@ def check(
 def _read(
     line: int,
     cells: Mapping[str, str] | None,
-    office: Office,
+    runtime: Runtime,
     *,
     account: str | None,
     operation: str | None,
@@ -184,22 +184,22 @@ def _read(
     named = cells.get("account") or account
     order = None
     try:
-        money = Money(cells.get("amount", ""), cells.get("currency") or currency or currency_of(office, named))
+        money = Money(cells.get("amount", ""), cells.get("currency") or currency or currency_of(runtime, named))
         payee = Payee.msisdn(cells.get("to", ""), operator=cells.get("operator", ""))
         order = Order(key, payee, money, Operation(operation or "transfer"), cells.get("note", ""))
-        recorded = known(office, order, named, by_default=operation is None)
+        recorded = known(runtime, order, named, by_default=operation is None)
         if recorded is not None:
             return Row(line, key, replace(order, operation=recorded.operation), named, is_known=True)
-        choice = at_once(choose(office, order, named, by_default=operation is None))
+        choice = at_once(choose(runtime, order, named, by_default=operation is None))
     except JournalError:  # not the row's fault
         raise
     except PaymentsError as error:
         return Row(line, key, order, named, error, to=cells.get("to", ""), amount=cells.get("amount", ""))
     row = Row(line, key, order, named)
-    return replace(row, waits=True) if choice is None else place(row, office, choice, by_default=operation is None)
+    return replace(row, waits=True) if choice is None else place(row, runtime, choice, by_default=operation is None)
 
 
-def place(row: Row, office: Office, choice: Choice, *, by_default: bool) -> Row:
+def place(row: Row, runtime: Runtime, choice: Choice, *, by_default: bool) -> Row:
     """Return a row with the account that was chosen for it, or with why it cannot be paid.
 
     Args:
@@ -212,7 +212,7 @@ def place(row: Row, office: Office, choice: Choice, *, by_default: bool) -> Row:
     order = row.order
     assert order is not None  # noqa: S101 - it was understood
     try:
-        account, order = chosen(office, order, choice, by_default=by_default)
+        account, order = chosen(runtime, order, choice, by_default=by_default)
         if isinstance(account.provider, Validates):
             account.provider.validate(order)
         check_amount(account, order)
@@ -233,7 +233,7 @@ def _again(row: Row, earlier: Row) -> Row:
     return Row(row.line, row.key, row.order, row.account, error)
 
 
-def currency_of(office: Office, account: str | None) -> str:
+def currency_of(runtime: Runtime, account: str | None) -> str:
     """Return the currency of an account, or the one all accounts share.
 
     Raises:
@@ -242,8 +242,8 @@ def currency_of(office: Office, account: str | None) -> str:
 
     """
     if account is not None:
-        return office.account(account).settings.currency
-    currencies = sorted({one.settings.currency for one in office.accounts.values()})
+        return runtime.account(account).settings.currency
+    currencies = sorted({one.settings.currency for one in runtime.accounts.values()})
     if len(currencies) != 1:
         raise InvalidPayout(
             f"No currency is given, and the accounts pay in {', '.join(currencies) or 'none'}.",

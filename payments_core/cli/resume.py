@@ -13,7 +13,7 @@ from payments_core.cli.terminal import Terminal, command
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from payments_core.client import Resumed
+    from payments_core.client import ResumeResult
     from payments_core.domain.payout import Payout, PayoutStatus
     from payments_core.domain.records import Pause
 
@@ -79,12 +79,12 @@ def resume(
     return exit_codes.NOT_KNOWN if left.open or left.review or left.contradicted else exit_codes.DONE
 
 
-async def _resume(terminal: Terminal, timeout_s: float, changes: _Changes) -> tuple[Resumed, tuple[Pause, ...]]:
+async def _resume(terminal: Terminal, timeout_s: float, changes: _Changes) -> tuple[ResumeResult, tuple[Pause, ...]]:
     from payments_core.cli.progress import spinner
     from payments_core.client import AsyncPayoutClient
     from payments_core.domain.payout import PayoutStatus
 
-    async with AsyncPayoutClient(terminal.office()) as client:
+    async with AsyncPayoutClient(terminal.runtime()) as client:
         waiting = [status for status in PayoutStatus if not status.is_final]
         changes.begin([payout for status in waiting async for payout in client.payouts(status=status)])
         with spinner(terminal, changes.line) as changes.show:
@@ -127,7 +127,7 @@ class _Changes:
         return f"{len(self._open)} open, {self._steps} steps"
 
 
-def _summary(left: Resumed, pauses: tuple[Pause, ...]) -> str:
+def _summary(left: ResumeResult, pauses: tuple[Pause, ...]) -> str:
     from payments_core.cli import messages
     from payments_core.runtime import utc_now
 

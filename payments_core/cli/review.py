@@ -1,4 +1,4 @@
-"""What a person decides: ``payouts review``, ``check``, ``pay-again``, ``approve``, ``cancel``."""
+"""What a person decides: ``payouts review``, ``check``, ``reissue``, ``approve``, ``cancel``."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def check(terminal: Terminal, payout: Which) -> int:
 
 
 @command
-def pay_again(
+def reissue(
     terminal: Terminal,
     payout: Which,
     who: Who,
@@ -196,7 +196,7 @@ def pay_again(
     otherwise nothing is sent, and it says when it may be tried again, or that evidence is missing.
     """
     with terminal.client() as client:
-        return _tell(terminal, client.pay_again(payout, who=who, why=why, account=account, evidence=evidence))
+        return _tell(terminal, client.reissue(payout, who=who, why=why, account=account, evidence=evidence))
 
 
 @command
@@ -275,7 +275,7 @@ for _name, _body in {
 
 COMMANDS = {
     "check": check,
-    "pay-again": pay_again,
+    "reissue": reissue,
     "approve": approve,
     "cancel": cancel,
     "cancel-at-provider": cancel_at_provider,

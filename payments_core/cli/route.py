@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from payments_core.domain.money import Money
     from payments_core.domain.payout import Payee
     from payments_core.routing import Choice
-    from payments_core.runtime import Office
+    from payments_core.runtime import Runtime
 
 __all__ = ["COMMANDS"]
 
@@ -46,9 +46,9 @@ def route(
     if operation not in {None, "transfer", "deposit"}:
         raise typer.BadParameter(f"{quote(operation)} is no operation to send by; there are transfer and deposit.")
     payee = Payee.msisdn(to, operator=operator or "")
-    office = terminal.office()
-    with PayoutClient(office) as client:
-        money = _money(office, amount, currency)
+    runtime = terminal.runtime()
+    with PayoutClient(runtime) as client:
+        money = _money(runtime, amount, currency)
         choice = client.route(payee=payee, amount=money, operation=operation, ask=ask)
     if terminal.as_json:
         output.print_json(_record(choice, payee, money, reveal=terminal.reveal))
@@ -59,7 +59,7 @@ def route(
     return exit_codes.DONE if choice.account else exit_codes.FAILED
 
 
-def _money(office: Office, written: str, currency: str | None) -> Money:
+def _money(runtime: Runtime, written: str, currency: str | None) -> Money:
     """Read an amount with its currency, in one word or two."""
     from payments_core.cli.payee_file import currency_of
     from payments_core.domain.money import Money
@@ -67,7 +67,7 @@ def _money(office: Office, written: str, currency: str | None) -> Money:
     amount, _, code = written.strip().partition(" ")
     if code and currency and code.strip() != currency:
         raise typer.BadParameter(f"--amount is in {code.strip()}, and --currency is {currency}.")
-    return Money(amount, code.strip() or currency or currency_of(office, None))
+    return Money(amount, code.strip() or currency or currency_of(runtime, None))
 
 
 def _record(choice: Choice, payee: Payee, money: Money, *, reveal: bool) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def _send(
     names = dict(zip(("key", "to", "amount", "currency", "account", "note", "operator"), columns, strict=True))
     return send_file(
         terminal,
-        terminal.office(),
+        terminal.runtime(),
         path=file,
         names=names,
         account=account,
@@ -174,9 +174,9 @@ def _pay(
     from payments_core.domain.money import Money
     from payments_core.runtime import utc_now
 
-    office = terminal.office()
-    with PayoutClient(office) as client:
-        code = currency or currency_of(office, account)
+    runtime = terminal.runtime()
+    with PayoutClient(runtime) as client:
+        code = currency or currency_of(runtime, account)
         payout = begin(client, lambda amount: Money(amount, code))
         is_new = payout.is_new
         if wait_s and not payout.is_final:

@@ -18,7 +18,7 @@ from payments_core.domain.errors import InvalidPayout, JournalError, NoRoute, Pa
 from payments_core.domain.masking import mask_number, mask_numbers, scrub
 from payments_core.domain.payout import Payout, PayoutStatus
 from payments_core.domain.records import Pause
-from payments_core.runtime import Office, utc_now
+from payments_core.runtime import Runtime, utc_now
 
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 def send_file(
     terminal: Terminal,
-    office: Office,
+    runtime: Runtime,
     *,
     path: Path,
     names: Mapping[str, str],
@@ -54,15 +54,15 @@ def send_file(
         read = payee_file.read_file(path, names)
         if read.ignored:
             terminal.note(f"Not used: the columns {scrub(', '.join(read.ignored))}.")
-        rows = payee_file.check(read, office, account=account, operation=operation, currency=currency)
+        rows = payee_file.check(read, runtime, account=account, operation=operation, currency=currency)
     except BaseException:
-        office.journal.close()
+        runtime.journal.close()
         raise
 
     with asyncio.Runner() as runner:  # the loop stands still while a person is asked, so that Ctrl-C ends the question
-        client = AsyncPayoutClient(office)
+        client = AsyncPayoutClient(runtime)
         try:
-            placed = runner.run(_placed(terminal, client, office, rows, by_default=operation is None))
+            placed = runner.run(_placed(terminal, client, runtime, rows, by_default=operation is None))
             _refuse(path, placed, all_or_nothing=all_or_nothing)
             to_pay = [row for row in placed if row.error is None and row.same_as is None]
             if is_asked and to_pay:
@@ -84,7 +84,7 @@ def send_file(
 
 
 async def _placed(
-    terminal: Terminal, client: AsyncPayoutClient, office: Office, rows: Sequence[Row], *, by_default: bool
+    terminal: Terminal, client: AsyncPayoutClient, runtime: Runtime, rows: Sequence[Row], *, by_default: bool
 ) -> Sequence[Row]:
     """Choose the accounts that hang on what a provider says of the payee; no money moves."""
     found: dict[int, Row] = {row.line: row for row in rows}
@@ -99,7 +99,7 @@ async def _placed(
             operation=None if by_default else order.operation,
             note=order.note,
         )
-        found[row.line] = payee_file.place(row, office, choice, by_default=by_default)
+        found[row.line] = payee_file.place(row, runtime, choice, by_default=by_default)
 
     if waiting := [row for row in rows if row.waits]:
         await _side_by_side(terminal, "Asking", waiting, ask)
@@ -229,17 +229,17 @@ def _print_rows(terminal: Terminal, results: Sequence[tuple[Row, End]], pauses: 
     for row, end in results:
         also = f"same payout as line {row.same_as}" if row.same_as else ""
         if isinstance(end, Payout):
-            key, payee, amount, _, account, status, why, tries, _, found = output.payout_line(
+            key, payee, amount, _, account, status, why, submissions, _, found = output.payout_line(
                 end, pauses, reveal=terminal.reveal, now=now
             )
-            lines.append((str(row.line), key, payee, amount, account, status, also or why, tries, found))
+            lines.append((str(row.line), key, payee, amount, account, status, also or why, submissions, found))
         else:
             asked = _shown(row, end, reveal=terminal.reveal)  # what was understood, else as it stands in the file
             payee = asked["payee"] or (row.to if terminal.reveal else mask_number(row.to))
             amount = f"{asked['amount']} {asked['currency']}" if asked["amount"] else scrub(row.amount, limit=40)
             why = f"{end.message} {end.hint}".strip()
             lines.append((str(row.line), row.key, payee, amount, asked["account"] or "", _status(end), why, "", ""))
-    output.print_table(("line", "key", "payee", "amount", "account", "status", "why", "tries", "id"), lines)
+    output.print_table(("line", "key", "payee", "amount", "account", "status", "why", "submissions", "id"), lines)
 
 
 def _summary(results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> str:

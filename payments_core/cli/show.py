@@ -32,14 +32,14 @@ def show(
     terminal.say(output.details(found, pauses, reveal=terminal.reveal, now=utc_now()))
     terminal.say()
     output.print_table(
-        ("no", "at (UTC)", "event", "status", "tries", "decided by", "evidence"),
+        ("no", "at (UTC)", "event", "status", "submissions", "decided by", "evidence"),
         [
             (
                 str(entry.seq),
                 f"{entry.at:%Y-%m-%d %H:%M:%S.%f}"[:-3],
                 entry.event,
                 str(entry.status),
-                str(entry.tries),
+                str(entry.submissions),
                 entry.decided_by,
                 ", ".join(f"{name}={value}" for name, value in entry.evidence.items()),
             )

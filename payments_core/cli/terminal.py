@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from payments_core.client import PayoutClient
     from payments_core.engine.commands import Journal
-    from payments_core.runtime import Office
+    from payments_core.runtime import Runtime
     from payments_core.settings import Configuration
 
 __all__ = ["COMMON", "PAYING", "Terminal", "command", "drop_output", "is_output_lost", "open_closed_streams"]
@@ -93,7 +93,7 @@ class Terminal(NamedTuple):
 
         return settings.load(self.config)
 
-    def office(self) -> Office:
+    def runtime(self) -> Runtime:
         """Build everything a client needs."""
         from payments_core.client import assemble
 
@@ -104,7 +104,7 @@ class Terminal(NamedTuple):
         """Open a client for a block."""
         from payments_core.client import PayoutClient
 
-        with PayoutClient(self.office()) as client:
+        with PayoutClient(self.runtime()) as client:
             yield client
 
     @contextlib.contextmanager

@@ -69,7 +69,7 @@ async def _work(terminal: Terminal, settings: WorkerSettings, accounts: list[str
     from payments_core.worker import run_worker, stop_on_signals
 
     seen = _Seen()
-    async with AsyncPayoutClient(terminal.office()) as client:
+    async with AsyncPayoutClient(terminal.runtime()) as client:
         with spinner(terminal, seen.line) as seen.show, stop_on_signals(seen.stop) as stop:
             return await run_worker(
                 client, accounts=accounts or None, settings=settings, once=once, stop=stop, on_change=seen.hear

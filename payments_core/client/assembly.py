@@ -25,23 +25,30 @@ from payments_core.domain.errors import (
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import mask_key, quote, scrub
 from payments_core.domain.payout import Operation, Order, Payout, PayoutStatus, Reason
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine import same_order
-from payments_core.engine.commands import AcknowledgeContradictions, Journal, JournalEntry, Move, Note, Open
+from payments_core.engine.commands import (
+    AcknowledgeContradictions,
+    AppendHistory,
+    ApplyTransition,
+    CreatePayout,
+    Journal,
+    JournalCommand,
+)
 from payments_core.engine.flow import Command
 from payments_core.journal import open_journal
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account, Capability
 from payments_core.routing import Choice, Choosing, read_routes
 from payments_core.routing import choose as choose_by_routes
-from payments_core.runtime import Clock, Office, utc_now
+from payments_core.runtime import Clock, Runtime, utc_now
 from payments_core.settings import AccountSettings, Configuration
 from payments_core.webhooks import Webhook, read_webhook
 
 __all__ = [
     "MOMENT",
     "STEPS_AT_ONCE",
-    "Resumed",
+    "ResumeResult",
     "assemble",
     "at_once",
     "build_account",
@@ -53,7 +60,6 @@ __all__ = [
     "is_due",
     "is_over",
     "known",
-    "nap_s",
     "of_one",
     "only_entries",
     "only_open",
@@ -62,13 +68,14 @@ __all__ = [
     "refusal",
     "resumed",
     "row_of",
+    "sleep_s",
     "view",
     "wait_moment",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
+class ResumeResult:
     """What a ``resume`` left behind.
 
     Args:
@@ -91,7 +98,7 @@ class Resumed:
 
 def assemble(
     configuration: str | Path | Configuration, *, plugins: Plugins | None = None, clock: Clock = utc_now
-) -> Office:
+) -> Runtime:
     """Build everything a client needs; whatever is wrong is found here, before the first payout.
 
     Args:
@@ -112,9 +119,9 @@ def assemble(
     webhooks = {name: build_webhook(loaded, name, raw, root=root) for name, raw in read.webhooks.items()}
     routes = read_routes(read.routes, accounts)
     # Where real money moves a missing journal is not a new one: it would not know what was paid.
-    make = all(account.settings.is_rehearsal for account in accounts.values())
+    make = all(account.settings.is_test_mode for account in accounts.values())
     journal = open_journal(read.journal, namespace=read.namespace, root=root, clock=clock, make=make)
-    return Office(
+    return Runtime(
         read.namespace,
         journal,
         loaded,
@@ -166,7 +173,7 @@ def build_account(plugins: Plugins, name: str, raw: Mapping[str, Any], *, root: 
     retired = []
     for table in now.retired:
         then = read({**shared, **table}, f"{name}.retired")
-        if then.is_rehearsal != now.is_rehearsal:
+        if then.is_test_mode != now.is_test_mode:
             raise SettingsError(
                 f"[[accounts.{name}.retired]] mixes play money and real money.",
                 hint="Give the real account a name of its own, and leave the rehearsal's account as it is.",
@@ -175,14 +182,14 @@ def build_account(plugins: Plugins, name: str, raw: Mapping[str, Any], *, root: 
     return Account(name, spec, now, spec.build(now), retired=tuple(retired))
 
 
-def check_learned(office: Office, account: Account) -> None:
+def check_learned(runtime: Runtime, account: Account) -> None:
     """Refuse to accept from an account whose provider was never asked for its limits in this process.
 
     Raises:
         InvalidPayout: The order could be one that ``send`` refuses.
 
     """
-    if Capability.LEARNING in account.spec.capabilities and account.name not in office.learned:
+    if Capability.PROVIDER_CONFIG in account.spec.capabilities and account.name not in runtime.learned:
         raise InvalidPayout(
             f"What account {account.name} may pay is not known in this process yet, and a transaction waits for no "
             "network.",
@@ -190,7 +197,7 @@ def check_learned(office: Office, account: Account) -> None:
         )
 
 
-def known(office: Office, order: Order, account: str | None, *, by_default: bool = False) -> PayoutRow | None:
+def known(runtime: Runtime, order: Order, account: str | None, *, by_default: bool = False) -> PayoutRecord | None:
     """Return the payout of the order's key, if there is one; the key is looked up before any routing.
 
     Args:
@@ -203,13 +210,13 @@ def known(office: Office, order: Order, account: str | None, *, by_default: bool
         KeyReused: It stands for another intent, or for a payout from another account.
 
     """
-    row = office.journal.by_key(order.key)
+    row = runtime.journal.by_key(order.key)
     if row is None:
         return None
     if by_default and row.operation is not Operation.REFUND:
         order = replace(order, operation=row.operation)
     same_order(row, order)
-    if account not in {None, row.account, _first_account(office, row)}:
+    if account not in {None, row.account, _first_account(runtime, row)}:
         raise KeyReused(
             f"The key {mask_key(order.key)!r} is paid from account {row.account!r} ({row.id}), not {quote(account)}. "
             "This time nothing was sent, and nothing was changed.",
@@ -219,13 +226,13 @@ def known(office: Office, order: Order, account: str | None, *, by_default: bool
     return row
 
 
-def _first_account(office: Office, row: PayoutRow) -> str:
+def _first_account(runtime: Runtime, row: PayoutRecord) -> str:
     """Return the account of the first attempt: whoever accepted the payout goes on naming that one."""
-    return office.journal.attempts(row.id)[0].account if row.attempt > 1 else row.account
+    return runtime.journal.attempts(row.id)[0].account if row.attempt > 1 else row.account
 
 
 def choose(
-    office: Office, order: Order, account: str | None, *, by_default: bool = False, ask: bool = True
+    runtime: Runtime, order: Order, account: str | None, *, by_default: bool = False, ask: bool = True
 ) -> Choosing:
     """Choose the account to pay from; ask by yielding whose provider is to be asked for the payee's operator.
 
@@ -245,15 +252,15 @@ def choose(
 
     """
     order.check_new()  # before anybody is asked about the payee
-    names = _names(office)
+    names = _names(runtime)
     if account:
-        return Choice(office.account(account).name, "caller", why="The caller names it.")
-    if (name := office.plugins.choose_account(order, names)) is not None:
-        return Choice(office.account(name).name, "plugin", why="A plugin chose it (payments_choose_account).")
-    if office.routes:
-        return (yield from choose_by_routes(order, office.routes, by_default=by_default, ask=ask))
-    if office.default_account:
-        return Choice(office.default_account, "default", why="It is the default (default_account).")
+        return Choice(runtime.account(account).name, "caller", why="The caller names it.")
+    if (name := runtime.plugins.choose_account(order, names)) is not None:
+        return Choice(runtime.account(name).name, "plugin", why="A plugin chose it (payments_choose_account).")
+    if runtime.routes:
+        return (yield from choose_by_routes(order, runtime.routes, by_default=by_default, ask=ask))
+    if runtime.default_account:
+        return Choice(runtime.default_account, "default", why="It is the default (default_account).")
     if len(names) == 1:
         return Choice(names[0], "only_account", why="It is the only account there is.")
     raise InvalidPayout(
@@ -262,7 +269,7 @@ def choose(
     )
 
 
-def chosen(office: Office, order: Order, choice: Choice, *, by_default: bool = False) -> tuple[Account, Order]:
+def chosen(runtime: Runtime, order: Order, choice: Choice, *, by_default: bool = False) -> tuple[Account, Order]:
     """Return the account that was chosen, and the order as that account pays it.
 
     Args:
@@ -277,7 +284,7 @@ def chosen(office: Office, order: Order, choice: Choice, *, by_default: bool = F
     """
     if not choice.account:
         raise choice.refusal()
-    account = office.account(choice.account)
+    account = runtime.account(choice.account)
     return account, replace(order, operation=account.settings.default_operation) if by_default else order
 
 
@@ -308,11 +315,11 @@ def operation_of(operation: Operation | str | None) -> Operation:
         ) from None
 
 
-def _names(office: Office) -> Sequence[str]:
-    return sorted(office.accounts)
+def _names(runtime: Runtime) -> Sequence[str]:
+    return sorted(runtime.accounts)
 
 
-def row_of(journal: Journal, payout: str) -> PayoutRow:
+def row_of(journal: Journal, payout: str) -> PayoutRecord:
     """Return a payout's row by its id or key.
 
     Raises:
@@ -336,11 +343,11 @@ def row_of(journal: Journal, payout: str) -> PayoutRow:
     return row
 
 
-def view(office: Office, row: PayoutRow) -> Payout:
+def view(runtime: Runtime, row: PayoutRecord) -> Payout:
     """Return what a caller sees, history included."""
-    history = office.journal.history(row.id)
+    history = runtime.journal.history(row.id)
     if any(entry.event == EventName.PAYOUT_CONTRADICTED for entry in history):  # written beside what moved the row
-        row = office.journal.get(row.id) or row
+        row = runtime.journal.get(row.id) or row
     return row.view(history)
 
 
@@ -349,7 +356,7 @@ def refusal(reason: Reason) -> str:
     return f"{reason}: {reason.text}" if reason.text else str(reason)
 
 
-def interrupted(error: Exception, row: PayoutRow, *, money_asked: bool) -> PayoutInterrupted:
+def interrupted(error: Exception, row: PayoutRecord, *, money_asked: bool) -> PayoutInterrupted:
     """Wrap an error that came after the payout was recorded."""
     may_have_been_sent = money_asked or row.view().may_have_been_sent
     said = str(error) if isinstance(error, PaymentsError) else f"{type(error).__name__}: {scrub(str(error))}"
@@ -359,21 +366,21 @@ def interrupted(error: Exception, row: PayoutRow, *, money_asked: bool) -> Payou
 STEPS_AT_ONCE = 3  # send, duplicate, read: more than that is the schedule's work
 
 
-def is_due(row: PayoutRow, at: datetime) -> bool:
+def is_due(row: PayoutRecord, at: datetime) -> bool:
     """Say whether the machine has something to do for a payout now."""
     return row.next_at is not None and row.next_at <= at and row.status is not PayoutStatus.SENDING
 
 
-def only_open(command: Command) -> Open:
+def only_open(command: Command) -> CreatePayout:
     """Return a command that must open a payout: accepting asks for nothing else."""
-    if not isinstance(command, Open):
+    if not isinstance(command, CreatePayout):
         raise ProviderBug(f"{type(command).__name__} has no place here.")
     return command
 
 
-def only_entries(command: Command) -> JournalEntry:
+def only_entries(command: Command) -> JournalCommand:
     """Return a command that must be a journal entry: what needs no account asks for nothing else."""
-    if not isinstance(command, Open | Move | Note | AcknowledgeContradictions):
+    if not isinstance(command, CreatePayout | ApplyTransition | AppendHistory | AcknowledgeContradictions):
         raise ProviderBug(f"{type(command).__name__} has no place here.")
     return command
 
@@ -381,17 +388,17 @@ def only_entries(command: Command) -> JournalEntry:
 MOMENT = timedelta(seconds=0.25)
 
 
-_LONGEST_NAP_S = 1.0
+_LONGEST_SLEEP_S = 1.0
 
 
-def nap_s(due_at: datetime, now: datetime) -> float:
+def sleep_s(due_at: datetime, now: datetime) -> float:
     """Return how long ``resume`` may sleep: a callback can make something due sooner."""
-    return min(max((due_at - now).total_seconds(), 0.0), _LONGEST_NAP_S)
+    return min(max((due_at - now).total_seconds(), 0.0), _LONGEST_SLEEP_S)
 
 
-def only_trouble(office: Office, trouble: Mapping[str, PayoutInterrupted]) -> bool:
+def only_trouble(runtime: Runtime, trouble: Mapping[str, PayoutInterrupted]) -> bool:
     """Say whether every open payout is one that cannot be worked on now."""
-    return bool(trouble) and _open(office.journal.counts()) <= len(trouble)
+    return bool(trouble) and _open(runtime.journal.counts()) <= len(trouble)
 
 
 def _open(counts: Mapping[PayoutStatus, int]) -> int:
@@ -405,7 +412,9 @@ def of_one(error: PayoutInterrupted) -> PayoutInterrupted:
     return error
 
 
-def resumed(office: Office, steps: int, trouble: Mapping[str, PayoutInterrupted], next_at: datetime | None) -> Resumed:
+def resumed(
+    runtime: Runtime, steps: int, trouble: Mapping[str, PayoutInterrupted], next_at: datetime | None
+) -> ResumeResult:
     """Count what is left.
 
     Raises:
@@ -414,24 +423,24 @@ def resumed(office: Office, steps: int, trouble: Mapping[str, PayoutInterrupted]
     """
     for error in trouble.values():
         raise error
-    counts = office.journal.counts()
-    paused = {pause.account for pause in office.journal.pauses()}
-    unsent = office.journal.rows(status=PayoutStatus.CREATED) if paused else ()
+    counts = runtime.journal.counts()
+    paused = {pause.account for pause in runtime.journal.pauses()}
+    unsent = runtime.journal.rows(status=PayoutStatus.CREATED) if paused else ()
     held = sum(1 for row in unsent if {None, row.account} & paused)
     review = counts.get(PayoutStatus.REVIEW, 0)
-    contradicted = sum(1 for row in office.journal.undecided() if row.contradicted_at is not None)
-    return Resumed(steps, _open(counts), held, review, next_at, contradicted)
+    contradicted = sum(1 for row in runtime.journal.undecided() if row.contradicted_at is not None)
+    return ResumeResult(steps, _open(counts), held, review, next_at, contradicted)
 
 
 _WAITS_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)  # a waiting caller asks sooner than the schedule, but never faster than this
 
 
-def is_over(row: PayoutRow) -> bool:
+def is_over(row: PayoutRecord) -> bool:
     """Say whether nobody has to wait for a payout any more: it has ended, or waits for a person."""
     return row.status.is_final or row.status is PayoutStatus.REVIEW
 
 
-def wait_moment(row: PayoutRow, step: int, now: datetime) -> tuple[datetime, bool]:
+def wait_moment(row: PayoutRecord, step: int, now: datetime) -> tuple[datetime, bool]:
     """Return when a waiting caller looks again, and whether it may then ask the provider before it is due."""
     soon = now + timedelta(seconds=_WAITS_S[min(step, len(_WAITS_S) - 1)])
     if row.status in {PayoutStatus.PENDING, PayoutStatus.UNKNOWN}:

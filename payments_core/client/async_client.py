@@ -12,29 +12,29 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from payments_core.client import assembly
-from payments_core.client.assembly import Resumed
-from payments_core.client.erasure import AsyncForgets
-from payments_core.client.events import AsyncTells
-from payments_core.client.inbox import PAGE, Hears
+from payments_core.client.assembly import ResumeResult
+from payments_core.client.erasure import AsyncErasureMixin
+from payments_core.client.events import AsyncEventsMixin
+from payments_core.client.inbox import PAGE, InboxMixin
 from payments_core.client.iteration import in_thread
-from payments_core.client.lookups import AsyncQuestions
+from payments_core.client.lookups import AsyncLookupsMixin
 from payments_core.client.result_paths import TRIES, asked_about
-from payments_core.client.reviews import AsyncDecisions
-from payments_core.client.routing import AsyncChooses
+from payments_core.client.reviews import AsyncReviewMixin
+from payments_core.client.routing import AsyncRoutingMixin
 from payments_core.domain.bounds import LONGEST_S, check_number
 from payments_core.domain.errors import PayoutInterrupted
 from payments_core.domain.events import EventName
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, Payout, PayoutStatus
-from payments_core.domain.rates import Lane
-from payments_core.domain.records import Pause, PayoutRow
+from payments_core.domain.rates import Priority
+from payments_core.domain.records import Pause, PayoutRecord
 from payments_core.engine import accept, advance, answer, token_hash
-from payments_core.engine.commands import JournalReply, Opened
+from payments_core.engine.commands import CreateResult, JournalResult
 from payments_core.engine.flow import Command, EngineFlow, ReadAs, Reply
 from payments_core.http.flow import arun_flow
 from payments_core.logs import about_payout, log
-from payments_core.provider import Account, Blocked, Callback, Credential
-from payments_core.runtime import AsyncLine, AsyncPerformer, Office, lane_of
+from payments_core.provider import Account, AccountRefused, Callback, Credential
+from payments_core.runtime import AsyncAccountSession, AsyncCommandExecutor, Runtime, priority_of
 from payments_core.settings import Configuration
 
 __all__ = ["AsyncPayoutClient"]
@@ -42,7 +42,9 @@ __all__ = ["AsyncPayoutClient"]
 T = TypeVar("T")
 
 
-class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, AsyncTells, AsyncForgets):
+class AsyncPayoutClient(
+    AsyncReviewMixin, AsyncLookupsMixin, AsyncRoutingMixin, InboxMixin, AsyncEventsMixin, AsyncErasureMixin
+):
     """Pays money out, once for each key, and tells what became of it.
 
     One client serves one event loop and many tasks. A cancelled call leaves its payout as a crash would: the same key,
@@ -53,9 +55,9 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
 
     """
 
-    def __init__(self, office: Office) -> None:
-        self._office = office
-        self._lines: dict[Account, AsyncLine] = {}
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._lines: dict[Account, AsyncAccountSession] = {}
 
     @classmethod
     def from_config(cls, configuration: str | Path | Configuration = "payouts.toml") -> Self:
@@ -103,7 +105,7 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
             PayoutInterrupted: Something failed after the payout was recorded.
 
         """
-        self._office.check_process()
+        self._runtime.check_process()
         order = Order(
             key=key,
             payee=payee,
@@ -154,7 +156,7 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
             JournalError: It cannot be written; roll back, if the transaction is yours.
 
         """
-        self._office.check_process()
+        self._runtime.check_process()
         order = Order(
             key=key,
             payee=payee,
@@ -166,7 +168,7 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
             expires_at=expires_at,
         )
         opened = await self._accept(order, account, by_default=operation is None, connection=connection)
-        payout = assembly.view(self._office, opened.row) if connection is None else opened.row.view()
+        payout = assembly.view(self._runtime, opened.row) if connection is None else opened.row.view()
         return replace(payout, is_new=opened.created)
 
     async def refund(
@@ -205,7 +207,7 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
             PayoutInterrupted: Something failed after the payout was recorded.
 
         """
-        self._office.check_process()
+        self._runtime.check_process()
         order = Order(
             key=key,
             payee=Payee.payer_of(collection),
@@ -226,19 +228,19 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
             UnknownPayout: There is none.
 
         """
-        self._office.check_process()
-        return assembly.view(self._office, assembly.row_of(self._office.journal, payout))
+        self._runtime.check_process()
+        return assembly.view(self._runtime, assembly.row_of(self._runtime.journal, payout))
 
     async def payouts(self, *, status: PayoutStatus | None = None, account: str | None = None) -> AsyncIterator[Payout]:
         """Yield payouts, oldest first, without their histories."""
-        self._office.check_process()
-        async for row in in_thread(self._office.journal.rows(status=status, account=account)):
+        self._runtime.check_process()
+        async for row in in_thread(self._runtime.journal.rows(status=status, account=account)):
             yield row.view()
 
     async def refresh(self, payout: str) -> Payout:
         """Ask the provider now, and return the payout as it then stands."""
-        row = assembly.row_of(self._office.journal, payout)
-        return assembly.view(self._office, await self._advance(row, early=True))
+        row = assembly.row_of(self._runtime.journal, payout)
+        return assembly.view(self._runtime, await self._advance(row, early=True))
 
     async def wait(self, payout: str, *, timeout_s: float = 60.0) -> Payout:
         """Work on a payout until it is final or in review, or the time is over.
@@ -253,19 +255,21 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
 
         """
         check_number("timeout_s", timeout_s, 0, LONGEST_S)
-        clock = self._office.clock
-        row, step, until = assembly.row_of(self._office.journal, payout), 0, clock() + timedelta(seconds=timeout_s)
+        clock = self._runtime.clock
+        row, step, until = assembly.row_of(self._runtime.journal, payout), 0, clock() + timedelta(seconds=timeout_s)
         row = await self._settle(row)
         while not assembly.is_over(row) and (now := clock()) < until:
             moment, early = assembly.wait_moment(row, step, now)
             await asyncio.sleep(max((min(moment, until) - now).total_seconds(), 0.0))
-            row = assembly.row_of(self._office.journal, row.id)
+            row = assembly.row_of(self._runtime.journal, row.id)
             if not assembly.is_over(row):  # otherwise another process has found out: nobody need ask once more
                 row = await self._advance(row, early=early)
             step += 1
-        return assembly.view(self._office, row)
+        return assembly.view(self._runtime, row)
 
-    async def resume(self, *, timeout_s: float = 60.0, on_change: Callable[[Payout], None] | None = None) -> Resumed:
+    async def resume(
+        self, *, timeout_s: float = 60.0, on_change: Callable[[Payout], None] | None = None
+    ) -> ResumeResult:
         """Work on every open payout until nothing will become due or the time is over.
 
         Args:
@@ -279,8 +283,8 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
 
         """
         check_number("timeout_s", timeout_s, 0, LONGEST_S)
-        self._office.check_process()
-        journal, clock, mine, steps = self._office.journal, self._office.clock, self.accounts(), 0
+        self._runtime.check_process()
+        journal, clock, mine, steps = self._runtime.journal, self._runtime.clock, self.accounts(), 0
         trouble: dict[str, PayoutInterrupted] = {}
         until = clock() + timedelta(seconds=timeout_s)
         while True:
@@ -305,18 +309,18 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
             due_at, now = journal.next_due(accounts=mine), clock()
             if handled == PAGE and now < until:  # there may be more, and what they ask for is due then
                 continue
-            if due_at is None or now >= until or due_at > until or assembly.only_trouble(self._office, trouble):
-                return assembly.resumed(self._office, steps, trouble, due_at)
+            if due_at is None or now >= until or due_at > until or assembly.only_trouble(self._runtime, trouble):
+                return assembly.resumed(self._runtime, steps, trouble, due_at)
             if not due:  # what is due is in trouble: look for the others again in a moment
                 due_at = max(due_at, now + assembly.MOMENT)
-            await asyncio.sleep(assembly.nap_s(due_at, now))
+            await asyncio.sleep(assembly.sleep_s(due_at, now))
 
     @property
-    def office(self) -> Office:
+    def runtime(self) -> Runtime:
         """What it is made of."""
-        return self._office
+        return self._runtime
 
-    async def work_on(self, row: PayoutRow) -> PayoutRow:
+    async def work_on(self, row: PayoutRecord) -> PayoutRecord:
         """Take the steps that are due for one payout now; what a worker does with each.
 
         Args:
@@ -331,32 +335,32 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
     async def pause(self, *, account: str | None = None, why: str = "") -> None:
         """Stop payments from one account, or from all, for every process; reads go on."""
         if account is not None:
-            self._office.account(account)
-        pause = Pause.by_person(account, self._office.clock(), why)
-        self._office.journal.set_pause(pause)
+            self._runtime.account(account)
+        pause = Pause.by_person(account, self._runtime.clock(), why)
+        self._runtime.journal.set_pause(pause)
         log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=pause.why)
 
     async def unpause(self, *, account: str | None = None) -> bool:
         """End a pause, a provider's block included; say whether there was one."""
-        lifted = self._office.journal.lift_pause(account)
+        lifted = self._runtime.journal.lift_pause(account)
         if lifted:
             log(EventName.ACCOUNT_UNPAUSED, account=account)
         return lifted
 
     async def pauses(self) -> tuple[Pause, ...]:
         """Return the pauses in force."""
-        return await asyncio.to_thread(self._office.journal.pauses)
+        return await asyncio.to_thread(self._runtime.journal.pauses)
 
     def accounts(self) -> tuple[str, ...]:
         """Return the names of the configured accounts."""
-        return tuple(sorted(self._office.accounts))
+        return tuple(sorted(self._runtime.accounts))
 
     async def check_account(self, account: str) -> str:
         """Obtain an account's credential without moving money; empty when all is well, else what is wrong."""
-        fetched = await self._line(self._office.account(account)).credential()
+        fetched = await self._line(self._runtime.account(account)).credential()
         if isinstance(fetched, Credential):
             return ""
-        return assembly.refusal(fetched.reason) if isinstance(fetched, Blocked) else fetched.why
+        return assembly.refusal(fetched.reason) if isinstance(fetched, AccountRefused) else fetched.why
 
     async def deliver(self, token: str, callback: Callback) -> Payout | None:
         """Take in what came to a path minted for a submission or a query; None when the path was never minted.
@@ -368,10 +372,10 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
             callback: What arrived.
 
         """
-        self._office.check_process()
+        self._runtime.check_process()
         query, row = token_hash(token), None
         for _ in range(TRIES):
-            asked = asked_about(self._office, query)
+            asked = asked_about(self._runtime, query)
             if asked is None:
                 return None
             flow = answer(asked.account, asked.row, callback, query=query, ended=asked.ended)
@@ -379,14 +383,14 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
             row = answered.row
             if answered.effect is not None or row.status is PayoutStatus.SENDING:
                 break
-        return None if row is None else assembly.view(self._office, row)
+        return None if row is None else assembly.view(self._runtime, row)
 
     async def close(self) -> None:
         """Close connections and journal, when observers have heard of the last change; they have five seconds."""
         for line in self._lines.values():
             await line.close()
-        await asyncio.to_thread(self._office.observers.close)
-        self._office.journal.close()
+        await asyncio.to_thread(self._runtime.observers.close)
+        self._runtime.journal.close()
 
     async def __aenter__(self) -> Self:
         """Use the client for a block."""
@@ -400,69 +404,69 @@ class AsyncPayoutClient(AsyncDecisions, AsyncQuestions, AsyncChooses, Hears, Asy
 
     async def _pay(self, order: Order, account: str | None, *, by_default: bool = False) -> Payout:
         opened = await self._accept(order, account, by_default=by_default)
-        return replace(assembly.view(self._office, await self._settle(opened.row)), is_new=opened.created)
+        return replace(assembly.view(self._runtime, await self._settle(opened.row)), is_new=opened.created)
 
     async def _accept(
         self, order: Order, account: str | None, *, by_default: bool, connection: object = None
-    ) -> Opened:
-        row = assembly.known(self._office, order, account, by_default=by_default)
+    ) -> CreateResult:
+        row = assembly.known(self._runtime, order, account, by_default=by_default)
         if row is not None:
-            return Opened(row, created=False)
+            return CreateResult(row, created=False)
         # A transaction of the caller's does not wait for the network.
         choice = await self._choose(order, account, by_default=by_default, ask=connection is None)
-        chosen, order = assembly.chosen(self._office, order, choice, by_default=by_default)
+        chosen, order = assembly.chosen(self._runtime, order, choice, by_default=by_default)
         if connection is None:
             await self.learn(chosen.name)
         else:
-            assembly.check_learned(self._office, chosen)
+            assembly.check_learned(self._runtime, chosen)
         write = self._write if connection is None else partial(self._write_within, connection)
-        return await arun_flow(accept(chosen, order, self._office.moment()), write)
+        return await arun_flow(accept(chosen, order, self._runtime.moment()), write)
 
-    async def _ask(self, account: Account, flow: EngineFlow[T], lane: Lane | None = None) -> T:
-        with self._line(account).performer(lane) as performer:
-            return await arun_flow(flow, self._with_lines(performer))
+    async def _ask(self, account: Account, flow: EngineFlow[T], priority: Priority | None = None) -> T:
+        with self._line(account).executor(priority) as executor:
+            return await arun_flow(flow, self._with_lines(executor))
 
-    def _with_lines(self, performer: AsyncPerformer) -> Callable[[Command], Awaitable[Reply]]:
+    def _with_lines(self, executor: AsyncCommandExecutor) -> Callable[[Command], Awaitable[Reply]]:
         """Let a flow read as another identity of its account: each has a line of its own."""
 
-        async def perform(command: Command) -> Reply:
+        async def execute(command: Command) -> Reply:
             if isinstance(command, ReadAs):
-                return await self._line(self._office.identity(command)).exchange(command.request, performer.lane)
-            return await performer(command)
+                return await self._line(self._runtime.identity(command)).exchange(command.request, executor.priority)
+            return await executor(command)
 
-        return perform
+        return execute
 
-    def _line(self, account: Account) -> AsyncLine:
+    def _line(self, account: Account) -> AsyncAccountSession:
         if account not in self._lines:
             from payments_core.http.transport.aiohttp_async import AiohttpTransport
 
-            transport = AiohttpTransport(max_connections=account.settings.max_in_flight, clock=self._office.clock)
-            self._lines[account] = AsyncLine(account, transport, self._office)
+            transport = AiohttpTransport(max_connections=account.settings.max_in_flight, clock=self._runtime.clock)
+            self._lines[account] = AsyncAccountSession(account, transport, self._runtime)
         return self._lines[account]
 
-    async def _write(self, command: Command) -> JournalReply:
+    async def _write(self, command: Command) -> JournalResult:
         entry = assembly.only_entries(command)
-        reply = await asyncio.wrap_future(self._office.journal.submit(entry))
-        self._office.announce(entry, reply)
+        reply = await asyncio.wrap_future(self._runtime.journal.submit(entry))
+        self._runtime.announce(entry, reply)
         return reply
 
-    async def _write_within(self, connection: object, command: Command) -> JournalReply:
-        return await self._office.journal.open_within_async(connection, assembly.only_open(command))
+    async def _write_within(self, connection: object, command: Command) -> JournalResult:
+        return await self._runtime.journal.open_within_async(connection, assembly.only_open(command))
 
-    async def _settle(self, row: PayoutRow) -> PayoutRow:
+    async def _settle(self, row: PayoutRecord) -> PayoutRecord:
         """Advance as long as something is due this instant: a duplicate is read at once."""
         for _ in range(assembly.STEPS_AT_ONCE):
             before, row = row, await self._advance(row)
-            if row.fence == before.fence or not assembly.is_due(row, self._office.clock()):
+            if row.version == before.version or not assembly.is_due(row, self._runtime.clock()):
                 break
         return row
 
-    async def _advance(self, row: PayoutRow, *, early: bool = False) -> PayoutRow:
-        self._office.check_process()
-        line = self._line(self._office.serving(row))
-        with about_payout(row.id), line.performer(lane_of(row)) as performer:
+    async def _advance(self, row: PayoutRecord, *, early: bool = False) -> PayoutRecord:
+        self._runtime.check_process()
+        line = self._line(self._runtime.serving(row))
+        with about_payout(row.id), line.executor(priority_of(row)) as executor:
             try:
-                flow = advance(line.account, row, self._office.moment(), early=early)
-                return await arun_flow(flow, self._with_lines(performer))
+                flow = advance(line.account, row, self._runtime.moment(), early=early)
+                return await arun_flow(flow, self._with_lines(executor))
             except Exception as error:
-                raise assembly.interrupted(error, row, money_asked=performer.money_asked) from error
+                raise assembly.interrupted(error, row, money_asked=executor.money_asked) from error

@@ -13,13 +13,13 @@ from payments_core.client import assembly
 from payments_core.domain.errors import DecisionRefused, SettingsError
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import Payee
-from payments_core.domain.records import Forgot
-from payments_core.engine import Person
+from payments_core.domain.records import ErasureResult
+from payments_core.engine import OperatorDecision
 from payments_core.engine.commands import Journal
 from payments_core.logs import log_payout
-from payments_core.runtime import Office
+from payments_core.runtime import Runtime
 
-__all__ = ["AsyncForgets", "Forgets", "forget"]
+__all__ = ["AsyncErasureMixin", "ErasureMixin", "forget"]
 
 _AT_ONCE = 100
 
@@ -33,10 +33,10 @@ def forget(
     who: str,
     why: str,
     at: datetime,
-    rehearse: bool,
-    wipe: bool = True,
-) -> Forgot:
-    """Take the payee out of payouts, or say what would be; see :meth:`Forgets.forget`.
+    dry_run: bool,
+    vacuum: bool = True,
+) -> ErasureResult:
+    """Take the payee out of payouts, or say what would be; see :meth:`ErasureMixin.forget`.
 
     Args:
         journal: Where.
@@ -58,16 +58,16 @@ def forget(
         raise SettingsError("Say one thing to be forgotten: a payout, a payee, or what has ended before a moment.")
     if payee is not None:
         payee.check()  # a number in another form would be found nowhere
-    person = Person(who, why).told
-    asked: dict[str, Any] = {"at": at, "who": person["who"], "why": person["why"], "rehearse": rehearse}
+    person = OperatorDecision(who, why).told
+    asked: dict[str, Any] = {"at": at, "who": person["who"], "why": person["why"], "dry_run": dry_run}
     if before is not None:
         found = _together(_ended(journal, before, asked))
     else:
         found = _all_or_none(journal, payout, payee, asked)
-    return replace(found, wiped=journal.wipe()) if wipe and not rehearse else found
+    return replace(found, vacuumed=journal.vacuum()) if vacuum and not dry_run else found
 
 
-def _all_or_none(journal: Journal, payout: str | None, payee: Payee | None, asked: dict[str, Any]) -> Forgot:
+def _all_or_none(journal: Journal, payout: str | None, payee: Payee | None, asked: dict[str, Any]) -> ErasureResult:
     ids: Collection[str] = journal.of_payee(payee) if payee is not None else ()
     if payout is not None:
         ids = [assembly.row_of(journal, payout).id]
@@ -78,45 +78,45 @@ def _all_or_none(journal: Journal, payout: str | None, payee: Payee | None, aske
             f"Payout {kept} cannot be forgotten. {reason}{others}",
             hint="Nothing was changed. Forget it when it has come to an end that stands.",
         )
-    _told(journal, found, asked["rehearse"])
+    _told(journal, found, asked["dry_run"])
     return found
 
 
-def _ended(journal: Journal, before: datetime, asked: dict[str, Any]) -> Iterator[Forgot]:
+def _ended(journal: Journal, before: datetime, asked: dict[str, Any]) -> Iterator[ErasureResult]:
     after = 0
     while page := journal.ended_before(before, after=after, limit=_AT_ONCE):
         after = page[-1][1]
         found = journal.forget([payout for payout, _ in page], **asked, all_or_none=False)
-        _told(journal, found, asked["rehearse"])
+        _told(journal, found, asked["dry_run"])
         yield found
 
 
-def _together(parts: Iterator[Forgot]) -> Forgot:
-    forgotten: list[str] = []
+def _together(parts: Iterator[ErasureResult]) -> ErasureResult:
+    erased: list[str] = []
     kept: dict[str, str] = {}
     for part in parts:
-        forgotten += part.forgotten
+        erased += part.erased
         kept |= part.kept
-    return Forgot(tuple(forgotten), kept)
+    return ErasureResult(tuple(erased), kept)
 
 
-def _told(journal: Journal, found: Forgot, rehearse: bool) -> None:
-    if rehearse:
+def _told(journal: Journal, found: ErasureResult, dry_run: bool) -> None:
+    if dry_run:
         return
-    for payout in found.forgotten:
+    for payout in found.erased:
         if row := journal.get(payout):
-            log_payout(EventName.PAYOUT_FORGOTTEN, row, {})
+            log_payout(EventName.PAYOUT_ERASED, row, {})
 
 
-def _forget(office: Office, payout: str | None, **asked: Any) -> Forgot:
-    office.check_process()
-    return forget(office.journal, payout, **asked, at=office.clock())
+def _forget(runtime: Runtime, payout: str | None, **asked: Any) -> ErasureResult:
+    runtime.check_process()
+    return forget(runtime.journal, payout, **asked, at=runtime.clock())
 
 
-class Forgets:
+class ErasureMixin:
     """For threads: forgetting who was paid."""
 
-    _office: Office
+    _runtime: Runtime
 
     def forget(
         self,
@@ -126,9 +126,9 @@ class Forgets:
         before: datetime | None = None,
         who: str,
         why: str,
-        rehearse: bool = False,
-        wipe: bool = True,
-    ) -> Forgot:
+        dry_run: bool = False,
+        vacuum: bool = True,
+    ) -> ErasureResult:
         """Take the payee out of payouts that have come to an end; say exactly one of payout, payee and before.
 
         Key, amounts, references, states and hashes stay: the same key is never paid again, and whether two forgotten
@@ -148,14 +148,14 @@ class Forgets:
             UnknownPayout: There is none.
 
         """
-        asked = {"payee": payee, "before": before, "who": who, "why": why, "rehearse": rehearse, "wipe": wipe}
-        return _forget(self._office, payout, **asked)
+        asked = {"payee": payee, "before": before, "who": who, "why": why, "dry_run": dry_run, "vacuum": vacuum}
+        return _forget(self._runtime, payout, **asked)
 
 
-class AsyncForgets:
+class AsyncErasureMixin:
     """For an event loop: forgetting who was paid."""
 
-    _office: Office
+    _runtime: Runtime
 
     async def forget(
         self,
@@ -165,9 +165,9 @@ class AsyncForgets:
         before: datetime | None = None,
         who: str,
         why: str,
-        rehearse: bool = False,
-        wipe: bool = True,
-    ) -> Forgot:
+        dry_run: bool = False,
+        vacuum: bool = True,
+    ) -> ErasureResult:
         """Take the payee out of payouts that have come to an end; say exactly one of payout, payee and before.
 
         Key, amounts, references, states and hashes stay: the same key is never paid again, and whether two forgotten
@@ -187,5 +187,5 @@ class AsyncForgets:
             UnknownPayout: There is none.
 
         """
-        asked = {"payee": payee, "before": before, "who": who, "why": why, "rehearse": rehearse, "wipe": wipe}
-        return await asyncio.to_thread(partial(_forget, self._office, payout, **asked))
+        asked = {"payee": payee, "before": before, "who": who, "why": why, "dry_run": dry_run, "vacuum": vacuum}
+        return await asyncio.to_thread(partial(_forget, self._runtime, payout, **asked))

@@ -15,7 +15,7 @@ from typing import Self
 from payments_core.domain.deliveries import Consumer, PayoutEvent
 from payments_core.domain.errors import SettingsError
 from payments_core.domain.masking import quote
-from payments_core.runtime import Office
+from payments_core.runtime import Runtime
 
 __all__ = ["AsyncEvents", "Events", "Look", "consumer_of"]
 
@@ -31,8 +31,8 @@ class Look:
     others with higher numbers, so now and then a look begins at the beginning.
     """
 
-    def __init__(self, office: Office, consumer: Consumer) -> None:
-        self._office = office
+    def __init__(self, runtime: Runtime, consumer: Consumer) -> None:
+        self._runtime = runtime
         self.consumer = consumer
         self._after = 0
         self._again_at = 0.0
@@ -40,27 +40,27 @@ class Look:
     def begin(self) -> int:
         """Return the number after which the next look begins."""
         if time.monotonic() >= self._again_at:
-            journal = self._office.journal
-            self._after = journal.heard_up_to(self.consumer, after=0)
+            journal = self._runtime.journal
+            self._after = journal.acknowledged_up_to(self.consumer, after=0)
             self._again_at = time.monotonic() + _AGAIN_S if journal.appears_late else math.inf
         return self._after
 
     def found_nothing(self) -> None:
         """Begin later next time, as far as all is acknowledged."""
-        self._after = self._office.journal.heard_up_to(self.consumer, after=self._after)
+        self._after = self._runtime.journal.acknowledged_up_to(self.consumer, after=self._after)
 
     def offered(self) -> tuple[PayoutEvent, ...]:
         """Return what may be heard now, oldest first."""
-        self._office.check_process()
-        found = self._office.journal.offered(self.consumer, after=self.begin(), limit=_PAGE)
+        self._runtime.check_process()
+        found = self._runtime.journal.offered(self.consumer, after=self.begin(), limit=_PAGE)
         if not found:
             self.found_nothing()
         return found
 
     def acknowledge(self, event: PayoutEvent) -> None:
         """Write down that an event was heard."""
-        self._office.check_process()
-        self._office.journal.acknowledge(self.consumer.name, event.id, self._office.clock())
+        self._runtime.check_process()
+        self._runtime.journal.acknowledge(self.consumer.name, event.id, self._runtime.clock())
 
 
 class _Events:

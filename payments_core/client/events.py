@@ -8,30 +8,30 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from payments_core.client.event_stream import AsyncEvents, Events, Look, consumer_of
-from payments_core.client.webhook_sending import Receiver, Sent, asend_all, send_all
+from payments_core.client.webhook_sending import DeliverySummary, Receiver, asend_all, send_all
 from payments_core.domain.bounds import DAY_S, MOST_ROWS, check_number
 from payments_core.domain.deliveries import Consumer, Waiting
 from payments_core.domain.errors import UnknownEvent
 from payments_core.domain.masking import quote
-from payments_core.runtime import Office
+from payments_core.runtime import Runtime
 from payments_core.webhooks import PREFIX
 
-__all__ = ["AsyncTells", "Tells"]
+__all__ = ["AsyncEventsMixin", "EventsMixin"]
 
 
 class _Webhooks:
     """What both clients know of their webhooks."""
 
-    _office: Office
+    _runtime: Runtime
 
     @functools.cached_property
     def _receivers(self) -> Mapping[str, Receiver]:
-        return {name: Receiver(self._office, webhook) for name, webhook in self._office.webhooks.items()}
+        return {name: Receiver(self._runtime, webhook) for name, webhook in self._runtime.webhooks.items()}
 
     def _chosen(self, webhook: str | None) -> Collection[Receiver]:
-        return self._receivers.values() if webhook is None else [self._receivers[self._office.webhook(webhook).name]]
+        return self._receivers.values() if webhook is None else [self._receivers[self._runtime.webhook(webhook).name]]
 
-    def unheard_events(self, consumer: str, *, limit: int = 100) -> tuple[Waiting, ...]:
+    def pending_events(self, consumer: str, *, limit: int = 100) -> tuple[Waiting, ...]:
         """Return what a consumer has not acknowledged, oldest first, also what waits for an earlier event.
 
         Args:
@@ -44,27 +44,27 @@ class _Webhooks:
 
         """
         check_number("limit", limit, 1, MOST_ROWS, whole=True)
-        return self._office.journal.waiting(self._consumer(consumer), limit=limit)
+        return self._runtime.journal.waiting(self._consumer(consumer), limit=limit)
 
     def _consumer(self, name: str) -> Consumer:
         if name.startswith(PREFIX):
-            return self._office.webhook(name.removeprefix(PREFIX)).consumer
+            return self._runtime.webhook(name.removeprefix(PREFIX)).consumer
         return consumer_of(name, None)
 
     def _acknowledge(self, consumer: str, event_id: str) -> None:
         name = self._consumer(consumer).name
-        if not self._office.journal.acknowledge(name, event_id, self._office.clock()):
+        if not self._runtime.journal.acknowledge(name, event_id, self._runtime.clock()):
             raise UnknownEvent(
                 f"The journal has no event {quote(event_id)}.",
                 hint="`payouts events list` shows their ids.",
             )
 
     def _resume(self, webhook: str) -> int:
-        consumer = self._office.webhook(webhook).consumer.name
-        return self._office.journal.resume_deliveries(consumer, self._office.clock())
+        consumer = self._runtime.webhook(webhook).consumer.name
+        return self._runtime.journal.resume_deliveries(consumer, self._runtime.clock())
 
 
-class Tells(_Webhooks):
+class EventsMixin(_Webhooks):
     """Events, for the synchronous client."""
 
     def events(
@@ -89,9 +89,9 @@ class Tells(_Webhooks):
 
         """
         check_number("poll_s", poll_s, 0, DAY_S)
-        return Events(Look(self._office, consumer_of(consumer, since)), follow=follow, poll_s=poll_s)
+        return Events(Look(self._runtime, consumer_of(consumer, since)), follow=follow, poll_s=poll_s)
 
-    def send_events(self, webhook: str | None = None) -> Sent:
+    def send_events(self, webhook: str | None = None) -> DeliverySummary:
         """Send to webhooks what is due now, and return when nothing is or no receiver accepts anything.
 
         Args:
@@ -102,7 +102,7 @@ class Tells(_Webhooks):
             JournalError: The journal failed.
 
         """
-        return sum((send_all(receiver, self._office.clock) for receiver in self._chosen(webhook)), Sent())
+        return sum((send_all(receiver, self._runtime.clock) for receiver in self._chosen(webhook)), DeliverySummary())
 
     def acknowledge_event(self, consumer: str, event_id: str) -> None:
         """Write down that a consumer has heard an event, or never shall.
@@ -131,7 +131,7 @@ class Tells(_Webhooks):
         return self._resume(webhook)
 
 
-class AsyncTells(_Webhooks):
+class AsyncEventsMixin(_Webhooks):
     """Events, for the asynchronous client."""
 
     def events(
@@ -156,9 +156,11 @@ class AsyncTells(_Webhooks):
 
         """
         check_number("poll_s", poll_s, 0, DAY_S)
-        return AsyncEvents(Look(self._office, consumer_of(consumer, since)), follow=follow, poll_s=poll_s)
+        return AsyncEvents(Look(self._runtime, consumer_of(consumer, since)), follow=follow, poll_s=poll_s)
 
-    async def send_events(self, webhook: str | None = None, *, stopped: Callable[[], bool] = lambda: False) -> Sent:
+    async def send_events(
+        self, webhook: str | None = None, *, stopped: Callable[[], bool] = lambda: False
+    ) -> DeliverySummary:
         """Send to webhooks what is due now, and return when nothing is or no receiver accepts anything.
 
         Args:
@@ -170,12 +172,12 @@ class AsyncTells(_Webhooks):
             JournalError: The journal failed.
 
         """
-        rounds = [asend_all(receiver, self._office.clock, stopped) for receiver in self._chosen(webhook)]
+        rounds = [asend_all(receiver, self._runtime.clock, stopped) for receiver in self._chosen(webhook)]
         ended = await asyncio.gather(*rounds, return_exceptions=True)  # each to its end: one's trouble is its own
         for one in ended:
             if isinstance(one, BaseException):
                 raise one
-        return sum((one for one in ended if isinstance(one, Sent)), Sent())
+        return sum((one for one in ended if isinstance(one, DeliverySummary)), DeliverySummary())
 
     async def acknowledge_event(self, consumer: str, event_id: str) -> None:
         """Write down that a consumer has heard an event, or never shall.

@@ -25,16 +25,16 @@ from payments_core.domain.errors import JournalError
 from payments_core.domain.events import EventName
 from payments_core.domain.inbox_records import Arrival, Handled, Handling, InboxCount
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine import Effect, about, answer, differs_from, hear, hear_balances, token_hash
-from payments_core.engine.commands import JournalReply
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine import Effect, about, answer, differs_from, match_callback, read_balance_result, token_hash
+from payments_core.engine.commands import JournalResult
 from payments_core.engine.flow import Command
 from payments_core.http.flow import run_flow
 from payments_core.logs import log, log_payout
-from payments_core.provider import Account, Acknowledgement, Callback, Callbacks, Capability, Heard, Redacts
-from payments_core.runtime import Office
+from payments_core.provider import Account, Acknowledgement, Callback, Callbacks, Capability, ParsedCallback, Redacts
+from payments_core.runtime import Runtime
 
-__all__ = ["PAGE", "PATH", "Hears", "Inbox", "Place"]
+__all__ = ["PAGE", "PATH", "Inbox", "InboxMixin", "Place"]
 
 PATH = "callbacks"  # an account's address ends with it and with the account's token
 PAGE = 100  # whoever also pays handles no more at a time: no flood of callbacks keeps a payment waiting
@@ -65,23 +65,23 @@ class Inbox:
 
     """
 
-    def __init__(self, office: Office) -> None:
-        self._office = office
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
 
     @functools.cached_property
     def tokens(self) -> Mapping[str, str]:
         """The last part of each account's path: of 192 bits that nobody can guess, the same as long as the journal."""
-        secret = bytes.fromhex(self._office.journal.callback_secret())
+        secret = bytes.fromhex(self._runtime.journal.callback_secret())
         return {
             name: _token(secret, name)
-            for name, account in sorted(self._office.accounts.items())
+            for name, account in sorted(self._runtime.accounts.items())
             if Capability.CALLBACKS in account.spec.capabilities
         }
 
     @property
     def now(self) -> datetime:
         """The client's clock: what its payouts are due by."""
-        return self._office.clock()
+        return self._runtime.clock()
 
     def place(self, token: str) -> Place | None:
         """Return what the last part of a path leads to; None when it leads nowhere."""
@@ -94,8 +94,8 @@ class Inbox:
         if found is not None:
             return found
         query = token_hash(token)
-        account = self._office.journal.asked(query)
-        return Place(account, query) if account is not None and account in self._office.accounts else None
+        account = self._runtime.journal.asked(query)
+        return Place(account, query) if account is not None and account in self._runtime.accounts else None
 
     def receive(self, place: Place, callback: Callback) -> Future[bool]:
         """Keep a callback; the future ends when it is durable, or not kept (False), as its path has had its share.
@@ -108,12 +108,12 @@ class Inbox:
             JournalError: The journal is closed.
 
         """
-        self._office.check_process()
+        self._runtime.check_process()
         kept = self._redacted(place, callback)
         arrival = Arrival(
             account=place.account, query=place.query, method=kept.method, at=callback.at, sealed=_sealed(kept)
         )
-        return self._office.journal.receive(arrival)
+        return self._runtime.journal.receive(arrival)
 
     def acknowledge(self, place: Place, callback: Callback) -> Acknowledgement:
         """Return the answer the account's provider wants, which is 200 where it wants nothing else.
@@ -123,7 +123,7 @@ class Inbox:
             callback: What came.
 
         """
-        provider = self._office.accounts[place.account].provider
+        provider = self._runtime.accounts[place.account].provider
         if isinstance(provider, Callbacks):
             answer, bug = _tried(provider.acknowledge, callback)
             if answer is not None:
@@ -144,11 +144,11 @@ class Inbox:
         """
         if limit is not None:
             check_number("limit", limit, 1, MOST_ROWS, whole=True)
-        self._office.check_process()
-        mine, after, count = sorted(self._office.accounts), 0, 0
+        self._runtime.check_process()
+        mine, after, count = sorted(self._runtime.accounts), 0, 0
         while True:
             page = PAGE if limit is None else min(PAGE, limit - count)
-            found = self._office.journal.unhandled(accounts=mine, after=after, limit=page)
+            found = self._runtime.journal.unhandled(accounts=mine, after=after, limit=page)
             if not found:
                 return count
             for arrival in found:
@@ -165,20 +165,20 @@ class Inbox:
 
         """
         self.handle()
-        return self._office.journal.account_answer(query)
+        return self._runtime.journal.account_answer(query)
 
     def counts(self) -> tuple[InboxCount, ...]:
         """Return how many callbacks had which outcome."""
-        return self._office.journal.inbox_counts()
+        return self._runtime.journal.inbox_counts()
 
     def prove_writable(self) -> None:
         """Write something into the journal and see it durable; raises a ``JournalError``."""
-        self._office.check_process()
-        self._office.journal.prove_writable()
+        self._runtime.check_process()
+        self._runtime.journal.prove_writable()
 
     def _redacted(self, place: Place, callback: Callback) -> Callback:
         """Return what may be kept of a callback: nothing of it where its provider cannot say."""
-        provider = self._office.accounts[place.account].provider
+        provider = self._runtime.accounts[place.account].provider
         if not isinstance(provider, Redacts):
             return callback
         kept, bug = _tried(provider.redact, callback)
@@ -191,7 +191,7 @@ class Inbox:
 
     def _handle(self, arrival: Arrival) -> bool:
         """Handle one; False leaves it as it is for the next time."""
-        callback, account = _unsealed(arrival), self._office.account(arrival.account)
+        callback, account = _unsealed(arrival), self._runtime.account(arrival.account)
         bug = ""
         try:
             if arrival.query:
@@ -207,7 +207,7 @@ class Inbox:
         return True
 
     def _hint(self, arrival: Arrival, account: Account, callback: Callback) -> None:
-        proven, heard, why = hear(account, callback)
+        proven, heard, why = match_callback(account, callback)
         if heard is None:
             self._ignore(arrival, _told(callback), why, proven=proven)
             return
@@ -217,27 +217,27 @@ class Inbox:
             return
         self._ask(arrival, row, _told(callback, heard, row), _word(heard.status), proven=proven)
 
-    def _payout(self, heard: Heard, account: str) -> tuple[PayoutRow | None, str]:
+    def _payout(self, heard: ParsedCallback, account: str) -> tuple[PayoutRecord | None, str]:
         why = "about no payout of ours"
         for row in self._named(heard):
             if row is not None and not (why := self._passes_by(heard, row, account)):
                 return row, ""
         return None, why
 
-    def _named(self, heard: Heard) -> Iterator[PayoutRow | None]:
+    def _named(self, heard: ParsedCallback) -> Iterator[PayoutRecord | None]:
         """Yield the payouts it may be about: by our own id in what it names, or by what its provider calls them."""
-        journal, ids = self._office.journal, tuple(about(heard))
+        journal, ids = self._runtime.journal, tuple(about(heard))
         yield from map(journal.get, ids)
         for name in () if ids else heard.references.values():
-            yield from journal.known_as(name)
+            yield from journal.by_provider_reference(name)
 
-    def _passes_by(self, heard: Heard, row: PayoutRow, account: str) -> str:
+    def _passes_by(self, heard: ParsedCallback, row: PayoutRecord, account: str) -> str:
         """Say why a callback that names a payout makes no read of it due; empty when it does.
 
         One about an attempt that ended is a reason to look at all of them. Nothing is ever sent sooner for it: of what
         waits to be sent, only what cannot be sent yet is looked at.
         """
-        ended = self._office.journal.attempts(row.id) if row.attempt > 1 else ()
+        ended = self._runtime.journal.attempts(row.id) if row.attempt > 1 else ()
         of_ended = any(not differs_from(heard, one, account) for one in ended)
         why = differs_from(heard, row, account)
         if why and not of_ended:
@@ -250,7 +250,7 @@ class Inbox:
         """Take in an answer; again when somebody moved the payout under it, never twice, and never during a send."""
         told, row = _told(callback), None
         for _ in range(TRIES):
-            asked = asked_about(self._office, arrival.query)
+            asked = asked_about(self._runtime, arrival.query)
             if asked is None:
                 self._answer_about_account(arrival, account, callback, told)
                 return True
@@ -263,7 +263,7 @@ class Inbox:
                 answer(asked.account, row, callback, query=arrival.query, ended=asked.ended), self._write
             )
             if effect is not None:
-                at = self._office.clock()
+                at = self._runtime.clock()
                 self._close(Handling(no=arrival.no, at=at, outcome=effect, told=told, payout_id=row.id), arrival)
                 return True
         if row is not None:  # other processes move it all the time: one of them reads it once more
@@ -272,21 +272,21 @@ class Inbox:
 
     def _answer_about_account(self, arrival: Arrival, account: Account, callback: Callback, told: str) -> None:
         """Keep the answer to a question about an account itself, once; what makes no sense leaves it open."""
-        if self._office.journal.asked(arrival.query) is None:
+        if self._runtime.journal.asked(arrival.query) is None:
             self._ignore(arrival, told, "answers a question that is dropped")
             return
-        kept, why = hear_balances(account, callback)
+        kept, why = read_balance_result(account, callback)
         if kept is None:
             self._ignore(arrival, told, why)
             return
-        if (before := self._office.journal.account_answer(arrival.query)) is not None:
+        if (before := self._runtime.journal.account_answer(arrival.query)) is not None:
             self._ignore(arrival, told, Effect.REPEATED if kept == before else "differs from the answer that counts")
             return
-        answered = Handling(no=arrival.no, at=self._office.clock(), outcome="answered", told=told, answer=kept)
+        answered = Handling(no=arrival.no, at=self._runtime.clock(), outcome="answered", told=told, answer=kept)
         self._close(answered, arrival)
 
-    def _ask(self, arrival: Arrival, row: PayoutRow, told: str, claims: str, *, proven: bool | None = None) -> None:
-        at = self._office.clock()
+    def _ask(self, arrival: Arrival, row: PayoutRecord, told: str, claims: str, *, proven: bool | None = None) -> None:
+        at = self._runtime.clock()
         self._close(
             Handling(
                 no=arrival.no,
@@ -295,42 +295,42 @@ class Inbox:
                 told=told,
                 payout_id=row.id,
                 proven=proven,
-                event=Event(EventName.CALLBACK_HEARD, at, {"claims": claims} if claims else {}),
+                event=Event(EventName.CALLBACK_MATCHED, at, {"claims": claims} if claims else {}),
             ),
             arrival,
         )
 
     def _ignore(self, arrival: Arrival, told: str, why: str, *, proven: bool | None = None) -> None:
-        self._close(Handling(no=arrival.no, at=self._office.clock(), outcome=why, told=told, proven=proven), arrival)
+        self._close(Handling(no=arrival.no, at=self._runtime.clock(), outcome=why, told=told, proven=proven), arrival)
 
     def _close(self, handling: Handling, arrival: Arrival) -> None:
-        closed: Handled | None = self._office.journal.handle(handling)
+        closed: Handled | None = self._runtime.journal.handle(handling)
         if closed is None:  # somebody else was quicker, and has said so
             return
-        if closed.hurried and closed.row is not None and handling.event is not None:
-            log_payout(EventName.CALLBACK_HEARD, closed.row, handling.event.evidence)
+        if closed.made_due and closed.row is not None and handling.event is not None:
+            log_payout(EventName.CALLBACK_MATCHED, closed.row, handling.event.evidence)
         elif handling.answer is not None:
-            log(EventName.BALANCE_HEARD, account=arrival.account)
+            log(EventName.BALANCE_RECEIVED, account=arrival.account)
         elif handling.outcome not in _HAS_EVENTS:
             why = handling.outcome if handling.event is None else "its payout's read is due already"
             log(EventName.CALLBACK_IGNORED, account=arrival.account, payout=handling.payout_id, why=why)
 
-    def _write(self, command: Command) -> JournalReply:
+    def _write(self, command: Command) -> JournalResult:
         entry = only_entries(command)
-        reply = self._office.journal.perform(entry)
-        self._office.announce(entry, reply)
+        reply = self._runtime.journal.execute(entry)
+        self._runtime.announce(entry, reply)
         return reply
 
 
-class Hears:
+class InboxMixin:
     """For clients: what was called back."""
 
-    _office: Office
+    _runtime: Runtime
 
     @functools.cached_property
     def inbox(self) -> Inbox:
         """What was called back; :func:`payments_core.callbacks.app` puts it there."""
-        return Inbox(self._office)
+        return Inbox(self._runtime)
 
 
 def _tried(call: Callable[[Callback], T], callback: Callback) -> tuple[T | None, str]:
@@ -359,7 +359,7 @@ def _unsealed(arrival: Arrival) -> Callback:
     return Callback(arrival.method, read["headers"], base64.b64decode(read["body"]), arrival.at)
 
 
-def _told(callback: Callback, heard: Heard | None = None, row: PayoutRow | None = None) -> str:
+def _told(callback: Callback, heard: ParsedCallback | None = None, row: PayoutRecord | None = None) -> str:
     """Return what may be kept of a callback: how long it was, and what of it is ours or a plain word."""
     told: dict[str, object] = {"bytes": len(callback.body)}
     if heard is not None:

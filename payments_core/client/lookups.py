@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from payments_core import engine
 from payments_core.client.assembly import row_of
-from payments_core.client.inbox import Hears
+from payments_core.client.inbox import InboxMixin
 from payments_core.domain.bounds import LONGEST_S, check_number
 from payments_core.domain.payout import Payee
 from payments_core.engine.flow import EngineFlow
@@ -23,20 +23,20 @@ from payments_core.provider import (
     Consent,
     Finding,
     HolderStatus,
-    NotTold,
+    LookupRefused,
     Operator,
     PayoutProvider,
     Person,
 )
 
-__all__ = ["AsyncQuestions", "Questions"]
+__all__ = ["AsyncLookupsMixin", "LookupsMixin"]
 
 T = TypeVar("T")
 
 _LOOK_EVERY_S = 0.1  # for an answer that another process may have taken
 
 
-class Questions(Hears, ABC):
+class LookupsMixin(InboxMixin, ABC):
     """Questions about accounts and payees. No money moves."""
 
     @abstractmethod
@@ -54,21 +54,21 @@ class Questions(Hears, ABC):
         Raises:
             InvalidArgument: ``wait_s`` is no number from 0 to a year.
             UnknownAccount: The account is not configured.
-            NotOffered: Its provider does not tell.
-            NotAnswered: The provider did not answer, or not within that time.
+            NotSupported: Its provider does not tell.
+            LookupFailed: The provider did not answer, or not within that time.
 
         """
         check_number("wait_s", wait_s, 0, LONGEST_S)
         chosen = self._account(account)
-        if Capability.BALANCES_LATER in chosen.spec.capabilities:
-            flow, until = engine.ask_balances(chosen, self._office.moment()), time.monotonic() + wait_s
+        if Capability.BALANCE_RESULT_CALLBACKS in chosen.spec.capabilities:
+            flow, until = engine.query_balances(chosen, self._runtime.moment()), time.monotonic() + wait_s
             query = self._ask(chosen, flow)
             while (answer := self.inbox.answer_to(query)) is None:
                 if (left_s := until - time.monotonic()) <= 0:
                     raise engine.no_balances(chosen, wait_s)
                 time.sleep(min(_LOOK_EVERY_S, left_s))
             return engine.kept_balances(chosen, answer, currency)
-        return self._ask(chosen, engine.balances(chosen, currency, self._office.clock()))
+        return self._ask(chosen, engine.balances(chosen, currency, self._runtime.clock()))
 
     def account_holder(self, account: str, payee: Payee) -> HolderStatus:
         """Ask whether a payee has a wallet that is active; raises as :meth:`balances`.
@@ -79,7 +79,7 @@ class Questions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.account_holder(chosen, payee, self._office.clock()))
+        return self._ask(chosen, engine.account_holder(chosen, payee, self._runtime.clock()))
 
     def name(self, account: str, payee: Payee) -> Person:
         """Ask who holds a payee's wallet; raises as :meth:`balances`.
@@ -90,7 +90,7 @@ class Questions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.name(chosen, payee, self._office.clock()))
+        return self._ask(chosen, engine.name(chosen, payee, self._runtime.clock()))
 
     def operator(self, account: str, payee: Payee) -> Operator:
         """Ask which operator a payee's wallet is with; nothing is chosen by it. Raises as :meth:`balances`.
@@ -101,7 +101,7 @@ class Questions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.operator(chosen, payee, self._office.clock()))
+        return self._ask(chosen, engine.operator(chosen, payee, self._runtime.clock()))
 
     def cancel_at_provider(self, payout: str) -> CancelAnswer:
         """Ask the provider to drop a payment it has taken and not begun; raises as :meth:`balances`.
@@ -116,12 +116,12 @@ class Questions(Hears, ABC):
             UnknownPayout: There is none.
 
         """
-        self._office.check_process()
-        row = row_of(self._office.journal, payout)
-        serving = self._office.serving(row)
-        return self._ask(serving, engine.cancel_at_provider(serving, row, self._office.clock()))
+        self._runtime.check_process()
+        row = row_of(self._runtime.journal, payout)
+        serving = self._runtime.serving(row)
+        return self._ask(serving, engine.cancel_at_provider(serving, row, self._runtime.clock()))
 
-    def ask(self, account: str, question: Callable[[PayoutProvider], HttpFlow[T | NotTold]]) -> T:
+    def ask(self, account: str, question: Callable[[PayoutProvider], HttpFlow[T | LookupRefused]]) -> T:
         """Ask an account's provider what only it can be asked; raises as :meth:`balances`. No money moves.
 
         Args:
@@ -130,7 +130,7 @@ class Questions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.ask_own(chosen, question, self._office.clock()))
+        return self._ask(chosen, engine.ask_own(chosen, question, self._runtime.clock()))
 
     def learn(self, account: str) -> None:
         """Let an account's provider ask for what it goes by (limits, keys), where that is out of date.
@@ -143,9 +143,9 @@ class Questions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        if Capability.LEARNING in chosen.spec.capabilities:
-            self._ask(chosen, engine.learn(chosen, self._office.clock()))
-            self._office.learned.add(account)
+        if Capability.PROVIDER_CONFIG in chosen.spec.capabilities:
+            self._ask(chosen, engine.learn(chosen, self._runtime.clock()))
+            self._runtime.learned.add(account)
 
     def ask_consent(self, account: str, payee: Payee, *, scopes: Sequence[str]) -> Consent:
         """Ask an account holder to let us read more about them; each call asks again. Raises as :meth:`balances`.
@@ -157,12 +157,12 @@ class Questions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.ask_consent(chosen, payee, scopes, self._office.clock()))
+        return self._ask(chosen, engine.ask_consent(chosen, payee, scopes, self._runtime.clock()))
 
     def user_info(self, account: str, consent: Consent) -> Person:
         """Ask for what was consented to; raises as :meth:`balances`.
 
-        While the account holder has not answered, ``NotAnswered`` carries ``retry_after_s``.
+        While the account holder has not answered, ``LookupFailed`` carries ``retry_after_s``.
 
         Args:
             account: Who asks.
@@ -170,7 +170,7 @@ class Questions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.user_info(chosen, consent, self._office.clock()))
+        return self._ask(chosen, engine.user_info(chosen, consent, self._runtime.clock()))
 
     def diagnose(self, account: str) -> tuple[Finding, ...]:
         """Look at an account as far as its provider can without moving money; empty where it cannot.
@@ -180,14 +180,14 @@ class Questions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.diagnose(chosen, self._office.clock()))
+        return self._ask(chosen, engine.diagnose(chosen, self._runtime.clock()))
 
     def _account(self, name: str) -> Account:
-        self._office.check_process()
-        return self._office.account(name)
+        self._runtime.check_process()
+        return self._runtime.account(name)
 
 
-class AsyncQuestions(Hears, ABC):
+class AsyncLookupsMixin(InboxMixin, ABC):
     """Questions about accounts and payees. No money moves."""
 
     @abstractmethod
@@ -205,21 +205,21 @@ class AsyncQuestions(Hears, ABC):
         Raises:
             InvalidArgument: ``wait_s`` is no number from 0 to a year.
             UnknownAccount: The account is not configured.
-            NotOffered: Its provider does not tell.
-            NotAnswered: The provider did not answer, or not within that time.
+            NotSupported: Its provider does not tell.
+            LookupFailed: The provider did not answer, or not within that time.
 
         """
         check_number("wait_s", wait_s, 0, LONGEST_S)
         chosen = self._account(account)
-        if Capability.BALANCES_LATER in chosen.spec.capabilities:
-            flow, until = engine.ask_balances(chosen, self._office.moment()), time.monotonic() + wait_s
+        if Capability.BALANCE_RESULT_CALLBACKS in chosen.spec.capabilities:
+            flow, until = engine.query_balances(chosen, self._runtime.moment()), time.monotonic() + wait_s
             query = await self._ask(chosen, flow)
             while (answer := await asyncio.to_thread(self.inbox.answer_to, query)) is None:
                 if (left_s := until - time.monotonic()) <= 0:
                     raise engine.no_balances(chosen, wait_s)
                 await asyncio.sleep(min(_LOOK_EVERY_S, left_s))
             return engine.kept_balances(chosen, answer, currency)
-        return await self._ask(chosen, engine.balances(chosen, currency, self._office.clock()))
+        return await self._ask(chosen, engine.balances(chosen, currency, self._runtime.clock()))
 
     async def account_holder(self, account: str, payee: Payee) -> HolderStatus:
         """Ask whether a payee has a wallet that is active; raises as :meth:`balances`.
@@ -230,7 +230,7 @@ class AsyncQuestions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.account_holder(chosen, payee, self._office.clock()))
+        return await self._ask(chosen, engine.account_holder(chosen, payee, self._runtime.clock()))
 
     async def name(self, account: str, payee: Payee) -> Person:
         """Ask who holds a payee's wallet; raises as :meth:`balances`.
@@ -241,7 +241,7 @@ class AsyncQuestions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.name(chosen, payee, self._office.clock()))
+        return await self._ask(chosen, engine.name(chosen, payee, self._runtime.clock()))
 
     async def operator(self, account: str, payee: Payee) -> Operator:
         """Ask which operator a payee's wallet is with; nothing is chosen by it. Raises as :meth:`balances`.
@@ -252,7 +252,7 @@ class AsyncQuestions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.operator(chosen, payee, self._office.clock()))
+        return await self._ask(chosen, engine.operator(chosen, payee, self._runtime.clock()))
 
     async def cancel_at_provider(self, payout: str) -> CancelAnswer:
         """Ask the provider to drop a payment it has taken and not begun; raises as :meth:`balances`.
@@ -267,12 +267,12 @@ class AsyncQuestions(Hears, ABC):
             UnknownPayout: There is none.
 
         """
-        self._office.check_process()
-        row = row_of(self._office.journal, payout)
-        serving = self._office.serving(row)
-        return await self._ask(serving, engine.cancel_at_provider(serving, row, self._office.clock()))
+        self._runtime.check_process()
+        row = row_of(self._runtime.journal, payout)
+        serving = self._runtime.serving(row)
+        return await self._ask(serving, engine.cancel_at_provider(serving, row, self._runtime.clock()))
 
-    async def ask(self, account: str, question: Callable[[PayoutProvider], HttpFlow[T | NotTold]]) -> T:
+    async def ask(self, account: str, question: Callable[[PayoutProvider], HttpFlow[T | LookupRefused]]) -> T:
         """Ask an account's provider what only it can be asked; raises as :meth:`balances`. No money moves.
 
         Args:
@@ -281,7 +281,7 @@ class AsyncQuestions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.ask_own(chosen, question, self._office.clock()))
+        return await self._ask(chosen, engine.ask_own(chosen, question, self._runtime.clock()))
 
     async def learn(self, account: str) -> None:
         """Let an account's provider ask for what it goes by (limits, keys), where that is out of date.
@@ -294,9 +294,9 @@ class AsyncQuestions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        if Capability.LEARNING in chosen.spec.capabilities:
-            await self._ask(chosen, engine.learn(chosen, self._office.clock()))
-            self._office.learned.add(account)
+        if Capability.PROVIDER_CONFIG in chosen.spec.capabilities:
+            await self._ask(chosen, engine.learn(chosen, self._runtime.clock()))
+            self._runtime.learned.add(account)
 
     async def ask_consent(self, account: str, payee: Payee, *, scopes: Sequence[str]) -> Consent:
         """Ask an account holder to let us read more about them; each call asks again. Raises as :meth:`balances`.
@@ -308,12 +308,12 @@ class AsyncQuestions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.ask_consent(chosen, payee, scopes, self._office.clock()))
+        return await self._ask(chosen, engine.ask_consent(chosen, payee, scopes, self._runtime.clock()))
 
     async def user_info(self, account: str, consent: Consent) -> Person:
         """Ask for what was consented to; raises as :meth:`balances`.
 
-        While the account holder has not answered, ``NotAnswered`` carries ``retry_after_s``.
+        While the account holder has not answered, ``LookupFailed`` carries ``retry_after_s``.
 
         Args:
             account: Who asks.
@@ -321,7 +321,7 @@ class AsyncQuestions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.user_info(chosen, consent, self._office.clock()))
+        return await self._ask(chosen, engine.user_info(chosen, consent, self._runtime.clock()))
 
     async def diagnose(self, account: str) -> tuple[Finding, ...]:
         """Look at an account as far as its provider can without moving money; empty where it cannot.
@@ -331,8 +331,8 @@ class AsyncQuestions(Hears, ABC):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.diagnose(chosen, self._office.clock()))
+        return await self._ask(chosen, engine.diagnose(chosen, self._runtime.clock()))
 
     def _account(self, name: str) -> Account:
-        self._office.check_process()
-        return self._office.account(name)
+        self._runtime.check_process()
+        return self._runtime.account(name)

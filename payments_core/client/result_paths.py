@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from payments_core.domain.records import EndedAttempt, PayoutRow
+from payments_core.domain.records import EndedAttempt, PayoutRecord
 from payments_core.provider import Account
-from payments_core.runtime import Office
+from payments_core.runtime import Runtime
 
 __all__ = ["TRIES", "Asked", "asked_about"]
 
@@ -23,12 +23,12 @@ class Asked(NamedTuple):
 
     """
 
-    row: PayoutRow
+    row: PayoutRecord
     account: Account
     ended: EndedAttempt | None
 
 
-def asked_about(office: Office, query: str) -> Asked | None:
+def asked_about(runtime: Runtime, query: str) -> Asked | None:
     """Return what a query was about; None where it is about no payout.
 
     Args:
@@ -40,12 +40,12 @@ def asked_about(office: Office, query: str) -> Asked | None:
         UnknownAccount: The account of an earlier attempt is not configured any more.
 
     """
-    found = office.journal.by_query(query)
+    found = runtime.journal.by_query(query)
     if found is None:
         return None
     row, attempt = found
     if attempt == row.attempt:
-        return Asked(row, office.serving(row), None)
-    [ended] = (one for one in office.journal.attempts(row.id) if one.number == attempt)
-    account = office.account(ended.account)
+        return Asked(row, runtime.serving(row), None)
+    [ended] = (one for one in runtime.journal.attempts(row.id) if one.number == attempt)
+    account = runtime.account(ended.account)
     return Asked(row, account.identity(row.operation, ended.binding) or account, ended)

@@ -13,15 +13,15 @@ from payments_core.client import assembly
 from payments_core.client.iteration import in_thread
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import Payout, PayoutStatus
-from payments_core.domain.rates import Lane
-from payments_core.domain.records import PayoutRow
-from payments_core.engine import Act, Person, Says
+from payments_core.domain.rates import Priority
+from payments_core.domain.records import PayoutRecord
+from payments_core.engine import OperatorDecision, ProviderSays, ReviewAction
 from payments_core.engine.flow import Command, EngineFlow, Reply
 from payments_core.http.flow import arun_flow, run_flow
 from payments_core.provider import Account
-from payments_core.runtime import Office
+from payments_core.runtime import Runtime
 
-__all__ = ["AsyncDecisions", "Decisions", "InReview", "in_review"]
+__all__ = ["AsyncReviewMixin", "InReview", "ReviewMixin", "in_review"]
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class InReview:
 
     payout: Payout
     since: datetime
-    acts: Mapping[Act, tuple[Says, ...]]
+    acts: Mapping[ReviewAction, tuple[ProviderSays, ...]]
 
 
 def in_review(payout: Payout) -> InReview:
@@ -52,65 +52,67 @@ def in_review(payout: Payout) -> InReview:
     """
     stops = [entry.at for entry in payout.history if entry.event == EventName.PAYOUT_REVIEW]
     code = payout.reason.code if payout.reason and payout.status is PayoutStatus.REVIEW else None
-    acts = {act: engine.allowed(code, act) for act in Act} if code else {}
+    acts = {act: engine.allowed(code, act) for act in ReviewAction} if code else {}
     since = stops[-1] if stops else payout.updated_at
     if code is None:
         since = min((one.at for one in payout.contradictions if one.is_open), default=since)
     return InReview(payout, since, {act: says for act, says in acts.items() if says})
 
 
-class _Desk:
+class _ReviewBase:
     """What both lists of decisions find out before they ask anybody."""
 
-    _office: Office
+    _runtime: Runtime
 
     def _in_review(self) -> Iterator[InReview]:
-        self._office.check_process()
-        rows = self._office.journal.undecided()
-        return (in_review(assembly.view(self._office, row)) for row in rows)
+        self._runtime.check_process()
+        rows = self._runtime.journal.undecided()
+        return (in_review(assembly.view(self._runtime, row)) for row in rows)
 
-    def _find(self, payout: str) -> PayoutRow:
-        self._office.check_process()
-        return assembly.row_of(self._office.journal, payout)
+    def _find(self, payout: str) -> PayoutRecord:
+        self._runtime.check_process()
+        return assembly.row_of(self._runtime.journal, payout)
 
-    def _resolving(self, row: PayoutRow, paid: bool, person: Person) -> tuple[Account, EngineFlow[PayoutRow]]:
-        account = self._office.serving(row)
-        return account, engine.resolve(account, row, paid=paid, person=person, moment=self._office.moment())
+    def _resolving(
+        self, row: PayoutRecord, paid: bool, person: OperatorDecision
+    ) -> tuple[Account, EngineFlow[PayoutRecord]]:
+        account = self._runtime.serving(row)
+        return account, engine.resolve(account, row, paid=paid, person=person, moment=self._runtime.moment())
 
-    def _reopening(self, row: PayoutRow, person: Person) -> tuple[Account, EngineFlow[PayoutRow]]:
-        account, active = self._office.serving(row), self._office.account(row.account)
-        return account, engine.reopen(account, active, row, person=person, moment=self._office.moment())
+    def _reopening(self, row: PayoutRecord, person: OperatorDecision) -> tuple[Account, EngineFlow[PayoutRecord]]:
+        account, active = self._runtime.serving(row), self._runtime.account(row.account)
+        return account, engine.reopen(account, active, row, person=person, moment=self._runtime.moment())
 
-    def _paying_again(
-        self, row: PayoutRow, person: Person, account: str | None
-    ) -> tuple[Account, EngineFlow[PayoutRow]]:
-        paying = self._office.account(account or row.account)
-        return paying, engine.pay_again(paying, row, person=person, moment=self._office.moment())
+    def _reissuing(
+        self, row: PayoutRecord, person: OperatorDecision, account: str | None
+    ) -> tuple[Account, EngineFlow[PayoutRecord]]:
+        paying = self._runtime.account(account or row.account)
+        return paying, engine.reissue(paying, row, person=person, moment=self._runtime.moment())
 
-    def _cancelling(self, row: PayoutRow, person: Person) -> tuple[Account, EngineFlow[PayoutRow]]:
-        account = self._office.account(row.account)
-        return account, engine.cancel(account, row, person=person, moment=self._office.moment())
+    def _cancelling(self, row: PayoutRecord, person: OperatorDecision) -> tuple[Account, EngineFlow[PayoutRecord]]:
+        account = self._runtime.account(row.account)
+        return account, engine.cancel(account, row, person=person, moment=self._runtime.moment())
 
-    def _checking(self, row: PayoutRow) -> tuple[Account, EngineFlow[PayoutRow]]:
-        account = self._office.serving(row)
-        return account, engine.check(account, row, self._office.moment())
+    def _checking(self, row: PayoutRecord) -> tuple[Account, EngineFlow[PayoutRecord]]:
+        account = self._runtime.serving(row)
+        return account, engine.check(account, row, self._runtime.moment())
 
-    def _acknowledging(self, row: PayoutRow, person: Person) -> EngineFlow[PayoutRow]:
-        return engine.acknowledge(row, person, self._office.moment())
+    def _acknowledging(self, row: PayoutRecord, person: OperatorDecision) -> EngineFlow[PayoutRecord]:
+        return engine.acknowledge(row, person, self._runtime.moment())
 
-    def _approving(self, row: PayoutRow, person: Person) -> tuple[Account, EngineFlow[PayoutRow]]:
-        account = self._office.account(row.account)
-        return account, engine.approve(row, person=person, at=self._office.clock())
+    def _approving(self, row: PayoutRecord, person: OperatorDecision) -> tuple[Account, EngineFlow[PayoutRecord]]:
+        account = self._runtime.account(row.account)
+        return account, engine.approve(row, person=person, at=self._runtime.clock())
 
 
-class Decisions(_Desk, ABC):
+class ReviewMixin(_ReviewBase, ABC):
     """Decisions about payouts. Each is written into the history with who took it and why."""
 
     @abstractmethod
-    def _ask(self, account: Account, flow: EngineFlow[T], lane: Lane | None = None) -> T: ...
+    def _ask(self, account: Account, flow: EngineFlow[T], priority: Priority | None = None) -> T: ...
 
     @abstractmethod
-    def _settle(self, row: PayoutRow) -> PayoutRow: ...
+    def _settle(self, row: PayoutRecord) -> PayoutRecord: ...
 
     @abstractmethod
     def _write(self, command: Command) -> Reply: ...
@@ -137,8 +139,8 @@ class Decisions(_Desk, ABC):
             UnknownPayout: There is none.
 
         """
-        person = Person(who, why, evidence)
-        return assembly.view(self._office, self._ask(*self._resolving(self._find(payout), paid, person), Lane.DUE))
+        person = OperatorDecision(who, why, evidence)
+        return assembly.view(self._runtime, self._ask(*self._resolving(self._find(payout), paid, person), Priority.DUE))
 
     def reopen(self, payout: str, *, who: str, why: str) -> Payout:
         """Give a payout in REVIEW back to the machine; the provider is asked first. Raises as :meth:`resolve`.
@@ -149,9 +151,11 @@ class Decisions(_Desk, ABC):
             why: On what grounds.
 
         """
-        return assembly.view(self._office, self._ask(*self._reopening(self._find(payout), Person(who, why)), Lane.DUE))
+        return assembly.view(
+            self._runtime, self._ask(*self._reopening(self._find(payout), OperatorDecision(who, why)), Priority.DUE)
+        )
 
-    def pay_again(self, payout: str, *, who: str, why: str, account: str | None = None, evidence: str = "") -> Payout:
+    def reissue(self, payout: str, *, who: str, why: str, account: str | None = None, evidence: str = "") -> Payout:
         """Pay a failed payout again, under a new reference, once every earlier attempt is proven to have failed.
 
         Args:
@@ -166,14 +170,16 @@ class Decisions(_Desk, ABC):
             DecisionRefused: It has not failed, or may still turn out paid, or it is too early: ``again_at``.
             OverRefund: Of what it would refund, not enough is left.
             InvalidPayout: The account cannot pay it as it pays now, or it is a refund and the account another one.
-            NotOffered: The provider of an attempt tells only later what became of it.
+            NotSupported: The provider of an attempt tells only later what became of it.
             UnknownAccount: The account is not configured.
             UnknownPayout: There is none.
             PayoutInterrupted: Something failed after the new attempt was recorded.
 
         """
-        row = self._ask(*self._paying_again(self._find(payout), Person(who, why, evidence), account), Lane.DUE)
-        return assembly.view(self._office, self._settle(row))
+        row = self._ask(
+            *self._reissuing(self._find(payout), OperatorDecision(who, why, evidence), account), Priority.DUE
+        )
+        return assembly.view(self._runtime, self._settle(row))
 
     def cancel(self, payout: str, *, actor: str, reason: str) -> Payout:
         """Cancel a payout that was accepted by mistake, while nothing of it can have arrived: it is never sent.
@@ -192,8 +198,8 @@ class Decisions(_Desk, ABC):
             UnknownPayout: There is none.
 
         """
-        row = self._ask(*self._cancelling(self._find(payout), Person(actor, reason)), Lane.DUE)
-        return assembly.view(self._office, row)
+        row = self._ask(*self._cancelling(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE)
+        return assembly.view(self._runtime, row)
 
     def approve(self, payout: str, *, who: str, why: str = "approved") -> Payout:
         """Let a payout be sent that needs somebody's leave; it is sent by whoever works on payouts, not here.
@@ -208,7 +214,7 @@ class Decisions(_Desk, ABC):
             UnknownPayout: There is none.
 
         """
-        return assembly.view(self._office, self._ask(*self._approving(self._find(payout), Person(who, why))))
+        return assembly.view(self._runtime, self._ask(*self._approving(self._find(payout), OperatorDecision(who, why))))
 
     def check(self, payout: str) -> Payout:
         """Read a payout that has ended once more, and write down what the provider says; the end stands.
@@ -225,7 +231,7 @@ class Decisions(_Desk, ABC):
             UnknownPayout: There is none.
 
         """
-        return assembly.view(self._office, self._ask(*self._checking(self._find(payout)), Lane.DUE))
+        return assembly.view(self._runtime, self._ask(*self._checking(self._find(payout)), Priority.DUE))
 
     def acknowledge(self, payout: str, *, actor: str, reason: str) -> Payout:
         """Write down that a person has taken note of what its provider says against a payout's ends.
@@ -242,18 +248,18 @@ class Decisions(_Desk, ABC):
             UnknownPayout: There is none.
 
         """
-        flow = self._acknowledging(self._find(payout), Person(actor, reason))
-        return assembly.view(self._office, run_flow(flow, self._write))
+        flow = self._acknowledging(self._find(payout), OperatorDecision(actor, reason))
+        return assembly.view(self._runtime, run_flow(flow, self._write))
 
 
-class AsyncDecisions(_Desk, ABC):
+class AsyncReviewMixin(_ReviewBase, ABC):
     """Decisions about payouts. Each is written into the history with who took it and why."""
 
     @abstractmethod
-    async def _ask(self, account: Account, flow: EngineFlow[T], lane: Lane | None = None) -> T: ...
+    async def _ask(self, account: Account, flow: EngineFlow[T], priority: Priority | None = None) -> T: ...
 
     @abstractmethod
-    async def _settle(self, row: PayoutRow) -> PayoutRow: ...
+    async def _settle(self, row: PayoutRecord) -> PayoutRecord: ...
 
     @abstractmethod
     async def _write(self, command: Command) -> Reply: ...
@@ -280,9 +286,9 @@ class AsyncDecisions(_Desk, ABC):
             UnknownPayout: There is none.
 
         """
-        person = Person(who, why, evidence)
+        person = OperatorDecision(who, why, evidence)
         return assembly.view(
-            self._office, await self._ask(*self._resolving(self._find(payout), paid, person), Lane.DUE)
+            self._runtime, await self._ask(*self._resolving(self._find(payout), paid, person), Priority.DUE)
         )
 
     async def reopen(self, payout: str, *, who: str, why: str) -> Payout:
@@ -295,10 +301,11 @@ class AsyncDecisions(_Desk, ABC):
 
         """
         return assembly.view(
-            self._office, await self._ask(*self._reopening(self._find(payout), Person(who, why)), Lane.DUE)
+            self._runtime,
+            await self._ask(*self._reopening(self._find(payout), OperatorDecision(who, why)), Priority.DUE),
         )
 
-    async def pay_again(
+    async def reissue(
         self, payout: str, *, who: str, why: str, account: str | None = None, evidence: str = ""
     ) -> Payout:
         """Pay a failed payout again, under a new reference, once every earlier attempt is proven to have failed.
@@ -315,14 +322,16 @@ class AsyncDecisions(_Desk, ABC):
             DecisionRefused: It has not failed, or may still turn out paid, or it is too early: ``again_at``.
             OverRefund: Of what it would refund, not enough is left.
             InvalidPayout: The account cannot pay it as it pays now, or it is a refund and the account another one.
-            NotOffered: The provider of an attempt tells only later what became of it.
+            NotSupported: The provider of an attempt tells only later what became of it.
             UnknownAccount: The account is not configured.
             UnknownPayout: There is none.
             PayoutInterrupted: Something failed after the new attempt was recorded.
 
         """
-        row = await self._ask(*self._paying_again(self._find(payout), Person(who, why, evidence), account), Lane.DUE)
-        return assembly.view(self._office, await self._settle(row))
+        row = await self._ask(
+            *self._reissuing(self._find(payout), OperatorDecision(who, why, evidence), account), Priority.DUE
+        )
+        return assembly.view(self._runtime, await self._settle(row))
 
     async def cancel(self, payout: str, *, actor: str, reason: str) -> Payout:
         """Cancel a payout that was accepted by mistake, while nothing of it can have arrived: it is never sent.
@@ -341,8 +350,8 @@ class AsyncDecisions(_Desk, ABC):
             UnknownPayout: There is none.
 
         """
-        row = await self._ask(*self._cancelling(self._find(payout), Person(actor, reason)), Lane.DUE)
-        return assembly.view(self._office, row)
+        row = await self._ask(*self._cancelling(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE)
+        return assembly.view(self._runtime, row)
 
     async def approve(self, payout: str, *, who: str, why: str = "approved") -> Payout:
         """Let a payout be sent that needs somebody's leave; it is sent by whoever works on payouts, not here.
@@ -357,7 +366,9 @@ class AsyncDecisions(_Desk, ABC):
             UnknownPayout: There is none.
 
         """
-        return assembly.view(self._office, await self._ask(*self._approving(self._find(payout), Person(who, why))))
+        return assembly.view(
+            self._runtime, await self._ask(*self._approving(self._find(payout), OperatorDecision(who, why)))
+        )
 
     async def check(self, payout: str) -> Payout:
         """Read a payout that has ended once more, and write down what the provider says; the end stands.
@@ -374,7 +385,7 @@ class AsyncDecisions(_Desk, ABC):
             UnknownPayout: There is none.
 
         """
-        return assembly.view(self._office, await self._ask(*self._checking(self._find(payout)), Lane.DUE))
+        return assembly.view(self._runtime, await self._ask(*self._checking(self._find(payout)), Priority.DUE))
 
     async def acknowledge(self, payout: str, *, actor: str, reason: str) -> Payout:
         """Write down that a person has taken note of what its provider says against a payout's ends.
@@ -391,5 +402,5 @@ class AsyncDecisions(_Desk, ABC):
             UnknownPayout: There is none.
 
         """
-        flow = self._acknowledging(self._find(payout), Person(actor, reason))
-        return assembly.view(self._office, await arun_flow(flow, self._write))
+        flow = self._acknowledging(self._find(payout), OperatorDecision(actor, reason))
+        return assembly.view(self._runtime, await arun_flow(flow, self._write))

@@ -8,23 +8,23 @@ from typing import TypeVar
 
 from payments_core import engine
 from payments_core.client import assembly
-from payments_core.domain.errors import NotAnswered
+from payments_core.domain.errors import LookupFailed
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee
 from payments_core.engine.flow import EngineFlow
 from payments_core.provider import Account, Operator
 from payments_core.routing import Choice
-from payments_core.runtime import Office
+from payments_core.runtime import Runtime
 
-__all__ = ["AsyncChooses", "Chooses"]
+__all__ = ["AsyncRoutingMixin", "RoutingMixin"]
 
 T = TypeVar("T")
 
 
-class Chooses(ABC):
+class RoutingMixin(ABC):
     """From which account a payout would be paid, and why. No money moves."""
 
-    _office: Office
+    _runtime: Runtime
 
     @abstractmethod
     def _ask(self, account: Account, flow: EngineFlow[T]) -> T: ...
@@ -60,7 +60,7 @@ class Chooses(ABC):
             UnknownAccount: The account is not configured.
 
         """
-        self._office.check_process()
+        self._runtime.check_process()
         order = Order(
             key=key,
             payee=payee,
@@ -72,7 +72,7 @@ class Chooses(ABC):
         return self._choose(order, account, by_default=operation is None, ask=ask)
 
     def _choose(self, order: Order, account: str | None, *, by_default: bool, ask: bool) -> Choice:
-        choosing = assembly.choose(self._office, order, account, by_default=by_default, ask=ask)
+        choosing = assembly.choose(self._runtime, order, account, by_default=by_default, ask=ask)
         answer: Operator | None = None
         while True:
             try:
@@ -84,15 +84,15 @@ class Chooses(ABC):
 
     def _operator_of(self, account: Account, payee: Payee) -> Operator | None:
         try:
-            return self._ask(account, engine.operator(account, payee, self._office.clock()))
-        except NotAnswered:  # no verdict: the next one is asked, or the prefix, or the payout is refused
+            return self._ask(account, engine.operator(account, payee, self._runtime.clock()))
+        except LookupFailed:  # no verdict: the next one is asked, or the prefix, or the payout is refused
             return None
 
 
-class AsyncChooses(ABC):
+class AsyncRoutingMixin(ABC):
     """From which account a payout would be paid, and why. No money moves."""
 
-    _office: Office
+    _runtime: Runtime
 
     @abstractmethod
     async def _ask(self, account: Account, flow: EngineFlow[T]) -> T: ...
@@ -128,7 +128,7 @@ class AsyncChooses(ABC):
             UnknownAccount: The account is not configured.
 
         """
-        self._office.check_process()
+        self._runtime.check_process()
         order = Order(
             key=key,
             payee=payee,
@@ -140,7 +140,7 @@ class AsyncChooses(ABC):
         return await self._choose(order, account, by_default=operation is None, ask=ask)
 
     async def _choose(self, order: Order, account: str | None, *, by_default: bool, ask: bool) -> Choice:
-        choosing = assembly.choose(self._office, order, account, by_default=by_default, ask=ask)
+        choosing = assembly.choose(self._runtime, order, account, by_default=by_default, ask=ask)
         answer: Operator | None = None
         while True:
             try:
@@ -152,6 +152,6 @@ class AsyncChooses(ABC):
 
     async def _operator_of(self, account: Account, payee: Payee) -> Operator | None:
         try:
-            return await self._ask(account, engine.operator(account, payee, self._office.clock()))
-        except NotAnswered:  # no verdict: the next one is asked, or the prefix, or the payout is refused
+            return await self._ask(account, engine.operator(account, payee, self._runtime.clock()))
+        except LookupFailed:  # no verdict: the next one is asked, or the prefix, or the payout is refused
             return None

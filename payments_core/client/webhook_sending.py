@@ -20,17 +20,17 @@ from payments_core.http.flow import HttpFlow, arun_flow, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_core.http.transport import AsyncTransport, Transport
 from payments_core.logs import log
-from payments_core.runtime import Clock, Office
-from payments_core.webhooks import Told, Webhook, deliver, next_at
+from payments_core.runtime import Clock, Runtime
+from payments_core.webhooks import DeliveryResult, Webhook, deliver, next_at
 
-__all__ = ["Receiver", "Sent", "asend_all", "send_all"]
+__all__ = ["DeliverySummary", "Receiver", "asend_all", "send_all"]
 
 _AT_ONCE = 8
 _TO_WRITE = timedelta(seconds=5)  # from taking events to the last moment for writing one
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class DeliverySummary:
     """What came of sending events to webhooks.
 
     Args:
@@ -42,23 +42,23 @@ class Sent:
     delivered: int = 0
     failed: int = 0
 
-    def __add__(self, other: Sent) -> Sent:
+    def __add__(self, other: DeliverySummary) -> DeliverySummary:
         """Count both."""
-        return Sent(self.delivered + other.delivered, self.failed + other.failed)
+        return DeliverySummary(self.delivered + other.delivered, self.failed + other.failed)
 
 
 class Receiver:
     """One webhook, and where its next look begins."""
 
-    def __init__(self, office: Office, webhook: Webhook) -> None:
-        self._office = office
+    def __init__(self, runtime: Runtime, webhook: Webhook) -> None:
+        self._runtime = runtime
         self._webhook = webhook
-        self._look = Look(office, webhook.consumer)
+        self._look = Look(runtime, webhook.consumer)
 
-    def take(self) -> Sequence[tuple[Waiting, HttpFlow[Told]]]:
+    def take(self) -> Sequence[tuple[Waiting, HttpFlow[DeliveryResult]]]:
         """Take some of what is due, each with its flow; others leave them alone until ours is certainly over."""
-        self._office.check_process()
-        journal, at = self._office.journal, self._office.clock()
+        self._runtime.check_process()
+        journal, at = self._runtime.journal, self._runtime.clock()
         until = at + _TO_WRITE
         taken = journal.take_deliveries(
             self._webhook.consumer,
@@ -72,28 +72,28 @@ class Receiver:
         rows = [(one, journal.get(one.event.payout_id)) for one in taken]
         return [(one, deliver(self._webhook, one.event, row, at=at, until=until)) for one, row in rows if row]
 
-    def note(self, waiting: Waiting, told: Told) -> Sent:
+    def note(self, waiting: Waiting, told: DeliveryResult) -> DeliverySummary:
         """Write down how it ended."""
         event, name = waiting.event, self._webhook.name
         facts = {"webhook": name, "event_id": event.id, "payout": event.payout_id, "account": event.account}
         if told.accepted:
-            self._office.journal.acknowledge(self._webhook.consumer.name, event.id, told.at)
-            log(EventName.WEBHOOK_DELIVERED, **facts, tries=waiting.tries + 1)
-            return Sent(delivered=1)
+            self._runtime.journal.acknowledge(self._webhook.consumer.name, event.id, told.at)
+            log(EventName.WEBHOOK_DELIVERED, **facts, attempts=waiting.attempts + 1)
+            return DeliverySummary(delivered=1)
         again_at = next_at(self._webhook, waiting, told)
-        self._office.journal.put_off_delivery(
+        self._runtime.journal.put_off_delivery(
             self._webhook.consumer.name, event.id, next_at=again_at, told=f"{told.at:%Y-%m-%d %H:%M:%S} {told.why}"
         )
         name_of_it = EventName.WEBHOOK_GIVEN_UP if again_at is None else EventName.WEBHOOK_FAILED
-        log(name_of_it, **facts, tries=waiting.tries + 1, why=told.why, next_at=again_at)
-        return Sent(failed=1)
+        log(name_of_it, **facts, attempts=waiting.attempts + 1, why=told.why, next_at=again_at)
+        return DeliverySummary(failed=1)
 
-    def stumbled(self, error: Exception) -> Told:
+    def stumbled(self, error: Exception) -> DeliveryResult:
         """Return how a delivery ended that should not have ended so; its words could be anybody's."""
-        return Told(accepted=False, why=type(error).__name__, at=self._office.clock())
+        return DeliveryResult(accepted=False, why=type(error).__name__, at=self._runtime.clock())
 
 
-def send_all(receiver: Receiver, clock: Clock) -> Sent:
+def send_all(receiver: Receiver, clock: Clock) -> DeliverySummary:
     """Send what is due, until nothing is or none of some was accepted.
 
     Args:
@@ -110,11 +110,11 @@ def send_all(receiver: Receiver, clock: Clock) -> Sent:
         transport.close()
 
 
-def _send_pages(receiver: Receiver, transport: Transport) -> Sent:
+def _send_pages(receiver: Receiver, transport: Transport) -> DeliverySummary:
     def post(command: Command) -> HttpResponse:
         return transport.send(_only_request(command))
 
-    def send(taken: tuple[Waiting, HttpFlow[Told]]) -> Sent:
+    def send(taken: tuple[Waiting, HttpFlow[DeliveryResult]]) -> DeliverySummary:
         waiting, flow = taken
         try:
             told = run_flow(flow, post)
@@ -122,17 +122,17 @@ def _send_pages(receiver: Receiver, transport: Transport) -> Sent:
             told = receiver.stumbled(error)
         return receiver.note(waiting, told)
 
-    sent = Sent()
+    sent = DeliverySummary()
     with ThreadPoolExecutor(_AT_ONCE, "payments-webhook") as pool:
         while page := receiver.take():
-            now = sum(pool.map(send, page), Sent())
+            now = sum(pool.map(send, page), DeliverySummary())
             sent += now
             if not now.delivered:
                 break
     return sent
 
 
-async def asend_all(receiver: Receiver, clock: Clock, stopped: Callable[[], bool]) -> Sent:
+async def asend_all(receiver: Receiver, clock: Clock, stopped: Callable[[], bool]) -> DeliverySummary:
     """Send what is due, until nothing is, none of some was accepted, or we are told to stop.
 
     Args:
@@ -143,10 +143,10 @@ async def asend_all(receiver: Receiver, clock: Clock, stopped: Callable[[], bool
     """
     from payments_core.http.transport.aiohttp_async import AiohttpTransport
 
-    transport, sent = AiohttpTransport(max_connections=_AT_ONCE, clock=clock), Sent()
+    transport, sent = AiohttpTransport(max_connections=_AT_ONCE, clock=clock), DeliverySummary()
     try:
         while not stopped() and (page := await asyncio.to_thread(receiver.take)):
-            now = sum(await asyncio.gather(*(_send(receiver, transport, *one) for one in page)), Sent())
+            now = sum(await asyncio.gather(*(_send(receiver, transport, *one) for one in page)), DeliverySummary())
             sent += now
             if not now.delivered:
                 break
@@ -155,7 +155,9 @@ async def asend_all(receiver: Receiver, clock: Clock, stopped: Callable[[], bool
     return sent
 
 
-async def _send(receiver: Receiver, transport: AsyncTransport, waiting: Waiting, flow: HttpFlow[Told]) -> Sent:
+async def _send(
+    receiver: Receiver, transport: AsyncTransport, waiting: Waiting, flow: HttpFlow[DeliveryResult]
+) -> DeliverySummary:
     async def post(command: Command) -> HttpResponse:
         return await transport.send(_only_request(command))
 

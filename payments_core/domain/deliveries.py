@@ -73,14 +73,14 @@ class Waiting:
     """
 
     event: PayoutEvent
-    tries: int = 0
+    attempts: int = 0
     next_at: datetime | None = None
     told: str = ""
 
     @property
     def is_given_up(self) -> bool:
         """Whether nothing will be tried any more unless somebody asks for it."""
-        return self.tries > 0 and self.next_at is None
+        return self.attempts > 0 and self.next_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Outbox(Protocol):
         """Count what a consumer has not acknowledged."""
         ...
 
-    def heard_up_to(self, consumer: Consumer, *, after: int) -> int:
+    def acknowledged_up_to(self, consumer: Consumer, *, after: int) -> int:
         """Return a number up to which a consumer has acknowledged all that can be seen now, from after another one."""
         ...
 

@@ -27,8 +27,8 @@
     │   ├── NamespaceChanged       configuration and journal disagree about the installation
     │   ├── JournalIsBackup        it is a backup: it may lack payments that were made after it
     │   └── JournalClosed          closed, or used in a forked process
-    ├── NotOffered                 the account's provider cannot do this
-    ├── NotAnswered                the provider did not answer a question; nothing was changed
+    ├── NotSupported                 the account's provider cannot do this
+    ├── LookupFailed                the provider did not answer a question; nothing was changed
     ├── PayoutInterrupted          a failure after the payout was recorded; carries id, key, may_have_been_sent
     └── ProviderBug                a provider broke its contract
 
@@ -59,10 +59,10 @@ __all__ = [
     "JournalMissing",
     "JournalTooNew",
     "KeyReused",
+    "LookupFailed",
     "NamespaceChanged",
     "NoRoute",
-    "NotAnswered",
-    "NotOffered",
+    "NotSupported",
     "OverRefund",
     "PaymentsError",
     "PayoutInterrupted",
@@ -262,13 +262,13 @@ class JournalClosed(JournalError):
     code = "journal_closed"
 
 
-class NotOffered(PaymentsError):
+class NotSupported(PaymentsError):
     """The account's provider cannot do what was asked; nothing was sent."""
 
-    code = "not_offered"
+    code = "not_supported"
 
 
-class NotAnswered(PaymentsError):
+class LookupFailed(PaymentsError):
     """The provider did not answer a question about an account or a payee; no money was asked to move.
 
     Args:
@@ -280,7 +280,7 @@ class NotAnswered(PaymentsError):
 
     """
 
-    code = "not_answered"
+    code = "lookup_failed"
 
     def __init__(self, message: str, *, hint: str = "", reason: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(message, hint=hint)

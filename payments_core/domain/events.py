@@ -12,7 +12,7 @@ class EventName(StrEnum):
 
     PAYOUT_CREATED = "payout.created"
     PAYOUT_WAITING = "payout.waiting"
-    PAYOUT_HELD = "payout.held"
+    PAYOUT_ON_HOLD = "payout.on_hold"
     PAYOUT_NEEDS_APPROVAL = "payout.needs_approval"
     PAYOUT_APPROVED = "payout.approved"
     PAYOUT_ABOVE_LARGEST_AMOUNT = "payout.above_largest_amount"
@@ -21,33 +21,33 @@ class EventName(StrEnum):
     PAYOUT_PENDING = "payout.pending"
     PAYOUT_UNKNOWN = "payout.unknown"
     PAYOUT_DUPLICATE = "payout.duplicate"
-    PAYOUT_SOUGHT = "payout.sought"
+    PAYOUT_CHECKED_FIRST = "payout.checked_first"
     PAYOUT_ADOPTED = "payout.adopted"
-    PAYOUT_LEASE_LAPSED = "payout.lease_lapsed"
+    PAYOUT_LEASE_EXPIRED = "payout.lease_expired"
     PAYOUT_READ = "payout.read"
-    PAYOUT_ABSENT = "payout.absent"
+    PAYOUT_NOT_FOUND = "payout.not_found"
     PAYOUT_RESEND = "payout.resend"
-    PAYOUT_ASKED = "payout.asked"
-    PAYOUT_LATE_ANSWER = "payout.late_answer"
+    PAYOUT_QUERIED = "payout.queried"
+    PAYOUT_LATE_RESULT = "payout.late_result"
     PAYOUT_CONTRADICTED = "payout.contradicted"
     PAYOUT_ACKNOWLEDGED = "payout.acknowledged"
     PAYOUT_CHECKED = "payout.checked"
-    PAYOUT_BLOCKED = "payout.blocked"
+    PAYOUT_ACCOUNT_REFUSED = "payout.account_refused"
     PAYOUT_SUCCEEDED = "payout.succeeded"
     PAYOUT_FAILED = "payout.failed"
     PAYOUT_REVIEW = "payout.review"
     PAYOUT_RESOLVED = "payout.resolved"
     PAYOUT_REOPENED = "payout.reopened"
-    PAYOUT_PAID_AGAIN = "payout.paid_again"
+    PAYOUT_REISSUED = "payout.reissued"
     PAYOUT_ATTESTED = "payout.attested"
     PAYOUT_CANCELLED = "payout.cancelled"
-    PAYOUT_FORGOTTEN = "payout.forgotten"
+    PAYOUT_ERASED = "payout.erased"
     CALLBACK_RECEIVED = "callback.received"
-    CALLBACK_HEARD = "callback.heard"
+    CALLBACK_MATCHED = "callback.matched"
     CALLBACK_IGNORED = "callback.ignored"
     CALLBACK_REFUSED = "callback.refused"
     CALLBACK_FAILED = "callback.failed"
-    BALANCE_HEARD = "balance.heard"
+    BALANCE_RECEIVED = "balance.received"
     ACCOUNT_PAUSED = "account.paused"
     ACCOUNT_UNPAUSED = "account.unpaused"
     CIRCUIT_OPENED = "circuit.opened"
@@ -76,7 +76,7 @@ class EventName(StrEnum):
 _MEANING = {
     EventName.PAYOUT_CREATED: "The payout is written under its key; nothing was sent.",
     EventName.PAYOUT_WAITING: "It was proven not sent, or may not be sent yet; it will be sent later.",
-    EventName.PAYOUT_HELD: "A pause forbids sending; it leaves when the pause ends.",
+    EventName.PAYOUT_ON_HOLD: "A pause forbids sending; it leaves when the pause ends.",
     EventName.PAYOUT_NEEDS_APPROVAL: "Nothing was sent: somebody has to approve it first.",
     EventName.PAYOUT_APPROVED: "A person approved the attempt; it may be sent.",
     EventName.PAYOUT_ABOVE_LARGEST_AMOUNT: "Not sent: it is more than its account's `largest_amount` as that is now.",
@@ -85,33 +85,33 @@ _MEANING = {
     EventName.PAYOUT_PENDING: "The provider has it and has not finished.",
     EventName.PAYOUT_UNKNOWN: "It may have arrived; the provider will be asked.",
     EventName.PAYOUT_DUPLICATE: "The provider already has our reference; the provider will be asked now.",
-    EventName.PAYOUT_SOUGHT: "The journal was restored: the provider is asked whether it was paid in what is missing.",
+    EventName.PAYOUT_CHECKED_FIRST: "The journal was restored: the provider is asked first whether it was paid in the gap.",
     EventName.PAYOUT_ADOPTED: "A payment found under our reference agrees in everything and is ours.",
-    EventName.PAYOUT_LEASE_LAPSED: "Whoever was sending did not come back; it may have arrived.",
+    EventName.PAYOUT_LEASE_EXPIRED: "Whoever was sending did not come back; it may have arrived.",
     EventName.PAYOUT_READ: "The provider was asked and said nothing new.",
-    EventName.PAYOUT_ABSENT: "The provider knows no payment under our reference.",
+    EventName.PAYOUT_NOT_FOUND: "The provider knows no payment under our reference.",
     EventName.PAYOUT_RESEND: "Absent for long enough: the same request will be sent again.",
-    EventName.PAYOUT_ASKED: "A question whose answer comes later was written down before it left.",
-    EventName.PAYOUT_LATE_ANSWER: "An answer came when somebody else had moved the payout; it makes the next read due.",
+    EventName.PAYOUT_QUERIED: "A question whose answer comes later was written down before it left.",
+    EventName.PAYOUT_LATE_RESULT: "An answer came when somebody else had moved the payout; it makes the next read due.",
     EventName.PAYOUT_CONTRADICTED: "A read contradicts a final state, which stands; a person has to look into it.",
     EventName.PAYOUT_ACKNOWLEDGED: "A person took note of what contradicts a final state; it stands all the same.",
     EventName.PAYOUT_CHECKED: "A person had an ended payout read once more (`provider`: what it says); the end stands.",
-    EventName.PAYOUT_BLOCKED: "The provider refuses us, not the payment; the account is paused (`account.paused`).",
+    EventName.PAYOUT_ACCOUNT_REFUSED: "The provider refuses the account, not the payment; it is paused (`account.paused`).",
     EventName.PAYOUT_SUCCEEDED: "The money is there.",
     EventName.PAYOUT_FAILED: "No money moved, and none will under this attempt.",
     EventName.PAYOUT_REVIEW: "The machine has stopped; a read or a person decides.",
     EventName.PAYOUT_RESOLVED: "A person decided what became of it, after the provider was asked.",
     EventName.PAYOUT_REOPENED: "A person gave it back to the machine.",
-    EventName.PAYOUT_PAID_AGAIN: "A person began a further attempt; every earlier one is proven to have failed.",
+    EventName.PAYOUT_REISSUED: "A person began a further attempt; every earlier one is proven to have failed.",
     EventName.PAYOUT_ATTESTED: "A person gave evidence that an attempt which the provider ceased to show failed.",
     EventName.PAYOUT_CANCELLED: "A person cancelled it before anything of it was sent; it is never sent.",
-    EventName.PAYOUT_FORGOTTEN: "Nothing in the journal tells any more who was paid; hashes, amounts and ends stay.",
+    EventName.PAYOUT_ERASED: "Nothing in the journal tells any more who was paid; hashes, amounts and ends stay.",
     EventName.CALLBACK_RECEIVED: "Something came to an account's path and is kept; nothing of it is believed.",
-    EventName.CALLBACK_HEARD: "A callback is about this payout: its next read is due sooner.",
+    EventName.CALLBACK_MATCHED: "A callback is about this payout: its next read is due sooner.",
     EventName.CALLBACK_IGNORED: "A callback was looked at and asks for nothing (`why`).",
     EventName.CALLBACK_REFUSED: "What came to an account's path was no callback, too big or too slow; it was not kept.",
     EventName.CALLBACK_FAILED: "A callback could not be kept, or those that are kept could not be handled just now.",
-    EventName.BALANCE_HEARD: "What an account holds was told to the path minted for the question.",
+    EventName.BALANCE_RECEIVED: "What an account holds was told to the path minted for the question.",
     EventName.ACCOUNT_PAUSED: "Payments from the account, or from all, are stopped; reads go on. Once for each stop.",
     EventName.ACCOUNT_UNPAUSED: "Payments may go on.",
     EventName.CIRCUIT_OPENED: "Payment after payment ended without a clear answer: payments stop, reads go on.",

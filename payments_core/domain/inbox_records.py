@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from payments_core.domain.records import Event, PayoutRow
+from payments_core.domain.records import Event, PayoutRecord
 
 __all__ = [
     "MOST_PER_PATH",
@@ -76,8 +76,8 @@ class Handled:
 
     """
 
-    row: PayoutRow | None = None
-    hurried: bool = False
+    row: PayoutRecord | None = None
+    made_due: bool = False
 
 
 @dataclass(frozen=True, slots=True)

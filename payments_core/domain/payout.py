@@ -368,7 +368,7 @@ class HistoryEntry:
     event: str
     status: PayoutStatus
     attempt: int
-    tries: int
+    submissions: int
     decided_by: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
@@ -410,7 +410,7 @@ class Payout:
     reason: Reason | None
     references: Mapping[str, str]
     attempt: int
-    tries: int
+    submissions: int
     may_have_been_sent: bool
     created_at: datetime
     updated_at: datetime

@@ -18,12 +18,12 @@ __all__ = [
     "LONGEST_HOLD_S",
     "LONGEST_WAIT_S",
     "VOID_AFTER_S",
-    "AskPermit",
+    "AcquirePermit",
     "Given",
     "Hold",
-    "Lane",
     "Permit",
     "PostEnd",
+    "Priority",
     "Queue",
     "ReadEnd",
     "penalise",
@@ -38,7 +38,7 @@ _SHORTEST_HOLD_S = 1.0
 _SECOND = 1_000_000
 
 
-class Lane(StrEnum):
+class Priority(StrEnum):
     """What a permit is asked for."""
 
     POST = "post"
@@ -49,16 +49,16 @@ class Lane(StrEnum):
     @property
     def queue(self) -> Literal["post", "read"]:
         """The queue it belongs to: payments and reads are capped apart."""
-        return "post" if self is Lane.POST else "read"
+        return "post" if self is Priority.POST else "read"
 
 
-_SHARES: Mapping[Lane, float] = {Lane.CALLBACKS: 0.5, Lane.DUE: 0.3, Lane.UNKNOWNS: 0.2}
+_SHARES: Mapping[Priority, float] = {Priority.CALLBACKS: 0.5, Priority.DUE: 0.3, Priority.UNKNOWNS: 0.2}
 _PLACES = 10  # at the least; more of them where a turn is so short that ten would not bridge a slow answer
 _BRIDGED_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskPermit:
+class AcquirePermit:
     """Ask for the next moment at which an account may be used.
 
     Args:
@@ -71,7 +71,7 @@ class AskPermit:
     """
 
     account: str
-    lane: Lane
+    priority: Priority
     per_s: float | None
     within_s: float
     lead_s: float = 0.0
@@ -150,7 +150,7 @@ class Queue:
     """
 
     next_at: int = 0
-    waiting: tuple[tuple[Lane, int], ...] = ()
+    waiting: tuple[tuple[Priority, int], ...] = ()
     held_until: int = 0
     penalty: int = 0
 
@@ -169,7 +169,7 @@ class Given:
     queue: Queue | None
 
 
-def reserve(queue: Queue, asked: AskPermit, now: int) -> Given:
+def reserve(queue: Queue, asked: AcquirePermit, now: int) -> Given:
     """Give out the next moment of a queue, or say when to ask again.
 
     Args:
@@ -186,17 +186,17 @@ def reserve(queue: Queue, asked: AskPermit, now: int) -> Given:
     moment = max(next_at, held_until, now + _us(asked.lead_s))
     if moment - now > _us(asked.within_s):
         return Given(moment, None)
-    if asked.lane is Lane.POST or asked.per_s is None:
+    if asked.priority is Priority.POST or asked.per_s is None:
         return Given(moment, replace(queue, next_at=moment + interval))
-    waiting = tuple((lane, at) for lane, at in queue.waiting if now < at <= horizon)
-    mine = [at for lane, at in waiting if lane is asked.lane]
-    if len(mine) >= _places(asked.lane, asked.per_s):
+    waiting = tuple((priority, at) for priority, at in queue.waiting if now < at <= horizon)
+    mine = [at for priority, at in waiting if priority is asked.priority]
+    if len(mine) >= _places(asked.priority, asked.per_s):
         return Given(min(mine), None)
-    return Given(moment, Queue(moment + interval, (*waiting, (asked.lane, moment)), held_until, queue.penalty))
+    return Given(moment, Queue(moment + interval, (*waiting, (asked.priority, moment)), held_until, queue.penalty))
 
 
-def _places(lane: Lane, per_s: float) -> int:
-    return math.ceil(_SHARES[lane] * max(_PLACES, per_s * _BRIDGED_S))
+def _places(priority: Priority, per_s: float) -> int:
+    return math.ceil(_SHARES[priority] * max(_PLACES, per_s * _BRIDGED_S))
 
 
 def penalise(queue: Queue, after_s: float | None, now: int) -> Queue:

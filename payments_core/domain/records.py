@@ -18,11 +18,11 @@ __all__ = [
     "NO_REASON",
     "Approval",
     "EndedAttempt",
+    "ErasureResult",
     "Event",
-    "Forgot",
     "Gap",
     "Pause",
-    "PayoutRow",
+    "PayoutRecord",
     "Query",
 ]
 
@@ -33,7 +33,7 @@ _PAID_ELSEWHERE = {ReasonCode.EARLIER_ATTEMPT_PAID, ReasonCode.ON_STATEMENT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PayoutRow:
+class PayoutRecord:
     """One payout with its current attempt, as stored.
 
     Args:
@@ -74,17 +74,17 @@ class PayoutRow:
         first_sent_at: Before the first byte of the first try that may have arrived; set once, never cleared.
         sent_at: Before the first byte of the latest try: the poll schedule starts here.
         absences: "Not found" answers since the latest send.
-        first_absence_at: When the first of them came.
+        first_not_found_at: When the first of them came.
         reopened_at: When a person gave it back to the machine: the poll schedule starts here anew.
         read_at: When the provider was last asked what became of it.
-        called_for: When the read is due that a callback asked for; it was done once ``next_at`` says otherwise.
+        callback_read_at: When the read is due that a callback asked for; it was done once ``next_at`` says otherwise.
         fence: Grows with every move.
         lease_owner: Who is sending.
         lease_until: When others may take over.
         next_at: When the payout is due; None when the machine waits for nothing.
         created_at: When it was accepted.
         updated_at: When it last moved.
-        forgotten_at: When its payee was forgotten; nothing tells who it was any more.
+        erased_at: When its payee was forgotten; nothing tells who it was any more.
         contradictions: What its provider has said against the end of an attempt, oldest first; no move changes it.
         contradicted_at: Of the ones that no person has acknowledged, when the oldest was said; no move changes it.
 
@@ -113,28 +113,28 @@ class PayoutRow:
     reason: Reason | None = None
     decided_by: str = ""
     attempt: int = 1
-    tries: int = 0
+    submissions: int = 0
     refusals: int = 0
     ambiguous: bool = False
-    cleared: bool = False
-    adopting: bool = False
+    guards_passed: bool = False
+    duplicate_unverified: bool = False
     refused: bool = False
     absence_attested: bool = False
     rechecks_left: int = 0
     first_sent_at: datetime | None = None
     sent_at: datetime | None = None
-    absences: int = 0
-    first_absence_at: datetime | None = None
+    not_found_count: int = 0
+    first_not_found_at: datetime | None = None
     reopened_at: datetime | None = None
     read_at: datetime | None = None
-    called_for: datetime | None = None
-    fence: int = 0
+    callback_read_at: datetime | None = None
+    version: int = 0
     lease_owner: str = ""
     lease_until: datetime | None = None
     next_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
-    forgotten_at: datetime | None = None
+    erased_at: datetime | None = None
     contradictions: tuple[Contradiction, ...] = ()
     contradicted_at: datetime | None = None
 
@@ -159,9 +159,9 @@ class PayoutRow:
         )
 
     @property
-    def is_called_for(self) -> bool:
+    def is_callback_read(self) -> bool:
         """Whether a callback has made what is next due, and no schedule."""
-        return self.called_for is not None and self.called_for == self.next_at
+        return self.callback_read_at is not None and self.callback_read_at == self.next_at
 
     @property
     def waits_for_approval(self) -> bool:
@@ -182,7 +182,7 @@ class PayoutRow:
             reason=self.reason,
             references=dict(self.references),
             attempt=self.attempt,
-            tries=self.tries,
+            submissions=self.submissions,
             may_have_been_sent=self.ambiguous
             or bool(self.contradictions)
             or self.status
@@ -326,14 +326,14 @@ class EndedAttempt:
     request_hash: str
     reason: Reason | None
     decided_by: str
-    tries: int
+    submissions: int
     ambiguous: bool
     first_sent_at: datetime | None
     sent_at: datetime | None
     ended_at: datetime
 
     @classmethod
-    def of(cls, row: PayoutRow) -> EndedAttempt:
+    def of(cls, row: PayoutRecord) -> EndedAttempt:
         """Return the current attempt of a payout that failed."""
         return cls(
             number=row.attempt,
@@ -344,7 +344,7 @@ class EndedAttempt:
             request_hash=row.request_hash,
             reason=row.reason,
             decided_by=row.decided_by,
-            tries=row.tries,
+            submissions=row.submissions,
             ambiguous=row.ambiguous,
             first_sent_at=row.first_sent_at,
             sent_at=row.sent_at,
@@ -353,7 +353,7 @@ class EndedAttempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgot:
+class ErasureResult:
     """What came of forgetting payees.
 
     Args:
@@ -363,6 +363,6 @@ class Forgot:
 
     """
 
-    forgotten: tuple[str, ...] = ()
+    erased: tuple[str, ...] = ()
     kept: Mapping[str, str] = field(default_factory=dict)
-    wiped: bool = False
+    vacuumed: bool = False

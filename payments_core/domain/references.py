@@ -27,7 +27,7 @@ def derive(namespace: str, key: str, attempt: int, *, purpose: str = "reference"
     Args:
         namespace: The installation's namespace, from ``[installation]`` in payouts.toml.
         key: The caller's key.
-        attempt: 1 for the first reference of a key; more only after ``pay_again``.
+        attempt: 1 for the first reference of a key; more only after ``reissue``.
         purpose: Keeps the uses of the derivation apart.
 
     """

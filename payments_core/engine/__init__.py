@@ -1,10 +1,10 @@
 """The engine: decisions about payouts as pure functions, and the flows that carry them through."""
 
 from payments_core.engine.amount_checks import check_amount
-from payments_core.engine.balances import Kept, ask_balances, hear_balances, kept_balances, no_balances
-from payments_core.engine.callback_match import Hearing, about, differs_from, hear
+from payments_core.engine.balances import Kept, kept_balances, no_balances, query_balances, read_balance_result
+from payments_core.engine.callback_match import CallbackMatch, about, differs_from, match_callback
 from payments_core.engine.cancellation import cancel
-from payments_core.engine.context import Moment
+from payments_core.engine.context import StepContext
 from payments_core.engine.drafts import draft_of, make_draft
 from payments_core.engine.final_payouts import acknowledge, check
 from payments_core.engine.lookups import (
@@ -19,25 +19,25 @@ from payments_core.engine.lookups import (
     operator,
     user_info,
 )
-from payments_core.engine.previous_attempts import look_back
-from payments_core.engine.reissue import pay_again
+from payments_core.engine.previous_attempts import check_previous_attempts
+from payments_core.engine.reissue import reissue
 from payments_core.engine.result_callbacks import Answered, Effect, answer
-from payments_core.engine.review import Person, approve, reopen, resolve
-from payments_core.engine.review_actions import SAFE, STOPS, Act, Says, allowed
+from payments_core.engine.review import OperatorDecision, approve, reopen, resolve
+from payments_core.engine.review_actions import SAFE, STOPS, ProviderSays, ReviewAction, allowed
 from payments_core.engine.same_order import same_order
 from payments_core.engine.steps import accept, advance, token_hash
 
 __all__ = [
     "SAFE",
     "STOPS",
-    "Act",
     "Answered",
+    "CallbackMatch",
     "Effect",
-    "Hearing",
     "Kept",
-    "Moment",
-    "Person",
-    "Says",
+    "OperatorDecision",
+    "ProviderSays",
+    "ReviewAction",
+    "StepContext",
     "about",
     "accept",
     "account_holder",
@@ -46,7 +46,6 @@ __all__ = [
     "allowed",
     "answer",
     "approve",
-    "ask_balances",
     "ask_consent",
     "ask_own",
     "balances",
@@ -54,19 +53,20 @@ __all__ = [
     "cancel_at_provider",
     "check",
     "check_amount",
+    "check_previous_attempts",
     "diagnose",
     "differs_from",
     "draft_of",
-    "hear",
-    "hear_balances",
     "kept_balances",
     "learn",
-    "look_back",
     "make_draft",
+    "match_callback",
     "name",
     "no_balances",
     "operator",
-    "pay_again",
+    "query_balances",
+    "read_balance_result",
+    "reissue",
     "reopen",
     "resolve",
     "same_order",

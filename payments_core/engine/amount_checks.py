@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from payments_core.domain.errors import InvalidAmount
 from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.provider import Account
 from payments_core.settings.amount_limits import above_largest_amount
 
@@ -24,12 +24,12 @@ def check_amount(account: Account, order: Order) -> None:
         raise InvalidAmount(why, hint="Correct the amount; where it is meant, change the setting first.")
 
 
-def too_large(account: Account, row: PayoutRow) -> str:
+def too_large(account: Account, row: PayoutRecord) -> str:
     """Return why a payout may not leave by the settings as they are now; empty when it may."""
     return _excess(account, row.amount, row.currency)
 
 
-def waits_and_fits(account: Account, row: PayoutRow) -> bool:
+def waits_and_fits(account: Account, row: PayoutRecord) -> bool:
     """Whether a payout waits because it was too large, and is not by the settings as they are now."""
     stopped = row.reason is not None and row.reason.code is ReasonCode.ABOVE_LARGEST_AMOUNT
     return stopped and row.status is PayoutStatus.CREATED and not too_large(account, row)

@@ -6,17 +6,25 @@ import json
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from payments_core.domain.errors import NotAnswered
+from payments_core.domain.errors import LookupFailed
 from payments_core.domain.masking import scrub, scrub_code
 from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.domain.records import Query
-from payments_core.engine.commands import AskAccount
-from payments_core.engine.flow import EngineFlow, ask_account
-from payments_core.engine.lookups import not_offered, not_told, told
-from payments_core.engine.steps import Moment, token_hash
-from payments_core.provider import Account, Balance, BalancesLater, Callback, Capability, Deferred, NotTold
+from payments_core.engine.commands import RecordAccountQuery
+from payments_core.engine.flow import EngineFlow, record_account_query
+from payments_core.engine.lookups import lookup_refused, not_supported, query_account
+from payments_core.engine.steps import StepContext, token_hash
+from payments_core.provider import (
+    Account,
+    Balance,
+    BalanceResultCallbacks,
+    Callback,
+    Capability,
+    Deferred,
+    LookupRefused,
+)
 
-__all__ = ["Kept", "ask_balances", "hear_balances", "kept_balances", "no_balances"]
+__all__ = ["Kept", "kept_balances", "no_balances", "query_balances", "read_balance_result"]
 
 _WHAT = "its balance"
 
@@ -34,27 +42,27 @@ class Kept(NamedTuple):
     why: str = ""
 
 
-def ask_balances(account: Account, moment: Moment) -> EngineFlow[str]:
+def query_balances(account: Account, moment: StepContext) -> EngineFlow[str]:
     """Ask what an account holds; the question is written down before it leaves. Returns what its answer is kept under.
 
     Raises:
-        NotOffered: Its provider does not tell so.
-        NotAnswered: It did not take the question.
+        NotSupported: Its provider does not tell so.
+        LookupFailed: It did not take the question.
 
     """
     provider = account.provider
-    if not isinstance(provider, BalancesLater):
-        raise not_offered(account, Capability.BALANCES_LATER)
+    if not isinstance(provider, BalanceResultCallbacks):
+        raise not_supported(account, Capability.BALANCE_RESULT_CALLBACKS)
     query = Query(token_hash(moment.token), moment.at)
-    yield from ask_account(AskAccount(account.name, query))
-    yield from told(account, _WHAT, Deferred, provider.ask_balances, moment.at, answer_token=moment.token)
+    yield from record_account_query(RecordAccountQuery(account.name, query))
+    yield from query_account(account, _WHAT, Deferred, provider.query_balances, moment.at, answer_token=moment.token)
     return query.token_hash
 
 
-def hear_balances(account: Account, callback: Callback) -> Kept:
+def read_balance_result(account: Account, callback: Callback) -> Kept:
     """Have what came to a question's path read by the account's provider; whatever it does, this is an answer."""
     provider = account.provider
-    if not isinstance(provider, BalancesLater):
+    if not isinstance(provider, BalanceResultCallbacks):
         return Kept(None, "the provider takes none")
     try:
         given: Any = provider.read_balances(callback)  # whatever the annotations say
@@ -69,20 +77,20 @@ def kept_balances(account: Account, answer: str, currency: str | None) -> tuple[
     """Return what a kept answer says.
 
     Raises:
-        NotAnswered: The provider said why it does not tell.
+        LookupFailed: The provider said why it does not tell.
 
     """
     read = json.loads(answer)
-    if (why := read.get("not_told")) is not None:
+    if (why := read.get("lookup_refused")) is not None:
         reason = Reason(ReasonCode(why["code"]), why["provider_code"], why["text"])
-        raise not_told(account, _WHAT, NotTold(reason=reason, retry_after_s=why["retry_after_s"]))
+        raise lookup_refused(account, _WHAT, LookupRefused(reason=reason, retry_after_s=why["retry_after_s"]))
     held = (Balance(Decimal(one["amount"]), one["currency"], one["label"]) for one in read["balances"])
     return tuple(one for one in held if currency is None or one.currency == currency)
 
 
-def no_balances(account: Account, wait_s: float) -> NotAnswered:
+def no_balances(account: Account, wait_s: float) -> LookupFailed:
     """Return the error of an answer that has not come."""
-    return NotAnswered(
+    return LookupFailed(
         f"The provider of account {account.name} took the question, and in {wait_s:g} s no answer came.",
         hint="It answers only by callback: let `payouts serve` run where the account's callback_url leads, and see "
         "with `payouts callbacks` what has come. No money was asked to move; asking again is safe.",
@@ -90,10 +98,10 @@ def no_balances(account: Account, wait_s: float) -> NotAnswered:
 
 
 def _written(given: Any) -> dict[str, object]:
-    if isinstance(given, NotTold):
+    if isinstance(given, LookupRefused):
         reason = given.reason
         said = {"code": str(reason.code), "provider_code": scrub_code(reason.provider_code)}
-        return {"not_told": {**said, "text": scrub(reason.text), "retry_after_s": given.retry_after_s}}
+        return {"lookup_refused": {**said, "text": scrub(reason.text), "retry_after_s": given.retry_after_s}}
     if not isinstance(given, list | tuple):
         raise TypeError
     return {"balances": [_balance(one) for one in given]}

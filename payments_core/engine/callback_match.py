@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from payments_core.domain.records import EndedAttempt, PayoutRow
-from payments_core.provider import Account, Callback, Callbacks, Heard
+from payments_core.domain.records import EndedAttempt, PayoutRecord
+from payments_core.provider import Account, Callback, Callbacks, ParsedCallback
 
-__all__ = ["Hearing", "about", "differs_from", "hear"]
+__all__ = ["CallbackMatch", "about", "differs_from", "match_callback"]
 
 _OUR_ID = re.compile(r"po_[a-z2-7]{24}")  # as made by ``references.payout_id``; a provider may add to it
 
 
-class Hearing(NamedTuple):
+class CallbackMatch(NamedTuple):
     """What a provider made of a callback.
 
     Args:
@@ -25,34 +25,34 @@ class Hearing(NamedTuple):
     """
 
     proven: bool | None
-    heard: Heard | None
+    heard: ParsedCallback | None
     why: str = ""
 
 
-def hear(account: Account, callback: Callback) -> Hearing:
+def match_callback(account: Account, callback: Callback) -> CallbackMatch:
     """Have a callback checked and read by the account's provider; whatever the provider does, this is an answer."""
     provider = account.provider
     if not isinstance(provider, Callbacks):
-        return Hearing(None, None, "the provider takes none")
+        return CallbackMatch(None, None, "the provider takes none")
     proven: bool | None = None
     try:
         proven = provider.verify(callback)
         heard = None if proven is False else provider.parse(callback)
     except Exception as bug:  # noqa: BLE001 a provider that cannot read it has heard nothing
-        return Hearing(proven, None, f"provider bug: {type(bug).__name__}")
+        return CallbackMatch(proven, None, f"provider bug: {type(bug).__name__}")
     if proven is False:
-        return Hearing(proven, None, "forged")
-    if not isinstance(heard, Heard):
-        return Hearing(proven, None, "makes no sense")
-    return Hearing(proven, heard)
+        return CallbackMatch(proven, None, "forged")
+    if not isinstance(heard, ParsedCallback):
+        return CallbackMatch(proven, None, "makes no sense")
+    return CallbackMatch(proven, heard)
 
 
-def about(heard: Heard) -> Iterator[str]:
+def about(heard: ParsedCallback) -> Iterator[str]:
     """Yield the ids of payouts that it names: of most, our own id is in what we call a payment by."""
     yield from dict.fromkeys(found[0] for value in heard.references.values() if (found := _OUR_ID.match(value)))
 
 
-def differs_from(heard: Heard, row: PayoutRow | EndedAttempt, account: str) -> str:
+def differs_from(heard: ParsedCallback, row: PayoutRecord | EndedAttempt, account: str) -> str:
     """Say why a callback that names a payout is not about it; empty when account and reference agree.
 
     Args:

@@ -8,15 +8,22 @@ from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import Event, PayoutRow
+from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine import decide
-from payments_core.engine.commands import Contradicted, Move, Moved, OnStatement, Stale, Unsought
-from payments_core.engine.context import Moment
+from payments_core.engine.commands import (
+    ApplyTransition,
+    CheckFirst,
+    Contradicted,
+    OnStatement,
+    Stale,
+    TransitionApplied,
+)
+from payments_core.engine.context import StepContext
 from payments_core.engine.drafts import draft_of, is_bound
-from payments_core.engine.flow import EngineFlow, move
-from payments_core.engine.previous_attempts import Standing, look_back
-from payments_core.engine.provider_calls import ask
-from payments_core.engine.review import Person
+from payments_core.engine.flow import EngineFlow, apply_transition
+from payments_core.engine.previous_attempts import AttemptState, check_previous_attempts
+from payments_core.engine.provider_calls import query
+from payments_core.engine.review import OperatorDecision
 from payments_core.provider import Account, Cancels, Final, NotFound, Pending
 
 __all__ = ["cancel"]
@@ -25,7 +32,9 @@ _S = PayoutStatus
 _UNTOUCHED = "Nothing was changed."
 
 
-def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) -> EngineFlow[PayoutRow]:
+def cancel(
+    account: Account, row: PayoutRecord, *, person: OperatorDecision, moment: StepContext
+) -> EngineFlow[PayoutRecord]:
     """Cancel a payout of which nothing was submitted that may have arrived; it is never sent afterwards.
 
     The write is a compare-and-set, as the one before the first byte of a send is: of the two one is refused. Cancelling
@@ -45,26 +54,28 @@ def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) 
         return row
     _check(account, row)
     if row.attempt > 1:  # an earlier one may yet turn out paid, and a cancelled payout says that no money moved
-        standing, why = yield from look_back(account, row, moment)
-        if standing is Standing.PAID:
+        standing, why = yield from check_previous_attempts(account, row, moment)
+        if standing is AttemptState.PAID:
             raise _paid_before(row)
-        if standing is Standing.ABSENT:
-            raise _refused(row, why, "`payouts pay-again --evidence TEXT` records the proof; cancel it after that.")
-        if standing is Standing.OPEN:
+        if standing is AttemptState.ABSENT:
+            raise _refused(row, why, "`payouts reissue --evidence TEXT` records the proof; cancel it after that.")
+        if standing is AttemptState.OPEN:
             raise _refused(row, why, "Cancel it when every earlier attempt is proven to have failed.")
-    if row.tries and is_bound(account, row) and account.facts.status_by == "answer":
+    if row.submissions and is_bound(account, row) and account.facts.status_by == "answer":
         yield from _read_first(account, row, moment)
     told = {"actor": scrub(person.who, limit=100), "reason": scrub(person.why)}
     after = replace(row, status=_S.CANCELLED, reason=None, decided_by="person", next_at=None)
-    reply = yield from move(Move(row, after, Event(EventName.PAYOUT_CANCELLED, moment.at, told), publish=True))
+    reply = yield from apply_transition(
+        ApplyTransition(row, after, Event(EventName.PAYOUT_CANCELLED, moment.at, told), publish=True)
+    )
     match reply:
-        case Moved():
+        case TransitionApplied():
             return reply.row
         case Stale() if reply.row.status is _S.CANCELLED:  # another person was quicker
             return reply.row
         case Contradicted():
             raise _paid_before(row)
-        case Unsought():
+        case CheckFirst():
             raise _refused(
                 row,
                 "The journal was restored, and it may have been sent in what is missing.",
@@ -78,20 +89,20 @@ def cancel(account: Account, row: PayoutRow, *, person: Person, moment: Moment) 
             raise _refused(row, "It was moved by a worker or another person meanwhile.", "Look at it and try again.")
 
 
-def _read_first(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[None]:
+def _read_first(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlow[None]:
     """Read a payout once whose submissions were all refused: a gateway may have refused what it had taken.
 
     Raises:
         DecisionRefused: The provider shows it, which is written as any read is; or it does not say that there is none.
 
     """
-    outcome, at = yield from ask(account.provider, draft_of(row), at=moment.at)
+    outcome, at = yield from query(account.provider, draft_of(row), at=moment.at)
     match outcome:
         case NotFound():
             return
         case Final() | Pending():
             decision = decide.after_check(row, account, outcome, at)
-            yield from move(Move(row, decision.after, decision.event, publish=decision.publish))
+            yield from apply_transition(ApplyTransition(row, decision.after, decision.event, publish=decision.publish))
             raise DecisionRefused(
                 f"Payout {row.label} cannot be cancelled. Its provider shows it: it was read, and what the provider "
                 "says is recorded.",
@@ -101,16 +112,16 @@ def _read_first(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[
             raise _refused(row, "Its provider does not say whether it has it.", "Try again when the provider answers.")
 
 
-def _is_unsent(row: PayoutRow) -> bool:
+def _is_unsent(row: PayoutRecord) -> bool:
     """Whether nothing of the current attempt can have arrived, as far as its row tells.
 
     One in REVIEW that adopts was looked for because a restored journal may have lost its send.
     """
-    waits = row.status is _S.CREATED or (row.status is _S.REVIEW and not row.adopting)
+    waits = row.status is _S.CREATED or (row.status is _S.REVIEW and not row.duplicate_unverified)
     return waits and not row.view().may_have_been_sent
 
 
-def _check(account: Account, row: PayoutRow) -> None:
+def _check(account: Account, row: PayoutRecord) -> None:
     if _is_unsent(row):
         return
     if row.status.is_final:
@@ -126,9 +137,9 @@ def _check(account: Account, row: PayoutRow) -> None:
     raise _refused(row, f"It is {row.status}, and may have arrived.", hint)
 
 
-def _paid_before(row: PayoutRow) -> DecisionRefused:
+def _paid_before(row: PayoutRecord) -> DecisionRefused:
     return _refused(row, "The provider says that an earlier attempt was paid.", "`payouts show` tells what it said.")
 
 
-def _refused(row: PayoutRow, why: str, hint: str) -> DecisionRefused:
+def _refused(row: PayoutRecord, why: str, hint: str) -> DecisionRefused:
     return DecisionRefused(f"Payout {row.label} cannot be cancelled. {why} {_UNTOUCHED}", hint=hint)

@@ -1,6 +1,6 @@
 """What is written in the journal, and the journal as the rest of the house sees it.
 
-A payout's row is moved only by compare-and-set on its ``fence``, which grows with every move. A move, its history
+A payout's row is moved only by compare-and-set on its ``version``, which grows with every move. A move, its history
 row and its outbox event are one commit, and durable before the answer comes back.
 """
 
@@ -18,66 +18,70 @@ from payments_core.domain.deliveries import Outbox
 from payments_core.domain.inbox_records import Arrival, Handled, Handling, InboxCount
 from payments_core.domain.money import Money
 from payments_core.domain.payout import HistoryEntry, Payee, PayoutStatus
-from payments_core.domain.rates import AskPermit, Hold, Permit, PostEnd, ReadEnd
-from payments_core.domain.records import Approval, EndedAttempt, Event, Forgot, Gap, Pause, PayoutRow, Query
+from payments_core.domain.rates import AcquirePermit, Hold, Permit, PostEnd, ReadEnd
+from payments_core.domain.records import Approval, EndedAttempt, ErasureResult, Event, Gap, Pause, PayoutRecord, Query
 from payments_core.domain.shared_tokens import SharedToken, TokenChange
 
 __all__ = [
+    "AccountPaused",
     "AcknowledgeContradictions",
-    "AskAccount",
+    "AppendHistory",
+    "ApplyTransition",
+    "CheckFirst",
     "Contradicted",
+    "CreateAttempt",
+    "CreatePayout",
+    "CreateResult",
     "GapOpen",
-    "Held",
+    "HistoryAppended",
     "Journal",
-    "JournalEntry",
-    "JournalReply",
-    "Move",
-    "MoveReply",
-    "Moved",
-    "Note",
-    "Noted",
+    "JournalCommand",
+    "JournalResult",
+    "LoadAttempts",
+    "LoadedAttempts",
+    "NotApproved",
     "OnStatement",
-    "Open",
-    "Opened",
     "OverRefunded",
-    "PayAgain",
-    "Recall",
-    "Recalled",
+    "RecordAccountQuery",
     "Stale",
-    "Unapproved",
-    "Unsought",
+    "TransitionApplied",
+    "TransitionResult",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class CreatePayout:
     """Write a new payout, unless its key is there already.
 
     A refund is refused (``OverRefunded``) when all refunds of its collection that are not proven to have failed would
     together be more than was collected, or when an earlier one says that another amount was collected.
     """
 
-    row: PayoutRow
+    row: PayoutRecord
     event: Event
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
-    """Move a payout's row, if it still is as it was read.
+class ApplyTransition:
+    """Change a payout's record, if it still is as it was read.
 
-    A move to ``SENDING`` is refused (``Held``) while a pause for its account or for all is in force; that of an attempt
-    which needs an approval and has none (``Unapproved``); and that of a second attempt once anything contradicts the
-    failure of an earlier one (``Contradicted``).
+    A transition to ``SENDING`` is refused
 
-    A move to ``CANCELLED`` is refused (``Contradicted``) once anything contradicts the failure of an earlier attempt;
-    in a restored journal (``Unsought``) as long as a send may be in what is missing; and (``OnStatement``) where a
-    compared statement has one of its references.
+    - while a pause for the account or for all is in force (``AccountPaused``);
+    - when the attempt needs an approval and has none (``NotApproved``);
+    - when anything contradicts the failure of an earlier attempt (``Contradicted``).
 
-    In a restored journal, a move to ``SENDING``, or to a ``FAILED`` that no read and no person has decided, is refused
-    (``Unsought``) until the provider was asked whether it was paid in what is missing, and (``Held``) while a statement
-    must be compared first: the account's own where the provider cannot be asked at once, or would not refuse a second
-    payment; and that of each other account that could have paid it. Both are refused for good (``OnStatement``), also
-    when the gap has ended, for an attempt whose reference a compared statement has.
+    A transition to ``CANCELLED`` is refused when anything contradicts the failure of an earlier attempt
+    (``Contradicted``), in a restored journal while the restore gap may hold a submission (``CheckFirst``), and when a
+    compared statement has one of the references (``OnStatement``).
+
+    In a restored journal, a transition to ``SENDING``, or to a ``FAILED`` that no read and no person has decided, is
+    refused
+
+    - until the provider was asked whether the attempt was paid in the gap (``CheckFirst``);
+    - while a statement must be compared first (``AccountPaused``): the account's own, where the provider cannot be
+      asked at once or would not refuse a second payment, and that of each other account that could have paid it;
+    - for good, also after the gap has ended, when a compared statement has the attempt's reference (``OnStatement``).
 
     Args:
         before: The row as read; its fence must still be the stored one.
@@ -101,8 +105,8 @@ class Move:
 
     """
 
-    before: PayoutRow
-    after: PayoutRow
+    before: PayoutRecord
+    after: PayoutRecord
     event: Event
     publish: bool = False
     pause: Pause | None = None
@@ -119,7 +123,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class AppendHistory:
     """Add a history row without moving the payout, and make it due sooner if asked.
 
     Args:
@@ -156,7 +160,7 @@ class AcknowledgeContradictions:
 
 
 @dataclass(frozen=True, slots=True)
-class PayAgain:
+class CreateAttempt:
     """Begin the next attempt of a payout that failed: the only entry that may, and the only way out of ``FAILED``.
 
     The attempt that ended is kept in the same commit. Refused when a read has contradicted its failure
@@ -170,20 +174,20 @@ class PayAgain:
 
     """
 
-    before: PayoutRow
-    after: PayoutRow
+    before: PayoutRecord
+    after: PayoutRecord
     event: Event
 
 
 @dataclass(frozen=True, slots=True)
-class Recall:
+class LoadAttempts:
     """Ask what a row does not tell: earlier attempts and what stands in the history. Writes nothing."""
 
     payout_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class AskAccount:
+class RecordAccountQuery:
     """Remember a question about an account itself, before it leaves; what was asked more than a day ago is dropped.
 
     Args:
@@ -197,7 +201,7 @@ class AskAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
+class LoadedAttempts:
     """What was asked for.
 
     Args:
@@ -217,10 +221,10 @@ class Recalled:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class CreateResult:
     """The payout of the key: new, or the one that was there."""
 
-    row: PayoutRow
+    row: PayoutRecord
     created: bool
 
 
@@ -239,7 +243,7 @@ class OverRefunded:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class TransitionApplied:
     """The move is durable.
 
     Args:
@@ -250,7 +254,7 @@ class Moved:
 
     """
 
-    row: PayoutRow
+    row: PayoutRecord
     opened: Pause | None = None
     ended: frozenset[str] = frozenset()
     paused: bool = False
@@ -260,18 +264,18 @@ class Moved:
 class Stale:
     """Somebody moved the row first; nothing was written."""
 
-    row: PayoutRow
+    row: PayoutRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class AccountPaused:
     """A pause forbids sending; nothing was written."""
 
     pause: Pause
 
 
 @dataclass(frozen=True, slots=True)
-class Unapproved:
+class NotApproved:
     """Nobody has approved this attempt; nothing was written."""
 
 
@@ -281,7 +285,7 @@ class Contradicted:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsought:
+class CheckFirst:
     """The journal was restored, and nobody has asked the provider about this payout since; nothing was written."""
 
 
@@ -296,7 +300,7 @@ class GapOpen:
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class HistoryAppended:
     """The note, the acknowledgement or the question is durable.
 
     Args:
@@ -305,50 +309,58 @@ class Noted:
 
     """
 
-    row: PayoutRow | None = None
+    row: PayoutRecord | None = None
     written: bool = True
 
 
-JournalEntry = Open | Move | Note | AcknowledgeContradictions | PayAgain | Recall | AskAccount
-MoveReply = Moved | Stale | Held | Unapproved | Unsought | OnStatement | Contradicted
-JournalReply = Opened | OverRefunded | MoveReply | GapOpen | Noted | Recalled
+JournalCommand = (
+    CreatePayout
+    | ApplyTransition
+    | AppendHistory
+    | AcknowledgeContradictions
+    | CreateAttempt
+    | LoadAttempts
+    | RecordAccountQuery
+)
+TransitionResult = TransitionApplied | Stale | AccountPaused | NotApproved | CheckFirst | OnStatement | Contradicted
+JournalResult = CreateResult | OverRefunded | TransitionResult | GapOpen | HistoryAppended | LoadedAttempts
 
 
 class Journal(Outbox, Protocol):
     """The one memory of the house. Every method may raise a ``JournalError``."""
 
-    def perform(self, entry: JournalEntry) -> JournalReply:
+    def execute(self, entry: JournalCommand) -> JournalResult:
         """Write one entry and return when it is durable."""
         ...
 
-    def submit(self, entry: JournalEntry) -> Future[JournalReply]:
+    def submit(self, entry: JournalCommand) -> Future[JournalResult]:
         """Queue one entry; the future ends when it is durable. Cancelling it before it is taken up writes nothing."""
         ...
 
-    def open_within(self, connection: object, entry: Open) -> Opened:
+    def open_within(self, connection: object, entry: CreatePayout) -> CreateResult:
         """Write a new payout in a transaction of the caller's, where the journal shares its database.
 
         It is there exactly if that transaction is committed, and not announced before.
         """
         ...
 
-    async def open_within_async(self, connection: object, entry: Open) -> Opened:
+    async def open_within_async(self, connection: object, entry: CreatePayout) -> CreateResult:
         """Do the same on an asynchronous connection."""
         ...
 
-    def get(self, payout_id: str) -> PayoutRow | None:
+    def get(self, payout_id: str) -> PayoutRecord | None:
         """Return one payout."""
         ...
 
-    def by_key(self, key: str) -> PayoutRow | None:
+    def by_key(self, key: str) -> PayoutRecord | None:
         """Return the payout of a key."""
         ...
 
-    def by_query(self, token_hash: str) -> tuple[PayoutRow, int] | None:
+    def by_query(self, token_hash: str) -> tuple[PayoutRecord, int] | None:
         """Return the payout that a query is about, and the number of the attempt; None when it is about none."""
         ...
 
-    def known_as(self, name: str) -> tuple[PayoutRow, ...]:
+    def by_provider_reference(self, name: str) -> tuple[PayoutRecord, ...]:
         """Return the payouts that a provider may call by a name which does not hold our own id."""
         ...
 
@@ -364,15 +376,15 @@ class Journal(Outbox, Protocol):
         """Return who approved an attempt; None when nobody did."""
         ...
 
-    def rows(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[PayoutRow]:
+    def rows(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[PayoutRecord]:
         """Yield payouts, oldest first."""
         ...
 
-    def undecided(self) -> Iterator[PayoutRow]:
+    def undecided(self) -> Iterator[PayoutRecord]:
         """Yield payouts that wait for a person, oldest first: in REVIEW, or contradicted and not acknowledged."""
         ...
 
-    def due(self, at: datetime, *, accounts: Collection[str], limit: int) -> tuple[PayoutRow, ...]:
+    def due(self, at: datetime, *, accounts: Collection[str], limit: int) -> tuple[PayoutRecord, ...]:
         """Return payouts of these accounts whose ``next_at`` has come and whose lease, if any, is over; oldest first.
 
         ``CREATED`` payouts of a paused account are left out until the pause is lifted or its probe is due.
@@ -388,7 +400,7 @@ class Journal(Outbox, Protocol):
 
     def claim(
         self, at: datetime, *, owner: str, until: datetime, accounts: Collection[str], limit: int
-    ) -> tuple[PayoutRow, ...]:
+    ) -> tuple[PayoutRecord, ...]:
         """Take payouts that are due (as in ``due``) and that nobody holds, and hold them until a moment; the oldest.
 
         At most half of them are due because of a callback, while others are: strangers can make callbacks. A claim
@@ -425,7 +437,7 @@ class Journal(Outbox, Protocol):
         """End the pause of an account (or the one for all) and wake what waited for it; say whether there was one."""
         ...
 
-    def permit(self, asked: AskPermit) -> Future[Permit]:
+    def permit(self, asked: AcquirePermit) -> Future[Permit]:
         """Reserve the next moment at which an account may be used, by the journal's clock, for all processes."""
         ...
 
@@ -480,12 +492,12 @@ class Journal(Outbox, Protocol):
         ...
 
     def forget(
-        self, payout_ids: Collection[str], *, at: datetime, who: str, why: str, all_or_none: bool, rehearse: bool
-    ) -> Forgot:
+        self, payout_ids: Collection[str], *, at: datetime, who: str, why: str, all_or_none: bool, dry_run: bool
+    ) -> ErasureResult:
         """Take the payee out of payouts that have come to an end, or say only of which; of all of them or of none."""
         ...
 
-    def wipe(self) -> bool:
+    def vacuum(self) -> bool:
         """Wipe what was taken out from where it stood; say whether it is gone: never where a server does that."""
         ...
 

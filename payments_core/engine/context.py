@@ -8,11 +8,11 @@ from datetime import datetime
 
 from payments_core.provider import Account
 
-__all__ = ["Moment"]
+__all__ = ["StepContext"]
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class StepContext:
     """What a flow may not find out by itself.
 
     Args:

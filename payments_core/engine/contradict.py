@@ -9,10 +9,10 @@ from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub_code
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Note
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import AppendHistory
 from payments_core.engine.decide import differs
-from payments_core.engine.flow import EngineFlow, note
+from payments_core.engine.flow import EngineFlow, append_history
 from payments_core.provider import Final, Unknown
 
 __all__ = ["contradict", "contradict_overtaken"]
@@ -21,14 +21,14 @@ _MOVED_NO_MONEY = frozenset({PayoutStatus.FAILED, PayoutStatus.CANCELLED})
 
 
 def contradict(
-    row: PayoutRow,
+    row: PayoutRecord,
     status: PayoutStatus,
     outcome: object,
     at: datetime,
     *,
     account: str,
     attempt: int,
-) -> EngineFlow[PayoutRow]:
+) -> EngineFlow[PayoutRecord]:
     """Write down an answer that contradicts the end of an attempt, once; of any other write nothing.
 
     Args:
@@ -51,12 +51,16 @@ def contradict(
     if account != row.account:
         evidence["paid_from"] = account
     said = Contradiction(at, account, attempt, provider_status, code)
-    noted = yield from note(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, evidence), contradiction=said))
+    noted = yield from append_history(
+        AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, evidence), contradiction=said)
+    )
     now = noted.row or row
     return replace(row, contradictions=now.contradictions, contradicted_at=now.contradicted_at)
 
 
-def contradict_overtaken(before: PayoutRow, now: PayoutRow, outcome: object, at: datetime) -> EngineFlow[PayoutRow]:
+def contradict_overtaken(
+    before: PayoutRecord, now: PayoutRecord, outcome: object, at: datetime
+) -> EngineFlow[PayoutRecord]:
     """Write down what contradicts an end that another worker wrote between a question and its answer.
 
     Args:
@@ -70,7 +74,7 @@ def contradict_overtaken(before: PayoutRow, now: PayoutRow, outcome: object, at:
     return (yield from contradict(now, status, outcome, at, account=before.account, attempt=before.attempt))
 
 
-def _provider_status(row: PayoutRow, status: PayoutStatus, outcome: object) -> ProviderStatus | None:
+def _provider_status(row: PayoutRecord, status: PayoutStatus, outcome: object) -> ProviderStatus | None:
     match outcome:
         case Final(succeeded=True) if status in _MOVED_NO_MONEY:
             return ProviderStatus.PAID
@@ -84,9 +88,9 @@ def _provider_status(row: PayoutRow, status: PayoutStatus, outcome: object) -> P
             return None
 
 
-def _is_another(row: PayoutRow, outcome: Final) -> bool:
+def _is_another(row: PayoutRecord, outcome: Final) -> bool:
     """Whether a success shows another payment than the one recorded; an erased payee is not compared."""
-    seen = outcome.seen and replace(outcome.seen, payee=None if row.forgotten_at else outcome.seen.payee)
+    seen = outcome.seen and replace(outcome.seen, payee=None if row.erased_at else outcome.seen.payee)
     known = row.references
     return bool(differs(row, seen, whole=False)) or any(
         known.get(name, value) != value for name, value in outcome.references.items()

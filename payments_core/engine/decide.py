@@ -16,21 +16,21 @@ from payments_core.domain.events import EventName
 from payments_core.domain.masking import LEAST_DIGITS, scrub, scrub_code
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.rates import LONGEST_HOLD_S, PostEnd, ReadEnd
-from payments_core.domain.records import Event, Pause, PayoutRow
+from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine import rechecks
 from payments_core.engine.flow import CredentialRefused
-from payments_core.engine.provider_calls import Heard, Sent
+from payments_core.engine.provider_calls import CheckResult, SubmitResult
 from payments_core.http.messages import NoAnswer, NotSent
 from payments_core.provider import (
     Account,
-    Blocked,
+    AccountRefused,
     Deferred,
     Duplicate,
     Final,
     NotAccepted,
     NotFound,
     Pending,
-    Seen,
+    ReportedDetails,
     Unknown,
 )
 
@@ -39,18 +39,20 @@ __all__ = [
     "Decision",
     "above_largest_amount",
     "absent_since",
+    "account_refused",
     "after_check",
     "after_submit",
     "ask_later",
     "begin",
-    "blocked",
+    "check_first",
     "differs",
+    "evidence_of",
     "expired",
-    "held",
     "is_to_be_resent",
-    "lapsed",
+    "lease_expired",
     "maybe_arrived",
     "needs_approval",
+    "on_hold",
     "on_statement",
     "post_end",
     "put_off",
@@ -58,14 +60,12 @@ __all__ = [
     "refused_by_guard",
     "refused_since",
     "review",
-    "said_by",
-    "seek",
     "too_early",
     "waiting",
 ]
 
 MOST_TRIES = 5
-LEAST_ABSENCES = 3
+LEAST_NOT_FOUND = 3
 _TOO_MANY = 429
 
 _OPEN_TO_PENDING = frozenset({ReasonCode.NEVER_APPEARED, ReasonCode.BINDING_GONE, ReasonCode.ON_STATEMENT})
@@ -84,7 +84,7 @@ class Decision:
 
     """
 
-    after: PayoutRow
+    after: PayoutRecord
     event: Event
     pause: Pause | None = None
     lifts: bool = False
@@ -96,30 +96,30 @@ class Decision:
         return self.after.status.is_final or self.event.name == EventName.PAYOUT_REVIEW
 
 
-def begin(row: PayoutRow, account: Account, *, owner: str, at: datetime) -> Decision:
+def begin(row: PayoutRecord, account: Account, *, owner: str, at: datetime) -> Decision:
     """Write SENDING before the first byte; refuse a second send that the provider might not recognise."""
     facts = account.facts
     if row.ambiguous:
         half_window = timedelta(seconds=facts.dedupe_window_s / 2)
         # A clock that stands before the first send tells nothing about how long ago that was.
         in_window = row.first_sent_at is not None and timedelta() <= at - row.first_sent_at < half_window
-        if facts.resend != "safe" or not in_window or row.tries >= MOST_TRIES:
+        if facts.resend != "safe" or not in_window or row.submissions >= MOST_TRIES:
             return review(row, ReasonCode.NEVER_APPEARED, _WHY_NOT_AGAIN, at)
     until = at + timedelta(seconds=account.settings.lease_s)
     after = replace(
         row,
         status=PayoutStatus.SENDING,
-        tries=row.tries + 1,
-        cleared=True,
-        adopting=row.adopting and row.ambiguous,
+        submissions=row.submissions + 1,
+        guards_passed=True,
+        duplicate_unverified=row.duplicate_unverified and row.ambiguous,
         sent_at=at,
-        absences=0,
-        first_absence_at=None,
+        not_found_count=0,
+        first_not_found_at=None,
         lease_owner=owner,
         lease_until=until,
         next_at=until,
     )
-    return Decision(after, Event(EventName.PAYOUT_SENDING, at, {"try": after.tries}))
+    return Decision(after, Event(EventName.PAYOUT_SENDING, at, {"try": after.submissions}))
 
 
 _WHY_NOT_AGAIN = "It may have arrived, the provider does not show it, and sending again is not proven safe any more."
@@ -137,30 +137,30 @@ def absent_since(account: Account, at: datetime) -> datetime | None:
     return at - timedelta(seconds=facts.visible_after_s) if facts.status_by == "answer" else None
 
 
-def on_statement(row: PayoutRow, account: Account, at: datetime) -> Decision:
+def on_statement(row: PayoutRecord, account: Account, at: datetime) -> Decision:
     """A statement has a payment under its reference: it is only read, and else a person decides."""
-    if account.facts.status_by == "answer" and row.absences < LEAST_ABSENCES:
-        return seek(row, at)
+    if account.facts.status_by == "answer" and row.not_found_count < LEAST_NOT_FOUND:
+        return check_first(row, at)
     why = "The provider's statement has a payment under its reference, and the provider does not show it."
     return review(_lost(row, at), ReasonCode.ON_STATEMENT, why, at)
 
 
-def seek(row: PayoutRow, at: datetime) -> Decision:
+def check_first(row: PayoutRecord, at: datetime) -> Decision:
     """A try of this attempt may be lost with what the journal lacks: the provider is asked before one is sent."""
     after = _released(
         row,
         status=PayoutStatus.UNKNOWN,
-        adopting=row.adopting or not row.ambiguous,
-        absences=0,
-        first_absence_at=None,
+        duplicate_unverified=row.duplicate_unverified or not row.ambiguous,
+        not_found_count=0,
+        first_not_found_at=None,
         reopened_at=at,
         reason=None,
         next_at=at,
     )
-    return Decision(after, Event(EventName.PAYOUT_SOUGHT, at))
+    return Decision(after, Event(EventName.PAYOUT_CHECKED_FIRST, at))
 
 
-def is_leased(row: PayoutRow, account: Account, at: datetime) -> bool:
+def is_leased(row: PayoutRecord, account: Account, at: datetime) -> bool:
     """Whether whoever sends the payout may still be at it.
 
     A lease that ends later than any that is taken now was written by a clock far ahead: it holds nothing back.
@@ -170,13 +170,13 @@ def is_leased(row: PayoutRow, account: Account, at: datetime) -> bool:
     return row.lease_until <= at + timedelta(seconds=account.settings.lease_s + HOUR_S)
 
 
-def lapsed(row: PayoutRow, at: datetime) -> Decision:
+def lease_expired(row: PayoutRecord, at: datetime) -> Decision:
     """Treat a send whose lease ran out as a send that may have arrived; a read that a callback made due stays so."""
-    next_at = row.next_at if row.is_called_for else at
-    return Decision(maybe_arrived(row, next_at=next_at), Event(EventName.PAYOUT_LEASE_LAPSED, at))
+    next_at = row.next_at if row.is_callback_read else at
+    return Decision(maybe_arrived(row, next_at=next_at), Event(EventName.PAYOUT_LEASE_EXPIRED, at))
 
 
-def expired(row: PayoutRow, at: datetime) -> Decision | None:
+def expired(row: PayoutRecord, at: datetime) -> Decision | None:
     """Fail a payout that was to be sent by now and certainly was not; None when it may still be sent."""
     if row.ambiguous or row.expires_at is None or at < row.expires_at:
         return None
@@ -184,7 +184,7 @@ def expired(row: PayoutRow, at: datetime) -> Decision | None:
     return _fail(row, reason, "expiry", at, {})
 
 
-def too_early(row: PayoutRow, at: datetime) -> Decision | None:
+def too_early(row: PayoutRecord, at: datetime) -> Decision | None:
     """Put off what may not be sent yet, by the clock that C2 goes by; None when it may be sent."""
     if row.ambiguous or row.not_before is None or at >= row.not_before:
         return None
@@ -192,13 +192,13 @@ def too_early(row: PayoutRow, at: datetime) -> Decision | None:
     return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": "It may not be sent before not_before."}))
 
 
-def ask_later(row: PayoutRow, account: Account, why: str, at: datetime) -> Decision:
+def ask_later(row: PayoutRecord, account: Account, why: str, at: datetime) -> Decision:
     """Nothing was found out: the provider is asked again at the schedule's next moment."""
     return _read_later(row, account, at, Event(EventName.PAYOUT_READ, at, {"why": scrub(why)}))
 
 
 def waiting(
-    row: PayoutRow,
+    row: PayoutRecord,
     account: Account,
     why: str,
     at: datetime,
@@ -221,7 +221,7 @@ def waiting(
     return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why), "again_in_s": wait_s}))
 
 
-def waiting_for_earlier(row: PayoutRow, account: Account, why: str, at: datetime) -> Decision:
+def waiting_for_previous_attempt(row: PayoutRecord, account: Account, why: str, at: datetime) -> Decision:
     """Look again later at an earlier attempt; the machine stops when that has lasted as long as a poll schedule."""
     steps = account.settings.retry_schedule_s
     waited_s = sum(steps[: row.refusals]) + max(row.refusals - len(steps), 0) * steps[-1]
@@ -230,20 +230,20 @@ def waiting_for_earlier(row: PayoutRow, account: Account, why: str, at: datetime
     return waiting(row, account, why, at)
 
 
-def put_off(row: PayoutRow, why: str, at: datetime, *, after_s: float) -> Decision:
+def put_off(row: PayoutRecord, why: str, at: datetime, *, after_s: float) -> Decision:
     """It is not its turn: nothing was tried, nothing is wrong, and no step of any schedule is used up."""
     next_at = at + timedelta(seconds=after_s)
-    after = replace(row, next_at=next_at, called_for=next_at if row.is_called_for else row.called_for)
+    after = replace(row, next_at=next_at, callback_read_at=next_at if row.is_callback_read else row.callback_read_at)
     return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why), "again_in_s": round(after_s, 3)}))
 
 
-def held(row: PayoutRow, why: str, at: datetime) -> Decision:
+def on_hold(row: PayoutRecord, why: str, at: datetime) -> Decision:
     """A pause forbids the first send: it stays due, and leaves when the pause ends."""
     waits = replace(row, status=PayoutStatus.CREATED)  # one that was sought in vain is as unsent as it was
-    return Decision(waits, Event(EventName.PAYOUT_HELD, at, {"why": scrub(why)}))
+    return Decision(waits, Event(EventName.PAYOUT_ON_HOLD, at, {"why": scrub(why)}))
 
 
-def needs_approval(row: PayoutRow, account: Account, why: str, at: datetime) -> Decision:
+def needs_approval(row: PayoutRecord, account: Account, why: str, at: datetime) -> Decision:
     """Nothing leaves before somebody has approved it; only its expiry is looked at meanwhile."""
     if row.ambiguous:  # an earlier try may still be there: it is asked about, whatever may be sent now
         return _read_later(row, account, at, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": scrub(why)}))
@@ -252,7 +252,7 @@ def needs_approval(row: PayoutRow, account: Account, why: str, at: datetime) -> 
     return Decision(after, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": reason.text}))
 
 
-def above_largest_amount(row: PayoutRow, account: Account, why: str, at: datetime) -> Decision:
+def above_largest_amount(row: PayoutRecord, account: Account, why: str, at: datetime) -> Decision:
     """The limit was lowered after the payout was accepted: it waits until the limit is raised, or a person cancels it.
 
     The settings are looked at again as rarely as a payout is read at last, and at once when a caller asks for it. The
@@ -268,34 +268,36 @@ def above_largest_amount(row: PayoutRow, account: Account, why: str, at: datetim
     return Decision(_released(row, status=PayoutStatus.CREATED, reason=reason, next_at=next_at), event)
 
 
-def refused_by_guard(row: PayoutRow, reason: Reason, at: datetime) -> Decision:
+def refused_by_guard(row: PayoutRecord, reason: Reason, at: datetime) -> Decision:
     """A guard said no before the first send."""
     return _fail(row, reason, "guard", at, {"why": scrub(reason.text)})
 
 
-def blocked(row: PayoutRow, account: Account, why: Blocked | CredentialRefused, at: datetime) -> Decision:
+def account_refused(
+    row: PayoutRecord, account: Account, why: AccountRefused | CredentialRefused, at: datetime
+) -> Decision:
     """The provider refuses us: stop the account, fail no payout."""
     probe_at = at + timedelta(seconds=account.settings.probe_after_s)
     reason = _clean(why.reason)
     evidence = {"http_status": why.http_status, "code": reason.provider_code, "text": reason.text}
     if row.ambiguous:
-        decision = _read_later(row, account, at, Event(EventName.PAYOUT_BLOCKED, at, evidence))
+        decision = _read_later(row, account, at, Event(EventName.PAYOUT_ACCOUNT_REFUSED, at, evidence))
     else:
         after = _released(row, status=PayoutStatus.CREATED, reason=reason, next_at=probe_at)
-        decision = Decision(after, Event(EventName.PAYOUT_BLOCKED, at, evidence))
+        decision = Decision(after, Event(EventName.PAYOUT_ACCOUNT_REFUSED, at, evidence))
     words = f"{reason}: {reason.text}" if reason.text else str(reason)
     return replace(decision, pause=Pause(row.account, at, words, by="blocked", probe_at=probe_at))
 
 
-def after_submit(row: PayoutRow, account: Account, outcome: Sent, at: datetime) -> Decision:
+def after_submit(row: PayoutRecord, account: Account, outcome: SubmitResult, at: datetime) -> Decision:
     """Decide what a send's end means. ``row.ambiguous`` tells of earlier tries only."""
     match outcome:
-        case Blocked():
-            return blocked(row, account, outcome, at)
+        case AccountRefused():
+            return account_refused(row, account, outcome, at)
         case NotSent():
             return waiting(row, account, outcome.why, at)
         case NotAccepted(blocks_if_repeated=Reason() as reason) if row.reason and row.reason.code is reason.code:
-            return blocked(row, account, Blocked(reason, outcome.http_status), at)
+            return account_refused(row, account, AccountRefused(reason, outcome.http_status), at)
         case NotAccepted():
             why = f"The provider did not take it: {outcome.code or outcome.http_status}."
             later = waiting(row, account, why, at, after_s=outcome.retry_after_s, reason=outcome.blocks_if_repeated)
@@ -308,7 +310,7 @@ def after_submit(row: PayoutRow, account: Account, outcome: Sent, at: datetime) 
             return replace(_taken(_learned(row, outcome.references), account, outcome, at), lifts=True)
 
 
-def _slower(row: PayoutRow, account: Account, outcome: NotAccepted, at: datetime) -> Pause | None:
+def _slower(row: PayoutRecord, account: Account, outcome: NotAccepted, at: datetime) -> Pause | None:
     """Slow the whole account down when the provider says that it is asked too often; its probes double the wait."""
     wait_s = outcome.retry_after_s
     if wait_s is None:
@@ -319,23 +321,25 @@ def _slower(row: PayoutRow, account: Account, outcome: NotAccepted, at: datetime
     return Pause(row.account, at, why, by="rate", probe_at=at + timedelta(seconds=min(wait_s, LONGEST_HOLD_S)))
 
 
-def post_end(account: Account, outcome: Sent) -> PostEnd | None:
+def post_end(account: Account, outcome: SubmitResult) -> PostEnd | None:
     """Say what a POST's end counts for; None when it proved not sent, which tells nothing about the provider."""
     if isinstance(outcome, NotSent):
         return None
     return PostEnd(isinstance(outcome, NoAnswer | Unknown), account.settings.circuit_after)
 
 
-def read_end(outcome: Heard) -> ReadEnd | None:
+def read_end(outcome: CheckResult) -> ReadEnd | None:
     """Say what a read's end means for the rate of reads; None when it tells nothing."""
     if isinstance(outcome, Unknown) and outcome.http_status == _TOO_MANY:
         return ReadEnd(is_refused=True, after_s=outcome.retry_after_s)
     return None if isinstance(outcome, NotSent | NoAnswer | Unknown) else ReadEnd(is_refused=False)
 
 
-def _taken(row: PayoutRow, account: Account, outcome: Duplicate | Pending | Final, at: datetime) -> Decision:
+def _taken(row: PayoutRecord, account: Account, outcome: Duplicate | Pending | Final, at: datetime) -> Decision:
     if isinstance(outcome, Duplicate):
-        after = replace(maybe_arrived(row, next_at=at), adopting=row.adopting or not row.ambiguous)
+        after = replace(
+            maybe_arrived(row, next_at=at), duplicate_unverified=row.duplicate_unverified or not row.ambiguous
+        )
         return Decision(after, Event(EventName.PAYOUT_DUPLICATE, at, _evidence(outcome)))
     if isinstance(outcome, Pending):
         return _pending(row, account, outcome, at)
@@ -345,7 +349,9 @@ def _taken(row: PayoutRow, account: Account, outcome: Duplicate | Pending | Fina
     return _final(row, outcome, "submit", at)
 
 
-def after_check(row: PayoutRow, account: Account, outcome: Heard, at: datetime, *, by: str = "read") -> Decision:
+def after_check(
+    row: PayoutRecord, account: Account, outcome: CheckResult, at: datetime, *, by: str = "read"
+) -> Decision:
     """Decide what a read means for a payout that is open or in review."""
     match outcome:
         case NotSent() | NoAnswer():
@@ -357,11 +363,11 @@ def after_check(row: PayoutRow, account: Account, outcome: Heard, at: datetime, 
         case Final() | Pending():
             pass
     row = _learned(row, outcome.references)
-    if row.adopting:
+    if row.duplicate_unverified:
         row = _lost(row, at)
     succeeded = isinstance(outcome, Final) and outcome.succeeded
     # Someone else's payment may stand under our reference, and anyone may post to a path: then all of it must agree.
-    if difference := differs(row, outcome.seen, whole=row.adopting or (by == "deferred" and succeeded)):
+    if difference := differs(row, outcome.seen, whole=row.duplicate_unverified or (by == "deferred" and succeeded)):
         return review(row, ReasonCode.MISMATCH, difference, at, _evidence(outcome))
     if isinstance(outcome, Pending):
         return _pending(row, account, outcome, at)
@@ -382,22 +388,22 @@ _ONLY_READ = "What sent it is retired and only reads: the provider does not show
 _AGAIN = "The provider has not shown it for long enough: the same request is to be sent again."
 
 
-def is_to_be_resent(row: PayoutRow) -> bool:
+def is_to_be_resent(row: PayoutRecord) -> bool:
     """Say whether absence was established and the send that follows from it is still to come."""
     return row.status is PayoutStatus.UNKNOWN and row.reason is not None and row.reason.text == _AGAIN
 
 
 def review(
-    row: PayoutRow, code: ReasonCode, why: str, at: datetime, evidence: Mapping[str, Any] | None = None
+    row: PayoutRecord, code: ReasonCode, why: str, at: datetime, evidence: Mapping[str, Any] | None = None
 ) -> Decision:
     """Stop the machine for this payout; a read or a person goes on."""
     after = _released(row, status=PayoutStatus.REVIEW, reason=Reason(code, text=why), next_at=None)
     return Decision(after, Event(EventName.PAYOUT_REVIEW, at, {"why": why, **(evidence or {})}))
 
 
-def differs(row: PayoutRow, seen: Seen | None, *, whole: bool) -> str:
+def differs(row: PayoutRecord, seen: ReportedDetails | None, *, whole: bool) -> str:
     """Name what the provider's view of the payment contradicts, or lacks when all is needed; empty when it agrees."""
-    seen = seen or Seen()
+    seen = seen or ReportedDetails()
     pairs = {
         "amount": (row.amount, seen.amount),
         "currency": (row.currency, seen.currency),
@@ -416,19 +422,19 @@ def differs(row: PayoutRow, seen: Seen | None, *, whole: bool) -> str:
     )
 
 
-def _absent(row: PayoutRow, account: Account, outcome: NotFound, at: datetime) -> Decision:
-    facts, event = account.facts, Event(EventName.PAYOUT_ABSENT, at, _evidence(outcome))
-    seen_absent = replace(row, absences=row.absences + 1, first_absence_at=row.first_absence_at or at)
+def _absent(row: PayoutRecord, account: Account, outcome: NotFound, at: datetime) -> Decision:
+    facts, event = account.facts, Event(EventName.PAYOUT_NOT_FOUND, at, _evidence(outcome))
+    seen_absent = replace(row, not_found_count=row.not_found_count + 1, first_not_found_at=row.first_not_found_at or at)
     if row.status is PayoutStatus.PENDING:
-        told = f"The provider took it and does not show it ({seen_absent.absences} times)."
+        told = f"The provider took it and does not show it ({seen_absent.not_found_count} times)."
         seen_absent = replace(seen_absent, reason=Reason(ReasonCode.NEVER_APPEARED, text=told))
     later = _read_later(seen_absent, account, at, event)
-    if row.status is not PayoutStatus.UNKNOWN or seen_absent.first_absence_at is None:
+    if row.status is not PayoutStatus.UNKNOWN or seen_absent.first_not_found_at is None:
         return later  # accepted once, or in review: keep asking, never send again
-    long_enough = at - seen_absent.first_absence_at >= timedelta(seconds=facts.visible_after_s)
-    if seen_absent.absences < LEAST_ABSENCES or not long_enough:
+    long_enough = at - seen_absent.first_not_found_at >= timedelta(seconds=facts.visible_after_s)
+    if seen_absent.not_found_count < LEAST_NOT_FOUND or not long_enough:
         return later
-    if row.adopting and row.ambiguous:
+    if row.duplicate_unverified and row.ambiguous:
         why = "The provider called our first send a duplicate and does not show the payment."
         return review(seen_absent, ReasonCode.DUPLICATE_OF_ANOTHER, why, at)
     if row.refused:
@@ -437,22 +443,24 @@ def _absent(row: PayoutRow, account: Account, outcome: NotFound, at: datetime) -
         return review(seen_absent, ReasonCode.BINDING_GONE, _ONLY_READ, at)
     # Whether a second send is still safe is decided once, in `begin`, at the moment of sending.
     resend = replace(seen_absent, next_at=at, reason=Reason(ReasonCode.NEVER_APPEARED, text=_AGAIN))
-    return Decision(resend, Event(EventName.PAYOUT_RESEND, at, {"absences": seen_absent.absences}), resend=True)
+    return Decision(
+        resend, Event(EventName.PAYOUT_RESEND, at, {"not_found_count": seen_absent.not_found_count}), resend=True
+    )
 
 
-def _refused_and_absent(row: PayoutRow, account: Account, at: datetime, later: Decision) -> Decision:
+def _refused_and_absent(row: PayoutRecord, account: Account, at: datetime, later: Decision) -> Decision:
     conclusive_s = account.facts.not_found_conclusive_after_s
     if conclusive_s is None:
         why = "An earlier send may have arrived, a later one was refused, and the provider shows nothing."
         return review(row, ReasonCode.NEVER_APPEARED, why, at)
     if row.sent_at is not None and at - row.sent_at >= timedelta(seconds=conclusive_s) and row.reason is not None:
-        return _fail(row, row.reason, "read", at, {"absences": row.absences})
+        return _fail(row, row.reason, "read", at, {"not_found_count": row.not_found_count})
     return later
 
 
-def _final(row: PayoutRow, outcome: Final, by: str, at: datetime) -> Decision:
+def _final(row: PayoutRecord, outcome: Final, by: str, at: datetime) -> Decision:
     evidence = _evidence(outcome)
-    if row.adopting:
+    if row.duplicate_unverified:
         evidence["adopted"] = True
     if outcome.reason is not None:
         return _fail(row, outcome.reason, by, at, evidence)
@@ -469,30 +477,30 @@ def _final(row: PayoutRow, outcome: Final, by: str, at: datetime) -> Decision:
     return Decision(after, Event(EventName.PAYOUT_SUCCEEDED, at, evidence))
 
 
-def _fail(row: PayoutRow, reason: Reason, by: str, at: datetime, evidence: Mapping[str, Any]) -> Decision:
+def _fail(row: PayoutRecord, reason: Reason, by: str, at: datetime, evidence: Mapping[str, Any]) -> Decision:
     reason = _clean(reason)
     after = _released(row, status=PayoutStatus.FAILED, reason=reason, decided_by=by, next_at=None)
     return Decision(after, Event(EventName.PAYOUT_FAILED, at, {"reason": str(reason), **evidence}))
 
 
-def _pending(row: PayoutRow, account: Account, outcome: Pending, at: datetime) -> Decision:
+def _pending(row: PayoutRecord, account: Account, outcome: Pending, at: datetime) -> Decision:
     if difference := differs(row, outcome.seen, whole=False):
         return review(_arrived(row), ReasonCode.MISMATCH, difference, at, _evidence(outcome))
     if row.status is PayoutStatus.REVIEW and (row.reason is None or row.reason.code not in _OPEN_TO_PENDING):
         return _read_later(row, account, at, Event(EventName.PAYOUT_READ, at, _evidence(outcome)))
     name = EventName.PAYOUT_READ if row.status is PayoutStatus.PENDING else EventName.PAYOUT_PENDING
-    if row.adopting and row.status is not PayoutStatus.PENDING:
+    if row.duplicate_unverified and row.status is not PayoutStatus.PENDING:
         name = EventName.PAYOUT_ADOPTED
     pending = replace(row, status=PayoutStatus.PENDING, first_sent_at=_first_sent_at(row), reason=None)
     return _read_later(pending, account, at, Event(name, at, _evidence(outcome)))
 
 
-def _unknown(row: PayoutRow, account: Account, evidence: Mapping[str, Any], at: datetime) -> Decision:
+def _unknown(row: PayoutRecord, account: Account, evidence: Mapping[str, Any], at: datetime) -> Decision:
     after = maybe_arrived(row, next_at=None)
     return _read_later(after, account, at, Event(EventName.PAYOUT_UNKNOWN, at, evidence))
 
 
-def _read_later(row: PayoutRow, account: Account, at: datetime, event: Event) -> Decision:
+def _read_later(row: PayoutRecord, account: Account, at: datetime, event: Event) -> Decision:
     """Ask again at the schedule's next moment, counted from the latest send; after the last one stop in REVIEW."""
     if row.status is PayoutStatus.REVIEW:
         return Decision(_released(row, next_at=None), event)  # a late answer made it due: it was looked at
@@ -504,12 +512,12 @@ def _read_later(row: PayoutRow, account: Account, at: datetime, event: Event) ->
         if moment > at:
             return Decision(_released(row, next_at=moment), event)
     why = "The provider has given no final answer for as long as the schedule asks."
-    if row.status is PayoutStatus.UNKNOWN and row.absences:
+    if row.status is PayoutStatus.UNKNOWN and row.not_found_count:
         return review(row, ReasonCode.NEVER_APPEARED, _WHY_NOT_AGAIN, at, event.evidence)
     return review(row, ReasonCode.NO_FINAL_ANSWER, why, at, event.evidence)
 
 
-def maybe_arrived(row: PayoutRow, *, next_at: datetime | None) -> PayoutRow:
+def maybe_arrived(row: PayoutRecord, *, next_at: datetime | None) -> PayoutRecord:
     """Return the row of a payout of which a try may have arrived: unknown, and never again without that doubt."""
     return _released(
         row,
@@ -521,25 +529,25 @@ def maybe_arrived(row: PayoutRow, *, next_at: datetime | None) -> PayoutRow:
     )
 
 
-def _lost(row: PayoutRow, at: datetime) -> PayoutRow:
+def _lost(row: PayoutRecord, at: datetime) -> PayoutRecord:
     """Somebody has sent it, or may have, and the journal does not know when: at the latest now."""
     return replace(row, ambiguous=True, first_sent_at=_first_sent_at(row) or at)
 
 
-def _arrived(row: PayoutRow) -> PayoutRow:
+def _arrived(row: PayoutRecord) -> PayoutRecord:
     return replace(row, first_sent_at=_first_sent_at(row))
 
 
-def _first_sent_at(row: PayoutRow) -> datetime | None:
+def _first_sent_at(row: PayoutRecord) -> datetime | None:
     return row.first_sent_at or row.sent_at
 
 
-def _released(row: PayoutRow, **changes: Any) -> PayoutRow:
+def _released(row: PayoutRecord, **changes: Any) -> PayoutRecord:
     # One copy for all changes: a row has forty fields, and copying it is what a decision costs.
     return replace(row, lease_owner="", lease_until=None, **changes)
 
 
-def _learned(row: PayoutRow, references: Mapping[str, str]) -> PayoutRow:
+def _learned(row: PayoutRecord, references: Mapping[str, str]) -> PayoutRecord:
     # Ours are never overwritten by an answer: they are what the provider dedupes by. A reference is shown in full and
     # outlives the payee: one that holds the payee's own address is not stored.
     if row.payee_kind != "collection" and len(row.payee_value) >= LEAST_DIGITS:  # a shorter one stands in any number
@@ -551,7 +559,7 @@ def _clean(reason: Reason) -> Reason:
     return replace(reason, provider_code=scrub_code(reason.provider_code), text=scrub(reason.text))
 
 
-def said_by(heard: Heard) -> dict[str, Any]:
+def evidence_of(heard: CheckResult) -> dict[str, Any]:
     """Return what a read said, or why it said nothing, as the history keeps it."""
     return {"why": scrub(heard.why)} if isinstance(heard, NotSent | NoAnswer) else _evidence(heard)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from payments_core.domain.errors import InvalidPayout, ProviderBug
 from payments_core.domain.payout import Operation, Order
-from payments_core.domain.records import EndedAttempt, PayoutRow
+from payments_core.domain.records import EndedAttempt, PayoutRecord
 from payments_core.domain.references import derive
 from payments_core.http.messages import HttpRequest
 from payments_core.provider import Account, Attempt, Draft, Validates
@@ -15,33 +15,33 @@ from payments_core.provider import Account, Attempt, Draft, Validates
 __all__ = ["attempt_of", "draft_of", "is_bound", "made_ready", "make_draft", "not_payable", "other_payers"]
 
 
-def draft_of(row: PayoutRow) -> Draft:
+def draft_of(row: PayoutRecord) -> Draft:
     """Return the stored draft, as the provider made it."""
     return Draft(row.references, HttpRequest.from_json(row.request), row.order)
 
 
-def attempt_of(row: PayoutRow, attempt: EndedAttempt) -> Draft:
+def attempt_of(row: PayoutRecord, attempt: EndedAttempt) -> Draft:
     """Return the draft of an attempt that ended."""
     return Draft(attempt.references, HttpRequest.from_json(attempt.request), row.order)
 
 
-def is_bound(account: Account, row: PayoutRow) -> bool:
+def is_bound(account: Account, row: PayoutRecord) -> bool:
     """Say whether a payout has the binding that this identity gives now."""
     return dict(account.provider.binding(row.operation)) == dict(row.binding)
 
 
-def not_payable(other: Account, row: PayoutRow, account: Account) -> str:
+def not_payable(other: Account, row: PayoutRecord, account: Account) -> str:
     """Say why a payout of one account may never be paid from another, whatever its draft; empty when it may."""
     if row.operation is Operation.REFUND:
         return "a refund goes back from the account on which its money was collected"
     if row.operation not in other.spec.operations:
         return f"{other.spec.title} has no {row.operation}"
-    if other.settings.is_rehearsal != account.settings.is_rehearsal:
+    if other.settings.is_test_mode != account.settings.is_test_mode:
         return "one of them moves real money, and the other one does not"
     return ""
 
 
-def other_payers(account: Account, row: PayoutRow, accounts: Mapping[str, Account]) -> tuple[str, ...]:
+def other_payers(account: Account, row: PayoutRecord, accounts: Mapping[str, Account]) -> tuple[str, ...]:
     """Return the names of the other accounts from which a payout could have been paid."""
     return tuple(
         name
@@ -82,7 +82,7 @@ def make_draft(account: Account, order: Order, *, namespace: str, payout_id: str
     return draft
 
 
-def made_ready(account: Account, row: PayoutRow, *, namespace: str, number: int) -> PayoutRow:
+def made_ready(account: Account, row: PayoutRecord, *, namespace: str, number: int) -> PayoutRecord:
     """Return a row with an attempt made ready as this account pays now; raises as ``make_draft``."""
     draft = make_draft(account, row.order, namespace=namespace, payout_id=row.id, number=number)
     return replace(

@@ -5,25 +5,25 @@ from __future__ import annotations
 from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub
-from payments_core.domain.records import Event, PayoutRow
+from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine import decide
-from payments_core.engine.commands import AcknowledgeContradictions, Note
-from payments_core.engine.context import Moment
+from payments_core.engine.commands import AcknowledgeContradictions, AppendHistory
+from payments_core.engine.context import StepContext
 from payments_core.engine.contradict import contradict
 from payments_core.engine.drafts import is_bound
-from payments_core.engine.flow import EngineFlow, note
+from payments_core.engine.flow import EngineFlow, append_history
 from payments_core.engine.flow import acknowledge as write_acknowledgement
-from payments_core.engine.previous_attempts import look_back
-from payments_core.engine.provider_calls import Heard
-from payments_core.engine.review import Person
-from payments_core.engine.steps import hear
+from payments_core.engine.previous_attempts import check_previous_attempts
+from payments_core.engine.provider_calls import CheckResult
+from payments_core.engine.review import OperatorDecision
+from payments_core.engine.steps import query_status
 from payments_core.http.messages import NoAnswer, NotSent
 from payments_core.provider import Account, Deferred, Final, NotFound, Pending, Unknown
 
 __all__ = ["acknowledge", "check"]
 
 
-def check(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[PayoutRow]:
+def check(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlow[PayoutRecord]:
     """Read a payout that has ended once more, with its earlier attempts, and write down what the provider says.
 
     The end stands. Where the provider answers only later, the question is asked, and the answer comes by callback.
@@ -44,19 +44,19 @@ def check(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[Payout
         )
     at, said = moment.at, {"provider": "gone"}
     if row.attempt > 1:
-        yield from look_back(account, row, moment)
+        yield from check_previous_attempts(account, row, moment)
     if is_bound(account, row):
-        row, heard = yield from hear(account, row, moment)
+        row, heard = yield from query_status(account, row, moment)
         if heard is None:  # another process has moved it meanwhile
             return row
         outcome, at = heard
-        said = {"provider": _word(outcome), **decide.said_by(outcome)}
+        said = {"provider": _word(outcome), **decide.evidence_of(outcome)}
         row = yield from contradict(row, row.status, outcome, at, account=row.account, attempt=row.attempt)
-    noted = yield from note(Note(row.id, Event(EventName.PAYOUT_CHECKED, at, said)))
+    noted = yield from append_history(AppendHistory(row.id, Event(EventName.PAYOUT_CHECKED, at, said)))
     return noted.row or row
 
 
-def acknowledge(row: PayoutRow, person: Person, moment: Moment) -> EngineFlow[PayoutRow]:
+def acknowledge(row: PayoutRecord, person: OperatorDecision, moment: StepContext) -> EngineFlow[PayoutRecord]:
     """Write down that a person has taken note of what contradicts a payout's ends. Twice is once.
 
     Args:
@@ -80,7 +80,7 @@ def acknowledge(row: PayoutRow, person: Person, moment: Moment) -> EngineFlow[Pa
     return row
 
 
-def _word(outcome: Heard) -> str:
+def _word(outcome: CheckResult) -> str:
     match outcome:
         case Final():
             return "paid" if outcome.succeeded else "failed"

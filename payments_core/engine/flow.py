@@ -12,64 +12,64 @@ from typing import TypeAlias, TypeVar
 
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.payout import Operation, Reason
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine.commands import (
     AcknowledgeContradictions,
-    AskAccount,
+    AppendHistory,
+    ApplyTransition,
     Contradicted,
+    CreateAttempt,
+    CreatePayout,
+    CreateResult,
     GapOpen,
-    JournalEntry,
-    JournalReply,
-    Move,
-    Moved,
-    MoveReply,
-    Note,
-    Noted,
-    Open,
-    Opened,
+    HistoryAppended,
+    JournalCommand,
+    JournalResult,
+    LoadAttempts,
+    LoadedAttempts,
     OverRefunded,
-    PayAgain,
-    Recall,
-    Recalled,
+    RecordAccountQuery,
     Stale,
+    TransitionApplied,
+    TransitionResult,
 )
 from payments_core.http.messages import HttpRequest, HttpResponse
 
 __all__ = [
-    "AskLeave",
     "Command",
     "CredentialRefused",
     "EngineFlow",
-    "Go",
-    "Leave",
     "NeedsApproval",
-    "NotNow",
+    "Postponed",
+    "PreflightResult",
+    "Proceed",
     "ReadAs",
-    "Refused",
+    "RefusedByGuard",
     "Reply",
+    "RunPreflight",
     "acknowledge",
-    "ask_account",
-    "ask_leave",
+    "append_history",
+    "apply_transition",
+    "create_attempt",
+    "create_payout",
     "exchange",
-    "move",
-    "note",
-    "open_payout",
-    "pay_again",
+    "load_attempts",
     "read_as",
-    "recall",
+    "record_account_query",
+    "run_preflight",
 ]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class AskLeave:
+class RunPreflight:
     """Ask whether a payout may be sent now: guards (once an attempt), credential, permit, connection.
 
     Everything that can be slow or fail harmlessly is done here, before the row says SENDING.
     """
 
-    row: PayoutRow
+    row: PayoutRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class ReadAs:
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
+class Proceed:
     """It may be sent, at this moment.
 
     Args:
@@ -119,7 +119,7 @@ class NeedsApproval:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedByGuard:
     """A guard says no, for good.
 
     Args:
@@ -133,7 +133,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class NotNow:
+class Postponed:
     """Not yet: a guard failed, no credential could be had, no permit is free.
 
     Args:
@@ -168,9 +168,9 @@ class CredentialRefused:
     at: datetime
 
 
-Leave: TypeAlias = Go | Refused | NeedsApproval | NotNow | CredentialRefused
-Command: TypeAlias = HttpRequest | JournalEntry | AskLeave | ReadAs
-Reply: TypeAlias = HttpResponse | JournalReply | Leave
+PreflightResult: TypeAlias = Proceed | RefusedByGuard | NeedsApproval | Postponed | CredentialRefused
+Command: TypeAlias = HttpRequest | JournalCommand | RunPreflight | ReadAs
+Reply: TypeAlias = HttpResponse | JournalResult | PreflightResult
 EngineFlow: TypeAlias = Generator[Command, Reply, T]
 
 
@@ -182,35 +182,37 @@ def exchange(request: HttpRequest) -> EngineFlow[HttpResponse]:
     return reply
 
 
-def open_payout(entry: Open) -> EngineFlow[Opened | OverRefunded]:
+def create_payout(entry: CreatePayout) -> EngineFlow[CreateResult | OverRefunded]:
     """Ask the journal for a payout's row under its key."""
     reply = yield entry
-    if not isinstance(reply, Opened | OverRefunded):
+    if not isinstance(reply, CreateResult | OverRefunded):
         raise _wrong(entry, reply)
     return reply
 
 
-def move(entry: Move) -> EngineFlow[MoveReply]:
+def apply_transition(entry: ApplyTransition) -> EngineFlow[TransitionResult]:
     """Ask the journal to move a row."""
     reply = yield entry
-    if not isinstance(reply, MoveReply):
+    if not isinstance(reply, TransitionResult):
         raise _wrong(entry, reply)
     return reply
 
 
-def pay_again(entry: PayAgain) -> EngineFlow[Moved | Stale | Contradicted | OverRefunded | GapOpen]:
+def create_attempt(
+    entry: CreateAttempt,
+) -> EngineFlow[TransitionApplied | Stale | Contradicted | OverRefunded | GapOpen]:
     """Ask the journal to begin a payout's next attempt."""
     reply = yield entry
-    if not isinstance(reply, Moved | Stale | Contradicted | OverRefunded | GapOpen):
+    if not isinstance(reply, TransitionApplied | Stale | Contradicted | OverRefunded | GapOpen):
         raise _wrong(entry, reply)
     return reply
 
 
-def recall(payout_id: str) -> EngineFlow[Recalled]:
+def load_attempts(payout_id: str) -> EngineFlow[LoadedAttempts]:
     """Ask the journal for what a row does not tell."""
-    entry = Recall(payout_id)
+    entry = LoadAttempts(payout_id)
     reply = yield entry
-    if not isinstance(reply, Recalled):
+    if not isinstance(reply, LoadedAttempts):
         raise _wrong(entry, reply)
     return reply
 
@@ -223,35 +225,35 @@ def read_as(command: ReadAs) -> EngineFlow[HttpResponse]:
     return reply
 
 
-def note(entry: Note) -> EngineFlow[Noted]:
+def append_history(entry: AppendHistory) -> EngineFlow[HistoryAppended]:
     """Ask the journal to add to a history."""
     reply = yield entry
-    if not isinstance(reply, Noted):
+    if not isinstance(reply, HistoryAppended):
         raise _wrong(entry, reply)
     return reply
 
 
-def acknowledge(entry: AcknowledgeContradictions) -> EngineFlow[Noted]:
+def acknowledge(entry: AcknowledgeContradictions) -> EngineFlow[HistoryAppended]:
     """Ask the journal to write down that a person has taken note of contradictions."""
     reply = yield entry
-    if not isinstance(reply, Noted):
+    if not isinstance(reply, HistoryAppended):
         raise _wrong(entry, reply)
     return reply
 
 
-def ask_account(entry: AskAccount) -> EngineFlow[Noted]:
+def record_account_query(entry: RecordAccountQuery) -> EngineFlow[HistoryAppended]:
     """Ask the journal to remember a question about an account."""
     reply = yield entry
-    if not isinstance(reply, Noted):
+    if not isinstance(reply, HistoryAppended):
         raise _wrong(entry, reply)
     return reply
 
 
-def ask_leave(row: PayoutRow) -> EngineFlow[Leave]:
+def run_preflight(row: PayoutRecord) -> EngineFlow[PreflightResult]:
     """Ask whether the payout may be sent now."""
-    command = AskLeave(row)
+    command = RunPreflight(row)
     reply = yield command
-    if not isinstance(reply, Go | Refused | NeedsApproval | NotNow | CredentialRefused):
+    if not isinstance(reply, Proceed | RefusedByGuard | NeedsApproval | Postponed | CredentialRefused):
         raise _wrong(command, reply)
     return reply
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from payments_core.domain.errors import NotAnswered, NotOffered
+from payments_core.domain.errors import LookupFailed, NotSupported
 from payments_core.domain.masking import scrub, scrub_code
 from payments_core.domain.payout import Payee
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine.drafts import draft_of
 from payments_core.engine.flow import EngineFlow
 from payments_core.engine.provider_calls import read_only
@@ -27,13 +27,13 @@ from payments_core.provider import (
     Diagnoses,
     Finding,
     HolderStatus,
-    Learns,
+    LookupRefused,
     NameLookup,
-    NotTold,
     Operator,
     OperatorLookup,
     PayoutProvider,
     Person,
+    SupportsProviderConfig,
     UserInfo,
 )
 
@@ -45,11 +45,11 @@ __all__ = [
     "cancel_at_provider",
     "diagnose",
     "learn",
+    "lookup_refused",
     "name",
-    "not_offered",
-    "not_told",
+    "not_supported",
     "operator",
-    "told",
+    "query_account",
     "user_info",
 ]
 
@@ -60,63 +60,67 @@ def balances(account: Account, currency: str | None, at: datetime) -> EngineFlow
     """Ask what an account holds.
 
     Raises:
-        NotOffered: Its provider does not tell.
-        NotAnswered: It did not answer.
+        NotSupported: Its provider does not tell.
+        LookupFailed: It did not answer.
 
     """
     provider = account.provider
     if not isinstance(provider, Balances):
-        raise not_offered(account, Capability.BALANCES)
-    return (yield from told(account, "its balance", tuple, lambda: provider.balances(currency), at))
+        raise not_supported(account, Capability.BALANCES)
+    return (yield from query_account(account, "its balance", tuple, lambda: provider.balances(currency), at))
 
 
 def account_holder(account: Account, payee: Payee, at: datetime) -> EngineFlow[HolderStatus]:
     """Ask whether a payee has a wallet that is active; raises as ``balances``, or ``InvalidPayee``."""
     provider = account.provider
     if not isinstance(provider, AccountHolders):
-        raise not_offered(account, Capability.ACCOUNT_HOLDERS)
+        raise not_supported(account, Capability.ACCOUNT_HOLDERS)
     payee.check()
     asked = "whether the payee is active"
-    return (yield from told(account, asked, HolderStatus, lambda: provider.account_holder(payee), at))
+    return (yield from query_account(account, asked, HolderStatus, lambda: provider.account_holder(payee), at))
 
 
 def name(account: Account, payee: Payee, at: datetime) -> EngineFlow[Person]:
     """Ask who holds a payee's wallet; raises as ``balances``."""
     provider = account.provider
     if not isinstance(provider, NameLookup):
-        raise not_offered(account, Capability.NAME_LOOKUP)
+        raise not_supported(account, Capability.NAME_LOOKUP)
     payee.check()
-    return (yield from told(account, "the payee's name", Person, lambda: provider.name(payee), at))
+    return (yield from query_account(account, "the payee's name", Person, lambda: provider.name(payee), at))
 
 
 def operator(account: Account, payee: Payee, at: datetime) -> EngineFlow[Operator]:
     """Ask which operator a payee's wallet is with; raises as ``balances``."""
     provider = account.provider
     if not isinstance(provider, OperatorLookup):
-        raise not_offered(account, Capability.OPERATOR_LOOKUP)
+        raise not_supported(account, Capability.OPERATOR_LOOKUP)
     payee.check()
-    return (yield from told(account, "the payee's operator", Operator, lambda: provider.operator(payee), at))
+    return (yield from query_account(account, "the payee's operator", Operator, lambda: provider.operator(payee), at))
 
 
-def cancel_at_provider(account: Account, row: PayoutRow, at: datetime) -> EngineFlow[CancelAnswer]:
+def cancel_at_provider(account: Account, row: PayoutRecord, at: datetime) -> EngineFlow[CancelAnswer]:
     """Ask a provider to drop a payment it has not begun; raises as ``balances``. The row stays as it is."""
     provider = account.provider
     if not isinstance(provider, Cancels):
-        raise not_offered(account, Capability.CANCELLATION)
-    return (yield from told(account, "to cancel a payment", CancelAnswer, lambda: provider.cancel(draft_of(row)), at))
+        raise not_supported(account, Capability.CANCELLATION)
+    return (
+        yield from query_account(
+            account, "to cancel a payment", CancelAnswer, lambda: provider.cancel(draft_of(row)), at
+        )
+    )
 
 
 def ask_own(
-    account: Account, question: Callable[[PayoutProvider], HttpFlow[T | NotTold]], at: datetime
+    account: Account, question: Callable[[PayoutProvider], HttpFlow[T | LookupRefused]], at: datetime
 ) -> EngineFlow[T]:
     """Ask what only this provider can be asked; raises as ``balances``. A question that moves money is refused."""
-    return (yield from told(account, "a question of its own", object, lambda: question(account.provider), at))
+    return (yield from query_account(account, "a question of its own", object, lambda: question(account.provider), at))
 
 
 def learn(account: Account, at: datetime) -> EngineFlow[None]:
     """Let a provider ask for what it goes by, where that is out of date; however it ends, payments go on."""
     provider = account.provider
-    if isinstance(provider, Learns):
+    if isinstance(provider, SupportsProviderConfig):
         yield from read_only(lambda: provider.learn(at), at=at)
 
 
@@ -124,17 +128,19 @@ def ask_consent(account: Account, payee: Payee, scopes: Sequence[str], at: datet
     """Ask an account holder for consent; raises as ``balances``."""
     provider = account.provider
     if not isinstance(provider, UserInfo):
-        raise not_offered(account, Capability.USER_INFO)
+        raise not_supported(account, Capability.USER_INFO)
     payee.check()
-    return (yield from told(account, "for a consent", Consent, lambda: provider.ask_consent(payee, scopes), at))
+    return (
+        yield from query_account(account, "for a consent", Consent, lambda: provider.ask_consent(payee, scopes), at)
+    )
 
 
 def user_info(account: Account, consent: Consent, at: datetime) -> EngineFlow[Person]:
     """Ask for what was consented to; raises as ``balances``, with ``retry_after_s`` while nobody has answered."""
     provider = account.provider
     if not isinstance(provider, UserInfo):
-        raise not_offered(account, Capability.USER_INFO)
-    return (yield from told(account, "what was consented to", Person, lambda: provider.user_info(consent), at))
+        raise not_supported(account, Capability.USER_INFO)
+    return (yield from query_account(account, "what was consented to", Person, lambda: provider.user_info(consent), at))
 
 
 def diagnose(account: Account, at: datetime) -> EngineFlow[tuple[Finding, ...]]:
@@ -150,11 +156,11 @@ def diagnose(account: Account, at: datetime) -> EngineFlow[tuple[Finding, ...]]:
     return (Finding("wrong", "diagnosis", why, "Try again; tell the provider plugin's authors if it stays."),)
 
 
-def told(
+def query_account(
     account: Account,
     what: str,
     kind: type,
-    start: Callable[[], HttpFlow[T | NotTold]],
+    start: Callable[[], HttpFlow[T | LookupRefused]],
     at: datetime,
     *,
     answer_token: str | None = None,
@@ -172,23 +178,23 @@ def told(
     """
     answer, at = yield from read_only(start, at=at, answer_token=answer_token)
     given: object = answer  # whatever the annotations say
-    if not isinstance(given, kind | NotTold | NotSent | NoAnswer):
+    if not isinstance(given, kind | LookupRefused | NotSent | NoAnswer):
         answer = NoAnswer(f"provider bug: {type(given).__name__} is no answer", at=at)
     if isinstance(answer, NotSent | NoAnswer):
-        raise NotAnswered(
+        raise LookupFailed(
             f"The provider of account {account.name} did not answer when asked {what}: {scrub(answer.why)}.",
             hint="No money was asked to move; asking again is safe. `payouts doctor` looks at the account.",
         )
-    if isinstance(answer, NotTold):
-        raise not_told(account, what, answer)
+    if isinstance(answer, LookupRefused):
+        raise lookup_refused(account, what, answer)
     return answer
 
 
-def not_told(account: Account, what: str, answer: NotTold) -> NotAnswered:
+def lookup_refused(account: Account, what: str, answer: LookupRefused) -> LookupFailed:
     """Return the error of what a provider does not tell, with its reason."""
     said = (scrub_code(answer.reason.provider_code) or str(answer.reason.code), scrub(answer.reason.text))
     again = "" if answer.retry_after_s is None else f" Ask again in {answer.retry_after_s:g} s."
-    return NotAnswered(
+    return LookupFailed(
         f"The provider of account {account.name} did not tell {what}: {': '.join(filter(None, said)).rstrip('.')}.",
         hint=f"No money was asked to move.{again}",
         reason=str(answer.reason.code),
@@ -196,9 +202,9 @@ def not_told(account: Account, what: str, answer: NotTold) -> NotAnswered:
     )
 
 
-def not_offered(account: Account, capability: Capability) -> NotOffered:
+def not_supported(account: Account, capability: Capability) -> NotSupported:
     """Return the error of what a provider cannot do."""
-    return NotOffered(
+    return NotSupported(
         f"Account {account.name} cannot be asked for this: {account.spec.title} has no {capability}.",
         hint="`payouts providers --load` shows what each provider can do.",
     )

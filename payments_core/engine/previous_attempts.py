@@ -10,16 +10,16 @@ from typing import TypeVar
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import EndedAttempt, PayoutRow
-from payments_core.engine.context import Moment
+from payments_core.domain.records import EndedAttempt, PayoutRecord
+from payments_core.engine.context import StepContext
 from payments_core.engine.contradict import contradict
 from payments_core.engine.drafts import attempt_of
-from payments_core.engine.flow import EngineFlow, ReadAs, read_as, recall
-from payments_core.engine.provider_calls import ask
+from payments_core.engine.flow import EngineFlow, ReadAs, load_attempts, read_as
+from payments_core.engine.provider_calls import query
 from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
 from payments_core.provider import Account, Deferred, Final, NotFound, Pending
 
-__all__ = ["PAID_BEFORE", "Standing", "look_at", "look_back", "payer_of", "reading_as"]
+__all__ = ["PAID_BEFORE", "AttemptState", "check_attempt", "check_previous_attempts", "payer_of", "reading_as"]
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ PAID_BEFORE = "The provider says that an earlier attempt was paid; this one is n
 _NEVER_TAKEN = frozenset({"submit", "guard", "expiry"})
 
 
-class Standing(Enum):
+class AttemptState(Enum):
     """What an earlier attempt turns out to be."""
 
     FAILED = auto()  # proven, now
@@ -38,7 +38,9 @@ class Standing(Enum):
     PAID = auto()
 
 
-def look_back(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[tuple[Standing, str]]:
+def check_previous_attempts(
+    account: Account, row: PayoutRecord, moment: StepContext
+) -> EngineFlow[tuple[AttemptState, str]]:
     """Read every earlier attempt of a payout; a success is written down as what contradicts its end, once.
 
     Args:
@@ -51,25 +53,25 @@ def look_back(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[tu
         is missing is a person's evidence of what the provider does not show any more; else ``OPEN``. And why.
 
     """
-    known = yield from recall(row.id)
-    worst, why = (Standing.PAID, PAID_BEFORE) if known.contradicted else (Standing.FAILED, "")
+    known = yield from load_attempts(row.id)
+    worst, why = (AttemptState.PAID, PAID_BEFORE) if known.contradicted else (AttemptState.FAILED, "")
     for attempt in known.attempts:
-        standing, told = yield from look_at(account, row, attempt, moment)
-        if standing is Standing.ABSENT and row.absence_attested:
-            standing = Standing.FAILED
+        standing, told = yield from check_attempt(account, row, attempt, moment)
+        if standing is AttemptState.ABSENT and row.absence_attested:
+            standing = AttemptState.FAILED
         if standing.value > worst.value:
             worst, why = standing, told
     return worst, why
 
 
-def payer_of(account: Account, attempt: EndedAttempt, moment: Moment) -> Account | None:
+def payer_of(account: Account, attempt: EndedAttempt, moment: StepContext) -> Account | None:
     """Return the account that an attempt was paid from; None when it is not configured any more."""
     return account if attempt.account == account.name else moment.accounts.get(attempt.account)
 
 
-def look_at(
-    account: Account, row: PayoutRow, attempt: EndedAttempt, moment: Moment
-) -> EngineFlow[tuple[Standing, str]]:
+def check_attempt(
+    account: Account, row: PayoutRecord, attempt: EndedAttempt, moment: StepContext
+) -> EngineFlow[tuple[AttemptState, str]]:
     """Read one attempt that ended as what it was sent; raises nothing and moves nothing.
 
     Args:
@@ -82,34 +84,37 @@ def look_at(
     at, called = moment.at, f"attempt {attempt.number}"
     payer = payer_of(account, attempt, moment)
     if payer is None:
-        return Standing.OPEN, f"Nobody can read {called}: its account {attempt.account!r} is not in the configuration."
+        return (
+            AttemptState.OPEN,
+            f"Nobody can read {called}: its account {attempt.account!r} is not in the configuration.",
+        )
     identity = payer.identity(row.operation, attempt.binding)
     if identity is None:
-        return Standing.OPEN, f"Nobody can read {called}: what it was paid as is not in the configuration."
-    reading = ask(identity.provider, attempt_of(row, attempt), at=at)
+        return AttemptState.OPEN, f"Nobody can read {called}: what it was paid as is not in the configuration."
+    reading = query(identity.provider, attempt_of(row, attempt), at=at)
     heard, at = yield from (reading if identity is account else reading_as(identity, row, attempt.binding, reading))
     match heard:
         case Final() if heard.succeeded:
             failed = PayoutStatus.FAILED
             yield from contradict(row, failed, heard, at, account=payer.name, attempt=attempt.number)
-            return Standing.PAID, f"The provider says now that {called} was paid."
+            return AttemptState.PAID, f"The provider says now that {called} was paid."
         case Final() if heard.reason is not None:
             until = attempt.ended_at + timedelta(hours=heard.reason.settling_h)
             if at < until:
-                return Standing.OPEN, f"The provider may still say otherwise of {called}."
-            return Standing.FAILED, ""
+                return AttemptState.OPEN, f"The provider may still say otherwise of {called}."
+            return AttemptState.FAILED, ""
         case NotFound():
             proven = _absence_is_proof(attempt)
             told = f"The provider does not show {called}, which is no proof that it failed."
-            return (Standing.FAILED, "") if proven else (Standing.ABSENT, told)
+            return (AttemptState.FAILED, "") if proven else (AttemptState.ABSENT, told)
         case Pending():
-            return Standing.OPEN, f"The provider says that {called} is still under way."
+            return AttemptState.OPEN, f"The provider says that {called} is still under way."
         case NotSent() | NoAnswer():
-            return Standing.OPEN, f"The provider could not be asked about {called}: {scrub(heard.why)}."
+            return AttemptState.OPEN, f"The provider could not be asked about {called}: {scrub(heard.why)}."
         case Deferred():
-            return Standing.OPEN, f"The provider answers about {called} only later."
+            return AttemptState.OPEN, f"The provider answers about {called} only later."
         case _:
-            return Standing.OPEN, f"The provider's answer about {called} says nothing clear."
+            return AttemptState.OPEN, f"The provider's answer about {called} says nothing clear."
 
 
 def _absence_is_proof(attempt: EndedAttempt) -> bool:
@@ -125,7 +130,9 @@ def _absence_is_proof(attempt: EndedAttempt) -> bool:
     return never_taken or attempt.decided_by == "person"
 
 
-def reading_as(identity: Account, row: PayoutRow, binding: Mapping[str, str], reading: EngineFlow[T]) -> EngineFlow[T]:
+def reading_as(
+    identity: Account, row: PayoutRecord, binding: Mapping[str, str], reading: EngineFlow[T]
+) -> EngineFlow[T]:
     """Let another identity, of this account or of another, carry out a read."""
     try:
         command = next(reading)

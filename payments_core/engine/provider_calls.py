@@ -19,8 +19,8 @@ from payments_core.engine.flow import EngineFlow, exchange
 from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill, is_filled
 from payments_core.provider import (
-    Blocked,
-    Checked,
+    AccountRefused,
+    CheckOutcome,
     Deferred,
     Draft,
     Duplicate,
@@ -29,23 +29,23 @@ from payments_core.provider import (
     NotFound,
     PayoutProvider,
     Pending,
-    Submitted,
+    SubmitOutcome,
     Unknown,
 )
 
-__all__ = ["Heard", "Sent", "ask", "read_only", "send_once"]
+__all__ = ["CheckResult", "SubmitResult", "query", "read_only", "send_once"]
 
 T = TypeVar("T")
 _MOST_REQUESTS = 100  # of one flow: a provider that asks for ever would hold its worker for ever
 
 
-Sent = Submitted | NotSent | NoAnswer
-Heard = Checked | NotSent | NoAnswer
+SubmitResult = SubmitOutcome | NotSent | NoAnswer
+CheckResult = CheckOutcome | NotSent | NoAnswer
 
 
 def send_once(
     provider: PayoutProvider, draft: Draft, *, timeout_s: float, send_before: datetime, at: datetime
-) -> EngineFlow[tuple[Sent, datetime]]:
+) -> EngineFlow[tuple[SubmitResult, datetime]]:
     """Run ``submit``: the stored request leaves once at the most, and never after ``send_before``.
 
     Returns:
@@ -67,27 +67,29 @@ def send_once(
         return replace(request, timeout_s=timeout_s, send_before=send_before)
 
     outcome: object = yield from _watched(lambda: provider.submit(draft), stamp, watch)
-    if not isinstance(outcome, Final | Pending | Duplicate | NotAccepted | Blocked | Unknown | NotSent | NoAnswer):
+    if not isinstance(
+        outcome, Final | Pending | Duplicate | NotAccepted | AccountRefused | Unknown | NotSent | NoAnswer
+    ):
         outcome = NoAnswer(f"provider bug: {type(outcome).__name__} is no outcome", at=watch.at)
     why = outcome.why if isinstance(outcome, NotSent | NoAnswer) else ""
-    if not watch.asked and not isinstance(outcome, NotAccepted | Blocked):
+    if not watch.asked and not isinstance(outcome, NotAccepted | AccountRefused):
         return NotSent(why or "the provider did not ask for its money request", at=watch.at), watch.at
     if watch.asked and not watch.not_sent and isinstance(outcome, NotSent):
         return NoAnswer(why, at=watch.at), watch.at
     failed = isinstance(outcome, Final) and not outcome.succeeded
-    if watch.lost and (failed or isinstance(outcome, NotAccepted | Blocked)):
+    if watch.lost and (failed or isinstance(outcome, NotAccepted | AccountRefused)):
         return NoAnswer("the answer to the money request was lost", at=watch.at), watch.at
     return outcome, watch.at
 
 
-def ask(provider: PayoutProvider, draft: Draft, *, at: datetime) -> EngineFlow[tuple[Heard, datetime]]:
+def query(provider: PayoutProvider, draft: Draft, *, at: datetime) -> EngineFlow[tuple[CheckResult, datetime]]:
     """Run ``check``: it moves no money, and however it breaks it only fails to tell.
 
     Returns:
         What was heard, and when.
 
     """
-    outcome: Heard
+    outcome: CheckResult
     outcome, at = yield from read_only(lambda: provider.check(draft), at=at)
     given: object = outcome  # whatever the annotations say
     if not isinstance(given, Final | Pending | NotFound | Unknown | Deferred | NotSent | NoAnswer):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.provider import Account, Final
 
 __all__ = ["MOST", "after_read", "begin", "end_at"]
@@ -17,13 +17,13 @@ __all__ = ["MOST", "after_read", "begin", "end_at"]
 MOST = 3
 
 
-def begin(failed: PayoutRow, account: Account, at: datetime) -> PayoutRow:
+def begin(failed: PayoutRecord, account: Account, at: datetime) -> PayoutRecord:
     """Return the row of a failure that is to be read again, after the first waits of the poll schedule."""
     waits = _waits(account)
     return replace(failed, rechecks_left=len(waits), next_at=at + waits[0])
 
 
-def after_read(row: PayoutRow, account: Account, outcome: object, at: datetime) -> PayoutRow:
+def after_read(row: PayoutRecord, account: Account, outcome: object, at: datetime) -> PayoutRecord:
     """Return the row of a payout at its end, or in review, after a read; due again only while rechecks are left.
 
     Args:
@@ -38,11 +38,11 @@ def after_read(row: PayoutRow, account: Account, outcome: object, at: datetime) 
     if row.next_at is not None and row.next_at > at:
         return row
     # Whoever knows the account's path can ask for a read, and shall not use the rechecks up.
-    left = row.rechecks_left - (not row.is_called_for)
+    left = row.rechecks_left - (not row.is_callback_read)
     return replace(row, rechecks_left=left, next_at=at + _waits(account, left)[0] if left else None)
 
 
-def end_at(row: PayoutRow, account: Account) -> datetime | None:
+def end_at(row: PayoutRecord, account: Account) -> datetime | None:
     """Return when the last recheck of a failure is due; None when nothing is to be read again."""
     if not row.rechecks_left or row.next_at is None:
         return None

@@ -6,24 +6,32 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from payments_core.domain.errors import DecisionRefused, InvalidPayout, NotOffered
+from payments_core.domain.errors import DecisionRefused, InvalidPayout, NotSupported
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import EndedAttempt, Event, PayoutRow
+from payments_core.domain.records import EndedAttempt, Event, PayoutRecord
 from payments_core.engine import rechecks
 from payments_core.engine.amount_checks import check_amount
-from payments_core.engine.commands import Contradicted, GapOpen, Move, Moved, OverRefunded, PayAgain, Stale
-from payments_core.engine.context import Moment
+from payments_core.engine.commands import (
+    ApplyTransition,
+    Contradicted,
+    CreateAttempt,
+    GapOpen,
+    OverRefunded,
+    Stale,
+    TransitionApplied,
+)
+from payments_core.engine.context import StepContext
 from payments_core.engine.drafts import made_ready, not_payable
-from payments_core.engine.flow import EngineFlow, move, recall
-from payments_core.engine.flow import pay_again as begin_attempt
+from payments_core.engine.flow import EngineFlow, apply_transition, load_attempts
+from payments_core.engine.flow import create_attempt as begin_attempt
 from payments_core.engine.lookups import learn
-from payments_core.engine.previous_attempts import Standing, look_at, payer_of
-from payments_core.engine.review import Person, last_possible_send
+from payments_core.engine.previous_attempts import AttemptState, check_attempt, payer_of
+from payments_core.engine.review import OperatorDecision, last_possible_send
 from payments_core.engine.steps import over_refund
 from payments_core.provider import Account
 
-__all__ = ["pay_again"]
+__all__ = ["reissue"]
 
 # What can be done about one that did not fail; of all others nobody knows yet.
 _INSTEAD = {
@@ -33,7 +41,9 @@ _INSTEAD = {
 }
 
 
-def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Moment) -> EngineFlow[PayoutRow]:
+def reissue(
+    account: Account, row: PayoutRecord, *, person: OperatorDecision, moment: StepContext
+) -> EngineFlow[PayoutRecord]:
     """Begin the next attempt of a payout that failed, under a reference of its own.
 
     Where that has begun already, and waits because the provider has ceased to show an earlier attempt, evidence is
@@ -53,7 +63,7 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
             restored journal: its gap has not ended.
         OverRefund: Of what it would refund, not enough is left.
         InvalidPayout: The account cannot pay it as it pays now, or it is more than that pays at once.
-        NotOffered: The provider of an attempt tells what became of it only later.
+        NotSupported: The provider of an attempt tells what became of it only later.
 
     """
     at = moment.at
@@ -64,12 +74,12 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
             f"Payout {row.label} is {row.status}: only what failed can be paid again.",
             hint=_INSTEAD.get(row.status, "It is still open: `payouts wait` asks what became of it."),
         )
-    if row.forgotten_at is not None:
+    if row.erased_at is not None:
         raise DecisionRefused(
             f"Payout {row.label} cannot be paid again: its payee was forgotten.",
             hint="If the debt still stands, pay it under another key, to the payee as you know him.",
         )
-    known = yield from recall(row.id)
+    known = yield from load_attempts(row.id)
     if known.gap is not None:
         raise _in_gap(row)
     if known.contradicted:
@@ -100,11 +110,11 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
         before["absent"] = absent
     if account.name != row.account:
         before |= {"account": account.name, "account_before": row.account}
-    event = Event(EventName.PAYOUT_PAID_AGAIN, at, {**person.told, **before})
+    event = Event(EventName.PAYOUT_REISSUED, at, {**person.told, **before})
     fresh = _begun(account, row, moment, absence_attested=bool(absent))
-    reply = yield from begin_attempt(PayAgain(row, fresh, event))
+    reply = yield from begin_attempt(CreateAttempt(row, fresh, event))
     match reply:
-        case Moved():
+        case TransitionApplied():
             return reply.row
         case Contradicted():
             raise _contradicted(row)
@@ -116,7 +126,9 @@ def pay_again(account: Account, row: PayoutRow, *, person: Person, moment: Momen
             raise _overtaken(reply.row)
 
 
-def _attest(account: Account, row: PayoutRow, person: Person, moment: Moment) -> EngineFlow[PayoutRow]:
+def _attest(
+    account: Account, row: PayoutRecord, person: OperatorDecision, moment: StepContext
+) -> EngineFlow[PayoutRecord]:
     """Add a person's evidence to an attempt that was begun before its provider ceased to show an earlier one."""
     if account.name != row.account:
         raise DecisionRefused(
@@ -124,7 +136,7 @@ def _attest(account: Account, row: PayoutRow, person: Person, moment: Moment) ->
             "no other account.",
             hint="Leave the account out.",
         )
-    known = yield from recall(row.id)
+    known = yield from load_attempts(row.id)
     if known.gap is not None:
         raise _in_gap(row)
     if known.contradicted:
@@ -136,14 +148,14 @@ def _attest(account: Account, row: PayoutRow, person: Person, moment: Moment) ->
     if row.next_at is not None:  # what waits for an approval waits on
         after = replace(after, next_at=moment.at, reason=None)
     event = Event(EventName.PAYOUT_ATTESTED, moment.at, {**person.told, "absent": absent})
-    reply = yield from move(Move(row, after, event))
-    if isinstance(reply, Moved):
+    reply = yield from apply_transition(ApplyTransition(row, after, event))
+    if isinstance(reply, TransitionApplied):
         return reply.row
     raise _overtaken(reply.row if isinstance(reply, Stale) else row)
 
 
 def _prove_failed(
-    account: Account, row: PayoutRow, attempts: Sequence[EndedAttempt], person: Person, moment: Moment
+    account: Account, row: PayoutRecord, attempts: Sequence[EndedAttempt], person: OperatorDecision, moment: StepContext
 ) -> EngineFlow[list[int]]:
     """Read attempts again; return the numbers of those that only the person's evidence proves to have failed.
 
@@ -153,32 +165,32 @@ def _prove_failed(
     """
     absent = []
     for attempt in attempts:
-        standing, why = yield from look_at(account, row, attempt, moment)
-        if standing is Standing.PAID:
+        standing, why = yield from check_attempt(account, row, attempt, moment)
+        if standing is AttemptState.PAID:
             raise _contradicted(row)
-        if standing is Standing.OPEN:
+        if standing is AttemptState.OPEN:
             raise _unproven(row, why)
-        if standing is Standing.ABSENT:
+        if standing is AttemptState.ABSENT:
             if not person.has_evidence:
                 raise _unattested(row, why)
             absent.append(attempt.number)
     return absent
 
 
-def _overtaken(row: PayoutRow) -> DecisionRefused:
+def _overtaken(row: PayoutRecord) -> DecisionRefused:
     return DecisionRefused(
         f"Payout {row.label} was moved by somebody else meanwhile; it is {row.status} now.",
         hint="Look at it again before you decide.",
     )
 
 
-def _payer(account: Account, row: PayoutRow, attempt: EndedAttempt, moment: Moment) -> Account:
+def _payer(account: Account, row: PayoutRecord, attempt: EndedAttempt, moment: StepContext) -> Account:
     """Return the account that an attempt was paid from, if it can say at once what became of it."""
     payer = payer_of(account, attempt, moment)
     if payer is None:
         raise _unproven(row, f"Account {attempt.account!r}, which paid attempt {attempt.number}, is not configured.")
     if payer.facts.status_by == "deferred":
-        raise NotOffered(
+        raise NotSupported(
             f"{payer.spec.title} tells only later what became of a payment: it cannot be paid again under its key.",
             hint="Compare with the provider's own records before you pay it under another key.",
         )
@@ -193,7 +205,7 @@ def _settled_at(payer: Account, attempt: EndedAttempt) -> datetime:
     return settled_at if sent is None else max(settled_at, sent + timedelta(seconds=payer.facts.dedupe_settle_s))
 
 
-def _begun(account: Account, row: PayoutRow, moment: Moment, *, absence_attested: bool) -> PayoutRow:
+def _begun(account: Account, row: PayoutRecord, moment: StepContext, *, absence_attested: bool) -> PayoutRecord:
     """Return the row of the next attempt: nothing of the one before, and a request of its own."""
     at, number = moment.at, row.attempt + 1
     # A person wants it now: an expiry that has passed was about the attempt that failed.
@@ -205,18 +217,18 @@ def _begun(account: Account, row: PayoutRow, moment: Moment, *, absence_attested
         attempt=number,
         reason=None,
         decided_by="",
-        tries=0,
+        submissions=0,
         refusals=0,
         ambiguous=False,
-        cleared=False,
-        adopting=False,
+        guards_passed=False,
+        duplicate_unverified=False,
         refused=False,
         absence_attested=absence_attested,
         rechecks_left=0,
         first_sent_at=None,
         sent_at=None,
-        absences=0,
-        first_absence_at=None,
+        not_found_count=0,
+        first_not_found_at=None,
         reopened_at=None,
         expires_at=expires_at,
         next_at=at,
@@ -224,28 +236,28 @@ def _begun(account: Account, row: PayoutRow, moment: Moment, *, absence_attested
     return made_ready(account, fresh, namespace=moment.namespace, number=number)
 
 
-def _unproven(row: PayoutRow, why: str) -> DecisionRefused:
+def _unproven(row: PayoutRecord, why: str) -> DecisionRefused:
     return DecisionRefused(
         f"Payout {row.label} is not proven to have failed. {why}",
         hint="Compare with the provider's own records; ask again later.",
     )
 
 
-def _unattested(row: PayoutRow, why: str) -> DecisionRefused:
+def _unattested(row: PayoutRecord, why: str) -> DecisionRefused:
     return DecisionRefused(
         f"Payout {row.label} is not proven to have failed. {why}",
         hint="Compare with the provider's own records. Where they show no such payment, name that: --evidence TEXT.",
     )
 
 
-def _in_gap(row: PayoutRow) -> DecisionRefused:
+def _in_gap(row: PayoutRecord) -> DecisionRefused:
     return DecisionRefused(
         f"Payout {row.label} cannot be paid again yet: the restored journal may lack an attempt that was paid.",
         hint="Compare the statements, then end the gap: `payouts journal restored --over`.",
     )
 
 
-def _contradicted(row: PayoutRow) -> DecisionRefused:
+def _contradicted(row: PayoutRecord) -> DecisionRefused:
     return DecisionRefused(
         f"Payout {row.label} cannot be paid again: the provider says that an attempt of it was paid after all.",
         hint="`payouts show` tells what it said; compare with the provider's own records.",

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import EndedAttempt, PayoutRow
+from payments_core.domain.records import EndedAttempt, PayoutRecord
 from payments_core.engine import decide
-from payments_core.engine.commands import Move, Moved, Stale
+from payments_core.engine.commands import ApplyTransition, Stale, TransitionApplied
 from payments_core.engine.contradict import contradict
 from payments_core.engine.drafts import attempt_of, draft_of, is_bound
-from payments_core.engine.flow import EngineFlow, move
-from payments_core.provider import Account, AnswersLater, Callback, Checked, Draft, Final, NotFound, Unknown
+from payments_core.engine.flow import EngineFlow, apply_transition
+from payments_core.provider import Account, Callback, CheckOutcome, Draft, Final, NotFound, ResultCallbacks, Unknown
 
 __all__ = ["Answered", "Effect", "answer"]
 
@@ -42,12 +42,12 @@ class Answered(NamedTuple):
 
     """
 
-    row: PayoutRow
+    row: PayoutRecord
     effect: Effect | None
 
 
 def answer(
-    account: Account, row: PayoutRow, callback: Callback, *, query: str, ended: EndedAttempt | None = None
+    account: Account, row: PayoutRecord, callback: Callback, *, query: str, ended: EndedAttempt | None = None
 ) -> EngineFlow[Answered]:
     """Take in what came to a minted path: the first clear answer counts as a read.
 
@@ -80,17 +80,17 @@ def answer(
         due_at = after.next_at or (row.next_at if row.status is PayoutStatus.REVIEW else None)
         after = replace(after, next_at=due_at and min(row.next_at, due_at))
     counts = after.status.is_final or isinstance(outcome, NotFound)
-    entry = Move(row, after, decision.event, publish=decision.publish, answers=query if counts else None)
-    reply = yield from move(entry)
-    if isinstance(reply, Moved):
+    entry = ApplyTransition(row, after, decision.event, publish=decision.publish, answers=query if counts else None)
+    reply = yield from apply_transition(entry)
+    if isinstance(reply, TransitionApplied):
         return Answered(reply.row, Effect.ANSWERED if isinstance(outcome, Final | NotFound) else Effect.OPEN)
-    if isinstance(reply, Stale) and reply.row.fence == row.fence:  # nobody moved it: this path has told the absence
+    if isinstance(reply, Stale) and reply.row.version == row.version:  # nobody moved it: this path has told the absence
         return Answered(row, Effect.REPEATED)
     return Answered(reply.row if isinstance(reply, Stale) else row, None)
 
 
 def _after_an_end(
-    account: Account, row: PayoutRow, outcome: Checked, at: datetime, *, ended: EndedAttempt | None = None
+    account: Account, row: PayoutRecord, outcome: CheckOutcome, at: datetime, *, ended: EndedAttempt | None = None
 ) -> EngineFlow[Answered]:
     """Compare an answer with the end that is recorded: of the payout, or of an earlier attempt, which failed."""
     status, attempt = (row.status, row.attempt) if ended is None else (PayoutStatus.FAILED, ended.number)
@@ -101,9 +101,9 @@ def _after_an_end(
     return Answered(after, Effect.REPEATED if tells_an_end else Effect.OPEN)
 
 
-def _read(account: Account, draft: Draft, callback: Callback) -> Checked:
+def _read(account: Account, draft: Draft, callback: Callback) -> CheckOutcome:
     provider = account.provider
-    if not isinstance(provider, AnswersLater):
+    if not isinstance(provider, ResultCallbacks):
         raise _takes_none(account)
     try:
         return provider.read_answer(draft, callback)

@@ -12,35 +12,35 @@ from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Approval, Event, PayoutRow
+from payments_core.domain.records import Approval, Event, PayoutRecord
 from payments_core.engine import decide
-from payments_core.engine.commands import Move, Moved, Stale
-from payments_core.engine.context import Moment
+from payments_core.engine.commands import ApplyTransition, Stale, TransitionApplied
+from payments_core.engine.context import StepContext
 from payments_core.engine.contradict import contradict_overtaken
 from payments_core.engine.decide import Decision
 from payments_core.engine.drafts import is_bound, made_ready
-from payments_core.engine.flow import EngineFlow, move, recall
-from payments_core.engine.provider_calls import Heard
-from payments_core.engine.review_actions import SAFE, Act, Says
-from payments_core.engine.steps import hear
+from payments_core.engine.flow import EngineFlow, apply_transition, load_attempts
+from payments_core.engine.provider_calls import CheckResult
+from payments_core.engine.review_actions import SAFE, ProviderSays, ReviewAction
+from payments_core.engine.steps import query_status
 from payments_core.http.messages import NoAnswer, NotSent
 from payments_core.provider import Account, Deferred, NotFound, Pending, Unknown
 
-__all__ = ["Person", "approve", "last_possible_send", "reopen", "resolve"]
+__all__ = ["OperatorDecision", "approve", "last_possible_send", "reopen", "resolve"]
 
-_SAID: Mapping[Says, str] = {
-    Says.SILENT: "The provider did not answer.",
-    Says.UNCLEAR: "The provider's answer says nothing clear.",
-    Says.LATER: "The provider answers only later.",
-    Says.GONE: "Nobody is configured who could ask the provider about it.",
-    Says.ABSENT: "The provider does not show it.",
-    Says.PENDING: "The provider says that it is under way.",
-    Says.ANOTHER: "The provider shows another payment under its reference.",
+_SAID: Mapping[ProviderSays, str] = {
+    ProviderSays.SILENT: "The provider did not answer.",
+    ProviderSays.UNCLEAR: "The provider's answer says nothing clear.",
+    ProviderSays.LATER: "The provider answers only later.",
+    ProviderSays.GONE: "Nobody is configured who could ask the provider about it.",
+    ProviderSays.ABSENT: "The provider does not show it.",
+    ProviderSays.PENDING: "The provider says that it is under way.",
+    ProviderSays.ANOTHER: "The provider shows another payment under its reference.",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class OperatorDecision:
     """Who decides, and on what grounds.
 
     Args:
@@ -79,7 +79,9 @@ class Person:
         return {name: text[:300] for name, text in told.items() if text}
 
 
-def resolve(account: Account, row: PayoutRow, *, paid: bool, person: Person, moment: Moment) -> EngineFlow[PayoutRow]:
+def resolve(
+    account: Account, row: PayoutRecord, *, paid: bool, person: OperatorDecision, moment: StepContext
+) -> EngineFlow[PayoutRecord]:
     """Close a payout in REVIEW as a person decides, unless the provider, asked first, ends the matter itself.
 
     Args:
@@ -93,7 +95,7 @@ def resolve(account: Account, row: PayoutRow, *, paid: bool, person: Person, mom
         DecisionRefused: It is not in REVIEW, or the decision is not safe, or not yet.
 
     """
-    act = Act.PAID if paid else Act.NOT_PAID
+    act = ReviewAction.PAID if paid else ReviewAction.NOT_PAID
     asked = yield from _ask_first(account, row, act, person, moment)
     if asked.over:
         return asked.row
@@ -110,8 +112,8 @@ def resolve(account: Account, row: PayoutRow, *, paid: bool, person: Person, mom
 
 
 def reopen(
-    account: Account, active: Account, row: PayoutRow, *, person: Person, moment: Moment
-) -> EngineFlow[PayoutRow]:
+    account: Account, active: Account, row: PayoutRecord, *, person: OperatorDecision, moment: StepContext
+) -> EngineFlow[PayoutRecord]:
     """Give a payout in REVIEW back to the machine, due now and with a schedule anew; the provider is asked first.
 
     A payout of which nothing was sent, or every try proven not taken, is made ready again as the account pays now.
@@ -128,34 +130,34 @@ def reopen(
         InvalidPayout: The account cannot pay it as it pays now; nothing was changed.
 
     """
-    asked = yield from _ask_first(account, row, Act.REOPEN, person, moment)
+    asked = yield from _ask_first(account, row, ReviewAction.REOPEN, person, moment)
     if asked.over:
         return asked.row
-    yield from _check(account, asked, Act.REOPEN, person)
+    yield from _check(account, asked, ReviewAction.REOPEN, person)
     row, at = asked.row, asked.at
-    known = yield from recall(row.id)
-    if _was_never_taken(row) and asked.says is not Says.PENDING:
+    known = yield from load_attempts(row.id)
+    if _was_never_taken(row) and asked.says is not ProviderSays.PENDING:
         after = made_ready(active, row, namespace=moment.namespace, number=row.attempt)
         after = replace(after, status=PayoutStatus.CREATED, refusals=0)
-    elif asked.says is Says.GONE:
-        raise _refused(asked, Act.REOPEN, "Put what sent it into the account's retired identities first.")
+    elif asked.says is ProviderSays.GONE:
+        raise _refused(asked, ReviewAction.REOPEN, "Put what sent it into the account's retired identities first.")
     elif known.was_taken:  # never sent again, whatever the provider shows later
         after = replace(row, status=PayoutStatus.PENDING)
     else:
         after = decide.maybe_arrived(row, next_at=at)
-    after = replace(after, reason=None, next_at=at, reopened_at=at, absences=0, first_absence_at=None)
+    after = replace(after, reason=None, next_at=at, reopened_at=at, not_found_count=0, first_not_found_at=None)
     event = Event(EventName.PAYOUT_REOPENED, at, {**person.told, **asked.told})
     return (yield from _write(asked.before, Decision(after, event)))
 
 
-def approve(row: PayoutRow, *, person: Person, at: datetime) -> EngineFlow[PayoutRow]:
+def approve(row: PayoutRecord, *, person: OperatorDecision, at: datetime) -> EngineFlow[PayoutRecord]:
     """Let a payout be sent that needs somebody's leave: this attempt, of exactly this intent. Twice is once.
 
     Raises:
         DecisionRefused: It does not wait to be sent.
 
     """
-    known = yield from recall(row.id)
+    known = yield from load_attempts(row.id)
     if known.approval is not None:
         return row
     if row.status is not PayoutStatus.CREATED:
@@ -168,8 +170,8 @@ def approve(row: PayoutRow, *, person: Person, at: datetime) -> EngineFlow[Payou
         after = replace(row, reason=None, next_at=max(at, row.not_before or at))
     approval = Approval(scrub(person.who, limit=100), scrub(person.why), at)
     event = Event(EventName.PAYOUT_APPROVED, at, person.told)
-    reply = yield from move(Move(row, after, event, approves=approval))
-    if not isinstance(reply, Moved):
+    reply = yield from apply_transition(ApplyTransition(row, after, event, approves=approval))
+    if not isinstance(reply, TransitionApplied):
         raise _overtaken(row)
     return reply.row
 
@@ -194,24 +196,26 @@ class _Asked:
 
     """
 
-    before: PayoutRow
-    row: PayoutRow
-    says: Says
+    before: PayoutRecord
+    row: PayoutRecord
+    says: ProviderSays
     told: Mapping[str, Any]
     at: datetime
     over: bool = False
     read: Decision | None = None
 
 
-def _ask_first(account: Account, row: PayoutRow, act: Act, person: Person, moment: Moment) -> EngineFlow[_Asked]:
+def _ask_first(
+    account: Account, row: PayoutRecord, act: ReviewAction, person: OperatorDecision, moment: StepContext
+) -> EngineFlow[_Asked]:
     if row.status is not PayoutStatus.REVIEW:
         raise DecisionRefused(
             f"Payout {row.label} is {row.status} and not in REVIEW: there is nothing to decide.",
             hint="`payouts review list` shows what waits for a decision.",
         )
     if not is_bound(account, row):
-        return _Asked(row, row, Says.GONE, {"provider": str(Says.GONE)}, moment.at)
-    row, heard = yield from hear(account, row, moment)
+        return _Asked(row, row, ProviderSays.GONE, {"provider": str(ProviderSays.GONE)}, moment.at)
+    row, heard = yield from query_status(account, row, moment)
     if heard is None:
         raise _overtaken(row)
     outcome, at = heard
@@ -220,29 +224,29 @@ def _ask_first(account: Account, row: PayoutRow, act: Act, person: Person, momen
         told = {"decision": str(act), **person.told}
         event = replace(decision.event, evidence={**decision.event.evidence, "person": told})
         after = yield from _write(row, replace(decision, event=event), outcome)
-        return _Asked(row, after, Says.PENDING, {}, at, over=True)
+        return _Asked(row, after, ProviderSays.PENDING, {}, at, over=True)
     says = _said(outcome, decision)
     told = {"provider": str(says), **{f"provider_{name}": value for name, value in decision.event.evidence.items()}}
     return _Asked(row, decision.after, says, told, at, read=decision)
 
 
-def _said(outcome: Heard, decision: Decision) -> Says:
+def _said(outcome: CheckResult, decision: Decision) -> ProviderSays:
     match outcome:
         case NotSent() | NoAnswer():
-            return Says.SILENT
+            return ProviderSays.SILENT
         case Unknown():
-            return Says.UNCLEAR
+            return ProviderSays.UNCLEAR
         case Deferred():
-            return Says.LATER
+            return ProviderSays.LATER
         case NotFound():
-            return Says.ABSENT
+            return ProviderSays.ABSENT
         case Pending() if decision.event.name != EventName.PAYOUT_REVIEW:
-            return Says.PENDING
+            return ProviderSays.PENDING
         case _:  # a final answer that did not end it, or anything that differs
-            return Says.ANOTHER
+            return ProviderSays.ANOTHER
 
 
-def _check(account: Account, asked: _Asked, act: Act, person: Person) -> EngineFlow[None]:
+def _check(account: Account, asked: _Asked, act: ReviewAction, person: OperatorDecision) -> EngineFlow[None]:
     """Refuse what is not safe; what the provider said is recorded all the same.
 
     Raises:
@@ -254,24 +258,30 @@ def _check(account: Account, asked: _Asked, act: Act, person: Person) -> EngineF
     refusal: DecisionRefused | None = None
     if act not in acts:
         hint = (
-            "Ask again when it answers." if asked.says is Says.SILENT else "`payouts review show` tells what is safe."
+            "Ask again when it answers."
+            if asked.says is ProviderSays.SILENT
+            else "`payouts review show` tells what is safe."
         )
         refusal = _refused(asked, act, hint)
     elif acts[act] and not person.has_evidence:
         refusal = _refused(asked, act, "Name the evidence: which line of which statement says so, or that none does.")
-    elif act is Act.NOT_PAID and (sent := last_possible_send(account, row.sent_at)) is not None:
+    elif act is ReviewAction.NOT_PAID and (sent := last_possible_send(account, row.sent_at)) is not None:
         visible = sent + timedelta(seconds=account.facts.visible_after_s)
         if asked.at < visible:
             refusal = _refused(asked, act, f"Wait until {visible:%Y-%m-%d %H:%M:%S} UTC.", again_at=visible)
     if refusal is None:
         return
     if asked.read is not None:
-        yield from move(Move(asked.before, row, asked.read.event, publish=asked.read.publish))
+        yield from apply_transition(ApplyTransition(asked.before, row, asked.read.event, publish=asked.read.publish))
     raise refusal
 
 
-def _refused(asked: _Asked, act: Act, hint: str, *, again_at: datetime | None = None) -> DecisionRefused:
-    word = {Act.PAID: "settled as paid", Act.NOT_PAID: "settled as not paid", Act.REOPEN: "reopened"}[act]
+def _refused(asked: _Asked, act: ReviewAction, hint: str, *, again_at: datetime | None = None) -> DecisionRefused:
+    word = {
+        ReviewAction.PAID: "settled as paid",
+        ReviewAction.NOT_PAID: "settled as not paid",
+        ReviewAction.REOPEN: "reopened",
+    }[act]
     why = asked.row.reason.code if asked.row.reason else "an unknown reason"
     return DecisionRefused(
         f"Payout {asked.row.label} cannot be {word} now. {_SAID[asked.says]} It is in review because of {why}.",
@@ -280,22 +290,24 @@ def _refused(asked: _Asked, act: Act, hint: str, *, again_at: datetime | None = 
     )
 
 
-def _was_never_taken(row: PayoutRow) -> bool:
+def _was_never_taken(row: PayoutRecord) -> bool:
     """Say whether there was no try, or each was proven not taken: nothing of it is anywhere, and it may leave anew."""
     stopped = row.reason is not None and row.reason.code is ReasonCode.BINDING_GONE
-    return (stopped or not row.tries) and not row.ambiguous and row.first_sent_at is None
+    return (stopped or not row.submissions) and not row.ambiguous and row.first_sent_at is None
 
 
-def _write(before: PayoutRow, decision: Decision, outcome: Heard | None = None) -> EngineFlow[PayoutRow]:
-    reply = yield from move(Move(before, decision.after, decision.event, publish=decision.publish))
+def _write(before: PayoutRecord, decision: Decision, outcome: CheckResult | None = None) -> EngineFlow[PayoutRecord]:
+    reply = yield from apply_transition(
+        ApplyTransition(before, decision.after, decision.event, publish=decision.publish)
+    )
     if isinstance(reply, Stale):
         yield from contradict_overtaken(before, reply.row, outcome, decision.event.at)
-    if not isinstance(reply, Moved):
+    if not isinstance(reply, TransitionApplied):
         raise _overtaken(before)
     return reply.row
 
 
-def _overtaken(row: PayoutRow) -> DecisionRefused:
+def _overtaken(row: PayoutRecord) -> DecisionRefused:
     return DecisionRefused(
         f"Payout {row.label} was moved by somebody else meanwhile; nothing was changed.",
         hint="Look at it again before you decide.",

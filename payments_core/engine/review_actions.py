@@ -7,10 +7,10 @@ from enum import StrEnum
 
 from payments_core.domain.payout import ReasonCode
 
-__all__ = ["SAFE", "STOPS", "Act", "Says", "allowed"]
+__all__ = ["SAFE", "STOPS", "ProviderSays", "ReviewAction", "allowed"]
 
 
-class Act(StrEnum):
+class ReviewAction(StrEnum):
     """What a person may do."""
 
     PAID = "paid"
@@ -18,7 +18,7 @@ class Act(StrEnum):
     REOPEN = "reopen"
 
 
-class Says(StrEnum):
+class ProviderSays(StrEnum):
     """What the provider said when it was asked for a decision, as far as that did not end the matter by itself."""
 
     SILENT = "silent"  # it could not be reached, or did not answer
@@ -30,7 +30,7 @@ class Says(StrEnum):
     ANOTHER = "another"  # under our reference, and not what was sent
 
 
-_ACTS = {"p": Act.PAID, "n": Act.NOT_PAID, "N": Act.NOT_PAID, "r": Act.REOPEN}
+_ACTS = {"p": ReviewAction.PAID, "n": ReviewAction.NOT_PAID, "N": ReviewAction.NOT_PAID, "r": ReviewAction.REOPEN}
 
 # `p`: "paid" moves nothing and can pay nobody twice. `n`: "not paid" lets the debt be paid again, so it is never safe
 # against anything that still stands under our reference. `N`: only with evidence named, as the provider says nothing.
@@ -50,15 +50,15 @@ _TABLE: Mapping[ReasonCode, str] = {
 
 # Why a payout can stop in REVIEW, and what is safe then: `True` where evidence must be named.
 STOPS = frozenset(_TABLE)
-SAFE: Mapping[ReasonCode, Mapping[Says, Mapping[Act, bool]]] = {
+SAFE: Mapping[ReasonCode, Mapping[ProviderSays, Mapping[ReviewAction, bool]]] = {
     code: {
         says: {_ACTS[letter]: letter == "N" for letter in letters if letter != "-"}
-        for says, letters in zip(Says, cells.split(), strict=True)
+        for says, letters in zip(ProviderSays, cells.split(), strict=True)
     }
     for code, cells in _TABLE.items()
 }
 
 
-def allowed(code: ReasonCode, act: Act) -> tuple[Says, ...]:
+def allowed(code: ReasonCode, act: ReviewAction) -> tuple[ProviderSays, ...]:
     """Return the answers of the provider on which a person may do this about a payout that stopped for this reason."""
     return tuple(says for says, acts in SAFE.get(code, {}).items() if act in acts)

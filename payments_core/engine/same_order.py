@@ -5,12 +5,12 @@ from __future__ import annotations
 from payments_core.domain.errors import KeyReused
 from payments_core.domain.masking import mask_key
 from payments_core.domain.payout import Order
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 
 __all__ = ["same_order"]
 
 
-def same_order(row: PayoutRow, order: Order) -> None:
+def same_order(row: PayoutRecord, order: Order) -> None:
     """Make sure that a recorded payout is what is asked for now.
 
     Raises:
@@ -27,9 +27,9 @@ def same_order(row: PayoutRow, order: Order) -> None:
         )
 
 
-def _differences(row: PayoutRow, order: Order) -> list[str]:
+def _differences(row: PayoutRecord, order: Order) -> list[str]:
     """Name what differs; of a payee only what is masked, of a note and options no word."""
-    if row.forgotten_at is not None:  # only the fingerprint still tells
+    if row.erased_at is not None:  # only the fingerprint still tells
         return ["intent"]
     recorded = row.order
     parts = {

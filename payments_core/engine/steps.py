@@ -12,50 +12,50 @@ from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
 from payments_core.domain.rates import PostEnd, ReadEnd
-from payments_core.domain.records import Event, PayoutRow, Query
+from payments_core.domain.records import Event, PayoutRecord, Query
 from payments_core.domain.references import payout_id
 from payments_core.engine import decide, rechecks
 from payments_core.engine.amount_checks import check_amount, too_large, waits_and_fits
 from payments_core.engine.commands import (
+    AccountPaused,
+    AppendHistory,
+    ApplyTransition,
+    CheckFirst,
     Contradicted,
-    Held,
-    Move,
-    Moved,
-    Note,
+    CreatePayout,
+    CreateResult,
+    NotApproved,
     OnStatement,
-    Open,
-    Opened,
     OverRefunded,
     Stale,
-    Unapproved,
-    Unsought,
+    TransitionApplied,
 )
-from payments_core.engine.context import Moment
+from payments_core.engine.context import StepContext
 from payments_core.engine.contradict import contradict, contradict_overtaken
 from payments_core.engine.decide import Decision
 from payments_core.engine.drafts import draft_of, is_bound, made_ready, make_draft, other_payers
 from payments_core.engine.flow import (
     CredentialRefused,
     EngineFlow,
-    Go,
     NeedsApproval,
-    NotNow,
-    Refused,
-    ask_leave,
-    move,
-    note,
-    open_payout,
+    Postponed,
+    Proceed,
+    RefusedByGuard,
+    append_history,
+    apply_transition,
+    create_payout,
+    run_preflight,
 )
-from payments_core.engine.previous_attempts import PAID_BEFORE, Standing, look_back
-from payments_core.engine.provider_calls import Heard, ask, send_once
+from payments_core.engine.previous_attempts import PAID_BEFORE, AttemptState, check_previous_attempts
+from payments_core.engine.provider_calls import CheckResult, query, send_once
 from payments_core.engine.same_order import same_order
 from payments_core.http.messages import NoPermit
 from payments_core.provider import Account
 
-__all__ = ["Moment", "accept", "advance", "hear", "over_refund", "token_hash"]
+__all__ = ["StepContext", "accept", "advance", "over_refund", "query_status", "token_hash"]
 
 
-def accept(account: Account, order: Order, moment: Moment) -> EngineFlow[Opened]:
+def accept(account: Account, order: Order, moment: StepContext) -> EngineFlow[CreateResult]:
     """C1: make the payment ready and write it down under its key.
 
     Raises:
@@ -68,7 +68,7 @@ def accept(account: Account, order: Order, moment: Moment) -> EngineFlow[Opened]
     order.check_new()
     draft = make_draft(account, order, namespace=moment.namespace, payout_id=identity)
     check_amount(account, order)
-    row = PayoutRow(
+    row = PayoutRecord(
         id=identity,
         key=order.key,
         fingerprint=order.fingerprint,
@@ -92,7 +92,7 @@ def accept(account: Account, order: Order, moment: Moment) -> EngineFlow[Opened]
         created_at=at,
         updated_at=at,
     )
-    opened = yield from open_payout(Open(row, Event(EventName.PAYOUT_CREATED, at, {"account": account.name})))
+    opened = yield from create_payout(CreatePayout(row, Event(EventName.PAYOUT_CREATED, at, {"account": account.name})))
     if isinstance(opened, OverRefunded):
         raise over_refund(order, opened)
     if not opened.created:
@@ -115,7 +115,9 @@ def over_refund(order: Order, refused: OverRefunded) -> OverRefund:
     )
 
 
-def advance(account: Account, row: PayoutRow, moment: Moment, *, early: bool = False) -> EngineFlow[PayoutRow]:
+def advance(
+    account: Account, row: PayoutRecord, moment: StepContext, *, early: bool = False
+) -> EngineFlow[PayoutRecord]:
     """Take one step: send what is ready, read what is open, leave alone what is not due or not ours to move.
 
     May be called twice, late, or by two processes at once.
@@ -131,7 +133,7 @@ def advance(account: Account, row: PayoutRow, moment: Moment, *, early: bool = F
     if row.status is PayoutStatus.SENDING:
         if decide.is_leased(row, account, at):
             return row
-        row, moved = yield from _commit(row, decide.lapsed(row, at))
+        row, moved = yield from _commit(row, decide.lease_expired(row, at))
         if not moved:
             return row
     if row.status is PayoutStatus.CREATED:
@@ -142,62 +144,70 @@ def advance(account: Account, row: PayoutRow, moment: Moment, *, early: bool = F
     due = row.next_at is not None and row.next_at <= at
     if not (due or early):
         return row
-    if (early or row.is_called_for) and row.attempt > 1:  # whoever asks about a payout asks about all of it
-        yield from look_back(account, row, moment)
+    if (early or row.is_callback_read) and row.attempt > 1:  # whoever asks about a payout asks about all of it
+        yield from check_previous_attempts(account, row, moment)
     # Where absence is told to a path, nobody was there to send again at once, and asking again would go on for ever;
     # but once more where a callback has come since: it may speak of a payment that was not there before.
     absent = account.facts.status_by == "deferred" and decide.is_to_be_resent(row)
-    if due and absent and not row.is_called_for:
+    if due and absent and not row.is_callback_read:
         return (yield from _send(account, row, moment))
     return (yield from _read(account, row, moment))
 
 
-def _send(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[PayoutRow]:
+def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlow[PayoutRecord]:
     """From leave to C3."""
     at = moment.at
     if over := decide.expired(row, at):
         return (yield from _give_up(account, row, over, moment))
-    if account.is_retired or (row.tries and not is_bound(account, row)):
+    if account.is_retired or (row.submissions and not is_bound(account, row)):
         return (yield from _settle(row, _binding_gone(row, at)))
     if not is_bound(account, row):
         row, moved = yield from _commit(row, _rebound_or_review(account, row, moment))
         if not moved or row.status is PayoutStatus.REVIEW:
             return row
     if row.attempt > 1:  # hours may have passed since it was begun
-        standing, why = yield from look_back(account, row, moment)
-        if standing is Standing.PAID:
+        standing, why = yield from check_previous_attempts(account, row, moment)
+        if standing is AttemptState.PAID:
             return (yield from _settle(row, decide.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
-        if standing is not Standing.FAILED:
-            return (yield from _settle(row, decide.waiting_for_earlier(row, account, why, at)))
+        if standing is not AttemptState.FAILED:
+            return (yield from _settle(row, decide.waiting_for_previous_attempt(row, account, why, at)))
     if why := too_large(account, row):
         return (yield from _settle(row, decide.above_largest_amount(row, account, why, at)))
-    leave = yield from ask_leave(row)
-    asked_before, guarded = row.cleared, isinstance(leave, NotNow) and leave.by_guard
-    if isinstance(leave, NeedsApproval):
-        return (yield from _settle(row, decide.needs_approval(row, account, leave.why, leave.at)))
-    row = replace(row, cleared=not guarded)  # written with what comes next: guards are asked once for each attempt
-    match leave:
-        case Refused():
-            row = replace(row, cleared=False)  # should it live on, the guards have not let it pass
-            return (yield from _give_up(account, row, decide.refused_by_guard(row, leave.reason, leave.at), moment))
-        case NotNow(by_rate=True, after_s=float() as after_s):
-            return (yield from _settle(row, decide.put_off(row, leave.why, leave.at, after_s=after_s)))
-        case NotNow():
-            return (yield from _settle(row, decide.waiting(row, account, leave.why, leave.at, after_s=leave.after_s)))
+    preflight = yield from run_preflight(row)
+    asked_before, guarded = row.guards_passed, isinstance(preflight, Postponed) and preflight.by_guard
+    if isinstance(preflight, NeedsApproval):
+        return (yield from _settle(row, decide.needs_approval(row, account, preflight.why, preflight.at)))
+    row = replace(
+        row, guards_passed=not guarded
+    )  # written with what comes next: guards are asked once for each attempt
+    match preflight:
+        case RefusedByGuard():
+            row = replace(row, guards_passed=False)  # should it live on, the guards have not let it pass
+            return (
+                yield from _give_up(account, row, decide.refused_by_guard(row, preflight.reason, preflight.at), moment)
+            )
+        case Postponed(by_rate=True, after_s=float() as after_s):
+            return (yield from _settle(row, decide.put_off(row, preflight.why, preflight.at, after_s=after_s)))
+        case Postponed():
+            return (
+                yield from _settle(
+                    row, decide.waiting(row, account, preflight.why, preflight.at, after_s=preflight.after_s)
+                )
+            )
         case CredentialRefused():
-            return (yield from _settle(row, decide.blocked(row, account, leave, leave.at)))
-        case Go():
-            at = leave.at
+            return (yield from _settle(row, decide.account_refused(row, account, preflight, preflight.at)))
+        case Proceed():
+            at = preflight.at
     # Again, by this clock: asking for leave takes time, and clocks are set.
     begun = decide.expired(row, at) or decide.too_early(row, at)
     begun = begun or decide.begin(row, account, owner=moment.owner, at=at)
     token = moment.token if account.facts.result_by == "try" and begun.after.status is PayoutStatus.SENDING else None
     asks = Query(token_hash(token), at) if token else None
-    entry = replace(_gated(account, row, begun, moment), needs_approval=leave.needs_approval, asks=asks)
-    reply = yield from move(entry)
-    if not isinstance(reply, Moved | Stale):
-        is_told = asked_before and row.status is PayoutStatus.CREATED
-        return (yield from _refused(account, row, reply, at, is_told=is_told))
+    entry = replace(_gated(account, row, begun, moment), needs_approval=preflight.needs_approval, asks=asks)
+    reply = yield from apply_transition(entry)
+    if not isinstance(reply, TransitionApplied | Stale):
+        is_noted = asked_before and row.status is PayoutStatus.CREATED
+        return (yield from _refused(account, row, reply, at, is_noted=is_noted))
     row = reply.row
     if isinstance(reply, Stale) or row.status is not PayoutStatus.SENDING:
         return row
@@ -214,18 +224,18 @@ def _send(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[Payout
     after, moved = yield from _commit(row, decision, post_end=decide.post_end(account, outcome))
     if not moved:  # our lease was over and somebody else went on: their state stands, our answer makes them look
         late = {"answer": str(decision.event.name), **decision.event.evidence}
-        yield from note(Note(row.id, Event(EventName.PAYOUT_LATE_ANSWER, at, late), due_at=at))
+        yield from append_history(AppendHistory(row.id, Event(EventName.PAYOUT_LATE_RESULT, at, late), due_at=at))
     return after
 
 
-def _read(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[PayoutRow]:
+def _read(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlow[PayoutRecord]:
     """Ask the provider, and send again only where that is proven safe."""
     if not is_bound(account, row):
         if row.status.is_final or row.status is PayoutStatus.REVIEW:
             gone = {"why": "nobody of this account can ask about it any more"}
             return (yield from _record_read(row, account, None, moment.at, gone))
         return (yield from _settle(row, _binding_gone(row, moment.at)))
-    row, heard = yield from hear(account, row, moment)
+    row, heard = yield from query_status(account, row, moment)
     if heard is None:
         return row
     outcome, at = heard
@@ -237,7 +247,7 @@ def _read(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[Payout
     row = replace(row, read_at=at)
     if row.status.is_final:
         row = yield from _contradiction(row, outcome, at)
-        return (yield from _record_read(row, account, outcome, at, decide.said_by(outcome)))
+        return (yield from _record_read(row, account, outcome, at, decide.evidence_of(outcome)))
     decision = decide.after_check(row, account, outcome, at)
     asked = row
     row, moved = yield from _commit(row, decision, read_end=decide.read_end(outcome))
@@ -246,9 +256,9 @@ def _read(account: Account, row: PayoutRow, moment: Moment) -> EngineFlow[Payout
     return row if moved else (yield from contradict_overtaken(asked, row, outcome, at))
 
 
-def hear(
-    account: Account, row: PayoutRow, moment: Moment
-) -> EngineFlow[tuple[PayoutRow, tuple[Heard, datetime] | None]]:
+def query_status(
+    account: Account, row: PayoutRecord, moment: StepContext
+) -> EngineFlow[tuple[PayoutRecord, tuple[CheckResult, datetime] | None]]:
     """Ask the provider about the current attempt; a question that is answered later is written down before it leaves.
 
     Returns:
@@ -257,13 +267,13 @@ def hear(
     """
     draft = draft_of(row)
     if account.facts.status_by == "deferred":
-        query = Query(token_hash(moment.token), moment.at)
-        asked = Event(EventName.PAYOUT_ASKED, moment.at)
-        reply = yield from move(Move(row, row, asked, asks=query))
-        if not isinstance(reply, Moved):
+        pending = Query(token_hash(moment.token), moment.at)
+        queried = Event(EventName.PAYOUT_QUERIED, moment.at)
+        reply = yield from apply_transition(ApplyTransition(row, row, queried, asks=pending))
+        if not isinstance(reply, TransitionApplied):
             return (reply.row if isinstance(reply, Stale) else row), None
         row, draft = reply.row, replace(draft, answer_token=moment.token)
-    return row, (yield from ask(account.provider, draft, at=moment.at))
+    return row, (yield from query(account.provider, draft, at=moment.at))
 
 
 def token_hash(token: str) -> str:
@@ -271,51 +281,51 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _contradiction(row: PayoutRow, outcome: object, at: datetime) -> EngineFlow[PayoutRow]:
+def _contradiction(row: PayoutRecord, outcome: object, at: datetime) -> EngineFlow[PayoutRecord]:
     """A final state stands; what a read says against it is written down."""
     return (yield from contradict(row, row.status, outcome, at, account=row.account, attempt=row.attempt))
 
 
 def _record_read(
-    row: PayoutRow, account: Account, outcome: object, at: datetime, said: Mapping[str, object]
-) -> EngineFlow[PayoutRow]:
+    row: PayoutRecord, account: Account, outcome: object, at: datetime, said: Mapping[str, object]
+) -> EngineFlow[PayoutRecord]:
     """The read that was asked for after the machine had stopped is done; rechecks that are left stay due."""
     after = rechecks.after_read(row, account, outcome, at)
     if after == row:
         return row
-    reply = yield from move(Move(row, after, Event(EventName.PAYOUT_READ, at, said)))
-    return reply.row if isinstance(reply, Moved | Stale) else row
+    reply = yield from apply_transition(ApplyTransition(row, after, Event(EventName.PAYOUT_READ, at, said)))
+    return reply.row if isinstance(reply, TransitionApplied | Stale) else row
 
 
-def _rebound(account: Account, row: PayoutRow, moment: Moment) -> Decision:
+def _rebound(account: Account, row: PayoutRecord, moment: StepContext) -> Decision:
     """Make an untried payout ready again, as its account now pays elsewhere; nothing of it has left."""
     after = made_ready(account, row, namespace=moment.namespace, number=row.attempt)
     return Decision(after, Event(EventName.PAYOUT_REBOUND, moment.at))
 
 
-def _rebound_or_review(account: Account, row: PayoutRow, moment: Moment) -> Decision:
+def _rebound_or_review(account: Account, row: PayoutRecord, moment: StepContext) -> Decision:
     try:
         return _rebound(account, row, moment)
     except InvalidPayout as error:  # what the account pays now cannot carry it: one row must not stop all others
         return decide.review(row, ReasonCode.BINDING_GONE, scrub(str(error)), moment.at)
 
 
-def _binding_gone(row: PayoutRow, at: datetime) -> Decision:
+def _binding_gone(row: PayoutRecord, at: datetime) -> Decision:
     sent_as = ", ".join(f"{name} {value}" for name, value in sorted(row.binding.items()))
     why = f"Account {row.account} now pays elsewhere or as somebody else; it was tried under: {sent_as}."
     return decide.review(row, ReasonCode.BINDING_GONE, why, at)
 
 
-def _give_up(account: Account, row: PayoutRow, failed: Decision, moment: Moment) -> EngineFlow[PayoutRow]:
+def _give_up(account: Account, row: PayoutRecord, failed: Decision, moment: StepContext) -> EngineFlow[PayoutRecord]:
     """Fail what was not sent, as far as the journal knows; a restored one has the provider asked first."""
-    reply = yield from move(_gated(account, row, failed, moment))
-    if isinstance(reply, Moved | Stale):
+    reply = yield from apply_transition(_gated(account, row, failed, moment))
+    if isinstance(reply, TransitionApplied | Stale):
         return reply.row
-    is_told = row.status is PayoutStatus.CREATED
-    return (yield from _refused(account, row, reply, failed.event.at, is_told=is_told))
+    is_noted = row.status is PayoutStatus.CREATED
+    return (yield from _refused(account, row, reply, failed.event.at, is_noted=is_noted))
 
 
-def _gated(account: Account, row: PayoutRow, decision: Decision, moment: Moment) -> Move:
+def _gated(account: Account, row: PayoutRecord, decision: Decision, moment: StepContext) -> ApplyTransition:
     """Return the entry of a send, or of a failure that no read has shown, with what a restored journal asks for."""
     at = decision.event.at
     return replace(
@@ -328,48 +338,50 @@ def _gated(account: Account, row: PayoutRow, decision: Decision, moment: Moment)
 
 def _refused(
     account: Account,
-    row: PayoutRow,
-    reply: Held | Unapproved | Unsought | OnStatement | Contradicted,
+    row: PayoutRecord,
+    reply: AccountPaused | NotApproved | CheckFirst | OnStatement | Contradicted,
     at: datetime,
     *,
-    is_told: bool,
-) -> EngineFlow[PayoutRow]:
-    """Write what follows when the journal refuses a send, or a failure; ``is_told``: its history says that it waits."""
+    is_noted: bool,
+) -> EngineFlow[PayoutRecord]:
+    """Write what follows when the journal refuses a send or a failure; ``is_noted``: the history has it already."""
     match reply:
-        case Unsought():
-            return (yield from _settle(row, decide.seek(row, at)))
+        case CheckFirst():
+            return (yield from _settle(row, decide.check_first(row, at)))
         case OnStatement():
             return (yield from _settle(row, decide.on_statement(row, account, at)))
-        case Unapproved():
+        case NotApproved():
             return (yield from _settle(row, decide.needs_approval(row, account, "", at)))
         case Contradicted():
             return (yield from _settle(row, decide.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
-        case Held() if row.ambiguous:  # an open one is read meanwhile
+        case AccountPaused() if row.ambiguous:  # an open one is read meanwhile
             return (yield from _settle(row, decide.waiting(row, account, "paused", at)))
-        case Held():  # an untried payout stays due until the pause ends
-            return row if is_told else (yield from _settle(row, decide.held(row, reply.pause.why, at)))
+        case AccountPaused():  # an untried payout stays due until the pause ends
+            return row if is_noted else (yield from _settle(row, decide.on_hold(row, reply.pause.why, at)))
 
 
-def _settle(row: PayoutRow, decision: Decision) -> EngineFlow[PayoutRow]:
+def _settle(row: PayoutRecord, decision: Decision) -> EngineFlow[PayoutRecord]:
     row, _ = yield from _commit(row, decision)
     return row
 
 
 def _commit(
-    row: PayoutRow, decision: Decision, *, post_end: PostEnd | None = None, read_end: ReadEnd | None = None
-) -> EngineFlow[tuple[PayoutRow, bool]]:
+    row: PayoutRecord, decision: Decision, *, post_end: PostEnd | None = None, read_end: ReadEnd | None = None
+) -> EngineFlow[tuple[PayoutRecord, bool]]:
     """Write a decision; say whether it was ours to write."""
-    reply = yield from move(replace(_entry(row, decision), post_end=post_end, read_end=read_end))
+    reply = yield from apply_transition(replace(_entry(row, decision), post_end=post_end, read_end=read_end))
     match reply:
-        case Moved():
+        case TransitionApplied():
             return reply.row, True
         case Stale():
             return reply.row, False
-        case Held() | Unapproved() | Unsought() | OnStatement() | Contradicted():
+        case AccountPaused() | NotApproved() | CheckFirst() | OnStatement() | Contradicted():
             return row, False
 
 
-def _entry(row: PayoutRow, decision: Decision) -> Move:
+def _entry(row: PayoutRecord, decision: Decision) -> ApplyTransition:
     told_before = row.status.is_final and decision.after.status is row.status
     publish = decision.publish and not told_before
-    return Move(row, decision.after, decision.event, publish=publish, pause=decision.pause, lifts=decision.lifts)
+    return ApplyTransition(
+        row, decision.after, decision.event, publish=publish, pause=decision.pause, lifts=decision.lifts
+    )

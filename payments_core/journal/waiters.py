@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from payments_core.domain.errors import JournalError
 
-__all__ = ["Caller", "Entry", "Failed", "Promise", "Reply", "Wrote", "result_of"]
+__all__ = ["BlockingWaiter", "Entry", "Failed", "FutureWaiter", "Reply", "Wrote", "result_of"]
 
 Entry = TypeVar("Entry")
 Reply = TypeVar("Reply")
@@ -31,8 +31,8 @@ class Failed:
     error: BaseException
 
 
-class Caller(Generic[Entry, Reply]):
-    """Somebody who waits in ``perform``. A bare lock, since an interrupt inside a future could leave its lock held."""
+class BlockingWaiter(Generic[Entry, Reply]):
+    """Somebody who waits in ``execute``. A bare lock, since an interrupt inside a future could leave its lock held."""
 
     __slots__ = ("_gate", "entry", "has_left", "outcome")
 
@@ -43,7 +43,7 @@ class Caller(Generic[Entry, Reply]):
         self._gate = threading.Lock()
         self._gate.acquire()
 
-    def wait(self, enqueue: Callable[[Caller[Entry, Reply]], None]) -> Wrote[Reply] | Failed:
+    def wait(self, enqueue: Callable[[BlockingWaiter[Entry, Reply]], None]) -> Wrote[Reply] | Failed:
         """Queue up and wait for the end; who is interrupted leaves nothing behind that is not yet taken up."""
         try:
             enqueue(self)
@@ -63,7 +63,7 @@ class Caller(Generic[Entry, Reply]):
         self._gate.release()
 
 
-class Promise(Generic[Entry, Reply]):
+class FutureWaiter(Generic[Entry, Reply]):
     """Somebody who holds a future."""
 
     __slots__ = ("entry", "future")

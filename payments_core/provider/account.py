@@ -78,7 +78,7 @@ class Account:
 def _narrowed(facts: Facts, settings: AccountSettings, name: str) -> Facts:
     visible, window, settle = settings.visible_after_s, settings.dedupe_window_s, settings.dedupe_settle_s
     if visible is not None:
-        if visible < facts.visible_after_s and not settings.is_rehearsal:
+        if visible < facts.visible_after_s and not settings.is_test_mode:
             raise SettingsError(
                 f"[accounts.{name}] visible_after_s ({visible:g}) is below the provider's {facts.visible_after_s:g} s.",
                 hint="Where real money moves it may only be longer.",
@@ -96,7 +96,7 @@ def _narrowed(facts: Facts, settings: AccountSettings, name: str) -> Facts:
     if settings.posts_per_s is not None:
         facts = replace(facts, posts_per_s=settings.posts_per_s or None)
     if settle is not None:
-        if settle < facts.dedupe_settle_s and not settings.is_rehearsal:
+        if settle < facts.dedupe_settle_s and not settings.is_test_mode:
             raise SettingsError(
                 f"[accounts.{name}] dedupe_settle_s ({settle:g}) is below the provider's {facts.dedupe_settle_s:g} s.",
                 hint="Where real money moves it may only be longer.",

@@ -18,10 +18,10 @@ __all__ = [
     "CancelAnswer",
     "Consent",
     "Finding",
-    "Heard",
     "HolderStatus",
-    "NotTold",
+    "LookupRefused",
     "Operator",
+    "ParsedCallback",
     "Person",
 ]
 
@@ -30,11 +30,11 @@ _LONGEST_LABEL = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotTold:
+class LookupRefused:
     """The question was not answered; it says nothing about what was asked.
 
     For what the provider refuses to tell, and for what it cannot be asked, such as about a payee of another kind
-    (``ReasonCode.INVALID_REQUEST``). The caller gets it as ``NotAnswered``. An answer that was lost is none of these:
+    (``ReasonCode.INVALID_REQUEST``). The caller gets it as ``LookupFailed``. An answer that was lost is none of these:
     let ``NotSent`` and ``NoAnswer`` through.
 
     Args:
@@ -149,7 +149,7 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class ParsedCallback:
     """What a callback claims: a hint which payment to ask about, never a state.
 
     Args:

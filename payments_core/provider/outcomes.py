@@ -23,7 +23,7 @@ def check_wait(retry_after_s: float | None) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ReportedDetails:
     """What an answer says about the payment, as far as it tells; None where it is silent.
 
     Args:
@@ -60,7 +60,7 @@ class _Answer:
     text: str = ""
     http_status: int | None = None
     references: Mapping[str, str] = field(default_factory=dict)
-    seen: Seen | None = None
+    seen: ReportedDetails | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,7 @@ class Deferred(_Answer):
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
+class AccountRefused:
     """The provider refuses *us*: credentials, address, role, float. The account pauses; no payout fails.
 
     Args:
@@ -156,5 +156,5 @@ class Blocked:
     http_status: int | None = None
 
 
-Submitted: TypeAlias = Final | Pending | Duplicate | NotAccepted | Blocked | Unknown
-Checked: TypeAlias = Final | Pending | NotFound | Unknown | Deferred
+SubmitOutcome: TypeAlias = Final | Pending | Duplicate | NotAccepted | AccountRefused | Unknown
+CheckOutcome: TypeAlias = Final | Pending | NotFound | Unknown | Deferred

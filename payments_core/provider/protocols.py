@@ -17,13 +17,13 @@ from payments_core.provider.lookup_results import (
     CancelAnswer,
     Consent,
     Finding,
-    Heard,
     HolderStatus,
-    NotTold,
+    LookupRefused,
     Operator,
+    ParsedCallback,
     Person,
 )
-from payments_core.provider.outcomes import Blocked, Checked, Deferred, Submitted
+from payments_core.provider.outcomes import AccountRefused, CheckOutcome, Deferred, SubmitOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class PayoutProvider(Protocol):
         """
         ...
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         """Send the draft's request, once, and say what the answer means.
 
         ``Final`` speaks of this try alone: where an earlier one may have arrived, a refusal is a reason to ask.
@@ -84,7 +84,7 @@ class PayoutProvider(Protocol):
         """
         ...
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         """Ask what became of the payment; moves no money."""
         ...
 
@@ -114,8 +114,8 @@ class Credential:
 class Authenticates(Protocol):
     """For providers whose requests carry a credential; the core caches it and lets one flow at a time fetch it."""
 
-    def authenticate(self) -> HttpFlow[Credential | Blocked]:
-        """Obtain a credential; ``Blocked`` when the provider refuses ours."""
+    def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
+        """Obtain a credential; ``AccountRefused`` when the provider refuses ours."""
         ...
 
     def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
@@ -159,10 +159,10 @@ class Callback:
 
 
 @runtime_checkable
-class AnswersLater(Protocol):
+class ResultCallbacks(Protocol):
     """For providers whose answer to ``check`` comes to a path minted for the question (``Deferred``)."""
 
-    def read_answer(self, draft: Draft, callback: Callback) -> Checked:
+    def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
         """Say what came to a minted path means: pure, and asked of everything that comes there, also after the end.
 
         ``Unknown`` is for what is empty, malformed or about another payment: the path stays open, and the true answer
@@ -184,7 +184,7 @@ class Callbacks(Protocol):
         """
         ...
 
-    def parse(self, callback: Callback) -> Heard | None:
+    def parse(self, callback: Callback) -> ParsedCallback | None:
         """Say which payment it is about: pure, and None for what makes no sense.
 
         A payment is found by our own id (``po_…``, :class:`Attempt`) at the head of one of the references; where no
@@ -208,7 +208,7 @@ class Redacts(Protocol):
 
 
 @runtime_checkable
-class Learns(Protocol):
+class SupportsProviderConfig(Protocol):
     """For providers that go by what the provider tells of an account: limits, decimals, keys.
 
     What was learned may refuse an order or verify a callback. No draft is made of it, so a draft stays pure: the same
@@ -224,7 +224,7 @@ class Learns(Protocol):
 class Cancels(Protocol):
     """For providers that can be asked to drop a payment they have taken and not begun."""
 
-    def cancel(self, draft: Draft) -> HttpFlow[CancelAnswer | NotTold]:
+    def cancel(self, draft: Draft) -> HttpFlow[CancelAnswer | LookupRefused]:
         """Ask for it; moves no money, and what became of the payment is only ever told by ``check``."""
         ...
 
@@ -233,8 +233,8 @@ class Cancels(Protocol):
 class OperatorLookup(Protocol):
     """For providers that tell whose customer a payee is."""
 
-    def operator(self, payee: Payee) -> HttpFlow[Operator | NotTold]:
-        """Ask which operator the payee's wallet is with; ``NotTold``, and no error, where that cannot be asked."""
+    def operator(self, payee: Payee) -> HttpFlow[Operator | LookupRefused]:
+        """Ask which operator the payee's wallet is with; return ``LookupRefused`` where that cannot be asked."""
         ...
 
 
@@ -242,24 +242,24 @@ class OperatorLookup(Protocol):
 class Balances(Protocol):
     """For providers that tell what an account holds."""
 
-    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | NotTold]:
+    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | LookupRefused]:
         """Ask for the account's balances, or for the one in a currency.
 
-        Return ``NotTold`` for a currency that cannot be asked for, and raise nothing: whatever is raised here is told
-        to the caller as a mistake of the provider's.
+        Return ``LookupRefused`` for a currency that cannot be asked for. Raise nothing: the caller would see any
+        exception as a mistake of the provider's.
         """
         ...
 
 
 @runtime_checkable
-class BalancesLater(Protocol):
+class BalanceResultCallbacks(Protocol):
     """For providers that tell what an account holds to a path minted for the question, and never at once."""
 
-    def ask_balances(self) -> HttpFlow[Deferred | NotTold]:
+    def query_balances(self) -> HttpFlow[Deferred | LookupRefused]:
         """Ask for the account's balances; the request names the path by ``slot("answer_token")``."""
         ...
 
-    def read_balances(self, callback: Callback) -> tuple[Balance, ...] | NotTold | None:
+    def read_balances(self, callback: Callback) -> tuple[Balance, ...] | LookupRefused | None:
         """Say what came to that path: pure, and None for what makes no sense, after which the answer may still come."""
         ...
 
@@ -268,11 +268,11 @@ class BalancesLater(Protocol):
 class AccountHolders(Protocol):
     """For providers that tell whether a payee can be paid."""
 
-    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | NotTold]:
+    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | LookupRefused]:
         """Ask whether the payee has a wallet that is active.
 
-        Return ``NotTold`` for a payee that cannot be asked about, such as an email where only numbers can be, and raise
-        nothing: whatever is raised here, ``InvalidPayee`` too, is told to the caller as a mistake of the provider's.
+        Return ``LookupRefused`` for a payee that cannot be asked about, such as an email where only numbers can be.
+        Raise nothing: the caller would see any exception, ``InvalidPayee`` too, as a mistake of the provider's.
         ``NOT_FOUND`` is for the provider to say.
         """
         ...
@@ -282,8 +282,8 @@ class AccountHolders(Protocol):
 class NameLookup(Protocol):
     """For providers that tell a wallet holder's name without being given a consent."""
 
-    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
-        """Ask who holds the payee's wallet; ``NotTold``, and no error, for a payee that cannot be asked about."""
+    def name(self, payee: Payee) -> HttpFlow[Person | LookupRefused]:
+        """Ask who holds the payee's wallet; ``LookupRefused``, and no error, for a payee that cannot be asked about."""
         ...
 
 
@@ -291,12 +291,14 @@ class NameLookup(Protocol):
 class UserInfo(Protocol):
     """For providers that tell more about a wallet's holder who has consented to it."""
 
-    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | NotTold]:
-        """Ask the account holder; each call asks again. ``NotTold``, and no error, for one who cannot be asked."""
+    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | LookupRefused]:
+        """Ask the account holder; each call asks again. Return ``LookupRefused`` for a payee who cannot be asked."""
         ...
 
-    def user_info(self, consent: Consent) -> HttpFlow[Person | NotTold]:
-        """Ask for what was consented to; ``NotTold`` with ``retry_after_s`` while the account holder has not answered.
+    def user_info(self, consent: Consent) -> HttpFlow[Person | LookupRefused]:
+        """Ask for what was consented to.
+
+        Return ``LookupRefused`` with ``retry_after_s`` while the account holder has not answered.
 
         A consent can be used up by it.
         """

@@ -11,17 +11,17 @@ from payments_core.domain.payout import Operation
 from payments_core.http.retry_policy import RetryPolicy
 from payments_core.provider.protocols import (
     AccountHolders,
-    AnswersLater,
     Authenticates,
+    BalanceResultCallbacks,
     Balances,
-    BalancesLater,
     Callbacks,
     Cancels,
     Diagnoses,
-    Learns,
     NameLookup,
     OperatorLookup,
     PayoutProvider,
+    ResultCallbacks,
+    SupportsProviderConfig,
     UserInfo,
     Validates,
 )
@@ -33,15 +33,15 @@ class Capability(StrEnum):
 
     CREDENTIALS = "credentials"
     VALIDATION = "validation"
-    DEFERRED_ANSWERS = "deferred_answers"
+    RESULT_CALLBACKS = "result_callbacks"
     CALLBACKS = "callbacks"
     BALANCES = "balances"
-    BALANCES_LATER = "balances_later"
+    BALANCE_RESULT_CALLBACKS = "balance_result_callbacks"
     ACCOUNT_HOLDERS = "account_holders"
     NAME_LOOKUP = "name_lookup"
     USER_INFO = "user_info"
     DIAGNOSIS = "diagnosis"
-    LEARNING = "learning"
+    PROVIDER_CONFIG = "learning"
     CANCELLATION = "cancellation"
     OPERATOR_LOOKUP = "operator_lookup"
 
@@ -54,15 +54,15 @@ class Capability(StrEnum):
 _PROTOCOLS: Mapping[Capability, type] = {
     Capability.CREDENTIALS: Authenticates,
     Capability.VALIDATION: Validates,
-    Capability.DEFERRED_ANSWERS: AnswersLater,
+    Capability.RESULT_CALLBACKS: ResultCallbacks,
     Capability.CALLBACKS: Callbacks,
     Capability.BALANCES: Balances,
-    Capability.BALANCES_LATER: BalancesLater,
+    Capability.BALANCE_RESULT_CALLBACKS: BalanceResultCallbacks,
     Capability.ACCOUNT_HOLDERS: AccountHolders,
     Capability.NAME_LOOKUP: NameLookup,
     Capability.USER_INFO: UserInfo,
     Capability.DIAGNOSIS: Diagnoses,
-    Capability.LEARNING: Learns,
+    Capability.PROVIDER_CONFIG: SupportsProviderConfig,
     Capability.CANCELLATION: Cancels,
     Capability.OPERATOR_LOOKUP: OperatorLookup,
 }

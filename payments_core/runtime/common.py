@@ -9,36 +9,36 @@ from datetime import datetime
 
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.rates import Lane
-from payments_core.domain.records import PayoutRow
-from payments_core.engine.flow import CredentialRefused, NotNow, Refused
+from payments_core.domain.rates import Priority
+from payments_core.domain.records import PayoutRecord
+from payments_core.engine.flow import CredentialRefused, Postponed, RefusedByGuard
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NoPermit, NotSent
 from payments_core.logs import log
-from payments_core.provider import Account, Authenticates, Blocked, Credential, RetryPolicy
+from payments_core.provider import Account, AccountRefused, Authenticates, Credential, RetryPolicy
 
 __all__ = [
     "Fetched",
     "above_limit",
     "approval_failed",
     "authenticator",
+    "check_permit",
     "checked",
+    "credential_problem",
     "fetched_event",
     "filled",
     "guard_failed",
     "guard_refused",
     "is_usable",
-    "lane_of",
-    "no_leave",
-    "no_turn",
+    "no_permit",
     "note_exchange",
     "policy_of",
     "present",
+    "priority_of",
     "repeats",
-    "turn_of",
     "within",
 ]
 
-Fetched = Credential | Blocked | NotSent | NoAnswer
+Fetched = Credential | AccountRefused | NotSent | NoAnswer
 
 
 def authenticator(account: Account) -> Authenticates | None:
@@ -47,10 +47,10 @@ def authenticator(account: Account) -> Authenticates | None:
     return provider if isinstance(provider, Authenticates) else None
 
 
-def policy_of(account: Account, request: HttpRequest, lane: Lane | None) -> RetryPolicy:
+def policy_of(account: Account, request: HttpRequest, priority: Priority | None) -> RetryPolicy:
     """Return the request's row of the account's retry table; "too many" to a status read is not for this read alone."""
     policy = account.retry.get(request.operation, _ONCE)
-    if lane is None or _TOO_MANY not in policy.statuses:
+    if priority is None or _TOO_MANY not in policy.statuses:
         return policy
     return replace(policy, statuses=policy.statuses - {_TOO_MANY})
 
@@ -59,24 +59,24 @@ _ONCE = RetryPolicy(attempts=1)  # no row in the table: not repeated
 _TOO_MANY = 429
 
 
-def lane_of(row: PayoutRow) -> Lane | None:
+def priority_of(row: PayoutRecord) -> Priority | None:
     """Return what a step's reads of a payout are for; None where it will not be read."""
     if row.status is PayoutStatus.CREATED:  # before a further attempt is sent, the earlier ones are read
-        return Lane.DUE if row.attempt > 1 else None
-    if row.is_called_for:
-        return Lane.CALLBACKS
-    return Lane.UNKNOWNS if row.status in {PayoutStatus.UNKNOWN, PayoutStatus.SENDING} else Lane.DUE
+        return Priority.DUE if row.attempt > 1 else None
+    if row.is_callback_read:
+        return Priority.CALLBACKS
+    return Priority.UNKNOWNS if row.status in {PayoutStatus.UNKNOWN, PayoutStatus.SENDING} else Priority.DUE
 
 
-def turn_of(lane: Lane, after_s: float | None, at: datetime) -> None:
+def check_permit(priority: Priority, after_s: float | None, at: datetime) -> None:
     """Raise ``NoPermit`` unless it is our turn."""
     if after_s is not None:
-        raise NoPermit(f"no permit ({lane}) was free soon enough", at=at, after_s=after_s)
+        raise NoPermit(f"no permit ({priority}) was free soon enough", at=at, after_s=after_s)
 
 
-def no_turn(after_s: float, at: datetime) -> NotNow:
+def no_permit(after_s: float, at: datetime) -> Postponed:
     """Say that it is not the payment's turn yet."""
-    return NotNow("no permit for a payment was free soon enough", at, after_s=max(after_s, 1.0), by_rate=True)
+    return Postponed("no permit for a payment was free soon enough", at, after_s=max(after_s, 1.0), by_rate=True)
 
 
 def is_usable(credential: Credential | None, at: datetime) -> bool:
@@ -99,7 +99,7 @@ def present(fetched: Fetched, at: datetime) -> Credential:
 
 def checked(fetched: object, at: datetime) -> Fetched:
     """Return what a provider's ``authenticate`` gave, if it is one of the things it may give."""
-    if isinstance(fetched, Credential | Blocked | NotSent | NoAnswer):
+    if isinstance(fetched, Credential | AccountRefused | NotSent | NoAnswer):
         return fetched
     return NoAnswer(f"provider bug: {type(fetched).__name__} is no credential", at=at)
 
@@ -109,16 +109,16 @@ def within(request: HttpRequest, timeout_s: float) -> HttpRequest:
     return replace(request, timeout_s=timeout_s)
 
 
-def no_leave(fetched: Fetched, at: datetime) -> CredentialRefused | NotNow | None:
+def credential_problem(fetched: Fetched, at: datetime) -> CredentialRefused | Postponed | None:
     """Say what a missing credential means for sending; None when there is one."""
     if isinstance(fetched, Credential):
         return None
-    if isinstance(fetched, Blocked):
+    if isinstance(fetched, AccountRefused):
         return CredentialRefused(fetched.reason, fetched.http_status, at)
-    return NotNow(f"no credential: {fetched.why}", at)
+    return Postponed(f"no credential: {fetched.why}", at)
 
 
-def above_limit(account: Account, row: PayoutRow) -> str:
+def above_limit(account: Account, row: PayoutRecord) -> str:
     """Say why the account's own limit wants an approval; empty when it does not."""
     limits = account.settings.approve_above
     if limits is None or row.ambiguous:
@@ -129,21 +129,21 @@ def above_limit(account: Account, row: PayoutRow) -> str:
     return "" if row.amount <= limit else f"It is more than the approve_above of account {account.name}."
 
 
-def approval_failed(error: BaseException, at: datetime) -> NotNow:
+def approval_failed(error: BaseException, at: datetime) -> Postponed:
     """A plugin that cannot say whether an approval is needed fails closed."""
     log(EventName.HOOK_FAILED, hook="payments_needs_approval", error=f"{type(error).__name__}: {error}")
-    return NotNow(f"a plugin could not say whether it needs an approval: {type(error).__name__}", at, by_guard=True)
+    return Postponed(f"a plugin could not say whether it needs an approval: {type(error).__name__}", at, by_guard=True)
 
 
-def guard_refused(why: str, at: datetime) -> Refused:
+def guard_refused(why: str, at: datetime) -> RefusedByGuard:
     """A guard's no."""
-    return Refused(Reason(ReasonCode.REFUSED_BY_GUARD, text=why), at)
+    return RefusedByGuard(Reason(ReasonCode.REFUSED_BY_GUARD, text=why), at)
 
 
-def guard_failed(error: BaseException, at: datetime) -> NotNow:
+def guard_failed(error: BaseException, at: datetime) -> Postponed:
     """A guard that broke or took too long fails closed."""
     log(EventName.HOOK_FAILED, hook="payments_before_submit", error=f"{type(error).__name__}: {error}")
-    return NotNow(f"a guard failed: {type(error).__name__}", at, by_guard=True)
+    return Postponed(f"a guard failed: {type(error).__name__}", at, by_guard=True)
 
 
 def note_exchange(account: Account, request: HttpRequest, ended: HttpResponse | NotSent | NoAnswer, ms: float) -> None:
@@ -177,7 +177,7 @@ def fetched_event(account: Account, fetched: Fetched) -> None:
         until = f"{fetched.expires_at:%H:%M:%SZ}" if fetched.expires_at else "for ever"
         log(EventName.CREDENTIAL_OBTAINED, account=account.name, good_until=until)
     else:
-        refused = isinstance(fetched, Blocked)
-        why = str(fetched.reason) if isinstance(fetched, Blocked) else fetched.why
+        refused = isinstance(fetched, AccountRefused)
+        why = str(fetched.reason) if isinstance(fetched, AccountRefused) else fetched.why
         name = EventName.CREDENTIAL_REFUSED if refused else EventName.CREDENTIAL_UNAVAILABLE
         log(name, account=account.name, why=why)

@@ -16,20 +16,20 @@ from payments_core.domain.errors import JournalClosed, PayoutInterrupted, Provid
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import quote
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import PayoutRow
-from payments_core.engine import Moment
+from payments_core.domain.records import PayoutRecord
+from payments_core.engine import StepContext
 from payments_core.engine.commands import (
     AcknowledgeContradictions,
+    AppendHistory,
+    ApplyTransition,
+    CreateAttempt,
+    CreatePayout,
+    CreateResult,
+    HistoryAppended,
     Journal,
-    JournalEntry,
-    JournalReply,
-    Move,
-    Moved,
-    Note,
-    Noted,
-    Open,
-    Opened,
-    PayAgain,
+    JournalCommand,
+    JournalResult,
+    TransitionApplied,
 )
 from payments_core.engine.flow import ReadAs
 from payments_core.logs import log, log_payout
@@ -39,7 +39,7 @@ from payments_core.routing import Route
 from payments_core.runtime.observers import Observers
 from payments_core.webhooks import Webhook
 
-__all__ = ["Clock", "Office", "in_daemon", "utc_now"]
+__all__ = ["Clock", "Runtime", "in_daemon", "utc_now"]
 
 Clock: TypeAlias = Callable[[], datetime]
 T = TypeVar("T")
@@ -56,7 +56,7 @@ def _life() -> str:
 
 
 @dataclass(frozen=True)
-class Office:
+class Runtime:
     """The common ground of a client.
 
     Args:
@@ -118,7 +118,7 @@ class Office:
             )
         return self.webhooks[name]
 
-    def serving(self, row: PayoutRow) -> Account:
+    def serving(self, row: PayoutRecord) -> Account:
         """Return what works on a payout: its account, or the retired identity that has sent it and can only read.
 
         Raises:
@@ -133,7 +133,7 @@ class Office:
                 may_have_been_sent=row.view().may_have_been_sent,
             )
         account = self.accounts[row.account]
-        untried = row.status is PayoutStatus.CREATED and not row.tries
+        untried = row.status is PayoutStatus.CREATED and not row.submissions
         return account if untried else account.identity(row.operation, row.binding) or account
 
     def identity(self, read: ReadAs) -> Account:
@@ -148,10 +148,10 @@ class Office:
             raise ProviderBug("Another identity only reads, and has to be configured.")
         return identity
 
-    def moment(self) -> Moment:
+    def moment(self) -> StepContext:
         """Return what a flow may not find out by itself."""
         token = secrets.token_urlsafe(24)
-        return Moment(self.clock(), self.owner, token, self.namespace, self.accounts)
+        return StepContext(self.clock(), self.owner, token, self.namespace, self.accounts)
 
     def check_process(self) -> None:
         """Refuse to work in a process forked from ours: two owners of one connection would corrupt what they share.
@@ -166,30 +166,34 @@ class Office:
                 hint="Make a new client in each process, after the fork.",
             )
 
-    def announce(self, entry: JournalEntry, reply: JournalReply) -> None:
+    def announce(self, entry: JournalCommand, reply: JournalResult) -> None:
         """Emit the event of a recorded transition and tell the observers; nothing here can stop money."""
-        if isinstance(reply, Opened) and reply.created and isinstance(entry, Open):
+        if isinstance(reply, CreateResult) and reply.created and isinstance(entry, CreatePayout):
             self._tell(entry, reply.row)
             log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
-        elif isinstance(reply, Moved) and isinstance(entry, Move | PayAgain):
+        elif isinstance(reply, TransitionApplied) and isinstance(entry, ApplyTransition | CreateAttempt):
             log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
-            if isinstance(entry, Move):
+            if isinstance(entry, ApplyTransition):
                 _announce_stops(entry, reply)
             self._tell(entry, reply.row)
-        elif isinstance(entry, Note | AcknowledgeContradictions) and isinstance(reply, Noted):
+        elif isinstance(entry, AppendHistory | AcknowledgeContradictions) and isinstance(reply, HistoryAppended):
             self._announce_note(entry, reply)
 
-    def _announce_note(self, entry: Note | AcknowledgeContradictions, reply: Noted) -> None:
+    def _announce_note(self, entry: AppendHistory | AcknowledgeContradictions, reply: HistoryAppended) -> None:
         if reply.written and reply.row is not None:
             log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
             self._tell(entry, reply.row)
 
-    def _tell(self, entry: Open | Move | PayAgain | Note | AcknowledgeContradictions, row: PayoutRow) -> None:
+    def _tell(
+        self,
+        entry: CreatePayout | ApplyTransition | CreateAttempt | AppendHistory | AcknowledgeContradictions,
+        row: PayoutRecord,
+    ) -> None:
         if self.plugins.has_observers:
             self.observers.tell(row.view(), entry.event)
 
 
-def _announce_stops(entry: Move, reply: Moved) -> None:
+def _announce_stops(entry: ApplyTransition, reply: TransitionApplied) -> None:
     """Emit the events of what a move has stopped, slowed or let go on."""
     account = reply.row.account
     for by in sorted(reply.ended):

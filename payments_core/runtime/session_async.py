@@ -9,10 +9,19 @@ from types import TracebackType
 from typing import Self
 
 from payments_core.domain.errors import ProviderBug
-from payments_core.domain.rates import Lane
-from payments_core.domain.records import PayoutRow
-from payments_core.engine.commands import JournalReply, Move
-from payments_core.engine.flow import AskLeave, Command, Go, Leave, NeedsApproval, NotNow, ReadAs, Reply
+from payments_core.domain.rates import Priority
+from payments_core.domain.records import PayoutRecord
+from payments_core.engine.commands import ApplyTransition, JournalResult
+from payments_core.engine.flow import (
+    Command,
+    NeedsApproval,
+    Postponed,
+    PreflightResult,
+    Proceed,
+    ReadAs,
+    Reply,
+    RunPreflight,
+)
 from payments_core.http.flow import arun_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.http.retry import asend_with_retry
@@ -20,40 +29,40 @@ from payments_core.http.transport import AsyncTransport
 from payments_core.provider import Account, Credential
 from payments_core.runtime import common
 from payments_core.runtime.common import Fetched
-from payments_core.runtime.rate_limiter import AsyncTurns
-from payments_core.runtime.runtime import Office, in_daemon
+from payments_core.runtime.rate_limiter import AsyncRateLimiter
+from payments_core.runtime.runtime import Runtime, in_daemon
 from payments_core.runtime.shared_credential import LOOK_AGAIN_S, MOST_LOOKS, Sharing, sharing_of
 
-__all__ = ["AsyncLine", "AsyncPerformer"]
+__all__ = ["AsyncAccountSession", "AsyncCommandExecutor"]
 
 
-class AsyncLine:
+class AsyncAccountSession:
     """One account's transport, credential and permits, shared by every flow of a client."""
 
-    def __init__(self, account: Account, transport: AsyncTransport, office: Office) -> None:
+    def __init__(self, account: Account, transport: AsyncTransport, runtime: Runtime) -> None:
         self.account = account
         self._auth = common.authenticator(account)
         self._transport = transport
-        self._office = office
-        self.turns = AsyncTurns(account, office.journal)
+        self._runtime = runtime
+        self.limiter = AsyncRateLimiter(account, runtime.journal)
         self._permits = asyncio.BoundedSemaphore(account.settings.max_in_flight)
-        self._sharing = sharing_of(account, office)
+        self._sharing = sharing_of(account, runtime)
         self._credential: Credential | None = None
         self._fetching: asyncio.Task[Fetched] | None = None
 
-    def performer(self, lane: Lane | None = None) -> AsyncPerformer:
+    def executor(self, priority: Priority | None = None) -> AsyncCommandExecutor:
         """Return a performer for one flow.
 
         Args:
             lane: What the flow's reads are for; None where they are no status reads, and not capped.
 
         """
-        return AsyncPerformer(self, self._office, self._permits, lane)
+        return AsyncCommandExecutor(self, self._runtime, self._permits, priority)
 
-    async def leave(self, row: PayoutRow) -> Leave | None:
+    async def preflight(self, row: PayoutRecord) -> PreflightResult | None:
         """Ask the guards and make a credential ready; None when nothing stands against sending."""
-        clock, plugins = self._office.clock, self._office.plugins
-        if not row.cleared and plugins.has_guards:
+        clock, plugins = self._runtime.clock, self._runtime.plugins
+        if not row.guards_passed and plugins.has_guards:
             payout, refusal, broken = row.view(), None, None
             try:
                 async with asyncio.timeout(self.account.settings.guard_timeout_s):
@@ -64,14 +73,14 @@ class AsyncLine:
                 return common.guard_failed(broken, clock())
             if refusal:
                 return common.guard_refused(refusal, clock())
-        return common.no_leave(await self.credential(), clock()) if self._auth else None
+        return common.credential_problem(await self.credential(), clock()) if self._auth else None
 
-    async def approval_needed(self, row: PayoutRow) -> str | NotNow:
+    async def approval_needed(self, row: PayoutRecord) -> str | Postponed:
         """Return why an attempt needs an approval; empty when it does not."""
         if why := common.above_limit(self.account, row):
             return why
-        clock, plugins = self._office.clock, self._office.plugins
-        if row.cleared or not plugins.has_approvals:
+        clock, plugins = self._runtime.clock, self._runtime.plugins
+        if row.guards_passed or not plugins.has_approvals:
             return ""
         payout = row.view()
         try:
@@ -83,9 +92,9 @@ class AsyncLine:
 
     def is_ready(self) -> bool:
         """Say whether a request could leave now without fetching a credential first."""
-        return self._auth is None or common.is_usable(self._credential, self._office.clock())
+        return self._auth is None or common.is_usable(self._credential, self._runtime.clock())
 
-    async def exchange(self, request: HttpRequest, lane: Lane | None = None) -> HttpResponse:
+    async def exchange(self, request: HttpRequest, priority: Priority | None = None) -> HttpResponse:
         """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential.
 
         Args:
@@ -94,16 +103,16 @@ class AsyncLine:
 
         """
         if request.moves_money or not request.repeatable:
-            return await self._send(request, lane=lane)
-        policy = common.policy_of(self.account, request, lane)
+            return await self._send(request, priority=priority)
+        policy = common.policy_of(self.account, request, priority)
         auth = self._auth if request.credential else None
         if auth:  # outside the policy: fetching a credential has a policy of its own
-            common.present(await self.credential(), self._office.clock())
+            common.present(await self.credential(), self._runtime.clock())
 
         async def by_policy() -> HttpResponse:
             return await asend_with_retry(
                 policy,
-                lambda: self._send(request, policy.timeout_s, lane),
+                lambda: self._send(request, policy.timeout_s, priority),
                 on_retry=common.repeats(self.account, request),
             )
 
@@ -113,7 +122,7 @@ class AsyncLine:
     async def credential(self) -> Fetched:
         """Return the credential, fetching it once however many ask."""
         credential = self._credential
-        if credential is not None and common.is_usable(credential, self._office.clock()):
+        if credential is not None and common.is_usable(credential, self._runtime.clock()):
             return credential
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._fetch_for_all(), name=f"credential of {self.account.name}")
@@ -128,16 +137,16 @@ class AsyncLine:
         await self._transport.aclose()
 
     async def _send(
-        self, request: HttpRequest, timeout_s: float | None = None, lane: Lane | None = None
+        self, request: HttpRequest, timeout_s: float | None = None, priority: Priority | None = None
     ) -> HttpResponse:
         auth, used = self._auth if request.credential else None, None
         if auth:
             used = await self.credential()
-            request = common.filled(auth, request, used, self._office.clock())
+            request = common.filled(auth, request, used, self._runtime.clock())
         if timeout_s is not None:
             request = common.within(request, timeout_s)
-        if lane is not None and self.turns.applies(lane):
-            common.turn_of(lane, await self.turns.take(lane), self._office.clock())
+        if priority is not None and self.limiter.applies(priority):
+            common.check_permit(priority, await self.limiter.take(priority), self._runtime.clock())
         start = perf_counter()
         try:
             response = await self._transport.send(request)
@@ -162,7 +171,7 @@ class AsyncLine:
 
     async def _fetch_shared(self, sharing: Sharing) -> Fetched:
         """Take the credential that another process has fetched, or fetch it for all of them."""
-        journal = self._office.journal
+        journal = self._runtime.journal
         for _ in range(MOST_LOOKS):
             told = await asyncio.wrap_future(journal.token(sharing.ask()))
             if (found := sharing.opened(told)) is not None:
@@ -182,53 +191,55 @@ class AsyncLine:
         fetched: Fetched = Credential({})
         try:
             if auth is not None:
-                fetched = await arun_flow(auth.authenticate(), self._perform_plain)
+                fetched = await arun_flow(auth.authenticate(), self._execute_http)
         except (NotSent, NoAnswer) as ended:
             fetched = ended
         except Exception as bug:  # noqa: BLE001 whatever it was, there is no credential
-            fetched = NoAnswer(f"provider bug: {type(bug).__name__}", at=self._office.clock())
-        fetched = common.checked(fetched, self._office.clock())
+            fetched = NoAnswer(f"provider bug: {type(bug).__name__}", at=self._runtime.clock())
+        fetched = common.checked(fetched, self._runtime.clock())
         common.fetched_event(self.account, fetched)
         return fetched
 
-    async def _perform_plain(self, command: object) -> HttpResponse:
+    async def _execute_http(self, command: object) -> HttpResponse:
         if not isinstance(command, HttpRequest) or command.credential or command.moves_money:
             raise ProviderBug("authenticate() may only ask for requests without a credential.")
         return await self.exchange(command)
 
 
-class AsyncPerformer:
+class AsyncCommandExecutor:
     """Carries out one flow's commands; a context manager, so that its permit is given back whatever happens."""
 
-    def __init__(self, line: AsyncLine, office: Office, permits: asyncio.BoundedSemaphore, lane: Lane | None) -> None:
+    def __init__(
+        self, line: AsyncAccountSession, runtime: Runtime, permits: asyncio.BoundedSemaphore, priority: Priority | None
+    ) -> None:
         self._line = line
-        self._office = office
+        self._runtime = runtime
         self._permits = permits
         self._permit = False
         self._turn_at: float | None = None
-        self.lane = lane
+        self.priority = priority
         self.money_asked = False
 
     async def __call__(self, command: Command) -> Reply:
         """Carry out one command."""
         if isinstance(command, HttpRequest):
             if not command.moves_money:
-                return await self._line.exchange(command, self.lane)
+                return await self._line.exchange(command, self.priority)
             self.money_asked = True
-            lane = Lane.POST if self._line.turns.is_over(self._turn_at) else None
+            priority = Priority.POST if self._line.limiter.is_over(self._turn_at) else None
             try:
-                return await self._line.exchange(command, lane)
+                return await self._line.exchange(command, priority)
             finally:
                 self._give_back()
-        if isinstance(command, AskLeave):
-            self.lane = None  # what is asked for on the way to a payment is no status read
+        if isinstance(command, RunPreflight):
+            self.priority = None  # what is asked for on the way to a payment is no status read
             return await self._leave(command.row)
         if isinstance(command, ReadAs):
             raise ProviderBug("Only the client has the lines of other identities.")
-        reply: JournalReply = await asyncio.wrap_future(self._office.journal.submit(command))
-        self._office.announce(command, reply)
-        if isinstance(command, Move) and command.read_end is not None and command.read_end.is_refused:
-            self._line.turns.is_penalised = True
+        reply: JournalResult = await asyncio.wrap_future(self._runtime.journal.submit(command))
+        self._runtime.announce(command, reply)
+        if isinstance(command, ApplyTransition) and command.read_end is not None and command.read_end.is_refused:
+            self._line.limiter.is_penalised = True
         return reply
 
     def __enter__(self) -> Self:
@@ -241,27 +252,27 @@ class AsyncPerformer:
         """End it."""
         self._give_back()
 
-    async def _leave(self, row: PayoutRow) -> Leave:
+    async def _leave(self, row: PayoutRecord) -> PreflightResult:
         """Take a place on the wire and a turn with all else ready; waiting may have outlived the credential, once."""
         why = await self._line.approval_needed(row)
-        if isinstance(why, NotNow):
+        if isinstance(why, Postponed):
             return why
-        if why and self._office.journal.approval(row.id, row.attempt) is None:
-            return NeedsApproval(why, self._office.clock())
-        turns = self._line.turns
-        for asked in (row, replace(row, cleared=True)):
-            if refusal := await self._line.leave(asked):
+        if why and self._runtime.journal.approval(row.id, row.attempt) is None:
+            return NeedsApproval(why, self._runtime.clock())
+        limiter = self._line.limiter
+        for asked in (row, replace(row, guards_passed=True)):
+            if refusal := await self._line.preflight(asked):
                 return refusal
             await self._permits.acquire()
             self._permit = True
-            if turns.applies(Lane.POST):
-                if (after_s := await turns.take(Lane.POST)) is not None:
-                    return common.no_turn(after_s, self._office.clock())
+            if limiter.applies(Priority.POST):
+                if (after_s := await limiter.take(Priority.POST)) is not None:
+                    return common.no_permit(after_s, self._runtime.clock())
                 self._turn_at = monotonic()
             if asked is not row or self._line.is_ready():
                 break
             self._give_back()
-        return Go(self._office.clock(), needs_approval=bool(why))
+        return Proceed(self._runtime.clock(), needs_approval=bool(why))
 
     def _give_back(self) -> None:
         if self._permit:

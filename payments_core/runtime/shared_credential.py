@@ -8,7 +8,7 @@ from payments_core.domain.shared_tokens import AskToken, KeepToken, SharedToken
 from payments_core.http.messages import NoAnswer
 from payments_core.provider import Account, Credential
 from payments_core.runtime.common import Fetched
-from payments_core.runtime.runtime import Office
+from payments_core.runtime.runtime import Runtime
 from payments_core.runtime.token_encryption import Seal
 
 __all__ = ["LOOK_AGAIN_S", "MOST_LOOKS", "Sharing", "sharing_of"]
@@ -18,9 +18,9 @@ MOST_LOOKS = 300
 _LEASE = timedelta(seconds=120)  # longer than a fetch with all its repetitions
 
 
-def sharing_of(account: Account, office: Office) -> Sharing | None:
+def sharing_of(account: Account, runtime: Runtime) -> Sharing | None:
     """Return how an account's token is shared; None where each process has its own."""
-    return Sharing(account, office) if account.facts.token_scope == "shared" else None  # noqa: S105 a scope
+    return Sharing(account, runtime) if account.facts.token_scope == "shared" else None  # noqa: S105 a scope
 
 
 class Sharing:
@@ -32,9 +32,9 @@ class Sharing:
 
     """
 
-    def __init__(self, account: Account, office: Office) -> None:
+    def __init__(self, account: Account, runtime: Runtime) -> None:
         self._seal = Seal(account)
-        self._office = office
+        self._runtime = runtime
         self._spent = ""
 
     def spend(self, credential: Credential | None) -> None:
@@ -44,8 +44,8 @@ class Sharing:
 
     def ask(self) -> AskToken:
         """Return the question for the credential."""
-        at = self._office.clock()
-        return AskToken(name=self._seal.name, owner=self._office.owner, at=at, until=at + _LEASE, spent=self._spent)
+        at = self._runtime.clock()
+        return AskToken(name=self._seal.name, owner=self._runtime.owner, at=at, until=at + _LEASE, spent=self._spent)
 
     def opened(self, told: SharedToken) -> Credential | None:
         """Return the credential that the journal has; None when it has none."""
@@ -53,7 +53,7 @@ class Sharing:
 
     def keep(self, fetched: Fetched | None) -> KeepToken:
         """Return what is kept of a fetch, however it ended."""
-        name, owner = self._seal.name, self._office.owner
+        name, owner = self._seal.name, self._runtime.owner
         if not isinstance(fetched, Credential):
             return KeepToken(name=name, owner=owner)
         return KeepToken(
@@ -66,4 +66,4 @@ class Sharing:
 
     def waited_in_vain(self) -> NoAnswer:
         """Say that somebody else has been fetching it for too long."""
-        return NoAnswer("another process is fetching the shared token", at=self._office.clock())
+        return NoAnswer("another process is fetching the shared token", at=self._runtime.clock())

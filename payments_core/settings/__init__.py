@@ -152,7 +152,7 @@ class AccountSettings(BaseModel):
         return self
 
     @property
-    def is_rehearsal(self) -> bool:
+    def is_test_mode(self) -> bool:
         """True when no real money can move: a sandbox, or a server on this machine. A provider overrides it.
 
         Where it is False, ``visible_after_s`` and ``dedupe_settle_s`` may not be shorter than the provider's own, a

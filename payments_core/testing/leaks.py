@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import quote, unquote
 
-__all__ = ["SHORTEST_SECRET", "Ears", "Forbidden", "Said"]
+__all__ = ["SHORTEST_SECRET", "ExpectedOutcome", "Forbidden", "LogCapture"]
 
 _PIECE, _STEP = 16, 8  # characters: whatever shows 23 in a row of a secret is found
 _SHORTEST_IN_PARTS, SHORTEST_SECRET = 8, 4
@@ -27,7 +27,7 @@ _PLAIN_ALPHABET = str.maketrans("-_", "+/")
 _LONGEST_SAID = 1_000_000
 
 
-class Said(NamedTuple):
+class ExpectedOutcome(NamedTuple):
     """One thing that a process gave off.
 
     Args:
@@ -61,7 +61,7 @@ class Forbidden:
     numbers: Collection[str] = field(default=(), repr=False)
     names: Collection[str] = field(default=(), repr=False)
 
-    def leaks(self, said: Iterable[Said]) -> list[str]:
+    def leaks(self, said: Iterable[ExpectedOutcome]) -> list[str]:
         """Return what leaked and where, each once; values of variables are searched for secrets only.
 
         A secret is also found in part, URL-encoded and in Base64; a number with a plus sign, gaps, URL-encoded, and
@@ -130,7 +130,7 @@ def _decoded(text: str) -> Iterator[str]:
 _PLAIN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
-class Ears(logging.Handler):
+class LogCapture(logging.Handler):
     """Listens for a block: every logger at DEBUG through the root, and every warning; told of errors and values.
 
     Args:
@@ -140,7 +140,7 @@ class Ears(logging.Handler):
 
     def __init__(self, *ours: str) -> None:
         super().__init__(logging.DEBUG)
-        self.said: list[Said] = []
+        self.said: list[ExpectedOutcome] = []
         self._ours = ours
         self._warnings = warnings.catch_warnings(record=True)
         self._warned: list[warnings.WarningMessage] | None = None
@@ -163,7 +163,9 @@ class Ears(logging.Handler):
     ) -> None:
         """Put everything back."""
         self._warnings.__exit__(kind, error, trace)
-        self.said += [Said("warning", str(one.category.__name__), str(one.message)) for one in self._warned or ()]
+        self.said += [
+            ExpectedOutcome("warning", str(one.category.__name__), str(one.message)) for one in self._warned or ()
+        ]
         logging.getLogger().removeHandler(self)
         for logger, level in self._before:
             logger.setLevel(level)
@@ -196,7 +198,7 @@ class Ears(logging.Handler):
         self._say("error", f"{where}, traceback", "".join(traceback.format_exception(error)))
 
     def _say(self, channel: str, where: str, text: str) -> None:
-        self.said.append(Said(channel, where, text[:_LONGEST_SAID]))
+        self.said.append(ExpectedOutcome(channel, where, text[:_LONGEST_SAID]))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

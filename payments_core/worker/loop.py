@@ -22,7 +22,7 @@ from payments_core.client.inbox import PAGE
 from payments_core.domain.errors import JournalClosed, JournalError, PayoutInterrupted
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import Payout, PayoutStatus
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.logs import log
 from payments_core.settings import Configuration, WorkerSettings
 
@@ -87,7 +87,7 @@ async def run_worker(
         return await run_worker(client, accounts=accounts, settings=settings, once=once, stop=stop, on_change=on_change)
 
 
-class _Lane:
+class _Slots:
     """What is worked on for one account: some in flight, and about as many more ready to follow."""
 
     def __init__(self, account: str, size: int) -> None:
@@ -112,13 +112,13 @@ class _Worker:
         stop: asyncio.Event,
         on_change: Callable[[Payout], None] | None,
     ) -> None:
-        office = client.office
+        runtime = client.runtime
         self._client = client
-        self._clock = office.clock
-        self._journal = office.journal
-        self._owner = office.owner
-        names = office.accounts if accounts is None else accounts
-        self._lanes = [_Lane(name, office.account(name).settings.max_in_flight) for name in sorted(set(names))]
+        self._clock = runtime.clock
+        self._journal = runtime.journal
+        self._owner = runtime.owner
+        names = runtime.accounts if accounts is None else accounts
+        self._lanes = [_Slots(name, runtime.account(name).settings.max_in_flight) for name in sorted(set(names))]
         self._settings = settings
         self._once = once
         self._began: datetime | None = None
@@ -132,11 +132,11 @@ class _Worker:
         self._ended: Counter[PayoutStatus] = Counter()
 
     async def run(self) -> Worked:
-        names, settings = [lane.account for lane in self._lanes], self._settings
+        names, settings = [slots.account for slots in self._lanes], self._settings
         log(EventName.WORKER_STARTED, owner=self._owner, accounts=names, once=self._once, **settings.model_dump())
         stopping, keeping = asyncio.create_task(self._stop.wait()), asyncio.create_task(self._keep())
         stopping.add_done_callback(lambda _: self._wake.set())
-        telling = [asyncio.create_task(self._tell(name)) for name in self._client.office.webhooks]
+        telling = [asyncio.create_task(self._tell(name)) for name in self._client.runtime.webhooks]
         try:
             await self._work()
             until = asyncio.get_running_loop().time() + self._settings.grace_s
@@ -187,20 +187,24 @@ class _Worker:
 
     async def _take_due(self, began: datetime) -> float | None:
         """Take what is due where there is room."""
-        poll_s, now, open_lanes = self._settings.poll_s, self._clock(), [lane for lane in self._lanes if lane.has_room]
+        poll_s, now, open_lanes = (
+            self._settings.poll_s,
+            self._clock(),
+            [slots for slots in self._lanes if slots.has_room],
+        )
         if not open_lanes:  # wait until there is room, unless there is nobody to work for
             return None if self._once and not self._lanes else poll_s
         at = began if self._once else now
-        names = [lane.account for lane in open_lanes]
+        names = [slots.account for slots in open_lanes]
         due_at = await asyncio.to_thread(partial(self._journal.next_due, accounts=names, free_at=at))
         if due_at is None or due_at > at:
             if self._once:
                 return poll_s if self._tasks() else None
             return poll_s if due_at is None else min(poll_s, (due_at - now).total_seconds())
-        taken = [await self._take(lane) for lane in open_lanes]
+        taken = [await self._take(slots) for slots in open_lanes]
         return 0.0 if any(taken) else _MOMENT_S  # what was due has just been taken by somebody else
 
-    async def _take(self, lane: _Lane) -> bool:
+    async def _take(self, slots: _Slots) -> bool:
         now = self._clock()
         rows = await asyncio.to_thread(
             partial(
@@ -208,21 +212,21 @@ class _Worker:
                 (self._began or now) if self._once else now,
                 owner=self._owner,
                 until=now + timedelta(seconds=self._settings.claim_s),
-                accounts=[lane.account],
-                limit=lane.size,
+                accounts=[slots.account],
+                limit=slots.size,
             )
         )
         for row in rows:
-            if row.id not in lane.tasks:  # we stood still for so long that our own claim was over
-                lane.tasks[row.id] = asyncio.create_task(self._step(lane, row), name=f"payout {row.id}")
+            if row.id not in slots.tasks:  # we stood still for so long that our own claim was over
+                slots.tasks[row.id] = asyncio.create_task(self._step(slots, row), name=f"payout {row.id}")
         return bool(rows)
 
     # --- working ---
 
-    async def _step(self, lane: _Lane, row: PayoutRow) -> None:
+    async def _step(self, slots: _Slots, row: PayoutRecord) -> None:
         why = ""
         try:
-            async with lane.permits:
+            async with slots.permits:
                 if self._stop.is_set():  # taken, and not begun
                     self._done.add(row.id)
                     return
@@ -233,14 +237,14 @@ class _Worker:
             self._trouble += 1
             why = error.message if isinstance(error, PayoutInterrupted) else f"{type(error).__name__}: {error}"
         finally:
-            del lane.tasks[row.id]
+            del slots.tasks[row.id]
             self._wake.set()
         if why:
             log(EventName.WORKER_TROUBLE, owner=self._owner, payout=row.id, account=row.account, why=why)
 
-    def _note(self, before: PayoutRow, after: PayoutRow) -> None:
+    def _note(self, before: PayoutRecord, after: PayoutRecord) -> None:
         self._steps += 1
-        if after.fence == before.fence:
+        if after.version == before.version:
             return  # nothing could be done about it now: like one in trouble
         self._done.add(after.id)
         if after.status is not before.status and (after.status.is_final or after.status is PayoutStatus.REVIEW):
@@ -249,7 +253,7 @@ class _Worker:
             self._on_change(after.view())
 
     def _tasks(self) -> Mapping[str, asyncio.Task[None]]:
-        return {payout: task for lane in self._lanes for payout, task in lane.tasks.items()}
+        return {payout: task for slots in self._lanes for payout, task in slots.tasks.items()}
 
     # --- telling ---
 

@@ -22,7 +22,7 @@ from payments_core.cli.callback_server import server_config
 from payments_core.client import assemble
 from payments_core.client.inbox import PATH
 from payments_core.domain.payout import Payout
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NAMESPACE = "test-namespace"  # as in the databases that are made for tests
@@ -91,7 +91,7 @@ class Serving:
         return int(told.split(b" ", 2)[1]), b"\r\n".join(kept)
 
 
-class Scene:
+class Harness:
     """One installation: a client, the server that hears for it, and the gateway it pays through."""
 
     spacing = timedelta(seconds=5)  # between two reads that callbacks ask for
@@ -146,8 +146,8 @@ class Scene:
     def pay(self, key: str, to: str = GOOD) -> Payout:
         return self.client.send(key=f"{self.name}/{key}", payee=Payee.msisdn(to), amount=Money("5", "EUR"))
 
-    def row(self, payout: Payout) -> PayoutRow:
-        row = self.client._office.journal.get(payout.id)
+    def row(self, payout: Payout) -> PayoutRecord:
+        row = self.client._runtime.journal.get(payout.id)
         assert row is not None
         return row
 
@@ -197,18 +197,18 @@ def store(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def scene(gateway: Gateway, tmp_path: Path, store: str, request: pytest.FixtureRequest) -> Iterator[Scene]:
+def harness(gateway: Gateway, tmp_path: Path, store: str, request: pytest.FixtureRequest) -> Iterator[Harness]:
     """A scene on either journal."""
     url = "sqlite:///payouts.db" if store == "sqlite" else request.getfixturevalue("postgres_url")
     with ExitStack() as stack:
-        yield Scene(tmp_path, gateway, url, stack)
+        yield Harness(tmp_path, gateway, url, stack)
 
 
 @pytest.fixture
-def make_scene(gateway: Gateway, tmp_path: Path) -> Iterator[Callable[..., Scene]]:
+def make_scene(gateway: Gateway, tmp_path: Path) -> Iterator[Callable[..., Harness]]:
     """Make scenes on a file, with options of the application."""
     with ExitStack() as stack:
-        yield lambda **options: Scene(tmp_path, gateway, "sqlite:///payouts.db", stack, **options)
+        yield lambda **options: Harness(tmp_path, gateway, "sqlite:///payouts.db", stack, **options)
 
 
 @pytest.fixture

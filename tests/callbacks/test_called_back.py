@@ -18,10 +18,10 @@ from payments_core.domain.payout import PayoutStatus as S
 from payments_core.worker import work
 
 GOOD, STUCK, FAILING = "+46733123499", "+46733123453", "+46733123457"
-Scene = Any
+Harness = Any
 
 
-def body_of(scene: Scene, payout: Any, status: str = "SUCCESSFUL", **changes: Any) -> bytes:
+def body_of(harness: Harness, payout: Any, status: str = "SUCCESSFUL", **changes: Any) -> bytes:
     """Return a callback's body as the gateway writes it."""
     told = {
         "financialTransactionId": "363440463",
@@ -34,179 +34,179 @@ def body_of(scene: Scene, payout: Any, status: str = "SUCCESSFUL", **changes: An
     return json.dumps(told | changes).encode()
 
 
-def call(scene: Scene, payout: Any, status: str = "SUCCESSFUL", *, method: str = "PUT", **changes: Any) -> int:
-    code: int = scene.server.ask(method, scene.path, body_of(scene, payout, status, **changes))[0]
+def call(harness: Harness, payout: Any, status: str = "SUCCESSFUL", *, method: str = "PUT", **changes: Any) -> int:
+    code: int = harness.server.ask(method, harness.path, body_of(harness, payout, status, **changes))[0]
     return code
 
 
-def test_a_callback_makes_the_read_due_and_the_read_decides(scene: Scene) -> None:
+def test_a_callback_makes_the_read_due_and_the_read_decides(harness: Harness) -> None:
     """The schedule would have asked in ten minutes."""
-    payout = scene.pay("one")
-    scene.until_handled(1)
-    assert scene.status(payout) in {S.PENDING, S.SUCCEEDED}  # a callback that was quicker is read by `send` itself
-    scene.go_on()
-    assert scene.status(payout) is S.SUCCEEDED
-    assert scene.client.get(payout.id).history[-1].decided_by == "read"
-    assert "callback.heard" in scene.events(payout)
-    assert scene.reads(payout) == 1
-    assert [row["state"] for row in scene.gateway.callbacks()][-1] == "received"
+    payout = harness.pay("one")
+    harness.until_handled(1)
+    assert harness.status(payout) in {S.PENDING, S.SUCCEEDED}  # a callback that was quicker is read by `send` itself
+    harness.go_on()
+    assert harness.status(payout) is S.SUCCEEDED
+    assert harness.client.get(payout.id).history[-1].decided_by == "read"
+    assert "callback.matched" in harness.events(payout)
+    assert harness.reads(payout) == 1
+    assert [row["state"] for row in harness.gateway.callbacks()][-1] == "received"
 
 
-def test_a_callback_alone_changes_no_state(scene: Scene) -> None:
+def test_a_callback_alone_changes_no_state(harness: Harness) -> None:
     """Nobody works: whatever was called back, nothing is known but that somebody should look."""
-    payout = scene.pay("one", STUCK)
-    row = scene.row(payout)
-    assert [call(scene, payout, said) for said in ("SUCCESSFUL", "FAILED", "PENDING", "nonsense")] == [200] * 4
-    scene.until_handled(4)
-    assert scene.row(payout).next_at < row.next_at
-    assert (scene.row(payout).status, scene.row(payout).fence) == (S.PENDING, row.fence)
-    assert scene.reads(payout) == 0
+    payout = harness.pay("one", STUCK)
+    row = harness.row(payout)
+    assert [call(harness, payout, said) for said in ("SUCCESSFUL", "FAILED", "PENDING", "nonsense")] == [200] * 4
+    harness.until_handled(4)
+    assert harness.row(payout).next_at < row.next_at
+    assert (harness.row(payout).status, harness.row(payout).version) == (S.PENDING, row.version)
+    assert harness.reads(payout) == 0
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_both_methods_are_heard(scene: Scene, method: str) -> None:
+def test_both_methods_are_heard(harness: Harness, method: str) -> None:
     """MTN's documents name both."""
-    payout = scene.pay("one", STUCK)
-    assert call(scene, payout, method=method) == 200
-    scene.until_handled(1)
-    assert scene.outcomes() == {"read due": 1}
+    payout = harness.pay("one", STUCK)
+    assert call(harness, payout, method=method) == 200
+    harness.until_handled(1)
+    assert harness.outcomes() == {"read due": 1}
 
 
-def test_a_lost_callback_is_missed_by_nobody(scene: Scene) -> None:
+def test_a_lost_callback_is_missed_by_nobody(harness: Harness) -> None:
     """The schedule reads in any case."""
-    scene.gateway.set_faults({"callback_lost": True})
-    payout = scene.pay("one")
-    scene.go_on()
-    assert (scene.status(payout), scene.reads(payout)) == (S.PENDING, 0)
-    scene.ahead = timedelta(seconds=601)
-    scene.go_on()
-    assert (scene.status(payout), scene.reads(payout), scene.outcomes()) == (S.SUCCEEDED, 1, {})
+    harness.gateway.set_faults({"callback_lost": True})
+    payout = harness.pay("one")
+    harness.go_on()
+    assert (harness.status(payout), harness.reads(payout)) == (S.PENDING, 0)
+    harness.ahead = timedelta(seconds=601)
+    harness.go_on()
+    assert (harness.status(payout), harness.reads(payout), harness.outcomes()) == (S.SUCCEEDED, 1, {})
 
 
-def test_a_late_callback_still_helps(scene: Scene) -> None:
+def test_a_late_callback_still_helps(harness: Harness) -> None:
     """It comes after ten minutes of the gateway's clock; ours has asked nobody meanwhile."""
-    scene.gateway.set_faults({"callback_late_s": {"value": 600}})
-    payout = scene.pay("one")
-    scene.go_on()
-    assert (scene.status(payout), scene.outcomes()) == (S.PENDING, {})
-    scene.gateway.advance(601)
-    scene.until_handled(1)
-    scene.go_on()
-    assert (scene.status(payout), scene.reads(payout)) == (S.SUCCEEDED, 1)
+    harness.gateway.set_faults({"callback_late_s": {"value": 600}})
+    payout = harness.pay("one")
+    harness.go_on()
+    assert (harness.status(payout), harness.outcomes()) == (S.PENDING, {})
+    harness.gateway.advance(601)
+    harness.until_handled(1)
+    harness.go_on()
+    assert (harness.status(payout), harness.reads(payout)) == (S.SUCCEEDED, 1)
 
 
-def test_many_callbacks_are_one_read(scene: Scene) -> None:
+def test_many_callbacks_are_one_read(harness: Harness) -> None:
     """Five from the gateway, a hundred from elsewhere: one read, and one more for all that come within five seconds."""
-    scene.freeze()
-    scene.gateway.set_faults({"callback_repeated": {"value": 4}})
-    payout = scene.pay("one")
-    scene.until_handled(5)
-    scene.go_on()
-    assert scene.reads(payout) == 1
+    harness.freeze()
+    harness.gateway.set_faults({"callback_repeated": {"value": 4}})
+    payout = harness.pay("one")
+    harness.until_handled(5)
+    harness.go_on()
+    assert harness.reads(payout) == 1
     for _ in range(100):
-        assert call(scene, payout) == 200
-    scene.until_handled(105)
+        assert call(harness, payout) == 200
+    harness.until_handled(105)
     for seconds in (0, 1, 2, 3, 4):
-        scene.ahead = timedelta(seconds=seconds)
-        scene.go_on()
-    assert scene.reads(payout) == 1
+        harness.ahead = timedelta(seconds=seconds)
+        harness.go_on()
+    assert harness.reads(payout) == 1
     for seconds in (6, 7, 8):
-        scene.ahead = timedelta(seconds=seconds)
-        scene.go_on()
-    assert (scene.status(payout), scene.reads(payout)) == (S.SUCCEEDED, 2)
-    assert scene.events(payout).count("callback.heard") == 2
+        harness.ahead = timedelta(seconds=seconds)
+        harness.go_on()
+    assert (harness.status(payout), harness.reads(payout)) == (S.SUCCEEDED, 2)
+    assert harness.events(payout).count("callback.matched") == 2
 
 
-def test_between_the_reads_of_an_open_payout_lie_five_seconds(scene: Scene) -> None:
+def test_between_the_reads_of_an_open_payout_lie_five_seconds(harness: Harness) -> None:
     """Half a minute of forged callbacks, four a second, and somebody who works all the time: at most one in five."""
-    scene.freeze()
-    payout = scene.pay("one", STUCK)
+    harness.freeze()
+    payout = harness.pay("one", STUCK)
     asked: list[tuple[float, int]] = []
     for quarter in range(120):
-        scene.ahead = timedelta(seconds=quarter / 4)
-        assert call(scene, payout, "FAILED") == 200
-        scene.client.inbox.handle()
-        scene.go_on()
-        asked.append((quarter / 4, scene.reads(payout)))
+        harness.ahead = timedelta(seconds=quarter / 4)
+        assert call(harness, payout, "FAILED") == 200
+        harness.client.inbox.handle()
+        harness.go_on()
+        asked.append((quarter / 4, harness.reads(payout)))
     read_at = [at for (at, count), (_, before) in zip(asked, [(0.0, 0), *asked], strict=False) if count > before]
     assert read_at == [0, 5, 10, 15, 20, 25]
-    assert scene.status(payout) is S.PENDING
+    assert harness.status(payout) is S.PENDING
 
 
-def test_an_early_callback_is_not_lost(scene: Scene) -> None:
+def test_an_early_callback_is_not_lost(harness: Harness) -> None:
     """It comes before the payment's own answer: the read is due as soon as that is there."""
-    scene.gateway.set_faults({"callback_early": True})
-    payout = scene.pay("one")
-    scene.until_handled(1)
-    scene.go_on()
-    assert scene.status(payout) is S.SUCCEEDED
-    assert scene.reads(payout) == 1
+    harness.gateway.set_faults({"callback_early": True})
+    payout = harness.pay("one")
+    harness.until_handled(1)
+    harness.go_on()
+    assert harness.status(payout) is S.SUCCEEDED
+    assert harness.reads(payout) == 1
 
 
-def test_a_forged_end_is_not_believed(scene: Scene) -> None:
+def test_a_forged_end_is_not_believed(harness: Harness) -> None:
     """Somebody says that it failed: the gateway says that it is pending, and so do we."""
-    scene.gateway.set_faults({"callback_forged": True})
-    payout = scene.pay("one", STUCK)
-    scene.until_handled(1)
-    scene.go_on()
-    assert (scene.status(payout), scene.reads(payout)) == (S.PENDING, 1)
+    harness.gateway.set_faults({"callback_forged": True})
+    payout = harness.pay("one", STUCK)
+    harness.until_handled(1)
+    harness.go_on()
+    assert (harness.status(payout), harness.reads(payout)) == (S.PENDING, 1)
 
 
-def test_a_contradicting_callback_is_looked_into_and_not_believed(scene: Scene) -> None:
+def test_a_contradicting_callback_is_looked_into_and_not_believed(harness: Harness) -> None:
     """SUCCESSFUL and then FAILED: one of both causes reads, and the reads agree with each other."""
-    scene.gateway.set_faults({"callback_contradicts": True})
-    payout = scene.pay("one")
-    scene.until_handled(2)
+    harness.gateway.set_faults({"callback_contradicts": True})
+    payout = harness.pay("one")
+    harness.until_handled(2)
     for seconds in (0, 6):
-        scene.ahead = timedelta(seconds=seconds)
-        scene.go_on()
-    assert scene.status(payout) is S.SUCCEEDED
-    assert "payout.contradicted" not in scene.events(payout)
+        harness.ahead = timedelta(seconds=seconds)
+        harness.go_on()
+    assert harness.status(payout) is S.SUCCEEDED
+    assert "payout.contradicted" not in harness.events(payout)
 
 
-def test_a_callback_after_the_end_causes_one_read(scene: Scene) -> None:
+def test_a_callback_after_the_end_causes_one_read(harness: Harness) -> None:
     """A bank's mind may change after all; the end stands, and nothing stays due."""
-    payout = scene.pay("one")
-    scene.until_handled(1)
-    scene.go_on()
-    read, fence = scene.reads(payout), scene.row(payout).fence
-    scene.ahead = timedelta(seconds=10)
-    assert call(scene, payout, "FAILED") == 200
-    scene.until_handled(2)
-    assert scene.row(payout).next_at is not None
+    payout = harness.pay("one")
+    harness.until_handled(1)
+    harness.go_on()
+    read, version = harness.reads(payout), harness.row(payout).version
+    harness.ahead = timedelta(seconds=10)
+    assert call(harness, payout, "FAILED") == 200
+    harness.until_handled(2)
+    assert harness.row(payout).next_at is not None
     told: list[Any] = []
-    scene.client.resume(timeout_s=0, on_change=told.append)
-    assert (scene.reads(payout), scene.row(payout).next_at, told) == (read + 1, None, [])
-    assert (scene.status(payout), scene.row(payout).fence) == (S.SUCCEEDED, fence + 1)
-    scene.ahead = timedelta(seconds=1000)
-    scene.go_on()
-    assert scene.reads(payout) == read + 1
+    harness.client.resume(timeout_s=0, on_change=told.append)
+    assert (harness.reads(payout), harness.row(payout).next_at, told) == (read + 1, None, [])
+    assert (harness.status(payout), harness.row(payout).version) == (S.SUCCEEDED, version + 1)
+    harness.ahead = timedelta(seconds=1000)
+    harness.go_on()
+    assert harness.reads(payout) == read + 1
 
 
-def test_a_callback_for_another_payment_makes_that_one_read(scene: Scene) -> None:
+def test_a_callback_for_another_payment_makes_that_one_read(harness: Harness) -> None:
     """Each is read, and each is what the gateway says of it."""
-    other = scene.pay("other", STUCK)
-    scene.gateway.set_faults({"callback_for_another": {"next": 1}})
-    payout = scene.pay("one")
-    scene.until_handled(2)
-    scene.go_on()
-    assert [scene.status(one) for one in (payout, other)] == [S.SUCCEEDED, S.PENDING]
+    other = harness.pay("other", STUCK)
+    harness.gateway.set_faults({"callback_for_another": {"next": 1}})
+    payout = harness.pay("one")
+    harness.until_handled(2)
+    harness.go_on()
+    assert [harness.status(one) for one in (payout, other)] == [S.SUCCEEDED, S.PENDING]
 
 
 @pytest.mark.parametrize(
     ("kind", "outcome"), [("cut", "makes no sense"), ("html", "makes no sense"), ("type", "read due"), ("huge", "")]
 )
-def test_a_malformed_callback_does_nothing(scene: Scene, kind: str, outcome: str) -> None:
+def test_a_malformed_callback_does_nothing(harness: Harness, kind: str, outcome: str) -> None:
     """One of a wrong content type is still a hint; one that is huge is not even kept."""
-    scene.gateway.set_faults({"callback_malformed": {"kind": kind}})
-    payout = scene.pay("one")
+    harness.gateway.set_faults({"callback_malformed": {"kind": kind}})
+    payout = harness.pay("one")
     if outcome:
-        scene.until_handled(1)
+        harness.until_handled(1)
     else:
-        scene.until(lambda: scene.gateway.callbacks()[-1]["state"] in {"given up", "received"})
-    assert scene.outcomes() == ({outcome: 1} if outcome else {})
-    scene.go_on()
-    assert scene.status(payout) is (S.SUCCEEDED if outcome == "read due" else S.PENDING)
+        harness.until(lambda: harness.gateway.callbacks()[-1]["state"] in {"given up", "received"})
+    assert harness.outcomes() == ({outcome: 1} if outcome else {})
+    harness.go_on()
+    assert harness.status(payout) is (S.SUCCEEDED if outcome == "read due" else S.PENDING)
 
 
 @pytest.mark.parametrize(
@@ -220,160 +220,160 @@ def test_a_malformed_callback_does_nothing(scene: Scene, kind: str, outcome: str
         ({"more": "-abcdefabcdef"}, "names a payout by another reference"),
     ],
 )
-def test_what_names_no_payout_of_ours_is_ignored(scene: Scene, changes: dict[str, Any], outcome: str) -> None:
-    payout = scene.pay("one", STUCK)
-    row = scene.row(payout)
+def test_what_names_no_payout_of_ours_is_ignored(harness: Harness, changes: dict[str, Any], outcome: str) -> None:
+    payout = harness.pay("one", STUCK)
+    row = harness.row(payout)
     told = {"externalId": payout.id + changes["more"]} if "more" in changes else changes
-    assert call(scene, payout, **told) == 200
-    scene.until_handled(1)
-    assert scene.outcomes() == {outcome: 1}
-    assert scene.row(payout) == row
+    assert call(harness, payout, **told) == 200
+    harness.until_handled(1)
+    assert harness.outcomes() == {outcome: 1}
+    assert harness.row(payout) == row
 
 
-def test_a_refund_is_found_by_what_it_is_called(scene: Scene) -> None:
+def test_a_refund_is_found_by_what_it_is_called(harness: Harness) -> None:
     """MTN knows it by our id and a hash of the collection."""
     from payments_core import Money
 
-    collection = scene.gateway.add_collection(amount="10", currency="EUR", payer=GOOD[1:])
+    collection = harness.gateway.add_collection(amount="10", currency="EUR", payer=GOOD[1:])
     money = {"amount": Money("5", "EUR"), "original_amount": Money("10", "EUR")}
-    scene.gateway.set_faults({"callback_lost": True})
-    payout = scene.client.refund(key=f"{scene.name}/back", collection=collection, **money)
+    harness.gateway.set_faults({"callback_lost": True})
+    payout = harness.client.refund(key=f"{harness.name}/back", collection=collection, **money)
     for external_id in (payout.id, payout.references["external_id"]):
-        assert call(scene, payout, externalId=external_id) == 200
-    scene.until_handled(2)
-    assert scene.outcomes() == {"names a payout by another reference": 1, "read due": 1}
-    scene.go_on()
-    assert scene.status(payout) is S.SUCCEEDED
+        assert call(harness, payout, externalId=external_id) == 200
+    harness.until_handled(2)
+    assert harness.outcomes() == {"names a payout by another reference": 1, "read due": 1}
+    harness.go_on()
+    assert harness.status(payout) is S.SUCCEEDED
 
 
-def test_a_payout_that_waits_to_be_sent_is_not_sent_sooner(scene: Scene) -> None:
+def test_a_payout_that_waits_to_be_sent_is_not_sent_sooner(harness: Harness) -> None:
     """Whatever comes from outside, it makes no money leave."""
-    scene.client.pause()
-    payout = scene.pay("one")
-    row = scene.row(payout)
-    assert call(scene, payout) == 200
-    scene.until_handled(1)
-    assert scene.row(payout) == row
-    assert scene.outcomes() == {"about a payout that waits to be sent": 1}
-    scene.client.unpause()
+    harness.client.pause()
+    payout = harness.pay("one")
+    row = harness.row(payout)
+    assert call(harness, payout) == 200
+    harness.until_handled(1)
+    assert harness.row(payout) == row
+    assert harness.outcomes() == {"about a payout that waits to be sent": 1}
+    harness.client.unpause()
 
 
-def test_what_was_kept_before_a_crash_is_handled_by_whoever_comes_next(scene: Scene) -> None:
+def test_what_was_kept_before_a_crash_is_handled_by_whoever_comes_next(harness: Harness) -> None:
     """The gateway has its 200 and will not call again."""
-    payout = scene.pay("one", STUCK)
+    payout = harness.pay("one", STUCK)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Inbox, "handle", lambda _: 0)
-        assert call(scene, payout) == 200
-    assert scene.outcomes() == {"": 1}
-    scene.go_on()
-    assert (scene.outcomes(), scene.reads(payout)) == ({"read due": 1}, 1)
+        assert call(harness, payout) == 200
+    assert harness.outcomes() == {"": 1}
+    harness.go_on()
+    assert (harness.outcomes(), harness.reads(payout)) == ({"read due": 1}, 1)
 
 
-def test_a_worker_handles_what_is_kept_and_reads(scene: Scene) -> None:
+def test_a_worker_handles_what_is_kept_and_reads(harness: Harness) -> None:
     """Whoever works takes the inbox along, and makes the read that a callback asks for."""
-    payout = scene.pay("one", STUCK)
+    payout = harness.pay("one", STUCK)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Inbox, "handle", lambda _: 0)
-        assert call(scene, payout) == 200
-    worked = work(scene.config, once=True)
-    assert (scene.outcomes(), scene.reads(payout)) == ({"read due": 1}, 1)
+        assert call(harness, payout) == 200
+    worked = work(harness.config, once=True)
+    assert (harness.outcomes(), harness.reads(payout)) == ({"read due": 1}, 1)
     assert worked.trouble == 0
 
 
-def test_a_server_that_starts_handles_what_is_left(make_scene: Callable[..., Scene]) -> None:
-    scene = make_scene()
-    payout = scene.pay("one", STUCK)
+def test_a_server_that_starts_handles_what_is_left(make_scene: Callable[..., Harness]) -> None:
+    harness = make_scene()
+    payout = harness.pay("one", STUCK)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Inbox, "handle", lambda _: 0)
-        assert call(scene, payout) == 200
-        assert scene.outcomes() == {"": 1}
-    scene.restart()
-    scene.until_handled(1)
-    assert scene.outcomes() == {"read due": 1}
+        assert call(harness, payout) == 200
+        assert harness.outcomes() == {"": 1}
+    harness.restart()
+    harness.until_handled(1)
+    assert harness.outcomes() == {"read due": 1}
 
 
 def test_a_server_accepts_before_it_has_handled_what_is_left(
-    make_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+    make_scene: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A backlog of hours keeps nobody out: what comes is kept, and its turn comes."""
-    scene, goes_on = make_scene(), threading.Event()
-    payout, handle = scene.pay("one", STUCK), Inbox.handle
+    harness, goes_on = make_scene(), threading.Event()
+    payout, handle = harness.pay("one", STUCK), Inbox.handle
     monkeypatch.setattr(Inbox, "handle", lambda inbox: goes_on.wait(60) and handle(inbox))
     try:
-        scene.restart()
-        assert call(scene, payout) == 200
-        assert scene.outcomes() == {"": 1}
+        harness.restart()
+        assert call(harness, payout) == 200
+        assert harness.outcomes() == {"": 1}
     finally:
         goes_on.set()
-    scene.until_handled(1)
+    harness.until_handled(1)
 
 
-def test_no_more_are_handled_than_asked_for(scene: Scene) -> None:
-    payout = scene.pay("one", STUCK)
+def test_no_more_are_handled_than_asked_for(harness: Harness) -> None:
+    payout = harness.pay("one", STUCK)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Inbox, "handle", lambda _: 0)
-        assert {call(scene, payout) for _ in range(5)} == {200}
-    handle = scene.client.inbox.handle
+        assert {call(harness, payout) for _ in range(5)} == {200}
+    handle = harness.client.inbox.handle
     assert [handle(2), handle(2), handle(2), handle(2)] == [2, 2, 1, 0]
-    assert scene.outcomes() == {"read due": 5}
+    assert harness.outcomes() == {"read due": 5}
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.parametrize(("pages", "seconds"), [([PAGE, PAGE, 3], 60.0), ([PAGE] * 10_000, 0.5), ([PAGE, 3], 0.0)])
 def test_a_flood_keeps_nobody_who_resumes_from_paying(
-    make_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch, kind: str, pages: list[int], seconds: float
+    make_scene: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch, kind: str, pages: list[int], seconds: float
 ) -> None:
     """A page of it at a time, one after another without a rest; it pays meanwhile, and ends when its time is over."""
-    scene = make_scene()
-    scene.client.accept(key=f"{scene.name}/one", payee=Payee.msisdn(STUCK), amount=Money("5", "EUR"))
+    harness = make_scene()
+    harness.client.accept(key=f"{harness.name}/one", payee=Payee.msisdn(STUCK), amount=Money("5", "EUR"))
     left, paid_after = iter(pages), list[bool]()
 
     def handle(_: Inbox, limit: int | None = None) -> int:
-        paid_after.append(bool(scene.client.get(f"{scene.name}/one").history[1:]))
+        paid_after.append(bool(harness.client.get(f"{harness.name}/one").history[1:]))
         return next(left) if limit == PAGE else 0
 
     async def resume() -> None:
-        async with AsyncPayoutClient.from_config(scene.config) as client:
+        async with AsyncPayoutClient.from_config(harness.config) as client:
             await client.resume(timeout_s=seconds)
 
-    monkeypatch.setattr(assembly, "nap_s", lambda *_: pytest.fail("it sleeps"))
+    monkeypatch.setattr(assembly, "sleep_s", lambda *_: pytest.fail("it sleeps"))
     with monkeypatch.context() as patch:
         patch.setattr(Inbox, "handle", handle)
-        asyncio.run(resume()) if kind == "async" else scene.client.resume(timeout_s=seconds)
+        asyncio.run(resume()) if kind == "async" else harness.client.resume(timeout_s=seconds)
     asked = {60.0: 3, 0.0: 1}.get(seconds, len(paid_after))
     assert paid_after == [False, *[True] * (asked - 1)]
     assert (len(paid_after) > 1) == bool(seconds)
-    assert scene.client.get(f"{scene.name}/one").status is S.PENDING
+    assert harness.client.get(f"{harness.name}/one").status is S.PENDING
 
 
-def test_two_that_work_make_one_read_due(scene: Scene) -> None:
+def test_two_that_work_make_one_read_due(harness: Harness) -> None:
     """The server and another process handle the same callback."""
-    payout = scene.pay("one", STUCK)
+    payout = harness.pay("one", STUCK)
     for _ in range(10):
-        call(scene, payout)
-        scene.client.inbox.handle()
-    scene.until_handled(10)
-    assert scene.outcomes() == {"read due": 10}
-    assert scene.events(payout).count("callback.heard") == 1
+        call(harness, payout)
+        harness.client.inbox.handle()
+    harness.until_handled(10)
+    assert harness.outcomes() == {"read due": 10}
+    assert harness.events(payout).count("callback.matched") == 1
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_whoever_waits_asks_nothing_that_somebody_else_has_found_out(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, kind: str
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Its end came while one waited, to another process: one read is enough."""
-    scene.gateway.set_faults({"callback_lost": True})
-    payout, moment = scene.pay("one"), assembly.wait_moment
+    harness.gateway.set_faults({"callback_lost": True})
+    payout, moment = harness.pay("one"), assembly.wait_moment
 
     def meanwhile(*told: Any) -> Any:
-        scene.client.refresh(payout.id)
+        harness.client.refresh(payout.id)
         return moment(*told)
 
     async def wait() -> PayoutStatus:
-        async with AsyncPayoutClient.from_config(scene.config) as client:
+        async with AsyncPayoutClient.from_config(harness.config) as client:
             return (await client.wait(payout.id)).status
 
     monkeypatch.setattr(assembly, "wait_moment", meanwhile)
-    with PayoutClient.from_config(scene.config) as client:
+    with PayoutClient.from_config(harness.config) as client:
         end = asyncio.run(wait()) if kind == "async" else client.wait(payout.id).status
-    assert (end, scene.reads(payout)) == (PayoutStatus.SUCCEEDED, 1)
+    assert (end, harness.reads(payout)) == (PayoutStatus.SUCCEEDED, 1)

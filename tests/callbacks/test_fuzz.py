@@ -22,7 +22,7 @@ REQUESTS = -(-int(os.environ.get("PAYMENTS_FUZZ", "300")) // 2)
 GOOD, STUCK, FAILING = "+46733123499", "+46733123453", "+46733123457"
 AT_ONCE = 10  # so many requests, then what is due is done
 STEP = timedelta(seconds=min(0.5, 500 * AT_ONCE / REQUESTS))  # and so much time passes: no schedule comes to its turn
-Scene = Any
+Harness = Any
 
 METHODS = st.sampled_from(["PUT", "POST"] * 4 + ["GET", "HEAD", "DELETE", "PATCH", "OPTIONS", "TRACE", "put", "X"])
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=20).filter(
@@ -88,16 +88,16 @@ def changed(draw: Any, real: list[dict[str, Any]]) -> bytes:
 class Eye:
     """Looks at the payouts while requests come: who changes without a read, and when each is read."""
 
-    def __init__(self, scene: Scene, payouts: Sequence[Any]) -> None:
-        self._scene = scene
+    def __init__(self, harness: Harness, payouts: Sequence[Any]) -> None:
+        self._harness = harness
         self._payouts = payouts
         self._stood = {payout.id: self._of(payout) for payout in payouts}
         self.reads: dict[str, list[datetime]] = {payout.id: [] for payout in payouts}
         self.unread_changes: list[Any] = []
 
     def _of(self, payout: Any) -> Any:
-        row = self._scene.row(payout)
-        return row.status, row.reason, row.decided_by, row.tries
+        row = self._harness.row(payout)
+        return row.status, row.reason, row.decided_by, row.submissions
 
     def _look(self, *, is_read: Callable[[str], bool]) -> None:
         for payout in self._payouts:
@@ -109,11 +109,11 @@ class Eye:
     def do_what_is_due(self) -> None:
         """Read what is due, and see that nothing else changes anything."""
         self._look(is_read=lambda _: False)
-        before = {payout.id: self._scene.reads(payout) for payout in self._payouts}
-        self._scene.go_on()
-        new = {payout.id: self._scene.reads(payout) - before[payout.id] for payout in self._payouts}
+        before = {payout.id: self._harness.reads(payout) for payout in self._payouts}
+        self._harness.go_on()
+        new = {payout.id: self._harness.reads(payout) - before[payout.id] for payout in self._payouts}
         for payout, count in new.items():
-            self.reads[payout] += [self._scene.frozen + self._scene.ahead] * count
+            self.reads[payout] += [self._harness.frozen + self._harness.ahead] * count
         self._look(is_read=lambda payout: new[payout] > 0)
 
     def most_reads(self, within: timedelta) -> int:
@@ -121,21 +121,25 @@ class Eye:
         return max(sum(at <= other < at + within for other in ats) for ats in self.reads.values() for at in ats)
 
 
-def test_no_request_changes_a_state(scene: Scene, store: str, measured: Callable[..., None]) -> None:
+def test_no_request_changes_a_state(harness: Harness, store: str, measured: Callable[..., None]) -> None:
     """Payouts in every kind of state, read as soon as callbacks ask for it, stay what the provider says they are."""
-    payouts = {"ended": scene.pay("ended"), "failed": scene.pay("failed", FAILING), "stuck": scene.pay("stuck", STUCK)}
-    scene.until_handled(2)
-    scene.go_on()
-    scene.client.pause()
-    payouts["unsent"] = scene.pay("unsent")
-    scene.freeze()
+    payouts = {
+        "ended": harness.pay("ended"),
+        "failed": harness.pay("failed", FAILING),
+        "stuck": harness.pay("stuck", STUCK),
+    }
+    harness.until_handled(2)
+    harness.go_on()
+    harness.client.pause()
+    payouts["unsent"] = harness.pay("unsent")
+    harness.freeze()
     expected = {"ended": S.SUCCEEDED, "failed": S.FAILED, "stuck": S.PENDING, "unsent": S.CREATED}
-    assert {name: scene.status(payout) for name, payout in payouts.items()} == expected
-    eye = Eye(scene, list(payouts.values()))
+    assert {name: harness.status(payout) for name, payout in payouts.items()} == expected
+    eye = Eye(harness, list(payouts.values()))
     real = [callback(payout) for payout in payouts.values()]
     paths = st.sampled_from(
-        [scene.path] * 12
-        + [f"{scene.path}?a=b", scene.path[:-1], "/callbacks/" + "A" * 32, "/", "/x/../y", f"/p{scene.path}"]
+        [harness.path] * 12
+        + [f"{harness.path}?a=b", harness.path[:-1], "/callbacks/" + "A" * 32, "/", "/x/../y", f"/p{harness.path}"]
     )
     bodies = st.one_of(
         changed(real), changed(real), JSON.map(lambda told: json.dumps(told).encode()), st.binary(max_size=300)
@@ -146,33 +150,33 @@ def test_no_request_changes_a_state(scene: Scene, store: str, measured: Callable
     @settings(max_examples=REQUESTS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(METHODS, paths, HEADERS, bodies)
     def send(method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> None:
-        answer = scene.server.ask(method, path, body, **dict(headers))
+        answer = harness.server.ask(method, path, body, **dict(headers))
         answers[answer] += 1
         if answer[0] >= 500:
             broken.append((method, path, headers, body))
         turn, place = divmod(answers.total(), AT_ONCE)
         if not place:  # one that makes sense, so that there is always something to read
-            scene.server.ask("PUT", scene.path, json.dumps(real[turn % len(real)]).encode())
-            scene.ahead += STEP
+            harness.server.ask("PUT", harness.path, json.dumps(real[turn % len(real)]).encode())
+            harness.ahead += STEP
             eye.do_what_is_due()
 
     send()
-    scene.until(lambda: "" not in scene.outcomes())
-    scene.ahead += scene.spacing
+    harness.until(lambda: "" not in harness.outcomes())
+    harness.ahead += harness.spacing
     for _ in range(3):
         eye.do_what_is_due()
 
     reads = {name: len(eye.reads[payout.id]) for name, payout in payouts.items()}
-    measured(11, "hostile requests", answers.total(), store=store, read_due=scene.outcomes()["read due"], reads=reads)
+    measured(11, "hostile requests", answers.total(), store=store, read_due=harness.outcomes()["read due"], reads=reads)
     measured(11, "state changes without a read", len(eye.unread_changes), store=store)
     measured(11, "5xx", len(broken), store=store)
-    measured(11, "most reads of a payout in 5 s", eye.most_reads(scene.spacing), store=store)
+    measured(11, "most reads of a payout in 5 s", eye.most_reads(harness.spacing), store=store)
     assert answers.total() >= REQUESTS
     assert (broken, eye.unread_changes) == ([], [])
-    assert eye.most_reads(scene.spacing) == 1
+    assert eye.most_reads(harness.spacing) == 1
     assert sorted(status for status, _ in answers) == [200, 404]  # and each of them is one answer, byte for byte
-    assert {name: scene.status(payout) for name, payout in payouts.items()} == expected
+    assert {name: harness.status(payout) for name, payout in payouts.items()} == expected
     assert reads["unsent"] == 0
     assert {
-        name: count for name, count in scene.outcomes().items() if name.startswith(("failed", "provider bug"))
+        name: count for name, count in harness.outcomes().items() if name.startswith(("failed", "provider bug"))
     } == {}

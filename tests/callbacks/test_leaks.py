@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from payments_core.testing.leaks import Ears, Forbidden, Said
+from payments_core.testing.leaks import ExpectedOutcome, Forbidden, LogCapture
 
 STUCK, NUMBER = "+46733123453", "256772998877"
 PIN, KEY = "pin-of-somebody-4711-0815", "Bearer-ish-key-0f9e8d7c6b5a4"
 OURS = ("payments_core", "payments_mtn_momo")
-Scene = Any
+Harness = Any
 
 
 def bodies(payout_id: str) -> list[bytes]:
@@ -33,98 +33,103 @@ def bodies(payout_id: str) -> list[bytes]:
     return [whole, whole[:-5], json.dumps({**told, "externalId": f"{NUMBER} {PIN}"}).encode(), f"<b>{NUMBER}".encode()]
 
 
-def stored(scene: Scene) -> list[Said]:
+def stored(harness: Harness) -> list[ExpectedOutcome]:
     """Return what the journal tells beside the payouts' own rows."""
-    with closing(sqlite3.connect(scene.config.parent / "payouts.db")) as connection:
+    with closing(sqlite3.connect(harness.config.parent / "payouts.db")) as connection:
         return [
-            Said("stored", table, repr(row))
+            ExpectedOutcome("stored", table, repr(row))
             for table in ("inbox", "history", "outbox", "queries")
             for row in connection.execute(f"SELECT * FROM {table}")  # noqa: S608
         ]
 
 
 def test_nothing_of_a_callback_is_told_or_kept(
-    make_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    make_scene: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Every logger at DEBUG, the account's path among the secrets, and things going wrong on the way."""
-    scene = make_scene()
-    payout = scene.pay("one", STUCK)
-    token: str = scene.token
-    secret = scene.client._office.journal.callback_secret()
+    harness = make_scene()
+    payout = harness.pay("one", STUCK)
+    token: str = harness.token
+    secret = harness.client._runtime.journal.callback_secret()
     forbidden = Forbidden({"path": token, "secret": secret, "pin": PIN, "key": KEY}, [NUMBER], ["Quillfeather"])
-    with Ears(*OURS) as ears:
+    with LogCapture(*OURS) as ears:
         for body in bodies(payout.id):
-            for method, path in (("PUT", scene.path), ("GET", scene.path), ("PUT", f"{scene.path}x")):
-                scene.server.ask(method, path, body, x_number=NUMBER, authorization=KEY, cookie=PIN)
-        scene.until_handled(4)
-        scene.server.ask("PUT", scene.path, NUMBER.encode() * 10_000)
-        scene.server.raw(f"PUT {scene.path} HTTP/9\r\n{NUMBER}\r\n\r\n".encode())
-        kind = type(scene.client._office.accounts[scene.account].provider)
+            for method, path in (("PUT", harness.path), ("GET", harness.path), ("PUT", f"{harness.path}x")):
+                harness.server.ask(method, path, body, x_number=NUMBER, authorization=KEY, cookie=PIN)
+        harness.until_handled(4)
+        harness.server.ask("PUT", harness.path, NUMBER.encode() * 10_000)
+        harness.server.raw(f"PUT {harness.path} HTTP/9\r\n{NUMBER}\r\n\r\n".encode())
+        kind = type(harness.client._runtime.accounts[harness.account].provider)
         with monkeypatch.context() as patch:
             patch.setattr(kind, "parse", lambda _, callback: int(callback.body))
-            scene.server.ask("PUT", scene.path, bodies(payout.id)[0])
-            scene.until_handled(5)
+            harness.server.ask("PUT", harness.path, bodies(payout.id)[0])
+            harness.until_handled(5)
         with monkeypatch.context() as patch:
             patch.setattr("payments_core.client.inbox.differs_from", lambda heard, *_: int(heard.status))
-            scene.server.ask("PUT", scene.path, bodies(payout.id)[0])
-            scene.until_handled(6)
-        scene.go_on()
-        ears.shown("scene", scene.client, scene.client.inbox, scene.server.app, scene.client.get(payout.id))
-        ears.shown("account", scene.client._office.accounts[scene.account].settings, scene.row(payout))
-        ears.shown("inbox", scene.client.inbox.counts())
-        scene.client._office.journal.close()
-        assert scene.server.ask("PUT", scene.path, bodies(payout.id)[0])[0] == 503
+            harness.server.ask("PUT", harness.path, bodies(payout.id)[0])
+            harness.until_handled(6)
+        harness.go_on()
+        ears.shown("harness", harness.client, harness.client.inbox, harness.server.app, harness.client.get(payout.id))
+        ears.shown("account", harness.client._runtime.accounts[harness.account].settings, harness.row(payout))
+        ears.shown("inbox", harness.client.inbox.counts())
+        harness.client._runtime.journal.close()
+        assert harness.server.ask("PUT", harness.path, bodies(payout.id)[0])[0] == 503
     out, err = capfd.readouterr()
-    kept = stored(scene)
+    kept = stored(harness)
 
-    assert forbidden.leaks([*ears.said, Said("output", "stdout", out), Said("output", "stderr", err), *kept]) == []
+    assert (
+        forbidden.leaks(
+            [*ears.said, ExpectedOutcome("output", "stdout", out), ExpectedOutcome("output", "stderr", err), *kept]
+        )
+        == []
+    )
     heard = {text.split()[2] for channel, where, text in ears.said if channel == "log" and where == "payments_core"}
     assert {f"callback.{end}" for end in ("received", "heard", "ignored", "refused", "failed")} <= heard
     assert any(said.where == "inbox" and payout.id in said.text for said in kept)
 
 
 def test_the_search_finds_what_is_not_handled_yet(
-    make_scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+    make_scene: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control: until it is handled it is there, sealed in Base64; so the search above looks at the right place."""
     import base64
 
     from payments_core.client.inbox import Inbox
 
-    scene = make_scene()
+    harness = make_scene()
     monkeypatch.setattr(Inbox, "handle", lambda _: 0)
-    scene.server.ask("PUT", scene.path, bodies("po_x")[0])
-    [inbox] = [said for said in stored(scene) if said.where == "inbox"]
+    harness.server.ask("PUT", harness.path, bodies("po_x")[0])
+    [inbox] = [said for said in stored(harness) if said.where == "inbox"]
     sealed = json.loads(inbox.text.split("'")[-4])["body"]
     assert NUMBER in base64.b64decode(sealed).decode()
 
 
 def test_a_log_handler_that_fails_prints_nothing_of_a_callback(
-    make_scene: Callable[..., Scene],
+    make_scene: Callable[..., Harness],
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
     full_disk: Callable[[], AbstractContextManager[None]],
 ) -> None:
     """Whatever breaks on the way, nothing is told while an error is being handled that may hold a callback's words."""
-    scene = make_scene()
-    payout = scene.pay("one", STUCK)
-    kind = type(scene.client._office.accounts[scene.account].provider)
+    harness = make_scene()
+    payout = harness.pay("one", STUCK)
+    kind = type(harness.client._runtime.accounts[harness.account].provider)
     forbidden = Forbidden({"pin": PIN, "key": KEY}, [NUMBER], ["Quillfeather"])
     monkeypatch.setattr(kind, "acknowledge", lambda _, callback: int(callback.body))
     monkeypatch.setattr("payments_core.client.inbox.differs_from", lambda heard, *_: int(heard.status))
     with full_disk():
-        scene.server.ask("PUT", scene.path, bodies(payout.id)[0])
-        scene.until_handled(1)
+        harness.server.ask("PUT", harness.path, bodies(payout.id)[0])
+        harness.until_handled(1)
     _, err = capfd.readouterr()
 
     assert err.count("no space left") >= 3  # received, a provider's bug, failed
-    assert forbidden.leaks([Said("output", "stderr", err)]) == []
+    assert forbidden.leaks([ExpectedOutcome("output", "stderr", err)]) == []
 
 
-def test_no_access_log_is_written(make_scene: Callable[..., Scene], caplog: pytest.LogCaptureFixture) -> None:
+def test_no_access_log_is_written(make_scene: Callable[..., Harness], caplog: pytest.LogCaptureFixture) -> None:
     """Uvicorn's would hold the paths."""
-    scene = make_scene()
+    harness = make_scene()
     with caplog.at_level(logging.DEBUG):
-        scene.server.ask("PUT", scene.path, b"{}")
+        harness.server.ask("PUT", harness.path, b"{}")
     assert [record for record in caplog.records if record.name == "uvicorn.access"] == []
-    assert scene.token not in caplog.text
+    assert harness.token not in caplog.text

@@ -16,20 +16,20 @@ from starlette.routing import Mount, Route
 from payments_core import AsyncPayoutClient
 from payments_core.callbacks import app
 
-Scene = Any
+Harness = Any
 
 
 @pytest.mark.parametrize("mount", ["/payouts", "/a/b"])
 def test_it_can_be_mounted_where_the_client_is_made_later(
-    make_scene: Callable[..., Scene], serve: Callable[..., Any], mount: str
+    make_scene: Callable[..., Harness], serve: Callable[..., Any], mount: str
 ) -> None:
     """The application's lifespan makes the client; ours is asked for at the first request."""
-    scene = make_scene()
-    payout = scene.pay("one", "+46733123453")
+    harness = make_scene()
+    payout = harness.pay("one", "+46733123453")
 
     @contextlib.asynccontextmanager
     async def lifespan(application: Starlette) -> AsyncIterator[None]:
-        async with AsyncPayoutClient.from_config(scene.config) as client:
+        async with AsyncPayoutClient.from_config(harness.config) as client:
             application.state.payouts = client
             yield
 
@@ -43,20 +43,22 @@ def test_it_can_be_mounted_where_the_client_is_made_later(
 
     assert httpx.get(f"{url}/hello").text == "hello"
     assert [httpx.get(f"{url}{mount}{path}").status_code for path in ("/health", "/ready", "/other")] == [200, 200, 404]
-    assert [httpx.request(how, f"{url}{mount}{scene.path}", content=body).status_code for how in ("PUT", "POST")] == [
+    assert [httpx.request(how, f"{url}{mount}{harness.path}", content=body).status_code for how in ("PUT", "POST")] == [
         200,
         200,
     ]
-    assert httpx.put(f"{url}{mount}{scene.path}x", content=body).status_code == 404
-    scene.until_handled(2)
-    assert scene.outcomes() == {"read due": 2}
+    assert httpx.put(f"{url}{mount}{harness.path}x", content=body).status_code == 404
+    harness.until_handled(2)
+    assert harness.outcomes() == {"read due": 2}
 
 
-def test_without_a_client_nothing_is_acknowledged(make_scene: Callable[..., Scene], serve: Callable[..., Any]) -> None:
+def test_without_a_client_nothing_is_acknowledged(
+    make_scene: Callable[..., Harness], serve: Callable[..., Any]
+) -> None:
     """Mounted where nobody made one, it says so with every request, and loses nothing: 503 comes again."""
-    scene = make_scene()
+    harness = make_scene()
     application = Starlette(routes=[Mount("/payouts", app(lambda: application.state.payouts))])
     url = f"http://127.0.0.1:{serve(application).port}/payouts"
 
-    assert httpx.put(f"{url}{scene.path}", content=b"{}").status_code == 503
+    assert httpx.put(f"{url}{harness.path}", content=b"{}").status_code == 503
     assert [httpx.get(f"{url}{path}").status_code for path in ("/health", "/ready")] == [200, 503]

@@ -21,36 +21,36 @@ from payments_core.client.inbox import Inbox
 from payments_core.domain.errors import JournalLocked
 
 STUCK = "+46733123453"
-Scene = Any
-MakeScene = Callable[..., Scene]
+Harness = Any
+MakeScene = Callable[..., Harness]
 
 
 def body_of(payout_id: str) -> bytes:
     return json.dumps({"externalId": payout_id, "status": "SUCCESSFUL", "payerMessage": "x" * 50}).encode()
 
 
-def refused(scene: Scene) -> bytes:
+def refused(harness: Harness) -> bytes:
     """Return the answer to what leads nowhere."""
-    answer: bytes = scene.server.ask("GET", "/nothing")[1]
+    answer: bytes = harness.server.ask("GET", "/nothing")[1]
     return answer
 
 
-def test_the_answer_is_the_same_whoever_it_is_about(scene: Scene) -> None:
+def test_the_answer_is_the_same_whoever_it_is_about(harness: Harness) -> None:
     """Known, unknown, ended, another account's, repeated, forged, no sense at all: byte for byte one answer."""
-    ours = scene.pay("one", STUCK).id
+    ours = harness.pay("one", STUCK).id
     bodies = [body_of(ours), body_of(ours), body_of("po_" + "a" * 24), b"", b"{", b"\xff\x00", body_of(ours)[:-9]]
-    told = {scene.server.ask("PUT", scene.path, body) for body in bodies}
+    told = {harness.server.ask("PUT", harness.path, body) for body in bodies}
     assert len(told) == 1
     [(status, answer)] = told
     assert status == 200
     assert answer.endswith(b"\r\n\r\n")
-    scene.until_handled(len(bodies))
+    harness.until_handled(len(bodies))
 
 
 def test_what_leads_nowhere_says_nothing(make_scene: MakeScene) -> None:
     """No path but the account's own, no method but two: one answer, and no body."""
-    scene = make_scene()
-    token = scene.token
+    harness = make_scene()
+    token = harness.token
     paths = [
         "/",
         "/callbacks",
@@ -67,57 +67,59 @@ def test_what_leads_nowhere_says_nothing(make_scene: MakeScene) -> None:
         "/docs",
         "/health/",
     ]
-    told = {scene.server.ask("PUT", path, b"{}") for path in paths}
-    told |= {scene.server.ask(method, scene.path) for method in ("GET", "HEAD", "DELETE", "PATCH", "OPTIONS", "BREW")}
-    assert told == {(404, refused(scene))}
-    assert refused(scene).endswith(b"\r\n\r\n")
-    assert b"content-length: 0" in refused(scene)
-    assert scene.outcomes() == {}
-    assert scene.server.app.counts["unknown"] == 6
+    told = {harness.server.ask("PUT", path, b"{}") for path in paths}
+    told |= {
+        harness.server.ask(method, harness.path) for method in ("GET", "HEAD", "DELETE", "PATCH", "OPTIONS", "BREW")
+    }
+    assert told == {(404, refused(harness))}
+    assert refused(harness).endswith(b"\r\n\r\n")
+    assert b"content-length: 0" in refused(harness)
+    assert harness.outcomes() == {}
+    assert harness.server.app.counts["unknown"] == 6
 
 
 def test_a_path_may_stand_below_a_prefix(make_scene: MakeScene) -> None:
     """A proxy may add one: what counts is the end."""
-    scene = make_scene()
-    assert scene.server.ask("PUT", f"/pay/outs{scene.path}", b"{}")[0] == 200
-    scene.until_handled(1)
+    harness = make_scene()
+    assert harness.server.ask("PUT", f"/pay/outs{harness.path}", b"{}")[0] == 200
+    harness.until_handled(1)
 
 
 def test_the_longest_body_is_taken_and_one_byte_more_is_not(make_scene: MakeScene) -> None:
-    scene = make_scene(limits=Limits(body_bytes=1000))
-    assert scene.server.ask("PUT", scene.path, b"x" * 1000)[0] == 200
-    assert scene.server.ask("PUT", scene.path, b"x" * 1001) == (404, refused(scene))
-    scene.until_handled(1)
-    assert scene.server.app.counts == {"received": 1, "refused": 1}
+    harness = make_scene(limits=Limits(body_bytes=1000))
+    assert harness.server.ask("PUT", harness.path, b"x" * 1000)[0] == 200
+    assert harness.server.ask("PUT", harness.path, b"x" * 1001) == (404, refused(harness))
+    harness.until_handled(1)
+    assert harness.server.app.counts == {"received": 1, "refused": 1}
 
 
 def test_the_same_holds_in_chunks(make_scene: MakeScene) -> None:
     """Where no length is told, it is counted."""
-    scene = make_scene(limits=Limits(body_bytes=1000))
-    head = f"PUT {scene.path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n".encode()
+    harness = make_scene(limits=Limits(body_bytes=1000))
+    head = f"PUT {harness.path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n".encode()
     chunk = b"64\r\n" + b"x" * 100 + b"\r\n"
     for chunks, status in ((10, b"200"), (11, b"404")):
-        assert scene.server.raw(head + chunk * chunks + b"0\r\n\r\n").split(b" ")[1] == status
-    scene.until_handled(1)
-    assert scene.server.app.counts["refused"] == 1
+        assert harness.server.raw(head + chunk * chunks + b"0\r\n\r\n").split(b" ")[1] == status
+    harness.until_handled(1)
+    assert harness.server.app.counts["refused"] == 1
 
 
 def test_a_header_has_a_limit(make_scene: MakeScene) -> None:
-    scene = make_scene(limits=Limits(header_fields=20, header_bytes=1000))
-    assert scene.server.ask("PUT", scene.path, b"{}", **{f"x{number}": "y" for number in range(10)})[0] == 200
-    assert scene.server.ask("PUT", scene.path, b"{}", **{f"x{number}": "y" for number in range(20)})[0] == 404
-    assert scene.server.ask("PUT", scene.path, b"{}", x="y" * 1000)[0] == 404
-    assert scene.server.raw(f"PUT {scene.path} HTTP/1.1\r\nx: {'y' * 100_000}\r\n\r\n".encode()).startswith(
+    harness = make_scene(limits=Limits(header_fields=20, header_bytes=1000))
+    assert harness.server.ask("PUT", harness.path, b"{}", **{f"x{number}": "y" for number in range(10)})[0] == 200
+    assert harness.server.ask("PUT", harness.path, b"{}", **{f"x{number}": "y" for number in range(20)})[0] == 404
+    assert harness.server.ask("PUT", harness.path, b"{}", x="y" * 1000)[0] == 404
+    assert harness.server.raw(f"PUT {harness.path} HTTP/1.1\r\nx: {'y' * 100_000}\r\n\r\n".encode()).startswith(
         b"HTTP/1.1 400 "
     )
-    scene.until_handled(1)
+    harness.until_handled(1)
 
 
 def test_a_body_that_takes_too_long_is_given_up(make_scene: MakeScene) -> None:
-    scene = make_scene(limits=Limits(body_s=0.2))
-    head = f"PUT {scene.path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n12345".encode()
-    assert scene.server.raw(head).split(b" ")[1] == b"404"
-    assert scene.outcomes() == {}
+    harness = make_scene(limits=Limits(body_s=0.2))
+    head = f"PUT {harness.path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n12345".encode()
+    assert harness.server.raw(head).split(b" ")[1] == b"404"
+    assert harness.outcomes() == {}
 
 
 @pytest.mark.parametrize("limit", ["_HEAD_S", "_LONGEST_S"])
@@ -127,8 +129,8 @@ def test_a_connection_that_says_nothing_is_cut_off(
 ) -> None:
     """A caller that sends a header a byte at a time holds a connection no longer than any other."""
     monkeypatch.setattr(callback_server, limit, 0.3)
-    scene = make_scene()
-    with socket.create_connection(("127.0.0.1", scene.server.port), timeout=20) as connection:
+    harness = make_scene()
+    with socket.create_connection(("127.0.0.1", harness.server.port), timeout=20) as connection:
         connection.sendall(sent)
         ended = threading.Event()
 
@@ -144,7 +146,7 @@ def test_a_connection_that_says_nothing_is_cut_off(
         with contextlib.suppress(ConnectionResetError):
             assert connection.recv(100) == b""
         ended.set()
-    assert scene.server.ask("GET", "/health")[0] == 200
+    assert harness.server.ask("GET", "/health")[0] == 200
 
 
 def test_slow_connections_from_one_address_keep_out_no_other(
@@ -152,44 +154,44 @@ def test_slow_connections_from_one_address_keep_out_no_other(
 ) -> None:
     """An address that holds hundreds of connections open is refused more; a request from another is answered."""
     monkeypatch.setattr(callback_server, "_HEAD_S", 600.0)  # none of them is cut off meanwhile
-    scene = make_scene()
+    harness = make_scene()
     with contextlib.ExitStack() as stack:
         for _ in range(600):
-            slow = stack.enter_context(socket.create_connection(("127.0.0.1", scene.server.port), timeout=20))
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", harness.server.port), timeout=20))
             with contextlib.suppress(OSError):  # refused already
                 slow.sendall(b"PUT / HTTP/1.1\r\nhost: x\r\n")
-        assert scene.server.ask("GET", "/health", source="127.0.0.2")[0] == 200
+        assert harness.server.ask("GET", "/health", source="127.0.0.2")[0] == 200
         with contextlib.suppress(ConnectionResetError):
-            assert scene.server.raw(b"").startswith(b"HTTP/1.1 503 ")
+            assert harness.server.raw(b"").startswith(b"HTTP/1.1 503 ")
 
 
 def test_a_head_in_time_gives_the_body_its_own(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The head's time-out is over with the head: a body that takes longer is still taken."""
     monkeypatch.setattr(callback_server, "_HEAD_S", 0.3)
-    scene = make_scene()
-    with socket.create_connection(("127.0.0.1", scene.server.port), timeout=20) as connection:
-        head = f"PUT {scene.path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n"
+    harness = make_scene()
+    with socket.create_connection(("127.0.0.1", harness.server.port), timeout=20) as connection:
+        head = f"PUT {harness.path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n"
         connection.sendall(head.encode() + b"{")
         time.sleep(0.6)
         connection.sendall(b"}")
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
-    scene.until_handled(1)
+    harness.until_handled(1)
 
 
 def test_half_a_request_is_no_request(make_scene: MakeScene) -> None:
     """Who closes in the middle of the body has sent nothing."""
-    scene = make_scene()
-    head = f"PUT {scene.path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n12345".encode()
-    scene.server.raw(head, ends=True)
-    assert scene.server.ask("GET", "/health")[0] == 200
-    assert scene.outcomes() == {}
-    assert scene.server.app.counts["received"] == 0
+    harness = make_scene()
+    head = f"PUT {harness.path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n12345".encode()
+    harness.server.raw(head, ends=True)
+    assert harness.server.ask("GET", "/health")[0] == 200
+    assert harness.outcomes() == {}
+    assert harness.server.app.counts["received"] == 0
 
 
 def test_a_callback_that_cannot_be_kept_is_answered_503(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then, and only then, it should come again."""
-    scene = make_scene()
-    payout = scene.pay("one", STUCK)
+    harness = make_scene()
+    payout = harness.pay("one", STUCK)
 
     def locked(*_: object) -> Future[None]:
         raise JournalLocked("locked")
@@ -197,61 +199,61 @@ def test_a_callback_that_cannot_be_kept_is_answered_503(make_scene: MakeScene, m
     for broken in (locked, lambda *_: Future[None]()):  # refused, and one that never ends
         with monkeypatch.context() as patch:
             patch.setattr(Inbox, "receive", broken)
-            patch.setattr(scene.server.app, "_limits", Limits(keep_s=0.2))
-            assert scene.server.ask("PUT", scene.path, body_of(payout.id))[0] == 503
-    assert scene.outcomes() == {}
-    assert scene.server.ask("PUT", scene.path, body_of(payout.id))[0] == 200
-    scene.until_handled(1)
-    assert scene.server.app.counts["failed"] == 2
+            patch.setattr(harness.server.app, "_limits", Limits(keep_s=0.2))
+            assert harness.server.ask("PUT", harness.path, body_of(payout.id))[0] == 503
+    assert harness.outcomes() == {}
+    assert harness.server.ask("PUT", harness.path, body_of(payout.id))[0] == 200
+    harness.until_handled(1)
+    assert harness.server.app.counts["failed"] == 2
 
 
 def test_a_path_that_cannot_be_looked_up_in_time_is_answered_503(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A journal that hangs holds no request for ever, and nobody is told that the path is none."""
-    scene, goes_on, place = make_scene(limits=Limits(keep_s=0.2)), threading.Event(), Inbox.place
-    payout = scene.pay("one", STUCK)
+    harness, goes_on, place = make_scene(limits=Limits(keep_s=0.2)), threading.Event(), Inbox.place
+    payout = harness.pay("one", STUCK)
     with monkeypatch.context() as patch:
         patch.setattr(Inbox, "place", lambda inbox, token: goes_on.wait(60) and place(inbox, token))
         try:
-            assert scene.server.ask("PUT", scene.path, body_of(payout.id))[0] == 503
+            assert harness.server.ask("PUT", harness.path, body_of(payout.id))[0] == 503
         finally:
             goes_on.set()
-    assert scene.server.app.counts == {"failed": 1}
+    assert harness.server.app.counts == {"failed": 1}
 
 
 def test_one_that_cannot_be_handled_is_not_in_the_way_of_the_others(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A provider's code may break; the gateway has its 200, and the next callback is heard."""
-    scene = make_scene()
-    payout = scene.pay("one", STUCK)
-    kind = type(scene.client._office.accounts[scene.account].provider)
+    harness = make_scene()
+    payout = harness.pay("one", STUCK)
+    kind = type(harness.client._runtime.accounts[harness.account].provider)
     with monkeypatch.context() as patch:
         patch.setattr(kind, "parse", lambda *_: 1 / 0)
         patch.setattr(kind, "acknowledge", lambda *_: 1 / 0)
-        assert scene.server.ask("PUT", scene.path, body_of(payout.id))[0] == 200
-        scene.until_handled(1)
-    assert scene.server.ask("PUT", scene.path, body_of(payout.id))[0] == 200
-    scene.until_handled(2)
-    assert scene.outcomes() == {"provider bug: ZeroDivisionError": 1, "read due": 1}
+        assert harness.server.ask("PUT", harness.path, body_of(payout.id))[0] == 200
+        harness.until_handled(1)
+    assert harness.server.ask("PUT", harness.path, body_of(payout.id))[0] == 200
+    harness.until_handled(2)
+    assert harness.outcomes() == {"provider bug: ZeroDivisionError": 1, "read due": 1}
 
 
 def test_a_signature_that_is_wrong_is_a_forgery(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
     """MTN signs nothing; where a provider does, the answer is the same and nothing becomes due."""
-    scene = make_scene()
-    payout = scene.pay("one", STUCK)
-    row = scene.row(payout)
-    kind = type(scene.client._office.accounts[scene.account].provider)
-    good = scene.server.ask("PUT", scene.path, b"{}")
-    scene.until_handled(1)
+    harness = make_scene()
+    payout = harness.pay("one", STUCK)
+    row = harness.row(payout)
+    kind = type(harness.client._runtime.accounts[harness.account].provider)
+    good = harness.server.ask("PUT", harness.path, b"{}")
+    harness.until_handled(1)
     monkeypatch.setattr(kind, "verify", lambda _, callback: "signature" in callback.headers)
-    assert scene.server.ask("PUT", scene.path, body_of(payout.id)) == good
-    scene.until_handled(2)
-    assert scene.row(payout) == row
-    assert scene.server.ask("PUT", scene.path, body_of(payout.id), signature="s") == good
-    scene.until_handled(3)
-    assert scene.outcomes() == {"makes no sense": 1, "forged": 1, "read due": 1}
+    assert harness.server.ask("PUT", harness.path, body_of(payout.id)) == good
+    harness.until_handled(2)
+    assert harness.row(payout) == row
+    assert harness.server.ask("PUT", harness.path, body_of(payout.id), signature="s") == good
+    harness.until_handled(3)
+    assert harness.outcomes() == {"makes no sense": 1, "forged": 1, "read due": 1}
 
 
 @pytest.mark.parametrize(
@@ -275,8 +277,8 @@ def test_only_some_addresses_may_be_let_in(
     make_scene: MakeScene, options: dict[str, Any], headers: dict[str, str], status: int
 ) -> None:
     """Off by default; a header is believed only where it was named, and only its last value, which our proxy wrote."""
-    scene = make_scene(**options)
-    assert scene.server.ask("PUT", scene.path, b"{}", **headers)[0] == status
+    harness = make_scene(**options)
+    assert harness.server.ask("PUT", harness.path, b"{}", **headers)[0] == status
 
 
 def test_an_address_that_is_none_is_refused_at_once(make_scene: MakeScene) -> None:
@@ -288,15 +290,15 @@ def test_it_tells_whether_it_lives_and_whether_it_can_keep(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that lives may still be unable to write."""
-    scene = make_scene()
-    assert [scene.server.ask("GET", path)[0] for path in ("/health", "/ready")] == [200, 200]
+    harness = make_scene()
+    assert [harness.server.ask("GET", path)[0] for path in ("/health", "/ready")] == [200, 200]
 
     def locked(_: object) -> None:
         raise JournalLocked("locked")
 
     monkeypatch.setattr(Inbox, "prove_writable", locked)
-    scene.until(lambda: scene.server.ask("GET", "/ready")[0] == 503)
-    assert scene.server.ask("GET", "/health")[0] == 200
+    harness.until(lambda: harness.server.ask("GET", "/ready")[0] == 503)
+    assert harness.server.ask("GET", "/health")[0] == 200
 
 
 def test_a_flood_at_the_readiness_path_is_no_flood_of_writes(
@@ -304,10 +306,10 @@ def test_a_flood_at_the_readiness_path_is_no_flood_of_writes(
 ) -> None:
     """Whoever asks again within a second hears what was found before."""
     monkeypatch.setattr(application, "_READY_S", 1000.0)
-    scene = make_scene(limits=Limits(keep_s=60.0))
+    harness = make_scene(limits=Limits(keep_s=60.0))
     asked: list[Inbox] = []
     monkeypatch.setattr(Inbox, "prove_writable", lambda inbox: asked.append(inbox))
-    assert {scene.server.ask("GET", "/ready")[0] for _ in range(50)} == {200}
+    assert {harness.server.ask("GET", "/ready")[0] for _ in range(50)} == {200}
     assert len(asked) == 1
 
 
@@ -315,8 +317,8 @@ def test_a_token_is_compared_to_its_end_with_every_account(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How long it takes tells neither how much of it was right nor whose it is."""
-    scene = make_scene()
-    inbox = scene.client.inbox
+    harness = make_scene()
+    inbox = harness.client.inbox
     monkeypatch.setitem(inbox.__dict__, "tokens", {name: name * 32 for name in "abc"})
     compared: list[str] = []
 

@@ -16,7 +16,7 @@ _HERE = Path(__file__).parent
 # By name and without a test folder on ``sys.path``, as ``tests/crash`` does it.
 _SHARED = {
     "worker_places": _HERE.parent / "worker" / "conftest.py",
-    "nursery": _HERE.parent / "e2e" / "supervisor.py",
+    "supervisor": _HERE.parent / "e2e" / "supervisor.py",
     "proxy": _HERE / "proxy.py",
 }
 for _name, _path in _SHARED.items():
@@ -27,8 +27,8 @@ for _name, _path in _SHARED.items():
         sys.modules[_name] = _module = module_from_spec(_spec)
         _spec.loader.exec_module(_module)
 
-from nursery import Nursery  # noqa: E402 - has just been made importable
 from proxy import Proxy  # noqa: E402
+from supervisor import Supervisor  # noqa: E402 - has just been made importable
 from worker_places import make_place, place  # noqa: E402
 
 __all__ = ["make_place", "place"]
@@ -54,11 +54,11 @@ def seed() -> int:
 
 
 @pytest.fixture
-def nursery(place: Any) -> Iterator[Nursery]:
+def supervisor(place: Any) -> Iterator[Supervisor]:
     """Start processes at a place that begin at once."""
     if not hasattr(os, "waitid"):
         pytest.skip("needs fork and waitid")
-    with Nursery(place.folder) as started:
+    with Supervisor(place.folder) as started:
         yield started
 
 

@@ -15,7 +15,7 @@ import pytest
 from proxy import SPOILS, dice
 
 from payments_core import AsyncPayoutClient, Money, Payee, Payout, PayoutClient, PayoutStatus
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 
 if TYPE_CHECKING:
     from proxy import Proxy
@@ -74,7 +74,7 @@ def test_each_way_of_breaking_is_told_as_what_it_is(place: Any, through: Callabl
     place.check(len(orders) + 1)
 
 
-def not_sent(place: Any, row: PayoutRow) -> int:
+def not_sent(place: Any, row: PayoutRecord) -> int:
     """Count the tries that were proven not sent."""
     return sum(
         (before.event, after.event) == ("payout.sending", "payout.waiting")
@@ -96,7 +96,7 @@ def faults_of(place: Any, proxy: Proxy) -> list[str]:
             found.append(f"{row.key} is told as paid, and is not")
         if row.status is PayoutStatus.FAILED and credited:
             found.append(f"{row.key} is told as failed, and was paid")
-        if proxy.reached[reference] > row.tries - not_sent(place, row):
+        if proxy.reached[reference] > row.submissions - not_sent(place, row):
             found.append(f"{row.key}: a try that was told as not sent has reached the gateway")
     return found
 
@@ -128,10 +128,10 @@ def test_the_promises_hold_through_a_broken_line(
         worker.stop()
 
     rows = place.rows()
-    tries = Counter(row.tries for row in rows)
+    submissions = Counter(row.submissions for row in rows)
     print(
-        f"\nseed {seed}: {dict(proxy.spoilt)}; tries {dict(tries)}; {sum(not_sent(place, row) for row in rows)} proven "
-        f"not sent; {time.monotonic() - begun:.0f} s"
+        f"\nseed {seed}: {dict(proxy.spoilt)}; submissions {dict(submissions)}; "
+        f"{sum(not_sent(place, row) for row in rows)} proven not sent; {time.monotonic() - begun:.0f} s"
     )
     assert faults_of(place, proxy) == [], f"PAYMENTS_SEED={seed}"
     assert Counter(row.status for row in rows) == {PayoutStatus.SUCCEEDED: accepted}, f"PAYMENTS_SEED={seed}"

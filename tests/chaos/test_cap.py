@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from nursery import Nursery
+from supervisor import Supervisor
 
 if TYPE_CHECKING:
     from proxy import Proxy
@@ -22,7 +22,7 @@ def most_in_a_second(moments: Sequence[float]) -> int:
 
 @pytest.mark.usefixtures("long_run")  # tests/journal/test_permits.py counts the permits themselves
 def test_the_gateway_sees_the_cap_kept(
-    place: Any, nursery: Nursery, through: Callable[..., Proxy], store: str, measured: Callable[..., None]
+    place: Any, supervisor: Supervisor, through: Callable[..., Proxy], store: str, measured: Callable[..., None]
 ) -> None:
     """Permits are given by the database's clock; what a commit and the way then add is told, and is not much."""
     text = place.config.read_text("utf-8")
@@ -32,7 +32,7 @@ def test_the_gateway_sees_the_cap_kept(
     place.config.write_text("\n".join(kept), "utf-8")
     proxy = through()
     place.accept(100)
-    workers = [nursery.start(command=["worker"]) for _ in range(8)]
+    workers = [supervisor.start(command=["worker"]) for _ in range(8)]
     time.sleep(100 / TAKEN)  # and do nothing here meanwhile: the proxy is to note when they come
     place.wait_for(place.all_paid)
     for worker in workers:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nursery import Nursery
+from supervisor import Supervisor
 
 from payments_core import PayoutClient, PayoutStatus
 
@@ -22,13 +22,13 @@ def set_clock(folder: Path, seconds: int) -> None:
     draft.replace(folder / "clock")
 
 
-def test_clock_step(place: Any, nursery: Nursery, store: str, measured: Callable[..., None]) -> None:
+def test_clock_step(place: Any, supervisor: Supervisor, store: str, measured: Callable[..., None]) -> None:
     """An hour forward and back amid sends, leases and reads: too soon or too late; nobody twice, nothing guessed."""
     count = 40
     place.gateway.set_faults({"slow_s": {"value": 0.1}})
     set_clock(place.folder, 0)
     [steady] = place.start_all(1)
-    stepping = nursery.start(command=["worker"], clock="clock")
+    stepping = supervisor.start(command=["worker"], clock="clock")
     place.accept(count)
     place.wait_for(lambda: place.statuses()[PayoutStatus.SENDING] >= 4)
     for seconds in STEPS:

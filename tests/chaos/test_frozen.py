@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nursery import Child, Nursery
+from supervisor import Child, Supervisor
 
 if TYPE_CHECKING:
     from proxy import Proxy
@@ -23,13 +23,13 @@ MOMENTS = {
 
 def states(place: Any) -> dict[str, tuple[Any, ...]]:
     """Return what no sleeper may change."""
-    return {row.key: (row.status, row.attempt, row.tries, row.references) for row in place.rows()}
+    return {row.key: (row.status, row.attempt, row.submissions, row.references) for row in place.rows()}
 
 
-def frozen(nursery: Nursery, moment: str, client: str) -> Child:
+def frozen(supervisor: Supervisor, moment: str, client: str) -> Child:
     """Start a process that stops itself at a moment of its only payment."""
     row = {"key": f"{moment}/{client}", "to": "+46733000123", "amount": "5"}
-    child = nursery.start(rows=[row], client=client, freeze=moment)
+    child = supervisor.start(rows=[row], client=client, freeze=moment)
     child.wait_until_stopped()
     return child
 
@@ -48,11 +48,11 @@ def woken(place: Any, sleepers: list[Child]) -> None:
 
 
 def test_sigstop_between_c2_and_the_first_byte(
-    place: Any, nursery: Nursery, through: Callable[..., Proxy], store: str, measured: Callable[..., None]
+    place: Any, supervisor: Supervisor, through: Callable[..., Proxy], store: str, measured: Callable[..., None]
 ) -> None:
     """Woken past its lease there, not a byte leaves; woken at the moments around, nothing newer is overwritten."""
     proxy = through()  # which ends no connection on its own: what a sleeper would send does arrive
-    sleepers = [frozen(nursery, moment, client) for moment in MOMENTS for client in CLIENTS]
+    sleepers = [frozen(supervisor, moment, client) for moment in MOMENTS for client in CLIENTS]
     # C2 is durable, seen on another connection; and no moment but the last has let anything reach the gateway.
     status = {row.key: row.status for row in place.rows()}
     assert [status[f"{moment}/{client}"] for moment in MOMENTS for client in CLIENTS] == ["CREATED"] * 2 + [
@@ -61,9 +61,9 @@ def test_sigstop_between_c2_and_the_first_byte(
     assert len(place.gateway.ledger()) == len(CLIENTS)
     woken(place, sleepers)
     posts = {row.key: proxy.reached[row.references["reference"]] for row in place.rows()}
-    tries = {row.key: row.tries for row in place.rows()}
+    submissions = {row.key: row.submissions for row in place.rows()}
     for moment, most in MOMENTS.items():
         for client in CLIENTS:
             assert 1 <= posts[f"{moment}/{client}"] <= most, moment
-            assert tries[f"{moment}/{client}"] == (1 if moment in {"before C2", "before C3"} else 2), moment
+            assert submissions[f"{moment}/{client}"] == (1 if moment in {"before C2", "before C3"} else 2), moment
     measured(13, "SIGSTOP between C2 and the first byte", 1, store=store)

@@ -78,7 +78,7 @@ def share(place: Any, url: str) -> None:
 
 def nobody_was_paid_unrecorded(place: Any) -> None:
     """What the gateway knows has a row, which was written before."""
-    known = {row.references["reference"] for row in place.rows() if row.tries}
+    known = {row.references["reference"] for row in place.rows() if row.submissions}
     assert {entry["reference"] for entry in place.gateway.ledger()} <= known
 
 

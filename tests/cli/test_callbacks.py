@@ -124,7 +124,7 @@ CRASH = """
 import os, sys
 from payments_core.client.inbox import Inbox
 from payments_core.cli import main
-Inbox.handle = lambda self: os._exit(9) if self._office.journal.inbox_counts() else 0
+Inbox.handle = lambda self: os._exit(9) if self._runtime.journal.inbox_counts() else 0
 main()
 """
 
@@ -147,7 +147,7 @@ def test_a_crash_before_it_is_handled_loses_nothing(config: Path, payouts: Call,
     payouts("resume", "--timeout", "0")
     assert payouts("callbacks", "--json").json[0]["outcomes"] == {"read due": 1}
     events = [entry["event"] for entry in payouts("show", "wages-1", "--json").json["history"]]
-    assert events[-2:] == ["callback.heard", "payout.read"]
+    assert events[-2:] == ["callback.matched", "payout.read"]
 
 
 BROKEN_WORKER = """

@@ -21,7 +21,7 @@ def books() -> Books:
         entry = {"reference": f"ref-{number}", "external_id": f"po_{number}", "state": state, "posts": 1}
         ledger.append({**same, **entry, "reason": None, "credits": credited})
         references = {"reference": f"ref-{number}", "external_id": f"po_{number}"}
-        payouts.append({**same, "key": f"k-{number}", "status": status, "references": references, "tries": 1})
+        payouts.append({**same, "key": f"k-{number}", "status": status, "references": references, "submissions": 1})
     return ledger, payouts
 
 

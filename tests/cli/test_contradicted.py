@@ -38,7 +38,7 @@ def test_a_failure_that_is_called_paid_is_told_everywhere(contradicted: str, pay
         assert "the provider says that attempt 1 was paid" in ran.out
         assert "payouts review acknowledge wages-1 --actor NAME --reason TEXT" in ran.out
         assert "o money moved" not in ran.out.split("NO  AT (UTC)")[0]
-        assert "pay-again" not in ran.out
+        assert "reissue" not in ran.out
     told = payouts("show", contradicted, "--json").json["contradictions"]
     assert [(one["attempt"], one["provider_status"], one["acknowledged_at"]) for one in told] == [(1, "paid", None)]
     assert payouts("list", "--json").json[0]["contradictions"] == told
@@ -65,7 +65,7 @@ def test_paying_again_hears_of_the_payment_by_itself(
     """Nobody has checked: the read before another attempt finds the payment, and nothing is sent."""
     assert pay("wages-1", "--wait", "30").code == 3
     liar.lies = False
-    again, until = ("pay-again", "wages-1", *WHO, "--json"), time.monotonic() + 30
+    again, until = ("reissue", "wages-1", *WHO, "--json"), time.monotonic() + 30
     while "too early" in (refused := payouts(*again).error)["message"] and time.monotonic() < until:
         time.sleep(0.1)
 
@@ -108,10 +108,10 @@ def test_a_person_acknowledges_it_and_it_is_never_paid_again(
     assert (shown.code, pay(contradicted).code) == (3, 3)
     assert "acknowledged by Ann: the statement shows it" in shown.out
     assert "It is never paid again under this key." in shown.out
-    assert "pay-again" not in shown.out
+    assert "reissue" not in shown.out
     assert "contradicted, acknowledged" in payouts("list").out
     liar.lies = True
-    refused = payouts("pay-again", contradicted, *WHO, "--json")
+    refused = payouts("reissue", contradicted, *WHO, "--json")
     assert (refused.code, "was paid after all" in refused.error["message"]) == (1, True)
     assert payouts("review", "acknowledge", contradicted, *ACTOR).code == 3, "twice is once"
 
@@ -137,7 +137,7 @@ def test_what_the_provider_does_not_show_any_more_is_paid_again_with_evidence(
     liar.lies = False
     assert pay("wages-6", "--wait", "30", to=FAILING).code == 3
     liar.absent = True
-    again, until = ("pay-again", "wages-6", *WHO, "--json"), time.monotonic() + 30
+    again, until = ("reissue", "wages-6", *WHO, "--json"), time.monotonic() + 30
     while (ran := payouts(*again)).error["hint"].startswith("Try again after") and time.monotonic() < until:
         time.sleep(0.1)
     assert (ran.code, ran.error["code"]) == (1, "decision_refused")
@@ -145,7 +145,7 @@ def test_what_the_provider_does_not_show_any_more_is_paid_again_with_evidence(
     assert "--evidence TEXT" in ran.error["hint"]
     ran = payouts(*again, "--evidence", "no such line in March")
     assert (ran.code, ran.json["attempt"]) == (4, 2)
-    told = next(entry["evidence"] for entry in ran.json["history"] if entry["event"] == "payout.paid_again")
+    told = next(entry["evidence"] for entry in ran.json["history"] if entry["event"] == "payout.reissued")
     assert (told["who"], told["why"], told["evidence"]) == ("Ann", "the statement", "no such line in March")
 
 

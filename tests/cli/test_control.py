@@ -33,7 +33,7 @@ def test_a_pause_stops_payments_says_why_and_ends(pay: Call, payouts: Call, opti
     shown = payouts("show", "wages-1")
     lifted = payouts("unpause", *option)
 
-    assert (ran.code, ran.json["status"], ran.json["tries"]) == (4, "CREATED", 0)
+    assert (ran.code, ran.json["status"], ran.json["submissions"]) == (4, "CREATED", 0)
     assert f"paused by a person (wrong amounts). `{' '.join(('payouts unpause', *option))}` ends it." in shown.out
     assert f"paused: wrong amounts. `{' '.join(('payouts unpause', *option))}` ends it." in said.out
     assert "`payouts resume` sends what waited." in lifted.out

@@ -188,7 +188,7 @@ def test_gateway_down_leaves_the_payout_to_be_sent_later(pay: Call, payouts: Cal
     assert "status      CREATED" in ran.out
     assert "the provider could not be reached or did not take it" in ran.out
     assert "When it is due, `payouts resume` or the same key again sends it, once." in ran.out
-    assert payouts("list", "--json").json[0]["tries"] == 0
+    assert payouts("list", "--json").json[0]["submissions"] == 0
 
 
 def test_writes_forbidden_pauses_the_account_fails_nothing_and_is_lifted(
@@ -203,7 +203,7 @@ def test_writes_forbidden_pauses_the_account_fails_nothing_and_is_lifted(
     assert [first.code, second.code, waiting.code] == [4, 4, 4]
     assert "the account mtn-uganda is paused because the provider refuses us" in first.out
     assert "by `payouts unpause --account mtn-uganda`" in first.out
-    assert (second.json["status"], second.json["tries"]) == ("CREATED", 0)
+    assert (second.json["status"], second.json["submissions"]) == ("CREATED", 0)
     assert "2 of them wait unsent: the account mtn-uganda is paused" in waiting.out
     assert payouts("unpause", "--account", "mtn-uganda").out.endswith("`payouts resume` sends what waited.\n")
     assert payouts("resume").code == 0

@@ -58,7 +58,7 @@ def test_what_is_not_told_leaves_with_4(payouts: Call) -> None:
     """Not knowing is not "no": the number may well have a wallet."""
     ran = payouts("account-status", "--to", SILENT, "--json")
 
-    assert (ran.code, ran.out, ran.error["code"]) == (4, "", "not_answered")
+    assert (ran.code, ran.out, ran.error["code"]) == (4, "", "lookup_failed")
     assert "No money was asked to move." in ran.error["hint"]
     assert SILENT not in ran.err
 
@@ -96,9 +96,9 @@ def test_a_gateway_that_is_down_tells_nothing(payouts: Call, folder: Path) -> No
 
     for arguments in (("account-status", "--to", NUMBER), ("name", "--to", NUMBER)):
         ran = payouts(*arguments, "--json")
-        assert (ran.code, ran.error["code"]) == (4, "not_answered")
+        assert (ran.code, ran.error["code"]) == (4, "lookup_failed")
     ran = payouts("balance", "--json")
-    assert (ran.code, [one["error"]["code"] for one in ran.json]) == (4, ["not_answered"])
+    assert (ran.code, [one["error"]["code"] for one in ran.json]) == (4, ["lookup_failed"])
 
 
 @pytest.mark.usefixtures("gateway")
@@ -147,7 +147,7 @@ def test_an_account_that_does_not_answer_hides_no_other(payouts: Call, tills: An
 
     assert ran.code == 4
     silent, *others = ran.json
-    assert (silent["account"], silent["amount"], silent["error"]["code"]) == ("east", None, "not_answered")
+    assert (silent["account"], silent["amount"], silent["error"]["code"]) == ("east", None, "lookup_failed")
     assert "BUSY" in silent["error"]["message"]
     assert "Ask again in 5 s." in silent["error"]["hint"]
     assert {one["account"] for one in others} == {"west"}
@@ -170,7 +170,7 @@ def test_an_account_that_cannot_tell_is_left_out_and_named_when_asked(
         payouts("name", "--to", TILL, "--account", "east", "--json"),
     )
 
-    assert [(one.code, one.error["code"]) for one in (ran, named, name)] == [(1, "not_offered")] * 3
+    assert [(one.code, one.error["code"]) for one in (ran, named, name)] == [(1, "not_supported")] * 3
     assert "Account east cannot be asked for this: Tally has no balances" in named.error["message"]
     running.write_config(folder / "mtn.toml")
     mtn = (folder / "mtn.toml").read_text("utf-8")

@@ -31,7 +31,7 @@ def test_a_whole_journal_leaves_with_0_and_a_spoiled_one_with_1(pay: Call, payou
     assert f"{paid['id']}: fence: " in ran.out
     told = payouts("journal", "verify", "--json")
     assert (told.code, told.json["ok"], told.json["payouts"]) == (1, False, 1)
-    assert [(one["payout"], one["rule"]) for one in told.json["flaws"]] == [(paid["id"], "fence")]
+    assert [(one["payout"], one["rule"]) for one in told.json["flaws"]] == [(paid["id"], "version")]
 
 
 def test_verify_needs_no_secret_and_says_what_it_could_not_derive(pay: Call, payouts: Call, config: Path) -> None:
@@ -83,7 +83,7 @@ def test_forgetting_is_rehearsed_unless_yes_is_said(pay: Call, payouts: Call, co
     assert (rehearsed.code, "would be forgotten" in rehearsed.out) == (0, True)
     assert payouts("show", "one", "--reveal", "--json").json["payee"] == NUMBER
     done = payouts("forget", "--payee", f"+{NUMBER}", *BY, "--yes", "--json")
-    assert done.json == {"done": True, "forgotten": [paid["id"]], "kept": {}, "wiped": True}
+    assert done.json == {"done": True, "erased": [paid["id"]], "kept": {}, "vacuumed": True}
     shown = payouts("show", "one", "--reveal", "--json")
     assert shown.json["payee"].startswith("forgotten:")
     assert "forgotten:" in payouts("show", "one").out

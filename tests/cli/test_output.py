@@ -30,7 +30,7 @@ def payout(status: PayoutStatus, **changed: object) -> Payout:
         "reason": None,
         "references": {},
         "attempt": 1,
-        "tries": 0,
+        "submissions": 0,
         "may_have_been_sent": False,
         "created_at": AT,
         "updated_at": AT,
@@ -84,15 +84,15 @@ def test_paying_again_is_not_advised_where_it_is_not_offered() -> None:
     """Where the provider answers only later, and where the payee was erased."""
     failed = payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED))
     told = HistoryEntry(4, AT, "payout.failed", PayoutStatus.FAILED, 1, 1, decided_by="deferred")
-    asked = HistoryEntry(5, AT, "payout.asked", PayoutStatus.FAILED, 1, 1)
+    asked = HistoryEntry(5, AT, "payout.queried", PayoutStatus.FAILED, 1, 1)
     erased = replace(failed, payee=Payee("msisdn", "forgotten:1f"))
 
-    assert "payouts pay-again wages-1" in messages.advice(failed)
+    assert "payouts reissue wages-1" in messages.advice(failed)
     assert "it is read again first" in messages.advice(replace(failed, history=(told,)))
     assert "tells only later" in messages.advice(replace(failed, history=(told, asked)))
     assert "its payee was erased" in messages.advice(erased)
     for one in (replace(failed, history=(told,)), replace(failed, history=(told, asked)), erased):
-        assert "pay-again" not in messages.advice(one)
+        assert "reissue" not in messages.advice(one)
 
 
 def test_the_pause_of_a_person_counts_before_a_block() -> None:

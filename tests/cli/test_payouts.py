@@ -16,7 +16,7 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NUMBER = "256700199887"
 FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
-FIELDS += ["attempt", "tries", "created_at", "updated_at", "next_at", "contradictions"]
+FIELDS += ["attempt", "submissions", "created_at", "updated_at", "next_at", "contradictions"]
 Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")
 
@@ -75,7 +75,7 @@ def test_list_as_json_is_one_array_of_exactly_these_fields(pay: Call, payouts: C
         "status": "SUCCEEDED",
         "reason": None,
         "attempt": 1,
-        "tries": 1,
+        "submissions": 1,
         "next_at": None,
         "contradictions": [],
     }
@@ -96,7 +96,7 @@ def test_show_as_json_is_the_same_with_the_history(pay: Call, payouts: Call) -> 
         "payout.failed",
     ]
     last = shown["history"][-1]
-    assert list(last) == ["seq", "at", "event", "status", "attempt", "tries", "decided_by", "evidence"]
+    assert list(last) == ["seq", "at", "event", "status", "attempt", "submissions", "decided_by", "evidence"]
     assert (last["seq"], last["status"], last["decided_by"]) == (4, "FAILED", "read")
     assert last["at"].endswith("+00:00")
 

@@ -1,4 +1,4 @@
-"""review, pay-again and approve: what they print, what they refuse, and what they leave with."""
+"""review, reissue and approve: what they print, what they refuse, and what they leave with."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_decision_is_written_down_with_who_and_why(stopped: str, payouts: Call
 def test_a_decision_needs_a_name_a_reason_and_a_side(payouts: Call) -> None:
     assert payouts("review", "resolve", "k", *WHO).code == 2
     assert payouts("review", "resolve", "k", "--paid", "--who", "Ann").code == 2
-    assert payouts("pay-again", "k", "--why", "x").code == 2
+    assert payouts("reissue", "k", "--why", "x").code == 2
     assert payouts("approve", "k").code == 2
     assert payouts("review").code == 2
 
@@ -95,19 +95,17 @@ def test_paying_again_says_when_and_then_does_it(pay: Call, payouts: Call, confi
     text = re.sub(r"^(lease_s|timeout_s) = .*$", r"\1 = 1", config.read_text("utf-8"), flags=re.MULTILINE)
     config.write_text(text.replace("timeout_s = 1", "timeout_s = 0.4"), "utf-8")
     assert pay("wages-9", "--wait", "10", to=FAILING).code == 3
-    assert (
-        "payouts pay-again wages-9 --who NAME --why TEXT pays it under the same key." in payouts("show", "wages-9").out
-    )
-    early = payouts("pay-again", "wages-9", *WHO, "--json")
+    assert "payouts reissue wages-9 --who NAME --why TEXT pays it under the same key." in payouts("show", "wages-9").out
+    early = payouts("reissue", "wages-9", *WHO, "--json")
     assert (early.code, early.error["code"]) == (1, "decision_refused")
     assert re.search(r"Try again after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\.", early.error["hint"])
 
     until = time.monotonic() + 30
-    while (ran := payouts("pay-again", "wages-9", *WHO, "--json")).code == 1 and time.monotonic() < until:
+    while (ran := payouts("reissue", "wages-9", *WHO, "--json")).code == 1 and time.monotonic() < until:
         time.sleep(0.1)
-    assert (ran.code, ran.json["attempt"], ran.json["tries"]) == (4, 2, 1)
+    assert (ran.code, ran.json["attempt"], ran.json["submissions"]) == (4, 2, 1)
     assert "attempt     2" in payouts("show", "wages-9").out
-    assert payouts("pay-again", "wages-9", *WHO).code == 1
+    assert payouts("reissue", "wages-9", *WHO).code == 1
 
 
 def test_paying_again_from_another_account(pay: Call, payouts: Call, config: Path) -> None:
@@ -116,14 +114,14 @@ def test_paying_again_from_another_account(pay: Call, payouts: Call, config: Pat
     table = text[text.index("[accounts.mtn-uganda]") :]
     config.write_text(f"{text}\n{table.replace('mtn-uganda]', 'spare]')}", "utf-8")
     assert pay("wages-9", "--account", "mtn-uganda", "--wait", "30", to=FAILING).code == 3
-    missing = payouts("pay-again", "wages-9", *WHO, "--account", "sparse", "--json")
+    missing = payouts("reissue", "wages-9", *WHO, "--account", "sparse", "--json")
     assert (missing.code, missing.error["code"]) == (1, "unknown_account")
 
-    again, until = ("pay-again", "wages-9", *WHO, "--account", "spare", "--json"), time.monotonic() + 30
+    again, until = ("reissue", "wages-9", *WHO, "--account", "spare", "--json"), time.monotonic() + 30
     while (ran := payouts(*again)).code == 1 and time.monotonic() < until:
         time.sleep(0.1)
     assert (ran.code, ran.json["attempt"], ran.json["account"]) == (4, 2, "spare")
-    told = next(entry["evidence"] for entry in ran.json["history"] if entry["event"] == "payout.paid_again")
+    told = next(entry["evidence"] for entry in ran.json["history"] if entry["event"] == "payout.reissued")
     assert (told["account_before"], told["account"]) == ("mtn-uganda", "spare")
     shown = payouts("show", "wages-9").out
     assert "account     spare" in shown
@@ -175,7 +173,7 @@ def test_what_may_have_arrived_is_not_cancelled(pay: Call, payouts: Call) -> Non
     assert (ran.code, ran.error["code"]) == (1, "decision_refused")
     assert "It is PENDING, and may have arrived. Nothing was changed." in ran.error["message"]
     assert "`payouts wait` asks what became of it" in ran.error["hint"]
-    assert payouts("cancel-at-provider", "wages-3", "--json").error["code"] == "not_offered"
+    assert payouts("cancel-at-provider", "wages-3", "--json").error["code"] == "not_supported"
 
 
 @pytest.mark.usefixtures("gateway")

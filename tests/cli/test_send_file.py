@@ -14,7 +14,7 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NUMBERS = [f"2567721{n:05}" for n in range(40)]
 FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
-FIELDS += ["attempt", "tries", "created_at", "updated_at", "next_at", "contradictions"]
+FIELDS += ["attempt", "submissions", "created_at", "updated_at", "next_at", "contradictions"]
 FIELDS += ["row", "same_as_row", "error"]
 Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")
@@ -113,7 +113,7 @@ def test_every_row_has_the_same_fields_as_json(send: Call) -> None:
 
     assert [list(row) for row in ran.json] == [FIELDS, FIELDS]
     refused = ran.json[1]
-    assert (refused["id"], refused["status"], refused["references"], refused["tries"]) == (None, None, None, None)
+    assert (refused["id"], refused["status"], refused["references"], refused["submissions"]) == (None, None, None, None)
     assert list(refused["error"]) == ["code", "message", "hint"]
 
 

@@ -57,7 +57,7 @@ def test_what_is_accepted_is_sent_later_and_once(
     if store == "postgres":
         request.getfixturevalue("database")
     accepted = accept(kind)
-    assert (accepted.status, accepted.tries, len(accepted.history)) == (PayoutStatus.CREATED, 0, 1)
+    assert (accepted.status, accepted.submissions, len(accepted.history)) == (PayoutStatus.CREATED, 0, 1)
     assert accept(kind) == accepted
     with pytest.raises(KeyReused):
         accept(kind, amount=Money(6, "EUR"))

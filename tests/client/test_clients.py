@@ -17,7 +17,7 @@ import pytest
 from payments_core import AsyncPayoutClient, Money, Payee, Payout, PayoutClient, PayoutStatus
 from payments_core.client import async_client, sync_client
 from payments_core.domain.errors import InvalidPayout, JournalClosed, PayoutInterrupted
-from payments_core.runtime import Line
+from payments_core.runtime import AccountSession
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 MANY = 1000
@@ -156,7 +156,7 @@ def test_what_breaks_after_the_record_says_which_payout(
     """What goes up after a payout was recorded names it, and says whether it may have left."""
     with PayoutClient.from_config() as client:
         client.send(**order(2))  # the credential is there
-        monkeypatch.setattr(Line, "exchange", lambda self, request: 1 / 0)
+        monkeypatch.setattr(AccountSession, "exchange", lambda self, request: 1 / 0)
         with pytest.raises(PayoutInterrupted, match="The same key is safe") as caught:
             client.send(**order(3))
         assert caught.value.key == "many/3"
@@ -220,7 +220,7 @@ def test_lists_are_read_without_blocking_the_loop(gateway: MtnMomoEmulator) -> N
 
     async def listed() -> tuple[list[str], str, bool]:
         async with AsyncPayoutClient.from_config() as client:
-            journal = client._office.journal
+            journal = client._runtime.journal
             threads: list[int] = []
             with pytest.MonkeyPatch.context() as patch:
                 for name in ("rows", "pauses"):

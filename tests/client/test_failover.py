@@ -18,7 +18,7 @@ import pytest
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus, ReasonCode, settings
 from payments_core.client import assemble
 from payments_core.domain.errors import DecisionRefused, InvalidPayout, KeyReused, UnknownAccount
-from payments_core.engine.commands import PayAgain
+from payments_core.engine.commands import CreateAttempt
 from payments_core.journal import open_audit
 from payments_core.provider import Callback
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -54,9 +54,9 @@ class Two:
         return settings.load(self.config).journal
 
     def client(self) -> PayoutClient:
-        return PayoutClient(self.office())
+        return PayoutClient(self.runtime())
 
-    def office(self) -> Any:
+    def runtime(self) -> Any:
         return assemble(self.config, clock=lambda: datetime.now(UTC) + self.ahead)
 
     def send(self, client: Any, account: str | None = first, key: str = "k/1") -> Any:
@@ -85,8 +85,8 @@ class Two:
 
     def flaws(self) -> list[str]:
         with self.client() as client:
-            office = client._office
-            told = {"namespace": office.namespace, "accounts": office.accounts, "root": self.config.parent}
+            runtime = client._runtime
+            told = {"namespace": runtime.namespace, "accounts": runtime.accounts, "root": self.config.parent}
         with closing(open_audit(self.url, **told)) as audit:
             return [str(flaw) for flaw in audit.flaws()]
 
@@ -108,7 +108,7 @@ def using(request: pytest.FixtureRequest, two: Two) -> Run:
 
     def looped(act: Callable[[Any], Any]) -> Any:
         async def done() -> Any:
-            async with AsyncPayoutClient(two.office()) as client:
+            async with AsyncPayoutClient(two.runtime()) as client:
                 found = act(client)
                 return await found if inspect.isawaitable(found) else found
 
@@ -118,17 +118,17 @@ def using(request: pytest.FixtureRequest, two: Two) -> Run:
 
 
 def over(client: Any, account: str = Two.spare) -> Any:
-    return client.pay_again("k/1", **WHO, account=account)
+    return client.reissue("k/1", **WHO, account=account)
 
 
 def test_it_is_paid_once_and_from_the_other_account(two: Two, using: Run) -> None:
     """The first gateway has taken it and failed it; the second one pays, and the journal is whole."""
     two.fail()
     payout = using(over)
-    assert (payout.attempt, payout.account, payout.tries) == (2, "spare", 1)
+    assert (payout.attempt, payout.account, payout.submissions) == (2, "spare", 1)
     with two.client() as client:
         assert client.wait("k/1", timeout_s=5).status is S.SUCCEEDED
-        assert [row.account for row in client._office.journal.attempts(payout.id)] == ["mtn-sandbox"]
+        assert [row.account for row in client._runtime.journal.attempts(payout.id)] == ["mtn-sandbox"]
         told = [(event.status, event.account) for event in client.events(consumer="books")]
         assert told == [(S.FAILED, "mtn-sandbox"), (S.SUCCEEDED, "spare")]
     assert (len(two.one.ledger()), len(two.other.ledger())) == (1, 1)
@@ -221,17 +221,17 @@ def test_a_crash_leaves_the_old_attempt_or_the_new_one(two: Two, written: bool) 
         """The process is gone."""
 
     with two.client() as client:
-        journal = client._office.journal
-        real = journal.perform
+        journal = client._runtime.journal
+        real = journal.execute
 
-        def perform(entry: Any) -> Any:
-            if isinstance(entry, PayAgain):
+        def execute(entry: Any) -> Any:
+            if isinstance(entry, CreateAttempt):
                 if written:
                     real(entry)
                 raise Crash
             return real(entry)
 
-        journal.perform = perform  # type: ignore[method-assign]
+        journal.execute = execute  # type: ignore[method-assign]
         with pytest.raises(Crash):
             over(client)
     with two.client() as client:
@@ -265,7 +265,7 @@ def call(client: Any, account: str, payout: Any, status: str = "SUCCESSFUL") -> 
     """Let an account's gateway call back about a payout."""
     body = json.dumps({"externalId": payout.id, "status": status, "amount": "5", "currency": "EUR"}).encode()
     place = client.inbox.place(client.inbox.tokens[account])
-    client.inbox.receive(place, Callback("PUT", {}, body, client._office.clock())).result()
+    client.inbox.receive(place, Callback("PUT", {}, body, client._runtime.clock())).result()
     client.inbox.handle()
 
 
@@ -324,13 +324,16 @@ def test_a_failover_that_a_restored_journal_has_lost_is_not_repeated(two: Two, t
     with two.client() as client:
         over(client)
         assert client.wait("k/1", timeout_s=5).status is S.SUCCEEDED
-        namespace = client._office.namespace
+        namespace = client._runtime.namespace
     for part in tmp_path.glob(f"{file.name}*"):
         part.unlink()
     shutil.copy(copy, file)
     two.ahead += timedelta(seconds=5)
     at = datetime.now(UTC) + two.ahead
-    store, act = store_of(two.url, namespace=namespace, root=tmp_path, at=at), restore.Act(at, "Ann", "the disk died")
+    store, act = (
+        store_of(two.url, namespace=namespace, root=tmp_path, at=at),
+        restore.OperatorAction(at, "Ann", "the disk died"),
+    )
     restore.begin_gap(store, gap_from, act)
     both = (two.first, two.spare)
     statements = {two.first: [], two.spare: [entry["reference"] for entry in two.other.ledger()]}
@@ -344,11 +347,11 @@ def test_a_failover_that_a_restored_journal_has_lost_is_not_repeated(two: Two, t
         restore.end_gap(store, act, both)
         assert over(client, two.first).account == two.first  # the attempt's reference is the same on every account
         client.resume(timeout_s=0)
-        assert client.get("k/1").tries == 0
+        assert client.get("k/1").submissions == 0
         two.ahead += timedelta(seconds=600)
         client.resume(timeout_s=0)
         two.ahead += timedelta(seconds=600)
         client.resume(timeout_s=0)
         payout = client.get("k/1")
-        assert (payout.attempt, payout.tries, payout.status) == (2, 0, S.REVIEW)
+        assert (payout.attempt, payout.submissions, payout.status) == (2, 0, S.REVIEW)
     assert two.credits() == {PAYEE: 1}

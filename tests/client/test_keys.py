@@ -101,7 +101,7 @@ ACTS: dict[str, dict[str, Any]] = {
     "approve": DECIDING,
     "reopen": DECIDING,
     "resolve": {"paid": True, **DECIDING},
-    "pay_again": DECIDING,
+    "reissue": DECIDING,
     "forget": DECIDING,
 }
 

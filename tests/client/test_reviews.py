@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus, ReasonCode
-from payments_core.client.reviews import AsyncDecisions, Decisions
+from payments_core.client.reviews import AsyncReviewMixin, ReviewMixin
 from payments_core.domain.errors import DecisionRefused, InvalidAmount, UnknownPayout
-from payments_core.domain.rates import Lane, Permit
+from payments_core.domain.rates import Permit, Priority
 from payments_core.engine import Act
 from payments_core.runtime import rate_limiter
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -66,14 +66,14 @@ def using(request: pytest.FixtureRequest) -> Run:
 
 
 @pytest.fixture
-def lanes(monkeypatch: pytest.MonkeyPatch) -> list[Lane]:
+def lanes(monkeypatch: pytest.MonkeyPatch) -> list[Priority]:
     """What permits were taken for."""
-    taken: list[Lane] = []
+    taken: list[Priority] = []
     note = rate_limiter._Caps.note
 
-    def noting(self: Any, lane: Lane, permit: Permit) -> None:
-        taken.append(lane)
-        note(self, lane, permit)
+    def noting(self: Any, priority: Priority, permit: Permit) -> None:
+        taken.append(priority)
+        note(self, priority, permit)
 
     monkeypatch.setattr(rate_limiter._Caps, "note", noting)
     return taken
@@ -85,10 +85,10 @@ def order(key: str = "k/1", payee: str = "46733123499", amount: str = "25") -> d
 
 def test_the_twins_have_one_face() -> None:
     """The same decisions with the same arguments and words in both clients."""
-    names = [name for name in vars(Decisions) if not name.startswith("_")]
-    assert names == [name for name in vars(AsyncDecisions) if not name.startswith("_")]
+    names = [name for name in vars(ReviewMixin) if not name.startswith("_")]
+    assert names == [name for name in vars(AsyncReviewMixin) if not name.startswith("_")]
     for name in names:
-        one, twin = getattr(Decisions, name), getattr(AsyncDecisions, name)
+        one, twin = getattr(ReviewMixin, name), getattr(AsyncReviewMixin, name)
         assert str(inspect.signature(one)) == str(inspect.signature(twin)).replace("'AsyncIterator", "'Iterator")
         assert inspect.getdoc(one) == inspect.getdoc(twin)
 
@@ -97,7 +97,7 @@ def wait_until(moment: datetime) -> None:
     time.sleep(max((moment - datetime.now(UTC)).total_seconds(), 0) + 0.01)
 
 
-def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, using: Run, lanes: list[Lane]) -> None:
+def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, using: Run, lanes: list[Priority]) -> None:
     """The refusal says when to try again; then another reference is sent, and both attempts are there to be seen.
 
     Whoever asks for it, earlier attempts are read at the account's rate: for the decision, and before it is sent.
@@ -107,7 +107,7 @@ def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, usin
         assert client.wait("k/1", timeout_s=20).status is S.FAILED
 
     def again(client: Any) -> Any:
-        return client.pay_again("k/1", who="Ann", why="the limit was raised")
+        return client.reissue("k/1", who="Ann", why="the limit was raised")
 
     with pytest.raises(DecisionRefused, match="too early") as caught:
         using(again)
@@ -115,11 +115,11 @@ def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, usin
     wait_until(caught.value.again_at)
     lanes.clear()
     payout = using(again)
-    assert lanes == [Lane.DUE, Lane.DUE]
-    assert (payout.attempt, payout.tries, payout.key) == (2, 1, "k/1")
+    assert lanes == [Priority.DUE, Priority.DUE]
+    assert (payout.attempt, payout.submissions, payout.key) == (2, 1, "k/1")
     sent = [entry["reference"] for entry in gateway.ledger()]
     assert len(set(sent)) == 2
-    told = next(entry for entry in payout.history if entry.event == "payout.paid_again").evidence
+    told = next(entry for entry in payout.history if entry.event == "payout.reissued").evidence
     assert told["references_before"]["reference"] == sent[0]
     assert payout.references["reference"] == sent[1]
     with PayoutClient.from_config() as client:
@@ -127,13 +127,13 @@ def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, usin
 
 
 def test_an_earlier_attempt_is_read_on_the_line_of_what_it_was_paid_as(
-    gateway: MtnMomoEmulator, using: Run, tmp_path: Path, lanes: list[Lane]
+    gateway: MtnMomoEmulator, using: Run, tmp_path: Path, lanes: list[Priority]
 ) -> None:
     """An account that pays as somebody else reads the old attempt with the old credentials, and at the same rate."""
     with PayoutClient.from_config() as client:
         client.send(**order(payee=FAILING))
         assert client.wait("k/1", timeout_s=20).status is S.FAILED
-        old = dict(client._office.journal.by_key("k/1").binding)  # type: ignore[union-attr]
+        old = dict(client._runtime.journal.by_key("k/1").binding)  # type: ignore[union-attr]
     old_user = old["api_user"]
     with MtnMomoEmulator() as other:
         text = Path("payouts.toml").read_text("utf-8")
@@ -154,8 +154,8 @@ def test_an_earlier_attempt_is_read_on_the_line_of_what_it_was_paid_as(
         Path("payouts.toml").write_text("\n".join([*kept, *moved, *retired]) + "\n", "utf-8")
         time.sleep(2.5)
         lanes.clear()
-        payout = using(lambda client: client.pay_again("k/1", who="Ann", why="moved"))
-        assert lanes == [Lane.DUE, Lane.DUE]
+        payout = using(lambda client: client.reissue("k/1", who="Ann", why="moved"))
+        assert lanes == [Priority.DUE, Priority.DUE]
         assert payout.attempt == 2
         assert [entry["reference"] for entry in other.ledger()] == [payout.references["reference"]]
         assert len(gateway.ledger()) == 1
@@ -178,7 +178,7 @@ def in_review() -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_review_is_listed_and_decided(using: Run, lanes: list[Lane]) -> None:
+def test_review_is_listed_and_decided(using: Run, lanes: list[Priority]) -> None:
     in_review()
     lanes.clear()
     (found,) = list(using(lambda client: client.review()))
@@ -191,7 +191,7 @@ def test_review_is_listed_and_decided(using: Run, lanes: list[Lane]) -> None:
         using(lambda client: client.reopen("k/1", who="Ann", why="try"))
     payout = using(lambda client: client.resolve("k/1", paid=True, who="Ann", why="the old amount", evidence="line 7"))
     assert (payout.status, payout.history[-1].decided_by) == (S.SUCCEEDED, "person")
-    assert set(lanes) == {Lane.DUE}  # a permit that came too late on a busy machine is asked for once more
+    assert set(lanes) == {Priority.DUE}  # a permit that came too late on a busy machine is asked for once more
     assert list(using(lambda client: client.review())) == []
 
 
@@ -203,7 +203,7 @@ def test_more_than_the_limit_waits_for_an_approval(using: Run) -> None:
     assert (payout.status, payout.reason.code, payout.next_at) == (S.CREATED, ReasonCode.NEEDS_APPROVAL, None)
     assert using(lambda client: client.resume(timeout_s=0)).steps == 0
     payout = using(lambda client: client.approve("k/1", who="Ben", why="checked"))
-    assert (payout.status, payout.reason, payout.tries) == (S.CREATED, None, 0)
+    assert (payout.status, payout.reason, payout.submissions) == (S.CREATED, None, 0)
     using(lambda client: client.resume(timeout_s=20))
     payout = using(lambda client: client.get("k/1"))
     assert payout.status is S.SUCCEEDED
@@ -256,7 +256,7 @@ def test_more_than_the_largest_amount_is_refused_by_every_call_that_pays(using: 
 @pytest.mark.usefixtures("gateway")
 def test_what_is_not_there_is_not_decided(using: Run) -> None:
     by: dict[str, Any] = {"who": "Ann", "why": "x"}
-    told = {"resolve": {"paid": True, **by}, "reopen": by, "pay_again": by, "approve": by}
+    told = {"resolve": {"paid": True, **by}, "reopen": by, "reissue": by, "approve": by}
     for act, more in {**told, "cancel": {"actor": "Ann", "reason": "x"}}.items():
         with pytest.raises(UnknownPayout):
             using(functools.partial(_call, act, more))

@@ -58,15 +58,15 @@ def do(request: pytest.FixtureRequest) -> Do:
     def call(method: str, **named: Any) -> Any:
         plugins = Plugins()
         plugins.register(Chooser(), "chooser")
-        office = assemble("payouts.toml", plugins=plugins)
+        runtime = assemble("payouts.toml", plugins=plugins)
 
         async def wait() -> Any:
-            async with AsyncPayoutClient(office) as client:
+            async with AsyncPayoutClient(runtime) as client:
                 return await getattr(client, method)(**named)
 
         if request.param == "async":
             return asyncio.run(wait())
-        with PayoutClient(office) as client:
+        with PayoutClient(runtime) as client:
             return getattr(client, method)(**named)
 
     return call

@@ -25,7 +25,7 @@ def test_threads_that_come_first_at_once_share_one_line(tmp_path: Path, monkeypa
         with ThreadPoolExecutor(THREADS) as pool:
             for _ in range(TIMES):
                 with PayoutClient.from_config(tmp_path / "payouts.toml") as client:
-                    (account,) = client._office.accounts.values()
+                    (account,) = client._runtime.accounts.values()
                     start = Barrier(THREADS)
 
                     def first(client: PayoutClient = client, start: Barrier = start) -> int:

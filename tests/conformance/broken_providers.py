@@ -33,29 +33,29 @@ from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, slot
 from payments_core.http.parsing import number, text_of
 from payments_core.provider import (
+    AccountRefused,
     Acknowledgement,
     Attempt,
     Balance,
-    Blocked,
     Callback,
     Capability,
-    Checked,
+    CheckOutcome,
     Credential,
     Deferred,
     Draft,
     Duplicate,
     Final,
-    Heard,
+    LookupRefused,
     NotAccepted,
     NotFound,
-    NotTold,
+    ParsedCallback,
     Pending,
     Person,
-    Submitted,
+    SubmitOutcome,
     Unknown,
 )
 from payments_core.testing.conformance import callbacks, payments
-from payments_core.testing.conformance.harness import Kind, Scene
+from payments_core.testing.conformance.harness import Harness, Kind
 from payments_core.testing.emulator import Answer, Fires
 from payments_core.testing.emulator.callback_queue import Callback as SentCallback
 from payments_core.testing.emulator.server import Emulator
@@ -94,20 +94,20 @@ class Broken(TemplateProvider):
     settings: ClassVar[type[TemplateSettings]] = TemplateSettings
     emulated: ClassVar[type[TemplateEmulator]] = TemplateEmulator
 
-    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+    def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
         """Say what the answer to a payment is taken for."""
         return outcome
 
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         """Say what the answer to a question is taken for."""
         return outcome
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answers: list[HttpResponse] = []
         outcome = yield from _kept(super().submit(draft), answers)
         return self.submitted(outcome, answers[-1])
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         answers: list[HttpResponse] = []
         outcome = yield from _kept(super().check(draft), answers)
         return self.checked(outcome, answers[-1], draft)
@@ -137,7 +137,7 @@ class BreaksNothing(Broken):
 class RepeatsThePost(Broken):
     """Asks for the money a second time when no answer came."""
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         try:
             return (yield from super().submit(draft))
         except NoAnswer:
@@ -145,7 +145,7 @@ class RepeatsThePost(Broken):
 
 
 class TakesALostAnswerForAFailure(Broken):
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         try:
             return (yield from super().submit(draft))
         except NoAnswer:
@@ -153,42 +153,42 @@ class TakesALostAnswerForAFailure(Broken):
 
 
 class TakesAnUnknownStatusForAFailure(Broken):
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         is_ours = told(answer).get("id") == draft.references["reference"]
         is_word = answer.status == 200 and isinstance(told(answer).get("status"), str)
         return Final(reason=FAILED) if isinstance(outcome, Unknown) and is_ours and is_word else outcome
 
 
 class TakesNotFoundForAFailure(Broken):
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         return Final(reason=FAILED, http_status=404) if isinstance(outcome, NotFound) else outcome
 
 
 class TakesBrokenAnswersForFailures(Broken):
     """A 4xx is a failure, whatever stands in it."""
 
-    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+    def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
         return Final(reason=FAILED) if 400 <= answer.status < 500 and not told(answer) else outcome
 
 
 class TakesABrokenGatewayForARefusal(Broken):
     """A page of the proxy proves that nothing was taken."""
 
-    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+    def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
         return NotAccepted() if answer.status == 503 and not told(answer) else outcome
 
 
 class GoesByTheHttpStatus(Broken):
     """Takes a failure that comes with a 2xx for a payment that was taken."""
 
-    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+    def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
         return Pending() if answer.status == 201 and "error" in told(answer) else outcome
 
 
 class SendsItAgainUnmarked(Broken):
     """Pays again where the server was busy, by a request that nobody takes for money."""
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
         if answer.status == 503:
             answer = yield from exchange(replace(draft.request, moves_money=False))
@@ -198,27 +198,27 @@ class SendsItAgainUnmarked(Broken):
 class AltersItsRequest(Broken):
     """Asks for another request than the one it drafted, which the engine never sends: its payments have no end."""
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         altered = replace(draft.request, headers={**draft.request.headers, "X-Sent": "1"})
         return (yield from super().submit(replace(draft, request=altered)))
 
 
 class TakesAnothersReceipt(Broken):
-    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+    def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
         return codec.read_submitted(answer, text_of(told(answer).get("id")))
 
 
 class TakesAnothersEndForOurs(Broken):
     """Believes an answer about any payment."""
 
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         return codec.read_status(answer, text_of(told(answer).get("id")))
 
 
 class TakesAnothersFailureForOurs(Broken):
     """Compares the ids of successes alone."""
 
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         any_ones = codec.read_status(answer, text_of(told(answer).get("id")))
         return any_ones if isinstance(any_ones, Final) and not any_ones.succeeded else outcome
 
@@ -226,7 +226,7 @@ class TakesAnothersFailureForOurs(Broken):
 class FillsInTheCurrency(Broken):
     """Tells the currency that was asked for as the one that was paid."""
 
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         if not isinstance(outcome, Final) or outcome.seen is None:
             return outcome
         return replace(outcome, seen=replace(outcome.seen, currency=str(draft.order.amount.currency)))
@@ -235,7 +235,7 @@ class FillsInTheCurrency(Broken):
 class TakesARefusedQuestionForAFailure(Broken):
     """Whatever error comes: a 401, a 404 of another kind, a 500."""
 
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         is_error = answer.status >= 400 and "error" in told(answer) and not isinstance(outcome, NotFound)
         return Final(reason=FAILED) if is_error else outcome
 
@@ -243,12 +243,12 @@ class TakesARefusedQuestionForAFailure(Broken):
 class TakesAnErrorOfTheServerForNotFound(Broken):
     """From which it follows that it may be sent again."""
 
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         return NotFound() if answer.status >= 500 and "error" in told(answer) else outcome
 
 
 class TakesALostReadForNotFound(Broken):
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         try:
             return (yield from super().check(draft))
         except NoAnswer:
@@ -258,20 +258,20 @@ class TakesALostReadForNotFound(Broken):
 class AsksByPayingAgain(Broken):
     """A duplicate would tell that it is there."""
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         yield from exchange(replace(draft.request, moves_money=False))
         return (yield from super().check(draft))
 
 
 class GoesByPartOfAWord(Broken):
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         is_ours = told(answer).get("id") == draft.references["reference"]
         is_failed = answer.status == 200 and text_of(told(answer).get("status")).startswith("failed")
         return Final(reason=FAILED, seen=outcome.seen) if is_ours and is_failed else outcome
 
 
 class TellsAmountsAsFloats(Broken):
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         if not isinstance(outcome, Final) or outcome.seen is None or outcome.seen.amount is None:
             return outcome
         inexact: Any = float(outcome.seen.amount)
@@ -279,44 +279,44 @@ class TellsAmountsAsFloats(Broken):
 
 
 class TakesPendingForASuccess(Broken):
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         return Final(seen=outcome.seen) if isinstance(outcome, Pending) else outcome
 
 
 class TakesTakenForPaid(Broken):
-    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+    def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
         return Final() if isinstance(outcome, Pending) else outcome
 
 
 class TakesADuplicateForASuccess(Broken):
-    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+    def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
         return Final() if isinstance(outcome, Duplicate) else outcome
 
 
 class TakesTooManyForAFailure(Broken):
-    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+    def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
         return Final(reason=FAILED) if isinstance(outcome, NotAccepted) else outcome
 
 
 class TakesABusyServerForARefusal(Broken):
     """A 503 may come after the money has moved: to send it again is safe only where that is proven."""
 
-    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+    def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
         return NotAccepted() if answer.status == 503 and "error" in told(answer) else outcome
 
 
 class TakesARefusalOfUsForAFailure(Broken):
-    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
-        return Final(reason=FAILED) if isinstance(outcome, Blocked) else outcome
+    def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
+        return Final(reason=FAILED) if isinstance(outcome, AccountRefused) else outcome
 
 
 class ForgetsTheWait(Broken):
-    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+    def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
         return replace(outcome, retry_after_s=None) if isinstance(outcome, NotAccepted) else outcome
 
 
 class DropsFailuresOfANewKind(Broken):
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         if isinstance(outcome, Final) and outcome.reason and outcome.reason.provider_code == "GEHEIMRAT_7":
             return Unknown()
         return outcome
@@ -325,7 +325,7 @@ class DropsFailuresOfANewKind(Broken):
 class VouchesForItself(Broken):
     """Tells what was asked for as what was paid."""
 
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         if not isinstance(outcome, Final) or outcome.seen is None:
             return outcome
         amount, payee = draft.order.amount, draft.order.payee
@@ -335,7 +335,7 @@ class VouchesForItself(Broken):
 class SeesNothing(Broken):
     """Tells nothing of what was paid, so that nobody can compare it."""
 
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         return replace(outcome, seen=None)
 
 
@@ -351,7 +351,7 @@ class LeaksTheKeyInAnError(Broken):
 class LeaksTheKeyIntoTheHistory(Broken):
     """In the words it keeps of an answer, where no scrubbing takes it for a number."""
 
-    def submitted(self, outcome: Submitted, answer: HttpResponse) -> Submitted:
+    def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
         if isinstance(outcome, Unknown):
             key = b64encode(self._settings.api_key.get_secret_value().encode()).decode()
             return replace(outcome, text=f"asked with {key}")
@@ -472,7 +472,7 @@ class CountsInCents(Broken):
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         return changed(super().draft(order, attempt), amount=str(int(order.amount.amount * 100)))
 
-    def checked(self, outcome: Checked, answer: HttpResponse, draft: Draft) -> Checked:
+    def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         amount = draft.order.amount.amount
         is_ours = number(told(answer).get("amount")) == amount * 100 and outcome.seen is not None
         return replace(outcome, seen=replace(outcome.seen, amount=amount)) if is_ours else outcome
@@ -505,7 +505,7 @@ class BelievesCallbacks(Broken):
 
 
 class StumblesOverCallbacks(Broken):
-    def parse(self, callback: Callback) -> Heard | None:
+    def parse(self, callback: Callback) -> ParsedCallback | None:
         callback.body.decode()
         return super().parse(callback)
 
@@ -520,7 +520,7 @@ class CallsEverythingForged(Broken):
 class NamesNoPayment(Broken):
     """Finds in a callback what nobody calls a payment by."""
 
-    def parse(self, callback: Callback) -> Heard | None:
+    def parse(self, callback: Callback) -> ParsedCallback | None:
         callbacks = super().parse(callback)
         return None if callbacks is None else replace(callbacks, references={"reference": "something else"})
 
@@ -601,7 +601,7 @@ class PrintsNumbers(Broken):
 class LogsItsToken(Broken):
     """It was fetched, and stands in no settings."""
 
-    def authenticate(self) -> HttpFlow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
         yield from ()
         token = "session-4f8b1c02d7"
         logging.getLogger("payments_template").debug("obtained %s", token)
@@ -642,7 +642,7 @@ class StoresThePin(HasAPin, Broken):
 
 
 class SleepsInAFlow(Broken):
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         time.sleep(0.001)
         return (yield from super().submit(draft))
 
@@ -650,7 +650,7 @@ class SleepsInAFlow(Broken):
 class ConnectsInAFlow(Broken):
     """Asks by itself, on the event loop."""
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         socket.getaddrinfo("127.0.0.1", 80)
         return (yield from super().check(draft))
 
@@ -662,14 +662,14 @@ class DeclaresWhatItLacks(Broken):
 class TellsLater:
     """What is held is told later; the template's emulator has no such call."""
 
-    capabilities = SPEC.capabilities | {Capability.BALANCES_LATER}
+    capabilities = SPEC.capabilities | {Capability.BALANCE_RESULT_CALLBACKS}
     path = f"/balance/{slot('answer_token')}"
 
-    def ask_balances(self) -> HttpFlow[Deferred | NotTold]:
+    def query_balances(self) -> HttpFlow[Deferred | LookupRefused]:
         answer = yield from exchange(HttpRequest("POST", f"{self._settings.base_url}{self.path}", "balance"))  # type: ignore[attr-defined]
-        return Deferred() if answer.status == 202 else NotTold(reason=FAILED)
+        return Deferred() if answer.status == 202 else LookupRefused(reason=FAILED)
 
-    def read_balances(self, callback: Callback) -> tuple[Balance, ...] | NotTold | None:
+    def read_balances(self, callback: Callback) -> tuple[Balance, ...] | LookupRefused | None:
         return None
 
 
@@ -680,7 +680,7 @@ class AsksForABalanceWithoutAPath(TellsLater, Broken):
 class TakesAnythingForABalance(TellsLater, Broken):
     """Where no figure stands, nothing is held."""
 
-    def read_balances(self, callback: Callback) -> tuple[Balance, ...] | NotTold | None:
+    def read_balances(self, callback: Callback) -> tuple[Balance, ...] | LookupRefused | None:
         return (Balance(Decimal(0), "EUR"),)
 
 
@@ -694,10 +694,10 @@ class KnowsNames:
     capabilities = SPEC.capabilities | {Capability.NAME_LOOKUP}
     moves_money = False
 
-    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | LookupRefused]:
         url = f"{self._settings.base_url}/names"  # type: ignore[attr-defined]
         yield from exchange(HttpRequest("GET", url, "name", moves_money=self.moves_money))
-        return NotTold(reason=FAILED)
+        return LookupRefused(reason=FAILED)
 
 
 class AnswersNoQuestion(KnowsNames, Broken):
@@ -711,7 +711,7 @@ class PaysToAsk(KnowsNames, Broken):
 class StumblesOverAStranger(KnowsNames, Broken):
     """Raises where it has no answer."""
 
-    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | LookupRefused]:
         if payee.kind != "msisdn":
             raise InvalidPayout("no such wallet")
         return (yield from super().name(payee))
@@ -720,7 +720,7 @@ class StumblesOverAStranger(KnowsNames, Broken):
 class MakesUpAName(KnowsNames, Broken):
     """Takes any answer for one."""
 
-    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | LookupRefused]:
         yield from super().name(payee)
         return Person(name="Somebody")
 
@@ -729,12 +729,12 @@ class OneKind(TemplateConformance):
     """The template's sheet; with one kind of client and some of the ways to go wrong, unless all are asked for."""
 
     @pytest.mark.parametrize("trouble", TROUBLES)
-    def test_trouble_pays_nobody_twice_and_fails_nothing(self, scene: Scene, trouble: str) -> None:
-        super().test_trouble_pays_nobody_twice_and_fails_nothing(scene, trouble)
+    def test_trouble_pays_nobody_twice_and_fails_nothing(self, harness: Harness, trouble: str) -> None:
+        super().test_trouble_pays_nobody_twice_and_fails_nothing(harness, trouble)
 
     @pytest.mark.parametrize("way", WAYS)
-    def test_callbacks_never_change_the_truth(self, scene: Scene, way: str) -> None:
-        super().test_callbacks_never_change_the_truth(scene, way)
+    def test_callbacks_never_change_the_truth(self, harness: Harness, way: str) -> None:
+        super().test_callbacks_never_change_the_truth(harness, way)
 
     @pytest.fixture(params=KINDS)
     def kind(self, request: pytest.FixtureRequest) -> Kind:
@@ -747,5 +747,5 @@ if not IS_HEAVY:
 
 for broken in Broken.__subclasses__():
     spec = replace(SPEC, build=broken, capabilities=broken.capabilities, settings=broken.settings)
-    sheet = {"spec": spec, "emulator": staticmethod(broken.emulated)}
-    globals()[f"Test{broken.__name__}"] = type(f"Test{broken.__name__}", (OneKind,), sheet)
+    profile = {"spec": spec, "emulator": staticmethod(broken.emulated)}
+    globals()[f"Test{broken.__name__}"] = type(f"Test{broken.__name__}", (OneKind,), profile)

@@ -27,9 +27,9 @@ class HasNoSuchWord(NeverFinds):
     skipped: Mapping[str, str] = {"test_not_found_is_a_word_of_its_own": "It has no such word."}
 
 
-def tried(sheet: ProviderConformance) -> None:
+def tried(profile: ProviderConformance) -> None:
     nowhere: Any = None
-    sheet.builds_on(nowhere, sheet.test_not_found_is_a_word_of_its_own)
+    profile.builds_on(nowhere, profile.test_not_found_is_a_word_of_its_own)
 
 
 def test_what_must_fail_as_well_is_skipped() -> None:

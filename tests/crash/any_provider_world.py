@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from crash_points import Arrival, End, Scenario, Stage, World
-from reckoning import Reckoning, reckon
+from reconciliation import Reconciliation, reconcile_ledger
 from watching import Watched
 
 from payments_core.client import PayoutClient, build_account
@@ -20,7 +20,7 @@ from payments_core.domain.payout import Order
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account, Callback, ProviderSpec
-from payments_core.testing.conformance.report import sheet_at
+from payments_core.testing.conformance.report import profile_at
 
 KEY = "wage/1"
 _UNSENT = "not sent"  # a fault of the line, which no emulator has
@@ -83,22 +83,22 @@ class Installed:
 
     def __init__(self, spec: ProviderSpec, folder: Path) -> None:
         self.folder = folder
-        kind = sheet_at(spec.conformance)
-        self.sheet, self.emulator = kind(), kind.emulator()
+        kind = profile_at(spec.conformance)
+        self.profile, self.emulator = kind(), kind.emulator()
         self.emulator.url = "http://127.0.0.1:1"  # nobody listens: what is sent is answered here
         config = folder / "payouts.toml"
         [self.account, *_] = self.emulator.write_config(config, overwrite=True)
         told = tomllib.loads(config.read_text("utf-8"))["accounts"][self.account]
         told = {name: value for name, value in told.items() if name not in _REHEARSED}
-        told |= {**_SETTINGS, "retry": {name: {"attempts": 1} for name in spec.retry}, **self.sheet.settings}
-        self.settings = told | dict(self.sheet.callback_settings("http://localhost:1", f"/{PATH}/{_TOKEN}"))
+        told |= {**_SETTINGS, "retry": {name: {"attempts": 1} for name in spec.retry}, **self.profile.settings}
+        self.settings = told | dict(self.profile.callback_settings("http://localhost:1", f"/{PATH}/{_TOKEN}"))
         self.plugins = Plugins()
 
     def scenario(self, post: str, read: str) -> Scenario:
         """Return the scenario of one way to send and one way to read."""
-        sheet = self.sheet
-        payee = sheet.unpayable if post == "unpayable" and sheet.unpayable else sheet.payee
-        order = Order(key=KEY, payee=payee, amount=sheet.amount, options=sheet.options)
+        profile = self.profile
+        payee = profile.unpayable if post == "unpayable" and profile.unpayable else profile.payee
+        order = Order(key=KEY, payee=payee, amount=profile.amount, options=profile.options)
 
         def person(client: PayoutClient, world: World, at: datetime) -> datetime | None:
             side = world.gateway
@@ -177,12 +177,12 @@ class Side:
             return at
         return min((hint.at for hint in self.hints), default=None)
 
-    def reckoned(self, end: End, namespace: str) -> Reckoning:
+    def reckoned(self, end: End, namespace: str) -> Reconciliation:
         """Hold the provider's books at rest against the journal that is left."""
         self.stage.clock.advance(1000 * 3600)
         journal = end.store.open(namespace, self.stage.clock)
         try:
             ledger = self.watched.gateway.ledger(self.stage.clock())
-            return reckon(journal, ledger, self.watched.posts, [KEY])
+            return reconcile_ledger(journal, ledger, self.watched.posts, [KEY])
         finally:
             journal.close()

@@ -14,7 +14,7 @@ from payments_core.client import inbox
 from payments_core.client.inbox import Inbox
 from payments_core.domain.inbox_records import Arrival
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine import (
     cancellation,
     contradict,
@@ -26,17 +26,24 @@ from payments_core.engine import (
     review,
     steps,
 )
-from payments_core.engine.commands import Contradicted, Held, Move, Moved, Stale, Unapproved
-from payments_core.engine.flow import EngineFlow, move
+from payments_core.engine.commands import (
+    AccountPaused,
+    ApplyTransition,
+    Contradicted,
+    NotApproved,
+    Stale,
+    TransitionApplied,
+)
+from payments_core.engine.flow import EngineFlow, apply_transition
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpResponse
 from payments_core.journal.maintenance import restore
 from payments_core.journal.sql import apply, attempts, restore_gap
-from payments_core.journal.sql.statements import Session
+from payments_core.journal.sql.statements import DbTransaction
 from payments_core.journal.sqlite import connection, schema
 from payments_core.journal.sqlite import journal as sqlite_journal
-from payments_core.provider import Account, Checked, Draft, Final, NotFound
-from payments_core.runtime import Office, common
+from payments_core.provider import Account, CheckOutcome, Draft, Final, NotFound
+from payments_core.runtime import Runtime, common
 from payments_mtn_momo import codec
 
 S = PayoutStatus
@@ -46,11 +53,11 @@ Patch = pytest.MonkeyPatch
 def new_reference_each_try(patch: Patch) -> None:
     drafted = drafts.draft_of
 
-    def draft_of(row: PayoutRow) -> Draft:
+    def draft_of(row: PayoutRecord) -> Draft:
         draft = drafted(row)
         if row.status is not S.SENDING:
             return draft
-        reference = f"{row.tries:08x}-0000-4000-8000-{row.id[3:15].encode().hex()[:12]}"
+        reference = f"{row.submissions:08x}-0000-4000-8000-{row.id[3:15].encode().hex()[:12]}"
         request = replace(draft.request, headers={**draft.request.headers, "X-Reference-Id": reference})
         return replace(draft, request=request)
 
@@ -59,10 +66,12 @@ def new_reference_each_try(patch: Patch) -> None:
 
 def without_commit(event: str) -> Callable[[Patch], None]:
     def broken(patch: Patch) -> None:
-        def skipping(entry: Move) -> EngineFlow[Moved | Stale | Held | Unapproved | Contradicted]:
+        def skipping(
+            entry: ApplyTransition,
+        ) -> EngineFlow[TransitionApplied | Stale | AccountPaused | NotApproved | Contradicted]:
             if entry.event.name == event:
-                return Moved(entry.after)
-            return (yield from move(entry))
+                return TransitionApplied(entry.after)
+            return (yield from apply_transition(entry))
 
         patch.setattr(steps, "move", skipping)
 
@@ -75,7 +84,7 @@ def failing_on(outcome_is: Callable[[Any], bool], name: str = "after_submit") ->
     def broken(patch: Patch) -> None:
         decided = getattr(decide, name)
 
-        def wrong(row: PayoutRow, account: Any, outcome: Any, at: Any, **more: Any) -> decide.Decision:
+        def wrong(row: PayoutRecord, account: Any, outcome: Any, at: Any, **more: Any) -> decide.Decision:
             if outcome_is(outcome):
                 return decide._fail(row, Reason(ReasonCode.REJECTED), "submit", at, {})
             decision: decide.Decision = decided(row, account, outcome, at, **more)
@@ -87,10 +96,10 @@ def failing_on(outcome_is: Callable[[Any], bool], name: str = "after_submit") ->
 
 
 def resend_at_first_absence(patch: Patch) -> None:
-    patch.setattr(decide, "LEAST_ABSENCES", 1)
+    patch.setattr(decide, "LEAST_NOT_FOUND", 1)
     absent = decide._absent
 
-    def hasty(row: PayoutRow, account: Any, outcome: NotFound, at: Any) -> decide.Decision:
+    def hasty(row: PayoutRecord, account: Any, outcome: NotFound, at: Any) -> decide.Decision:
         eager = replace(account.spec, facts=replace(account.spec.facts, visible_after_s=0.0))
         return absent(row, replace(account, spec=eager), outcome, at)
 
@@ -100,7 +109,7 @@ def resend_at_first_absence(patch: Patch) -> None:
 def resend_whatever_the_provider_promises(patch: Patch) -> None:
     begun = decide.begin
 
-    def begin(row: PayoutRow, account: Any, **more: Any) -> decide.Decision:
+    def begin(row: PayoutRecord, account: Any, **more: Any) -> decide.Decision:
         decision = begun(replace(row, ambiguous=False), account, **more)
         return replace(decision, after=replace(decision.after, ambiguous=row.ambiguous))
 
@@ -110,7 +119,7 @@ def resend_whatever_the_provider_promises(patch: Patch) -> None:
 def doubt_is_cleared(patch: Patch) -> None:
     arrived = decide.maybe_arrived
 
-    def maybe(row: PayoutRow, **more: Any) -> PayoutRow:
+    def maybe(row: PayoutRecord, **more: Any) -> PayoutRecord:
         return replace(arrived(row, **more), ambiguous=False)
 
     patch.setattr(decide, "maybe_arrived", maybe)
@@ -123,7 +132,7 @@ def adopts_blindly(patch: Patch) -> None:
 def ends_are_overwritten(patch: Patch) -> None:
     """A read after the end moves the row, and the journal lets it."""
 
-    def contradicted(row: PayoutRow, status: object, outcome: object, at: Any, **_: Any) -> EngineFlow[PayoutRow]:
+    def contradicted(row: PayoutRecord, status: object, outcome: object, at: Any, **_: Any) -> EngineFlow[PayoutRecord]:
         if not isinstance(outcome, Final):
             return row
         decision = decide.after_check(row, _ANY_ACCOUNT, outcome, at)
@@ -140,11 +149,11 @@ _ANY_ACCOUNT: Any = None  # a final answer needs no schedule
 def event_outside_the_commit(patch: Patch) -> None:
     """The outbox is written when the change is announced, in a commit of its own."""
     patch.setattr(apply, "_publish", lambda *_: None)
-    announced = Office.announce
+    announced = Runtime.announce
 
-    def announce(self: Office, entry: Any, reply: Any) -> None:
+    def announce(self: Runtime, entry: Any, reply: Any) -> None:
         announced(self, entry, reply)
-        if isinstance(entry, Move) and isinstance(reply, Moved) and entry.publish:
+        if isinstance(entry, ApplyTransition) and isinstance(reply, TransitionApplied) and entry.publish:
             row, history = reply.row, self.journal.history(reply.row.id)
             journal: Any = self.journal
             with sqlite3.connect(journal._path) as connection:
@@ -155,13 +164,13 @@ def event_outside_the_commit(patch: Patch) -> None:
                 )
             connection.close()
 
-    patch.setattr(Office, "announce", announce)
+    patch.setattr(Runtime, "announce", announce)
 
 
 def schedule_end_means_failed(patch: Patch) -> None:
     reviewed = decide.review
 
-    def review(row: PayoutRow, code: ReasonCode, why: str, at: Any, *more: Any) -> decide.Decision:
+    def review(row: PayoutRecord, code: ReasonCode, why: str, at: Any, *more: Any) -> decide.Decision:
         if code in {ReasonCode.NO_FINAL_ANSWER, ReasonCode.NEVER_APPEARED}:
             return decide._fail(row, Reason(code, text=why), "read", at, {})
         return reviewed(row, code, why, at, *more)
@@ -170,11 +179,11 @@ def schedule_end_means_failed(patch: Patch) -> None:
 
 
 def lapsed_lease_means_not_sent(patch: Patch) -> None:
-    def lapsed(row: PayoutRow, at: Any) -> decide.Decision:
+    def lease_expired(row: PayoutRecord, at: Any) -> decide.Decision:
         decision = decide.waiting(row, _CALM_ACCOUNT, "lease over", at)
-        return replace(decision, after=replace(decision.after, tries=row.tries, next_at=at))
+        return replace(decision, after=replace(decision.after, submissions=row.submissions, next_at=at))
 
-    patch.setattr(decide, "lapsed", lapsed)
+    patch.setattr(decide, "lease_expired", lease_expired)
 
 
 class _Calm:
@@ -212,13 +221,13 @@ def tried_ones_move(patch: Patch) -> None:
     """What the old identity has sent is made ready anew and asked for as the new one."""
     read = steps._read
 
-    def moving(account: Account, row: PayoutRow, moment: steps.Moment) -> EngineFlow[PayoutRow]:
+    def moving(account: Account, row: PayoutRecord, moment: steps.StepContext) -> EngineFlow[PayoutRecord]:
         if not drafts.is_bound(account, row) and not row.status.is_final:
             row = yield from steps._settle(row, steps._rebound(account, row, moment))
         return (yield from read(account, row, moment))
 
     patch.setattr(steps, "_read", moving)
-    patch.setattr(Office, "serving", lambda self, row: self.account(row.account))
+    patch.setattr(Runtime, "serving", lambda self, row: self.account(row.account))
 
 
 def untried_ones_stay_as_drafted(patch: Patch) -> None:
@@ -229,7 +238,7 @@ def not_found_reads_as_failed(patch: Patch) -> None:
     """The codec takes a 404 on a payment's status for its failure."""
     told = codec.read_status
 
-    def read_status(response: HttpResponse) -> Checked:
+    def read_status(response: HttpResponse) -> CheckOutcome:
         outcome = told(response)
         return Final(reason=Reason(ReasonCode.REJECTED)) if isinstance(outcome, NotFound) else outcome
 
@@ -239,9 +248,9 @@ def not_found_reads_as_failed(patch: Patch) -> None:
 def fence_is_not_compared(patch: Patch) -> None:
     moved = apply._move
 
-    def blind(session: Session, entry: Move) -> Any:
-        (fence,) = session.execute("SELECT fence FROM payouts WHERE id = ?", (entry.before.id,)).fetchone()
-        return moved(session, replace(entry, before=replace(entry.before, fence=fence)))
+    def blind(session: DbTransaction, entry: ApplyTransition) -> Any:
+        (version,) = session.execute("SELECT version FROM payouts WHERE id = ?", (entry.before.id,)).fetchone()
+        return moved(session, replace(entry, before=replace(entry.before, version=version)))
 
     patch.setattr(apply, "_move", blind)
     patch.setattr(apply, "_refuse_forbidden", lambda *_: None)
@@ -250,7 +259,9 @@ def fence_is_not_compared(patch: Patch) -> None:
 def lease_is_ignored(patch: Patch) -> None:
     advanced = steps.advance
 
-    def advance(account: Any, row: PayoutRow, moment: steps.Moment, *, early: bool = False) -> EngineFlow[PayoutRow]:
+    def advance(
+        account: Any, row: PayoutRecord, moment: steps.StepContext, *, early: bool = False
+    ) -> EngineFlow[PayoutRecord]:
         return advanced(account, replace(row, lease_until=None), moment, early=early)
 
     patch.setattr(steps, "advance", advance)
@@ -258,13 +269,13 @@ def lease_is_ignored(patch: Patch) -> None:
 
 def paid_again_without_reading(patch: Patch) -> None:
     """The failure on record is taken for proof."""
-    patch.setattr(previous_attempts, "look_at", _finds_nothing)
-    patch.setattr(reissue, "look_at", _finds_nothing)
+    patch.setattr(previous_attempts, "check_attempt", _finds_nothing)
+    patch.setattr(reissue, "check_attempt", _finds_nothing)
 
 
-def _finds_nothing(*_: Any) -> EngineFlow[tuple[previous_attempts.Standing, str]]:
+def _finds_nothing(*_: Any) -> EngineFlow[tuple[previous_attempts.AttemptState, str]]:
     yield from ()
-    return previous_attempts.Standing.FAILED, ""
+    return previous_attempts.AttemptState.FAILED, ""
 
 
 def paid_again_without_waiting(patch: Patch) -> None:
@@ -284,7 +295,7 @@ def contradictions_are_told_to_nobody(patch: Patch) -> None:
     """One is kept, and the application is not told."""
     publish = apply._publish
 
-    def all_but_those(session: Any, row: PayoutRow, event: Any, seq: int, said: Any = None) -> None:
+    def all_but_those(session: Any, row: PayoutRecord, event: Any, seq: int, said: Any = None) -> None:
         if said is None:
             publish(session, row, event, seq)
 
@@ -300,7 +311,7 @@ def attempt_numbers_are_reused(patch: Patch) -> None:
     """The next attempt is drafted under the number of the one that failed, and the journal lets it."""
     ready = drafts.made_ready
 
-    def made_ready(account: Account, row: PayoutRow, *, namespace: str, number: int) -> PayoutRow:
+    def made_ready(account: Account, row: PayoutRecord, *, namespace: str, number: int) -> PayoutRecord:
         return ready(account, row, namespace=namespace, number=number - 1)
 
     patch.setattr(reissue, "made_ready", made_ready)
@@ -309,7 +320,7 @@ def attempt_numbers_are_reused(patch: Patch) -> None:
 
 def the_last_look_is_left_out(patch: Patch) -> None:
     """Neither the engine before it asks for leave nor the commit before the first byte looks at earlier attempts."""
-    patch.setattr(steps, "look_back", _finds_nothing)
+    patch.setattr(steps, "check_previous_attempts", _finds_nothing)
 
 
 def approvals_are_not_asked_for(patch: Patch) -> None:
@@ -333,7 +344,7 @@ def cancelling_ignores_doubt(patch: Patch) -> None:
 def decided_without_asking(patch: Patch) -> None:
     """A person's word is written down without a look at what the provider says."""
 
-    def hear(account: Account, row: PayoutRow, moment: steps.Moment) -> EngineFlow[Any]:
+    def hear(account: Account, row: PayoutRecord, moment: steps.StepContext) -> EngineFlow[Any]:
         yield from ()
         return row, (NotFound(), moment.at)
 
@@ -344,10 +355,10 @@ def callback_is_believed(patch: Patch) -> None:
     """What a callback claims is written as the payout's state, as a read would be."""
     asked = Inbox._ask
 
-    def ask(self: Inbox, arrival: Arrival, row: PayoutRow, told: str, claims: str, **more: Any) -> None:
+    def ask(self: Inbox, arrival: Arrival, row: PayoutRecord, told: str, claims: str, **more: Any) -> None:
         if claims in {"SUCCESSFUL", "FAILED"}:
             claimed = Final(reason=None if claims == "SUCCESSFUL" else Reason(ReasonCode.REJECTED))
-            decision = decide.after_check(row, self._office.serving(row), claimed, arrival.at)
+            decision = decide.after_check(row, self._runtime.serving(row), claimed, arrival.at)
             run_flow(steps._settle(row, decision), self._write)
         asked(self, arrival, row, told, claims, **more)
 
@@ -373,12 +384,12 @@ def paths_close_at_the_first_answer(patch: Patch) -> None:
     """Whatever comes first to a minted path is its answer, an empty one too; nothing after it counts."""
     take_in, record = result_callbacks.answer, apply._answer
 
-    def answer(account: Account, row: PayoutRow, callback: Any, *, query: str, **about: Any) -> EngineFlow[Any]:
+    def answer(account: Account, row: PayoutRecord, callback: Any, *, query: str, **about: Any) -> EngineFlow[Any]:
         taken_in = take_in(account, row, callback, query=query, **about)
         try:
             command = next(taken_in)
             while True:
-                entry = replace(command, answers=query) if isinstance(command, Move) else command
+                entry = replace(command, answers=query) if isinstance(command, ApplyTransition) else command
                 command = taken_in.send((yield entry))
         except StopIteration as end:
             return end.value
@@ -392,7 +403,7 @@ def later_answers_are_dropped(patch: Patch) -> None:
     patch.setattr(result_callbacks, "contradict", _hears_nothing)
 
 
-def _hears_nothing(row: PayoutRow, *_: Any, **__: Any) -> EngineFlow[PayoutRow]:
+def _hears_nothing(row: PayoutRecord, *_: Any, **__: Any) -> EngineFlow[PayoutRecord]:
     yield from ()
     return row
 

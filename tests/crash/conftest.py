@@ -18,7 +18,7 @@ _SHARED = {
     "tally": _HERE.parent / "provider_tally",
     "tally_gateway": _HERE.parent / "provider_tally",
     "watching": _HERE.parent / "e2e",
-    "reckoning": _HERE.parent / "e2e",
+    "reconciliation": _HERE.parent / "e2e",
     "worlds": _HERE,
     "tally_world": _HERE,
     "denominators": _HERE,
@@ -95,7 +95,7 @@ def till(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a till whose gateway is not served yet."""
     monkeypatch.setenv("TILL_KEY", wire_gateway.HELD.api_key)
     monkeypatch.setenv("TILL_SUBSCRIPTION", wire_gateway.HELD.subscription_key)
-    return wire_gateway.Till(tmp_path)
+    return wire_gateway.FakeProvider(tmp_path)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

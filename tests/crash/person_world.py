@@ -119,7 +119,7 @@ def decide(client: PayoutClient, world: World, at: datetime) -> datetime | None:
             return again
     for payout in client.payouts(status=S.FAILED):
         if payout.attempt < MOST_ATTEMPTS:
-            again = _try(side, at, client.pay_again, payout.id, who="Ann", why="still owed")
+            again = _try(side, at, client.reissue, payout.id, who="Ann", why="still owed")
             if again is not None:
                 return again
     return None
@@ -147,7 +147,7 @@ def pay_again_with_evidence(client: PayoutClient, world: World, at: datetime) ->
     for payout in client.payouts(status=S.FAILED):
         evidence = "" if side.paid(payout.references["external_id"]) else "the statement of January"
         if payout.attempt < MOST_ATTEMPTS:
-            return _try(side, at, client.pay_again, payout.id, evidence=evidence, **told)
+            return _try(side, at, client.reissue, payout.id, evidence=evidence, **told)
     return None
 
 

@@ -32,11 +32,11 @@ MAY_FOLLOW = {
 # What only a person's decision does: the status before, and those that may follow.
 DECIDED = {
     "payout.reopened": (S.REVIEW, {S.CREATED, S.PENDING, S.UNKNOWN}),
-    "payout.paid_again": (S.FAILED, {S.CREATED}),
+    "payout.reissued": (S.FAILED, {S.CREATED}),
 }
 # In a restored journal: what may have been sent is asked about first, and waits unsent when it is not shown.
-RESTORED = {("payout.sought", S.CREATED, S.UNKNOWN), ("payout.held", S.UNKNOWN, S.CREATED)}
-AMBIGUOUS = {"payout.unknown", "payout.duplicate", "payout.lease_lapsed", "payout.sought"}
+RESTORED = {("payout.checked_first", S.CREATED, S.UNKNOWN), ("payout.on_hold", S.UNKNOWN, S.CREATED)}
+AMBIGUOUS = {"payout.unknown", "payout.duplicate", "payout.lease_expired", "payout.checked_first"}
 LEASE = timedelta(seconds=90)
 PUBLISHED = {
     "payout.succeeded",
@@ -94,9 +94,9 @@ def _money(payout: Payout, credited: Sequence[str], posts: Sequence[Any]) -> lis
     kinds = set(map(_kind, posts))
     if len(kinds) > len({entry.attempt for entry in payout.history if entry.event == "payout.sending"}):
         found.append("two sends of one attempt differ")
-    tries = sum(entry.event == "payout.sending" for entry in payout.history)
-    if len(posts) > tries:
-        found.append(f"{len(posts)} payments on the wire, {tries} tries in the journal")
+    submissions = sum(entry.event == "payout.sending" for entry in payout.history)
+    if len(posts) > submissions:
+        found.append(f"{len(posts)} payments on the wire, {submissions} tries in the journal")
     return found
 
 
@@ -143,23 +143,23 @@ def history_faults(history: Sequence[HistoryEntry], status: PayoutStatus, *, vis
         found.append("history has a gap")
     if history[0].event != "payout.created" or history[-1].status is not status:
         found.append("history does not begin or end where the payout does")
-    tries, sent_at = 0, history[0].at
+    submissions, sent_at = 0, history[0].at
     for before, after in pairwise(history):
         allowed = MAY_FOLLOW[before.status] | {before.status}
         if decided := DECIDED.get(after.event):
             allowed = decided[1] if before.status is decided[0] else set()
         if after.status not in allowed and (after.event, before.status, after.status) not in RESTORED:
             found.append(f"{before.status} was followed by {after.status}")
-        begins = after.event == "payout.paid_again"
+        begins = after.event == "payout.reissued"
         if after.attempt != before.attempt + begins:
             found.append(f"{after.event} belongs to attempt {after.attempt} after {before.attempt}")
-        tries = 0 if begins else tries
+        submissions = 0 if begins else submissions
         if after.event == "payout.sending":
-            tries, sent_at = tries + 1, after.at
-        if after.event == "payout.lease_lapsed" and after.at < sent_at + LEASE:
+            submissions, sent_at = submissions + 1, after.at
+        if after.event == "payout.lease_expired" and after.at < sent_at + LEASE:
             found.append(f"a send was taken for dead after {after.at - sent_at}")
-        if after.tries != tries:
-            found.append(f"{after.event} counts {after.tries} tries after {tries} sends")
+        if after.submissions != submissions:
+            found.append(f"{after.event} counts {after.submissions} tries after {submissions} sends")
         if after.status.is_final and after.status is not before.status and not after.decided_by:
             found.append("nobody decided the end")
     return found + _resends(history, visible_after_s)
@@ -168,18 +168,18 @@ def history_faults(history: Sequence[HistoryEntry], status: PayoutStatus, *, vis
 def _resends(history: Sequence[HistoryEntry], visible_after_s: float) -> list[str]:
     """After doubt, a send needs three conclusive absences over the time a payment may stay invisible."""
     found, doubt = [], False
-    absences: list[HistoryEntry] = []
+    not_found_count: list[HistoryEntry] = []
     for entry in history:
-        if entry.event == "payout.paid_again":
-            doubt, absences = False, []
+        if entry.event == "payout.reissued":
+            doubt, not_found_count = False, []
         doubt = doubt or entry.event in AMBIGUOUS or (entry.event == "payout.reopened" and entry.status is S.UNKNOWN)
-        if entry.event in {"payout.absent", "payout.resend"}:
-            absences.append(entry)
+        if entry.event in {"payout.not_found", "payout.resend"}:
+            not_found_count.append(entry)
         if entry.event == "payout.sending":
-            waited = absences[-1].at - absences[0].at if absences else timedelta()
-            if doubt and (len(absences) < 3 or waited < timedelta(seconds=visible_after_s)):
-                found.append(f"sent again after {len(absences)} absences over {waited}")
-            absences = []
+            waited = not_found_count[-1].at - not_found_count[0].at if not_found_count else timedelta()
+            if doubt and (len(not_found_count) < 3 or waited < timedelta(seconds=visible_after_s)):
+                found.append(f"sent again after {len(not_found_count)} absences over {waited}")
+            not_found_count = []
     return found
 
 

@@ -37,14 +37,14 @@ class Lost:
     """
 
     paid: bool = True
-    forgotten: bool = True
+    erased: bool = True
     gap: timedelta = timedelta(days=2)
 
 
 GAPS: Mapping[str, Lost] = {
     "paid and forgotten": Lost(),
-    "paid and shown": Lost(forgotten=False),
-    "paid and shown, a short gap": Lost(forgotten=False, gap=timedelta(hours=1)),
+    "paid and shown": Lost(erased=False),
+    "paid and shown, a short gap": Lost(erased=False, gap=timedelta(hours=1)),
     "not paid": Lost(paid=False),
     "not paid, a short gap": Lost(paid=False, gap=timedelta(hours=1)),
 }
@@ -55,15 +55,15 @@ class Remembering(Momo):
     """A gateway that was paid through before the journal was lost."""
 
     lost: Lost = Lost()
-    is_told: bool = False
+    is_noted: bool = False
 
     def _read(self, request: HttpRequest) -> HttpResponse:
-        if self.lost.paid and not self.is_told:  # with the credential of whoever asks first: none was paid with before
-            self.is_told = True
+        if self.lost.paid and not self.is_noted:  # with the credential of whoever asks first: none was paid with before
+            self.is_noted = True
             draft = make_draft(self.account(), ORDER, namespace=NAMESPACE, payout_id=payout_id(NAMESPACE, ORDER.key))
             headers = {**draft.request.headers, **request.headers}  # filled in, but for what a payment has more
             assert self._answer(replace(draft.request, headers=headers)).status == 202
-            if self.lost.forgotten:
+            if self.lost.erased:
                 self.gateway.books._by_reference.clear()
         return super()._read(request)
 
@@ -93,7 +93,7 @@ def operate(client: PayoutClient, world: World, at: datetime) -> datetime | None
     side = world.gateway
     assert isinstance(side, Remembering)
     store = store_at(side.stage)
-    act = restore.Act(at, "Ann", "the statement")
+    act = restore.OperatorAction(at, "Ann", "the statement")
     life = client._life  # type: ignore[attr-defined]  # of the simulator: where a process may die
     gap = restore.gap_of(store)
     if gap is not None:
@@ -122,7 +122,9 @@ def restored_scenario(name: str) -> Scenario:
 
     def world(stage: Stage) -> World:
         side = Remembering(stage, PostEnd(), "answers", lost=GAPS[name])
-        restore.begin_gap(store_at(stage), START - GAPS[name].gap, restore.Act(START, "Ann", "the disk died"))
+        restore.begin_gap(
+            store_at(stage), START - GAPS[name].gap, restore.OperatorAction(START, "Ann", "the disk died")
+        )
         return World(accounts=[side.account()], gateway=side)
 
     orders = [(ACCOUNT, ORDER)]

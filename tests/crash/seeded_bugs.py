@@ -209,7 +209,7 @@ CASES = {
         lambda: called_back(PostEnd(("lose",)), "SUCCESSFUL"),
         "SUCCEEDED with 0 credits",
     ),
-    "the fence is not compared": Case(
+    "the version is not compared": Case(
         broken_rules.fence_is_not_compared, Interleaving(two_send_at_once), "paid 2 times"
     ),
     "a lease is ignored": Case(
@@ -225,7 +225,7 @@ TWELVE = (
     "a time-out means failed",
     "HTTP 500 means failed",
     "not found means failed",
-    "the fence is not compared",
+    "the version is not compared",
     "a callback is believed",
     "the event is outside the commit",
     "doubt is cleared",

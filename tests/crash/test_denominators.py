@@ -12,8 +12,15 @@ from crash_points import CrashFile, Restless, Scenario, Simulator
 from denominators import EVERY, GOLDEN, like_a_transfer, recorded, summary
 
 from payments_core.engine import steps
-from payments_core.engine.commands import Contradicted, Held, Move, Moved, Stale, Unapproved
-from payments_core.engine.flow import EngineFlow, move
+from payments_core.engine.commands import (
+    AccountPaused,
+    ApplyTransition,
+    Contradicted,
+    NotApproved,
+    Stale,
+    TransitionApplied,
+)
+from payments_core.engine.flow import EngineFlow, apply_transition
 
 RECORD = os.environ.get("PAYMENTS_CRASH_RECORD") == "1"
 
@@ -48,13 +55,13 @@ COMMITS = {
     "payout.succeeded": "accepted | answers",
     "payout.failed": "refused 400 | answers",
     "payout.unknown": "accepted, answer lost | answers",
-    "payout.absent": "accepted, answer lost | 404 for a while",
+    "payout.not_found": "accepted, answer lost | 404 for a while",
     "payout.resend": "lost before acceptance | answers",
     "payout.duplicate": "duplicate, ours | answers",
     "payout.waiting": "not sent | answers",
-    "payout.blocked": "403 | answers",
+    "payout.account_refused": "403 | answers",
     "payout.review": "duplicate, another's | answers",
-    "payout.asked": "tally: paid, answer lost | arrive",
+    "payout.queried": "tally: paid, answer lost | arrive",
 }
 
 
@@ -64,10 +71,12 @@ def test_a_commit_that_is_taken_away_changes_the_denominator(
 ) -> None:
     """Code that no longer commits a step is noticed, because a trace passes other points than recorded."""
 
-    def without(entry: Move) -> EngineFlow[Moved | Stale | Held | Unapproved | Contradicted]:
+    def without(
+        entry: ApplyTransition,
+    ) -> EngineFlow[TransitionApplied | Stale | AccountPaused | NotApproved | Contradicted]:
         if entry.event.name == event:
-            return Moved(entry.after)
-        return (yield from move(entry))
+            return TransitionApplied(entry.after)
+        return (yield from apply_transition(entry))
 
     name = COMMITS[event]
     monkeypatch.setattr(steps, "move", without)

@@ -23,7 +23,7 @@ from crash_points.process_run import NAMESPACE
 from promises import cut_in_a_send, history_faults
 
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine import drafts, steps
 from payments_core.http.messages import NoAnswer
 from payments_core.plugins.manager import Plugins
@@ -60,9 +60,9 @@ def faults(end: End, wanted: End | None = None) -> list[str]:
     payout = end.payouts[KEY]
     visible_after_s = end.world.accounts[0].facts.visible_after_s
     wrong += history_faults(payout.history, payout.status, visible_after_s=visible_after_s)
-    tries = sum(entry.event == "payout.sending" for entry in payout.history)
-    if len(side.watched.posts) > tries:
-        wrong.append(f"{len(side.watched.posts)} payments on the wire, {tries} tries in the journal")
+    submissions = sum(entry.event == "payout.sending" for entry in payout.history)
+    if len(side.watched.posts) > submissions:
+        wrong.append(f"{len(side.watched.posts)} payments on the wire, {submissions} tries in the journal")
     if wanted is not None:
         allowed = {wanted.payouts[KEY].status}
         # Nobody heard the answer to a send that was cut: where no read tells it, a person has to find out.
@@ -102,18 +102,18 @@ def test_every_crash_point_of_every_provider(
     counts[f"{name}: crashes"] += visited
     counts[f"{name}: points"] += len(wanted.points)
     if PROOF:
-        scene = {"provider": name, "scenario": f"{post} | {read}"}
-        measured(4, "crash points of a provider visited", visited, of=len(wanted.points), **scene)
+        harness = {"provider": name, "scenario": f"{post} | {read}"}
+        measured(4, "crash points of a provider visited", visited, of=len(wanted.points), **harness)
 
 
 def sent_otherwise(patch: pytest.MonkeyPatch) -> None:
     """Send another request than the stored one."""
     drafted = drafts.draft_of
 
-    def draft_of(row: PayoutRow) -> Draft:
+    def draft_of(row: PayoutRecord) -> Draft:
         draft = drafted(row)
         return replace(
-            draft, request=replace(draft.request, body=f'{(draft.request.body or "")[:-1]},"try":{row.tries}}}')
+            draft, request=replace(draft.request, body=f'{(draft.request.body or "")[:-1]},"try":{row.submissions}}}')
         )
 
     patch.setattr(steps, "draft_of", draft_of)

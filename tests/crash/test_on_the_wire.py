@@ -12,13 +12,20 @@ from typing import Any
 
 import pytest
 from crash_points import CrashDatabase
-from wire_gateway import Till
+from wire_gateway import FakeProvider
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
 from payments_core.domain.payout import Operation, Payout
 from payments_core.engine import steps
-from payments_core.engine.commands import Contradicted, Held, Move, Moved, Stale, Unapproved
-from payments_core.engine.flow import EngineFlow, move
+from payments_core.engine.commands import (
+    AccountPaused,
+    ApplyTransition,
+    Contradicted,
+    NotApproved,
+    Stale,
+    TransitionApplied,
+)
+from payments_core.engine.flow import EngineFlow, apply_transition
 
 PAYOUTS = 120 if os.environ.get("PAYMENTS_CRASH_PROOF") == "1" else 30
 AT_ONCE = 6
@@ -68,7 +75,7 @@ CLIENTS = {"sync": pay, "async": pay_async}
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
 def test_a_payment_arrives_after_its_row_is_durable_and_its_tries_are_the_same(
-    store: str, client: str, till: Till, request: pytest.FixtureRequest, measured: Callable[..., None]
+    store: str, client: str, till: FakeProvider, request: pytest.FixtureRequest, measured: Callable[..., None]
 ) -> None:
     """Each payment finds its try as SENDING, over another connection; every try of it has the bytes of the first."""
     with till.side.served() as url:
@@ -101,11 +108,19 @@ def request_of(stored: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_payment_that_is_not_written_first_is_seen(client: str, till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_payment_that_is_not_written_first_is_seen(
+    client: str, till: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the commit before the first byte taken out, the gateway finds no try in the journal."""
 
-    def without(entry: Move) -> EngineFlow[Moved | Stale | Held | Unapproved | Contradicted]:
-        return Moved(entry.after) if entry.event.name == "payout.sending" else (yield from move(entry))
+    def without(
+        entry: ApplyTransition,
+    ) -> EngineFlow[TransitionApplied | Stale | AccountPaused | NotApproved | Contradicted]:
+        return (
+            TransitionApplied(entry.after)
+            if entry.event.name == "payout.sending"
+            else (yield from apply_transition(entry))
+        )
 
     monkeypatch.setattr(steps, "move", without)
     with till.side.served() as url:

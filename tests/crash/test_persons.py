@@ -19,10 +19,10 @@ from worlds import VISIBLE_AFTER_S, order_of
 from payments_core.domain.contradictions import ProviderStatus
 from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine import Moment, Person, accept, advance, pay_again, resolve
-from payments_core.engine.commands import Journal, Move, PayAgain
-from payments_core.engine.flow import AskLeave, Command, EngineFlow, Go, ReadAs, Reply
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine import OperatorDecision, StepContext, accept, advance, reissue, resolve
+from payments_core.engine.commands import ApplyTransition, CreateAttempt, Journal
+from payments_core.engine.flow import Command, EngineFlow, Proceed, ReadAs, Reply, RunPreflight
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
 from payments_core.provider import Authenticates, Credential
@@ -31,7 +31,7 @@ S = PayoutStatus
 FULL = "1" in {os.environ.get("PAYMENTS_CRASH_PROOF"), os.environ.get("PAYMENTS_CRASH_FULL")}
 STORES = ("sqlite", "postgres") if FULL else ("sqlite",)
 NAMESPACE = "two-people"
-ANN, BEN = Person("Ann", "still owed"), Person("Ben", "still owed")
+ANN, BEN = OperatorDecision("Ann", "still owed"), OperatorDecision("Ben", "still owed")
 
 # How each ends without a crash: the status, and the attempt it ends with.
 WANTED = {
@@ -103,15 +103,15 @@ class Two:
         self.account = self.world.accounts[0]
         self.journals: list[Journal] = [self.stage.store.open(NAMESPACE, self.stage.clock) for _ in "ab"]
         self.row = run_flow(
-            accept(self.account, order_of(Operation.TRANSFER, "46733123499"), self.moment()), self.perform
+            accept(self.account, order_of(Operation.TRANSFER, "46733123499"), self.moment()), self.execute
         )
 
-    def moment(self, owner: str = "a") -> Moment:
-        return Moment(self.stage.clock(), owner, "path", NAMESPACE)
+    def moment(self, owner: str = "a") -> StepContext:
+        return StepContext(self.stage.clock(), owner, "path", NAMESPACE)
 
-    def perform(self, command: Command, at: int = 0) -> Reply:
-        if isinstance(command, AskLeave):
-            return Go(self.stage.clock())
+    def execute(self, command: Command, at: int = 0) -> Reply:
+        if isinstance(command, RunPreflight):
+            return Proceed(self.stage.clock())
         if isinstance(command, HttpRequest):
             provider, ask = cast("Authenticates", self.account.provider), cast("Callable[[Command], Reply]", self.side)
             if command.credential:
@@ -120,38 +120,40 @@ class Two:
                 command = provider.apply(command, held, at=self.stage.clock(), entropy=b"")
             return self.side(command)
         assert not isinstance(command, ReadAs)
-        return self.journals[at].perform(command)
+        return self.journals[at].execute(command)
 
-    def advance(self, row: PayoutRow, at: int = 0) -> PayoutRow:
+    def advance(self, row: PayoutRecord, at: int = 0) -> PayoutRecord:
         flow = advance(self.account, row, self.moment("ab"[at]))
-        return run_flow(flow, lambda command: self.perform(command, at))
+        return run_flow(flow, lambda command: self.execute(command, at))
 
-    def held(self, flow: EngineFlow[PayoutRow], kind: type, at: int) -> Callable[[], PayoutRow | DecisionRefused]:
+    def held(self, flow: EngineFlow[PayoutRecord], kind: type, at: int) -> Callable[[], PayoutRecord | DecisionRefused]:
         """Let a decision go on until it is about to be written; return what lets it finish."""
-        steps: Generator[Command, Reply, PayoutRow] = flow
+        steps: Generator[Command, Reply, PayoutRecord] = flow
         command = next(steps)
-        while not isinstance(command, kind) or (isinstance(command, Move) and "resolved" not in command.event.name):
-            command = steps.send(self.perform(command, at))
+        while not isinstance(command, kind) or (
+            isinstance(command, ApplyTransition) and "resolved" not in command.event.name
+        ):
+            command = steps.send(self.execute(command, at))
 
-        def finish() -> PayoutRow | DecisionRefused:
+        def finish() -> PayoutRecord | DecisionRefused:
             nonlocal command
             try:
                 while True:
                     try:
-                        reply = self.perform(command, at)
+                        reply = self.execute(command, at)
                     except (NotSent, NoAnswer) as ended:
                         command = steps.throw(ended)
                     else:
                         command = steps.send(reply)
             except StopIteration as end:
-                row: PayoutRow = end.value
+                row: PayoutRecord = end.value
                 return row
             except DecisionRefused as refused:
                 return refused
 
         return finish
 
-    def end(self, row: PayoutRow) -> list[str]:
+    def end(self, row: PayoutRecord) -> list[str]:
         stored = self.journals[0].get(row.id)
         assert stored is not None
         payout = stored.view(self.journals[0].history(row.id))
@@ -161,17 +163,17 @@ class Two:
         return broken_promises(end, visible_after_s=VISIBLE_AFTER_S)
 
 
-def two_pay_again(folder: Path) -> tuple[list[str], list[PayoutRow | DecisionRefused]]:
+def two_pay_again(folder: Path) -> tuple[list[str], list[PayoutRecord | DecisionRefused]]:
     """Both have read every attempt and are about to begin the next one; then both try to send it."""
     two = Two(folder)
     row = two.advance(two.row.row)
     assert row.status is S.FAILED
     two.stage.clock.advance(10_000)
-    flows = [pay_again(two.account, row, person=who, moment=two.moment(name)) for who, name in ((ANN, "a"), (BEN, "b"))]
-    ready = [two.held(flow, PayAgain, at) for at, flow in enumerate(flows)]
+    flows = [reissue(two.account, row, person=who, moment=two.moment(name)) for who, name in ((ANN, "a"), (BEN, "b"))]
+    ready = [two.held(flow, CreateAttempt, at) for at, flow in enumerate(flows)]
     begun = [finish() for finish in ready]
     for at, one in enumerate(begun):
-        if isinstance(one, PayoutRow):
+        if isinstance(one, PayoutRecord):
             two.advance(one, at)
     stored = two.journals[1].get(row.id)
     assert stored is not None
@@ -184,7 +186,7 @@ def test_two_pay_again_at_once(folder: Path) -> None:
     """One attempt begins and one payment leaves; who came second is told."""
     found, begun = two_pay_again(folder)
     assert found == []
-    assert [type(one).__name__ for one in begun] == ["PayoutRow", "DecisionRefused"]
+    assert [type(one).__name__ for one in begun] == ["PayoutRecord", "DecisionRefused"]
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -192,16 +194,16 @@ def test_two_people_decide_at_once(folder: Path, order: tuple[int, int]) -> None
     """Opposite decisions about one payout: the first one that is written stands, the other is refused."""
     two = Two(folder)
     row = two.row.row
-    reply: Any = two.journals[0].perform(
-        Move(row, _stopped(row, two.stage.clock()), Event("payout.review", two.stage.clock()), publish=True)
+    reply: Any = two.journals[0].execute(
+        ApplyTransition(row, _stopped(row, two.stage.clock()), Event("payout.review", two.stage.clock()), publish=True)
     )
     two.stage.clock.advance(10_000)
     ready = [
-        two.held(resolve(two.account, reply.row, paid=paid, person=who, moment=two.moment()), Move, at)
+        two.held(resolve(two.account, reply.row, paid=paid, person=who, moment=two.moment()), ApplyTransition, at)
         for at, (paid, who) in enumerate(((False, ANN), (True, BEN)))
     ]
     first, second = ready[order[0]](), ready[order[1]]()
-    assert isinstance(first, PayoutRow)
+    assert isinstance(first, PayoutRecord)
     assert first.status is (S.FAILED if order[0] == 0 else S.SUCCEEDED)
     assert isinstance(second, DecisionRefused)
     stored = two.journals[1].get(row.id)
@@ -210,6 +212,6 @@ def test_two_people_decide_at_once(folder: Path, order: tuple[int, int]) -> None
         journal.close()
 
 
-def _stopped(row: PayoutRow, at: datetime) -> PayoutRow:
-    told: dict[str, Any] = {"ambiguous": True, "first_sent_at": at, "sent_at": at, "tries": 1, "next_at": None}
+def _stopped(row: PayoutRecord, at: datetime) -> PayoutRecord:
+    told: dict[str, Any] = {"ambiguous": True, "first_sent_at": at, "sent_at": at, "submissions": 1, "next_at": None}
     return replace(row, status=S.REVIEW, reason=Reason(ReasonCode.NEVER_APPEARED), **told)

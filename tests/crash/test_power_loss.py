@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
-from wire_gateway import Till
+from wire_gateway import FakeProvider
 
 PAYOUTS, EVERY = (90, 1) if os.environ.get("PAYMENTS_CRASH_PROOF") == "1" else (10, 3)
 _COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -187,7 +187,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def log_of(till: Till, shim: Path, count: int, *, flushes: str) -> list[Record]:
+def log_of(till: FakeProvider, shim: Path, count: int, *, flushes: str) -> list[Record]:
     """Pay in a process whose writes are logged."""
     root = till.config.parent
     log = root.parent / f"{root.name}.log"
@@ -207,7 +207,7 @@ def log_of(till: Till, shim: Path, count: int, *, flushes: str) -> list[Record]:
 
 
 def test_nothing_that_was_told_or_sent_is_lost_with_the_power(
-    till: Till, shim: Path, folder: Path, measured: Callable[..., None]
+    till: FakeProvider, shim: Path, folder: Path, measured: Callable[..., None]
 ) -> None:
     """At every flush and every promise, what is left holds each payout as it was told, and each payment that left."""
     records = log_of(till, shim, PAYOUTS, flushes="always")
@@ -222,7 +222,7 @@ def test_nothing_that_was_told_or_sent_is_lost_with_the_power(
     assert promises == 2 * PAYOUTS
 
 
-def test_a_commit_that_is_not_flushed_is_found(till: Till, shim: Path, folder: Path) -> None:
+def test_a_commit_that_is_not_flushed_is_found(till: FakeProvider, shim: Path, folder: Path) -> None:
     """With SQLite told to flush only now and then, both an acknowledgement and a payment that left are lost."""
     records = log_of(till, shim, 4, flushes="seldom")
     lost = " ".join(one for found in losses(records, folder, every=1) for one in found)

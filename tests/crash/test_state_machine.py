@@ -26,19 +26,26 @@ from promises import history_faults
 from payments_core.domain.errors import DecisionRefused, OverRefund
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Pause, PayoutRow
+from payments_core.domain.records import Pause, PayoutRecord
 from payments_core.domain.references import uuid4_shaped
-from payments_core.engine import Moment, Person, accept, advance, cancel, pay_again, reopen, resolve
-from payments_core.engine.commands import Journal, Move, Note, Open, PayAgain, Recall
-from payments_core.engine.flow import AskLeave, Command, EngineFlow, Go, Reply
+from payments_core.engine import OperatorDecision, StepContext, accept, advance, cancel, reissue, reopen, resolve
+from payments_core.engine.commands import (
+    AppendHistory,
+    ApplyTransition,
+    CreateAttempt,
+    CreatePayout,
+    Journal,
+    LoadAttempts,
+)
+from payments_core.engine.flow import Command, EngineFlow, Proceed, Reply, RunPreflight
 from payments_core.http.flow import exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.journal import open_journal
 from payments_core.provider import (
     Account,
+    AccountRefused,
     Attempt,
-    Blocked,
-    Checked,
+    CheckOutcome,
     Draft,
     Duplicate,
     Facts,
@@ -47,8 +54,8 @@ from payments_core.provider import (
     NotFound,
     Pending,
     ProviderSpec,
-    Seen,
-    Submitted,
+    ReportedDetails,
+    SubmitOutcome,
     Unknown,
 )
 from payments_core.settings import AccountSettings
@@ -59,7 +66,7 @@ START = datetime(2026, 2, 2, 6, tzinfo=UTC)
 VISIBLE_AFTER_S = 300.0
 SETTLE_S = 3600.0
 POLLS_S = (5.0, 15.0, 300.0, 300.0, 600.0, 1800.0)  # short enough for people to be asked
-ANN = Person("Ann", "the statement")
+ANN = OperatorDecision("Ann", "the statement")
 NO = Reason(ReasonCode.REJECTED)
 KEYS = ("k/0", "k/1", "k/2", "k/3")
 AMOUNT = Money("25", "EUR")
@@ -69,7 +76,7 @@ FAULTS = ("pass", "lose", "accept_lose", "not_sent", "500", "accept_500", "429",
 
 
 @dataclass
-class Bank:
+class Ledger:
     """The provider's side: takes a reference once, shows it after a while, settles it when told to.
 
     Its clock is its own: ours may jump, and a payment does not become visible sooner for that.
@@ -127,13 +134,13 @@ class BankProvider:
         request = HttpRequest("POST", f"http://bank.invalid/{reference}", "pay", moves_money=True, credential=False)
         return Draft({"reference": reference}, request, order)
 
-    def submit(self, draft: Draft) -> EngineFlow[Submitted]:
+    def submit(self, draft: Draft) -> EngineFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
         return SUBMITTED.get(answer.status, Unknown(http_status=answer.status))
 
-    def check(self, draft: Draft) -> EngineFlow[Checked]:
+    def check(self, draft: Draft) -> EngineFlow[CheckOutcome]:
         answer = yield from exchange(HttpRequest("GET", draft.request.url, "status", repeatable=True, credential=False))
-        seen = Seen(amount=Decimal(25), currency="EUR", payee=draft.order.payee.value)
+        seen = ReportedDetails(amount=Decimal(25), currency="EUR", payee=draft.order.payee.value)
         if answer.status == 404:
             return NotFound()
         if answer.text == "PENDING":
@@ -144,11 +151,11 @@ class BankProvider:
         return {"bank": "one"}
 
 
-SUBMITTED: Mapping[int, Submitted] = {
+SUBMITTED: Mapping[int, SubmitOutcome] = {
     202: Pending(),
     409: Duplicate(),
     429: NotAccepted(http_status=429),
-    403: Blocked(NO, 403),
+    403: AccountRefused(NO, 403),
     400: Final(reason=NO, http_status=400),
 }
 
@@ -156,7 +163,7 @@ SUBMITTED: Mapping[int, Submitted] = {
 def bank_account() -> Account:
     spec = ProviderSpec(
         name="bank",
-        title="Bank",
+        title="Ledger",
         settings=BankSettings,
         build=lambda _: BankProvider(),
         operations=frozenset(Operation),
@@ -172,7 +179,7 @@ def order_of(key: str, operation: Operation) -> Order:
     return Order(key, Payee("msisdn", f"4673312349{key[-1]}"), AMOUNT, operation)
 
 
-def may_have_refunded(row: PayoutRow) -> bool:
+def may_have_refunded(row: PayoutRecord) -> bool:
     return row.operation is Operation.REFUND and row.status not in {S.FAILED, S.CANCELLED}
 
 
@@ -182,7 +189,7 @@ class Worker:
 
     owner: str
     journal: Journal
-    flow: Generator[Command, Reply, PayoutRow] | None = None
+    flow: Generator[Command, Reply, PayoutRecord] | None = None
     command: Command | None = None
 
 
@@ -194,7 +201,7 @@ class Payouts(RuleBasedStateMachine):
         memory = Path("/dev/shm")  # noqa: S108
         self.folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
         self.now, self.passed_s = START, 0.0
-        self.bank, self.account = Bank(), bank_account()
+        self.bank, self.account = Ledger(), bank_account()
         self.lives = itertools.count()
         self.acknowledged: set[str] = set()
         self.orders: dict[str, Order] = {}
@@ -212,18 +219,18 @@ class Payouts(RuleBasedStateMachine):
         journal = open_journal(f"sqlite:///{self.file}", **told, clock=lambda: self.now)
         return Worker(f"{name}{next(self.lives)}", journal)
 
-    def _moment(self, worker: Worker) -> Moment:
-        return Moment(self.now, worker.owner, f"token{next(self.lives)}", NAMESPACE)
+    def _moment(self, worker: Worker) -> StepContext:
+        return StepContext(self.now, worker.owner, f"token{next(self.lives)}", NAMESPACE)
 
-    def _perform(self, worker: Worker, command: Command) -> Reply:
-        if isinstance(command, AskLeave):
-            return Go(self.now)
+    def _execute(self, worker: Worker, command: Command) -> Reply:
+        if isinstance(command, RunPreflight):
+            return Proceed(self.now)
         if isinstance(command, HttpRequest):
             if command.send_before is not None and self.now >= command.send_before:
                 raise NotSent("too late", at=self.now)
             return self.bank.answer(command, self.now, self.passed_s)
-        assert isinstance(command, Open | Move | Note | PayAgain | Recall)
-        return worker.journal.perform(command)
+        assert isinstance(command, CreatePayout | ApplyTransition | AppendHistory | CreateAttempt | LoadAttempts)
+        return worker.journal.execute(command)
 
     # --- what may happen ---
 
@@ -244,7 +251,7 @@ class Payouts(RuleBasedStateMachine):
             order = replace(order, expires_at=START + timedelta(hours=2))
         flow = accept(self.account, order, self._moment(worker))
         try:
-            row = run_flow(flow, lambda command: self._perform(worker, command)).row
+            row = run_flow(flow, lambda command: self._execute(worker, command)).row
         except OverRefund:
             left = COLLECTED.amount - sum(row.amount for row in worker.journal.rows() if may_have_refunded(row))
             assert left < AMOUNT.amount, f"refused although {left} is left"
@@ -278,10 +285,10 @@ class Payouts(RuleBasedStateMachine):
             for row in worker.journal.due(self.now, accounts=["till"], limit=1):
                 self._take_up(worker, row, steps)
 
-    def _take_up(self, worker: Worker, row: PayoutRow, steps: int, *, early: bool = False) -> None:
+    def _take_up(self, worker: Worker, row: PayoutRecord, steps: int, *, early: bool = False) -> None:
         self._begin(worker, advance(self.account, row, self._moment(worker), early=early), steps)
 
-    def _begin(self, worker: Worker, flow: EngineFlow[PayoutRow], steps: int) -> None:
+    def _begin(self, worker: Worker, flow: EngineFlow[PayoutRecord], steps: int) -> None:
         worker.flow = flow
         self._step(worker, start=True)
         self._go_on(worker, steps)
@@ -300,7 +307,7 @@ class Payouts(RuleBasedStateMachine):
                 return
             assert worker.command is not None
             try:
-                reply = self._perform(worker, worker.command)
+                reply = self._execute(worker, worker.command)
             except (NotSent, NoAnswer) as ended:
                 worker.command = flow.throw(ended)
             else:
@@ -337,7 +344,7 @@ class Payouts(RuleBasedStateMachine):
         fault=st.sampled_from(FAULTS),
         steps=st.integers(1, 12),
     )
-    def pay_again(self, name: str, pick: int, waits: bool, fault: str, steps: int) -> None:
+    def reissue(self, name: str, pick: int, waits: bool, fault: str, steps: int) -> None:
         """A person pays again what failed, too early or in time; a payment on the wire will end so."""
         worker = self.workers[name]
         self.finish(worker)
@@ -348,7 +355,7 @@ class Payouts(RuleBasedStateMachine):
                 self._pass(SETTLE_S + 90)
             self.bank.faults[:] = [fault]
             row = rows[pick % len(rows)]
-            self._begin(worker, pay_again(self.account, row, person=ANN, moment=self._moment(worker)), steps)
+            self._begin(worker, reissue(self.account, row, person=ANN, moment=self._moment(worker)), steps)
 
     @rule(name=st.sampled_from("ab"), pick=st.integers(0, 3), steps=st.integers(1, 12))
     def cancel(self, name: str, pick: int, steps: int) -> None:
@@ -369,7 +376,7 @@ class Payouts(RuleBasedStateMachine):
             if isinstance(worker.command, HttpRequest) and worker.command.moves_money:
                 self.finish(worker)
 
-    def _references(self, row: PayoutRow, journal: Journal) -> list[str]:
+    def _references(self, row: PayoutRecord, journal: Journal) -> list[str]:
         """Return the reference of every attempt, the current one last."""
         ended = [attempt.references["reference"] for attempt in journal.attempts(row.id)]
         return [*ended, row.references["reference"]]
@@ -377,7 +384,7 @@ class Payouts(RuleBasedStateMachine):
     @rule(name=st.sampled_from("ab"))
     def crash(self, name: str) -> None:
         """A process dies with all it knew, and another takes its place."""
-        self._bury(self.workers[name])
+        self._discard(self.workers[name])
         self.workers[name] = self._born(name)
 
     @rule()
@@ -388,11 +395,11 @@ class Payouts(RuleBasedStateMachine):
             if (self.folder / (self.file + suffix)).exists():
                 shutil.copy(self.folder / (self.file + suffix), self.folder / (new + suffix))
         for worker in self.workers.values():
-            self._bury(worker)
+            self._discard(worker)
         self.file = new
         self.workers = {name: self._born(name) for name in "ab"}
 
-    def _bury(self, worker: Worker) -> None:
+    def _discard(self, worker: Worker) -> None:
         if worker.flow is not None:
             worker.flow.close()
         worker.journal.close()
@@ -446,13 +453,13 @@ class Payouts(RuleBasedStateMachine):
         written = sum(row.amount for row in rows.values() if may_have_refunded(row))
         assert written <= COLLECTED.amount, "more refunds written down than collected"
 
-    def _holds(self, row: PayoutRow, journal: Journal) -> None:
+    def _holds(self, row: PayoutRecord, journal: Journal) -> None:
         *earlier, reference = references = self._references(row, journal)
         assert len(set(references)) == row.attempt, "two attempts share a reference"
         assert sum(self.bank.credited[one] for one in references) <= 1, "paid twice"
         posts = [post for post in self.bank.posts if post.url.endswith(reference)]
         assert len({(post.url, post.body) for post in posts}) <= 1
-        assert len(posts) <= row.tries
+        assert len(posts) <= row.submissions
         if row.status is S.SUCCEEDED:
             assert any(self.bank.credited[one] for one in references)
         for one in earlier:
@@ -476,13 +483,13 @@ class Payouts(RuleBasedStateMachine):
         """Mend everything and let time pass: every payout comes to an end or to REVIEW."""
         try:
             if self.workers:
-                self._come_to_rest()
+                self._settle_all()
         finally:
             for worker in self.workers.values():
-                self._bury(worker)
+                self._discard(worker)
             shutil.rmtree(self.folder)
 
-    def _come_to_rest(self) -> None:
+    def _settle_all(self) -> None:
         for worker in self.workers.values():
             self.finish(worker)
         self.bank.faults.clear()

@@ -13,10 +13,10 @@ from tally_world import TallyWorld
 
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Order, Payee
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine import answer, steps, token_hash
-from payments_core.engine.commands import Move
-from payments_core.engine.flow import AskLeave, Command, Go, ReadAs, Reply
+from payments_core.engine.commands import ApplyTransition
+from payments_core.engine.flow import Command, Proceed, ReadAs, Reply, RunPreflight
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpRequest
 from payments_core.provider import Callback
@@ -37,38 +37,38 @@ class Pair:
         opened = [self.stage.store.open(NAME, self.stage.clock) for _ in "ab"]
         self.journals = dict(zip("ab", opened, strict=True))
         order = Order("grant/1", Payee.msisdn("254700000900"), Money("25.50", "KES"))
-        self.row = run_flow(steps.accept(self.account, order, self.moment("a")), self.performer("a")).row
+        self.row = run_flow(steps.accept(self.account, order, self.moment("a")), self.executor("a")).row
 
-    def moment(self, owner: str, token: str = "path") -> steps.Moment:
-        return steps.Moment(self.stage.clock(), owner, token, NAME)
+    def moment(self, owner: str, token: str = "path") -> steps.StepContext:
+        return steps.StepContext(self.stage.clock(), owner, token, NAME)
 
-    def performer(self, owner: str) -> Callable[[Command], Reply]:
-        def perform(command: Command) -> Reply:
-            if isinstance(command, AskLeave):
-                return Go(self.stage.clock())
+    def executor(self, owner: str) -> Callable[[Command], Reply]:
+        def execute(command: Command) -> Reply:
+            if isinstance(command, RunPreflight):
+                return Proceed(self.stage.clock())
             assert not isinstance(command, ReadAs)
-            return self.side(command) if isinstance(command, HttpRequest) else self.journals[owner].perform(command)
+            return self.side(command) if isinstance(command, HttpRequest) else self.journals[owner].execute(command)
 
-        return perform
+        return execute
 
-    def advance(self, owner: str, row: PayoutRow, *, early: bool = False) -> PayoutRow:
-        return run_flow(steps.advance(self.account, row, self.moment(owner), early=early), self.performer(owner))
+    def advance(self, owner: str, row: PayoutRecord, *, early: bool = False) -> PayoutRecord:
+        return run_flow(steps.advance(self.account, row, self.moment(owner), early=early), self.executor(owner))
 
-    def until(self, event: str, owner: str, row: PayoutRow) -> Callable[[], PayoutRow]:
+    def until(self, event: str, owner: str, row: PayoutRecord) -> Callable[[], PayoutRecord]:
         """Let a worker go on until it is about to commit this; return what lets it finish."""
-        flow, perform = steps.advance(self.account, row, self.moment(owner)), self.performer(owner)
+        flow, execute = steps.advance(self.account, row, self.moment(owner)), self.executor(owner)
         command: Command = next(flow)
-        while not (isinstance(command, Move) and command.event.name == event):
-            command = flow.send(perform(command))
+        while not (isinstance(command, ApplyTransition) and command.event.name == event):
+            command = flow.send(execute(command))
         held: list[Command] = [command]
 
-        def finish() -> PayoutRow:
+        def finish() -> PayoutRecord:
             command = held.pop()
             try:
                 while True:
-                    command = flow.send(perform(command))
+                    command = flow.send(execute(command))
             except StopIteration as end:
-                row: PayoutRow = end.value
+                row: PayoutRecord = end.value
                 return row
 
         return finish
@@ -109,5 +109,5 @@ def an_end_is_contradicted(folder: Path) -> list[str]:
     row = pair.advance("a", pair.advance("a", pair.row), early=True)
     told = {"txn": row.references["txn"], "result": 17}
     callback = Callback("POST", {}, json.dumps(told).encode(), pair.stage.clock())
-    run_flow(answer(pair.account, row, callback, query=token_hash("path")), pair.performer("a"))
+    run_flow(answer(pair.account, row, callback, query=token_hash("path")), pair.executor("a"))
     return pair.end()

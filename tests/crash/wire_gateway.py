@@ -21,7 +21,7 @@ from payments_mtn_momo.emulator.tokens import Credentials
 HELD = Credentials("6f1a2b3c-0000-4000-8000-00000000c0de", "k" * 32, "s" * 32)
 MONEY = ("/disbursement/v1_0/transfer", "/disbursement/v1_0/deposit", "/disbursement/v2_0/deposit")
 FAULTS = ("pass", "pass", "accept_lose", "lose", "500", "accept_500")  # drawn for each arrival
-_ROW = 'SELECT id, status, tries, fence, lease_owner, lease_until FROM payouts WHERE "references" LIKE ?'
+_ROW = 'SELECT id, status, tries, version, lease_owner, lease_until FROM payouts WHERE "references" LIKE ?'
 _LAST = "SELECT event, tries FROM history WHERE payout_id = ? ORDER BY seq DESC LIMIT 1"
 
 
@@ -74,12 +74,12 @@ class WireGateway:
         rows = self._ask(_ROW, (f"%{reference}%",))
         if len(rows) != 1:
             return f"the journal held {len(rows)} such payouts"
-        payout_id, status, tries, fence, owner, until = rows[0]
-        last, lapsed = self._ask(_LAST, (payout_id,))[0], until and until < datetime.now(UTC).timestamp() * 1e6
-        if status != "SENDING" or last != ("payout.sending", tries) or not owner or not until or lapsed:
+        payout_id, status, submissions, version, owner, until = rows[0]
+        last, lease_expired = self._ask(_LAST, (payout_id,))[0], until and until < datetime.now(UTC).timestamp() * 1e6
+        if status != "SENDING" or last != ("payout.sending", submissions) or not owner or not until or lease_expired:
             return f"the journal said {rows[0]} and {last}"
-        before, self._seen[reference] = self._seen.get(reference, (0, 0)), (tries, fence)
-        if tries < number or tries <= before[0] or fence <= before[1]:
+        before, self._seen[reference] = self._seen.get(reference, (0, 0)), (submissions, version)
+        if submissions < number or submissions <= before[0] or version <= before[1]:
             return f"the journal said {rows[0]} as for the payment before"
         return ""
 
@@ -135,7 +135,7 @@ class WireGateway:
             thread.join()
 
 
-class Till:
+class FakeProvider:
     """A payouts.toml that pays over a socket, and what watches its journal."""
 
     def __init__(self, folder: Path) -> None:

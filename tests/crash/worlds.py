@@ -140,7 +140,7 @@ class Momo:
 
     def credited(self, payout: Payout) -> list[str]:
         """Return the reference of every credit a payout has led or will ever lead to."""
-        self._come_to_rest()
+        self._settle_all()
         owners = {payment.reference: payment.order.get("externalId") for payment in self.gateway.books.accepted}
         own = [
             credit
@@ -156,12 +156,12 @@ class Momo:
 
     def over_refunded(self) -> list[str]:
         """Return the collections of which more is or will be paid back than was collected."""
-        self._come_to_rest()
+        self._settle_all()
         books, known = self.gateway.books, self.gateway.collections.known
         totals = [(books.refunded(reference), Decimal(one.amount)) for reference, one in known.items()]
         return [f"refunded {refunded} of {collected}" for refunded, collected in totals if refunded > collected]
 
-    def _come_to_rest(self) -> None:
+    def _settle_all(self) -> None:
         self.stage.clock.advance(1000 * 3600)
         self._apply_late()
         self.gateway.books.settle(self.stage.clock())

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from nursery import Child, Nursery
+from supervisor import Child, Supervisor
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
@@ -43,9 +43,9 @@ class Reader:
 
     """
 
-    def __init__(self, folder: Path, page: str, nursery: Nursery) -> None:
+    def __init__(self, folder: Path, page: str, supervisor: Supervisor) -> None:
         self.folder = folder
-        self.nursery = nursery
+        self.supervisor = supervisor
         self.programs = set(PROGRAM.findall(page))
         self.gateways: list[Child] = []
         self.urls: dict[str, str] = {}
@@ -63,7 +63,7 @@ class Reader:
             elif line.startswith(("payouts emulator ", "payouts serve ")):
                 self.start(words[1:])
             elif line.startswith("payouts "):
-                code = self.nursery.start(folder=str(self.folder), command=words[1:]).wait()
+                code = self.supervisor.start(folder=str(self.folder), command=words[1:]).wait()
                 assert code == ended(line), f"{line}\n{self.heard()}"
 
     def python(self, example: Example) -> None:
@@ -86,7 +86,7 @@ class Reader:
         port = words.index("--port") + 1
         written, words[port] = words[port], "0"  # pages name a fixed port; several tests may run at once
         heard = len(self.heard())
-        self.gateways.append(self.nursery.start(folder=str(self.folder), command=words))
+        self.gateways.append(self.supervisor.start(folder=str(self.folder), command=words))
         until = time.monotonic() + 60
         while (found := LISTENS.search(self.heard()[heard:])) is None:  # told last, when the configuration is written
             assert time.monotonic() < until, self.heard()
@@ -98,7 +98,7 @@ class Reader:
         said = self.folder / "said"
         return said.read_text("utf-8") if said.exists() else ""
 
-    def leave(self) -> None:
+    def preflight(self) -> None:
         for gateway in self.gateways:
             gateway.signal(signal.SIGTERM)
             assert gateway.wait() == 0, "the emulator ends cleanly"
@@ -111,17 +111,17 @@ LONG = "docs/how-to/try-a-provider.md"
 @pytest.mark.parametrize(
     "page", [pytest.param(page, marks=pytest.mark.proof) if page == LONG else page for page in PAGES]
 )
-def test_code_in_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: Nursery) -> None:
+def test_code_in_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, supervisor: Supervisor) -> None:
     """Every Python block and every `payouts` line of a page runs as it stands and ends as the page says."""
     monkeypatch.chdir(tmp_path)
-    reader = Reader(tmp_path, (ROOT / page).read_text("utf-8"), nursery)
+    reader = Reader(tmp_path, (ROOT / page).read_text("utf-8"), supervisor)
     parsers = [CodeBlockParser("python", reader.python), CodeBlockParser("sh", reader.shell)]
     parsers.append(CodeBlockParser("text", reader.output))
     try:
         for example in Sybil(parsers, path=str(ROOT)).parse(ROOT / page).examples():
             example.evaluate()
     finally:
-        reader.leave()
+        reader.preflight()
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -20,9 +20,9 @@ from payments_core.domain.deliveries import Consumer
 from payments_core.domain.errors import JournalError
 from payments_core.domain.inbox_records import Arrival, Handling
 from payments_core.domain.payout import Operation, PayoutStatus
-from payments_core.domain.rates import AskPermit, Lane, PostEnd, ReadEnd
-from payments_core.domain.records import Event, Pause, PayoutRow, Query
-from payments_core.engine.commands import Move, Note, Open, Opened
+from payments_core.domain.rates import AcquirePermit, PostEnd, Priority, ReadEnd
+from payments_core.domain.records import Event, Pause, PayoutRecord, Query
+from payments_core.engine.commands import AppendHistory, ApplyTransition, CreatePayout, CreateResult
 from payments_core.journal import backup_journal, open_audit, open_journal
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
@@ -53,7 +53,7 @@ def as_paying(postgres: Any, postgres_url: str) -> Iterator[Callable[[str], Any]
     postgres.execute("DROP ROLE paying")
 
 
-def row(**changes: Any) -> PayoutRow:
+def row(**changes: Any) -> PayoutRecord:
     values: dict[str, Any] = {
         "id": "po_one",
         "key": "one",
@@ -71,7 +71,7 @@ def row(**changes: Any) -> PayoutRow:
         "created_at": START,
         "updated_at": START,
     }
-    return PayoutRow(**values | changes)
+    return PayoutRecord(**values | changes)
 
 
 def test_the_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any]) -> None:
@@ -79,14 +79,16 @@ def test_the_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any
     [grants] = re.findall(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     journal = as_paying(grants)
     refund = row(id="po_two", key="two", operation=Operation.REFUND, original_amount=Decimal(2))
-    assert isinstance(journal.perform(Open(refund, EVENT)), Opened)
-    now = journal.perform(Open(row(), EVENT)).row
+    assert isinstance(journal.execute(CreatePayout(refund, EVENT)), CreateResult)
+    now = journal.execute(CreatePayout(row(), EVENT)).row
     block = Pause("a", START, "blocked", "blocked", START)
-    now = journal.perform(Move(now, now, EVENT, pause=block, asks=Query("q", START))).row
-    now = journal.perform(Move(now, replace(now, status=PayoutStatus.SENDING), EVENT)).row
-    now = journal.perform(Move(now, replace(now, status=PayoutStatus.REVIEW), EVENT, publish=True, lifts=True)).row
-    journal.perform(Move(now, now, EVENT, answers="q"))
-    journal.perform(Note(now.id, EVENT, due_at=START))
+    now = journal.execute(ApplyTransition(now, now, EVENT, pause=block, asks=Query("q", START))).row
+    now = journal.execute(ApplyTransition(now, replace(now, status=PayoutStatus.SENDING), EVENT)).row
+    now = journal.execute(
+        ApplyTransition(now, replace(now, status=PayoutStatus.REVIEW), EVENT, publish=True, lifts=True)
+    ).row
+    journal.execute(ApplyTransition(now, now, EVENT, answers="q"))
+    journal.execute(AppendHistory(now.id, EVENT, due_at=START))
     journal.set_pause(Pause(None, START, "stop"))
     assert journal.lift_pause(None)
     assert [one.id for one in journal.claim(START, owner="w", until=START, accounts=["a"], limit=1)] == [now.id]
@@ -94,13 +96,15 @@ def test_the_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any
     assert journal.renew("w", [now.id], START) == {now.id}
     journal.release("w", [now.id])
     assert len(journal.history(now.id)) == 6
-    ask = AskPermit(account="a", lane=Lane.DUE, per_s=9, within_s=10)
+    ask = AcquirePermit(account="a", priority=Priority.DUE, per_s=9, within_s=10)
     assert journal.permit(ask).result().is_given
     assert journal.permit(ask).result().is_given
     now = journal.get(now.id)
     end = ReadEnd(is_refused=True, after_s=1)
-    now = journal.perform(Move(now, now, EVENT, post_end=PostEnd(is_ambiguous=True, circuit_after=9), read_end=end)).row
-    journal.perform(Move(now, now, EVENT, post_end=PostEnd(is_ambiguous=False, circuit_after=9)))
+    now = journal.execute(
+        ApplyTransition(now, now, EVENT, post_end=PostEnd(is_ambiguous=True, circuit_after=9), read_end=end)
+    ).row
+    journal.execute(ApplyTransition(now, now, EVENT, post_end=PostEnd(is_ambiguous=False, circuit_after=9)))
     journal.receive(Arrival(account="a", query="", method="PUT", at=START, sealed="{}")).result()
     [arrival] = journal.unhandled(accounts=["a"], limit=9)
     told = Handling(no=arrival.no, at=START, outcome="read due", told="{}", payout_id=now.id, event=EVENT)
@@ -120,7 +124,7 @@ def test_a_right_that_is_missing_is_said_to_be(as_paying: Callable[[str], Any]) 
         "GRANT USAGE ON SCHEMA payments_core TO paying; GRANT SELECT ON ALL TABLES IN SCHEMA payments_core TO paying"
     )
     with pytest.raises(JournalError, match=r"permission denied.*run-on-postgresql"):
-        journal.perform(Open(row(), EVENT))
+        journal.execute(CreatePayout(row(), EVENT))
 
 
 def test_looking_and_backing_up_need_no_right_to_write(

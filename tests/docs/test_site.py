@@ -60,7 +60,7 @@ def test_every_public_name_is_on_a_page(module: str) -> None:
     assert sorted(name for name in names - set(pages) if not any(value(name) is one for one in described)) == []
 
 
-@pytest.mark.parametrize("union", ["Submitted", "Checked"])
+@pytest.mark.parametrize("union", ["SubmitOutcome", "CheckOutcome"])
 def test_every_kind_of_answer_stands_where_its_union_does(union: str) -> None:
     """Nobody is sent elsewhere to learn what ``submit`` and ``check`` may return: each kind has its line."""
     page = (API / "provider.rst").read_text("utf-8")

@@ -180,7 +180,7 @@ CALLS: Mapping[str, Callable[[Any, Any], Any]] = {
     "resume": lambda client, value: client.resume(timeout_s=value),
     "balances": lambda client, value: client.balances("mtn-sandbox", wait_s=value),
     "events": lambda client, value: client.events(consumer="app", poll_s=value),
-    "unheard_events": lambda client, value: client.unheard_events("app", limit=value),
+    "pending_events": lambda client, value: client.pending_events("app", limit=value),
     "handle": lambda client, value: client.inbox.handle(value),
 }
 

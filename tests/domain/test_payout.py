@@ -12,11 +12,11 @@ import pytest
 from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Move, Open
-from payments_core.engine.flow import AskLeave
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import ApplyTransition, CreatePayout
+from payments_core.engine.flow import RunPreflight
 from payments_core.http.messages import HttpRequest, slot
-from payments_core.provider import Draft, Seen
+from payments_core.provider import Draft, ReportedDetails
 
 NUMBER = "46733123450"  # a documented test number
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -46,9 +46,9 @@ def test_a_payee_is_shown_masked() -> None:
     assert Payee("email", "someone@example.org", {"name": "Someone"}).masked == "som*************org"
 
 
-def made_row(order: Order) -> PayoutRow:
+def made_row(order: Order) -> PayoutRecord:
     request = HttpRequest("POST", f"https://example.org/{NUMBER}", "transfer", {"X-Payee": NUMBER}, f'"{NUMBER}"')
-    return PayoutRow(
+    return PayoutRecord(
         id="po_x",
         key=order.key,
         fingerprint=order.fingerprint,
@@ -80,11 +80,11 @@ def test_no_repr_shows_a_number(make_order: Callable[..., Order]) -> None:
         order,
         row,
         row.view(),
-        Open(row, event),
-        Move(row, row, event),
-        AskLeave(row),
+        CreatePayout(row, event),
+        ApplyTransition(row, row, event),
+        RunPreflight(row),
         Draft({}, HttpRequest.from_json(row.request), order),
-        Seen(payee=NUMBER),
+        ReportedDetails(payee=NUMBER),
     ]
 
     assert [type(value).__name__ for value in shown if NUMBER in repr(value)] == []

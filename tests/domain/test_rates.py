@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments_core.domain.rates import LONGEST_WAIT_S, AskPermit, Lane, Queue, penalise, reserve
+from payments_core.domain.rates import LONGEST_WAIT_S, AcquirePermit, Priority, Queue, penalise, reserve
 
 SECOND = 1_000_000
 NOW = 1_760_000_000 * SECOND
-READS = [Lane.CALLBACKS, Lane.DUE, Lane.UNKNOWNS]
+READS = [Priority.CALLBACKS, Priority.DUE, Priority.UNKNOWNS]
 
 
-def asking(lane: Lane = Lane.DUE, per_s: float | None = 9.0, within_s: float = 10.0, lead_s: float = 0.0) -> AskPermit:
-    return AskPermit(account="till", lane=lane, per_s=per_s, within_s=within_s, lead_s=lead_s)
+def asking(
+    priority: Priority = Priority.DUE, per_s: float | None = 9.0, within_s: float = 10.0, lead_s: float = 0.0
+) -> AcquirePermit:
+    return AcquirePermit(account="till", priority=priority, per_s=per_s, within_s=within_s, lead_s=lead_s)
 
 
 def most_in_a_second(moments: list[int]) -> int:
@@ -41,15 +43,15 @@ steps = st.lists(
 
 @given(steps, st.integers(1, 40), st.booleans())
 def test_no_second_sees_more_than_the_cap(
-    taken: list[tuple[Lane, int, float, float, str | None]], per_s: int, are_posts: bool
+    taken: list[tuple[Priority, int, float, float, str | None]], per_s: int, are_posts: bool
 ) -> None:
     """Whoever asks, whenever, under any penalty: permits are a turn apart, and none is earlier than asked for."""
     queue, now, moments = Queue(), NOW, list[int]()
-    for lane, passed, within_s, lead_s, penalty in taken:
+    for priority, passed, within_s, lead_s, penalty in taken:
         now += passed
         if penalty:
             queue = penalise(queue, 2.5 if "wait" in penalty else None, now)
-        asked = asking(Lane.POST if are_posts else lane, per_s, within_s, lead_s)
+        asked = asking(Priority.POST if are_posts else priority, per_s, within_s, lead_s)
         decided = reserve(queue, asked, now)
         if decided.queue is None:
             assert decided.moment > now
@@ -62,56 +64,56 @@ def test_no_second_sees_more_than_the_cap(
     assert most_in_a_second(moments) <= per_s
 
 
-@pytest.mark.parametrize("lane", READS)
+@pytest.mark.parametrize("priority", READS)
 @pytest.mark.parametrize("per_s", [0.5, 9, 140])
-def test_an_asker_who_is_told_to_come_back_gets_his_turn(lane: Lane, per_s: float) -> None:
+def test_an_asker_who_is_told_to_come_back_gets_his_turn(priority: Priority, per_s: float) -> None:
     """Refused is never for ever: who comes back when told gets a permit before the queue has emptied twice."""
     queue = Queue()
-    while (decided := reserve(queue, asking(lane, per_s), NOW)).queue is not None:
+    while (decided := reserve(queue, asking(priority, per_s), NOW)).queue is not None:
         queue = decided.queue
-    back = reserve(queue, asking(lane, per_s), max(decided.moment, NOW))
+    back = reserve(queue, asking(priority, per_s), max(decided.moment, NOW))
     assert back.queue is not None
 
 
 class Line:
     """Callers that ask without end, each for one lane, on a clock of the test's own."""
 
-    def __init__(self, callers: dict[Lane, int], per_s: float, answer_us: int = 3_000) -> None:
+    def __init__(self, callers: dict[Priority, int], per_s: float, answer_us: int = 3_000) -> None:
         self.queue, self.per_s, self.answer_us = Queue(), per_s, answer_us
-        self.used: list[tuple[int, Lane]] = []
+        self.used: list[tuple[int, Priority]] = []
         # As in a process: of each lane one asks at a time, and a permit's owner is away until its moment.
-        self._asking = [(NOW, index, lane) for index, lane in enumerate(callers) if callers[lane]]
+        self._asking = [(NOW, index, priority) for index, priority in enumerate(callers) if callers[priority]]
         self._free = dict(callers)
-        self._back: list[tuple[int, int, Lane]] = []
+        self._back: list[tuple[int, int, Priority]] = []
         heapq.heapify(self._asking)
 
     def run(self, until: int) -> None:
         number = 0
         while self._asking or self._back:
             if self._back and (not self._asking or self._back[0] < self._asking[0]):
-                at, _, lane = heapq.heappop(self._back)
-                self._free[lane] += 1
-                if self._free[lane] == 1:
-                    heapq.heappush(self._asking, (at, number, lane))
+                at, _, priority = heapq.heappop(self._back)
+                self._free[priority] += 1
+                if self._free[priority] == 1:
+                    heapq.heappush(self._asking, (at, number, priority))
                 continue
-            at, _, lane = heapq.heappop(self._asking)
+            at, _, priority = heapq.heappop(self._asking)
             if at >= until:
                 return
             number += 1
-            decided = reserve(self.queue, asking(lane, self.per_s), at)
+            decided = reserve(self.queue, asking(priority, self.per_s), at)
             if decided.queue is None:
-                heapq.heappush(self._asking, (max(decided.moment, at + 1_000), number, lane))
+                heapq.heappush(self._asking, (max(decided.moment, at + 1_000), number, priority))
                 continue
             self.queue = decided.queue
-            self.used.append((decided.moment, lane))
-            self._free[lane] -= 1
-            heapq.heappush(self._back, (decided.moment + self.answer_us, number, lane))
-            if self._free[lane]:
-                heapq.heappush(self._asking, (at + self.answer_us, number, lane))
+            self.used.append((decided.moment, priority))
+            self._free[priority] -= 1
+            heapq.heappush(self._back, (decided.moment + self.answer_us, number, priority))
+            if self._free[priority]:
+                heapq.heappush(self._asking, (at + self.answer_us, number, priority))
 
-    def shares(self) -> dict[Lane, float]:
-        counted = Counter(lane for _, lane in self.used)
-        return {lane: counted[lane] / len(self.used) for lane in READS}
+    def shares(self) -> dict[Priority, float]:
+        counted = Counter(priority for _, priority in self.used)
+        return {priority: counted[priority] / len(self.used) for priority in READS}
 
 
 @pytest.mark.parametrize("per_s", [2, 9, 50])
@@ -119,30 +121,32 @@ def test_lanes_that_all_want_more_share_as_agreed(per_s: float) -> None:
     """Half for callbacks, three tenths for due polls, a fifth for unknowns, and nothing is left unused."""
     line = Line(dict.fromkeys(READS, 30), per_s)
     line.run(NOW + 60 * SECOND)
-    assert line.shares() == pytest.approx({Lane.CALLBACKS: 0.5, Lane.DUE: 0.3, Lane.UNKNOWNS: 0.2}, abs=0.03)
+    assert line.shares() == pytest.approx(
+        {Priority.CALLBACKS: 0.5, Priority.DUE: 0.3, Priority.UNKNOWNS: 0.2}, abs=0.03
+    )
     assert len(line.used) >= 0.97 * 60 * per_s
 
 
-@pytest.mark.parametrize("lane", READS)
-def test_what_a_lane_does_not_use_flows_over(lane: Lane) -> None:
+@pytest.mark.parametrize("priority", READS)
+def test_what_a_lane_does_not_use_flows_over(priority: Priority) -> None:
     """A lane that asks alone has the whole rate, the one with the smallest share too."""
-    line = Line({lane: 30}, 9)
+    line = Line({priority: 30}, 9)
     line.run(NOW + 60 * SECOND)
     assert len(line.used) >= 0.97 * 60 * 9
 
 
 def test_a_flood_in_one_lane_starves_no_other() -> None:
     """A thousand callbacks wait; the one caller who asks about an unknown waits little more than a second each time."""
-    line = Line({Lane.CALLBACKS: 1000, Lane.UNKNOWNS: 1}, 9)
+    line = Line({Priority.CALLBACKS: 1000, Priority.UNKNOWNS: 1}, 9)
     line.run(NOW + 60 * SECOND)
-    unknowns = [at for at, lane in line.used if lane is Lane.UNKNOWNS]
+    unknowns = [at for at, priority in line.used if priority is Priority.UNKNOWNS]
     assert max(later - earlier for earlier, later in pairwise(unknowns)) <= 1.3 * SECOND
 
 
 def test_a_clock_that_was_set_back_stops_nobody_for_long() -> None:
     """What was written by a clock an hour ahead is not waited for."""
     hour = 3_600 * SECOND
-    ahead = Queue(NOW + hour, ((Lane.DUE, NOW + hour),) * 9, NOW + 2 * hour, hour)
+    ahead = Queue(NOW + hour, ((Priority.DUE, NOW + hour),) * 9, NOW + 2 * hour, hour)
     decided = reserve(ahead, asking(), NOW)
     assert decided.queue is not None
     assert decided.moment - NOW <= SECOND

@@ -6,7 +6,7 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-for _name in ("nursery", "wage_office", "watching", "installation", "reckoning"):
+for _name in ("supervisor", "payroll_app", "watching", "installation", "reconciliation"):
     if _name not in sys.modules:
         _spec = spec_from_file_location(_name, Path(__file__).with_name(f"{_name}.py"))
         assert _spec is not None

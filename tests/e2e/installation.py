@@ -12,8 +12,8 @@ from typing import Any
 from payments_core.client import PayoutClient, assemble
 from payments_core.client.inbox import PATH
 from payments_core.provider import Capability, ProviderSpec
-from payments_core.testing.conformance.profile import Sheet
-from payments_core.testing.conformance.report import sheet_at
+from payments_core.testing.conformance.profile import Profile
+from payments_core.testing.conformance.report import profile_at
 from payments_core.testing.emulator.server import Emulator
 
 # Instants of the real clock are short; what the shared clock passes through is as long as it is for a live account.
@@ -40,7 +40,7 @@ class Installation:
 
     """
 
-    def __init__(self, spec: ProviderSpec, sheet: Sheet, emulator: Emulator[Any], folder: Path) -> None:
+    def __init__(self, spec: ProviderSpec, profile: Profile, emulator: Emulator[Any], folder: Path) -> None:
         self.folder = folder
         self.config = folder / "payouts.toml"
         self.port = _free_port()
@@ -49,21 +49,21 @@ class Installation:
         mine = told["accounts"][self.account]
         for name in _EMULATORS:
             mine.pop(name, None)
-        mine |= {**SETTINGS, "retry": dict.fromkeys(spec.retry, _QUICK), **sheet.settings}
+        mine |= {**SETTINGS, "retry": dict.fromkeys(spec.retry, _QUICK), **profile.settings}
         self._write(told)
-        if {Capability.CALLBACKS, Capability.DEFERRED_ANSWERS} & spec.capabilities:
+        if {Capability.CALLBACKS, Capability.RESULT_CALLBACKS} & spec.capabilities:
             with PayoutClient(assemble(self.config)) as client:
                 token = client.inbox.tokens.get(self.account, "")
-            mine |= sheet.callback_settings(f"http://localhost:{self.port}", f"/{PATH}/{token}")
+            mine |= profile.callback_settings(f"http://localhost:{self.port}", f"/{PATH}/{token}")
             self._write(told)
 
     def _write(self, told: Mapping[str, Any]) -> None:
         self.config.write_text("\n".join(_toml(told)) + "\n", "utf-8")
 
 
-def played(spec: ProviderSpec) -> tuple[Sheet, Emulator[Any]]:
+def played(spec: ProviderSpec) -> tuple[Profile, Emulator[Any]]:
     """Return a provider's sheet, and the emulator that goes with it."""
-    kind = sheet_at(spec.conformance)
+    kind = profile_at(spec.conformance)
     return kind(), kind.emulator()
 
 

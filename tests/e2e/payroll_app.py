@@ -1,6 +1,6 @@
 """One of several processes that pay wages from one journal, by a clock they share: each accepts, works, is called back.
 
-As a program it is a nursery of them; see ``nursery``.
+As a program it is a nursery of them; see ``supervisor``.
 """
 
 from __future__ import annotations
@@ -168,8 +168,8 @@ async def work(wish: Mapping[str, Any]) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     settings = WorkerSettings(poll_s=0.05, claim_s=wish["claim_s"], grace_s=10)
-    office = assemble("payouts.toml", clock=SharedClock(Path("clock")))
-    async with AsyncPayoutClient(office) as client:
+    runtime = assemble("payouts.toml", clock=SharedClock(Path("clock")))
+    async with AsyncPayoutClient(runtime) as client:
         with called_back(client, wish["port"]):
             accepting = accept(client, Wages(**wish["wages"]), wish["place"], wish["places"])
             await asyncio.gather(accepting, run_worker(client, settings=settings, stop=stop))
@@ -189,9 +189,9 @@ if __name__ == "__main__":
     import payments_core.http.transport.aiohttp_async  # noqa: F401
     import payments_core.testing.emulator.connections  # noqa: F401
 
-    _spec = spec_from_file_location("nursery", Path(__file__).with_name("supervisor.py"))
+    _spec = spec_from_file_location("supervisor", Path(__file__).with_name("supervisor.py"))
     assert _spec is not None
     assert _spec.loader is not None
-    sys.modules["nursery"] = _nursery = module_from_spec(_spec)
-    _spec.loader.exec_module(_nursery)
-    _nursery.main(live)
+    sys.modules["supervisor"] = _supervisor = module_from_spec(_spec)
+    _spec.loader.exec_module(_supervisor)
+    _supervisor.main(live)

@@ -12,7 +12,7 @@ from typing import Any
 from watching import Post
 
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine.commands import Journal
 from payments_core.http.messages import HttpRequest, is_filled
 
@@ -20,7 +20,7 @@ S = PayoutStatus
 
 
 @dataclass
-class Reckoning:
+class Reconciliation:
     """What the comparison found.
 
     Args:
@@ -52,9 +52,9 @@ class Reckoning:
         return self.statuses[S.REVIEW]
 
 
-def reckon(
+def reconcile_ledger(
     journal: Journal, ledger: Sequence[Mapping[str, Any]], posts: Sequence[Post], wanted: Collection[str]
-) -> Reckoning:
+) -> Reconciliation:
     """Compare.
 
     Args:
@@ -64,7 +64,7 @@ def reckon(
         wanted: The keys of all that was to be paid.
 
     """
-    found = Reckoning()
+    found = Reconciliation()
     rows = {row.id: row for row in journal.rows()}
     assert all(row.attempt == 1 for row in rows.values())  # nobody pays again here: a row is its attempt
     owners = {name.lower(): row for row in rows.values() for name in row.references.values()}
@@ -84,7 +84,7 @@ def reckon(
     return found
 
 
-def _hold(found: Reckoning, rows: Mapping[str, PayoutRow], paid: Mapping[str, int]) -> None:
+def _hold(found: Reconciliation, rows: Mapping[str, PayoutRecord], paid: Mapping[str, int]) -> None:
     for row in rows.values():
         times = paid.get(row.id, 0)
         found.statuses[row.status] += 1
@@ -97,7 +97,7 @@ def _hold(found: Reckoning, rows: Mapping[str, PayoutRow], paid: Mapping[str, in
             found.lost.append(f"{row.key} was left in {row.status}")
 
 
-def _by_payee(found: Reckoning, rows: Iterable[PayoutRow], ledger: Sequence[Mapping[str, Any]]) -> None:
+def _by_payee(found: Reconciliation, rows: Iterable[PayoutRecord], ledger: Sequence[Mapping[str, Any]]) -> None:
     """Count once more without any reference: each payee has as many credits of an amount as payouts that may be paid.
 
     A second payment under a reference that we forgot would show here, and as a stray.
@@ -118,9 +118,9 @@ def _by_payee(found: Reckoning, rows: Iterable[PayoutRow], ledger: Sequence[Mapp
             found.wrong.append(f"{whom} has {credited[whom]} credits for {least[whom]} payouts that succeeded")
 
 
-def _tries(found: Reckoning, owners: Mapping[str, PayoutRow], posts: Sequence[Post]) -> None:
+def _tries(found: Reconciliation, owners: Mapping[str, PayoutRecord], posts: Sequence[Post]) -> None:
     """Hold each payment that was on the wire against the stored request of its attempt."""
-    tries: Counter[str] = Counter()
+    submissions: Counter[str] = Counter()
     for post in posts:
         mine = {owners[word].key: owners[word] for word in _words(post) if word in owners}
         if len(mine) != 1:
@@ -130,8 +130,8 @@ def _tries(found: Reckoning, owners: Mapping[str, PayoutRow], posts: Sequence[Po
         drafted = HttpRequest.from_json(row.request)
         if drafted.hash != row.request_hash or not _is_sent_as(post, drafted):
             found.differ.append(f"{key}: a try is not the stored request")
-        tries[key] += 1
-    found.compared = sum(count for count in tries.values() if count > 1)
+        submissions[key] += 1
+    found.compared = sum(count for count in submissions.values() if count > 1)
 
 
 def _words(post: Post) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Paying processes that begin at once: forked from one that has imported everything, and has opened nothing.
 
-``Nursery`` is a test's side of it. As a program it reads a line of JSON for each wish, and answers with a line.
+``Supervisor`` is a test's side of it. As a program it reads a line of JSON for each wish, and answers with a line.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Any, Self
 class Child:
     """One paying process."""
 
-    def __init__(self, nursery: Nursery, pid: int) -> None:
-        self._nursery = nursery
+    def __init__(self, supervisor: Supervisor, pid: int) -> None:
+        self._supervisor = supervisor
         self.pid = pid
 
     def signal(self, number: signal.Signals) -> None:
@@ -30,18 +30,18 @@ class Child:
 
     def kill(self) -> int:
         """Kill it with SIGKILL, unless it has ended; return its exit code, negative for a signal."""
-        return self._nursery.ask({"kill": self.pid})
+        return self._supervisor.ask({"kill": self.pid})
 
     def wait(self) -> int:
         """Wait for its end; return its exit code."""
-        return self._nursery.ask({"wait": self.pid})
+        return self._supervisor.ask({"wait": self.pid})
 
     def wait_until_stopped(self) -> None:
         """Wait until a signal has stopped it; it must not end before."""
-        assert self._nursery.ask({"stopped": self.pid}) == signal.SIGSTOP
+        assert self._supervisor.ask({"stopped": self.pid}) == signal.SIGSTOP
 
 
-class Nursery:
+class Supervisor:
     """Starts paying processes in a folder, one wish at a time; a context manager.
 
     Args:
@@ -158,7 +158,7 @@ def freeze_at(moment: str) -> None:
 
     """
     from payments_core.domain.events import EventName
-    from payments_core.engine.commands import Move
+    from payments_core.engine.commands import ApplyTransition
     from payments_core.http.transport.exchange import Exchange
     from payments_core.journal.postgres.journal import PostgresJournal
     from payments_core.journal.sqlite.journal import SqliteJournal
@@ -172,7 +172,7 @@ def freeze_at(moment: str) -> None:
 
     def before(write: Any) -> Any:
         def watched(self: Any, entry: Any) -> Any:
-            if isinstance(entry, Move):
+            if isinstance(entry, ApplyTransition):
                 is_c2 = entry.event.name == EventName.PAYOUT_SENDING
                 pass_by("before C2" if is_c2 else "before C3")
             return write(self, entry)
@@ -189,7 +189,7 @@ def freeze_at(moment: str) -> None:
     about_to_write = Exchange.about_to_write
     Exchange.about_to_write = watched  # type: ignore[method-assign]
     for journal in (SqliteJournal, PostgresJournal):
-        for name in ("perform", "submit"):
+        for name in ("execute", "submit"):
             setattr(journal, name, before(getattr(journal, name)))
 
 

@@ -40,7 +40,13 @@ def test_twenty_people_are_paid_exactly_once_though_the_paying_process_is_killed
 def test_a_difference_makes_it_fail_and_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    payout = {"key": "wages-1/001", "status": "SUCCEEDED", "reason": None, "tries": 1, "references": {"reference": "r"}}
+    payout = {
+        "key": "wages-1/001",
+        "status": "SUCCEEDED",
+        "reason": None,
+        "submissions": 1,
+        "references": {"reference": "r"},
+    }
     monkeypatch.setattr(
         story,
         "_play",

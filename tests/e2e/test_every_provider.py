@@ -22,9 +22,9 @@ from typing import Any
 
 import pytest
 from installation import Installation, played
-from nursery import Child, Nursery
-from reckoning import Reckoning, reckon
-from wage_office import SharedClock, Wages
+from payroll_app import SharedClock, Wages
+from reconciliation import Reconciliation, reconcile_ledger
+from supervisor import Child, Supervisor
 from watching import Watched
 
 from payments_core.client import PayoutClient, assemble
@@ -86,7 +86,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class Office:
+class Runtime:
     """Processes that pay wages through an emulator, and the clock of all of them.
 
     Args:
@@ -99,33 +99,36 @@ class Office:
     def __init__(self, spec: ProviderSpec, folder: Path, dice: Random) -> None:
         self._dice = dice
         self._folder = folder
-        sheet, self.emulator = played(spec)
+        profile, self.emulator = played(spec)
         self.watched = Watched.over(self.emulator)
         self.clock = SharedClock(folder / "clock")
-        payees = [sheet.payee, sheet.other_payee]
+        payees = [profile.payee, profile.other_payee]
         self.wages = {
             "many": MANY,
             "people": [[payee.kind, payee.value] for payee in payees],
-            "unpayable": [sheet.unpayable.kind, sheet.unpayable.value] if sheet.unpayable else [],
-            "amount": sheet.amount.text,
-            "currency": str(sheet.amount.currency),
-            "options": dict(sheet.options),
+            "unpayable": [profile.unpayable.kind, profile.unpayable.value] if profile.unpayable else [],
+            "amount": profile.amount.text,
+            "currency": str(profile.amount.currency),
+            "options": dict(profile.options),
         }
         self.keys = [Wages.key(number) for number in range(MANY)]
         self.kills = self.steps = 0
-        with self._opened(spec, sheet):
+        with self._opened(spec, profile):
             self.found = self._paid()
 
     @contextmanager
-    def _opened(self, spec: ProviderSpec, sheet: Any) -> Iterator[None]:
+    def _opened(self, spec: ProviderSpec, profile: Any) -> Iterator[None]:
         with self.emulator:
-            self.home = Installation(spec, sheet, self.emulator, self._folder)
-            office = assemble(self.home.config, clock=self.clock)
-            with PayoutClient(office), Nursery(self._folder, str(Path(__file__).with_name("payroll_app.py"))) as cradle:
-                self._journal, self._nursery = office.journal, cradle
+            self.home = Installation(spec, profile, self.emulator, self._folder)
+            runtime = assemble(self.home.config, clock=self.clock)
+            with (
+                PayoutClient(runtime),
+                Supervisor(self._folder, str(Path(__file__).with_name("payroll_app.py"))) as cradle,
+            ):
+                self._journal, self._supervisor = runtime.journal, cradle
                 yield
 
-    def _paid(self) -> Reckoning:
+    def _paid(self) -> Reconciliation:
         self._misbehave()
         staff = [self._start(place) for place in range(WORKERS)]
         try:
@@ -135,13 +138,15 @@ class Office:
                 child.signal(signal.SIGTERM)
             ended = [child.wait() for child in staff]
         assert ended == [0] * WORKERS, (self._folder / "said").read_text("utf-8")[-3000:]
-        return reckon(self._journal, self.emulator.ledger(), self.watched.posts, self.keys)
+        return reconcile_ledger(self._journal, self.emulator.ledger(), self.watched.posts, self.keys)
 
     def _misbehave(self, **more: Any) -> None:
         self.emulator.set_faults({"seed": self._dice.randrange(1 << 30), **FAULTS, **more})
 
     def _start(self, place: int) -> Child:
-        return self._nursery.start(wages=self.wages, place=place, places=WORKERS, port=self.home.port, claim_s=CLAIM_S)
+        return self._supervisor.start(
+            wages=self.wages, place=place, places=WORKERS, port=self.home.port, claim_s=CLAIM_S
+        )
 
     def _work(self, staff: list[Child]) -> None:
         """Kill somebody again and again, and move the clock on whenever nobody is at work, until all is over."""
@@ -211,16 +216,16 @@ def test_nobody_is_paid_twice_or_forgotten_through_any_provider(
     seed = int(os.environ.get("PAYMENTS_SEED") or secrets.randbelow(1_000_000))
     began, used_s = time.monotonic(), _cpu_s()
 
-    office = Office(spec, tmp_path, Random(f"{seed}:{name}"))  # noqa: S311 - reproducible on purpose
+    runtime = Runtime(spec, tmp_path, Random(f"{seed}:{name}"))  # noqa: S311 - reproducible on purpose
 
-    found, watched = office.found, office.watched
+    found, watched = runtime.found, runtime.watched
     facts = {
         "provider": name,
         "payouts": MANY,
         "calls": watched.calls,
         "faulty": round(watched.share, 4),
         "workers": WORKERS,
-        "kills": office.kills,
+        "kills": runtime.kills,
         "credits": found.credits,
         "review": found.review,
         "review_paid": found.review_paid,
@@ -228,7 +233,7 @@ def test_nobody_is_paid_twice_or_forgotten_through_any_provider(
         "seconds": round(time.monotonic() - began, 1),
         "cpu_seconds": round(_cpu_s() - used_s, 1),
     }
-    print(f"\nseed {seed}: {facts}; tries compared {found.compared}; {office.steps} steps of time")
+    print(f"\nseed {seed}: {facts}; tries compared {found.compared}; {runtime.steps} steps of time")
     print(f"asked for: {dict(watched.operations)}; troubles: {dict(watched.troubles)}")
     measured(1, "payees credited twice through a provider", len(found.twice) + len(found.stray), **facts)
     measured(2, "reported wrongly through a provider", len(found.wrong), **facts)
@@ -237,7 +242,7 @@ def test_nobody_is_paid_twice_or_forgotten_through_any_provider(
     measured(8, "tries that differ through a provider", len(found.differ), provider=name)
     assert (found.twice, found.stray, found.lost, found.wrong, found.differ) == ([], [], [], [], []), seed
     assert watched.share >= 0.3
-    assert office.kills > 0
+    assert runtime.kills > 0
     if MANY >= 300:  # as in the proof: so many meet every trouble, whatever chance starts from
         assert found.compared > 0
         assert {*FAULTS, "outage_s"} - _SELDOM <= {*watched.troubles}

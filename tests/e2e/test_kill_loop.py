@@ -23,7 +23,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from nursery import Nursery
+from supervisor import Supervisor
 
 from payments_core.cli.demo.compare import differences, unaccounted
 from payments_core.cli.demo.stage import Stage
@@ -32,7 +32,7 @@ from payments_core.engine.commands import Journal
 from payments_core.engine.decide import MOST_TRIES
 
 if TYPE_CHECKING:
-    from nursery import Child
+    from supervisor import Child
 
 KILLS = int(os.environ.get("PAYMENTS_KILLS", "6")) // 2  # on each store
 KILLS_A_JOURNAL = 50
@@ -76,8 +76,8 @@ def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
 class Staff:
     """Starts processes, each with work of its own, and remembers what was asked for."""
 
-    def __init__(self, stage: Stage, nursery: Nursery, dice: Random) -> None:
-        self._stage, self._nursery, self._dice = stage, nursery, dice
+    def __init__(self, stage: Stage, supervisor: Supervisor, dice: Random) -> None:
+        self._stage, self._supervisor, self._dice = stage, supervisor, dice
         self.filed: list[Row] = []
         self.mixed: list[Row] = []
         self.payers: dict[str, str] = {}
@@ -89,23 +89,23 @@ class Staff:
         match self._begun % 5:
             case 0:
                 self.filed += (fresh := self._people("wages", len(self.filed)))
-                return self._nursery.start(command=["send", "--file", _written(self._stage.folder, fresh), "--yes"])
+                return self._supervisor.start(command=["send", "--file", _written(self._stage.folder, fresh), "--yes"])
             case 1:
                 self.filed += (fresh := self._people("wages", len(self.filed)))
-                return self._nursery.start(rows=fresh, client="async")
+                return self._supervisor.start(rows=fresh, client="async")
             case 2:
-                return self._nursery.start(command=["worker"])
+                return self._supervisor.start(command=["worker"])
             case 3:
-                return self._nursery.start(command=["resume", "--timeout", "5"])
+                return self._supervisor.start(command=["resume", "--timeout", "5"])
             case _:
                 self.mixed += (fresh := self._of_all_kinds())
-                return self._nursery.start(rows=fresh)
+                return self._supervisor.start(rows=fresh)
 
     def life_s(self) -> float:
         """Return how long a whole life takes here and now, so that kills fall into all of it."""
         begun = time.monotonic()
         self.filed += (fresh := self._people("wages", len(self.filed)))
-        self._nursery.start(rows=fresh).wait()
+        self._supervisor.start(rows=fresh).wait()
         return min(time.monotonic() - begun, 1.5)
 
     def _people(self, prefix: str, first: int) -> list[Row]:
@@ -146,8 +146,8 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
     stage.set_faults({**FAULTS, "seed": seed})
     started_at = time.monotonic()
     kills, begun = 0, 0
-    with Nursery(stage.folder) as nursery:
-        staff = Staff(stage, nursery, dice)
+    with Supervisor(stage.folder) as supervisor:
+        staff = Staff(stage, supervisor, dice)
         life_s = staff.life_s()
         while kills < most:
             assert begun < 5 * most + 10, "processes end before they can be killed"
@@ -158,7 +158,7 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
                 kills += child.kill() < 0  # only what was alive counts
         acknowledged = _lines(stage.folder, "acknowledged")
         stage.set_faults({})
-        last = [nursery.start(rows=staff.filed), nursery.start(rows=staff.mixed)]
+        last = [supervisor.start(rows=staff.filed), supervisor.start(rows=staff.mixed)]
         assert [child.wait() for child in last] == [0, 0], (stage.folder / "said").read_text("utf-8")[-2000:]
     stage.settle(rounds=20)
 
@@ -168,7 +168,7 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
     payouts, ledger = stage.listed(), stage.ledger()
     # After five tries, each of which something cut, nobody sends any more: that is open, for a person, and not lost.
     paid = {entry["reference"] for entry in ledger if entry["credits"]}
-    stopped = [payout for payout in payouts if (payout["status"], payout["tries"]) == ("REVIEW", MOST_TRIES)]
+    stopped = [payout for payout in payouts if (payout["status"], payout["submissions"]) == ("REVIEW", MOST_TRIES)]
     cut = {payout["key"] for payout in stopped if payout["references"]["reference"] not in paid}
     lost = acknowledged - cut - {payout["key"] for payout in payouts if payout["status"] == "SUCCEEDED"}
     # The gateway shows who paid a collection, the journal which collection it is.
@@ -176,7 +176,7 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
     wrong = [*differences(ledger, shown), *unaccounted(told, payouts)]
     wrong = [difference for difference in wrong if difference not in {f"{key} is still REVIEW" for key in cut}]
     store = request.node.callspec.params["stage"]
-    lapsed, again = _figures(stage.folder)
+    lease_expired, again = _figures(stage.folder)
     facts = {
         "store": store,
         "kills": kills,
@@ -188,7 +188,7 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
     kinds = Counter(payout["operation"] for payout in payouts)
     print(
         f"\nseed {seed}: {facts}; {begun} processes; {len(payouts)} payouts ({_told(kinds)}), {len(refused)} refunds "
-        f"refused; {lapsed} sends were cut by a kill, {again} payouts were sent more than once; "
+        f"refused; {lease_expired} sends were cut by a kill, {again} payouts were sent more than once; "
         f"{time.monotonic() - started_at:.0f} s"
     )
     measured(3, "acknowledged payouts lost", len(lost), **facts)
@@ -237,4 +237,4 @@ def _figures(folder: Path) -> tuple[int, int]:
         events = Counter(entry.event for row in rows for entry in journal.history(row.id))
     finally:
         journal.close()
-    return events["payout.lease_lapsed"], sum(row.tries > 1 for row in rows)
+    return events["payout.lease_expired"], sum(row.submissions > 1 for row in rows)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from payments_core.testing.emulator import Outcome, Request, UnrulyGateway
+from payments_core.testing.emulator import FaultInjector, Outcome, Request
 from payments_core.testing.emulator.faults import Faults, Rule
 
 _CALLBACKS = "callback_"
@@ -50,7 +50,7 @@ class _Noting(Faults):
         return found
 
 
-class Watched(UnrulyGateway[Any]):
+class Watched(FaultInjector[Any]):
     """A gateway behind its faults, and a book of what passed.
 
     Args:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
 
-from payments_core.testing.emulator.callback_dispatcher import Courier
+from payments_core.testing.emulator.callback_dispatcher import CallbackDispatcher
 from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
 from payments_core.testing.emulator.destinations import Destination
 
@@ -20,20 +20,20 @@ async def _woken_and_stopped() -> None:
     book = CallbackBook()
     now = datetime.now(UTC)
     book.add(_callback(now + timedelta(hours=1)))
-    courier = Courier(book, lock=threading.Lock(), clock=lambda: now, timeout_s=1.0)
-    for turns in range(4):
+    courier = CallbackDispatcher(book, lock=threading.Lock(), clock=lambda: now, timeout_s=1.0)
+    for limiter in range(4):
         running = asyncio.create_task(courier.run())
         await asyncio.sleep(0.01)
 
         courier.wake()
-        for _ in range(turns):
+        for _ in range(limiter):
             await asyncio.sleep(0)
         running.cancel()
 
         done, _ = await asyncio.wait([running], timeout=5)
         if not done:
             running.cancel()
-        assert done == {running}, f"it goes on, cancelled {turns} turns after it was woken"
+        assert done == {running}, f"it goes on, cancelled {limiter} turns after it was woken"
         assert running.cancelled()
 
 

@@ -23,8 +23,8 @@ def stage(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Make stages; their journals are closed at the end."""
     made: list[Any] = []
 
-    def make(provider: Any = None, *, settings: Any = None, leave: Any = None, **facts: Any) -> Any:
-        made.append(kit.Stage(tmp_path, kit.account_of(provider, settings=settings, **facts), leave=leave))
+    def make(provider: Any = None, *, settings: Any = None, preflight: Any = None, **facts: Any) -> Any:
+        made.append(kit.Stage(tmp_path, kit.account_of(provider, settings=settings, **facts), preflight=preflight))
         return made[-1]
 
     yield make

@@ -13,22 +13,22 @@ from typing import Any, Literal
 
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus
-from payments_core.domain.records import Event, PayoutRow
+from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine import (
-    Moment,
-    Person,
+    OperatorDecision,
+    StepContext,
     accept,
     advance,
     answer,
     approve,
     cancel,
-    pay_again,
+    reissue,
     reopen,
     resolve,
     token_hash,
 )
-from payments_core.engine.commands import Journal, Open, Opened
-from payments_core.engine.flow import AskLeave, Command, EngineFlow, Go, Leave, ReadAs, Reply
+from payments_core.engine.commands import CreatePayout, CreateResult, Journal
+from payments_core.engine.flow import Command, EngineFlow, PreflightResult, Proceed, ReadAs, Reply, RunPreflight
 from payments_core.http.flow import exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.journal import open_journal
@@ -36,13 +36,13 @@ from payments_core.provider import (
     Account,
     Attempt,
     Callback,
-    Checked,
+    CheckOutcome,
     Draft,
     Facts,
     Pending,
     ProviderSpec,
-    Seen,
-    Submitted,
+    ReportedDetails,
+    SubmitOutcome,
     Unknown,
 )
 from payments_core.settings import AccountSettings
@@ -51,7 +51,7 @@ T0 = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NAMESPACE = "engine-tests"
 STORE = "sqlite:///payouts.db"
 ACCOUNT = "till"
-OURS = Seen(amount=Decimal(25), currency="EUR", payee="46733123499", external_id="x-1")
+OURS = ReportedDetails(amount=Decimal(25), currency="EUR", payee="46733123499", external_id="x-1")
 SAFE: dict[str, Any] = {"resend": "safe", "dedupe_window_s": 86_400.0, "visible_after_s": 300.0}
 
 
@@ -70,9 +70,9 @@ class FakeSettings(AccountSettings):
 class Fake:
     """A provider whose flows are given by the test."""
 
-    submitting: Callable[[Draft], EngineFlow[Submitted]] | None = None
-    checking: Callable[[Draft], EngineFlow[Checked]] | None = None
-    answer: Checked = field(default_factory=Unknown)
+    submitting: Callable[[Draft], EngineFlow[SubmitOutcome]] | None = None
+    checking: Callable[[Draft], EngineFlow[CheckOutcome]] | None = None
+    answer: CheckOutcome = field(default_factory=Unknown)
     host: str = "fake.invalid"
     marks: Mapping[str, Any] = field(default_factory=lambda: {"moves_money": True})
     drafts: Callable[[Order], None] = lambda _: None
@@ -85,17 +85,17 @@ class Fake:
         request = HttpRequest("POST", f"http://{self.host}/pay/{reference}", "pay", body="{}", **self.marks)
         return Draft({"reference": reference, "external_id": "x-1"}, request, order)
 
-    def submit(self, draft: Draft) -> EngineFlow[Submitted]:
+    def submit(self, draft: Draft) -> EngineFlow[SubmitOutcome]:
         assert isinstance(draft.order, Order)
         assert draft.references
         return self.submitting(draft) if self.submitting else plain_submit(draft)
 
-    def check(self, draft: Draft) -> EngineFlow[Checked]:
+    def check(self, draft: Draft) -> EngineFlow[CheckOutcome]:
         assert isinstance(draft.order, Order)
         assert draft.references
         return self.checking(draft) if self.checking else plain_check(draft)
 
-    def read_answer(self, draft: Draft, callback: Callback) -> Checked:
+    def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
         assert (type(draft), type(callback)) == (Draft, Callback)
         self.drafts_read.append(draft)
         return self.answer
@@ -105,12 +105,12 @@ class Fake:
         return {"host": self.host}
 
 
-def plain_submit(draft: Draft) -> EngineFlow[Submitted]:
+def plain_submit(draft: Draft) -> EngineFlow[SubmitOutcome]:
     yield from exchange(draft.request)
     return Pending()
 
 
-def plain_check(draft: Draft) -> EngineFlow[Checked]:
+def plain_check(draft: Draft) -> EngineFlow[CheckOutcome]:
     yield from exchange(read_request(draft))
     return Unknown()
 
@@ -139,7 +139,7 @@ def order_of(**changes: Any) -> Order:
     return replace(Order("k/1", Payee("msisdn", "46733123499"), Money("25", "EUR")), **changes)
 
 
-def row_of(status: PayoutStatus = PayoutStatus.SENDING, **changes: Any) -> PayoutRow:
+def row_of(status: PayoutStatus = PayoutStatus.SENDING, **changes: Any) -> PayoutRecord:
     """Return a row of one try, as it stands after C2 unless told otherwise."""
     order = order_of()
     given: dict[str, Any] = {
@@ -157,8 +157,8 @@ def row_of(status: PayoutStatus = PayoutStatus.SENDING, **changes: Any) -> Payou
         "request": "{}",
         "request_hash": "h",
         "status": status,
-        "tries": 1,
-        "cleared": True,
+        "submissions": 1,
+        "guards_passed": True,
         "sent_at": T0,
         "created_at": T0,
         "updated_at": T0,
@@ -168,8 +168,8 @@ def row_of(status: PayoutStatus = PayoutStatus.SENDING, **changes: Any) -> Payou
     if status in {PayoutStatus.PENDING, PayoutStatus.UNKNOWN}:
         given |= {"first_sent_at": T0, "next_at": after(5), "ambiguous": status is PayoutStatus.UNKNOWN}
     if status is PayoutStatus.CREATED:
-        given |= {"tries": 0, "cleared": False, "sent_at": None, "next_at": T0}
-    return PayoutRow(**{**given, **changes})
+        given |= {"submissions": 0, "guards_passed": False, "sent_at": None, "next_at": T0}
+    return PayoutRecord(**{**given, **changes})
 
 
 def _untouched_journal() -> bytes:
@@ -200,7 +200,7 @@ class Stage:
     folder: Path
     account: Account
     answers: list[Answer] = field(default_factory=list)
-    leave: Callable[[AskLeave], Leave] | None = None
+    preflight: Callable[[RunPreflight], PreflightResult] | None = None
     at: datetime = T0
     accounts: Mapping[str, Account] = field(default_factory=dict)
     asked: list[Command] = field(default_factory=list)
@@ -212,65 +212,69 @@ class Stage:
             file.write_bytes(UNTOUCHED)
         self.journal: Journal = open_journal(STORE, namespace=NAMESPACE, root=self.folder, clock=lambda: self.at)
 
-    def perform(self, command: Command) -> Reply:
+    def execute(self, command: Command) -> Reply:
         self.asked.append(command)
-        if isinstance(command, AskLeave):
-            return self.leave(command) if self.leave else Go(self.at)
+        if isinstance(command, RunPreflight):
+            return self.preflight(command) if self.preflight else Proceed(self.at)
         if isinstance(command, ReadAs):
             asked = self.accounts.get(command.account, self.account)
             assert (command.account, Operation(command.operation)) == (asked.name, command.operation)
             assert asked.identity(command.operation, command.binding) is not None
             command = command.request
         if not isinstance(command, HttpRequest):
-            return self.journal.perform(command)
+            return self.journal.execute(command)
         answer = self.answers.pop(0) if self.answers else 200
         if isinstance(answer, BaseException):
             raise answer
         return HttpResponse(answer, {}, b"", self.at)
 
-    def moment(self, owner: str = "me", token: str = "") -> Moment:
-        return Moment(self.at, owner, token or f"token-{len(self.asked)}", NAMESPACE, self.accounts)
+    def moment(self, owner: str = "me", token: str = "") -> StepContext:
+        return StepContext(self.at, owner, token or f"token-{len(self.asked)}", NAMESPACE, self.accounts)
 
-    def accept(self, **changes: Any) -> PayoutRow:
-        return run_flow(accept(self.account, order_of(**changes), self.moment()), self.perform).row
+    def accept(self, **changes: Any) -> PayoutRecord:
+        return run_flow(accept(self.account, order_of(**changes), self.moment()), self.execute).row
 
-    def advance(self, row: PayoutRow, *, early: bool = False, owner: str = "me", token: str = "") -> PayoutRow:
-        return run_flow(advance(self.account, row, self.moment(owner, token), early=early), self.perform)
+    def advance(self, row: PayoutRecord, *, early: bool = False, owner: str = "me", token: str = "") -> PayoutRecord:
+        return run_flow(advance(self.account, row, self.moment(owner, token), early=early), self.execute)
 
-    def deliver(self, row: PayoutRow, token: str) -> PayoutRow:
+    def deliver(self, row: PayoutRecord, token: str) -> PayoutRecord:
         callback = Callback("POST", {}, b"", self.at)
-        return run_flow(answer(self.account, row, callback, query=token_hash(token)), self.perform).row
+        return run_flow(answer(self.account, row, callback, query=token_hash(token)), self.execute).row
 
-    def put(self, status: PayoutStatus, **changes: Any) -> PayoutRow:
+    def put(self, status: PayoutStatus, **changes: Any) -> PayoutRecord:
         """Write a payout that stands somewhere already."""
         request = HttpRequest("POST", "http://fake.invalid/pay/r", "pay", body="{}", moves_money=True)
         told = {"request": request.to_json(), "request_hash": request.hash, **changes}
-        reply = self.journal.perform(Open(row_of(status, **told), Event("payout.created", T0)))
-        assert isinstance(reply, Opened)
+        reply = self.journal.execute(CreatePayout(row_of(status, **told), Event("payout.created", T0)))
+        assert isinstance(reply, CreateResult)
         return reply.row
 
-    def resolve(self, row: PayoutRow, *, paid: bool, evidence: str = "line 7", token: str = "") -> PayoutRow:
-        person = Person("Ann", "statement of 2 March", evidence)
+    def resolve(self, row: PayoutRecord, *, paid: bool, evidence: str = "line 7", token: str = "") -> PayoutRecord:
+        person = OperatorDecision("Ann", "statement of 2 March", evidence)
         return run_flow(
-            resolve(self.account, row, paid=paid, person=person, moment=self.moment(token=token)), self.perform
+            resolve(self.account, row, paid=paid, person=person, moment=self.moment(token=token)), self.execute
         )
 
-    def reopen(self, row: PayoutRow, active: Account | None = None) -> PayoutRow:
-        flow = reopen(self.account, active or self.account, row, person=Person("Ann", "asked"), moment=self.moment())
-        return run_flow(flow, self.perform)
+    def reopen(self, row: PayoutRecord, active: Account | None = None) -> PayoutRecord:
+        flow = reopen(
+            self.account, active or self.account, row, person=OperatorDecision("Ann", "asked"), moment=self.moment()
+        )
+        return run_flow(flow, self.execute)
 
-    def pay_again(self, row: PayoutRow, account: Account | None = None) -> PayoutRow:
-        flow = pay_again(account or self.account, row, person=Person("Ann", "top up done"), moment=self.moment())
-        return run_flow(flow, self.perform)
+    def reissue(self, row: PayoutRecord, account: Account | None = None) -> PayoutRecord:
+        flow = reissue(
+            account or self.account, row, person=OperatorDecision("Ann", "top up done"), moment=self.moment()
+        )
+        return run_flow(flow, self.execute)
 
-    def approve(self, row: PayoutRow, who: str = "Ben") -> PayoutRow:
-        return run_flow(approve(row, person=Person(who, "checked"), at=self.at), self.perform)
+    def approve(self, row: PayoutRecord, who: str = "Ben") -> PayoutRecord:
+        return run_flow(approve(row, person=OperatorDecision(who, "checked"), at=self.at), self.execute)
 
-    def cancel(self, row: PayoutRow, actor: str = "Ben") -> PayoutRow:
-        person = Person(actor, "wrong month")
-        return run_flow(cancel(self.account, row, person=person, moment=self.moment()), self.perform)
+    def cancel(self, row: PayoutRecord, actor: str = "Ben") -> PayoutRecord:
+        person = OperatorDecision(actor, "wrong month")
+        return run_flow(cancel(self.account, row, person=person, moment=self.moment()), self.execute)
 
-    def events(self, row: PayoutRow) -> list[str]:
+    def events(self, row: PayoutRecord) -> list[str]:
         return [entry.event.removeprefix("payout.") for entry in self.journal.history(row.id)]
 
     def posts(self) -> list[HttpRequest]:
@@ -280,7 +284,7 @@ class Stage:
         return [command for command in self.asked if isinstance(command, HttpRequest) and not command.moves_money]
 
 
-def last(one: Any, row: PayoutRow) -> tuple[str, dict[str, Any]]:
+def last(one: Any, row: PayoutRecord) -> tuple[str, dict[str, Any]]:
     """Return the newest entry of a history."""
     entry = one.journal.history(row.id)[-1]
     return entry.event.removeprefix("payout."), dict(entry.evidence)

@@ -16,10 +16,10 @@ from payments_core.domain.bounds import LONGEST_S
 from payments_core.domain.deliveries import PayoutEvent, Waiting
 from payments_core.domain.errors import SettingsError
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.rates import AskPermit, Lane, Queue, reserve
-from payments_core.provider import Blocked, Duplicate, Final, NotAccepted, NotFound, Pending, Unknown
+from payments_core.domain.rates import AcquirePermit, Priority, Queue, reserve
+from payments_core.provider import AccountRefused, Duplicate, Final, NotAccepted, NotFound, Pending, Unknown
 from payments_core.settings.types import range_of
-from payments_core.webhooks import Told, Webhook, WebhookSettings, next_at
+from payments_core.webhooks import DeliveryResult, Webhook, WebhookSettings, next_at
 
 NO = Reason(ReasonCode.PAYEE_NOT_FOUND)
 SUBMITTED = [
@@ -31,7 +31,7 @@ SUBMITTED = [
     NotAccepted(),
     NotAccepted(retry_after_s=LONGEST_S),
     NotAccepted(http_status=429),
-    Blocked(NO),
+    AccountRefused(NO),
 ]
 CHECKED = [Pending(), NotFound(), Unknown(), Unknown(retry_after_s=LONGEST_S), Final(), Final(reason=NO)]
 NOW_US = 1_800_000_000_000_000
@@ -74,7 +74,7 @@ LONGEST = {
 )
 @example(table=LONGEST, submitted=["lost"], checked=[NotFound()])
 @example(table=LONGEST, submitted=[NotAccepted(http_status=429)], checked=[Pending()])
-@example(table=LONGEST, submitted=[Blocked(NO)], checked=[Pending()])
+@example(table=LONGEST, submitted=[AccountRefused(NO)], checked=[Pending()])
 def test_every_step_of_a_payout_works_with_whatever_the_settings_accept(
     table: dict[str, Any], submitted: list[Any], checked: list[Any]
 ) -> None:
@@ -108,13 +108,13 @@ def test_every_step_of_a_payout_works_with_whatever_the_settings_accept(
 @settings(max_examples=200, deadline=None)
 @given(
     per_s=numbers(FakeSettings)["reads_per_s"].filter(lambda rate: rate == 0 or rate >= 0.001),
-    lane=st.sampled_from(Lane),
+    priority=st.sampled_from(Priority),
     within_s=st.floats(0, 10),
 )
-def test_every_rate_gives_moments_that_the_journal_can_hold(per_s: float, lane: Lane, within_s: float) -> None:
+def test_every_rate_gives_moments_that_the_journal_can_hold(per_s: float, priority: Priority, within_s: float) -> None:
     """A hundred permits one after the other, at the slowest rate that there is."""
     queue = Queue()
-    asked = AskPermit(account="main", lane=lane, per_s=per_s or None, within_s=within_s)
+    asked = AcquirePermit(account="main", priority=priority, per_s=per_s or None, within_s=within_s)
     for number in range(100):
         given = reserve(queue, asked, NOW_US + number)
         assert abs(given.moment) < 2**62
@@ -123,11 +123,11 @@ def test_every_rate_gives_moments_that_the_journal_can_hold(per_s: float, lane: 
 
 
 @settings(max_examples=100, deadline=None)
-@given(table=tables(WebhookSettings), tries=st.integers(0, 10), after_s=st.floats(0, 86_400))
-def test_every_schedule_of_a_webhook_gives_a_moment(table: dict[str, Any], tries: int, after_s: float) -> None:
+@given(table=tables(WebhookSettings), submissions=st.integers(0, 10), after_s=st.floats(0, 86_400))
+def test_every_schedule_of_a_webhook_gives_a_moment(table: dict[str, Any], submissions: int, after_s: float) -> None:
     """An event that was not accepted is sent again at a moment that exists, or is given up."""
     read = WebhookSettings.model_validate({"url": "https://a.example", "secret": "A" * 32, **table})
     event: Any = PayoutEvent
-    waiting = Waiting(event=event, tries=tries, next_at=None, told="")
-    moment = next_at(Webhook("w", read, ()), waiting, Told(accepted=False, why="500", at=T0, after_s=after_s))
+    waiting = Waiting(event=event, submissions=submissions, next_at=None, told="")
+    moment = next_at(Webhook("w", read, ()), waiting, DeliveryResult(accepted=False, why="500", at=T0, after_s=after_s))
     assert moment is None or moment >= T0

@@ -10,24 +10,24 @@ from kit import T0, Fake, after, reading, saying
 
 from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.payout import PayoutStatus, ReasonCode
-from payments_core.domain.records import Approval, PayoutRow
-from payments_core.engine.flow import AskLeave, Go, Leave, NeedsApproval
+from payments_core.domain.records import Approval, PayoutRecord
+from payments_core.engine.flow import NeedsApproval, PreflightResult, Proceed, RunPreflight
 from payments_core.provider import NotFound, Unknown
 
 S = PayoutStatus
 MakeStage = Callable[..., Any]
 
 
-def waiting(stage: MakeStage, **order: Any) -> tuple[Any, PayoutRow]:
+def waiting(stage: MakeStage, **order: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which payouts need an approval, with one that waits for it."""
     one = stage()
 
-    def leave(command: AskLeave) -> Leave:
+    def preflight(command: RunPreflight) -> PreflightResult:
         row = command.row
         approved = one.journal.approval(row.id, row.attempt)
-        return Go(one.at, needs_approval=True) if approved else NeedsApproval("More than 20 EUR.", one.at)
+        return Proceed(one.at, needs_approval=True) if approved else NeedsApproval("More than 20 EUR.", one.at)
 
-    one.leave = leave
+    one.preflight = preflight
     return one, one.advance(one.accept(**order))
 
 
@@ -36,7 +36,7 @@ def test_it_waits_and_is_not_looked_at_again(stage: MakeStage) -> None:
     one, row = waiting(stage)
     assert row.reason is not None
     assert (row.status, row.reason.code, row.reason.text) == (S.CREATED, ReasonCode.NEEDS_APPROVAL, "More than 20 EUR.")
-    assert (row.next_at, row.tries, row.cleared) == (None, 0, False)
+    assert (row.next_at, row.submissions, row.guards_passed) == (None, 0, False)
     assert one.advance(row) == row
     assert one.advance(one.accept()) == row
     assert one.events(row) == ["created", "needs_approval"]
@@ -56,7 +56,7 @@ def test_an_approval_lets_it_leave(stage: MakeStage) -> None:
 
 def test_an_approval_beforehand_is_as_good(stage: MakeStage) -> None:
     """What is to leave tomorrow can be approved today, and its time stays as it was."""
-    one = stage(leave=lambda command: Go(after(100), needs_approval=True))
+    one = stage(preflight=lambda command: Proceed(after(100), needs_approval=True))
     row = one.approve(one.accept(not_before=after(100)))
     assert row.next_at == after(100)
     one.at = after(100)
@@ -65,7 +65,7 @@ def test_an_approval_beforehand_is_as_good(stage: MakeStage) -> None:
 
 def test_the_commit_before_the_first_byte_has_the_last_word(stage: MakeStage) -> None:
     """Whatever was believed when leave was given: without an approval in the journal nothing is sent."""
-    one = stage(leave=lambda command: Go(T0, needs_approval=True))
+    one = stage(preflight=lambda command: Proceed(T0, needs_approval=True))
     row = one.advance(one.accept())
     assert (row.status, row.reason.code) == (S.CREATED, ReasonCode.NEEDS_APPROVAL)
     assert one.posts() == []
@@ -77,7 +77,7 @@ def test_what_may_have_arrived_is_asked_about_whatever_needs_approval_now(stage:
     one = stage(provider, visible_after_s=300.0, dedupe_window_s=86_400.0)
     row = one.advance(one.accept())
     assert row.status is S.UNKNOWN
-    one.leave = lambda command: NeedsApproval("More than 20 EUR.", one.at)
+    one.preflight = lambda command: NeedsApproval("More than 20 EUR.", one.at)
     while "needs_approval" not in one.events(row):
         assert row.next_at is not None
         one.at = row.next_at

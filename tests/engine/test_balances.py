@@ -11,18 +11,18 @@ import pytest
 from kit import T0, Answer, Fake, account_of, after, lost, unsent
 
 from payments_core import engine
-from payments_core.domain.errors import NotAnswered, NotOffered
+from payments_core.domain.errors import LookupFailed, NotSupported
 from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.domain.records import Query
-from payments_core.engine import Kept, Moment, token_hash
-from payments_core.engine.commands import AskAccount, Noted
+from payments_core.engine import Kept, StepContext, token_hash
+from payments_core.engine.commands import HistoryAppended, RecordAccountQuery
 from payments_core.engine.flow import Command, EngineFlow, Reply
 from payments_core.http.flow import exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, fill, slot
-from payments_core.provider import Account, Balance, Callback, Deferred, NotTold
+from payments_core.provider import Account, Balance, Callback, Deferred, LookupRefused
 
 TOKEN = "t" * 32
-NOW = Moment(at=T0, owner="me", token=TOKEN, namespace="engine-tests")
+NOW = StepContext(at=T0, owner="me", token=TOKEN, namespace="engine-tests")
 ASK = HttpRequest("POST", "http://fake.invalid/balance", "balance", body=f"to {slot('answer_token')}", repeatable=True)
 CAME = Callback("POST", {}, b"{}", T0)
 HELD = (Balance(Decimal("49117.50"), "KES", "Utility Account"), Balance(Decimal("-1E+1"), "UGX"))
@@ -37,7 +37,7 @@ class Later(Fake):
         self._said = Deferred() if said is None else said
         self._read = read
 
-    def ask_balances(self) -> EngineFlow[Any]:
+    def query_balances(self) -> EngineFlow[Any]:
         yield from exchange(ASK)
         return self._said
 
@@ -49,29 +49,29 @@ class Later(Fake):
 def asking(account: Account, answer: Answer = 200) -> tuple[Any, list[Command]]:
     sent: list[Command] = []
 
-    def perform(command: Command) -> Reply:
+    def execute(command: Command) -> Reply:
         sent.append(command)
-        if isinstance(command, AskAccount):
-            return Noted()
+        if isinstance(command, RecordAccountQuery):
+            return HistoryAppended()
         if isinstance(answer, BaseException):
             raise answer
         return HttpResponse(answer, {}, b"", after(1))
 
     try:
-        return run_flow(engine.ask_balances(account, NOW), perform), sent
-    except NotAnswered as error:
+        return run_flow(engine.query_balances(account, NOW), execute), sent
+    except LookupFailed as error:
         return error, sent
 
 
 def reading(read: Callable[[Callback], Any]) -> Kept:
-    return engine.hear_balances(account_of(Later(read=read)), CAME)
+    return engine.read_balance_result(account_of(Later(read=read)), CAME)
 
 
 def test_the_question_is_written_down_before_it_leaves_and_leaves_with_the_path() -> None:
     told, sent = asking(account_of(Later()))
 
     assert told == token_hash(TOKEN)
-    assert sent == [AskAccount("till", Query(token_hash(TOKEN), T0)), fill(ASK, {"answer_token": TOKEN})]
+    assert sent == [RecordAccountQuery("till", Query(token_hash(TOKEN), T0)), fill(ASK, {"answer_token": TOKEN})]
     assert sent[1].body == f"to {TOKEN}"  # type: ignore[union-attr]
 
 
@@ -84,7 +84,7 @@ def test_a_question_that_did_not_arrive_is_an_error(ended: Answer) -> None:
 
 
 def test_a_question_that_is_not_taken_says_why() -> None:
-    told, _ = asking(account_of(Later(NotTold(reason=BUSY, retry_after_s=5.0))))
+    told, _ = asking(account_of(Later(LookupRefused(reason=BUSY, retry_after_s=5.0))))
 
     assert told.message.startswith("The provider of account till did not tell its balance: BUSY: call ")
     assert (told.reason, told.retry_after_s) == ("provider_unavailable", 5.0)
@@ -98,14 +98,14 @@ def test_what_is_no_word_of_it_is_a_bug() -> None:
 
 
 def test_a_provider_that_cannot_is_not_asked() -> None:
-    with pytest.raises(NotOffered, match="Fake has no balances_later"):
+    with pytest.raises(NotSupported, match="Fake has no balance_result_callbacks"):
         asking(account_of())
-    assert engine.hear_balances(account_of(), CAME) == Kept(None, "the provider takes none")
+    assert engine.read_balance_result(account_of(), CAME) == Kept(None, "the provider takes none")
 
 
 def test_what_came_is_kept_exactly_and_read_back() -> None:
     account = account_of(Later())
-    kept = engine.hear_balances(account, CAME)
+    kept = engine.read_balance_result(account, CAME)
 
     assert kept.why == ""
     assert kept.answer is not None
@@ -117,22 +117,22 @@ def test_what_came_is_kept_exactly_and_read_back() -> None:
 
 def test_a_reason_is_kept_without_numbers_and_raised() -> None:
     account = account_of()
-    kept = reading(lambda _: NotTold(reason=BUSY, retry_after_s=7.0))
+    kept = reading(lambda _: LookupRefused(reason=BUSY, retry_after_s=7.0))
     assert kept.answer is not None
     assert "46733123450" not in kept.answer
 
-    with pytest.raises(NotAnswered, match=r"did not tell its balance: BUSY: call \S+ at noon\.") as error:
+    with pytest.raises(LookupFailed, match=r"did not tell its balance: BUSY: call \S+ at noon\.") as error:
         engine.kept_balances(account, kept.answer, None)
     assert (error.value.reason, error.value.retry_after_s) == ("provider_unavailable", 7.0)
 
 
 def test_what_is_kept_is_no_longer_than_it_has_to_be() -> None:
     """Neither a provider's code without an end, nor blanks that say nothing."""
-    kept = reading(lambda _: NotTold(reason=Reason(ReasonCode.REJECTED, "X" * 81)))
+    kept = reading(lambda _: LookupRefused(reason=Reason(ReasonCode.REJECTED, "X" * 81)))
     code = "X" * 79 + "…"
     told = {"code": "rejected", "provider_code": code, "text": "", "retry_after_s": None}
 
-    assert kept.answer == json.dumps({"not_told": told}, separators=(",", ":"))
+    assert kept.answer == json.dumps({"lookup_refused": told}, separators=(",", ":"))
 
 
 def test_what_makes_no_sense_is_no_answer() -> None:

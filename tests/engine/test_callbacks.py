@@ -12,10 +12,10 @@ from kit import OURS, T0, Fake, account_of, after, reading, row_of
 from payments_core.domain.inbox_records import Arrival, Handling
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event
-from payments_core.engine import Hearing, about, differs_from, hear
-from payments_core.engine.commands import Move, Open
+from payments_core.engine import CallbackMatch, about, differs_from, match_callback
+from payments_core.engine.commands import ApplyTransition, CreatePayout
 from payments_core.http.messages import NoAnswer
-from payments_core.provider import Acknowledgement, Callback, Final, Heard, Unknown
+from payments_core.provider import Acknowledgement, Callback, Final, ParsedCallback, Unknown
 
 S = PayoutStatus
 ID = "po_" + "a" * 24
@@ -50,26 +50,26 @@ def _raised(told: Any) -> Any:
     return told
 
 
-HEARD = Heard(references={"external_id": ID})
+HEARD = ParsedCallback(references={"external_id": ID})
 
 
 @pytest.mark.parametrize(
     ("provider", "hearing"),
     [
-        (Calling(None, HEARD), Hearing(None, HEARD)),
-        (Calling(True, HEARD), Hearing(True, HEARD)),
-        (Calling(False, HEARD), Hearing(False, None, "forged")),
-        (Calling(None, None), Hearing(None, None, "makes no sense")),
-        (Calling(True, None), Hearing(True, None, "makes no sense")),
-        (Calling(False, ValueError("x")), Hearing(False, None, "forged")),
-        (Calling(None, "SUCCESSFUL"), Hearing(None, None, "makes no sense")),
-        (Calling(KeyError("x"), HEARD), Hearing(None, None, "provider bug: KeyError")),
-        (Calling(True, ValueError("x")), Hearing(True, None, "provider bug: ValueError")),
-        (Fake(), Hearing(None, None, "the provider takes none")),
+        (Calling(None, HEARD), CallbackMatch(None, HEARD)),
+        (Calling(True, HEARD), CallbackMatch(True, HEARD)),
+        (Calling(False, HEARD), CallbackMatch(False, None, "forged")),
+        (Calling(None, None), CallbackMatch(None, None, "makes no sense")),
+        (Calling(True, None), CallbackMatch(True, None, "makes no sense")),
+        (Calling(False, ValueError("x")), CallbackMatch(False, None, "forged")),
+        (Calling(None, "SUCCESSFUL"), CallbackMatch(None, None, "makes no sense")),
+        (Calling(KeyError("x"), HEARD), CallbackMatch(None, None, "provider bug: KeyError")),
+        (Calling(True, ValueError("x")), CallbackMatch(True, None, "provider bug: ValueError")),
+        (Fake(), CallbackMatch(None, None, "the provider takes none")),
     ],
 )
-def test_whatever_a_provider_does_there_is_an_answer(provider: Any, hearing: Hearing) -> None:
-    assert hear(account_of(provider), CALLBACK) == hearing
+def test_whatever_a_provider_does_there_is_an_answer(provider: Any, hearing: CallbackMatch) -> None:
+    assert match_callback(account_of(provider), CALLBACK) == hearing
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_whatever_a_provider_does_there_is_an_answer(provider: Any, hearing: Hea
     ],
 )
 def test_our_own_id_is_found_at_the_beginning(references: dict[str, str], ids: list[str]) -> None:
-    assert list(about(Heard(references=references))) == ids
+    assert list(about(ParsedCallback(references=references))) == ids
 
 
 @pytest.mark.parametrize(
@@ -102,16 +102,18 @@ def test_our_own_id_is_found_at_the_beginning(references: dict[str, str], ids: l
 def test_account_and_reference_must_agree(references: dict[str, str], account: str, why: str) -> None:
     """What the provider itself calls it by may differ: that is a reason to ask."""
     row = row_of(S.PENDING, id=ID, references={"reference": "r", "external_id": ID, "transaction": "t-1"})
-    assert differs_from(Heard(references=references), row, account) == why
+    assert differs_from(ParsedCallback(references=references), row, account) == why
 
 
 def ended(stage: MakeStage, status: PayoutStatus, *outcomes: Any) -> tuple[Any, Any]:
     """Return a stage with a payout at its end whose read a callback has made due."""
     one = stage(Fake(checking=reading(*outcomes)))
     row = one.accept()
-    sending = replace(row, status=S.SENDING, tries=1, sent_at=T0, first_sent_at=T0)
-    row = one.journal.perform(Move(row, sending, Event("payout.sending", T0))).row
-    row = one.journal.perform(Move(row, replace(row, status=status, next_at=None), Event("payout.end", T0))).row
+    sending = replace(row, status=S.SENDING, submissions=1, sent_at=T0, first_sent_at=T0)
+    row = one.journal.execute(ApplyTransition(row, sending, Event("payout.sending", T0))).row
+    row = one.journal.execute(
+        ApplyTransition(row, replace(row, status=status, next_at=None), Event("payout.end", T0))
+    ).row
     one.at = after(60)
     return one, called(one, row)
 
@@ -120,7 +122,7 @@ def called(one: Any, row: Any) -> Any:
     arrival = Arrival(account=row.account, query="", method="PUT", at=one.at, sealed="{}")
     one.journal.receive(arrival).result()
     no = one.journal.unhandled(accounts=[row.account], limit=1)[0].no
-    event = Event("callback.heard", one.at)
+    event = Event("callback.matched", one.at)
     handled = one.journal.handle(
         Handling(no=no, at=one.at, outcome="read due", told="{}", payout_id=row.id, event=event)
     )
@@ -194,4 +196,4 @@ def test_a_read_says_when_it_was(stage: MakeStage) -> None:
     row = one.advance(row)
     assert row.read_at == after(5)
     assert called(one, row).next_at == after(10)
-    assert isinstance(one.asked[0], Open)
+    assert isinstance(one.asked[0], CreatePayout)

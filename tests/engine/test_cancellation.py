@@ -13,9 +13,9 @@ from kit import NAMESPACE, OURS, STORE, T0, Fake, after, at_once, reading, sayin
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import DecisionRefused, JournalError
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Move, Note, Recall
-from payments_core.engine.flow import Command, EngineFlow, Go, NeedsApproval, Reply
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import AppendHistory, ApplyTransition, LoadAttempts
+from payments_core.engine.flow import Command, EngineFlow, NeedsApproval, Proceed, Reply
 from payments_core.journal import store_of
 from payments_core.journal.maintenance import restore
 from payments_core.journal.sql import restore_gap
@@ -26,7 +26,7 @@ MakeStage = Callable[..., Any]
 NO = Reason(ReasonCode.REJECTED, "NO")
 
 
-def refusal(one: Any, row: PayoutRow) -> tuple[str, str]:
+def refusal(one: Any, row: PayoutRecord) -> tuple[str, str]:
     """Return what is said when a payout cannot be cancelled: why, and what to do."""
     with pytest.raises(DecisionRefused) as refused:
         one.cancel(row)
@@ -42,13 +42,15 @@ def test_what_was_not_sent_is_cancelled_and_never_sent(stage: MakeStage) -> None
     assert (row.status, row.reason, row.decided_by, row.next_at) == (S.CANCELLED, None, "person", None)
     assert one.journal.history(row.id)[-1].evidence == {"actor": "Ben", "reason": "wrong month"}
     assert not row.view().may_have_been_sent
-    assert [entry.publish for entry in one.asked if isinstance(entry, Move)] == [True]
-    assert [entry for entry in one.asked if isinstance(entry, Recall)] == []  # nobody is asked about a first attempt
+    assert [entry.publish for entry in one.asked if isinstance(entry, ApplyTransition)] == [True]
+    assert [
+        entry for entry in one.asked if isinstance(entry, LoadAttempts)
+    ] == []  # nobody is asked about a first attempt
     one.at = after(3600)
     assert one.advance(row) == row
     assert one.advance(one.accept()) == row
     assert one.cancel(row, actor="Cid") == row
-    for decide in (one.approve, one.pay_again, one.reopen):
+    for decide in (one.approve, one.reissue, one.reopen):
         with pytest.raises(DecisionRefused, match="CANCELLED"):
             decide(row)
     assert one.events(row) == ["created", "cancelled"]
@@ -60,11 +62,11 @@ def test_the_next_step_of_a_worker_sees_that_it_was_cancelled(stage: MakeStage) 
     one = stage()
     row = one.accept()
 
-    def cancelled_meanwhile(_: object) -> Go:
+    def cancelled_meanwhile(_: object) -> Proceed:
         one.cancel(row)
-        return Go(T0)
+        return Proceed(T0)
 
-    one.leave = cancelled_meanwhile
+    one.preflight = cancelled_meanwhile
     assert one.advance(row).status is S.CANCELLED
     assert one.posts() == []
 
@@ -92,7 +94,7 @@ def test_of_two_people_who_cancel_one_does(stage: MakeStage) -> None:
 
 
 def test_an_approval_is_declined_so(stage: MakeStage) -> None:
-    one = stage(leave=lambda command: NeedsApproval("Too much.", T0))
+    one = stage(preflight=lambda command: NeedsApproval("Too much.", T0))
     row = one.cancel(one.advance(one.accept()))
     assert (row.status, row.reason) == (S.CANCELLED, None)
 
@@ -101,7 +103,7 @@ def test_what_was_proven_not_sent_is_read_once_and_cancelled(stage: MakeStage) -
     one = stage(Fake(checking=reading(NotFound())))
     one.answers = [unsent()]
     row = one.advance(one.accept())
-    assert (row.status, row.tries) == (S.CREATED, 1)
+    assert (row.status, row.submissions) == (S.CREATED, 1)
     assert one.cancel(row).status is S.CANCELLED
 
 
@@ -122,7 +124,7 @@ def test_a_refusal_that_was_none_is_found_before_it_is_cancelled(stage: MakeStag
         "`payouts show` tells what became of it.",
     )
     assert one.journal.get(row.id).status is status
-    assert [entry.publish for entry in one.asked if isinstance(entry, Move)][-1] is status.is_final
+    assert [entry.publish for entry in one.asked if isinstance(entry, ApplyTransition)][-1] is status.is_final
     assert one.journal.history(row.id)[-1].at == after(7)
 
 
@@ -174,7 +176,7 @@ def test_what_may_have_arrived_is_not_cancelled(stage: MakeStage, status: S) -> 
     assert refusal(one, row) == REFUSED[status]
     cancelled = replace(row, status=S.CANCELLED, lease_owner="", lease_until=None, next_at=None, decided_by="person")
     with pytest.raises(JournalError, match="cannot"):
-        one.journal.perform(Move(row, cancelled, Event("payout.cancelled", T0), publish=True))
+        one.journal.execute(ApplyTransition(row, cancelled, Event("payout.cancelled", T0), publish=True))
     assert one.journal.get(row.id) == row
 
 
@@ -201,8 +203,8 @@ def test_a_provider_that_can_be_asked_to_drop_it_is_named(stage: MakeStage) -> N
 # --- in review -----------------------------------------------------------------------------------------------------
 
 
-def stopped(one: Any, code: ReasonCode, **told: Any) -> PayoutRow:
-    row: PayoutRow = one.put(S.REVIEW, reason=Reason(code), tries=0, sent_at=None, next_at=None, **told)
+def stopped(one: Any, code: ReasonCode, **told: Any) -> PayoutRecord:
+    row: PayoutRecord = one.put(S.REVIEW, reason=Reason(code), submissions=0, sent_at=None, next_at=None, **told)
     return row
 
 
@@ -216,7 +218,7 @@ def test_what_stopped_before_anything_was_sent_is_cancelled(stage: MakeStage) ->
     [
         (ReasonCode.EARLIER_ATTEMPT_PAID, {}),
         (ReasonCode.ON_STATEMENT, {}),
-        (ReasonCode.NEVER_APPEARED, {"adopting": True}),
+        (ReasonCode.NEVER_APPEARED, {"duplicate_unverified": True}),
         (ReasonCode.NEVER_APPEARED, {"ambiguous": True, "first_sent_at": T0}),
         (ReasonCode.MISMATCH, {"first_sent_at": T0}),
     ],
@@ -234,7 +236,7 @@ def test_what_stopped_and_may_have_arrived_is_decided_and_not_cancelled(
 # --- a further attempt ---------------------------------------------------------------------------------------------
 
 
-def again(stage: MakeStage, *heard: Any) -> tuple[Any, PayoutRow]:
+def again(stage: MakeStage, *heard: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout failed and is to be paid again; of its first attempt these are heard then."""
     failed = Final(reason=NO)
     one = stage(Fake(checking=reading(failed, failed, *heard)), dedupe_settle_s=0.0)
@@ -242,7 +244,7 @@ def again(stage: MakeStage, *heard: Any) -> tuple[Any, PayoutRow]:
     one.at = after(5)
     row = one.advance(row)
     one.at = after(1000)
-    row = one.pay_again(row)
+    row = one.reissue(row)
     assert (row.status, row.attempt) == (S.CREATED, 2)
     return one, row
 
@@ -273,15 +275,15 @@ def test_a_further_attempt_stays_while_an_earlier_one_may_pay(stage: MakeStage, 
 def test_a_contradiction_at_the_last_moment_keeps_it_from_being_cancelled(stage: MakeStage) -> None:
     """The commit looks once more: another process may have heard meanwhile that the first attempt was paid."""
     one, row = again(stage, Final(reason=NO))
-    perform = one.perform
+    execute = one.execute
 
     def late(command: Command) -> Reply:
-        if isinstance(command, Move):
-            perform(Note(row.id, Event("payout.contradicted", one.at), contradiction=said))
-        return cast("Reply", perform(command))
+        if isinstance(command, ApplyTransition):
+            execute(AppendHistory(row.id, Event("payout.contradicted", one.at), contradiction=said))
+        return cast("Reply", execute(command))
 
     said = Contradiction(one.at, row.account, 1, ProviderStatus.PAID)
-    one.perform = late
+    one.execute = late
     assert refusal(one, row) == PAID_BEFORE
     assert one.journal.get(row.id).status is S.CREATED
 
@@ -291,7 +293,7 @@ def test_a_contradiction_at_the_last_moment_keeps_it_from_being_cancelled(stage:
 
 def restored(one: Any) -> Any:
     store = store_of(STORE, namespace=NAMESPACE, root=one.folder, at=one.at)
-    restore.begin_gap(store, T0 - timedelta(hours=1), restore.Act(one.at, "Ann", "the disk broke"))
+    restore.begin_gap(store, T0 - timedelta(hours=1), restore.OperatorAction(one.at, "Ann", "the disk broke"))
     return store
 
 
@@ -306,12 +308,14 @@ def test_what_may_have_been_sent_in_what_a_restored_journal_lacks_is_not_cancell
     )
     for asked in (row, one.accept(key="k/2")):
         assert refusal(one, asked) == refused
-    restore.compare_statement(store, restore.Act(one.at, "Ann", "compared"), account="till", configured=["till"])
+    restore.compare_statement(
+        store, restore.OperatorAction(one.at, "Ann", "compared"), account="till", configured=["till"]
+    )
     assert refusal(one, row) == refused
     for seconds in (0, 10, 110, 310):  # sought, and shown by nobody; the send that follows is proven not taken
         one.at = after(seconds)
         row = one.advance(row, early=True)
-    assert (row.status, row.tries) == (S.CREATED, 1)
+    assert (row.status, row.submissions) == (S.CREATED, 1)
     assert one.cancel(row).status is S.CANCELLED
 
 
@@ -319,7 +323,7 @@ def test_what_a_statement_has_is_not_cancelled(stage: MakeStage) -> None:
     """Not after the gap either: it was paid, and a cancelled payout says that no money moved."""
     one = stage()
     row = one.accept()
-    store, act = restored(one), restore.Act(T0, "Ann", "compared")
+    store, act = restored(one), restore.OperatorAction(T0, "Ann", "compared")
     found = row.references.values()
     restore.compare_statement(store, act, account="till", configured=["till"], references=found)
     with store.writing() as session:

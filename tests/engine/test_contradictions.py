@@ -14,9 +14,9 @@ from payments_core.domain.contradictions import ProviderStatus
 from payments_core.domain.deliveries import Consumer
 from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine import Person
-from payments_core.engine.commands import Move
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine import OperatorDecision
+from payments_core.engine.commands import ApplyTransition
 from payments_core.engine.contradict import contradict
 from payments_core.engine.flow import EngineFlow
 from payments_core.http.flow import run_flow
@@ -29,18 +29,18 @@ FAILED, PAID, BACK = Final(reason=NO, code="NO"), Final(seen=OURS, code="DONE"),
 MORE = replace(PAID, seen=replace(OURS, amount=OURS.amount * 100))
 TO_ANOTHER = replace(PAID, seen=replace(OURS, payee="46733123400"))
 OTHERS = [status for status in S if status is not S.SENDING]  # as which nothing is written at once
-ANN = Person("Ann", "the statement shows it")
+ANN = OperatorDecision("Ann", "the statement shows it")
 
 
-def check(one: Any, row: PayoutRow, token: str = "") -> PayoutRow:
-    return run_flow(engine.check(one.account, row, one.moment(token=token)), one.perform)
+def check(one: Any, row: PayoutRecord, token: str = "") -> PayoutRecord:
+    return run_flow(engine.check(one.account, row, one.moment(token=token)), one.execute)
 
 
-def acknowledge(one: Any, row: PayoutRow, person: Person = ANN) -> PayoutRow:
-    return run_flow(engine.acknowledge(row, person, one.moment()), one.perform)
+def acknowledge(one: Any, row: PayoutRecord, person: OperatorDecision = ANN) -> PayoutRecord:
+    return run_flow(engine.acknowledge(row, person, one.moment()), one.execute)
 
 
-def said(row: PayoutRow) -> list[tuple[str, int, str, str]]:
+def said(row: PayoutRecord) -> list[tuple[str, int, str, str]]:
     return [(one.account, one.attempt, str(one.provider_status), one.code) for one in row.contradictions]
 
 
@@ -74,7 +74,7 @@ def test_what_contradicts_which_end(stage: MakeStage, status: S, outcome: Any, w
     one = stage()
     row = one.put(status, next_at=None, references={"external_id": "x-1", "receipt": "R1"})
     flow = contradict(row, status, outcome, one.at, account="till", attempt=1)
-    row = run_flow(flow, one.perform)
+    row = run_flow(flow, one.execute)
     assert [kept.provider_status for kept in row.contradictions] == ([] if wanted is None else [wanted])
     assert row == one.journal.get(row.id)
 
@@ -82,9 +82,9 @@ def test_what_contradicts_which_end(stage: MakeStage, status: S, outcome: Any, w
 def test_an_erased_payee_contradicts_nothing(stage: MakeStage) -> None:
     """Only a hash of it is left, which no answer shows; what was paid is compared still."""
     one = stage()
-    row = replace(one.put(S.SUCCEEDED, next_at=None), payee_value="forgotten:1f", forgotten_at=one.at)
+    row = replace(one.put(S.SUCCEEDED, next_at=None), payee_value="forgotten:1f", erased_at=one.at)
     for outcome, wanted in [(PAID, []), (MORE, [ProviderStatus.PAID_OTHERWISE])]:
-        row = run_flow(contradict(row, S.SUCCEEDED, outcome, one.at, account="till", attempt=1), one.perform)
+        row = run_flow(contradict(row, S.SUCCEEDED, outcome, one.at, account="till", attempt=1), one.execute)
         assert [kept.provider_status for kept in row.contradictions] == wanted
 
 
@@ -122,7 +122,7 @@ def test_a_read_that_another_process_has_overtaken_still_counts(
         row = one.journal.by_key("k/1")
         reason = NO if written is S.FAILED else None
         ended = replace(row, status=written, reason=reason, decided_by="read", next_at=None)
-        one.journal.perform(Move(row, ended, Event(f"payout.{written.lower()}", one.at), publish=True))
+        one.journal.execute(ApplyTransition(row, ended, Event(f"payout.{written.lower()}", one.at), publish=True))
         return (yield from reading(outcome)(draft))
 
     row = one.advance(one.accept())
@@ -178,10 +178,10 @@ def test_a_check_asks_about_every_attempt(stage: MakeStage) -> None:
         one.at += after(5) - after(0)
         row, before = one.advance(row), len(one.asked)
         row = check(one, row)
-        recalled = ["Recall"] if number > 1 else []
-        assert names(one.asked[before:]) == [*recalled, *["HttpRequest"] * number, "Note"]
+        recalled = ["LoadAttempts"] if number > 1 else []
+        assert names(one.asked[before:]) == [*recalled, *["HttpRequest"] * number, "AppendHistory"]
         one.at += after(100) - after(0)
-        row = row if number == 3 else one.pay_again(row)
+        row = row if number == 3 else one.reissue(row)
     assert (row.status, row.attempt) == (S.FAILED, 3)
     one.account.provider.checking = reading(FAILED, PAID, FAILED, PAID)
     assert said(check(one, row)) == [("till", 2, "paid", "DONE")]
@@ -239,6 +239,6 @@ def test_an_acknowledgement_gives_nobody_away(stage: MakeStage) -> None:
     """A number in a person's words is masked and a name is cut, in the payout and in the history."""
     one = stage(Fake(checking=reading(PAID)))
     row = check(one, one.put(S.FAILED, reason=NO, decided_by="read", next_at=None))
-    (kept,) = acknowledge(one, row, Person("A" * 101, "paid to 254700000900", "line 7")).contradictions
+    (kept,) = acknowledge(one, row, OperatorDecision("A" * 101, "paid to 254700000900", "line 7")).contradictions
     assert (kept.actor, kept.reason, kept.acknowledged_at) == ("A" * 99 + "…", "paid to 254******900", one.at)
     assert last(one, row) == ("acknowledged", {"who": kept.actor, "why": kept.reason, "evidence": "line 7"})

@@ -14,21 +14,21 @@ from kit import OURS, T0, account_of, after, lost, row_of, unsent
 
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.rates import ReadEnd
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine import decide
 from payments_core.engine.decide import Decision
-from payments_core.engine.provider_calls import Heard, Sent
+from payments_core.engine.provider_calls import CheckResult, SubmitResult
 from payments_core.http.messages import NoAnswer, NotSent
 from payments_core.provider import (
     Account,
-    Blocked,
+    AccountRefused,
     Deferred,
     Duplicate,
     Final,
     NotAccepted,
     NotFound,
     Pending,
-    Seen,
+    ReportedDetails,
     Unknown,
 )
 
@@ -49,7 +49,7 @@ SENT: Mapping[str, Any] = {
     "not accepted": NotAccepted(http_status=429),
     "not accepted, wait": NotAccepted(http_status=429, retry_after_s=77.0),
     "token refused": NotAccepted(http_status=401, blocks_if_repeated=BAD_TOKEN),
-    "blocked": Blocked(NO, 403),
+    "blocked": AccountRefused(NO, 403),
     "unknown": Unknown(http_status=500),
     "not sent": unsent(AT),
     "no answer": lost(AT),
@@ -77,13 +77,13 @@ LEAVES_DOUBT = {"duplicate", "unknown", "no answer"}
 FIRST = T0 - timedelta(seconds=100)
 
 
-def check_promises(before: PayoutRow, decision: Decision) -> None:
+def check_promises(before: PayoutRecord, decision: Decision) -> None:
     """What no decision may ever do."""
     row = decision.after
     assert row.ambiguous or not before.ambiguous, "the doubt was cleared"
     assert before.first_sent_at in {None, row.first_sent_at}, "the first send was moved"
     assert (row.lease_owner, row.lease_until) == ("", None), "the lease outlives the send"
-    assert row.tries == before.tries
+    assert row.submissions == before.submissions
     assert (row.request, row.request_hash) == (before.request, before.request_hash)
     assert before.references.items() <= row.references.items()
     assert row.status.is_final == bool(row.decided_by)
@@ -101,15 +101,15 @@ def test_what_was_learned_is_kept_although_nobody_knows_what_became_of_it() -> N
 def test_the_tables_have_every_outcome() -> None:
     """No end of a send and no answer to a read is forgotten in the tables."""
     assert SENT.keys() == AFTER_SUBMIT.keys()
-    assert {type(outcome) for outcome in SENT.values()} == set(get_args(Sent))
-    assert {type(outcome) for outcome in HEARD.values()} == set(get_args(Heard))
+    assert {type(outcome) for outcome in SENT.values()} == set(get_args(SubmitResult))
+    assert {type(outcome) for outcome in HEARD.values()} == set(get_args(CheckResult))
 
 
 @pytest.mark.parametrize("ambiguous", [False, True], ids=["first", "doubted"])
 @pytest.mark.parametrize("name", SENT)
 def test_after_a_send(name: str, ambiguous: bool) -> None:
     """Each end of a send leads to its status and its next look; doubt is set once and never cleared."""
-    doubted: dict[str, Any] = {"ambiguous": True, "first_sent_at": FIRST, "tries": 2} if ambiguous else {}
+    doubted: dict[str, Any] = {"ambiguous": True, "first_sent_at": FIRST, "submissions": 2} if ambiguous else {}
     row = row_of(**doubted)
     decision = decide.after_submit(row, ACCOUNT, SENT[name], AT)
     status, next_s = AFTER_SUBMIT[name][ambiguous]
@@ -121,7 +121,7 @@ def test_after_a_send(name: str, ambiguous: bool) -> None:
         assert decision.after.first_sent_at == (FIRST if ambiguous else T0)
     if status is S.FAILED:
         assert decision.after.decided_by == "submit"
-    assert decision.after.adopting is (name == "duplicate" and not ambiguous)
+    assert decision.after.duplicate_unverified is (name == "duplicate" and not ambiguous)
     assert decision.after.refused is (name == "failed" and ambiguous)
     assert (decision.pause and decision.pause.by) == STOPS.get(name)
     assert decision.lifts is (isinstance(SENT[name], Final | Pending | Duplicate))
@@ -162,10 +162,10 @@ HEARD: Mapping[str, Any] = {
     "succeeded, another amount": Final(seen=replace(OURS, amount=Decimal(26))),
     "failed": Final(reason=NO, seen=OURS),
     "failed, silent": Final(reason=NO),
-    "failed, another payee": Final(reason=NO, seen=Seen(payee="46733123498")),
+    "failed, another payee": Final(reason=NO, seen=ReportedDetails(payee="46733123498")),
     "pending": Pending(seen=OURS),
     "pending, silent": Pending(),
-    "pending, another currency": Pending(seen=Seen(currency="UGX")),
+    "pending, another currency": Pending(seen=ReportedDetails(currency="UGX")),
     "not found": NotFound(http_status=404),
     "unknown": Unknown(http_status=503),
     "deferred": Deferred(),
@@ -234,7 +234,7 @@ def test_pending_brings_back_only_what_was_not_in_dispute(code: ReasonCode) -> N
 @pytest.mark.parametrize("name", HEARD)
 def test_an_adopted_payment_must_agree_in_everything(name: str) -> None:
     """After a duplicate on the first try only a view with amount, currency, payee and external id ends or adopts it."""
-    row = row_of(S.UNKNOWN, adopting=True)
+    row = row_of(S.UNKNOWN, duplicate_unverified=True)
     status = decide.after_check(row, ACCOUNT, HEARD[name], AT).after.status
     whole = {"succeeded": S.SUCCEEDED, "failed": S.FAILED, "pending": S.PENDING}
     assert status is whole.get(name, S.UNKNOWN if name in STAYS else S.REVIEW)
@@ -244,7 +244,9 @@ def test_an_adopted_payment_must_agree_in_everything(name: str) -> None:
 def test_one_missing_field_is_enough_not_to_adopt(lacking: str) -> None:
     """A view that lacks one of the four does not show that the payment is ours."""
     view: dict[str, Any] = {lacking: None}
-    decision = decide.after_check(row_of(S.UNKNOWN, adopting=True), ACCOUNT, Final(seen=replace(OURS, **view)), AT)
+    decision = decide.after_check(
+        row_of(S.UNKNOWN, duplicate_unverified=True), ACCOUNT, Final(seen=replace(OURS, **view)), AT
+    )
     assert decision.after.status is S.REVIEW
     assert lacking in str(decision.event.evidence["why"])
 
@@ -265,9 +267,9 @@ def test_a_deferred_success_needs_everything_and_a_deferred_failure_no_contradic
     for seen, failed, status in (
         (OURS, False, S.SUCCEEDED),
         (None, False, S.REVIEW),
-        (Seen(amount=Decimal(25)), False, S.REVIEW),
+        (ReportedDetails(amount=Decimal(25)), False, S.REVIEW),
         (None, True, S.FAILED),
-        (Seen(amount=Decimal(26)), True, S.REVIEW),
+        (ReportedDetails(amount=Decimal(26)), True, S.REVIEW),
     ):
         outcome = Final(reason=NO if failed else None, seen=seen)
         assert decide.after_check(row_of(S.UNKNOWN), ACCOUNT, outcome, AT, by="deferred").after.status is status
@@ -275,7 +277,7 @@ def test_a_deferred_success_needs_everything_and_a_deferred_failure_no_contradic
 
 def test_a_deferred_answer_that_it_is_under_way_needs_nothing_more() -> None:
     """It ends nothing: it is asked again."""
-    for seen, status in ((None, S.PENDING), (OURS, S.PENDING), (Seen(amount=Decimal(26)), S.REVIEW)):
+    for seen, status in ((None, S.PENDING), (OURS, S.PENDING), (ReportedDetails(amount=Decimal(26)), S.REVIEW)):
         decision = decide.after_check(row_of(S.UNKNOWN), ACCOUNT, Pending(seen=seen), AT, by="deferred")
         assert decision.after.status is status
 
@@ -283,7 +285,7 @@ def test_a_deferred_answer_that_it_is_under_way_needs_nothing_more() -> None:
 # --- absence -------------------------------------------------------------------------------------------------------
 
 
-def absent(row: PayoutRow, account: Account, *moments_s: float) -> Decision:
+def absent(row: PayoutRecord, account: Account, *moments_s: float) -> Decision:
     """Hear "not found" at each moment."""
     decision = None
     for seconds in moments_s:
@@ -310,7 +312,7 @@ def test_absence_has_to_last(moments_s: tuple[float, ...], resend: bool) -> None
     decision = absent(row_of(S.UNKNOWN), ACCOUNT, *moments_s)
     assert decision.resend is resend
     assert decision.after.status is S.UNKNOWN
-    assert decision.after.absences == len(moments_s)
+    assert decision.after.not_found_count == len(moments_s)
 
 
 @pytest.mark.parametrize("status", [S.PENDING, S.REVIEW])
@@ -324,7 +326,7 @@ def test_what_was_accepted_or_is_in_review_is_never_sent_again(status: S) -> Non
 
 def test_absence_of_a_duplicate_is_review() -> None:
     """A first send that is called a duplicate and never shown is a person's business."""
-    decision = absent(row_of(S.UNKNOWN, adopting=True), ACCOUNT, 5, 100, 305)
+    decision = absent(row_of(S.UNKNOWN, duplicate_unverified=True), ACCOUNT, 5, 100, 305)
     assert decision.after.status is S.REVIEW
     assert decision.after.reason is not None
     assert decision.after.reason.code is ReasonCode.DUPLICATE_OF_ANOTHER
@@ -385,7 +387,7 @@ def test_reads_follow_the_schedule_to_its_end(status: S) -> None:
 
 def test_the_schedule_begins_anew_with_a_new_send() -> None:
     """A second try is read as soon after it as the first one was."""
-    row = row_of(S.UNKNOWN, sent_at=after(1000), tries=2)
+    row = row_of(S.UNKNOWN, sent_at=after(1000), submissions=2)
     assert decide.after_check(row, ACCOUNT, Unknown(), after(1001)).after.next_at == after(1005)
 
 
@@ -394,27 +396,32 @@ def test_the_schedule_begins_anew_with_a_new_send() -> None:
 
 def test_begin_writes_everything_a_crash_needs() -> None:
     """C2 counts the try, sets the lease, and starts absences and polls anew; the first send's moment stays."""
-    row = row_of(S.UNKNOWN, absences=3, first_absence_at=after(5), reason=NO)
+    row = row_of(S.UNKNOWN, not_found_count=3, first_not_found_at=after(5), reason=NO)
     begun = decide.begin(row, ACCOUNT, owner="worker-7", at=after(400)).after
     assert begun.status is S.SENDING
-    assert (begun.tries, begun.lease_owner, begun.absences, begun.first_absence_at) == (2, "worker-7", 0, None)
+    assert (begun.submissions, begun.lease_owner, begun.not_found_count, begun.first_not_found_at) == (
+        2,
+        "worker-7",
+        0,
+        None,
+    )
     assert begun.lease_until == begun.next_at == after(490)
     assert (begun.first_sent_at, begun.sent_at) == (T0, after(400))
     assert begun.ambiguous
-    assert begun.cleared
+    assert begun.guards_passed
 
 
 HALF_DAY = 12 * 3600.0
 AGAIN: list[tuple[str, dict[str, Any], dict[str, Any], float, S]] = [
     ("never doubted, unsafe", {"ambiguous": False}, {"resend": "unsafe"}, 1e6, S.SENDING),
-    ("never doubted, many tries", {"ambiguous": False, "tries": 40}, {}, 1e6, S.SENDING),
+    ("never doubted, many tries", {"ambiguous": False, "submissions": 40}, {}, 1e6, S.SENDING),
     ("doubted, safe", {}, {}, 400, S.SENDING),
     ("doubted, unsafe", {}, {"resend": "unsafe"}, 400, S.REVIEW),
     ("just inside half the window", {}, {}, HALF_DAY - 1, S.SENDING),
     ("at half the window", {}, {}, HALF_DAY, S.REVIEW),
     ("no window declared", {}, {"dedupe_window_s": 0.0}, 400, S.REVIEW),
-    ("fourth try done", {"tries": 4}, {}, 400, S.SENDING),
-    ("fifth try done", {"tries": 5}, {}, 400, S.REVIEW),
+    ("fourth try done", {"submissions": 4}, {}, 400, S.SENDING),
+    ("fifth try done", {"submissions": 5}, {}, 400, S.REVIEW),
     ("clock before the first send", {}, {}, -1, S.REVIEW),
     ("first send not known", {"first_sent_at": None}, {}, 400, S.REVIEW),
 ]
@@ -455,7 +462,7 @@ def test_not_before_holds_only_while_nothing_was_ambiguous(ambiguous: bool, at_s
 
 def test_a_lapsed_lease_is_doubt() -> None:
     """Whoever was sending did not come back: it may have arrived, and is read at once."""
-    decision = decide.lapsed(row_of(), after(90))
+    decision = decide.lease_expired(row_of(), after(90))
     assert (decision.after.status, decision.after.ambiguous) == (S.UNKNOWN, True)
     assert (decision.after.first_sent_at, decision.after.next_at) == (T0, after(90))
 
@@ -463,7 +470,7 @@ def test_a_lapsed_lease_is_doubt() -> None:
 @pytest.mark.parametrize("status", [S.CREATED, S.SENDING, S.UNKNOWN])
 def test_a_block_pauses_the_account_and_fails_nothing(status: S) -> None:
     """Blocked says something about us: POSTs stop until a probe, and no payout fails."""
-    decision = decide.blocked(row_of(status), ACCOUNT, Blocked(NO, 403), AT)
+    decision = decide.account_refused(row_of(status), ACCOUNT, AccountRefused(NO, 403), AT)
     assert decision.pause is not None
     assert (decision.pause.account, decision.pause.by) == ("till", "blocked")
     assert decision.pause.probe_at == AT + timedelta(seconds=ACCOUNT.settings.probe_after_s)
@@ -488,7 +495,7 @@ def test_reading_in_review_leaves_nothing_due() -> None:
 
 def test_decisions_are_pure() -> None:
     """Equal arguments give equal decisions, and the row that was given stays as it was."""
-    row: PayoutRow = row_of()
+    row: PayoutRecord = row_of()
     moment: datetime = AT
     for outcome in SENT.values():
         kept = replace(row)
@@ -499,7 +506,9 @@ def test_decisions_are_pure() -> None:
 def test_a_payout_that_was_taken_and_then_reviewed_may_have_been_sent() -> None:
     taken = decide.after_submit(row_of(), ACCOUNT, Pending(), AT).after
     other = decide.after_check(taken, ACCOUNT, Final(seen=replace(OURS, amount=Decimal(26))), AT).after
-    never = decide.review(row_of(S.CREATED, tries=0, sent_at=None), ReasonCode.BINDING_GONE, "elsewhere", AT).after
+    never = decide.review(
+        row_of(S.CREATED, submissions=0, sent_at=None), ReasonCode.BINDING_GONE, "elsewhere", AT
+    ).after
 
     assert (other.status, other.view().may_have_been_sent) == (S.REVIEW, True)
     assert (never.status, never.view().may_have_been_sent) == (S.REVIEW, False)
@@ -554,7 +563,7 @@ def test_what_a_read_says_about_the_rate(heard: Any, end: ReadEnd | None) -> Non
 
 def test_what_is_put_off_loses_nothing() -> None:
     """It was not its turn: due later, and otherwise as it was."""
-    row = row_of(S.UNKNOWN, absences=2)
+    row = row_of(S.UNKNOWN, not_found_count=2)
     decision = decide.put_off(row, "no permit", AT, after_s=12.0)
     assert decision.after == replace(row, next_at=AT + timedelta(seconds=12))
     assert not decision.publish

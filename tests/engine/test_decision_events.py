@@ -28,12 +28,12 @@ from payments_core import engine
 from payments_core.domain.errors import DecisionRefused, InvalidPayout, OverRefund
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Payee, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import EndedAttempt, Event, PayoutRow
+from payments_core.domain.records import EndedAttempt, Event, PayoutRecord
 from payments_core.domain.references import derive
-from payments_core.engine.commands import Move, Note, PayAgain
+from payments_core.engine.commands import AppendHistory, ApplyTransition, CreateAttempt
 from payments_core.engine.drafts import make_draft
-from payments_core.engine.flow import EngineFlow, Go
-from payments_core.engine.previous_attempts import Standing, look_at
+from payments_core.engine.flow import EngineFlow, Proceed
+from payments_core.engine.previous_attempts import AttemptState, check_attempt
 from payments_core.http.flow import run_flow
 from payments_core.provider import Attempt, Draft, Final, NotFound, Pending, Unknown
 
@@ -53,43 +53,43 @@ def test_the_next_attempt_inherits_nothing_of_the_one_before(stage: MakeStage) -
         S.FAILED,
         reason=NO,
         decided_by="read",
-        tries=3,
+        submissions=3,
         refusals=2,
         ambiguous=True,
-        adopting=True,
+        duplicate_unverified=True,
         refused=True,
         first_sent_at=T0,
         sent_at=after(1),
-        absences=4,
-        first_absence_at=after(2),
+        not_found_count=4,
+        first_not_found_at=after(2),
         reopened_at=after(3),
         expires_at=after(500),
         next_at=None,
     )
     one.at = after(500)
-    again = one.pay_again(row)
+    again = one.reissue(row)
     fresh = {
         "status": S.CREATED,
         "attempt": 2,
         "reason": None,
         "decided_by": "",
-        "tries": 0,
+        "submissions": 0,
         "refusals": 0,
         "ambiguous": False,
-        "cleared": False,
-        "adopting": False,
+        "guards_passed": False,
+        "duplicate_unverified": False,
         "refused": False,
         "first_sent_at": None,
         "sent_at": None,
-        "absences": 0,
-        "first_absence_at": None,
+        "not_found_count": 0,
+        "first_not_found_at": None,
         "reopened_at": None,
         "expires_at": None,  # it has come, and was about the attempt that failed
         "next_at": one.at,
     }
     changed = {name.name for name in fields(row) if getattr(row, name.name) != getattr(again, name.name)}
     assert {name: getattr(again, name) for name in fresh} == fresh
-    assert changed - fresh.keys() == {"references", "request", "request_hash", "fence", "updated_at"}
+    assert changed - fresh.keys() == {"references", "request", "request_hash", "version", "updated_at"}
     assert last(one, again) == (
         "paid_again",
         {
@@ -105,7 +105,7 @@ def test_an_expiry_that_is_still_to_come_stays(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.put(S.FAILED, reason=NO, decided_by="read", expires_at=after(501), next_at=None)
     one.at = after(500)
-    assert one.pay_again(row).expires_at == after(501)
+    assert one.reissue(row).expires_at == after(501)
 
 
 def test_a_refund_is_not_paid_again_over_its_ceiling(stage: MakeStage) -> None:
@@ -117,7 +117,7 @@ def test_a_refund_is_not_paid_again_over_its_ceiling(stage: MakeStage) -> None:
     one.accept(key="k/2", **of)
     one.at = after(1000)
     with pytest.raises(OverRefund, match=r"25 EUR cannot be refunded: of 30 EUR collected, 25 EUR is refunded"):
-        one.pay_again(row)
+        one.reissue(row)
 
 
 def test_a_refund_whose_failure_settles_keeps_its_share(stage: MakeStage) -> None:
@@ -130,7 +130,7 @@ def test_a_refund_whose_failure_settles_keeps_its_share(stage: MakeStage) -> Non
     one.at = after(100 * 3600.0)
     with pytest.raises(OverRefund):
         one.accept(key="k/2", **of)
-    assert one.pay_again(row).attempt == 2
+    assert one.reissue(row).attempt == 2
 
 
 def test_what_could_not_be_asked_without_a_line(stage: MakeStage) -> None:
@@ -143,7 +143,7 @@ def test_what_could_not_be_asked_without_a_line(stage: MakeStage) -> None:
     one = stage(Fake(checking=at_once), dedupe_settle_s=100.0)
     row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
     one.at = after(3600)
-    assert one.pay_again(row).attempt == 2
+    assert one.reissue(row).attempt == 2
 
 
 # --- looking back --------------------------------------------------------------------------------------------------
@@ -167,10 +167,10 @@ def test_every_earlier_attempt_is_looked_at(stage: MakeStage, first: Any, second
     row = one.advance(one.accept())
     for _ in range(2):
         one.at += timedelta(hours=1)
-        row = one.pay_again(row)
+        row = one.reissue(row)
         row = one.advance(row) if row.attempt < 3 else row
     provider.checking = reading(first, second)
-    found, told = run_flow(engine.look_back(one.account, row, one.moment()), one.perform)
+    found, told = run_flow(engine.check_previous_attempts(one.account, row, one.moment()), one.execute)
     assert (found.name, told) == (standing, why)
 
 
@@ -180,7 +180,7 @@ def test_looking_back_needs_no_line(stage: MakeStage) -> None:
     one = stage(provider, dedupe_settle_s=100.0)
     row = one.advance(one.accept())
     one.at = after(3600)
-    row = one.pay_again(row)
+    row = one.reissue(row)
 
     def at_once(_: Draft) -> EngineFlow[Any]:
         return Final(reason=replace(NO, settling_h=1))
@@ -189,7 +189,7 @@ def test_looking_back_needs_no_line(stage: MakeStage) -> None:
     provider.checking = at_once
     for seconds, standing in ((3599, "OPEN"), (3600, "FAILED")):
         one.at = after(seconds)
-        assert run_flow(engine.look_back(one.account, row, one.moment()), one.perform)[0].name == standing
+        assert run_flow(engine.check_previous_attempts(one.account, row, one.moment()), one.execute)[0].name == standing
 
 
 def test_an_attempt_of_another_identity_that_does_not_answer(stage: MakeStage) -> None:
@@ -201,8 +201,8 @@ def test_an_attempt_of_another_identity_that_does_not_answer(stage: MakeStage) -
     one.at = after(3600)
     one.answers.append(lost())
     with pytest.raises(DecisionRefused, match="could not be asked about attempt 1: timed out"):
-        one.pay_again(row)
-    assert one.pay_again(row).attempt == 2
+        one.reissue(row)
+    assert one.reissue(row).attempt == 2
 
 
 def test_what_an_account_cannot_carry_any_more_says_why(stage: MakeStage) -> None:
@@ -241,7 +241,10 @@ def test_an_attempt_is_asked_about_as_it_was_drafted(stage: MakeStage) -> None:
     one.at = after(3600)
     for _ in range(2):
         attempt = EndedAttempt.of(row)
-        assert run_flow(look_at(one.account, row, attempt, one.moment()), one.perform) == (Standing.FAILED, "")
+        assert run_flow(check_attempt(one.account, row, attempt, one.moment()), one.execute) == (
+            AttemptState.FAILED,
+            "",
+        )
     assert [(dict(draft.references), draft.order) for draft in asked] == [(dict(row.references), row.order)] * 2
 
 
@@ -250,13 +253,13 @@ def test_what_failed_without_a_reason_settles_at_once(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.put(S.FAILED, reason=None, decided_by="read", next_at=None)
     one.at = after(190)
-    assert one.pay_again(row).attempt == 2
+    assert one.reissue(row).attempt == 2
 
 
 # --- decided by a person -------------------------------------------------------------------------------------------
 
 
-def stopped(stage: MakeStage, code: ReasonCode, **changes: Any) -> tuple[Any, PayoutRow]:
+def stopped(stage: MakeStage, code: ReasonCode, **changes: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout stopped, and the provider does not show it."""
     one = stage(Fake(checking=reading(NotFound(code="NONE", http_status=404))))
     told = {"reason": Reason(code), "ambiguous": True, "first_sent_at": T0, "next_at": None, **changes}
@@ -275,7 +278,7 @@ def test_a_decision_is_written_down(stage: MakeStage, paid: bool, word: str) -> 
     assert last(one, row) == ("resolved", {"decision": word, **person, **provider})
     text = "A person decided that it was not paid: statement of 2 March"
     assert row.reason == (None if paid else Reason(ReasonCode.NEVER_APPEARED, text=text))
-    assert [command.publish for command in one.asked if isinstance(command, Move)] == [True]
+    assert [command.publish for command in one.asked if isinstance(command, ApplyTransition)] == [True]
 
 
 def test_what_nobody_can_ask_about_is_not_due_after_a_decision(stage: MakeStage) -> None:
@@ -300,9 +303,9 @@ def test_what_is_reopened_begins_anew(stage: MakeStage) -> None:
             seen.append(attempt)
             return super().draft(order, attempt)
 
-    one, row = stopped(stage, ReasonCode.NEVER_APPEARED, absences=3, first_absence_at=T0)
+    one, row = stopped(stage, ReasonCode.NEVER_APPEARED, not_found_count=3, first_not_found_at=T0)
     row = one.reopen(row)
-    assert (row.absences, row.first_absence_at, row.reason, row.next_at) == (0, None, None, one.at)
+    assert (row.not_found_count, row.first_not_found_at, row.reason, row.next_at) == (0, None, None, one.at)
     one, row = stopped(
         stage,
         ReasonCode.BINDING_GONE,
@@ -311,13 +314,13 @@ def test_what_is_reopened_begins_anew(stage: MakeStage) -> None:
         ambiguous=False,
         first_sent_at=None,
         attempt=2,
-        absences=3,
-        first_absence_at=T0,
+        not_found_count=3,
+        first_not_found_at=T0,
         binding={"host": "old.invalid"},
     )
     one.account = account_of(Drafting())
     row = one.reopen(row)
-    assert (row.absences, row.first_absence_at, row.reason, row.next_at) == (0, None, None, one.at)
+    assert (row.not_found_count, row.first_not_found_at, row.reason, row.next_at) == (0, None, None, one.at)
     assert seen == [Attempt(2, derive(NAMESPACE, "k/2", 2), "po_y")]
 
 
@@ -327,13 +330,13 @@ def test_earlier_attempts_are_looked_at_now(stage: MakeStage) -> None:
     one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.advance(one.accept())
     one.at = after(3600)
-    row = one.pay_again(row)
+    row = one.reissue(row)
     one.account = account_of(Fake(checking=at_once(settling)))
     one.at = after(3599)
     assert one.journal.get(row.id) == row
     one.at = after(3600)
     row = one.advance(row)
-    assert (row.status, row.tries) == (S.PENDING, 1)
+    assert (row.status, row.submissions) == (S.PENDING, 1)
     one.account = account_of(Fake(checking=at_once(settling, Pending())))
     assert one.advance(row, early=True).status is S.PENDING
 
@@ -344,16 +347,16 @@ def test_an_attempt_after_one_that_was_paid_says_so(stage: MakeStage, when: str)
     one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.advance(one.accept())
     one.at = after(3600)
-    row = one.pay_again(row)
-    said = Note(row.id, Event("payout.contradicted", one.at, {"attempt": 1}))
+    row = one.reissue(row)
+    said = AppendHistory(row.id, Event("payout.contradicted", one.at, {"attempt": 1}))
     if when == "before":
-        one.journal.perform(said)
+        one.journal.execute(said)
 
-    def leave(_: Any) -> Go:
-        one.journal.perform(said)
-        return Go(one.at)
+    def preflight(_: Any) -> Proceed:
+        one.journal.execute(said)
+        return Proceed(one.at)
 
-    one.leave = leave
+    one.preflight = preflight
     row = one.advance(row)
     why = "The provider says that an earlier attempt was paid; this one is not sent any more."
     assert row.reason == Reason(ReasonCode.EARLIER_ATTEMPT_PAID, text=why)
@@ -364,23 +367,23 @@ def test_paid_while_a_person_decides(stage: MakeStage) -> None:
     one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.advance(one.accept())
     one.at = after(3600)
-    original = one.perform
+    original = one.execute
 
     def slow(command: Any) -> Any:
-        if isinstance(command, PayAgain):
-            one.journal.perform(Note(row.id, Event("payout.contradicted", one.at, {"attempt": 1})))
+        if isinstance(command, CreateAttempt):
+            one.journal.execute(AppendHistory(row.id, Event("payout.contradicted", one.at, {"attempt": 1})))
         return original(command)
 
-    one.perform = slow
+    one.execute = slow
     with pytest.raises(DecisionRefused, match="cannot be paid again: the provider says that an attempt"):
-        one.pay_again(row)
+        one.reissue(row)
 
 
 def test_paid_again_without_a_reason_says_none(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.put(S.FAILED, reason=None, decided_by="read", next_at=None)
     one.at = after(3600)
-    assert last(one, one.pay_again(row))[1]["because"] == ""
+    assert last(one, one.reissue(row))[1]["because"] == ""
 
 
 @pytest.mark.parametrize("reason", [None, NO])
@@ -397,7 +400,7 @@ def test_what_is_learned_while_a_decision_is_refused_is_published(stage: MakeSta
     one.account = account_of(Fake(checking=reading(Final(seen=replace(OURS, amount=Decimal(26))))))
     with pytest.raises(DecisionRefused):
         one.resolve(row, paid=False)
-    assert [command.publish for command in one.asked if isinstance(command, Move)] == [True]
+    assert [command.publish for command in one.asked if isinstance(command, ApplyTransition)] == [True]
 
 
 def test_an_operation_that_the_provider_has_not_is_refused() -> None:

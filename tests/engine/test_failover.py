@@ -12,13 +12,13 @@ import pytest
 from kit import OURS, Fake, account_of, after, reading, saying, unsent
 
 from payments_core import engine
-from payments_core.domain.errors import DecisionRefused, InvalidPayout, JournalError, NotOffered
+from payments_core.domain.errors import DecisionRefused, InvalidPayout, JournalError, NotSupported
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import EndedAttempt, Event, PayoutRow
-from payments_core.engine.commands import Move, Note
-from payments_core.engine.flow import Go, NeedsApproval, ReadAs
-from payments_core.engine.previous_attempts import Standing
+from payments_core.domain.records import EndedAttempt, Event, PayoutRecord
+from payments_core.engine.commands import AppendHistory, ApplyTransition
+from payments_core.engine.flow import NeedsApproval, Proceed, ReadAs
+from payments_core.engine.previous_attempts import AttemptState
 from payments_core.http.flow import run_flow
 from payments_core.provider import Account, Final, NotFound, Pending
 
@@ -35,7 +35,7 @@ def other(*, host: str = "other.invalid", name: str = "other", **facts: Any) -> 
     return account_of(Fake(host=host), name=name, **({"dedupe_settle_s": 0.0} | facts))
 
 
-def failed(stage: MakeStage, *heard: Any, target: Account | None = None, **facts: Any) -> tuple[Any, PayoutRow]:
+def failed(stage: MakeStage, *heard: Any, target: Account | None = None, **facts: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout of one account failed, and there is a second account."""
     told = {"dedupe_settle_s": SETTLE_S, **facts}
     one = stage(Fake(checking=reading(FAILED, *(heard or (FAILED,)))), **told)
@@ -49,9 +49,9 @@ def failed(stage: MakeStage, *heard: Any, target: Account | None = None, **facts
     return one, row
 
 
-def over(one: Any, row: PayoutRow, name: str = "other") -> PayoutRow:
+def over(one: Any, row: PayoutRecord, name: str = "other") -> PayoutRecord:
     """Pay it again from another account, which is what works on it from then on."""
-    row = one.pay_again(row, one.accounts[name])
+    row = one.reissue(row, one.accounts[name])
     one.account = one.accounts[name]
     return row
 
@@ -63,7 +63,7 @@ def test_the_next_attempt_is_paid_from_the_other_account(stage: MakeStage) -> No
     """The earlier one is kept with its account and read there, before it begins and before it is sent."""
     one, row = failed(stage)
     again = over(one, row)
-    assert (again.account, again.attempt, again.status, again.tries) == ("other", 2, S.CREATED, 0)
+    assert (again.account, again.attempt, again.status, again.submissions) == ("other", 2, S.CREATED, 0)
     assert dict(again.binding) == {"host": "other.invalid"}
     assert one.journal.attempts(row.id) == (EndedAttempt.of(row),)
     assert EndedAttempt.of(row).account == "till"
@@ -86,7 +86,7 @@ def test_the_history_tells_from_where_to_where(stage: MakeStage) -> None:
 
 def test_the_same_account_by_name_is_no_failover(stage: MakeStage) -> None:
     one, row = failed(stage)
-    again = one.pay_again(row, one.accounts["till"])
+    again = one.reissue(row, one.accounts["till"])
     assert again.account == "till"
     assert not {"account", "account_before"} & one.journal.history(row.id)[-1].evidence.keys()
 
@@ -119,7 +119,7 @@ def test_what_has_not_failed_never_changes_its_account(stage: MakeStage, status:
     row = one.put(S.PENDING) if status is S.SENDING else one.put(status)
     row = replace(row, status=status)
     with pytest.raises(DecisionRefused, match=f"is {status}: only what failed"):
-        one.pay_again(row, one.accounts["other"])
+        one.reissue(row, one.accounts["other"])
     assert one.reads() == []
     assert one.journal.get(row.id).account == "till"
 
@@ -130,10 +130,10 @@ def test_a_proven_unsent_try_is_not_enough(stage: MakeStage) -> None:
     one.answers = [unsent()]
     one.accounts = {"till": one.account, "other": other()}
     row = one.advance(one.accept())
-    assert (row.status, row.tries) == (S.CREATED, 1)
+    assert (row.status, row.submissions) == (S.CREATED, 1)
     one.at = after(10**6)
     with pytest.raises(DecisionRefused, match="only what failed"):
-        one.pay_again(row, one.accounts["other"])
+        one.reissue(row, one.accounts["other"])
 
 
 def test_it_waits_as_long_as_the_earlier_account_settles(stage: MakeStage) -> None:
@@ -141,13 +141,13 @@ def test_it_waits_as_long_as_the_earlier_account_settles(stage: MakeStage) -> No
     one, row = failed(stage)
     one.at = SETTLED - timedelta(seconds=1)
     with pytest.raises(DecisionRefused, match="too early") as caught:
-        one.pay_again(row, one.accounts["other"])
+        one.reissue(row, one.accounts["other"])
     assert caught.value.again_at == SETTLED
 
 
 def test_it_does_not_wait_for_what_the_other_account_has_not_sent(stage: MakeStage) -> None:
     one, row = failed(stage, target=other(dedupe_settle_s=10.0**6))
-    assert one.pay_again(row, one.accounts["other"]).attempt == 2
+    assert one.reissue(row, one.accounts["other"]).attempt == 2
 
 
 def test_each_attempt_settles_as_its_own_account_says(stage: MakeStage) -> None:
@@ -158,7 +158,7 @@ def test_each_attempt_settles_as_its_own_account_says(stage: MakeStage) -> None:
     row = one.advance(over(one, row))
     assert row.status is S.FAILED
     with pytest.raises(DecisionRefused) as caught:
-        one.pay_again(row, one.accounts["till"])
+        one.reissue(row, one.accounts["till"])
     assert caught.value.again_at == SETTLED + timedelta(seconds=LEASE_S + 50_000)
 
 
@@ -170,7 +170,7 @@ def test_the_earlier_account_has_the_word(stage: MakeStage, heard: Any, words: s
     """What it says now counts, whatever the journal has on record; nothing begins."""
     one, row = failed(stage, heard)
     with pytest.raises(DecisionRefused, match=words):
-        one.pay_again(row, one.accounts["other"])
+        one.reissue(row, one.accounts["other"])
     kept = one.journal.get(row.id)
     assert (kept.attempt, kept.account, one.journal.attempts(row.id)) == (1, "till", ())
 
@@ -180,10 +180,10 @@ def test_an_account_that_is_gone_proves_nothing(stage: MakeStage) -> None:
     one, row = failed(stage)
     del one.accounts["till"]
     with pytest.raises(DecisionRefused, match="'till', which paid attempt 1, is not configured"):
-        one.pay_again(row, one.accounts["other"])
+        one.reissue(row, one.accounts["other"])
     one.accounts["till"] = account_of(Fake(host="new.invalid"), dedupe_settle_s=SETTLE_S)
     with pytest.raises(DecisionRefused, match="Nobody can read attempt 1: what it was paid as"):
-        one.pay_again(row, one.accounts["other"])
+        one.reissue(row, one.accounts["other"])
     assert one.journal.get(row.id) == row
 
 
@@ -193,8 +193,8 @@ def test_what_is_told_only_later_cannot_be_proven(stage: MakeStage) -> None:
     one.accounts = {"till": one.account, "other": other()}
     row = one.put(S.FAILED, reason=NO, decided_by="submit", next_at=None)
     one.at = after(10**6)
-    with pytest.raises(NotOffered, match="cannot be paid again under its key"):
-        one.pay_again(row, one.accounts["other"])
+    with pytest.raises(NotSupported, match="cannot be paid again under its key"):
+        one.reissue(row, one.accounts["other"])
 
 
 def test_it_may_go_to_an_account_that_tells_only_later_and_not_on_from_there(stage: MakeStage) -> None:
@@ -204,8 +204,8 @@ def test_it_may_go_to_an_account_that_tells_only_later_and_not_on_from_there(sta
     row = one.advance(over(one, row))
     assert (row.status, row.account) == (S.FAILED, "other")
     one.at = after(10**7)
-    with pytest.raises(NotOffered):
-        one.pay_again(row, one.accounts["till"])
+    with pytest.raises(NotSupported):
+        one.reissue(row, one.accounts["till"])
 
 
 # --- what the other account can carry ------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def test_what_the_other_account_cannot_pay_stays_as_it_is(stage: MakeStage) -> N
     one, row = failed(stage)
     one.accounts["other"].provider.drafts = refuse
     with pytest.raises(InvalidPayout, match="Unknown options: command_id"):
-        one.pay_again(row, one.accounts["other"])
+        one.reissue(row, one.accounts["other"])
     assert one.journal.get(row.id) == row
 
 
@@ -234,7 +234,7 @@ def test_a_refund_stays_where_it_was_collected(stage: MakeStage) -> None:
     one.at = SETTLED
     why = r": a refund goes back from the account on which its money was collected\.$"
     with pytest.raises(InvalidPayout, match=why):
-        one.pay_again(row, one.accounts["other"])
+        one.reissue(row, one.accounts["other"])
     assert one.reads() == []
     assert one.journal.get(row.id) == row
 
@@ -244,7 +244,7 @@ def test_an_operation_the_other_provider_has_not(stage: MakeStage) -> None:
     account = one.accounts["other"]
     one.accounts["other"] = replace(account, spec=replace(account.spec, operations=frozenset({Operation.TRANSFER})))
     with pytest.raises(InvalidPayout, match="Fake has no deposit"):
-        one.pay_again(replace(row, operation=Operation.DEPOSIT), one.accounts["other"])
+        one.reissue(replace(row, operation=Operation.DEPOSIT), one.accounts["other"])
     assert one.journal.get(row.id) == row
 
 
@@ -257,10 +257,10 @@ def test_play_money_and_real_money_are_never_mixed(
     first, second = (True, False) if real else (False, True)
     kinds = {id(one.account.settings): first, id(one.accounts["other"].settings): second}
     kind = type(one.account.settings)
-    monkeypatch.setattr(kind, "is_rehearsal", property(lambda self: kinds[id(self)]))
+    monkeypatch.setattr(kind, "is_test_mode", property(lambda self: kinds[id(self)]))
     before = len(one.reads())
     with pytest.raises(InvalidPayout, match=r": one of them moves real money, and the other one does not\.$"):
-        one.pay_again(row, one.accounts["other"])
+        one.reissue(row, one.accounts["other"])
     assert len(one.reads()) == before
 
 
@@ -270,10 +270,10 @@ def test_play_money_and_real_money_are_never_mixed(
 def test_leave_is_asked_anew(stage: MakeStage) -> None:
     """Guards and approval of the first attempt let nothing pass from another account."""
     one, row = failed(stage)
-    assert row.cleared
+    assert row.guards_passed
     row = over(one, row)
-    assert not row.cleared
-    one.leave = lambda _: NeedsApproval("above the limit", one.at)
+    assert not row.guards_passed
+    one.preflight = lambda _: NeedsApproval("above the limit", one.at)
     posts = len(one.posts())
     row = one.advance(row)
     assert (row.status, row.reason.code, len(one.posts())) == (S.CREATED, ReasonCode.NEEDS_APPROVAL, posts)
@@ -297,11 +297,11 @@ def test_a_late_success_found_by_anybody_stops_the_last_step(stage: MakeStage) -
     one, row = failed(stage)
     row, posts = over(one, row), len(one.posts())
 
-    def leave(_: Any) -> Any:
-        one.journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, one.at)))
-        return Go(one.at)
+    def preflight(_: Any) -> Any:
+        one.journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, one.at)))
+        return Proceed(one.at)
 
-    one.leave = leave
+    one.preflight = preflight
     row = one.advance(row)
     assert (row.status, len(one.posts())) == (S.REVIEW, posts)
 
@@ -312,7 +312,7 @@ def test_an_earlier_account_that_is_gone_keeps_the_next_attempt_waiting(stage: M
     row, posts = over(one, row), len(one.posts())
     kept = one.accounts.pop("till")
     row = one.advance(row)
-    assert (row.status, row.tries, len(one.posts())) == (S.CREATED, 0, posts)
+    assert (row.status, row.submissions, len(one.posts())) == (S.CREATED, 0, posts)
     assert "its account 'till' is not in the configuration" in row.reason.text
     one.accounts["till"], one.at = kept, row.next_at
     assert one.advance(row).status is S.PENDING
@@ -330,7 +330,7 @@ def test_a_callback_has_all_attempts_looked_at(stage: MakeStage, status: S) -> N
     due = replace(row, next_at=one.at)
     one.advance(due)
     assert "contradicted" not in one.events(row)
-    one.advance(replace(one.journal.get(row.id), next_at=one.at, called_for=one.at))
+    one.advance(replace(one.journal.get(row.id), next_at=one.at, callback_read_at=one.at))
     assert one.events(row).count("contradicted") == 1
 
 
@@ -340,14 +340,14 @@ def test_a_callback_that_comes_while_it_is_sent_survives_the_death_of_the_sender
     row = over(one, row)
     flow = engine.advance(one.account, row, one.moment())
     command, reply = next(flow), None
-    while not (isinstance(command, Move) and command.after.status is S.SENDING):
-        reply = one.perform(command)
+    while not (isinstance(command, ApplyTransition) and command.after.status is S.SENDING):
+        reply = one.execute(command)
         command = flow.send(reply)
-    row = one.perform(command).row
+    row = one.execute(command).row
     flow.close()
     one.at += timedelta(seconds=LEASE_S)
     called = row.sent_at + timedelta(seconds=1)
-    one.advance(replace(row, next_at=called, called_for=called))
+    one.advance(replace(row, next_at=called, callback_read_at=called))
     assert one.events(row).count("contradicted") == 1
 
 
@@ -359,8 +359,8 @@ def test_looking_back_takes_each_attempt_by_its_account(stage: MakeStage) -> Non
     same.provider.checking = reading(Pending())  # type: ignore[attr-defined]
     one.accounts = {"till": same, "other": account_of(Fake(checking=reading(FAILED)), name="other")}
     one.account = one.accounts["other"]
-    standing, why = run_flow(engine.look_back(one.account, row, one.moment()), one.perform)
-    assert (standing, why) == (Standing.OPEN, "The provider says that attempt 1 is still under way.")
+    standing, why = run_flow(engine.check_previous_attempts(one.account, row, one.moment()), one.execute)
+    assert (standing, why) == (AttemptState.OPEN, "The provider says that attempt 1 is still under way.")
 
 
 def test_no_move_takes_an_attempt_to_another_account(stage: MakeStage) -> None:
@@ -368,7 +368,7 @@ def test_no_move_takes_an_attempt_to_another_account(stage: MakeStage) -> None:
     one = stage()
     row = one.accept()
     with pytest.raises(JournalError, match="is paid from till alone"):
-        one.journal.perform(Move(row, replace(row, account="other"), Event("payout.rebound", one.at)))
+        one.journal.execute(ApplyTransition(row, replace(row, account="other"), Event("payout.rebound", one.at)))
 
 
 def test_the_other_provider_learns_what_it_goes_by_once_the_failure_is_proven(stage: MakeStage) -> None:
@@ -386,7 +386,7 @@ def test_the_other_provider_learns_what_it_goes_by_once_the_failure_is_proven(st
 
     one, row = failed(stage, Pending(), FAILED, target=account_of(Learning(host="other.invalid"), name="other"))
     with pytest.raises(DecisionRefused):
-        one.pay_again(row, one.accounts["other"])
+        one.reissue(row, one.accounts["other"])
     assert told == []
-    one.pay_again(row, one.accounts["other"])
+    one.reissue(row, one.accounts["other"])
     assert told == [SETTLED, "drafted"]

@@ -13,22 +13,31 @@ import pytest
 
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.payout import Operation, Reason, ReasonCode
-from payments_core.domain.records import Event, Pause, PayoutRow
-from payments_core.engine.commands import Held, Move, Moved, Note, Noted, Open, Opened, Stale
+from payments_core.domain.records import Event, Pause, PayoutRecord
+from payments_core.engine.commands import (
+    AccountPaused,
+    AppendHistory,
+    ApplyTransition,
+    CreatePayout,
+    CreateResult,
+    HistoryAppended,
+    Stale,
+    TransitionApplied,
+)
 from payments_core.engine.flow import (
-    AskLeave,
     Command,
     CredentialRefused,
     EngineFlow,
-    Go,
-    NotNow,
-    Refused,
+    Postponed,
+    Proceed,
+    RefusedByGuard,
     Reply,
-    ask_leave,
+    RunPreflight,
+    append_history,
+    apply_transition,
+    create_payout,
     exchange,
-    move,
-    note,
-    open_payout,
+    run_preflight,
 )
 from payments_core.http.flow import arun_flow, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
@@ -36,7 +45,7 @@ from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, Not
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 REQUEST = HttpRequest("GET", "https://example.org", "read")
 EVENT = Event("payout.created", AT)
-ROW = PayoutRow(
+ROW = PayoutRecord(
     id="po_x",
     key="k",
     fingerprint="f",
@@ -63,11 +72,11 @@ def answer(status: int) -> HttpResponse:
 
 
 def run_async(flow: EngineFlow[Any], script: Script) -> Any:
-    async def perform(command: Command) -> Reply:
+    async def execute(command: Command) -> Reply:
         await asyncio.sleep(0)
         return script(command)
 
-    return asyncio.run(arun_flow(flow, perform))
+    return asyncio.run(arun_flow(flow, execute))
 
 
 @pytest.fixture(params=[run_flow, run_async], ids=["sync", "async"])
@@ -80,13 +89,13 @@ def replies(*ends: Reply | BaseException) -> Script:
     """Give these, one a command."""
     left = iter(ends)
 
-    def perform(_command: Command) -> Reply:
+    def execute(_command: Command) -> Reply:
         end = next(left)
         if isinstance(end, BaseException):
             raise end
         return end
 
-    return perform
+    return execute
 
 
 def ask_thrice(seen: list[str]) -> EngineFlow[list[str]]:
@@ -163,13 +172,13 @@ def test_nor_on_an_event_loop(broken: BaseException) -> None:
     seen: list[str] = []
 
     async def main() -> None:
-        async def perform(command: Command) -> Reply:
+        async def execute(command: Command) -> Reply:
             await asyncio.sleep(0)
             return script(command)
 
         script = replies(answer(200), broken)
         with pytest.raises(type(broken)):
-            await arun_flow(ask_thrice(seen), perform)
+            await arun_flow(ask_thrice(seen), execute)
 
     asyncio.run(main())
 
@@ -183,12 +192,12 @@ def test_a_cancelled_task_closes_its_flow() -> None:
     async def main() -> None:
         asked = asyncio.Event()
 
-        async def perform(_command: Command) -> Reply:
+        async def execute(_command: Command) -> Reply:
             asked.set()
             await asyncio.sleep(60)
             raise AssertionError
 
-        task = asyncio.create_task(arun_flow(ask_thrice(seen), perform))
+        task = asyncio.create_task(arun_flow(ask_thrice(seen), execute))
         await asked.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -246,19 +255,19 @@ def test_a_flow_that_raises_stop_iteration_has_no_result(runner: Runner) -> None
         runner(careless(), replies(answer(200)))
 
 
-OPENED, MOVED, STALE, NOTED = Opened(ROW, created=True), Moved(ROW), Stale(ROW), Noted()
-HELD = Held(Pause(None, AT, "why"))
-GO = Go(AT)
+OPENED, MOVED, STALE, NOTED = CreateResult(ROW, created=True), TransitionApplied(ROW), Stale(ROW), HistoryAppended()
+HELD = AccountPaused(Pause(None, AT, "why"))
+GO = Proceed(AT)
 REASON = Reason(ReasonCode.CREDENTIALS)
-LEAVES = [GO, Refused(REASON, AT), NotNow("why", AT), CredentialRefused(REASON, None, AT)]
+LEAVES = [GO, RefusedByGuard(REASON, AT), Postponed("why", AT), CredentialRefused(REASON, None, AT)]
 EVERY = [answer(200), OPENED, MOVED, STALE, HELD, NOTED, *LEAVES]
 
 ASKS: dict[str, tuple[Callable[[], EngineFlow[Any]], list[Any]]] = {
     "exchange": (lambda: exchange(REQUEST), [EVERY[0]]),
-    "open_payout": (lambda: open_payout(Open(ROW, EVENT)), [OPENED]),
-    "move": (lambda: move(Move(ROW, ROW, EVENT)), [MOVED, STALE, HELD]),
-    "note": (lambda: note(Note("po_x", EVENT)), [NOTED]),
-    "ask_leave": (lambda: ask_leave(ROW), LEAVES),
+    "create_payout": (lambda: create_payout(CreatePayout(ROW, EVENT)), [OPENED]),
+    "move": (lambda: apply_transition(ApplyTransition(ROW, ROW, EVENT)), [MOVED, STALE, HELD]),
+    "note": (lambda: append_history(AppendHistory("po_x", EVENT)), [NOTED]),
+    "run_preflight": (lambda: run_preflight(ROW), LEAVES),
 }
 
 
@@ -277,23 +286,23 @@ def test_only_a_fitting_reply_is_taken(name: str, reply: Any, runner: Runner) ->
 
 def test_no_refusal_of_a_reply_shows_what_was_in_it(runner: Runner) -> None:
     with pytest.raises(ProviderBug) as raised:
-        runner(ask_leave(ROW), replies(OPENED))
+        runner(run_preflight(ROW), replies(OPENED))
 
-    assert str(raised.value) == "AskLeave was answered with Opened."
+    assert str(raised.value) == "RunPreflight was answered with Opened."
 
 
 def test_what_is_asked_for_is_what_was_given(runner: Runner) -> None:
     asked: list[Command] = []
 
-    def perform(command: Command) -> Reply:
+    def execute(command: Command) -> Reply:
         asked.append(command)
-        return GO if isinstance(command, AskLeave) else answer(200)
+        return GO if isinstance(command, RunPreflight) else answer(200)
 
     def both() -> EngineFlow[None]:
-        yield from ask_leave(ROW)
+        yield from run_preflight(ROW)
         yield from exchange(REQUEST)
 
-    runner(both(), perform)
+    runner(both(), execute)
 
-    assert asked == [AskLeave(ROW), REQUEST]
+    assert asked == [RunPreflight(ROW), REQUEST]
     assert asked[1] is REQUEST

@@ -32,15 +32,15 @@ from payments_core.domain.errors import DecisionRefused, OverRefund, ProviderBug
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Payee, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.rates import PostEnd, ReadEnd
-from payments_core.domain.records import Pause, PayoutRow
+from payments_core.domain.records import Pause, PayoutRecord
 from payments_core.engine import decide
-from payments_core.engine.commands import Move, Recall
+from payments_core.engine.commands import ApplyTransition, LoadAttempts
 from payments_core.engine.flow import CredentialRefused as LeaveBlocked
-from payments_core.engine.flow import EngineFlow, Go, NeedsApproval, NotNow
+from payments_core.engine.flow import EngineFlow, NeedsApproval, Postponed, Proceed
 from payments_core.engine.provider_calls import send_once
 from payments_core.http.flow import exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NoPermit, NotSent
-from payments_core.provider import Attempt, Draft, Final, NotAccepted, NotFound, Pending, Submitted, Unknown
+from payments_core.provider import Attempt, Draft, Final, NotAccepted, NotFound, Pending, SubmitOutcome, Unknown
 
 S = PayoutStatus
 MakeStage = Callable[..., Any]
@@ -70,7 +70,7 @@ def test_what_is_accepted_is_written_whole(stage: MakeStage) -> None:
         payee=Payee.payer_of("r-1"),
         original_amount=Money("30", "EUR"),
     )
-    row = run_flow(engine.accept(one.account, order, one.moment()), one.perform).row
+    row = run_flow(engine.accept(one.account, order, one.moment()), one.execute).row
     assert row.order == order
     assert (row.not_before, row.expires_at, row.next_at) == (after(60), after(90), after(60))
     assert (row.original_amount, row.note, dict(row.options)) == (Decimal(30), "rent", {"a": "b"})
@@ -104,15 +104,15 @@ def test_a_refund_of_more_than_is_left(stage: MakeStage) -> None:
 
 def test_out_of_turn_nothing_is_used_up(stage: MakeStage) -> None:
     """A full second is nobody's fault: it is due when its turn is, no step of a schedule is spent."""
-    one = stage(leave=lambda _: NotNow("no turn", after(1), after_s=2.5, by_rate=True))
+    one = stage(preflight=lambda _: Postponed("no turn", after(1), after_s=2.5, by_rate=True))
     row = one.advance(one.accept())
     assert (row.status, row.refusals, row.reason, row.next_at) == (S.CREATED, 0, None, after(3.5))
-    assert row.cleared
+    assert row.guards_passed
     assert last(one, row) == ("waiting", {"why": "no turn", "again_in_s": 2.5})
 
 
 def test_what_is_not_ready_waits_as_long_as_it_says(stage: MakeStage) -> None:
-    one = stage(leave=lambda _: NotNow("no credential", after(1), after_s=50.0))
+    one = stage(preflight=lambda _: Postponed("no credential", after(1), after_s=50.0))
     row = one.advance(one.accept())
     assert (row.status, row.refusals, row.next_at) == (S.CREATED, 1, after(51))
     assert row.reason == Reason(ReasonCode.PROVIDER_UNAVAILABLE, text="no credential")
@@ -120,13 +120,13 @@ def test_what_is_not_ready_waits_as_long_as_it_says(stage: MakeStage) -> None:
 
 
 def test_a_guard_that_fails_is_asked_again(stage: MakeStage) -> None:
-    one = stage(leave=lambda _: NotNow("the guard is down", after(1), by_guard=True))
-    assert not one.advance(one.accept()).cleared
+    one = stage(preflight=lambda _: Postponed("the guard is down", after(1), by_guard=True))
+    assert not one.advance(one.accept()).guards_passed
 
 
 @pytest.mark.parametrize(("told", "at"), [(after(7), after(7)), (None, T0)])
 def test_a_block_found_before_sending_says_when(stage: MakeStage, told: Any, at: Any) -> None:
-    one = stage(leave=lambda _: LeaveBlocked(NO, 403, told))
+    one = stage(preflight=lambda _: LeaveBlocked(NO, 403, told))
     row = one.advance(one.accept())
     (pause,) = one.journal.pauses()
     assert (pause.since, pause.probe_at) == (at, at + timedelta(seconds=300))
@@ -145,7 +145,7 @@ def test_a_pause_is_told_as_it_was_given(stage: MakeStage) -> None:
 
 def test_a_pause_before_a_second_send_is_told_too(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(NotFound())))
-    row = one.put(S.UNKNOWN, absences=2, first_absence_at=T0, next_at=after(300))
+    row = one.put(S.UNKNOWN, not_found_count=2, first_not_found_at=T0, next_at=after(300))
     one.journal.set_pause(Pause("till", T0, "audit"))
     one.at = after(300)
     row = one.advance(row)
@@ -155,7 +155,7 @@ def test_a_pause_before_a_second_send_is_told_too(stage: MakeStage) -> None:
 
 def test_an_approval_that_is_withdrawn_at_the_last_moment(stage: MakeStage) -> None:
     """The journal looks for it in C2 itself; what waits then says no more than that."""
-    one = stage(leave=lambda _: Go(T0, needs_approval=True))
+    one = stage(preflight=lambda _: Proceed(T0, needs_approval=True))
     row = one.advance(one.accept())
     assert (row.status, row.reason) == (S.CREATED, Reason(ReasonCode.NEEDS_APPROVAL))
     assert last(one, row) == ("needs_approval", {"why": ""})
@@ -194,7 +194,7 @@ def test_ends_are_counted(stage: MakeStage) -> None:
     for seconds in (5, 20):
         one.at = after(seconds)
         row = one.advance(row)
-    moves = [command for command in one.asked if isinstance(command, Move)]
+    moves = [command for command in one.asked if isinstance(command, ApplyTransition)]
     assert [move.post_end for move in moves if move.post_end] == [PostEnd(True, 20)]
     assert [move.read_end for move in moves if move.read_end] == [
         ReadEnd(is_refused=True, after_s=9.0),
@@ -206,15 +206,15 @@ def test_a_late_answer_is_written_down(stage: MakeStage) -> None:
     """With what it said, under the name of what it would have led to."""
     one = stage(Fake(submitting=saying(Final(code="DONE", reason=NO)), checking=reading(Unknown())))
     row = one.accept()
-    original = one.perform
+    original = one.execute
 
     def slow(command: Any) -> Any:
         if isinstance(command, HttpRequest) and command.moves_money:
-            one.perform, one.at = original, after(91)
+            one.execute, one.at = original, after(91)
             one.advance(one.journal.get(row.id), owner="b")
         return original(command)
 
-    one.perform = slow
+    one.execute = slow
     one.advance(row, owner="a")
     assert last(one, row) == ("late_answer", {"answer": "payout.failed", "reason": "rejected (NO)", "code": "DONE"})
 
@@ -261,7 +261,7 @@ def test_what_was_tried_elsewhere_says_where(stage: MakeStage) -> None:
 # --- answers that come later ---------------------------------------------------------------------------------------
 
 
-def deferred(stage: MakeStage, answer: Any, **changes: Any) -> tuple[Any, PayoutRow]:
+def deferred(stage: MakeStage, answer: Any, **changes: Any) -> tuple[Any, PayoutRecord]:
     one = stage(Fake(answer=answer, checking=reading(Unknown())), status_by="deferred")
     row = one.put(S.UNKNOWN, next_at=T0, **changes)
     return one, one.advance(row, token="path")
@@ -322,13 +322,13 @@ def ended(*steps: Any, says: Any, answer: Answer = 200) -> Any:
             pass
         return says
 
-    def perform(command: Any) -> Any:
+    def execute(command: Any) -> Any:
         if isinstance(answer, BaseException):
             raise answer
         return HttpResponse(200, {}, b"", after(3))
 
     provider = Fake(submitting=flow)
-    outcome, at = run_flow(send_once(provider, DRAFT, timeout_s=30, send_before=after(45), at=T0), perform)
+    outcome, at = run_flow(send_once(provider, DRAFT, timeout_s=30, send_before=after(45), at=T0), execute)
     assert getattr(outcome, "at", at) == at
     return outcome
 
@@ -363,7 +363,7 @@ def test_a_mistake_is_told(steps: Any, says: Any, answer: Any, kind: type, why: 
 
 
 def test_leave_that_needs_an_approval_says_why(stage: MakeStage) -> None:
-    one = stage(leave=lambda _: NeedsApproval("More than 20 EUR.", after(4)))
+    one = stage(preflight=lambda _: NeedsApproval("More than 20 EUR.", after(4)))
     row = one.advance(one.accept(expires_at=after(99)))
     assert (row.reason, row.next_at) == (Reason(ReasonCode.NEEDS_APPROVAL, text="More than 20 EUR."), after(99))
     assert one.journal.history(row.id)[-1].at == after(4)
@@ -385,10 +385,10 @@ def test_who_does_not_say_early_is_not(stage: MakeStage) -> None:
     """What is not due is left alone unless it is asked for; a first attempt has none before it to look at."""
     one = stage()
     row = one.put(S.PENDING, next_at=after(5))
-    assert run_flow(engine.advance(one.account, row, one.moment()), one.perform) == row
+    assert run_flow(engine.advance(one.account, row, one.moment()), one.execute) == row
     assert one.asked == []
     one.advance(row, early=True)
-    assert not [command for command in one.asked if isinstance(command, Recall)]
+    assert not [command for command in one.asked if isinstance(command, LoadAttempts)]
 
 
 def test_what_is_learned_by_a_read_is_kept(stage: MakeStage) -> None:
@@ -409,14 +409,14 @@ def test_ends_and_stops_are_published(stage: MakeStage) -> None:
     assert row.reason == Reason(ReasonCode.MISMATCH, text=why)
     row = one.advance(row, early=True)
     assert row.status is S.SUCCEEDED
-    moves = [(command.event.name, command.publish) for command in one.asked if isinstance(command, Move)]
+    moves = [(command.event.name, command.publish) for command in one.asked if isinstance(command, ApplyTransition)]
     assert moves == [("payout.read", False), ("payout.review", True), ("payout.succeeded", True)]
 
 
 def test_what_is_not_shown_is_named(stage: MakeStage) -> None:
     """Where all has to agree."""
     one = stage(Fake(checking=reading(Pending(seen=replace(OURS, amount=None, payee=None)))))
-    row = one.advance(one.put(S.UNKNOWN, adopting=True, next_at=T0))
+    row = one.advance(one.put(S.UNKNOWN, duplicate_unverified=True, next_at=T0))
     why = "The provider does not show the amount and payee, so it cannot be told to be ours."
     assert row.reason == Reason(ReasonCode.MISMATCH, text=why)
 
@@ -437,7 +437,7 @@ def test_a_schedule_without_a_send_begins_at_the_last_change() -> None:
 def test_a_payee_with_details_is_written_whole(stage: MakeStage) -> None:
     order = order_of(payee=Payee("bank", "DE0012345678", {"bic": "X"}))
     one = stage()
-    row = run_flow(engine.accept(one.account, order, one.moment()), one.perform).row
+    row = run_flow(engine.accept(one.account, order, one.moment()), one.execute).row
     assert row.order == order
 
 
@@ -476,23 +476,23 @@ def test_a_read_that_wants_more_than_http_is_told(stage: MakeStage) -> None:
 
 def test_a_block_after_a_read_is_told_by_its_time(stage: MakeStage) -> None:
     """The read may have taken a while."""
-    one = stage(Fake(checking=reading(NotFound())), leave=lambda _: LeaveBlocked(NO, 403))
-    row = one.put(S.UNKNOWN, absences=2, first_absence_at=T0, next_at=after(300))
-    original, one.at = one.perform, after(300)
+    one = stage(Fake(checking=reading(NotFound())), preflight=lambda _: LeaveBlocked(NO, 403))
+    row = one.put(S.UNKNOWN, not_found_count=2, first_not_found_at=T0, next_at=after(300))
+    original, one.at = one.execute, after(300)
 
     def slow(command: Any) -> Any:
         if isinstance(command, HttpRequest):
             one.at = after(310)
         return original(command)
 
-    one.perform = slow
+    one.execute = slow
     one.advance(row)
     assert [pause.since for pause in one.journal.pauses()] == [after(310)]
 
 
 def test_a_second_send_that_is_not_approved_is_read_instead(stage: MakeStage) -> None:
-    one = stage(Fake(checking=reading(NotFound())), leave=lambda _: Go(after(300), needs_approval=True))
-    row = one.put(S.UNKNOWN, absences=2, first_absence_at=T0, next_at=after(300))
+    one = stage(Fake(checking=reading(NotFound())), preflight=lambda _: Proceed(after(300), needs_approval=True))
+    row = one.put(S.UNKNOWN, not_found_count=2, first_not_found_at=T0, next_at=after(300))
     one.at = after(300)
     row = one.advance(row)
     assert row.status is S.UNKNOWN
@@ -530,11 +530,11 @@ def test_a_question_carries_its_path(stage: MakeStage) -> None:
     ids=["not accepted", "unknown", "settling"],
 )
 def test_a_wait_that_no_clock_can_hold_is_the_providers_mistake(
-    stage: MakeStage, answer: Callable[[float], Submitted], wait_s: float
+    stage: MakeStage, answer: Callable[[float], SubmitOutcome], wait_s: float
 ) -> None:
     """It is found when the answer is made, after the request: nothing is known then, and the payout is asked about."""
 
-    def submitting(draft: Any) -> EngineFlow[Submitted]:
+    def submitting(draft: Any) -> EngineFlow[SubmitOutcome]:
         yield from exchange(draft.request)
         return answer(wait_s)
 

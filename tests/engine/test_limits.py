@@ -11,9 +11,9 @@ from kit import T0, Fake, account_of, after, reading, row_of, saying
 from payments_core.domain.errors import InvalidAmount
 from payments_core.domain.money import Money
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine import decide
-from payments_core.engine.flow import AskLeave
+from payments_core.engine.flow import RunPreflight
 from payments_core.provider import Final, NotFound, Unknown
 
 S = PayoutStatus
@@ -41,7 +41,7 @@ def test_a_currency_without_a_largest_amount_is_not_paid_in(stage: MakeStage) ->
         stage(settings=limited(currency="UGX")).accept()
 
 
-def lowered(stage: MakeStage, provider: Fake | None = None, **order: Any) -> tuple[Any, PayoutRow]:
+def lowered(stage: MakeStage, provider: Fake | None = None, **order: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which 25 EUR were accepted, and then the limit was lowered to 20."""
     one = stage(provider)
     row = one.accept(**order)
@@ -54,7 +54,11 @@ def test_a_limit_that_was_lowered_holds_what_was_accepted_before(stage: MakeStag
     one, row = lowered(stage, amount=Money("9999999", "EUR"))
     row = one.advance(row)
     why = "9,999,999 EUR is more than the largest_amount of account till: 20 EUR."  # not masked like a number
-    assert (row.status, row.reason, row.tries) == (S.CREATED, Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why), 0)
+    assert (row.status, row.reason, row.submissions) == (
+        S.CREATED,
+        Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why),
+        0,
+    )
     assert one.events(row) == ["created", "above_largest_amount"]
     assert one.journal.history(row.id)[-1].evidence == {"why": why}
     assert row.next_at == after(600)
@@ -62,7 +66,7 @@ def test_a_limit_that_was_lowered_holds_what_was_accepted_before(stage: MakeStag
     one.at = after(600)
     row = one.advance(row)
     assert row.next_at == after(1200)
-    assert [command for command in one.asked if isinstance(command, AskLeave)] == []
+    assert [command for command in one.asked if isinstance(command, RunPreflight)] == []
     one.account = account_of(settings=limited("9999999"))
     row = one.advance(row)
     assert (row.status, row.reason) == (S.PENDING, None)
@@ -92,7 +96,9 @@ def test_what_may_have_arrived_is_read_and_not_sent_above_a_lowered_limit(stage:
 
 def test_what_was_sought_in_vain_is_as_unsent_as_it_was(stage: MakeStage) -> None:
     """A restored journal had the provider asked about it first: it waits for the limit as one that was never sent."""
-    sought = row_of(S.UNKNOWN, ambiguous=False, adopting=True, first_sent_at=None, tries=0, sent_at=None)
+    sought = row_of(
+        S.UNKNOWN, ambiguous=False, duplicate_unverified=True, first_sent_at=None, submissions=0, sent_at=None
+    )
     after_it = decide.above_largest_amount(sought, account_of(settings=limited()), "too large", T0).after
     assert (after_it.status, after_it.next_at) == (S.CREATED, after(600))
 
@@ -104,5 +110,5 @@ def test_paying_again_is_held_against_the_limit_as_it_is_now(stage: MakeStage) -
     assert row.status is S.FAILED
     one.at = after(1000)
     with pytest.raises(InvalidAmount, match="25 EUR is more than the largest_amount of account till: 20 EUR"):
-        one.pay_again(row, account_of(failing, settings=limited()))
+        one.reissue(row, account_of(failing, settings=limited()))
     assert one.journal.get(row.id) == row

@@ -10,7 +10,7 @@ import pytest
 from kit import T0, Answer, Fake, account_of, after, lost, row_of, unsent
 
 from payments_core import engine
-from payments_core.domain.errors import InvalidPayee, NotAnswered, NotOffered, ProviderBug
+from payments_core.domain.errors import InvalidPayee, LookupFailed, NotSupported, ProviderBug
 from payments_core.domain.payout import Payee, Reason, ReasonCode
 from payments_core.engine import draft_of
 from payments_core.engine.flow import Command, EngineFlow, Reply
@@ -24,7 +24,7 @@ from payments_core.provider import (
     Consent,
     Finding,
     HolderStatus,
-    NotTold,
+    LookupRefused,
     Operator,
     Person,
 )
@@ -100,7 +100,7 @@ def asked(name: str, start: Callable[[], EngineFlow[Any]], *answers: Answer) -> 
     """Ask one question; return what was told, what was asked for, and the provider."""
     provider, left, sent = Told(start), list(answers), list[Command]()
 
-    def perform(command: Command) -> Reply:
+    def execute(command: Command) -> Reply:
         sent.append(command)
         answer = left.pop(0) if left else 200
         if isinstance(answer, BaseException):
@@ -108,8 +108,8 @@ def asked(name: str, start: Callable[[], EngineFlow[Any]], *answers: Answer) -> 
         return HttpResponse(answer, {}, b"", after(1))
 
     try:
-        told = run_flow(QUESTIONS[name][0](account_of(provider)), perform)
-    except NotAnswered as error:
+        told = run_flow(QUESTIONS[name][0](account_of(provider)), execute)
+    except LookupFailed as error:
         told = error
     return told, sent, provider
 
@@ -127,7 +127,7 @@ def test_what_the_provider_tells_is_told(name: str) -> None:
 
 @EACH
 def test_a_provider_that_cannot_is_not_asked(name: str) -> None:
-    with pytest.raises(NotOffered) as refused:
+    with pytest.raises(NotSupported) as refused:
         run_flow(QUESTIONS[name][0](account_of()), lambda _: cast("Reply", pytest.fail("something was sent")))
 
     assert refused.value.message == f"Account till cannot be asked for this: Fake has no {OFFERED[name]}."
@@ -157,7 +157,7 @@ def test_nobody_is_asked_about_a_number_in_another_form(ask: Callable[..., Engin
 def test_without_an_answer_nothing_is_guessed(name: str, ended: Answer) -> None:
     told, sent, _ = asked(name, saying(None, READ), ended)
 
-    assert isinstance(told, NotAnswered)
+    assert isinstance(told, LookupFailed)
     assert f"The provider of account till did not answer when asked {WHAT[name]}: " in told.message
     assert "asking again is safe" in told.hint
     assert (told.reason, told.retry_after_s, sent) == ("", None, [READ])
@@ -167,9 +167,9 @@ def test_without_an_answer_nothing_is_guessed(name: str, ended: Answer) -> None:
 @pytest.mark.parametrize(("retry_after_s", "again"), [(5.0, " Ask again in 5 s."), (None, "")])
 def test_what_is_not_told_says_why_and_when_to_ask_again(name: str, retry_after_s: float | None, again: str) -> None:
     """With the provider's own words, scrubbed: they may hold a number."""
-    told, _, _ = asked(name, saying(NotTold(reason=BUSY, http_status=503, retry_after_s=retry_after_s), READ))
+    told, _, _ = asked(name, saying(LookupRefused(reason=BUSY, http_status=503, retry_after_s=retry_after_s), READ))
 
-    assert isinstance(told, NotAnswered)
+    assert isinstance(told, LookupFailed)
     assert (told.reason, told.retry_after_s) == ("provider_unavailable", retry_after_s)
     assert "BUSY: closed until 12:00" in told.message
     assert PAYEE.value not in str(told)
@@ -194,7 +194,7 @@ def test_a_providers_mistake_is_no_answer(name: str, told: object, kind: str) ->
     """Neither an exception of its own, nor a thing that cannot be an answer, reaches the caller as one."""
     heard, _, _ = asked(name, saying(told, READ))
 
-    assert isinstance(heard, NotAnswered)
+    assert isinstance(heard, LookupFailed)
     assert f"provider bug: {kind}" in heard.message
     assert PAYEE.value not in str(heard)
 
@@ -205,7 +205,7 @@ def test_a_question_never_pays(name: str, before: tuple[HttpRequest, ...]) -> No
     """A provider that asks for money inside a question is refused, and nothing of it leaves."""
     told, sent, _ = asked(name, saying(QUESTIONS[name][2], *before, PAY))
 
-    assert isinstance(told, NotAnswered)
+    assert isinstance(told, LookupFailed)
     assert "provider bug: ProviderBug: The provider asked for a money request in a read" in told.message
     assert sent == list(before)
 
@@ -223,7 +223,7 @@ def test_a_refused_payment_cannot_be_hidden(name: str) -> None:
 
     told, sent, _ = asked(name, flow)
 
-    assert isinstance(told, NotAnswered)
+    assert isinstance(told, LookupFailed)
     assert sent == []
 
 
@@ -236,7 +236,7 @@ def test_only_http_comes_out_of_a_question(name: str) -> None:
 
     told, sent, _ = asked(name, cast("Any", flow))
 
-    assert isinstance(told, NotAnswered)
+    assert isinstance(told, LookupFailed)
     assert "it may only ask for HTTP" in told.message
     assert sent == []
 
@@ -248,30 +248,34 @@ def test_a_question_of_its_own_is_asked_like_every_other() -> None:
     """Whatever it answers is told; it never pays; without an answer nothing is guessed."""
 
     def own(told: object, *requests: Any, answer: Answer = 200) -> Any:
-        def perform(_: Command) -> Reply:
+        def execute(_: Command) -> Reply:
             if isinstance(answer, BaseException):
                 raise answer
             return HttpResponse(answer, {}, b"", T0)
 
         provider = Told(saying(told, *requests))
-        return run_flow(engine.ask_own(account_of(provider), lambda asked: cast("Any", asked).own("x"), T0), perform)
+        return run_flow(engine.ask_own(account_of(provider), lambda asked: cast("Any", asked).own("x"), T0), execute)
 
     assert own({"any": "thing"}, READ) == {"any": "thing"}
-    for wrong in (lambda: own(1, PAY), lambda: own(1, READ, answer=lost()), lambda: own(NotTold(reason=BUSY), READ)):
-        with pytest.raises(NotAnswered, match=r"did not (answer when asked|tell) a question of its own: "):
+    for wrong in (
+        lambda: own(1, PAY),
+        lambda: own(1, READ, answer=lost()),
+        lambda: own(LookupRefused(reason=BUSY), READ),
+    ):
+        with pytest.raises(LookupFailed, match=r"did not (answer when asked|tell) a question of its own: "):
             wrong()
 
 
 @pytest.mark.parametrize("ended", [lost(), unsent(), 500], ids=["no answer", "not sent", "an error"])
 @pytest.mark.parametrize("then", [None, ValueError("no")], ids=["well", "raises"])
 def test_whatever_becomes_of_learning_payments_go_on(ended: Answer, then: object) -> None:
-    def perform(_: Command) -> Reply:
+    def execute(_: Command) -> Reply:
         if isinstance(ended, BaseException):
             raise ended
         return HttpResponse(ended, {}, b"", T0)
 
     provider = Told(saying(then, READ))
-    run_flow(engine.learn(account_of(provider), T0), perform)
+    run_flow(engine.learn(account_of(provider), T0), execute)
     assert provider.asked == [(T0,)]
 
 
@@ -289,7 +293,7 @@ def test_learning_never_pays_and_who_cannot_is_not_asked() -> None:
 def diagnosed(start: Callable[[], EngineFlow[Any]], *answers: Answer) -> tuple[Finding, ...]:
     left = list(answers)
 
-    def perform(command: Command) -> Reply:
+    def execute(command: Command) -> Reply:
         assert isinstance(command, HttpRequest)
         assert not command.moves_money
         answer = left.pop(0) if left else 200
@@ -297,7 +301,7 @@ def diagnosed(start: Callable[[], EngineFlow[Any]], *answers: Answer) -> tuple[F
             raise answer
         return HttpResponse(answer, {}, b"", T0)
 
-    return run_flow(engine.diagnose(account_of(Told(start)), T0), perform)
+    return run_flow(engine.diagnose(account_of(Told(start)), T0), execute)
 
 
 def test_findings_are_told_in_their_order() -> None:

@@ -13,14 +13,14 @@ from kit import T0, Answer, Fake, account_of, lost, order_of, plain_check, read_
 
 from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.domain.records import Event
-from payments_core.engine.commands import Note
+from payments_core.engine.commands import AppendHistory
 from payments_core.engine.flow import Command, EngineFlow, Reply
-from payments_core.engine.provider_calls import ask, send_once
+from payments_core.engine.provider_calls import query, send_once
 from payments_core.http.flow import exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, slot
 from payments_core.provider import (
+    AccountRefused,
     Attempt,
-    Blocked,
     Deferred,
     Draft,
     Duplicate,
@@ -41,7 +41,7 @@ def played(submit: Submit, *answers: Answer) -> tuple[Any, list[HttpRequest]]:
     """Run one ``submit`` against scripted answers; return how it ended and what left."""
     left, sent = list(answers), list[HttpRequest]()
 
-    def perform(command: Command) -> Reply:
+    def execute(command: Command) -> Reply:
         assert isinstance(command, HttpRequest), "only HTTP requests may come out of a provider's flow"
         sent.append(command)
         answer = left.pop(0)
@@ -51,13 +51,13 @@ def played(submit: Submit, *answers: Answer) -> tuple[Any, list[HttpRequest]]:
 
     provider = Fake(submitting=submit)
     flow = send_once(provider, DRAFT, timeout_s=30, send_before=T0 + timedelta(seconds=45), at=T0)
-    return run_flow(flow, perform)[0], sent
+    return run_flow(flow, execute)[0], sent
 
 
 def heard(check: Submit, *answers: Answer) -> Any:
     left = list(answers)
 
-    def perform(command: Command) -> Reply:
+    def execute(command: Command) -> Reply:
         assert isinstance(command, HttpRequest)
         assert not command.moves_money, "a read may not move money"
         answer = left.pop(0)
@@ -65,7 +65,7 @@ def heard(check: Submit, *answers: Answer) -> Any:
             raise answer
         return HttpResponse(answer, {}, b"", T0)
 
-    return run_flow(ask(Fake(checking=check), DRAFT, at=T0), perform)[0]
+    return run_flow(query(Fake(checking=check), DRAFT, at=T0), execute)[0]
 
 
 def then(*steps: Any, says: Any) -> Submit:
@@ -103,7 +103,7 @@ def test_the_stored_request_leaves_once_with_its_times() -> None:
 
 
 @pytest.mark.parametrize(
-    "outcome", [Final(), Final(reason=NO), Pending(), Duplicate(), NotAccepted(), Blocked(NO), Unknown()]
+    "outcome", [Final(), Final(reason=NO), Pending(), Duplicate(), NotAccepted(), AccountRefused(NO), Unknown()]
 )
 def test_an_answer_is_believed(outcome: Any) -> None:
     """With an answer to the money request every outcome is what the provider says."""
@@ -138,13 +138,13 @@ NEVER_HARMLESS: list[tuple[str, Submit, tuple[Answer, ...]]] = [
     ("NoAnswer of a later exchange", then(MONEY, READ, says=Pending()), (202, lost())),
     ("NotSent made up", then(MONEY, says=unsent()), (202,)),
     ("NotSent returned", lambda draft: _returns(MONEY, unsent()), (202,)),
-    ("journal entry after it", then(MONEY, Note("po_x", Event("x", T0)), says=Pending()), (202,)),
+    ("journal entry after it", then(MONEY, AppendHistory("po_x", Event("x", T0)), says=Pending()), (202,)),
     ("nonsense after it", then(MONEY, "nonsense", says=Pending()), (202,)),
     ("nothing returned", then(MONEY, says=None), (202,)),
     ("an answer of a read", then(MONEY, says=NotFound()), (202,)),
     ("text returned", then(MONEY, says="paid"), (202,)),
     ("lost, said not accepted", swallowing(NotAccepted()), (lost(),)),
-    ("lost, said blocked", swallowing(Blocked(NO)), (lost(),)),
+    ("lost, said blocked", swallowing(AccountRefused(NO)), (lost(),)),
     ("lost, said failed", swallowing(Final(reason=NO)), (lost(),)),
     ("will not end", lambda draft: _clings(), (202,)),
 ]
@@ -200,7 +200,7 @@ HARMLESS: list[tuple[str, Submit]] = [
     ("money request elsewhere", then(replace(MONEY, url="http://other.invalid/pay"), says=Pending())),
     ("longer time-out", then(replace(MONEY, timeout_s=600.0), says=Pending())),
     ("repeatable money request", then(replace(MONEY, repeatable=True), says=Pending())),
-    ("journal entry", then(Note("po_x", Event("x", T0)), says=Pending())),
+    ("journal entry", then(AppendHistory("po_x", Event("x", T0)), says=Pending())),
     ("success without asking", then(says=Final())),
     ("failure without asking", then(says=Final(reason=NO))),
     ("pending without asking", then(says=Pending())),
@@ -218,7 +218,7 @@ def test_before_the_money_request_every_mistake_is_not_sent(submit: Submit) -> N
 
 def test_a_refusal_before_the_money_request_stands() -> None:
     """A preparation that says "not accepted" or "blocked" is believed without any money request."""
-    for outcome in (NotAccepted(), Blocked(NO)):
+    for outcome in (NotAccepted(), AccountRefused(NO)):
         assert played(then(READ, says=outcome), 429)[0] == outcome
 
 
@@ -233,7 +233,7 @@ def test_an_answer_is_dated_by_its_exchange() -> None:
 READS_THAT_BREAK: list[tuple[str, Submit, tuple[Answer, ...]]] = [
     ("money request", then(MONEY, says=Final()), ()),
     ("altered money request", then(replace(MONEY, url="http://other.invalid/"), says=Final()), ()),
-    ("journal entry", then(Note("po_x", Event("x", T0)), says=Final()), ()),
+    ("journal entry", then(AppendHistory("po_x", Event("x", T0)), says=Final()), ()),
     ("exception", then(READ, says=ZeroDivisionError()), (200,)),
     ("exception before it is a flow", _raises, ()),
     ("no flow", lambda draft: None, ()),
@@ -270,24 +270,24 @@ def test_the_path_of_a_later_answer_is_filled_in_where_there_is_one(token: str |
     stored = replace(MONEY, body=f"to {slot('answer_token')}")
     provider, sent = Fake(), list[Any]()
 
-    def perform(command: Command) -> Reply:
+    def execute(command: Command) -> Reply:
         sent.append(command)
         return HttpResponse(202, {}, b"", T0)
 
     draft = replace(DRAFT, request=stored, answer_token=token)
-    run_flow(send_once(provider, draft, timeout_s=30, send_before=T0, at=T0), perform)
+    run_flow(send_once(provider, draft, timeout_s=30, send_before=T0, at=T0), execute)
     assert [request.body for request in sent] == [body]
 
 
 def test_a_read_that_is_answered_at_once_keeps_its_slots() -> None:
     sent: list[Command] = []
 
-    def perform(command: Command) -> Reply:
+    def execute(command: Command) -> Reply:
         sent.append(command)
         return HttpResponse(200, {}, b"", T0)
 
     read = replace(READ, url=f"http://fake.invalid/{slot('answer_token')}")
-    run_flow(ask(Fake(checking=then(read, says=Pending())), DRAFT, at=T0), perform)
+    run_flow(query(Fake(checking=then(read, says=Pending())), DRAFT, at=T0), execute)
     assert sent == [read]
 
 
@@ -317,11 +317,11 @@ def test_slots_are_all_that_a_provider_fills(changed: dict[str, Any], is_sent: b
 
     sent: list[Command] = []
 
-    def perform(command: Command) -> Reply:
+    def execute(command: Command) -> Reply:
         sent.append(command)
         return HttpResponse(200, {}, b"", T0)
 
     flow = send_once(Fake(submitting=submit), SLOTTED, timeout_s=30, send_before=T0 + timedelta(seconds=45), at=T0)
-    outcome, _ = run_flow(flow, perform)
+    outcome, _ = run_flow(flow, execute)
     assert isinstance(outcome, Pending if is_sent else NotSent)
     assert len(sent) == is_sent

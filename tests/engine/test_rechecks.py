@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from kit import OURS, Fake, account_of, after, reading
 
-from payments_core.domain.errors import DecisionRefused, NotOffered
+from payments_core.domain.errors import DecisionRefused, NotSupported
 from payments_core.domain.payout import PayoutStatus as S
 from payments_core.domain.payout import Reason, ReasonCode
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.provider import Deferred, Final, Pending, Unknown
 
 FAILED = Final(reason=Reason(ReasonCode.PAYEE_NOT_FOUND, "404"))
@@ -20,7 +20,7 @@ PAID = Final(seen=OURS)
 LATER = Deferred()
 
 
-def failed(stage: Any, checked: Any = LATER, **facts: Any) -> tuple[Any, PayoutRow, Fake]:
+def failed(stage: Any, checked: Any = LATER, **facts: Any) -> tuple[Any, PayoutRecord, Fake]:
     """Return a stage on which a payout was failed at second 5 by what came to its result path, and its provider."""
     provider = Fake(answer=FAILED, checking=reading(checked))
     one = stage(provider, **{"status_by": "deferred", "result_by": "try", **facts})
@@ -29,7 +29,7 @@ def failed(stage: Any, checked: Any = LATER, **facts: Any) -> tuple[Any, PayoutR
     return one, one.deliver(row, "path"), provider
 
 
-def reads_until_rest(one: Any, row: PayoutRow) -> tuple[PayoutRow, list[datetime]]:
+def reads_until_rest(one: Any, row: PayoutRecord) -> tuple[PayoutRecord, list[datetime]]:
     """Do what is due, and only then, until nothing is; return when the provider was asked."""
     asked = []
     while row.next_at is not None and len(asked) < 9:
@@ -71,7 +71,7 @@ def test_a_read_that_a_stranger_asks_for_uses_none_up(stage: Any) -> None:
     one, row, _ = failed(stage)
     looked = one.advance(row, early=True)
     assert (looked.rechecks_left, looked.next_at) == (3, row.next_at)
-    called = replace(looked, called_for=looked.next_at)
+    called = replace(looked, callback_read_at=looked.next_at)
     one.at = called.next_at
     assert one.advance(called).rechecks_left == 3
 
@@ -102,7 +102,7 @@ def test_it_is_not_paid_again_before_the_last_recheck(stage: Any) -> None:
     """The error says until when: then the rule of the provider decides."""
     one, row, _ = failed(stage)
     with pytest.raises(DecisionRefused) as early:
-        one.pay_again(row)
+        one.reissue(row)
     assert early.value.again_at == after(85)
     told = f"It is too early to pay {row.label} again: a result callback told its failure, which is being read again."
     assert early.value.message == told
@@ -111,17 +111,17 @@ def test_it_is_not_paid_again_before_the_last_recheck(stage: Any) -> None:
     other = account_of(name="other", settings={"poll_schedule_s": [1.0]})
     one.accounts = {"till": one.account}
     with pytest.raises(DecisionRefused) as early:
-        one.pay_again(row, other)
+        one.reissue(row, other)
     assert early.value.again_at == after(85)  # as the account that has paid it reads
     one.at = after(10)
     row = one.advance(row)
     with pytest.raises(DecisionRefused) as early:
-        one.pay_again(row)
+        one.reissue(row)
     assert early.value.again_at == after(85)
     row, _ = reads_until_rest(one, row)
     one.at = after(30 * 86_400)
-    with pytest.raises(NotOffered):
-        one.pay_again(row)
+    with pytest.raises(NotSupported):
+        one.reissue(row)
 
 
 def test_a_read_that_a_callback_asks_for_is_no_recheck(stage: Any) -> None:
@@ -129,7 +129,7 @@ def test_a_read_that_a_callback_asks_for_is_no_recheck(stage: Any) -> None:
     one = stage(Fake(checking=reading(FAILED)))
     row = one.put(S.FAILED, next_at=one.at, decided_by="submit", reason=FAILED.reason)
     one.at = after(30 * 86_400)
-    assert one.pay_again(row).attempt == 2
+    assert one.reissue(row).attempt == 2
 
 
 def test_what_nobody_can_ask_about_keeps_its_rechecks(stage: Any) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from kit import OURS, T0, Fake, account_of, after, last, lost, reading, saying
 
-from payments_core.domain.errors import DecisionRefused, InvalidPayout, NotOffered
+from payments_core.domain.errors import DecisionRefused, InvalidPayout, NotSupported
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine import Person, pay_again
-from payments_core.engine.commands import Move, Note, PayAgain
-from payments_core.engine.flow import Go, ReadAs
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine import OperatorDecision, reissue
+from payments_core.engine.commands import AppendHistory, ApplyTransition, CreateAttempt
+from payments_core.engine.flow import Proceed, ReadAs
 from payments_core.http.flow import run_flow
 from payments_core.provider import Account, Deferred, Duplicate, Final, NotFound, Pending, Unknown
 
@@ -28,7 +28,7 @@ SETTLE_S, LEASE_S = 1000.0, 90.0
 SETTLED = after(LEASE_S + SETTLE_S)
 
 
-def failed(stage: MakeStage, *heard: Any, settings: Any = None, **facts: Any) -> tuple[Any, PayoutRow]:
+def failed(stage: MakeStage, *heard: Any, settings: Any = None, **facts: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout failed when it was read, and the provider now says these, one after the other."""
     told = {"dedupe_settle_s": SETTLE_S, **facts}
     one = stage(Fake(checking=reading(FAILED, *(heard or (FAILED,)))), settings=settings, **told)
@@ -40,7 +40,7 @@ def failed(stage: MakeStage, *heard: Any, settings: Any = None, **facts: Any) ->
     return one, row
 
 
-def refused(stage: MakeStage, *heard: Any, **facts: Any) -> tuple[Any, PayoutRow]:
+def refused(stage: MakeStage, *heard: Any, **facts: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout was refused when it was sent."""
     told = {"dedupe_settle_s": SETTLE_S, **facts}
     one = stage(Fake(submitting=saying(FAILED), checking=reading(*heard)), **told)
@@ -53,13 +53,13 @@ def refused(stage: MakeStage, *heard: Any, **facts: Any) -> tuple[Any, PayoutRow
 def test_what_failed_is_paid_again_under_a_reference_of_its_own(stage: MakeStage) -> None:
     """Every earlier attempt is read, the new one is another request, and it travels the same road."""
     one, row = failed(stage)
-    again = one.pay_again(row)
-    assert (again.status, again.attempt, again.tries, again.next_at) == (S.CREATED, 2, 0, SETTLED)
+    again = one.reissue(row)
+    assert (again.status, again.attempt, again.submissions, again.next_at) == (S.CREATED, 2, 0, SETTLED)
     assert again.references["reference"] != row.references["reference"]
     assert again.request_hash != row.request_hash
     assert not again.view().may_have_been_sent
     again = one.advance(again)
-    assert (again.status, again.attempt, again.tries) == (S.PENDING, 2, 1)
+    assert (again.status, again.attempt, again.submissions) == (S.PENDING, 2, 1)
     assert len({post.url for post in one.posts()}) == 2
     told = ["created", "sending", "pending", "failed", "paid_again", "sending", "pending"]
     assert one.events(row) == told
@@ -68,13 +68,13 @@ def test_what_failed_is_paid_again_under_a_reference_of_its_own(stage: MakeStage
 
 def test_it_can_be_paid_a_third_time_and_reads_both_before(stage: MakeStage) -> None:
     one, row = failed(stage)
-    row = one.advance(one.pay_again(row))
+    row = one.advance(one.reissue(row))
     one.at += timedelta(seconds=5)
     row = one.advance(row)
     assert (row.status, row.attempt) == (S.FAILED, 2)
     one.at += timedelta(seconds=LEASE_S + SETTLE_S)
     before = len(one.reads())
-    assert one.pay_again(row).attempt == 3
+    assert one.reissue(row).attempt == 3
     assert len(one.reads()) - before == 2
     assert len({read.url for read in one.reads()[before:]}) == 2
 
@@ -84,7 +84,7 @@ def test_only_what_failed(stage: MakeStage, status: S) -> None:
     one = stage()
     row = one.put(status)
     with pytest.raises(DecisionRefused, match=f"is {status}: only what failed"):
-        one.pay_again(row)
+        one.reissue(row)
     assert one.reads() == []
 
 
@@ -102,7 +102,7 @@ def test_what_is_not_proven_to_have_failed_is_not_paid_again(stage: MakeStage, n
     heard, words = UNCLEAR[name]
     one, row = failed(stage, heard)
     with pytest.raises(DecisionRefused, match=words):
-        one.pay_again(row)
+        one.reissue(row)
     assert one.journal.get(row.id) == row
     assert one.journal.attempts(row.id) == ()
 
@@ -111,13 +111,13 @@ def test_silence_is_no_proof(stage: MakeStage) -> None:
     one, row = failed(stage)
     one.answers = [lost()]
     with pytest.raises(DecisionRefused, match="could not be asked"):
-        one.pay_again(row)
+        one.reissue(row)
 
 
 def test_a_refusal_that_was_never_in_doubt_is_proven_by_absence(stage: MakeStage) -> None:
     """A provider that refuses a payment keeps none: what it does not show was not taken."""
     one, row = refused(stage, NotFound())
-    assert one.pay_again(row).attempt == 2
+    assert one.reissue(row).attempt == 2
 
 
 def test_absence_proves_nothing_of_a_failure_that_is_not_settled(stage: MakeStage) -> None:
@@ -128,7 +128,7 @@ def test_absence_proves_nothing_of_a_failure_that_is_not_settled(stage: MakeStag
     assert (row.status, row.decided_by, row.ambiguous) == (S.FAILED, "submit", False)
     one.at = after(2 * 3600)
     with pytest.raises(DecisionRefused, match="no proof"):
-        one.pay_again(row)
+        one.reissue(row)
 
 
 @pytest.mark.parametrize("ambiguous", [True, False])
@@ -143,7 +143,7 @@ def test_what_a_read_has_shown_is_not_proven_by_absence(
     row = one.put(S.FAILED, **told)
     one.at = after(200 * 3600)
     with pytest.raises(DecisionRefused, match="no proof that it failed"):
-        one.pay_again(row)
+        one.reissue(row)
 
 
 def test_what_a_person_found_unpaid_is_read_again(stage: MakeStage) -> None:
@@ -153,22 +153,22 @@ def test_what_a_person_found_unpaid_is_read_again(stage: MakeStage) -> None:
     row = one.put(S.FAILED, **told)
     one.at = SETTLED
     with pytest.raises(DecisionRefused, match="nothing clear"):
-        one.pay_again(row)
-    assert one.pay_again(row).attempt == 2
+        one.reissue(row)
+    assert one.reissue(row).attempt == 2
 
 
 def test_what_was_never_sent_is_read_too(stage: MakeStage) -> None:
     """A journal that was lost may have paid under this reference: who refuses by a guard looks all the same."""
-    told = {"reason": NO, "decided_by": "guard", "next_at": None, "tries": 0, "sent_at": None}
+    told = {"reason": NO, "decided_by": "guard", "next_at": None, "submissions": 0, "sent_at": None}
     one = stage(Fake(checking=reading(PAID)))
     row = one.put(S.FAILED, **told)
     with pytest.raises(DecisionRefused, match="was paid after all"):
-        one.pay_again(row)
+        one.reissue(row)
     other = stage(Fake(checking=reading(NotFound())))
     other.journal.close()
     other.journal = one.journal
     row = other.put(S.FAILED, id="po_y", key="k/2", **told)
-    assert other.pay_again(row).attempt == 2
+    assert other.reissue(row).attempt == 2
 
 
 # --- when ----------------------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_it_waits_until_nothing_of_a_send_can_appear(stage: MakeStage) -> None:
     one.at = SETTLED - timedelta(seconds=1)
     before = len(one.reads())
     with pytest.raises(DecisionRefused, match="too early") as caught:
-        one.pay_again(row)
+        one.reissue(row)
     assert caught.value.again_at == SETTLED
     assert len(one.reads()) == before
 
@@ -193,10 +193,10 @@ def test_it_waits_for_what_settles(stage: MakeStage) -> None:
     row = one.advance(row)
     one.at = SETTLED
     with pytest.raises(DecisionRefused) as caught:
-        one.pay_again(row)
+        one.reissue(row)
     assert caught.value.again_at == after(5 + 48 * 3600)
     one.at = caught.value.again_at
-    assert one.pay_again(row).attempt == 2
+    assert one.reissue(row).attempt == 2
 
 
 def test_an_account_waits_for_a_week_unless_its_provider_says_how_long(stage: MakeStage) -> None:
@@ -207,7 +207,7 @@ def test_an_account_waits_for_a_week_unless_its_provider_says_how_long(stage: Ma
     row = one.advance(row)
     one.at = after(6 * 86_400)
     with pytest.raises(DecisionRefused) as caught:
-        one.pay_again(row)
+        one.reissue(row)
     assert caught.value.again_at == after(7 * 86_400 + LEASE_S)
 
 
@@ -219,7 +219,7 @@ def test_an_attempt_that_turns_out_paid_is_written_down_and_ends_it(stage: MakeS
     one, row = failed(stage, PAID, FAILED)
     for _ in range(2):
         with pytest.raises(DecisionRefused, match="was paid after all"):
-            one.pay_again(row)
+            one.reissue(row)
     assert one.events(row)[-1] == "contradicted"
     assert one.events(row).count("contradicted") == 1
     after = one.journal.get(row.id)
@@ -229,7 +229,7 @@ def test_an_attempt_that_turns_out_paid_is_written_down_and_ends_it(stage: MakeS
 def test_what_shows_it_paid_gives_nobody_away(stage: MakeStage) -> None:
     one, row = failed(stage, replace(PAID, code=f"PAID to 254700000900, {'x' * 81}"), FAILED)
     with pytest.raises(DecisionRefused, match="was paid after all"):
-        one.pay_again(row)
+        one.reissue(row)
     assert one.events(row)[-1] == "contradicted"
     said = one.journal.history(row.id)[-1].evidence
     assert "254700000900" not in str(said)
@@ -239,7 +239,7 @@ def test_what_shows_it_paid_gives_nobody_away(stage: MakeStage) -> None:
 def test_a_success_found_before_the_next_attempt_is_sent_stops_it(stage: MakeStage) -> None:
     """Between the decision and the first byte hours may pass: every earlier attempt is read once more."""
     one, row = failed(stage, FAILED, PAID)
-    row = one.pay_again(row)
+    row = one.reissue(row)
     posts = len(one.posts())
     one.at += timedelta(hours=9)
     row = one.advance(row)
@@ -252,14 +252,14 @@ def test_a_success_found_before_the_next_attempt_is_sent_stops_it(stage: MakeSta
 def test_a_contradiction_at_the_last_moment_stops_it_as_well(stage: MakeStage) -> None:
     """The commit before the first byte looks whether somebody has found one since."""
     one, row = failed(stage)
-    row = one.pay_again(row)
+    row = one.reissue(row)
 
-    def leave(_: Any) -> Any:
-        one.journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, one.at)))
-        return Go(one.at)
+    def preflight(_: Any) -> Any:
+        one.journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, one.at)))
+        return Proceed(one.at)
 
     posts = len(one.posts())
-    one.leave = leave
+    one.preflight = preflight
     row = one.advance(row)
     assert (row.status, row.reason.code) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID)
     assert len(one.posts()) == posts
@@ -268,8 +268,8 @@ def test_a_contradiction_at_the_last_moment_stops_it_as_well(stage: MakeStage) -
 def test_a_contradiction_that_is_known_stops_it_whatever_the_provider_says_now(stage: MakeStage) -> None:
     """Nothing is waited for: that an earlier attempt was paid is not taken back by a read that is less clear."""
     one, row = failed(stage, FAILED, Pending())
-    row = one.pay_again(row)
-    one.journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, one.at)))
+    row = one.reissue(row)
+    one.journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, one.at)))
     row = one.advance(row)
     assert (row.status, row.reason.code, len(one.posts())) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID, 1)
 
@@ -278,8 +278,8 @@ def test_a_contradiction_that_is_known_stops_it_whatever_the_provider_says_now(s
 def test_an_earlier_attempt_that_comes_to_life_keeps_the_next_one_waiting(stage: MakeStage, heard: Any) -> None:
     """It is sent once the earlier one is again proven to have failed."""
     one, row = failed(stage, FAILED, heard, FAILED)
-    row = one.advance(one.pay_again(row))
-    assert (row.status, row.tries) == (S.CREATED, 0)
+    row = one.advance(one.reissue(row))
+    assert (row.status, row.submissions) == (S.CREATED, 0)
     assert "attempt 1" in row.reason.text
     one.at = row.next_at
     assert one.advance(row).status is S.PENDING
@@ -288,11 +288,11 @@ def test_an_earlier_attempt_that_comes_to_life_keeps_the_next_one_waiting(stage:
 def test_an_earlier_attempt_that_stays_unclear_is_left_to_a_person_in_the_end(stage: MakeStage) -> None:
     """The machine asks for as long as it polls any payout; then it stops in sight, unsent, and can be reopened."""
     one, row = failed(stage, FAILED, *[Pending()] * 400, settings={"poll_schedule_s": (5.0, 595.0)})
-    row, began, posts = one.advance(one.pay_again(row)), one.at, len(one.posts())
+    row, began, posts = one.advance(one.reissue(row)), one.at, len(one.posts())
     while row.status is S.CREATED:
         one.at = row.next_at
         row = one.advance(row)
-    assert (row.status, row.reason.code, row.tries) == (S.REVIEW, ReasonCode.NO_FINAL_ANSWER, 0)
+    assert (row.status, row.reason.code, row.submissions) == (S.REVIEW, ReasonCode.NO_FINAL_ANSWER, 0)
     assert "attempt 1" in row.reason.text
     assert timedelta(seconds=600) <= one.at - began <= timedelta(seconds=600 + 300)
     assert len(one.posts()) == posts
@@ -301,14 +301,14 @@ def test_an_earlier_attempt_that_stays_unclear_is_left_to_a_person_in_the_end(st
     assert (row.status, row.refusals) == (S.CREATED, 1)  # with all its patience
     one.at = row.next_at
     row = one.advance(row)
-    assert (row.status, row.attempt, row.tries, len(one.posts())) == (S.PENDING, 2, 1, posts + 1)
+    assert (row.status, row.attempt, row.submissions, len(one.posts())) == (S.PENDING, 2, 1, posts + 1)
 
 
 def test_a_repeated_send_of_the_next_attempt_looks_back_too(stage: MakeStage) -> None:
     """Its first try may never have arrived; then the earlier one's late success must not be paid twice."""
     heard = [FAILED, FAILED, NotFound(), NotFound(), NotFound(), PAID]
     one, row = failed(stage, *heard, settings={"poll_schedule_s": (5.0, *[100.0] * 10)})
-    row = one.pay_again(row)
+    row = one.reissue(row)
     one.answers = [200, lost()]  # the look back, and the send
     row = one.advance(row)
     assert row.status is S.UNKNOWN
@@ -323,7 +323,7 @@ def test_a_repeated_send_of_the_next_attempt_looks_back_too(stage: MakeStage) ->
 def test_who_asks_about_a_payout_asks_about_all_of_it(stage: MakeStage) -> None:
     """A late success of an earlier attempt is found while the next one is under way, and written down once."""
     one, row = failed(stage, FAILED, FAILED, PAID, Pending())
-    row = one.advance(one.pay_again(row))
+    row = one.advance(one.reissue(row))
     row = one.advance(row, early=True)
     assert row.status is S.PENDING
     one.advance(row, early=True)
@@ -345,7 +345,7 @@ def test_an_attempt_is_read_as_what_it_was_sent_as(stage: MakeStage) -> None:
     """The new attempt is paid as what the account is now, the old one read as what it was then."""
     one, row = failed(stage)
     moved(one, FAILED)
-    row = one.pay_again(row)
+    row = one.reissue(row)
     asked = [command for command in one.asked if isinstance(command, ReadAs)]
     assert [dict(command.binding) for command in asked] == [{"host": "fake.invalid"}]
     assert dict(row.binding) == {"host": "new.invalid"}
@@ -357,15 +357,15 @@ def test_an_attempt_that_nobody_can_read_is_no_proof(stage: MakeStage) -> None:
     one, row = failed(stage)
     moved(one, keeps=False)
     with pytest.raises(DecisionRefused, match="Nobody can read attempt 1"):
-        one.pay_again(row)
+        one.reissue(row)
 
 
 def test_a_provider_that_answers_later_cannot_prove_it(stage: MakeStage) -> None:
     one = stage(Fake(), status_by="deferred")
     row = one.put(S.FAILED, reason=NO, decided_by="submit", next_at=None)
     one.at = after(10**6)
-    with pytest.raises(NotOffered, match="cannot be paid again under its key"):
-        one.pay_again(row)
+    with pytest.raises(NotSupported, match="cannot be paid again under its key"):
+        one.reissue(row)
 
 
 # --- who, and at once ----------------------------------------------------------------------------------------------
@@ -374,9 +374,9 @@ def test_a_provider_that_answers_later_cannot_prove_it(stage: MakeStage) -> None
 def test_two_at_once_begin_one_attempt(stage: MakeStage) -> None:
     """The second one finds the payout moved; one attempt is there, and one is sent."""
     one, row = failed(stage)
-    one.pay_again(row)
+    one.reissue(row)
     with pytest.raises(DecisionRefused, match="moved by somebody else meanwhile; it is CREATED now"):
-        one.pay_again(row)
+        one.reissue(row)
     assert len(one.journal.attempts(row.id)) == 1
 
 
@@ -388,7 +388,7 @@ def test_a_payout_the_account_cannot_carry_any_more_stays_failed(stage: MakeStag
 
     one.account.provider.drafts = refuse
     with pytest.raises(InvalidPayout, match="too small here"):
-        one.pay_again(row)
+        one.reissue(row)
     assert one.journal.get(row.id) == row
 
 
@@ -399,7 +399,7 @@ def test_an_expiry_that_has_passed_was_about_the_attempt_that_failed(stage: Make
         told = {"reason": NO, "decided_by": "expiry", "next_at": None, "expires_at": after(seconds)}
         row = one.put(S.FAILED, id=f"po_{kept}", key=f"k/{kept}", **told)
         one.at = SETTLED
-        again = one.pay_again(row)
+        again = one.reissue(row)
         assert again.expires_at == (after(seconds) if kept else None)
         one.journal.close()
 
@@ -407,14 +407,14 @@ def test_an_expiry_that_has_passed_was_about_the_attempt_that_failed(stage: Make
 def test_the_guards_are_asked_anew(stage: MakeStage) -> None:
     """What let the first attempt pass has not seen the next one."""
     one, row = failed(stage)
-    assert row.cleared
-    assert not one.pay_again(row).cleared
+    assert row.guards_passed
+    assert not one.reissue(row).guards_passed
 
 
 def test_a_rebound_second_attempt_keeps_its_reference(stage: MakeStage) -> None:
     """Made ready anew under another identity, it is still the second attempt."""
     one, row = failed(stage)
-    row = one.pay_again(row)
+    row = one.reissue(row)
     moved(one, FAILED)
     sent = one.advance(row)
     assert dict(sent.binding) == {"host": "new.invalid"}
@@ -423,17 +423,17 @@ def test_a_rebound_second_attempt_keeps_its_reference(stage: MakeStage) -> None:
 
 def test_only_one_entry_begins_an_attempt(stage: MakeStage) -> None:
     one, row = failed(stage)
-    one.pay_again(row)
-    assert len([command for command in one.asked if isinstance(command, PayAgain)]) == 1
+    one.reissue(row)
+    assert len([command for command in one.asked if isinstance(command, CreateAttempt)]) == 1
 
 
 def test_a_duplicate_of_a_second_attempt_is_adopted_like_any_other(stage: MakeStage) -> None:
     """A journal that was lost after a second attempt finds that one under its reference."""
     one, row = failed(stage, FAILED, FAILED, PAID)
-    row = one.pay_again(row)
+    row = one.reissue(row)
     one.account.provider.submitting = saying(Duplicate())
     row = one.advance(row)
-    assert (row.status, row.adopting) == (S.UNKNOWN, True)
+    assert (row.status, row.duplicate_unverified) == (S.UNKNOWN, True)
     assert one.advance(row).status is S.SUCCEEDED
 
 
@@ -441,10 +441,10 @@ def test_a_duplicate_of_a_second_attempt_is_adopted_like_any_other(stage: MakeSt
 
 
 def attested(
-    one: Any, row: PayoutRow, evidence: str = "no such line in March", account: Account | None = None
-) -> PayoutRow:
-    person = Person("Ann", "top up done", evidence)
-    return run_flow(pay_again(account or one.account, row, person=person, moment=one.moment()), one.perform)
+    one: Any, row: PayoutRecord, evidence: str = "no such line in March", account: Account | None = None
+) -> PayoutRecord:
+    person = OperatorDecision("Ann", "top up done", evidence)
+    return run_flow(reissue(account or one.account, row, person=person, moment=one.moment()), one.execute)
 
 
 def test_absence_alone_is_no_proof_and_the_refusal_says_what_is_missing(stage: MakeStage) -> None:
@@ -498,14 +498,14 @@ def test_evidence_counts_for_the_attempt_that_it_was_given_for(stage: MakeStage)
     assert (row.status, row.attempt) == (S.FAILED, 2)
     one.at += timedelta(seconds=LEASE_S + SETTLE_S)
     with pytest.raises(DecisionRefused, match="does not show attempt 1"):
-        one.pay_again(row)
+        one.reissue(row)
     assert attested(one, row).attempt == 3
 
 
-def waiting_for_evidence(stage: MakeStage, *heard: Any) -> tuple[Any, PayoutRow]:
+def waiting_for_evidence(stage: MakeStage, *heard: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which attempt 2 was begun, and the provider has ceased to show attempt 1 before it was sent."""
     one, row = failed(stage, FAILED, *heard)
-    row = one.advance(one.pay_again(row))
+    row = one.advance(one.reissue(row))
     assert (row.status, row.attempt, len(one.posts())) == (S.CREATED, 2, 1)
     return one, row
 
@@ -516,10 +516,10 @@ def test_evidence_can_be_added_to_an_attempt_that_waits_for_it(stage: MakeStage)
     told = "The provider does not show attempt 1, which is no proof that it failed."
     with pytest.raises(DecisionRefused, match=f"cannot be cancelled. {told}") as refused_cancel:
         one.cancel(row)
-    hint = "`payouts pay-again --evidence TEXT` records the proof; cancel it after that."
+    hint = "`payouts reissue --evidence TEXT` records the proof; cancel it after that."
     assert refused_cancel.value.hint == hint
     with pytest.raises(DecisionRefused, match="only what failed"):
-        one.pay_again(row)
+        one.reissue(row)
     row = attested(one, row)
     name, told = last(one, row)
     assert (name, told["who"], told["absent"]) == ("attested", "Ann", [1])
@@ -543,7 +543,7 @@ def test_evidence_leaves_an_approval_to_be_waited_for(stage: MakeStage) -> None:
     one, row = waiting_for_evidence(stage, NotFound())
     needed = Reason(ReasonCode.NEEDS_APPROVAL)
     waits = replace(row, reason=needed, next_at=None)
-    row = one.perform(Move(row, waits, Event("payout.needs_approval", one.at))).row
+    row = one.execute(ApplyTransition(row, waits, Event("payout.needs_approval", one.at))).row
     row = attested(one, row)
     assert (row.absence_attested, row.reason, row.next_at) == (True, needed, None)
 
@@ -551,7 +551,7 @@ def test_evidence_leaves_an_approval_to_be_waited_for(stage: MakeStage) -> None:
 def test_evidence_for_an_attempt_that_was_moved_meanwhile_is_refused(stage: MakeStage) -> None:
     one, row = waiting_for_evidence(stage, NotFound())
     stopped = replace(row, status=S.CANCELLED, reason=None, decided_by="person", next_at=None)
-    moved = one.perform(Move(row, stopped, Event(EventName.PAYOUT_CANCELLED, one.at), publish=True)).row
+    moved = one.execute(ApplyTransition(row, stopped, Event(EventName.PAYOUT_CANCELLED, one.at), publish=True)).row
     with pytest.raises(DecisionRefused, match="was moved by somebody else meanwhile; it is CANCELLED now") as caught:
         attested(one, row)
     assert caught.value.hint == "Look at it again before you decide."
@@ -560,7 +560,7 @@ def test_evidence_for_an_attempt_that_was_moved_meanwhile_is_refused(stage: Make
 
 def test_evidence_is_added_neither_to_a_first_attempt_nor_to_one_whose_earlier_one_was_paid(stage: MakeStage) -> None:
     one, row = waiting_for_evidence(stage, NotFound())
-    one.journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, one.at)))
+    one.journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, one.at)))
     reads = len(one.reads())
     with pytest.raises(DecisionRefused, match=r"Payout … \(po_\w+\) cannot be paid again: .* was paid after all"):
         attested(one, row)

@@ -12,11 +12,11 @@ from kit import NAMESPACE, OURS, STORE, T0, Fake, account_of, after, last, readi
 
 from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import PayoutRow
-from payments_core.engine import Person, make_draft, pay_again
-from payments_core.engine.commands import GapOpen, PayAgain
+from payments_core.domain.records import PayoutRecord
+from payments_core.engine import OperatorDecision, make_draft, reissue
+from payments_core.engine.commands import CreateAttempt, GapOpen
 from payments_core.engine.drafts import not_payable, other_payers
-from payments_core.engine.flow import EngineFlow, Go, Refused
+from payments_core.engine.flow import EngineFlow, Proceed, RefusedByGuard
 from payments_core.http.flow import exchange, run_flow
 from payments_core.http.messages import HttpRequest
 from payments_core.journal import store_of
@@ -32,7 +32,7 @@ OVER = ReasonCode.NOT_SENT_IN_TIME
 
 def restored(one: Any, *, gap_from: datetime = T0) -> None:
     """Say of a stage's journal that it is a backup, now."""
-    restore.begin_gap(store(one), gap_from, restore.Act(one.at, "Ann", "the disk broke"))
+    restore.begin_gap(store(one), gap_from, restore.OperatorAction(one.at, "Ann", "the disk broke"))
 
 
 def store(one: Any) -> Any:
@@ -41,12 +41,12 @@ def store(one: Any) -> Any:
 
 def compare(one: Any, *references: str, account: str = "till") -> None:
     """Say that an account's statement was compared, and what it has."""
-    act = restore.Act(one.at, "Ben", "compared")
+    act = restore.OperatorAction(one.at, "Ben", "compared")
     restore.compare_statement(store(one), act, account=account, configured=("till", "other"), references=references)
 
 
 def end(one: Any) -> None:
-    restore.end_gap(store(one), restore.Act(one.at, "Ann", "settled"), ["till"])
+    restore.end_gap(store(one), restore.OperatorAction(one.at, "Ann", "settled"), ["till"])
 
 
 def knowing(said: Mapping[int, Any], asked: list[int] | None = None) -> Callable[..., Any]:
@@ -66,7 +66,7 @@ def knowing(said: Mapping[int, Any], asked: list[int] | None = None) -> Callable
     return check
 
 
-def absent(one: Any, row: PayoutRow) -> PayoutRow:
+def absent(one: Any, row: PayoutRecord) -> PayoutRecord:
     """Let the provider be asked as often and as long as absence needs."""
     for seconds in (10, 110, 310):
         one.at = after(seconds)
@@ -83,10 +83,10 @@ def test_the_provider_is_asked_before_the_first_byte(stage: MakeStage) -> None:
     row = one.accept()
     restored(one)
     row = one.advance(row)
-    assert (row.status, row.tries, row.next_at, len(one.posts())) == (S.UNKNOWN, 0, T0, 0)
+    assert (row.status, row.submissions, row.next_at, len(one.posts())) == (S.UNKNOWN, 0, T0, 0)
     assert last(one, row) == ("sought", {})
     row = absent(one, row)
-    assert (row.status, row.tries, row.adopting, len(one.posts())) == (S.PENDING, 1, False, 1)
+    assert (row.status, row.submissions, row.duplicate_unverified, len(one.posts())) == (S.PENDING, 1, False, 1)
     assert one.events(row) == ["created", "sought", "absent", "absent", "resend", "sending", "pending"]
 
 
@@ -100,7 +100,7 @@ def test_what_the_provider_knows_is_adopted(stage: MakeStage, says: Any, status:
     one.at = after(7)
     restored(one)
     row = one.advance(one.advance(row))
-    assert (row.status, row.ambiguous, row.first_sent_at, row.tries) == (status, True, after(7), 0)
+    assert (row.status, row.ambiguous, row.first_sent_at, row.submissions) == (status, True, after(7), 0)
     assert one.events(row)[-1] == event
     assert len(one.posts()) == 0
 
@@ -113,13 +113,13 @@ def test_nothing_is_called_failed_before_the_provider_was_asked(stage: MakeStage
     row = one.accept(expires_at=None if how == "guard" else after(5))
     restored(one)
     if how == "guard":
-        one.leave = lambda _: Refused(NO, max(one.at, after(6)))
+        one.preflight = lambda _: RefusedByGuard(NO, max(one.at, after(6)))
     elif how == "expiry":
         one.at = after(6)
     else:
-        one.leave = lambda _: Go(after(6))
+        one.preflight = lambda _: Proceed(after(6))
     row = one.advance(row)
-    assert (row.status, row.cleared, row.next_at, row.reopened_at) == (
+    assert (row.status, row.guards_passed, row.next_at, row.reopened_at) == (
         S.UNKNOWN,
         how == "later expiry",
         after(6),
@@ -145,7 +145,7 @@ def test_a_refusal_of_what_was_sent_before_the_restore_decides_nothing(stage: Ma
     """The journal is restored while a send is under way: its answer is written down, and the provider is asked."""
     one = stage(Fake(submitting=saying(Final(reason=NO, code="NO")), checking=knowing({})))
     row = one.accept()
-    original = one.perform
+    original = one.execute
 
     def slow(command: Any) -> Any:
         if isinstance(command, HttpRequest) and command.moves_money:
@@ -153,7 +153,7 @@ def test_a_refusal_of_what_was_sent_before_the_restore_decides_nothing(stage: Ma
             restored(one)
         return original(command)
 
-    one.perform = slow
+    one.execute = slow
     row = one.advance(row)
     assert (row.status, one.events(row)) == (S.SENDING, ["created", "sending", "late_answer"])
     assert last(one, row)[1]["answer"] == "payout.failed"
@@ -165,7 +165,7 @@ def test_where_the_gap_is_too_long_it_waits_unsent(stage: MakeStage) -> None:
     row = one.accept()
     restored(one, gap_from=after(-51))
     row = absent(one, one.advance(row))
-    assert (row.status, row.tries, row.adopting) == (S.CREATED, 0, True)
+    assert (row.status, row.submissions, row.duplicate_unverified) == (S.CREATED, 0, True)
     why = "the journal was restored, and the statement of till was not compared with it yet"
     assert last(one, row) == ("held", {"why": why})
     count = len(one.events(row))
@@ -186,7 +186,7 @@ def test_nor_is_it_called_failed_there(stage: MakeStage, how: str) -> None:
     restored(one, gap_from=after(-51))
     one.at = after(6)
     if how == "guard":
-        one.leave = lambda _: Refused(NO, one.at)
+        one.preflight = lambda _: RefusedByGuard(NO, one.at)
     row = absent(one, one.advance(row))
     assert row.status is S.CREATED
     assert last(one, row)[0] == "held"
@@ -225,11 +225,11 @@ def test_a_provider_that_answers_later_is_not_sought(stage: MakeStage) -> None:
 # --- attempts that the journal lacks -------------------------------------------------------------------------------
 
 
-def sought(stage: MakeStage, *, gap: bool = True) -> tuple[Any, PayoutRow, list[int]]:
+def sought(stage: MakeStage, *, gap: bool = True) -> tuple[Any, PayoutRecord, list[int]]:
     """Set a stage on which the provider has not shown a payout for nearly long enough."""
     asked: list[int] = []
     one = stage(Fake(checking=knowing({}, asked)))
-    row = one.put(S.UNKNOWN, references=_references(1), absences=2, first_absence_at=T0, next_at=after(300))
+    row = one.put(S.UNKNOWN, references=_references(1), not_found_count=2, first_not_found_at=T0, next_at=after(300))
     if gap:
         restored(one)
     one.at = after(301)
@@ -254,8 +254,8 @@ def test_absence_of_before_the_restore_proves_nothing(stage: MakeStage) -> None:
     restored(one)
     row = one.advance(row)
     assert last(one, row) == ("sought", {})
-    assert (row.absences, row.first_absence_at, row.reason) == (0, None, None)
-    assert (row.adopting, len(one.posts())) == (False, 0)
+    assert (row.not_found_count, row.first_not_found_at, row.reason) == (0, None, None)
+    assert (row.duplicate_unverified, len(one.posts())) == (False, 0)
 
 
 @pytest.mark.parametrize(("seconds", "event"), [(301, "sending"), (300, "sought")])
@@ -263,7 +263,7 @@ def test_absence_has_to_last(stage: MakeStage, seconds: float, event: str) -> No
     """However the row came to its three absences: the commit itself looks how long they have lasted."""
     one = stage()
     restored(one)
-    one.put(S.CREATED, absences=3, first_absence_at=after(1))
+    one.put(S.CREATED, not_found_count=3, first_not_found_at=after(1))
     one.at = after(seconds)
     row = one.advance(one.journal.get("po_x"))
     assert event in one.events(row)
@@ -285,7 +285,7 @@ def test_what_a_statement_has_is_never_sent(stage: MakeStage, name: str, ended: 
     row = absent(one, one.advance(one.accept()))
     assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.ON_STATEMENT, text=WHY))
     assert last(one, row) == ("review", {"why": WHY})
-    assert (row.ambiguous, row.tries, len(one.posts())) == (True, 0, 0)
+    assert (row.ambiguous, row.submissions, len(one.posts())) == (True, 0, 0)
     assert row.view().may_have_been_sent
     with pytest.raises(DecisionRefused, match="because of on_statement"):
         one.resolve(row, paid=False, evidence=" ")
@@ -301,7 +301,7 @@ def test_what_a_statement_has_is_adopted_where_it_is_shown(stage: MakeStage, say
     restored(one)
     compare(one, *_references(1).values())
     row = one.advance(one.advance(row))
-    assert (row.status, row.tries, one.events(row)[-1]) == (status, 0, event)
+    assert (row.status, row.submissions, one.events(row)[-1]) == (status, 0, event)
     stopped = one.put(
         S.REVIEW, key="k/2", id="po_y", references=_references(1), reason=Reason(ReasonCode.ON_STATEMENT), next_at=None
     )
@@ -330,7 +330,7 @@ def test_where_nobody_can_be_asked_at_once_a_person_decides(stage: MakeStage) ->
 # --- a further attempt ---------------------------------------------------------------------------------------------
 
 
-def failed(stage: MakeStage, said: Mapping[int, Any]) -> tuple[Any, PayoutRow]:
+def failed(stage: MakeStage, said: Mapping[int, Any]) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout has failed, long enough ago to be paid again."""
     one = stage(Fake(checking=knowing({1: Final(reason=NO), **said})))
     row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
@@ -341,34 +341,34 @@ def failed(stage: MakeStage, said: Mapping[int, Any]) -> tuple[Any, PayoutRow]:
 def test_nothing_is_paid_again_before_the_gap_has_ended(stage: MakeStage) -> None:
     """It may have been, in what is missing; nobody is asked, and the commit itself refuses it."""
     one, row = failed(stage, {})
-    begun: list[PayAgain] = []
-    perform = one.perform
+    begun: list[CreateAttempt] = []
+    execute = one.execute
 
     def keep(command: Any) -> Any:
-        if isinstance(command, PayAgain):
+        if isinstance(command, CreateAttempt):
             begun.append(command)
             restored(one)  # said between the look and the commit
-        return perform(command)
+        return execute(command)
 
-    one.perform = keep
+    one.execute = keep
     for asked in (1, 1):
         with pytest.raises(DecisionRefused) as refused:
-            one.pay_again(row)
+            one.reissue(row)
         told = "cannot be paid again yet: the restored journal may lack an attempt that was paid."
         assert refused.value.message == f"Payout … (po_x) {told}"
         assert refused.value.hint == "Compare the statements, then end the gap: `payouts journal restored --over`."
         assert len(one.reads()) == asked
-    assert isinstance(one.journal.perform(begun[0]), GapOpen)
+    assert isinstance(one.journal.execute(begun[0]), GapOpen)
     assert one.journal.get(row.id) == row
     begun_before = replace(row, status=S.CREATED, attempt=2)
-    person = Person("Ann", "top up done", "no such line")
+    person = OperatorDecision("Ann", "top up done", "no such line")
     with pytest.raises(DecisionRefused) as refused:
-        run_flow(pay_again(one.account, begun_before, person=person, moment=one.moment()), one.perform)
+        run_flow(reissue(one.account, begun_before, person=person, moment=one.moment()), one.execute)
     assert refused.value.message == f"Payout … (po_x) {told}"
     compare(one)
     end(one)
-    one.perform = perform
-    assert one.pay_again(row).attempt == 2
+    one.execute = execute
+    assert one.reissue(row).attempt == 2
 
 
 def test_a_further_attempt_that_a_statement_has_is_found_and_not_sent(stage: MakeStage) -> None:
@@ -377,10 +377,10 @@ def test_a_further_attempt_that_a_statement_has_is_found_and_not_sent(stage: Mak
     restored(one)
     compare(one, _references(2)["reference"])
     end(one)
-    row = one.advance(one.pay_again(row))
+    row = one.advance(one.reissue(row))
     assert last(one, row) == ("sought", {})
     row = one.advance(row)
-    assert (row.status, row.attempt, row.tries, len(one.posts())) == (S.SUCCEEDED, 2, 0, 0)
+    assert (row.status, row.attempt, row.submissions, len(one.posts())) == (S.SUCCEEDED, 2, 0, 0)
 
 
 def test_a_failure_of_before_the_restore_is_not_due(stage: MakeStage) -> None:
@@ -431,7 +431,7 @@ def test_who_could_not_have_paid_it_is_not_waited_for(monkeypatch: pytest.Monkey
     """Play money is not real money, a refund has one account, and what it does not offer or pay in it has not paid."""
     account, spare, row = account_of(), account_of(name="other"), row_of()
 
-    def others(other: Any, row: PayoutRow = row) -> tuple[str, ...]:
+    def others(other: Any, row: PayoutRecord = row) -> tuple[str, ...]:
         return other_payers(account, row, {"till": account, "other": other})
 
     assert others(spare) == ("other",)
@@ -441,7 +441,7 @@ def test_who_could_not_have_paid_it_is_not_waited_for(monkeypatch: pytest.Monkey
     assert others(account_of(name="other", settings={"currency": "UGX"})) == ()
     monkeypatch.setattr(type(spare.settings), "currencies", property(lambda _: None))
     assert others(account_of(name="other", settings={"currency": "UGX"})) == ("other",)
-    monkeypatch.setattr(type(spare.settings), "is_rehearsal", property(lambda self: self is spare.settings))
+    monkeypatch.setattr(type(spare.settings), "is_test_mode", property(lambda self: self is spare.settings))
     assert others(spare) == ()
 
 
@@ -451,10 +451,10 @@ def test_who_could_not_have_paid_it_is_not_waited_for(monkeypatch: pytest.Monkey
 def test_what_was_sought_in_vain_is_settled(stage: MakeStage) -> None:
     """And what may have been sent is not, however often it was sought; nor is what nobody has sought since."""
     one = stage()
-    sought_in_vain = {"absences": 3, "first_absence_at": after(10)}
+    sought_in_vain = {"not_found_count": 3, "first_not_found_at": after(10)}
     one.put(S.UNKNOWN, next_at=after(300), **sought_in_vain)
     one.put(S.CREATED, key="k/2", id="po_y", next_at=after(300), **sought_in_vain)
-    one.put(S.CREATED, key="k/3", id="po_z", next_at=after(300), absences=3, first_absence_at=after(4))
+    one.put(S.CREATED, key="k/3", id="po_z", next_at=after(300), not_found_count=3, first_not_found_at=after(4))
     one.at = after(5)
     restored(one)
     compare(one)

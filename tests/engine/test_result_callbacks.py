@@ -13,9 +13,9 @@ from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.payout import PayoutStatus as S
 from payments_core.domain.payout import Reason, ReasonCode
-from payments_core.domain.records import EndedAttempt, Event, PayoutRow
+from payments_core.domain.records import EndedAttempt, Event, PayoutRecord
 from payments_core.engine import Answered, Effect, answer, token_hash
-from payments_core.engine.commands import Move
+from payments_core.engine.commands import ApplyTransition
 from payments_core.http.flow import run_flow
 from payments_core.provider import Callback, Deferred, Final, NotFound, Pending, Unknown
 
@@ -26,7 +26,7 @@ BACK = Unknown(code="BACK", taken_back=True)
 QUERY = token_hash("path")
 
 
-def asked(stage: Any, status: S = S.UNKNOWN, **changes: Any) -> tuple[Any, PayoutRow]:
+def asked(stage: Any, status: S = S.UNKNOWN, **changes: Any) -> tuple[Any, PayoutRecord]:
     """Return a stage, and a payout that was asked about, whose answer comes to the path."""
     one = stage(Fake(checking=reading(Deferred())), status_by="deferred")
     one.put(status, **{"next_at": T0, **changes})
@@ -35,10 +35,10 @@ def asked(stage: Any, status: S = S.UNKNOWN, **changes: Any) -> tuple[Any, Payou
     return one, row
 
 
-def told(one: Any, row: PayoutRow, outcome: Any, *, ended: EndedAttempt | None = None, at: float = 2) -> Answered:
+def told(one: Any, row: PayoutRecord, outcome: Any, *, ended: EndedAttempt | None = None, at: float = 2) -> Answered:
     one.account.provider.answer = outcome
     callback = Callback("POST", {}, b"", after(at))
-    return run_flow(answer(one.account, row, callback, query=QUERY, ended=ended), one.perform)
+    return run_flow(answer(one.account, row, callback, query=QUERY, ended=ended), one.execute)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_an_answer_counts_as_a_read(stage: Any, outcome: Any, effect: Effect, st
     assert (after_it.effect, after_it.row.status) == (effect, status)
     assert after_it.row == one.journal.get(row.id)
     assert (after_it.row.next_at is None) is (status in {S.SUCCEEDED, S.REVIEW})
-    assert (one.journal.history(row.id)[-1].at, after_it.row.fence) == (after(2), row.fence + 1)
-    entry = [command for command in one.asked if isinstance(command, Move)][-1]
+    assert (one.journal.history(row.id)[-1].at, after_it.row.version) == (after(2), row.version + 1)
+    entry = [command for command in one.asked if isinstance(command, ApplyTransition)][-1]
     assert entry.publish is (status not in {S.PENDING, S.UNKNOWN})
     assert entry.answers == (QUERY if outcome in (PAID, FAILED, NotFound()) else None)
 
@@ -87,7 +87,7 @@ def test_a_failure_after_a_payment_that_differs_is_left_to_a_person(stage: Any) 
 def test_what_another_process_has_moved_is_taken_in_anew(stage: Any) -> None:
     """Nothing was written: the caller looks again."""
     one, row = asked(stage)
-    moved = one.perform(Move(row, replace(row, status=S.PENDING), Event("payout.read", after(1)))).row
+    moved = one.execute(ApplyTransition(row, replace(row, status=S.PENDING), Event("payout.read", after(1)))).row
     assert told(one, row, PAID) == Answered(moved, None)
     assert told(one, moved, PAID).row.status is S.SUCCEEDED
 
@@ -132,7 +132,7 @@ def test_an_end_stands_and_is_compared(
 )
 @pytest.mark.parametrize("status", [S.CREATED, S.SENDING, S.SUCCEEDED, S.FAILED])
 def test_an_earlier_attempt_has_failed_and_is_compared_with_that(
-    stage: Any, make_ended: Callable[[PayoutRow], EndedAttempt], status: S, outcome: Any, effect: Effect
+    stage: Any, make_ended: Callable[[PayoutRecord], EndedAttempt], status: S, outcome: Any, effect: Effect
 ) -> None:
     """Whatever became of the payout since: it is not moved."""
     one, row = asked(stage)
@@ -144,13 +144,13 @@ def test_an_earlier_attempt_has_failed_and_is_compared_with_that(
 
 
 @pytest.fixture
-def make_ended() -> Callable[[PayoutRow], EndedAttempt]:
+def make_ended() -> Callable[[PayoutRecord], EndedAttempt]:
     return lambda row: replace(EndedAttempt.of(row), references={"reference": "of attempt 1"})
 
 
 @pytest.mark.parametrize("of_earlier", [False, True])
 def test_an_account_that_takes_none_is_a_mistake(
-    stage: Any, make_ended: Callable[[PayoutRow], EndedAttempt], *, of_earlier: bool
+    stage: Any, make_ended: Callable[[PayoutRecord], EndedAttempt], *, of_earlier: bool
 ) -> None:
     one, row = asked(stage)
 
@@ -161,5 +161,5 @@ def test_an_account_that_takes_none_is_a_mistake(
     one.account = replace(one.account, provider=Silent())
     callback, ended = Callback("POST", {}, b"", one.at), make_ended(row) if of_earlier else None
     with pytest.raises(ProviderBug) as caught:
-        run_flow(answer(one.account, row, callback, query=QUERY, ended=ended), one.perform)
+        run_flow(answer(one.account, row, callback, query=QUERY, ended=ended), one.execute)
     assert caught.value.message == "Account till takes no answers that come later."

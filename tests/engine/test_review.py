@@ -13,8 +13,8 @@ from kit import OURS, T0, Fake, account_of, after, lost, reading
 
 from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import PayoutRow
-from payments_core.engine import SAFE, STOPS, Act, Person, Says, allowed
+from payments_core.domain.records import PayoutRecord
+from payments_core.engine import SAFE, STOPS, Act, OperatorDecision, ProviderSays, allowed
 from payments_core.provider import Deferred, Final, NotFound, Pending, Unknown
 
 S = PayoutStatus
@@ -24,18 +24,20 @@ NO = Reason(Code.REJECTED, "NO")
 PAID, FAILED = Final(seen=OURS), Final(reason=NO, seen=OURS)
 THEIRS = replace(OURS, amount=Decimal(50))
 LATE = after(100_000)  # long after anything can still be on its way
-HEARD: dict[Says, Any] = {
-    Says.SILENT: lost(),
-    Says.UNCLEAR: Unknown(http_status=500),
-    Says.LATER: Deferred(),
-    Says.GONE: None,
-    Says.ABSENT: NotFound(),
-    Says.PENDING: Pending(seen=OURS),
-    Says.ANOTHER: Final(seen=THEIRS),
+HEARD: dict[ProviderSays, Any] = {
+    ProviderSays.SILENT: lost(),
+    ProviderSays.UNCLEAR: Unknown(http_status=500),
+    ProviderSays.LATER: Deferred(),
+    ProviderSays.GONE: None,
+    ProviderSays.ABSENT: NotFound(),
+    ProviderSays.PENDING: Pending(seen=OURS),
+    ProviderSays.ANOTHER: Final(seen=THEIRS),
 }
 
 
-def in_review(stage: MakeStage, code: Code, *heard: Any, settings: Any = None, **changes: Any) -> tuple[Any, PayoutRow]:
+def in_review(
+    stage: MakeStage, code: Code, *heard: Any, settings: Any = None, **changes: Any
+) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout of one ambiguous try stopped, and the provider now says this."""
     one = stage(Fake(checking=reading(*heard)), settings=settings)
     told = {"reason": Reason(code), "ambiguous": True, "first_sent_at": T0, "next_at": None}
@@ -50,27 +52,27 @@ def in_review(stage: MakeStage, code: Code, *heard: Any, settings: Any = None, *
 def test_the_table_is_total() -> None:
     """Every reason for which the machine stops has a word for everything the provider can say."""
     assert frozenset(SAFE) == STOPS
-    assert all(tuple(cells) == tuple(Says) for cells in SAFE.values())
+    assert all(tuple(cells) == tuple(ProviderSays) for cells in SAFE.values())
 
 
 def test_not_paid_is_never_safe_against_anything_the_provider_shows_or_keeps_to_itself() -> None:
     """Who is called unpaid is paid again: so nothing may stand under the reference, nor be hidden by silence."""
     for code in STOPS:
-        assert set(allowed(code, Act.NOT_PAID)) <= {Says.ABSENT, Says.LATER, Says.GONE}
+        assert set(allowed(code, Act.NOT_PAID)) <= {ProviderSays.ABSENT, ProviderSays.LATER, ProviderSays.GONE}
     for cells in SAFE.values():  # where the provider does not say that it is absent, evidence is named
-        assert all(cells[says].get(Act.NOT_PAID, True) for says in (Says.LATER, Says.GONE))
+        assert all(cells[says].get(Act.NOT_PAID, True) for says in (ProviderSays.LATER, ProviderSays.GONE))
 
 
 def test_what_is_safe_is_told() -> None:
     """What a person sees is the table; a reason for which the machine does not stop leaves nothing to decide."""
-    assert allowed(Code.NEVER_APPEARED, Act.NOT_PAID) == (Says.LATER, Says.GONE, Says.ABSENT)
+    assert allowed(Code.NEVER_APPEARED, Act.NOT_PAID) == (ProviderSays.LATER, ProviderSays.GONE, ProviderSays.ABSENT)
     assert allowed(Code.MISMATCH, Act.PAID) == (
-        Says.UNCLEAR,
-        Says.LATER,
-        Says.GONE,
-        Says.ABSENT,
-        Says.PENDING,
-        Says.ANOTHER,
+        ProviderSays.UNCLEAR,
+        ProviderSays.LATER,
+        ProviderSays.GONE,
+        ProviderSays.ABSENT,
+        ProviderSays.PENDING,
+        ProviderSays.ANOTHER,
     )
     assert allowed(Code.REJECTED, Act.PAID) == ()
 
@@ -79,28 +81,28 @@ def test_the_machine_never_goes_on_where_another_payment_was_seen() -> None:
     """It could send again under a reference that is taken, or pay what an earlier attempt has paid."""
     for code in (Code.MISMATCH, Code.DUPLICATE_OF_ANOTHER, Code.EARLIER_ATTEMPT_PAID):
         assert allowed(code, Act.REOPEN) == ()
-    assert all(Says.ANOTHER not in allowed(code, Act.REOPEN) for code in STOPS)
+    assert all(ProviderSays.ANOTHER not in allowed(code, Act.REOPEN) for code in STOPS)
     assert allowed(Code.EARLIER_ATTEMPT_PAID, Act.NOT_PAID) == ()
 
 
 @pytest.mark.parametrize("act", Act)
-@pytest.mark.parametrize("says", Says)
+@pytest.mark.parametrize("says", ProviderSays)
 @pytest.mark.parametrize("code", sorted(STOPS))
-def test_the_flow_keeps_to_the_table(stage: MakeStage, code: Code, says: Says, act: Act) -> None:
+def test_the_flow_keeps_to_the_table(stage: MakeStage, code: Code, says: ProviderSays, act: Act) -> None:
     """What the table does not allow is refused and changes nothing but what was learned; what it allows is written."""
-    if says is Says.PENDING and code in {Code.NEVER_APPEARED, Code.BINDING_GONE, Code.ON_STATEMENT}:
+    if says is ProviderSays.PENDING and code in {Code.NEVER_APPEARED, Code.BINDING_GONE, Code.ON_STATEMENT}:
         return  # it is open again by itself: below
-    gone = {"binding": {"host": "elsewhere.invalid"}} if says is Says.GONE else {}
+    gone = {"binding": {"host": "elsewhere.invalid"}} if says is ProviderSays.GONE else {}
     one, row = in_review(stage, code, HEARD[says], **gone)
-    if says is Says.SILENT:
+    if says is ProviderSays.SILENT:
         one.answers.append(HEARD[says])
-    is_safe = act in SAFE[code][says] and not (act is Act.REOPEN and says is Says.GONE)
+    is_safe = act in SAFE[code][says] and not (act is Act.REOPEN and says is ProviderSays.GONE)
 
     if not is_safe:
         with pytest.raises(DecisionRefused):
             _decide(one, row, act)
         assert one.journal.get(row.id).status is S.REVIEW
-        assert one.events(row)[1:] != [] or says is Says.GONE  # the answer is in the history
+        assert one.events(row)[1:] != [] or says is ProviderSays.GONE  # the answer is in the history
         return
     after = _decide(one, row, act)
     wanted = {Act.PAID: S.SUCCEEDED, Act.NOT_PAID: S.FAILED, Act.REOPEN: S.UNKNOWN}
@@ -113,8 +115,8 @@ def test_the_flow_keeps_to_the_table(stage: MakeStage, code: Code, says: Says, a
     assert last.decided_by == ("" if act is Act.REOPEN else "person")
 
 
-def _decide(one: Any, row: PayoutRow, act: Act) -> PayoutRow:
-    after: PayoutRow = one.reopen(row) if act is Act.REOPEN else one.resolve(row, paid=act is Act.PAID)
+def _decide(one: Any, row: PayoutRecord, act: Act) -> PayoutRecord:
+    after: PayoutRecord = one.reopen(row) if act is Act.REOPEN else one.resolve(row, paid=act is Act.PAID)
     return after
 
 
@@ -217,21 +219,21 @@ def test_what_the_provider_tells_the_second_one_is_kept(stage: MakeStage) -> Non
 def test_a_decision_has_a_name_and_a_reason(who: str, why: str) -> None:
     """What nobody can see is neither."""
     with pytest.raises(DecisionRefused, match="needs a name and a reason"):
-        Person(who, why)
+        OperatorDecision(who, why)
 
 
 @pytest.mark.parametrize("who", ["An\u200bn", "Anne\u0301", "Ann\u2028Ben"], ids=ascii)
 def test_a_name_looks_like_no_other(who: str) -> None:
     """Who decided is read by people; blanks around a name are cut off, and a reason may be any text."""
     with pytest.raises(DecisionRefused, match=r"holds U\+[0-9A-F]{4} .* at position [345]") as refused:
-        Person(who, "seen")
+        OperatorDecision(who, "seen")
     assert refused.value.hint == "Write it so that no other name looks like it."
-    assert Person(" Ann\n", "se\u0301en \u202a").told["who"] == "Ann"
+    assert OperatorDecision(" Ann\n", "se\u0301en \u202a").told["who"] == "Ann"
 
 
 def test_no_number_is_written_down_with_a_reason() -> None:
     """People paste numbers; histories and logs keep them masked. What a line of a statement is called stays."""
-    told = Person("Ann", "called +256 772 123 456", "receipt 3649012345").told
+    told = OperatorDecision("Ann", "called +256 772 123 456", "receipt 3649012345").told
     assert (told["who"], told["evidence"]) == ("Ann", "receipt 3649012345")
     assert "772" not in told["why"]
 
@@ -282,14 +284,14 @@ def test_a_reopened_unknown_is_sent_again_only_by_the_rules(stage: MakeStage) ->
 def test_what_was_never_taken_leaves_as_what_the_account_is_now(stage: MakeStage) -> None:
     """Every try was proven not taken: it is made ready anew under the same reference, and sent once."""
     one = stage(Fake(host="new.invalid", checking=reading(NotFound())))
-    told = {"reason": Reason(Code.BINDING_GONE), "binding": {"host": "old.invalid"}, "next_at": None, "tries": 2}
+    told = {"reason": Reason(Code.BINDING_GONE), "binding": {"host": "old.invalid"}, "next_at": None, "submissions": 2}
     row = one.put(S.REVIEW, **told)
     one.at = LATE
     row = one.reopen(row)
-    assert (row.status, row.attempt, row.tries, dict(row.binding)) == (S.CREATED, 1, 2, {"host": "new.invalid"})
+    assert (row.status, row.attempt, row.submissions, dict(row.binding)) == (S.CREATED, 1, 2, {"host": "new.invalid"})
     assert one.reads() == []
     row = one.advance(row)
-    assert (row.status, row.tries) == (S.PENDING, 3)
+    assert (row.status, row.submissions) == (S.PENDING, 3)
     assert [post.url.partition("/pay/")[0] for post in one.posts()] == ["http://new.invalid"]
 
 
@@ -313,14 +315,16 @@ def test_only_what_was_never_taken_is_made_ready_anew(stage: MakeStage, code: Co
 )
 def test_what_was_never_sent_is_made_ready_anew(stage: MakeStage, heard: Any, status: S) -> None:
     """It waited for something else and stopped: it can be sent, unless the provider shows it all the same."""
-    one, row = in_review(stage, Code.NO_FINAL_ANSWER, heard, ambiguous=False, first_sent_at=None, tries=0, sent_at=None)
+    one, row = in_review(
+        stage, Code.NO_FINAL_ANSWER, heard, ambiguous=False, first_sent_at=None, submissions=0, sent_at=None
+    )
     row = one.reopen(row)
     assert (row.status, row.next_at, row.reason, one.posts()) == (status, LATE, None, [])
 
 
 def test_a_long_name_is_cut() -> None:
     """A name is a name; who pastes a page has its beginning written down."""
-    assert Person("A" * 150, "seen").told["who"] == "A" * 99 + "…"
+    assert OperatorDecision("A" * 150, "seen").told["who"] == "A" * 99 + "…"
 
 
 def test_what_may_have_been_taken_elsewhere_stays_there(stage: MakeStage) -> None:

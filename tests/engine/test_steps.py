@@ -14,13 +14,32 @@ from kit import OURS, T0, Fake, after, lost, order_of, plain_submit, read_reques
 from payments_core.domain.errors import InvalidPayee, InvalidPayout, KeyReused, ProviderBug
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import Operation, Payee, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, Pause, PayoutRow
+from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine import token_hash
-from payments_core.engine.commands import Move, Note, Open, Recall
-from payments_core.engine.flow import AskLeave, CredentialRefused, EngineFlow, Go, Leave, NotNow, Refused
+from payments_core.engine.commands import AppendHistory, ApplyTransition, CreatePayout, LoadAttempts
+from payments_core.engine.flow import (
+    CredentialRefused,
+    EngineFlow,
+    Postponed,
+    PreflightResult,
+    Proceed,
+    RefusedByGuard,
+    RunPreflight,
+)
 from payments_core.http.flow import exchange
 from payments_core.http.messages import HttpRequest, NoPermit
-from payments_core.provider import Blocked, Checked, Deferred, Draft, Duplicate, Final, NotFound, Pending, Seen, Unknown
+from payments_core.provider import (
+    AccountRefused,
+    CheckOutcome,
+    Deferred,
+    Draft,
+    Duplicate,
+    Final,
+    NotFound,
+    Pending,
+    ReportedDetails,
+    Unknown,
+)
 
 S = PayoutStatus
 NO = Reason(ReasonCode.REJECTED, "NO")
@@ -34,9 +53,9 @@ def kinds(stage: Any) -> list[str]:
     for command in stage.asked:
         if isinstance(command, HttpRequest):
             told.append("money" if command.moves_money else "read")
-        elif isinstance(command, AskLeave):
-            told.append("leave")
-        elif not isinstance(command, Recall):
+        elif isinstance(command, RunPreflight):
+            told.append("preflight")
+        elif not isinstance(command, LoadAttempts):
             told.append(command.event.name.removeprefix("payout."))
     return told
 
@@ -54,9 +73,9 @@ def test_a_payout_travels_in_this_order(stage: MakeStage) -> None:
     one.at = after(5)
     row = one.advance(row)
     assert row.status is S.SUCCEEDED
-    assert kinds(one) == ["created", "leave", "sending", "money", "pending", "read", "succeeded"]
+    assert kinds(one) == ["created", "preflight", "sending", "money", "pending", "read", "succeeded"]
     assert one.events(row) == ["created", "sending", "pending", "succeeded"]
-    assert not any(isinstance(command, Recall) for command in one.asked)
+    assert not any(isinstance(command, LoadAttempts) for command in one.asked)
 
 
 def test_the_same_key_returns_the_same_row(stage: MakeStage) -> None:
@@ -103,18 +122,18 @@ def test_a_draft_that_hides_what_it_is_is_refused(stage: MakeStage, marks: dict[
 
 def test_a_guards_refusal_fails_the_payout_and_sends_nothing(stage: MakeStage) -> None:
     """A guard's no is FAILED, decided by the guard, with nothing sent."""
-    one = stage(leave=lambda asked: Refused(Reason(ReasonCode.REFUSED_BY_GUARD, text="too much"), T0))
+    one = stage(preflight=lambda asked: RefusedByGuard(Reason(ReasonCode.REFUSED_BY_GUARD, text="too much"), T0))
     row = one.advance(one.accept())
-    assert (row.status, row.decided_by, row.tries) == (S.FAILED, "guard", 0)
+    assert (row.status, row.decided_by, row.submissions) == (S.FAILED, "guard", 0)
     assert one.posts() == []
 
 
 def test_a_guard_that_fails_makes_the_payout_wait(stage: MakeStage) -> None:
     """Fails closed: not sent, not failed, and asked again later."""
-    one = stage(leave=lambda asked: NotNow("a guard failed: ValueError", T0))
+    one = stage(preflight=lambda asked: Postponed("a guard failed: ValueError", T0))
     row = one.advance(one.accept())
-    assert (row.status, row.next_at, row.tries) == (S.CREATED, after(2), 0)
-    one.leave, one.at = None, after(2)
+    assert (row.status, row.next_at, row.submissions) == (S.CREATED, after(2), 0)
+    one.preflight, one.at = None, after(2)
     assert one.advance(row).status is S.PENDING
     assert len(one.posts()) == 1
 
@@ -126,21 +145,21 @@ def test_guards_are_told_that_they_have_been_asked(stage: MakeStage) -> None:
     for seconds in (0, 5, 20, 80, 380):
         one.at = after(seconds)
         row = one.advance(row)
-    asked = [command.row.cleared for command in one.asked if isinstance(command, AskLeave)]
+    asked = [command.row.guards_passed for command in one.asked if isinstance(command, RunPreflight)]
     assert asked == [False, True]
 
 
 def test_blocked_before_sending_pauses_the_account(stage: MakeStage) -> None:
     """Credentials that are refused pause the account and fail nothing; others are held back, and say so once."""
-    one = stage(leave=lambda asked: CredentialRefused(NO, 401, T0))
+    one = stage(preflight=lambda asked: CredentialRefused(NO, 401, T0))
     row = one.advance(one.accept())
-    assert (row.status, row.next_at, row.tries) == (S.CREATED, after(300), 0)
+    assert (row.status, row.next_at, row.submissions) == (S.CREATED, after(300), 0)
     (pause,) = one.journal.pauses()
     assert (pause.account, pause.by) == ("till", "blocked")
-    one.leave = None
+    one.preflight = None
     other = one.accept(key="k/2")
     held = one.advance(other)
-    assert (held.status, held.tries, held.next_at) == (S.CREATED, 0, other.next_at)
+    assert (held.status, held.submissions, held.next_at) == (S.CREATED, 0, other.next_at)
     assert one.advance(held) == held
     assert one.posts() == []
     assert one.events(other) == ["created", "held"]
@@ -148,9 +167,9 @@ def test_blocked_before_sending_pauses_the_account(stage: MakeStage) -> None:
 
 def test_one_probe_leaves_and_its_answer_lifts_the_block(stage: MakeStage) -> None:
     """After the wait one payment may go; being taken lifts the block for all."""
-    one = stage(leave=lambda asked: CredentialRefused(NO, 401, T0))
+    one = stage(preflight=lambda asked: CredentialRefused(NO, 401, T0))
     row = one.advance(one.accept())
-    one.leave, one.at = None, after(300)
+    one.preflight, one.at = None, after(300)
     assert one.advance(row).status is S.PENDING
     assert one.journal.pauses() == ()
 
@@ -160,33 +179,33 @@ def test_a_persons_pause_is_read_by_c2(stage: MakeStage) -> None:
     one = stage()
     row = one.accept()
 
-    def leave(_: AskLeave) -> Leave:
+    def preflight(_: RunPreflight) -> PreflightResult:
         one.journal.set_pause(Pause(None, T0, "stop"))
-        return Go(one.at)
+        return Proceed(one.at)
 
-    one.leave = leave
+    one.preflight = preflight
     held = one.advance(row)
-    assert (held.status, held.tries, held.next_at) == (S.CREATED, 0, row.next_at)
+    assert (held.status, held.submissions, held.next_at) == (S.CREATED, 0, row.next_at)
     assert one.posts() == []
 
 
 def test_a_block_never_outlives_a_persons_pause(stage: MakeStage) -> None:
     """A refusal heard during a person's pause does not turn it into a block that a probe could pass."""
-    one = stage(Fake(submitting=saying(Blocked(NO, 403))))
+    one = stage(Fake(submitting=saying(AccountRefused(NO, 403))))
     row = one.accept()
     one.answers = [403]
-    original = one.perform
+    original = one.execute
 
-    def perform(command: Any) -> Any:
+    def execute(command: Any) -> Any:
         if isinstance(command, HttpRequest):
             one.journal.set_pause(Pause("till", T0, "stop"))
         return original(command)
 
-    one.perform = perform
+    one.execute = execute
     row = one.advance(row)
     (pause,) = one.journal.pauses()
     assert pause.by == "person"
-    one.perform, one.at = original, after(100_000)
+    one.execute, one.at = original, after(100_000)
     assert one.advance(row).status is S.CREATED
     assert len(one.posts()) == 1
 
@@ -211,11 +230,11 @@ def test_expiry_is_looked_at_again_after_leave(stage: MakeStage) -> None:
     one = stage()
     row = one.accept(expires_at=after(10))
 
-    def slow(_: AskLeave) -> Leave:
+    def slow(_: RunPreflight) -> PreflightResult:
         one.at = after(11)
-        return Go(one.at)
+        return Proceed(one.at)
 
-    one.leave = slow
+    one.preflight = slow
     assert one.advance(row).status is S.FAILED
     assert one.posts() == []
 
@@ -226,13 +245,13 @@ def test_not_before_is_looked_at_again_after_leave(stage: MakeStage) -> None:
     row = one.accept(not_before=after(10))
     one.at = after(10)
 
-    def set_back(_: AskLeave) -> Leave:
+    def set_back(_: RunPreflight) -> PreflightResult:
         one.at = after(5)
-        return Go(one.at)
+        return Proceed(one.at)
 
-    one.leave = set_back
+    one.preflight = set_back
     waits = one.advance(row)
-    assert (waits.status, waits.next_at, waits.tries) == (S.CREATED, after(10), 0)
+    assert (waits.status, waits.next_at, waits.submissions) == (S.CREATED, after(10), 0)
     assert one.posts() == []
 
 
@@ -243,7 +262,9 @@ def test_the_last_moment_for_sending_is_half_the_lease(stage: MakeStage) -> None
     (post,) = one.posts()
     assert post.timeout_s == 20
     assert post.send_before == after(50)
-    sending = next(entry for entry in one.asked if isinstance(entry, Move) and entry.after.status is S.SENDING)
+    sending = next(
+        entry for entry in one.asked if isinstance(entry, ApplyTransition) and entry.after.status is S.SENDING
+    )
     assert sending.after.lease_until == after(100)
     assert row.lease_until is None
 
@@ -339,22 +360,22 @@ def test_of_two_workers_one_sends(stage: MakeStage) -> None:
     second = one.advance(row, owner="b")
     assert first == second
     assert len(one.posts()) == 1
-    assert first.tries == 1
+    assert first.submissions == 1
 
 
-def answered_late(one: Any) -> PayoutRow:
+def answered_late(one: Any) -> PayoutRecord:
     """Send a payout, and let another go on when the lease is over and the answer has not come; then it comes."""
-    original = one.perform
+    original = one.execute
     row = one.accept()
 
     def slow(command: Any) -> Any:
         if isinstance(command, HttpRequest) and command.moves_money:
-            one.perform, one.at = original, after(91)
+            one.execute, one.at = original, after(91)
             one.before = one.advance(one.journal.get(row.id), owner="b")
         return original(command)
 
-    one.perform = slow
-    late: PayoutRow = one.advance(row, owner="a")
+    one.execute = slow
+    late: PayoutRecord = one.advance(row, owner="a")
     assert one.events(row)[-1] == "late_answer"
     return late
 
@@ -423,8 +444,8 @@ def test_absence_that_lasts_sends_the_same_request_in_the_same_step(stage: MakeS
     for seconds in (5, 20, 380):
         one.at = after(seconds)
         row = one.advance(row)
-    assert (row.status, row.tries) == (S.PENDING, 2)
-    assert kinds(one)[-5:] == ["resend", "leave", "sending", "money", "pending"]
+    assert (row.status, row.submissions) == (S.PENDING, 2)
+    assert kinds(one)[-5:] == ["resend", "preflight", "sending", "money", "pending"]
     assert (row.first_sent_at, row.ambiguous) == (T0, True)
 
 
@@ -447,7 +468,7 @@ def test_absence_for_ever_ends_in_review_after_five_tries(stage: MakeStage) -> N
     while row.next_at is not None:
         one.at = max(one.at, row.next_at)
         row = one.advance(row)
-    assert (row.status, row.tries, len(one.posts())) == (S.REVIEW, 5, 5)
+    assert (row.status, row.submissions, len(one.posts())) == (S.REVIEW, 5, 5)
 
 
 def test_a_pause_holds_a_second_send_back_and_reading_goes_on(stage: MakeStage) -> None:
@@ -458,19 +479,21 @@ def test_a_pause_holds_a_second_send_back_and_reading_goes_on(stage: MakeStage) 
     for seconds in (5, 20, 380, 680):
         one.at = after(seconds)
         row = one.advance(row)
-    assert (row.status, row.tries, len(one.posts())) == (S.UNKNOWN, 1, 1)
+    assert (row.status, row.submissions, len(one.posts())) == (S.UNKNOWN, 1, 1)
     assert row.next_at > one.at
     one.journal.lift_pause(None)
     one.at = row.next_at
-    assert one.advance(row).tries == 2
+    assert one.advance(row).submissions == 2
 
 
 @pytest.mark.parametrize(("seen", "status"), [(OURS, S.SUCCEEDED), (replace(OURS, external_id=None), S.REVIEW)])
-def test_a_duplicate_is_read_at_once_and_adopted_when_it_agrees(stage: MakeStage, seen: Seen, status: S) -> None:
+def test_a_duplicate_is_read_at_once_and_adopted_when_it_agrees(
+    stage: MakeStage, seen: ReportedDetails, status: S
+) -> None:
     """A duplicate is neither success nor failure: it is due now, and only a full match is ours."""
     one = stage(Fake(submitting=saying(Duplicate()), checking=reading(Final(seen=seen))))
     row = one.advance(one.accept())
-    assert (row.status, row.next_at, row.adopting) == (S.UNKNOWN, T0, True)
+    assert (row.status, row.next_at, row.duplicate_unverified) == (S.UNKNOWN, T0, True)
     assert one.advance(row).status is status
 
 
@@ -481,12 +504,12 @@ def test_an_answer_that_contradicts_an_end_that_came_meanwhile_is_kept(stage: Ma
     row = one.advance(one.accept())
     one.at = after(5)
 
-    def slowly(draft: Draft) -> EngineFlow[Checked]:
+    def slowly(draft: Draft) -> EngineFlow[CheckOutcome]:
         yield from exchange(read_request(draft))
         one.account.provider.checking = reading(Final(reason=NO), Final(reason=NO), Final(reason=NO))
         failed = one.advance(one.journal.get(row.id), owner="other")
         one.at = after(100)
-        assert (one.pay_again(failed) if again else failed).status is (S.CREATED if again else S.FAILED)
+        assert (one.reissue(failed) if again else failed).status is (S.CREATED if again else S.FAILED)
         return PAID
 
     one.account.provider.checking = slowly
@@ -544,7 +567,7 @@ def test_the_question_is_written_before_it_leaves(stage: MakeStage) -> None:
     """The path's token is durable, as a hash, before the question can be answered."""
     one, row, _ = deferring(stage)
     assert kinds(one)[-3:] == ["asked", "read", "read"]
-    asked = next(entry for entry in one.asked if isinstance(entry, Move) and entry.asks)
+    asked = next(entry for entry in one.asked if isinstance(entry, ApplyTransition) and entry.asks)
     assert "path" not in str(asked)
     assert row.status is S.UNKNOWN
 
@@ -555,7 +578,7 @@ def test_a_path_is_open_until_it_has_told_an_end(stage: MakeStage, nothing: Any)
     one, row, provider = deferring(stage)
     provider.answer = nothing
     row = one.deliver(one.deliver(row, "path"), "path")
-    assert row.absences == isinstance(nothing, NotFound)
+    assert row.not_found_count == isinstance(nothing, NotFound)
     provider.answer = PAID
     assert one.deliver(row, "path").status is S.SUCCEEDED
 
@@ -576,7 +599,7 @@ def test_what_is_due_in_review_stays_due(stage: MakeStage) -> None:
     one, row, provider = deferring(stage)
     provider.answer = replace(PAID, seen=replace(OURS, amount=Decimal(26)))
     row = one.deliver(row, "path")
-    one.journal.perform(Note(row.id, Event(EventName.PAYOUT_LATE_ANSWER, after(6)), due_at=after(7)))
+    one.journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_LATE_RESULT, after(6)), due_at=after(7)))
     provider.answer = Unknown()
     assert one.deliver(one.journal.get(row.id), "path").next_at == after(7)
 
@@ -605,7 +628,7 @@ def test_an_answer_after_the_lease_is_taken(stage: MakeStage, until: float | Non
 def test_an_answer_does_not_put_off_what_is_due_since(stage: MakeStage) -> None:
     """A callback that came after the question is not answered by it."""
     one, row, provider = deferring(stage)
-    one.journal.perform(Note(row.id, Event(EventName.PAYOUT_LATE_ANSWER, after(6)), due_at=after(7)))
+    one.journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_LATE_RESULT, after(6)), due_at=after(7)))
     row = one.journal.get(row.id)
     provider.answer = Pending(seen=OURS)
     after_it = one.deliver(row, "path")
@@ -615,14 +638,14 @@ def test_an_answer_does_not_put_off_what_is_due_since(stage: MakeStage) -> None:
 def test_an_answer_may_make_it_due_sooner(stage: MakeStage) -> None:
     """Absence for long enough is acted on now; what is due at an end is nothing."""
     one, row, provider = deferring(stage)
-    row = replace(row, absences=2, first_absence_at=after(-300))
+    row = replace(row, not_found_count=2, first_not_found_at=after(-300))
     provider.answer = NotFound()
     one.deliver(row, "path")
-    moved = [command for command in one.asked if isinstance(command, Move)][-1]
+    moved = [command for command in one.asked if isinstance(command, ApplyTransition)][-1]
     assert (moved.after.next_at, moved.event.name) == (after(5), "payout.resend")
     provider.answer = PAID
     one.deliver(replace(row, next_at=after(1)), "path")
-    assert [command for command in one.asked if isinstance(command, Move)][-1].after.next_at is None
+    assert [command for command in one.asked if isinstance(command, ApplyTransition)][-1].after.next_at is None
 
 
 def test_an_answer_on_a_path_that_was_never_minted_changes_nothing(stage: MakeStage) -> None:
@@ -642,20 +665,20 @@ def test_deferred_absence_sends_again_once_it_lasted(stage: MakeStage) -> None:
         one.at = after(seconds)
         row = one.advance(row, token=f"path-{number}")
         row = one.deliver(row, f"path-{number}")
-    assert (row.status, row.tries, row.next_at) == (S.UNKNOWN, 1, after(380))
+    assert (row.status, row.submissions, row.next_at) == (S.UNKNOWN, 1, after(380))
     row = one.advance(row)
-    assert (row.status, row.tries) == (S.PENDING, 2)
+    assert (row.status, row.submissions) == (S.PENDING, 2)
 
 
 def test_what_a_callback_speaks_of_is_asked_about_before_it_is_sent_again(stage: MakeStage) -> None:
     """It was not there, three times; a callback has come since, so it may be there now."""
     one, row, provider = deferring(stage)
-    row = replace(row, absences=2, first_absence_at=after(-300))
+    row = replace(row, not_found_count=2, first_not_found_at=after(-300))
     provider.answer = NotFound()
     row = one.deliver(row, "path")
-    asked = one.advance(replace(row, called_for=row.next_at), token="path-2")
+    asked = one.advance(replace(row, callback_read_at=row.next_at), token="path-2")
     assert (asked.status, len(one.posts()), len(one.reads())) == (S.UNKNOWN, 1, 2)
-    assert not asked.is_called_for
+    assert not asked.is_callback_read
     one.at = after(6)
     row = one.advance(one.deliver(asked, "path-2"))
     assert (row.status, len(one.posts())) == (S.PENDING, 2)
@@ -695,7 +718,7 @@ def test_each_try_has_a_path_of_its_own_for_its_result(stage: MakeStage) -> None
     one = stage(provider, result_by="try")
     row = one.advance(one.accept(), token="path")
     assert given == ["path"]
-    begun = next(entry for entry in one.asked if isinstance(entry, Move) and entry.asks)
+    begun = next(entry for entry in one.asked if isinstance(entry, ApplyTransition) and entry.asks)
     provider.answer = PAID
     paid = one.deliver(row, "path")
 
@@ -713,7 +736,7 @@ def test_who_calls_back_to_the_account_alone_is_given_no_path(stage: MakeStage) 
     one = stage(Fake(submitting=noting(given)))
     one.advance(one.accept(), token="path")
     assert given == [None]
-    assert [entry.asks for entry in one.asked if isinstance(entry, Move)] == [None, None]
+    assert [entry.asks for entry in one.asked if isinstance(entry, ApplyTransition)] == [None, None]
 
 
 def test_nothing_is_taken_in_for_a_provider_that_answers_at_once(stage: MakeStage) -> None:
@@ -799,7 +822,7 @@ def test_what_c1_writes_holds_everything_to_go_on(stage: MakeStage) -> None:
     """After C1 the row alone is enough: order, binding, references, request and its hash."""
     one = stage()
     row = one.accept(note="n", options={"a": "b"})
-    (opened,) = (entry for entry in one.asked if isinstance(entry, Open))
+    (opened,) = (entry for entry in one.asked if isinstance(entry, CreatePayout))
     assert one.journal.get(row.id) == opened.row
     assert row.order == order_of(note="n", options={"a": "b"})
     assert HttpRequest.from_json(row.request).hash == row.request_hash
@@ -811,7 +834,7 @@ def test_an_end_that_waits_its_turn_to_be_looked_at_is_not_told_again(stage: Mak
     row = one.put(S.SUCCEEDED, next_at=T0)
     one.answers = [NoPermit("no permit", at=T0, after_s=7.0)]
     row = one.advance(row)
-    moves = [command for command in one.asked if isinstance(command, Move)]
+    moves = [command for command in one.asked if isinstance(command, ApplyTransition)]
     assert (row.status, row.next_at) == (S.SUCCEEDED, after(7))
     assert [move.publish for move in moves] == [False]
 

@@ -14,15 +14,15 @@ import pytest
 from kit import OURS, T0, Fake, account_of, after, lost, order_of, reading, row_of
 
 from payments_core import engine
-from payments_core.domain.errors import DecisionRefused, KeyReused, NotAnswered, NotOffered, PaymentsError
+from payments_core.domain.errors import DecisionRefused, KeyReused, LookupFailed, NotSupported, PaymentsError
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Payee, PayoutStatus, Reason, ReasonCode
-from payments_core.engine import Person
+from payments_core.engine import OperatorDecision
 from payments_core.engine.flow import EngineFlow
 from payments_core.engine.review import _Asked, _refused
 from payments_core.http.flow import exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse
-from payments_core.provider import Consent, Deferred, Final, Finding, NotFound, NotTold, Pending, Unknown
+from payments_core.provider import Consent, Deferred, Final, Finding, LookupRefused, NotFound, Pending, Unknown
 
 S = PayoutStatus
 MakeStage = Callable[..., Any]
@@ -105,7 +105,7 @@ def test_too_early_to_call_it_unpaid(stage: MakeStage) -> None:
 def test_a_reason_nobody_wrote_down() -> None:
     """A row that says nothing of why it stopped is refused like any other."""
     row = replace(row_of(S.REVIEW), reason=None)
-    refused = _refused(_Asked(row, row, engine.Says.ABSENT, {}, T0), engine.Act.PAID, "")
+    refused = _refused(_Asked(row, row, engine.ProviderSays.ABSENT, {}, T0), engine.Act.PAID, "")
     assert refused.message == (
         "Payout … (po_x) cannot be settled as paid now. The provider does not show it. "
         "It is in review because of an unknown reason."
@@ -120,11 +120,14 @@ def test_somebody_else_was_first(stage: MakeStage) -> None:
 
 
 def test_nobody_decides() -> None:
-    assert said(lambda: Person("", "x")) == ("A decision needs a name and a reason.", "Say who decides and why.")
+    assert said(lambda: OperatorDecision("", "x")) == (
+        "A decision needs a name and a reason.",
+        "Say who decides and why.",
+    )
 
 
 def test_a_name_that_cannot_be_told_from_another() -> None:
-    assert said(lambda: Person("Ann\u200b", "x")) == (
+    assert said(lambda: OperatorDecision("Ann\u200b", "x")) == (
         "The name of the one who decides holds U+200B (ZERO WIDTH SPACE) at position 4, which cannot be seen.",
         "Write it so that no other name looks like it.",
     )
@@ -163,7 +166,7 @@ def test_only_what_failed_is_paid_again(stage: MakeStage, status: PayoutStatus, 
     """And what can be done instead depends on where it stands: of what was paid nothing is said to be open."""
     one = stage()
     row = one.put(status, reason=NO if status is S.REVIEW else None)
-    assert said(lambda: one.pay_again(row)) == (
+    assert said(lambda: one.reissue(row)) == (
         f"Payout … (po_x) is {status}: only what failed can be paid again.",
         hint,
     )
@@ -172,7 +175,7 @@ def test_only_what_failed_is_paid_again(stage: MakeStage, status: PayoutStatus, 
 def test_nobody_forgotten_is_paid_again(stage: MakeStage) -> None:
     """Nobody knows any more who it was."""
     one, row = failed(stage, Final(reason=NO))
-    assert said(lambda: one.pay_again(replace(row, forgotten_at=T0))) == (
+    assert said(lambda: one.reissue(replace(row, erased_at=T0))) == (
         "Payout … (po_x) cannot be paid again: its payee was forgotten.",
         "If the debt still stands, pay it under another key, to the payee as you know him.",
     )
@@ -181,7 +184,7 @@ def test_nobody_forgotten_is_paid_again(stage: MakeStage) -> None:
 
 def test_not_where_answers_come_later(stage: MakeStage) -> None:
     one, row = failed(stage, Final(reason=NO), status_by="deferred")
-    assert said(lambda: one.pay_again(row), NotOffered) == (
+    assert said(lambda: one.reissue(row), NotSupported) == (
         "Fake tells only later what became of a payment: it cannot be paid again under its key.",
         "Compare with the provider's own records before you pay it under another key.",
     )
@@ -189,7 +192,7 @@ def test_not_where_answers_come_later(stage: MakeStage) -> None:
 
 def test_not_yet(stage: MakeStage) -> None:
     one, row = failed(stage, Final(reason=NO), at=10, dedupe_settle_s=60.0)
-    assert said(lambda: one.pay_again(row)) == (
+    assert said(lambda: one.reissue(row)) == (
         "It is too early to pay … (po_x) again: the provider may still say otherwise.",
         "Try again after 2026-03-02 09:02:30 UTC.",
     )
@@ -211,13 +214,13 @@ def test_not_proven(stage: MakeStage, heard: Any, why: str) -> None:
     one, row = failed(stage, heard)
     if isinstance(heard, Exception):
         one.answers.append(heard)
-    assert said(lambda: one.pay_again(row)) == (f"Payout … (po_x) is not proven to have failed. {why}", COMPARE)
+    assert said(lambda: one.reissue(row)) == (f"Payout … (po_x) is not proven to have failed. {why}", COMPARE)
 
 
 def test_absent_without_evidence(stage: MakeStage) -> None:
     one, row = failed(stage, NotFound())
     why = "The provider does not show attempt 1, which is no proof that it failed."
-    assert said(lambda: one.pay_again(row)) == (
+    assert said(lambda: one.reissue(row)) == (
         f"Payout … (po_x) is not proven to have failed. {why}",
         "Compare with the provider's own records. Where they show no such payment, name that: --evidence TEXT.",
     )
@@ -227,19 +230,19 @@ def test_paid_after_all(stage: MakeStage) -> None:
     """Now, and for ever after; what the provider said stands in the history."""
     one, row = failed(stage, Final(code="DONE", http_status=200, seen=OURS))
     paid = "Payout … (po_x) cannot be paid again: the provider says that an attempt of it was paid after all."
-    assert said(lambda: one.pay_again(row)) == (paid, TELLS)
+    assert said(lambda: one.reissue(row)) == (paid, TELLS)
     last = one.journal.history(row.id)[-1]
     assert (last.event, last.evidence) == (
         "payout.contradicted",
         {"attempt": 1, "code": "DONE", "http_status": 200},
     )
-    assert said(lambda: one.pay_again(row)) == (paid, TELLS)
+    assert said(lambda: one.reissue(row)) == (paid, TELLS)
 
 
 def test_moved_meanwhile(stage: MakeStage) -> None:
     one, row = failed(stage, Final(reason=NO))
-    one.pay_again(row)
-    assert said(lambda: one.pay_again(row)) == (
+    one.reissue(row)
+    assert said(lambda: one.reissue(row)) == (
         "Payout … (po_x) was moved by somebody else meanwhile; it is CREATED now.",
         LOOK_AGAIN,
     )
@@ -302,7 +305,7 @@ def test_a_key_used_for_something_that_cannot_be_named() -> None:
 
 def test_a_key_whose_payee_was_forgotten() -> None:
     """Only the fingerprint still tells: nothing is named, not even as what it became."""
-    row = replace(row_of(S.SUCCEEDED), forgotten_at=T0)
+    row = replace(row_of(S.SUCCEEDED), erased_at=T0)
     engine.same_order(row, order_of())
     message, _ = said(lambda: engine.same_order(row, order_of(note="rent")), KeyReused)
     assert ": another intent. This time" in message
@@ -339,7 +342,7 @@ class Telling(Fake):
     balances = account_holder = name = ask_consent = user_info = diagnose = _answer
 
 
-def perform(_: object) -> HttpResponse:
+def execute(_: object) -> HttpResponse:
     return HttpResponse(200, {}, b"", T0)
 
 
@@ -347,29 +350,29 @@ def perform(_: object) -> HttpResponse:
 def test_a_question(name: str) -> None:
     """What cannot be asked, what was not answered and what was not told are three sentences."""
     what, capability, ask = QUESTIONS[name]
-    assert said(lambda: run_flow(ask(account_of()), perform), NotOffered) == (
+    assert said(lambda: run_flow(ask(account_of()), execute), NotSupported) == (
         f"Account till cannot be asked for this: Fake has no {capability}.",
         "`payouts providers --load` shows what each provider can do.",
     )
-    assert said(lambda: run_flow(ask(account_of(Telling(None))), perform), NotAnswered) == (
+    assert said(lambda: run_flow(ask(account_of(Telling(None))), execute), LookupFailed) == (
         f"The provider of account till did not answer when asked {what}: provider bug: NoneType is no answer.",
         "No money was asked to move; asking again is safe. `payouts doctor` looks at the account.",
     )
-    told = NotTold(reason=Reason(ReasonCode.PAYEE_NOT_FOUND, text="Not in row X..."))
-    assert said(lambda: run_flow(ask(account_of(Telling(told))), perform), NotAnswered) == (
+    told = LookupRefused(reason=Reason(ReasonCode.PAYEE_NOT_FOUND, text="Not in row X..."))
+    assert said(lambda: run_flow(ask(account_of(Telling(told))), execute), LookupFailed) == (
         f"The provider of account till did not tell {what}: payee_not_found: Not in row X.",
         "No money was asked to move.",
     )
 
 
 def test_what_a_provider_calls_it_is_cut() -> None:
-    told = NotTold(reason=Reason(ReasonCode.PAYEE_NOT_FOUND, "X" * 100))
-    message, _ = said(lambda: run_flow(QUESTIONS["name"][2](account_of(Telling(told))), perform), NotAnswered)
+    told = LookupRefused(reason=Reason(ReasonCode.PAYEE_NOT_FOUND, "X" * 100))
+    message, _ = said(lambda: run_flow(QUESTIONS["name"][2](account_of(Telling(told))), execute), LookupFailed)
     assert message == f"The provider of account till did not tell the payee's name: {'X' * 79}…."
 
 
 def test_a_diagnosis_that_breaks() -> None:
-    assert run_flow(engine.diagnose(account_of(Telling("fine")), T0), perform) == (
+    assert run_flow(engine.diagnose(account_of(Telling("fine")), T0), execute) == (
         Finding(
             "wrong",
             "diagnosis",

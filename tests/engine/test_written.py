@@ -17,10 +17,10 @@ from kit import OURS, T0, account_of, after, lost, row_of, unsent
 
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.rates import PostEnd, ReadEnd
-from payments_core.domain.records import Event, Pause, PayoutRow
+from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine import decide
 from payments_core.engine.decide import Decision
-from payments_core.provider import Blocked, Deferred, Duplicate, Final, NotAccepted, NotFound, Pending, Unknown
+from payments_core.provider import AccountRefused, Deferred, Duplicate, Final, NotAccepted, NotFound, Pending, Unknown
 
 S = PayoutStatus
 ACCOUNT = account_of()
@@ -45,7 +45,7 @@ SENDING = row_of()
 CREATED = row_of(S.CREATED)
 PENDING = row_of(S.PENDING)
 UNKNOWN = row_of(S.UNKNOWN)
-SECOND = row_of(ambiguous=True, first_sent_at=after(-100), tries=2)  # a try after one that may have arrived
+SECOND = row_of(ambiguous=True, first_sent_at=after(-100), submissions=2)  # a try after one that may have arrived
 LONG_AGO = after(30 * 24 * 3600)  # after the last step of the schedule
 
 
@@ -61,8 +61,8 @@ class Written(NamedTuple):
 
     """
 
-    before: PayoutRow
-    decide: Callable[[PayoutRow], Decision | None]
+    before: PayoutRecord
+    decide: Callable[[PayoutRecord], Decision | None]
     changes: Mapping[str, Any]
     event: Event
     pause: Pause | None = None
@@ -76,20 +76,22 @@ def _stopped(code: ReasonCode, why: str, **more: Any) -> dict[str, Any]:
     return {"status": S.REVIEW, "reason": Reason(code, text=why), "next_at": None, **more}
 
 
-def _absent(row: PayoutRow, *, seen: int, account: Any = ACCOUNT) -> Written:
+def _absent(row: PayoutRecord, *, seen: int, account: Any = ACCOUNT) -> Written:
     """Decide on one more absence after so many."""
-    before = replace(row, absences=seen, first_absence_at=after(10) if seen else None)
+    before = replace(row, not_found_count=seen, first_not_found_at=after(10) if seen else None)
     return Written(before, lambda row: decide.after_check(row, account, NotFound(**SAID), after(400)), {}, _event(""))
 
 
 LATER = account_of(status_by="deferred")
 RETIRED = replace(ACCOUNT, is_retired=True)
 CONCLUSIVE = account_of(not_found_conclusive_after_s=390.0)
-ADOPTING = replace(UNKNOWN, adopting=True)
-SOUGHT = replace(CREATED, status=S.UNKNOWN, adopting=True)  # the journal was restored, and it may have been sent
+ADOPTING = replace(UNKNOWN, duplicate_unverified=True)
+SOUGHT = replace(
+    CREATED, status=S.UNKNOWN, duplicate_unverified=True
+)  # the journal was restored, and it may have been sent
 REFUSED = replace(UNKNOWN, refused=True, reason=NO_CLEAN)
 _AT_400 = after(400)
-_THIRD: dict[str, Any] = {"absences": 3}
+_THIRD: dict[str, Any] = {"not_found_count": 3}
 
 WRITTEN: Mapping[str, Written] = {
     # --- before the first byte ---
@@ -98,8 +100,8 @@ WRITTEN: Mapping[str, Written] = {
         lambda row: decide.begin(row, ACCOUNT, owner="me", at=AT),
         {
             "status": S.SENDING,
-            "tries": 1,
-            "cleared": True,
+            "submissions": 1,
+            "guards_passed": True,
             "sent_at": AT,
             "lease_owner": "me",
             "lease_until": after(10 + ACCOUNT.settings.lease_s),
@@ -108,14 +110,14 @@ WRITTEN: Mapping[str, Written] = {
         _event("sending", {"try": 1}),
     ),
     "begin, again": Written(
-        replace(UNKNOWN, absences=3, first_absence_at=T0, reason=NO_CLEAN),
+        replace(UNKNOWN, not_found_count=3, first_not_found_at=T0, reason=NO_CLEAN),
         lambda row: decide.begin(row, ACCOUNT, owner="you", at=AT),
         {
             "status": S.SENDING,
-            "tries": 2,
+            "submissions": 2,
             "sent_at": AT,
-            "absences": 0,
-            "first_absence_at": None,
+            "not_found_count": 0,
+            "first_not_found_at": None,
             "lease_owner": "you",
             "lease_until": after(10 + ACCOUNT.settings.lease_s),
             "next_at": after(10 + ACCOUNT.settings.lease_s),
@@ -123,7 +125,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("sending", {"try": 2}),
     ),
     "begin, not safe any more": Written(
-        replace(UNKNOWN, tries=5),
+        replace(UNKNOWN, submissions=5),
         lambda row: decide.begin(row, ACCOUNT, owner="me", at=AT),
         _stopped(ReasonCode.NEVER_APPEARED, NOT_SAFE),
         _event("review", {"why": NOT_SAFE}),
@@ -133,9 +135,9 @@ WRITTEN: Mapping[str, Written] = {
         lambda row: decide.begin(row, ACCOUNT, owner="me", at=AT),
         {
             "status": S.SENDING,
-            "tries": 1,
-            "cleared": True,
-            "adopting": False,
+            "submissions": 1,
+            "guards_passed": True,
+            "duplicate_unverified": False,
             "sent_at": AT,
             "lease_owner": "me",
             "lease_until": after(10 + ACCOUNT.settings.lease_s),
@@ -148,7 +150,7 @@ WRITTEN: Mapping[str, Written] = {
         lambda row: decide.begin(row, ACCOUNT, owner="me", at=AT),
         {
             "status": S.SENDING,
-            "tries": 2,
+            "submissions": 2,
             "sent_at": AT,
             "lease_owner": "me",
             "lease_until": after(10 + ACCOUNT.settings.lease_s),
@@ -156,15 +158,15 @@ WRITTEN: Mapping[str, Written] = {
         },
         _event("sending", {"try": 2}),
     ),
-    "seek": Written(
-        replace(SENDING, status=S.CREATED, absences=2, first_absence_at=T0, reason=NO_CLEAN),
-        lambda row: decide.seek(row, AT),
+    "check_first": Written(
+        replace(SENDING, status=S.CREATED, not_found_count=2, first_not_found_at=T0, reason=NO_CLEAN),
+        lambda row: decide.check_first(row, AT),
         {
             **RELEASED,
             "status": S.UNKNOWN,
-            "adopting": True,
-            "absences": 0,
-            "first_absence_at": None,
+            "duplicate_unverified": True,
+            "not_found_count": 0,
+            "first_not_found_at": None,
             "reopened_at": AT,
             "reason": None,
             "next_at": AT,
@@ -173,31 +175,31 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "seek, doubted": Written(
         UNKNOWN,
-        lambda row: decide.seek(row, AT),
+        lambda row: decide.check_first(row, AT),
         {"reopened_at": AT, "next_at": AT},
         _event("sought"),
     ),
     "seek, called a duplicate before": Written(
         ADOPTING,
-        lambda row: decide.seek(row, AT),
+        lambda row: decide.check_first(row, AT),
         {"reopened_at": AT, "next_at": AT},
         _event("sought"),
     ),
     "on a statement, not asked about yet": Written(
-        replace(CREATED, absences=2, first_absence_at=T0),
+        replace(CREATED, not_found_count=2, first_not_found_at=T0),
         lambda row: decide.on_statement(row, ACCOUNT, AT),
         {
             "status": S.UNKNOWN,
-            "adopting": True,
-            "absences": 0,
-            "first_absence_at": None,
+            "duplicate_unverified": True,
+            "not_found_count": 0,
+            "first_not_found_at": None,
             "reopened_at": AT,
             "next_at": AT,
         },
         _event("sought"),
     ),
     "on a statement, and not shown": Written(
-        replace(SOUGHT, absences=3, sent_at=None),
+        replace(SOUGHT, not_found_count=3, sent_at=None),
         lambda row: decide.on_statement(row, ACCOUNT, AT),
         {"ambiguous": True, "first_sent_at": AT, **_stopped(ReasonCode.ON_STATEMENT, ON_STATEMENT)},
         _event("review", {"why": ON_STATEMENT}),
@@ -208,15 +210,15 @@ WRITTEN: Mapping[str, Written] = {
         {"ambiguous": True, "first_sent_at": after(3), **_stopped(ReasonCode.ON_STATEMENT, ON_STATEMENT)},
         _event("review", {"why": ON_STATEMENT}),
     ),
-    "lapsed": Written(
+    "lease_expired": Written(
         replace(SENDING, reason=NO_CLEAN),
-        lambda row: decide.lapsed(row, AT),
+        lambda row: decide.lease_expired(row, AT),
         {**RELEASED, **DOUBTED, "reason": None, "next_at": AT},
         _event("lease_lapsed"),
     ),
     "lapsed, and a callback has come meanwhile": Written(
-        replace(SENDING, next_at=after(5), called_for=after(5)),
-        lambda row: decide.lapsed(row, AT),
+        replace(SENDING, next_at=after(5), callback_read_at=after(5)),
+        lambda row: decide.lease_expired(row, AT),
         {**RELEASED, **DOUBTED},
         _event("lease_lapsed"),
     ),
@@ -244,20 +246,20 @@ WRITTEN: Mapping[str, Written] = {
         _event("waiting", {"why": MASKED, "again_in_s": 1.235}),
     ),
     "put off, and a callback asked for it": Written(
-        replace(PENDING, called_for=PENDING.next_at),
+        replace(PENDING, callback_read_at=PENDING.next_at),
         lambda row: decide.put_off(row, NUMBER, AT, after_s=2.0),
-        {"next_at": after(12), "called_for": after(12)},
+        {"next_at": after(12), "callback_read_at": after(12)},
         _event("waiting", {"why": MASKED, "again_in_s": 2.0}),
     ),
     "put off, after a callback": Written(
-        replace(PENDING, called_for=T0),
+        replace(PENDING, callback_read_at=T0),
         lambda row: decide.put_off(row, NUMBER, AT, after_s=2.0),
         {"next_at": after(12)},
         _event("waiting", {"why": MASKED, "again_in_s": 2.0}),
     ),
-    "held": Written(CREATED, lambda row: decide.held(row, NUMBER, AT), {}, _event("held", {"why": MASKED})),
+    "held": Written(CREATED, lambda row: decide.on_hold(row, NUMBER, AT), {}, _event("held", {"why": MASKED})),
     "held, sought in vain": Written(
-        SOUGHT, lambda row: decide.held(row, NUMBER, AT), {"status": S.CREATED}, _event("held", {"why": MASKED})
+        SOUGHT, lambda row: decide.on_hold(row, NUMBER, AT), {"status": S.CREATED}, _event("held", {"why": MASKED})
     ),
     "needs approval": Written(
         replace(row_of(), expires_at=after(99)),
@@ -362,7 +364,7 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "blocked": Written(
         SENDING,
-        lambda row: decide.after_submit(row, ACCOUNT, Blocked(NO, 403), AT),
+        lambda row: decide.after_submit(row, ACCOUNT, AccountRefused(NO, 403), AT),
         {**RELEASED, "status": S.CREATED, "reason": NO_CLEAN, "next_at": after(310)},
         _event("blocked", {"http_status": 403, "code": CUT, "text": MASKED}),
         Pause("till", AT, f"rejected ({CUT}): {MASKED}", by="blocked", probe_at=after(310)),
@@ -381,7 +383,7 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "blocked, doubted": Written(
         SECOND,
-        lambda row: decide.after_submit(row, ACCOUNT, Blocked(replace(NO, text=""), 403), AT),
+        lambda row: decide.after_submit(row, ACCOUNT, AccountRefused(replace(NO, text=""), 403), AT),
         {**RELEASED, "status": S.UNKNOWN, "next_at": after(20)},
         _event("blocked", {"http_status": 403, "code": CUT, "text": ""}),
         Pause("till", AT, f"rejected ({CUT})", by="blocked", probe_at=after(310)),
@@ -401,7 +403,7 @@ WRITTEN: Mapping[str, Written] = {
     "duplicate": Written(
         SENDING,
         lambda row: decide.after_submit(row, ACCOUNT, Duplicate(**SAID), AT),
-        {**RELEASED, **DOUBTED, "adopting": True, "next_at": AT},
+        {**RELEASED, **DOUBTED, "duplicate_unverified": True, "next_at": AT},
         _event("duplicate", TOLD),
     ),
     "pending": Written(
@@ -507,7 +509,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("failed", {"reason": f"rejected ({CUT})", **TOLD, "adopted": True}),
     ),
     "read, pending once more": Written(
-        replace(PENDING, adopting=True, ambiguous=True),
+        replace(PENDING, duplicate_unverified=True, ambiguous=True),
         lambda row: decide.after_check(row, ACCOUNT, Pending(**SAID, seen=OURS), AT),
         {"next_at": after(20)},
         _event("read", TOLD),
@@ -537,19 +539,19 @@ WRITTEN: Mapping[str, Written] = {
         _event("review", {"why": NO_ANSWER_YET, **TOLD}, LONG_AGO),
     ),
     "absent for too long": Written(
-        replace(UNKNOWN, absences=1, first_absence_at=after(1)),
+        replace(UNKNOWN, not_found_count=1, first_not_found_at=after(1)),
         lambda row: decide.after_check(row, ACCOUNT, Unknown(**SAID), LONG_AGO),
         _stopped(ReasonCode.NEVER_APPEARED, NOT_SAFE),
         _event("review", {"why": NOT_SAFE, **TOLD}, LONG_AGO),
     ),
     # --- absence ---
     "absent": _absent(UNKNOWN, seen=0)._replace(
-        changes={"absences": 1, "first_absence_at": _AT_400, "next_at": after(680)},
+        changes={"not_found_count": 1, "first_not_found_at": _AT_400, "next_at": after(680)},
         event=_event("absent", TOLD, _AT_400),
     ),
     "absent, and was taken": _absent(PENDING, seen=4)._replace(
         changes={
-            "absences": 5,
+            "not_found_count": 5,
             "reason": Reason(ReasonCode.NEVER_APPEARED, text="The provider took it and does not show it (5 times)."),
             "next_at": after(680),
         },
@@ -557,7 +559,7 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "absent for long enough": _absent(UNKNOWN, seen=2)._replace(
         changes={**_THIRD, "next_at": _AT_400, "reason": Reason(ReasonCode.NEVER_APPEARED, text=decide._AGAIN)},
-        event=_event("resend", {"absences": 3}, _AT_400),
+        event=_event("resend", {"not_found_count": 3}, _AT_400),
     ),
     "absent, and called a duplicate": _absent(ADOPTING, seen=2)._replace(
         changes=_stopped(
@@ -569,7 +571,7 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "absent, and sought": _absent(SOUGHT, seen=2)._replace(
         changes={**_THIRD, "next_at": _AT_400, "reason": Reason(ReasonCode.NEVER_APPEARED, text=decide._AGAIN)},
-        event=_event("resend", {"absences": 3}, _AT_400),
+        event=_event("resend", {"not_found_count": 3}, _AT_400),
     ),
     "absent, and retired": _absent(UNKNOWN, seen=2, account=RETIRED)._replace(
         changes=_stopped(
@@ -589,7 +591,7 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "absent, refused, and that is conclusive": _absent(REFUSED, seen=2, account=CONCLUSIVE)._replace(
         changes={**_THIRD, "status": S.FAILED, "decided_by": "read", "next_at": None},
-        event=_event("failed", {"reason": f"rejected ({CUT})", "absences": 3}, _AT_400),
+        event=_event("failed", {"reason": f"rejected ({CUT})", "not_found_count": 3}, _AT_400),
     ),
 }
 
@@ -653,12 +655,12 @@ def test_an_earlier_attempt_is_asked_about_for_as_long_as_any(refusals: int, pol
     account = account_of(settings={"retry_schedule_s": (1.0, 2.0, 4.0), "poll_schedule_s": (poll_s / 2, poll_s / 2)})
     row = replace(CREATED, refusals=refusals)
     why = "Attempt 1 is still under way."
-    decision = decide.waiting_for_earlier(row, account, why, AT)
+    decision = decide.waiting_for_previous_attempt(row, account, why, AT)
     if again_in_s is None:
         assert decision.after.reason == Reason(ReasonCode.NO_FINAL_ANSWER, text=why)
         assert (decision.after.status, decision.event.name) == (S.REVIEW, "payout.review")
     else:
         assert decision.event == _event("waiting", {"why": why, "again_in_s": again_in_s})
-    doubted = decide.waiting_for_earlier(replace(row, ambiguous=True, sent_at=AT), account, why, AT)
+    doubted = decide.waiting_for_previous_attempt(replace(row, ambiguous=True, sent_at=AT), account, why, AT)
     assert doubted.event == _event("waiting", {"why": why})
     assert doubted.after.status is not S.REVIEW

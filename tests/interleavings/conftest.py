@@ -13,14 +13,14 @@ import pytest
 from payments_core import Money, Payee, PayoutClient
 from payments_core.client import assemble
 from payments_core.domain.payout import Payout, PayoutStatus
-from payments_core.domain.rates import Lane
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.rates import Priority
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine import advance
-from payments_core.engine.commands import Move
-from payments_core.engine.flow import AskLeave, Command, EngineFlow
+from payments_core.engine.commands import ApplyTransition
+from payments_core.engine.flow import Command, EngineFlow, RunPreflight
 from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
 from payments_core.plugins.manager import Plugins
-from payments_core.runtime.session import Performer
+from payments_core.runtime.session import CommandExecutor
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 KEY = "salary/1"
@@ -45,12 +45,12 @@ class Clock:
 
 def is_leave(command: Command) -> bool:
     """Say whether the flow is about to ask for leave to send."""
-    return isinstance(command, AskLeave)
+    return isinstance(command, RunPreflight)
 
 
 def is_c2(command: Command) -> bool:
     """Say whether the flow is about to write SENDING."""
-    return isinstance(command, Move) and command.after.status is PayoutStatus.SENDING
+    return isinstance(command, ApplyTransition) and command.after.status is PayoutStatus.SENDING
 
 
 def is_post(command: Command) -> bool:
@@ -60,16 +60,16 @@ def is_post(command: Command) -> bool:
 
 def is_after_post(command: Command) -> bool:
     """Say whether the flow is about to write what became of its send."""
-    return isinstance(command, Move) and command.post_end is not None
+    return isinstance(command, ApplyTransition) and command.post_end is not None
 
 
 class Step:
     """One step of an owner with a payout, carried out command by command, with real sockets and the real journal."""
 
-    def __init__(self, flow: EngineFlow[PayoutRow], performer: Performer) -> None:
-        self._flow, self._performer = flow, performer
+    def __init__(self, flow: EngineFlow[PayoutRecord], executor: CommandExecutor) -> None:
+        self._flow, self._performer = flow, executor
         self._next: Command | None = next(flow)
-        self.row: PayoutRow | None = None
+        self.row: PayoutRecord | None = None
 
     def until(self, is_it: Callable[[Command], bool]) -> Self:
         """Go on until this is what would come next, and stop before it."""
@@ -78,7 +78,7 @@ class Step:
         assert self._next is not None, f"it ended before: {self.row}"
         return self
 
-    def finish(self) -> PayoutRow:
+    def finish(self) -> PayoutRecord:
         """Go on to the end; return the row as this owner sees it then."""
         while self._next is not None:
             self._one()
@@ -109,9 +109,9 @@ class Owner:
         self.clock = clock
         self.client = PayoutClient(assemble(config, plugins=loaded, clock=clock))
 
-    def row(self, key: str = KEY) -> PayoutRow:
+    def row(self, key: str = KEY) -> PayoutRecord:
         """Return the payout as it stands in the journal."""
-        found = self.client._office.journal.by_key(key)
+        found = self.client._runtime.journal.by_key(key)
         assert found is not None
         return found
 
@@ -121,26 +121,26 @@ class Owner:
 
     def send(self, key: str = KEY, **changes: Any) -> Payout:
         """Ask for a payment."""
-        currency = next(iter(self.client._office.accounts.values())).settings.currency
+        currency = next(iter(self.client._runtime.accounts.values())).settings.currency
         told: dict[str, Any] = {"payee": Payee.msisdn("46733000001"), "amount": Money(500, currency), **changes}
         return self.client.send(key=key, **told)
 
     def accept(self, key: str = KEY) -> Payout:
         """Write a payment down, and send nothing."""
-        currency = next(iter(self.client._office.accounts.values())).settings.currency
+        currency = next(iter(self.client._runtime.accounts.values())).settings.currency
         return self.client.accept(key=key, payee=Payee.msisdn("46733000001"), amount=Money(500, currency))
 
-    def step(self, line: Any, flow: EngineFlow[PayoutRow]) -> Step:
+    def step(self, line: Any, flow: EngineFlow[PayoutRecord]) -> Step:
         """Begin a flow that a test has made."""
-        return Step(flow, line.performer(Lane.UNKNOWNS))
+        return Step(flow, line.executor(Priority.UNKNOWNS))
 
-    def begin(self, row: PayoutRow | None = None) -> Step:
+    def begin(self, row: PayoutRecord | None = None) -> Step:
         """Begin a step with the payout as it stands, or as this owner has read it before."""
-        office, row = self.client._office, row or self.row()
-        line = self.client._line(office.serving(row))
-        return self.step(line, advance(line.account, row, office.moment()))
+        runtime, row = self.client._runtime, row or self.row()
+        line = self.client._line(runtime.serving(row))
+        return self.step(line, advance(line.account, row, runtime.moment()))
 
-    def work(self, rounds: int = 1, every_s: float = 6.0) -> PayoutRow:
+    def work(self, rounds: int = 1, every_s: float = 6.0) -> PayoutRecord:
         """Take the step that is due, and again later."""
         for _ in range(rounds):
             self.clock.move(every_s)

@@ -20,8 +20,8 @@ import pytest
 from payments_core import AsyncPayoutClient, Money, Payee
 from payments_core.domain.errors import DecisionRefused, JournalClosed
 from payments_core.domain.payout import PayoutStatus, ReasonCode
-from payments_core.engine import Person
-from payments_core.engine.commands import Move
+from payments_core.engine import OperatorDecision
+from payments_core.engine.commands import ApplyTransition
 from payments_core.plugins.hookspecs import hookimpl
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.payees import AT_ONCE
@@ -40,7 +40,7 @@ FAILS = "46733123457"  # the gateway's payee who is not found
 def absent(owner: Any) -> None:
     """Send a payment that is lost on the way, and read twice that it is not shown: one more read proves absence."""
     assert owner.send().status is S.UNKNOWN
-    assert owner.work(2).absences == 2
+    assert owner.work(2).not_found_count == 2
 
 
 # --- two re-POSTs outside half the dedupe window -------------------------------------------------------------------
@@ -76,7 +76,7 @@ def test_of_two_re_posts_inside_the_window_one_leaves(world: World, store: str, 
     """The same two, in time: one C2 is written, and the other owner sends nothing.
 
     1. to 3. as before.
-    4. B writes C2 and is about to send. A wakes and wants to write its own: the fence refuses it.
+    4. B writes C2 and is about to send. A wakes and wants to write its own: the version refuses it.
     5. B sends: the payment is made once, under its first reference.
     """
     world.gateway.set_faults(LOST)
@@ -124,12 +124,12 @@ CANCEL: dict[str, str] = {"actor": "Ann", "reason": "the wrong month"}
 def cancelling(owner: Any) -> Any:
     """Begin to cancel the payout as it stands."""
     row = owner.row()
-    line = owner.client._line(owner.client._office.serving(row))
-    return owner.step(line, owner.client._cancelling(row, Person(*CANCEL.values()))[1])
+    line = owner.client._line(owner.client._runtime.serving(row))
+    return owner.step(line, owner.client._cancelling(row, OperatorDecision(*CANCEL.values()))[1])
 
 
 def test_what_is_cancelled_before_c2_is_not_sent(world: World, store: str, measured: Measured, stops: Any) -> None:
-    """1. A has leave to send, and is about to write C2. 2. B cancels. 3. A's C2 is refused by the fence: no POST."""
+    """1. A has leave to send, and is about to write C2. 2. B cancels. 3. A's C2 is refused by the version: no POST."""
     a, b = world.owners()
     a.accept()
     step = a.begin().until(stops.is_c2)
@@ -141,10 +141,10 @@ def test_what_is_cancelled_before_c2_is_not_sent(world: World, store: str, measu
 
 
 def test_what_is_sent_before_it_is_cancelled_is_paid(world: World, store: str, measured: Measured, stops: Any) -> None:
-    """1. B is about to cancel. 2. A writes C2, and goes on to the POST. 3. B is refused by the fence, and A sends."""
+    """1. B is about to cancel. 2. A writes C2, and goes on to the POST. 3. B is refused by the version, and A sends."""
     a, b = world.owners()
     a.accept()
-    cancels = cancelling(b).until(lambda command: isinstance(command, Move))
+    cancels = cancelling(b).until(lambda command: isinstance(command, ApplyTransition))
     step = a.begin().until(stops.is_post)
     with pytest.raises(DecisionRefused, match="moved by a worker or another person meanwhile"):
         cancels.finish()
@@ -354,7 +354,7 @@ def test_failed_and_then_a_late_success(world: World, store: str, measured: Meas
     a.clock.move(7 * 24 * 3600.0)
     for _ in range(2):
         with pytest.raises(DecisionRefused, match="was paid after all"):
-            a.client.pay_again("salary/1", who="Ann", why="it failed")
+            a.client.reissue("salary/1", who="Ann", why="it failed")
     assert (a.row().status, a.row().attempt) == (S.FAILED, 1)
     assert a.events()[-1] == "contradicted"
     assert (world.posts(), world.credits()) == (1, [1])
@@ -411,7 +411,7 @@ def test_a_clock_steps_while_a_payment_is_on_its_way(
     1. A has written C2 and is about to send.
     2. The clock of B steps. By it, A's lease is long over (or will not be for hours). B looks at the payout; once
        more; and again.
-    3. A, by the right clock, sends. Its answer is written, or refused by the fence and noted.
+    3. A, by the right clock, sends. Its answer is written, or refused by the version and noted.
     4. The clock of B is right again. Reads end it.
     """
     a, b = world.owner(), world.owner()

@@ -19,8 +19,8 @@ import pytest
 from psycopg import conninfo
 
 from payments_core.domain.payout import Operation
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Journal, Move, Moved, Open, Opened
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, Journal, TransitionApplied
 from payments_core.journal import open_journal
 from payments_core.journal.sqlite.journal import SqliteJournal
 
@@ -109,10 +109,10 @@ def ask(store: str, address: str, path: Path) -> Callable[[str], list[tuple[Any,
 
 
 @pytest.fixture
-def make_row() -> Callable[..., PayoutRow]:
+def make_row() -> Callable[..., PayoutRecord]:
     """Make a payout of a name."""
 
-    def make(name: str = "one", **changes: Any) -> PayoutRow:
+    def make(name: str = "one", **changes: Any) -> PayoutRecord:
         values: dict[str, Any] = {
             "id": f"po_{name}",
             "key": f"salary/{name}",
@@ -131,18 +131,18 @@ def make_row() -> Callable[..., PayoutRow]:
             "updated_at": START,
             "next_at": START,
         }
-        return PayoutRow(**values | changes)
+        return PayoutRecord(**values | changes)
 
     return make
 
 
 @pytest.fixture
-def add(journal: Journal, make_row: Callable[..., PayoutRow]) -> Callable[..., PayoutRow]:
+def add(journal: Journal, make_row: Callable[..., PayoutRecord]) -> Callable[..., PayoutRecord]:
     """Write a new payout and return its row."""
 
-    def write(name: str = "one", **changes: Any) -> PayoutRow:
-        reply = journal.perform(Open(make_row(name, **changes), Event("payout.accepted", START)))
-        assert isinstance(reply, Opened)
+    def write(name: str = "one", **changes: Any) -> PayoutRecord:
+        reply = journal.execute(CreatePayout(make_row(name, **changes), Event("payout.accepted", START)))
+        assert isinstance(reply, CreateResult)
         assert reply.created
         return reply.row
 
@@ -150,12 +150,12 @@ def add(journal: Journal, make_row: Callable[..., PayoutRow]) -> Callable[..., P
 
 
 @pytest.fixture
-def moved(journal: Journal) -> Callable[[Move], PayoutRow]:
+def moved(journal: Journal) -> Callable[[ApplyTransition], PayoutRecord]:
     """Write a move that must succeed and return the row after it."""
 
-    def write(entry: Move) -> PayoutRow:
-        reply = journal.perform(entry)
-        assert isinstance(reply, Moved), reply
+    def write(entry: ApplyTransition) -> PayoutRecord:
+        reply = journal.execute(entry)
+        assert isinstance(reply, TransitionApplied), reply
         return reply.row
 
     return write

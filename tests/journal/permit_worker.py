@@ -12,10 +12,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from payments_core.domain.rates import AskPermit, Lane, Permit
+from payments_core.domain.rates import AcquirePermit, Permit, Priority
 from payments_core.journal import open_journal
 from payments_core.provider import Facts
-from payments_core.runtime.rate_limiter import Turns
+from payments_core.runtime.rate_limiter import RateLimiter
 
 
 class Noting:
@@ -26,7 +26,7 @@ class Noting:
         self.given: list[int] = []
         self.last = threading.local()
 
-    def permit(self, asked: AskPermit) -> Future[Permit]:
+    def permit(self, asked: AcquirePermit) -> Future[Permit]:
         future: Future[Permit] = self._journal.permit(asked)
         self.last.permit = future
         if (permit := future.result()).is_given:
@@ -38,18 +38,18 @@ def main(address: str, namespace: str, per_s: str, threads: str, seconds: str, *
     journal = open_journal(address, namespace=namespace, root=Path(), clock=lambda: datetime.now(UTC))
     noting = Noting(journal)
     account = SimpleNamespace(name="mtn-uganda", facts=Facts(reads_per_s=float(per_s), posts_per_s=float(per_s)))
-    turns = Turns(cast("Any", account), cast("Any", noting))
-    used: dict[str, list[int]] = {lane: [] for lane in lanes}
+    limiter = RateLimiter(cast("Any", account), cast("Any", noting))
+    used: dict[str, list[int]] = {priority: [] for priority in lanes}
     print("ready", flush=True)
     sys.stdin.readline()
     until = time.monotonic() + float(seconds)
 
-    def ask(lane: str) -> None:
+    def ask(priority: str) -> None:
         while time.monotonic() < until:
-            if turns.take(Lane(lane)) is None:
-                used[lane].append(noting.last.permit.result().at)
+            if limiter.take(Priority(priority)) is None:
+                used[priority].append(noting.last.permit.result().at)
 
-    asking = [threading.Thread(target=ask, args=(lane,)) for lane in lanes for _ in range(int(threads))]
+    asking = [threading.Thread(target=ask, args=(priority,)) for priority in lanes for _ in range(int(threads))]
     for thread in asking:
         thread.start()
     for thread in asking:

@@ -9,7 +9,7 @@ from typing import Any
 
 from payments_core.domain.inbox_records import Arrival, Handling
 from payments_core.domain.records import Query
-from payments_core.engine.commands import AskAccount, Journal, Noted
+from payments_core.engine.commands import HistoryAppended, Journal, RecordAccountQuery
 
 START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
 ANSWER = '{"balances":[{"amount":"49117.50","currency":"KES","label":"Utility Account"}]}'
@@ -18,7 +18,9 @@ Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
 def asked(journal: Journal, query: str = OURS, *, account: str = "mpesa", hours: float = 0) -> None:
-    assert journal.perform(AskAccount(account, Query(query, START + timedelta(hours=hours)))) == Noted()
+    assert (
+        journal.execute(RecordAccountQuery(account, Query(query, START + timedelta(hours=hours)))) == HistoryAppended()
+    )
 
 
 def arrived(journal: Journal, query: str = OURS) -> int:

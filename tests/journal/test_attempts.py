@@ -15,48 +15,48 @@ from payments_core.domain.errors import JournalError
 from payments_core.domain.events import EventName
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Approval, EndedAttempt, Event, Pause, PayoutRow
+from payments_core.domain.records import Approval, EndedAttempt, Event, Pause, PayoutRecord
 from payments_core.engine.commands import (
+    AccountPaused,
+    AppendHistory,
+    ApplyTransition,
     Contradicted,
-    Held,
+    CreateAttempt,
+    CreatePayout,
     Journal,
-    Move,
-    Moved,
-    Note,
-    Open,
+    LoadAttempts,
+    LoadedAttempts,
+    NotApproved,
     OverRefunded,
-    PayAgain,
-    Recall,
-    Recalled,
     Stale,
-    Unapproved,
+    TransitionApplied,
 )
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 S = PayoutStatus
 NO = Reason(ReasonCode.REJECTED, "NO")
-Add = Callable[..., PayoutRow]
-Moving = Callable[[Move], PayoutRow]
+Add = Callable[..., PayoutRecord]
+Moving = Callable[[ApplyTransition], PayoutRecord]
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
-def event(name: str = "payout.paid_again", seconds: float = 0) -> Event:
+def event(name: str = "payout.reissued", seconds: float = 0) -> Event:
     return Event(name, START + timedelta(seconds=seconds), {"who": "Ann"})
 
 
 @pytest.fixture
 def failed(add: Add) -> Add:
-    """Write a payout that failed after two tries, of which one was ambiguous."""
+    """Write a payout that failed after two submissions, of which one was ambiguous."""
 
-    def make(name: str = "one", **changes: Any) -> PayoutRow:
+    def make(name: str = "one", **changes: Any) -> PayoutRecord:
         told = {
             "status": S.FAILED,
             "reason": NO,
             "decided_by": "read",
-            "tries": 2,
+            "submissions": 2,
             "refusals": 1,
             "ambiguous": True,
-            "cleared": True,
+            "guards_passed": True,
             "first_sent_at": START,
             "sent_at": START,
             "next_at": None,
@@ -67,7 +67,7 @@ def failed(add: Add) -> Add:
     return make
 
 
-def fresh(row: PayoutRow, **changes: Any) -> PayoutRow:
+def fresh(row: PayoutRecord, **changes: Any) -> PayoutRecord:
     """Return the row with which the next attempt begins."""
     number = row.attempt + 1
     told: dict[str, Any] = {
@@ -75,10 +75,10 @@ def fresh(row: PayoutRow, **changes: Any) -> PayoutRow:
         "attempt": number,
         "reason": None,
         "decided_by": "",
-        "tries": 0,
+        "submissions": 0,
         "refusals": 0,
         "ambiguous": False,
-        "cleared": False,
+        "guards_passed": False,
         "first_sent_at": None,
         "sent_at": None,
         "next_at": START,
@@ -88,9 +88,9 @@ def fresh(row: PayoutRow, **changes: Any) -> PayoutRow:
     return replace(row, **(told | changes))
 
 
-def again(journal: Journal, row: PayoutRow, **changes: Any) -> PayoutRow:
-    reply = journal.perform(PayAgain(row, fresh(row, **changes), event()))
-    assert isinstance(reply, Moved), reply
+def again(journal: Journal, row: PayoutRecord, **changes: Any) -> PayoutRecord:
+    reply = journal.execute(CreateAttempt(row, fresh(row, **changes), event()))
+    assert isinstance(reply, TransitionApplied), reply
     return reply.row
 
 
@@ -100,11 +100,11 @@ def test_the_attempt_that_ended_is_kept_as_it_stood(journal: Journal, failed: Ad
     kept = EndedAttempt.of(row)
     after = again(journal, row)
 
-    assert (after.status, after.attempt, after.fence) == (S.CREATED, 2, row.fence + 1)
+    assert (after.status, after.attempt, after.version) == (S.CREATED, 2, row.version + 1)
     assert journal.get(row.id) == after
     assert journal.attempts(row.id) == (kept,)
     last = journal.history(row.id)[-1]
-    assert (last.event, last.status, last.attempt, last.evidence) == ("payout.paid_again", S.CREATED, 2, {"who": "Ann"})
+    assert (last.event, last.status, last.attempt, last.evidence) == ("payout.reissued", S.CREATED, 2, {"who": "Ann"})
     assert ask("SELECT COUNT(*) FROM outbox") == [(0,)]
     assert journal.due(START, accounts=[row.account], limit=5) == (after,)
 
@@ -114,9 +114,9 @@ def test_the_attempt_that_ended_is_kept_as_it_stood(journal: Journal, failed: Ad
     [
         ({"attempt": 1}, "cannot begin attempt 1"),
         ({"attempt": 3}, "cannot begin attempt 3"),
-        ({"tries": 2}, "cannot begin with the tries"),
+        ({"submissions": 2}, "cannot begin with the tries"),
         ({"ambiguous": True, "first_sent_at": START}, "cannot begin with the first_sent_at, ambiguous"),
-        ({"cleared": True}, "cannot begin with the cleared"),
+        ({"guards_passed": True}, "cannot begin with the cleared"),
         ({"status": S.SENDING}, "cannot begin with the status"),
         ({"amount": Decimal(99)}, "cannot change its amount"),
         ({"request_hash": "0" * 64}, "has the request of an earlier one"),
@@ -126,16 +126,16 @@ def test_what_is_no_new_attempt_is_refused(journal: Journal, failed: Add, change
     """Numbers follow each other, nothing of the attempt before is left, the intent stays, and no request comes back."""
     row = failed()
     with pytest.raises(JournalError, match=words):
-        journal.perform(PayAgain(row, fresh(row, **changes), event()))
+        journal.execute(CreateAttempt(row, fresh(row, **changes), event()))
     assert journal.get(row.id) == row
     assert journal.attempts(row.id) == ()
 
 
 def test_a_request_of_any_earlier_attempt_does_not_come_back(journal: Journal, failed: Add, moved: Moving) -> None:
     row = again(journal, failed())
-    row = moved(Move(row, replace(row, status=S.FAILED), event("payout.failed")))
+    row = moved(ApplyTransition(row, replace(row, status=S.FAILED), event("payout.failed")))
     with pytest.raises(JournalError, match="has the request of an earlier one"):
-        journal.perform(PayAgain(row, fresh(row, request_hash="0" * 64), event()))
+        journal.execute(CreateAttempt(row, fresh(row, request_hash="0" * 64), event()))
     assert [kept.number for kept in journal.attempts(again(journal, row).id)] == [1, 2]
 
 
@@ -143,14 +143,14 @@ def test_a_request_of_any_earlier_attempt_does_not_come_back(journal: Journal, f
 def test_only_what_failed_is_paid_again(journal: Journal, failed: Add, status: PayoutStatus) -> None:
     row = failed(status=status)
     with pytest.raises(JournalError, match="only what failed"):
-        journal.perform(PayAgain(row, fresh(row), event()))
+        journal.execute(CreateAttempt(row, fresh(row), event()))
 
 
 def test_a_move_never_leaves_failed(journal: Journal, failed: Add) -> None:
     """What begins another attempt is the only way out of FAILED."""
     row = failed()
     with pytest.raises(JournalError, match="is FAILED and cannot become CREATED"):
-        journal.perform(Move(row, fresh(row), event()))
+        journal.execute(ApplyTransition(row, fresh(row), event()))
 
 
 def test_two_begin_one_attempt(journal: Journal, failed: Add, open_one: Callable[[], Journal]) -> None:
@@ -159,7 +159,7 @@ def test_two_begin_one_attempt(journal: Journal, failed: Add, open_one: Callable
     journals = [journal, *(open_one() for _ in range(3))]
     replies: list[object] = []
     threads = [
-        threading.Thread(target=lambda one=one: replies.append(one.perform(PayAgain(row, fresh(row), event()))))
+        threading.Thread(target=lambda one=one: replies.append(one.execute(CreateAttempt(row, fresh(row), event()))))
         for one in journals
     ]
     for thread in threads:
@@ -167,16 +167,16 @@ def test_two_begin_one_attempt(journal: Journal, failed: Add, open_one: Callable
     for thread in threads:
         thread.join()
 
-    assert sorted(type(reply).__name__ for reply in replies) == ["Moved", "Stale", "Stale", "Stale"]
+    assert sorted(type(reply).__name__ for reply in replies) == ["TransitionApplied", "Stale", "Stale", "Stale"]
     after = journal.get(row.id)
-    assert all(reply.row == after for reply in replies if isinstance(reply, Moved | Stale))
+    assert all(reply.row == after for reply in replies if isinstance(reply, TransitionApplied | Stale))
     assert len(journal.attempts(row.id)) == 1
 
 
 def test_what_was_contradicted_is_not_paid_again(journal: Journal, failed: Add) -> None:
     row = failed()
-    journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
-    assert journal.perform(PayAgain(row, fresh(row), event())) == Contradicted()
+    journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
+    assert journal.execute(CreateAttempt(row, fresh(row), event())) == Contradicted()
     assert journal.get(row.id) == row
 
 
@@ -185,17 +185,17 @@ def test_a_contradiction_stops_the_next_attempt_in_the_commit_before_its_first_b
 ) -> None:
     """A read that finds an earlier attempt paid stops every later send, whoever is just about to make it."""
     row = again(journal, failed())
-    journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
-    sending = Move(row, replace(row, status=S.SENDING, tries=1), event("payout.sending"))
-    assert journal.perform(sending) == Contradicted()
+    journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
+    sending = ApplyTransition(row, replace(row, status=S.SENDING, submissions=1), event("payout.sending"))
+    assert journal.execute(sending) == Contradicted()
     assert journal.get(row.id) == row
 
 
 def test_a_contradiction_stops_nothing_else(journal: Journal, add: Add, moved: Moving) -> None:
     """A first attempt has none before it."""
     row = add()
-    journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
-    moved(Move(row, replace(row, status=S.SENDING, tries=1), event("payout.sending")))
+    journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
+    moved(ApplyTransition(row, replace(row, status=S.SENDING, submissions=1), event("payout.sending")))
 
 
 def test_the_ceiling_of_refunds_is_looked_at_again(journal: Journal, failed: Add, add: Add) -> None:
@@ -205,43 +205,43 @@ def test_the_ceiling_of_refunds_is_looked_at_again(journal: Journal, failed: Add
     settling = Reason(ReasonCode.NOT_COMPLETED, settling_h=1)
     two = failed("two", amount=Decimal(5), **told)
     one = failed("one", amount=Decimal(6), reason=settling, **told)
-    other = PayAgain(two, fresh(two), event())
-    assert journal.perform(other) == OverRefunded(Decimal(6), Money("10", "EUR"))
+    other = CreateAttempt(two, fresh(two), event())
+    assert journal.execute(other) == OverRefunded(Decimal(6), Money("10", "EUR"))
     again(journal, one)
-    assert journal.perform(other) == OverRefunded(Decimal(6), Money("10", "EUR"))
+    assert journal.execute(other) == OverRefunded(Decimal(6), Money("10", "EUR"))
 
 
 def test_what_a_row_does_not_tell(journal: Journal, failed: Add, moved: Moving) -> None:
     row = failed()
     kept = EndedAttempt.of(row)
-    assert journal.perform(Recall(row.id)) == Recalled()
+    assert journal.execute(LoadAttempts(row.id)) == LoadedAttempts()
     row = again(journal, row)
     approval = Approval("Ben", "checked", START)
-    row = moved(Move(row, row, event("payout.approved"), approves=approval))
-    assert journal.perform(Recall(row.id)) == Recalled(attempts=(kept,), approval=approval)
-    row = moved(Move(row, replace(row, status=S.SENDING, tries=1), event("payout.sending")))
-    row = moved(Move(row, replace(row, status=S.PENDING), event("payout.pending")))
-    journal.perform(Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
-    recalled = journal.perform(Recall(row.id))
-    assert recalled == Recalled(attempts=(kept,), contradicted=True, was_taken=True, approval=approval)
+    row = moved(ApplyTransition(row, row, event("payout.approved"), approves=approval))
+    assert journal.execute(LoadAttempts(row.id)) == LoadedAttempts(attempts=(kept,), approval=approval)
+    row = moved(ApplyTransition(row, replace(row, status=S.SENDING, submissions=1), event("payout.sending")))
+    row = moved(ApplyTransition(row, replace(row, status=S.PENDING), event("payout.pending")))
+    journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
+    recalled = journal.execute(LoadAttempts(row.id))
+    assert recalled == LoadedAttempts(attempts=(kept,), contradicted=True, was_taken=True, approval=approval)
     with pytest.raises(JournalError, match="no payout po_none"):
-        journal.perform(Recall("po_none"))
+        journal.execute(LoadAttempts("po_none"))
 
 
 # --- approvals ---
 
 
-def sending(row: PayoutRow) -> Move:
-    after = replace(row, status=S.SENDING, tries=row.tries + 1)
-    return Move(row, after, event("payout.sending"), needs_approval=True)
+def sending(row: PayoutRecord) -> ApplyTransition:
+    after = replace(row, status=S.SENDING, submissions=row.submissions + 1)
+    return ApplyTransition(row, after, event("payout.sending"), needs_approval=True)
 
 
 def test_what_needs_an_approval_does_not_leave_without_one(journal: Journal, add: Add, moved: Moving) -> None:
     """The commit before the first byte looks for it, whatever was believed before."""
     row = add()
-    assert journal.perform(sending(row)) == Unapproved()
+    assert journal.execute(sending(row)) == NotApproved()
     assert journal.get(row.id) == row
-    row = moved(Move(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
+    row = moved(ApplyTransition(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
     assert journal.approval(row.id, 1) == Approval("Ben", "checked", START)
     moved(sending(row))
 
@@ -249,41 +249,41 @@ def test_what_needs_an_approval_does_not_leave_without_one(journal: Journal, add
 def test_an_approval_is_of_one_attempt(journal: Journal, failed: Add, add: Add, moved: Moving) -> None:
     """Who approved an attempt that failed has not approved the next one."""
     row = add()
-    row = moved(Move(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
-    row = moved(Move(row, replace(row, status=S.FAILED), event("payout.failed")))
+    row = moved(ApplyTransition(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
+    row = moved(ApplyTransition(row, replace(row, status=S.FAILED), event("payout.failed")))
     row = again(journal, row)
     assert journal.approval(row.id, 2) is None
-    assert journal.perform(sending(row)) == Unapproved()
+    assert journal.execute(sending(row)) == NotApproved()
 
 
 def test_an_approval_is_of_exactly_one_intent(journal: Journal, add: Add, moved: Moving, ask: Ask) -> None:
     """Under another fingerprint it is none."""
     row = add()
-    row = moved(Move(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
+    row = moved(ApplyTransition(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
     ask("UPDATE approvals SET fingerprint = 'another'")
-    assert journal.perform(sending(row)) == Unapproved()
+    assert journal.execute(sending(row)) == NotApproved()
 
 
 def test_only_what_waits_to_be_sent_is_approved(journal: Journal, failed: Add) -> None:
     row = failed()
     with pytest.raises(JournalError, match="only what waits to be sent"):
-        journal.perform(Move(row, row, event(), approves=Approval("Ben", "checked", START)))
+        journal.execute(ApplyTransition(row, row, event(), approves=Approval("Ben", "checked", START)))
 
 
 def test_an_approval_lifts_no_pause(journal: Journal, add: Add, moved: Moving) -> None:
     row = add()
-    row = moved(Move(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
+    row = moved(ApplyTransition(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
     journal.set_pause(Pause(None, START, "stop"))
-    assert isinstance(journal.perform(sending(row)), Held)
+    assert isinstance(journal.execute(sending(row)), AccountPaused)
 
 
 def test_an_attempt_that_ended_is_never_changed(journal: Journal, failed: Add, ask: Ask) -> None:
     again(journal, failed())
-    for statement in ("UPDATE attempts SET tries = 0", "DELETE FROM attempts"):
+    for statement in ("UPDATE attempts SET submissions = 0", "DELETE FROM attempts"):
         with pytest.raises(Exception, match=r"never (changed|deleted)"):
             ask(statement)
 
 
 def test_opening_a_payout_writes_no_attempt(journal: Journal, make_row: Add) -> None:
-    journal.perform(Open(make_row(), event("payout.created")))
+    journal.execute(CreatePayout(make_row(), event("payout.created")))
     assert journal.attempts("po_one") == ()

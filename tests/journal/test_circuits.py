@@ -11,37 +11,37 @@ import pytest
 
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.rates import PostEnd
-from payments_core.domain.records import Event, Pause, PayoutRow
-from payments_core.engine.commands import Held, Journal, JournalReply, Move, Moved
+from payments_core.domain.records import Event, Pause, PayoutRecord
+from payments_core.engine.commands import AccountPaused, ApplyTransition, Journal, JournalResult, TransitionApplied
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNT = "mtn-uganda"
-AddRow = Callable[..., PayoutRow]
+AddRow = Callable[..., PayoutRecord]
 
 
 def later(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-class Till:
+class FakeProvider:
     """Sends payments one after another, each of its own."""
 
     def __init__(self, journal: Journal, add: AddRow) -> None:
         self.journal, self._add, self._number = journal, add, 0
 
-    def send(self, seconds: float = 0, account: str = ACCOUNT) -> JournalReply:
+    def send(self, seconds: float = 0, account: str = ACCOUNT) -> JournalResult:
         self._number += 1
         row = self._add(f"{account}-{self._number}", account=account)
-        after = replace(row, status=PayoutStatus.SENDING, tries=1, sent_at=later(seconds))
-        return self.journal.perform(Move(row, after, Event("payout.sending", later(seconds))))
+        after = replace(row, status=PayoutStatus.SENDING, submissions=1, sent_at=later(seconds))
+        return self.journal.execute(ApplyTransition(row, after, Event("payout.sending", later(seconds))))
 
     def end(
-        self, sent: JournalReply, seconds: float, *, clear: bool, after: int = 3, lifts: bool = False,
+        self, sent: JournalResult, seconds: float, *, clear: bool, after: int = 3, lifts: bool = False,
         pause: Pause | None = None,
-    ) -> Moved:  # fmt: skip
-        assert isinstance(sent, Moved), sent
+    ) -> TransitionApplied:  # fmt: skip
+        assert isinstance(sent, TransitionApplied), sent
         status = PayoutStatus.CREATED if pause else PayoutStatus.PENDING if clear else PayoutStatus.UNKNOWN
-        move = Move(
+        move = ApplyTransition(
             sent.row,
             replace(sent.row, status=status),
             Event("payout.ended", later(seconds)),
@@ -49,11 +49,11 @@ class Till:
             pause=pause,
             post_end=PostEnd(not clear, after),
         )
-        reply = self.journal.perform(move)
-        assert isinstance(reply, Moved), reply
+        reply = self.journal.execute(move)
+        assert isinstance(reply, TransitionApplied), reply
         return reply
 
-    def lose(self, seconds: float = 0, *, account: str = ACCOUNT, after: int = 3) -> Moved:
+    def lose(self, seconds: float = 0, *, account: str = ACCOUNT, after: int = 3) -> TransitionApplied:
         return self.end(self.send(seconds, account), seconds, clear=False, after=after)
 
     def probes(self) -> list[float]:
@@ -61,28 +61,28 @@ class Till:
 
 
 @pytest.fixture
-def till(journal: Journal, add: AddRow) -> Till:
-    return Till(journal, add)
+def till(journal: Journal, add: AddRow) -> FakeProvider:
+    return FakeProvider(journal, add)
 
 
 @pytest.mark.parametrize("after", [1, 3, 20])
-def test_a_circuit_opens_with_the_last_of_so_many_and_not_before(till: Till, after: int) -> None:
+def test_a_circuit_opens_with_the_last_of_so_many_and_not_before(till: FakeProvider, after: int) -> None:
     """Exactly as many as the setting says; what comes then is held, of this account only."""
     ends = [till.lose(after=after).opened for _ in range(after)]
     assert ends[:-1] == [None] * (after - 1)
     [pause] = till.journal.pauses()
     assert ends[-1] == pause
     assert (pause.account, pause.by, pause.since, pause.probe_at) == (ACCOUNT, "circuit", START, later(30))
-    assert isinstance(till.send(29), Held)
-    assert isinstance(till.send(0, "mtn-ghana"), Moved)
+    assert isinstance(till.send(29), AccountPaused)
+    assert isinstance(till.send(0, "mtn-ghana"), TransitionApplied)
 
 
-def test_a_circuit_that_is_never_to_open_stays_closed(till: Till) -> None:
+def test_a_circuit_that_is_never_to_open_stays_closed(till: FakeProvider) -> None:
     """Zero is never."""
     assert {till.lose(after=0).opened for _ in range(30)} == {None}
 
 
-def test_any_clear_end_begins_the_count_anew(till: Till) -> None:
+def test_any_clear_end_begins_the_count_anew(till: FakeProvider) -> None:
     """In a row means in a row, and each account counts for itself."""
     till.lose(), till.lose(), till.lose(account="mtn-ghana")
     assert till.end(till.send(), 0, clear=True).ended == frozenset()
@@ -90,25 +90,25 @@ def test_any_clear_end_begins_the_count_anew(till: Till) -> None:
     assert [till.lose(account="mtn-ghana").opened is None for _ in range(2)] == [True, False]
 
 
-def open_circuit(till: Till) -> None:
+def open_circuit(till: FakeProvider) -> None:
     for _ in range(3):
         till.lose()
     assert [pause.by for pause in till.journal.pauses()] == ["circuit"]
 
 
-def test_one_probe_leaves_and_its_clear_end_closes_the_circuit(till: Till) -> None:
+def test_one_probe_leaves_and_its_clear_end_closes_the_circuit(till: FakeProvider) -> None:
     """Half open: one payment at a time; a refusal is as clear as a success."""
     open_circuit(till)
     probe = till.send(30)
-    assert isinstance(till.send(30), Held)
+    assert isinstance(till.send(30), AccountPaused)
     reply = till.end(probe, 31, clear=True)
     assert reply.ended == {"circuit"}
     assert not till.journal.pauses()
-    assert isinstance(till.send(32), Moved)
+    assert isinstance(till.send(32), TransitionApplied)
     assert [till.lose(33).opened is None for _ in range(3)] == [True, True, False]
 
 
-def test_each_probe_in_vain_doubles_the_wait_up_to_ten_minutes(till: Till) -> None:
+def test_each_probe_in_vain_doubles_the_wait_up_to_ten_minutes(till: FakeProvider) -> None:
     """What was on the wire when it opened, and probes that end in doubt, never bring the next probe nearer or away."""
     open_circuit(till)
     waits, at = [], 30.0
@@ -121,7 +121,7 @@ def test_each_probe_in_vain_doubles_the_wait_up_to_ten_minutes(till: Till) -> No
     assert till.journal.pauses()[0].since == START
 
 
-def test_what_was_on_the_wire_changes_nothing(till: Till) -> None:
+def test_what_was_on_the_wire_changes_nothing(till: FakeProvider) -> None:
     sent = [till.send() for _ in range(8)]
     ended = [till.end(one, seconds, clear=False) for seconds, one in enumerate(sent)]
     assert [reply.opened is not None for reply in ended] == [False, False, True, *[False] * 5]
@@ -129,7 +129,7 @@ def test_what_was_on_the_wire_changes_nothing(till: Till) -> None:
 
 
 @pytest.mark.parametrize("pause", [Pause(ACCOUNT, START, "audit"), Pause(ACCOUNT, START, "no", "blocked", later(300))])
-def test_a_circuit_takes_the_place_of_no_other_pause(till: Till, pause: Pause) -> None:
+def test_a_circuit_takes_the_place_of_no_other_pause(till: FakeProvider, pause: Pause) -> None:
     """A person's stays a person's, a block a block; the circuit opens with the next doubt once it is lifted."""
     sent = [till.send() for _ in range(4)]
     till.journal.set_pause(pause)
@@ -137,7 +137,7 @@ def test_a_circuit_takes_the_place_of_no_other_pause(till: Till, pause: Pause) -
     assert till.journal.pauses() == (pause,)
 
 
-def test_a_person_may_stop_an_open_circuit(till: Till) -> None:
+def test_a_person_may_stop_an_open_circuit(till: FakeProvider) -> None:
     """Their pause takes its place, and no clear end starts what they have stopped."""
     sent = till.send()
     open_circuit(till)
@@ -147,14 +147,14 @@ def test_a_person_may_stop_an_open_circuit(till: Till) -> None:
     assert till.journal.pauses() == (pause,)
 
 
-def test_who_lifts_a_circuit_begins_the_count_anew(till: Till) -> None:
+def test_who_lifts_a_circuit_begins_the_count_anew(till: FakeProvider) -> None:
     """A person who says go on gets more than one payment's worth of it."""
     open_circuit(till)
     assert till.journal.lift_pause(ACCOUNT)
     assert [till.lose().opened is None for _ in range(3)] == [True, True, False]
 
 
-def test_a_block_and_a_penalty_take_the_place_of_a_circuit(till: Till) -> None:
+def test_a_block_and_a_penalty_take_the_place_of_a_circuit(till: FakeProvider) -> None:
     """Both are clear answers."""
     for by in ("blocked", "rate"):
         open_circuit(till)
@@ -164,7 +164,7 @@ def test_a_block_and_a_penalty_take_the_place_of_a_circuit(till: Till) -> None:
         till.journal.lift_pause(ACCOUNT)
 
 
-def test_many_threads_open_one_circuit(till: Till) -> None:
+def test_many_threads_open_one_circuit(till: FakeProvider) -> None:
     """Counted in the commit of each end: none is lost, and one of them opens it."""
     sent = [till.send() for _ in range(20)]
     with ThreadPoolExecutor(8) as pool:
@@ -179,10 +179,10 @@ def slower(seconds: float, wait_s: float = 10.0) -> Pause:
     return Pause(ACCOUNT, later(seconds), f"slower at {seconds}", "rate", later(seconds + wait_s))
 
 
-def test_a_payment_refused_for_the_rate_slows_the_account(till: Till) -> None:
+def test_a_payment_refused_for_the_rate_slows_the_account(till: FakeProvider) -> None:
     """Everybody waits, then one goes to see; refused again the wait doubles, and its success lets all go on."""
     till.end(till.send(), 0, clear=True, pause=slower(0))
-    assert till.send(9) == Held(slower(0))
+    assert till.send(9) == AccountPaused(slower(0))
     probe = till.send(10)
     till.end(probe, 11, clear=True, pause=slower(11))
     assert till.probes() == [30]
@@ -191,7 +191,7 @@ def test_a_payment_refused_for_the_rate_slows_the_account(till: Till) -> None:
     assert not till.journal.pauses()
 
 
-def test_a_success_that_left_before_the_penalty_does_not_end_it(till: Till) -> None:
+def test_a_success_that_left_before_the_penalty_does_not_end_it(till: FakeProvider) -> None:
     """Ten of sixteen at once are taken: that is why the others were refused."""
     first, second = till.send(0), till.send(0)
     till.end(second, 1, clear=True, pause=slower(1))
@@ -200,7 +200,7 @@ def test_a_success_that_left_before_the_penalty_does_not_end_it(till: Till) -> N
 
 
 @pytest.mark.parametrize("pause", [Pause(ACCOUNT, START, "audit"), Pause(ACCOUNT, START, "no", "blocked", later(300))])
-def test_a_penalty_takes_the_place_of_no_other_pause(till: Till, pause: Pause) -> None:
+def test_a_penalty_takes_the_place_of_no_other_pause(till: FakeProvider, pause: Pause) -> None:
     sent = till.send()
     till.journal.set_pause(pause)
     till.end(sent, 1, clear=True, pause=slower(1))

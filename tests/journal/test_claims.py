@@ -13,13 +13,13 @@ import psycopg
 import pytest
 
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import Event, Pause, PayoutRow
-from payments_core.engine.commands import Journal, Move, Moved
+from payments_core.domain.records import Event, Pause, PayoutRecord
+from payments_core.engine.commands import ApplyTransition, Journal, TransitionApplied
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNTS = ["mtn-uganda", "mtn-ghana"]
 
-AddRow = Callable[..., PayoutRow]
+AddRow = Callable[..., PayoutRecord]
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -61,9 +61,9 @@ def test_callbacks_leave_half_of_the_places_to_others(
 ) -> None:
     """Strangers can send as many as they like, and earlier ones: all else that is due has its places."""
     for number in range(called):
-        add(f"called-{number}", status=PayoutStatus.PENDING, next_at=later(-60), called_for=later(-60))
+        add(f"called-{number}", status=PayoutStatus.PENDING, next_at=later(-60), callback_read_at=later(-60))
     for number in range(others):  # one of them was called about, and has been read since
-        add(f"other-{number}", status=PayoutStatus.UNKNOWN, called_for=None if number else later(-90))
+        add(f"other-{number}", status=PayoutStatus.UNKNOWN, callback_read_at=None if number else later(-90))
     ids = claim(journal, limit=4)
     assert len(ids) == 4
     assert sum(payout.startswith("po_called") for payout in ids) == taken
@@ -77,7 +77,7 @@ def test_an_odd_place_goes_to_whichever_is_due_first(
     """Where there is one place, neither callbacks nor all else that is due can keep the other from it for ever."""
     for number in range(3):
         at = later(called_at + number)
-        add(f"called-{number}", status=PayoutStatus.PENDING, next_at=at, called_for=at)
+        add(f"called-{number}", status=PayoutStatus.PENDING, next_at=at, callback_read_at=at)
         add(f"other-{number}", next_at=later(-40 + number))
     ids = claim(journal, limit=limit)
     called = limit // 2 + (called_at == -60)
@@ -143,7 +143,7 @@ def test_a_claim_stops_nobody_from_moving_the_payout(journal: Journal, add: AddR
     row = add()
     claim(journal)
     after = replace(row, status=PayoutStatus.PENDING)
-    assert isinstance(journal.perform(Move(row, after, Event("payout.pending", START))), Moved)
+    assert isinstance(journal.execute(ApplyTransition(row, after, Event("payout.pending", START))), TransitionApplied)
 
 
 def test_when_the_next_one_is_free(journal: Journal, add: AddRow) -> None:
@@ -167,7 +167,7 @@ def test_many_workers_at_once_take_each_payout_once(open_one: Callable[[], Journ
         return [one for taken in iter(lambda: claim(journal, name, limit=7), []) for one in taken]
 
     with ThreadPoolExecutor(8) as threads:
-        workers = [threads.submit(take, f"{lane}", journal) for lane, journal in enumerate(journals * 2)]
+        workers = [threads.submit(take, f"{priority}", journal) for priority, journal in enumerate(journals * 2)]
     assert Counter(one for worker in workers for one in worker.result()) == Counter(ids)
 
 

@@ -12,23 +12,29 @@ from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.deliveries import Consumer, PayoutEvent
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import AcknowledgeContradictions, Journal, Move, Note, Noted
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import (
+    AcknowledgeContradictions,
+    AppendHistory,
+    ApplyTransition,
+    HistoryAppended,
+    Journal,
+)
 from payments_core.journal.sql.statements import SQLITE
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 S = PayoutStatus
-Add = Callable[..., PayoutRow]
+Add = Callable[..., PayoutRecord]
 ENDED: dict[str, Any] = {"status": S.FAILED, "reason": Reason(ReasonCode.REJECTED), "decided_by": "read"}
 
 
-def paid(row: PayoutRow, seconds: float = 0, attempt: int = 1, **changes: Any) -> Note:
+def paid(row: PayoutRecord, seconds: float = 0, attempt: int = 1, **changes: Any) -> AppendHistory:
     at = START + timedelta(seconds=seconds)
     said = replace(Contradiction(at, row.account, attempt, ProviderStatus.PAID, "DONE"), **changes)
-    return Note(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, {"attempt": attempt}), contradiction=said)
+    return AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, {"attempt": attempt}), contradiction=said)
 
 
-def acknowledge(row: PayoutRow, seconds: float) -> AcknowledgeContradictions:
+def acknowledge(row: PayoutRecord, seconds: float) -> AcknowledgeContradictions:
     event = Event(EventName.PAYOUT_ACKNOWLEDGED, START + timedelta(seconds=seconds), {"who": "Ann"})
     return AcknowledgeContradictions(row.id, event, "Ann", "the statement shows it")
 
@@ -42,10 +48,10 @@ def test_a_contradiction_is_kept_and_published_in_one_commit(journal: Journal, a
     row, entry = add(**ENDED), None
     entry = paid(row)
     assert entry.contradiction is not None
-    reply = journal.perform(entry)
+    reply = journal.execute(entry)
     after = journal.get(row.id)
 
-    assert reply == Noted(after)
+    assert reply == HistoryAppended(after)
     assert after == replace(row, contradictions=(entry.contradiction,), contradicted_at=START)
     assert [one.event for one in journal.history(row.id)][1:] == ["payout.contradicted"]
     [event] = published(journal)
@@ -58,7 +64,7 @@ def test_what_was_said_before_is_written_once(journal: Journal, add: Add) -> Non
     replies: list[Any] = []
 
     def read(second: int) -> None:
-        replies.append(journal.perform(paid(row, second)))
+        replies.append(journal.execute(paid(row, second)))
 
     readers = [threading.Thread(target=read, args=(second,)) for second in range(4)]
     for reader in readers:
@@ -72,7 +78,7 @@ def test_what_was_said_before_is_written_once(journal: Journal, add: Add) -> Non
     ]
 
     assert sorted(reply.written for reply in replies) == [False, False, False, True]
-    assert [getattr(journal.perform(other), "written", None) for other in others] == [True] * 3
+    assert [getattr(journal.execute(other), "written", None) for other in others] == [True] * 3
     after = journal.get(row.id)
     assert after is not None
     assert len(after.contradictions) == len(journal.history(row.id)) - 1 == 4
@@ -81,30 +87,34 @@ def test_what_was_said_before_is_written_once(journal: Journal, add: Add) -> Non
 def test_a_person_takes_note_of_all_there_are(journal: Journal, add: Add) -> None:
     """With name and reason; the same again is no news, and anything else waits for a person anew."""
     row = add(**ENDED)
-    journal.perform(paid(row, 1))
-    journal.perform(paid(row, 2, attempt=2))
+    journal.execute(paid(row, 1))
+    journal.execute(paid(row, 2, attempt=2))
     assert [one.id for one in journal.undecided()] == [row.id]
-    journal.perform(acknowledge(row, 3))
+    journal.execute(acknowledge(row, 3))
     after = journal.get(row.id)
 
     assert after is not None
     assert {(one.acknowledged_at, one.actor, one.reason) for one in after.contradictions} == {
         (START + timedelta(seconds=3), "Ann", "the statement shows it")
     }
-    assert (after.status, after.fence, after.contradicted_at, list(journal.undecided())) == (S.FAILED, 0, None, [])
-    assert journal.perform(acknowledge(row, 4)) == Noted(after, written=False)
-    assert journal.perform(paid(row, 5)) == Noted(after, written=False)
-    journal.perform(paid(row, 6, attempt=3))
+    assert (after.status, after.version, after.contradicted_at, list(journal.undecided())) == (S.FAILED, 0, None, [])
+    assert journal.execute(acknowledge(row, 4)) == HistoryAppended(after, written=False)
+    assert journal.execute(paid(row, 5)) == HistoryAppended(after, written=False)
+    journal.execute(paid(row, 6, attempt=3))
     assert [one.contradicted_at for one in journal.undecided()] == [START + timedelta(seconds=6)]
     assert [one.event for one in journal.history(row.id)][-2:] == ["payout.acknowledged", "payout.contradicted"]
 
 
-def test_a_move_forgets_no_contradiction(journal: Journal, add: Add, moved: Callable[[Move], PayoutRow]) -> None:
+def test_a_move_forgets_no_contradiction(
+    journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
+) -> None:
     """Neither the row that the mover had read before it, nor anything it writes, says it away."""
-    row = add(status=S.PENDING, tries=1, attempt=2)
+    row = add(status=S.PENDING, submissions=1, attempt=2)
     entry = paid(row)
-    journal.perform(entry)
-    after = moved(Move(row, replace(row, status=S.SUCCEEDED, decided_by="read"), Event("payout.succeeded", START)))
+    journal.execute(entry)
+    after = moved(
+        ApplyTransition(row, replace(row, status=S.SUCCEEDED, decided_by="read"), Event("payout.succeeded", START))
+    )
 
     assert after == journal.get(row.id)
     assert (after.status, after.contradictions, after.contradicted_at) == (
@@ -119,7 +129,7 @@ def test_what_waits_for_a_person_is_found_by_an_index(journal: Journal, add: Add
     review = add("review", status=S.REVIEW)
     add("stands", **ENDED)
     contradicted = add("contradicted", **ENDED)
-    journal.perform(paid(contradicted))
+    journal.execute(paid(contradicted))
     assert [one.id for one in journal.undecided()] == [review.id, contradicted.id]
     if store == "sqlite":
         asked = SQLITE.undecided.replace("?", "1")

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import pytest
 
 from payments_core.domain.errors import JournalError
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Journal, Open, Opened
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import CreatePayout, CreateResult, Journal
 from payments_core.journal.sqlite.journal import SqliteJournal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
@@ -37,7 +37,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from payments_core.engine.commands import Move, Open
-from payments_core.domain.records import Event, PayoutRow
+from payments_core.domain.records import Event, PayoutRecord
 from payments_core.domain.errors import JournalClosed, JournalError
 from payments_core.journal import open_journal
 from payments_core.domain.payout import Operation, PayoutStatus
@@ -48,7 +48,7 @@ def open_here():
     return open_journal(sys.argv[1], namespace="test-namespace", root=Path(), clock=lambda: START, make=True)
 
 def row(name, **changes):
-    return PayoutRow(**{"id": "po_" + name, "key": name, "fingerprint": "f", "account": "a",
+    return PayoutRecord(**{"id": "po_" + name, "key": name, "fingerprint": "f", "account": "a",
         "operation": Operation.TRANSFER, "payee_kind": "msisdn", "payee_value": "46733123450", "amount": Decimal(1),
         "currency": "EUR", "binding": {}, "references": {}, "request": "{}", "request_hash": "0",
         "created_at": START, "updated_at": START} | changes)
@@ -126,9 +126,9 @@ def test_what_was_acknowledged_survives_kill_9(
         key, steps = line.split()
         row = journal.by_key(key)
         assert row is not None, key
-        assert row.fence >= int(steps) - 1, key
+        assert row.version >= int(steps) - 1, key
     torn = ask("""
-        SELECT id FROM payouts WHERE fence + 1 <> (SELECT COUNT(*) FROM history WHERE payout_id = id)
+        SELECT id FROM payouts WHERE version + 1 <> (SELECT COUNT(*) FROM history WHERE payout_id = id)
         OR (status = 'FAILED') <> EXISTS (SELECT 1 FROM outbox WHERE payout_id = id AND event_id = id || '.2')
     """)
     assert torn == []
@@ -183,7 +183,7 @@ def test_an_interrupt_at_any_moment_leaves_nothing_half_done(address: str) -> No
 
 
 def test_another_process_reads_while_this_one_writes(
-    journal: Journal, address: str, make_row: Callable[..., PayoutRow]
+    journal: Journal, address: str, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """A list or a report in another terminal neither waits for the payments nor stops them, and sees whole rows."""
     script = """
@@ -199,7 +199,7 @@ print(seen)
         assert reader.stdout is not None
         assert reader.stdout.readline() == "ready\n"
         for number in range(200):
-            journal.perform(Open(make_row(str(number)), Event("payout.accepted", START)))
+            journal.execute(CreatePayout(make_row(str(number)), Event("payout.accepted", START)))
         said, _ = reader.communicate(timeout=60)
     assert (said, reader.returncode) == ("200\n", 0)
 
@@ -213,7 +213,7 @@ accept("before")
 held = threading.Lock()
 begun = threading.Event()
 def hold():  # as if another thread were in the middle of a write when the process forks
-    locks = (journal._writer, journal._reader) if hasattr(journal, "_writer") else (journal._crew,)
+    locks = (journal._writer, journal._reader) if hasattr(journal, "_writer") else (journal._threads,)
     with contextlib.ExitStack() as stack:
         for owner in locks:
             stack.enter_context(owner._lock)
@@ -256,7 +256,7 @@ journal.close()
 
 
 def test_a_full_database_fails_the_group_and_heals(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow]
+    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """When SQLite has no page left, each of the group is told so, and once there is room all goes on."""
     journal = open_sqlite()
@@ -264,7 +264,9 @@ def test_a_full_database_fails_the_group_and_heals(
     assert writing is not None
     pages = writing.execute("PRAGMA page_count").fetchone()[0]
     writing.execute(f"PRAGMA max_page_count = {pages}")
-    entries = [Open(make_row(str(number), note="n" * 5_000), Event("payout.accepted", START)) for number in range(8)]
+    entries = [
+        CreatePayout(make_row(str(number), note="n" * 5_000), Event("payout.accepted", START)) for number in range(8)
+    ]
     errors = [future.exception(10) for future in [journal.submit(entry) for entry in entries]]
     full = [error for error in errors if error is not None]
     assert full
@@ -273,8 +275,8 @@ def test_a_full_database_fails_the_group_and_heals(
     written = {row.id for row in journal.rows()}
     assert written == {f"po_{number}" for number, error in enumerate(errors) if error is None}
     for entry in entries:  # the file was opened anew: without the limit
-        reply = journal.perform(entry)
-        assert isinstance(reply, Opened)
+        reply = journal.execute(entry)
+        assert isinstance(reply, CreateResult)
         assert reply.created is (entry.row.id not in written)
     assert check(path) == "ok"
 
@@ -314,23 +316,23 @@ journal.close()
 
 
 def test_a_damaged_file_is_not_written_again(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow]
+    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """After a failure the file is checked before it is trusted, and what fails its check stays closed."""
     journal = open_sqlite()
     for number in range(50):
-        journal.perform(Open(make_row(str(number), note="n" * 2_000), Event("payout.accepted", START)))
+        journal.execute(CreatePayout(make_row(str(number), note="n" * 2_000), Event("payout.accepted", START)))
     writing = journal._writer._connection
     assert writing is not None
     writing.execute("PRAGMA max_page_count = 1")
-    entry = Open(make_row("next", note="n" * 20_000), Event("payout.accepted", START))
+    entry = CreatePayout(make_row("next", note="n" * 20_000), Event("payout.accepted", START))
     with pytest.raises(JournalError, match="is full"):
-        journal.perform(entry)
+        journal.execute(entry)
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("r+b") as file:
-        file.seek(30 * 4096)
+        file.check_first(30 * 4096)
         file.write(b"\xff" * 4096 * 5)
     for _ in range(2):
         with pytest.raises(JournalError, match=r"is damaged.*restore a backup"):
-            journal.perform(entry)
+            journal.execute(entry)

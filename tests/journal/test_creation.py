@@ -15,8 +15,8 @@ from typing import IO, Any, cast
 import pytest
 
 from payments_core.domain.errors import JournalDamaged, JournalError, JournalMissing
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Open
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import CreatePayout
 from payments_core.journal import init_journal, open_audit, open_journal, store_of
 from payments_core.journal.sqlite.creation import create_file
 from payments_core.journal.sqlite.journal import SqliteJournal
@@ -90,12 +90,12 @@ def test_a_log_without_its_file_is_a_lost_journal(path: Path, way: str, end: str
     assert beside(path) == [f"payouts.db{end}"]
 
 
-def test_a_journal_is_made_once(path: Path, make_row: Callable[..., PayoutRow]) -> None:
+def test_a_journal_is_made_once(path: Path, make_row: Callable[..., PayoutRecord]) -> None:
     """It can be paid with at once; made a second time it is left as it is."""
     init(path)
     assert beside(path) == ["payouts.db"]
     with closing(SqliteJournal(path, namespace=NAMESPACE, clock=lambda: START)) as journal:
-        journal.perform(Open(make_row(), Event("e", START)))
+        journal.execute(CreatePayout(make_row(), Event("e", START)))
     with pytest.raises(JournalError, match="is there already; nothing was changed"):
         init(path)
     with closing(SqliteJournal(path, namespace=NAMESPACE, clock=lambda: START, make=True)) as journal:

@@ -13,8 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from payments_core.domain.records import Event, Pause, PayoutRow
-from payments_core.engine.commands import Move, Open
+from payments_core.domain.records import Event, Pause, PayoutRecord
+from payments_core.engine.commands import ApplyTransition, CreatePayout
 from payments_core.journal import store_of
 from payments_core.journal.maintenance import restore
 from payments_core.journal.postgres.journal import PostgresJournal
@@ -22,7 +22,7 @@ from payments_core.journal.postgres.journal import PostgresJournal
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 NAMESPACE = "test-namespace"
 EVENT = Event("payout.accepted", START)
-Row = Callable[..., PayoutRow]
+Row = Callable[..., PayoutRecord]
 
 WATCH = """
     CREATE TABLE public.noted (what text, synchronous_commit text);
@@ -87,15 +87,15 @@ def test_whatever_writes_a_payout_is_flushed_however_the_server_was_switched(
     journal.counts()
     switch(own_postgres, url, "synchronous_commit", switched)
     row = make_row()
-    journal.perform(Open(row, EVENT))
-    journal.perform(Move(row, replace(row, tries=1), EVENT))
+    journal.execute(CreatePayout(row, EVENT))
+    journal.execute(ApplyTransition(row, replace(row, submissions=1), EVENT))
     journal.set_pause(Pause("main", START, "a person's"))
     with application(url, switched) as connection:
-        journal.open_within(connection, Open(make_row("two"), EVENT))
+        journal.open_within(connection, CreatePayout(make_row("two"), EVENT))
 
     async def accept() -> None:
         async with await psycopg.AsyncConnection.connect(url, options=f"-csynchronous_commit={switched}") as there:
-            await journal.open_within_async(there, Open(make_row("three"), EVENT))
+            await journal.open_within_async(there, CreatePayout(make_row("three"), EVENT))
 
     asyncio.run(accept())
     switch(own_postgres, url, "synchronous_commit", "on")  # a new connection would be refused
@@ -108,7 +108,7 @@ def test_whatever_writes_a_payout_is_flushed_however_the_server_was_switched(
         return opened
 
     store._server.connect = connect_then_switch  # type: ignore[attr-defined]
-    restore.begin_gap(store, START, restore.Act(at, "Ann", "a test"))
+    restore.begin_gap(store, START, restore.OperatorAction(at, "Ann", "a test"))
     with psycopg.connect(url) as other:
         noted = other.execute("SELECT what, synchronous_commit FROM public.noted").fetchall()
     assert {what for what, _ in noted} == {"payouts", "history", "pauses"}
@@ -124,10 +124,10 @@ def test_a_crash_of_a_server_that_was_switched_forgets_nothing(
     switch(own_postgres, url, "synchronous_commit", "off")
     acknowledged = []
     for number in range(30):
-        journal.perform(Open(make_row(str(number)), EVENT))
+        journal.execute(CreatePayout(make_row(str(number)), EVENT))
         acknowledged.append(f"salary/{number}")
     with application(url, "off") as connection:
-        journal.open_within(connection, Open(make_row("accepted"), EVENT))
+        journal.open_within(connection, CreatePayout(make_row("accepted"), EVENT))
     own_postgres.stop("immediate")
     own_postgres.start()
     with psycopg.connect(url) as other:

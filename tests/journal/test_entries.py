@@ -21,16 +21,26 @@ from hypothesis import strategies as st
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import JournalError
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, Pause, PayoutRow, Query
-from payments_core.engine.commands import Journal, Move, Moved, Note, Noted, Open, Opened, PayAgain, Stale
+from payments_core.domain.records import Event, Pause, PayoutRecord, Query
+from payments_core.engine.commands import (
+    AppendHistory,
+    ApplyTransition,
+    CreateAttempt,
+    CreatePayout,
+    CreateResult,
+    HistoryAppended,
+    Journal,
+    Stale,
+    TransitionApplied,
+)
 from payments_core.journal import open_journal
 from payments_core.journal.sql.columns import COLUMNS, read_row, write_row
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNTS = ["mtn-uganda", "mtn-ghana"]
 
-AddRow = Callable[..., PayoutRow]
-MoveRow = Callable[[Move], PayoutRow]
+AddRow = Callable[..., PayoutRecord]
+MoveRow = Callable[[ApplyTransition], PayoutRecord]
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -62,7 +72,7 @@ AMOUNTS = st.decimals("0.000000001", 10**17, places=9)
 
 
 @st.composite
-def rows(draw: st.DrawFn) -> PayoutRow:
+def rows(draw: st.DrawFn) -> PayoutRecord:
     kinds: dict[str, st.SearchStrategy[Any]] = {
         "str": TEXT,
         "int": COUNTS,
@@ -80,12 +90,12 @@ def rows(draw: st.DrawFn) -> PayoutRow:
         "Reason | None": st.none()
         | st.builds(Reason, st.sampled_from(ReasonCode), TEXT, TEXT, st.floats(0, 1000, allow_nan=False)),
     }
-    return PayoutRow(**{field.name: draw(kinds[str(field.type)]) for field in dataclasses.fields(PayoutRow)})
+    return PayoutRecord(**{field.name: draw(kinds[str(field.type)]) for field in dataclasses.fields(PayoutRecord)})
 
 
 @given(rows())
 @settings(max_examples=100, deadline=None)
-def test_a_row_comes_back_as_it_was_written(row: PayoutRow) -> None:
+def test_a_row_comes_back_as_it_was_written(row: PayoutRecord) -> None:
     """Times to the microsecond, amounts to the last digit, texts in every script."""
     with closing(sqlite3.connect(":memory:")) as connection:
         stored = connection.execute(f"SELECT {', '.join('?' * len(COLUMNS))}", write_row(row)).fetchone()
@@ -97,7 +107,7 @@ def test_a_row_comes_back_as_it_was_written(row: PayoutRow) -> None:
 def test_a_time_without_a_zone_is_refused(journal: Journal, make_row: AddRow) -> None:
     """A moment that could mean two is not guessed."""
     with pytest.raises(TypeError):
-        journal.perform(Open(make_row(next_at=datetime(2026, 1, 1)), event()))  # noqa: DTZ001
+        journal.execute(CreatePayout(make_row(next_at=datetime(2026, 1, 1)), event()))  # noqa: DTZ001
     assert journal.get("po_one") is None
 
 
@@ -115,7 +125,7 @@ def test_a_time_of_another_zone_is_the_same_moment(add: AddRow, journal: Journal
 def test_a_new_key_is_written_with_its_first_history_row(journal: Journal, make_row: AddRow) -> None:
     """What was accepted is there, with the event that says so."""
     row = make_row()
-    assert journal.perform(Open(row, event("payout.accepted", by="me"))) == Opened(row, created=True)
+    assert journal.execute(CreatePayout(row, event("payout.accepted", by="me"))) == CreateResult(row, created=True)
     assert journal.get(row.id) == journal.by_key(row.key) == row
     [first] = journal.history(row.id)
     assert (first.seq, first.at, first.event, first.status) == (1, later(1), "payout.accepted", PayoutStatus.CREATED)
@@ -126,7 +136,7 @@ def test_a_known_key_returns_the_payout_that_is_there(journal: Journal, add: Add
     """One key is one payout, whatever the second caller wants of it."""
     row = add()
     other = make_row("other", key=row.key, amount=Decimal(99))
-    assert journal.perform(Open(other, event())) == Opened(row, created=False)
+    assert journal.execute(CreatePayout(other, event())) == CreateResult(row, created=False)
     assert journal.get(other.id) is None
     assert len(journal.history(row.id)) == 1
 
@@ -135,14 +145,14 @@ def test_an_id_under_another_key_is_an_error(journal: Journal, add: AddRow, make
     """Two keys never share a payout."""
     row = add()
     with pytest.raises(JournalError, match="UNIQUE"):
-        journal.perform(Open(make_row(key="salary/else"), event()))
+        journal.execute(CreatePayout(make_row(key="salary/else"), event()))
     assert journal.get(row.id) == row
 
 
 def test_a_payout_cannot_begin_as_sending(journal: Journal, make_row: AddRow) -> None:
     """No road to SENDING leads around the pauses."""
     with pytest.raises(JournalError, match="cannot begin"):
-        journal.perform(Open(make_row(status=PayoutStatus.SENDING), event()))
+        journal.execute(CreatePayout(make_row(status=PayoutStatus.SENDING), event()))
 
 
 def test_what_is_not_there_is_none(journal: Journal) -> None:
@@ -162,7 +172,7 @@ def test_what_is_not_there_is_none(journal: Journal) -> None:
 
 
 def test_a_move_changes_every_movable_column(journal: Journal, add: AddRow, moved: MoveRow) -> None:
-    """The row wanted is the row stored; fence and time of the move are the journal's."""
+    """The row wanted is the row stored; version and time of the move are the journal's."""
     before = add()
     wanted = replace(
         before,
@@ -175,36 +185,36 @@ def test_a_move_changes_every_movable_column(journal: Journal, add: AddRow, move
         status=PayoutStatus.UNKNOWN,
         reason=Reason(ReasonCode.REJECTED, "NO", "said no", 1.5),
         decided_by="read",
-        tries=3,
+        submissions=3,
         refusals=4,
         ambiguous=True,
-        cleared=True,
-        adopting=True,
+        guards_passed=True,
+        duplicate_unverified=True,
         refused=True,
         first_sent_at=later(3),
         sent_at=later(4),
-        absences=5,
-        first_absence_at=later(5),
+        not_found_count=5,
+        first_not_found_at=later(5),
         reopened_at=later(5),
-        fence=99,
+        version=99,
         lease_owner="me",
         lease_until=later(6),
         next_at=later(7),
         updated_at=later(8),
     )
-    after = moved(Move(before, wanted, event(seconds=9)))
-    assert after == replace(wanted, fence=1, updated_at=later(9))
+    after = moved(ApplyTransition(before, wanted, event(seconds=9)))
+    assert after == replace(wanted, version=1, updated_at=later(9))
     assert journal.get(before.id) == after
     last = journal.history(before.id)[-1]
-    assert (last.seq, last.status, last.attempt, last.tries, last.decided_by) == (2, "UNKNOWN", 1, 3, "read")
+    assert (last.seq, last.status, last.attempt, last.submissions, last.decided_by) == (2, "UNKNOWN", 1, 3, "read")
 
 
 def test_only_one_of_two_moves_from_the_same_row_is_written(journal: Journal, add: AddRow, moved: MoveRow) -> None:
     """Whoever comes second learns how the row stands and has written nothing."""
     before = add()
-    first = moved(Move(before, replace(before, tries=1), event()))
-    second = Move(before, replace(before, status=PayoutStatus.FAILED), event(), publish=True)
-    assert journal.perform(second) == Stale(first)
+    first = moved(ApplyTransition(before, replace(before, submissions=1), event()))
+    second = ApplyTransition(before, replace(before, status=PayoutStatus.FAILED), event(), publish=True)
+    assert journal.execute(second) == Stale(first)
     assert journal.get(before.id) == first
     assert len(journal.history(before.id)) == 2
 
@@ -215,7 +225,7 @@ def test_what_a_payout_is_never_changes(journal: Journal, add: AddRow, name: str
     before = add()
     value: Any = {"amount": Decimal(1000), "created_at": later(1)}.get(name, "else")
     with pytest.raises(JournalError, match=f"cannot change its {name}"):
-        journal.perform(Move(before, replace(before, **{name: value}), event()))
+        journal.execute(ApplyTransition(before, replace(before, **{name: value}), event()))
     assert journal.get(before.id) == before
 
 
@@ -236,15 +246,17 @@ def test_an_end_is_never_left(journal: Journal, add: AddRow, end: PayoutStatus, 
     believed = replace(row, status=PayoutStatus.UNKNOWN)
     for before in (row, believed):
         with pytest.raises(JournalError, match=f"is {end} and cannot become {then}"):
-            journal.perform(Move(before, replace(row, status=then), event()))
+            journal.execute(ApplyTransition(before, replace(row, status=then), event()))
     assert journal.get(row.id) == row
 
 
 def test_a_success_can_be_reversed_and_an_end_can_be_looked_at(add: AddRow, moved: MoveRow) -> None:
     """What is allowed at the end stays possible."""
     row = add(status=PayoutStatus.SUCCEEDED)
-    row = moved(Move(row, row, event("payout.asked"), asks=Query("q" * 64, START)))
-    assert moved(Move(row, replace(row, status=PayoutStatus.REVERSED), event())).status is PayoutStatus.REVERSED
+    row = moved(ApplyTransition(row, row, event("payout.queried"), asks=Query("q" * 64, START)))
+    assert (
+        moved(ApplyTransition(row, replace(row, status=PayoutStatus.REVERSED), event())).status is PayoutStatus.REVERSED
+    )
 
 
 @pytest.mark.parametrize(
@@ -264,7 +276,7 @@ def test_what_may_have_arrived_is_never_forgotten(
     """Within an attempt neither the doubt nor the moment of its first send can be taken back."""
     row = add(status=PayoutStatus.UNKNOWN, attempt=2, ambiguous=True, first_sent_at=START)
     with pytest.raises(JournalError, match=words):
-        journal.perform(Move(row, replace(row, **changes), event()))
+        journal.execute(ApplyTransition(row, replace(row, **changes), event()))
     assert journal.get(row.id) == row
 
 
@@ -272,9 +284,9 @@ def test_a_move_of_nothing_is_an_error(journal: Journal, make_row: AddRow) -> No
     """A payout that was never written cannot move or be noted."""
     row = make_row()
     with pytest.raises(JournalError, match="no payout po_one"):
-        journal.perform(Move(row, row, event()))
+        journal.execute(ApplyTransition(row, row, event()))
     with pytest.raises(JournalError, match="no payout po_one"):
-        journal.perform(Note(row.id, event()))
+        journal.execute(AppendHistory(row.id, event()))
 
 
 # --- outbox and history ---
@@ -283,9 +295,9 @@ def test_a_move_of_nothing_is_an_error(journal: Journal, make_row: AddRow) -> No
 def test_a_published_move_is_in_the_outbox_with_its_history_row(add: AddRow, moved: MoveRow, ask: Ask) -> None:
     """Whoever delivers events finds each of them once, under a name that never changes."""
     row = add()
-    row = moved(Move(row, row, event()))
+    row = moved(ApplyTransition(row, row, event()))
     reason = Reason(ReasonCode.PAYEE_NOT_FOUND, "PAYEE_NOT_FOUND", "nobody")
-    moved(Move(row, replace(row, status=PayoutStatus.FAILED, reason=reason), event(seconds=2), publish=True))
+    moved(ApplyTransition(row, replace(row, status=PayoutStatus.FAILED, reason=reason), event(seconds=2), publish=True))
     [stored] = ask("SELECT event_id, payout_id, key, account, status, reason, attempt, seq, at FROM outbox")
     assert stored[:5] == ("po_one.3", "po_one", "salary/one", "mtn-uganda", "FAILED")
     assert '"code":"payee_not_found"' in stored[5]
@@ -310,7 +322,7 @@ def test_a_move_is_written_whole_or_not_at_all(
     row = add()
     for statement in BREAK[store]:
         ask(statement.format(broken))
-    entry = Move(
+    entry = ApplyTransition(
         row,
         replace(row, status=PayoutStatus.REVIEW),
         event(seconds=5),
@@ -319,14 +331,14 @@ def test_a_move_is_written_whole_or_not_at_all(
         asks=Query("q" * 64, START),
     )
     with pytest.raises(JournalError, match="broken"):
-        journal.perform(entry)
+        journal.execute(entry)
     assert journal.get(row.id) == row
     assert len(journal.history(row.id)) == 1
     assert journal.pauses() == ()
     assert journal.by_query("q" * 64) is None
     assert ask("SELECT * FROM outbox") == []
     ask(MEND[store])
-    assert isinstance(journal.perform(entry), Moved)
+    assert isinstance(journal.execute(entry), TransitionApplied)
     assert len(ask("SELECT * FROM outbox")) == len(journal.pauses()) == 1
 
 
@@ -341,7 +353,7 @@ def test_what_happened_cannot_be_edited(add: AddRow, ask: Ask, statement: str) -
 def test_evidence_that_is_no_json_does_not_stop_a_move(journal: Journal, add: AddRow, moved: MoveRow) -> None:
     """Money is not stopped by how a fact about it is written."""
     row = add()
-    moved(Move(row, row, event(amount=Decimal("1.50"), at=START, status=PayoutStatus.FAILED)))
+    moved(ApplyTransition(row, row, event(amount=Decimal("1.50"), at=START, status=PayoutStatus.FAILED)))
     assert journal.history(row.id)[-1].evidence == {
         "amount": "1.50",
         "at": "2026-11-02 08:00:00+00:00",
@@ -354,13 +366,13 @@ def test_evidence_that_is_no_json_does_not_stop_a_move(journal: Journal, add: Ad
 
 def test_a_note_adds_to_the_history_and_moves_nothing(journal: Journal, add: AddRow) -> None:
     """Whoever holds the row can still move it after a note."""
-    row = add(status=PayoutStatus.PENDING, tries=2, decided_by="submit")
-    assert journal.perform(Note(row.id, event("payout.late_answer", code="X"))) == Noted(row)
+    row = add(status=PayoutStatus.PENDING, submissions=2, decided_by="submit")
+    assert journal.execute(AppendHistory(row.id, event("payout.late_result", code="X"))) == HistoryAppended(row)
     assert journal.get(row.id) == row
     note = journal.history(row.id)[-1]
-    assert (note.seq, note.event, note.status, note.tries, note.decided_by) == (
+    assert (note.seq, note.event, note.status, note.submissions, note.decided_by) == (
         2,
-        "payout.late_answer",
+        "payout.late_result",
         PayoutStatus.PENDING,
         2,
         "",
@@ -387,7 +399,7 @@ def test_a_note_makes_due_sooner_and_never_later(
 ) -> None:
     """A hint can only hurry the machine; what has ended is looked at once more."""
     row = add(status=status, next_at=next_at)
-    journal.perform(Note(row.id, event(), due_at=asked))
+    journal.execute(AppendHistory(row.id, event(), due_at=asked))
     assert journal.get(row.id) == replace(row, next_at=becomes)
 
 
@@ -398,15 +410,15 @@ def test_an_answer_counts_once_and_an_end_always(journal: Journal, add: AddRow, 
     """An absence that a path tells twice is one; an end that it tells afterwards is one nevertheless."""
     token = "a" * 64
     row = add(status=PayoutStatus.UNKNOWN)
-    row = moved(Move(row, row, event("payout.asked"), asks=Query(token, later(1))))
+    row = moved(ApplyTransition(row, row, event("payout.queried"), asks=Query(token, later(1))))
     assert journal.by_query(token) == (row, 1)
-    row = moved(Move(row, row, event(seconds=2), answers=token))
+    row = moved(ApplyTransition(row, row, event(seconds=2), answers=token))
     assert journal.by_query(token) == (row, 1)
-    assert journal.perform(Move(row, row, event(seconds=3), answers=token)) == Stale(row)
+    assert journal.execute(ApplyTransition(row, row, event(seconds=3), answers=token)) == Stale(row)
     assert journal.get(row.id) == row
     assert len(journal.history(row.id)) == 3
     answered = ask("SELECT answered_at FROM queries")
-    row = moved(Move(row, replace(row, status=PayoutStatus.SUCCEEDED), event(seconds=4), answers=token))
+    row = moved(ApplyTransition(row, replace(row, status=PayoutStatus.SUCCEEDED), event(seconds=4), answers=token))
     assert ask("SELECT answered_at FROM queries") == answered != [(None,)]
 
 
@@ -414,16 +426,16 @@ def test_a_query_answers_only_for_its_own_payout_and_attempt(journal: Journal, a
     """An answer about one attempt says nothing about the next, nor about another payout."""
     token = "a" * 64
     row, other = add(status=PayoutStatus.REVIEW), add("other")
-    row = moved(Move(row, row, event("payout.asked"), asks=Query(token, later(1))))
-    assert journal.perform(Move(other, other, event(), answers=token)) == Stale(other)
-    row = moved(Move(row, replace(row, status=PayoutStatus.FAILED), event(seconds=2)))
+    row = moved(ApplyTransition(row, row, event("payout.queried"), asks=Query(token, later(1))))
+    assert journal.execute(ApplyTransition(other, other, event(), answers=token)) == Stale(other)
+    row = moved(ApplyTransition(row, replace(row, status=PayoutStatus.FAILED), event(seconds=2)))
     fresh = replace(row, attempt=2, status=PayoutStatus.CREATED, request_hash="1" * 64)
-    reply = journal.perform(PayAgain(row, fresh, event(seconds=3)))
-    assert isinstance(reply, Moved)
+    reply = journal.execute(CreateAttempt(row, fresh, event(seconds=3)))
+    assert isinstance(reply, TransitionApplied)
     assert journal.by_query(token) == (reply.row, 1)
-    assert journal.perform(Move(reply.row, reply.row, event(seconds=4), answers=token)) == Stale(reply.row)
-    ended = Move(reply.row, replace(reply.row, status=PayoutStatus.FAILED), event(seconds=4), answers=token)
-    assert journal.perform(ended) == Stale(reply.row)
+    assert journal.execute(ApplyTransition(reply.row, reply.row, event(seconds=4), answers=token)) == Stale(reply.row)
+    ended = ApplyTransition(reply.row, replace(reply.row, status=PayoutStatus.FAILED), event(seconds=4), answers=token)
+    assert journal.execute(ended) == Stale(reply.row)
 
 
 # --- questions ---
@@ -434,7 +446,7 @@ def test_rows_come_in_the_order_of_acceptance_page_by_page(journal: Journal, add
     names = [f"{(number * 7919) % 1000:04}" for number in range(450)]
     for name in names:
         add(name)
-    seen: Iterator[PayoutRow] = journal.rows()
+    seen: Iterator[PayoutRecord] = journal.rows()
     assert next(seen).id == f"po_{names[0]}"
     add("late")
     assert [row.id for row in seen] == [f"po_{name}" for name in [*names[1:], "late"]]
@@ -455,7 +467,7 @@ def test_due_is_what_has_come_and_is_not_leased(journal: Journal, add: AddRow) -
     add("first", next_at=later(1))
     add("future", next_at=later(11))
     add("leased", next_at=later(2), lease_until=later(20))
-    add("lapsed", next_at=later(9), lease_until=later(10))
+    add("lease_expired", next_at=later(9), lease_until=later(10))
     add("never", next_at=None)
     add("elsewhere", account="mtn-ghana", next_at=START)
     mine = ["mtn-uganda"]

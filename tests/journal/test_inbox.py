@@ -12,13 +12,13 @@ import pytest
 
 from payments_core.domain.inbox_records import MOST_PER_PATH, Arrival, Handled, Handling, InboxCount
 from payments_core.domain.payout import PayoutStatus as S
-from payments_core.domain.records import Event, PayoutRow, Query
-from payments_core.engine.commands import Journal, Move, Stale
+from payments_core.domain.records import Event, PayoutRecord, Query
+from payments_core.engine.commands import ApplyTransition, Journal, Stale
 
 START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
 SECRET = '{"body":"c2VhbGVk"}'
 MINE = ["mtn-uganda"]
-Add = Callable[..., PayoutRow]
+Add = Callable[..., PayoutRecord]
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -33,7 +33,7 @@ def arrival(**changes: Any) -> Arrival:
 
 def heard(no: int, payout: str | None = "po_one", seconds: float = 0) -> Handling:
     at = after(seconds)
-    event = Event("callback.heard", at, {"claims": "SUCCESSFUL"}) if payout else None
+    event = Event("callback.matched", at, {"claims": "SUCCESSFUL"}) if payout else None
     return Handling(no=no, at=at, outcome="read due", told='{"bytes":6}', payout_id=payout, event=event)
 
 
@@ -43,7 +43,7 @@ def call(journal: Journal, seconds: float = 0, payout: str = "po_one") -> Handle
     return journal.handle(heard(journal.unhandled(accounts=MINE, limit=10)[0].no, payout, seconds))
 
 
-def stored(journal: Journal, payout: str = "po_one") -> PayoutRow:
+def stored(journal: Journal, payout: str = "po_one") -> PayoutRecord:
     row = journal.get(payout)
     assert row is not None
     return row
@@ -93,16 +93,16 @@ def test_it_is_closed_once_however_many_try(journal: Journal, add: Add) -> None:
     [one] = journal.unhandled(accounts=MINE, limit=10)
     with ThreadPoolExecutor(8) as pool:
         closed = list(pool.map(lambda _: journal.handle(heard(one.no)), range(8)))
-    assert [found.hurried for found in closed if found is not None] == [True]
-    assert [entry.event for entry in journal.history("po_one")] == ["payout.accepted", "callback.heard"]
+    assert [found.made_due for found in closed if found is not None] == [True]
+    assert [entry.event for entry in journal.history("po_one")] == ["payout.accepted", "callback.matched"]
 
 
 def test_a_callback_makes_the_next_read_due_and_changes_nothing_else(journal: Journal, add: Add) -> None:
     row = add(status=S.PENDING, next_at=after(300))
     handled = call(journal, 10)
-    due = replace(row, next_at=after(10), called_for=after(10))
-    assert (handled, stored(journal)) == (Handled(due, hurried=True), due)
-    assert due.is_called_for
+    due = replace(row, next_at=after(10), callback_read_at=after(10))
+    assert (handled, stored(journal)) == (Handled(due, made_due=True), due)
+    assert due.is_callback_read
 
 
 @pytest.mark.parametrize("status", [S.UNKNOWN, S.REVIEW, S.SUCCEEDED, S.FAILED, S.REVERSED, S.CANCELLED])
@@ -110,7 +110,7 @@ def test_it_does_so_where_the_machine_has_stopped(journal: Journal, add: Add, st
     """An end or a review is looked at once more; the state stays."""
     row = add(status=status, next_at=None)
     call(journal, 10)
-    assert stored(journal) == replace(row, next_at=after(10), called_for=after(10))
+    assert stored(journal) == replace(row, next_at=after(10), callback_read_at=after(10))
 
 
 def test_one_that_waits_to_be_sent_is_left_alone(journal: Journal, add: Add) -> None:
@@ -121,80 +121,90 @@ def test_one_that_waits_to_be_sent_is_left_alone(journal: Journal, add: Add) -> 
     assert len(journal.history("po_one")) == 1
 
 
-def test_between_two_reads_lie_five_seconds(journal: Journal, add: Add, moved: Callable[[Move], PayoutRow]) -> None:
+def test_between_two_reads_lie_five_seconds(
+    journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
+) -> None:
     """However many callbacks come: counted from when the provider was last asked, and not from when it was due."""
     row = add(status=S.PENDING, next_at=after(300))
     call(journal, 10)
-    due = replace(row, next_at=after(10), called_for=after(10))
+    due = replace(row, next_at=after(10), callback_read_at=after(10))
     assert [call(journal, seconds) for seconds in (11, 12)] == [Handled(due)] * 2
     row = stored(journal)
-    row = moved(Move(row, replace(row, next_at=after(300), read_at=after(14)), Event("payout.read", after(14))))
-    assert not row.is_called_for  # it was read since
-    due = replace(row, next_at=after(19), called_for=after(19))
-    assert [call(journal, seconds) for seconds in (15, 18)] == [Handled(due, hurried=True), Handled(due)]
+    row = moved(
+        ApplyTransition(row, replace(row, next_at=after(300), read_at=after(14)), Event("payout.read", after(14)))
+    )
+    assert not row.is_callback_read  # it was read since
+    due = replace(row, next_at=after(19), callback_read_at=after(19))
+    assert [call(journal, seconds) for seconds in (15, 18)] == [Handled(due, made_due=True), Handled(due)]
     row = stored(journal)
-    row = moved(Move(row, replace(row, next_at=after(300), read_at=after(19)), Event("payout.read", after(19))))
+    row = moved(
+        ApplyTransition(row, replace(row, next_at=after(300), read_at=after(19)), Event("payout.read", after(19)))
+    )
     call(journal, 40)
     assert stored(journal).next_at == after(40)
 
 
 def test_an_early_one_is_due_as_soon_as_the_send_has_ended(
-    journal: Journal, add: Add, moved: Callable[[Move], PayoutRow]
+    journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
 ) -> None:
     """It came before the send had its answer: nobody may look while it is sent, and nobody forgets to afterwards."""
     row = add()
     until = after(90)
-    sending = replace(row, status=S.SENDING, lease_until=until, next_at=until, lease_owner="me", tries=1)
-    row = moved(Move(row, sending, Event("payout.sending", START)))
+    sending = replace(row, status=S.SENDING, lease_until=until, next_at=until, lease_owner="me", submissions=1)
+    row = moved(ApplyTransition(row, sending, Event("payout.sending", START)))
     call(journal, 1)
     assert journal.due(after(2), accounts=MINE, limit=10) == ()
     pending = replace(row, status=S.PENDING, lease_until=None, next_at=after(300))
-    row = moved(Move(row, pending, Event("payout.pending", after(2))))
+    row = moved(ApplyTransition(row, pending, Event("payout.pending", after(2))))
     assert row == stored(journal)
     assert row.next_at == after(1)
-    assert row.is_called_for
+    assert row.is_callback_read
     assert journal.due(after(2), accounts=MINE, limit=10) == (row,)
 
 
 def test_an_early_one_does_not_make_a_refused_payment_leave_sooner(
-    journal: Journal, add: Add, moved: Callable[[Move], PayoutRow]
+    journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
 ) -> None:
     row = add()
-    sending = replace(row, status=S.SENDING, lease_until=after(90), next_at=after(90), tries=1)
-    row = moved(Move(row, sending, Event("payout.sending", START)))
+    sending = replace(row, status=S.SENDING, lease_until=after(90), next_at=after(90), submissions=1)
+    row = moved(ApplyTransition(row, sending, Event("payout.sending", START)))
     call(journal, 1)
     created = replace(row, status=S.CREATED, lease_until=None, next_at=after(120))
-    assert moved(Move(row, created, Event("payout.waiting", after(2)))).next_at == after(120)
+    assert moved(ApplyTransition(row, created, Event("payout.waiting", after(2)))).next_at == after(120)
 
 
 def test_one_that_comes_during_a_read_is_not_lost_under_it(
-    journal: Journal, add: Add, moved: Callable[[Move], PayoutRow]
+    journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
 ) -> None:
     """The read may have been answered before the end came about: it is asked again, five seconds later."""
     row = add(status=S.PENDING, next_at=START)
     read = replace(row, next_at=after(300), read_at=after(2))
-    row = moved(Move(row, read, Event("payout.read", after(2))))
+    row = moved(ApplyTransition(row, read, Event("payout.read", after(2))))
     asking = stored(journal)
     call(journal, 60)
-    row = moved(Move(asking, replace(asking, next_at=after(600), read_at=after(61)), Event("payout.read", after(61))))
+    row = moved(
+        ApplyTransition(asking, replace(asking, next_at=after(600), read_at=after(61)), Event("payout.read", after(61)))
+    )
     assert row.next_at == after(66)
-    assert row.is_called_for
+    assert row.is_callback_read
 
 
 def test_a_callback_makes_nobody_else_too_late(journal: Journal, add: Add) -> None:
     """Whoever is about to write what a read told must not lose it to a stranger's request."""
     row = add(status=S.PENDING, next_at=START)
     call(journal, 1)
-    reply = journal.perform(Move(row, replace(row, next_at=after(300)), Event("payout.read", after(2))))
+    reply = journal.execute(ApplyTransition(row, replace(row, next_at=after(300)), Event("payout.read", after(2))))
     assert not isinstance(reply, Stale)
 
 
-def test_a_question_is_known_by_its_path(journal: Journal, add: Add, moved: Callable[[Move], PayoutRow]) -> None:
+def test_a_question_is_known_by_its_path(
+    journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
+) -> None:
     """Answered or not: what comes later is kept as well."""
     row = add(status=S.UNKNOWN)
-    row = moved(Move(row, row, Event("payout.asked", START), asks=Query("hash-1", START)))
+    row = moved(ApplyTransition(row, row, Event("payout.queried", START), asks=Query("hash-1", START)))
     assert journal.asked("hash-1") == "mtn-uganda"
-    moved(Move(row, row, Event("payout.read", START), answers="hash-1"))
+    moved(ApplyTransition(row, row, Event("payout.read", START), answers="hash-1"))
     assert journal.asked("hash-1") == "mtn-uganda"
     assert journal.asked("hash-2") is None
 

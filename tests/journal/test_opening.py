@@ -27,8 +27,8 @@ from payments_core.domain.errors import (
     PaymentsError,
     SettingsError,
 )
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Open, Opened
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import CreatePayout, CreateResult
 from payments_core.journal import init_journal, open_journal
 from payments_core.journal.sql.columns import COLUMNS, write_row
 from payments_core.journal.sqlite import connection, schema
@@ -90,12 +90,12 @@ def test_importing_the_package_loads_no_database() -> None:
 
 
 def test_only_its_owner_can_read_the_file(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow]
+    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """Payees are nobody else's business, in the file and in the files beside it."""
     old = os.umask(0)
     try:
-        open_sqlite().perform(Open(make_row(), Event("e", START)))
+        open_sqlite().execute(CreatePayout(make_row(), Event("e", START)))
     finally:
         os.umask(old)
     beside = sorted(path.parent.iterdir())
@@ -133,11 +133,11 @@ def test_a_file_system_without_shared_memory_is_refused(
 
 
 def test_a_journal_is_the_same_after_it_was_closed(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow]
+    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """What was written is there for the next process, and who made the file is written in it."""
     first = open_sqlite()
-    first.perform(Open(make_row(), Event("e", START)))
+    first.execute(CreatePayout(make_row(), Event("e", START)))
     first.close()
     assert open_sqlite().get("po_one") == make_row()
     with closing(sqlite3.connect(path)) as other:
@@ -149,7 +149,7 @@ def test_a_journal_is_the_same_after_it_was_closed(
 
 @pytest.mark.parametrize("lost", ["removed", "moved", "replaced"])
 def test_a_file_that_is_gone_from_its_place_takes_no_more_entries(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow], lost: str
+    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord], lost: str
 ) -> None:
     """A process that has it open is not told yes for what nobody would find: neither alone nor in a group.
 
@@ -158,23 +158,23 @@ def test_a_file_that_is_gone_from_its_place_takes_no_more_entries(
     journal, away = open_sqlite(), path.with_name("away.db")
     backup = open_sqlite(path.with_name("backup.db"))
     backup.close()
-    journal.perform(Open(make_row(), Event("e", START)))
+    journal.execute(CreatePayout(make_row(), Event("e", START)))
     for part in ("", "-wal", "-shm"):
         kept = Path(f"{path}{part}")
         kept.unlink() if lost == "removed" else kept.rename(f"{away}{part}")
     if lost == "replaced":
         shutil.copy(path.with_name("backup.db"), path)
-    entry = Open(make_row(id="po_two", key="k/2"), Event("e", START))
+    entry = CreatePayout(make_row(id="po_two", key="k/2"), Event("e", START))
     for _ in range(2):
         with pytest.raises(JournalError, match="removed or replaced") as refused:
-            journal.perform(entry)
+            journal.execute(entry)
         assert "Stop this process" in refused.value.hint
         assert isinstance(journal.submit(entry).exception(timeout=10), JournalError)
     if lost == "moved":
         for part in ("", "-wal", "-shm"):
             if (kept := Path(f"{away}{part}")).exists():
                 kept.rename(f"{path}{part}")
-        assert cast("Opened", journal.perform(entry)).created
+        assert cast("CreateResult", journal.execute(entry)).created
         assert journal.get("po_one") is not None
     elif lost == "replaced":
         with closing(sqlite3.connect(path)) as other:
@@ -197,7 +197,7 @@ def test_who_was_about_to_read_when_it_was_closed_leaves_nothing_open(open_sqlit
 
 
 def test_many_may_open_a_new_journal_at_once(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow]
+    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """Workers that start together make one journal."""
     together, failed = threading.Barrier(8), list[BaseException]()
@@ -205,7 +205,7 @@ def test_many_may_open_a_new_journal_at_once(
     def start(number: int) -> None:
         together.wait()
         try:
-            open_sqlite().perform(Open(make_row(str(number)), Event("e", START)))
+            open_sqlite().execute(CreatePayout(make_row(str(number)), Event("e", START)))
         except PaymentsError as error:
             failed.append(error)
 
@@ -262,12 +262,12 @@ def test_a_newer_journal_is_left_alone(open_sqlite: OpenSqlite, path: Path) -> N
 def test_an_older_journal_is_brought_forward_and_keeps_its_payouts(
     open_sqlite: OpenSqlite,
     path: Path,
-    make_row: Callable[..., PayoutRow],
+    make_row: Callable[..., PayoutRecord],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A new version goes on with an old journal; a step that fails leaves it as it was."""
     first = open_sqlite()
-    first.perform(Open(make_row(), Event("e", START)))
+    first.execute(CreatePayout(make_row(), Event("e", START)))
     first.close()
     made = schema.MIGRATIONS
     monkeypatch.setattr(schema, "MIGRATIONS", (*made, ("CREATE TABLE extra (x)", "CREATE TABLE extra (x)")))
@@ -283,14 +283,14 @@ def test_an_older_journal_is_brought_forward_and_keeps_its_payouts(
 
 
 @pytest.fixture
-def first_version(open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow]) -> Path:
+def first_version(open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]) -> Path:
     """A journal of the first version, with a payout in it."""
     with closing(sqlite3.connect(path)) as old:
         old.executescript("".join(f"{statement};" for statement in schema.MIGRATIONS[0]))
         meta = {"namespace": "test-namespace", "created_at": START.isoformat(), "version": "0.0"}
         old.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta.items())
         old.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-        later = {"original_amount", "reopened_at", "read_at", "forgotten_at", "called_for"}
+        later = {"original_amount", "reopened_at", "read_at", "erased_at", "callback_read_at"}
         names = [name for name in COLUMNS if name not in later]
         values = [value for name, value in zip(COLUMNS, write_row(make_row()), strict=True) if name in names]
         quoted = ", ".join(f'"{name}"' for name in names)
@@ -301,7 +301,7 @@ def first_version(open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., P
 
 
 def test_a_journal_of_the_first_version_goes_on(
-    first_version: Path, open_sqlite: OpenSqlite, make_row: Callable[..., PayoutRow]
+    first_version: Path, open_sqlite: OpenSqlite, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """Its payouts are what they were, and it can hold refunds now."""
     assert open_sqlite().get("po_one") == make_row()
@@ -352,19 +352,19 @@ def test_another_namespace_is_refused(open_sqlite: OpenSqlite) -> None:
 
 
 def test_a_journal_held_by_another_program_is_said_to_be(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRow]
+    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """Who waits in vain learns which file, why, and what to do; afterwards all goes on."""
     journal = open_sqlite(busy_timeout_s=0.05)
-    entry = Open(make_row(), Event("e", START))
+    entry = CreatePayout(make_row(), Event("e", START))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(JournalLocked, match=r"payouts\.db is locked by another program.*lsof"):
-            journal.perform(entry)
+            journal.execute(entry)
         with pytest.raises(JournalLocked):
             journal.submit(entry).result()
         assert journal.get("po_one") is None  # reading goes on
-    assert isinstance(journal.perform(entry), Opened)
+    assert isinstance(journal.execute(entry), CreateResult)
 
 
 def test_a_new_file_held_by_another_program_is_said_to_be(open_sqlite: OpenSqlite, path: Path) -> None:

@@ -12,14 +12,14 @@ import pytest
 
 from payments_core.domain.deliveries import Backlog, Consumer
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Journal, Move
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import ApplyTransition, Journal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 BOOKS, OTHER = Consumer("books"), Consumer("other")
 REASON = Reason(ReasonCode.UNRECOGNISED, "ODD", "nobody knows")
 
-Publish = Callable[..., PayoutRow]
+Publish = Callable[..., PayoutRecord]
 
 
 def later(seconds: float) -> datetime:
@@ -27,15 +27,15 @@ def later(seconds: float) -> datetime:
 
 
 @pytest.fixture
-def publish(add: Callable[..., PayoutRow], moved: Callable[[Move], PayoutRow]) -> Publish:
+def publish(add: Callable[..., PayoutRecord], moved: Callable[[ApplyTransition], PayoutRecord]) -> Publish:
     """Write a payout with an event for each status; those before the last are REVIEW."""
-    rows = dict[str, PayoutRow]()
+    rows = dict[str, PayoutRecord]()
 
-    def write(name: str, *statuses: str, at: float = 1, **changes: str) -> PayoutRow:
+    def write(name: str, *statuses: str, at: float = 1, **changes: str) -> PayoutRecord:
         row = rows.get(name) or add(name, **changes)
         for status in statuses:
             after = replace(row, status=PayoutStatus(status), reason=REASON if status == "REVIEW" else None)
-            row = rows[name] = moved(Move(row, after, Event("payout.moved", later(at)), publish=True))
+            row = rows[name] = moved(ApplyTransition(row, after, Event("payout.moved", later(at)), publish=True))
         return row
 
     return write
@@ -91,16 +91,16 @@ def test_a_consumer_hears_what_is_its_own(journal: Journal, publish: Publish) ->
 
 def test_looks_may_begin_where_all_is_acknowledged(journal: Journal, publish: Publish) -> None:
     """The number is never beyond an event that was not acknowledged."""
-    assert journal.heard_up_to(BOOKS, after=0) == 0
+    assert journal.acknowledged_up_to(BOOKS, after=0) == 0
     for name in ("one", "two", "three"):
         publish(name, "SUCCEEDED")
-    assert journal.heard_up_to(BOOKS, after=0) == 0
+    assert journal.acknowledged_up_to(BOOKS, after=0) == 0
     journal.acknowledge("books", "po_one.2", START)
     journal.acknowledge("books", "po_three.2", START)
-    assert journal.heard_up_to(BOOKS, after=0) == 1
+    assert journal.acknowledged_up_to(BOOKS, after=0) == 1
     assert offered(journal, after=1) == ["po_two.2"]
     journal.acknowledge("books", "po_two.2", START)
-    assert journal.heard_up_to(BOOKS, after=1) == 3
+    assert journal.acknowledged_up_to(BOOKS, after=1) == 3
 
 
 # --- deliveries ---
@@ -136,12 +136,12 @@ def test_what_was_given_up_is_there_until_a_person_asks_for_it(journal: Journal,
     assert taken(journal, 10**8) == []
     assert journal.backlog(BOOKS) == Backlog(2, 1, later(1))
     first, second = journal.waiting(BOOKS, limit=10)
-    assert (first.event.id, first.tries, first.next_at, first.told) == ("po_one.2", 2, None, "HTTP 503")
+    assert (first.event.id, first.attempts, first.next_at, first.told) == ("po_one.2", 2, None, "HTTP 503")
     assert (first.is_given_up, second.event.id, second.is_given_up) == (True, "po_one.3", False)
     assert journal.resume_deliveries("other", later(20)) == 0
     assert journal.resume_deliveries("books", later(20)) == 1
     [again] = journal.take_deliveries(BOOKS, at=later(20), until=later(30), after=0, limit=10)
-    assert (again.event.id, again.tries) == ("po_one.2", 0)
+    assert (again.event.id, again.attempts) == ("po_one.2", 0)
     journal.acknowledge("books", "po_one.2", START)
     journal.put_off_delivery("books", "po_one.2", next_at=None, told="too late to say so")
     assert journal.backlog(BOOKS) == Backlog(1, 0, later(1))

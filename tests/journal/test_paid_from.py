@@ -16,8 +16,8 @@ import pytest
 from payments_core.domain.errors import JournalError
 from payments_core.domain.inbox_records import Arrival, Handling
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import EndedAttempt, Event, PayoutRow, Query
-from payments_core.engine.commands import Journal, Move, Moved, PayAgain, Stale
+from payments_core.domain.records import EndedAttempt, Event, PayoutRecord, Query
+from payments_core.engine.commands import ApplyTransition, CreateAttempt, Journal, Stale, TransitionApplied
 from payments_core.journal.sql.columns import COLUMNS, write_row
 from payments_core.journal.sqlite import schema
 
@@ -25,25 +25,25 @@ START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 S = PayoutStatus
 NO = Reason(ReasonCode.REJECTED, "NO")
 FAILED: dict[str, Any] = {"status": S.FAILED, "reason": NO, "decided_by": "read", "next_at": None}
-Add = Callable[..., PayoutRow]
+Add = Callable[..., PayoutRecord]
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
-def fresh(row: PayoutRow, **changes: Any) -> PayoutRow:
+def fresh(row: PayoutRecord, **changes: Any) -> PayoutRecord:
     """Return the row with which the next attempt begins."""
     told = {"status": S.CREATED, "reason": None, "decided_by": "", "attempt": row.attempt + 1, "next_at": START}
     return replace(row, **(told | {"request_hash": str(row.attempt + 1) * 64} | changes))
 
 
-def again(journal: Journal, row: PayoutRow, **changes: Any) -> PayoutRow:
-    reply = journal.perform(PayAgain(row, fresh(row, **changes), Event("payout.paid_again", START)))
-    assert isinstance(reply, Moved), reply
+def again(journal: Journal, row: PayoutRecord, **changes: Any) -> PayoutRecord:
+    reply = journal.execute(CreateAttempt(row, fresh(row, **changes), Event("payout.reissued", START)))
+    assert isinstance(reply, TransitionApplied), reply
     return reply.row
 
 
-def fail(journal: Journal, row: PayoutRow) -> PayoutRow:
-    reply = journal.perform(Move(row, replace(row, **FAILED), Event("payout.failed", START), publish=True))
-    assert isinstance(reply, Moved), reply
+def fail(journal: Journal, row: PayoutRecord) -> PayoutRecord:
+    reply = journal.execute(ApplyTransition(row, replace(row, **FAILED), Event("payout.failed", START), publish=True))
+    assert isinstance(reply, TransitionApplied), reply
     return reply.row
 
 
@@ -69,7 +69,7 @@ def test_an_old_reader_of_the_row_begins_nothing(journal: Journal, add: Add) -> 
     """Two at once, from two accounts: one attempt begins, and the other one finds the payout moved."""
     row = fail(journal, add())
     moved = again(journal, row, account="mtn-ghana")
-    reply = journal.perform(PayAgain(row, fresh(row, account="mtn-benin"), Event("payout.paid_again", START)))
+    reply = journal.execute(CreateAttempt(row, fresh(row, account="mtn-benin"), Event("payout.reissued", START)))
     assert reply == Stale(moved)
     assert journal.get(row.id) == moved
     assert journal.attempts(row.id) == (EndedAttempt.of(row),)
@@ -80,7 +80,7 @@ def test_no_move_changes_the_account(journal: Journal, add: Add, status: S) -> N
     """Whatever the payout's state: the same attempt stays where it is."""
     row = add(status=status, reason=NO, decided_by="read")
     with pytest.raises(JournalError, match="is paid from mtn-uganda alone"):
-        journal.perform(Move(row, replace(row, account="mtn-ghana"), Event("payout.rebound", START)))
+        journal.execute(ApplyTransition(row, replace(row, account="mtn-ghana"), Event("payout.rebound", START)))
     assert journal.get(row.id) == row
 
 
@@ -96,9 +96,8 @@ def test_a_refund_is_paid_where_it_was_collected(journal: Journal, add: Add) -> 
 
 def keep_as_before(ask: Ask, number: int) -> None:
     """Do what a process of the version before does when it begins an attempt: it keeps no account."""
-    columns = (
-        'binding, "references", request, request_hash, reason, decided_by, tries, ambiguous, first_sent_at, sent_at'
-    )
+    columns = 'binding, "references", request, request_hash, reason, decided_by'
+    columns += ", submissions, ambiguous, first_sent_at, sent_at"
     ask(
         f"INSERT INTO attempts (payout_id, number, {columns}, ended_at)"  # noqa: S608 - constants
         f" SELECT id, attempt, {columns}, updated_at FROM payouts WHERE id = 'po_one'"
@@ -128,22 +127,22 @@ def test_what_was_kept_without_an_account_was_paid_from_that_of_the_next_attempt
 def test_a_question_belongs_to_the_account_it_was_asked_from(journal: Journal, add: Add) -> None:
     """What comes to its path later is read, and its secrets taken out, by the provider that was asked."""
     row = add()
-    asked = Move(row, row, Event("payout.asked", START), asks=Query("hash-1", START))
-    reply = journal.perform(asked)
-    assert isinstance(reply, Moved)
+    asked = ApplyTransition(row, row, Event("payout.queried", START), asks=Query("hash-1", START))
+    reply = journal.execute(asked)
+    assert isinstance(reply, TransitionApplied)
     assert journal.asked("hash-1") == "mtn-uganda"
     row = again(journal, fail(journal, reply.row), account="mtn-ghana")
     assert journal.asked("hash-1") == "mtn-uganda"
     assert journal.by_query("hash-1") == (row, 1)
-    reply = journal.perform(Move(row, row, Event("payout.asked", START), asks=Query("hash-2", START)))
+    reply = journal.execute(ApplyTransition(row, row, Event("payout.queried", START), asks=Query("hash-2", START)))
     assert journal.asked("hash-2") == "mtn-ghana"
 
 
-def called(journal: Journal, row: PayoutRow, at: datetime) -> Any:
+def called(journal: Journal, row: PayoutRecord, at: datetime) -> Any:
     """Let a callback be handled that is about a payout."""
     journal.receive(Arrival(account="mtn-uganda", query="", method="POST", at=at, sealed="{}")).result()
     number = journal.unhandled(accounts=["mtn-uganda"], limit=1)[0].no
-    event = Event("callback.heard", at)
+    event = Event("callback.matched", at)
     return journal.handle(
         Handling(no=number, at=at, outcome="read due", told="{}", payout_id=row.id, proven=None, event=event)
     )
@@ -155,19 +154,21 @@ def test_a_callback_has_the_attempts_before_an_unapproved_one_looked_at(journal:
     at, later = START + timedelta(minutes=1), {"next_at": START + timedelta(hours=1)}
     untouched = [add("first", **needs), again(journal, fail(journal, add("backoff")), account="mtn-ghana", **later)]
     for row in untouched:
-        assert not called(journal, row, at).hurried
+        assert not called(journal, row, at).made_due
         assert journal.get(row.id) == row
     row = again(journal, fail(journal, add()), account="mtn-ghana")
-    reply = journal.perform(Move(row, replace(row, **needs), Event("payout.needs_approval", at)))
-    assert isinstance(reply, Moved)
-    assert called(journal, reply.row, at + timedelta(seconds=1)).hurried
-    hurried = journal.get(row.id)
-    assert hurried is not None
-    assert (hurried.next_at, hurried.called_for) == (at + timedelta(seconds=5), None)
-    assert not called(journal, row, at + timedelta(seconds=2)).hurried
+    reply = journal.execute(ApplyTransition(row, replace(row, **needs), Event("payout.needs_approval", at)))
+    assert isinstance(reply, TransitionApplied)
+    assert called(journal, reply.row, at + timedelta(seconds=1)).made_due
+    made_due = journal.get(row.id)
+    assert made_due is not None
+    assert (made_due.next_at, made_due.callback_read_at) == (at + timedelta(seconds=5), None)
+    assert not called(journal, row, at + timedelta(seconds=2)).made_due
 
 
-def test_a_file_of_the_version_before_goes_on(open_sqlite: Any, path: Path, make_row: Callable[..., PayoutRow]) -> None:
+def test_a_file_of_the_version_before_goes_on(
+    open_sqlite: Any, path: Path, make_row: Callable[..., PayoutRecord]
+) -> None:
     """Its attempts are of the one account it knew, and what has ended is as unchangeable as before, account and all."""
     row = make_row(**FAILED, attempt=2)
     with closing(sqlite3.connect(path)) as old:
@@ -187,11 +188,11 @@ def test_a_file_of_the_version_before_goes_on(open_sqlite: Any, path: Path, make
     assert [kept.account for kept in journal.attempts("po_one")] == ["mtn-uganda"] * 2
     journal.close()
     with closing(sqlite3.connect(path)) as other:
-        for change in ("account = 'mtn-ghana'", "tries = 9", "binding = 'x'"):
+        for change in ("account = 'mtn-ghana'", "submissions = 9", "binding = 'x'"):
             with pytest.raises(sqlite3.IntegrityError, match="never changed"):
                 other.execute(f"UPDATE attempts SET {change}")  # noqa: S608 - ours
         # ... not even of a payout that was forgotten, of which other words are taken out.
-        other.execute("UPDATE payouts SET forgotten_at = 1")
+        other.execute("UPDATE payouts SET erased_at = 1")
         other.execute("UPDATE attempts SET request = ''")
         with pytest.raises(sqlite3.IntegrityError, match="never changed"):
             other.execute("UPDATE attempts SET account = 'mtn-ghana' WHERE number = 2")

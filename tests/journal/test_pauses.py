@@ -10,13 +10,20 @@ from itertools import pairwise
 import pytest
 
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import Event, Pause, PayoutRow
-from payments_core.engine.commands import Held, Journal, JournalReply, Move, Moved, Stale
+from payments_core.domain.records import Event, Pause, PayoutRecord
+from payments_core.engine.commands import (
+    AccountPaused,
+    ApplyTransition,
+    Journal,
+    JournalResult,
+    Stale,
+    TransitionApplied,
+)
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNT = "mtn-uganda"
 
-AddRow = Callable[..., PayoutRow]
+AddRow = Callable[..., PayoutRecord]
 
 
 def later(seconds: float) -> datetime:
@@ -28,9 +35,9 @@ def block(seconds: float = 0, *, probe_after_s: float | None = 300, account: str
     return Pause(account, later(seconds), f"blocked at {seconds}", "blocked", probe_at)
 
 
-def send(journal: Journal, row: PayoutRow, seconds: float) -> JournalReply:
-    after = replace(row, status=PayoutStatus.SENDING, tries=row.tries + 1)
-    return journal.perform(Move(row, after, Event("payout.sending", later(seconds))))
+def send(journal: Journal, row: PayoutRecord, seconds: float) -> JournalResult:
+    after = replace(row, status=PayoutStatus.SENDING, submissions=row.submissions + 1)
+    return journal.execute(ApplyTransition(row, after, Event("payout.sending", later(seconds))))
 
 
 def put_off(journal: Journal) -> list[float]:
@@ -43,12 +50,12 @@ def test_a_persons_pause_holds_every_send(journal: Journal, add: AddRow, account
     row = add()
     pause = Pause(account, START, "audit", probe_at=START)
     journal.set_pause(pause)
-    assert send(journal, row, 9_999) == Held(pause)
+    assert send(journal, row, 9_999) == AccountPaused(pause)
     assert journal.get(row.id) == row
     assert len(journal.history(row.id)) == 1
     assert journal.lift_pause(account) is True
     assert journal.lift_pause(account) is False
-    assert isinstance(send(journal, row, 1), Moved)
+    assert isinstance(send(journal, row, 1), TransitionApplied)
 
 
 def test_a_pause_holds_sends_only(journal: Journal, add: AddRow) -> None:
@@ -56,19 +63,21 @@ def test_a_pause_holds_sends_only(journal: Journal, add: AddRow) -> None:
     journal.set_pause(Pause(ACCOUNT, START, "audit"))
     for name, status in (("a", PayoutStatus.PENDING), ("b", PayoutStatus.FAILED)):
         row = add(name)
-        assert isinstance(journal.perform(Move(row, replace(row, status=status), Event("e", START))), Moved)
+        assert isinstance(
+            journal.execute(ApplyTransition(row, replace(row, status=status), Event("e", START))), TransitionApplied
+        )
     sending = add("c", status=PayoutStatus.PENDING, account="mtn-ghana")
     reply = send(journal, sending, 1)
-    assert isinstance(reply, Moved)
+    assert isinstance(reply, TransitionApplied)
     journal.set_pause(Pause(None, START, "all"))
-    assert isinstance(send(journal, reply.row, 2), Moved)  # already SENDING: it renews its lease
+    assert isinstance(send(journal, reply.row, 2), TransitionApplied)  # already SENDING: it renews its lease
 
 
 def test_a_stale_send_is_stale_and_not_held(journal: Journal, add: AddRow) -> None:
     """Who has lost the row learns that, paused or not, and uses up no probe."""
     row = add()
     now = send(journal, row, 1)
-    assert isinstance(now, Moved)
+    assert isinstance(now, TransitionApplied)
     journal.set_pause(block(0))
     assert send(journal, row, 400) == Stale(now.row)
     assert journal.pauses() == (block(0),)
@@ -86,10 +95,10 @@ def test_a_block_comes_with_the_move_that_met_it(journal: Journal, add: AddRow) 
     """The refusal of one payout stops its account in the same commit."""
     row, next_one = add(), add("next")
     sent = send(journal, row, 0)
-    assert isinstance(sent, Moved)
+    assert isinstance(sent, TransitionApplied)
     back = replace(sent.row, status=PayoutStatus.CREATED)
-    journal.perform(Move(sent.row, back, Event("payout.blocked", START), pause=block()))
-    assert send(journal, next_one, 299) == Held(block())
+    journal.execute(ApplyTransition(sent.row, back, Event("payout.account_refused", START), pause=block()))
+    assert send(journal, next_one, 299) == AccountPaused(block())
 
 
 def test_one_probe_leaves_and_the_next_waits_twice_as_long(journal: Journal, add: AddRow) -> None:
@@ -98,8 +107,8 @@ def test_one_probe_leaves_and_the_next_waits_twice_as_long(journal: Journal, add
     rows = [add(str(number)) for number in range(7)]
     waits, at = [], 300.0
     for probe, held in pairwise(rows):
-        assert isinstance(send(journal, probe, at), Moved)
-        assert isinstance(send(journal, held, at), Held)
+        assert isinstance(send(journal, probe, at), TransitionApplied)
+        assert isinstance(send(journal, held, at), AccountPaused)
         [probe_at] = put_off(journal)
         waits.append(probe_at - at)
         at = probe_at
@@ -111,28 +120,28 @@ def test_a_probe_that_may_not_leave_uses_nothing_up(journal: Journal, add: AddRo
     """When a pause for all holds a payout, the account's probe is still to come."""
     journal.set_pause(block())
     journal.set_pause(Pause(None, START, "all"))
-    assert send(journal, add(), 400) == Held(Pause(None, START, "all"))
+    assert send(journal, add(), 400) == AccountPaused(Pause(None, START, "all"))
     assert put_off(journal) == [300]
 
 
 def test_a_block_without_a_probe_waits_for_a_person(journal: Journal, add: AddRow) -> None:
     """What only a person can mend is not probed."""
     journal.set_pause(block(probe_after_s=None))
-    assert isinstance(send(journal, add(), 99_999), Held)
+    assert isinstance(send(journal, add(), 99_999), AccountPaused)
 
 
 @pytest.mark.parametrize("wait_s", [0.0, -5.0])
 def test_a_probe_that_is_due_at_once_still_leaves_alone(journal: Journal, add: AddRow, wait_s: float) -> None:
     """Whatever the settings say, two payouts never probe at one moment."""
     journal.set_pause(block(probe_after_s=wait_s))
-    assert isinstance(send(journal, add("a"), 0), Moved)
-    assert isinstance(send(journal, add("b"), 0), Held)
+    assert isinstance(send(journal, add("a"), 0), TransitionApplied)
+    assert isinstance(send(journal, add("b"), 0), AccountPaused)
 
 
-def refuse(journal: Journal, row: PayoutRow, pause: Pause) -> bool:
+def refuse(journal: Journal, row: PayoutRecord, pause: Pause) -> bool:
     """Return whether the pause began with it."""
-    reply = journal.perform(Move(row, row, Event("payout.blocked", pause.since), pause=pause))
-    assert isinstance(reply, Moved)
+    reply = journal.execute(ApplyTransition(row, row, Event("payout.account_refused", pause.since), pause=pause))
+    assert isinstance(reply, TransitionApplied)
     return reply.paused
 
 
@@ -141,7 +150,7 @@ def test_many_refusals_are_one_block(journal: Journal, add: AddRow) -> None:
     assert refuse(journal, add("a"), block(0))
     assert not refuse(journal, add("b"), block(4))
     assert journal.pauses() == (Pause(ACCOUNT, START, "blocked at 4", "blocked", later(304)),)
-    assert isinstance(send(journal, add("c"), 304), Moved)
+    assert isinstance(send(journal, add("c"), 304), TransitionApplied)
     assert not refuse(journal, add("d"), block(305))
     assert put_off(journal) == [304 + 600]
 
@@ -152,7 +161,7 @@ def test_a_block_never_replaces_a_persons_pause(journal: Journal, add: AddRow) -
     journal.set_pause(pause)
     refuse(journal, add("a"), block(5))
     row = add("b")
-    journal.perform(Move(row, row, Event("payout.pending", START), lifts=True))
+    journal.execute(ApplyTransition(row, row, Event("payout.pending", START), lifts=True))
     assert journal.pauses() == (pause,)
 
 
@@ -169,7 +178,7 @@ def test_a_payment_that_got_through_lifts_its_accounts_block(journal: Journal, a
     journal.set_pause(block())
     journal.set_pause(block(account="mtn-ghana"))
     row = add()
-    journal.perform(Move(row, replace(row, status=PayoutStatus.PENDING), Event("e", START), lifts=True))
+    journal.execute(ApplyTransition(row, replace(row, status=PayoutStatus.PENDING), Event("e", START), lifts=True))
     assert journal.pauses() == (block(account="mtn-ghana"),)
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from payments_core.domain.rates import AskPermit, Lane, Permit, ReadEnd
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Journal, Move, Moved
+from payments_core.domain.rates import AcquirePermit, Permit, Priority, ReadEnd
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import ApplyTransition, Journal, TransitionApplied
 
 ACCOUNT = "mtn-uganda"
 SECOND = 1_000_000
@@ -25,14 +25,18 @@ START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 
 
 def ask_permit(
-    journal: Journal, lane: Lane = Lane.DUE, per_s: float | None = 9, within_s: float = 10.0, account: str = ACCOUNT
+    journal: Journal,
+    priority: Priority = Priority.DUE,
+    per_s: float | None = 9,
+    within_s: float = 10.0,
+    account: str = ACCOUNT,
 ) -> Permit:
-    return journal.permit(AskPermit(account=account, lane=lane, per_s=per_s, within_s=within_s)).result(30)
+    return journal.permit(AcquirePermit(account=account, priority=priority, per_s=per_s, within_s=within_s)).result(30)
 
 
-def refuse(journal: Journal, row: PayoutRow, end: ReadEnd) -> Moved:
-    reply = journal.perform(Move(row, replace(row), Event("payout.read", START), read_end=end))
-    assert isinstance(reply, Moved)
+def refuse(journal: Journal, row: PayoutRecord, end: ReadEnd) -> TransitionApplied:
+    reply = journal.execute(ApplyTransition(row, replace(row), Event("payout.read", START), read_end=end))
+    assert isinstance(reply, TransitionApplied)
     return reply
 
 
@@ -79,18 +83,18 @@ def test_many_processes_together_stay_under_the_cap_and_use_it(
     per_s = 20
     said = run_workers(address, 8, per_s, 2, 6, *lanes)
     given = sorted(at for one in said for at in one["given"])
-    used = sorted(at for one in said for lane in lanes for at in one["used"][lane])
+    used = sorted(at for one in said for priority in lanes for at in one["used"][priority])
     # Judged by the permits' own moments: how long the machine took to get going does not count.
-    turns = (used[-1] - used[0]) * per_s / SECOND + 1
+    limiter = (used[-1] - used[0]) * per_s / SECOND + 1
     over = max(0, most_in_a_second(given) - per_s)
     facts = {"store": store, "workers": 8, "counted": f"permits by the database's clock, {'+'.join(lanes)}"}
-    measured(9, "calls above the cap in a second", over, cap=per_s, share=round(len(used) / turns, 3), **facts)
+    measured(9, "calls above the cap in a second", over, cap=per_s, share=round(len(used) / limiter, 3), **facts)
     assert over == 0
     assert min(later - earlier for earlier, later in pairwise(given)) >= SECOND / per_s
-    assert len(used) >= 0.85 * turns
-    assert turns >= 3 * per_s
-    for lane in lanes:
-        assert sum(len(one["used"][lane]) for one in said) >= (len(used) / 8 if len(lanes) > 1 else len(used))
+    assert len(used) >= 0.85 * limiter
+    assert limiter >= 3 * per_s
+    for priority in lanes:
+        assert sum(len(one["used"][priority]) for one in said) >= (len(used) / 8 if len(lanes) > 1 else len(used))
 
 
 def test_a_permit_is_the_next_moment_and_no_sooner(journal: Journal, open_one: Callable[[], Journal]) -> None:
@@ -100,7 +104,7 @@ def test_a_permit_is_the_next_moment_and_no_sooner(journal: Journal, open_one: C
     assert all(permit.is_given for permit in (first, second, third))
     assert second.at - first.at == third.at - second.at == 111_112
     assert ask_permit(journal, account="mtn-ghana").at < third.at
-    assert ask_permit(journal, Lane.POST).at < third.at
+    assert ask_permit(journal, Priority.POST).at < third.at
     assert second.starts - first.starts == pytest.approx(0.111, abs=0.05)
 
 
@@ -116,14 +120,14 @@ def test_what_was_not_given_is_not_reserved(journal: Journal) -> None:
     waiting = [permit for permit in given if permit.is_given]
     assert len(waiting) in {3, 4}  # the first one's moment is now, and so it may be over
     assert {permit.at for permit in given if not permit.is_given} <= {permit.at for permit in waiting}
-    behind = ask_permit(journal, Lane.UNKNOWNS, per_s=1)
+    behind = ask_permit(journal, Priority.UNKNOWNS, per_s=1)
     assert behind.is_given
     assert behind.at - waiting[-1].at == SECOND
-    assert not ask_permit(journal, Lane.CALLBACKS, per_s=1, within_s=0.5).is_given
+    assert not ask_permit(journal, Priority.CALLBACKS, per_s=1, within_s=0.5).is_given
 
 
 def test_a_refused_read_holds_the_reads_of_every_process(
-    journal: Journal, open_one: Callable[[], Journal], add: Callable[..., PayoutRow]
+    journal: Journal, open_one: Callable[[], Journal], add: Callable[..., PayoutRecord]
 ) -> None:
     """One 429, one commit: nobody reads for the account before its end, and payments go on."""
     other, row = open_one(), add()
@@ -132,15 +136,15 @@ def test_a_refused_read_holds_the_reads_of_every_process(
     assert not held.is_given
     assert held.is_penalised
     assert held.starts - time.monotonic() == pytest.approx(30, abs=5)
-    assert not ask_permit(other, Lane.CALLBACKS, per_s=None).is_given  # one without a cap waits as well
-    assert ask_permit(other, Lane.POST).is_given
+    assert not ask_permit(other, Priority.CALLBACKS, per_s=None).is_given  # one without a cap waits as well
+    assert ask_permit(other, Priority.POST).is_given
     assert ask_permit(other, account="mtn-ghana").is_given
     [hold] = other.holds()
     assert (hold.account, hold.held_until) == (ACCOUNT, held.at)
 
 
 def test_a_read_that_is_answered_ends_a_penalty_that_is_over(
-    journal: Journal, add: Callable[..., PayoutRow], ask: Callable[[str], list[tuple[Any, ...]]]
+    journal: Journal, add: Callable[..., PayoutRecord], ask: Callable[[str], list[tuple[Any, ...]]]
 ) -> None:
     """An answer to what was on the wire when the penalty began ends nothing; one after it forgets how long it was."""
     row = refuse(journal, add(), ReadEnd(is_refused=True)).row

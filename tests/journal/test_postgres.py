@@ -30,8 +30,16 @@ from payments_core.domain.errors import (
     SettingsError,
 )
 from payments_core.domain.payout import Operation, PayoutStatus
-from payments_core.domain.records import Event, Pause, PayoutRow
-from payments_core.engine.commands import Held, Move, Moved, Open, Opened, OverRefunded, Stale
+from payments_core.domain.records import Event, Pause, PayoutRecord
+from payments_core.engine.commands import (
+    AccountPaused,
+    ApplyTransition,
+    CreatePayout,
+    CreateResult,
+    OverRefunded,
+    Stale,
+    TransitionApplied,
+)
 from payments_core.journal import init_journal, open_journal, upgrade_journal
 from payments_core.journal.postgres import connection, schema
 from payments_core.journal.postgres.journal import PostgresJournal
@@ -41,7 +49,7 @@ NAMESPACE = "test-namespace"
 EVENT = Event("payout.changed", START)
 SECRET = "hunter2-correct-horse"
 
-Row = Callable[..., PayoutRow]
+Row = Callable[..., PayoutRecord]
 
 
 class OpenShared(Protocol):
@@ -115,14 +123,14 @@ def gate(postgres_url: str) -> Iterator[Gate]:
     made.close()
 
 
-def send(journal: PostgresJournal, row: PayoutRow, seconds: float = 0) -> Any:
-    after = replace(row, status=PayoutStatus.SENDING, tries=row.tries + 1)
-    return journal.perform(Move(row, after, Event("payout.sending", START + timedelta(seconds=seconds))))
+def send(journal: PostgresJournal, row: PayoutRecord, seconds: float = 0) -> Any:
+    after = replace(row, status=PayoutStatus.SENDING, submissions=row.submissions + 1)
+    return journal.execute(ApplyTransition(row, after, Event("payout.sending", START + timedelta(seconds=seconds))))
 
 
-def write(journal: PostgresJournal, row: PayoutRow) -> PayoutRow:
-    reply = journal.perform(Open(row, EVENT))
-    assert isinstance(reply, Opened)
+def write(journal: PostgresJournal, row: PayoutRecord) -> PayoutRecord:
+    reply = journal.execute(CreatePayout(row, EVENT))
+    assert isinstance(reply, CreateResult)
     return reply.row
 
 
@@ -133,11 +141,11 @@ def test_two_who_open_one_key_at_once_get_one_payout(open_shared: OpenShared, ga
     """One creates it; the other waits until that is certain, and gets the row."""
     a, b = open_shared(), open_shared()
     gate.shut()
-    first = gate.start(lambda: a.perform(Open(make_row(note="first"), EVENT)))
-    second = gate.start(lambda: b.perform(Open(make_row(note="second"), EVENT)))
+    first = gate.start(lambda: a.execute(CreatePayout(make_row(note="first"), EVENT)))
+    second = gate.start(lambda: b.execute(CreatePayout(make_row(note="second"), EVENT)))
     gate.open()
-    assert first.result() == Opened(make_row(note="first"), created=True)
-    assert second.result() == Opened(make_row(note="first"), created=False)
+    assert first.result() == CreateResult(make_row(note="first"), created=True)
+    assert second.result() == CreateResult(make_row(note="first"), created=False)
     assert len(a.history("po_one")) == 1
 
 
@@ -147,7 +155,7 @@ def test_many_who_open_one_key_at_once_get_one_payout(open_shared: OpenShared, m
 
     def work(number: int) -> list[bool]:
         together.wait()
-        return [journals[number % 4].perform(Open(make_row(str(key)), EVENT)).created for key in range(40)]  # type: ignore[union-attr]
+        return [journals[number % 4].execute(CreatePayout(make_row(str(key)), EVENT)).created for key in range(40)]  # type: ignore[union-attr]
 
     with ThreadPoolExecutor(8) as threads:
         told = list(threads.map(work, range(8)))
@@ -159,13 +167,13 @@ def test_two_who_move_one_row_at_once_make_one_move(open_shared: OpenShared, gat
     a, b = open_shared(), open_shared()
     row = write(a, make_row())
     gate.shut()
-    first = gate.start(lambda: a.perform(Move(row, replace(row, tries=1), EVENT)))
-    second = gate.start(lambda: b.perform(Move(row, replace(row, tries=2), EVENT)))
+    first = gate.start(lambda: a.execute(ApplyTransition(row, replace(row, submissions=1), EVENT)))
+    second = gate.start(lambda: b.execute(ApplyTransition(row, replace(row, submissions=2), EVENT)))
     gate.open()
     moved = first.result()
-    assert isinstance(moved, Moved)
+    assert isinstance(moved, TransitionApplied)
     assert second.result() == Stale(moved.row)
-    assert isinstance(b.perform(Move(moved.row, moved.row, EVENT)), Moved)
+    assert isinstance(b.execute(ApplyTransition(moved.row, moved.row, EVENT)), TransitionApplied)
     assert [entry.seq for entry in a.history(row.id)] == [1, 2, 3]
 
 
@@ -173,17 +181,17 @@ def test_notes_beside_a_move_are_numbered_one_after_the_other(
     open_shared: OpenShared, gate: Gate, make_row: Row
 ) -> None:
     """Who waited for the row counts what was written meanwhile."""
-    from payments_core.engine.commands import Note
+    from payments_core.engine.commands import AppendHistory
 
     a, b = open_shared(), open_shared()
     row = write(a, make_row())
     gate.shut()
-    first = gate.start(lambda: a.perform(Move(row, replace(row, tries=1), EVENT)))
-    second = gate.start(lambda: b.perform(Note(row.id, Event("payout.late_answer", START))))
+    first = gate.start(lambda: a.execute(ApplyTransition(row, replace(row, submissions=1), EVENT)))
+    second = gate.start(lambda: b.execute(AppendHistory(row.id, Event("payout.late_result", START))))
     gate.open()
-    assert isinstance(first.result(), Moved)
+    assert isinstance(first.result(), TransitionApplied)
     second.result()
-    assert [entry.event for entry in a.history(row.id)] == ["payout.changed", "payout.changed", "payout.late_answer"]
+    assert [entry.event for entry in a.history(row.id)] == ["payout.changed", "payout.changed", "payout.late_result"]
 
 
 def test_a_pause_holds_every_send_that_commits_after_it(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
@@ -197,9 +205,9 @@ def test_a_pause_holds_every_send_that_commits_after_it(open_shared: OpenShared,
     late = gate.start(lambda: send(c, two))
     assert not stop.done()
     gate.open()
-    assert isinstance(under_way.result(), Moved)
+    assert isinstance(under_way.result(), TransitionApplied)
     stop.result()
-    assert late.result() == Held(pause)
+    assert late.result() == AccountPaused(pause)
 
 
 def test_a_block_that_comes_with_an_answer_holds_what_follows(
@@ -210,11 +218,11 @@ def test_a_block_that_comes_with_an_answer_holds_what_follows(
     one, two = write(a, make_row("one")), write(a, make_row("two"))
     block = Pause("mtn-uganda", START, "blocked", "blocked", START + timedelta(seconds=300))
     gate.shut()
-    refused = gate.start(lambda: a.perform(Move(one, replace(one, tries=1), EVENT, pause=block)))
+    refused = gate.start(lambda: a.execute(ApplyTransition(one, replace(one, submissions=1), EVENT, pause=block)))
     late = gate.start(lambda: send(b, two))
     gate.open()
-    assert isinstance(refused.result(), Moved)
-    assert late.result() == Held(block)
+    assert isinstance(refused.result(), TransitionApplied)
+    assert late.result() == AccountPaused(block)
 
 
 def test_one_probe_leaves(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
@@ -226,8 +234,8 @@ def test_one_probe_leaves(open_shared: OpenShared, gate: Gate, make_row: Row) ->
     probe = gate.start(lambda: send(a, one, 300))
     late = gate.start(lambda: send(b, two, 300))
     gate.open()
-    assert isinstance(probe.result(), Moved)
-    assert isinstance(late.result(), Held)
+    assert isinstance(probe.result(), TransitionApplied)
+    assert isinstance(late.result(), AccountPaused)
 
 
 def test_the_end_of_a_pause_does_not_wait_for_a_send(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
@@ -237,10 +245,10 @@ def test_the_end_of_a_pause_does_not_wait_for_a_send(open_shared: OpenShared, ga
     row, other = write(a, make_row("one", next_at=soon)), write(a, make_row("two", next_at=later))
     a.set_pause(Pause(None, START, "all"))
     gate.shut()
-    under_way = gate.start(lambda: a.perform(Move(row, replace(row, tries=1), EVENT)))
+    under_way = gate.start(lambda: a.execute(ApplyTransition(row, replace(row, submissions=1), EVENT)))
     assert b.lift_pause(None)
     gate.open()
-    assert isinstance(under_way.result(), Moved)
+    assert isinstance(under_way.result(), TransitionApplied)
     assert [stored.next_at for stored in map(a.get, [row.id, other.id]) if stored] == [soon, START]
 
 
@@ -254,10 +262,10 @@ def test_two_refunds_at_once_stay_under_the_ceiling(open_shared: OpenShared, gat
         "original_amount": Decimal(10),
     }
     gate.shut()
-    first = gate.start(lambda: a.perform(Open(make_row("one", payee_value="c-1", **refund), EVENT)))
-    second = gate.start(lambda: b.perform(Open(make_row("two", payee_value="C-1", **refund), EVENT)))
+    first = gate.start(lambda: a.execute(CreatePayout(make_row("one", payee_value="c-1", **refund), EVENT)))
+    second = gate.start(lambda: b.execute(CreatePayout(make_row("two", payee_value="C-1", **refund), EVENT)))
     gate.open()
-    assert isinstance(first.result(), Opened)
+    assert isinstance(first.result(), CreateResult)
     assert isinstance(second.result(), OverRefunded)
     assert b.get("po_two") is None
 
@@ -267,12 +275,12 @@ def test_who_waits_too_long_is_told(open_shared: OpenShared, gate: Gate, make_ro
     a, b = open_shared(), open_shared(lock_timeout_s=0.1)
     row = write(a, make_row())
     gate.shut()
-    first = gate.start(lambda: a.perform(Move(row, replace(row, tries=1), EVENT)))
+    first = gate.start(lambda: a.execute(ApplyTransition(row, replace(row, submissions=1), EVENT)))
     with pytest.raises(JournalLocked, match=r"does not let go.*the same key is safe"):
-        b.perform(Move(row, replace(row, tries=2), EVENT))
+        b.execute(ApplyTransition(row, replace(row, submissions=2), EVENT))
     assert b.get(row.id) == row
     gate.open()
-    assert isinstance(first.result(), Moved)
+    assert isinstance(first.result(), TransitionApplied)
 
 
 # --- in the application's transaction ---
@@ -283,17 +291,21 @@ def test_a_payout_is_there_exactly_if_the_application_commits(
 ) -> None:
     """Its order and our payout are written together, or not at all."""
     with psycopg.connect(postgres_url, row_factory=dict_row) as application:
-        assert shared.open_within(application, Open(make_row(), EVENT)) == Opened(make_row(), created=True)
-        assert shared.open_within(application, Open(make_row(), EVENT)) == Opened(make_row(), created=False)
+        assert shared.open_within(application, CreatePayout(make_row(), EVENT)) == CreateResult(
+            make_row(), created=True
+        )
+        assert shared.open_within(application, CreatePayout(make_row(), EVENT)) == CreateResult(
+            make_row(), created=False
+        )
         assert shared.get("po_one") is None
         application.rollback()
         assert shared.get("po_one") is None
         assert shared.history("po_one") == ()
-        shared.open_within(application, Open(make_row(), EVENT))
+        shared.open_within(application, CreatePayout(make_row(), EVENT))
         application.commit()
     assert shared.get("po_one") == make_row()
     assert len(shared.history("po_one")) == 1
-    assert shared.perform(Open(make_row(), EVENT)) == Opened(make_row(), created=False)
+    assert shared.execute(CreatePayout(make_row(), EVENT)) == CreateResult(make_row(), created=False)
 
 
 def test_who_sends_a_key_that_is_being_accepted_waits_for_the_application(
@@ -301,17 +313,17 @@ def test_who_sends_a_key_that_is_being_accepted_waits_for_the_application(
 ) -> None:
     """Nobody decides about a key before the application has."""
     with psycopg.connect(postgres_url) as application:
-        shared.open_within(application, Open(make_row(note="theirs"), EVENT))
-        waiting = gate.start(lambda: shared.perform(Open(make_row(note="ours"), EVENT)))
+        shared.open_within(application, CreatePayout(make_row(note="theirs"), EVENT))
+        waiting = gate.start(lambda: shared.execute(CreatePayout(make_row(note="ours"), EVENT)))
         application.rollback()
-        assert waiting.result() == Opened(make_row(note="ours"), created=True)
+        assert waiting.result() == CreateResult(make_row(note="ours"), created=True)
 
 
 def test_a_connection_that_will_not_do_is_refused_and_left_usable(
     shared: PostgresJournal, postgres_url: str, new_database: Callable[[], str], make_row: Row
 ) -> None:
     """Where the promise could not be kept, nothing is written, and the application's transaction goes on."""
-    entry = Open(make_row(), EVENT)
+    entry = CreatePayout(make_row(), EVENT)
     with psycopg.connect(postgres_url, autocommit=True) as loose:
         with pytest.raises(JournalError, match="in no transaction"):
             shared.open_within(loose, entry)
@@ -326,7 +338,7 @@ def test_a_connection_that_will_not_do_is_refused_and_left_usable(
         shared.open_within(object(), entry)
     refund = make_row("two", operation=Operation.REFUND, original_amount=Decimal(99))
     with psycopg.connect(postgres_url) as application, pytest.raises(JournalError, match="refund"):
-        shared.open_within(application, Open(refund, EVENT))
+        shared.open_within(application, CreatePayout(refund, EVENT))
 
 
 # --- what is refused ---
@@ -354,7 +366,7 @@ def test_a_server_that_may_forget_is_refused(
         f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"  # noqa: S608
     )
     with pytest.raises(JournalError, match=words):
-        journal.perform(Open(make_row(), EVENT))
+        journal.execute(CreatePayout(make_row(), EVENT))
 
 
 def test_a_server_that_does_not_flush_is_refused(own_postgres: Any) -> None:
@@ -443,7 +455,7 @@ def test_what_the_server_adds_to_an_error_is_not_shown(
         other.execute("ALTER TABLE payments_core.payouts ADD CHECK (account <> 'forbidden')")
     row = make_row(account="forbidden")
     with pytest.raises(JournalError, match=r"refused an entry: .*check constraint") as caught:
-        shared.perform(Open(row, EVENT))
+        shared.execute(CreatePayout(row, EVENT))
     assert row.payee_value not in told(caught.value)
 
 
@@ -529,8 +541,8 @@ def test_an_upgrade_leaves_running_processes_at_work(
     new = open_shared()
     monkeypatch.setattr(schema, "MIGRATIONS", made)
 
-    moved = old.perform(Move(row, replace(row, tries=1), EVENT))
-    assert isinstance(moved, Moved)
+    moved = old.execute(ApplyTransition(row, replace(row, submissions=1), EVENT))
+    assert isinstance(moved, TransitionApplied)
     assert write(old, make_row("two")) == new.get("po_two")
     assert old.get("po_one") == new.get("po_one") == moved.row
     with pytest.raises(JournalTooNew, match=rf"journal version {len(made) + 1}; this one knows {len(made)}"):
@@ -562,17 +574,19 @@ def test_what_was_acknowledged_survives_a_restart_of_the_server(own_postgres: An
     errors: list[JournalError] = []
     ended = threading.Event()
 
-    def work(lane: int) -> None:
+    def work(priority: int) -> None:
         number = 0
         while not ended.is_set():
-            row = make_row(f"{lane}-{number}")
+            row = make_row(f"{priority}-{number}")
             try:
-                row = write(journals[lane % 2], row)
-                acknowledged[row.id] = row.fence
+                row = write(journals[priority % 2], row)
+                acknowledged[row.id] = row.version
                 after = replace(row, status=PayoutStatus.FAILED)
-                reply = journals[lane % 2].perform(Move(row, after, EVENT, publish=True))
-                if row.fence == 0:
-                    assert isinstance(reply, Moved), reply  # nobody else moves it, and it was there as we read it
+                reply = journals[priority % 2].execute(ApplyTransition(row, after, EVENT, publish=True))
+                if row.version == 0:
+                    assert isinstance(reply, TransitionApplied), (
+                        reply
+                    )  # nobody else moves it, and it was there as we read it
                 acknowledged[row.id] = 1
             except JournalError as error:
                 errors.append(error)
@@ -580,7 +594,7 @@ def test_what_was_acknowledged_survives_a_restart_of_the_server(own_postgres: An
             number += 1
 
     with ThreadPoolExecutor(6) as threads:
-        lanes = [threads.submit(work, lane) for lane in range(6)]
+        lanes = [threads.submit(work, priority) for priority in range(6)]
         try:
             for _ in range(2):
                 have = len(acknowledged)
@@ -596,14 +610,16 @@ def test_what_was_acknowledged_survives_a_restart_of_the_server(own_postgres: An
                 time.sleep(0.01)
         finally:
             ended.set()
-        for lane in lanes:
-            lane.result()
+        for priority in lanes:
+            priority.result()
     assert {type(error) for error in errors} == {JournalError}
     assert [error.message for error in errors if not error.hint] == []
     stored = {row.id: row for row in journals[0].rows()}
-    assert {name for name, fence in acknowledged.items() if name not in stored or stored[name].fence < fence} == set()
+    assert {
+        name for name, version in acknowledged.items() if name not in stored or stored[name].version < version
+    } == set()
     for row in stored.values():
-        assert [entry.seq for entry in journals[1].history(row.id)] == list(range(1, row.fence + 2))
+        assert [entry.seq for entry in journals[1].history(row.id)] == list(range(1, row.version + 2))
     for journal in journals:
         journal.close()
 
@@ -612,11 +628,11 @@ def test_the_answer_to_a_commit_is_lost_and_found_again(cut: Any, open_shared: O
     """Who finds written what he has just tried to write has written it: a yes is a yes, and it is there once."""
     journal = open_shared(cut.url)
     cut.after_commit = True
-    assert journal.perform(Open(make_row(), EVENT)) == Opened(make_row(), created=True)
+    assert journal.execute(CreatePayout(make_row(), EVENT)) == CreateResult(make_row(), created=True)
     cut.after_commit = True
-    after = replace(make_row(), status=PayoutStatus.SENDING, tries=1, lease_owner="me", references={"a": "b"})
-    moved = journal.perform(Move(make_row(), after, EVENT))
-    assert moved == Moved(replace(after, fence=1))
+    after = replace(make_row(), status=PayoutStatus.SENDING, submissions=1, lease_owner="me", references={"a": "b"})
+    moved = journal.execute(ApplyTransition(make_row(), after, EVENT))
+    assert moved == TransitionApplied(replace(after, version=1))
     cut.after_commit = True
     journal.set_pause(Pause(None, START, "stop"))
     cut.after_commit = True
@@ -635,21 +651,21 @@ def test_a_move_that_was_overtaken_is_stale(cut: Any, open_shared: OpenShared, m
     def overtake() -> None:
         seen = other.get(row.id)
         assert seen is not None
-        overtaken.append(other.perform(Move(seen, replace(seen, tries=7), EVENT)).row)  # type: ignore[union-attr]
+        overtaken.append(other.execute(ApplyTransition(seen, replace(seen, submissions=7), EVENT)).row)  # type: ignore[union-attr]
 
     cut.after_commit, cut.at_cut = True, overtake
-    assert journal.perform(Move(row, replace(row, tries=1), EVENT)) == Stale(overtaken[0])
-    assert [entry.tries for entry in journal.history(row.id)] == [0, 1, 7]
+    assert journal.execute(ApplyTransition(row, replace(row, submissions=1), EVENT)) == Stale(overtaken[0])
+    assert [entry.submissions for entry in journal.history(row.id)] == [0, 1, 7]
 
 
 def test_a_commit_that_never_arrived_is_made_again(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
     """What was not written is written now, once."""
     journal = open_shared(cut.url)
     cut.before_commit = True
-    assert journal.perform(Open(make_row(), EVENT)) == Opened(make_row(), created=True)
+    assert journal.execute(CreatePayout(make_row(), EVENT)) == CreateResult(make_row(), created=True)
     cut.before_commit = True
-    moved = journal.perform(Move(make_row(), replace(make_row(), tries=1), EVENT))
-    assert isinstance(moved, Moved)
+    moved = journal.execute(ApplyTransition(make_row(), replace(make_row(), submissions=1), EVENT))
+    assert isinstance(moved, TransitionApplied)
     assert journal.get("po_one") == moved.row
     assert len(journal.history("po_one")) == 2
     assert cut.cuts == 2
@@ -660,11 +676,11 @@ def test_a_commit_nobody_can_tell_of_is_not_known(cut: Any, open_shared: OpenSha
     journal = open_shared(cut.url, fate_timeout_s=0.3)
     cut.after_commit = cut.stays_shut = True
     with pytest.raises(JournalError, match=r"not known whether it did.*the same key is safe"):
-        journal.perform(Open(make_row(), EVENT))
+        journal.execute(CreatePayout(make_row(), EVENT))
     with pytest.raises(JournalError, match="cannot be reached"):
         journal.get("po_one")
     cut.stays_shut = False
-    assert journal.perform(Open(make_row(), EVENT)) == Opened(make_row(), created=False)
+    assert journal.execute(CreatePayout(make_row(), EVENT)) == CreateResult(make_row(), created=False)
 
 
 def test_a_standby_that_takes_over_is_written_before_anything_is_said(
@@ -676,7 +692,7 @@ def test_a_standby_that_takes_over_is_written_before_anything_is_said(
         cut = make_cut(url)
         journal = PostgresJournal(cut.url, namespace=NAMESPACE, clock=lambda: START)
         cut.after_commit, cut.next_port = True, port
-        assert journal.perform(Open(make_row(), EVENT)) == Opened(make_row(), created=True)
+        assert journal.execute(CreatePayout(make_row(), EVENT)) == CreateResult(make_row(), created=True)
         assert journal.get("po_one") == make_row()
         journal.close()
         for found, server in ((1, url), (1, f"{url}&port={port}")):
@@ -690,31 +706,35 @@ def test_a_standby_that_takes_over_is_written_before_anything_is_said(
 def test_one_caller_needs_one_connection(shared: PostgresJournal, make_row: Row) -> None:
     """A command that looks at one payout does not open eight connections for it."""
     for number in range(20):
-        shared.perform(Open(make_row(str(number)), EVENT))
-    assert len(shared._crew._threads) == 1
+        shared.execute(CreatePayout(make_row(str(number)), EVENT))
+    assert len(shared._threads._threads) == 1
 
 
 def test_a_cancelled_caller_writes_nothing(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """Who leaves before its turn leaves nothing behind."""
     journal = open_shared(connections=1)
     gate.shut()
-    first = gate.start(lambda: journal.perform(Open(make_row("one"), EVENT)))
-    queued = [journal.submit(Open(make_row(name), EVENT)) for name in ("two", "three")]
+    first = gate.start(lambda: journal.execute(CreatePayout(make_row("one"), EVENT)))
+    queued = [journal.submit(CreatePayout(make_row(name), EVENT)) for name in ("two", "three")]
     assert queued[0].cancel()
     gate.open()
     assert first.result().created
-    assert isinstance(queued[1].result(10), Opened)
+    assert isinstance(queued[1].result(10), CreateResult)
     assert {row.id for row in journal.rows()} == {"po_one", "po_three"}
 
 
 def test_closing_finishes_what_is_queued(open_shared: OpenShared, make_row: Row) -> None:
     """Who was let in is served; who comes later is turned away; a callback may close, too."""
     journal = open_shared(connections=2)
-    futures = [journal.submit(Open(make_row(str(number)), EVENT)) for number in range(50)]
+    futures = [journal.submit(CreatePayout(make_row(str(number)), EVENT)) for number in range(50)]
     futures[-1].add_done_callback(lambda _: journal.close())
     journal.close()
-    assert all(isinstance(future.result(10), Opened) for future in futures)
-    for use in (lambda: journal.get("po_1"), lambda: journal.submit(Open(make_row(), EVENT)), lambda: journal.counts()):
+    assert all(isinstance(future.result(10), CreateResult) for future in futures)
+    for use in (
+        lambda: journal.get("po_1"),
+        lambda: journal.submit(CreatePayout(make_row(), EVENT)),
+        lambda: journal.counts(),
+    ):
         with pytest.raises(JournalClosed, match="Make a new client"):
             use()
     journal.close()

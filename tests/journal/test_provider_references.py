@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Journal, Move, Moved, PayAgain
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import ApplyTransition, CreateAttempt, Journal, TransitionApplied
 from payments_core.journal.sql.provider_references import names
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
-Add = Callable[..., PayoutRow]
-Moving = Callable[[Move], PayoutRow]
+Add = Callable[..., PayoutRecord]
+Moving = Callable[[ApplyTransition], PayoutRecord]
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -25,20 +25,20 @@ def event(name: str = "payout.read", seconds: float = 0) -> Event:
 
 
 def found(journal: Journal, name: str) -> list[str]:
-    return [row.id for row in journal.known_as(name)]
+    return [row.id for row in journal.by_provider_reference(name)]
 
 
 def test_a_new_payout_is_found_by_each_of_its_references(journal: Journal, add: Add) -> None:
     row = add(references={"theirs": "T-1", "batch": "B-1"})
-    assert journal.known_as("T-1") == journal.known_as("B-1") == (row,)
-    assert journal.known_as("T-2") == ()
+    assert journal.by_provider_reference("T-1") == journal.by_provider_reference("B-1") == (row,)
+    assert journal.by_provider_reference("T-2") == ()
 
 
 @pytest.mark.parametrize("name", ["\0", "T-\0", "T-\ud800"])
 def test_what_no_text_can_hold_is_no_name(journal: Journal, add: Add, moved: Moving, name: str) -> None:
     """Whoever calls back may say it, and a provider may answer it: nothing is found by it, and nothing stops for it."""
     row = add(references={"theirs": "T-1"})
-    row = moved(Move(row, replace(row, references={"theirs": name, "batch": "B-1"}), event(seconds=1)))
+    row = moved(ApplyTransition(row, replace(row, references={"theirs": name, "batch": "B-1"}), event(seconds=1)))
     assert journal.get(row.id) == row
     assert found(journal, name) == []
     assert found(journal, "T-1") == found(journal, "B-1") == [row.id]
@@ -48,33 +48,33 @@ def test_what_holds_our_own_id_needs_no_second_name(add: Add, ask: Ask) -> None:
     """Its id finds it: nothing more is written for each payout."""
     row = add(references={"ours": "po_one-1", "theirs": "T-1"})
     assert names(row) == ()
-    assert ask("SELECT COUNT(*) FROM known_as") == [(0,)]
+    assert ask("SELECT COUNT(*) FROM by_provider_reference") == [(0,)]
 
 
 def test_a_reference_that_comes_later_finds_it_too(journal: Journal, add: Add, moved: Moving) -> None:
     """And the older one still does: what was called back before may come again."""
     row = add(references={"theirs": "T-1"})
-    moved(Move(row, replace(row, references={"theirs": "T-2"}), event(seconds=1)))
+    moved(ApplyTransition(row, replace(row, references={"theirs": "T-2"}), event(seconds=1)))
     assert found(journal, "T-1") == found(journal, "T-2") == [row.id]
 
 
 def test_a_new_attempt_is_found_beside_the_one_before(journal: Journal, add: Add) -> None:
     no = Reason(ReasonCode.REJECTED, "NO")
-    failed = {"status": PayoutStatus.FAILED, "reason": no, "tries": 1, "first_sent_at": START, "sent_at": START}
+    failed = {"status": PayoutStatus.FAILED, "reason": no, "submissions": 1, "first_sent_at": START, "sent_at": START}
     row = add(references={"theirs": "T-1"}, next_at=None, **failed)
     fresh = replace(
         row,
         attempt=2,
         status=PayoutStatus.CREATED,
         reason=None,
-        tries=0,
+        submissions=0,
         first_sent_at=None,
         sent_at=None,
         next_at=START,
         references={"theirs": "T-2"},
         request_hash="2" * 64,
     )
-    assert isinstance(journal.perform(PayAgain(row, fresh, event("payout.paid_again"))), Moved)
+    assert isinstance(journal.execute(CreateAttempt(row, fresh, event("payout.reissued"))), TransitionApplied)
     assert found(journal, "T-1") == found(journal, "T-2") == [row.id]
 
 

@@ -15,36 +15,43 @@ from payments_core.domain.errors import JournalError
 from payments_core.domain.events import EventName
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Journal, Move, Note, Open, Opened, OverRefunded
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import (
+    AppendHistory,
+    ApplyTransition,
+    CreatePayout,
+    CreateResult,
+    Journal,
+    OverRefunded,
+)
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 TEN = Decimal(10)
-Make = Callable[..., PayoutRow]
+Make = Callable[..., PayoutRecord]
 
 
 @pytest.fixture
 def refund(make_row: Make) -> Make:
     """Make a refund of the collection c-1, of which 10 EUR were collected."""
 
-    def make(name: str = "one", amount: str = "1", **changes: Any) -> PayoutRow:
+    def make(name: str = "one", amount: str = "1", **changes: Any) -> PayoutRecord:
         told = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
         return make_row(name, amount=Decimal(amount), **(told | {"original_amount": TEN} | changes))
 
     return make
 
 
-def write(journal: Journal, row: PayoutRow) -> Opened | OverRefunded:
-    reply = journal.perform(Open(row, Event("payout.created", START)))
-    assert isinstance(reply, Opened | OverRefunded)
+def write(journal: Journal, row: PayoutRecord) -> CreateResult | OverRefunded:
+    reply = journal.execute(CreatePayout(row, Event("payout.created", START)))
+    assert isinstance(reply, CreateResult | OverRefunded)
     return reply
 
 
-def end_as(journal: Journal, row: PayoutRow, *statuses: PayoutStatus) -> None:
+def end_as(journal: Journal, row: PayoutRecord, *statuses: PayoutStatus) -> None:
     for status in statuses:
         before = journal.get(row.id)
         assert before is not None
-        journal.perform(Move(before, replace(before, status=status), Event("payout.changed", START)))
+        journal.execute(ApplyTransition(before, replace(before, status=status), Event("payout.changed", START)))
 
 
 COUNTED: list[tuple[PayoutStatus, ...]] = [
@@ -69,7 +76,7 @@ def test_whatever_may_have_moved_counts(journal: Journal, refund: Make, statuses
     assert reply == OverRefunded(Decimal(6), Money(TEN, "EUR"))
     assert journal.get("po_two") is None
     assert journal.history("po_two") == ()
-    assert isinstance(write(journal, refund("three", "4")), Opened)
+    assert isinstance(write(journal, refund("three", "4")), CreateResult)
 
 
 @pytest.mark.parametrize("status", [PayoutStatus.FAILED, PayoutStatus.CANCELLED])
@@ -77,14 +84,14 @@ def test_what_moved_nothing_frees_its_share(journal: Journal, refund: Make, stat
     write(journal, refund("one", "6"))
     end_as(journal, refund("one"), status)
 
-    assert isinstance(write(journal, refund("two", "10")), Opened)
+    assert isinstance(write(journal, refund("two", "10")), CreateResult)
 
 
 def test_a_failure_that_was_contradicted_counts(journal: Journal, refund: Make) -> None:
     """FAILED is never left; but when a later read said that the money went, it is not there to be refunded again."""
     write(journal, refund("one", "6"))
     end_as(journal, refund("one"), PayoutStatus.SENDING, PayoutStatus.FAILED)
-    journal.perform(Note("po_one", Event(EventName.PAYOUT_CONTRADICTED, START)))
+    journal.execute(AppendHistory("po_one", Event(EventName.PAYOUT_CONTRADICTED, START)))
 
     assert write(journal, refund("two", "5")) == OverRefunded(Decimal(6), Money(TEN, "EUR"))
 
@@ -93,7 +100,9 @@ def test_a_failure_that_may_still_turn_out_otherwise_counts(journal: Journal, re
     """A provider that calls a failure settled only later has not yet said that nothing moved."""
     settling = Reason(ReasonCode.NOT_COMPLETED, "PAYEE_DELAYED", settling_h=72)
     row = write(journal, refund("one", "6")).row  # type: ignore[union-attr]
-    journal.perform(Move(row, replace(row, status=PayoutStatus.FAILED, reason=settling), Event("payout.failed", START)))
+    journal.execute(
+        ApplyTransition(row, replace(row, status=PayoutStatus.FAILED, reason=settling), Event("payout.failed", START))
+    )
 
     assert isinstance(write(journal, refund("two", "5")), OverRefunded)
 
@@ -111,7 +120,7 @@ def test_a_key_that_is_there_is_answered_and_not_counted(journal: Journal, refun
 
     again = write(journal, refund("one", "10"))
 
-    assert isinstance(again, Opened)
+    assert isinstance(again, CreateResult)
     assert not again.created
     assert len(list(journal.rows())) == 1
 
@@ -140,28 +149,28 @@ def test_an_earlier_refund_says_what_was_collected(
 def test_one_amount_may_be_written_in_two_ways(journal: Journal, refund: Make) -> None:
     write(journal, refund("one", "1"))
 
-    assert isinstance(write(journal, refund("two", "9.00", original_amount=Decimal("10.000"))), Opened)
+    assert isinstance(write(journal, refund("two", "9.00", original_amount=Decimal("10.000"))), CreateResult)
 
 
 def test_accounts_share_the_ceiling_and_collections_do_not(journal: Journal, refund: Make) -> None:
     write(journal, refund("one", "6", account="mtn-uganda"))
 
     assert isinstance(write(journal, refund("two", "5", account="mtn-ghana")), OverRefunded)
-    assert isinstance(write(journal, refund("three", "10", payee_value="c-2")), Opened)
+    assert isinstance(write(journal, refund("three", "10", payee_value="c-2")), CreateResult)
 
 
 def test_other_payments_to_the_same_address_do_not_count(journal: Journal, make_row: Make, refund: Make) -> None:
     write(journal, make_row("one", payee_value="c-1", amount=Decimal(99)))
 
-    assert isinstance(write(journal, refund("two", "10")), Opened)
+    assert isinstance(write(journal, refund("two", "10")), CreateResult)
 
 
 def test_the_sum_is_exact_in_any_decimal_context(journal: Journal, refund: Make) -> None:
     """Not in floats, and not in the few digits an application may have set for itself."""
     with localcontext(prec=2):
         for number in range(9):
-            assert isinstance(write(journal, refund(f"tenth-{number}", "1.1")), Opened)
-        assert isinstance(write(journal, refund("rest", "0.100000000")), Opened)
+            assert isinstance(write(journal, refund(f"tenth-{number}", "1.1")), CreateResult)
+        assert isinstance(write(journal, refund("rest", "0.100000000")), CreateResult)
         assert write(journal, refund("over", "0.000000001")) == OverRefunded(Decimal("10.000000000"), Money(TEN, "EUR"))
 
 
@@ -171,7 +180,9 @@ def test_what_was_collected_never_changes(journal: Journal, refund: Make) -> Non
     before = journal.get("po_one")
     assert before is not None
     with pytest.raises(JournalError, match="cannot change its original_amount"):
-        journal.perform(Move(before, replace(before, original_amount=Decimal(99)), Event("payout.changed", START)))
+        journal.execute(
+            ApplyTransition(before, replace(before, original_amount=Decimal(99)), Event("payout.changed", START))
+        )
 
 
 def test_many_in_one_group_of_commits_are_counted_one_after_the_other(journal: Journal, refund: Make) -> None:
@@ -181,10 +192,10 @@ def test_many_in_one_group_of_commits_are_counted_one_after_the_other(journal: J
     def ask(name: str) -> None:
         together.wait()
         futures = [
-            journal.submit(Open(refund(f"{name}-{number}", "0.75"), Event("payout.created", START)))
+            journal.submit(CreatePayout(refund(f"{name}-{number}", "0.75"), Event("payout.created", START)))
             for number in range(10)
         ]
-        taken.extend(isinstance(future.result(), Opened) for future in futures)
+        taken.extend(isinstance(future.result(), CreateResult) for future in futures)
 
     threads = [threading.Thread(target=ask, args=(name,)) for name in "abcd"]
     for thread in threads:

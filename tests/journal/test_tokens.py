@@ -18,8 +18,18 @@ from payments_core.engine.commands import Journal
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, fill, slot
 from payments_core.plugins.manager import Plugins
-from payments_core.provider import Account, Attempt, Blocked, Checked, Credential, Draft, Facts, ProviderSpec, Submitted
-from payments_core.runtime import AsyncLine, Line, Office
+from payments_core.provider import (
+    Account,
+    AccountRefused,
+    Attempt,
+    CheckOutcome,
+    Credential,
+    Draft,
+    Facts,
+    ProviderSpec,
+    SubmitOutcome,
+)
+from payments_core.runtime import AccountSession, AsyncAccountSession, Runtime
 from payments_core.runtime.token_encryption import Seal
 from payments_core.settings import AccountSettings
 
@@ -88,7 +98,7 @@ def test_of_many_who_ask_at_once_one_may_fetch(journal: Journal) -> None:
 # --- lines ---
 
 
-class TillSettings(AccountSettings):
+class FakeProviderSettings(AccountSettings):
     provider: Literal["till"] = "till"
     currency: str = "KES"
     key: SecretStr = SecretStr("the-key-of-the-till")
@@ -110,25 +120,25 @@ class Server:
         return HttpResponse(200 if good else 401, {}, b"", START)
 
 
-class Till:
+class FakeProvider:
     """A provider with tokens, and nothing else that is used here."""
 
-    def __init__(self, settings: TillSettings) -> None:
+    def __init__(self, settings: FakeProviderSettings) -> None:
         self._settings = settings
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         raise NotImplementedError
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         raise NotImplementedError
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         raise NotImplementedError
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
         return {"provider": "till"}
 
-    def authenticate(self) -> HttpFlow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
         answer = yield from exchange(HttpRequest("GET", "https://till.example", "token", credential=False))
         return Credential({"token": answer.text}, expires_at=after(3600))
 
@@ -168,13 +178,15 @@ READ = HttpRequest("GET", "https://till.example", "read", headers={"Authorizatio
 
 
 def account(scope: Literal["process", "shared"] = "shared", **settings: Any) -> Account:
-    spec = ProviderSpec("till", "Till", TillSettings, Till, frozenset(Operation), facts=Facts(token_scope=scope))
-    held = TillSettings(**settings)
-    return Account("till", spec, held, Till(held))
+    spec = ProviderSpec(
+        "till", "FakeProvider", FakeProviderSettings, FakeProvider, frozenset(Operation), facts=Facts(token_scope=scope)
+    )
+    held = FakeProviderSettings(**settings)
+    return Account("till", spec, held, FakeProvider(held))
 
 
-def office(journal: Journal, one: Account) -> Office:
-    return Office(
+def runtime(journal: Journal, one: Account) -> Runtime:
+    return Runtime(
         namespace="test-namespace", journal=journal, plugins=Plugins(()), accounts={"till": one}, clock=lambda: START
     )
 
@@ -185,13 +197,13 @@ def test_processes_use_one_token_and_follow_each_other(
 ) -> None:
     """Whoever finds it refused takes the one that another has fetched, and nobody ends another's."""
     server, one = Server(), account()
-    offices = [office(journal, one), office(open_one(), one)]
+    offices = [runtime(journal, one), runtime(open_one(), one)]
 
-    async def ask_by(lines: list[AsyncLine]) -> list[int]:
+    async def ask_by(lines: list[AsyncAccountSession]) -> list[int]:
         return [(await lines[number].exchange(READ)).status for number in (0, 1, 0, 1)]
 
     async def with_loop() -> list[int]:
-        lines = [AsyncLine(one, AsyncWire(server), where) for where in offices]
+        lines = [AsyncAccountSession(one, AsyncWire(server), where) for where in offices]
         told = await ask_by(lines)
         server.given.append("somebody-elses")
         return told + await ask_by(lines)
@@ -199,7 +211,7 @@ def test_processes_use_one_token_and_follow_each_other(
     if kind == "async":
         told = asyncio.run(with_loop())
     else:
-        lines = [Line(one, Wire(server), where) for where in offices]
+        lines = [AccountSession(one, Wire(server), where) for where in offices]
         told = [lines[number].exchange(READ).status for number in (0, 1, 0, 1)]
         server.given.append("somebody-elses")
         told += [lines[number].exchange(READ).status for number in (0, 1, 0, 1)]
@@ -214,7 +226,7 @@ def test_processes_use_one_token_and_follow_each_other(
 def test_a_process_that_has_its_own_asks_nobody(journal: Journal, ask: Ask) -> None:
     server, one = Server(), account("process")
     for _ in range(2):
-        assert Line(one, Wire(server), office(journal, one)).exchange(READ).status == 200
+        assert AccountSession(one, Wire(server), runtime(journal, one)).exchange(READ).status == 200
 
     assert len(server.given) == 2
 
@@ -251,7 +263,7 @@ def test_who_waits_in_vain_has_no_token(journal: Journal, monkeypatch: pytest.Mo
     name = Seal(one).name
     journal.token(AskToken(name=name, owner="another", at=START, until=after(60))).result()
 
-    assert isinstance(Line(one, Wire(Server()), office(journal, one)).credential(), NoAnswer)
+    assert isinstance(AccountSession(one, Wire(Server()), runtime(journal, one)).credential(), NoAnswer)
 
 
 def test_what_cannot_be_opened_is_no_token(journal: Journal) -> None:
@@ -260,4 +272,4 @@ def test_what_cannot_be_opened_is_no_token(journal: Journal) -> None:
     journal.token(AskToken(name=name, owner="another", at=START, until=after(60))).result()
     journal.token(KeepToken(name=name, owner="another", sealed="garbage", mark="m", good_until=after(60))).result()
 
-    assert Line(one, Wire(server), office(journal, one)).exchange(READ).status == 200
+    assert AccountSession(one, Wire(server), runtime(journal, one)).exchange(READ).status == 200

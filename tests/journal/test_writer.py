@@ -65,7 +65,7 @@ class Ledger:
             begun.set()
             assert go_on.wait(10)
 
-        holder = threading.Thread(target=self.writer.perform, args=(slow,))
+        holder = threading.Thread(target=self.writer.execute, args=(slow,))
         holder.start()
         assert begun.wait(10)
         try:
@@ -110,8 +110,8 @@ def error_of(future: Future[object]) -> BaseException:
 
 def test_a_lone_caller_commits_in_its_own_thread(ledger: Ledger) -> None:
     """Nobody waits for a thread when nobody else is writing."""
-    assert ledger.writer.perform(lambda _: threading.get_ident()) == threading.get_ident()
-    assert ledger.writer.perform(add("a")) == "a"
+    assert ledger.writer.execute(lambda _: threading.get_ident()) == threading.get_ident()
+    assert ledger.writer.execute(add("a")) == "a"
     assert ledger.names == {"a"}
     assert ledger.writer._thread is None
     assert ledger.writer.commits == 2
@@ -130,7 +130,7 @@ def test_what_waits_together_is_committed_together(ledger: Ledger) -> None:
 
 def test_callers_of_perform_are_committed_together(ledger: Ledger) -> None:
     """Whoever comes while somebody writes waits with the others, each in its own thread."""
-    together = [threading.Thread(target=ledger.writer.perform, args=(add(str(number)),)) for number in range(20)]
+    together = [threading.Thread(target=ledger.writer.execute, args=(add(str(number)),)) for number in range(20)]
     with ledger.busy():
         for thread in together:
             thread.start()
@@ -173,7 +173,7 @@ def test_one_bad_entry_among_64_harms_none_of_them(ledger: Ledger) -> None:
 
 def test_an_error_of_the_database_in_one_entry_is_its_own(ledger: Ledger) -> None:
     """A constraint broken by one is told to that one, as an error of the journal."""
-    ledger.writer.perform(add("a"))
+    ledger.writer.execute(add("a"))
     with ledger.busy():
         good, bad, last = (ledger.writer.submit(add(name)) for name in "bac")
     assert isinstance(error_of(bad), JournalError)
@@ -191,7 +191,7 @@ def test_a_cancelled_caller_harms_none_and_writes_nothing(ledger: Ledger) -> Non
             assert future.result(10) == str(number)
     assert len(cancelled) == 22
     assert ledger.names == {str(number) for number in range(64)} - {str(number) for number in cancelled}
-    assert ledger.writer.perform(add("next")) == "next"
+    assert ledger.writer.execute(add("next")) == "next"
 
 
 def test_when_all_have_left_the_writer_still_lives(ledger: Ledger) -> None:
@@ -214,7 +214,7 @@ def test_callers_that_come_and_go_get_exactly_what_they_were_told(ledger: Ledger
         for number in range(60):
             name = f"{caller}/{number}"
             if caller % 2:
-                ledger.writer.perform(add(name))
+                ledger.writer.execute(add(name))
                 told[0].add(name)
                 continue
             future = ledger.writer.submit(add(name))
@@ -262,20 +262,20 @@ def test_no_exception_ends_the_writer(ledger: Ledger, kind: type[BaseException])
     assert isinstance(error_of(bad), kind)
     assert good.result(10) == "good"
     with pytest.raises(kind):
-        ledger.writer.perform(fail(kind(), after="bad"))
-    assert ledger.writer.perform(add("next")) == "next"
+        ledger.writer.execute(fail(kind(), after="bad"))
+    assert ledger.writer.execute(add("next")) == "next"
     assert ledger.names == {"good", "next"}
 
 
 def test_a_callback_that_fails_does_not_end_the_writer(ledger: Ledger) -> None:
     """What a caller does with its answer is its own affair."""
 
-    def leave(_: Future[object]) -> None:
+    def preflight(_: Future[object]) -> None:
         raise SystemExit
 
     with ledger.busy():
         first = ledger.writer.submit(add("first"))
-        first.add_done_callback(leave)
+        first.add_done_callback(preflight)
         second = ledger.writer.submit(add("second"))
     assert (first.result(10), second.result(10)) == ("first", "second")
 
@@ -292,7 +292,7 @@ def test_an_interrupted_caller_leaves_nothing_behind(ledger: Ledger) -> None:
         with ledger.busy():
             signal.setitimer(signal.ITIMER_REAL, 0.05)
             with pytest.raises(KeyboardInterrupt):
-                ledger.writer.perform(add("gone"))
+                ledger.writer.execute(add("gone"))
     finally:
         signal.signal(signal.SIGALRM, before)
     assert ledger.writer.submit(add("next")).result(10) == "next"
@@ -315,7 +315,7 @@ def test_a_failed_commit_fails_every_member_and_the_next_goes_on(ledger: Ledger)
     assert len(set(map(id, errors))) == 4, "an exception raised in four threads mixes up its tracebacks"
     assert ledger.names == set()
     assert ledger.reopened == 0
-    assert ledger.writer.perform(add("c")) == "c"
+    assert ledger.writer.execute(add("c")) == "c"
     assert ledger.reopened == 1
     assert ledger.names == {"c"}
 
@@ -323,8 +323,8 @@ def test_a_failed_commit_fails_every_member_and_the_next_goes_on(ledger: Ledger)
 def test_a_lone_callers_failed_commit_is_told_and_undone(ledger: Ledger) -> None:
     """The same in the caller's own thread."""
     with pytest.raises(JournalError, match="FOREIGN KEY"):
-        ledger.writer.perform(orphan)
-    assert ledger.writer.perform(add("c")) == "c"
+        ledger.writer.execute(orphan)
+    assert ledger.writer.execute(add("c")) == "c"
     assert ledger.reopened == 1
 
 
@@ -338,23 +338,23 @@ def test_a_transaction_lost_in_the_middle_fails_every_member(ledger: Ledger) -> 
         futures = [ledger.writer.submit(entry) for entry in (add("a"), lose, add("b"))]
     assert {type(error_of(future)) for future in futures} == {JournalError}
     assert ledger.names == set()
-    assert ledger.writer.perform(add("c")) == "c"
+    assert ledger.writer.execute(add("c")) == "c"
     assert ledger.names == {"c"}
 
 
 def test_while_the_file_cannot_be_trusted_nothing_is_written(ledger: Ledger) -> None:
     """A journal that has gone is an error at every use, never a new, empty one; back in its place it serves again."""
     with pytest.raises(JournalError):
-        ledger.writer.perform(orphan)
+        ledger.writer.execute(orphan)
     away = ledger.path.with_name("away.db")
     ledger.path.rename(away)
     for _ in range(2):
         with pytest.raises(JournalError, match="There is no journal"):
-            ledger.writer.perform(add("a"))
+            ledger.writer.execute(add("a"))
         assert isinstance(error_of(ledger.writer.submit(add("a"))), JournalError)
     assert not ledger.path.exists()
     away.rename(ledger.path)
-    assert ledger.writer.perform(add("b")) == "b"
+    assert ledger.writer.execute(add("b")) == "b"
     assert ledger.names == {"b"}
 
 
@@ -363,10 +363,10 @@ def test_a_lock_held_by_another_program_is_told_to_each_and_passes(ledger: Ledge
     with closing(sqlite3.connect(ledger.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(JournalLocked):
-            ledger.writer.perform(add("a"))
+            ledger.writer.execute(add("a"))
         futures = [ledger.writer.submit(add(str(number))) for number in range(5)]
         assert {type(error_of(future)) for future in futures} == {JournalLocked}
-    assert ledger.writer.perform(add("b")) == "b"
+    assert ledger.writer.execute(add("b")) == "b"
     assert (ledger.names, ledger.reopened) == ({"b"}, 0)
 
 
@@ -386,7 +386,7 @@ def test_closing_finishes_what_is_queued(ledger: Ledger) -> None:
     closing_thread.join(10)
     assert all(future.done() for future in futures)
     assert len(ledger.names) == 100
-    for use in (ledger.writer.perform, ledger.writer.submit):
+    for use in (ledger.writer.execute, ledger.writer.submit):
         with pytest.raises(JournalClosed, match="Make a new client"):
             use(add("late"))
     ledger.writer.close()

@@ -21,7 +21,7 @@ from psycopg import conninfo
 from payments_core import Money, Payee, PayoutClient, PayoutStatus, ReasonCode
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.engine import decide
-from payments_core.engine.commands import Move, Moved
+from payments_core.engine.commands import ApplyTransition, TransitionApplied
 from payments_core.journal import open_audit
 from payments_core.journal.maintenance.verify import Flaw
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -52,29 +52,29 @@ class World:
     def review(self, key: str) -> Any:
         """Put a payout that is under way into review, as a read that shows another amount does."""
         with self.client() as client:
-            journal = client._office.journal
+            journal = client._runtime.journal
             row = journal.by_key(key)
             assert row is not None
             decision = decide.review(row, ReasonCode.MISMATCH, "The provider shows another amount.", datetime.now(UTC))
-            reply = journal.perform(Move(row, decision.after, decision.event, publish=True))
-            assert isinstance(reply, Moved)
+            reply = journal.execute(ApplyTransition(row, decision.after, decision.event, publish=True))
+            assert isinstance(reply, TransitionApplied)
             return reply.row
 
     def contradict(self, key: str) -> None:
         """Let a read say otherwise than the end of a payout."""
         from payments_core.domain.records import Event
-        from payments_core.engine.commands import Note
+        from payments_core.engine.commands import AppendHistory
 
         with self.client() as client:
-            row = client._office.journal.by_key(key)
+            row = client._runtime.journal.by_key(key)
             assert row is not None
             at = datetime.now(UTC)
             said = Contradiction(at, row.account, row.attempt, ProviderStatus.FAILED)
-            client._office.journal.perform(Note(row.id, Event("payout.contradicted", at), contradiction=said))
+            client._runtime.journal.execute(AppendHistory(row.id, Event("payout.contradicted", at), contradiction=said))
 
     def flaws(self) -> list[Flaw]:
         with self.client() as client:
-            accounts = client._office.accounts
+            accounts = client._runtime.accounts
         with closing(open_audit(self.url, namespace=self.namespace, root=self.folder, accounts=accounts)) as audit:
             return list(audit.flaws())
 
@@ -193,17 +193,17 @@ def _fill(world: World) -> None:
 def _again(world: World) -> None:
     """Begin a second attempt of failed/0, with as little wait as the journal itself asks for."""
     from payments_core.domain.records import Event
-    from payments_core.engine.commands import PayAgain
+    from payments_core.engine.commands import CreateAttempt
     from payments_core.engine.reissue import _begun
 
     with world.client() as client:
-        office = client._office
-        row = office.journal.by_key("failed/0")
+        runtime = client._runtime
+        row = runtime.journal.by_key("failed/0")
         assert row is not None
-        moment = office.moment()
-        after = _begun(office.account(row.account), row, moment, absence_attested=False)
-        event = Event("payout.paid_again", moment.at, {"who": "Ann"})
-        reply = office.journal.perform(PayAgain(row, replace(after, next_at=moment.at), event))
-        assert isinstance(reply, Moved)
+        moment = runtime.moment()
+        after = _begun(runtime.account(row.account), row, moment, absence_attested=False)
+        event = Event("payout.reissued", moment.at, {"who": "Ann"})
+        reply = runtime.journal.execute(CreateAttempt(row, replace(after, next_at=moment.at), event))
+        assert isinstance(reply, TransitionApplied)
         client.work_on(reply.row)
         assert client.refresh(row.id).status is PayoutStatus.FAILED

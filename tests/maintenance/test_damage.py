@@ -33,7 +33,7 @@ COMMANDS = (
 )
 
 
-class Said(NamedTuple):
+class ExpectedOutcome(NamedTuple):
     code: int
     out: str
     err: str
@@ -50,15 +50,15 @@ def payouts(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     logger = logging.getLogger("payments_core")
     before = (list(logger.handlers), logger.level, logger.propagate)
 
-    def call(*words: str) -> Said:
+    def call(*words: str) -> ExpectedOutcome:
         capsys.readouterr()
-        return Said(run(words), *capsys.readouterr())
+        return ExpectedOutcome(run(words), *capsys.readouterr())
 
     yield call
     logger.handlers, logger.level, logger.propagate = before
 
 
-def claims_nothing(said: Said, words: object) -> None:
+def claims_nothing(said: ExpectedOutcome, words: object) -> None:
     """What holds for each command, whatever is damaged."""
     assert said.code in {0, 1, 4}, (words, said)
     assert "nothing is lost" not in said.all.lower(), (words, said)

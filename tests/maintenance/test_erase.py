@@ -15,7 +15,7 @@ import pytest
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutStatus
 from payments_core.domain.errors import DecisionRefused, JournalError, KeyReused, UnknownPayout
 from payments_core.domain.records import Event
-from payments_core.engine.commands import Move, Stale
+from payments_core.engine.commands import ApplyTransition, Stale
 from payments_core.journal import backup_journal
 from payments_core.runtime import utc_now
 
@@ -43,15 +43,15 @@ def test_nothing_tells_any_more_who_was_paid(world: Any) -> None:
     before = ended(world, "one")
     assert held(world, PAID, NOTE) == {PAID, NOTE}
     with world.client() as client:
-        row = client._office.journal.get(before.id)
-        assert client.forget("one", **PERSON).forgotten == (before.id,)
+        row = client._runtime.journal.get(before.id)
+        assert client.forget("one", **PERSON).erased == (before.id,)
         after = client.get("one")
-        now = client._office.journal.get(before.id)
+        now = client._runtime.journal.get(before.id)
     assert held(world, PAID, NOTE) == set()
     kept = ("key", "fingerprint", "amount", "currency", "references", "request_hash", "status", "decided_by", "sent_at")
     assert [getattr(now, name) for name in kept] == [getattr(row, name) for name in kept]
     assert after.payee.masked.startswith("forgotten:")
-    assert (after.history[-1].event, after.history[-1].evidence["who"]) == ("payout.forgotten", "Ann")
+    assert (after.history[-1].event, after.history[-1].evidence["who"]) == ("payout.erased", "Ann")
     assert [entry.event for entry in after.history[:-1]] == [entry.event for entry in before.history]
     assert world.flaws() == []
 
@@ -76,12 +76,12 @@ def test_what_failed_is_not_paid_again_once_it_is_forgotten(full: Any) -> None:
     with full.client() as client:
         client.forget("failed/0", **PERSON)
         with pytest.raises(DecisionRefused, match="its payee was forgotten"):
-            client.pay_again("failed/0", who="Ann", why="again")
-        row = client._office.journal.by_key("failed/0")
+            client.reissue("failed/0", who="Ann", why="again")
+        row = client._runtime.journal.by_key("failed/0")
         assert row is not None
-        [first] = client._office.journal.attempts(row.id)
+        [first] = client._runtime.journal.attempts(row.id)
     assert held(full, FAILS) == set()
-    assert (first.number, first.tries, len(first.request_hash)) == (1, 1, 64)
+    assert (first.number, first.submissions, len(first.request_hash)) == (1, 1, 64)
     assert full.flaws() == []
 
 
@@ -129,17 +129,17 @@ def test_a_payee_is_forgotten_in_everything_and_still_recognised(world: Any) -> 
     ids = {ended(world, key).id for key in ("one", "two")}
     rest = ended(world, "three", to=other)
     with world.client() as client:
-        told = client.forget(payee=Payee.msisdn(PAID), **PERSON, rehearse=True)
-        assert (set(told.forgotten), held(world, PAID)) == (ids, {PAID})
-        assert set(client.forget(payee=Payee.msisdn(PAID), **PERSON).forgotten) == ids
+        told = client.forget(payee=Payee.msisdn(PAID), **PERSON, dry_run=True)
+        assert (set(told.erased), held(world, PAID)) == (ids, {PAID})
+        assert set(client.forget(payee=Payee.msisdn(PAID), **PERSON).erased) == ids
         assert client.get(rest.id).payee.value == other
         assert held(world, PAID, other) == {other}
         client.forget(payee=Payee.msisdn(other), **PERSON)
         one, two, three = (client.get(key).payee.value for key in ("one", "two", "three"))
         assert (one == two, one == three) == (True, False)
-        journal = client._office.journal
+        journal = client._runtime.journal
         assert set(journal.of_payee(Payee.msisdn(PAID))) == ids
-        assert client.forget(payee=Payee.msisdn(PAID), **PERSON).forgotten == ()
+        assert client.forget(payee=Payee.msisdn(PAID), **PERSON).erased == ()
         history = client.get("one").history
         assert client.get("one").history == history
 
@@ -150,9 +150,9 @@ def test_whatever_has_ended_before_a_day_is_forgotten(full: Any) -> None:
     with full.client() as client:
         ends = {payout.key for payout in client.payouts() if payout.is_final}
         past = client.forget(before=datetime.now(UTC) - timedelta(days=1), **PERSON)
-        assert past.forgotten == ()
+        assert past.erased == ()
         found = client.forget(before=datetime.now(UTC) + timedelta(days=1), **PERSON)
-        assert {client.get(payout).key for payout in found.forgotten} == ends - {"paid/5"}
+        assert {client.get(payout).key for payout in found.erased} == ends - {"paid/5"}
         assert [client.get(payout).key for payout in found.kept] == ["paid/5"]
     assert full.flaws() == []
 
@@ -181,7 +181,7 @@ def test_the_asynchronous_client_forgets_as_well(world: Any) -> None:
                 await client.forget("two", **PERSON)
             return await client.forget("one", **PERSON)
 
-    assert len(asyncio.run(forget()).forgotten) == 1
+    assert len(asyncio.run(forget()).erased) == 1
     assert held(world, PAID) == set()
 
 
@@ -189,11 +189,13 @@ def test_who_read_it_before_cannot_bring_it_back(world: Any) -> None:
     """A move of somebody who still knows the payee is stale."""
     ended(world, "one")
     with world.client() as client:
-        journal = client._office.journal
+        journal = client._runtime.journal
         row = journal.by_key("one")
         assert row is not None
         client.forget("one", **PERSON)
-        reply = journal.perform(Move(row, replace(row, next_at=None), Event("payout.read", datetime.now(UTC))))
+        reply = journal.execute(
+            ApplyTransition(row, replace(row, next_at=None), Event("payout.read", datetime.now(UTC)))
+        )
         assert isinstance(reply, Stale)
     assert held(world, PAID) == set()
 
@@ -206,7 +208,7 @@ def test_who_read_it_before_cannot_bring_it_back(world: Any) -> None:
         ("the forgotten one", "UPDATE history SET status = 'PENDING' WHERE payout_id = '{one}'"),
         ("the forgotten one", "UPDATE history SET at = 7 WHERE payout_id = '{one}'"),
         ("the forgotten one", "DELETE FROM history WHERE payout_id = '{one}'"),
-        ("the forgotten one", "UPDATE attempts SET tries = 7 WHERE payout_id = '{one}'"),
+        ("the forgotten one", "UPDATE attempts SET submissions = 7 WHERE payout_id = '{one}'"),
         ("the forgotten one", "DELETE FROM attempts WHERE payout_id = '{one}'"),
     ],
 )
@@ -217,7 +219,7 @@ def test_the_database_lets_nothing_else_be_taken_out(world: Any, of: str, statem
         world.plant(
             [f"INSERT INTO attempts VALUES ('{payout}', 1, '{{}}', '{{}}', '{{}}', '', NULL, '', 0, 0, 1, 1, 1, NULL)"]  # noqa: S608
         )
-    world.plant(["UPDATE payouts SET forgotten_at = 1 WHERE key = 'one'"])
+    world.plant(["UPDATE payouts SET erased_at = 1 WHERE key = 'one'"])
     asked = statement.format(**ids)
     if world.store == "sqlite":
         with closing(sqlite3.connect(world.folder / "payouts.db")) as file, pytest.raises(sqlite3.IntegrityError):
@@ -253,13 +255,13 @@ def test_it_is_said_when_somebody_still_reads_what_was_there(world: Any) -> None
     """A reader's moment keeps the log: it is not wiped, and the next time it is."""
     ended(world, "one")
     with world.client() as client:
-        journal = client._office.journal
+        journal = client._runtime.journal
         with closing(sqlite3.connect(world.folder / "payouts.db", isolation_level=None)) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT COUNT(*) FROM payouts").fetchall()
             client.forget("one", **PERSON)
-            assert not journal.wipe()
-        assert journal.wipe()
+            assert not journal.vacuum()
+        assert journal.vacuum()
 
 
 def test_callbacks_that_were_handled_long_ago_are_removed(world: Any) -> None:
@@ -269,7 +271,7 @@ def test_callbacks_that_were_handled_long_ago_are_removed(world: Any) -> None:
     insert = "INSERT INTO inbox (account, received_at, query, method, body, handled_at, outcome) VALUES "
     world.plant([f"{insert} ('a', 1, '', 'PUT', '{{}}', {at}, 'x')" for at in (1 * day, 2 * day, 3 * day, "NULL")])
     with world.client() as client:
-        journal = client._office.journal
+        journal = client._runtime.journal
         before = datetime.fromtimestamp(3 * 24 * 3600, UTC)
         assert [journal.trim(before, limit=1) for _ in range(3)] == [1, 1, 0]
     assert world.ask("SELECT handled_at FROM inbox ORDER BY no") == [(3 * day,), (None,)]
@@ -277,16 +279,16 @@ def test_callbacks_that_were_handled_long_ago_are_removed(world: Any) -> None:
 
 def test_a_forgotten_payout_cannot_begin_another_attempt_by_hand(full: Any) -> None:
     """The journal itself refuses it, whatever is asked of it."""
-    from payments_core.engine.commands import PayAgain
+    from payments_core.engine.commands import CreateAttempt
     from payments_core.engine.reissue import _begun
 
     with full.client() as client:
         client.forget("failed/0", **PERSON)
-        office = client._office
-        row = office.journal.by_key("failed/0")
+        runtime = client._runtime
+        row = runtime.journal.by_key("failed/0")
         assert row is not None
         known = replace(row, payee_value=FAILS)
-        fresh = _begun(office.account(row.account), known, office.moment(), absence_attested=False)
+        fresh = _begun(runtime.account(row.account), known, runtime.moment(), absence_attested=False)
         after = replace(fresh, payee_value=row.payee_value)
         with pytest.raises(JournalError, match="was forgotten"):
-            office.journal.perform(PayAgain(row, after, Event("payout.paid_again", datetime.now(UTC))))
+            runtime.journal.execute(CreateAttempt(row, after, Event("payout.reissued", datetime.now(UTC))))

@@ -20,27 +20,28 @@ _OF = "payout_id = " + _ID
 
 # By the key of the payout it is done to: what somebody does by hand, and the rules it breaks.
 PLANTED: dict[str, tuple[Sequence[str], set[str]]] = {
-    "paid/0": (["DELETE FROM history WHERE {of} AND seq = 2"], {"history", "fence"}),
+    "paid/0": (["DELETE FROM history WHERE {of} AND seq = 2"], {"history", "version"}),
     "paid/1": (
         ["UPDATE payouts SET status = 'FAILED' WHERE key = '{key}'"],
         {"last entry", "end"},
     ),
     "paid/2": (
         [
-            "INSERT INTO history SELECT payout_id, seq + 1, at, 'payout.pending', 'PENDING', attempt, tries, '', '{{}}'"
+            "INSERT INTO history"
+            " SELECT payout_id, seq + 1, at, 'payout.pending', 'PENDING', attempt, submissions, '', '{{}}'"
             " FROM history WHERE {of} ORDER BY seq DESC LIMIT 1",
-            "UPDATE payouts SET status = 'PENDING', fence = fence + 1, next_at = 1 WHERE key = '{key}'",
+            "UPDATE payouts SET status = 'PENDING', version = version + 1, next_at = 1 WHERE key = '{key}'",
         ],
         {"history"},
     ),
-    "paid/3": (["UPDATE payouts SET fence = fence + 1 WHERE key = '{key}'"], {"fence"}),
+    "paid/3": (["UPDATE payouts SET version = version + 1 WHERE key = '{key}'"], {"version"}),
     "paid/4": (["UPDATE payouts SET amount = '9' WHERE key = '{key}'"], {"fingerprint"}),
     "paid/5": (["UPDATE payouts SET payee_value = '46733123498' WHERE key = '{key}'"], {"fingerprint"}),
     "paid/6": (
         ["UPDATE payouts SET request = REPLACE(request, '46733123499', '46733123498') WHERE key = '{key}'"],
         {"request"},
     ),
-    "paid/7": (["UPDATE payouts SET tries = 2 WHERE key = '{key}'"], {"last entry"}),
+    "paid/7": (["UPDATE payouts SET submissions = 2 WHERE key = '{key}'"], {"last entry"}),
     "paid/8": (["DELETE FROM outbox WHERE {of}"], {"outbox"}),
     "paid/9": (["UPDATE outbox SET status = 'FAILED' WHERE {of}"], {"outbox"}),
     "paid/10": (["UPDATE outbox SET seq = 77 WHERE {of}"], {"outbox"}),
@@ -53,7 +54,7 @@ PLANTED: dict[str, tuple[Sequence[str], set[str]]] = {
     "paid/14": (["UPDATE payouts SET binding = 'no json' WHERE key = '{key}'"], {"unreadable"}),
     "paid/15": (["UPDATE payouts SET attempt = 2 WHERE key = '{key}'"], {"attempts", "last entry", "reference"}),
     "paid/16": (["UPDATE payouts SET updated_at = updated_at + 1 WHERE key = '{key}'"], {"last entry"}),
-    "paid/17": (["UPDATE history SET tries = 5 WHERE {of} AND seq = 1"], {"history"}),
+    "paid/17": (["UPDATE history SET submissions = 5 WHERE {of} AND seq = 1"], {"history"}),
     "paid/18": (
         ["""UPDATE payouts SET "references" = REPLACE("references", '-4', '-5') WHERE key = '{key}'"""],
         {"reference"},
@@ -63,7 +64,7 @@ PLANTED: dict[str, tuple[Sequence[str], set[str]]] = {
     "paid/21": (["UPDATE payouts SET status = 'PAYED' WHERE key = '{key}'"], {"unreadable"}),
     "failed/0": (["DELETE FROM attempts WHERE {of}"], {"attempts"}),
     "pending/0": (["UPDATE payouts SET next_at = NULL WHERE key = '{key}'"], {"stranded"}),
-    "pending/1": (["UPDATE payouts SET forgotten_at = 1 WHERE key = '{key}'"], {"forgotten"}),
+    "pending/1": (["UPDATE payouts SET erased_at = 1 WHERE key = '{key}'"], {"erased"}),
     "review/0": (["UPDATE payouts SET reason = NULL WHERE key = '{key}'"], {"end"}),
     "open/0": (["UPDATE payouts SET ambiguous = 1, first_sent_at = 5 WHERE key = '{key}'"], {"doubt"}),
     "cancelled/0": (["UPDATE payouts SET ambiguous = 1, first_sent_at = 5 WHERE key = '{key}'"], {"doubt"}),

@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 import pytest
 
 from payments_core.plugins.manager import Plugins
-from payments_core.testing.conformance import Scene, Sheet
+from payments_core.testing.conformance import Harness, Profile
 from payments_core.testing.conformance.harness import Door
 from payments_core.testing.emulator.server import Emulator
 
-Play: TypeAlias = Callable[..., Scene]
+Play: TypeAlias = Callable[..., Harness]
 
 
 def _load(name: str) -> None:
@@ -35,30 +35,30 @@ for _name in ("standins", "like_airtel", "like_gsma", "like_orange", "like_vodac
 
 
 @pytest.fixture
-def put_on(tmp_path: Path) -> Iterator[Callable[[Sheet, Emulator[Any]], Scene]]:
+def put_on(tmp_path: Path) -> Iterator[Callable[[Profile, Emulator[Any]], Harness]]:
     """Return what starts an emulator, and an installation that pays through it and is called back."""
     with ExitStack() as stack:
 
-        def played(sheet: Sheet, emulator: Emulator[Any]) -> Scene:
+        def played(profile: Profile, emulator: Emulator[Any]) -> Harness:
             folder = tmp_path / str(len(list(tmp_path.iterdir())))
             folder.mkdir()
             running = stack.enter_context(emulator)
-            scene = Scene(sheet, running, folder, "sync", stack.enter_context(Door()))
-            stack.callback(scene.close)
-            return scene
+            harness = Harness(profile, running, folder, "sync", stack.enter_context(Door()))
+            stack.callback(harness.close)
+            return harness
 
         yield played
 
 
 @pytest.fixture
-def play(put_on: Callable[[Sheet, Emulator[Any]], Scene]) -> Play:
+def play(put_on: Callable[[Profile, Emulator[Any]], Harness]) -> Play:
     """Return what plays an installed provider, with switches of its emulator: ``play("pawapay", enqueued_s=60)``."""
 
-    def played(name: str, *, sheet: str = "", **switches: Any) -> Scene:
+    def played(name: str, *, profile: str = "", **switches: Any) -> Harness:
         spec = Plugins().provider(name)
         emulator = _found(spec.emulator)(**switches)
         module, _, kind = spec.conformance.partition(":")
-        written = _found(f"{module}:{sheet or kind}")()
+        written = _found(f"{module}:{profile or kind}")()
         written.emulated = emulator
         return put_on(written, emulator)
 

@@ -12,14 +12,14 @@ from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.parsing import parse_json, text_of
 from payments_core.provider import (
     Attempt,
-    Checked,
+    CheckOutcome,
     Draft,
     Duplicate,
     Final,
     HolderStatus,
-    NotTold,
+    LookupRefused,
     Person,
-    Submitted,
+    SubmitOutcome,
     Unknown,
 )
 from payments_core.testing.emulator import Answer, Routes
@@ -76,7 +76,7 @@ class AirtelProvider(TemplateProvider):
         told = {**json.loads(draft.request.body or ""), "to": _national(order.payee)}
         return replace(draft, request=replace(draft.request, body=json.dumps(told)))
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
         code = text_of(_part(parse_json(answer.body), "status").get("response_code"))
         match code:
@@ -88,18 +88,18 @@ class AirtelProvider(TemplateProvider):
                 return Final(code=code, http_status=200, reason=Reason(ReasonCode.PAYEE_NOT_FOUND, code))
         return Unknown(code=code, http_status=answer.status)
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         found = yield from super().check(draft)
         if found.seen is None or not isinstance(found, Final):
             return found
         return replace(found, seen=replace(found.seen, payee=f"{COUNTRY}{found.seen.payee}"))  # as it was ordered
 
-    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | LookupRefused]:
         """Ask who it is."""
         told = yield from self._user(payee)
         return Person(given_name=text_of(told.get("first_name")), family_name=text_of(told.get("last_name")))
 
-    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | NotTold]:
+    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | LookupRefused]:
         """Ask whether it can be paid: the same question."""
         told = yield from self._user(payee)
         return HolderStatus.NOT_ACTIVE if told.get("is_barred") else HolderStatus.ACTIVE

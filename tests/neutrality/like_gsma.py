@@ -9,7 +9,7 @@ from dataclasses import replace
 from payments_core.domain.payout import Order
 from payments_core.http.messages import slot
 from payments_core.http.parsing import parse_object
-from payments_core.provider import Acknowledgement, Attempt, Callback, Checked, Draft, Heard, Unknown
+from payments_core.provider import Acknowledgement, Attempt, Callback, CheckOutcome, Draft, ParsedCallback, Unknown
 from payments_core.testing.conformance import reply
 from payments_core.testing.emulator import Answer, Fires
 from payments_core.testing.emulator import callback_queue as book
@@ -43,7 +43,7 @@ class GsmaProvider(TemplateProvider):
         told = {**json.loads(draft.request.body or ""), "callback_url": f"{address}/{slot('answer_token')}"}
         return replace(draft, request=replace(draft.request, body=json.dumps(told)))
 
-    def read_answer(self, draft: Draft, callback: Callback) -> Checked:
+    def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
         """Say what came to the path that was minted for a try."""
         if callback.method != "PUT" or callback.headers.get(_ID) != draft.references["reference"]:
             return Unknown(text="an answer about something else")
@@ -51,7 +51,7 @@ class GsmaProvider(TemplateProvider):
         found = codec.read_status(reply(200, {**parse_object(callback.body), "id": reference}), reference)
         return replace(found, seen=replace(found.seen, external_id=None)) if found.seen else found
 
-    def parse(self, callback: Callback) -> Heard | None:
+    def parse(self, callback: Callback) -> ParsedCallback | None:
         return None
 
     def acknowledge(self, callback: Callback) -> Acknowledgement:

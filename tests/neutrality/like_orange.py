@@ -13,7 +13,7 @@ from payments_core.domain.payout import Order
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import NoAnswer, fill, slot
 from payments_core.http.parsing import parse_json, parse_object, text_of
-from payments_core.provider import Attempt, Callback, Checked, Draft, Heard, Submitted, Unknown
+from payments_core.provider import Attempt, Callback, CheckOutcome, Draft, ParsedCallback, SubmitOutcome, Unknown
 from payments_core.testing.emulator import Answer, Fires, Routes
 from payments_core.testing.emulator import callback_queue as book
 from payments_template import codec
@@ -58,7 +58,7 @@ class CameroonProvider(TemplateProvider):
         told = {**json.loads(draft.request.body or ""), "id": slot("pay_token"), "order": attempt.payout_id}
         return Draft({"order": attempt.payout_id}, replace(draft.request, body=json.dumps(told)), order)
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         given = {"pay_token": draft.references.get("pay_token", "")}  # of an earlier try: it is the same payment
         if not given["pay_token"]:
             answer = yield from exchange(self._request("POST", "/cashin/init", "init"))
@@ -71,7 +71,7 @@ class CameroonProvider(TemplateProvider):
         named = text_of(parse_object(answer.body).get("id"))  # what was filled in is taken out of the answer: not ours
         return replace(codec.read_submitted(answer, named), references=given)
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         if "pay_token" not in draft.references:
             yield from ()
             return Unknown(text="nobody knows its id")
@@ -115,7 +115,7 @@ class SenegalProvider(TemplateProvider):
         is_new = stamp.isdecimal() and abs(callback.at.timestamp() - int(stamp)) <= 300
         return is_new and hmac.compare_digest(parts.get("v1", ""), _proof(key, stamp, callback.body))
 
-    def parse(self, callback: Callback) -> Heard | None:
+    def parse(self, callback: Callback) -> ParsedCallback | None:
         fields = parse_json(callback.body)
         ours = text_of(fields.get("ours")) if isinstance(fields, dict) else ""
-        return Heard(references={"ours": ours}) if ours else None
+        return ParsedCallback(references={"ours": ours}) if ours else None

@@ -14,15 +14,15 @@ from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest
 from payments_core.http.parsing import parse_json, text_of
 from payments_core.provider import (
+    AccountRefused,
     Acknowledgement,
     Attempt,
-    Blocked,
     Callback,
     Credential,
     Draft,
     Final,
     NotAccepted,
-    Submitted,
+    SubmitOutcome,
 )
 from payments_core.testing.emulator import Answer, Fires, Routes
 from payments_core.testing.emulator import callback_queue as book
@@ -85,7 +85,7 @@ class VodacomProvider(TemplateProvider):
         told = {**json.loads(draft.request.body or ""), "id": reference}
         return Draft({"reference": reference}, replace(draft.request, body=json.dumps(told)), order)
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
         fields = parse_json(answer.body)
         code = text_of(fields.get("error")) if isinstance(fields, dict) else ""
@@ -95,7 +95,7 @@ class VodacomProvider(TemplateProvider):
             return NotAccepted(code=code, http_status=401, retry_after_s=WARM_UP_S)
         return codec.read_submitted(answer, draft.references["reference"])
 
-    def authenticate(self) -> HttpFlow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
         answer = yield from exchange(
             HttpRequest("GET", f"{self._settings.base_url}/session", "session", repeatable=True, credential=False)
         )

@@ -13,7 +13,16 @@ from payments_core.domain.payout import Order, Payee, Reason, ReasonCode
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpResponse
 from payments_core.http.parsing import number, parse_json, text_of
-from payments_core.provider import Attempt, Checked, Draft, Final, NotFound, Seen, Submitted, Unknown
+from payments_core.provider import (
+    Attempt,
+    CheckOutcome,
+    Draft,
+    Final,
+    NotFound,
+    ReportedDetails,
+    SubmitOutcome,
+    Unknown,
+)
 from payments_core.testing.emulator import Answer, Routes
 from payments_template.emulator.gateway import Gateway, Request, _error, _json
 from payments_template.provider import TemplateProvider
@@ -96,12 +105,12 @@ class WaveProvider(TemplateProvider):
         headers = {**asked.headers, "Idempotency-Key": references["idempotency_key"]}
         return Draft(references, replace(asked, headers=headers, body=json.dumps(told), moves_money=True), order)
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
         outcome = _read(parse_json(answer.body), answer)
         return outcome if isinstance(outcome, Final) else Unknown(http_status=answer.status)
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         """Ask by their id; by our reference, which may find none or several, where theirs is not known."""
         if theirs := draft.references.get("transfer_id"):
             answer = yield from exchange(self._request("GET", f"/v1/payout/{theirs}", "status"))
@@ -128,7 +137,7 @@ def _read(told: object, answer: HttpResponse) -> Final | Unknown:
     word = text_of(fields.get("status"))
     if answer.status != 200 or word not in {"succeeded", "failed", "reversed"}:
         return Unknown(code=word, http_status=answer.status)
-    seen = Seen(
+    seen = ReportedDetails(
         amount=number(fields.get("receive_amount")),
         currency=text_of(fields.get("currency")),
         payee=text_of(fields.get("mobile")).removeprefix("+"),

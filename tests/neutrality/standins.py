@@ -50,8 +50,8 @@ def sheet_of(
         facts: The engine decides by these; whatever is left out has its cautious value.
 
     """
-    sheet = TemplateConformance()
-    sheet.spec = replace(
+    profile = TemplateConformance()
+    profile.spec = replace(
         SPEC, build=provider, capabilities=SPEC.capabilities | capabilities, facts=Facts(**facts), retry={}
     )
-    return sheet
+    return profile

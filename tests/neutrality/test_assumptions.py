@@ -23,31 +23,31 @@ from like_wave import WaveGateway, WaveProvider
 from standins import StandIn, sheet_of
 
 from payments_core.client.inbox import PATH
-from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout, NotOffered, SettingsError
+from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout, NotSupported, SettingsError
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Payee, Payout, PayoutStatus, ReasonCode
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import CancelAnswer, Capability, HolderStatus, Person
-from payments_core.testing.conformance import Scene, Sheet
+from payments_core.testing.conformance import Harness, Profile
 
 PAID, FAILED, PENDING = PayoutStatus.SUCCEEDED, PayoutStatus.FAILED, PayoutStatus.PENDING
 CREATED, UNKNOWN, REVIEW = PayoutStatus.CREATED, PayoutStatus.UNKNOWN, PayoutStatus.REVIEW
 BREAKERS = ("Airtel", "Daraja", "GSMA", "Orange", "Vodacom", "Wave", "pawaPay")
 DARAJA, PAWAPAY, MTN = "mpesa_daraja", "pawapay", "mtn_momo"
 
-Play = Callable[..., Scene]
-PutOn = Callable[[Sheet, Any], Scene]
+Play = Callable[..., Harness]
+PutOn = Callable[[Profile, Any], Harness]
 
 
-def send(scene: Scene, key: str, **more: Any) -> Payout:
+def send(harness: Harness, key: str, **more: Any) -> Payout:
     """Pay once."""
-    payout: Payout = scene.payer.ask("send", **{**scene.asked(scene.key(key)), **more})
+    payout: Payout = harness.payer.ask("send", **{**harness.asked(harness.key(key)), **more})
     return payout
 
 
-def end(scene: Scene, key: str, **more: Any) -> Payout:
+def end(harness: Harness, key: str, **more: Any) -> Payout:
     """Pay, and wait for the end."""
-    return scene.settle(send(scene, key, **more).key)
+    return harness.settle(send(harness, key, **more).key)
 
 
 def by(payout: Payout) -> str:
@@ -60,17 +60,17 @@ def events(payout: Payout) -> list[str]:
     return [entry.event for entry in payout.history]
 
 
-def sent_bodies(scene: Scene, operation: str = "pay") -> list[Mapping[str, Any]]:
+def sent_bodies(harness: Harness, operation: str = "pay") -> list[Mapping[str, Any]]:
     """Return a list that every body of a call will be added to, as it came over the wire."""
     found: list[Mapping[str, Any]] = []
-    answer = scene.emulator.gateway.answer
+    answer = harness.emulator.gateway.answer
 
     def noted(request: Any) -> Any:
         if request.operation == operation:
             found.append(json.loads(request.body))
         return answer(request)
 
-    scene.emulator.gateway.answer = noted
+    harness.emulator.gateway.answer = noted
     return found
 
 
@@ -82,11 +82,11 @@ def is_uuid(text: str) -> bool:
         return False
 
 
-def lost_journal(scene: Scene, key: str) -> Payout:
+def lost_journal(harness: Harness, key: str) -> Payout:
     """Pay under a key that was paid already, from an installation that has lost its journal."""
-    later = scene.open(journal="new.db")
-    scene.pay(key, by=later)
-    return scene.settle(key, by=later)
+    later = harness.open(journal="new.db")
+    harness.pay(key, by=later)
+    return harness.settle(key, by=later)
 
 
 def test_01_a_reference_is_a_uuid(play: Play, put_on: PutOn) -> None:
@@ -114,44 +114,44 @@ def test_01_a_reference_is_a_uuid(play: Play, put_on: PutOn) -> None:
 
 def test_02_there_is_one_reference(put_on: PutOn) -> None:
     """Wave has three: the key that makes a repetition harmless, one to search by, and its own to read by."""
-    scene = put_on(sheet_of(WaveProvider, resend="safe", dedupe_window_s=86_400.0), StandIn(WaveGateway))
-    paid = end(scene, "three")
+    harness = put_on(sheet_of(WaveProvider, resend="safe", dedupe_window_s=86_400.0), StandIn(WaveGateway))
+    paid = end(harness, "three")
     assert set(paid.references) == {"idempotency_key", "client_reference", "transfer_id"}
     assert paid.references["transfer_id"] == "pt-1"
 
-    with scene.faults(answer_lost_after_acceptance={"next": 1, "on": "post"}):
-        lost = send(scene, "theirs is not known")
+    with harness.faults(answer_lost_after_acceptance={"next": 1, "on": "post"}):
+        lost = send(harness, "theirs is not known")
     assert "transfer_id" not in lost.references
-    found = scene.settle(lost.key)
-    assert (found.status, found.references["transfer_id"], scene.posts(found)) == (PAID, "pt-2", 1)
+    found = harness.settle(lost.key)
+    assert (found.status, found.references["transfer_id"], harness.posts(found)) == (PAID, "pt-2", 1)
 
 
 def test_03_a_send_returns_nothing_and_the_status_comes_later(put_on: PutOn) -> None:
     """Airtel and Wave tell the end in the answer to the payment: nothing is asked after it."""
-    for sheet, emulator in (
+    for profile, emulator in (
         (sheet_of(AirtelProvider), StandIn(AirtelGateway)),
         (sheet_of(WaveProvider), StandIn(WaveGateway)),
     ):
-        scene = put_on(sheet, emulator)
-        paid = send(scene, "at once")
-        assert (paid.status, by(paid), scene.credits(paid)) == (PAID, "submit", 1)
+        harness = put_on(profile, emulator)
+        paid = send(harness, "at once")
+        assert (paid.status, by(paid), harness.credits(paid)) == (PAID, "submit", 1)
 
 
 def test_04_asking_for_a_status_returns_one(play: Play) -> None:
     """Daraja says only that it was asked; the answer comes by callback, and must be that of the question."""
-    scene = play(DARAJA, silent=True, answers_after_s=30.0)
-    paid = end(scene, "asked")
-    assert (paid.status, by(paid), scene.credits(paid)) == (PAID, "deferred", 1)
-    assert "payout.asked" in events(paid)
+    harness = play(DARAJA, silent=True, answers_after_s=30.0)
+    paid = end(harness, "asked")
+    assert (paid.status, by(paid), harness.credits(paid)) == (PAID, "deferred", 1)
+    assert "payout.queried" in events(paid)
 
 
 def test_05_a_duplicate_is_told_with_409(play: Play, put_on: PutOn) -> None:
     """PawaPay has 200, Daraja 500, and Wave answers as the first time: nobody is paid twice, and nobody fails."""
     for name, status in {PAWAPAY: 200, DARAJA: 500}.items():
-        scene = play(name)
-        first = end(scene, "twice")
-        again = lost_journal(scene, first.key)
-        assert (again.status, scene.credits(again), scene.posts(again)) == (PAID, 1, 2)
+        harness = play(name)
+        first = end(harness, "twice")
+        again = lost_journal(harness, first.key)
+        assert (again.status, harness.credits(again), harness.posts(again)) == (PAID, 1, 2)
         [duplicate] = [entry for entry in again.history if entry.event == "payout.duplicate"]
         assert duplicate.evidence["http_status"] == status
 
@@ -172,7 +172,7 @@ def test_06_the_http_status_decides(play: Play, put_on: PutOn) -> None:
     with pawapay.faults(answer_lost_before_acceptance={"next": 1, "on": "post"}):
         lost = send(pawapay, "NOT_FOUND inside 200")
     found = pawapay.settle(lost.key)
-    assert (found.status, pawapay.credits(found), found.tries) == (PAID, 1, 2)
+    assert (found.status, pawapay.credits(found), found.submissions) == (PAID, 1, 2)
 
     airtel = put_on(sheet_of(AirtelProvider), StandIn(AirtelGateway))
     refused = send(airtel, "failed with 200", payee=Payee.msisdn(f"+999{NOBODY}"))
@@ -189,13 +189,13 @@ def test_06_the_http_status_decides(play: Play, put_on: PutOn) -> None:
 
 def test_07_a_payment_is_pending_successful_or_failed(play: Play, put_on: PutOn) -> None:
     """PawaPay's may be enqueued for hours, and then be cancelled; Wave's is reversed after it has succeeded."""
-    scene = play(PAWAPAY, enqueued_s=3600.0)
-    waits = send(scene, "ENQUEUED")
-    assert (waits.status, scene.payer.ask("refresh", waits.id).status) == (PENDING, PENDING)
-    assert scene.payer.ask("cancel_at_provider", waits.id) is CancelAnswer.TAKEN
-    cancelled = scene.settle(waits.key)
+    harness = play(PAWAPAY, enqueued_s=3600.0)
+    waits = send(harness, "ENQUEUED")
+    assert (waits.status, harness.payer.ask("refresh", waits.id).status) == (PENDING, PENDING)
+    assert harness.payer.ask("cancel_at_provider", waits.id) is CancelAnswer.TAKEN
+    cancelled = harness.settle(waits.key)
     assert cancelled.reason is not None
-    assert (cancelled.status, cancelled.reason.code, scene.credits(cancelled)) == (FAILED, ReasonCode.CANCELLED, 0)
+    assert (cancelled.status, cancelled.reason.code, harness.credits(cancelled)) == (FAILED, ReasonCode.CANCELLED, 0)
 
     wave = put_on(sheet_of(WaveProvider), StandIn(WaveGateway))
     paid = send(wave, "reversed")
@@ -209,14 +209,14 @@ def test_07_a_payment_is_pending_successful_or_failed(play: Play, put_on: PutOn)
 def test_08_a_callback_is_a_post_of_json_with_our_id_answered_by_an_empty_200(play: Play, put_on: PutOn) -> None:
     """GSMA's is a PUT with the id in a header; Daraja has two addresses and wants words; Vodacom wants an echo."""
     gsma = put_on(
-        sheet_of(GsmaProvider, capabilities=frozenset({Capability.DEFERRED_ANSWERS}), result_by="try"),
+        sheet_of(GsmaProvider, capabilities=frozenset({Capability.RESULT_CALLBACKS}), result_by="try"),
         StandIn(GsmaGateway),
     )
     paid = end(gsma, "put")
     [told] = gsma.emulator.callbacks()
     assert (paid.status, gsma.credits(paid)) == (PAID, 1)
     assert by(paid) in {"deferred", "read"}, "one that comes before the answer is written down is a reason to ask"
-    assert (told["method"], told["tries"][0]["answer"]) == ("PUT", 204)
+    assert (told["method"], told["submissions"][0]["answer"]) == ("PUT", 204)
 
     daraja = play(DARAJA)
     bodies = sent_bodies(daraja)
@@ -233,11 +233,11 @@ def test_08_a_callback_is_a_post_of_json_with_our_id_answered_by_an_empty_200(pl
     assert echo["output_OriginalConversationID"] == "theirs"
 
 
-def called(scene: Scene, told: object) -> bytes:
+def called(harness: Harness, told: object) -> bytes:
     """Call an account back, and return the body of what it is answered with."""
-    door = scene._door
+    door = harness._door
     assert door is not None
-    address = f"{door.address}/{PATH}/{scene.payer.client.inbox.tokens[scene.account]}"
+    address = f"{door.address}/{PATH}/{harness.payer.client.inbox.tokens[harness.account]}"
     request = urllib.request.Request(address, json.dumps(told).encode(), {"content-type": "application/json"})  # noqa: S310 our own
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 our own
         body: bytes = answer.read()
@@ -246,26 +246,26 @@ def called(scene: Scene, told: object) -> bytes:
 
 def test_09_callbacks_can_be_proven_or_none_can(play: Play, put_on: PutOn) -> None:
     """Daraja signs nothing, Orange in Senegal a MAC and the time, pawaPay with a key pair: each by its own measure."""
-    scenes: dict[str, tuple[Scene, bool | None]] = {
+    scenes: dict[str, tuple[Harness, bool | None]] = {
         "nothing": (play(DARAJA), None),
         "a MAC": (put_on(sheet_of(SenegalProvider), StandIn(SenegalGateway)), True),
     }
     if pytest.importorskip("http_message_signatures", reason="the extra `signatures` is not installed"):
-        sheet = "SignedPawapayConformance"
-        scenes["a key pair"] = (play(PAWAPAY, sheet=sheet, signed_callbacks=True, signed_requests=True), True)
-    for name, (scene, genuine) in scenes.items():
-        proofs = verified(scene)
-        with scene.faults(callback_forged=True):
-            paid = end(scene, name)
-        assert (paid.status, scene.credits(paid)) == (PAID, 1)
+        profile = "SignedPawapayConformance"
+        scenes["a key pair"] = (play(PAWAPAY, profile=profile, signed_callbacks=True, signed_requests=True), True)
+    for name, (harness, genuine) in scenes.items():
+        proofs = verified(harness)
+        with harness.faults(callback_forged=True):
+            paid = end(harness, name)
+        assert (paid.status, harness.credits(paid)) == (PAID, 1)
         assert set(proofs) == ({None} if genuine is None else {True, False}), name
-        outcomes = {count.outcome for count in scene.payer.client.inbox.counts()}
+        outcomes = {count.outcome for count in harness.payer.client.inbox.counts()}
         assert ("forged" in outcomes) is (genuine is not None)
 
 
-def verified(scene: Scene) -> list[bool | None]:
+def verified(harness: Harness) -> list[bool | None]:
     """Return a list that what is found of each callback to the account's path will be added to."""
-    provider: Any = scene.provider().provider
+    provider: Any = harness.provider().provider
     found: list[bool | None] = []
     verify = provider.verify
 
@@ -279,8 +279,8 @@ def verified(scene: Scene) -> list[bool | None]:
 
 def test_10_there_is_one_balance(play: Play) -> None:
     """PawaPay has a wallet for each country and currency; Daraja has several pots in one, and tells them later."""
-    scene = play(PAWAPAY)
-    wallets = scene.payer.ask("balances", scene.account)
+    harness = play(PAWAPAY)
+    wallets = harness.payer.ask("balances", harness.account)
     assert len({(wallet.label, wallet.currency) for wallet in wallets}) == len(wallets) > 3
     assert len([wallet for wallet in wallets if wallet.currency == "ZMW"]) == 2
     daraja = play(DARAJA)
@@ -302,40 +302,40 @@ def test_11_a_look_up_returns_a_name_and_a_state(play: Play, put_on: PutOn) -> N
         asked = wave.payer.ask("ask", wave.account, lambda provider, name=name: provider.match(payee, name))
         assert asked is matches
 
-    for scene in (wave, play(DARAJA), play(PAWAPAY)):
+    for harness in (wave, play(DARAJA), play(PAWAPAY)):
         for question in ("name", "account_holder"):
-            with pytest.raises(NotOffered):
-                scene.payer.ask(question, scene.account, scene.sheet.payee)
+            with pytest.raises(NotSupported):
+                harness.payer.ask(question, harness.account, harness.profile.payee)
 
 
 def test_12_a_refund_exists(play: Play) -> None:
     """Daraja and pawaPay refund no payout: what a provider has not is refused before anything is sent."""
     for name in (DARAJA, PAWAPAY):
-        scene = play(name)
-        back = {"key": "back", "collection": "c-1", "amount": scene.sheet.amount}
+        harness = play(name)
+        back = {"key": "back", "collection": "c-1", "amount": harness.profile.amount}
         with pytest.raises(InvalidPayout, match="has no refund"):
-            scene.payer.ask("refund", **back, original_amount=scene.sheet.amount)
+            harness.payer.ask("refund", **back, original_amount=harness.profile.amount)
         with pytest.raises(InvalidPayout, match="has no deposit"):
-            send(scene, "deposit", operation=Operation.DEPOSIT)
+            send(harness, "deposit", operation=Operation.DEPOSIT)
         with pytest.raises(SettingsError, match="default_operation"):
-            scene.open(journal="other.db", called_back=False, default_operation="deposit")
-        assert not scene.emulator.ledger()
+            harness.open(journal="other.db", called_back=False, default_operation="deposit")
+        assert not harness.emulator.ledger()
     daraja = play(DARAJA)
     paid = end(daraja, "no way back")
-    with pytest.raises(NotOffered):
+    with pytest.raises(NotSupported):
         daraja.payer.ask("cancel_at_provider", paid.id)
 
 
 def test_13_a_currency_implies_its_decimals(play: Play) -> None:
     """PawaPay's operators differ within one currency: two decimals of UGX with one, none with another."""
-    scene = play(PAWAPAY)
-    bodies = sent_bodies(scene)
+    harness = play(PAWAPAY)
+    bodies = sent_bodies(harness)
     payee = Payee.msisdn("+256999700789")
-    paid = end(scene, "two", payee=payee, amount=Money("1500.50", "UGX"), options={"provider": "MTN_MOMO_UGA"})
+    paid = end(harness, "two", payee=payee, amount=Money("1500.50", "UGX"), options={"provider": "MTN_MOMO_UGA"})
     assert (paid.status, bodies[-1]["amount"]) == (PAID, "1500.5"), "as it is wanted: without trailing zeros"
     with pytest.raises(InvalidAmount):
-        send(scene, "none", payee=payee, amount=Money("1500.50", "UGX"), options={"provider": "AIRTEL_OAPI_UGA"})
-    paid = end(scene, "whole", payee=payee, amount=Money("1500", "UGX"), options={"provider": "AIRTEL_OAPI_UGA"})
+        send(harness, "none", payee=payee, amount=Money("1500.50", "UGX"), options={"provider": "AIRTEL_OAPI_UGA"})
+    paid = end(harness, "whole", payee=payee, amount=Money("1500", "UGX"), options={"provider": "AIRTEL_OAPI_UGA"})
     assert (paid.status, len(bodies)) == (PAID, 2), "refused before it was sent, and never rounded"
 
 
@@ -346,9 +346,9 @@ def test_14_the_international_number_goes_on_the_wire(play: Play, put_on: PutOn)
         (AirtelProvider, AirtelGateway, "pay", "to", "700000010"),
         (WaveProvider, WaveGateway, "pay", "mobile", "+999700000010"),
     ):
-        scene = put_on(sheet_of(provider), StandIn(gateway))
-        bodies = sent_bodies(scene, operation)
-        assert end(scene, "written", payee=payee).status is PAID
+        harness = put_on(sheet_of(provider), StandIn(gateway))
+        bodies = sent_bodies(harness, operation)
+        assert end(harness, "written", payee=payee).status is PAID
         assert bodies[-1][name] == written
 
     airtel = put_on(sheet_of(AirtelProvider), StandIn(AirtelGateway))
@@ -370,13 +370,13 @@ def test_14_the_international_number_goes_on_the_wire(play: Play, put_on: PutOn)
 def test_15_a_bearer_token_and_fixed_headers_are_all(play: Play, put_on: PutOn) -> None:
     """PawaPay signs the very bytes, Daraja has a secret in the body and one token at a time, Vodacom's must warm up."""
     pytest.importorskip("http_message_signatures", reason="the extra `signatures` is not installed")
-    pawapay = play(PAWAPAY, sheet="SignedPawapayConformance", signed_callbacks=True, signed_requests=True)
+    pawapay = play(PAWAPAY, profile="SignedPawapayConformance", signed_callbacks=True, signed_requests=True)
     assert end(pawapay, "signed").status is PAID  # an unsigned or changed byte is refused by the emulator
 
     daraja = play(DARAJA)
     bodies = sent_bodies(daraja)
     paid = end(daraja, "a secret in the body")
-    row = daraja.payer.office.journal.get(paid.id)
+    row = daraja.payer.runtime.journal.get(paid.id)
     assert row is not None
     assert bodies[0]["SecurityCredential"] not in row.request, "what is stored has a slot in its place"
     daraja.open(journal="other.db", called_back=False).ask("send", **daraja.asked(daraja.key("elsewhere")))
@@ -412,15 +412,15 @@ def test_16_the_callback_address_is_an_argument_of_the_request(play: Play) -> No
 
 def test_17_an_account_is_one_country_and_one_currency(play: Play) -> None:
     """PawaPay's account pays to Zambia, Uganda and Benin, each in its own money."""
-    scene = play(PAWAPAY)
+    harness = play(PAWAPAY)
     for number, amount, operator in (
         ("+260999700789", Money("15.2", "ZMW"), "MTN_MOMO_ZMB"),
         ("+256999700789", Money("1500", "UGX"), "AIRTEL_OAPI_UGA"),
         ("+229999700789", Money("500", "XOF"), "MTN_MOMO_BEN"),
     ):
-        paid = end(scene, operator, payee=Payee.msisdn(number), amount=amount, options={"provider": operator})
-        assert (paid.status, paid.account, paid.amount) == (PAID, scene.account, amount)
-    assert {row["currency"] for row in scene.emulator.ledger()} == {"ZMW", "UGX", "XOF"}
+        paid = end(harness, operator, payee=Payee.msisdn(number), amount=amount, options={"provider": operator})
+        assert (paid.status, paid.account, paid.amount) == (PAID, harness.account, amount)
+    assert {row["currency"] for row in harness.emulator.ledger()} == {"ZMW", "UGX", "XOF"}
 
 
 def test_there_are_seventeen() -> None:

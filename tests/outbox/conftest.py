@@ -22,8 +22,8 @@ import pytest
 
 from payments_core.client import assemble
 from payments_core.domain.payout import Operation, PayoutStatus
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Journal, Move, Moved, Open, Opened
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, Journal, TransitionApplied
 
 HERE = Path(__file__).parent
 NAMESPACE = "test-namespace"
@@ -64,14 +64,18 @@ class Installation:
 
     def publish(self, names: Sequence[str], ends: Sequence[PayoutStatus] = ENDS, *, key: str = "salary/{}") -> None:
         """Write payouts, and for each an event for each end, one after the other; many payouts at once."""
-        opened = [self.journal.submit(Open(row(name, key), Event("payout.created", now()))) for name in names]
-        rows = [reply.row for reply in (future.result() for future in opened) if isinstance(reply, Opened)]
+        opened = [self.journal.submit(CreatePayout(row(name, key), Event("payout.created", now()))) for name in names]
+        rows = [reply.row for reply in (future.result() for future in opened) if isinstance(reply, CreateResult)]
         for end in ends:
             moves = [
-                self.journal.submit(Move(one, replace(one, status=end), Event("payout.moved", now()), publish=True))
+                self.journal.submit(
+                    ApplyTransition(one, replace(one, status=end), Event("payout.moved", now()), publish=True)
+                )
                 for one in rows
             ]
-            rows = [reply.row for reply in (future.result() for future in moves) if isinstance(reply, Moved)]
+            rows = [
+                reply.row for reply in (future.result() for future in moves) if isinstance(reply, TransitionApplied)
+            ]
         assert len(rows) == len(names)
 
     def close(self) -> None:
@@ -83,8 +87,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def row(name: str, key: str) -> PayoutRow:
-    return PayoutRow(
+def row(name: str, key: str) -> PayoutRecord:
+    return PayoutRecord(
         id=f"po_{name}",
         key=key.format(name),
         fingerprint="f" * 64,

@@ -42,19 +42,19 @@ def test_a_loop_hears_everything_once_and_then_nothing(client: PayoutClient) -> 
     assert len(heard(client, "mail")) == 4
 
 
-@pytest.mark.parametrize("leave", ["raise", "break"])
-def test_a_loop_that_is_left_has_not_acknowledged_its_event(client: PayoutClient, leave: str) -> None:
+@pytest.mark.parametrize("preflight", ["raise", "break"])
+def test_a_loop_that_is_left_has_not_acknowledged_its_event(client: PayoutClient, preflight: str) -> None:
     """What the body was at when it broke off is offered again, also by the very same iterator."""
 
     def broken() -> None:
         for event in events:
             if event.id == "po_two.2":
-                if leave == "break":
+                if preflight == "break":
                     break
                 raise RuntimeError
 
     events = client.events(consumer="books")
-    if leave == "break":
+    if preflight == "break":
         broken()
     else:
         with pytest.raises(RuntimeError):
@@ -131,9 +131,9 @@ def test_a_consumer_may_begin_at_a_moment(client: PayoutClient) -> None:
 
 def test_an_event_that_nobody_can_work_on_is_acknowledged_by_hand(client: PayoutClient) -> None:
     """The later ones of its payout come then."""
-    assert [one.event.id for one in client.unheard_events("books", limit=2)] == ["po_one.2", "po_two.2"]
+    assert [one.event.id for one in client.pending_events("books", limit=2)] == ["po_one.2", "po_two.2"]
     client.acknowledge_event("books", "po_one.2")
-    assert [one.event.id for one in client.unheard_events("books")] == ["po_two.2", "po_one.3", "po_two.3"]
+    assert [one.event.id for one in client.pending_events("books")] == ["po_two.2", "po_one.3", "po_two.3"]
     with pytest.raises(UnknownEvent):
         client.acknowledge_event("books", "po_one.77")
     with pytest.raises(SettingsError, match="no webhook"):

@@ -16,13 +16,13 @@ from standardwebhooks import Webhook as Library
 
 from payments_core import AsyncPayoutClient, PayoutClient
 from payments_core import settings as configurations
-from payments_core.client import Sent, assemble
+from payments_core.client import DeliverySummary, assemble
 from payments_core.domain.deliveries import PayoutEvent, Waiting
 from payments_core.domain.errors import SecretMissing, SettingsError
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer
-from payments_core.webhooks import Told, Webhook, WebhookSettings, body_of, deliver, next_at
+from payments_core.webhooks import DeliveryResult, Webhook, WebhookSettings, body_of, deliver, next_at
 
 AT = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ONE, OTHER = f"whsec_{'a' * 32}", f"whsec_{'b' * 32}"
@@ -45,7 +45,7 @@ def webhook(**changes: Any) -> Webhook:
 
 
 @pytest.fixture
-def row(installation: Any) -> PayoutRow:
+def row(installation: Any) -> PayoutRecord:
     """A payout."""
     installation.publish(["one"], [PayoutStatus.FAILED])
     found = installation.journal.get("po_one")
@@ -61,7 +61,7 @@ def only_sqlite(test: Callable[..., None]) -> Callable[..., None]:
 
 
 @only_sqlite
-def test_a_request_is_signed_as_the_published_library_wants_it(row: PayoutRow) -> None:
+def test_a_request_is_signed_as_the_published_library_wants_it(row: PayoutRecord) -> None:
     """While a secret is being changed either of the two verifies it."""
     flow = deliver(webhook(old_secret=OTHER), EVENT, row, at=datetime.now(UTC), until=AT)
     request = next(flow)
@@ -75,7 +75,7 @@ def test_a_request_is_signed_as_the_published_library_wants_it(row: PayoutRow) -
 
 
 @only_sqlite
-def test_the_body_does_not_say_who_is_paid(row: PayoutRow) -> None:
+def test_the_body_does_not_say_who_is_paid(row: PayoutRecord) -> None:
     """Not even where the caller has put the number into the key, or the provider into its words."""
     told = json.loads(body_of(EVENT, row))
     assert told["data"] == {
@@ -96,10 +96,10 @@ def test_the_body_does_not_say_who_is_paid(row: PayoutRow) -> None:
 
 
 @only_sqlite
-def test_the_number_in_a_key_is_masked_when_nobody_knows_any_more_whose_it_is(row: PayoutRow) -> None:
+def test_the_number_in_a_key_is_masked_when_nobody_knows_any_more_whose_it_is(row: PayoutRecord) -> None:
     """The payee was forgotten: what is left of him cannot be found in the key, so no long number of it is told."""
-    forgotten = replace(row, payee_value="forgotten:0123abcd", forgotten_at=AT)
-    assert json.loads(body_of(EVENT, forgotten))["data"]["key"] == "salary/077*********/11"
+    erased = replace(row, payee_value="forgotten:0123abcd", erased_at=AT)
+    assert json.loads(body_of(EVENT, erased))["data"]["key"] == "salary/077*********/11"
 
 
 # --- how it ends ---
@@ -123,24 +123,24 @@ def test_the_number_in_a_key_is_masked_when_nobody_knows_any_more_whose_it_is(ro
     ],
 )
 def test_only_200_to_299_has_accepted_it(
-    row: PayoutRow, status: int, headers: Mapping[str, str], accepted: bool, after_s: float
+    row: PayoutRecord, status: int, headers: Mapping[str, str], accepted: bool, after_s: float
 ) -> None:
     """Everything else is tried again, not before the receiver wants it."""
     flow = deliver(webhook(), EVENT, row, at=AT, until=AT)
     next(flow)
     with pytest.raises(StopIteration) as end:
         flow.send(HttpResponse(status, headers, b"", AT))
-    assert end.value.value == Told(accepted, "" if accepted else f"HTTP {status}", AT, after_s)
+    assert end.value.value == DeliveryResult(accepted, "" if accepted else f"HTTP {status}", AT, after_s)
 
 
 @only_sqlite
-def test_no_answer_is_no_acceptance(row: PayoutRow) -> None:
+def test_no_answer_is_no_acceptance(row: PayoutRecord) -> None:
     """Whether the receiver has it or not, it gets it again."""
     flow = deliver(webhook(), EVENT, row, at=AT, until=AT)
     next(flow)
     with pytest.raises(StopIteration) as end:
         flow.throw(NoAnswer("the connection was reset", at=AT))
-    assert end.value.value == Told(accepted=False, why="the connection was reset", at=AT)
+    assert end.value.value == DeliveryResult(accepted=False, why="the connection was reset", at=AT)
 
 
 def test_the_schedule_is_followed_to_its_end_and_then_given_up() -> None:
@@ -148,14 +148,16 @@ def test_the_schedule_is_followed_to_its_end_and_then_given_up() -> None:
     schedule = WebhookSettings.model_fields["retry_schedule_s"].default
     assert sum(schedule) > 5 * 86_400
     waits = list[float]()
-    for tries in range(len(schedule)):
-        moment = next_at(webhook(), Waiting(event=EVENT, tries=tries), Told(accepted=False, why="", at=AT))
+    for attempts in range(len(schedule)):
+        moment = next_at(
+            webhook(), Waiting(event=EVENT, attempts=attempts), DeliveryResult(accepted=False, why="", at=AT)
+        )
         assert moment is not None
         waits.append((moment - AT).total_seconds())
     assert waits == list(schedule)
-    told = Told(accepted=False, why="", at=AT, after_s=7)
+    told = DeliveryResult(accepted=False, why="", at=AT, after_s=7)
     assert next_at(webhook(), Waiting(event=EVENT), told) == AT + timedelta(seconds=7)
-    assert next_at(webhook(), Waiting(event=EVENT, tries=len(schedule)), told) is None
+    assert next_at(webhook(), Waiting(event=EVENT, attempts=len(schedule)), told) is None
 
 
 # --- settings ---
@@ -192,9 +194,9 @@ def test_a_wrong_setting_is_found_at_the_start(installation: Any, changes: Mappi
 def test_a_webhook_shows_no_secret(installation: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither in a repr nor in what is said when the library is missing."""
     installation.add_webhook("erp", "https://erp.example.org/x?token=hidden-word")
-    office = assemble(installation.config)
-    office.journal.close()
-    shown = repr(office.webhooks)
+    runtime = assemble(installation.config)
+    runtime.journal.close()
+    shown = repr(runtime.webhooks)
     assert "hidden-word" not in shown
     assert "a2tra" not in shown
     monkeypatch.setitem(__import__("sys").modules, "standardwebhooks", None)
@@ -217,10 +219,10 @@ def test_what_is_no_webhook_is_no_configuration(tmp_path: Any) -> None:
 # --- over real sockets ---
 
 
-def send(installation: Any, kind: str) -> Sent:
+def send(installation: Any, kind: str) -> DeliverySummary:
     """Send what is due, with either client."""
 
-    async def asynchronous() -> Sent:
+    async def asynchronous() -> DeliverySummary:
         async with AsyncPayoutClient.from_config(installation.config) as client:
             return await client.send_events()
 
@@ -239,8 +241,8 @@ def test_events_arrive_in_order_and_once(
     receiver = receive()
     installation.add_webhook("erp", f"{receiver.url}?token=hidden-word")
     installation.publish([f"p{number}" for number in range(10)], key="salary/46733123450/{}")
-    assert send(installation, kind) == Sent(delivered=30)
-    assert send(installation, kind) == Sent()
+    assert send(installation, kind) == DeliverySummary(delivered=30)
+    assert send(installation, kind) == DeliverySummary()
     events = receiver.events()
     assert len(events) == len(set(events)) == 30
     for number in range(10):
@@ -262,21 +264,21 @@ def test_a_dead_receiver_keeps_nobody_else_waiting(
     installation.add_webhook("dead", "http://127.0.0.1:1/", retry_schedule_s=[0.001])
     installation.publish([f"p{number}" for number in range(10)])
     with PayoutClient.from_config(installation.config) as client:
-        assert send(installation, kind) == Sent(delivered=30, failed=8)
+        assert send(installation, kind) == DeliverySummary(delivered=30, failed=8)
         for _ in range(10):
             send(installation, kind)
-        waiting = client.unheard_events("webhook/dead")
+        waiting = client.pending_events("webhook/dead")
         assert len(waiting) == 30
         given_up = [one for one in waiting if one.is_given_up]
         assert {one.event.seq for one in given_up} == {2}
         assert len(given_up) == 10
-        assert {one.tries for one in given_up} == {2}
+        assert {one.attempts for one in given_up} == {2}
         assert all("127.0.0.1: " in one.told and "token" not in one.told for one in given_up)
         assert client.resume_events("dead") == 10
         assert client.resume_events("alive") == 0
     text = installation.config.read_text("utf-8").replace("http://127.0.0.1:1/", receiver.url)
     installation.config.write_text(text, "utf-8")
-    assert send(installation, kind) == Sent(delivered=30)
+    assert send(installation, kind) == DeliverySummary(delivered=30)
 
 
 @only_sqlite
@@ -288,8 +290,8 @@ def test_an_event_that_cannot_be_posted_is_put_off_like_any_other(
     installation.add_webhook("erp", receiver.url)
     installation.publish(["odd"], [PayoutStatus.FAILED], key="{{{{slot:pin}}}}{}")
     installation.publish(["one"], [PayoutStatus.FAILED])
-    assert send(installation, "sync") == Sent(delivered=1, failed=1)
+    assert send(installation, "sync") == DeliverySummary(delivered=1, failed=1)
     with PayoutClient.from_config(installation.config) as client:
-        [left] = client.unheard_events("webhook/erp")
+        [left] = client.pending_events("webhook/erp")
     assert left.event.id == "po_odd.2"
     assert left.told.endswith("ProviderBug")

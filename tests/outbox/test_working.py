@@ -100,7 +100,7 @@ def test_a_worker_called_once_tells_what_it_has_paid(config: Path, receive: Call
     assert len(told) == len({line["id"] for line in told}) == 5
     assert {line["body"]["type"] for line in told} == {"payout.succeeded"}
     with PayoutClient.from_config(config) as client:
-        assert len(client.unheard_events("webhook/dead")) == 5
+        assert len(client.pending_events("webhook/dead")) == 5
 
 
 def test_money_does_not_wait_for_a_receiver(config: Path, silent: str, secret: str) -> None:
@@ -123,7 +123,7 @@ def test_money_does_not_wait_for_a_receiver(config: Path, silent: str, secret: s
     assert (worked.ended, worked.trouble, worked.cut) == ({PayoutStatus.SUCCEEDED: 10}, 0, 0)
     assert took_s < 5
     with PayoutClient.from_config(config) as client:
-        assert len(client.unheard_events("webhook/silent")) == 10
+        assert len(client.pending_events("webhook/silent")) == 10
 
 
 async def until_paid(config: Path) -> None:

@@ -25,7 +25,7 @@ from payments_core.provider import (
     Balance,
     Callback,
     Capability,
-    Checked,
+    CheckOutcome,
     Consent,
     Deferred,
     Draft,
@@ -34,14 +34,14 @@ from payments_core.provider import (
     Final,
     Finding,
     HolderStatus,
+    LookupRefused,
     NotFound,
-    NotTold,
     Pending,
     Person,
     ProviderSpec,
+    ReportedDetails,
     RetryPolicy,
-    Seen,
-    Submitted,
+    SubmitOutcome,
     Unknown,
 )
 from payments_core.settings import AccountSettings
@@ -74,7 +74,7 @@ class Tally:
         cents = int(Fraction(order.amount.amount) * 100)  # exact in whatever decimal context
         return Draft({"txn": txn}, self._post("pay", told | {"cents": cents}, moves_money=True), order)
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
         told: dict[str, Any] = {"http_status": answer.status, "text": answer.text}
         body = answer.json()
@@ -85,12 +85,12 @@ class Tally:
         verdict = _verdict(body, told)
         return Unknown(**told) if isinstance(verdict, NotFound) else verdict
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         question = {"txn": draft.references["txn"], "answer_to": f"/answers/{draft.answer_token}"}
         answer = yield from exchange(self._post("query", question))
         return Deferred(http_status=answer.status) if answer.status == 202 else Unknown(http_status=answer.status)
 
-    def read_answer(self, draft: Draft, callback: Callback) -> Checked:
+    def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
         try:
             body = json.loads(callback.body)
         except ValueError:
@@ -103,31 +103,31 @@ class Tally:
         settings = self._settings
         return {"provider": "tally", "host": settings.base_url, "till": settings.till, "operation": str(operation)}
 
-    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | NotTold]:
+    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | LookupRefused]:
         answer = yield from self._ask("balance")
         if answer.status != 200:
-            return _not_told(answer)
+            return _lookup_refused(answer)
         held = json.loads(answer.body)
         return tuple(Balance(cents * CENT, code) for code, cents in held.items() if currency in {None, code})
 
-    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | NotTold]:
+    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | LookupRefused]:
         answer = yield from self._ask("holder", to=payee.value)
-        return HolderStatus(json.loads(answer.body)["is"]) if answer.status == 200 else _not_told(answer)
+        return HolderStatus(json.loads(answer.body)["is"]) if answer.status == 200 else _lookup_refused(answer)
 
-    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | LookupRefused]:
         answer = yield from self._ask("name", to=payee.value)
-        return Person(name=json.loads(answer.body)["name"]) if answer.status == 200 else _not_told(answer)
+        return Person(name=json.loads(answer.body)["name"]) if answer.status == 200 else _lookup_refused(answer)
 
-    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | NotTold]:
+    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | LookupRefused]:
         request = self._post("consent", {"to": payee.value, "scopes": list(scopes)})
         answer = yield from exchange(request)
         if answer.status != 200:
-            return _not_told(answer)
+            return _lookup_refused(answer)
         return Consent(request_id=json.loads(answer.body)["id"], poll_every_s=5, expires_in_s=60)
 
-    def user_info(self, consent: Consent) -> HttpFlow[Person | NotTold]:
+    def user_info(self, consent: Consent) -> HttpFlow[Person | LookupRefused]:
         answer = yield from self._ask("person", id=consent.request_id)
-        return Person(details=json.loads(answer.body)) if answer.status == 200 else _not_told(answer)
+        return Person(details=json.loads(answer.body)) if answer.status == 200 else _lookup_refused(answer)
 
     def diagnose(self) -> HttpFlow[Sequence[Finding]]:
         answer = yield from self._ask("till")
@@ -151,10 +151,10 @@ class Tally:
         )
 
 
-def _not_told(answer: HttpResponse) -> NotTold:
+def _lookup_refused(answer: HttpResponse) -> LookupRefused:
     told = json.loads(answer.body)
     reason = Reason(ReasonCode.PROVIDER_UNAVAILABLE, str(told["error"]), "the till is busy")
-    return NotTold(reason=reason, http_status=answer.status, retry_after_s=told.get("again_s"))
+    return LookupRefused(reason=reason, http_status=answer.status, retry_after_s=told.get("again_s"))
 
 
 def _verdict(body: Mapping[str, Any], told: Mapping[str, Any]) -> Final | Pending | NotFound | Unknown:
@@ -162,7 +162,7 @@ def _verdict(body: Mapping[str, Any], told: Mapping[str, Any]) -> Final | Pendin
     told = {**told, "code": str(result), "references": {"receipt": str(body["receipt"])} if "receipt" in body else {}}
     cents = body.get("cents")
     if isinstance(cents, int):
-        told["seen"] = Seen(amount=cents * CENT, currency=body.get("currency"), payee=body.get("to"))
+        told["seen"] = ReportedDetails(amount=cents * CENT, currency=body.get("currency"), payee=body.get("to"))
     if result == 404:
         return NotFound(**told)
     if result == 1:
@@ -180,7 +180,7 @@ SPEC = ProviderSpec(
     operations=frozenset(Operation),
     capabilities=frozenset(
         {
-            Capability.DEFERRED_ANSWERS,
+            Capability.RESULT_CALLBACKS,
             Capability.BALANCES,
             Capability.ACCOUNT_HOLDERS,
             Capability.NAME_LOOKUP,

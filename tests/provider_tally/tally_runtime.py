@@ -33,7 +33,9 @@ from payments_core.settings import load
 GOOD, POOR = "254700000900", "254700000017"
 
 
-def office_of(folder: Path, url: str, *, more: str = "", journal: str = "sqlite:///payouts.db", **settings: Any) -> Any:
+def runtime_of(
+    folder: Path, url: str, *, more: str = "", journal: str = "sqlite:///payouts.db", **settings: Any
+) -> Any:
     """Assemble a client's office from a payouts.toml, with the plugin registered as an embedding application does.
 
     Args:
@@ -70,7 +72,7 @@ def assembled(config: Path) -> Any:
 def till(folder: Path, **settings: Any) -> Iterator[tuple[PayoutClient, TallyGateway, list[str]]]:
     """Yield a client, its gateway, and the list of paths whose next answers are lost."""
     gateway, lost = TallyGateway(), list[str]()
-    with served(gateway, loses_answers=lost) as url, PayoutClient(office_of(folder, url, **settings)) as client:
+    with served(gateway, loses_answers=lost) as url, PayoutClient(runtime_of(folder, url, **settings)) as client:
         yield client, gateway, lost
 
 

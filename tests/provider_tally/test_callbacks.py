@@ -18,8 +18,8 @@ from payments_core import Money, Payee, PayoutClient, PayoutStatus
 from payments_core.client.inbox import Place
 from payments_core.domain.payout import Payout
 from payments_core.domain.records import Event
-from payments_core.engine.commands import Move, Moved
-from payments_core.provider import Acknowledgement, Callback, Capability, Heard
+from payments_core.engine.commands import ApplyTransition, TransitionApplied
+from payments_core.provider import Acknowledgement, Callback, Capability, ParsedCallback
 from payments_core.runtime import utc_now
 
 
@@ -54,10 +54,10 @@ def test_an_answer_that_finds_the_payout_moved_each_time_makes_it_asked_again(
     with till(tmp_path) as (client, gateway, lost):
         payout, token, answer = asked(client, gateway, lost)
         arrive(client, token, answer)
-        journal = client._office.journal
+        journal = client._runtime.journal
         row = journal.get(payout.id)
         assert row is not None
-        monkeypatch.setattr(journal, "by_query", lambda _: (replace(row, fence=row.fence - 1), 1))
+        monkeypatch.setattr(journal, "by_query", lambda _: (replace(row, version=row.version - 1), 1))
         client.inbox.handle()
         assert client.get(payout.id).status is PayoutStatus.UNKNOWN
         assert [count.outcome for count in client.inbox.counts()] == ["read due"]
@@ -65,10 +65,13 @@ def test_an_answer_that_finds_the_payout_moved_each_time_makes_it_asked_again(
 
 def moved(client: PayoutClient, payout: Payout, **changes: Any) -> None:
     """Move a payout as another process would."""
-    journal = client._office.journal
+    journal = client._runtime.journal
     row = journal.get(payout.id)
     assert row is not None
-    assert isinstance(journal.perform(Move(row, replace(row, **changes), Event("payout.moved", utc_now()))), Moved)
+    assert isinstance(
+        journal.execute(ApplyTransition(row, replace(row, **changes), Event("payout.moved", utc_now()))),
+        TransitionApplied,
+    )
 
 
 def sending(seconds: float) -> dict[str, Any]:
@@ -119,8 +122,8 @@ def test_an_account_whose_provider_does_not_call_back_has_no_path(tmp_path: Path
 class CallsBack(tally.Tally):
     """It tells in a callback what it calls a payment, and nothing of ours."""
 
-    def parse(self, callback: Callback) -> Heard | None:
-        return Heard(references={"txn": json.loads(callback.body)["txn"]})
+    def parse(self, callback: Callback) -> ParsedCallback | None:
+        return ParsedCallback(references={"txn": json.loads(callback.body)["txn"]})
 
     def verify(self, callback: Callback) -> bool | None:
         return None
@@ -152,12 +155,12 @@ def test_a_callback_finds_a_payment_by_what_its_provider_calls_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with called_back(tmp_path, monkeypatch) as (client, payout):
-        before = client._office.journal.get(payout.id)
+        before = client._runtime.journal.get(payout.id)
         assert call(client, "till", payout.references["txn"]) == ["read due"]
-        after = client._office.journal.get(payout.id)
+        after = client._runtime.journal.get(payout.id)
         assert before is not None
         assert after is not None
-        assert (after.status, after.fence) == (before.status, before.fence)
+        assert (after.status, after.version) == (before.status, before.version)
         assert after.next_at is not None
         assert before.next_at is not None
         assert after.next_at <= before.next_at

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from tally_gateway import TallyGateway, served
-from tally_runtime import office_of, till
+from tally_runtime import runtime_of, till
 
 from payments_core import AsyncPayoutClient, Payee
-from payments_core.domain.errors import NotAnswered, SettingsError, UnknownAccount
+from payments_core.domain.errors import LookupFailed, SettingsError, UnknownAccount
 from payments_core.provider import Balance, Consent, Finding, HolderStatus, Person
 
 GOOD, IDLE, NOBODY = (Payee.msisdn(f"2547000{number:05}") for number in (900, 17, 21))
@@ -38,7 +38,7 @@ def test_every_question_has_its_answer(tmp_path: Path) -> None:
 
 def test_the_asynchronous_client_hears_the_same(tmp_path: Path) -> None:
     async def ask(url: str) -> list[Any]:
-        async with AsyncPayoutClient(office_of(tmp_path, url)) as client:
+        async with AsyncPayoutClient(runtime_of(tmp_path, url)) as client:
             consent = await client.ask_consent("till", GOOD, scopes=["profile"])
             questions: list[Awaitable[Any]] = [
                 client.balances("till"),
@@ -73,7 +73,7 @@ def test_no_name_stands_in_a_repr(tmp_path: Path) -> None:
 def test_a_refusal_says_when_to_ask_again(tmp_path: Path) -> None:
     with till(tmp_path) as (client, gateway, _):
         gateway.refusals["/holder"] = [503] * 3
-        with pytest.raises(NotAnswered) as refused:
+        with pytest.raises(LookupFailed) as refused:
             client.account_holder("till", GOOD)
         assert (refused.value.reason, refused.value.retry_after_s) == ("provider_unavailable", 5)
 
@@ -81,7 +81,7 @@ def test_a_refusal_says_when_to_ask_again(tmp_path: Path) -> None:
 def test_a_lost_answer_is_no_answer(tmp_path: Path) -> None:
     with till(tmp_path) as (client, _, lost):
         lost += ["/name"] * 10
-        with pytest.raises(NotAnswered, match="did not answer when asked the payee's name"):
+        with pytest.raises(LookupFailed, match="did not answer when asked the payee's name"):
             client.name("till", GOOD)
 
 
@@ -97,16 +97,16 @@ def test_a_question_is_repeated_as_the_account_wishes(
     more = f"[accounts.till.retry.balance]\nattempts = {attempts}\n{statuses}\n{QUICK}" if attempts else ""
     with till(tmp_path, more=more) as (client, gateway, _):
         gateway.refusals["/balance"] = [503] * 10
-        with pytest.raises(NotAnswered):
+        with pytest.raises(LookupFailed):
             client.balances("till")
         assert gateway.questions == ["/balance"] * asked
 
     async def ask(url: str) -> None:
-        async with AsyncPayoutClient(office_of(tmp_path, url, more=more)) as client:
+        async with AsyncPayoutClient(runtime_of(tmp_path, url, more=more)) as client:
             await client.balances("till")
 
     gateway = TallyGateway(refusals={"/balance": [503] * 10})
-    with served(gateway) as url, pytest.raises(NotAnswered):
+    with served(gateway) as url, pytest.raises(LookupFailed):
         asyncio.run(ask(url))
     assert gateway.questions == ["/balance"] * asked
 
@@ -130,7 +130,7 @@ def test_a_repetition_that_helps_is_an_answer(tmp_path: Path) -> None:
 def test_a_wish_that_makes_no_sense_stops_the_client_from_being_made(tmp_path: Path, table: str, problem: str) -> None:
     """Before the journal is there: a payment can never be among what is repeated."""
     with pytest.raises(SettingsError, match=rf"\[accounts\.till\.retry\] {problem}"):
-        office_of(tmp_path, "http://127.0.0.1:1", more=f"[accounts.till.retry.{table}")
+        runtime_of(tmp_path, "http://127.0.0.1:1", more=f"[accounts.till.retry.{table}")
     assert not (tmp_path / "payouts.db").exists()
 
 

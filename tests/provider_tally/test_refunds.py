@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 
 import pytest
 from tally_gateway import TallyGateway, served
-from tally_runtime import office_of, till
+from tally_runtime import runtime_of, till
 
 from payments_core import AsyncPayoutClient, Money, Operation, Payee, PayoutClient, PayoutStatus
 from payments_core.domain.errors import (
@@ -158,7 +158,7 @@ def test_many_tasks_at_once_never_refund_more_than_was_collected(tmp_path: Path)
     gateway = TallyGateway()
 
     async def pay(url: str) -> list[Payout | BaseException]:
-        async with AsyncPayoutClient(office_of(tmp_path, url)) as client:
+        async with AsyncPayoutClient(runtime_of(tmp_path, url)) as client:
             told: dict[str, Any] = {"collection": "c-1", "amount": Money("1.50", "KES"), "original_amount": TEN}
             asked = (client.refund(key=f"r/{number}", **told) for number in range(16))
             return await asyncio.gather(*asked, return_exceptions=True)
@@ -193,7 +193,7 @@ def test_many_processes_at_once_never_refund_more_than_was_collected(tmp_path: P
     """The ceiling is the journal's, not a client's."""
     gateway = TallyGateway()
     with served(gateway) as url:
-        office_of(tmp_path, url).journal.close()
+        runtime_of(tmp_path, url).journal.close()
         words = [sys.executable, "-c", PROCESS, str(Path(__file__).parent), str(tmp_path / "payouts.toml")]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         processes = [subprocess.Popen([*words, str(number)], **pipes) for number in range(4)]
@@ -223,17 +223,17 @@ def test_a_recorded_key_keeps_its_operation(tmp_path: Path) -> None:
     """Changing the account's default changes no payout; who names an operation gets that one or is refused."""
     gateway = TallyGateway()
     with served(gateway) as url:
-        with PayoutClient(office_of(tmp_path, url)) as client:
+        with PayoutClient(runtime_of(tmp_path, url)) as client:
             first = send(client)
             assert first.operation is Operation.TRANSFER
-        with PayoutClient(office_of(tmp_path, url, default_operation="deposit")) as client:
+        with PayoutClient(runtime_of(tmp_path, url, default_operation="deposit")) as client:
             assert send(client).id == first.id
             assert send(client, operation="transfer").id == first.id
             with pytest.raises(KeyReused):
                 send(client, operation="deposit")
 
     async def again(url: str) -> Payout:
-        async with AsyncPayoutClient(office_of(tmp_path, url, default_operation="deposit")) as client:
+        async with AsyncPayoutClient(runtime_of(tmp_path, url, default_operation="deposit")) as client:
             return await client.send(key="k/1", payee=GOOD, amount=TEN)
 
     with served(gateway) as url:
@@ -265,4 +265,4 @@ def test_a_refund_cannot_be_sent_as_a_transfer(tmp_path: Path) -> None:
 
 def test_no_account_refunds_by_default(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="default_operation cannot be refund"):
-        office_of(tmp_path, "http://127.0.0.1:1", default_operation="refund")
+        runtime_of(tmp_path, "http://127.0.0.1:1", default_operation="refund")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import tally
 from tally_gateway import TallyGateway, served
-from tally_runtime import POOR, arrive, asked, listening, office_of, outcomes, post, till
+from tally_runtime import POOR, arrive, asked, listening, outcomes, post, runtime_of, till
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient
 from payments_core.callbacks import app
@@ -25,7 +25,7 @@ from payments_core.domain.payout import PayoutStatus as S
 from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import slot
 from payments_core.journal.sql.queries import Reads
-from payments_core.provider import Acknowledgement, Callback, Capability, Checked, Draft, Final, Heard
+from payments_core.provider import Acknowledgement, Callback, Capability, CheckOutcome, Draft, Final, ParsedCallback
 from payments_core.runtime import utc_now
 
 PAID, FAILED = 0, 17
@@ -116,20 +116,20 @@ def test_an_answer_that_finds_the_payout_moved_is_taken_in_anew(
 
         def moved(journal: Any, query: str) -> Any:
             row, attempt = by_query(journal, query) or pytest.fail("it was asked")
-            return replace(row, fence=row.fence - stale.pop()) if stale else row, attempt
+            return replace(row, version=row.version - stale.pop()) if stale else row, attempt
 
         monkeypatch.setattr(Reads, "by_query", moved)
         callback = Callback("POST", {}, json.dumps(true).encode(), utc_now())
         if kind == "sync":
             found = client.deliver(token, callback)
         else:
-            found = asyncio.run(delivered(client._office, token, callback))
+            found = asyncio.run(delivered(client._runtime, token, callback))
         assert found is not None
         assert (found.status, client.get(payout.id).status) == (S.SUCCEEDED, S.SUCCEEDED)
 
 
-async def delivered(office: Any, token: str, callback: Callback) -> Payout | None:
-    return await AsyncPayoutClient(office).deliver(token, callback)
+async def delivered(runtime: Any, token: str, callback: Callback) -> Payout | None:
+    return await AsyncPayoutClient(runtime).deliver(token, callback)
 
 
 def test_of_one_path_so_many_are_kept(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
@@ -155,14 +155,14 @@ class CalledBack(tally.Tally):
         told = json.loads(draft.request.body or "") | {"answer_to": slot("answer_token")}
         return replace(draft, request=replace(draft.request, body=json.dumps(told)))
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         return Final(reason=tally.Reason(tally.ReasonCode.INSUFFICIENT_FUNDS))
         yield
 
     def verify(self, callback: Callback) -> bool | None:
         return None
 
-    def parse(self, callback: Callback) -> Heard | None:
+    def parse(self, callback: Callback) -> ParsedCallback | None:
         return None
 
     def acknowledge(self, callback: Callback) -> Acknowledgement:
@@ -177,15 +177,15 @@ def paid_again(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[tuple[Payout
     patch.setattr(tally, "SPEC", replace(tally.SPEC, build=CalledBack, facts=facts, capabilities=capabilities))
     gateway, ahead = TallyGateway(), [timedelta()]
     with served(gateway) as url, ExitStack() as stack:
-        office = replace(office_of(folder, url, more=LIMIT), clock=lambda: utc_now() + ahead[0])
-        client = stack.enter_context(PayoutClient(office))
+        runtime = replace(runtime_of(folder, url, more=LIMIT), clock=lambda: utc_now() + ahead[0])
+        client = stack.enter_context(PayoutClient(runtime))
         client.accept(key="grant/1", payee=Payee.msisdn(POOR), amount=Money("25.50", "KES"))
         client.resume(timeout_s=0)
         client.approve("grant/1", who="Ben", why="checked")
         first = client.send(key="grant/1", payee=Payee.msisdn(POOR), amount=Money("25.50", "KES"))
         assert first.status is S.FAILED
         sent, ahead[0] = json.loads(gateway.posts[-1]), timedelta(days=8)
-        payout = client.pay_again("grant/1", who="Ann", why="top up done")
+        payout = client.reissue("grant/1", who="Ann", why="top up done")
         client.resume(timeout_s=0)
         assert (client.get(payout.id).attempt, client.get(payout.id).status) == (2, S.CREATED)
         yield client, payout, sent["answer_to"], {name: sent[name] for name in ("txn", "cents", "currency", "to")}
@@ -207,7 +207,7 @@ def test_the_path_of_an_earlier_attempt_is_still_heard(
         assert told_of == [1] * told.get("contradicted", 0)
         client.approve(payout.id, who="Ben", why="checked")
         client.resume(timeout_s=0)
-        assert client.get(payout.id).tries == (0 if told_of else 1)
+        assert client.get(payout.id).submissions == (0 if told_of else 1)
 
 
 def test_the_path_of_a_payout_whose_payee_is_erased_is_still_heard(paths: Paths) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import tally
 from tally_gateway import SLOW, TallyGateway, served
-from tally_runtime import office_of, till
+from tally_runtime import runtime_of, till
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
 from payments_core.domain.payout import Payout
@@ -160,10 +160,10 @@ def test_a_duplicate_is_believed_only_when_the_answer_agrees(tmp_path: Path, pay
     (tmp_path / "lost").mkdir()
     gateway = TallyGateway()
     with served(gateway) as url:
-        with PayoutClient(office_of(tmp_path / "lost", url)) as client:
+        with PayoutClient(runtime_of(tmp_path / "lost", url)) as client:
             first = send(client)
         gateway.ledger[0]["to"] = payee
-        with PayoutClient(office_of(tmp_path, url)) as client:
+        with PayoutClient(runtime_of(tmp_path, url)) as client:
             payout = send(client)
             assert payout.status is PayoutStatus.UNKNOWN
             assert payout.references["txn"] == first.references["txn"]
@@ -198,7 +198,7 @@ def test_the_asynchronous_client_takes_the_same_road(tmp_path: Path) -> None:
     gateway, lost = TallyGateway(), ["/pay"]
 
     async def pay(url: str) -> tuple[Payout | None, Payout]:
-        async with AsyncPayoutClient(office_of(tmp_path, url)) as client:
+        async with AsyncPayoutClient(runtime_of(tmp_path, url)) as client:
             amount = Money("25.50", "KES")
             payout = await client.send(key="grant/1", payee=Payee.msisdn(GOOD), amount=amount)
             assert payout.status is PayoutStatus.UNKNOWN

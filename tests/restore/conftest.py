@@ -77,8 +77,8 @@ class Place:
         root = self.folder
         return store_of(url or self.url, namespace=self.namespace, root=root, at=datetime.now(UTC))
 
-    def act(self) -> restore.Act:
-        return restore.Act(datetime.now(UTC), **PERSON)
+    def act(self) -> restore.OperatorAction:
+        return restore.OperatorAction(datetime.now(UTC), **PERSON)
 
     def back_up(self) -> datetime:
         """Copy the journal while nobody uses it; return when."""

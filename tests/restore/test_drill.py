@@ -27,7 +27,7 @@ def settle(client: Any, *keys: str) -> dict[str, Any]:
 def test_a_restored_journal_pays_nobody_twice(place: Any, measured: Callable[..., None]) -> None:
     """Every key of before, of during and of after the gap is asked for again: one credit each, and all is recorded.
 
-    What is adopted has tries that nobody remembers: an audit finds nothing wrong with that.
+    What is adopted has submissions that nobody remembers: an audit finds nothing wrong with that.
     """
     gateway = place.gateway
     collection = gateway.add_collection(amount="9", currency="EUR", payer="46733000010")
@@ -56,7 +56,7 @@ def test_a_restored_journal_pays_nobody_twice(place: Any, measured: Callable[...
         refund(client, 1)
         gateway.set_faults(LOST)
         place.send(client, "lost answer", "46733000007")
-        assert client.pay_again("again", who="Ann", why="the number was corrected").attempt == 2
+        assert client.reissue("again", who="Ann", why="the number was corrected").attempt == 2
         paid = settle(client, "untried", "new", "deposit", "refund/1", "unknown", "lost answer", "again")
         assert {payout.status for payout in paid.values()} == {S.SUCCEEDED}
     before = place.credits()
@@ -80,17 +80,17 @@ def test_a_restored_journal_pays_nobody_twice(place: Any, measured: Callable[...
         failed = told.pop("again")
         assert {key: payout.status for key, payout in told.items()} == dict.fromkeys(told, S.SUCCEEDED)
         for key in ("untried", "new", "deposit", "refund/1", "lost answer"):
-            assert "payout.sought" in [entry.event for entry in told[key].history], key
+            assert "payout.checked_first" in [entry.event for entry in told[key].history], key
             assert told[key].history[-1].evidence["adopted"]
         # What was paid again in the gap is not paid a third time while it may lack that, nor afterwards.
         assert failed.status is S.FAILED
         with pytest.raises(DecisionRefused, match="may lack an attempt that was paid"):
-            client.pay_again("again", who="Ann", why="try")
+            client.reissue("again", who="Ann", why="try")
         place.compare(*place.statement())
         assert place.end_gap().began_at == gap_from
-        assert client.pay_again("again", who="Ann", why="the statement has it").attempt == 2
+        assert client.reissue("again", who="Ann", why="the statement has it").attempt == 2
         again = settle(client, "again")["again"]
-        assert (again.status, again.tries) == (S.SUCCEEDED, 0)
+        assert (again.status, again.submissions) == (S.SUCCEEDED, 0)
     after = place.credits()
     assert after - before == {"46733000008": 1}  # only what nobody had paid
     twice = sum(count > 1 for count in after.values())
@@ -114,7 +114,7 @@ def test_a_first_attempt_is_not_sent_when_the_statement_has_a_second_one(place: 
         place.refused = {"k"}
         assert place.send(client, "k", "46733000001").status is S.FAILED
         place.refused = set()
-        client.pay_again("k", who="Ann", why="corrected")
+        client.reissue("k", who="Ann", why="corrected")
         settle(client, "k")
     place.lose_and_restore()
     place.restored(gap_from)
@@ -131,9 +131,9 @@ def test_a_first_attempt_is_not_sent_when_the_statement_has_a_second_one(place: 
         client.resolve("k", paid=False, who="Ann", why="refused", evidence="statement of today: only attempt 2")
         settle(client, "warm")
         place.end_gap()
-        assert client.pay_again("k", who="Ann", why="attempt 2 was paid").attempt == 2
+        assert client.reissue("k", who="Ann", why="attempt 2 was paid").attempt == 2
         payout = client.wait("k", timeout_s=10)
-        assert (payout.status, payout.tries) == (S.SUCCEEDED, 0)
+        assert (payout.status, payout.submissions) == (S.SUCCEEDED, 0)
     assert place.credits()["46733000001"] == 1
 
 
@@ -159,7 +159,7 @@ def test_restored_backup_with_the_account_refused(place: Any, measured: Callable
         client.unpause(account=client.accounts()[0])
         place.gateway.set_faults({})
         assert settle(client, "new")["new"].status is S.FAILED
-        absent = [entry.event for entry in client.get("new").history].index("payout.absent")
+        absent = [entry.event for entry in client.get("new").history].index("payout.not_found")
         assert absent < [entry.event for entry in client.get("new").history].index("payout.sending")
     wrong = sum(count > 1 for count in place.credits().values())
     assert place.credits() == {"46733000002": 1}
@@ -189,7 +189,7 @@ def test_what_was_not_sent_is_not_called_failed_before_the_provider_was_asked(pl
         ends = settle(client, "paid", "not paid")
         assert ends["paid"].status is S.SUCCEEDED
         assert ends["not paid"].status is S.FAILED
-        assert [entry.event for entry in ends["not paid"].history].count("payout.absent") >= 2
+        assert [entry.event for entry in ends["not paid"].history].count("payout.not_found") >= 2
     assert place.credits() == {"46733000001": 1}
 
 
@@ -241,7 +241,7 @@ def test_the_asynchronous_client_asks_first_as_well(place: Any) -> None:
             return await client.wait("k", timeout_s=10)
 
     payout = asyncio.run(pay())
-    assert (payout.status, payout.tries) == (S.SUCCEEDED, 0)
+    assert (payout.status, payout.submissions) == (S.SUCCEEDED, 0)
     assert place.credits() == {"46733000001": 1}
 
 

@@ -11,7 +11,7 @@ import pytest
 from payments_core import Money, Payee
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import Event
-from payments_core.engine.commands import Held, Move, Moved, Unsought
+from payments_core.engine.commands import AccountPaused, ApplyTransition, CheckFirst, TransitionApplied
 from payments_core.journal import open_journal
 from payments_core.journal.maintenance import restore
 
@@ -41,15 +41,15 @@ def test_nothing_is_sent_before_a_statement_was_compared(journal: Any, place: An
     row = waiting(journal, place)
     at = datetime.now(UTC)
     sending = replace(row, status=S.SENDING, sent_at=at)
-    move = Move(row, sending, Event("payout.sending", at))
+    move = ApplyTransition(row, sending, Event("payout.sending", at))
     would_refuse = replace(move, refused_since=START - timedelta(1))
     can_be_asked = replace(move, absent_since=at)
-    assert isinstance(journal.perform(move), Held)
-    assert isinstance(journal.perform(would_refuse), Held)
-    assert isinstance(journal.perform(can_be_asked), Unsought)
+    assert isinstance(journal.execute(move), AccountPaused)
+    assert isinstance(journal.execute(would_refuse), AccountPaused)
+    assert isinstance(journal.execute(can_be_asked), CheckFirst)
     place.compare()
-    assert isinstance(journal.perform(can_be_asked), Unsought)
-    assert isinstance(journal.perform(move), Moved)
+    assert isinstance(journal.execute(can_be_asked), CheckFirst)
+    assert isinstance(journal.execute(move), TransitionApplied)
 
 
 def test_only_a_read_or_a_person_calls_it_failed(journal: Any, place: Any) -> None:
@@ -58,11 +58,11 @@ def test_only_a_read_or_a_person_calls_it_failed(journal: Any, place: Any) -> No
     at = datetime.now(UTC)
     for by in ("guard", "expiry", "submit"):
         failed = replace(row, status=S.FAILED, decided_by=by, sent_at=START, next_at=None)
-        entry = Move(row, failed, Event("payout.failed", at))
-        assert isinstance(journal.perform(entry), Held)
-        assert isinstance(journal.perform(replace(entry, absent_since=at)), Unsought)
+        entry = ApplyTransition(row, failed, Event("payout.failed", at))
+        assert isinstance(journal.execute(entry), AccountPaused)
+        assert isinstance(journal.execute(replace(entry, absent_since=at)), CheckFirst)
     read = replace(row, status=S.FAILED, decided_by="read", next_at=None)
-    assert isinstance(journal.perform(Move(row, read, Event("payout.failed", at))), Moved)
+    assert isinstance(journal.execute(ApplyTransition(row, read, Event("payout.failed", at))), TransitionApplied)
 
 
 def test_absence_of_before_the_restore_proves_nothing(journal: Any, place: Any) -> None:
@@ -72,34 +72,38 @@ def test_absence_of_before_the_restore_proves_nothing(journal: Any, place: Any) 
     long_ago, moment = START - timedelta(1), timedelta(microseconds=1)
     event = Event("payout.changed", at)
     for absent_at, count, since, reply in (
-        (START, 9, at, Unsought),
-        (at, 2, at, Unsought),
-        (at, 3, at - moment, Unsought),
-        (at, 3, at, Moved),
+        (START, 9, at, CheckFirst),
+        (at, 2, at, CheckFirst),
+        (at, 3, at - moment, CheckFirst),
+        (at, 3, at, TransitionApplied),
     ):
-        row = journal.perform(Move(row, replace(row, absences=count, first_absence_at=absent_at), event)).row
+        row = journal.execute(
+            ApplyTransition(row, replace(row, not_found_count=count, first_not_found_at=absent_at), event)
+        ).row
         sending = replace(row, status=S.SENDING, sent_at=at)
-        entry = Move(row, sending, event, absent_since=since, refused_since=long_ago)
-        assert isinstance(journal.perform(entry), reply)
+        entry = ApplyTransition(row, sending, event, absent_since=since, refused_since=long_ago)
+        assert isinstance(journal.execute(entry), reply)
 
 
 def test_another_account_that_could_have_paid_keeps_it_waiting(journal: Any, place: Any) -> None:
     """Until its own statement was compared, however well the provider of this one can be asked."""
     row = waiting(journal, place)
     at = datetime.now(UTC)
-    absent = replace(row, absences=3, first_absence_at=at)
-    row = journal.perform(Move(row, absent, Event("payout.changed", at))).row
+    absent = replace(row, not_found_count=3, first_not_found_at=at)
+    row = journal.execute(ApplyTransition(row, absent, Event("payout.changed", at))).row
     sending = replace(row, status=S.SENDING, sent_at=at)
-    entry = Move(row, sending, Event("payout.sending", at), absent_since=at, refused_since=START - timedelta(1))
+    entry = ApplyTransition(
+        row, sending, Event("payout.sending", at), absent_since=at, refused_since=START - timedelta(1)
+    )
     entry = replace(entry, other_payers=("spare",))
-    refused = journal.perform(entry)
-    assert isinstance(refused, Held)
+    refused = journal.execute(entry)
+    assert isinstance(refused, AccountPaused)
     assert "the statement of spare was not compared" in refused.pause.why
     place.compare()
-    assert isinstance(journal.perform(entry), Held)
+    assert isinstance(journal.execute(entry), AccountPaused)
     both = {**dict.fromkeys(place.accounts), "spare": None}
     restore.compare_statement(place.store(), place.act(), account="spare", configured=both)
-    assert isinstance(journal.perform(entry), Moved)
+    assert isinstance(journal.execute(entry), TransitionApplied)
 
 
 def test_a_second_restore_keeps_the_older_gap(place: Any) -> None:

@@ -49,7 +49,7 @@ def compared(account: str, *more: str) -> list[str]:
     return ["journal", "reconciled", "--account", account, "--statement-checked-by", "Ben", "--why", "read it", *more]
 
 
-def forgotten(place: Any, say: Say) -> str:
+def erased(place: Any, say: Say) -> str:
     """Pay ``a1``, back up, pay ``a2``, lose and restore; the provider forgets ``a2``. Return the account."""
     send(say, "a1", "46733000001")
     place.back_up()
@@ -71,7 +71,7 @@ def kept(place: Any) -> list[tuple[Any, ...]]:
 
 def test_a_gap_does_not_end_before_the_statement_was_compared(place: Any, say: Say, tmp_path: Path) -> None:
     """What was paid in it and is forgotten by the provider as well is not paid again, by no order of the commands."""
-    account = forgotten(place, say)
+    account = erased(place, say)
     over = ["journal", "restored", "--over", *NAMED]
     next_one = f"Next: `payouts journal reconciled --account {account} --statement-checked-by NAME --why TEXT`."
     code, said = say(*over)
@@ -110,7 +110,7 @@ def test_a_gap_does_not_end_before_the_statement_was_compared(place: Any, say: S
 
 def test_each_account_has_a_statement_of_its_own(place: Any, say: Say) -> None:
     """Also one that is only configured, with what it paid as before, and one that only payouts name."""
-    account = forgotten(place, say)
+    account = erased(place, say)
     table = place.config.read_text("utf-8").split(f"[accounts.{account}]")[1].split("\n[")[0]
     with place.config.open("a", encoding="utf-8") as file:
         file.write(f"\n[accounts.spare]{table}")
@@ -169,14 +169,14 @@ def test_nothing_is_paid_again_in_a_gap(place: Any, say: Say) -> None:
     place.lose_and_restore()
     say("journal", "restored", "--gap-from", two_days_ago(), *NAMED)
     [account] = place.accounts
-    code, said = say("pay-again", "k", "--who", "Ann", "--why", "still owed")
+    code, said = say("reissue", "k", "--who", "Ann", "--why", "still owed")
     assert (code, "may lack an attempt that was paid" in said) == (1, True)
     assert say(*compared(account))[0] == 0
-    assert say("pay-again", "k", "--who", "Ann", "--why", "still owed")[0] == 1
+    assert say("reissue", "k", "--who", "Ann", "--why", "still owed")[0] == 1
     assert say("journal", "restored", "--over", *NAMED)[0] == 0
     time.sleep(2.5)  # a send of the backup's time may last as long
     with place.client() as client:
-        assert client.pay_again("k", who="Ann", why="still owed").attempt == 2
+        assert client.reissue("k", who="Ann", why="still owed").attempt == 2
 
 
 def test_what_is_on_a_statement_is_read_and_adopted(place: Any, say: Say) -> None:
@@ -192,14 +192,14 @@ def test_what_is_on_a_statement_is_read_and_adopted(place: Any, say: Say) -> Non
     send(say, "k", "46733000001")
     with place.client() as client:
         payout = client.get("k")
-        assert (payout.status, payout.tries) == (S.SUCCEEDED, 0)
-        assert "payout.sought" in [entry.event for entry in payout.history]
+        assert (payout.status, payout.submissions) == (S.SUCCEEDED, 0)
+        assert "payout.checked_first" in [entry.event for entry in payout.history]
     assert place.credits() == {"46733000001": 1}
 
 
 def test_how_a_statement_writes_a_reference_does_not_matter(place: Any, say: Say, tmp_path: Path) -> None:
     """In capitals and without dashes: what it paid is not sent again after the gap. So the library has it, too."""
-    account = forgotten(place, say)
+    account = erased(place, say)
     others = [*place.statement()][2:]
     statement = tmp_path / "statement.txt"
     statement.write_text("\n".join(value.upper().replace("-", "") for value in others) + "\nunheard-of\n", "utf-8")

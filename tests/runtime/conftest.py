@@ -17,9 +17,9 @@ import pytest
 
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, Reason, ReasonCode
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine import accept, advance
-from payments_core.engine.commands import JournalReply
+from payments_core.engine.commands import JournalResult
 from payments_core.engine.flow import Command
 from payments_core.http.flow import HttpFlow, arun_flow, exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill, slot
@@ -28,10 +28,10 @@ from payments_core.plugins.hookspecs import hookimpl
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import (
     Account,
+    AccountRefused,
     Attempt,
-    Blocked,
     Capability,
-    Checked,
+    CheckOutcome,
     Credential,
     Draft,
     Final,
@@ -39,10 +39,10 @@ from payments_core.provider import (
     Pending,
     ProviderSpec,
     RetryPolicy,
-    Submitted,
+    SubmitOutcome,
     Unknown,
 )
-from payments_core.runtime import AsyncLine, Line, Office, lane_of
+from payments_core.runtime import AccountSession, AsyncAccountSession, Runtime, priority_of
 from payments_core.settings import AccountSettings
 
 URL = "https://carrier.example"
@@ -158,13 +158,13 @@ class Carrier:
         request = HttpRequest("POST", f"{URL}/pay", "pay", headers, attempt.payout_id, moves_money=True)
         return Draft({"reference": attempt.payout_id}, request, order)
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
         if answer.status in {401, 429}:
             return NotAccepted(http_status=answer.status, retry_after_s=_after_s(answer))
         return Final() if answer.status == 200 else Unknown(http_status=answer.status)
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         answer = yield from exchange(reading())
         if answer.status == 429:
             return Unknown(http_status=429, retry_after_s=_after_s(answer))
@@ -173,13 +173,13 @@ class Carrier:
     def binding(self, operation: Operation) -> Mapping[str, str]:
         return {"host": URL, "operation": operation}
 
-    def authenticate(self) -> HttpFlow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
         return self.sign_in()
 
-    def _sign_in(self) -> HttpFlow[Credential | Blocked]:
+    def _sign_in(self) -> HttpFlow[Credential | AccountRefused]:
         answer = yield from exchange(signing_in())
         if answer.status == 403:
-            return Blocked(Reason(ReasonCode.CREDENTIALS, "403"), 403)
+            return AccountRefused(Reason(ReasonCode.CREDENTIALS, "403"), 403)
         if answer.status != 200:
             raise NoAnswer(f"HTTP {answer.status}", at=answer.at)
         life_s = self._server.token_life_s
@@ -235,10 +235,10 @@ class Desk:
         self.account = Account("main", spec, read, self.carrier)
         self.plugins = Plugins([])
         self.journal = open_journal("sqlite:///p.db", namespace="n" * 32, root=folder, clock=self.clock, make=True)
-        self.office = Office("n" * 32, self.journal, self.plugins, {"main": self.account}, self.clock)
+        self.runtime = Runtime("n" * 32, self.journal, self.plugins, {"main": self.account}, self.clock)
         self.line: Any = self.make_line()
 
-    def make_line(self) -> Line | AsyncLine:
+    def make_line(self) -> AccountSession | AsyncAccountSession:
         raise NotImplementedError
 
     def guard(self, answer: Callable[[Any], Any]) -> list[str]:
@@ -264,14 +264,14 @@ class Desk:
     def order(self, key: str) -> Order:
         return Order(key, Payee.msisdn("46733123450"), Money(5, "EUR"))
 
-    def row(self, key: str = "k") -> PayoutRow:
+    def row(self, key: str = "k") -> PayoutRecord:
         """Write a payout down, and return it as it now stands."""
         if (row := self.journal.by_key(key)) is None:
-            row = run_flow(accept(self.account, self.order(key), self.office.moment()), self._write).row
+            row = run_flow(accept(self.account, self.order(key), self.runtime.moment()), self._write).row
         return row
 
-    def _write(self, command: Command) -> JournalReply:
-        return self.journal.perform(command)  # type: ignore[arg-type]  # accepting asks for nothing else
+    def _write(self, command: Command) -> JournalResult:
+        return self.journal.execute(command)  # type: ignore[arg-type]  # accepting asks for nothing else
 
     def all(self, job: Callable[[Any], Any], times: int = 1) -> list[Any]:
         """Do something on the line, many times at once; return what came of each."""
@@ -303,8 +303,8 @@ class Threads(Desk):
     twin = "sync"
     many = 200
 
-    def make_line(self) -> Line:
-        return Line(self.account, Wire(self.server), self.office)
+    def make_line(self) -> AccountSession:
+        return AccountSession(self.account, Wire(self.server), self.runtime)
 
     def all(self, job: Callable[[Any], Any], times: int = 1) -> list[Any]:
         return self._at_once([lambda: job(self.line)] * times)
@@ -313,9 +313,9 @@ class Threads(Desk):
         rows = [self.row(key) for key in keys]
         return self._at_once([lambda row=row: self._advance(row) for row in rows])  # type: ignore[misc]
 
-    def _advance(self, row: PayoutRow) -> PayoutRow:
-        with self.line.performer(lane_of(row)) as performer:
-            return run_flow(advance(self.account, row, self.office.moment(), early=True), performer)
+    def _advance(self, row: PayoutRecord) -> PayoutRecord:
+        with self.line.executor(priority_of(row)) as executor:
+            return run_flow(advance(self.account, row, self.runtime.moment(), early=True), executor)
 
     @staticmethod
     def _at_once(jobs: list[Callable[[], Any]]) -> list[Any]:
@@ -342,8 +342,8 @@ class Loop(Desk):
         self.runner = asyncio.Runner()
         super().__init__(*given, **settings)
 
-    def make_line(self) -> AsyncLine:
-        return AsyncLine(self.account, AsyncWire(self.server), self.office)
+    def make_line(self) -> AsyncAccountSession:
+        return AsyncAccountSession(self.account, AsyncWire(self.server), self.runtime)
 
     def all(self, job: Callable[[Any], Any], times: int = 1) -> list[Any]:
         async def gathered() -> list[Any]:
@@ -359,9 +359,9 @@ class Loop(Desk):
 
         return self.runner.run(gathered())
 
-    async def advance(self, row: PayoutRow) -> PayoutRow:
-        with self.line.performer(lane_of(row)) as performer:
-            return await arun_flow(advance(self.account, row, self.office.moment(), early=True), performer)
+    async def advance(self, row: PayoutRecord) -> PayoutRecord:
+        with self.line.executor(priority_of(row)) as executor:
+            return await arun_flow(advance(self.account, row, self.runtime.moment(), early=True), executor)
 
     def close(self) -> None:
         self.runner.close()

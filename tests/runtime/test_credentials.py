@@ -13,8 +13,8 @@ import pytest
 from payments_core.domain.payout import PayoutStatus
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
-from payments_core.provider import Blocked, Credential, RetryPolicy
-from payments_core.runtime import AsyncLine
+from payments_core.provider import AccountRefused, Credential, RetryPolicy
+from payments_core.runtime import AsyncAccountSession
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import Desk, Loop
@@ -99,7 +99,7 @@ def test_requests_that_need_none_have_none(desk: Desk, asks: Asks) -> None:
 
 def test_a_cancelled_waiter_harms_no_other(loop_desk: Loop) -> None:
     """Not even the one that began the fetch: no waiter owns it."""
-    line: AsyncLine = loop_desk.line
+    line: AsyncAccountSession = loop_desk.line
 
     async def main() -> list[Any]:
         tasks = [asyncio.create_task(line.credential()) for _ in range(100)]
@@ -116,7 +116,7 @@ def test_a_cancelled_waiter_harms_no_other(loop_desk: Loop) -> None:
 
 
 def test_a_fetch_that_nobody_waits_for_is_not_lost(loop_desk: Loop) -> None:
-    line: AsyncLine = loop_desk.line
+    line: AsyncAccountSession = loop_desk.line
 
     async def main() -> None:
         task = asyncio.create_task(line.credential())
@@ -132,7 +132,7 @@ def test_a_fetch_that_nobody_waits_for_is_not_lost(loop_desk: Loop) -> None:
 
 def test_closing_ends_a_fetch(loop_desk: Loop) -> None:
     """A client that is closed leaves no task behind."""
-    line: AsyncLine = loop_desk.line
+    line: AsyncAccountSession = loop_desk.line
     loop_desk.server.slow_s["token"] = 60.0
 
     async def main() -> None:
@@ -181,7 +181,7 @@ def test_a_failure_is_shared(desk: Desk, lost: type[NotSent | NoAnswer]) -> None
 
 def test_a_failure_is_not_kept(desk: Desk) -> None:
     desk.server.token_status = 403
-    assert isinstance(desk.one(lambda line: line.credential()), Blocked)
+    assert isinstance(desk.one(lambda line: line.credential()), AccountRefused)
 
     desk.server.token_status = 200
     assert token(desk.one(lambda line: line.credential())) == "token-2"

@@ -17,19 +17,24 @@ from payments_core import AsyncPayoutClient, PayoutClient
 from payments_core.domain.errors import JournalClosed
 from payments_core.domain.payout import PayoutStatus, ReasonCode
 from payments_core.domain.records import Pause
-from payments_core.engine import Person, approve
-from payments_core.engine.flow import AskLeave, Go, NotNow, Refused
+from payments_core.engine import OperatorDecision, approve
+from payments_core.engine.flow import Postponed, Proceed, RefusedByGuard, RunPreflight
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
-from payments_core.runtime import AsyncLine, AsyncPerformer, Line, Performer
-from payments_core.runtime.rate_limiter import AsyncTurns, Turns
+from payments_core.runtime import AccountSession, AsyncAccountSession, AsyncCommandExecutor, CommandExecutor
+from payments_core.runtime.rate_limiter import AsyncRateLimiter, RateLimiter
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import Desk, Loop
 
 # The twins.
 
-TWINS = [(Line, AsyncLine), (Performer, AsyncPerformer), (PayoutClient, AsyncPayoutClient), (Turns, AsyncTurns)]
+TWINS = [
+    (AccountSession, AsyncAccountSession),
+    (CommandExecutor, AsyncCommandExecutor),
+    (PayoutClient, AsyncPayoutClient),
+    (RateLimiter, AsyncRateLimiter),
+]
 RENAMED = {"__aenter__": "__enter__", "__aexit__": "__exit__"}
 
 
@@ -199,11 +204,11 @@ def test_a_cancelled_waiter_passes_its_permit_on(make_desk: Callable[..., Loop],
 
 def test_whether_money_was_asked_for(desk: Desk, asks: dict[str, Callable[[], HttpRequest]]) -> None:
     """An error after this moment says that it may have been sent."""
-    with desk.line.performer() as performer:
-        desk.one(lambda _line: performer(asks["read"]()))
-        assert performer.money_asked is False
-        desk.one(lambda _line: performer(asks["pay"]()))
-        assert performer.money_asked is True
+    with desk.line.executor() as executor:
+        desk.one(lambda _line: executor(asks["read"]()))
+        assert executor.money_asked is False
+        desk.one(lambda _line: executor(asks["pay"]()))
+        assert executor.money_asked is True
 
 
 # Approvals.
@@ -219,9 +224,9 @@ def test_what_needs_an_approval_waits_before_any_guard_is_asked(desk: Desk) -> N
     assert row.reason.text == "first payout to this number"
     assert (asked, desk.server.heard, len(why)) == ([], [], 1)
 
-    run_flow(approve(row, person=Person("Ben", "seen"), at=desk.clock()), desk.journal.perform)  # type: ignore[arg-type]
+    run_flow(approve(row, person=OperatorDecision("Ben", "seen"), at=desk.clock()), desk.journal.execute)  # type: ignore[arg-type]
     (row,) = desk.pay("k")
-    assert row.tries == 1
+    assert row.submissions == 1
     assert len(asked) == 1
 
 
@@ -231,7 +236,7 @@ def test_the_limit_of_the_account_wants_an_approval(open_desk: Callable[..., Des
     (row,) = desk.pay("k")
     assert row.reason.text == "It is more than the approve_above of account main."
     assert desk.server.heard == []
-    assert open_desk(approve_above={"EUR": "5"}).pay("other")[0].tries == 1
+    assert open_desk(approve_above={"EUR": "5"}).pay("other")[0].submissions == 1
     (row,) = open_desk(approve_above={"UGX": "5"}).pay("third")
     assert row.reason.text == "There is no approve_above for EUR in the settings of account main."
 
@@ -241,7 +246,7 @@ def test_a_plugin_that_cannot_say_whether_it_needs_one_fails_closed(name: str, d
     """The payout waits, and the plugin is asked again."""
     asked = desk.approval(BROKEN[name])
     (row,) = desk.pay("k")
-    assert (row.status, row.tries, row.cleared) == (PayoutStatus.CREATED, 0, False)
+    assert (row.status, row.submissions, row.guards_passed) == (PayoutStatus.CREATED, 0, False)
     assert row.reason.code is ReasonCode.PROVIDER_UNAVAILABLE
     desk.clock.advance(1000)
     desk.pay("k")
@@ -251,17 +256,17 @@ def test_a_plugin_that_cannot_say_whether_it_needs_one_fails_closed(name: str, d
 # Guards.
 
 
-def leave(desk: Desk) -> Any:
+def preflight(desk: Desk) -> Any:
     """Ask for leave, as a flow does."""
     row = desk.row("k")
-    with desk.line.performer() as performer:
-        return desk.one(lambda _line: performer(AskLeave(row)))
+    with desk.line.executor() as executor:
+        return desk.one(lambda _line: executor(RunPreflight(row)))
 
 
 def test_with_leave_it_may_go(desk: Desk) -> None:
     asked = desk.guard(lambda _payout: None)
 
-    assert leave(desk) == Go(desk.clock())
+    assert preflight(desk) == Proceed(desk.clock())
     assert asked == [desk.row("k").id]
 
 
@@ -270,10 +275,10 @@ def test_a_refusal_is_final(desk: Desk) -> None:
     desk.guard(lambda _payout: None)
     desk.guard(lambda _payout: "blocked list: 46733123450")
 
-    refused = leave(desk)
+    refused = preflight(desk)
     (row,) = desk.pay("k")
 
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedByGuard)
     assert refused.reason.code is ReasonCode.REFUSED_BY_GUARD
     assert (row.status, row.decided_by) == (PayoutStatus.FAILED, "guard")
     assert row.reason.text == "blocked list: 46*******50"
@@ -312,10 +317,10 @@ def test_a_broken_guard_fails_closed(broken: str, desk: Desk, caplog: pytest.Log
     asked = desk.guard(BROKEN[broken])
 
     with caplog.at_level(logging.ERROR, "payments_core"):
-        assert isinstance(leave(desk), NotNow)
+        assert isinstance(preflight(desk), Postponed)
         (row,) = desk.pay("k")
 
-    assert (row.status, row.tries, row.ambiguous) == (PayoutStatus.CREATED, 0, False)
+    assert (row.status, row.submissions, row.ambiguous) == (PayoutStatus.CREATED, 0, False)
     assert row.next_at > desk.clock()
     assert desk.server.heard == []
     assert {record.getMessage() for record in caplog.records} == {"payments.hook_failed"}
@@ -331,7 +336,7 @@ def test_a_log_handler_that_fails_prints_nothing_of_a_broken_guard(
     """Its words may be the payee's number, and are masked in the event only."""
     desk.guard(BROKEN["exception"])
     with full_disk():
-        assert isinstance(leave(desk), NotNow)
+        assert isinstance(preflight(desk), Postponed)
     said = capsys.readouterr().err
     assert "no space left" in said
     assert "46733123450" not in said
@@ -356,11 +361,11 @@ def test_a_slow_guard_fails_closed(open_desk: Callable[..., Desk], unheard: list
 
     desk.guard(slow)
     begun = time.monotonic()
-    told = leave(desk)
+    told = preflight(desk)
     waited_s = time.monotonic() - begun
     done.set()
 
-    assert isinstance(told, NotNow)
+    assert isinstance(told, Postponed)
     assert "TimeoutError" in told.why
     assert waited_s < 2
     assert late.wait(10)
@@ -427,7 +432,7 @@ def test_a_guard_is_asked_once_an_attempt(desk: Desk) -> None:
     desk.server.at_send = ends("success", desk)
     (row,) = desk.pay("k")
 
-    assert (row.status, row.tries) == (PayoutStatus.SUCCEEDED, 2)
+    assert (row.status, row.submissions) == (PayoutStatus.SUCCEEDED, 2)
     assert len(asked) == 1
 
 
@@ -436,7 +441,7 @@ def test_no_credential_is_no_leave(desk: Desk) -> None:
     desk.server.token_status = 500
     (row,) = desk.pay("k")
 
-    assert (row.status, row.tries) == (PayoutStatus.CREATED, 0)
+    assert (row.status, row.submissions) == (PayoutStatus.CREATED, 0)
     assert (desk.server.count("token"), desk.server.count("pay")) == (1, 0)
 
 
@@ -444,6 +449,6 @@ def test_a_refused_account_is_paused_and_nothing_fails(desk: Desk) -> None:
     desk.server.token_status = 403
     (row,) = desk.pay("k")
 
-    assert (row.status, row.tries) == (PayoutStatus.CREATED, 0)
+    assert (row.status, row.submissions) == (PayoutStatus.CREATED, 0)
     assert [(pause.account, pause.by) for pause in desk.journal.pauses()] == [("main", "blocked")]
     assert desk.server.count("pay") == 0

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.rates import AskPermit, Lane, Permit, ReadEnd
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Journal, Move
+from payments_core.domain.rates import AcquirePermit, Permit, Priority, ReadEnd
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import ApplyTransition, Journal
 from payments_core.http.messages import NoAnswer, NoPermit
 from payments_core.provider import RetryPolicy
-from payments_core.runtime import lane_of
+from payments_core.runtime import priority_of
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import Desk
@@ -34,12 +34,12 @@ class Asked:
     def __init__(self, journal: Journal, slow_s: float = 0.0) -> None:
         self._journal, self._slow_s = journal, slow_s
         self.permits: list[Permit] = []
-        self.lanes: list[Lane] = []
+        self.lanes: list[Priority] = []
 
-    def permit(self, asked: AskPermit) -> Future[Permit]:
+    def permit(self, asked: AcquirePermit) -> Future[Permit]:
         permit = self._journal.permit(asked).result(10)
         self.permits.append(permit)
-        self.lanes.append(asked.lane)
+        self.lanes.append(asked.priority)
         answer: Future[Permit] = Future()
         threading.Timer(self._slow_s, answer.set_result, (permit,)).start()
         return answer
@@ -47,15 +47,17 @@ class Asked:
 
 def watch(desk: Desk, slow_s: float = 0.0) -> Asked:
     asked = Asked(desk.journal, slow_s)
-    desk.line.turns.journal = asked
+    desk.line.limiter.journal = asked
     return asked
 
 
-def open_payout(desk: Desk, key: str, status: PayoutStatus = PayoutStatus.PENDING) -> PayoutRow:
+def create_payout(desk: Desk, key: str, status: PayoutStatus = PayoutStatus.PENDING) -> PayoutRecord:
     """Write down a payout that may have arrived and is due."""
     row = desk.row(key)
-    desk.journal.perform(
-        Move(row, replace(row, status=status, tries=1, sent_at=desk.clock()), Event("payout.x", desk.clock()))
+    desk.journal.execute(
+        ApplyTransition(
+            row, replace(row, status=status, submissions=1, sent_at=desk.clock()), Event("payout.x", desk.clock())
+        )
     )
     return desk.row(key)
 
@@ -64,7 +66,7 @@ def test_without_a_cap_the_journal_is_never_asked(open_desk: OpenDesk) -> None:
     """No cap, no cost: paying and reading take no permit."""
     desk = open_desk()
     asked = watch(desk)
-    open_payout(desk, "open")
+    create_payout(desk, "open")
     assert [row.status for row in desk.pay("open", "new")] == [PayoutStatus.SUCCEEDED] * 2
     assert asked.permits == []
 
@@ -73,10 +75,10 @@ def test_a_read_takes_a_permit_of_its_lane(open_desk: OpenDesk) -> None:
     """What is unknown reads in one lane, what is due in another; a payment's own way takes no read's permit."""
     desk = open_desk(reads_per_s=200)
     asked = watch(desk)
-    open_payout(desk, "pending")
-    open_payout(desk, "unknown", PayoutStatus.UNKNOWN)
+    create_payout(desk, "pending")
+    create_payout(desk, "unknown", PayoutStatus.UNKNOWN)
     desk.pay("pending", "unknown", "new")
-    assert sorted(asked.lanes) == [Lane.DUE, Lane.UNKNOWNS]
+    assert sorted(asked.lanes) == [Priority.DUE, Priority.UNKNOWNS]
 
 
 @pytest.mark.parametrize("status", PayoutStatus)
@@ -85,11 +87,13 @@ def test_every_status_has_its_lane(open_desk: OpenDesk, status: PayoutStatus) ->
     row = replace(open_desk().row(), status=status)
     unsent = status is PayoutStatus.CREATED
     doubtful = status in {PayoutStatus.UNKNOWN, PayoutStatus.SENDING}
-    called = replace(row, next_at=row.created_at, called_for=row.created_at)
-    assert lane_of(called) is (None if unsent else Lane.CALLBACKS)
+    called = replace(row, next_at=row.created_at, callback_read_at=row.created_at)
+    assert priority_of(called) is (None if unsent else Priority.CALLBACKS)
     done = replace(called, next_at=row.created_at + timedelta(seconds=1))
-    assert lane_of(done) is (None if unsent else Lane.UNKNOWNS if doubtful else Lane.DUE)
-    assert lane_of(replace(done, attempt=2)) is (Lane.UNKNOWNS if doubtful else Lane.DUE)  # the first one is read
+    assert priority_of(done) is (None if unsent else Priority.UNKNOWNS if doubtful else Priority.DUE)
+    assert priority_of(replace(done, attempt=2)) is (
+        Priority.UNKNOWNS if doubtful else Priority.DUE
+    )  # the first one is read
 
 
 def test_payments_leave_in_turn(open_desk: OpenDesk) -> None:
@@ -102,7 +106,7 @@ def test_payments_leave_in_turn(open_desk: OpenDesk) -> None:
     assert {row.status for row in rows} == {PayoutStatus.SUCCEEDED}
     given = sorted(permit.at for permit in asked.permits if permit.is_given)
     assert all(later - earlier >= 50_000 for earlier, later in pairwise(given))
-    assert set(asked.lanes) == {Lane.POST}
+    assert set(asked.lanes) == {Priority.POST}
     assert max(at_send) - min(at_send) >= 0.15  # none left before its moment
 
 
@@ -110,7 +114,7 @@ def test_a_permit_that_came_too_late_is_void(open_desk: OpenDesk) -> None:
     """A slow journal's first answer is of no use; the next one is asked for as far ahead as that answer took."""
     desk = open_desk(reads_per_s=100)
     asked = watch(desk, slow_s=0.2)
-    open_payout(desk, "k")
+    create_payout(desk, "k")
     assert [row.status for row in desk.pay("k")] == [PayoutStatus.SUCCEEDED]
     first, second = asked.permits
     assert first.is_given
@@ -124,7 +128,7 @@ def test_a_payment_that_would_wait_too_long_is_put_off(open_desk: OpenDesk) -> N
     desk = open_desk(posts_per_s=0.05)
     assert [row.status for row in desk.pay("first")] == [PayoutStatus.SUCCEEDED]
     [row] = desk.pay("second")
-    assert (row.status, row.tries, row.refusals, row.reason) == (PayoutStatus.CREATED, 0, 0, None)
+    assert (row.status, row.submissions, row.refusals, row.reason) == (PayoutStatus.CREATED, 0, 0, None)
     assert row.next_at is not None
     assert 10 < (row.next_at - desk.clock()).total_seconds() <= 20
     assert [entry.event for entry in desk.journal.history(row.id)] == ["payout.created", "payout.waiting"]
@@ -138,14 +142,14 @@ def test_a_payment_that_took_long_to_be_written_down_waits_for_another_turn(open
     at_send: list[float] = []
     desk.server.at_send = lambda request: at_send.append(time.monotonic()) if request.moves_money else None
     stalled = threading.Barrier(5)
-    perform, submit = desk.journal.perform, desk.journal.submit
+    execute, submit = desk.journal.execute, desk.journal.submit
 
     def stall(entry: Any) -> None:
-        if isinstance(entry, Move) and entry.after.status is PayoutStatus.SENDING:
+        if isinstance(entry, ApplyTransition) and entry.after.status is PayoutStatus.SENDING:
             stalled.wait(10)
 
     def performing(entry: Any) -> Any:
-        reply = perform(entry)
+        reply = execute(entry)
         stall(entry)
         return reply
 
@@ -160,7 +164,7 @@ def test_a_payment_that_took_long_to_be_written_down_waits_for_another_turn(open
         threading.Thread(target=wait).start()
         return done
 
-    desk.journal.perform, desk.journal.submit = performing, submitting  # type: ignore[method-assign]
+    desk.journal.execute, desk.journal.submit = performing, submitting  # type: ignore[method-assign]
     assert {row.status for row in desk.pay(*"abcde")} == {PayoutStatus.SUCCEEDED}
     assert len(asked.permits) > 5
     assert max(at_send) - min(at_send) >= 0.09  # of five turns, at most two were not over
@@ -169,39 +173,39 @@ def test_a_payment_that_took_long_to_be_written_down_waits_for_another_turn(open
 def test_a_payment_whose_turn_is_over_is_not_sent_when_no_other_is_near(open_desk: OpenDesk) -> None:
     """Nothing has left: it is as unsent as before, and is sent later."""
     desk = open_desk(posts_per_s=0.05)
-    perform, submit = desk.journal.perform, desk.journal.submit
+    execute, submit = desk.journal.execute, desk.journal.submit
 
     def slow(write: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def writing(entry: Any) -> Any:
-            if isinstance(entry, Move) and entry.after.status is PayoutStatus.SENDING:
+            if isinstance(entry, ApplyTransition) and entry.after.status is PayoutStatus.SENDING:
                 time.sleep(0.2)
             return write(entry)
 
         return writing
 
-    desk.journal.perform, desk.journal.submit = slow(perform), slow(submit)  # type: ignore[method-assign]
+    desk.journal.execute, desk.journal.submit = slow(execute), slow(submit)  # type: ignore[method-assign]
     [row] = desk.pay("k")
-    assert (row.status, row.ambiguous, row.tries) == (PayoutStatus.CREATED, False, 1)
+    assert (row.status, row.ambiguous, row.submissions) == (PayoutStatus.CREATED, False, 1)
     assert [entry.event for entry in desk.journal.history(row.id)][1:] == ["payout.sending", "payout.waiting"]
     assert desk.server.count("pay") == 0
 
 
 def hold(desk: Desk, after_s: float) -> None:
-    row = open_payout(desk, "refused")
+    row = create_payout(desk, "refused")
     end = ReadEnd(is_refused=True, after_s=after_s)
-    desk.journal.perform(Move(row, row, Event("payout.read", desk.clock()), read_end=end))
+    desk.journal.execute(ApplyTransition(row, row, Event("payout.read", desk.clock()), read_end=end))
 
 
 def test_a_read_that_would_wait_too_long_is_put_off(open_desk: OpenDesk) -> None:
     """During a long penalty what is due becomes due at its end, and nothing is asked meanwhile."""
     desk = open_desk(reads_per_s=100)
     hold(desk, 60)
-    open_payout(desk, "k", PayoutStatus.UNKNOWN)
+    create_payout(desk, "k", PayoutStatus.UNKNOWN)
     [row] = desk.pay("k")
     assert row.status is PayoutStatus.UNKNOWN
     assert row.next_at is not None
     assert 50 < (row.next_at - desk.clock()).total_seconds() <= 60
-    assert (row.absences, desk.server.count("read")) == (0, 0)
+    assert (row.not_found_count, desk.server.count("read")) == (0, 0)
     [again] = desk.pay("k")  # before it is due: asked for by somebody who waits
     assert again == row
 
@@ -210,11 +214,13 @@ def test_a_read_for_a_callback_stays_one_when_it_is_put_off(open_desk: OpenDesk)
     """A penalty must not move a flood of callbacks into the places of everybody else."""
     desk = open_desk(reads_per_s=100)
     hold(desk, 60)
-    row = open_payout(desk, "k")
-    desk.journal.perform(Move(row, replace(row, called_for=row.next_at), Event("payout.read", desk.clock())))
+    row = create_payout(desk, "k")
+    desk.journal.execute(
+        ApplyTransition(row, replace(row, callback_read_at=row.next_at), Event("payout.read", desk.clock()))
+    )
     [later] = desk.pay("k")
     assert later.next_at != row.next_at
-    assert later.is_called_for
+    assert later.is_callback_read
 
 
 def test_no_permit_is_no_reason_to_try_again_at_once(open_desk: OpenDesk, asks: dict[str, Callable[[], Any]]) -> None:
@@ -223,7 +229,7 @@ def test_no_permit_is_no_reason_to_try_again_at_once(open_desk: OpenDesk, asks: 
     hold(desk, 60)
     asked = watch(desk)
     with pytest.raises(NoPermit) as ended:
-        desk.one(lambda line: line.exchange(asks["read"](), Lane.DUE))
+        desk.one(lambda line: line.exchange(asks["read"](), Priority.DUE))
     assert 50 < ended.value.after_s <= 60
     assert len(asked.permits) == 1
 
@@ -240,7 +246,7 @@ def test_each_repetition_of_a_read_takes_a_permit(open_desk: OpenDesk, asks: dic
             raise NoAnswer("reset", at=desk.clock())
 
     desk.server.at_send = at_send
-    assert desk.one(lambda line: line.exchange(asks["read"](), Lane.DUE)).status == 200
+    assert desk.one(lambda line: line.exchange(asks["read"](), Priority.DUE)).status == 200
     assert Counter(permit.is_given for permit in asked.permits)[True] == 3
 
 
@@ -249,7 +255,7 @@ def test_a_read_refused_for_the_rate_slows_all_that_follow(open_desk: OpenDesk, 
     """One 429 is not repeated at once and holds every read of the account, in this process even where it has no cap."""
     policy = RetryPolicy(attempts=5, statuses=frozenset({429}))
     desk = open_desk(retry={"read": policy}, **cap)
-    open_payout(desk, "a", PayoutStatus.UNKNOWN), open_payout(desk, "b")
+    create_payout(desk, "a", PayoutStatus.UNKNOWN), create_payout(desk, "b")
     desk.server.read_status, desk.server.retry_after = 429, "40"
     [row] = desk.pay("a")
     assert (row.status, desk.server.count("read")) == (PayoutStatus.UNKNOWN, 1)
@@ -262,9 +268,9 @@ def test_a_read_refused_for_the_rate_slows_all_that_follow(open_desk: OpenDesk, 
 def test_an_account_without_a_cap_stops_asking_once_the_penalty_is_forgotten(open_desk: OpenDesk) -> None:
     """A penalty costs a permit for each read until an answer comes; then nothing again."""
     desk = open_desk()
-    desk.line.turns.is_penalised = True
+    desk.line.limiter.is_penalised = True
     asked = watch(desk)
-    open_payout(desk, "a"), open_payout(desk, "b")
+    create_payout(desk, "a"), create_payout(desk, "b")
     assert [row.status for row in desk.pay("a")] == [PayoutStatus.SUCCEEDED]
     assert len(asked.permits) == 1
     assert [row.status for row in desk.pay("b")] == [PayoutStatus.SUCCEEDED]

@@ -46,7 +46,7 @@ class CarrierSettings(AccountSettings):
     old_keys: tuple[SecretStr, ...] = ()
 
     @property
-    def is_rehearsal(self) -> bool:
+    def is_test_mode(self) -> bool:
         return self.environment == "sandbox"
 
 
@@ -331,7 +331,7 @@ def test_the_defaults_keep_the_rules() -> None:
     assert settings.poll_schedule_s[:4] == (5, 15, 60, 300)
     assert 71 <= asked_h <= 72
     assert settings.visible_after_s is None
-    assert not AccountSettings(provider="p", currency="EUR").is_rehearsal
+    assert not AccountSettings(provider="p", currency="EUR").is_test_mode
 
 
 def test_settings_do_not_change() -> None:

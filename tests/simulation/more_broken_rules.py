@@ -13,15 +13,15 @@ from payments_core.client.inbox import Inbox
 from payments_core.domain.events import EventName
 from payments_core.domain.inbox_records import Arrival
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine import decide, hear, previous_attempts, reissue, steps
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine import decide, match_callback, previous_attempts, reissue, steps
 from payments_core.engine.flow import Command, EngineFlow, Reply
-from payments_core.engine.provider_calls import Heard
+from payments_core.engine.provider_calls import CheckResult
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpRequest, NoAnswer, NoPermit
 from payments_core.journal.sql import apply, attempts, inbox, pauses
 from payments_core.provider import Account, Callback, Draft, Duplicate, Final, NotFound
-from payments_core.runtime import AsyncPerformer
+from payments_core.runtime import AsyncCommandExecutor
 
 Patch = pytest.MonkeyPatch
 
@@ -29,12 +29,12 @@ Patch = pytest.MonkeyPatch
 def new_reference_each_try(patch: Patch) -> None:
     drafted = steps.draft_of
 
-    def draft_of(row: PayoutRow) -> Draft:
+    def draft_of(row: PayoutRecord) -> Draft:
         draft = drafted(row)
         if row.status is not PayoutStatus.SENDING:
             return draft
         body = json.loads(draft.request.body or "")
-        headers = {**draft.request.headers, "reference": f"{body['reference']}-{row.tries}"}
+        headers = {**draft.request.headers, "reference": f"{body['reference']}-{row.submissions}"}
         body = json.dumps(body | {"reference": headers["reference"]})
         return replace(draft, request=replace(draft.request, headers=headers, body=body))
 
@@ -45,7 +45,7 @@ def window_is_ignored(patch: Patch) -> None:
     """What may have arrived is sent again although the provider may have forgotten its reference."""
     begun = decide.begin
 
-    def begin(row: PayoutRow, account: Any, **more: Any) -> decide.Decision:
+    def begin(row: PayoutRecord, account: Any, **more: Any) -> decide.Decision:
         for_ever = replace(account.spec, facts=replace(account.spec.facts, dedupe_window_s=1e9))
         return begun(row, replace(account, spec=for_ever), **more)
 
@@ -55,18 +55,18 @@ def window_is_ignored(patch: Patch) -> None:
 def duplicate_means_paid(patch: Patch) -> None:
     decided = decide.after_submit
 
-    def after_submit(row: PayoutRow, account: Any, outcome: Any, at: Any) -> decide.Decision:
+    def after_submit(row: PayoutRecord, account: Any, outcome: Any, at: Any) -> decide.Decision:
         return decided(row, account, Final() if isinstance(outcome, Duplicate) else outcome, at)
 
     patch.setattr(decide, "after_submit", after_submit)
 
 
 def lapsed_lease_means_not_sent(patch: Patch) -> None:
-    def lapsed(row: PayoutRow, at: datetime) -> decide.Decision:
+    def lease_expired(row: PayoutRecord, at: datetime) -> decide.Decision:
         after = replace(row, status=PayoutStatus.CREATED, lease_owner="", lease_until=None, next_at=at)
         return decide.Decision(after, Event(EventName.PAYOUT_WAITING, at))
 
-    patch.setattr(decide, "lapsed", lapsed)
+    patch.setattr(decide, "lease_expired", lease_expired)
 
 
 def callbacks_are_believed(patch: Patch) -> None:
@@ -74,7 +74,7 @@ def callbacks_are_believed(patch: Patch) -> None:
     hint = Inbox._hint
 
     def believing(self: Inbox, arrival: Arrival, account: Account, callback: Callback) -> None:
-        heard = hear(account, callback).heard
+        heard = match_callback(account, callback).heard
         row, _ = (None, "") if heard is None else self._payout(heard, account.name)
         if heard is not None and row is not None and not row.status.is_final:
             failed = Reason(ReasonCode.NOT_COMPLETED) if heard.status == "FAILED" else None
@@ -107,21 +107,23 @@ def answers_count_every_time(patch: Patch) -> None:
 def contradictions_are_ignored(patch: Patch) -> None:
     """Neither what was written down against an end nor what is read now keeps a payout from being paid again."""
     patch.setattr(attempts, "is_contradicted", lambda *_: False)
-    look_at = previous_attempts.look_at
+    check_attempt = previous_attempts.check_attempt
 
-    def blind(*about: Any) -> EngineFlow[tuple[previous_attempts.Standing, str]]:
-        standing, why = yield from look_at(*about)
-        return (previous_attempts.Standing.FAILED if standing is previous_attempts.Standing.PAID else standing), why
+    def blind(*about: Any) -> EngineFlow[tuple[previous_attempts.AttemptState, str]]:
+        standing, why = yield from check_attempt(*about)
+        return (
+            previous_attempts.AttemptState.FAILED if standing is previous_attempts.AttemptState.PAID else standing
+        ), why
 
-    patch.setattr(reissue, "look_at", blind)
-    patch.setattr(previous_attempts, "look_at", blind)
+    patch.setattr(reissue, "check_attempt", blind)
+    patch.setattr(previous_attempts, "check_attempt", blind)
 
 
 def a_lost_permit_means_not_found(patch: Patch) -> None:
     asked = steps.ask
 
     def ask(provider: Any, draft: Draft, *, at: datetime) -> Any:
-        outcome: Heard
+        outcome: CheckResult
         outcome, at = yield from asked(provider, draft, at=at)
         return (NotFound() if isinstance(outcome, NoPermit) else outcome), at
 
@@ -134,14 +136,14 @@ def pauses_are_not_looked_at(patch: Patch) -> None:
 
 def the_loop_repeats_payments(patch: Patch) -> None:
     """The line for an event loop sends a payment again when its answer was lost."""
-    perform = AsyncPerformer.__call__
+    execute = AsyncCommandExecutor.__call__
 
-    async def twice(self: AsyncPerformer, command: Command) -> Reply:
+    async def twice(self: AsyncCommandExecutor, command: Command) -> Reply:
         try:
-            return await perform(self, command)
+            return await execute(self, command)
         except NoAnswer:
             if not isinstance(command, HttpRequest) or not command.moves_money:
                 raise
-            return await perform(self, command)
+            return await execute(self, command)
 
-    patch.setattr(AsyncPerformer, "__call__", twice)
+    patch.setattr(AsyncCommandExecutor, "__call__", twice)

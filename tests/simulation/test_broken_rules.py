@@ -162,7 +162,7 @@ def test_money_alone_tells(monkeypatch: Patch) -> None:
     """Nobody looks at how it is sent again: the provider's own books show that it was paid twice."""
     with monkeypatch.context() as patch:
         more_broken_rules.window_is_ignored(patch)
-        patch.setattr(invariant_checker.Watch, "_sends", lambda *_: None)
+        patch.setattr(invariant_checker.InvariantChecker, "_sends", lambda *_: None)
         patch.setattr(invariant_checker, "doubts_of", lambda *_: history_checks.Doubts())
         outcome, _ = search("sent again outside the window")
     assert outcome is not None

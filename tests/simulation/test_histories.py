@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pytest
 from payout_simulation.history_checks import doubts_of
-from payout_simulation.invariant_checker import Watch
+from payout_simulation.invariant_checker import InvariantChecker
 
 from payments_core.domain.events import EventName
 from payments_core.domain.inbox_records import Handled
 from payments_core.domain.payout import HistoryEntry, PayoutStatus
 from payments_core.domain.records import Event
-from payments_core.engine.commands import Move, Moved
+from payments_core.engine.commands import ApplyTransition, TransitionApplied
 
 S = PayoutStatus
 T0 = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -22,7 +22,7 @@ T0 = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 def judged(*absences_at_s: int) -> list[str]:
     """Return which rules are broken by a send that follows these absences, where 300 s have to lie between them."""
-    absent = [(EventName.PAYOUT_ABSENT, S.UNKNOWN, seconds) for seconds in absences_at_s]
+    absent = [(EventName.PAYOUT_NOT_FOUND, S.UNKNOWN, seconds) for seconds in absences_at_s]
     told: list[tuple[str, PayoutStatus, int]] = [
         (EventName.PAYOUT_CREATED, S.CREATED, 0),
         (EventName.PAYOUT_SENDING, S.SENDING, 0),
@@ -38,31 +38,31 @@ def judged(*absences_at_s: int) -> list[str]:
     return [rule for rule, _ in doubts_of(cast("Any", SimpleNamespace(history=history)), 300.0).found]
 
 
-@pytest.mark.parametrize("absences", [(), (10, 400), (10, 20, 309), (10, 400, 20), (400, 10, 20)])
-def test_what_is_sent_again_too_soon_is_told(absences: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("not_found_count", [(), (10, 400), (10, 20, 309), (10, 400, 20), (400, 10, 20)])
+def test_what_is_sent_again_too_soon_is_told(not_found_count: tuple[int, ...]) -> None:
     """Fewer than three, or three that do not last, however far apart two of them lie."""
-    assert judged(*absences) == ["sent again too soon"]
+    assert judged(*not_found_count) == ["sent again too soon"]
 
 
-@pytest.mark.parametrize("absences", [(10, 20, 310), (10, 20, 310, 15), (10, 400, 20, 320)])
-def test_an_absence_that_lasted_stays_established(absences: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("not_found_count", [(10, 20, 310), (10, 20, 310, 15), (10, 400, 20, 320)])
+def test_an_absence_that_lasted_stays_established(not_found_count: tuple[int, ...]) -> None:
     """Also where the clock is set back and a later answer is dated before it."""
-    assert judged(*absences) == []
+    assert judged(*not_found_count) == []
 
 
 def judged_after_a_callback(*moves: tuple[int, int]) -> list[str]:
     """Return which rules are broken by moves dated so, which leave it due then, once a callback made it due at 1 s."""
-    watch = Watch(cast("Any", lambda: T0), {}, {}, {}, cast("Any", None))
+    watch = InvariantChecker(cast("Any", lambda: T0), {}, {}, {}, cast("Any", None))
     same = {"id": "po_x", "references": {"reference": "r"}, "attempt": 1, "request": "{}", "read_at": None}
     same |= {"status": S.UNKNOWN, "ambiguous": True, "reason": None}
-    row: Any = SimpleNamespace(fence=0, next_at=T0 + timedelta(seconds=1), **same)
+    row: Any = SimpleNamespace(version=0, next_at=T0 + timedelta(seconds=1), **same)
     watch.rows[row.id] = row
-    watch.handled(cast("Any", None), Handled(row, hurried=True))
-    for fence, (dated_s, due_s) in enumerate(moves, 1):
+    watch.handled(cast("Any", None), Handled(row, made_due=True))
+    for version, (dated_s, due_s) in enumerate(moves, 1):
         before: Any = watch.rows[row.id]
-        after: Any = SimpleNamespace(fence=fence, next_at=T0 + timedelta(seconds=due_s), **same)
+        after: Any = SimpleNamespace(version=version, next_at=T0 + timedelta(seconds=due_s), **same)
         event = Event(EventName.PAYOUT_READ, T0 + timedelta(seconds=dated_s))
-        watch.wrote("me", Move(before, after, event), Moved(after))
+        watch.wrote("me", ApplyTransition(before, after, event), TransitionApplied(after))
     return [breach.rule for breach in watch.breaches]
 
 

@@ -48,6 +48,6 @@ def test_every_promise_holds(told: list[str], measured: Callable[..., None]) -> 
     assert {*SEND_FAULTS, *READ_FAULTS, *TOKEN_FAULTS} <= {*summary.calls}
     assert {*CALLBACK_FAULTS, *ANSWER_FAULTS} <= {*summary.letters}
     assert {*TROUBLES} == {*summary.troubles}
-    assert {"DecisionRefused", "OverRefund", "NotOffered", "KeyReused"} <= {*summary.refusals}
+    assert {"DecisionRefused", "OverRefund", "NotSupported", "KeyReused"} <= {*summary.refusals}
     assert figures["paid_again"] > 0
     assert {"SUCCEEDED", "FAILED", "REVIEW", "CANCELLED"} == {*summary.statuses}

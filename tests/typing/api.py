@@ -32,61 +32,61 @@ from payments_core import (
     hookimpl,
 )
 from payments_core.callbacks import CallbackApp, Limits, app
-from payments_core.client import AsyncEvents, Events, Resumed, Sent
+from payments_core.client import AsyncEvents, DeliverySummary, Events, ResumeResult
 from payments_core.domain.deliveries import Waiting
 from payments_core.domain.errors import (
     JournalIsBackup,
     KeyReused,
+    LookupFailed,
     NoRoute,
-    NotAnswered,
-    NotOffered,
+    NotSupported,
     OverRefund,
     PayoutInterrupted,
     ProviderBug,
     SettingsError,
 )
-from payments_core.domain.records import EndedAttempt, Event, Forgot, Pause, PayoutRow, Query
+from payments_core.domain.records import EndedAttempt, ErasureResult, Event, Pause, PayoutRecord, Query
 from payments_core.engine.commands import (
+    AccountPaused,
     AcknowledgeContradictions,
-    AskAccount,
+    AppendHistory,
+    ApplyTransition,
+    CheckFirst,
     Contradicted,
+    CreateAttempt,
+    CreatePayout,
+    CreateResult,
     GapOpen,
-    Held,
-    Move,
-    Moved,
-    Note,
-    Noted,
+    HistoryAppended,
+    LoadedAttempts,
+    NotApproved,
     OnStatement,
-    Open,
-    Opened,
     OverRefunded,
-    PayAgain,
-    Recalled,
+    RecordAccountQuery,
     Stale,
-    Unapproved,
-    Unsought,
+    TransitionApplied,
 )
 from payments_core.engine.flow import (
-    AskLeave,
     Command,
     CredentialRefused,
     EngineFlow,
-    Go,
-    Leave,
     NeedsApproval,
-    NotNow,
+    Postponed,
+    PreflightResult,
+    Proceed,
     ReadAs,
-    Refused,
+    RefusedByGuard,
     Reply,
+    RunPreflight,
     acknowledge,
-    ask_account,
-    ask_leave,
-    move,
-    note,
-    open_payout,
-    pay_again,
+    append_history,
+    apply_transition,
+    create_attempt,
+    create_payout,
+    load_attempts,
     read_as,
-    recall,
+    record_account_query,
+    run_preflight,
 )
 from payments_core.http.flow import HttpFlow, arun_flow, exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill, slot, slots_in
@@ -96,20 +96,19 @@ from payments_core.plugins.hookspecs import GROUP, PREFIX, hookspec
 from payments_core.provider import (
     Account,
     AccountHolders,
+    AccountRefused,
     Acknowledgement,
-    AnswersLater,
     Attempt,
     Authenticates,
     Balance,
+    BalanceResultCallbacks,
     Balances,
-    BalancesLater,
-    Blocked,
     Callback,
     Callbacks,
     CancelAnswer,
     Cancels,
     Capability,
-    Checked,
+    CheckOutcome,
     Consent,
     Credential,
     Deferred,
@@ -120,23 +119,24 @@ from payments_core.provider import (
     Facts,
     Final,
     Finding,
-    Heard,
     HolderStatus,
-    Learns,
+    LookupRefused,
     NameLookup,
     NotAccepted,
     NotFound,
-    NotTold,
     Operator,
     OperatorLookup,
+    ParsedCallback,
     PayoutProvider,
     Pending,
     Person,
     ProviderSpec,
     Redacts,
+    ReportedDetails,
+    ResultCallbacks,
     RetryPolicy,
-    Seen,
-    Submitted,
+    SubmitOutcome,
+    SupportsProviderConfig,
     Unknown,
     UserInfo,
     Validates,
@@ -144,8 +144,8 @@ from payments_core.provider import (
 )
 from payments_core.routing import Choice
 from payments_core.settings import AccountSettings, Configuration, WorkerSettings, load, read_account, read_secret
-from payments_core.testing.conformance import ProviderConformance, Said, Scene, reply
-from payments_core.testing.conformance.report import NotPlayed, Verdict, in_words, play, promises, sheet_at, skipped
+from payments_core.testing.conformance import ExpectedOutcome, Harness, ProviderConformance, reply
+from payments_core.testing.conformance.report import NotPlayed, Verdict, in_words, play, profile_at, promises, skipped
 from payments_core.webhooks import WebhookSettings
 from payments_core.worker import Worked, run_worker, stop_on_signals, work
 
@@ -191,7 +191,7 @@ def pay(at: datetime) -> Payout:
         payout = client.wait(payout.id, timeout_s=60)
         payout = client.refresh(payout.key)
         resumed = client.resume(timeout_s=0.0, on_change=show)
-        assert_type(resumed, Resumed)
+        assert_type(resumed, ResumeResult)
         left: tuple[int, int, int, int, datetime | None] = (
             resumed.steps,
             resumed.open,
@@ -234,7 +234,7 @@ def look(client: PayoutClient, payee: Payee) -> Mapping[str, Decimal]:
     }
 
 
-def ask_it(provider: PayoutProvider) -> HttpFlow[str | NotTold]:
+def ask_it(provider: PayoutProvider) -> HttpFlow[str | LookupRefused]:
     answer = yield from exchange(HttpRequest("GET", "https://api.example.org/limits", "limits"))
     return f"{type(provider).__name__}: {answer.text}"
 
@@ -244,7 +244,7 @@ async def pay_on_a_loop() -> Payout:
         assert_type(client, AsyncPayoutClient)
         payout = await client.send(key="k", payee=Payee("email", "a@example.org"), amount=Money(5, "EUR"))
         assert_type(await client.wait(payout.id, timeout_s=1.5), Payout)
-        assert_type(await client.resume(), Resumed)
+        assert_type(await client.resume(), ResumeResult)
         assert_type(
             await client.refund(key="r", collection="c", amount=Money(5, "EUR"), original_amount=Money(5, "EUR")),
             Payout,
@@ -273,9 +273,9 @@ async def pay_on_a_loop() -> Payout:
 
 
 def look_after(client: PayoutClient, at: datetime) -> Iterator[Flaw]:
-    forgot = client.forget(payee=Payee.msisdn("46733123450"), who="Ann", why="asked", rehearse=True)
-    gone: tuple[tuple[str, ...], Mapping[str, str], bool] = (forgot.forgotten, forgot.kept, forgot.wiped)
-    assert_type(client.forget("key", who="Ann", why="asked", wipe=False), Forgot)
+    forgot = client.forget(payee=Payee.msisdn("46733123450"), who="Ann", why="asked", dry_run=True)
+    gone: tuple[tuple[str, ...], Mapping[str, str], bool] = (forgot.erased, forgot.kept, forgot.vacuumed)
+    assert_type(client.forget("key", who="Ann", why="asked", vacuum=False), ErasureResult)
     root = Path()
     init_journal("sqlite:///p.db", namespace="n", root=root, at=at)
     moment = backup_journal("sqlite:///p.db", root / "b.db", namespace="n", root=root, clock=lambda: at)
@@ -294,7 +294,7 @@ def look_after(client: PayoutClient, at: datetime) -> Iterator[Flaw]:
 
 
 async def forget_on_a_loop(client: AsyncPayoutClient, at: datetime) -> None:
-    assert_type(await client.forget(before=at, who="Ann", why="the years are over"), Forgot)
+    assert_type(await client.forget(before=at, who="Ann", why="the years are over"), ErasureResult)
 
 
 async def keep_working(client: AsyncPayoutClient) -> None:
@@ -338,18 +338,18 @@ def listen(client: PayoutClient, since: datetime, settings: WebhookSettings) -> 
         )
         del told
         events.ack()
-    for one in client.unheard_events("webhook/erp", limit=5):
+    for one in client.pending_events("webhook/erp", limit=5):
         assert_type(one, Waiting)
         put_off: tuple[PayoutEvent, int, datetime | None, str, bool] = (
             one.event,
-            one.tries,
+            one.attempts,
             one.next_at,
             one.told,
             one.is_given_up,
         )
         client.acknowledge_event("webhook/erp", put_off[0].id)
     sent = client.send_events()
-    assert_type(sent, Sent)
+    assert_type(sent, DeliverySummary)
     assert_type(settings.secret, SecretStr)
     return client.resume_events("erp") + sent.delivered + sent.failed
 
@@ -361,7 +361,7 @@ async def listen_on_a_loop(client: AsyncPayoutClient) -> None:
         assert_type(event, PayoutEvent)
         await events.ack()
     await client.acknowledge_event("books", "po_1.2")
-    assert_type(await client.send_events(), Sent)
+    assert_type(await client.send_events(), DeliverySummary)
     assert_type(await client.resume_events("erp"), int)
 
 
@@ -371,7 +371,7 @@ def show(payout: Payout) -> None:
     told: tuple[str, str, float] = (reason.provider_code, reason.text, reason.settling_h) if reason else ("", "", 0.0)
     references: Mapping[str, str] = payout.references
     flags: tuple[bool, bool] = (payout.is_final, payout.may_have_been_sent)
-    counts: tuple[int, int] = (payout.attempt, payout.tries)
+    counts: tuple[int, int] = (payout.attempt, payout.submissions)
     moments: tuple[datetime, datetime, datetime | None] = (payout.created_at, payout.updated_at, payout.next_at)
     for entry in payout.history:
         assert_type(entry.status, PayoutStatus)
@@ -388,9 +388,9 @@ def mind(error: PaymentsError) -> str:
     match error:
         case PayoutInterrupted(payout_id=payout_id, key=key, may_have_been_sent=True):
             return f"{payout_id} {key}"
-        case NotAnswered(reason=reason, retry_after_s=retry_after_s):
+        case LookupFailed(reason=reason, retry_after_s=retry_after_s):
             return f"{reason} {retry_after_s}"
-        case KeyReused() | SettingsError() | ProviderBug() | OverRefund() | NoRoute() | NotOffered():
+        case KeyReused() | SettingsError() | ProviderBug() | OverRefund() | NoRoute() | NotSupported():
             return error.hint
         case _:
             assert_type(error.code, str)
@@ -442,7 +442,7 @@ class CarrierSettings(AccountSettings):
     environment: Literal["sandbox", "live"] = "sandbox"
 
     @property
-    def is_rehearsal(self) -> bool:
+    def is_test_mode(self) -> bool:
         return self.environment == "sandbox"
 
 
@@ -469,7 +469,7 @@ class Carrier:
         del seed
         return Draft(references={"reference": attempt.payout_id}, request=request, order=order)
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         try:
             answer = yield from exchange(draft.request)
         except NotSent as ended:
@@ -478,9 +478,9 @@ class Carrier:
             return Unknown(text=ended.why)
         return self.read(answer)
 
-    def read(self, answer: HttpResponse) -> Submitted:
+    def read(self, answer: HttpResponse) -> SubmitOutcome:
         reason = Reason(ReasonCode.CREDENTIALS, provider_code="401", text="refused", settling_h=0.0)
-        seen = Seen(amount=Decimal(5), currency="EUR", payee="x", external_id="y", fee=Decimal(0))
+        seen = ReportedDetails(amount=Decimal(5), currency="EUR", payee="x", external_id="y", fee=Decimal(0))
         assert_type(answer.json(), object)
         assert_type(answer.text, str)
         match answer.status:
@@ -489,7 +489,7 @@ class Carrier:
             case 202:
                 return Pending(http_status=202)
             case 401:
-                return Blocked(reason, http_status=401)
+                return AccountRefused(reason, http_status=401)
             case 409:
                 return Duplicate(code="DUPLICATE")
             case 422:
@@ -497,7 +497,7 @@ class Carrier:
             case _:
                 return Unknown(http_status=answer.status)
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", "status", repeatable=True))
         if draft.answer_token is not None:
             return Deferred()
@@ -506,7 +506,7 @@ class Carrier:
     def binding(self, operation: Operation) -> Mapping[str, str]:
         return {"host": "carrier.example", "operation": operation}
 
-    def authenticate(self) -> HttpFlow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
         answer = yield from exchange(HttpRequest("POST", "https://carrier.example/token", "token", credential=False))
         return Credential({"token": answer.text}, expires_at=answer.at)
 
@@ -521,7 +521,7 @@ class Carrier:
     def validate(self, order: Order) -> None:
         del order
 
-    def read_answer(self, draft: Draft, callback: Callback) -> Checked:
+    def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
         told: tuple[str, Mapping[str, str], bytes, datetime] = (
             callback.method,
             callback.headers,
@@ -534,8 +534,8 @@ class Carrier:
     def verify(self, callback: Callback) -> bool | None:
         return None
 
-    def parse(self, callback: Callback) -> Heard | None:
-        return Heard(references={"reference": callback.method}, status="DONE")
+    def parse(self, callback: Callback) -> ParsedCallback | None:
+        return ParsedCallback(references={"reference": callback.method}, status="DONE")
 
     def redact(self, callback: Callback) -> Callback:
         return callback
@@ -543,43 +543,43 @@ class Carrier:
     def acknowledge(self, callback: Callback) -> Acknowledgement:
         return Acknowledgement(status=200, headers={}, body=b"")
 
-    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | NotTold]:
+    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | LookupRefused]:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", "balance", repeatable=True))
         if answer.status != 200:
-            return NotTold(reason=Reason(ReasonCode.PROVIDER_ERROR), http_status=answer.status, retry_after_s=1.0)
+            return LookupRefused(reason=Reason(ReasonCode.PROVIDER_ERROR), http_status=answer.status, retry_after_s=1.0)
         return (Balance(Decimal(answer.text), currency or "EUR"),)
 
-    def ask_balances(self) -> HttpFlow[Deferred | NotTold]:
+    def query_balances(self) -> HttpFlow[Deferred | LookupRefused]:
         yield from exchange(HttpRequest("POST", "https://carrier.example", "balance", body=slot("answer_token")))
         return Deferred()
 
-    def read_balances(self, callback: Callback) -> tuple[Balance, ...] | NotTold | None:
+    def read_balances(self, callback: Callback) -> tuple[Balance, ...] | LookupRefused | None:
         return (Balance(Decimal(1), callback.method),) if callback.body else None
 
-    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | NotTold]:
+    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | LookupRefused]:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", payee.value, repeatable=True))
         return HolderStatus.ACTIVE if answer.status == 200 else HolderStatus.NOT_FOUND
 
     def learn(self, at: datetime) -> HttpFlow[None]:
         yield from exchange(HttpRequest("GET", f"https://carrier.example/{at.year}", "limits", repeatable=True))
 
-    def cancel(self, draft: Draft) -> HttpFlow[CancelAnswer | NotTold]:
+    def cancel(self, draft: Draft) -> HttpFlow[CancelAnswer | LookupRefused]:
         answer = yield from exchange(HttpRequest("POST", "https://carrier.example", draft.references["reference"]))
         return CancelAnswer.TAKEN if answer.status == 202 else CancelAnswer.TOO_LATE
 
-    def operator(self, payee: Payee) -> HttpFlow[Operator | NotTold]:
+    def operator(self, payee: Payee) -> HttpFlow[Operator | LookupRefused]:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", payee.value, repeatable=True))
         return Operator(answer.text, country="UG")
 
-    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | LookupRefused]:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", payee.value, repeatable=True))
         return Person(name=answer.text, given_name="", family_name="", details={})
 
-    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | NotTold]:
+    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | LookupRefused]:
         answer = yield from exchange(HttpRequest("POST", "https://carrier.example", scopes[0]))
         return Consent(request_id=answer.text, poll_every_s=5.0, expires_in_s=None)
 
-    def user_info(self, consent: Consent) -> HttpFlow[Person | NotTold]:
+    def user_info(self, consent: Consent) -> HttpFlow[Person | LookupRefused]:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", consent.request_id))
         return Person(details={"said": answer.text})
 
@@ -598,7 +598,7 @@ SPEC = ProviderSpec(
     settings=CarrierSettings,
     build=build,
     operations=frozenset(Operation),
-    capabilities=frozenset({Capability.CREDENTIALS, Capability.VALIDATION, Capability.DEFERRED_ANSWERS}),
+    capabilities=frozenset({Capability.CREDENTIALS, Capability.VALIDATION, Capability.RESULT_CALLBACKS}),
     facts=Facts(
         resend="safe",
         dedupe_window_s=86_400.0,
@@ -652,16 +652,16 @@ def what_a_provider_implements(carrier: Carrier) -> None:
     required: PayoutProvider = carrier
     signs_in: Authenticates = carrier
     checks: Validates = carrier
-    later: AnswersLater = carrier
+    later: ResultCallbacks = carrier
     calls: Callbacks = carrier
     hides: Redacts = carrier
     counts: Balances = carrier
-    waits: BalancesLater = carrier
+    waits: BalanceResultCallbacks = carrier
     knows: AccountHolders = carrier
     names: NameLookup = carrier
     asks: UserInfo = carrier
     looks: Diagnoses = carrier
-    learns: Learns = carrier
+    learns: SupportsProviderConfig = carrier
     drops: Cancels = carrier
     sorts: OperatorLookup = carrier
     protocol: type = Capability.BALANCES.protocol
@@ -676,20 +676,22 @@ class CarrierConformance(ProviderConformance):
     spec = SPEC
     payee = Payee.msisdn("+999700000010")
     amount = Money("5", "EUR")
-    answers: Mapping[str, Said] = {"taken": Said(Pending, lambda _: reply(201, {"status": "taken"}, retry_after="1"))}
+    answers: Mapping[str, ExpectedOutcome] = {
+        "taken": ExpectedOutcome(Pending, lambda _: reply(201, {"status": "taken"}, retry_after="1"))
+    }
     acknowledgement = Acknowledgement(body=b"{}")
 
-    def test_a_promise_of_its_own(self, scene: Scene) -> None:
-        self.builds_on(scene, self.test_a_draft_is_pure_and_stable)
-        payout: Payout = scene.pay(scene.key("own"))
-        counted: tuple[int, int] = (scene.credits(payout), scene.posts(payout))
+    def test_a_promise_of_its_own(self, harness: Harness) -> None:
+        self.builds_on(harness, self.test_a_draft_is_pure_and_stable)
+        payout: Payout = harness.pay(harness.key("own"))
+        counted: tuple[int, int] = (harness.credits(payout), harness.posts(payout))
         del counted
 
 
 def what_a_provider_keeps() -> Sequence[Verdict]:
     place: str = SPEC.conformance
-    sheet: type[ProviderConformance] = sheet_at(place)
-    told: tuple[Mapping[str, str], Mapping[str, str], str] = (promises(), skipped(sheet), in_words("test_it_is_kept"))
+    profile: type[ProviderConformance] = profile_at(place)
+    told: tuple[Mapping[str, str], Mapping[str, str], str] = (promises(), skipped(profile), in_words("test_it_is_kept"))
     del told
     try:
         verdicts: Sequence[Verdict] = play(place)
@@ -721,56 +723,56 @@ def configure(resolve: Callable[[str], SecretStr]) -> Account:
 # --- Flows ------------------------------------------------------------------------------------------------------------
 
 
-def every_question(row: PayoutRow, event: Event) -> EngineFlow[str]:
-    opened = yield from open_payout(Open(row, event))
-    assert_type(opened, Opened | OverRefunded)
+def every_question(row: PayoutRecord, event: Event) -> EngineFlow[str]:
+    opened = yield from create_payout(CreatePayout(row, event))
+    assert_type(opened, CreateResult | OverRefunded)
     if isinstance(opened, OverRefunded):
         return str(opened.original_amount)
-    leave = yield from ask_leave(opened.row)
-    match leave:
-        case Go(at=at):
+    preflight = yield from run_preflight(opened.row)
+    match preflight:
+        case Proceed(at=at):
             assert_type(at, datetime)
-        case Refused(reason=reason):
+        case RefusedByGuard(reason=reason):
             return str(reason)
         case NeedsApproval(why=why):
             return why
-        case NotNow(why=why, after_s=after_s):
+        case Postponed(why=why, after_s=after_s):
             return f"{why} {after_s}"
         case CredentialRefused(reason=reason, http_status=http_status):
             return f"{reason} {http_status}"
-    moved = yield from move(Move(row, row, event, publish=True))
+    moved = yield from apply_transition(ApplyTransition(row, row, event, publish=True))
     match moved:
-        case Moved(row=after) | Stale(row=after):
-            assert_type(after, PayoutRow)
-        case Held(pause=pause):
+        case TransitionApplied(row=after) | Stale(row=after):
+            assert_type(after, PayoutRecord)
+        case AccountPaused(pause=pause):
             return pause.why
-        case Unapproved() | Unsought() | OnStatement() | Contradicted():
+        case NotApproved() | CheckFirst() | OnStatement() | Contradicted():
             return "not now"
-    again = yield from pay_again(PayAgain(row, row, event))
-    assert_type(again, Moved | Stale | Contradicted | OverRefunded | GapOpen)
-    recalled = yield from recall(row.id)
-    assert_type(recalled, Recalled)
+    again = yield from create_attempt(CreateAttempt(row, row, event))
+    assert_type(again, TransitionApplied | Stale | Contradicted | OverRefunded | GapOpen)
+    recalled = yield from load_attempts(row.id)
+    assert_type(recalled, LoadedAttempts)
     assert_type(recalled.attempts, tuple[EndedAttempt, ...])
     read = yield from read_as(ReadAs(row.account, row.operation, row.binding, HttpRequest("GET", "http://x", "status")))
     assert_type(read, HttpResponse)
-    noted = yield from note(Note(row.id, event, due_at=None))
-    assert_type(noted, Noted)
+    noted = yield from append_history(AppendHistory(row.id, event, due_at=None))
+    assert_type(noted, HistoryAppended)
     acknowledged = yield from acknowledge(AcknowledgeContradictions(row.id, event, "Ann", "compared"))
-    assert_type(acknowledged, Noted)
-    asked = yield from ask_account(AskAccount(row.account, Query("0" * 64, event.at)))
-    assert_type(asked, Noted)
+    assert_type(acknowledged, HistoryAppended)
+    asked = yield from record_account_query(RecordAccountQuery(row.account, Query("0" * 64, event.at)))
+    assert_type(asked, HistoryAppended)
     return "done"
 
 
-def perform(command: Command) -> Reply:
-    if isinstance(command, AskLeave):
-        leave: Leave = Go(datetime.now(UTC))
-        return leave
-    return Noted()
+def execute(command: Command) -> Reply:
+    if isinstance(command, RunPreflight):
+        preflight: PreflightResult = Proceed(datetime.now(UTC))
+        return preflight
+    return HistoryAppended()
 
 
-async def aperform(command: Command) -> Reply:
-    return perform(command)
+async def aexecute(command: Command) -> Reply:
+    return execute(command)
 
 
 def exchanged(request: HttpRequest) -> HttpFlow[HttpResponse]:
@@ -779,8 +781,8 @@ def exchanged(request: HttpRequest) -> HttpFlow[HttpResponse]:
 
 async def drive(make: Callable[[], EngineFlow[str]]) -> None:
     plain: Generator[Command, Reply, str] = make()
-    assert_type(run_flow(plain, perform), str)
-    assert_type(await arun_flow(make(), aperform), str)
+    assert_type(run_flow(plain, execute), str)
+    assert_type(await arun_flow(make(), aexecute), str)
 
 
 def stored(request: HttpRequest) -> HttpRequest:

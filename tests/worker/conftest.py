@@ -19,7 +19,7 @@ import pytest
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus
 from payments_core.client import assemble
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine.commands import Journal
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
@@ -60,7 +60,7 @@ class Worker:
     def told(self, event: str) -> list[dict[str, Any]]:
         return [one for one in self.events if one["event"] == event]
 
-    def owns(self, row: PayoutRow) -> bool:
+    def owns(self, row: PayoutRecord) -> bool:
         return f":{self.process.pid}:" in row.lease_owner
 
     def signal(self, number: signal.Signals) -> None:
@@ -133,7 +133,7 @@ class Place:
             time.sleep(0.02)
         return time.monotonic() - begun
 
-    def rows(self) -> list[PayoutRow]:
+    def rows(self) -> list[PayoutRecord]:
         return list(self.journal.rows())
 
     def statuses(self) -> Mapping[PayoutStatus, int]:

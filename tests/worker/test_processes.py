@@ -59,11 +59,11 @@ def test_what_a_killed_worker_held_is_taken_over(
         measured(6, "stranded payouts", stranded, longest_s=round(time.monotonic() - killed_at, 1), **facts)
     place.wait_for(place.all_paid)
 
-    lapsed = sum(
-        entry.event == "payout.lease_lapsed" for row in place.rows() for entry in place.journal.history(row.id)
+    lease_expired = sum(
+        entry.event == "payout.lease_expired" for row in place.rows() for entry in place.journal.history(row.id)
     )
-    print(f"\nrecovered in {took_s:.1f} s, lease {LEASE_S:g} s; {lapsed} sends taken over")
-    assert lapsed
+    print(f"\nrecovered in {took_s:.1f} s, lease {LEASE_S:g} s; {lease_expired} sends taken over")
+    assert lease_expired
     place.check(count)
     assert living.stop()["cut"] == 0
 
@@ -81,7 +81,7 @@ def test_a_worker_that_slept_past_its_lease_changes_nothing(place: Any) -> None:
     place.wait_for(place.all_paid)
     ends = {row.id: (row.status, row.references) for row in place.rows()}
     sleeper.signal(signal.SIGCONT)
-    place.wait_for(lambda: len(sleeper.told("payout.late_answer")) == 4)
+    place.wait_for(lambda: len(sleeper.told("payout.late_result")) == 4)
 
     place.wait_for(lambda: all(row.next_at is None for row in place.rows()))
     assert {row.id: (row.status, row.references) for row in place.rows()} == ends

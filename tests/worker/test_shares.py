@@ -15,7 +15,7 @@ from payments_core import Money, Payee, PayoutClient
 from payments_core.client.inbox import Place
 from payments_core.domain.payout import Payout, PayoutStatus
 from payments_core.domain.records import Event
-from payments_core.engine.commands import Note
+from payments_core.engine.commands import AppendHistory
 from payments_core.provider import Callback
 
 STUCK = "46733123453"
@@ -46,7 +46,7 @@ def test_a_flood_of_callbacks_starves_nobody_and_has_its_half(
         place.gateway.set_faults({})
         assert {payout.status for payout in payouts["doubt"]} == {PayoutStatus.UNKNOWN}
         [account] = client.inbox.tokens
-        of = {payout.references["reference"]: lane for lane, all_of in payouts.items() for payout in all_of}
+        of = {payout.references["reference"]: priority for priority, all_of in payouts.items() for payout in all_of}
         reads = Counter[str]()
         count_reads(place.gateway, lambda reference: reads.update([of[reference]]))
 
@@ -56,7 +56,7 @@ def test_a_flood_of_callbacks_starves_nobody_and_has_its_half(
                 client.inbox.receive(Place(account), Callback("PUT", {}, body, datetime.now(UTC)))
             now = datetime.now(UTC)
             for payout in (*payouts["due"], *payouts["doubt"]):
-                place.journal.perform(Note(payout.id, Event("payout.late_answer", now), due_at=now))
+                place.journal.execute(AppendHistory(payout.id, Event("payout.late_result", now), due_at=now))
 
         want_reads()
         place.start()
@@ -68,8 +68,8 @@ def test_a_flood_of_callbacks_starves_nobody_and_has_its_half(
             time.sleep(0.2)
         read = Counter(reads)
     assert read.total() >= MEASURED
-    for lane, share in SHARES.items():
-        assert read[lane] >= 0.7 * share * read.total(), read
+    for priority, share in SHARES.items():
+        assert read[priority] >= 0.7 * share * read.total(), read
 
 
 def count_reads(gateway: Any, hear: Callable[[str], None]) -> None:

@@ -19,7 +19,7 @@ from payments_core.client import assemble
 from payments_core.client.inbox import PAGE, Inbox
 from payments_core.domain.errors import JournalClosed, SettingsError
 from payments_core.domain.records import Event
-from payments_core.engine.commands import Note
+from payments_core.engine.commands import AppendHistory
 from payments_core.runtime import utc_now
 from payments_core.worker import Worked, WorkerSettings, run_worker
 
@@ -138,7 +138,7 @@ def test_a_clock_that_jumps_pays_nobody_twice(make_place: Any, jumps: tuple[int,
     with PayoutClient.from_config(place.config) as client:
         for payout in [one for one in client.payouts() if not one.is_final]:
             assert payout.status is not PayoutStatus.FAILED
-            row = client._office.journal.get(payout.id)
+            row = client._runtime.journal.get(payout.id)
             assert row is not None
             # One that was proven not sent waits for a moment of the wrong clock.
             waits = row.status is PayoutStatus.CREATED and row.next_at is not None
@@ -162,7 +162,7 @@ def test_a_fork_does_not_work_with_its_parents_client(place: Any) -> None:
             pid = os.fork()
             if pid == 0:
                 try:
-                    client.office.journal.claim(utc_now(), owner="x", until=utc_now(), accounts=["a"], limit=1)
+                    client.runtime.journal.claim(utc_now(), owner="x", until=utc_now(), accounts=["a"], limit=1)
                 except JournalClosed:
                     os._exit(7)
                 os._exit(1)
@@ -228,7 +228,7 @@ def test_who_works_once_reads_what_the_last_callbacks_ask_for(make_place: Any, m
         count = left.pop() if left else 0
         if 0 < count < limit:
             for row in place.rows():
-                place.journal.perform(Note(row.id, Event("payout.called", inbox.now), due_at=inbox.now))
+                place.journal.execute(AppendHistory(row.id, Event("payout.called", inbox.now), due_at=inbox.now))
         return count
 
     monkeypatch.setattr(Inbox, "handle", handle)

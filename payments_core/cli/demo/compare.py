@@ -50,8 +50,8 @@ def _of_payments(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[
         said = _ENDS.get(entry["state"])
         if said is not None and said != payout["status"]:
             yield f"{payout['key']} is {entry['state']} there, {payout['status']} here"
-        if entry["posts"] > payout["tries"]:
-            yield f"{payout['key']} arrived {entry['posts']} times there, {payout['tries']} tries are known here"
+        if entry["posts"] > payout["submissions"]:
+            yield f"{payout['key']} arrived {entry['posts']} times there, {payout['submissions']} tries are known here"
 
 
 def _of_payouts(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -140,7 +140,7 @@ def _report(terminal: Terminal, cast: Cast, ending: Ending, *, seed: int, second
         )
         return
     print()
-    columns = ("who", "number", "amount", "trouble", "status", "why", "tries", "arrived", "credited")
+    columns = ("who", "number", "amount", "trouble", "status", "why", "submissions", "arrived", "credited")
     output.print_table(columns, [_line(terminal, cast, person, ending) for person in cast.people])
     print(f"\n{len(cast.people)} people: {len(paid)} paid exactly once, {len(failed)} failed at the gateway, ", end="")
     print(f"{len(refused)} refused before sending, {still} open.")
@@ -164,4 +164,4 @@ def _line(terminal: Terminal, cast: Cast, person: Person, ending: Ending) -> Seq
     entry = next((one for one in ending.ledger if one["reference"] == payout["references"]["reference"]), None)
     why = messages.REASONS[ReasonCode(payout["reason"])] if payout["reason"] else ""
     arrived, credited = (str(entry["posts"]), str(entry["credits"])) if entry else ("0", "0")
-    return *who, payout["status"], why, str(payout["tries"]), arrived, credited
+    return *who, payout["status"], why, str(payout["submissions"]), arrived, credited

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import Operation, PayoutStatus
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.domain.references import payout_id
 from payments_core.journal.sql.columns import to_us
 
@@ -30,14 +30,14 @@ _FOLLOWS: Mapping[PayoutStatus, frozenset[PayoutStatus]] = {
     _S.CANCELLED: frozenset({_S.CANCELLED}),
     _S.REVERSED: frozenset({_S.REVERSED}),
 }
-# Entries that were added without a move of the row: all others have counted its fence up by one.
+# Entries that were added without a move of the row: all others have counted its version up by one.
 _NOTES = frozenset(
     {
-        EventName.PAYOUT_LATE_ANSWER,
+        EventName.PAYOUT_LATE_RESULT,
         EventName.PAYOUT_CONTRADICTED,
         EventName.PAYOUT_ACKNOWLEDGED,
         EventName.PAYOUT_CHECKED,
-        EventName.CALLBACK_HEARD,
+        EventName.CALLBACK_MATCHED,
     }
 )
 # Entries of which the application is told, beside those that come to an end.
@@ -48,7 +48,7 @@ _PUBLISHED = frozenset({EventName.PAYOUT_REVIEW, EventName.PAYOUT_CONTRADICTED})
 # or, of an older version, a count.
 _EVENT_ID = re.compile(r"(\.r([a-z]+|\d+))?")
 # Of a restored journal: an unsent payout is asked about, and as unsent as before when nothing is found.
-_SOUGHT = "payout.sought"
+_SOUGHT = "payout.checked_first"
 
 
 class Entry(NamedTuple):
@@ -59,7 +59,7 @@ class Entry(NamedTuple):
     event: str
     status: str
     attempt: int
-    tries: int
+    submissions: int
 
 
 class Kept(NamedTuple):
@@ -71,7 +71,7 @@ class Kept(NamedTuple):
     references: str
     request: str
     request_hash: str
-    tries: int
+    submissions: int
     ambiguous: int
     first_sent_at: int | None
 
@@ -101,7 +101,7 @@ class Stored(NamedTuple):
 
     """
 
-    row: PayoutRow
+    row: PayoutRecord
     values: Mapping[str, Any]
     history: Sequence[Entry]
     attempts: Sequence[Kept]
@@ -139,7 +139,7 @@ def _identity(stored: Stored, namespace: str) -> Broken:
     row, order = stored.row, stored.row.order  # which refuses what nobody can have asked for
     if (derived := payout_id(namespace, row.key)) != row.id:
         yield "identity", f"its key gives the id {derived}"
-    if row.forgotten_at is None and order.fingerprint != row.fingerprint:
+    if row.erased_at is None and order.fingerprint != row.fingerprint:
         yield "fingerprint", "payee, amount, operation, note or options are not those that were accepted"
     for attempt, fingerprint in stored.approvals:
         if attempt > row.attempt or fingerprint != row.fingerprint:
@@ -149,9 +149,9 @@ def _identity(stored: Stored, namespace: str) -> Broken:
 def _requests(stored: Stored) -> Broken:
     """Compare the requests with their hashes; of a forgotten payout only the hashes are left."""
     row = stored.row
-    if row.forgotten_at is not None:
+    if row.erased_at is not None:
         if row.status not in _FINALS:
-            yield "forgotten", f"its payee was forgotten although it is {row.status}"
+            yield "erased", f"its payee was forgotten although it is {row.status}"
         return
     for number, request, wanted in [
         *((one.number, one.request, one.request_hash) for one in stored.attempts),
@@ -174,8 +174,8 @@ def _chain(stored: Stored) -> Broken:
     if not history:
         return
     first = history[0]
-    if (first.status, first.attempt, first.tries) != (_S.CREATED, 1, 0):
-        yield "history", f"it begins as {first.status}, attempt {first.attempt}, {first.tries} tries"
+    if (first.status, first.attempt, first.submissions) != (_S.CREATED, 1, 0):
+        yield "history", f"it begins as {first.status}, attempt {first.attempt}, {first.submissions} tries"
     sought = False
     for before, after in pairwise(history):
         sought = after.event == _SOUGHT or (sought and after.event != EventName.PAYOUT_SENDING)
@@ -183,9 +183,9 @@ def _chain(stored: Stored) -> Broken:
 
 
 def _step(before: Entry, after: Entry, *, sought: bool) -> Broken:
-    begins = after.event == EventName.PAYOUT_PAID_AGAIN
+    begins = after.event == EventName.PAYOUT_REISSUED
     if begins:
-        is_next = (after.attempt, after.tries, after.status) == (before.attempt + 1, 0, _S.CREATED)
+        is_next = (after.attempt, after.submissions, after.status) == (before.attempt + 1, 0, _S.CREATED)
         if before.status != _S.FAILED or not is_next:
             yield "history", f"entry {after.seq} begins an attempt that is not the next of one that failed"
         return
@@ -193,8 +193,8 @@ def _step(before: Entry, after: Entry, *, sought: bool) -> Broken:
     if not asked and after.status not in _FOLLOWS.get(PayoutStatus(before.status), ()):
         yield "history", f"entry {after.seq} makes it {after.status} after {before.status}"
     sent = after.event == EventName.PAYOUT_SENDING
-    if (after.attempt, after.tries) != (before.attempt, before.tries + sent):
-        yield "history", f"entry {after.seq} counts attempt {after.attempt} and try {after.tries} wrongly"
+    if (after.attempt, after.submissions) != (before.attempt, before.submissions + sent):
+        yield "history", f"entry {after.seq} counts attempt {after.attempt} and try {after.submissions} wrongly"
 
 
 def _last_entry(stored: Stored) -> Broken:
@@ -205,13 +205,13 @@ def _last_entry(stored: Stored) -> Broken:
     for what, ours, theirs in (
         ("status", row.status, last.status),
         ("attempt", row.attempt, last.attempt),
-        ("number of tries", row.tries, last.tries),
+        ("number of tries", row.submissions, last.submissions),
     ):
         if ours != theirs:
             yield "last entry", f"its {what} is {ours}, and {theirs} in the last entry of its history"
     moves = [entry for entry in history[1:] if entry.event not in _NOTES]
-    if row.fence != len(moves):
-        yield "fence", f"its fence is {row.fence}, and it was moved {len(moves)} times"
+    if row.version != len(moves):
+        yield "version", f"its version is {row.version}, and it was moved {len(moves)} times"
     if stored.values["updated_at"] != (moves[-1] if moves else history[0]).at:
         yield "last entry", "it was moved at another moment than the last move in its history"
 
@@ -228,10 +228,13 @@ def _attempts(stored: Stored) -> Broken:
     hashes = [*(one.request_hash for one in ended), row.request_hash]
     if len(set(hashes)) != len(hashes):
         yield "attempts", "two of its attempts are the same request"
-    counted = {entry.attempt: entry.tries for entry in stored.history}
+    counted = {entry.attempt: entry.submissions for entry in stored.history}
     for one in ended:
-        if one.tries != counted.get(one.number, one.tries):
-            yield "attempts", f"attempt {one.number} had {one.tries} tries, and {counted[one.number]} in the history"
+        if one.submissions != counted.get(one.number, one.submissions):
+            yield (
+                "attempts",
+                f"attempt {one.number} had {one.submissions} submissions, and {counted[one.number]} in the history",
+            )
         if one.ambiguous and one.first_sent_at is None:
             yield "doubt", f"attempt {one.number} may have arrived, and it is not known since when"
 
@@ -286,14 +289,14 @@ def _standing(stored: Stored) -> Broken:
         yield "stranded", f"it is {row.status}, and nothing will ever look at it again"
     if row.rechecks_left and (row.status is not _S.FAILED or row.next_at is None):
         yield "stranded", f"it is {row.status}, is to be read again {row.rechecks_left} times, and never will be"
-    if row.ambiguous and row.first_sent_at is None:  # the tries of what is adopted may be lost
+    if row.ambiguous and row.first_sent_at is None:  # the submissions of what is adopted may be lost
         yield "doubt", "it may have arrived, and it is not known since when"
-    if row.status is _S.UNKNOWN and not (row.ambiguous or row.adopting):
+    if row.status is _S.UNKNOWN and not (row.ambiguous or row.duplicate_unverified):
         yield "doubt", "it is UNKNOWN, and nothing of it may have arrived"
     if row.ambiguous and row.status is _S.CREATED:
         yield "doubt", "it may have arrived, and waits to be sent"
-    if bool(row.tries) != (row.sent_at is not None):
-        yield "doubt", f"it had {row.tries} tries, and was sent {row.sent_at or 'never'}"
+    if bool(row.submissions) != (row.sent_at is not None):
+        yield "doubt", f"it had {row.submissions} submissions, and was sent {row.sent_at or 'never'}"
     if row.status is _S.CANCELLED and (row.ambiguous or row.first_sent_at is not None):
         yield "doubt", "it is CANCELLED, and may have arrived"
     if row.status in _FINALS and not row.decided_by:

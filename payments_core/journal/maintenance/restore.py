@@ -12,11 +12,11 @@ from payments_core.domain.records import Gap
 from payments_core.domain.references import canonical, fault_of
 from payments_core.journal.maintenance.stores import Store
 from payments_core.journal.sql import pauses, restore_gap
-from payments_core.journal.sql.restore_gap import Act
-from payments_core.journal.sql.statements import Session
+from payments_core.journal.sql.restore_gap import OperatorAction
+from payments_core.journal.sql.statements import DbTransaction
 from payments_core.journal.sqlite.schema import BACKUP_AT
 
-__all__ = ["Act", "Compared", "begin_gap", "compare_statement", "end_gap", "gap_of", "no_gap"]
+__all__ = ["Compared", "OperatorAction", "begin_gap", "compare_statement", "end_gap", "gap_of", "no_gap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Compared:
     known: int
 
 
-def begin_gap(store: Store, began_at: datetime, act: Act) -> Gap:
+def begin_gap(store: Store, began_at: datetime, act: OperatorAction) -> Gap:
     """Say that a journal was restored, and that everything after a moment may be missing in it.
 
     Args:
@@ -87,7 +87,7 @@ def no_gap(store: Store) -> None:
 
 
 def compare_statement(
-    store: Store, act: Act, *, account: str, configured: Collection[str], references: Iterable[str] = ()
+    store: Store, act: OperatorAction, *, account: str, configured: Collection[str], references: Iterable[str] = ()
 ) -> Compared:
     """Write down that a person has compared an account's own statement of the gap with the journal.
 
@@ -121,7 +121,7 @@ def compare_statement(
         return Compared(_not_compared(session, gap, configured), len(kept), len(restore_gap.known(session, kept)))
 
 
-def end_gap(store: Store, act: Act, configured: Collection[str]) -> Gap:
+def end_gap(store: Store, act: OperatorAction, configured: Collection[str]) -> Gap:
     """Say that nothing is missing any more; returns what was.
 
     Args:
@@ -143,7 +143,7 @@ def end_gap(store: Store, act: Act, configured: Collection[str]) -> Gap:
         return gap
 
 
-def _not_compared(session: Session, gap: Gap, configured: Collection[str]) -> frozenset[str]:
+def _not_compared(session: DbTransaction, gap: Gap, configured: Collection[str]) -> frozenset[str]:
     """Return the names of the accounts that could have paid in the gap and have no compared statement of their own."""
     return restore_gap.accounts(session).union(configured) - gap.compared
 
@@ -175,7 +175,7 @@ def gap_of(store: Store) -> Gap | None:
         return restore_gap.current(session)
 
 
-def _open_gap(session: Session) -> Gap:
+def _open_gap(session: DbTransaction) -> Gap:
     """Return the gap; nothing is sent before the commit that changes it."""
     pauses.lock(session)
     gap = restore_gap.current(session)

@@ -16,7 +16,7 @@ _MOST = 20
 # Every reference of one table to another: table, column, and what must be there.
 REFERENCES = (
     *((table, "payout_id", "payouts", "id") for table in ("history", "outbox", "queries", "claims", "attempts")),
-    *((table, "payout_id", "payouts", "id") for table in ("approvals", "inbox", "known_as")),
+    *((table, "payout_id", "payouts", "id") for table in ("approvals", "inbox", "by_provider_reference")),
     *((table, "event_id", "outbox", "event_id") for table in ("outbox_reads", "deliveries")),
 )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from payments_core.domain.errors import JournalError
-from payments_core.journal.sql.statements import POSTGRES, SQLITE, Cursor, Session, Statements
+from payments_core.journal.sql.statements import POSTGRES, SQLITE, Cursor, DbTransaction, Statements
 from payments_core.journal.sqlite.connection import SQLITE_ERRORS, check_file, explain
 from payments_core.journal.sqlite.schema import check_namespace, check_version
 
@@ -61,9 +61,9 @@ class Snapshot(ABC):
         return list(self.execute(self.sql.text(statement), values).fetchall())
 
     @property
-    def session(self) -> Session:
+    def session(self) -> DbTransaction:
         """For what is asked inside a transaction."""
-        return Session(self.execute, self.sql)
+        return DbTransaction(self.execute, self.sql)
 
     def meta(self) -> dict[str, str]:
         """Return what the journal says of itself."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from payments_core.journal.sql.statements import SQLITE, Session, Statements
+from payments_core.journal.sql.statements import SQLITE, DbTransaction, Statements
 from payments_core.journal.sqlite.connection import SQLITE_ERRORS, check_file, connect, explain
 from payments_core.journal.sqlite.creation import create_file
 from payments_core.journal.sqlite.schema import check_namespace, migrate
@@ -44,7 +44,7 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def writing(self) -> contextlib.AbstractContextManager[Session]:
+    def writing(self) -> contextlib.AbstractContextManager[DbTransaction]:
         """Open one transaction, committed at the end of the block.
 
         Raises:
@@ -54,14 +54,14 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def settle(self, session: Session) -> None:
+    def settle(self, session: DbTransaction) -> None:
         """Remember that the journal is at home here now."""
 
-    def meta(self, session: Session) -> dict[str, str]:
+    def meta(self, session: DbTransaction) -> dict[str, str]:
         """Return what the journal remembers of itself."""
         return dict(session.execute(f"SELECT name, value FROM {self.sql.schema}meta", ()).fetchall())  # noqa: S608
 
-    def remember(self, session: Session, name: str, value: str | None) -> None:
+    def remember(self, session: DbTransaction, name: str, value: str | None) -> None:
         """Write down something about the journal, or forget it."""
         at, text = self.sql.schema, self.sql.text
         session.execute(text(f"DELETE FROM {at}meta WHERE name = ?"), (name,))  # noqa: S608
@@ -86,16 +86,16 @@ class SqliteStore(Store):
             raise exists(f"The journal {self._path}")
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self) -> Iterator[DbTransaction]:
         """Open one transaction, committed at the end of the block."""
         with self._connected() as connection:
             migrate(connection, self._path, namespace=self.namespace, at=self.at)
             connection.execute("BEGIN IMMEDIATE")  # whoever writes is alone here
             check_namespace(connection, self._path, self.namespace)
-            yield Session(connection.execute, SQLITE)
+            yield DbTransaction(connection.execute, SQLITE)
             connection.execute("COMMIT")
 
-    def settle(self, session: Session) -> None:
+    def settle(self, session: DbTransaction) -> None:
         """Nothing of a file tells a copy from the original."""
 
     @contextlib.contextmanager

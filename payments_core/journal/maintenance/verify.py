@@ -29,7 +29,7 @@ _MOST_ORPHANS = 100
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 _CHILDREN = {  # what hangs on a payout: columns, and the last one they are in order of
     "history": "seq, at, event, status, attempt, tries",
-    "attempts": 'number, account, binding, "references", request, request_hash, tries, ambiguous, first_sent_at',
+    "attempts": 'number, account, binding, "references", request, request_hash, submissions, ambiguous, first_sent_at',
     "outbox": "event_id, key, account, status, attempt, seq, at",
     "approvals": "attempt, fingerprint",
 }
@@ -51,7 +51,7 @@ class Flaw:
     text: str
 
     def __str__(self) -> str:
-        """``po_abc: fence: its fence is 3, and it was moved 2 times``."""
+        """``po_abc: version: its version is 3, and it was moved 2 times``."""
         return f"{self.payout or 'journal'}: {self.rule}: {self.text}"
 
 
@@ -161,7 +161,7 @@ class Audit:
     def _underived(self, stored: Stored) -> Iterator[tuple[str, str]]:
         """Derive each attempt's references once more, where what it was paid as is configured."""
         row = stored.row
-        if row.forgotten_at is not None:
+        if row.erased_at is not None:
             return
         attempts = [(one.number, json.loads(one.binding), json.loads(one.references)) for one in stored.attempts]
         for number, binding, references in [*attempts, (row.attempt, row.binding, row.references)]:

@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 
 from payments_core.domain.errors import JournalDamaged, JournalError, JournalLocked, SettingsError
 
-__all__ = ["SET_DURABLE", "Connection", "Line", "Server"]
+__all__ = ["SET_DURABLE", "Connection", "ReadConnection", "Server"]
 
 Connection: TypeAlias = "psycopg.Connection[TupleRow]"
 
@@ -179,7 +179,7 @@ def _parsed(url: str) -> dict[str, Any]:
     return parameters
 
 
-class Line:
+class ReadConnection:
     """One thread's connection, opened when it is needed, and anew when it has failed.
 
     Args:

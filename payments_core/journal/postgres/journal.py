@@ -15,11 +15,18 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import tuple_row
 
 from payments_core.domain.errors import JournalError
-from payments_core.domain.rates import AskPermit, Permit
+from payments_core.domain.rates import AcquirePermit, Permit
 from payments_core.domain.records import Pause
 from payments_core.domain.shared_tokens import SharedToken, TokenChange
-from payments_core.engine.commands import JournalEntry, JournalReply, Moved, Open, Opened, Stale
-from payments_core.journal.postgres.connection import SET_DURABLE, Connection, Line, Server
+from payments_core.engine.commands import (
+    CreatePayout,
+    CreateResult,
+    JournalCommand,
+    JournalResult,
+    Stale,
+    TransitionApplied,
+)
+from payments_core.journal.postgres.connection import SET_DURABLE, Connection, ReadConnection, Server
 from payments_core.journal.postgres.schema import (
     SELECT_NAMESPACE,
     check_namespace,
@@ -27,7 +34,7 @@ from payments_core.journal.postgres.schema import (
     check_version,
     migrate,
 )
-from payments_core.journal.postgres.thread_pool import Crew
+from payments_core.journal.postgres.thread_pool import ThreadPool
 from payments_core.journal.sql.apply import Asking, Change, Reply, apply, opening
 from payments_core.journal.sql.claims import Claims
 from payments_core.journal.sql.erasure import Forgetting
@@ -35,7 +42,7 @@ from payments_core.journal.sql.inbox import InboxCalls, InboxChange
 from payments_core.journal.sql.outbox import OutboxCalls
 from payments_core.journal.sql.pauses import LiftPause, SetPause
 from payments_core.journal.sql.queries import Reads
-from payments_core.journal.sql.statements import POSTGRES, POSTGRES_SCHEMA, Session
+from payments_core.journal.sql.statements import POSTGRES, POSTGRES_SCHEMA, DbTransaction
 
 __all__ = ["PostgresJournal", "upgrade"]
 
@@ -82,14 +89,14 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
         self._clock = clock
         self._begin = _BEGIN.format(lock_timeout_ms=round(lock_timeout_s * 1000)).encode()
         self._fate_timeout_s = fate_timeout_s
-        self._crew = Crew(partial(Line, self._connect), size=connections)
+        self._threads = ThreadPool(partial(ReadConnection, self._connect), size=connections)
         try:
-            self._crew.perform(self._check)
+            self._threads.execute(self._check)
         except BaseException:
-            self._crew.close()
+            self._threads.close()
             raise
 
-    def _check(self, line: Line) -> None:
+    def _check(self, line: ReadConnection) -> None:
         """Look at the version, once: a process of the version before goes on while a new one is brought in."""
         connection = line.take()
         try:
@@ -117,45 +124,45 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
 
     # --- writing ---
 
-    def perform(self, entry: JournalEntry) -> JournalReply:
+    def execute(self, entry: JournalCommand) -> JournalResult:
         """Write one entry and return when it is durable."""
-        return cast("JournalReply", self._crew.perform(partial(self._write, entry)))
+        return cast("JournalResult", self._threads.execute(partial(self._write, entry)))
 
-    def submit(self, entry: JournalEntry) -> Future[JournalReply]:
+    def submit(self, entry: JournalCommand) -> Future[JournalResult]:
         """Queue one entry; the future ends when it is durable. Cancelling it before it is taken up writes nothing."""
-        return cast("Future[JournalReply]", self._crew.submit(partial(self._write, entry)))
+        return cast("Future[JournalResult]", self._threads.submit(partial(self._write, entry)))
 
     def set_pause(self, pause: Pause) -> None:
         """Write a pause; one in force for the same account is replaced."""
-        self._crew.perform(partial(self._write, SetPause(pause)))
+        self._threads.execute(partial(self._write, SetPause(pause)))
 
     def lift_pause(self, account: str | None) -> bool:
         """End the pause of an account (or the one for all) and wake what waited for it; say whether there was one."""
-        return bool(self._crew.perform(partial(self._write, LiftPause(account, self._clock()))))
+        return bool(self._threads.execute(partial(self._write, LiftPause(account, self._clock()))))
 
-    def permit(self, asked: AskPermit) -> Future[Permit]:
+    def permit(self, asked: AcquirePermit) -> Future[Permit]:
         """Reserve the next moment at which an account may be used, by the journal's clock, for all processes."""
-        return cast("Future[Permit]", self._crew.submit(partial(self._write, asked)))
+        return cast("Future[Permit]", self._threads.submit(partial(self._write, asked)))
 
     def token(self, change: TokenChange) -> Future[SharedToken]:
         """Ask for a token that all processes share, or keep the one that was fetched; what there is now."""
-        return cast("Future[SharedToken]", self._crew.submit(partial(self._write, change)))
+        return cast("Future[SharedToken]", self._threads.submit(partial(self._write, change)))
 
     def _change(self, change: Change) -> Any:
-        return self._crew.perform(partial(self._write, change))
+        return self._threads.execute(partial(self._write, change))
 
     def _queue(self, change: InboxChange) -> Future[Any]:
-        return self._crew.submit(partial(self._write, change))
+        return self._threads.submit(partial(self._write, change))
 
-    def wipe(self) -> bool:
+    def vacuum(self) -> bool:
         """Say False: the server wipes, when it vacuums; its log and its backups keep what was there."""
         return False
 
     def close(self) -> None:
         """Finish what is queued and close; in a forked process nothing is touched."""
-        self._crew.close()
+        self._threads.close()
 
-    def _write(self, change: Change, line: Line) -> Reply:
+    def _write(self, change: Change, line: ReadConnection) -> Reply:
         """Write a change; again when nothing of it was written and another try may succeed."""
         told = JournalError("")
         for _ in range(_TRIES):
@@ -167,7 +174,7 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
                 return self._find_out(change, lost.reply, line)
         raise told
 
-    def _find_out(self, change: Change, lost: Reply, line: Line) -> Reply:
+    def _find_out(self, change: Change, lost: Reply, line: ReadConnection) -> Reply:
         """Write a change whose commit was not answered once more: who finds it there already has written it.
 
         The number of the lost transaction tells nothing: after a crash the server gives it to another one.
@@ -185,12 +192,12 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
             hint="See that the server runs, and try again: the same key is safe.",
         )
 
-    def _transact(self, change: Change, line: Line) -> Reply:
+    def _transact(self, change: Change, line: ReadConnection) -> Reply:
         connection, reply = line.take(), None
         failure: psycopg.Error | None = None
         try:
             connection.execute(self._begin, prepare=False)
-            reply = apply(Session(connection.execute, POSTGRES), change)
+            reply = apply(DbTransaction(connection.execute, POSTGRES), change)
             connection.execute("COMMIT", prepare=False)
         except psycopg.Error as error:
             failure = error
@@ -207,7 +214,7 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
 
     # --- in the application's transaction ---
 
-    def open_within(self, connection: object, entry: Open) -> Opened:
+    def open_within(self, connection: object, entry: CreatePayout) -> CreateResult:
         """Write a new payout in a transaction of the application's: it is there exactly if that is committed.
 
         Args:
@@ -218,7 +225,7 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
             JournalError: The connection will not do, or the entry cannot be written; roll back.
 
         """
-        self._crew.check_open()
+        self._threads.check_open()
         if not isinstance(connection, psycopg.Connection):
             raise _not_usable("It is no psycopg.Connection.")
         _check_transaction(connection)
@@ -230,14 +237,14 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
                     cursor.execute(*asking.send(answer))
                     answer = cursor.fetchall() if cursor.description else cursor.rowcount
             except StopIteration as done:
-                return cast("Opened", done.value)
+                return cast("CreateResult", done.value)
             except psycopg.Error as error:
                 failure = error
         raise self._server.explain(failure)
 
-    async def open_within_async(self, connection: object, entry: Open) -> Opened:
+    async def open_within_async(self, connection: object, entry: CreatePayout) -> CreateResult:
         """Do the same with a ``psycopg.AsyncConnection``."""
-        self._crew.check_open()
+        self._threads.check_open()
         if not isinstance(connection, psycopg.AsyncConnection):
             raise _not_usable("It is no psycopg.AsyncConnection.")
         _check_transaction(connection)
@@ -249,12 +256,12 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
                     await cursor.execute(*asking.send(answer))
                     answer = await cursor.fetchall() if cursor.description else cursor.rowcount
             except StopIteration as done:
-                return cast("Opened", done.value)
+                return cast("CreateResult", done.value)
             except psycopg.Error as error:
                 failure = error
         raise self._server.explain(failure)
 
-    def _joining(self, entry: Open) -> Asking[Opened]:
+    def _joining(self, entry: CreatePayout) -> Asking[CreateResult]:
         if entry.row.original_amount is not None:
             raise JournalError("A refund cannot be accepted in the application's transaction.", hint="Use refund().")
         looks = f"SELECT to_regclass(%s)::text, {SET_DURABLE}, current_setting('lock_timeout')"
@@ -272,9 +279,9 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
     # --- reading ---
 
     def _fetch(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._crew.perform(partial(self._read, statement, values))
+        return self._threads.execute(partial(self._read, statement, values))
 
-    def _read(self, statement: str, values: Sequence[Any], line: Line) -> list[tuple[Any, ...]]:
+    def _read(self, statement: str, values: Sequence[Any], line: ReadConnection) -> list[tuple[Any, ...]]:
         told = JournalError("")
         for _ in range(2):  # a connection that lay idle while the server was restarted is found out here
             connection = line.take()
@@ -310,9 +317,9 @@ class _NotKnown(Exception):
 def _recognised(lost: Reply, found: Reply) -> Reply:
     """Return what is true of a change that was made twice: its first reply, when the second time found it there."""
     match lost, found:
-        case (Moved(), Stale()) if found.row == lost.row:
+        case (TransitionApplied(), Stale()) if found.row == lost.row:
             return lost
-        case (Opened(created=True), Opened(created=False)) if found.row == lost.row:
+        case (CreateResult(created=True), CreateResult(created=False)) if found.row == lost.row:
             return lost
         case (bool(), bool()):  # a pause that is not there any more was lifted by us
             return lost or found

@@ -61,19 +61,19 @@ _FIRST = (
         reason TEXT,
         decided_by TEXT NOT NULL,
         attempt BIGINT NOT NULL,
-        tries BIGINT NOT NULL,
+        submissions BIGINT NOT NULL,
         refusals BIGINT NOT NULL,
         ambiguous BIGINT NOT NULL,
-        cleared BIGINT NOT NULL,
-        adopting BIGINT NOT NULL,
+        guards_passed BIGINT NOT NULL,
+        duplicate_unverified BIGINT NOT NULL,
         refused BIGINT NOT NULL,
         absence_attested BIGINT NOT NULL,
         rechecks_left BIGINT NOT NULL,
         first_sent_at BIGINT,
         sent_at BIGINT,
-        absences BIGINT NOT NULL,
-        first_absence_at BIGINT,
-        fence BIGINT NOT NULL,
+        not_found_count BIGINT NOT NULL,
+        first_not_found_at BIGINT,
+        version BIGINT NOT NULL,
         lease_owner TEXT NOT NULL,
         lease_until BIGINT,
         next_at BIGINT,
@@ -95,7 +95,7 @@ _FIRST = (
         event TEXT NOT NULL,
         status TEXT NOT NULL,
         attempt BIGINT NOT NULL,
-        tries BIGINT NOT NULL,
+        submissions BIGINT NOT NULL,
         decided_by TEXT NOT NULL,
         evidence TEXT NOT NULL,
         PRIMARY KEY (payout_id, seq)
@@ -205,7 +205,7 @@ _SHARED = (
         request_hash TEXT NOT NULL,
         reason TEXT,
         decided_by TEXT NOT NULL,
-        tries BIGINT NOT NULL,
+        submissions BIGINT NOT NULL,
         ambiguous BIGINT NOT NULL,
         first_sent_at BIGINT,
         sent_at BIGINT,
@@ -250,28 +250,28 @@ _SHARED = (
     CREATE TABLE {schema}.deliveries (
         consumer TEXT NOT NULL,
         event_id TEXT NOT NULL REFERENCES {schema}.outbox (event_id),
-        tries BIGINT NOT NULL,
+        submissions BIGINT NOT NULL,
         next_at BIGINT, -- none: given up
         told TEXT NOT NULL, -- how the last one ended
         PRIMARY KEY (consumer, event_id)
     )
     """,
     "ALTER TABLE {schema}.payouts ADD COLUMN read_at BIGINT",
-    "ALTER TABLE {schema}.payouts ADD COLUMN called_for BIGINT",
-    "CREATE INDEX payouts_called_for ON {schema}.payouts (next_at) WHERE called_for = next_at",
+    "ALTER TABLE {schema}.payouts ADD COLUMN callback_read_at BIGINT",
+    "CREATE INDEX payouts_called_for ON {schema}.payouts (next_at) WHERE callback_read_at = next_at",
     "CREATE INDEX inbox_unhandled ON {schema}.inbox (no) WHERE handled_at IS NULL",
     "CREATE INDEX inbox_payout ON {schema}.inbox (payout_id) WHERE payout_id IS NOT NULL",
     "CREATE INDEX inbox_query ON {schema}.inbox (query) WHERE query <> ''",
     "CREATE INDEX outbox_payout ON {schema}.outbox (payout_id, seq)",
     # What happened is never changed. Of a payout that is forgotten, and of no other, the words that may tell of a
     # person are taken out.
-    "ALTER TABLE {schema}.payouts ADD COLUMN forgotten_at BIGINT",
+    "ALTER TABLE {schema}.payouts ADD COLUMN erased_at BIGINT",
     """
     CREATE OR REPLACE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         IF TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'history' THEN
             IF to_jsonb(NEW) - 'evidence' = to_jsonb(OLD) - 'evidence'
-                AND EXISTS (SELECT 1 FROM {schema}.payouts WHERE id = OLD.payout_id AND forgotten_at IS NOT NULL)
+                AND EXISTS (SELECT 1 FROM {schema}.payouts WHERE id = OLD.payout_id AND erased_at IS NOT NULL)
             THEN RETURN NEW; END IF;
         END IF;
         RAISE EXCEPTION '%', CASE TG_TABLE_NAME
@@ -283,7 +283,7 @@ _SHARED = (
     BEGIN
         IF TG_OP = 'UPDATE' THEN
             IF to_jsonb(NEW) - '{request,reason}'::text[] = to_jsonb(OLD) - '{request,reason}'::text[]
-                AND EXISTS (SELECT 1 FROM {schema}.payouts WHERE id = OLD.payout_id AND forgotten_at IS NOT NULL)
+                AND EXISTS (SELECT 1 FROM {schema}.payouts WHERE id = OLD.payout_id AND erased_at IS NOT NULL)
             THEN RETURN NEW; END IF;
         END IF;
         RAISE EXCEPTION 'an attempt that has ended is never changed';
@@ -315,7 +315,7 @@ _FAILOVER = ("ALTER TABLE {schema}.attempts ADD COLUMN account TEXT",)
 # What a callback may call a payout by whose id its provider does not repeat.
 _KNOWN_AS = (
     """
-    CREATE TABLE {schema}.known_as (
+    CREATE TABLE {schema}.by_provider_reference (
         value TEXT NOT NULL,
         payout_id TEXT NOT NULL REFERENCES {schema}.payouts (id),
         PRIMARY KEY (value, payout_id)

@@ -12,7 +12,7 @@ from payments_core.domain.errors import JournalError
 from payments_core.journal.maintenance.stores import Store
 from payments_core.journal.postgres.connection import SET_DURABLE, Connection, Server
 from payments_core.journal.postgres.schema import check_namespace, check_version, create, remember_server
-from payments_core.journal.sql.statements import POSTGRES, Session
+from payments_core.journal.sql.statements import POSTGRES, DbTransaction
 
 __all__ = ["PostgresStore"]
 
@@ -37,7 +37,7 @@ class PostgresStore(Store):
             create(connection, self._server.name, namespace=self.namespace, at=self.at)
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self) -> Iterator[DbTransaction]:
         """Open one transaction, committed at the end of the block."""
         where = self._server.name
         with self._connected() as connection, connection.transaction():
@@ -45,9 +45,9 @@ class PostgresStore(Store):
             check_version(connection, where)
             check_namespace(connection, where, self.namespace)
             self._connection = connection
-            yield Session(connection.execute, POSTGRES)
+            yield DbTransaction(connection.execute, POSTGRES)
 
-    def settle(self, session: Session) -> None:
+    def settle(self, session: DbTransaction) -> None:
         """Remember which server the journal is on."""
         if self._connection is not None:
             remember_server(self._connection)

@@ -14,9 +14,9 @@ from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from payments_core.journal.closed_errors import check_process, closed
-from payments_core.journal.waiters import Caller, Failed, Promise, Wrote, result_of
+from payments_core.journal.waiters import BlockingWaiter, Failed, FutureWaiter, Wrote, result_of
 
-__all__ = ["Crew"]
+__all__ = ["ThreadPool"]
 
 T = TypeVar("T")
 
@@ -30,10 +30,10 @@ class Tool(Protocol):
 
 
 U = TypeVar("U", bound=Tool)
-_Member: TypeAlias = "Caller[Callable[[U], T], T] | Promise[Callable[[U], T], T]"
+_Member: TypeAlias = "BlockingWaiter[Callable[[U], T], T] | FutureWaiter[Callable[[U], T], T]"
 
 
-class Crew(Generic[U]):
+class ThreadPool(Generic[U]):
     """Does jobs in threads.
 
     Args:
@@ -52,14 +52,14 @@ class Crew(Generic[U]):
         self._undone = 0
         self._closing = False
 
-    def perform(self, job: Callable[[U], T]) -> T:
+    def execute(self, job: Callable[[U], T]) -> T:
         """Do a job and return its result.
 
         Raises:
             JournalClosed: Closed, or another process's.
 
         """
-        caller: Caller[Callable[[U], T], T] = Caller(job)
+        caller: BlockingWaiter[Callable[[U], T], T] = BlockingWaiter(job)
         return result_of(caller.wait(self._enqueue))
 
     def submit(self, job: Callable[[U], T]) -> Future[T]:
@@ -69,7 +69,7 @@ class Crew(Generic[U]):
             JournalClosed: Closed, or another process's.
 
         """
-        promise: Promise[Callable[[U], T], T] = Promise(job)
+        promise: FutureWaiter[Callable[[U], T], T] = FutureWaiter(job)
         self._enqueue(promise)
         return promise.future
 

@@ -12,30 +12,30 @@ from payments_core.domain.errors import JournalError
 from payments_core.domain.inbox_records import Arrival, Handled, Handling
 from payments_core.domain.money import Money
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.rates import AskPermit, Permit
-from payments_core.domain.records import Event, Forgot, PayoutRow
+from payments_core.domain.rates import AcquirePermit, Permit
+from payments_core.domain.records import ErasureResult, Event, PayoutRecord
 from payments_core.domain.shared_tokens import AskToken, KeepToken, SharedToken, TokenChange
 from payments_core.engine.commands import (
+    AccountPaused,
     AcknowledgeContradictions,
-    AskAccount,
+    AppendHistory,
+    ApplyTransition,
     Contradicted,
+    CreateAttempt,
+    CreatePayout,
+    CreateResult,
     GapOpen,
-    Held,
-    JournalEntry,
-    JournalReply,
-    Move,
-    Moved,
-    MoveReply,
-    Note,
-    Noted,
-    Open,
-    Opened,
+    HistoryAppended,
+    JournalCommand,
+    JournalResult,
+    LoadAttempts,
+    LoadedAttempts,
+    NotApproved,
     OverRefunded,
-    PayAgain,
-    Recall,
-    Recalled,
+    RecordAccountQuery,
     Stale,
-    Unapproved,
+    TransitionApplied,
+    TransitionResult,
 )
 from payments_core.journal.sql import (
     attempts,
@@ -61,30 +61,32 @@ from payments_core.journal.sql.columns import (
     write_reason,
     write_row,
 )
-from payments_core.journal.sql.erasure import Forget, Trim
+from payments_core.journal.sql.erasure import Erase, Trim
 from payments_core.journal.sql.inbox import InboxChange
 from payments_core.journal.sql.outbox import OutboxChange, OutboxReply
 from payments_core.journal.sql.pauses import LiftPause, SetPause
 from payments_core.journal.sql.provider_references import know, names
-from payments_core.journal.sql.statements import FIXED, MOVABLE, NOTED, Session, Statements
+from payments_core.journal.sql.statements import FIXED, MOVABLE, NOTED, DbTransaction, Statements
 
 __all__ = ["Asking", "Change", "Reply", "apply", "may_have_moved", "opening"]
 
 T = TypeVar("T")
 
 Change: TypeAlias = (
-    JournalEntry
+    JournalCommand
     | SetPause
     | LiftPause
     | ClaimChange
-    | AskPermit
+    | AcquirePermit
     | TokenChange
     | InboxChange
     | OutboxChange
-    | Forget
+    | Erase
     | Trim
 )
-Reply: TypeAlias = JournalReply | bool | ClaimReply | Permit | SharedToken | Handled | OutboxReply | Forgot | int | None
+Reply: TypeAlias = (
+    JournalResult | bool | ClaimReply | Permit | SharedToken | Handled | OutboxReply | ErasureResult | int | None
+)
 
 # A statement with its values is asked; the rows it finds, or how many it wrote, is the answer.
 Asking: TypeAlias = Generator[tuple[str, Sequence[Any]], Any, T]
@@ -92,7 +94,7 @@ Asking: TypeAlias = Generator[tuple[str, Sequence[Any]], Any, T]
 _EXACT = Context(prec=60)  # an application may have changed its own
 
 
-def apply(session: Session, change: Change) -> Reply:
+def apply(session: DbTransaction, change: Change) -> Reply:
     """Write one change.
 
     Raises:
@@ -100,21 +102,21 @@ def apply(session: Session, change: Change) -> Reply:
 
     """
     match change:
-        case Open():
+        case CreatePayout():
             return _open(session, change)
-        case Move():
+        case ApplyTransition():
             return _move(session, change)
-        case Note():
+        case AppendHistory():
             return _note(session, change)
         case AcknowledgeContradictions():
             return _acknowledge(session, change)
-        case PayAgain():
-            return _pay_again(session, change)
-        case Recall():
+        case CreateAttempt():
+            return _create_attempt(session, change)
+        case LoadAttempts():
             return _recall(session, change)
-        case AskAccount():
+        case RecordAccountQuery():
             inbox.ask_account(session, change)
-            return Noted()
+            return HistoryAppended()
         case SetPause():
             pauses.replace(session, change.pause)
             return True
@@ -124,11 +126,11 @@ def apply(session: Session, change: Change) -> Reply:
             return pauses.lift(session, change.account, change.at)
         case Claim() | Renew() | Release():
             return claims.apply(session, change)
-        case AskPermit():
+        case AcquirePermit():
             return permits.take(session, change)
         case outbox.Acknowledge() | outbox.TakeDeliveries() | outbox.PutOff() | outbox.ResumeDeliveries():
             return outbox.apply(session, change)
-        case Forget() | Trim():
+        case Erase() | Trim():
             return erasure.apply(session, change)
         case AskToken() | KeepToken():
             return tokens.apply(session, change)
@@ -136,7 +138,7 @@ def apply(session: Session, change: Change) -> Reply:
             return _inbox(session, change)
 
 
-def _inbox(session: Session, change: InboxChange) -> Handled | bool | None:
+def _inbox(session: DbTransaction, change: InboxChange) -> Handled | bool | None:
     match change:
         case Arrival():
             return inbox.receive(session, change)
@@ -145,11 +147,11 @@ def _inbox(session: Session, change: InboxChange) -> Handled | bool | None:
         case Handling():
             if not inbox.close(session, change):
                 return None
-            return Handled() if change.payout_id is None else _hurry(session, change, change.payout_id)
+            return Handled() if change.payout_id is None else _make_due(session, change, change.payout_id)
     return None
 
 
-def _hurry(session: Session, handling: Handling, payout_id: str) -> Handled:
+def _make_due(session: DbTransaction, handling: Handling, payout_id: str) -> Handled:
     """Make a payout's next read due because of a callback; one that waits to be sent is left alone.
 
     Except a further attempt that waits for an approval: it looks back at the others, and is not sent without it.
@@ -162,14 +164,14 @@ def _hurry(session: Session, handling: Handling, payout_id: str) -> Handled:
     due_at = inbox.spaced(handling.at, row.updated_at if is_unsent else row.read_at)
     if row.next_at is not None and row.next_at <= due_at:
         return Handled(row)
-    called_for = row.called_for if is_unsent else due_at  # what is due there is a send, after a look back
-    values = (to_us(due_at), called_for and to_us(called_for), payout_id)
-    session.execute(inbox.statements(session.sql).hurry, values)
+    callback_read_at = row.callback_read_at if is_unsent else due_at  # what is due there is a send, after a look back
+    values = (to_us(due_at), callback_read_at and to_us(callback_read_at), payout_id)
+    session.execute(inbox.statements(session.sql).make_due, values)
     session.execute(session.sql.add_history, _history(row, handling.event, seq + 1, decided_by=""))
-    return Handled(dataclasses.replace(row, next_at=due_at, called_for=called_for), hurried=True)
+    return Handled(dataclasses.replace(row, next_at=due_at, callback_read_at=callback_read_at), made_due=True)
 
 
-def _open(session: Session, entry: Open) -> Opened | OverRefunded:
+def _open(session: DbTransaction, entry: CreatePayout) -> CreateResult | OverRefunded:
     row = entry.row
     if row.original_amount is not None:
         session.lock("refunds", row.payee_value.lower())
@@ -181,13 +183,13 @@ def _open(session: Session, entry: Open) -> Opened | OverRefunded:
         try:
             statement, values = asking.send(answer)
         except StopIteration as done:
-            opened: Opened = done.value
+            opened: CreateResult = done.value
             return opened
         cursor = session.execute(statement, values)
         answer = cursor.fetchall() if statement.startswith("SELECT") else cursor.rowcount
 
 
-def opening(entry: Open, sql: Statements) -> Asking[Opened]:
+def opening(entry: CreatePayout, sql: Statements) -> Asking[CreateResult]:
     """Write a new payout or find the one of its key; a generator, so that any kind of connection can carry it out.
 
     Raises:
@@ -198,18 +200,18 @@ def opening(entry: Open, sql: Statements) -> Asking[Opened]:
     if row.status is PayoutStatus.SENDING:
         raise JournalError(f"Payout {row.id} cannot begin as SENDING: a pause could not hold it.")
     if found := (yield sql.by_key, (row.key,)):
-        return Opened(read_row(found[0]), created=False)
+        return CreateResult(read_row(found[0]), created=False)
     if not (yield sql.insert, write_row(row)):  # somebody else was quicker, and has committed by now
         if found := (yield sql.by_key, (row.key,)):
-            return Opened(read_row(found[0]), created=False)
+            return CreateResult(read_row(found[0]), created=False)
         raise JournalError(f"The id {row.id} is not UNIQUE: it belongs to the payout of another key.")
     yield sql.add_history, _history(row, entry.event, 1, decided_by=row.decided_by)
     for name in names(row):
         yield sql.know_as, (name, row.id)
-    return Opened(row, created=True)
+    return CreateResult(row, created=True)
 
 
-def _over_refunded(session: Session, row: PayoutRow, original: Decimal) -> OverRefunded | None:
+def _over_refunded(session: DbTransaction, row: PayoutRecord, original: Decimal) -> OverRefunded | None:
     """Sum what the other refunds of a collection may have moved; in Python, as SQLite would sum in floats."""
     refunded = Decimal(0)
     for values in session.execute(session.sql.refunds, (row.payee_value,)).fetchall():
@@ -223,7 +225,7 @@ def _over_refunded(session: Session, row: PayoutRow, original: Decimal) -> OverR
     return OverRefunded(refunded, Money(original, row.currency)) if over else None
 
 
-def may_have_moved(session: Session, row: PayoutRow) -> bool:
+def may_have_moved(session: DbTransaction, row: PayoutRecord) -> bool:
     """Say no only of what failed for good: a reason that settles, a recheck or a later read may still say otherwise.
 
     Hours that have passed are no read: what settles keeps its share until it is paid again under its own key, which
@@ -236,12 +238,12 @@ def may_have_moved(session: Session, row: PayoutRow) -> bool:
     return attempts.is_contradicted(session, row.id)
 
 
-def _move(session: Session, entry: Move) -> MoveReply:
+def _move(session: DbTransaction, entry: ApplyTransition) -> TransitionResult:
     before, event = entry.before, entry.event
     stored, seq = _stored(session, before.id)
-    if stored["fence"] != before.fence:
+    if stored["version"] != before.version:
         return Stale(read_row(stored.values()))
-    after = dataclasses.replace(entry.after, fence=before.fence + 1, updated_at=event.at)
+    after = dataclasses.replace(entry.after, version=before.version + 1, updated_at=event.at)
     if stored["next_at"] not in {None, before.next_at and to_us(before.next_at)}:
         after = _still_due(after, stored)
     values = dict(zip(COLUMNS, write_row(after), strict=True))
@@ -257,7 +259,7 @@ def _move(session: Session, entry: Move) -> MoveReply:
         pauses.lock(session)  # before any row of pauses is touched
     if after.status is PayoutStatus.SENDING and stored["status"] != PayoutStatus.SENDING:
         if entry.needs_approval and not attempts.is_approved(session, stored):
-            return Unapproved()
+            return NotApproved()
         if after.attempt > 1 and attempts.is_contradicted(session, before.id):
             return Contradicted()
         pauses.lock(session, shared=True)
@@ -265,7 +267,7 @@ def _move(session: Session, entry: Move) -> MoveReply:
             return refused
         pause = pauses.pause_or_probe(session, after.account, event.at)
         if pause is not None:
-            return Held(pause)
+            return AccountPaused(pause)
     elif after.status is PayoutStatus.CANCELLED and stored["status"] != PayoutStatus.CANCELLED:
         if attempts.is_contradicted(session, before.id):
             return Contradicted()
@@ -279,7 +281,7 @@ def _move(session: Session, entry: Move) -> MoveReply:
     if entry.answers is not None and not _answer(session, entry.answers, stored, event, ends=after.status.is_final):
         return Stale(read_row(stored.values()))
     sql = session.sql
-    session.execute(sql.update, (*(values[name] for name in MOVABLE), before.id, before.fence))
+    session.execute(sql.update, (*(values[name] for name in MOVABLE), before.id, before.version))
     session.execute(sql.add_history, _history(after, event, seq + 1, decided_by=after.decided_by))
     if values["references"] != stored["references"]:
         know(session, after)
@@ -295,15 +297,17 @@ def _move(session: Session, entry: Move) -> MoveReply:
         ended.add("rate")
     if entry.approves is not None:
         attempts.approve(session, stored, entry.approves)
-    return Moved(after, opened, frozenset(ended), paused)
+    return TransitionApplied(after, opened, frozenset(ended), paused)
 
 
-def _pay_again(session: Session, entry: PayAgain) -> Moved | Stale | Contradicted | OverRefunded | GapOpen:
+def _create_attempt(
+    session: DbTransaction, entry: CreateAttempt
+) -> TransitionApplied | Stale | Contradicted | OverRefunded | GapOpen:
     before, event = entry.before, entry.event
     stored, seq = _stored(session, before.id)
-    if stored["fence"] != before.fence:
+    if stored["version"] != before.version:
         return Stale(read_row(stored.values()))
-    after = dataclasses.replace(entry.after, fence=before.fence + 1, updated_at=event.at)
+    after = dataclasses.replace(entry.after, version=before.version + 1, updated_at=event.at)
     values = dict(zip(COLUMNS, write_row(after), strict=True))
     attempts.refuse_forbidden(session, stored, values)
     if attempts.is_contradicted(session, before.id):
@@ -315,67 +319,67 @@ def _pay_again(session: Session, entry: PayAgain) -> Moved | Stale | Contradicte
     if restore_gap.is_open(session):
         return GapOpen()
     attempts.keep(session, before.id)
-    session.execute(session.sql.update, (*(values[name] for name in MOVABLE), before.id, before.fence))
+    session.execute(session.sql.update, (*(values[name] for name in MOVABLE), before.id, before.version))
     session.execute(session.sql.add_history, _history(after, event, seq + 1, decided_by=""))
     know(session, after)
-    return Moved(after)
+    return TransitionApplied(after)
 
 
-def _recall(session: Session, entry: Recall) -> Recalled:
+def _recall(session: DbTransaction, entry: LoadAttempts) -> LoadedAttempts:
     found = session.execute(session.sql.by_id, (entry.payout_id,)).fetchone()
     if found is None:
         raise JournalError(f"The journal has no payout {entry.payout_id}.")
     return attempts.recall(session, entry, read_row(found).attempt)
 
 
-def _still_due(after: PayoutRow, stored: Mapping[str, Any]) -> PayoutRow:
+def _still_due(after: PayoutRecord, stored: Mapping[str, Any]) -> PayoutRecord:
     """Keep a read that was asked for since the mover had read the row: what it learned may be older than that."""
     if PayoutStatus.CREATED in {stored["status"], after.status} or after.status is PayoutStatus.SENDING:
         return after  # what is due there is a send
     due_at = inbox.spaced(from_us(stored["next_at"]), after.read_at)
     if after.next_at is not None and after.next_at <= due_at:
         return after
-    called_for = due_at if stored["called_for"] == stored["next_at"] else after.called_for
-    return dataclasses.replace(after, next_at=due_at, called_for=called_for)
+    callback_read_at = due_at if stored["callback_read_at"] == stored["next_at"] else after.callback_read_at
+    return dataclasses.replace(after, next_at=due_at, callback_read_at=callback_read_at)
 
 
-def _note(session: Session, entry: Note) -> Noted:
+def _note(session: DbTransaction, entry: AppendHistory) -> HistoryAppended:
     stored, seq = _stored(session, entry.payout_id)
     row, said = read_row(stored.values()), entry.contradiction
     if said is not None:
         if any(said.repeats(before) for before in row.contradictions):
-            return Noted(row, written=False)
+            return HistoryAppended(row, written=False)
         row = _contradicted(session, row, (*row.contradictions, said))
     session.execute(session.sql.add_history, _history(row, entry.event, seq + 1, decided_by=""))
     if said is not None:
         _publish(session, row, entry.event, seq + 1, said)
     if entry.due_at is not None and (row.next_at is None or row.next_at > entry.due_at):
         due_at = to_us(entry.due_at)
-        session.execute(session.sql.hurry, (due_at, entry.payout_id, due_at))
+        session.execute(session.sql.make_due, (due_at, entry.payout_id, due_at))
         row = dataclasses.replace(row, next_at=entry.due_at)
-    return Noted(row)
+    return HistoryAppended(row)
 
 
-def _acknowledge(session: Session, entry: AcknowledgeContradictions) -> Noted:
+def _acknowledge(session: DbTransaction, entry: AcknowledgeContradictions) -> HistoryAppended:
     stored, seq = _stored(session, entry.payout_id)
     row = read_row(stored.values())
     if not any(one.is_open for one in row.contradictions):
-        return Noted(row, written=False)
+        return HistoryAppended(row, written=False)
     by = entry.event.at, entry.actor, entry.reason
     row = _contradicted(session, row, [one.acknowledged(*by) if one.is_open else one for one in row.contradictions])
     session.execute(session.sql.add_history, _history(row, entry.event, seq + 1, decided_by=""))
-    return Noted(row)
+    return HistoryAppended(row)
 
 
-def _contradicted(session: Session, row: PayoutRow, said: Sequence[Contradiction]) -> PayoutRow:
-    """Write what the provider says against a payout's ends; no fence counts it, as the payout is not moved."""
+def _contradicted(session: DbTransaction, row: PayoutRecord, said: Sequence[Contradiction]) -> PayoutRecord:
+    """Write what the provider says against a payout's ends; no version counts it, as the payout is not moved."""
     since = min((one.at for one in said if one.is_open), default=None)
     values = (write_contradictions(said), None if since is None else to_us(since), row.id)
     session.execute(session.sql.contradict, values)
     return dataclasses.replace(row, contradictions=tuple(said), contradicted_at=since)
 
 
-def _stored(session: Session, payout_id: str) -> tuple[Mapping[str, Any], int]:
+def _stored(session: DbTransaction, payout_id: str) -> tuple[Mapping[str, Any], int]:
     """Return a payout's columns and the number of its last history row; nobody else moves it until we have."""
     found = session.execute(session.sql.lock_payout, (payout_id,)).fetchone()
     if found is None:
@@ -410,13 +414,13 @@ def _refuse_forbidden(stored: Mapping[str, Any], after: Mapping[str, Any]) -> No
         raise JournalError(f"Attempt {attempt} of payout {payout} was first sent at a moment that stays.")
 
 
-def _answer(session: Session, token_hash: str, stored: Mapping[str, Any], event: Event, *, ends: bool) -> bool:
+def _answer(session: DbTransaction, token_hash: str, stored: Mapping[str, Any], event: Event, *, ends: bool) -> bool:
     """Record that a query is answered; whether the answer counts: an end always does, anything else does once."""
     values = (to_us(event.at), token_hash, stored["id"], stored["attempt"])
     return session.execute(session.sql.answer_end if ends else session.sql.answer, values).rowcount > 0
 
 
-def _history(row: PayoutRow, event: Event, seq: int, *, decided_by: str) -> tuple[Any, ...]:
+def _history(row: PayoutRecord, event: Event, seq: int, *, decided_by: str) -> tuple[Any, ...]:
     return (
         row.id,
         seq,
@@ -424,14 +428,14 @@ def _history(row: PayoutRow, event: Event, seq: int, *, decided_by: str) -> tupl
         event.name,
         str(row.status),
         row.attempt,
-        row.tries,
+        row.submissions,
         decided_by,
         write_json(event.evidence),
     )
 
 
 def _publish(
-    session: Session, row: PayoutRow, event: Event, seq: int, contradiction: Contradiction | None = None
+    session: DbTransaction, row: PayoutRecord, event: Event, seq: int, contradiction: Contradiction | None = None
 ) -> None:
     session.execute(
         session.sql.publish,

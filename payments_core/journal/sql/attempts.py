@@ -9,10 +9,10 @@ from payments_core.domain.errors import JournalError
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import Operation, PayoutStatus
 from payments_core.domain.records import Approval
-from payments_core.engine.commands import Recall, Recalled
+from payments_core.engine.commands import LoadAttempts, LoadedAttempts
 from payments_core.journal.sql import restore_gap
 from payments_core.journal.sql.columns import read_approval, read_attempt, to_us
-from payments_core.journal.sql.statements import FIXED, Session
+from payments_core.journal.sql.statements import FIXED, DbTransaction
 
 __all__ = ["approve", "is_approved", "is_contradicted", "keep", "recall", "refuse_forbidden"]
 
@@ -23,17 +23,27 @@ _FRESH: Mapping[str, Any] = {
     "decided_by": "",
     "first_sent_at": None,
     "sent_at": None,
-    "first_absence_at": None,
+    "first_not_found_at": None,
     "reopened_at": None,
     "lease_owner": "",
     "lease_until": None,
     **dict.fromkeys(
-        ("tries", "refusals", "ambiguous", "cleared", "adopting", "refused", "rechecks_left", "absences"), 0
+        (
+            "submissions",
+            "refusals",
+            "ambiguous",
+            "guards_passed",
+            "duplicate_unverified",
+            "refused",
+            "rechecks_left",
+            "not_found_count",
+        ),
+        0,
     ),
 }
 
 
-def refuse_forbidden(session: Session, stored: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+def refuse_forbidden(session: DbTransaction, stored: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Refuse a further attempt that is none: judged by what is stored.
 
     Raises:
@@ -46,7 +56,7 @@ def refuse_forbidden(session: Session, stored: Mapping[str, Any], after: Mapping
         raise JournalError(f"Payout {payout} is {stored['status']}: only what failed is paid again.")
     if stored["rechecks_left"]:
         raise JournalError(f"The failure of payout {payout} is still being read again: it is not paid again yet.")
-    if stored["forgotten_at"] is not None:
+    if stored["erased_at"] is not None:
         raise JournalError(f"The payee of payout {payout} was forgotten: it is not paid again.")
     if after["attempt"] != number + 1:
         raise JournalError(f"Payout {payout} had attempt {number} and cannot begin attempt {after['attempt']}.")
@@ -64,18 +74,18 @@ def refuse_forbidden(session: Session, stored: Mapping[str, Any], after: Mapping
         raise JournalError(f"A new attempt of payout {payout} has the request of an earlier one.")
 
 
-def keep(session: Session, payout_id: str) -> None:
+def keep(session: DbTransaction, payout_id: str) -> None:
     """Keep the current attempt as it stands; the payout is locked."""
     session.execute(session.sql.keep_attempt, (payout_id,))
 
 
-def is_contradicted(session: Session, payout_id: str) -> bool:
+def is_contradicted(session: DbTransaction, payout_id: str) -> bool:
     """Say whether a read has contradicted an end of this payout."""
     found = session.execute(session.sql.has_event, (payout_id, str(EventName.PAYOUT_CONTRADICTED))).fetchone()
     return found is not None
 
 
-def approve(session: Session, stored: Mapping[str, Any], approval: Approval) -> None:
+def approve(session: DbTransaction, stored: Mapping[str, Any], approval: Approval) -> None:
     """Write an approval of the current attempt, of exactly the intent that is stored.
 
     Raises:
@@ -88,13 +98,13 @@ def approve(session: Session, stored: Mapping[str, Any], approval: Approval) -> 
     session.execute(session.sql.approve, values)
 
 
-def is_approved(session: Session, stored: Mapping[str, Any]) -> bool:
+def is_approved(session: DbTransaction, stored: Mapping[str, Any]) -> bool:
     """Say whether the current attempt was approved, of exactly the intent that is stored."""
     values = (stored["id"], stored["attempt"], stored["fingerprint"])
     return session.execute(session.sql.is_approved, values).fetchone() is not None
 
 
-def recall(session: Session, entry: Recall, attempt: int) -> Recalled:
+def recall(session: DbTransaction, entry: LoadAttempts, attempt: int) -> LoadedAttempts:
     """Return what a payout's row does not tell.
 
     Args:
@@ -106,7 +116,7 @@ def recall(session: Session, entry: Recall, attempt: int) -> Recalled:
     sql, payout = session.sql, entry.payout_id
     approval = session.execute(sql.approval, (payout, attempt)).fetchone()
     pending = session.execute(sql.was_in, (payout, attempt, str(PayoutStatus.PENDING))).fetchone()
-    return Recalled(
+    return LoadedAttempts(
         attempts=tuple(map(read_attempt, session.execute(sql.attempts, (payout,)).fetchall())),
         contradicted=is_contradicted(session, payout),
         was_taken=pending is not None,

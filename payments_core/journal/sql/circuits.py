@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from payments_core.domain.rates import PostEnd
 from payments_core.domain.records import Pause
 from payments_core.journal.sql import pauses
-from payments_core.journal.sql.statements import Session, Statements
+from payments_core.journal.sql.statements import DbTransaction, Statements
 
 __all__ = ["count", "forget"]
 
@@ -31,7 +31,7 @@ class _Text:
 _text = functools.cache(_Text)
 
 
-def count(session: Session, account: str, end: PostEnd, at: datetime) -> tuple[Pause | None, bool]:
+def count(session: DbTransaction, account: str, end: PostEnd, at: datetime) -> tuple[Pause | None, bool]:
     """Count a POST's end; return the circuit it opened, if it did, and whether it closed one.
 
     The count comes before any pause is locked: every transaction takes the two in this order.
@@ -49,6 +49,6 @@ def count(session: Session, account: str, end: PostEnd, at: datetime) -> tuple[P
     return (opened if pauses.stop_if_free(session, opened) else None), False
 
 
-def forget(session: Session, account: str) -> bool:
+def forget(session: DbTransaction, account: str) -> bool:
     """Begin to count anew; say whether there was anything to forget."""
     return session.execute(_text(session.sql).forget, (account,)).rowcount > 0

@@ -1,8 +1,8 @@
 """Claims: who works on which due payout, so that two workers do not do the same work.
 
-A claim keeps nobody from moving a payout, and no promise rests on it: whoever moves a payout moves it by its fence, and
-only the lease written before a send keeps others from sending. A claim that is lost, late or wrong costs a read. One
-that ends later than the longest claim of a worker was written by a clock that was ahead, and holds nothing.
+A claim saves work and protects nothing: every transition compares the record's version, and only the lease that is
+written before a submission keeps other processes from sending. A claim that is lost, late or wrong costs one read. A
+claim that ends later than the longest claim of a worker was written by a clock that was ahead; it counts for nothing.
 """
 
 # ruff: noqa: S608 - put together from constants of this house
@@ -17,10 +17,10 @@ from operator import attrgetter
 from typing import Any, TypeAlias, cast
 
 from payments_core.domain.bounds import DAY_S, HOUR_S
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.journal.sql.columns import read_row, to_us
 from payments_core.journal.sql.due import not_held
-from payments_core.journal.sql.statements import Session, Statements
+from payments_core.journal.sql.statements import DbTransaction, Statements
 
 __all__ = ["Claim", "ClaimChange", "ClaimReply", "Claims", "Release", "Renew", "apply", "unclaimed"]
 
@@ -58,10 +58,10 @@ class Release:
 
 
 ClaimChange: TypeAlias = Claim | Renew | Release
-ClaimReply: TypeAlias = tuple[PayoutRow, ...] | frozenset[str]
+ClaimReply: TypeAlias = tuple[PayoutRecord, ...] | frozenset[str]
 
 
-def apply(session: Session, change: ClaimChange) -> ClaimReply:
+def apply(session: DbTransaction, change: ClaimChange) -> ClaimReply:
     """Write one change of claims."""
     match change:
         case Claim():
@@ -77,19 +77,19 @@ def unclaimed(sql: Statements) -> str:
     return f"id NOT IN (SELECT payout_id FROM {sql.schema}claims WHERE {_HOLDS.format('until')})"
 
 
-def _claim(session: Session, change: Claim) -> tuple[PayoutRow, ...]:
+def _claim(session: DbTransaction, change: Claim) -> tuple[PayoutRecord, ...]:
     sql, now, until = session.sql, to_us(change.at), to_us(change.until)
     condition, values = not_held(sql, change.accounts, change.at)
 
-    def find(more: str, limit: int) -> list[PayoutRow]:
+    def find(more: str, limit: int) -> list[PayoutRecord]:
         # What somebody is moving this instant is left to them.
         statement = sql.due(f"{condition} AND {unclaimed(sql)} AND {more}") + sql.skip_locked
         return list(map(read_row, session.execute(statement, (*values, now, now, now, limit)).fetchall()))
 
     # Strangers can make callbacks: what they ask for gets half of the places, and more where nothing else is due.
-    called = find("called_for = next_at", change.limit)
+    called = find("callback_read_at = next_at", change.limit)
     half = change.limit // 2
-    others = find("(called_for IS NULL OR called_for <> next_at)", change.limit - min(len(called), half))
+    others = find("(callback_read_at IS NULL OR callback_read_at <> next_at)", change.limit - min(len(called), half))
     if change.limit % 2 and called[half:] and others[half:]:  # the odd place goes to whichever is due first
         others[half] = min(others[half], called[half], key=attrgetter("next_at"))
     rows = (*others, *called[: change.limit - len(others)])
@@ -110,7 +110,7 @@ def _claim(session: Session, change: Claim) -> tuple[PayoutRow, ...]:
     return tuple(row for row in rows if row.id in ours)
 
 
-def _renew(session: Session, change: Renew) -> frozenset[str]:
+def _renew(session: DbTransaction, change: Renew) -> frozenset[str]:
     sql, until = session.sql, to_us(change.until)
     ours: set[str] = set()
     for ids, among_ids in _chunks(change.payout_ids):
@@ -120,7 +120,7 @@ def _renew(session: Session, change: Renew) -> frozenset[str]:
     return frozenset(ours)
 
 
-def _release(session: Session, change: Release) -> frozenset[str]:
+def _release(session: DbTransaction, change: Release) -> frozenset[str]:
     sql = session.sql
     for ids, among_ids in _chunks(change.payout_ids):
         session.execute(
@@ -129,7 +129,7 @@ def _release(session: Session, change: Release) -> frozenset[str]:
     return frozenset()
 
 
-def _held(session: Session, owner: str, ids: Sequence[str]) -> set[str]:
+def _held(session: DbTransaction, owner: str, ids: Sequence[str]) -> set[str]:
     sql = session.sql
     statement = sql.text(f"SELECT payout_id FROM {sql.schema}claims WHERE owner = ? AND {_one_of(ids)}")
     return {payout_id for (payout_id,) in session.execute(statement, (owner, *ids)).fetchall()}
@@ -154,9 +154,9 @@ class Claims(ABC):
 
     def claim(
         self, at: datetime, *, owner: str, until: datetime, accounts: Collection[str], limit: int
-    ) -> tuple[PayoutRow, ...]:
+    ) -> tuple[PayoutRecord, ...]:
         """Take due payouts that nobody holds, and hold them until a moment; about half at most for callbacks."""
-        return cast("tuple[PayoutRow, ...]", self._change(Claim(at, owner, until, tuple(accounts), limit)))
+        return cast("tuple[PayoutRecord, ...]", self._change(Claim(at, owner, until, tuple(accounts), limit)))
 
     def renew(self, owner: str, payout_ids: Collection[str], until: datetime) -> frozenset[str]:
         """Hold payouts for longer; return those that are still the owner's."""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import JournalDamaged, PaymentsError
 from payments_core.domain.payout import HistoryEntry, Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Approval, EndedAttempt, Pause, PayoutRow
+from payments_core.domain.records import Approval, EndedAttempt, Pause, PayoutRecord
 
 __all__ = [
     "COLUMNS",
@@ -39,7 +39,7 @@ __all__ = [
 A = TypeVar("A")
 T = TypeVar("T")
 
-COLUMNS: tuple[str, ...] = tuple(column.name for column in dataclasses.fields(PayoutRow))
+COLUMNS: tuple[str, ...] = tuple(column.name for column in dataclasses.fields(PayoutRecord))
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -156,22 +156,22 @@ _CODECS: Mapping[str, Codec] = {
     "reason": (write_reason, read_reason),
     "contradictions": (write_contradictions, _read_contradictions),
     **dict.fromkeys(("payee_details", "options", "binding", "references"), (write_json, _read_json)),
-    **dict.fromkeys(("ambiguous", "cleared", "adopting", "refused", "absence_attested"), (int, bool)),
+    **dict.fromkeys(("ambiguous", "guards_passed", "duplicate_unverified", "refused", "absence_attested"), (int, bool)),
     **dict.fromkeys(
         (
             "not_before",
             "expires_at",
             "first_sent_at",
             "sent_at",
-            "first_absence_at",
+            "first_not_found_at",
             "reopened_at",
             "read_at",
-            "called_for",
+            "callback_read_at",
             "lease_until",
             "next_at",
             "created_at",
             "updated_at",
-            "forgotten_at",
+            "erased_at",
             "contradicted_at",
         ),
         (to_us, from_us),
@@ -181,7 +181,7 @@ _CODED = tuple((place, *_CODECS[name]) for place, name in enumerate(COLUMNS) if 
 _values = attrgetter(*COLUMNS)
 
 
-def write_row(row: PayoutRow) -> list[Any]:
+def write_row(row: PayoutRecord) -> list[Any]:
     """Return a row's values in the order of :data:`COLUMNS`."""
     values = list(_values(row))
     for place, write, _ in _CODED:
@@ -191,20 +191,22 @@ def write_row(row: PayoutRow) -> list[Any]:
 
 
 @checked
-def read_row(stored: Iterable[Any]) -> PayoutRow:
+def read_row(stored: Iterable[Any]) -> PayoutRecord:
     """Read a row from values in the order of :data:`COLUMNS`."""
     values = list(stored)
     for place, _, read in _CODED:
         if values[place] is not None:
             values[place] = read(values[place])
-    return PayoutRow(**dict(zip(COLUMNS, values, strict=True)))
+    return PayoutRecord(**dict(zip(COLUMNS, values, strict=True)))
 
 
 @checked
 def read_history(stored: tuple[Any, ...]) -> HistoryEntry:
-    """Read a history row: seq, at, event, status, attempt, tries, decided_by, evidence."""
-    seq, at, event, status, attempt, tries, decided_by, evidence = stored
-    return HistoryEntry(seq, from_us(at), event, PayoutStatus(status), attempt, tries, decided_by, _read_json(evidence))
+    """Read a history row: seq, at, event, status, attempt, submissions, decided_by, evidence."""
+    seq, at, event, status, attempt, submissions, decided_by, evidence = stored
+    return HistoryEntry(
+        seq, from_us(at), event, PayoutStatus(status), attempt, submissions, decided_by, _read_json(evidence)
+    )
 
 
 @checked
@@ -232,7 +234,7 @@ def read_attempt(stored: tuple[Any, ...]) -> EndedAttempt:
         request_hash,
         reason,
         decided_by,
-        tries,
+        submissions,
         ambiguous,
         first_sent_at,
         sent_at,
@@ -247,7 +249,7 @@ def read_attempt(stored: tuple[Any, ...]) -> EndedAttempt:
         request_hash=request_hash,
         reason=None if reason is None else read_reason(reason),
         decided_by=decided_by,
-        tries=tries,
+        submissions=submissions,
         ambiguous=bool(ambiguous),
         first_sent_at=None if first_sent_at is None else from_us(first_sent_at),
         sent_at=None if sent_at is None else from_us(sent_at),

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import FORGOTTEN, Payee, PayoutStatus, Reason
-from payments_core.domain.records import Forgot, PayoutRow
+from payments_core.domain.records import ErasureResult, PayoutRecord
 from payments_core.http.messages import HttpRequest
 from payments_core.journal.sql.columns import (
     read_attempt,
@@ -32,15 +32,15 @@ from payments_core.journal.sql.columns import (
     write_json,
     write_reason,
 )
-from payments_core.journal.sql.statements import Session, Statements
+from payments_core.journal.sql.statements import DbTransaction, Statements
 
-__all__ = ["Forget", "Forgetting", "Trim", "apply"]
+__all__ = ["Erase", "Forgetting", "Trim", "apply"]
 
 _SECRET = "payee_secret"  # noqa: S105 - its name
 # What a history entry may go on saying; everything else may be words about a person.
 _FACTS = frozenset(
     {
-        "absences",
+        "not_found_count",
         "absent",
         "account",
         "account_before",
@@ -66,7 +66,7 @@ _FACTS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
+class Erase:
     """Take the payee out of payouts.
 
     Args:
@@ -84,7 +84,7 @@ class Forget:
     who: str
     why: str
     all_or_none: bool
-    rehearse: bool
+    dry_run: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +106,12 @@ class _Statements:
             f"SELECT id FROM {at}payouts WHERE payee_kind = ? AND (payee_value = ? OR payee_value = ?) ORDER BY no"
         )
         self.ended_before = text(
-            f"SELECT id, no FROM {at}payouts WHERE no > ? AND updated_at < ? AND forgotten_at IS NULL"
+            f"SELECT id, no FROM {at}payouts WHERE no > ? AND updated_at < ? AND erased_at IS NULL"
             f" AND status IN ({_FINAL}) ORDER BY no LIMIT ?"
         )
         self.forget = text(
             f"UPDATE {at}payouts SET payee_value = ?, payee_details = '{{}}', note = '', options = '{{}}', request = ?,"
-            " reason = ?, contradictions = ?, fence = fence + 1, updated_at = ?, forgotten_at = ? WHERE id = ?"
+            " reason = ?, contradictions = ?, version = version + 1, updated_at = ?, erased_at = ? WHERE id = ?"
         )
         self.evidence = text(f"SELECT seq, evidence FROM {at}history WHERE payout_id = ?")
         self.erase_evidence = text(f"UPDATE {at}history SET evidence = ? WHERE payout_id = ? AND seq = ?")
@@ -132,11 +132,11 @@ def _statements(sql: Statements) -> _Statements:
     return _Statements(sql)
 
 
-def apply(session: Session, change: Forget | Trim) -> Forgot | int:
+def apply(session: DbTransaction, change: Erase | Trim) -> ErasureResult | int:
     """Write one change."""
     if isinstance(change, Trim):
         return session.execute(_statements(session.sql).trim, (to_us(change.before), change.limit)).rowcount
-    found: dict[str, tuple[PayoutRow, int]] = {}
+    found: dict[str, tuple[PayoutRecord, int]] = {}
     for payout in sorted(change.payout_ids):  # locked in one order by everybody
         stored = session.execute(session.sql.lock_payout, (payout,)).fetchone()
         if stored is not None:
@@ -144,30 +144,30 @@ def apply(session: Session, change: Forget | Trim) -> Forgot | int:
             found[payout] = read_row(stored), seq
     kept = {payout: why for payout, (row, _) in found.items() if (why := _kept_for(row, change.at))}
     if kept and change.all_or_none:
-        return Forgot((), kept)
-    wanted = [one for payout, one in found.items() if payout not in kept and one[0].forgotten_at is None]
-    if wanted and not change.rehearse:
+        return ErasureResult((), kept)
+    wanted = [one for payout, one in found.items() if payout not in kept and one[0].erased_at is None]
+    if wanted and not change.dry_run:
         secret = _secret(session)
         for row, seq in wanted:
             _forget(session, row, seq, change, secret)
-    return Forgot(tuple(row.id for row, _ in wanted), kept)
+    return ErasureResult(tuple(row.id for row, _ in wanted), kept)
 
 
-def _kept_for(row: PayoutRow, at: datetime) -> str:
+def _kept_for(row: PayoutRecord, at: datetime) -> str:
     """Say why a payout cannot be forgotten yet; empty when it can."""
     if not row.status.is_final:
         return f"It is {row.status}: its payee is needed until it has come to an end."
     if row.rechecks_left:
         return "A result callback told its failure, which is still being read again."
     settled_at = row.updated_at + timedelta(hours=row.reason.settling_h if row.reason else 0.0)
-    if row.forgotten_at is None and at < settled_at:
+    if row.erased_at is None and at < settled_at:
         return f"Its end may still turn out to be another until {settled_at:%Y-%m-%d %H:%M} UTC."
     if row.contradicted_at is not None:
         return "A read contradicts its end: its payee is needed until a person has acknowledged that."
     return ""
 
 
-def _forget(session: Session, row: PayoutRow, seq: int, change: Forget, secret: bytes) -> None:
+def _forget(session: DbTransaction, row: PayoutRecord, seq: int, change: Erase, secret: bytes) -> None:
     sql, at = _statements(session.sql), to_us(change.at)
     payee = row.payee_value if row.payee_kind == "collection" else _hash(secret, row.payee_kind, row.payee_value)
     said = write_contradictions(replace(one, reason="") for one in row.contradictions)
@@ -181,7 +181,7 @@ def _forget(session: Session, row: PayoutRow, seq: int, change: Forget, secret: 
     for no, why in session.execute(sql.events, (row.id,)).fetchall():
         session.execute(sql.erase_event, (_wordless(read_reason(why)), no))
     told = write_json({"who": change.who, "why": change.why})
-    entry = (row.id, seq + 1, at, EventName.PAYOUT_FORGOTTEN, str(row.status), row.attempt, row.tries, "", told)
+    entry = (row.id, seq + 1, at, EventName.PAYOUT_ERASED, str(row.status), row.attempt, row.submissions, "", told)
     session.execute(session.sql.add_history, entry)
 
 
@@ -203,7 +203,7 @@ def _bare(request: str) -> str:
     return HttpRequest(told.method, "", told.operation, moves_money=told.moves_money).to_json()
 
 
-def _secret(session: Session) -> bytes:
+def _secret(session: DbTransaction) -> bytes:
     sql = _statements(session.sql)
     session.execute(sql.keep_secret, (_SECRET, secrets.token_hex(32)))
     return bytes.fromhex(session.execute(sql.secret, (_SECRET,)).fetchone()[0])
@@ -226,10 +226,10 @@ class Forgetting(ABC):
     def _change(self, change: Any) -> Any: ...
 
     def forget(
-        self, payout_ids: Collection[str], *, at: datetime, who: str, why: str, all_or_none: bool, rehearse: bool
-    ) -> Forgot:
+        self, payout_ids: Collection[str], *, at: datetime, who: str, why: str, all_or_none: bool, dry_run: bool
+    ) -> ErasureResult:
         """Take the payee out of payouts that have come to an end."""
-        told: Forgot = self._change(Forget(at, tuple(payout_ids), who, why, all_or_none, rehearse))
+        told: ErasureResult = self._change(Erase(at, tuple(payout_ids), who, why, all_or_none, dry_run))
         return told
 
     def of_payee(self, payee: Payee) -> tuple[str, ...]:

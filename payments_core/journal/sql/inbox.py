@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeAlias
 
 from payments_core.domain.inbox_records import MOST_PER_PATH, Arrival, Handled, Handling, InboxCount
-from payments_core.engine.commands import AskAccount
+from payments_core.engine.commands import RecordAccountQuery
 from payments_core.journal.sql.columns import from_us, to_us
-from payments_core.journal.sql.statements import Session, Statements
+from payments_core.journal.sql.statements import DbTransaction, Statements
 
 __all__ = [
     "InboxCalls",
@@ -90,7 +90,7 @@ class InboxStatements:
         self.account_answer = text(
             f"SELECT answer FROM {at}account_queries WHERE token_hash = ? AND answer IS NOT NULL"  # noqa: S608
         )
-        self.hurry = text(f"UPDATE {at}payouts SET next_at = ?, called_for = ? WHERE id = ?")  # noqa: S608
+        self.make_due = text(f"UPDATE {at}payouts SET next_at = ?, callback_read_at = ? WHERE id = ?")  # noqa: S608
         keep = f"INSERT INTO {at}meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO"  # noqa: S608
         self.keep_first = text(f"{keep} NOTHING")
         self.keep_last = text(f"{keep} UPDATE SET value = excluded.value")
@@ -103,7 +103,7 @@ def statements(sql: Statements) -> InboxStatements:
     return InboxStatements(sql)
 
 
-def receive(session: Session, arrival: Arrival) -> bool:
+def receive(session: DbTransaction, arrival: Arrival) -> bool:
     """Write a callback down; False, and nothing is written, when its minted path has had as many as are kept."""
     sql = statements(session.sql)
     if arrival.query:
@@ -116,7 +116,7 @@ def receive(session: Session, arrival: Arrival) -> bool:
     return True
 
 
-def close(session: Session, handling: Handling) -> bool:
+def close(session: DbTransaction, handling: Handling) -> bool:
     """Write down what a callback was, in place of the callback; say whether nobody else had."""
     proven = None if handling.proven is None else int(handling.proven)
     values = (to_us(handling.at), handling.outcome, handling.told, handling.payout_id, proven, handling.no)
@@ -128,14 +128,14 @@ def close(session: Session, handling: Handling) -> bool:
     return True
 
 
-def ask_account(session: Session, entry: AskAccount) -> None:
+def ask_account(session: DbTransaction, entry: RecordAccountQuery) -> None:
     """Write a question about an account down, and drop those nobody waits for any more."""
     sql, asked = statements(session.sql), entry.query
     session.execute(sql.drop_questions, (to_us(asked.asked_at - _QUESTION_LIFE),))
     session.execute(sql.ask_account, (asked.token_hash, entry.account, to_us(asked.asked_at)))
 
 
-def keep(session: Session, change: Keep) -> None:
+def keep(session: DbTransaction, change: Keep) -> None:
     """Write a fact about the journal."""
     sql = statements(session.sql)
     session.execute(sql.keep_first if change.once else sql.keep_last, (change.name, change.value))

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeAlias
 from payments_core.domain.deliveries import Backlog, Consumer, PayoutEvent, Waiting
 from payments_core.domain.payout import PayoutStatus
 from payments_core.journal.sql.columns import checked, from_us, read_contradiction, read_reason, to_us
-from payments_core.journal.sql.statements import Session, Statements
+from payments_core.journal.sql.statements import DbTransaction, Statements
 
 __all__ = ["Acknowledge", "OutboxCalls", "OutboxChange", "PutOff", "ResumeDeliveries", "TakeDeliveries", "apply"]
 
@@ -70,7 +70,7 @@ class _Text:
         at, text = sql.schema, sql.text
         self.events = f"SELECT {_EVENT} FROM {at}outbox o"
         self.deliveries = (
-            f"SELECT {_EVENT}, COALESCE(d.tries, 0), d.next_at, COALESCE(d.told, '') FROM {at}outbox o"
+            f"SELECT {_EVENT}, COALESCE(d.attempts, 0), d.next_at, COALESCE(d.told, '') FROM {at}outbox o"
             f" LEFT JOIN {at}deliveries d ON d.consumer = ? AND d.event_id = o.event_id"
         )
         self.backlog = (
@@ -81,7 +81,7 @@ class _Text:
             f"NOT EXISTS (SELECT 1 FROM {at}outbox_reads r WHERE r.consumer = ? AND r.event_id = {{0}}.event_id)"
         )
         self.earlier = f"SELECT 1 FROM {at}outbox e WHERE e.payout_id = o.payout_id AND e.seq < o.seq"
-        self.heard_up_to = (
+        self.acknowledged_up_to = (
             f"SELECT COALESCE((SELECT MIN(o.no) - 1 FROM {at}outbox o WHERE {{0}}), MAX(no), 0) FROM {at}outbox"
         )
         self.acknowledge = text(
@@ -91,13 +91,16 @@ class _Text:
         self.is_event = text(f"SELECT 1 FROM {at}outbox WHERE event_id = ?")
         self.delivered = text(f"DELETE FROM {at}deliveries WHERE consumer = ? AND event_id = ?")
         self.take = text(
-            f"INSERT INTO {at}deliveries (consumer, event_id, tries, next_at, told) VALUES (?, ?, 0, ?, '')"
+            f"INSERT INTO {at}deliveries (consumer, event_id, attempts, next_at, told) VALUES (?, ?, 0, ?, '')"
             " ON CONFLICT (consumer, event_id) DO UPDATE SET next_at = excluded.next_at"
         )
         self.put_off = text(
-            f"UPDATE {at}deliveries SET tries = tries + 1, next_at = ?, told = ? WHERE consumer = ? AND event_id = ?"
+            f"UPDATE {at}deliveries SET attempts = attempts + 1, next_at = ?, told = ?"
+            " WHERE consumer = ? AND event_id = ?"
         )
-        self.resume = text(f"UPDATE {at}deliveries SET tries = 0, next_at = ? WHERE consumer = ? AND next_at IS NULL")
+        self.resume = text(
+            f"UPDATE {at}deliveries SET attempts = 0, next_at = ? WHERE consumer = ? AND next_at IS NULL"
+        )
 
     def unread(self, consumer: Consumer, after: int, *, first: bool = True) -> tuple[str, tuple[Any, ...]]:
         """Return the condition for what a consumer has not acknowledged, and its values.
@@ -124,7 +127,7 @@ class _Text:
 _text = functools.cache(_Text)
 
 
-def apply(session: Session, change: OutboxChange) -> OutboxReply:
+def apply(session: DbTransaction, change: OutboxChange) -> OutboxReply:
     """Write one change of the outbox."""
     text = _text(session.sql)
     match change:
@@ -139,7 +142,7 @@ def apply(session: Session, change: OutboxChange) -> OutboxReply:
             return session.execute(text.resume, (to_us(at), consumer)).rowcount
 
 
-def _acknowledge(session: Session, change: Acknowledge) -> bool:
+def _acknowledge(session: DbTransaction, change: Acknowledge) -> bool:
     text = _text(session.sql)
     session.execute(text.delivered, (change.consumer, change.event_id))
     if session.execute(text.acknowledge, (change.consumer, to_us(change.at), change.event_id)).rowcount > 0:
@@ -147,7 +150,7 @@ def _acknowledge(session: Session, change: Acknowledge) -> bool:
     return session.execute(text.is_event, (change.event_id,)).fetchone() is not None  # acknowledged before
 
 
-def _take(session: Session, change: TakeDeliveries) -> tuple[Waiting, ...]:
+def _take(session: DbTransaction, change: TakeDeliveries) -> tuple[Waiting, ...]:
     # One at a time: a second one would still see as due what we are taking.
     session.lock("deliveries", change.consumer.name)
     text, name = _text(session.sql), change.consumer.name
@@ -179,9 +182,9 @@ def _read_event(stored: Sequence[Any]) -> PayoutEvent:
 
 
 def _read_waiting(stored: Sequence[Any]) -> Waiting:
-    *event, tries, next_at, told = stored
+    *event, attempts, next_at, told = stored
     return Waiting(
-        event=_read_event(event), tries=tries, next_at=None if next_at is None else from_us(next_at), told=told
+        event=_read_event(event), attempts=attempts, next_at=None if next_at is None else from_us(next_at), told=told
     )
 
 
@@ -225,11 +228,11 @@ class OutboxCalls(ABC):
         count, given_up, at = self._find(f"{text.backlog} WHERE {condition}", (consumer.name, *values))[0]
         return Backlog(count, given_up, None if at is None else from_us(at))
 
-    def heard_up_to(self, consumer: Consumer, *, after: int) -> int:
+    def acknowledged_up_to(self, consumer: Consumer, *, after: int) -> int:
         """Return a number up to which a consumer has acknowledged all that can be seen now, from after another one."""
         text = _text(self._sql)
         condition, values = text.unread(consumer, after, first=False)
-        return int(self._find(text.heard_up_to.format(condition), values)[0][0])
+        return int(self._find(text.acknowledged_up_to.format(condition), values)[0][0])
 
     def acknowledge(self, consumer: str, event_id: str, at: datetime) -> bool:
         """Write down that a consumer has heard an event; say whether there is such an event."""
@@ -247,5 +250,5 @@ class OutboxCalls(ABC):
         self._change(PutOff(consumer, event_id, next_at, told))
 
     def resume_deliveries(self, consumer: str, at: datetime) -> int:
-        """Make due what was given up, with its tries counted anew; return how many there were."""
+        """Make due what was given up, with its attempts counted anew; return how many there were."""
         return int(self._change(ResumeDeliveries(consumer, at)))

@@ -12,7 +12,7 @@ from typing import Any
 
 from payments_core.domain.records import Pause
 from payments_core.journal.sql.columns import read_pause, to_us
-from payments_core.journal.sql.statements import Session
+from payments_core.journal.sql.statements import DbTransaction
 
 __all__ = [
     "CIRCUIT",
@@ -54,12 +54,12 @@ class LiftPause:
     at: datetime
 
 
-def lock(session: Session, *, shared: bool = False) -> None:
+def lock(session: DbTransaction, *, shared: bool = False) -> None:
     """Wait for every send under way, or as one (``shared``) for whoever stops them: who commits later has seen it."""
     session.lock("pauses", shared=shared)
 
 
-def replace(session: Session, pause: Pause) -> None:
+def replace(session: DbTransaction, pause: Pause) -> None:
     """Write a pause in place of the one in force for its account."""
     lock(session)
     since, probe_at = to_us(pause.since), None if pause.probe_at is None else to_us(pause.probe_at)
@@ -67,7 +67,7 @@ def replace(session: Session, pause: Pause) -> None:
     session.execute(session.sql.put_pause, (pause.account or "", since, pause.why, pause.by, probe_at, every))
 
 
-def stop(session: Session, pause: Pause) -> bool:
+def stop(session: DbTransaction, pause: Pause) -> bool:
     """Write a pause that a move brings along; return whether it began with it.
 
     A person's is never replaced by the machine's, and of those only a block replaces another. One of the same kind
@@ -85,7 +85,7 @@ def stop(session: Session, pause: Pause) -> bool:
     return False
 
 
-def stop_if_free(session: Session, pause: Pause) -> bool:
+def stop_if_free(session: DbTransaction, pause: Pause) -> bool:
     """Write a pause unless one is in force for its account; say whether it was written."""
     lock(session)
     if session.execute(session.sql.pause_of, (pause.account or "",)).fetchone() is not None:
@@ -94,7 +94,7 @@ def stop_if_free(session: Session, pause: Pause) -> bool:
     return True
 
 
-def lift(session: Session, account: str | None, at: datetime) -> bool:
+def lift(session: DbTransaction, account: str | None, at: datetime) -> bool:
     """End the pause of an account, or the one for all; say whether there was one."""
     ended = session.execute(session.sql.lift, (account or "",)).rowcount > 0
     if ended:
@@ -102,7 +102,7 @@ def lift(session: Session, account: str | None, at: datetime) -> bool:
     return ended
 
 
-def lift_ours(session: Session, account: str, at: datetime, *, sent_at: datetime | None) -> str:
+def lift_ours(session: DbTransaction, account: str, at: datetime, *, sent_at: datetime | None) -> str:
     """End what the machine has stopped, as a payment got through; say which kind, or nothing. A person's pause stays.
 
     Args:
@@ -116,7 +116,7 @@ def lift_ours(session: Session, account: str, at: datetime, *, sent_at: datetime
     return found[0] if found is not None and lift_by(session, account, at, found[0]) else ""
 
 
-def lift_by(session: Session, account: str, at: datetime, by: str) -> bool:
+def lift_by(session: DbTransaction, account: str, at: datetime, by: str) -> bool:
     """End the pause of an account if it is of this kind; say whether it was."""
     ended = session.execute(session.sql.lift_by, (account, by)).rowcount > 0
     if ended:
@@ -124,13 +124,13 @@ def lift_by(session: Session, account: str, at: datetime, by: str) -> bool:
     return ended
 
 
-def _wake(session: Session, account: str | None, at: datetime) -> None:
+def _wake(session: DbTransaction, account: str | None, at: datetime) -> None:
     """Make unsent payouts due, however long a block or a refusal had put them off; never before ``not_before``."""
     now = to_us(at)
     session.execute(session.sql.wake, (now, now, account, account))
 
 
-def pause_or_probe(session: Session, account: str, at: datetime) -> Pause | None:
+def pause_or_probe(session: DbTransaction, account: str, at: datetime) -> Pause | None:
     """Return the pause that forbids a send, or None when it may leave.
 
     A send that leaves although a stop of the machine's is in force is its probe: the next one is put off in the same

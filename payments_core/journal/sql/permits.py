@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from payments_core.domain.rates import AskPermit, Hold, Lane, Permit, Queue, ReadEnd, penalise, reserve
-from payments_core.journal.sql.statements import Session, Statements
+from payments_core.domain.rates import AcquirePermit, Hold, Permit, Priority, Queue, ReadEnd, penalise, reserve
+from payments_core.journal.sql.statements import DbTransaction, Statements
 
 __all__ = ["holds", "note_read", "take"]
 
-_READ = Lane.DUE.queue
+_READ = Priority.DUE.queue
 
 
 class _Text:
@@ -47,21 +47,21 @@ class _Text:
 _text = functools.cache(_Text)
 
 
-def take(session: Session, asked: AskPermit) -> Permit:
+def take(session: DbTransaction, asked: AcquirePermit) -> Permit:
     """Reserve the next moment of an account's queue, unless it is too far away."""
     text = _text(session.sql)
-    session.lock("permits", asked.account, asked.lane.queue)
+    session.lock("permits", asked.account, asked.priority.queue)
     now = session.execute(text.clock_of_permit, ()).fetchone()[0]
     read_at = time.monotonic()
-    queue = _stored(session, asked.account, asked.lane.queue)
+    queue = _stored(session, asked.account, asked.priority.queue)
     given = reserve(queue, asked, now)
     if given.queue is not None:
-        _put(session, asked.account, asked.lane.queue, given.queue)
+        _put(session, asked.account, asked.priority.queue, given.queue)
     starts = read_at + (given.moment - now) / 1_000_000
     return Permit(given.moment, starts, given.queue is not None, is_penalised=queue.penalty > 0)
 
 
-def note_read(session: Session, account: str, end: ReadEnd) -> bool:
+def note_read(session: DbTransaction, account: str, end: ReadEnd) -> bool:
     """Hold an account's reads or forget a penalty that is over; say whether one was forgotten."""
     text = _text(session.sql)
     if not end.is_refused:
@@ -77,15 +77,15 @@ def holds(sql: Statements, fetch: Callable[[str], Sequence[tuple[Any, ...]]]) ->
     return tuple(Hold(account, held_until) for account, held_until in fetch(_text(sql).holds))
 
 
-def _stored(session: Session, account: str, queue: str) -> Queue:
+def _stored(session: DbTransaction, account: str, queue: str) -> Queue:
     found = session.execute(_text(session.sql).queue, (account, queue)).fetchone()
     if found is None:
         return Queue()
     next_at, waiting, held_until, penalty = found
-    return Queue(next_at, tuple((Lane(lane), at) for lane, at in json.loads(waiting)), held_until, penalty)
+    return Queue(next_at, tuple((Priority(priority), at) for priority, at in json.loads(waiting)), held_until, penalty)
 
 
-def _put(session: Session, account: str, name: str, queue: Queue) -> None:
+def _put(session: DbTransaction, account: str, name: str, queue: Queue) -> None:
     waiting = json.dumps(queue.waiting, separators=(",", ":"))
     values = (account, name, queue.next_at, waiting, queue.held_until, queue.penalty)
     session.execute(_text(session.sql).put, values)

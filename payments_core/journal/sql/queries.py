@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from payments_core.domain.characters import is_storable
 from payments_core.domain.payout import HistoryEntry, PayoutStatus
 from payments_core.domain.rates import Hold
-from payments_core.domain.records import Approval, EndedAttempt, Gap, Pause, PayoutRow
+from payments_core.domain.records import Approval, EndedAttempt, Gap, Pause, PayoutRecord
 from payments_core.journal.sql import permits, restore_gap
 from payments_core.journal.sql.claims import unclaimed
 from payments_core.journal.sql.columns import (
@@ -40,22 +40,22 @@ class Reads(ABC):
     def _fetch(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return every row a statement finds."""
 
-    def get(self, payout_id: str) -> PayoutRow | None:
+    def get(self, payout_id: str) -> PayoutRecord | None:
         """Return one payout."""
         return self._one(self._sql.by_id, (payout_id,)) if is_storable(payout_id) else None
 
-    def by_key(self, key: str) -> PayoutRow | None:
+    def by_key(self, key: str) -> PayoutRecord | None:
         """Return the payout of a key."""
         return self._one(self._sql.by_key, (key,)) if is_storable(key) else None
 
-    def by_query(self, token_hash: str) -> tuple[PayoutRow, int] | None:
+    def by_query(self, token_hash: str) -> tuple[PayoutRecord, int] | None:
         """Return the payout that a query is about, and the number of the attempt; None when it is about none."""
         found = self._fetch(self._sql.by_query, (token_hash,))
         return (read_row(found[0][1:]), int(found[0][0])) if found else None
 
-    def known_as(self, name: str) -> tuple[PayoutRow, ...]:
+    def by_provider_reference(self, name: str) -> tuple[PayoutRecord, ...]:
         """Return the payouts that have, or had, a reference of this value, and none that holds our own id."""
-        return tuple(map(read_row, self._fetch(self._sql.known_as, (name,)))) if is_storable(name) else ()
+        return tuple(map(read_row, self._fetch(self._sql.by_provider_reference, (name,)))) if is_storable(name) else ()
 
     def history(self, payout_id: str) -> tuple[HistoryEntry, ...]:
         """Return every history row, oldest first."""
@@ -71,23 +71,23 @@ class Reads(ABC):
         found = self._fetch(self._sql.approval, (payout_id, attempt))
         return read_approval(found[0]) if found else None
 
-    def rows(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[PayoutRow]:
+    def rows(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[PayoutRecord]:
         """Yield payouts, oldest first, a page at a time: nothing is locked while the caller works."""
         wanted = None if status is None else str(status)
         return self._pages(self._sql.page, (wanted, wanted, account, account))
 
-    def undecided(self) -> Iterator[PayoutRow]:
+    def undecided(self) -> Iterator[PayoutRecord]:
         """Yield payouts that wait for a person, oldest first: in REVIEW, or contradicted and not acknowledged."""
         return self._pages(self._sql.undecided, ())
 
-    def _pages(self, statement: str, values: Sequence[Any]) -> Iterator[PayoutRow]:
+    def _pages(self, statement: str, values: Sequence[Any]) -> Iterator[PayoutRecord]:
         last = 0
         while page := self._fetch(statement, (last, *values, _PAGE)):
             for no, *stored in page:
                 last = no
                 yield read_row(stored)
 
-    def due(self, at: datetime, *, accounts: Collection[str], limit: int) -> tuple[PayoutRow, ...]:
+    def due(self, at: datetime, *, accounts: Collection[str], limit: int) -> tuple[PayoutRecord, ...]:
         """Return payouts of these accounts whose ``next_at`` has come and whose lease, if any, is over; oldest first.
 
         ``CREATED`` payouts of a paused account are left out until the pause is lifted or its probe is due.
@@ -131,6 +131,6 @@ class Reads(ABC):
         """Return what the journal lacks since it was restored; None when it is complete."""
         return restore_gap.find(self._sql, self._fetch)
 
-    def _one(self, statement: str, values: Sequence[Any]) -> PayoutRow | None:
+    def _one(self, statement: str, values: Sequence[Any]) -> PayoutRecord | None:
         found = self._fetch(statement, values)
         return read_row(found[0]) if found else None

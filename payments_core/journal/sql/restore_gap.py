@@ -23,15 +23,15 @@ from typing import Any
 
 from payments_core.domain.characters import is_storable
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import Gap, Pause, PayoutRow
+from payments_core.domain.records import Gap, Pause, PayoutRecord
 from payments_core.domain.references import canonical
-from payments_core.engine.commands import Held, Move, OnStatement, Unsought
+from payments_core.engine.commands import AccountPaused, ApplyTransition, CheckFirst, OnStatement
 from payments_core.journal.sql import pauses
 from payments_core.journal.sql.columns import checked, from_us, to_us
-from payments_core.journal.sql.statements import Session, Statements
+from payments_core.journal.sql.statements import DbTransaction, Statements
 
 __all__ = [
-    "Act",
+    "OperatorAction",
     "accounts",
     "begin",
     "compare",
@@ -46,14 +46,14 @@ __all__ = [
     "unsettled",
 ]
 
-_LEAST_ABSENCES = 3
+_LEAST_NOT_FOUND = 3
 _LETTERS = 10
 # Who may say that a payout has failed whatever the journal has forgotten: all others only know what it remembers.
 _KNOW = frozenset({"read", "deferred", "person"})
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class OperatorAction:
     """What a person says about a restored journal.
 
     Args:
@@ -103,7 +103,7 @@ class _Text:
         self.unsettled = text(
             f"SELECT COUNT(*) FROM {at}payouts WHERE COALESCE(sent_at, 0) < ? AND COALESCE(not_before, 0) <= ?"  # noqa: S608
             f" AND (status IN ({open_}) OR status = '{PayoutStatus.CREATED}'"
-            " AND NOT (absences >= ? AND COALESCE(first_absence_at, 0) >= ?))"
+            " AND NOT (not_found_count >= ? AND COALESCE(first_not_found_at, 0) >= ?))"
         )
         self.in_review = f"SELECT COUNT(*) FROM {at}payouts WHERE status = '{PayoutStatus.REVIEW}'"  # noqa: S608
 
@@ -115,7 +115,7 @@ class _Text:
 _text = functools.cache(_Text)
 
 
-def current(session: Session) -> Gap | None:
+def current(session: DbTransaction) -> Gap | None:
     """Return what the journal lacks; None when it is complete, as far as it knows."""
     return find(session.sql, lambda statement: session.execute(statement, ()).fetchall())
 
@@ -126,7 +126,7 @@ def find(sql: Statements, fetch: Callable[[str], Sequence[tuple[Any, ...]]]) -> 
     return _read(found[0][0]) if found else None
 
 
-def is_open(session: Session) -> bool:
+def is_open(session: DbTransaction) -> bool:
     """Say whether something may be missing; nobody says so before the commit. The pauses are locked."""
     pauses.lock(session, shared=True)
     return current(session) is not None
@@ -138,13 +138,15 @@ def _read(stored: str) -> Gap:
     return Gap(from_us(told["began"]), from_us(told["at"]), frozenset(told.get("compared", ())))
 
 
-def is_presumed(stored: Mapping[str, Any], after: PayoutRow) -> bool:
+def is_presumed(stored: Mapping[str, Any], after: PayoutRecord) -> bool:
     """Say whether a move calls a payout failed that nobody has asked about: by a guard, an expiry, or a send's end."""
     is_end = after.status is PayoutStatus.FAILED and stored["status"] != after.status
     return is_end and after.decided_by not in _KNOW
 
 
-def refuse(session: Session, stored: Mapping[str, Any], entry: Move) -> Unsought | Held | OnStatement | None:
+def refuse(
+    session: DbTransaction, stored: Mapping[str, Any], entry: ApplyTransition
+) -> CheckFirst | AccountPaused | OnStatement | None:
     """Say why a payout may not be sent, or not be called failed; None when it may. The pauses are locked.
 
     The stop for all to see is written here: it is a sign, and what holds is the gap itself.
@@ -159,7 +161,7 @@ def refuse(session: Session, stored: Mapping[str, Any], entry: Move) -> Unsought
     if after.status is PayoutStatus.FAILED and was_sent_since:
         return None
     if entry.absent_since is not None and not was_sent_since and not _is_absent(stored, gap, entry.absent_since):
-        return Unsought()
+        return CheckFirst()
     wanted = {*entry.other_payers}
     is_in_window = entry.refused_since is not None and gap.began_at >= entry.refused_since
     if entry.absent_since is None or not is_in_window:
@@ -169,25 +171,27 @@ def refuse(session: Session, stored: Mapping[str, Any], entry: Move) -> Unsought
     why = f"the journal was restored, and the statement of {', '.join(sorted(wanted))} was not compared with it yet"
     pause = Pause(after.account, entry.event.at, why, pauses.RESTORED)
     session.execute(_text(session.sql).stop, (pause.account, to_us(pause.since), pause.why, pause.by))
-    return Held(pause)
+    return AccountPaused(pause)
 
 
-def refuse_cancellation(session: Session, stored: Mapping[str, Any], after: PayoutRow) -> Unsought | OnStatement | None:
+def refuse_cancellation(
+    session: DbTransaction, stored: Mapping[str, Any], after: PayoutRecord
+) -> CheckFirst | OnStatement | None:
     """Say why a payout may not be called cancelled: its send, or a later attempt, may be in what is missing."""
     gap, is_on_statement = _look(session, after)
     if is_on_statement:
         return OnStatement()
-    return Unsought() if gap is not None and not _was_sent_since(stored, gap) else None
+    return CheckFirst() if gap is not None and not _was_sent_since(stored, gap) else None
 
 
-def _look(session: Session, after: PayoutRow) -> tuple[Gap | None, bool]:
+def _look(session: DbTransaction, after: PayoutRecord) -> tuple[Gap | None, bool]:
     """Return what the journal lacks, and whether a statement has a reference of this attempt."""
     values = list(_compared(after.references)) or [""]
     told, is_on_statement = session.execute(_text(session.sql).gate(len(values)), values).fetchone()
     return None if told is None else _read(told), bool(is_on_statement)
 
 
-def known(session: Session, references: Collection[str]) -> frozenset[str]:
+def known(session: DbTransaction, references: Collection[str]) -> frozenset[str]:
     """Return those of references, in the form in which they are compared, that an attempt of the journal has."""
     wanted, found = frozenset(references), set[str]()
     if wanted:
@@ -209,12 +213,12 @@ def _was_sent_since(stored: Mapping[str, Any], gap: Gap) -> bool:
 
 def _is_absent(stored: Mapping[str, Any], gap: Gap, since: datetime) -> bool:
     """Say whether the provider was asked since the restore and has shown nothing, often and long enough."""
-    absent_at = stored["first_absence_at"]
+    absent_at = stored["first_not_found_at"]
     long_enough = absent_at is not None and to_us(gap.declared_at) <= absent_at <= to_us(since)
-    return long_enough and stored["absences"] >= _LEAST_ABSENCES
+    return long_enough and stored["not_found_count"] >= _LEAST_NOT_FOUND
 
 
-def begin(session: Session, began_at: datetime, act: Act) -> Gap:
+def begin(session: DbTransaction, began_at: datetime, act: OperatorAction) -> Gap:
     """Write down that whatever came after a moment may be missing; an earlier gap that is not over is a part of it.
 
     What was compared before counts no more.
@@ -234,7 +238,7 @@ def begin(session: Session, began_at: datetime, act: Act) -> Gap:
     return _read(told)
 
 
-def compare(session: Session, account: str, references: Iterable[str], act: Act) -> Gap:
+def compare(session: DbTransaction, account: str, references: Iterable[str], act: OperatorAction) -> Gap:
     """Write down that a person has compared an account's statement, and what it has that the journal lacks.
 
     There is a gap, and the pauses are locked. The stops are lifted: whatever is still refused writes them again. The
@@ -250,20 +254,20 @@ def compare(session: Session, account: str, references: Iterable[str], act: Act)
     return _read(json.dumps(told))
 
 
-def accounts(session: Session) -> frozenset[str]:
+def accounts(session: DbTransaction) -> frozenset[str]:
     """Return the names of the accounts that payouts of the journal are, or were, paid from."""
     return frozenset(name for (name,) in session.execute(_text(session.sql).accounts, ()).fetchall())
 
 
-def unsettled(session: Session, gap: Gap) -> tuple[int, int]:
+def unsettled(session: DbTransaction, gap: Gap) -> tuple[int, int]:
     """Count the payouts that are open and not settled, as nobody knows yet of their end, and those in REVIEW."""
     text, since = _text(session.sql), to_us(gap.declared_at)
-    (count,) = session.execute(text.unsettled, (since, since, _LEAST_ABSENCES, since)).fetchone()
+    (count,) = session.execute(text.unsettled, (since, since, _LEAST_NOT_FOUND, since)).fetchone()
     (in_review,) = session.execute(text.in_review, ()).fetchone()
     return int(count), int(in_review)
 
 
-def end(session: Session, act: Act) -> None:
+def end(session: DbTransaction, act: OperatorAction) -> None:
     """Write down that a person says it is over; what was said stays. There is a gap, and the pauses are locked."""
     text = _text(session.sql)
     told = json.loads(session.execute(text.get, ()).fetchone()[0]) | {"over": act.told()}
@@ -272,6 +276,6 @@ def end(session: Session, act: Act) -> None:
     _lift(session, act.at)
 
 
-def _lift(session: Session, at: datetime) -> None:
+def _lift(session: DbTransaction, at: datetime) -> None:
     for (account,) in session.execute(_text(session.sql).pauses, ()).fetchall():
         pauses.lift_by(session, account, at, pauses.RESTORED)

@@ -24,7 +24,7 @@ __all__ = [
     "POSTGRES_SCHEMA",
     "SQLITE",
     "Cursor",
-    "Session",
+    "DbTransaction",
     "Statements",
     "lock_number",
 ]
@@ -51,11 +51,13 @@ FIXED = (
 NOTED = ("contradictions", "contradicted_at")
 MOVABLE = tuple(name for name in COLUMNS if name not in (*FIXED, *NOTED))
 
-# Quoted: `references` is a word of SQL. Only names of PayoutRow's own fields are ever put into a statement.
+# Quoted: `references` is a word of SQL. Only names of PayoutRecord's own fields are ever put into a statement.
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 _SETS = ", ".join(f'"{name}" = ?' for name in MOVABLE)
 _PAUSE = "account, since, why, by, probe_at"
-_ENDED = 'binding, "references", request, request_hash, reason, decided_by, tries, ambiguous, first_sent_at, sent_at'
+_ENDED = (
+    'binding, "references", request, request_hash, reason, decided_by, submissions, ambiguous, first_sent_at, sent_at'
+)
 
 
 def _marks(count: int) -> str:
@@ -92,8 +94,12 @@ class Statements:
             f"SELECT q.asked_of, {_NAMES} FROM {at}payouts"
             f" JOIN (SELECT payout_id, attempt AS asked_of FROM {at}queries WHERE token_hash = ?) q ON q.payout_id = id"
         )
-        self.know_as = text(f"INSERT INTO {at}known_as (value, payout_id) VALUES (?, ?) ON CONFLICT DO NOTHING")
-        self.known_as = text(f"{self.payouts} WHERE id IN (SELECT payout_id FROM {at}known_as WHERE value = ?)")
+        self.know_as = text(
+            f"INSERT INTO {at}by_provider_reference (value, payout_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        )
+        self.by_provider_reference = text(
+            f"{self.payouts} WHERE id IN (SELECT payout_id FROM {at}by_provider_reference WHERE value = ?)"
+        )
         self.page = text(
             f"SELECT no, {_NAMES} FROM {at}payouts WHERE no > ? AND (CAST(? AS TEXT) IS NULL OR status = ?)"
             " AND (CAST(? AS TEXT) IS NULL OR account = ?) ORDER BY no LIMIT ?"
@@ -104,7 +110,7 @@ class Statements:
         )
         self.counts = f"SELECT status, COUNT(*) FROM {at}payouts GROUP BY status"
         self.history = text(
-            f"SELECT seq, at, event, status, attempt, tries, decided_by, evidence FROM {at}history"
+            f"SELECT seq, at, event, status, attempt, submissions, decided_by, evidence FROM {at}history"
             " WHERE payout_id = ? ORDER BY seq"
         )
         self.pauses = f"SELECT {_PAUSE} FROM {at}pauses ORDER BY account"
@@ -114,15 +120,15 @@ class Statements:
         self.last_seq = text(f"SELECT COALESCE(MAX(seq), 0) FROM {at}history WHERE payout_id = ?")
         # Whatever is unique: a key that somebody else is just writing is waited for, and then not written again.
         self.insert = text(f"INSERT INTO {at}payouts ({_NAMES}) VALUES ({_marks(len(COLUMNS))}) ON CONFLICT DO NOTHING")
-        self.update = text(f"UPDATE {at}payouts SET {_SETS} WHERE id = ? AND fence = ?")
-        self.hurry = text(f"UPDATE {at}payouts SET next_at = ? WHERE id = ? AND (next_at IS NULL OR next_at > ?)")
+        self.update = text(f"UPDATE {at}payouts SET {_SETS} WHERE id = ? AND version = ?")
+        self.make_due = text(f"UPDATE {at}payouts SET next_at = ? WHERE id = ? AND (next_at IS NULL OR next_at > ?)")
         self.contradict = text(f"UPDATE {at}payouts SET contradictions = ?, contradicted_at = ? WHERE id = ?")
         # The database folds both sides: Python folds more letters, and would then find less.
         same = f"{folded.format('payee_value')} = {folded.format('CAST(? AS TEXT)')}"
         self.refunds = text(f"{self.payouts} WHERE operation = 'refund' AND {same}")
         self.has_event = text(f"SELECT 1 FROM {at}history WHERE payout_id = ? AND event = ? LIMIT 1")
         self.add_history = text(
-            f"INSERT INTO {at}history (payout_id, seq, at, event, status, attempt, tries, decided_by, evidence)"
+            f"INSERT INTO {at}history (payout_id, seq, at, event, status, attempt, submissions, decided_by, evidence)"
             f" VALUES ({_marks(9)})"
         )
         self.publish = text(
@@ -243,7 +249,7 @@ class Cursor(Protocol):
         ...
 
 
-class Session(NamedTuple):
+class DbTransaction(NamedTuple):
     """An open transaction.
 
     Args:

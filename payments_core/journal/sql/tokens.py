@@ -8,12 +8,12 @@ from typing import Any
 from payments_core.domain.shared_tokens import AskToken, KeepToken, SharedToken, TokenChange
 from payments_core.journal.sql.columns import to_us
 from payments_core.journal.sql.inbox import statements
-from payments_core.journal.sql.statements import Session
+from payments_core.journal.sql.statements import DbTransaction
 
 __all__ = ["apply"]
 
 
-def apply(session: Session, change: TokenChange) -> SharedToken:
+def apply(session: DbTransaction, change: TokenChange) -> SharedToken:
     """Return the token that is good, or say who fetches one; keep what was fetched."""
     name = f"token/{change.name}"
     session.lock("token", change.name)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from payments_core.domain.errors import JournalError, SettingsError
-from payments_core.domain.rates import AskPermit, Permit
+from payments_core.domain.rates import AcquirePermit, Permit
 from payments_core.domain.records import Pause
 from payments_core.domain.shared_tokens import SharedToken, TokenChange
-from payments_core.engine.commands import JournalEntry, JournalReply, Open, Opened
+from payments_core.engine.commands import CreatePayout, CreateResult, JournalCommand, JournalResult
 from payments_core.journal.sql.apply import Change, Reply, apply
 from payments_core.journal.sql.claims import Claims
 from payments_core.journal.sql.erasure import Forgetting
@@ -23,7 +23,7 @@ from payments_core.journal.sql.inbox import InboxCalls, InboxChange
 from payments_core.journal.sql.outbox import OutboxCalls
 from payments_core.journal.sql.pauses import LiftPause, SetPause
 from payments_core.journal.sql.queries import Reads
-from payments_core.journal.sql.statements import SQLITE, Session
+from payments_core.journal.sql.statements import SQLITE, DbTransaction
 from payments_core.journal.sqlite.connection import (
     SQLITE_ERRORS,
     Reader,
@@ -119,23 +119,23 @@ class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
 
     # --- writing ---
 
-    def perform(self, entry: JournalEntry) -> JournalReply:
+    def execute(self, entry: JournalCommand) -> JournalResult:
         """Write one entry and return when it is durable."""
-        return cast("JournalReply", self._writer.perform(entry))
+        return cast("JournalResult", self._writer.execute(entry))
 
-    def submit(self, entry: JournalEntry) -> Future[JournalReply]:
+    def submit(self, entry: JournalCommand) -> Future[JournalResult]:
         """Queue one entry; the future ends when it is durable. Cancelling it before it is taken up writes nothing."""
-        return cast("Future[JournalReply]", self._writer.submit(entry))
+        return cast("Future[JournalResult]", self._writer.submit(entry))
 
     def set_pause(self, pause: Pause) -> None:
         """Write a pause; one in force for the same account is replaced."""
-        self._writer.perform(SetPause(pause))
+        self._writer.execute(SetPause(pause))
 
     def lift_pause(self, account: str | None) -> bool:
         """End the pause of an account (or the one for all) and wake what waited for it; say whether there was one."""
-        return bool(self._writer.perform(LiftPause(account, self._clock())))
+        return bool(self._writer.execute(LiftPause(account, self._clock())))
 
-    def permit(self, asked: AskPermit) -> Future[Permit]:
+    def permit(self, asked: AcquirePermit) -> Future[Permit]:
         """Reserve the next moment at which an account may be used, by the journal's clock, for all processes."""
         return cast("Future[Permit]", self._writer.submit(asked))
 
@@ -143,21 +143,21 @@ class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
         """Ask for a token that all processes share, or keep the one that was fetched; what there is now."""
         return cast("Future[SharedToken]", self._writer.submit(change))
 
-    def open_within(self, connection: object, entry: Open) -> Opened:
+    def open_within(self, connection: object, entry: CreatePayout) -> CreateResult:
         """Refuse: no transaction of an application's reaches into our file."""
         raise _no_transaction()
 
-    async def open_within_async(self, connection: object, entry: Open) -> Opened:
+    async def open_within_async(self, connection: object, entry: CreatePayout) -> CreateResult:
         """Refuse: no transaction of an application's reaches into our file."""
         raise _no_transaction()
 
     def _change(self, change: Change) -> Any:
-        return self._writer.perform(change)
+        return self._writer.execute(change)
 
     def _queue(self, change: InboxChange) -> Future[Any]:
         return self._writer.submit(change)
 
-    def wipe(self) -> bool:
+    def vacuum(self) -> bool:
         """Write the file anew, without what was overwritten, and empty its log; say False while somebody is in the way.
 
         Others wait meanwhile. Wiping as one goes would not do: pages that are split keep what they held.
@@ -187,7 +187,7 @@ class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
 
 
 def _apply(connection: sqlite3.Connection, change: Change) -> Reply:
-    return apply(Session(connection.execute, SQLITE), change)
+    return apply(DbTransaction(connection.execute, SQLITE), change)
 
 
 def _no_transaction() -> SettingsError:

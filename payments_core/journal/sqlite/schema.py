@@ -55,19 +55,19 @@ _FIRST = (
         reason TEXT,
         decided_by TEXT NOT NULL,
         attempt INTEGER NOT NULL,
-        tries INTEGER NOT NULL,
+        submissions INTEGER NOT NULL,
         refusals INTEGER NOT NULL,
         ambiguous INTEGER NOT NULL,
-        cleared INTEGER NOT NULL,
-        adopting INTEGER NOT NULL,
+        guards_passed INTEGER NOT NULL,
+        duplicate_unverified INTEGER NOT NULL,
         refused INTEGER NOT NULL,
         absence_attested INTEGER NOT NULL,
         rechecks_left INTEGER NOT NULL,
         first_sent_at INTEGER,
         sent_at INTEGER,
-        absences INTEGER NOT NULL,
-        first_absence_at INTEGER,
-        fence INTEGER NOT NULL,
+        not_found_count INTEGER NOT NULL,
+        first_not_found_at INTEGER,
+        version INTEGER NOT NULL,
         lease_owner TEXT NOT NULL,
         lease_until INTEGER,
         next_at INTEGER,
@@ -88,7 +88,7 @@ _FIRST = (
         event TEXT NOT NULL,
         status TEXT NOT NULL,
         attempt INTEGER NOT NULL,
-        tries INTEGER NOT NULL,
+        submissions INTEGER NOT NULL,
         decided_by TEXT NOT NULL,
         evidence TEXT NOT NULL,
         PRIMARY KEY (payout_id, seq)
@@ -192,7 +192,7 @@ _SHARED = (
         request_hash TEXT NOT NULL,
         reason TEXT,
         decided_by TEXT NOT NULL,
-        tries INTEGER NOT NULL,
+        submissions INTEGER NOT NULL,
         ambiguous INTEGER NOT NULL,
         first_sent_at INTEGER,
         sent_at INTEGER,
@@ -237,37 +237,37 @@ _SHARED = (
     CREATE TABLE deliveries (
         consumer TEXT NOT NULL,
         event_id TEXT NOT NULL REFERENCES outbox (event_id),
-        tries INTEGER NOT NULL,
+        submissions INTEGER NOT NULL,
         next_at INTEGER, -- none: given up
         told TEXT NOT NULL, -- how the last one ended
         PRIMARY KEY (consumer, event_id)
     ) WITHOUT ROWID
     """,
     "ALTER TABLE payouts ADD COLUMN read_at INTEGER",
-    "ALTER TABLE payouts ADD COLUMN called_for INTEGER",
-    "CREATE INDEX payouts_called_for ON payouts (next_at) WHERE called_for = next_at",
+    "ALTER TABLE payouts ADD COLUMN callback_read_at INTEGER",
+    "CREATE INDEX payouts_called_for ON payouts (next_at) WHERE callback_read_at = next_at",
     "CREATE INDEX inbox_unhandled ON inbox (no) WHERE handled_at IS NULL",
     "CREATE INDEX inbox_payout ON inbox (payout_id) WHERE payout_id IS NOT NULL",
     "CREATE INDEX inbox_query ON inbox (query) WHERE query <> ''",
     "CREATE INDEX outbox_payout ON outbox (payout_id, seq)",
     # What happened is never changed. Of a payout that is forgotten, and of no other, the words that may tell of a
     # person are taken out.
-    "ALTER TABLE payouts ADD COLUMN forgotten_at INTEGER",
+    "ALTER TABLE payouts ADD COLUMN erased_at INTEGER",
     """
     CREATE TRIGGER attempts_are_never_changed BEFORE UPDATE ON attempts
-    WHEN NOT EXISTS (SELECT 1 FROM payouts WHERE id = OLD.payout_id AND forgotten_at IS NOT NULL)
-    OR (NEW.payout_id, NEW.number, NEW.binding, NEW."references", NEW.request_hash, NEW.decided_by, NEW.tries,
+    WHEN NOT EXISTS (SELECT 1 FROM payouts WHERE id = OLD.payout_id AND erased_at IS NOT NULL)
+    OR (NEW.payout_id, NEW.number, NEW.binding, NEW."references", NEW.request_hash, NEW.decided_by, NEW.submissions,
         NEW.ambiguous, NEW.first_sent_at, NEW.sent_at, NEW.ended_at) IS NOT
-       (OLD.payout_id, OLD.number, OLD.binding, OLD."references", OLD.request_hash, OLD.decided_by, OLD.tries,
+       (OLD.payout_id, OLD.number, OLD.binding, OLD."references", OLD.request_hash, OLD.decided_by, OLD.submissions,
         OLD.ambiguous, OLD.first_sent_at, OLD.sent_at, OLD.ended_at)
     BEGIN SELECT RAISE(ABORT, 'an attempt that has ended is never changed'); END
     """,
     "DROP TRIGGER history_is_never_changed",
     """
     CREATE TRIGGER history_is_never_changed BEFORE UPDATE ON history
-    WHEN NOT EXISTS (SELECT 1 FROM payouts WHERE id = OLD.payout_id AND forgotten_at IS NOT NULL)
-    OR (NEW.payout_id, NEW.seq, NEW.at, NEW.event, NEW.status, NEW.attempt, NEW.tries, NEW.decided_by) IS NOT
-       (OLD.payout_id, OLD.seq, OLD.at, OLD.event, OLD.status, OLD.attempt, OLD.tries, OLD.decided_by)
+    WHEN NOT EXISTS (SELECT 1 FROM payouts WHERE id = OLD.payout_id AND erased_at IS NOT NULL)
+    OR (NEW.payout_id, NEW.seq, NEW.at, NEW.event, NEW.status, NEW.attempt, NEW.submissions, NEW.decided_by) IS NOT
+       (OLD.payout_id, OLD.seq, OLD.at, OLD.event, OLD.status, OLD.attempt, OLD.submissions, OLD.decided_by)
     BEGIN SELECT RAISE(ABORT, 'history is append-only'); END
     """,
     """
@@ -295,11 +295,11 @@ _FAILOVER = (
     "DROP TRIGGER attempts_are_never_changed",
     """
     CREATE TRIGGER attempts_are_never_changed BEFORE UPDATE ON attempts
-    WHEN NOT EXISTS (SELECT 1 FROM payouts WHERE id = OLD.payout_id AND forgotten_at IS NOT NULL)
+    WHEN NOT EXISTS (SELECT 1 FROM payouts WHERE id = OLD.payout_id AND erased_at IS NOT NULL)
     OR (NEW.payout_id, NEW.number, NEW.account, NEW.binding, NEW."references", NEW.request_hash, NEW.decided_by,
-        NEW.tries, NEW.ambiguous, NEW.first_sent_at, NEW.sent_at, NEW.ended_at) IS NOT
+        NEW.submissions, NEW.ambiguous, NEW.first_sent_at, NEW.sent_at, NEW.ended_at) IS NOT
        (OLD.payout_id, OLD.number, OLD.account, OLD.binding, OLD."references", OLD.request_hash, OLD.decided_by,
-        OLD.tries, OLD.ambiguous, OLD.first_sent_at, OLD.sent_at, OLD.ended_at)
+        OLD.submissions, OLD.ambiguous, OLD.first_sent_at, OLD.sent_at, OLD.ended_at)
     BEGIN SELECT RAISE(ABORT, 'an attempt that has ended is never changed'); END
     """,
 )
@@ -307,7 +307,7 @@ _FAILOVER = (
 # What a callback may call a payout by whose id its provider does not repeat.
 _KNOWN_AS = (
     """
-    CREATE TABLE known_as (
+    CREATE TABLE by_provider_reference (
         value TEXT NOT NULL,
         payout_id TEXT NOT NULL REFERENCES payouts (id),
         PRIMARY KEY (value, payout_id)

@@ -18,7 +18,7 @@ from typing import Generic
 from payments_core.domain.errors import JournalError
 from payments_core.journal.closed_errors import check_process, closed
 from payments_core.journal.sqlite.connection import SQLITE_ERRORS, is_busy
-from payments_core.journal.waiters import Caller, Entry, Failed, Promise, Reply, Wrote, result_of
+from payments_core.journal.waiters import BlockingWaiter, Entry, Failed, FutureWaiter, Reply, Wrote, result_of
 
 __all__ = ["LARGEST_GROUP", "Writer"]
 
@@ -55,13 +55,13 @@ class Writer(Generic[Entry, Reply]):
         # Entered as a bare lock: an interrupt inside Condition.__enter__ would leave it held.
         self._lock = threading.Lock()  # guards the four below
         self._changed = threading.Condition(self._lock)
-        self._queue: deque[Caller[Entry, Reply] | Promise[Entry, Reply]] = deque()
+        self._queue: deque[BlockingWaiter[Entry, Reply] | FutureWaiter[Entry, Reply]] = deque()
         self._busy = False  # somebody uses the connection
         self._closing = False
         self._thread: threading.Thread | None = None
         self.commits = 0
 
-    def perform(self, entry: Entry) -> Reply:
+    def execute(self, entry: Entry) -> Reply:
         """Write one entry and return its reply when it is durable.
 
         Raises:
@@ -92,7 +92,7 @@ class Writer(Generic[Entry, Reply]):
             JournalClosed: Closed, or another process's.
 
         """
-        promise: Promise[Entry, Reply] = Promise(entry)
+        promise: FutureWaiter[Entry, Reply] = FutureWaiter(entry)
         self._enqueue(promise)
         return promise.future
 
@@ -122,10 +122,10 @@ class Writer(Generic[Entry, Reply]):
         return True
 
     def _wait_turn(self, entry: Entry) -> Wrote[Reply] | Failed:
-        caller: Caller[Entry, Reply] = Caller(entry)
+        caller: BlockingWaiter[Entry, Reply] = BlockingWaiter(entry)
         return caller.wait(self._enqueue)
 
-    def _enqueue(self, member: Caller[Entry, Reply] | Promise[Entry, Reply]) -> None:
+    def _enqueue(self, member: BlockingWaiter[Entry, Reply] | FutureWaiter[Entry, Reply]) -> None:
         self.check_open()
         with self._lock:
             self.check_open()
@@ -162,7 +162,7 @@ class Writer(Generic[Entry, Reply]):
             del group, members, done  # holds no payee while it waits
         self._dispose()
 
-    def _next_group(self) -> list[Caller[Entry, Reply] | Promise[Entry, Reply]]:
+    def _next_group(self) -> list[BlockingWaiter[Entry, Reply] | FutureWaiter[Entry, Reply]]:
         with self._lock:
             while self._busy or not self._queue:
                 if self._closing and not self._queue:

@@ -8,28 +8,28 @@ from typing import Any
 
 from payments_core.domain.events import EventName
 from payments_core.testing.conformance.call_tracing import calls_in, may_wait
-from payments_core.testing.conformance.harness import Door, Kind, Scene
+from payments_core.testing.conformance.harness import Door, Harness, Kind
 from payments_core.testing.conformance.payments import TROUBLES, PaymentPromises, lift
 from payments_core.testing.emulator.server import Emulator
 
-__all__ = ["MannerPromises"]
+__all__ = ["BehaviourPromises"]
 
 
-class MannerPromises(PaymentPromises):
+class BehaviourPromises(PaymentPromises):
     """Flows that only ask, values that travel, and one engine behind two clients."""
 
     def test_nothing_waits_inside_the_provider(self, running: Emulator[Any], door: Door | None, tmp_path: Path) -> None:
         """It sleeps nowhere, opens no file and no connection: on an event loop everybody else would wait with it."""
-        with self.played(running, tmp_path, "async", door) as scene:
-            scene.pay(scene.key("warm"))  # whatever is imported late
-            key = scene.key("watched")
+        with self.played(running, tmp_path, "async", door) as harness:
+            harness.pay(harness.key("warm"))  # whatever is imported late
+            key = harness.key("watched")
             with calls_in(self.package, may_wait) as waits:
-                scene.pay(key)
-                scene.settle(key)
+                harness.pay(key)
+                harness.settle(key)
 
             assert not waits, f"on the event loop: {', '.join(waits)}; a flow asks for what it needs, and does nothing"
 
-    def test_what_is_decided_can_be_pickled_and_shown(self, desk: Scene) -> None:
+    def test_what_is_decided_can_be_pickled_and_shown(self, desk: Harness) -> None:
         """Every outcome: other processes carry it, and no repr shows the payee."""
         draft = desk.draft("outcomes")
         outcomes: list[object] = [self.submitted(desk, draft, said.answer(draft)) for said in self.answers.values()]
@@ -40,22 +40,22 @@ class MannerPromises(PaymentPromises):
 
     def test_both_clients_decide_alike(self, running: Emulator[Any], door: Door | None, tmp_path: Path) -> None:
         """In every trouble: the same events one after another, the same end, asked for as often."""
-        chance = {EventName.CALLBACK_HEARD}
+        chance = {EventName.CALLBACK_MATCHED}
         if self.spec.facts.status_by == "answer":
             door = None  # when a callback arrives is chance; without one the two must agree to the letter
         else:  # an answer that comes before its question is written down as taken makes one read of two
-            chance |= {EventName.PAYOUT_ASKED, EventName.PAYOUT_READ}
+            chance |= {EventName.PAYOUT_QUERIED, EventName.PAYOUT_READ}
         told: dict[Kind, dict[str, Any]] = {"sync": {}, "async": {}}
         for kind, tale in told.items():
             (tmp_path / kind).mkdir()
-            with self.played(running, tmp_path / kind, kind, door) as scene:
+            with self.played(running, tmp_path / kind, kind, door) as harness:
                 for trouble, faults in TROUBLES.items():
-                    key = scene.key(f"alike/{trouble}")
-                    with scene.faults(**faults):
-                        scene.pay(key)
-                        lift(scene)
-                        end = scene.settle(key)
+                    key = harness.key(f"alike/{trouble}")
+                    with harness.faults(**faults):
+                        harness.pay(key)
+                        lift(harness)
+                        end = harness.settle(key)
                     events = [entry.event for entry in end.history if entry.event not in chance]
-                    tale[trouble] = (end.status, end.reason, scene.credits(end), scene.posts(end), events)
+                    tale[trouble] = (end.status, end.reason, harness.credits(end), harness.posts(end), events)
 
         assert told["sync"] == told["async"]

@@ -12,10 +12,20 @@ import pytest
 
 from payments_core.domain.money import Money
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
-from payments_core.provider import AnswersLater, Callback, Checked, Draft, Final, NotFound, Pending, Seen, Unknown
+from payments_core.provider import (
+    Callback,
+    CheckOutcome,
+    Draft,
+    Final,
+    NotFound,
+    Pending,
+    ReportedDetails,
+    ResultCallbacks,
+    Unknown,
+)
 from payments_core.testing.conformance.fixtures import Promises
-from payments_core.testing.conformance.harness import Scene
-from payments_core.testing.conformance.malformed import BODIES, HTML, NEVER_HEARD_OF, STATUSES, answered, mistyped
+from payments_core.testing.conformance.harness import Harness
+from payments_core.testing.conformance.malformed import BODIES, HTML, STATUSES, UNLISTED, answered, mistyped
 from payments_core.testing.conformance.profile import reply
 from payments_core.testing.conformance.submit_answers import pays
 
@@ -25,15 +35,15 @@ __all__ = ["CheckPromises"]
 class CheckPromises(Promises):
     """Nothing a read says is taken for more than it says."""
 
-    def checked(self, desk: Scene, draft: Draft, told: HttpResponse | Callback) -> Checked:
+    def checked(self, desk: Harness, draft: Draft, told: HttpResponse | Callback) -> CheckOutcome:
         """Ask what became of a payment, answered by hand."""
         provider = desk.provider().provider
         if isinstance(told, Callback):
-            assert isinstance(provider, AnswersLater)
+            assert isinstance(provider, ResultCallbacks)
             return provider.read_answer(draft, told)
         return answered(provider.check(draft), told)
 
-    def test_every_status_means_what_it_should(self, desk: Scene) -> None:
+    def test_every_status_means_what_it_should(self, desk: Harness) -> None:
         """What has not ended is pending, and each end is its own."""
         draft = desk.draft("statuses")
         ends = {"pending": Pending, "succeeded": Final, "failed": Final, "unknown": Unknown}
@@ -44,17 +54,17 @@ class CheckPromises(Promises):
                 assert outcome.succeeded == (end == "succeeded"), f"{word} was taken for {outcome!r}"
         assert set(self.statuses.values()) >= {"pending", "succeeded", "failed"}, "name a word for each end"
 
-    def test_a_status_it_never_heard_of_is_no_end(self, desk: Scene) -> None:
+    def test_a_status_it_never_heard_of_is_no_end(self, desk: Harness) -> None:
         """Neither a failure nor a success: providers get new words, also some that hold an old one."""
         draft = desk.draft("new word")
-        longer = [new for word in self.statuses for new in (f"{word}_{NEVER_HEARD_OF}", f"NOT_{word}")]
-        for word in (NEVER_HEARD_OF, "", "succeeded ", "0x00", *longer):
+        longer = [new for word in self.statuses for new in (f"{word}_{UNLISTED}", f"NOT_{word}")]
+        for word in (UNLISTED, "", "succeeded ", "0x00", *longer):
             if word not in self.statuses:
                 outcome = self.checked(desk, draft, self.status(draft, word))
                 assert isinstance(outcome, Pending | Unknown), f"{word!r} was taken for {outcome!r}"
 
-    @pytest.mark.parametrize("reason", [None, NEVER_HEARD_OF, "", 7, {"code": NEVER_HEARD_OF, "message": "so"}, []])
-    def test_a_failure_is_one_whatever_its_reason(self, desk: Scene, reason: object) -> None:
+    @pytest.mark.parametrize("reason", [None, UNLISTED, "", 7, {"code": UNLISTED, "message": "so"}, []])
+    def test_a_failure_is_one_whatever_its_reason(self, desk: Harness, reason: object) -> None:
         """Reasons come as code, as text, as an object, or not at all."""
         draft = desk.draft("reasons")
         for word in (word for word, end in self.statuses.items() if end == "failed"):
@@ -63,14 +73,14 @@ class CheckPromises(Promises):
             assert outcome.reason is not None
             assert outcome.reason.code
 
-    def test_not_found_is_a_word_of_its_own(self, desk: Scene) -> None:
+    def test_not_found_is_a_word_of_its_own(self, desk: Harness) -> None:
         """A payment that is not seen may appear yet: never a failure."""
         draft = desk.draft("not found")
 
         outcome = self.checked(desk, draft, self.not_found(draft))
         assert isinstance(outcome, NotFound), f"it was taken for {outcome!r}"
 
-    def test_a_refused_question_says_nothing_of_the_payment(self, desk: Scene) -> None:
+    def test_a_refused_question_says_nothing_of_the_payment(self, desk: Harness) -> None:
         """A 401, a 404, a 500 or an error of the provider's own refuses the question; the payment may be paid."""
         draft, wrong = desk.draft("refused question"), []
         for name, answer in self._refusals(draft):
@@ -94,7 +104,7 @@ class CheckPromises(Promises):
                 if not_there not in {(status, b""), (status, answer.body)}:  # that is how it says "not found"
                     yield f"{name}, with HTTP {status}", replace(answer, status=status)
 
-    def test_a_lost_read_says_nothing(self, desk: Scene) -> None:
+    def test_a_lost_read_says_nothing(self, desk: Harness) -> None:
         """A question that was lost, or not even sent, is no answer: not "not found", and no end."""
         draft, now = desk.draft("lost read"), datetime.now(UTC)
         for lost in NoAnswer("broken off", at=now), NotSent("refused", at=now):
@@ -104,7 +114,7 @@ class CheckPromises(Promises):
                 continue
             assert isinstance(outcome, Unknown), f"{type(lost).__name__} was taken for {outcome!r}"
 
-    def test_a_question_asks_for_no_money(self, desk: Scene) -> None:
+    def test_a_question_asks_for_no_money(self, desk: Harness) -> None:
         """However it is answered: it does not send the payment again to see what comes, marked or not."""
         draft, now = desk.draft("question"), datetime.now(UTC)
         answers: list[HttpResponse | Callback | Exception] = [said.answer(draft) for said in self.answers.values()]
@@ -118,7 +128,7 @@ class CheckPromises(Promises):
             assert not [request for request in asked if pays(request, draft)], "a question asks for money"
 
     @pytest.mark.parametrize("body", BODIES)
-    def test_no_broken_answer_ends_a_payment(self, desk: Scene, body: str) -> None:
+    def test_no_broken_answer_ends_a_payment(self, desk: Harness, body: str) -> None:
         """A read that makes no sense says nothing, not even that there is no such payment."""
         draft = desk.draft("broken read")
         for status in STATUSES:
@@ -133,7 +143,7 @@ class CheckPromises(Promises):
             assert not claims, f"{status} with {body} was taken for {outcome!r}"
 
     @pytest.mark.parametrize("wrong", ["number", "list", "object", "null", "true"])
-    def test_no_wrongly_typed_answer_breaks_a_read(self, desk: Scene, wrong: str) -> None:
+    def test_no_wrongly_typed_answer_breaks_a_read(self, desk: Harness, wrong: str) -> None:
         """Each field in turn holds something else than it should; nothing raises, and no failure is invented."""
         draft = desk.draft("read types")
         for word, end in self.statuses.items():
@@ -142,7 +152,7 @@ class CheckPromises(Promises):
                 invented = isinstance(outcome, Final) and not outcome.succeeded and end != "failed"
                 assert not invented, f"{word} with {where} a {wrong}: {outcome!r}"
 
-    def test_what_is_seen_is_told(self, desk: Scene) -> None:
+    def test_what_is_seen_is_told(self, desk: Harness) -> None:
         """A success tells amount, currency and payee as far as the answer does, so that they can be compared."""
         draft = desk.draft("seen")
         for word in (word for word, end in self.statuses.items() if end == "succeeded"):
@@ -156,7 +166,7 @@ class CheckPromises(Promises):
             assert seen.payee in {None, self.payee.value}
             assert seen.amount is not None or seen.payee is not None
 
-    def test_an_answer_about_another_payment_is_told_as_such(self, desk: Scene) -> None:
+    def test_an_answer_about_another_payment_is_told_as_such(self, desk: Harness) -> None:
         """Its id, amount, currency and payee are read from the answer, and never filled in from what we asked for."""
         self.builds_on(desk, self.test_what_is_seen_is_told)
         ours, double = desk.draft("ours"), Money(str(self.amount.amount * 2), self.amount.currency)
@@ -180,9 +190,9 @@ class CheckPromises(Promises):
 REFUSED = (401, 403, 404, 500, 503)
 
 
-def _is_of_another(seen: Seen | None, draft: Draft) -> bool:
+def _is_of_another(seen: ReportedDetails | None, draft: Draft) -> bool:
     """Say whether what is told differs from what was asked for, as the engine compares it."""
-    order, seen = draft.order, seen or Seen()
+    order, seen = draft.order, seen or ReportedDetails()
     pairs = (
         (seen.amount, order.amount.amount),
         (seen.currency, order.amount.currency),

@@ -16,11 +16,11 @@ from payments_core.engine.drafts import make_draft
 from payments_core.plugins.hookspecs import hookimpl
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account, Draft, ProviderSpec
-from payments_core.runtime import Office
+from payments_core.runtime import Runtime
 from payments_core.runtime.runtime import Clock
 from payments_core.settings import load
 
-__all__ = ["Kind", "Payer", "draft_in", "office_of"]
+__all__ = ["Kind", "Payer", "draft_in", "runtime_of"]
 
 Kind: TypeAlias = Literal["sync", "async"]
 
@@ -34,9 +34,9 @@ class _Plugin:
         return [self._spec]
 
 
-def office_of(
+def runtime_of(
     spec: ProviderSpec, config: Path, account: str, table: Mapping[str, Any], journal: str, clock: Clock
-) -> Office:
+) -> Runtime:
     """Return an installation with one account.
 
     Args:
@@ -68,11 +68,11 @@ class Payer:
 
     """
 
-    def __init__(self, office: Office, kind: Kind) -> None:
-        self.office = office
+    def __init__(self, runtime: Runtime, kind: Kind) -> None:
+        self.runtime = runtime
         self._closed = False
         self.client: PayoutClient | AsyncPayoutClient
-        self.client = PayoutClient(office) if kind == "sync" else AsyncPayoutClient(office)
+        self.client = PayoutClient(runtime) if kind == "sync" else AsyncPayoutClient(runtime)
         self._runner = asyncio.Runner() if kind == "async" else None
 
     def ask(self, name: str, *args: Any, **more: Any) -> Any:

@@ -13,16 +13,16 @@ from pydantic import BaseModel, SecretStr
 from payments_core.http.messages import HttpRequest, is_filled, slots_in
 from payments_core.provider import Authenticates, Capability, Credential, Facts
 from payments_core.testing.conformance.fixtures import needs
-from payments_core.testing.conformance.harness import Scene
+from payments_core.testing.conformance.harness import Harness
 from payments_core.testing.conformance.orders import OrderPromises
-from payments_core.testing.leaks import SHORTEST_SECRET, Forbidden, Said
+from payments_core.testing.leaks import SHORTEST_SECRET, ExpectedOutcome, Forbidden
 
 __all__ = ["DraftPromises", "leaked", "secrets_of"]
 
 
-def secrets_of(scene: Scene) -> Mapping[str, str]:
+def secrets_of(harness: Harness) -> Mapping[str, str]:
     """Return every secret the account's settings hold, at any depth, by the field's name."""
-    return dict(_secrets_in("", scene.provider().settings))
+    return dict(_secrets_in("", harness.provider().settings))
 
 
 def _secrets_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -37,16 +37,16 @@ def _secrets_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _secrets_in(f"{name}.{part_name}", part)
 
 
-def leaked(scene: Scene, *said: Said) -> list[str]:
+def leaked(harness: Harness, *said: ExpectedOutcome) -> list[str]:
     """Return which of the account's secrets are in what was given off; one of three characters is found nowhere."""
-    secrets = {name: value for name, value in secrets_of(scene).items() if len(value) >= SHORTEST_SECRET}
+    secrets = {name: value for name, value in secrets_of(harness).items() if len(value) >= SHORTEST_SECRET}
     return Forbidden(secrets).leaks(said)
 
 
 class DraftPromises(OrderPromises):
     """A draft is whole, bound to where it pays, and free of secrets; the spec says what is true."""
 
-    def test_another_server_is_another_binding(self, desk: Scene) -> None:
+    def test_another_server_is_another_binding(self, desk: Harness) -> None:
         """What was sent to one is never asked for at another: the binding tells them apart."""
         moved = {
             name: value.replace(desk.emulator.url, "http://127.0.0.1:1")
@@ -54,14 +54,14 @@ class DraftPromises(OrderPromises):
             if isinstance(value, str) and desk.emulator.url in value
         }
         assert moved, "no setting holds the emulator's address"
-        there = desk.open(journal="moved.db", called_back=False, **moved).office.account(desk.account).provider
+        there = desk.open(journal="moved.db", called_back=False, **moved).runtime.account(desk.account).provider
 
         for operation in self.spec.operations:
             ours = desk.provider().provider.binding(operation)
             assert there.binding(operation) != ours, f"{operation}: put the host into the binding"
 
     @needs(Capability.CREDENTIALS)
-    def test_what_is_filled_in_changes_nothing_else(self, desk: Scene) -> None:
+    def test_what_is_filled_in_changes_nothing_else(self, desk: Harness) -> None:
         """Each time it leaves, the request is the stored one: only its slots are filled, and header fields added."""
         draft, provider = desk.draft("filled"), desk.provider().provider
         assert isinstance(provider, Authenticates)
@@ -74,20 +74,20 @@ class DraftPromises(OrderPromises):
             is_stored = is_filled(whole, replace(draft.request, body=draft.request.body or ""))
             assert is_stored, "apply sends another request than the stored one: only fill its slots, and add headers"
 
-    def test_a_stored_request_is_read_back_as_it_was(self, desk: Scene) -> None:
+    def test_a_stored_request_is_read_back_as_it_was(self, desk: Harness) -> None:
         """What is sent after a crash is what was written down before it."""
         draft = desk.draft("stored")
 
         assert HttpRequest.from_json(draft.request.to_json()) == draft.request
 
-    def test_the_request_moves_money_and_is_never_repeated_by_itself(self, desk: Scene) -> None:
+    def test_the_request_moves_money_and_is_never_repeated_by_itself(self, desk: Harness) -> None:
         """Only the engine sends a payment again, once it knows that it may."""
         request = desk.draft("money").request
 
         assert request.moves_money, "the drafted request pays: set moves_money"
         assert not request.repeatable, "only the engine sends a payment again: leave repeatable off"
 
-    def test_no_secret_is_stored(self, desk: Scene) -> None:
+    def test_no_secret_is_stored(self, desk: Harness) -> None:
         """Not in the request, not in a reference, not in the binding: secrets are filled into slots when it leaves."""
         draft = desk.draft("secret")
         stored = "\n".join(
@@ -98,24 +98,24 @@ class DraftPromises(OrderPromises):
             ]
         )
 
-        found = leaked(desk, Said("stored", "the draft", stored))
+        found = leaked(desk, ExpectedOutcome("stored", "the draft", stored))
         assert not found, f"{', '.join(found)} would be written into the journal: use wire.slot()"
 
-    def test_nothing_shows_a_secret_or_a_payee(self, desk: Scene) -> None:
+    def test_nothing_shows_a_secret_or_a_payee(self, desk: Harness) -> None:
         """No repr of what is handed around does."""
         draft, account = desk.draft("shown"), desk.provider()
         shown = "\n".join(map(repr, (draft, draft.request, account, account.settings, account.provider, self.spec)))
 
-        assert not leaked(desk, Said("shown", "a repr", shown))
+        assert not leaked(desk, ExpectedOutcome("shown", "a repr", shown))
         assert self.payee.value.lstrip("+") not in shown, "a repr shows the payee's whole address"
 
-    def test_a_draft_can_be_pickled(self, desk: Scene) -> None:
+    def test_a_draft_can_be_pickled(self, desk: Harness) -> None:
         """Other processes and queues may carry it."""
         draft = desk.draft("pickled")
 
         assert pickle.loads(pickle.dumps(draft)) == draft  # noqa: S301 - our own
 
-    def test_what_is_declared_is_what_is_there(self, desk: Scene) -> None:
+    def test_what_is_declared_is_what_is_there(self, desk: Harness) -> None:
         """Capabilities are data, and the data is true."""
         provider = desk.provider().provider
         there = {capability for capability in Capability if isinstance(provider, capability.protocol)}

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import pytest
 
 from payments_core.provider import Capability
-from payments_core.testing.conformance.harness import Door, Kind, Scene
-from payments_core.testing.conformance.profile import Sheet
+from payments_core.testing.conformance.harness import Door, Harness, Kind
+from payments_core.testing.conformance.profile import Profile
 from payments_core.testing.emulator.server import Emulator
 
 __all__ = ["Promises", "needs", "why_skipped"]
@@ -29,7 +29,7 @@ def needs(*capabilities: Capability) -> Callable[[F], F]:
     return mark
 
 
-def why_skipped(sheet: type[Sheet] | Sheet, name: str) -> str:
+def why_skipped(profile: type[Profile] | Profile, name: str) -> str:
     """Return why a promise is not asked of a provider; empty when it is.
 
     Args:
@@ -37,15 +37,15 @@ def why_skipped(sheet: type[Sheet] | Sheet, name: str) -> str:
         name: Of the promise's test.
 
     """
-    if reason := sheet.skipped.get(name, ""):
+    if reason := profile.skipped.get(name, ""):
         return reason
-    wanted: Sequence[Capability] = getattr(getattr(sheet, name), "needs", ())
-    if not wanted or sheet.spec.capabilities & set(wanted):
+    wanted: Sequence[Capability] = getattr(getattr(profile, name), "needs", ())
+    if not wanted or profile.spec.capabilities & set(wanted):
         return ""
-    return f"{sheet.spec.title} declares no {' and no '.join(wanted)}"
+    return f"{profile.spec.title} declares no {' and no '.join(wanted)}"
 
 
-class Promises(Sheet):
+class Promises(Profile):
     """The fixtures of the suite."""
 
     @property
@@ -75,40 +75,40 @@ class Promises(Sheet):
     @classmethod
     def door(cls) -> Iterator[Door | None]:
         """Where callbacks come to, of a provider that calls back or answers later."""
-        if not {Capability.CALLBACKS, Capability.DEFERRED_ANSWERS} & cls.spec.capabilities:
+        if not {Capability.CALLBACKS, Capability.RESULT_CALLBACKS} & cls.spec.capabilities:
             yield None
             return
         with Door() as door:
             yield door
 
     @pytest.fixture
-    def scene(self, running: Emulator[Any], door: Door | None, tmp_path: Path, kind: Kind) -> Iterator[Scene]:
+    def harness(self, running: Emulator[Any], door: Door | None, tmp_path: Path, kind: Kind) -> Iterator[Harness]:
         """Return an installation of its own."""
-        with self.played(running, tmp_path, kind, door) as scene:
-            yield scene
+        with self.played(running, tmp_path, kind, door) as harness:
+            yield harness
 
     @pytest.fixture(scope="class")
     @classmethod
     def desk(
         cls, running: Emulator[Any], tmp_path_factory: pytest.TempPathFactory, door: Door | None
-    ) -> Iterator[Scene]:
+    ) -> Iterator[Harness]:
         """Return an installation for what no client has a part in: nothing is paid from it."""
-        scene = Scene(cls(), running, tmp_path_factory.mktemp("desk"), "sync", door)
-        yield scene
-        scene.close()
+        harness = Harness(cls(), running, tmp_path_factory.mktemp("desk"), "sync", door)
+        yield harness
+        harness.close()
 
     @contextmanager
-    def played(self, running: Emulator[Any], folder: Path, kind: Kind, door: Door | None) -> Iterator[Scene]:
+    def played(self, running: Emulator[Any], folder: Path, kind: Kind, door: Door | None) -> Iterator[Harness]:
         """Play in an installation of its own, with an emulator that behaves."""
         running.set_faults({})
-        scene = Scene(self, running, folder, kind, door)
+        harness = Harness(self, running, folder, kind, door)
         try:
-            yield scene
+            yield harness
         finally:
             running.set_faults({})
-            scene.close()
+            harness.close()
 
-    def builds_on(self, scene: Scene, *promises: Callable[[Scene], None]) -> None:
+    def builds_on(self, harness: Harness, *promises: Callable[[Harness], None]) -> None:
         """Skip what must fail as well when another promise is broken, so that a fault is told once.
 
         Args:
@@ -121,6 +121,6 @@ class Promises(Sheet):
             if why_skipped(self, name):
                 continue  # what a provider has not is no ground that is missing
             try:
-                promise(scene)
+                promise(harness)
             except Exception:  # noqa: BLE001 - however it fails, it is told where it belongs
                 pytest.skip(f"builds on {name}, which is broken")

@@ -23,14 +23,14 @@ from payments_core.client.inbox import PATH
 from payments_core.domain.payout import Order, Payee, Payout, PayoutStatus
 from payments_core.domain.references import payout_id
 from payments_core.provider import Account, Callback, Draft
-from payments_core.runtime import Office
+from payments_core.runtime import Runtime
 from payments_core.settings import load
-from payments_core.testing.conformance.client_runner import Kind, Payer, draft_in, office_of
-from payments_core.testing.conformance.profile import Sheet
+from payments_core.testing.conformance.client_runner import Kind, Payer, draft_in, runtime_of
+from payments_core.testing.conformance.profile import Profile
 from payments_core.testing.emulator.connections import ServerThread
 from payments_core.testing.emulator.server import Emulator
 
-__all__ = ["Door", "Kind", "Payer", "Scene"]
+__all__ = ["Door", "Harness", "Kind", "Payer"]
 
 _LONGEST, _MOST_STEPS = timedelta(hours=80), 120  # past every schedule, and more steps than any has
 _numbers = itertools.count(1)
@@ -76,7 +76,7 @@ async def _idle() -> None:
     await asyncio.Event().wait()
 
 
-class Scene:
+class Harness:
     """One installation that pays through an emulator, on the emulator's clock.
 
     Args:
@@ -89,9 +89,9 @@ class Scene:
     """
 
     def __init__(
-        self, sheet: Sheet, emulator: Emulator[Any], folder: Path, kind: Kind, door: Door | None = None
+        self, profile: Profile, emulator: Emulator[Any], folder: Path, kind: Kind, door: Door | None = None
     ) -> None:
-        self.sheet = sheet
+        self.profile = profile
         self.emulator = emulator
         self._kind: Kind = kind
         self._stack = ExitStack()
@@ -116,7 +116,7 @@ class Scene:
 
     def open(self, *, journal: str = "payouts.db", called_back: bool = True, **settings: Any) -> Payer:
         """Return a client on a journal; another file is an installation that has lost its journal."""
-        payer = Payer(self._office(journal, settings), self._kind)
+        payer = Payer(self._runtime(journal, settings), self._kind)
         self._stack.callback(payer.close)
         if called_back and self._door:
             self._door.behind = app(payer.client)  # a later client takes it over
@@ -131,17 +131,17 @@ class Scene:
 
     def provider(self) -> Account:
         """Return the account as the engine sees it."""
-        return self.payer.office.account(self.account)
+        return self.payer.runtime.account(self.account)
 
     def table(self, **settings: Any) -> Mapping[str, Any]:
         """Return the account's table of payouts.toml, secrets as references."""
-        retry = dict.fromkeys(self.sheet.spec.retry, _QUICK)
+        retry = dict.fromkeys(self.profile.spec.retry, _QUICK)
         written = load(self._config).accounts[self.account]
-        return {"retry": retry, **written, **self.sheet.settings, **self._more, **settings}
+        return {"retry": retry, **written, **self.profile.settings, **self._more, **settings}
 
-    def _office(self, journal: str, settings: Mapping[str, Any]) -> Office:
+    def _runtime(self, journal: str, settings: Mapping[str, Any]) -> Runtime:
         table = self.table(**settings)
-        return office_of(self.sheet.spec, self._config, self.account, table, journal, lambda: self.emulator.now)
+        return runtime_of(self.profile.spec, self._config, self.account, table, journal, lambda: self.emulator.now)
 
     # --- callbacks ---
 
@@ -156,10 +156,10 @@ class Scene:
         return self._door is not None
 
     def _callback_settings(self, door: Door) -> Mapping[str, Any]:
-        client = PayoutClient(self._office("payouts.db", {}))
+        client = PayoutClient(self._runtime("payouts.db", {}))
         token = client.inbox.tokens.get(self.account, "")
         client.close()
-        return self.sheet.callback_settings(door.address, f"/{PATH}/{token}")
+        return self.profile.callback_settings(door.address, f"/{PATH}/{token}")
 
     # --- paying ---
 
@@ -169,17 +169,17 @@ class Scene:
 
     def payout_id(self, key: str) -> str:
         """Return our id of the payment with a key."""
-        return payout_id(self.payer.office.namespace, key)
+        return payout_id(self.payer.runtime.namespace, key)
 
     def order(self, key: str, **other: Any) -> Order:
         """Return what is asked for: the sheet's, with other fields of ``Order`` where some are given."""
-        sheet = self.sheet
-        usual = Order(key=key, payee=sheet.payee, amount=sheet.amount, options=sheet.options)
+        profile = self.profile
+        usual = Order(key=key, payee=profile.payee, amount=profile.amount, options=profile.options)
         return replace(usual, **{name: value for name, value in other.items() if value is not None})
 
     def draft(self, key: str, *, number: int = 1, namespace: str = "", **other: Any) -> Draft:
         """Make a payment ready, as the engine does."""
-        namespace, order = namespace or self.payer.office.namespace, self.order(key, **other)
+        namespace, order = namespace or self.payer.runtime.namespace, self.order(key, **other)
         return draft_in(self.provider(), order, namespace=namespace, number=number)
 
     def asked(self, key: str, **other: Any) -> Mapping[str, Any]:
@@ -211,7 +211,7 @@ class Scene:
             payer.ask("resume", timeout_s=0)
             self.hear(payer)
             payout = self.get(key, by=payer)
-            row = payer.office.journal.get(payout.id)
+            row = payer.runtime.journal.get(payout.id)
             assert row is not None
             due = row.next_at if row.status is not PayoutStatus.SENDING else row.lease_until
             if due is not None and row.status is PayoutStatus.CREATED:  # held as long as the account is slowed down

@@ -18,20 +18,20 @@ from payments_core.provider import (
     Diagnoses,
     Finding,
     HolderStatus,
+    LookupRefused,
     NameLookup,
-    NotTold,
     Operator,
     OperatorLookup,
     Person,
     UserInfo,
 )
 from payments_core.testing.conformance.fixtures import needs
-from payments_core.testing.conformance.harness import Scene
+from payments_core.testing.conformance.harness import Harness
 from payments_core.testing.conformance.malformed import BODIES, answered
 from payments_core.testing.conformance.profile import reply
-from payments_core.testing.conformance.status_mapping import WordPromises
+from payments_core.testing.conformance.status_mapping import StatusMappingPromises
 
-__all__ = ["QuestionPromises"]
+__all__ = ["LookupPromises"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,11 @@ class _Question:
     is_about_a_payee: bool = True
     scopes: tuple[str, ...] = ()
 
-    def ask(self, scene: Scene, payee: Payee) -> Any:
+    def ask(self, harness: Harness, payee: Payee) -> Any:
         """Ask it of a client."""
         about = (payee,) if self.is_about_a_payee else ()
         named = {"scopes": self.scopes} if self.scopes else {}
-        return scene.payer.ask(self.call, scene.account, *about, **named)
+        return harness.payer.ask(self.call, harness.account, *about, **named)
 
 
 _QUESTIONS = (
@@ -93,34 +93,34 @@ _ANSWERS: Mapping[str, tuple[int, bytes]] = {
 }
 
 
-class QuestionPromises(WordPromises):
+class LookupPromises(StatusMappingPromises):
     """Balances, account holders, names, operators, consents, diagnosis: no money moves, and nothing is made up."""
 
     @needs(*_ASKED)
-    def test_what_can_be_asked_is_answered(self, scene: Scene) -> None:
+    def test_what_can_be_asked_is_answered(self, harness: Harness) -> None:
         """Over real sockets, by either client."""
         self.builds_on(
-            scene,
+            harness,
             self.test_what_makes_no_sense_answers_no_question,
             self.test_asking_moves_no_money,
             self.test_somebody_who_cannot_be_asked_about_is_no_error,
         )
-        for question in _had(scene):
-            found = question.ask(scene, self.payee)
+        for question in _had(harness):
+            found = question.ask(harness, self.payee)
             told = found if isinstance(found, tuple | list) else (found,)
             assert told, f"{question.capability}: nothing was told"
             assert all(isinstance(one, question.answer) for one in told), f"{question.capability}: {told!r}"
 
     @needs(*_ASKED)
-    def test_somebody_who_cannot_be_asked_about_is_no_error(self, desk: Scene) -> None:
+    def test_somebody_who_cannot_be_asked_about_is_no_error(self, desk: Harness) -> None:
         """Of a payee of another form there is no answer, whether or not the provider is asked."""
         for question in _had(desk):
             for payee in self.wrong_payees if question.is_about_a_payee else ():
                 told = answered(question.of_provider(desk.provider().provider, payee), reply(503))
-                assert isinstance(told, question.answer | NotTold), f"{question.capability}: {payee!r}: {told!r}"
+                assert isinstance(told, question.answer | LookupRefused), f"{question.capability}: {payee!r}: {told!r}"
 
     @needs(*_ASKED)
-    def test_asking_moves_no_money(self, desk: Scene) -> None:
+    def test_asking_moves_no_money(self, desk: Harness) -> None:
         """However it is answered."""
         for question in _had(desk):
             for answer in (reply(200, {}), reply(503)):
@@ -129,7 +129,7 @@ class QuestionPromises(WordPromises):
                 assert not [request for request in asked if request.moves_money], f"{question.capability} moves money"
 
     @needs(*_ASKED)
-    def test_what_makes_no_sense_answers_no_question(self, desk: Scene) -> None:
+    def test_what_makes_no_sense_answers_no_question(self, desk: Harness) -> None:
         """No balance, no name and no verdict comes of it; that there is no answer is told, and not raised."""
         for question in _had(desk):
             for name, (status, body) in _ANSWERS.items():
@@ -137,9 +137,9 @@ class QuestionPromises(WordPromises):
                 assert _says_nothing(question, told), f"{question.capability}: {name}: taken for {told!r}"
 
 
-def _had(scene: Scene) -> Iterator[_Question]:
+def _had(harness: Harness) -> Iterator[_Question]:
     """Yield what is declared, and there."""
-    account = scene.provider()
+    account = harness.provider()
     for question in _QUESTIONS:
         if question.capability in account.spec.capabilities and isinstance(account.provider, question.kind):
             yield question
@@ -150,4 +150,4 @@ def _says_nothing(question: _Question, told: object) -> bool:
     if question.answer is Finding:
         return isinstance(told, tuple | list) and all(isinstance(one, Finding) for one in told)
     nameless = isinstance(told, Person) and not told.full_name
-    return isinstance(told, NotTold) or told == () or nameless
+    return isinstance(told, LookupRefused) or told == () or nameless

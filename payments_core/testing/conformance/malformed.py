@@ -10,11 +10,11 @@ from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_core.provider import Callback
 
-__all__ = ["BODIES", "HTML", "NEVER_HEARD_OF", "STATUSES", "answered", "mistyped", "reworded"]
+__all__ = ["BODIES", "HTML", "STATUSES", "UNLISTED", "answered", "mistyped", "reworded"]
 
 T = TypeVar("T")
 
-NEVER_HEARD_OF = "GEHEIMRAT_7"
+UNLISTED = "GEHEIMRAT_7"
 HTML = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<h1>502 Bad Gateway</h1></body></html>"
 BODIES = {
     "nothing": b"",
@@ -69,7 +69,7 @@ def _reworded(value: Any) -> Any:
         return {name: _reworded(part) for name, part in value.items()}
     if isinstance(value, list):
         return [_reworded(part) for part in value]
-    return value if value is None or isinstance(value, bool) else NEVER_HEARD_OF
+    return value if value is None or isinstance(value, bool) else UNLISTED
 
 
 _WRONG: dict[str, object] = {"number": 7, "list": [1], "object": {"a": 1}, "null": None, "true": True}

@@ -16,7 +16,7 @@ from payments_core.domain.errors import InvalidPayout
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Payee
 from payments_core.http.messages import HttpRequest
-from payments_core.testing.conformance.harness import Scene
+from payments_core.testing.conformance.harness import Harness
 from payments_core.testing.conformance.stability import StabilityPromises
 
 __all__ = ["OrderPromises"]
@@ -25,24 +25,24 @@ __all__ = ["OrderPromises"]
 class OrderPromises(StabilityPromises):
     """Nothing is rounded, cut, dropped or mixed up between the caller's order and the request."""
 
-    def test_a_wrong_payee_is_refused(self, desk: Scene) -> None:
+    def test_a_wrong_payee_is_refused(self, desk: Harness) -> None:
         """Before anything is recorded or sent, with what to do."""
         assert self.wrong_payees, "name payees whose form this provider cannot pay"
         for payee in self.wrong_payees:
             refused(desk, payee=payee)
 
-    def test_a_wrong_amount_is_refused_and_never_rounded(self, desk: Scene) -> None:
+    def test_a_wrong_amount_is_refused_and_never_rounded(self, desk: Harness) -> None:
         """Too fine, too large, in another currency: before anything is recorded or sent."""
         assert self.wrong_amounts, "name amounts that the route does not take: too fine, in another currency, too large"
         amount, currency = self.amount.amount, self.amount.currency
         for wrong in *self.wrong_amounts, Money(amount + Decimal("1e-9"), currency), Money(amount, "XTS"):
             refused(desk, amount=wrong)
 
-    def test_an_option_that_there_is_not_is_refused(self, desk: Scene) -> None:
+    def test_an_option_that_there_is_not_is_refused(self, desk: Harness) -> None:
         """Nobody else looks at them: a misspelt one would be taken, and do nothing."""
         refused(desk, options={**self.options, "no_such_option": "1"})
 
-    def test_the_amount_is_sent_exactly(self, desk: Scene) -> None:
+    def test_the_amount_is_sent_exactly(self, desk: Harness) -> None:
         """The request names the amount to the last digit, and the payee; with another of them it is another request."""
         self.builds_on(desk, self.test_a_draft_is_pure_and_stable)
         first = desk.draft("amount")
@@ -66,7 +66,7 @@ class OrderPromises(StabilityPromises):
         for more in "0", "0.01", "0.37", "0.5", "0.375", "1", "17":
             yield Money(self.amount.amount + Decimal(more), self.amount.currency)
 
-    def test_what_a_caller_writes_changes_nothing_else(self, desk: Scene) -> None:
+    def test_what_a_caller_writes_changes_nothing_else(self, desk: Harness) -> None:
         """Quotes, line breaks, signs of a format, any length, in note or key: refused, or written where they belong."""
         plain, other = (_fields(desk.draft("plain", note=note).request) for note in ("November", "December"))
         free = {name for name, value in plain.items() if other.get(name) != value}  # where the note stands
@@ -130,15 +130,15 @@ def _leaves(where: str, value: Any) -> Iterator[tuple[str, str]]:
         yield where, repr(value)
 
 
-def refused(scene: Scene, **other: Any) -> None:
+def refused(harness: Harness, **other: Any) -> None:
     """Show that a payment is refused and leaves nothing behind."""
-    key = scene.key(f"refused {other}")[:200]
+    key = harness.key(f"refused {other}")[:200]
     with pytest.raises(InvalidPayout) as error:
-        scene.payer.ask("send", **scene.asked(key, **other))
+        harness.payer.ask("send", **harness.asked(key, **other))
     assert str(error.value), "say what is wrong with it"
-    assert scene.payer.office.journal.by_key(key) is None
-    assert not list(_mentioned(scene, key))
+    assert harness.payer.runtime.journal.by_key(key) is None
+    assert not list(_mentioned(harness, key))
 
 
-def _mentioned(scene: Scene, key: str) -> Iterator[object]:
-    return (row for row in scene.emulator.ledger() if key in map(str, row.values()))
+def _mentioned(harness: Harness, key: str) -> Iterator[object]:
+    return (row for row in harness.emulator.ledger() if key in map(str, row.values()))

@@ -19,9 +19,9 @@ from typing import Any
 
 from payments_core.domain.payout import Order
 from payments_core.provider import Account
-from payments_core.testing.conformance.client_runner import draft_in, office_of
-from payments_core.testing.conformance.harness import Scene
-from payments_core.testing.conformance.profile import Sheet
+from payments_core.testing.conformance.client_runner import draft_in, runtime_of
+from payments_core.testing.conformance.harness import Harness
+from payments_core.testing.conformance.profile import Profile
 
 __all__ = ["NotMade", "made", "made_elsewhere"]
 
@@ -39,23 +39,23 @@ def made(account: Account, order: Order, namespace: str) -> Mapping[str, Any]:
     return {"references": dict(draft.references), "request": draft.request.to_json(), "binding": binding}
 
 
-def made_elsewhere(scene: Scene, key: str) -> Mapping[str, Any]:
+def made_elsewhere(harness: Harness, key: str) -> Mapping[str, Any]:
     """Return what another process makes of a payment.
 
     Raises:
         NotMade: It could not.
 
     """
-    kind = type(scene.sheet)
+    kind = type(harness.profile)
     given = {"file": inspect.getfile(kind), "name": kind.__qualname__, "key": key}
-    given |= {"config": str(scene.folder / "payouts.toml"), "account": scene.account}
+    given |= {"config": str(harness.folder / "payouts.toml"), "account": harness.account}
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     place = _PLACE | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     ran = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-P", "-m", __name__],
         env={**os.environ, **place},
-        cwd=scene.folder,
-        input=json.dumps({**given, "table": scene.table()}, default=str),
+        cwd=harness.folder,
+        input=json.dumps({**given, "table": harness.table()}, default=str),
         capture_output=True,
         text=True,
         check=False,
@@ -70,21 +70,21 @@ def made_elsewhere(scene: Scene, key: str) -> Mapping[str, Any]:
 def main() -> None:
     """Make ready what standard input tells, and print it."""
     given = json.load(sys.stdin)
-    sheet = _sheet(given["file"], given["name"])
+    profile = _sheet(given["file"], given["name"])
     account, table = given["account"], given["table"]
-    office = office_of(sheet.spec, Path(given["config"]), account, table, "elsewhere.db", lambda: datetime.now(UTC))
-    order = Order(key=given["key"], payee=sheet.payee, amount=sheet.amount, options=sheet.options)
-    print(json.dumps(made(office.account(account), order, office.namespace)))  # noqa: T201 - read by who began it
-    office.journal.close()
+    runtime = runtime_of(profile.spec, Path(given["config"]), account, table, "elsewhere.db", lambda: datetime.now(UTC))
+    order = Order(key=given["key"], payee=profile.payee, amount=profile.amount, options=profile.options)
+    print(json.dumps(made(runtime.account(account), order, runtime.namespace)))  # noqa: T201 - read by who began it
+    runtime.journal.close()
 
 
-def _sheet(file: str, name: str) -> Sheet:
-    spec = importlib.util.spec_from_file_location("sheet", file)
+def _sheet(file: str, name: str) -> Profile:
+    spec = importlib.util.spec_from_file_location("profile", file)
     if spec is None or spec.loader is None:
         raise ImportError(f"there is no module at {file}")
-    module = sys.modules["sheet"] = importlib.util.module_from_spec(spec)
+    module = sys.modules["profile"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found: Sheet = attrgetter(name)(module)()  # so it has to stand at the top of its module
+    found: Profile = attrgetter(name)(module)()  # so it has to stand at the top of its module
     return found
 
 

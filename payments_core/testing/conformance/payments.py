@@ -14,8 +14,8 @@ from payments_core.domain.payout import Payout, PayoutStatus
 from payments_core.provider import Capability
 from payments_core.testing.conformance.drafts import DraftPromises
 from payments_core.testing.conformance.fixtures import needs
-from payments_core.testing.conformance.harness import Scene
-from payments_core.testing.conformance.status_mapping import WordPromises
+from payments_core.testing.conformance.harness import Harness
+from payments_core.testing.conformance.status_mapping import StatusMappingPromises
 
 __all__ = ["PaymentPromises"]
 
@@ -44,209 +44,209 @@ TROUBLES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-class PaymentPromises(DraftPromises, WordPromises):
+class PaymentPromises(DraftPromises, StatusMappingPromises):
     """Nobody is paid twice, nothing is lost, nothing is guessed."""
 
-    def test_a_payment_is_made_once(self, scene: Scene) -> None:
+    def test_a_payment_is_made_once(self, harness: Harness) -> None:
         """Paid, and told so; the same key again asks for nothing."""
-        self.builds_on(scene, self.test_a_question_asks_for_no_money)
-        key = scene.key("once")
-        first = scene.pay(key)
-        paid = scene.settle(key)
-        again = scene.pay(key)
+        self.builds_on(harness, self.test_a_question_asks_for_no_money)
+        key = harness.key("once")
+        first = harness.pay(key)
+        paid = harness.settle(key)
+        again = harness.pay(key)
 
         assert paid.status is PAID, paid
         assert first.id == paid.id == again.id
         assert again.status is PAID
-        assert (scene.credits(paid), scene.posts(paid)) == (1, 1)
+        assert (harness.credits(paid), harness.posts(paid)) == (1, 1)
 
-    def test_references_are_written_down_before_anything_is_sent(self, scene: Scene) -> None:
+    def test_references_are_written_down_before_anything_is_sent(self, harness: Harness) -> None:
         """What is only accepted has them, and the provider then knows the payment by them."""
-        key = scene.key("accepted")
-        accepted = scene.payer.ask("accept", **scene.asked(key))
+        key = harness.key("accepted")
+        accepted = harness.payer.ask("accept", **harness.asked(key))
         assert accepted.references
-        assert scene.posts(accepted) == 0
+        assert harness.posts(accepted) == 0
 
-        paid = scene.settle(key)
+        paid = harness.settle(key)
         assert paid.status is PAID, paid
         assert dict(accepted.references).items() <= dict(paid.references).items()
-        assert scene.credits(paid) == 1
+        assert harness.credits(paid) == 1
 
     @pytest.mark.parametrize("trouble", TROUBLES)
-    def test_trouble_pays_nobody_twice_and_fails_nothing(self, scene: Scene, trouble: str) -> None:
+    def test_trouble_pays_nobody_twice_and_fails_nothing(self, harness: Harness, trouble: str) -> None:
         """It ends paid once, or, where sending again is not proven safe, in review."""
         self.builds_on(
-            scene,
+            harness,
             self.test_not_found_is_a_word_of_its_own,
             self.test_what_is_not_taken_for_now_is_sent_later,
             partial(self.test_no_broken_answer_fails_a_payment, body="a page of HTML"),
         )
-        key = scene.key(trouble)
-        with scene.faults(**TROUBLES[trouble]):
-            first = scene.pay(key)
+        key = harness.key(trouble)
+        with harness.faults(**TROUBLES[trouble]):
+            first = harness.pay(key)
             assert first.status is not PayoutStatus.FAILED, f"{trouble}: {first.reason}"
-            lift(scene)
-            end = scene.settle(key)
+            lift(harness)
+            end = harness.settle(key)
 
-        self.check(scene, end, trouble)
+        self.check(harness, end, trouble)
 
-    def check(self, scene: Scene, end: Payout, trouble: str) -> None:
+    def check(self, harness: Harness, end: Payout, trouble: str) -> None:
         """Show that an end is the truth."""
         assert end.status in {PAID, REVIEW}, f"{trouble}: {end.status}, {end.reason}"
-        assert scene.credits(end) <= 1, f"{trouble}: paid {scene.credits(end)} times"
+        assert harness.credits(end) <= 1, f"{trouble}: paid {harness.credits(end)} times"
         if end.status is PAID:
-            assert scene.credits(end) == 1, f"{trouble}: said to be paid, and is not"
+            assert harness.credits(end) == 1, f"{trouble}: said to be paid, and is not"
         elif self.spec.facts.resend == "safe":
-            assert scene.credits(end) == 1, f"{trouble}: sending again is safe, and it was not done"
+            assert harness.credits(end) == 1, f"{trouble}: sending again is safe, and it was not done"
 
-    def test_what_is_not_sent_is_sent_later(self, scene: Scene) -> None:
+    def test_what_is_not_sent_is_sent_later(self, harness: Harness) -> None:
         """Nobody listens: proven, so it waits and is paid once."""
-        key, port = scene.key("nobody listens"), scene.emulator.url.rpartition(":")[2]
-        scene.pay(scene.key("warm"))  # whatever is fetched once is there
-        scene.emulator.stop()
+        key, port = harness.key("nobody listens"), harness.emulator.url.rpartition(":")[2]
+        harness.pay(harness.key("warm"))  # whatever is fetched once is there
+        harness.emulator.stop()
         try:
-            first = scene.pay(key)
+            first = harness.pay(key)
         finally:
-            scene.emulator.restart(int(port))
+            harness.emulator.restart(int(port))
         assert first.status is PayoutStatus.CREATED, first
         assert not first.may_have_been_sent
 
-        end = scene.settle(key)
+        end = harness.settle(key)
         assert end.status is PAID, end
-        assert scene.credits(end) == 1
+        assert harness.credits(end) == 1
 
-    def test_a_failure_is_told_with_its_reason(self, scene: Scene) -> None:
+    def test_a_failure_is_told_with_its_reason(self, harness: Harness) -> None:
         """Whoever cannot be paid is not, and the reason is the provider's."""
-        self.builds_on(scene, self.test_a_payment_that_is_taken_is_pending)
+        self.builds_on(harness, self.test_a_payment_that_is_taken_is_pending)
         assert self.unpayable is not None, "name somebody whose payment fails"
-        key = scene.key("unpayable")
-        scene.pay(key, payee=self.unpayable)
-        end = scene.settle(key)
+        key = harness.key("unpayable")
+        harness.pay(key, payee=self.unpayable)
+        end = harness.settle(key)
 
         assert end.status is PayoutStatus.FAILED, end
         assert end.reason is not None
-        assert scene.credits(end) == 0
+        assert harness.credits(end) == 0
 
-    def test_a_payment_that_takes_long_stays_open(self, scene: Scene) -> None:
+    def test_a_payment_that_takes_long_stays_open(self, harness: Harness) -> None:
         """However long: no timer makes a failure of it."""
         self.builds_on(
-            scene,
+            harness,
             self.test_a_payment_that_is_taken_is_pending,
             self.test_every_status_means_what_it_should,
             self.test_a_question_asks_for_no_money,
         )
-        key = scene.key("stuck")
-        with scene.faults(stuck_pending={"next": 1}):
-            scene.pay(key)
-            end = scene.settle(key)
+        key = harness.key("stuck")
+        with harness.faults(stuck_pending={"next": 1}):
+            harness.pay(key)
+            end = harness.settle(key)
 
         assert end.status is REVIEW, end
-        assert scene.posts(end) == 1
+        assert harness.posts(end) == 1
 
-    def test_a_lost_journal_pays_nobody_twice(self, scene: Scene) -> None:
+    def test_a_lost_journal_pays_nobody_twice(self, harness: Harness) -> None:
         """The same key has the same references, and what the provider has already is adopted."""
-        self.builds_on(scene, self.test_a_draft_is_pure_and_stable)
-        key = scene.key("journal lost")
-        scene.pay(key)
-        paid = scene.settle(key)
-        later = scene.open(journal="new.db")
-        scene.pay(key, by=later)
-        adopted = scene.settle(key, by=later)
+        self.builds_on(harness, self.test_a_draft_is_pure_and_stable)
+        key = harness.key("journal lost")
+        harness.pay(key)
+        paid = harness.settle(key)
+        later = harness.open(journal="new.db")
+        harness.pay(key, by=later)
+        adopted = harness.settle(key, by=later)
 
-        assert scene.credits(paid) == 1
-        assert scene.credits(adopted) == 1
+        assert harness.credits(paid) == 1
+        assert harness.credits(adopted) == 1
         assert adopted.status in {PAID, REVIEW}, adopted
         ours = {name: value for name, value in paid.references.items() if adopted.references.get(name) == value}
         assert ours
 
-    def test_another_payment_under_our_reference_is_not_ours(self, scene: Scene) -> None:
+    def test_another_payment_under_our_reference_is_not_ours(self, harness: Harness) -> None:
         """Somebody else was paid under it: a person looks at it, and nobody is paid."""
         self.builds_on(
-            scene,
+            harness,
             self.test_a_draft_is_pure_and_stable,
             self.test_a_reference_that_was_used_before_is_a_duplicate,
             self.test_an_answer_about_another_payment_is_told_as_such,
         )
-        key = scene.key("another's")
-        scene.pay(key, payee=self.other_payee)
-        others = scene.settle(key)
-        later = scene.open(journal="new.db")
-        scene.pay(key, by=later)
-        end = scene.settle(key, by=later)
+        key = harness.key("another's")
+        harness.pay(key, payee=self.other_payee)
+        others = harness.settle(key)
+        later = harness.open(journal="new.db")
+        harness.pay(key, by=later)
+        end = harness.settle(key, by=later)
 
         assert others.status is PAID
         assert end.status is REVIEW, f"{end.status}, {end.reason}: it was taken for ours, or paid again"
-        assert scene.credits(others) == 1
+        assert harness.credits(others) == 1
 
     def test_refused_credentials_block_the_account_and_fail_nothing(
-        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+        self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It says something about us: the payout waits, and is paid when that is mended."""
-        self.builds_on(scene, self.test_a_refusal_of_the_account_fails_no_payment)
+        self.builds_on(harness, self.test_a_refusal_of_the_account_fails_no_payment)
         monkeypatch.setenv("PAYMENTS_CONFORMANCE_WRONG_SECRET", "0123456789abcdef0123456789abcdef")
-        key = scene.key("credentials")
-        wrong = scene.open(journal="wrong.db", called_back=False, **self.wrong_settings())
-        first = scene.pay(key, by=wrong)
+        key = harness.key("credentials")
+        wrong = harness.open(journal="wrong.db", called_back=False, **self.wrong_settings())
+        first = harness.pay(key, by=wrong)
 
         assert first.status is PayoutStatus.CREATED, f"{first.status}, {first.reason}"
-        assert [pause.account for pause in wrong.ask("pauses")] == [scene.account]
-        assert scene.credits(first) == 0
+        assert [pause.account for pause in wrong.ask("pauses")] == [harness.account]
+        assert harness.credits(first) == 0
 
     # --- credentials ---
 
     @needs(Capability.CREDENTIALS)
     @pytest.mark.parametrize("trouble", ["token_slow_s", "token_refused", "ends"])
-    def test_a_token_in_trouble_pays_once(self, scene: Scene, trouble: str) -> None:
+    def test_a_token_in_trouble_pays_once(self, harness: Harness, trouble: str) -> None:
         """Late, refused while a payment is under way, or at its end: fetched anew, and the payment made once."""
-        scene.pay(scene.key("first"))
-        key, faults = scene.key(trouble), dict[str, Any]()
+        harness.pay(harness.key("first"))
+        key, faults = harness.key(trouble), dict[str, Any]()
         if trouble == "ends":
-            scene.emulator.advance(2 * 86_400)
+            harness.emulator.advance(2 * 86_400)
         elif trouble == "token_slow_s":
-            scene.emulator.advance(2 * 86_400)
+            harness.emulator.advance(2 * 86_400)
             faults = {"token_slow_s": {"next": 1, "value": 0.3}}
         else:
             faults = {"token_refused": {"next": 1, "on": "post"}}
-        with scene.faults(**faults):
-            scene.pay(key)
-            lift(scene)
-            end = scene.settle(key)
+        with harness.faults(**faults):
+            harness.pay(key)
+            lift(harness)
+            end = harness.settle(key)
 
         assert end.status is PAID, end
-        assert scene.credits(end) == 1
+        assert harness.credits(end) == 1
 
-    def test_many_at_once_are_each_paid_once(self, scene: Scene) -> None:
+    def test_many_at_once_are_each_paid_once(self, harness: Harness) -> None:
         """Many tasks or threads that start together, without a token: one is fetched for all of them."""
-        issued = scene.emulator.tokens_issued
-        keys = [scene.key(f"many/{number}") for number in range(AT_ONCE)]
-        asked = [scene.asked(key) for key in keys]
-        scene.payer.ask_together("send", asked)
+        issued = harness.emulator.tokens_issued
+        keys = [harness.key(f"many/{number}") for number in range(AT_ONCE)]
+        asked = [harness.asked(key) for key in keys]
+        harness.payer.ask_together("send", asked)
         for key in keys:  # as all began together, most have come to their end with the first
-            if not scene.get(key).status.is_final:
-                scene.settle(key)
-        paid = [scene.get(key) for key in keys]
+            if not harness.get(key).status.is_final:
+                harness.settle(key)
+        paid = [harness.get(key) for key in keys]
 
-        if issued is not None and scene.emulator.tokens_issued is not None:
-            assert scene.emulator.tokens_issued - issued == 1
-        ledger = {str(row["reference"]).lower(): row["credits"] for row in scene.emulator.ledger()}
+        if issued is not None and harness.emulator.tokens_issued is not None:
+            assert harness.emulator.tokens_issued - issued == 1
+        ledger = {str(row["reference"]).lower(): row["credits"] for row in harness.emulator.ledger()}
         credited = [sum(ledger.get(value.lower(), 0) for value in payout.references.values()) for payout in paid]
         assert set(credited) == {1}
         assert {payout.status for payout in paid} <= {PAID, PayoutStatus.PENDING}
         assert len({json.dumps(dict(payout.references), sort_keys=True) for payout in paid}) == AT_ONCE
 
-    def test_both_clients_come_to_the_same_end(self, scene: Scene, kind: str) -> None:
+    def test_both_clients_come_to_the_same_end(self, harness: Harness, kind: str) -> None:
         """The other kind of client goes on with what one has begun."""
-        key = scene.key("other client")
-        with scene.faults(answer_lost_after_acceptance={"next": 1, "on": "post"}):
-            first = scene.pay(key)
-        other = scene.reopen("async" if kind == "sync" else "sync")
-        end = scene.settle(key, by=other)
+        key = harness.key("other client")
+        with harness.faults(answer_lost_after_acceptance={"next": 1, "on": "post"}):
+            first = harness.pay(key)
+        other = harness.reopen("async" if kind == "sync" else "sync")
+        end = harness.settle(key, by=other)
 
         assert first.id == end.id
-        self.check(scene, end, "another client")
+        self.check(harness, end, "another client")
 
 
-def lift(scene: Scene) -> None:
+def lift(harness: Harness) -> None:
     """Let a person lift what the trouble may have paused: the trouble is over."""
-    for pause in scene.payer.ask("pauses"):
-        scene.payer.ask("unpause", account=pause.account)
+    for pause in harness.payer.ask("pauses"):
+        harness.payer.ask("unpause", account=pause.account)

@@ -14,7 +14,7 @@ from payments_core.http.messages import HttpResponse
 from payments_core.provider import Acknowledgement, Callback, Draft, ProviderSpec
 from payments_core.testing.emulator.server import Emulator
 
-__all__ = ["End", "Said", "Sheet", "reply"]
+__all__ = ["End", "ExpectedOutcome", "Profile", "reply"]
 
 End: TypeAlias = Literal["pending", "succeeded", "failed", "unknown"]
 
@@ -40,11 +40,11 @@ def reply(status: int, told: object = None, **headers: str) -> HttpResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ExpectedOutcome:
     """An answer to a payment, and what it means.
 
     Args:
-        means: One of the kinds of ``Submitted``.
+        means: One of the kinds of ``SubmitOutcome``.
         answer: Writes it, given the payment.
 
     """
@@ -53,7 +53,7 @@ class Said:
     answer: Callable[[Draft], HttpResponse]
 
 
-class Sheet:
+class Profile:
     """The part of :class:`ProviderConformance` that an author writes."""
 
     spec: ProviderSpec
@@ -79,7 +79,7 @@ class Sheet:
     #: Every word the provider has for where a payment stands.
     statuses: Mapping[str, End]
     #: Answers to a payment, by a name that says what happened.
-    answers: Mapping[str, Said]
+    answers: Mapping[str, ExpectedOutcome]
 
     #: Answers that refuse the question after a payment, beside those to a payment, which are tried as well.
     refused_questions: Mapping[str, Callable[[Draft], HttpResponse | Callback]] = {}

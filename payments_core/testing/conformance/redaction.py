@@ -12,9 +12,9 @@ from payments_core.domain.errors import PaymentsError
 from payments_core.http.messages import HttpRequest
 from payments_core.provider import Authenticates, Credential
 from payments_core.testing.conformance.drafts import DraftPromises, leaked, secrets_of
-from payments_core.testing.conformance.harness import Scene
+from payments_core.testing.conformance.harness import Harness
 from payments_core.testing.conformance.payments import TROUBLES
-from payments_core.testing.leaks import SHORTEST_SECRET, Ears, Forbidden, Said
+from payments_core.testing.leaks import SHORTEST_SECRET, ExpectedOutcome, Forbidden, LogCapture
 
 __all__ = ["SecrecyPromises"]
 
@@ -23,30 +23,30 @@ class SecrecyPromises(DraftPromises):
     """Logs, warnings, errors and their causes, reprs, and what the journal stores."""
 
     def test_nothing_secret_is_given_off(
-        self, scene: Scene, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+        self, harness: Harness, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """No credential of the settings or fetched, no PIN, no number in any form: in logs, errors, reprs, on stdout.
 
         Through a payment that is well, one of each kind of trouble, and those that are refused.
         """
-        fetched = _noting(type(scene.provider().provider), monkeypatch)
+        fetched = _noting(type(harness.provider().provider), monkeypatch)
         capfd.readouterr()
-        with Ears(self.package, "payments_core") as ears:
+        with LogCapture(self.package, "payments_core") as ears:
             for name, faults in {"well": {}, **TROUBLES}.items():
-                key = scene.key(f"secret/{name}")
-                with scene.faults(**faults):
+                key = harness.key(f"secret/{name}")
+                with harness.faults(**faults):
                     try:
-                        payout = scene.pay(key)
-                        ears.shown(name, payout, payout.history, scene.payer.client)
+                        payout = harness.pay(key)
+                        ears.shown(name, payout, payout.history, harness.payer.client)
                     except PaymentsError as error:
                         ears.error(name, error)
-            for name, call in self._wrong_calls(scene):
+            for name, call in self._wrong_calls(harness):
                 try:
-                    scene.payer.ask("send", **call)
+                    harness.payer.ask("send", **call)
                 except PaymentsError as error:
                     ears.error(name, error)
-        said = [*ears.said, *(Said("output", "stdout or stderr", text) for text in capfd.readouterr())]
-        secrets = secrets_of(scene)  # only now: an error's frames hold every variable of ours
+        said = [*ears.said, *(ExpectedOutcome("output", "stdout or stderr", text) for text in capfd.readouterr())]
+        secrets = secrets_of(harness)  # only now: an error's frames hold every variable of ours
         assert secrets, "settings without a SecretStr: where are the credentials?"
         known = {*secrets.values()}
         found = {f"{name}, fetched": value.get_secret_value() for name, value in fetched.items()}
@@ -59,21 +59,21 @@ class SecrecyPromises(DraftPromises):
 
         assert not leaks, "; ".join(leaks)
 
-    def _wrong_calls(self, scene: Scene) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        yield "key reused", scene.asked(scene.key("secret/well"), payee=self.other_payee)
+    def _wrong_calls(self, harness: Harness) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        yield "key reused", harness.asked(harness.key("secret/well"), payee=self.other_payee)
         for number, payee in enumerate(self.wrong_payees):
-            yield "wrong payee", scene.asked(scene.key(f"secret/payee/{number}"), payee=payee)
+            yield "wrong payee", harness.asked(harness.key(f"secret/payee/{number}"), payee=payee)
         for number, amount in enumerate(self.wrong_amounts):
-            yield "wrong amount", scene.asked(scene.key(f"secret/amount/{number}"), amount=amount)
+            yield "wrong amount", harness.asked(harness.key(f"secret/amount/{number}"), amount=amount)
 
-    def test_the_journal_holds_no_secret(self, scene: Scene) -> None:
+    def test_the_journal_holds_no_secret(self, harness: Harness) -> None:
         """Not a byte of one, in the file or beside it."""
-        self.builds_on(scene, self.test_no_secret_is_stored)
-        scene.pay(scene.key("stored"))
-        scene.settle(scene.key("stored"))
-        stored = b"".join(path.read_bytes() for path in scene.folder.glob("payouts.db*"))
+        self.builds_on(harness, self.test_no_secret_is_stored)
+        harness.pay(harness.key("stored"))
+        harness.settle(harness.key("stored"))
+        stored = b"".join(path.read_bytes() for path in harness.folder.glob("payouts.db*"))
 
-        assert not leaked(scene, Said("stored", "the journal", stored.decode("latin-1")))
+        assert not leaked(harness, ExpectedOutcome("stored", "the journal", stored.decode("latin-1")))
 
 
 def _noting(kind: type, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, SecretStr]:

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from payments_core.testing.conformance import ProviderConformance
 from payments_core.testing.conformance.fixtures import why_skipped
 
-__all__ = ["NotPlayed", "Verdict", "in_words", "play", "promises", "sheet_at", "skipped"]
+__all__ = ["NotPlayed", "Verdict", "in_words", "play", "profile_at", "promises", "skipped"]
 
 
 class NotPlayed(RuntimeError):
@@ -55,16 +55,16 @@ def in_words(name: str) -> str:
     return name.removeprefix("test_").replace("_", " ").capitalize()
 
 
-def sheet_at(place: str) -> type[ProviderConformance]:
+def profile_at(place: str) -> type[ProviderConformance]:
     """Return the class at ``"package.module:Class"``."""
     module, _, name = place.partition(":")
     found: type[ProviderConformance] = getattr(import_module(module), name)
     return found
 
 
-def skipped(sheet: type[ProviderConformance]) -> Mapping[str, str]:
+def skipped(profile: type[ProviderConformance]) -> Mapping[str, str]:
     """Return the promises that are not asked of a provider, and why."""
-    return {name: why for name in promises() if (why := why_skipped(sheet, name))}
+    return {name: why for name in promises() if (why := why_skipped(profile, name))}
 
 
 def play(place: str) -> Sequence[Verdict]:

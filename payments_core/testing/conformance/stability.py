@@ -5,7 +5,7 @@ from __future__ import annotations
 from payments_core.domain.money import Money
 from payments_core.testing.conformance.call_tracing import asks_for_chance, calls_in
 from payments_core.testing.conformance.fixtures import Promises
-from payments_core.testing.conformance.harness import Scene
+from payments_core.testing.conformance.harness import Harness
 from payments_core.testing.conformance.other_process import made, made_elsewhere
 
 __all__ = ["StabilityPromises"]
@@ -29,30 +29,30 @@ KEYS = (
 class StabilityPromises(Promises):
     """A draft and its references follow from their arguments, and from nothing else."""
 
-    def test_a_draft_is_pure_and_stable(self, desk: Scene) -> None:
+    def test_a_draft_is_pure_and_stable(self, desk: Harness) -> None:
         """The same payment makes the same draft, whenever it is made: it reads no clock, and draws nothing."""
         first = desk.draft("stable")
         with calls_in(self.package, asks_for_chance) as calls:
             again = desk.draft("stable")
         other_process = desk.open(journal="other.db", called_back=False)
-        provider = other_process.office.account(desk.account).provider
+        provider = other_process.runtime.account(desk.account).provider
 
         assert first == again, "two drafts of one payment differ: a draft may use nothing but its arguments"
         assert not calls, f"a draft depends on {', '.join(calls)}: it may use nothing but its arguments"
         assert first.request.hash == again.request.hash
         assert provider.binding(first.order.operation) == desk.provider().provider.binding(first.order.operation)
 
-    def test_a_draft_is_the_same_in_every_process(self, desk: Scene) -> None:
+    def test_a_draft_is_the_same_in_every_process(self, desk: Harness) -> None:
         """Also where text is hashed otherwise, in another time zone, folder and language."""
         self.builds_on(desk, self.test_a_draft_is_pure_and_stable)
         key = desk.key("everywhere")
-        ours = made(desk.provider(), desk.order(key), desk.payer.office.namespace)
+        ours = made(desk.provider(), desk.order(key), desk.payer.runtime.namespace)
 
         theirs = made_elsewhere(desk, key)
         wrong = [name for name, value in ours.items() if theirs[name] != value]
         assert not wrong, f"another process makes another {' and '.join(wrong)} of the same payment"
 
-    def test_references_follow_from_the_key(self, desk: Scene) -> None:
+    def test_references_follow_from_the_key(self, desk: Harness) -> None:
         """From key, attempt and installation, and nothing else: each reference is another for another one of these."""
         self.builds_on(desk, self.test_a_draft_is_pure_and_stable)
         first, again = desk.draft(KEYS[0]), desk.draft(KEYS[0], number=2)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from payments_core.testing.conformance.check_answers import CheckPromises
 from payments_core.testing.conformance.submit_answers import SubmitPromises
 
-__all__ = ["WordPromises"]
+__all__ = ["StatusMappingPromises"]
 
 
-class WordPromises(CheckPromises, SubmitPromises):
+class StatusMappingPromises(CheckPromises, SubmitPromises):
     """Nothing a provider says is taken for more than it says."""

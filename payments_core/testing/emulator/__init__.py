@@ -4,10 +4,10 @@ The server (:class:`payments_core.testing.emulator.server.Emulator`) needs the e
 and works without a socket.
 """
 
-from payments_core.testing.emulator.fault_injection import Outcome, UnrulyGateway
+from payments_core.testing.emulator.fault_injection import FaultInjector, Outcome
 from payments_core.testing.emulator.gateway import Fires, Gateway
-from payments_core.testing.emulator.options import SwitchBoard
+from payments_core.testing.emulator.options import Options
 from payments_core.testing.emulator.requests import Call, Request, Routes
 from payments_core.testing.emulator.responses import Answer
 
-__all__ = ["Answer", "Call", "Fires", "Gateway", "Outcome", "Request", "Routes", "SwitchBoard", "UnrulyGateway"]
+__all__ = ["Answer", "Call", "FaultInjector", "Fires", "Gateway", "Options", "Outcome", "Request", "Routes"]

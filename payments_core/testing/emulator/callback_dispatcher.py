@@ -16,13 +16,13 @@ from datetime import datetime
 from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
 from payments_core.testing.emulator.destinations import Destination
 
-__all__ = ["Courier"]
+__all__ = ["CallbackDispatcher"]
 
 _AT_ONCE = 16  # callbacks under way together
 _MOST = 65_536  # bytes of a receiver's answer that are read
 
 
-class Courier:
+class CallbackDispatcher:
     """Sends what a book says is due.
 
     Args:
@@ -80,7 +80,7 @@ class Courier:
 
     async def first_try(self, callback: Callback) -> None:
         """Return when a callback was tried, or when nobody carries any more; on the event loop that carries."""
-        if callback.state in {"waiting", "sending"} and not callback.tries and self._loop is not None:
+        if callback.state in {"waiting", "sending"} and not callback.attempts and self._loop is not None:
             await self._watched.setdefault(callback, asyncio.Event()).wait()
 
     async def _carry(self, callback: Callback, places: asyncio.Semaphore) -> None:

@@ -12,17 +12,17 @@ from payments_core.testing.emulator.callback_queue import Callback
 from payments_core.testing.emulator.faults import Rule
 from payments_core.testing.emulator.gateway import Fires
 
-__all__ = ["Answer", "Says", "plan"]
+__all__ = ["Answer", "ProviderSays", "plan"]
 
-Says: TypeAlias = Literal["true", "other end", "another's"]
+ProviderSays: TypeAlias = Literal["true", "other end", "another's"]
 #: One of several callbacks to one address: beside what can be written, nothing at all, and the other end at once, when
 #: the payment is taken, from a stranger who knows the address.
 Answer: TypeAlias = Literal["true", "other", "another", "empty", "forged"]
-_WRITTEN: Mapping[Answer, Says] = {"other": "other end", "forged": "other end", "another": "another's"}
+_WRITTEN: Mapping[Answer, ProviderSays] = {"other": "other end", "forged": "other end", "another": "another's"}
 
 
 def plan(
-    write: Callable[[Says, datetime], Callback],
+    write: Callable[[ProviderSays, datetime], Callback],
     fires: Fires,
     *,
     accepted_at: datetime,
@@ -59,7 +59,7 @@ def plan(
 
 
 def _in_order(
-    write: Callable[[Says, datetime], Callback],
+    write: Callable[[ProviderSays, datetime], Callback],
     answers: Sequence[Answer],
     accepted_at: datetime,
     ends_at: datetime | None,
@@ -80,7 +80,11 @@ def _in_order(
 
 
 def _genuine(
-    write: Callable[[Says, datetime], Callback], fires: Fires, accepted_at: datetime, ends_at: datetime, delay_s: float
+    write: Callable[[ProviderSays, datetime], Callback],
+    fires: Fires,
+    accepted_at: datetime,
+    ends_at: datetime,
+    delay_s: float,
 ) -> list[Callback]:
     """Return the callback of the payment's end, its copies and its companions."""
     due_at = ends_at + timedelta(seconds=delay_s)
@@ -115,7 +119,7 @@ def _of(callback: Callback, *faults: str) -> Callback:
 
 
 def _copy(callback: Callback) -> Callback:
-    return replace(callback, faults=(*callback.faults, "callback_repeated"), early=False, tries=[], then=[])
+    return replace(callback, faults=(*callback.faults, "callback_repeated"), early=False, attempts=[], then=[])
 
 
 def _malformed(body: bytes, rule: Rule, kind: str) -> tuple[bytes, str]:

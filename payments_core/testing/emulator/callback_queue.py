@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 from payments_core.testing.emulator.destinations import Destination
 
-__all__ = ["Callback", "CallbackBook", "Try"]
+__all__ = ["Callback", "CallbackBook", "DeliveryAttempt"]
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class DeliveryAttempt:
     """One sending of a callback.
 
     Args:
@@ -62,7 +62,7 @@ class Callback:
     faults: tuple[str, ...] = ()
     early: bool = False
     state: Literal["waiting", "sending", "received", "given up", "lost", "not sent"] = "waiting"
-    tries: list[Try] = field(default_factory=list)
+    attempts: list[DeliveryAttempt] = field(default_factory=list)
     then: list[Callback] = field(default_factory=list)
 
 
@@ -80,7 +80,7 @@ class CallbackBook:
     """
 
     def __init__(self, retries_s: Sequence[float] = (), *, only_200: bool = False) -> None:
-        #: Each with its ``state`` and its ``tries``.
+        #: Each with its ``state`` and its ``attempts``.
         self.planned: list[Callback] = []
         self._retries_s = retries_s
         self._only_200 = only_200
@@ -129,18 +129,18 @@ class CallbackBook:
             took_s: Seconds it took.
 
         """
-        callback.tries.append(Try(callback.due_at, answer, failed))
+        callback.attempts.append(DeliveryAttempt(callback.due_at, answer, failed))
         if self._is_received(answer):
             callback.state = "received"
-        elif len(callback.tries) > len(self._retries_s):
+        elif len(callback.attempts) > len(self._retries_s):
             callback.state = "given up"
         else:
             callback.state = "waiting"
-            callback.due_at += timedelta(seconds=took_s + self._retries_s[len(callback.tries) - 1])
+            callback.due_at += timedelta(seconds=took_s + self._retries_s[len(callback.attempts) - 1])
             self._queue(callback)
         if callback.state != "waiting":
             callback.body = b""
-        if len(callback.tries) == 1:
+        if len(callback.attempts) == 1:
             for follower in callback.then:
                 self._queue(follower)
 
@@ -163,9 +163,9 @@ class CallbackBook:
                 "state": callback.state,
                 "not_sent": goes if isinstance(goes, str) else None,
                 "next_at": callback.due_at.isoformat() if callback.state == "waiting" else None,
-                "tries": [
+                "attempts": [
                     {"at": one.at.isoformat(), "answer": one.answer, "failed": one.failed or None}
-                    for one in callback.tries
+                    for one in callback.attempts
                 ],
             }
 

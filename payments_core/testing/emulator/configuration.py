@@ -71,7 +71,7 @@ def write_new(path: Path, account: EmulatedAccount) -> None:
     It adds short waits, so leave them out of the account's settings: ``timeout_s``, ``lease_s``, ``visible_after_s``,
     ``dedupe_settle_s``, ``poll_schedule_s``, ``retry_schedule_s``, ``probe_after_s``, and ``reads_per_s`` (no limit).
     Of these, ``visible_after_s`` and ``dedupe_settle_s`` may be shorter than the provider's own only where the settings
-    class says ``is_rehearsal`` for a server on this machine.
+    class says ``is_test_mode`` for a server on this machine.
     """
     namespace = secrets.token_hex(16)
     folder = path.parent / "secrets"

@@ -78,14 +78,14 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self.loop = asyncio.get_running_loop()
-        self.leave = asyncio.Event()
+        self.preflight = asyncio.Event()
         self.errand = asyncio.create_task(self.beside())
         await asyncio.sleep(0)  # it runs before the first request is read
         await super().startup(sockets=sockets)
         self.listening.set()
 
     async def main_loop(self) -> None:
-        await self.leave.wait()
+        await self.preflight.wait()
         self.errand.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self.errand
@@ -153,10 +153,10 @@ class ServerThread:
 
     def stop(self) -> None:
         """Break off every connection and return when the thread has ended."""
-        self._server.loop.call_soon_threadsafe(self._server.leave.set)
+        self._server.loop.call_soon_threadsafe(self._server.preflight.set)
         self._thread.join()
 
     @property
     def leaving(self) -> asyncio.Event:
         """Set when the server is about to stop; for use on its event loop."""
-        return self._server.leave
+        return self._server.preflight

@@ -15,12 +15,12 @@ from payments_core.testing.emulator.faults import FAULTS, BadFaults
 if TYPE_CHECKING:
     from payments_core.testing.emulator.server import Emulator
 
-__all__ = ["Steering", "read_object", "told"]
+__all__ = ["ControlApi", "read_object", "told"]
 
 _ROOT = "/__emulator"
 
 
-class Steering:
+class ControlApi:
     """Answers the routes that no client of the provider knows.
 
     Args:

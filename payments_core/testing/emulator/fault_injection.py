@@ -13,7 +13,7 @@ from payments_core.testing.emulator.gateway import Fires, Gateway
 from payments_core.testing.emulator.requests import Request
 from payments_core.testing.emulator.responses import Answer
 
-__all__ = ["Outcome", "UnrulyGateway"]
+__all__ = ["FaultInjector", "Outcome"]
 
 G = TypeVar("G", bound=Gateway[Any])
 
@@ -39,7 +39,7 @@ class Outcome:
     callbacks: Sequence[Callback] = ()
 
 
-class UnrulyGateway(Generic[G]):
+class FaultInjector(Generic[G]):
     """A gateway behind the faults that are in force.
 
     Args:

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from payments_core.domain.bounds import said_range
 
-__all__ = ["SwitchBoard", "describe", "fits"]
+__all__ = ["Options", "describe", "fits"]
 
 _MOST = 1_000_000_000  # so that a time in seconds is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchBoard:
+class Options:
     """The switches of an emulator; derive from it, and give each a type that says what it takes, and a default.
 
     Raises:
@@ -33,10 +33,10 @@ class SwitchBoard:
     @classmethod
     def hints(cls) -> Mapping[str, Any]:
         """Return what each switch takes, by name."""
-        if cls not in SwitchBoard._known:
+        if cls not in Options._known:
             told = get_type_hints(cls)
-            SwitchBoard._known[cls] = {field.name: told[field.name] for field in fields(cls)}
-        return SwitchBoard._known[cls]
+            Options._known[cls] = {field.name: told[field.name] for field in fields(cls)}
+        return Options._known[cls]
 
     @classmethod
     def read(cls, written: Mapping[str, str]) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from payments_core.testing.emulator.callback_dispatcher import Courier
+from payments_core.testing.emulator.callback_dispatcher import CallbackDispatcher
 from payments_core.testing.emulator.connections import ServerThread, break_off, part_of, send_answer
-from payments_core.testing.emulator.control_api import Steering
-from payments_core.testing.emulator.fault_injection import UnrulyGateway
+from payments_core.testing.emulator.control_api import ControlApi
+from payments_core.testing.emulator.fault_injection import FaultInjector
 from payments_core.testing.emulator.gateway import Gateway
 
 __all__ = ["Emulator"]
@@ -59,10 +59,10 @@ class Emulator(ABC, Generic[G]):
         self.config_reused = False  # whether write_config found its own file and kept it
         self.url = f"http://{host}:{port}" if port else ""
         self._address = (host, port)
-        self._gateway = UnrulyGateway(gateway)
+        self._gateway = FaultInjector(gateway)
         self._lock = threading.Lock()  # the server's thread and the caller's both ask the gateway
         self._ahead = timedelta()
-        self._courier = Courier(
+        self._dispatcher = CallbackDispatcher(
             gateway.callbacks, lock=self._lock, clock=lambda: self.now, timeout_s=callback_timeout_s
         )
         self._thread: ServerThread | None = None
@@ -123,7 +123,7 @@ class Emulator(ABC, Generic[G]):
         # Head and body leave in two writes: without this the second waits 40 ms for the first to be acknowledged.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        self._thread = ServerThread(self._app(), listener, self._courier.run)
+        self._thread = ServerThread(self._app(), listener, self._dispatcher.run)
         self._thread.start()
 
     def stop(self) -> None:
@@ -183,10 +183,10 @@ class Emulator(ABC, Generic[G]):
             raise ValueError("advance_s must be a number of seconds, 0 or more")
         with self._lock:
             self._ahead += timedelta(seconds=seconds)
-        self._courier.wake()
+        self._dispatcher.wake()
 
     def _app(self) -> Starlette:
-        return Starlette(routes=[*Steering(self).routes(), Mount("/", self._serve)])
+        return Starlette(routes=[*ControlApi(self).routes(), Mount("/", self._serve)])
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -205,10 +205,10 @@ class Emulator(ABC, Generic[G]):
         with self._lock:
             outcome = self._gateway.exchange(scope["method"], path, headers, body, self.now)
         if outcome.callbacks:
-            self._courier.wake()
+            self._dispatcher.wake()
         for callback in outcome.callbacks:
             if callback.early:
-                await self._courier.first_try(callback)
+                await self._dispatcher.first_try(callback)
         in_time = not outcome.after_s or await self._wait(outcome.after_s)
         if not in_time:  # the emulator stops: nobody gets an answer that was to come later
             await break_off(scope["state"]["connection"], receive, b"")

@@ -12,15 +12,15 @@ from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.http.messages import HttpResponse
 from payments_core.http.parsing import parse_object, reported_amount, reported_text, text_of, wait_asked_s
 from payments_core.provider import (
-    Blocked,
-    Checked,
+    AccountRefused,
+    CheckOutcome,
     Duplicate,
     Final,
     NotAccepted,
     NotFound,
     Pending,
-    Seen,
-    Submitted,
+    ReportedDetails,
+    SubmitOutcome,
     Unknown,
 )
 
@@ -43,7 +43,7 @@ BLOCKS: Mapping[str, ReasonCode] = {
 }
 
 
-def read_submitted(response: HttpResponse, reference: str) -> Submitted:
+def read_submitted(response: HttpResponse, reference: str) -> SubmitOutcome:
     """Say what the answer to a payment means; one about another payment says nothing of this one."""
     fields = parse_object(response.body)
     code = text_of(fields.get("error"))
@@ -56,14 +56,14 @@ def read_submitted(response: HttpResponse, reference: str) -> Submitted:
         case 422 if code in REASONS:
             return Final(reason=Reason(REASONS[code], code, told["text"]), **told)
         case 401 | 403 if code in BLOCKS:
-            return Blocked(Reason(BLOCKS[code], code, told["text"]), http_status=response.status)
+            return AccountRefused(Reason(BLOCKS[code], code, told["text"]), http_status=response.status)
         case 429:
             return NotAccepted(retry_after_s=wait_asked_s(response), **told)
         case _:
             return Unknown(**told)
 
 
-def read_status(response: HttpResponse, reference: str) -> Checked:
+def read_status(response: HttpResponse, reference: str) -> CheckOutcome:
     """Say what the answer to the question after a payment means; one about another payment says nothing of this one."""
     fields = parse_object(response.body)
     if response.status == 404 and fields.get("error") == "no_such_payment":
@@ -79,8 +79,8 @@ def read_status(response: HttpResponse, reference: str) -> Checked:
     return Unknown(**told) if meaning is None else meaning(**told)
 
 
-def _seen(fields: Mapping[str, Any]) -> Seen:
-    return Seen(
+def _seen(fields: Mapping[str, Any]) -> ReportedDetails:
+    return ReportedDetails(
         amount=reported_amount(fields.get("amount")),
         currency=reported_text(fields.get("currency")),
         payee=reported_text(fields.get("to")),

@@ -8,8 +8,8 @@ from typing import Any
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Payee
 from payments_core.http.messages import HttpResponse
-from payments_core.provider import Blocked, Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
-from payments_core.testing.conformance import ProviderConformance, Said, reply
+from payments_core.provider import AccountRefused, Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
+from payments_core.testing.conformance import ExpectedOutcome, ProviderConformance, reply
 from payments_template.emulator import TemplateEmulator
 from payments_template.spec import SPEC
 
@@ -32,17 +32,17 @@ class TemplateConformance(ProviderConformance):
     wrong_amounts = (Money("5.005", "KES"), Money("5", "UGX"))
     statuses = {"accepted": "pending", "paid": "succeeded", "failed": "failed"}
     answers = {
-        "201, taken": Said(
+        "201, taken": ExpectedOutcome(
             Pending, lambda draft: reply(201, {"id": draft.references["reference"], "status": "accepted"})
         ),
-        "409, used before": Said(Duplicate, lambda _: _error(409, "duplicate_id")),
-        "422, nobody": Said(Final, lambda _: _error(422, "no_such_wallet")),
-        "422, anything else": Said(Unknown, lambda _: _error(422, "a_new_word")),
-        "401, a wrong key": Said(Blocked, lambda _: _error(401, "bad_key")),
-        "403, not allowed": Said(Blocked, lambda _: _error(403, "not_allowed")),
-        "429, too many": Said(NotAccepted, lambda _: _error(429, "too_many", retry_after="1")),
-        "500": Said(Unknown, lambda _: _error(500, "internal")),
-        "503": Said(Unknown, lambda _: _error(503, "busy")),
+        "409, used before": ExpectedOutcome(Duplicate, lambda _: _error(409, "duplicate_id")),
+        "422, nobody": ExpectedOutcome(Final, lambda _: _error(422, "no_such_wallet")),
+        "422, anything else": ExpectedOutcome(Unknown, lambda _: _error(422, "a_new_word")),
+        "401, a wrong key": ExpectedOutcome(AccountRefused, lambda _: _error(401, "bad_key")),
+        "403, not allowed": ExpectedOutcome(AccountRefused, lambda _: _error(403, "not_allowed")),
+        "429, too many": ExpectedOutcome(NotAccepted, lambda _: _error(429, "too_many", retry_after="1")),
+        "500": ExpectedOutcome(Unknown, lambda _: _error(500, "internal")),
+        "503": ExpectedOutcome(Unknown, lambda _: _error(503, "busy")),
     }
 
     @classmethod

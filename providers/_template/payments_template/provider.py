@@ -20,15 +20,15 @@ from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, fill, slot
 from payments_core.http.parsing import parse_object, text_of
 from payments_core.provider import (
+    AccountRefused,
     Acknowledgement,
     Attempt,
-    Blocked,
     Callback,
-    Checked,
+    CheckOutcome,
     Credential,
     Draft,
-    Heard,
-    Submitted,
+    ParsedCallback,
+    SubmitOutcome,
 )
 from payments_template import codec
 from payments_template.settings import TemplateSettings
@@ -86,12 +86,12 @@ class TemplateProvider:
         request = replace(self._request("POST", "/payments", "pay"), body=json.dumps(told), moves_money=True)
         return Draft({"reference": reference}, request, order)
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         """Send the payment, once, and say what the answer means."""
         answer = yield from exchange(draft.request)
         return codec.read_submitted(answer, draft.references["reference"])
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         """Ask what became of the payment."""
         reference = draft.references["reference"]
         path = f"/payments/{quote(reference, safe='')}"
@@ -105,7 +105,7 @@ class TemplateProvider:
 
     # The key never changes, so nothing is fetched: a provider with tokens asks for one here.
 
-    def authenticate(self) -> HttpFlow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
         """Return the key."""
         yield from ()  # a flow, though it asks for nothing
         return Credential({"api_key": self._settings.api_key.get_secret_value()})
@@ -124,14 +124,14 @@ class TemplateProvider:
         """Return None: nothing proves where it comes from."""
         return None
 
-    def parse(self, callback: Callback) -> Heard | None:
+    def parse(self, callback: Callback) -> ParsedCallback | None:
         """Say which payment it is about; None when it names none.
 
         Our own id is in no reference here, so any of them finds the payment; were it in one, that one would have to.
         """
         fields = parse_object(callback.body)
         reference, status = text_of(fields.get("id")), text_of(fields.get("status"))
-        return Heard(references={"reference": reference}, status=status) if reference else None
+        return ParsedCallback(references={"reference": reference}, status=status) if reference else None
 
     def acknowledge(self, callback: Callback) -> Acknowledgement:
         """Answer 200, whatever it says."""

@@ -27,6 +27,6 @@ class TemplateSettings(AccountSettings):
     )
 
     @property
-    def is_rehearsal(self) -> bool:
+    def is_test_mode(self) -> bool:
         """True for a server on this machine."""
         return is_on_this_machine(self.base_url)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.http.messages import HttpResponse
 from payments_core.http.parsing import number, wait_asked_s
-from payments_core.provider import Balance, Callback, Deferred, NotTold
+from payments_core.provider import Balance, Callback, Deferred, LookupRefused
 from payments_mpesa_daraja.codec import CURRENCY, result_of, told_at_once
 from payments_mpesa_daraja.meanings import ERRORS, RESULTS
 
@@ -19,7 +19,7 @@ __all__ = ["PAYS", "read_asked", "read_balances"]
 PAYS = "Utility Account"  # what B2C spends
 
 
-def read_asked(response: HttpResponse) -> Deferred | NotTold:
+def read_asked(response: HttpResponse) -> Deferred | LookupRefused:
     """Say what the answer to the question means: that it was taken, or why there will be no balance."""
     is_taken, told = told_at_once(response)
     if is_taken:
@@ -35,10 +35,10 @@ def read_asked(response: HttpResponse) -> Deferred | NotTold:
         case _:
             reason = ReasonCode.PROVIDER_ERROR if response.status >= 500 else ReasonCode.UNRECOGNISED
     why = Reason(reason, code, text)
-    return NotTold(reason=why, http_status=response.status, retry_after_s=wait_asked_s(response))
+    return LookupRefused(reason=why, http_status=response.status, retry_after_s=wait_asked_s(response))
 
 
-def read_balances(callback: Callback) -> tuple[Balance, ...] | NotTold | None:
+def read_balances(callback: Callback) -> tuple[Balance, ...] | LookupRefused | None:
     """Return what is available in each account, the one that pays first; None when not all of it is said clearly."""
     result = result_of(callback)
     if result is None or not result.code:
@@ -49,9 +49,9 @@ def read_balances(callback: Callback) -> tuple[Balance, ...] | NotTold | None:
         case "pending":
             return None
         case ReasonCode() as code if code in _OURS:
-            return NotTold(reason=Reason(code, result.code, result.text))
+            return LookupRefused(reason=Reason(code, result.code, result.text))
         case _:  # what says something about a payee says nothing here
-            return NotTold(reason=Reason(ReasonCode.PROVIDER_ERROR, result.code, result.text))
+            return LookupRefused(reason=Reason(ReasonCode.PROVIDER_ERROR, result.code, result.text))
 
 
 _OURS = {ReasonCode.CREDENTIALS, ReasonCode.NOT_PERMITTED, ReasonCode.MISCONFIGURED}

@@ -13,19 +13,19 @@ from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.http.messages import HttpResponse, NoAnswer
 from payments_core.http.parsing import gist, number, object_of, parse_object, text_of, wait_asked_s
 from payments_core.provider import (
-    Blocked,
+    AccountRefused,
     Callback,
-    Checked,
+    CheckOutcome,
     Credential,
     Deferred,
     Draft,
     Duplicate,
     Final,
-    Heard,
     NotAccepted,
+    ParsedCallback,
     Pending,
-    Seen,
-    Submitted,
+    ReportedDetails,
+    SubmitOutcome,
     Unknown,
 )
 from payments_mpesa_daraja.meanings import ERRORS, RESULTS, STATUSES, TOKEN_ERRORS
@@ -52,7 +52,7 @@ _NUMBER = re.compile(r"\s*\+?(254[0-9]{9})\b")
 # --- tokens ---
 
 
-def read_token(response: HttpResponse) -> Credential | Blocked:
+def read_token(response: HttpResponse) -> Credential | AccountRefused:
     """Say what the answer of the token endpoint means.
 
     Raises:
@@ -67,7 +67,7 @@ def read_token(response: HttpResponse) -> Credential | Blocked:
         ends_at = response.at + timedelta(seconds=life_s - min(_MARGIN_S, life_s / 6))
         return Credential({"access_token": token}, expires_at=ends_at)
     if reason := TOKEN_ERRORS.get(code):
-        return Blocked(Reason(reason, code, text_of(fields.get("errorMessage"))), http_status=response.status)
+        return AccountRefused(Reason(reason, code, text_of(fields.get("errorMessage"))), http_status=response.status)
     raise NoAnswer(
         f"The token endpoint answered {response.status} with {scrub_code(code) or 'no token'}.", at=response.at
     )
@@ -81,7 +81,7 @@ def is_token_refused(response: HttpResponse) -> bool:
 # --- answers at once ---
 
 
-def read_submitted(response: HttpResponse, draft: Draft) -> Submitted:
+def read_submitted(response: HttpResponse, draft: Draft) -> SubmitOutcome:
     """Say what the answer to a payment means: taken, and no more than that."""
     fields, told = _told(response)
     if response.status == 200 and text_of(fields.get("ResponseCode")) == "0" and not told["code"]:
@@ -102,7 +102,7 @@ def read_submitted(response: HttpResponse, draft: Draft) -> Submitted:
             return Unknown(**told)
 
 
-def read_asked(response: HttpResponse) -> Checked:
+def read_asked(response: HttpResponse) -> CheckOutcome:
     """Say what the answer to a question means: that it was taken, or nothing."""
     is_taken, told = told_at_once(response)
     return Deferred(**told) if is_taken else Unknown(**told, retry_after_s=wait_asked_s(response))
@@ -157,7 +157,7 @@ class Result:
         return next((value for name in names for value in self.parameters.get(name, ()) if value), "")
 
 
-def read_answer(draft: Draft, callback: Callback) -> Checked:
+def read_answer(draft: Draft, callback: Callback) -> CheckOutcome:
     """Say what came to a path that was minted for a payment or for a question about it."""
     result = result_of(callback)
     if result is None:
@@ -168,12 +168,12 @@ def read_answer(draft: Draft, callback: Callback) -> Checked:
     return _of_question(result, ours)
 
 
-def _of_payment(result: Result, *, is_certain: bool) -> Checked:
+def _of_payment(result: Result, *, is_certain: bool) -> CheckOutcome:
     """Read how a payment ended, as M-Pesa tells it unasked."""
     meaning = RESULTS.get(result.code, "unknown")
     if result.code == "SFC_IC0003" and not is_certain:  # of a question it may mean that the id is not known
         meaning = "unknown"
-    seen = Seen(
+    seen = ReportedDetails(
         amount=number(result.only("TransactionAmount")),
         currency=CURRENCY,
         payee=_payee(result.first("ReceiverPartyPublicName")),
@@ -182,7 +182,7 @@ def _of_payment(result: Result, *, is_certain: bool) -> Checked:
     return _meant(meaning, result, result.code, result.text, seen, references)
 
 
-def _of_question(result: Result, ours: str) -> Checked:
+def _of_question(result: Result, ours: str) -> CheckOutcome:
     """Read where a payment stands, as M-Pesa tells when asked; that it cannot be told is never a failure."""
     named = result.parameters.get("OriginatorConversationID", ()) + result.parameters.get(
         "Originator Conversation ID", ()
@@ -194,7 +194,7 @@ def _of_question(result: Result, ours: str) -> Checked:
     status = result.first("TransactionStatus")
     parties = result.parameters.get("CreditPartyName", ()) + result.parameters.get("DebitPartyName", ())
     charges = result.first("DebitPartyCharges").split("|")  # Fee For B2C Payment|KES|22.40
-    seen = Seen(
+    seen = ReportedDetails(
         amount=number(result.only("Amount")),
         currency=CURRENCY,
         payee=next((found for party in parties if (found := _payee(party))), None),
@@ -204,7 +204,9 @@ def _of_question(result: Result, ours: str) -> Checked:
     return _meant(STATUSES.get(status, "unknown"), result, status, result.first("TransactionReason"), seen, references)
 
 
-def _meant(meaning: object, result: Result, code: str, text: str, seen: Seen, references: Mapping[str, str]) -> Checked:
+def _meant(
+    meaning: object, result: Result, code: str, text: str, seen: ReportedDetails, references: Mapping[str, str]
+) -> CheckOutcome:
     told: dict[str, Any] = {"code": code, "text": text}
     match meaning:
         case "paid":
@@ -217,17 +219,21 @@ def _meant(meaning: object, result: Result, code: str, text: str, seen: Seen, re
             return Unknown(**told)
 
 
-def heard(callback: Callback) -> Heard | None:
+def heard(callback: Callback) -> ParsedCallback | None:
     """Say which payment a callback to the account's path is about; None when it names none.
 
     What a queue gave up comes there: the request itself, as it was sent.
     """
     result = result_of(callback)
     if result is not None:
-        return Heard(references={"originator": result.originator}, status=result.code) if result.originator else None
+        return (
+            ParsedCallback(references={"originator": result.originator}, status=result.code)
+            if result.originator
+            else None
+        )
     fields = parse_object(callback.body)
     about = text_of(fields.get("OriginatorConversationID")) or text_of(fields.get("OriginalConversationID"))
-    return Heard(references={"originator": about}, status="queue_timeout") if about else None
+    return ParsedCallback(references={"originator": about}, status="queue_timeout") if about else None
 
 
 def result_of(callback: Callback) -> Result | None:

@@ -11,7 +11,7 @@ from payments_core.domain.money import Money
 from payments_core.domain.payout import Payee
 from payments_core.http.messages import HttpResponse
 from payments_core.provider import Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
-from payments_core.testing.conformance import ProviderConformance, Said, reply
+from payments_core.testing.conformance import ExpectedOutcome, ProviderConformance, reply
 from payments_core.testing.conformance.profile import End
 from payments_mpesa_daraja.emulator import MpesaDarajaEmulator
 from payments_mpesa_daraja.emulator.payments import result
@@ -50,19 +50,21 @@ class MpesaDarajaConformance(ProviderConformance):
     wrong_amounts = (Money("50.5", "KES"), Money("9", "KES"), Money("250001", "KES"), Money("50", "UGX"))
     statuses = {word: _MEANS.get(means, "failed") for word, means in STATUSES.items()}
     answers = {
-        "200, taken": Said(Pending, _taken),
-        "500, used before": Said(
+        "200, taken": ExpectedOutcome(Pending, _taken),
+        "500, used before": ExpectedOutcome(
             Duplicate, lambda _: _error(500, "500.002.1001", "Duplicate OriginatorConversationID")
         ),
-        "500, maintenance": Said(Unknown, lambda _: _error(500, "500.002.1001", "Service is under maintenance")),
-        "400, a bad field": Said(Final, lambda _: _error(400, "400.002.02")),
-        "404, a refused token": Said(NotAccepted, lambda _: _error(404, "404.001.03")),
-        "200, a refused token": Said(NotAccepted, lambda _: _error(200, "401.002.01")),
-        "500, too many": Said(NotAccepted, lambda _: _error(500, "500.003.02")),
-        "500, over the quota": Said(NotAccepted, lambda _: _error(500, "500.003.03")),
-        "500, anything": Said(Unknown, lambda _: _error(500, "500.001.1001")),
-        "200, an error nobody listed": Said(Unknown, lambda _: _error(200, "499.999.99")),
-        "200, not taken": Said(Unknown, lambda _: reply(200, {"ResponseCode": "1"})),
+        "500, maintenance": ExpectedOutcome(
+            Unknown, lambda _: _error(500, "500.002.1001", "Service is under maintenance")
+        ),
+        "400, a bad field": ExpectedOutcome(Final, lambda _: _error(400, "400.002.02")),
+        "404, a refused token": ExpectedOutcome(NotAccepted, lambda _: _error(404, "404.001.03")),
+        "200, a refused token": ExpectedOutcome(NotAccepted, lambda _: _error(200, "401.002.01")),
+        "500, too many": ExpectedOutcome(NotAccepted, lambda _: _error(500, "500.003.02")),
+        "500, over the quota": ExpectedOutcome(NotAccepted, lambda _: _error(500, "500.003.03")),
+        "500, anything": ExpectedOutcome(Unknown, lambda _: _error(500, "500.001.1001")),
+        "200, an error nobody listed": ExpectedOutcome(Unknown, lambda _: _error(200, "499.999.99")),
+        "200, not taken": ExpectedOutcome(Unknown, lambda _: reply(200, {"ResponseCode": "1"})),
     }
     refused_questions = {
         "2001, the initiator": lambda _: _later("2001", "The initiator information is invalid."),

@@ -17,18 +17,18 @@ from payments_core.domain.payout import Operation, Order, Reason, ReasonCode
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, fill, slot
 from payments_core.provider import (
+    AccountRefused,
     Acknowledgement,
     Attempt,
     Balance,
-    Blocked,
     Callback,
-    Checked,
+    CheckOutcome,
     Credential,
     Deferred,
     Draft,
-    Heard,
-    NotTold,
-    Submitted,
+    LookupRefused,
+    ParsedCallback,
+    SubmitOutcome,
 )
 from payments_mpesa_daraja import balances, codec
 from payments_mpesa_daraja.credential import encrypt
@@ -106,12 +106,12 @@ class MpesaDarajaProvider:
         request = replace(self._post("/mpesa/b2c/v3/paymentrequest", "pay", told), moves_money=True)
         return Draft({"originator": originator}, request, order)
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         """Send the payment, once; how it ends is told to the path minted for this try."""
         answer = yield from exchange(draft.request)
         return codec.read_submitted(answer, draft)
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         """Ask what became of the payment; the answer comes to the path minted for the question."""
         told = {
             "Initiator": self._settings.initiator,
@@ -130,14 +130,16 @@ class MpesaDarajaProvider:
         answer = yield from exchange(replace(asked, repeatable=True))
         return codec.read_asked(answer)
 
-    def read_answer(self, draft: Draft, callback: Callback) -> Checked:
+    def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
         """Say what came to a path that was minted for the payment, or for a question about it."""
         return codec.read_answer(draft, callback)
 
-    def ask_balances(self) -> HttpFlow[Deferred | NotTold]:
+    def query_balances(self) -> HttpFlow[Deferred | LookupRefused]:
         """Ask what the short code's accounts hold; the answer comes to the path minted for the question."""
         if not self._settings.callback_url:
-            return NotTold(reason=Reason(ReasonCode.MISCONFIGURED, text="callback_url is not set: nowhere to answer"))
+            return LookupRefused(
+                reason=Reason(ReasonCode.MISCONFIGURED, text="callback_url is not set: nowhere to answer")
+            )
         told = {
             "Initiator": self._settings.initiator,
             "SecurityCredential": slot("security_credential"),
@@ -151,7 +153,7 @@ class MpesaDarajaProvider:
         answer = yield from exchange(replace(asked, repeatable=True))
         return balances.read_asked(answer)
 
-    def read_balances(self, callback: Callback) -> tuple[Balance, ...] | NotTold | None:
+    def read_balances(self, callback: Callback) -> tuple[Balance, ...] | LookupRefused | None:
         """Say what came to that path; of several accounts, the one that pays stands first."""
         return balances.read_balances(callback)
 
@@ -163,7 +165,7 @@ class MpesaDarajaProvider:
 
     # --- credentials ---
 
-    def authenticate(self) -> HttpFlow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
         """Obtain a token; the one before ends with it."""
         settings = self._settings
         pair = f"{settings.consumer_key.get_secret_value()}:{settings.consumer_secret.get_secret_value()}"
@@ -197,7 +199,7 @@ class MpesaDarajaProvider:
         """Return None: nothing proves where it comes from."""
         return None
 
-    def parse(self, callback: Callback) -> Heard | None:
+    def parse(self, callback: Callback) -> ParsedCallback | None:
         """Say which payment it is about; None when it names none."""
         return codec.heard(callback)
 

@@ -97,7 +97,7 @@ class MpesaDarajaSettings(AccountSettings):
             if not parts.hostname or not before or not _TOKEN.fullmatch(token) or parts.query or parts.fragment:
                 msg = "callback_url is not as `payouts callbacks --reveal` prints it: it ends with /callbacks/TOKEN"
                 raise ValueError(msg)
-            if parts.scheme != "https" and not (self.is_rehearsal and parts.scheme == "http"):
+            if parts.scheme != "https" and not (self.is_test_mode and parts.scheme == "http"):
                 msg = "callback_url must start with https:// where money is real"
                 raise ValueError(msg)
         return self
@@ -108,6 +108,6 @@ class MpesaDarajaSettings(AccountSettings):
         return urlsplit(self.base_url).netloc
 
     @property
-    def is_rehearsal(self) -> bool:
+    def is_test_mode(self) -> bool:
         """True for the sandbox, and for a server on this machine."""
         return self.environment == "sandbox" or is_on_this_machine(self.base_url)

@@ -19,9 +19,9 @@ SPEC = ProviderSpec(
         {
             Capability.CREDENTIALS,
             Capability.VALIDATION,
-            Capability.DEFERRED_ANSWERS,
+            Capability.RESULT_CALLBACKS,
             Capability.CALLBACKS,
-            Capability.BALANCES_LATER,
+            Capability.BALANCE_RESULT_CALLBACKS,
         }
     ),
     # A duplicate is refused, but for how long a reference is remembered is not written anywhere, and nothing tells that

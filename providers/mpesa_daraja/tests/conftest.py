@@ -14,7 +14,7 @@ from payments_core.domain.money import Money
 from payments_core.domain.payout import Order, Payee
 from payments_core.domain.references import derive, payout_id
 from payments_core.provider import Attempt, Callback, Draft
-from payments_core.testing.conformance import Scene
+from payments_core.testing.conformance import Harness
 from payments_core.testing.conformance.harness import Door
 from payments_mpesa_daraja import MpesaDarajaSettings
 from payments_mpesa_daraja.conformance import MpesaDarajaConformance
@@ -82,19 +82,19 @@ def called() -> Callable[..., Callback]:
 
 
 @pytest.fixture(params=["sync", "async"])
-def play(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Scene]]:
+def play(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Harness]]:
     """Start an emulator in a mood, and an installation that pays through it and is called back."""
     playing: list[Any] = []
 
-    def start(**switches: Any) -> Scene:
+    def start(**switches: Any) -> Harness:
         emulator = MpesaDarajaEmulator(**switches)
         emulator.start()
         playing.append(emulator)
-        scene = Scene(MpesaDarajaConformance(), emulator, tmp_path, request.param, door)
-        playing.append(scene)
-        return scene
+        harness = Harness(MpesaDarajaConformance(), emulator, tmp_path, request.param, door)
+        playing.append(harness)
+        return harness
 
     with Door() as door:
         yield start
     for one in reversed(playing):
-        one.close() if isinstance(one, Scene) else one.stop()
+        one.close() if isinstance(one, Harness) else one.stop()

@@ -12,7 +12,7 @@ import pytest
 from payments_core.domain.payout import ReasonCode
 from payments_core.http.messages import NoAnswer
 from payments_core.provider import (
-    Blocked,
+    AccountRefused,
     Callback,
     Credential,
     Deferred,
@@ -21,7 +21,7 @@ from payments_core.provider import (
     Final,
     NotAccepted,
     Pending,
-    Seen,
+    ReportedDetails,
     Unknown,
 )
 from payments_core.testing.conformance import reply
@@ -68,7 +68,7 @@ def test_a_result_tells_what_was_paid_to_whom(taken: Draft, called: Make) -> Non
 
     assert isinstance(outcome, Final)
     assert outcome.succeeded
-    assert outcome.seen == Seen(Decimal(50), "KES", "254708374149")
+    assert outcome.seen == ReportedDetails(Decimal(50), "KES", "254708374149")
     assert outcome.references == {"receipt": "SK9"}
 
 
@@ -108,7 +108,7 @@ def test_an_answer_tells_where_a_payment_stands(taken: Draft, called: Make, stat
 
     assert type(outcome) is outcome_of(STATUSES[status])
     if isinstance(outcome, Final) and outcome.succeeded:
-        assert outcome.seen == Seen(Decimal("50.00"), "KES", "254708374149", None, Decimal("22.40"))
+        assert outcome.seen == ReportedDetails(Decimal("50.00"), "KES", "254708374149", None, Decimal("22.40"))
 
 
 def test_an_answer_about_another_payment_is_none(taken: Draft, called: Make) -> None:
@@ -172,7 +172,7 @@ def test_a_token_lives_as_long_as_it_is_told_to(told: object, life_s: int) -> No
 def test_who_is_refused_a_token_is_blocked(code: str) -> None:
     refused = codec.read_token(reply(400, {"errorCode": code, "errorMessage": "Invalid"}))
 
-    assert isinstance(refused, Blocked)
+    assert isinstance(refused, AccountRefused)
     assert refused.reason.code is TOKEN_ERRORS[code]
 
 

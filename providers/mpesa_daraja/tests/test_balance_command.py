@@ -63,7 +63,7 @@ def test_the_answer_comes_by_the_server_and_the_doctor_waits_for_none(
 ) -> None:
     port = called_back_at(tmp_path, ran)
     code, [row], _ = ran("balance", "--wait", "0.2")
-    assert (code, row["amount"], row["error"]["code"]) == (4, None, "not_answered")
+    assert (code, row["amount"], row["error"]["code"]) == (4, None, "lookup_failed")
     assert "payouts serve" in row["error"]["hint"]
 
     command = [sys.executable, "-P", "-m", "payments_core", "serve", "--port", str(port), "--json"]

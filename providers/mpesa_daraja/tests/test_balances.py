@@ -14,39 +14,39 @@ from typing import Any
 
 import pytest
 
-from payments_core.domain.errors import NotAnswered
+from payments_core.domain.errors import LookupFailed
 from payments_core.domain.payout import ReasonCode
 from payments_core.http.messages import slot
-from payments_core.provider import Balance, Callback, Deferred, NotTold
-from payments_core.testing.conformance import Scene, reply
+from payments_core.provider import Balance, Callback, Deferred, LookupRefused
+from payments_core.testing.conformance import Harness, reply
 from payments_mpesa_daraja import balances
 from payments_mpesa_daraja.emulator import MpesaDarajaEmulator
 from payments_mpesa_daraja.emulator.payments import result
 from payments_mpesa_daraja.meanings import RESULTS
 from payments_mpesa_daraja.provider import MpesaDarajaProvider
 
-Play = Callable[..., Scene]
+Play = Callable[..., Harness]
 UTILITY = "Utility Account|KES|49217.00|49117.50|99.50|0.00"
 
 
-def asked(scene: Scene, *, wait_s: float = 10.0, **more: Any) -> tuple[Balance, ...]:
-    found: tuple[Balance, ...] = scene.payer.ask("balances", scene.account, wait_s=wait_s, **more)
+def asked(harness: Harness, *, wait_s: float = 10.0, **more: Any) -> tuple[Balance, ...]:
+    found: tuple[Balance, ...] = harness.payer.ask("balances", harness.account, wait_s=wait_s, **more)
     return found
 
 
-def refused(scene: Scene, *, wait_s: float = 10.0) -> NotAnswered:
-    with pytest.raises(NotAnswered) as error:
-        asked(scene, wait_s=wait_s)
+def refused(harness: Harness, *, wait_s: float = 10.0) -> LookupFailed:
+    with pytest.raises(LookupFailed) as error:
+        asked(harness, wait_s=wait_s)
     return error.value
 
 
-def stored(scene: Scene) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(scene.folder / "payouts.db")) as database:
+def stored(harness: Harness) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(harness.folder / "payouts.db")) as database:
         return database.execute("SELECT account, answered_at IS NOT NULL, answer FROM account_queries").fetchall()
 
 
-def outcomes(scene: Scene) -> dict[str, int]:
-    return {count.outcome: count.count for count in scene.payer.client.inbox.counts()}
+def outcomes(harness: Harness) -> dict[str, int]:
+    return {count.outcome: count.count for count in harness.payer.client.inbox.counts()}
 
 
 def post(url: str, told: object) -> tuple[int, bytes]:
@@ -61,86 +61,86 @@ def held(available: str) -> dict[str, Any]:
 
 
 def test_each_account_is_told_and_the_one_that_pays_stands_first(play: Play) -> None:
-    scene = play(funds=5000)
+    harness = play(funds=5000)
 
-    assert asked(scene) == (
+    assert asked(harness) == (
         Balance(Decimal("5000.00"), "KES", "Utility Account"),
         Balance(Decimal("900000.00"), "KES", "Working Account"),
         Balance(Decimal("-220.00"), "KES", "Charges Paid Account"),
     )
-    assert asked(scene, currency="UGX") == ()
-    assert [(account, answered) for account, answered, _ in stored(scene)] == [("mpesa", 1)] * 2
+    assert asked(harness, currency="UGX") == ()
+    assert [(account, answered) for account, answered, _ in stored(harness)] == [("mpesa", 1)] * 2
 
 
 def test_it_follows_what_was_paid_and_reserves_what_is_on_its_way(play: Play) -> None:
-    scene = play(funds=120, ends_after_s=30.0)
-    scene.pay(scene.key("paid"))
-    scene.settle(scene.key("paid"))
-    scene.pay(scene.key("on its way"))
-    left = asked(scene)[0]
-    scene.pay(scene.key("too much"))
-    short = scene.settle(scene.key("too much"))
+    harness = play(funds=120, ends_after_s=30.0)
+    harness.pay(harness.key("paid"))
+    harness.settle(harness.key("paid"))
+    harness.pay(harness.key("on its way"))
+    left = asked(harness)[0]
+    harness.pay(harness.key("too much"))
+    short = harness.settle(harness.key("too much"))
 
     assert left.amount == Decimal(20)
     assert short.reason is not None
     assert short.reason.code is ReasonCode.INSUFFICIENT_FUNDS
-    assert asked(scene)[0].amount == Decimal(20)
+    assert asked(harness)[0].amount == Decimal(20)
 
 
 def test_an_answer_may_come_before_the_question_was_answered(play: Play) -> None:
-    scene = play()
-    with scene.faults(callback_early={"on": "balance"}):
-        assert asked(scene)[0].label == "Utility Account"
-    assert scene.emulator.callbacks()[-1]["faults"] == ["callback_early"]
+    harness = play()
+    with harness.faults(callback_early={"on": "balance"}):
+        assert asked(harness)[0].label == "Utility Account"
+    assert harness.emulator.callbacks()[-1]["faults"] == ["callback_early"]
 
 
 def test_a_second_answer_changes_nothing(play: Play) -> None:
     """The same acknowledgement, and the first one stands."""
-    scene = play()
-    with scene.faults(callback_repeated={"on": "balance", "value": 2}):
-        asked(scene)
-    scene.hear()
-    before, url = stored(scene), scene.emulator.callbacks()[-1]["url"]
+    harness = play()
+    with harness.faults(callback_repeated={"on": "balance", "value": 2}):
+        asked(harness)
+    harness.hear()
+    before, url = stored(harness), harness.emulator.callbacks()[-1]["url"]
 
     assert post(url, held("1")) == (200, b'{"ResultCode": 0, "ResultDesc": "Accepted"}')
-    scene.hear()
-    assert stored(scene) == before
+    harness.hear()
+    assert stored(harness) == before
     assert "1.00" not in before[0][2].split('"')
-    assert outcomes(scene) == {"answered": 1, "repeated": 2, "differs from the answer that counts": 1}
+    assert outcomes(harness) == {"answered": 1, "repeated": 2, "differs from the answer that counts": 1}
 
 
 @pytest.mark.parametrize("answers", ["empty,true", "empty,true,other", "true,empty"])
 def test_what_is_no_answer_leaves_the_question_open(play: Play, answers: str) -> None:
     """Before the true one or after it."""
-    scene = play(funds=5000, **MpesaDarajaEmulator.options({"answers": answers}))
+    harness = play(funds=5000, **MpesaDarajaEmulator.options({"answers": answers}))
 
-    assert asked(scene)[0] == Balance(Decimal("5000.00"), "KES", "Utility Account")
+    assert asked(harness)[0] == Balance(Decimal("5000.00"), "KES", "Utility Account")
 
 
 def test_garbage_leaves_the_question_open_and_the_answer_still_counts(play: Play) -> None:
     """And what comes to a path that nobody minted, or to the account's own, is about no balance."""
-    scene = play(answers_after_s=3600.0)
-    refused(scene, wait_s=0.0)
-    url = scene.emulator.callbacks()[-1]["url"]
-    ours = f"{url.rpartition('/')[0]}/{scene.payer.client.inbox.tokens['mpesa']}"
+    harness = play(answers_after_s=3600.0)
+    refused(harness, wait_s=0.0)
+    url = harness.emulator.callbacks()[-1]["url"]
+    ours = f"{url.rpartition('/')[0]}/{harness.payer.client.inbox.tokens['mpesa']}"
     accepted = [post(url, told) for told in (b"<html>", {"Result": {}}, result(0, "", "Q", "C", ""), b"[" * 9999)]
     accepted.append(post(ours, held("1")))
     with pytest.raises(urllib.error.HTTPError, match="404"):
         post(f"{url[:-1]}{'A' if url[-1] != 'A' else 'B'}", held("1"))
-    scene.hear()
+    harness.hear()
 
     assert set(accepted) == {(200, b'{"ResultCode": 0, "ResultDesc": "Accepted"}')}
-    assert stored(scene) == [("mpesa", 0, None)]
+    assert stored(harness) == [("mpesa", 0, None)]
     post(url, held("7.50"))
-    scene.hear()
-    [(_, _, answer)] = stored(scene)
+    harness.hear()
+    [(_, _, answer)] = stored(harness)
     assert json.loads(answer) == {"balances": [{"amount": "7.50", "currency": "KES", "label": "Utility Account"}]}
 
 
 def test_without_an_answer_it_says_what_has_to_run(play: Play) -> None:
-    scene, before = play(), time.monotonic()
-    with scene.faults(callback_lost={"on": "balance"}):
-        error = refused(scene, wait_s=0.3)
+    harness, before = play(), time.monotonic()
+    with harness.faults(callback_lost={"on": "balance"}):
+        error = refused(harness, wait_s=0.3)
 
     assert 0.3 <= time.monotonic() - before < 5
     assert "in 0.3 s no answer came" in error.message
@@ -148,9 +148,9 @@ def test_without_an_answer_it_says_what_has_to_run(play: Play) -> None:
 
 
 def test_an_answer_that_comes_late_is_waited_for(play: Play) -> None:
-    scene = play(answers_after_s=0.7)
+    harness = play(answers_after_s=0.7)
 
-    assert asked(scene)[0].label == "Utility Account"
+    assert asked(harness)[0].label == "Utility Account"
 
 
 def test_whoever_waits_handles_what_is_kept(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,24 +161,24 @@ def test_whoever_waits_handles_what_is_kept(play: Play, monkeypatch: pytest.Monk
 
 
 def test_a_queue_that_gives_up_is_no_answer(play: Play) -> None:
-    scene = play(balances="queued")
-    refused(scene, wait_s=0.0)
-    scene.emulator.advance(61)
-    scene.hear()
+    harness = play(balances="queued")
+    refused(harness, wait_s=0.0)
+    harness.emulator.advance(61)
+    harness.hear()
 
-    assert stored(scene) == [("mpesa", 0, None)]
-    assert outcomes(scene) == {"makes no sense": 1}
+    assert stored(harness) == [("mpesa", 0, None)]
+    assert outcomes(harness) == {"makes no sense": 1}
 
 
 def test_a_restart_between_question_and_answer_loses_neither(play: Play) -> None:
     """Nobody waits any more; what comes is kept, and the next question has an answer of its own."""
-    scene = play(answers_after_s=60.0)
-    refused(scene, wait_s=0.0)
-    scene.reopen(scene._kind)
-    scene.emulator.advance(61)
-    scene.hear()
+    harness = play(answers_after_s=60.0)
+    refused(harness, wait_s=0.0)
+    harness.reopen(harness._kind)
+    harness.emulator.advance(61)
+    harness.hear()
 
-    [(_, answered, answer)] = stored(scene)
+    [(_, answered, answer)] = stored(harness)
     assert (answered, json.loads(answer)["balances"][0]["label"]) == (1, "Utility Account")
 
 
@@ -189,18 +189,18 @@ def test_a_wrong_initiator_is_told_with_its_reason(
     play: Play, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]
 ) -> None:
     monkeypatch.setenv("PAYMENTS_CONFORMANCE_WRONG_SECRET", "another-password")
-    scene = play()
-    scene.payer = scene.open(journal="payouts.db", **wrong)
-    error = refused(scene)
+    harness = play()
+    harness.payer = harness.open(journal="payouts.db", **wrong)
+    error = refused(harness)
 
     assert error.reason == "credentials"
     assert "did not tell its balance: 2001: The initiator information is invalid." in error.message
 
 
 def test_a_question_that_is_not_taken_is_not_waited_for(play: Play) -> None:
-    scene, before = play(), time.monotonic()
-    with scene.faults(status_429={"on": "balance", "next": 9}):
-        error = refused(scene, wait_s=60.0)
+    harness, before = play(), time.monotonic()
+    with harness.faults(status_429={"on": "balance", "next": 9}):
+        error = refused(harness, wait_s=60.0)
 
     assert error.reason == "provider_unavailable"
     assert "Spike Arrest" in error.message
@@ -208,28 +208,28 @@ def test_a_question_that_is_not_taken_is_not_waited_for(play: Play) -> None:
 
 
 def test_without_an_address_nothing_is_asked(play: Play) -> None:
-    scene = play()
-    scene.payer = scene.open(callback_url="")
+    harness = play()
+    harness.payer = harness.open(callback_url="")
 
-    assert "callback_url is not set" in refused(scene).message
+    assert "callback_url is not set" in refused(harness).message
 
 
 def test_an_old_question_is_dropped_when_the_next_one_is_asked(play: Play) -> None:
-    scene = play()
-    asked(scene)
-    scene.emulator.advance(86_400 - 60)
-    asked(scene)
-    assert len(stored(scene)) == 2
-    scene.emulator.advance(120)
-    asked(scene)
-    assert len(stored(scene)) == 2
+    harness = play()
+    asked(harness)
+    harness.emulator.advance(86_400 - 60)
+    asked(harness)
+    assert len(stored(harness)) == 2
+    harness.emulator.advance(120)
+    asked(harness)
+    assert len(stored(harness)) == 2
 
 
 def test_nothing_of_the_path_or_the_credential_is_kept(play: Play) -> None:
-    scene = play()
-    asked(scene)
-    token = scene.emulator.callbacks()[-1]["url"].rpartition("/")[2]
-    kept = b"".join(path.read_bytes() for path in scene.folder.glob("payouts.db*"))
+    harness = play()
+    asked(harness)
+    token = harness.emulator.callbacks()[-1]["url"].rpartition("/")[2]
+    kept = b"".join(path.read_bytes() for path in harness.folder.glob("payouts.db*"))
 
     assert len(token) == 32
     assert token.encode() not in kept
@@ -273,7 +273,7 @@ def test_every_code_is_a_reason_or_no_answer(called: Callable[..., Callback], co
     if code in {"0", "100000000"}:
         assert answer is None
         return
-    assert isinstance(answer, NotTold)
+    assert isinstance(answer, LookupRefused)
     ours = {"11", "2006", "21", "2028"}, {"2001", "8006"}
     wanted = "not_permitted" if code in ours[0] else "credentials" if code in ours[1] else "provider_error"
     assert (answer.reason.code, answer.reason.provider_code, answer.reason.text) == (wanted, code, "so it is")
@@ -288,16 +288,16 @@ def test_what_the_question_is_answered_with() -> None:
     }
     for code, reason in refusals.items():
         told = balances.read_asked(reply(500, {"errorCode": code, "errorMessage": "no"}, retry_after="3"))
-        assert told == NotTold(reason=told.reason, http_status=500, retry_after_s=3.0)  # type: ignore[union-attr]
+        assert told == LookupRefused(reason=told.reason, http_status=500, retry_after_s=3.0)  # type: ignore[union-attr]
         assert (told.reason.code, told.reason.provider_code) == (reason, code)  # type: ignore[union-attr]
     unclear = balances.read_asked(reply(200, {"ResponseCode": "1"}))
-    assert isinstance(unclear, NotTold)
+    assert isinstance(unclear, LookupRefused)
     assert unclear.reason.code is ReasonCode.UNRECOGNISED
     assert isinstance(balances.read_asked(reply(200, {"ResponseCode": "0"})), Deferred)
 
 
 def test_the_request_names_the_path_by_a_slot_and_moves_no_money(provider: MpesaDarajaProvider) -> None:
-    request: Any = next(provider.ask_balances())
+    request: Any = next(provider.query_balances())
 
     assert not request.moves_money
     assert json.loads(request.body) == {

@@ -14,24 +14,24 @@ from typing import Any
 
 import pytest
 
-from payments_core.domain.errors import DecisionRefused, NotOffered
+from payments_core.domain.errors import DecisionRefused, NotSupported
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Payee, Payout, PayoutStatus, ReasonCode
 from payments_core.provider import Callback
-from payments_core.testing.conformance import Scene
+from payments_core.testing.conformance import Harness
 from payments_mpesa_daraja.emulator import MpesaDarajaEmulator
 from payments_mpesa_daraja.emulator.payments import FAILURES, QUEUED, result
 
 FAILING = min(FAILURES)
 PAID, FAILED, REVIEW = PayoutStatus.SUCCEEDED, PayoutStatus.FAILED, PayoutStatus.REVIEW
-Play = Callable[..., Scene]
+Play = Callable[..., Harness]
 
 
-def paid(scene: Scene, payee: str = "+254708374149", **faults: Any) -> Payout:
-    key = scene.key(payee)
-    with scene.faults(**faults):
-        scene.pay(key, payee=Payee.msisdn(payee))
-        return scene.settle(key)
+def paid(harness: Harness, payee: str = "+254708374149", **faults: Any) -> Payout:
+    key = harness.key(payee)
+    with harness.faults(**faults):
+        harness.pay(key, payee=Payee.msisdn(payee))
+        return harness.settle(key)
 
 
 def by(payout: Payout) -> str:
@@ -40,13 +40,13 @@ def by(payout: Payout) -> str:
 
 def test_a_result_ends_a_payment_without_a_question(play: Play) -> None:
     # It comes when the answer has long been written down, and before the first question: never early on a slow machine.
-    scene = play(ends_after_s=30.0)
-    payer, key = scene.open(poll_schedule_s=[60.0, 60.0]), scene.key("told")
-    scene.pay(key, by=payer)
-    payout = scene.settle(key, by=payer)
+    harness = play(ends_after_s=30.0)
+    payer, key = harness.open(poll_schedule_s=[60.0, 60.0]), harness.key("told")
+    harness.pay(key, by=payer)
+    payout = harness.settle(key, by=payer)
 
     assert (payout.status, by(payout)) == (PAID, "deferred")
-    assert "payout.asked" not in {entry.event for entry in payout.history}
+    assert "payout.queried" not in {entry.event for entry in payout.history}
     assert payout.references["receipt"].startswith("SK")
 
 
@@ -55,8 +55,8 @@ def test_a_result_may_come_before_the_answer(
     play: Play, monkeypatch: pytest.MonkeyPatch, payee: str, status: PayoutStatus
 ) -> None:
     """It is left as it is while the payment is being sent, and decides afterwards: what is proven is not asked for."""
-    scene = play()
-    courier, inbox, handled = scene.emulator._courier, scene.payer.client.inbox, list[int]()
+    harness = play()
+    courier, inbox, handled = harness.emulator._dispatcher, harness.payer.client.inbox, list[int]()
     first_try = courier.first_try
 
     async def and_handle(callback: Any) -> None:
@@ -64,11 +64,11 @@ def test_a_result_may_come_before_the_answer(
         handled.append(await asyncio.to_thread(inbox.handle))
 
     monkeypatch.setattr(courier, "first_try", and_handle)
-    payout = paid(scene, payee=f"+{payee}", callback_early=True)
+    payout = paid(harness, payee=f"+{payee}", callback_early=True)
 
     assert (payout.status, by(payout), handled) == (status, "deferred", [0])
-    assert "payout.asked" not in {entry.event for entry in payout.history}
-    assert scene.credits(payout) == (status is PAID)
+    assert "payout.queried" not in {entry.event for entry in payout.history}
+    assert harness.credits(payout) == (status is PAID)
 
 
 @pytest.mark.parametrize("parties", ["credit", "debit"])
@@ -76,7 +76,7 @@ def test_a_silent_sandbox_is_asked(play: Play, parties: str) -> None:
     payout = paid(play(silent=True, parties=parties))
 
     assert (payout.status, by(payout)) == (PAID, "deferred")
-    assert "payout.asked" in {entry.event for entry in payout.history}
+    assert "payout.queried" in {entry.event for entry in payout.history}
 
 
 def test_a_slow_sandbox_is_waited_for(play: Play) -> None:
@@ -111,59 +111,59 @@ def test_what_daraja_does_not_know_is_no_failure(play: Play) -> None:
 
 def test_when_no_answer_ever_comes_nothing_is_failed(play: Play) -> None:
     """Neither to the payment nor to any question."""
-    scene = play()
-    payout = paid(scene, callback_lost={"on": "any"})
+    harness = play()
+    payout = paid(harness, callback_lost={"on": "any"})
 
     assert payout.status is REVIEW
-    assert scene.posts(payout) == 1
+    assert harness.posts(payout) == 1
 
 
 def test_a_queue_that_gives_up_sends_the_request_back(play: Play) -> None:
     """A hint, and no failure."""
-    scene = play()
-    key = scene.key("queued")
-    scene.pay(key, payee=Payee.msisdn(f"+{QUEUED}"))
-    [row] = [row for row in scene.emulator.callbacks() if row["says"] == "queue timeout"]
-    scene.emulator.advance(61)
-    scene.hear()
-    heard = scene.get(key)
-    end = scene.settle(key)
+    harness = play()
+    key = harness.key("queued")
+    harness.pay(key, payee=Payee.msisdn(f"+{QUEUED}"))
+    [row] = [row for row in harness.emulator.callbacks() if row["says"] == "queue timeout"]
+    harness.emulator.advance(61)
+    harness.hear()
+    heard = harness.get(key)
+    end = harness.settle(key)
 
     assert row["state"] == "waiting"
-    assert ("read due", 1) in {(count.outcome, count.count) for count in scene.payer.client.inbox.counts()}
+    assert ("read due", 1) in {(count.outcome, count.count) for count in harness.payer.client.inbox.counts()}
     assert heard.status is not FAILED
     assert end.status is REVIEW
-    assert scene.credits(end) == 0
+    assert harness.credits(end) == 0
 
 
 def test_a_security_credential_that_comes_back_is_not_kept_for_a_moment(play: Play) -> None:
     """Not even until it is handled: the inbox is durable."""
-    scene = play()
-    inbox = scene.payer.client.inbox
+    harness = play()
+    inbox = harness.payer.client.inbox
     place = inbox.place(inbox.tokens["mpesa"])
     assert place is not None
     echo = json.dumps({"OriginatorConversationID": "po_x", "SecurityCredential": "SEALED"}).encode()
-    inbox.receive(place, Callback("POST", {}, echo, scene.emulator.now)).result()
-    [kept] = scene.payer.office.journal.unhandled(accounts=["mpesa"], limit=10)
+    inbox.receive(place, Callback("POST", {}, echo, harness.emulator.now)).result()
+    [kept] = harness.payer.runtime.journal.unhandled(accounts=["mpesa"], limit=10)
 
     body = base64.b64decode(json.loads(kept.sealed)["body"])
     assert json.loads(body) == {"OriginatorConversationID": "po_x", "SecurityCredential": "***"}
 
 
 def test_what_a_provider_cannot_redact_is_not_kept(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = play()
-    inbox = scene.payer.client.inbox
+    harness = play()
+    inbox = harness.payer.client.inbox
     place = inbox.place(inbox.tokens["mpesa"])
     assert place is not None
     monkeypatch.setattr("payments_mpesa_daraja.provider.redacted", lambda _: 1 / 0)
-    inbox.receive(place, Callback("POST", {"a": "SEALED"}, b"SEALED", scene.emulator.now)).result()
-    [kept] = scene.payer.office.journal.unhandled(accounts=["mpesa"], limit=10)
+    inbox.receive(place, Callback("POST", {"a": "SEALED"}, b"SEALED", harness.emulator.now)).result()
+    [kept] = harness.payer.runtime.journal.unhandled(accounts=["mpesa"], limit=10)
 
     assert json.loads(kept.sealed) == {"headers": {}, "body": ""}
 
 
-def outcomes(scene: Scene) -> dict[str, int]:
-    return {count.outcome: count.count for count in scene.payer.client.inbox.counts()}
+def outcomes(harness: Harness) -> dict[str, int]:
+    return {count.outcome: count.count for count in harness.payer.client.inbox.counts()}
 
 
 def contradictions(payout: Payout) -> int:
@@ -185,101 +185,101 @@ def test_whatever_comes_to_a_result_path_the_first_end_is_recorded_and_another_c
     play: Play, results: str, payee: str, status: PayoutStatus, contradicted: int
 ) -> None:
     """All of it is kept and acknowledged; no question is needed, and nothing is lost."""
-    scene = play(ends_after_s=30.0, **MpesaDarajaEmulator.options({"results": results}))
-    payer, key = scene.open(poll_schedule_s=[60.0, 60.0]), scene.key(results)
-    scene.pay(key, by=payer, payee=Payee.msisdn(payee))
-    scene.settle(key, by=payer)
-    scene.emulator.advance(31)
-    scene.hear()
-    payout = scene.get(key, by=payer)
+    harness = play(ends_after_s=30.0, **MpesaDarajaEmulator.options({"results": results}))
+    payer, key = harness.open(poll_schedule_s=[60.0, 60.0]), harness.key(results)
+    harness.pay(key, by=payer, payee=Payee.msisdn(payee))
+    harness.settle(key, by=payer)
+    harness.emulator.advance(31)
+    harness.hear()
+    payout = harness.get(key, by=payer)
 
     assert (payout.status, contradictions(payout)) == (status, contradicted)
-    assert [row["state"] for row in scene.emulator.callbacks()] == ["received"] * len(results.split(","))
-    assert sum(outcomes(scene).values()) == len(results.split(","))
+    assert [row["state"] for row in harness.emulator.callbacks()] == ["received"] * len(results.split(","))
+    assert sum(outcomes(harness).values()) == len(results.split(","))
 
 
-def rest(scene: Scene, key: str) -> Payout:
+def rest(harness: Harness, key: str) -> Payout:
     """Do what is due until nothing is any more."""
-    while (payout := scene.get(key)).next_at is not None:
-        scene.emulator.advance(max((payout.next_at - scene.emulator.now).total_seconds(), 0.0) + 0.01)
-        scene.payer.ask("resume", timeout_s=0)
-        scene.hear()
+    while (payout := harness.get(key)).next_at is not None:
+        harness.emulator.advance(max((payout.next_at - harness.emulator.now).total_seconds(), 0.0) + 0.01)
+        harness.payer.ask("resume", timeout_s=0)
+        harness.hear()
     return payout
 
 
 @pytest.mark.parametrize(("answers", "contradicted"), [("true", 1), ("empty,true", 1), ("empty", 0)])
 def test_a_failure_that_somebody_forged_is_vetoed_by_a_question(play: Play, answers: str, contradicted: int) -> None:
     """Who knows the path posts a failure, and the true result is lost: nothing is paid again before it is known."""
-    scene = play(ends_after_s=2.0, **MpesaDarajaEmulator.options({"results": "forged", "answers": answers}))
-    key = scene.key("forged")
-    scene.pay(key)
-    forged = scene.settle(key)
+    harness = play(ends_after_s=2.0, **MpesaDarajaEmulator.options({"results": "forged", "answers": answers}))
+    key = harness.key("forged")
+    harness.pay(key)
+    forged = harness.settle(key)
     with pytest.raises(DecisionRefused) as early:
-        scene.payer.ask("pay_again", key, who="Ann", why="it failed")
-    payout = rest(scene, key)
-    with pytest.raises(DecisionRefused if contradicted else NotOffered):
-        scene.payer.ask("pay_again", key, who="Ann", why="it failed")
+        harness.payer.ask("reissue", key, who="Ann", why="it failed")
+    payout = rest(harness, key)
+    with pytest.raises(DecisionRefused if contradicted else NotSupported):
+        harness.payer.ask("reissue", key, who="Ann", why="it failed")
 
     assert (forged.status, forged.may_have_been_sent) == (FAILED, True)
-    waits = scene.provider().settings.poll_schedule_s[:3]
+    waits = harness.provider().settings.poll_schedule_s[:3]
     assert early.value.again_at == forged.history[-1].at + timedelta(seconds=sum(waits))
     assert (payout.status, contradictions(payout)) == (FAILED, contradicted)
-    assert [entry.event for entry in payout.history].count("payout.asked") == 3
-    assert scene.credits(payout) == 1
+    assert [entry.event for entry in payout.history].count("payout.queried") == 3
+    assert harness.credits(payout) == 1
 
 
 def test_a_true_failure_stands_after_three_questions(play: Play) -> None:
-    scene = play()
-    key = scene.key("fails")
-    scene.pay(key, payee=Payee.msisdn(f"+{FAILING}"))
-    scene.hear()
-    payout = rest(scene, key)
+    harness = play()
+    key = harness.key("fails")
+    harness.pay(key, payee=Payee.msisdn(f"+{FAILING}"))
+    harness.hear()
+    payout = rest(harness, key)
 
     assert (payout.status, contradictions(payout), payout.may_have_been_sent) == (FAILED, 0, False)
-    assert outcomes(scene) == {"answered": 1, "repeated": 3}
+    assert outcomes(harness) == {"answered": 1, "repeated": 3}
 
 
 def test_a_success_is_believed_only_with_amount_and_payee(play: Play) -> None:
     """A forged one that names another payee stops the machine; the true result that follows says how it is."""
-    scene = play(ends_after_s=30.0)
-    key = scene.key("another payee")
-    payout = scene.pay(key)
-    [url] = [row["url"] for row in scene.emulator.callbacks()]
+    harness = play(ends_after_s=30.0)
+    key = harness.key("another payee")
+    payout = harness.pay(key)
+    [url] = [row["url"] for row in harness.emulator.callbacks()]
     told = {"TransactionAmount": 50, "ReceiverPartyPublicName": "254700000000 - X"}
     ours = payout.references["originator"], payout.references["conversation"]
     forged = json.dumps(result(0, "Processed.", *ours, "SK1", *told.items())).encode()
     urllib.request.urlopen(urllib.request.Request(url, forged, method="POST"), timeout=10).close()  # noqa: S310 our own
-    scene.hear()
-    stopped = scene.get(key)
-    scene.emulator.advance(31)
-    scene.hear()
+    harness.hear()
+    stopped = harness.get(key)
+    harness.emulator.advance(31)
+    harness.hear()
 
     assert stopped.status is REVIEW
-    assert scene.get(key).status is PAID
+    assert harness.get(key).status is PAID
 
 
 def test_a_duplicate_that_is_told_by_a_result_fails_nothing(play: Play) -> None:
     """The journal was lost, the payment is asked for again, and code 15 comes to the new path."""
-    scene = play(duplicates="result")
-    key = scene.key("twice")
-    scene.pay(key)
-    first = scene.settle(key)
-    later = scene.open(journal="new.db")
-    scene.pay(key, by=later)
-    again = scene.settle(key, by=later)
+    harness = play(duplicates="result")
+    key = harness.key("twice")
+    harness.pay(key)
+    first = harness.settle(key)
+    later = harness.open(journal="new.db")
+    harness.pay(key, by=later)
+    again = harness.settle(key, by=later)
 
     assert first.status is PAID
     assert again.status in {PAID, REVIEW}, again.reason
-    assert scene.credits(again) == 1
+    assert harness.credits(again) == 1
 
 
 def test_a_wrong_password_moves_nothing(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAYMENTS_CONFORMANCE_WRONG_SECRET", "another-password")
-    scene = play()
-    wrong = scene.open(journal="wrong.db", initiator_password="env:PAYMENTS_CONFORMANCE_WRONG_SECRET")
-    key = scene.key("wrong")
-    scene.pay(key, by=wrong)
-    end = scene.settle(key, by=wrong)
+    harness = play()
+    wrong = harness.open(journal="wrong.db", initiator_password="env:PAYMENTS_CONFORMANCE_WRONG_SECRET")
+    key = harness.key("wrong")
+    harness.pay(key, by=wrong)
+    end = harness.settle(key, by=wrong)
 
     assert end.status is FAILED
     assert end.reason is not None
@@ -288,28 +288,28 @@ def test_a_wrong_password_moves_nothing(play: Play, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("expires_in", ["text", "number"])
 def test_a_new_token_kills_the_one_before_and_the_next_payment_is_made(play: Play, expires_in: str) -> None:
-    scene = play(expires_in=expires_in)
-    assert paid(scene).status is PAID
-    scene.open(journal="other.db", called_back=False).ask(
-        "send", **scene.asked(scene.key("elsewhere"))
+    harness = play(expires_in=expires_in)
+    assert paid(harness).status is PAID
+    harness.open(journal="other.db", called_back=False).ask(
+        "send", **harness.asked(harness.key("elsewhere"))
     )  # with a token of its own
-    key = scene.key("killed")
-    first = scene.pay(key)
-    end = scene.settle(key)
+    key = harness.key("killed")
+    first = harness.pay(key)
+    end = harness.settle(key)
 
     assert first.status is PayoutStatus.CREATED
     assert end.status is PAID
-    assert scene.credits(end) == 1
+    assert harness.credits(end) == 1
 
 
 def test_salaries_are_paid_as_salaries(play: Play) -> None:
-    scene = play()
-    key = scene.key("salary")
+    harness = play()
+    key = harness.key("salary")
     order = {"key": key, "payee": Payee.msisdn("+254708374149"), "amount": Money("50", "KES")}
-    scene.payer.ask("send", **order, options={"command_id": "SalaryPayment"})
+    harness.payer.ask("send", **order, options={"command_id": "SalaryPayment"})
 
-    assert scene.settle(key).status is PAID
-    assert scene.emulator.ledger()[-1]["command"] == "SalaryPayment"
+    assert harness.settle(key).status is PAID
+    assert harness.emulator.ledger()[-1]["command"] == "SalaryPayment"
 
 
 def test_every_switch_is_read_from_text() -> None:

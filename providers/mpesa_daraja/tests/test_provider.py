@@ -120,9 +120,9 @@ def test_a_certificate_without_an_rsa_key_is_refused(make_settings: MakeSettings
 
 
 def test_the_sandbox_and_this_machine_are_rehearsal(make_settings: MakeSettings) -> None:
-    assert make_settings(environment="sandbox").is_rehearsal
-    assert make_settings(base_url="http://127.0.0.1:80").is_rehearsal
-    assert not make_settings().is_rehearsal
+    assert make_settings(environment="sandbox").is_test_mode
+    assert make_settings(base_url="http://127.0.0.1:80").is_test_mode
+    assert not make_settings().is_test_mode
 
 
 # --- callbacks to the account's path ---

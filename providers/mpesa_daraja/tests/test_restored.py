@@ -13,41 +13,41 @@ from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.payout import PayoutStatus, ReasonCode
 from payments_core.journal import store_of
 from payments_core.journal.maintenance import restore
-from payments_core.testing.conformance import Scene
+from payments_core.testing.conformance import Harness
 
 S = PayoutStatus
 
 
-def test_nothing_is_sent_before_the_statement_was_compared(play: Callable[..., Scene]) -> None:
+def test_nothing_is_sent_before_the_statement_was_compared(play: Callable[..., Harness]) -> None:
     """However short the gap: what the statement has is for a person, and all else is sent then, once."""
-    scene = play()
-    files = [sqlite3.connect(scene.folder / name) for name in ("payouts.db", "restored.db")]
+    harness = play()
+    files = [sqlite3.connect(harness.folder / name) for name in ("payouts.db", "restored.db")]
     with closing(files[0]) as journal, closing(files[1]) as backup:
         journal.backup(backup)
-    paid, new = scene.key("paid"), scene.key("new")
-    scene.pay(paid)
-    assert scene.settle(paid).status is S.SUCCEEDED
-    payer, now = scene.open(journal="restored.db"), scene.emulator.now
-    store = store_of("sqlite:///restored.db", namespace=payer.office.namespace, root=scene.folder, at=now)
-    act, accounts = restore.Act(now, "Ann", "the disk died"), [scene.account]
+    paid, new = harness.key("paid"), harness.key("new")
+    harness.pay(paid)
+    assert harness.settle(paid).status is S.SUCCEEDED
+    payer, now = harness.open(journal="restored.db"), harness.emulator.now
+    store = store_of("sqlite:///restored.db", namespace=payer.runtime.namespace, root=harness.folder, at=now)
+    act, accounts = restore.OperatorAction(now, "Ann", "the disk died"), [harness.account]
     restore.begin_gap(store, now - timedelta(minutes=1), act)
     for key in (paid, new):
-        scene.pay(key, by=payer)
+        harness.pay(key, by=payer)
         payer.ask("resume", timeout_s=0)
-        payout = scene.get(key, by=payer)
-        assert (payout.status, payout.history[-1].event) == (S.CREATED, "payout.held")
-    with pytest.raises(DecisionRefused, match=rf"compared: {scene.account}\. Open and not settled: 2 payouts"):
+        payout = harness.get(key, by=payer)
+        assert (payout.status, payout.history[-1].event) == (S.CREATED, "payout.on_hold")
+    with pytest.raises(DecisionRefused, match=rf"compared: {harness.account}\. Open and not settled: 2 payouts"):
         restore.end_gap(store, act, accounts)
 
-    originator = scene.get(paid, by=payer).references["originator"]
-    restore.compare_statement(store, act, account=scene.account, configured=accounts, references=[originator])
-    payout = scene.settle(paid, by=payer)
+    originator = harness.get(paid, by=payer).references["originator"]
+    restore.compare_statement(store, act, account=harness.account, configured=accounts, references=[originator])
+    payout = harness.settle(paid, by=payer)
     assert payout.reason is not None
     assert (payout.status, payout.reason.code) == (S.REVIEW, ReasonCode.ON_STATEMENT)
-    assert scene.settle(new, by=payer).status is S.SUCCEEDED
+    assert harness.settle(new, by=payer).status is S.SUCCEEDED
     with pytest.raises(DecisionRefused, match="In REVIEW: 1 payout"):
         restore.end_gap(store, act, accounts)
     payer.ask("resolve", paid, paid=True, who="Ann", why="it was paid", evidence="line 1 of the statement")
     restore.end_gap(store, act, accounts)
-    assert [scene.credits(scene.get(key, by=payer)) for key in (paid, new)] == [1, 1]
-    assert scene.posts(payout) == 1
+    assert [harness.credits(harness.get(key, by=payer)) for key in (paid, new)] == [1, 1]
+    assert harness.posts(payout) == 1

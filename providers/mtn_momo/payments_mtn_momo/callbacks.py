@@ -7,7 +7,7 @@ callbacks recorded by a client of the sandbox). Nobody agrees on repetitions: no
 from __future__ import annotations
 
 from payments_core.http.parsing import parse_object, text_of
-from payments_core.provider import Acknowledgement, Callback, Heard
+from payments_core.provider import Acknowledgement, Callback, ParsedCallback
 
 __all__ = ["acknowledge", "parse", "verify"]
 
@@ -20,12 +20,12 @@ def verify(_callback: Callback) -> bool | None:
     return None
 
 
-def parse(callback: Callback) -> Heard | None:
+def parse(callback: Callback) -> ParsedCallback | None:
     """Say which payment it is about; None when it names none. Never raises."""
     fields = parse_object(callback.body) if len(callback.body) <= _LONGEST else {}
     told = {ours: text_of(fields.get(theirs)) for ours, theirs in _REFERENCES.items()}
     references = {name: value for name, value in told.items() if value}
-    return Heard(references=references, status=text_of(fields.get("status"))) if references else None
+    return ParsedCallback(references=references, status=text_of(fields.get("status"))) if references else None
 
 
 def acknowledge(_callback: Callback) -> Acknowledgement:

@@ -17,15 +17,15 @@ from payments_core.domain.payout import Operation, Order, Reason, ReasonCode
 from payments_core.http.messages import HttpResponse
 from payments_core.http.parsing import reported_amount, reported_text, text_of
 from payments_core.provider import (
-    Blocked,
-    Checked,
+    AccountRefused,
+    CheckOutcome,
     Duplicate,
     Final,
     NotAccepted,
     NotFound,
     Pending,
-    Seen,
-    Submitted,
+    ReportedDetails,
+    SubmitOutcome,
     Unknown,
 )
 from payments_mtn_momo.answers import Body, Shape, read_body, retry_after_s
@@ -73,32 +73,32 @@ def reduce_note(note: str) -> str:
 
 # --- the answer to a POST of a payment -----------------------------------------------------------------------------
 
-_Meaning = Callable[[HttpResponse, Body], Submitted]
+_Meaning = Callable[[HttpResponse, Body], SubmitOutcome]
 
 
 def _carried(response: HttpResponse, body: Body) -> dict[str, Any]:
     return {"code": body.code, "text": body.text, "http_status": response.status}
 
 
-def _pending(response: HttpResponse, body: Body) -> Submitted:
+def _pending(response: HttpResponse, body: Body) -> SubmitOutcome:
     if body.shape not in {Shape.EMPTY, Shape.OTHER}:  # a 202 around somebody's error or page: not known
         return _unknown(response, body)
     return Pending(**_carried(response, body))
 
 
-def _duplicate(response: HttpResponse, body: Body) -> Submitted:
+def _duplicate(response: HttpResponse, body: Body) -> SubmitOutcome:
     return Duplicate(**_carried(response, body))
 
 
-def _unknown(response: HttpResponse, body: Body) -> Submitted:
+def _unknown(response: HttpResponse, body: Body) -> SubmitOutcome:
     return Unknown(**_carried(response, body))
 
 
-def _wait(response: HttpResponse, body: Body) -> Submitted:
+def _wait(response: HttpResponse, body: Body) -> SubmitOutcome:
     return NotAccepted(retry_after_s=retry_after_s(response, body), **_carried(response, body))
 
 
-def _token_refused(response: HttpResponse, body: Body) -> Submitted:
+def _token_refused(response: HttpResponse, body: Body) -> SubmitOutcome:
     reason = Reason(ReasonCode.CREDENTIALS, body.code, body.text or "The gateway refused a fresh token.")
     return NotAccepted(blocks_if_repeated=reason, **_carried(response, body))
 
@@ -108,7 +108,7 @@ def _refused(code: ReasonCode) -> _Meaning:
 
 
 def _blocked(code: ReasonCode) -> _Meaning:
-    return lambda response, body: Blocked(Reason(code, body.code, body.text), http_status=response.status)
+    return lambda response, body: AccountRefused(Reason(code, body.code, body.text), http_status=response.status)
 
 
 # Looked up by (HTTP status, MoMo's code), then (status, "@shape"), then (status, "*"); nothing found is Unknown.
@@ -130,7 +130,7 @@ POST_ANSWERS: Mapping[tuple[int, str], _Meaning] = {
 }
 
 
-def read_submitted(response: HttpResponse) -> Submitted:
+def read_submitted(response: HttpResponse) -> SubmitOutcome:
     """Say what the answer to a payment's POST means."""
     body = read_body(response)
     code = body.code if body.shape is Shape.MOMO else ""
@@ -187,7 +187,7 @@ REASONS: Mapping[str, tuple[ReasonCode, float]] = {
 }
 
 
-def read_status(response: HttpResponse) -> Checked:
+def read_status(response: HttpResponse) -> CheckOutcome:
     """Say what the answer to a payment's status GET means."""
     body = read_body(response)
     if response.status == 404 and body.shape is Shape.MOMO and body.code == "RESOURCE_NOT_FOUND":
@@ -221,10 +221,10 @@ def _references(fields: Mapping[str, Any]) -> dict[str, str]:
     return {"financial_transaction_id": found} if found else {}
 
 
-def _seen(fields: Mapping[str, Any]) -> Seen:
+def _seen(fields: Mapping[str, Any]) -> ReportedDetails:
     payee = fields.get("payee")
     shown = reported_text(payee.get("partyId") if isinstance(payee, dict) else payee)
-    return Seen(
+    return ReportedDetails(
         amount=reported_amount(fields.get("amount")),
         currency=reported_text(fields.get("currency")),
         payee=shown and shown.removeprefix("+"),

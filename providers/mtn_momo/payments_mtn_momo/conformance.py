@@ -8,8 +8,8 @@ from typing import Any
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Payee
 from payments_core.http.messages import HttpResponse
-from payments_core.provider import Blocked, Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
-from payments_core.testing.conformance import ProviderConformance, Said, reply
+from payments_core.provider import AccountRefused, Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
+from payments_core.testing.conformance import ExpectedOutcome, ProviderConformance, reply
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.replies import MESSAGES
 from payments_mtn_momo.spec import SPEC
@@ -44,19 +44,25 @@ class MtnMomoConformance(ProviderConformance):
         "TIMEOUT": "unknown",
     }
     answers = {
-        "202, taken": Said(Pending, lambda _: reply(202)),
-        "409, used before": Said(Duplicate, lambda _: _momo(409, "RESOURCE_ALREADY_EXIST")),
-        "400, a bad body": Said(Final, lambda _: reply(400)),
-        "401, a refused token": Said(NotAccepted, lambda _: _gateway(401, "Unauthorized.")),
-        "403, a foreign address": Said(Blocked, lambda _: _gateway(403, "FORBIDDEN IP")),
-        "429, too many": Said(NotAccepted, lambda _: _gateway(429, "Rate limit is exceeded.", retry_after="1")),
-        "500, not allowed": Said(Blocked, lambda _: _momo(500, "NOT_ALLOWED")),
-        "500, the wrong target": Said(Blocked, lambda _: _momo(500, "NOT_ALLOWED_TARGET_ENVIRONMENT")),
-        "500, the wrong callback host": Said(Blocked, lambda _: _momo(500, "INVALID_CALLBACK_URL_HOST")),
-        "500, the wrong currency": Said(Blocked, lambda _: _momo(500, "INVALID_CURRENCY")),
-        "500, anything": Said(Unknown, lambda _: _momo(500, "INTERNAL_PROCESSING_ERROR")),
-        "503": Said(Unknown, lambda _: _momo(503, "SERVICE_UNAVAILABLE")),
-        "404, of a payment": Said(Unknown, lambda _: _momo(404, "RESOURCE_NOT_FOUND")),
+        "202, taken": ExpectedOutcome(Pending, lambda _: reply(202)),
+        "409, used before": ExpectedOutcome(Duplicate, lambda _: _momo(409, "RESOURCE_ALREADY_EXIST")),
+        "400, a bad body": ExpectedOutcome(Final, lambda _: reply(400)),
+        "401, a refused token": ExpectedOutcome(NotAccepted, lambda _: _gateway(401, "Unauthorized.")),
+        "403, a foreign address": ExpectedOutcome(AccountRefused, lambda _: _gateway(403, "FORBIDDEN IP")),
+        "429, too many": ExpectedOutcome(
+            NotAccepted, lambda _: _gateway(429, "Rate limit is exceeded.", retry_after="1")
+        ),
+        "500, not allowed": ExpectedOutcome(AccountRefused, lambda _: _momo(500, "NOT_ALLOWED")),
+        "500, the wrong target": ExpectedOutcome(
+            AccountRefused, lambda _: _momo(500, "NOT_ALLOWED_TARGET_ENVIRONMENT")
+        ),
+        "500, the wrong callback host": ExpectedOutcome(
+            AccountRefused, lambda _: _momo(500, "INVALID_CALLBACK_URL_HOST")
+        ),
+        "500, the wrong currency": ExpectedOutcome(AccountRefused, lambda _: _momo(500, "INVALID_CURRENCY")),
+        "500, anything": ExpectedOutcome(Unknown, lambda _: _momo(500, "INTERNAL_PROCESSING_ERROR")),
+        "503": ExpectedOutcome(Unknown, lambda _: _momo(503, "SERVICE_UNAVAILABLE")),
+        "404, of a payment": ExpectedOutcome(Unknown, lambda _: _momo(404, "RESOURCE_NOT_FOUND")),
     }
     final_statuses = frozenset({400})  # the export gives a 400 no body, and nothing is created
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer
 from payments_core.http.parsing import number
-from payments_core.provider import Blocked, Credential
+from payments_core.provider import AccountRefused, Credential
 from payments_mtn_momo import meanings
 from payments_mtn_momo.answers import Body, Shape, read_body
 from payments_mtn_momo.requests import build, own_secrets, sealed
@@ -25,7 +25,7 @@ def ask_for_token(settings: MtnMomoSettings) -> HttpRequest:
     return sealed(build(settings, "token"), own_secrets(settings))
 
 
-def read_token(response: HttpResponse, settings: MtnMomoSettings) -> Credential | Blocked:
+def read_token(response: HttpResponse, settings: MtnMomoSettings) -> Credential | AccountRefused:
     """Say what the answer of the token endpoint means.
 
     Raises:
@@ -43,7 +43,7 @@ def read_token(response: HttpResponse, settings: MtnMomoSettings) -> Credential 
     if code := _refusal(response.status, body):
         meaning = meanings.of_answer(response.status, body)
         ours = f"{meaning.what} {meaning.do}" if body.shape is Shape.TOKEN else ""  # other rows are about payments
-        return Blocked(Reason(code, body.code, body.text or ours), http_status=response.status)
+        return AccountRefused(Reason(code, body.code, body.text or ours), http_status=response.status)
     said = body.code or ("a page of HTML" if body.shape is Shape.HTML else "no token")
     raise NoAnswer(f"The token endpoint answered {response.status} with {said}.", at=response.at)
 

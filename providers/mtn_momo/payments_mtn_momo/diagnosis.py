@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from payments_core.domain.masking import scrub
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
-from payments_core.provider import Blocked, Finding
+from payments_core.provider import AccountRefused, Finding
 from payments_mtn_momo import codec, meanings
 from payments_mtn_momo.answers import Body, Shape, read_body
 from payments_mtn_momo.native import reading
@@ -185,7 +185,7 @@ def _permission(settings: MtnMomoSettings) -> HttpFlow[Finding]:
 
 def _refused(what: str, seen: str, answer: HttpResponse, body: Body) -> Finding | None:
     """Return what is wrong where the answer says that it is something about us."""
-    if not isinstance(codec.read_submitted(answer), Blocked):
+    if not isinstance(codec.read_submitted(answer), AccountRefused):
         return None
     meaning = meanings.of_answer(answer.status, body)
     return Finding("wrong", what, f"{seen}: {meaning.what}", meaning.do)

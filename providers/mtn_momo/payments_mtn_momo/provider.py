@@ -15,19 +15,19 @@ from payments_core.domain.references import uuid4_shaped
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_core.provider import (
+    AccountRefused,
     Acknowledgement,
     Attempt,
-    Blocked,
     Callback,
-    Checked,
+    CheckOutcome,
     Credential,
     Draft,
     Finding,
-    Heard,
-    Submitted,
+    ParsedCallback,
+    SubmitOutcome,
 )
 from payments_mtn_momo import callbacks, codec, credentials, diagnosis
-from payments_mtn_momo.questions import Questions
+from payments_mtn_momo.questions import LookupsMixin
 from payments_mtn_momo.requests import build
 from payments_mtn_momo.settings import UUID
 
@@ -70,7 +70,7 @@ _CALLS: Mapping[Operation, _Calls] = {
 }
 
 
-class MtnMomoProvider(Questions):
+class MtnMomoProvider(LookupsMixin):
     """Pays from one account's wallet to MTN wallets: transfers, deposits, and refunds of collections.
 
     Args:
@@ -127,12 +127,12 @@ class MtnMomoProvider(Questions):
         )
         return Draft({"reference": reference, "external_id": external_id}, request, order)
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         """Send the payment, once, and say what the answer means."""
         answer = yield from exchange(draft.request)
         return codec.read_submitted(answer)
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         """Read the payment by its reference."""
         call = _CALLS[draft.order.operation].read
         answer = yield from exchange(build(self._settings, call, path={"reference": draft.references["reference"]}))
@@ -150,8 +150,8 @@ class MtnMomoProvider(Questions):
             "version": _CALLS[operation].version,
         }
 
-    def authenticate(self) -> HttpFlow[Credential | Blocked]:
-        """Obtain a token; ``Blocked`` when the gateway refuses the account's credentials.
+    def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
+        """Obtain a token; ``AccountRefused`` when the gateway refuses the account's credentials.
 
         Raises:
             NoAnswer: The answer is neither a token nor a refusal.
@@ -172,7 +172,7 @@ class MtnMomoProvider(Questions):
         """Return None: MTN signs nothing."""
         return callbacks.verify(callback)
 
-    def parse(self, callback: Callback) -> Heard | None:
+    def parse(self, callback: Callback) -> ParsedCallback | None:
         """Say which payment a callback is about; None when it names none."""
         return callbacks.parse(callback)
 

@@ -1,7 +1,7 @@
 """What an account can be asked beside payments: its balance, whether a payee can be paid, who a payee is.
 
-Whatever is no clear answer is ``NotTold``, with the neutral reason, MTN's own code where it is one, and our sentence;
-MTN's sentences are left out, as they may repeat what was asked.
+An unclear response is ``LookupRefused`` with the neutral reason, MTN's own code where it has one, and our sentence.
+MTN's sentences are left out: they may repeat what was asked.
 
 Sources: SPEC is the portal's OpenAPI export of Disbursements (captured 2026-05), DOC-TEST its page Sandbox Use Cases.
 No source has the answers of a consent that is not given: the words are those of OpenID's CIBA, or MoMo's own.
@@ -19,7 +19,16 @@ from payments_core.domain.money import Currency
 from payments_core.domain.payout import Payee, Reason, ReasonCode
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse
-from payments_core.provider import Balance, Blocked, Consent, Final, HolderStatus, NotAccepted, NotTold, Person
+from payments_core.provider import (
+    AccountRefused,
+    Balance,
+    Consent,
+    Final,
+    HolderStatus,
+    LookupRefused,
+    NotAccepted,
+    Person,
+)
 from payments_mtn_momo import codec, meanings
 from payments_mtn_momo.answers import Body, Shape, read_body, retry_after_s
 from payments_mtn_momo.native import bodies, reading
@@ -29,7 +38,7 @@ from payments_mtn_momo.operations import OPERATIONS
 from payments_mtn_momo.requests import build, own_secrets, sealed
 from payments_mtn_momo.settings import MtnMomoSettings
 
-__all__ = ["SCOPES", "Questions"]
+__all__ = ["SCOPES", "LookupsMixin"]
 
 T = TypeVar("T")
 
@@ -62,7 +71,7 @@ _CONSENT: Mapping[tuple[str, str], tuple[ReasonCode, str]] = {
 }
 
 
-class Questions:
+class LookupsMixin:
     """The questions of one account; none of them moves money.
 
     Args:
@@ -73,7 +82,7 @@ class Questions:
     def __init__(self, settings: MtnMomoSettings) -> None:
         self._settings = settings
 
-    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | NotTold]:
+    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | LookupRefused]:
         """Ask what the account holds, or what it holds in a currency."""
         request = build(self._settings, "balance")
         if currency is not None:
@@ -83,33 +92,33 @@ class Questions:
                 return _not_asked(problem.message)
         return (yield from _ask(request, lambda answer: _balances(answer, currency)))
 
-    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | NotTold]:
+    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | LookupRefused]:
         """Ask whether the payee's wallet is active; a 404 that names the holder is the only "not found"."""
         request = self._about("account_active", payee)
-        return request if isinstance(request, NotTold) else (yield from _ask(request, _holder_status))
+        return request if isinstance(request, LookupRefused) else (yield from _ask(request, _holder_status))
 
-    def name(self, payee: Payee) -> HttpFlow[Person | NotTold]:
+    def name(self, payee: Payee) -> HttpFlow[Person | LookupRefused]:
         """Ask who holds the payee's wallet."""
         request = self._about("basic_user_info", payee)
-        return request if isinstance(request, NotTold) else (yield from _ask(request, _person))
+        return request if isinstance(request, LookupRefused) else (yield from _ask(request, _person))
 
-    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | NotTold]:
+    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | LookupRefused]:
         """Ask the holder of a telephone number to let us read more: ``profile`` or ``all_info``."""
         request = self._for_consent(payee, scopes)
-        return request if isinstance(request, NotTold) else (yield from _ask(request, _consent))
+        return request if isinstance(request, LookupRefused) else (yield from _ask(request, _consent))
 
     # A request is built in a frame that ends: of one that waits, an error tracker shows the variables, and only the
     # request's repr is masked.
 
-    def _about(self, operation: str, payee: Payee) -> HttpRequest | NotTold:
+    def _about(self, operation: str, payee: Payee) -> HttpRequest | LookupRefused:
         """Return the question about a payee."""
         path = _holder(payee)
-        return path if isinstance(path, NotTold) else build(self._settings, operation, path=path)
+        return path if isinstance(path, LookupRefused) else build(self._settings, operation, path=path)
 
-    def _for_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpRequest | NotTold:
+    def _for_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpRequest | LookupRefused:
         """Return the question for a payee's consent."""
         path = _holder(payee)
-        if isinstance(path, NotTold):
+        if isinstance(path, LookupRefused):
             return path
         if payee.kind != "msisdn":
             return _not_asked("MTN asks for consent by telephone number only.")
@@ -118,12 +127,12 @@ class Questions:
         form = {"login_hint": f"ID:{path['account']}/MSISDN", "scope": " ".join(scopes), "access_type": "online"}
         return build(self._settings, "bc_authorize", form=form)
 
-    def user_info(self, consent: Consent) -> HttpFlow[Person | NotTold]:
+    def user_info(self, consent: Consent) -> HttpFlow[Person | LookupRefused]:
         """Ask for what was consented to: the consent's token first, which it may use up, then the person."""
         # Secrets are opened in passing: a variable of this frame would be in every error tracker's report.
         request = build(self._settings, "oauth2_token", form={"grant_type": _CIBA, "auth_req_id": consent.request_id})
         token = yield from _ask(sealed(request, own_secrets(self._settings)), _token)
-        if isinstance(token, NotTold):
+        if isinstance(token, LookupRefused):
             return _again(token, consent)
         request = sealed(
             build(self._settings, "user_info"),
@@ -135,11 +144,11 @@ class Questions:
 # --- what an answer says -------------------------------------------------------------------------------------------
 
 
-def _ask(request: HttpRequest, read: Callable[[HttpResponse], T | None]) -> HttpFlow[T | NotTold]:
+def _ask(request: HttpRequest, read: Callable[[HttpResponse], T | None]) -> HttpFlow[T | LookupRefused]:
     """Ask once and return what the answer says, as far as ``read`` understands it."""
     answer = yield from exchange(request)
     found = read(answer)
-    return _not_told(request.operation, answer) if found is None else found
+    return _lookup_refused(request.operation, answer) if found is None else found
 
 
 def _balances(answer: HttpResponse, asked: str | None) -> tuple[Balance, ...] | None:
@@ -192,7 +201,7 @@ def _token(answer: HttpResponse) -> Oauth2Token | None:
 # --- when it says nothing ------------------------------------------------------------------------------------------
 
 
-def _holder(payee: Payee) -> dict[str, str] | NotTold:
+def _holder(payee: Payee) -> dict[str, str] | LookupRefused:
     """Return whom a question is about, as the path wants it."""
     try:
         found = bodies.party_of(payee)
@@ -201,17 +210,17 @@ def _holder(payee: Payee) -> dict[str, str] | NotTold:
     return {"account_type": found.kind, "account": found.value}
 
 
-def _not_asked(why: str) -> NotTold:
-    return NotTold(reason=Reason(ReasonCode.INVALID_REQUEST, text=why))
+def _not_asked(why: str) -> LookupRefused:
+    return LookupRefused(reason=Reason(ReasonCode.INVALID_REQUEST, text=why))
 
 
-def _not_told(operation: str, answer: HttpResponse) -> NotTold:
+def _lookup_refused(operation: str, answer: HttpResponse) -> LookupRefused:
     body = read_body(answer)
     word = body.code if body.shape in {Shape.MOMO, Shape.TOKEN} and _CODE.fullmatch(body.code) else ""
     code, text = _CONSENT.get((operation, word)) or (_code(answer, word), _sentence(operation, answer, body))
     if word == "access_denied" and body.text in codec.REASONS:  # seen nowhere: why, beside OpenID's word
         code = codec.REASONS[body.text][0]
-    return NotTold(
+    return LookupRefused(
         reason=Reason(code, word, text),
         http_status=answer.status,
         retry_after_s=retry_after_s(answer, body) if answer.status in {429, 503} else None,
@@ -221,7 +230,7 @@ def _not_told(operation: str, answer: HttpResponse) -> NotTold:
 def _code(answer: HttpResponse, word: str) -> ReasonCode:
     """Return the neutral code: what is wrong with us by the table of payments, else by MTN's word or its status."""
     match codec.read_submitted(answer):
-        case Blocked(reason=reason) | Final(reason=Reason() as reason):
+        case AccountRefused(reason=reason) | Final(reason=Reason() as reason):
             return reason.code
         case NotAccepted(blocks_if_repeated=Reason() as reason):
             return reason.code
@@ -245,7 +254,7 @@ def _sentence(operation: str, answer: HttpResponse, body: Body) -> str:
 _PASSING = frozenset({ReasonCode.PROVIDER_UNAVAILABLE, ReasonCode.PROVIDER_ERROR, _WAITING})
 
 
-def _again(told: NotTold, consent: Consent) -> NotTold:
+def _again(told: LookupRefused, consent: Consent) -> LookupRefused:
     """Say when asking for a consent's token again is worth it: while nobody has answered, or MTN could not."""
     if told.reason.code not in _PASSING:
         return told

@@ -110,7 +110,7 @@ class MtnMomoSettings(AccountSettings):
     def _calls_back_where_it_may(self) -> Self:
         if self.callback_url:
             try:
-                check_callback_url(self.callback_url, is_live=not self.is_rehearsal, registered_host=self.callback_host)
+                check_callback_url(self.callback_url, is_live=not self.is_test_mode, registered_host=self.callback_host)
             except ValueError as problem:
                 msg = f"callback_url {problem}"
                 raise ValueError(msg) from None
@@ -141,6 +141,6 @@ class MtnMomoSettings(AccountSettings):
         return urlsplit(self.base_url).netloc
 
     @property
-    def is_rehearsal(self) -> bool:
+    def is_test_mode(self) -> bool:
         """True for the sandbox, and for any target served by this machine."""
         return not self.target.is_live or is_on_this_machine(self.base_url)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments_core.domain.payout import Operation
-from payments_core.provider import Acknowledgement, Callback, Callbacks, Heard
+from payments_core.provider import Acknowledgement, Callback, Callbacks, ParsedCallback
 from payments_mtn_momo import MtnMomoProvider, MtnMomoSettings, callbacks
 from payments_mtn_momo.emulator.books import Payment
 from payments_mtn_momo.emulator.payees import AT_ONCE, DEPOSIT_PAYEES, TRANSFER_PAYEES
@@ -47,22 +47,25 @@ def named(**changed: object) -> dict[str, object]:
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 def test_a_callback_names_the_payment_in_our_words_and_mtn_s(method: str) -> None:
-    assert callbacks.parse(came(SUCCESSFUL, method)) == Heard(references=BOTH, status="SUCCESSFUL")
+    assert callbacks.parse(came(SUCCESSFUL, method)) == ParsedCallback(references=BOTH, status="SUCCESSFUL")
 
 
 @pytest.mark.parametrize(
     ("body", "heard"),
     [
         # a failed payment has no transaction id; its reason is a word, or an object in the export
-        (named(status="FAILED", reason="PAYEE_NOT_FOUND"), Heard(references=EXTERNAL, status="FAILED")),
-        (named(status="FAILED", reason={"code": "X", "message": "y"}), Heard(references=EXTERNAL, status="FAILED")),
-        (named(financialTransactionId=1234567890), Heard(references=BOTH, status="SUCCESSFUL")),
-        (named(status=None), Heard(references=EXTERNAL)),
-        (named(status="HALF_DONE"), Heard(references=EXTERNAL, status="HALF_DONE")),
-        (named(status=7), Heard(references=EXTERNAL, status="7")),
-        (named(status=["SUCCESSFUL"]), Heard(references=EXTERNAL)),
-        (named(externalId=None, financialTransactionId="1"), Heard(references=ONE, status="SUCCESSFUL")),
-        ({"externalId": 42}, Heard(references={"external_id": "42"})),
+        (named(status="FAILED", reason="PAYEE_NOT_FOUND"), ParsedCallback(references=EXTERNAL, status="FAILED")),
+        (
+            named(status="FAILED", reason={"code": "X", "message": "y"}),
+            ParsedCallback(references=EXTERNAL, status="FAILED"),
+        ),
+        (named(financialTransactionId=1234567890), ParsedCallback(references=BOTH, status="SUCCESSFUL")),
+        (named(status=None), ParsedCallback(references=EXTERNAL)),
+        (named(status="HALF_DONE"), ParsedCallback(references=EXTERNAL, status="HALF_DONE")),
+        (named(status=7), ParsedCallback(references=EXTERNAL, status="7")),
+        (named(status=["SUCCESSFUL"]), ParsedCallback(references=EXTERNAL)),
+        (named(externalId=None, financialTransactionId="1"), ParsedCallback(references=ONE, status="SUCCESSFUL")),
+        ({"externalId": 42}, ParsedCallback(references={"external_id": "42"})),
         # no reference: nothing to ask about
         (named(externalId=None), None),
         ({"externalId": "", "financialTransactionId": None, "status": "SUCCESSFUL"}, None),
@@ -76,7 +79,7 @@ def test_a_callback_names_the_payment_in_our_words_and_mtn_s(method: str) -> Non
         (named(payerMessage="x" * 65_536), None),
     ],
 )
-def test_what_can_be_understood_is_heard_and_nothing_more(body: object, heard: Heard | None) -> None:
+def test_what_can_be_understood_is_heard_and_nothing_more(body: object, heard: ParsedCallback | None) -> None:
     """An unknown status survives, a missing one too; a reason never stands in the way."""
     assert callbacks.parse(came(body)) == heard
 
@@ -149,6 +152,6 @@ def test_the_provider_takes_callbacks(make_settings: Callable[..., MtnMomoSettin
     callback = came(SUCCESSFUL)
 
     assert isinstance(provider, Callbacks)
-    assert provider.parse(callback) == Heard(references=BOTH, status="SUCCESSFUL")
+    assert provider.parse(callback) == ParsedCallback(references=BOTH, status="SUCCESSFUL")
     assert provider.acknowledge(callback) == Acknowledgement(status=200, headers={}, body=b"")
     assert provider.verify(callback) is None

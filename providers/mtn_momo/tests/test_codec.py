@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from payments_core.domain.payout import Order, Reason, ReasonCode
 from payments_core.http.messages import HttpResponse
 from payments_core.provider import (
-    Blocked,
-    Checked,
+    AccountRefused,
+    CheckOutcome,
     Duplicate,
     Final,
     NotAccepted,
     NotFound,
     Pending,
-    Seen,
-    Submitted,
+    ReportedDetails,
+    SubmitOutcome,
     Unknown,
 )
 from payments_mtn_momo.codec import REASONS, STATUSES, encode_payment, read_status, read_submitted, reduce_note
@@ -55,23 +55,28 @@ POSTS: list[tuple[str, HttpResponse, type, ReasonCode | None]] = [
     ("a page of HTML as a 202", answer(202, PAGE), Unknown, None),
     ("bad request without a body", answer(400), Final, ReasonCode.INVALID_REQUEST),
     ("bad request of a newer kind", answer(400, momo("VALIDATION_ERROR")), Final, ReasonCode.INVALID_REQUEST),
-    ("wrong subscription key", answer(401, gateway(401, KEY.format("invalid"))), Blocked, ReasonCode.CREDENTIALS),
-    ("no subscription key", answer(401, gateway("401", KEY.format("missing"))), Blocked, ReasonCode.CREDENTIALS),
+    (
+        "wrong subscription key",
+        answer(401, gateway(401, KEY.format("invalid"))),
+        AccountRefused,
+        ReasonCode.CREDENTIALS,
+    ),
+    ("no subscription key", answer(401, gateway("401", KEY.format("missing"))), AccountRefused, ReasonCode.CREDENTIALS),
     ("token refused by the gateway", answer(401, gateway(401, "Unauthorized.")), NotAccepted, ReasonCode.CREDENTIALS),
     ("token refused in silence", answer(401), NotAccepted, ReasonCode.CREDENTIALS),
-    ("writes forbidden", answer(403, gateway(403, "Forbidden")), Blocked, ReasonCode.NOT_PERMITTED),
-    ("the firewall", answer(403, PAGE), Blocked, ReasonCode.NOT_PERMITTED),
-    ("wrong address", answer(404, gateway(404, "Resource not found")), Blocked, ReasonCode.MISCONFIGURED),
-    ("a key's words under 404", answer(404, gateway(404, KEY.format("no"))), Blocked, ReasonCode.MISCONFIGURED),
+    ("writes forbidden", answer(403, gateway(403, "Forbidden")), AccountRefused, ReasonCode.NOT_PERMITTED),
+    ("the firewall", answer(403, PAGE), AccountRefused, ReasonCode.NOT_PERMITTED),
+    ("wrong address", answer(404, gateway(404, "Resource not found")), AccountRefused, ReasonCode.MISCONFIGURED),
+    ("a key's words under 404", answer(404, gateway(404, KEY.format("no"))), AccountRefused, ReasonCode.MISCONFIGURED),
     ("404 of MoMo's", answer(404, momo("RESOURCE_NOT_FOUND")), Unknown, None),
     ("404 without a body", answer(404), Unknown, None),
     ("duplicate", answer(409, momo("RESOURCE_ALREADY_EXIST")), Duplicate, None),
     ("409 of another kind", answer(409, PAGE), Duplicate, None),
     ("rate limit", answer(429, gateway(429, "Rate limit is exceeded.")), NotAccepted, None),
-    ("no permission", answer(500, momo("NOT_ALLOWED")), Blocked, ReasonCode.NOT_PERMITTED),
-    ("wrong target", answer(500, momo("NOT_ALLOWED_TARGET_ENVIRONMENT")), Blocked, ReasonCode.MISCONFIGURED),
-    ("wrong callback host", answer(500, momo("INVALID_CALLBACK_URL_HOST")), Blocked, ReasonCode.MISCONFIGURED),
-    ("wrong currency", answer(500, momo("INVALID_CURRENCY")), Blocked, ReasonCode.MISCONFIGURED),
+    ("no permission", answer(500, momo("NOT_ALLOWED")), AccountRefused, ReasonCode.NOT_PERMITTED),
+    ("wrong target", answer(500, momo("NOT_ALLOWED_TARGET_ENVIRONMENT")), AccountRefused, ReasonCode.MISCONFIGURED),
+    ("wrong callback host", answer(500, momo("INVALID_CALLBACK_URL_HOST")), AccountRefused, ReasonCode.MISCONFIGURED),
+    ("wrong currency", answer(500, momo("INVALID_CURRENCY")), AccountRefused, ReasonCode.MISCONFIGURED),
     ("internal error", answer(500, momo("INTERNAL_PROCESSING_ERROR")), Unknown, None),
     ("500 of an unlisted code", answer(500, momo("SOMETHING_NEW")), Unknown, None),
     ("500 in the gateway's shape", answer(500, gateway(500, "NOT_ALLOWED")), Unknown, None),
@@ -141,7 +146,7 @@ STATUS: dict[str, Any] = {
     "payeeNote": "b",
     "status": "SUCCESSFUL",
 }
-SEEN = Seen(amount=Decimal("12.5"), currency="EUR", payee="46733123499", external_id="po_abc")
+SEEN = ReportedDetails(amount=Decimal("12.5"), currency="EUR", payee="46733123499", external_id="po_abc")
 
 GETS: list[tuple[str, HttpResponse, type]] = [
     ("successful", answer(200, STATUS), Final),
@@ -220,7 +225,7 @@ def test_what_is_not_shown_is_not_seen_and_what_cannot_be_read_agrees_with_nothi
     odd = {"payee": "46733999999", "currency": ["UGX"], "externalId": ["x"]}
     shown = read_status(answer(200, STATUS | odd))
 
-    assert silent.seen == Seen()
+    assert silent.seen == ReportedDetails()
     assert shown.seen is not None
     assert (shown.seen.payee, shown.seen.currency, shown.seen.external_id) == ("46733999999", "?", "?")
 
@@ -342,7 +347,7 @@ ANSWERS = st.builds(
 )
 
 
-def texts(outcome: Submitted | Checked) -> list[str]:
+def texts(outcome: SubmitOutcome | CheckOutcome) -> list[str]:
     reason = getattr(outcome, "reason", None) or getattr(outcome, "blocks_if_repeated", None)
     seen = getattr(outcome, "seen", None)
     found = [getattr(outcome, "code", ""), getattr(outcome, "text", ""), *getattr(outcome, "references", {}).values()]

@@ -140,7 +140,7 @@ def test_a_no_is_an_answer(consent: Payouts) -> None:
     assert (ran.code, ran.err, ran.json["answered"], ran.json["person"]) == (3, "", True, None)
     assert (told.code, told.err) == (3, "")
     assert "said no, or MTN did for them" in told.out
-    assert (unknown.code, unknown.error["code"]) == (4, "not_answered")
+    assert (unknown.code, unknown.error["code"]) == (4, "lookup_failed")
     assert "no such account holder" in unknown.error["message"]
 
 
@@ -150,7 +150,7 @@ def test_a_gateway_that_is_down_is_not_known_yet(payouts: Payouts, folder: Path)
 
     ran = payouts("consent", "--to", NUMBER, "--json")
 
-    assert (ran.code, ran.error["code"]) == (4, "not_answered")
+    assert (ran.code, ran.error["code"]) == (4, "lookup_failed")
 
 
 def test_the_only_account_need_not_be_named(consent: Payouts, payouts: Payouts, folder: Path) -> None:

@@ -38,7 +38,7 @@ NO_TLS = ssl.create_default_context()  # one for all callers: making it is what 
 TRANSFER = "/disbursement/v1_0/transfer"
 
 
-class Caller(httpx.Client):
+class BlockingWaiter(httpx.Client):
     """A client with the emulator's credentials."""
 
     def __init__(self, emulator: MtnMomoEmulator, *, timeout_s: float = 5) -> None:
@@ -66,8 +66,8 @@ class Caller(httpx.Client):
 
 
 @pytest.fixture
-def caller(emulator: MtnMomoEmulator) -> Iterator[Caller]:
-    with Caller(emulator) as client:
+def caller(emulator: MtnMomoEmulator) -> Iterator[BlockingWaiter]:
+    with BlockingWaiter(emulator) as client:
         client.login()
         yield client
 
@@ -82,7 +82,9 @@ def entry(emulator: MtnMomoEmulator, reference: str) -> dict[str, Any]:
     return found
 
 
-def test_a_payment_travels_and_shows_in_the_ledger(caller: Caller, emulator: MtnMomoEmulator, reference: str) -> None:
+def test_a_payment_travels_and_shows_in_the_ledger(
+    caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str
+) -> None:
     taken = caller.pay(reference)
     read = caller.read(reference)
 
@@ -135,7 +137,7 @@ def test_every_fault_is_met_below() -> None:
 
 @pytest.mark.parametrize(("name", "form", "post", "read", "credited"), MET, ids=[row[0] for row in MET])
 def test_each_fault_over_a_socket(
-    caller: Caller,
+    caller: BlockingWaiter,
     emulator: MtnMomoEmulator,
     reference: str,
     name: str,
@@ -160,7 +162,7 @@ def test_each_fault_over_a_socket(
     assert entry(emulator, reference).get("credits", 0) == credited
 
 
-def test_a_token_comes_late(caller: Caller, emulator: MtnMomoEmulator) -> None:
+def test_a_token_comes_late(caller: BlockingWaiter, emulator: MtnMomoEmulator) -> None:
     emulator.set_faults({"token_slow_s": 0.3})
     started = time.monotonic()
 
@@ -168,7 +170,9 @@ def test_a_token_comes_late(caller: Caller, emulator: MtnMomoEmulator) -> None:
     assert time.monotonic() - started >= 0.3
 
 
-def test_an_outage_ends_when_the_clock_says_so(caller: Caller, emulator: MtnMomoEmulator, reference: str) -> None:
+def test_an_outage_ends_when_the_clock_says_so(
+    caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str
+) -> None:
     emulator.set_faults({"outage_s": 600})
     with pytest.raises(RESET):
         caller.pay(reference)
@@ -212,7 +216,7 @@ def raw_post(emulator: MtnMomoEmulator, reference: str, token: str) -> tuple[byt
 
 @pytest.mark.parametrize("name", ["answer_lost_after_acceptance", "answer_lost_before_acceptance"])
 def test_a_lost_answer_is_a_reset_without_a_byte_and_without_noise(
-    caller: Caller, emulator: MtnMomoEmulator, reference: str, name: str, caplog: pytest.LogCaptureFixture
+    caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     emulator.set_faults({name: True})
 
@@ -221,7 +225,7 @@ def test_a_lost_answer_is_a_reset_without_a_byte_and_without_noise(
     assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
-def test_an_empty_answer_is_cut_in_its_head(caller: Caller, emulator: MtnMomoEmulator, reference: str) -> None:
+def test_an_empty_answer_is_cut_in_its_head(caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str) -> None:
     emulator.set_faults({"reset_mid_body": True})
 
     got, ended = raw_post(emulator, reference, caller.headers["Authorization"].split()[1])
@@ -230,7 +234,9 @@ def test_an_empty_answer_is_cut_in_its_head(caller: Caller, emulator: MtnMomoEmu
     assert ended == "reset"
 
 
-def test_an_answer_with_a_body_is_cut_in_its_body(caller: Caller, emulator: MtnMomoEmulator, reference: str) -> None:
+def test_an_answer_with_a_body_is_cut_in_its_body(
+    caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str
+) -> None:
     caller.pay(reference)
     emulator.set_faults({"reset_mid_body": {"on": "get"}})
 
@@ -240,7 +246,7 @@ def test_an_answer_with_a_body_is_cut_in_its_body(caller: Caller, emulator: MtnM
             response.read()
 
 
-def test_a_wrong_fault_is_a_400_with_the_names(caller: Caller) -> None:
+def test_a_wrong_fault_is_a_400_with_the_names(caller: BlockingWaiter) -> None:
     refused = caller.post("/__emulator/faults", json={"anser_lost": 1})
 
     assert refused.status_code == 400
@@ -250,18 +256,20 @@ def test_a_wrong_fault_is_a_400_with_the_names(caller: Caller) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7"])
 @pytest.mark.parametrize("route", ["faults", "clock"])
-def test_what_is_no_object_is_a_400(caller: Caller, route: str, body: bytes) -> None:
+def test_what_is_no_object_is_a_400(caller: BlockingWaiter, route: str, body: bytes) -> None:
     assert caller.post(f"/__emulator/{route}", content=body).status_code == 400
 
 
 @pytest.mark.parametrize(
     "told", [{}, {"advance_s": -1}, {"advance_s": "1"}, {"advance_s": True}, {"advance_s": 1, "x": 1}]
 )
-def test_the_clock_takes_a_step_forward_only(caller: Caller, told: dict[str, Any]) -> None:
+def test_the_clock_takes_a_step_forward_only(caller: BlockingWaiter, told: dict[str, Any]) -> None:
     assert caller.post("/__emulator/clock", json=told).status_code == 400
 
 
-def test_the_clock_moves_tokens_and_delayed_payments(caller: Caller, emulator: MtnMomoEmulator, reference: str) -> None:
+def test_the_clock_moves_tokens_and_delayed_payments(
+    caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str
+) -> None:
     caller.pay(reference, "46733123454")
     before = emulator.now
     assert (caller.read(reference).json()["status"], entry(emulator, reference)["credits"]) == ("CREATED", 0)
@@ -273,7 +281,7 @@ def test_the_clock_moves_tokens_and_delayed_payments(caller: Caller, emulator: M
     assert caller.read(reference).status_code == 401
 
 
-def test_it_says_what_it_is(caller: Caller) -> None:
+def test_it_says_what_it_is(caller: BlockingWaiter) -> None:
     told = caller.get("/__emulator/").json()
 
     assert "No money moves" in told["what"]
@@ -284,11 +292,11 @@ def test_a_hundred_callers_of_one_reference_pay_once(emulator: MtnMomoEmulator, 
     """A hundred connections at once: one is taken, the others are duplicates, one credit."""
     together = threading.Barrier(100)
 
-    def pay(caller: Caller) -> int:
+    def pay(caller: BlockingWaiter) -> int:
         together.wait(10)
         return caller.pay(reference).status_code
 
-    callers = [Caller(emulator, timeout_s=10) for _ in range(100)]
+    callers = [BlockingWaiter(emulator, timeout_s=10) for _ in range(100)]
     callers[0].login()
     for caller in callers:
         caller.headers["Authorization"] = callers[0].headers["Authorization"]
@@ -301,11 +309,11 @@ def test_a_hundred_callers_of_one_reference_pay_once(emulator: MtnMomoEmulator, 
     assert (entry(emulator, reference)["posts"], entry(emulator, reference)["credits"]) == (100, 1)
 
 
-def test_two_callers_are_served_side_by_side(emulator: MtnMomoEmulator, caller: Caller) -> None:
+def test_two_callers_are_served_side_by_side(emulator: MtnMomoEmulator, caller: BlockingWaiter) -> None:
     """A slow answer to one keeps nobody else waiting."""
     emulator.set_faults({"slow_s": {"payee": "46733123498", "value": 0.5}})
     slow, quick = str(uuid.uuid4()), str(uuid.uuid4())
-    with Caller(emulator) as other, ThreadPoolExecutor(1) as pool:
+    with BlockingWaiter(emulator) as other, ThreadPoolExecutor(1) as pool:
         other.headers["Authorization"] = caller.headers["Authorization"]
         waiting = pool.submit(other.pay, slow, "46733123498")
         while not entry(emulator, slow):
@@ -319,7 +327,7 @@ def test_stopping_waits_for_nobody_and_logs_nothing(caplog: pytest.LogCaptureFix
     caplog.set_level(logging.WARNING)
     emulator = MtnMomoEmulator(faults={"slow_s": 60})
     emulator.start()
-    with Caller(emulator) as caller, ThreadPoolExecutor(1) as pool:
+    with BlockingWaiter(emulator) as caller, ThreadPoolExecutor(1) as pool:
         caller.login()
         waiting = pool.submit(caller.pay, reference)
         while not emulator.ledger():
@@ -335,7 +343,7 @@ def test_stopping_waits_for_nobody_and_logs_nothing(caplog: pytest.LogCaptureFix
     assert [record for record in caplog.records if record.name != "asyncio" or record.levelno > logging.WARNING] == []
 
 
-def test_half_a_request_is_not_carried_out(caller: Caller, emulator: MtnMomoEmulator, reference: str) -> None:
+def test_half_a_request_is_not_carried_out(caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str) -> None:
     port = int(emulator.url.rpartition(":")[2])
     token = caller.headers["Authorization"].split()[1]
     with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
@@ -381,12 +389,12 @@ def test_the_configuration_pays_through_it(
 
     assert emulator.write_config(path, target=target) == (name,)
     settings = account(path, name)
-    assert settings.is_rehearsal
+    assert settings.is_test_mode
     assert settings.base_url == emulator.url
     assert settings.target_environment == (target or "sandbox")
     assert not emulator.config_reused
     body = BODY | {"currency": settings.currency}
-    with Caller(emulator) as caller:
+    with BlockingWaiter(emulator) as caller:
         caller.login()
         headers = {"X-Reference-Id": reference, "X-Target-Environment": settings.target_environment}
         assert caller.post(TRANSFER, json=body, headers=headers).status_code == 202
@@ -427,7 +435,7 @@ def test_a_restart_over_its_own_file_serves_the_same_credentials(tmp_path: Path,
         assert second.config_reused
         assert path.read_text("utf-8") == written
         assert second.credentials == first.credentials
-        with Caller(second) as caller:
+        with BlockingWaiter(second) as caller:
             caller.login()
             assert caller.pay(reference).status_code == 202
 

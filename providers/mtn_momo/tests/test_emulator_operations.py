@@ -23,7 +23,7 @@ from payments_mtn_momo.targets import TARGETS
 PRODUCT = "/disbursement"
 
 
-class Caller(httpx.Client):
+class BlockingWaiter(httpx.Client):
     """Somebody with the emulator's credentials."""
 
     def __init__(self, emulator: MtnMomoEmulator, order: dict[str, Any]) -> None:
@@ -104,7 +104,7 @@ def test_every_call_over_a_socket(target: str, platform: str) -> None:
         "externalId": "po_1",
         "payee": {"partyIdType": "MSISDN", "partyId": "46733123499"},
     }
-    with MtnMomoEmulator(target=target, platform=platform) as emulator, Caller(emulator, order) as caller:
+    with MtnMomoEmulator(target=target, platform=platform) as emulator, BlockingWaiter(emulator, order) as caller:
         caller.login()
         for operation, version in (
             ("transfer", "v1_0"),
@@ -165,7 +165,7 @@ def test_it_says_its_platform_its_switches_and_its_calls(steer: httpx.Client) ->
 
 
 def test_the_subscription_key_may_stand_in_the_address(emulator: MtnMomoEmulator) -> None:
-    with Caller(emulator, {}) as caller:
+    with BlockingWaiter(emulator, {}) as caller:
         caller.login()
         key = caller.headers.pop("Ocp-Apim-Subscription-Key")
         path = f"{PRODUCT}/v1_0/account/balance"
@@ -175,7 +175,7 @@ def test_the_subscription_key_may_stand_in_the_address(emulator: MtnMomoEmulator
 
 def test_a_fault_may_strike_one_call(steer: httpx.Client, emulator: MtnMomoEmulator) -> None:
     steer.post("/faults", json={"status_503": {"on": "balance"}, "token_refused": {"on": "basic_user_info"}})
-    with Caller(emulator, {}) as caller:
+    with BlockingWaiter(emulator, {}) as caller:
         caller.login()
         assert caller.get(f"{PRODUCT}/v1_0/account/balance").status_code == 503
         assert caller.get(f"{PRODUCT}/v1_0/account/balance/EUR").status_code == 200
@@ -230,10 +230,10 @@ def test_callers_of_both_versions_at_once_pay_once(emulator: MtnMomoEmulator) ->
     refund = {"amount": "5", "currency": "EUR", "referenceIdToRefund": str(uuid.uuid4())}
     ways = [("v1_0/transfer", order), ("v1_0/deposit", order), ("v2_0/deposit", order), ("v2_0/refund", refund)]
     reference, together = str(uuid.uuid4()), threading.Barrier(len(ways))
-    callers = [Caller(emulator, order) for _ in ways]
+    callers = [BlockingWaiter(emulator, order) for _ in ways]
     callers[0].login()
 
-    def pay(caller: Caller, way: tuple[str, dict[str, Any]]) -> int:
+    def pay(caller: BlockingWaiter, way: tuple[str, dict[str, Any]]) -> int:
         headers = {"X-Reference-Id": reference, "Authorization": callers[0].headers["Authorization"]}
         together.wait(10)
         return caller.post(f"{PRODUCT}/{way[0]}", json=way[1], headers=headers).status_code

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from payments_core.testing.emulator.fault_injection import Outcome, UnrulyGateway
+from payments_core.testing.emulator.fault_injection import FaultInjector, Outcome
 from payments_core.testing.emulator.faults import FAULTS, BadFaults, Faults
 from payments_mtn_momo.emulator.gateway import TOKEN_PATH, TRANSFER_PATH, Gateway
 from payments_mtn_momo.emulator.tokens import Credentials
@@ -43,12 +43,12 @@ START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 PAYEE = "46733123499"
 
 
-class Caller:
+class BlockingWaiter:
     """Somebody who pays through a gateway that misbehaves."""
 
     def __init__(self, **faults: Any) -> None:
         self.held = Credentials.new()
-        self.unruly = UnrulyGateway(Gateway(self.held))
+        self.unruly = FaultInjector(Gateway(self.held))
         self.at = START
         self.token = ""
         self.login()
@@ -89,14 +89,14 @@ def test_the_names_are_the_promised_ones() -> None:
 
 
 def test_an_answer_lost_after_acceptance_is_carried_out() -> None:
-    caller = Caller(answer_lost_after_acceptance=True)
+    caller = BlockingWaiter(answer_lost_after_acceptance=True)
     outcome = caller.post()
 
     assert (outcome.arrives, caller.paid) == ("nothing", 1)
 
 
 def test_an_answer_lost_before_acceptance_is_not_carried_out_but_counted() -> None:
-    caller = Caller(answer_lost_before_acceptance={"next": 1})
+    caller = BlockingWaiter(answer_lost_before_acceptance={"next": 1})
     reference = str(uuid.uuid4())
     outcome = caller.post(reference=reference)
 
@@ -106,7 +106,7 @@ def test_an_answer_lost_before_acceptance_is_not_carried_out_but_counted() -> No
 
 
 def test_an_answer_cut_in_the_middle_is_carried_out() -> None:
-    caller = Caller(reset_mid_body=True)
+    caller = BlockingWaiter(reset_mid_body=True)
 
     assert (caller.post().arrives, caller.paid) == ("part", 1)
 
@@ -124,7 +124,7 @@ def test_an_answer_cut_in_the_middle_is_carried_out() -> None:
     ],
 )
 def test_a_refusal_pays_nothing_unless_told_otherwise(faults: dict[str, Any], expected: int, paid: int) -> None:
-    caller = Caller(**faults)
+    caller = BlockingWaiter(**faults)
 
     assert status(caller.post()) == expected
     assert caller.paid == paid
@@ -132,7 +132,7 @@ def test_a_refusal_pays_nothing_unless_told_otherwise(faults: dict[str, Any], ex
 
 
 def test_a_429_says_when_to_come_back() -> None:
-    outcome = Caller(status_429={"value": 1.5}).post()
+    outcome = BlockingWaiter(status_429={"value": 1.5}).post()
 
     assert outcome.answer is not None
     assert outcome.answer.headers["retry-after"] == "2"
@@ -140,7 +140,7 @@ def test_a_429_says_when_to_come_back() -> None:
 
 
 def test_a_500_says_the_code_it_is_told() -> None:
-    caller = Caller(status_500=[{"next": 1, "code": "NOT_ALLOWED"}, {"next": 1}])
+    caller = BlockingWaiter(status_500=[{"next": 1, "code": "NOT_ALLOWED"}, {"next": 1}])
     told = [caller.post().answer for _ in range(2)]
 
     codes = [json.loads(answer.body)["code"] for answer in told if answer is not None]
@@ -149,7 +149,7 @@ def test_a_500_says_the_code_it_is_told() -> None:
 
 
 def test_the_firewall_answers_in_html() -> None:
-    outcome = Caller(waf_page=True).post()
+    outcome = BlockingWaiter(waf_page=True).post()
 
     assert outcome.answer is not None
     assert outcome.answer.headers["content-type"] == "text/html"
@@ -157,7 +157,7 @@ def test_the_firewall_answers_in_html() -> None:
 
 
 def test_slowness_is_a_wait_after_the_work() -> None:
-    caller = Caller(slow_s=5, token_slow_s=15)
+    caller = BlockingWaiter(slow_s=5, token_slow_s=15)
 
     assert (caller.post().after_s, caller.paid) == (5.0, 1)
     assert caller.login().after_s == 15.0
@@ -165,7 +165,7 @@ def test_slowness_is_a_wait_after_the_work() -> None:
 
 
 def test_an_invisible_payment_appears_later() -> None:
-    caller = Caller(invisible_s=10)
+    caller = BlockingWaiter(invisible_s=10)
     reference = str(uuid.uuid4())
     caller.post(reference=reference)
 
@@ -177,7 +177,7 @@ def test_an_invisible_payment_appears_later() -> None:
 
 
 def test_a_stuck_payment_stays_pending_and_is_not_credited() -> None:
-    caller = Caller(stuck_pending={"next": 1})
+    caller = BlockingWaiter(stuck_pending={"next": 1})
     reference = str(uuid.uuid4())
     caller.post(reference=reference)
     caller.unruly.set_faults({}, START)
@@ -190,7 +190,7 @@ def test_a_stuck_payment_stays_pending_and_is_not_credited() -> None:
 
 
 def test_a_refused_token_stays_refused_until_a_new_one_is_fetched() -> None:
-    caller = Caller(token_refused={"next": 1})
+    caller = BlockingWaiter(token_refused={"next": 1})
 
     assert [status(caller.post()), status(caller.post()), caller.paid] == [401, 401, 0]
     caller.login()
@@ -198,7 +198,7 @@ def test_a_refused_token_stays_refused_until_a_new_one_is_fetched() -> None:
 
 
 def test_an_outage_resets_everything_for_its_time() -> None:
-    caller = Caller(outage_s=20)
+    caller = BlockingWaiter(outage_s=20)
 
     caller.at = START + timedelta(seconds=19)
     assert [caller.login().arrives, caller.post().arrives, caller.get("x").arrives] == ["nothing"] * 3
@@ -208,13 +208,13 @@ def test_an_outage_resets_everything_for_its_time() -> None:
 
 
 def test_next_strikes_that_often_and_no_more() -> None:
-    caller = Caller(status_503={"next": 3})
+    caller = BlockingWaiter(status_503={"next": 3})
 
     assert [status(caller.post()) for _ in range(5)] == [503, 503, 503, 202, 202]
 
 
 def test_a_payee_is_struck_alone() -> None:
-    caller = Caller(slow_s={"payee": f"+{PAYEE}", "value": 5}, status_503={"payee": "46733123498", "next": 1})
+    caller = BlockingWaiter(slow_s={"payee": f"+{PAYEE}", "value": 5}, status_503={"payee": "46733123498", "next": 1})
 
     assert caller.post().after_s == 5.0
     assert status(caller.post("46733123498")) == 503
@@ -225,13 +225,13 @@ def test_a_payee_is_struck_alone() -> None:
     ("on", "struck"), [("post", (503, 404, 200)), ("get", (202, 503, 200)), ("token", (202, 404, 503))]
 )
 def test_a_fault_strikes_the_requests_it_is_told(on: str, struck: tuple[int, int, int]) -> None:
-    caller = Caller(status_503={"on": on})
+    caller = BlockingWaiter(status_503={"on": on})
 
     assert (status(caller.post()), status(caller.get(str(uuid.uuid4()))), status(caller.login())) == struck
 
 
 def test_a_read_is_struck_by_the_payee_of_its_payment() -> None:
-    caller = Caller(status_503={"on": "get", "payee": PAYEE})
+    caller = BlockingWaiter(status_503={"on": "get", "payee": PAYEE})
     ours, others = str(uuid.uuid4()), str(uuid.uuid4())
     caller.post(reference=ours)
     caller.post("46733123498", reference=others)
@@ -240,7 +240,7 @@ def test_a_read_is_struck_by_the_payee_of_its_payment() -> None:
 
 
 def drawn(**faults: Any) -> list[str]:
-    caller = Caller(**faults)
+    caller = BlockingWaiter(**faults)
     return [caller.post().arrives for _ in range(200)]
 
 
@@ -262,7 +262,7 @@ def test_one_fault_more_does_not_move_another() -> None:
 
 
 def test_a_probability_and_a_value_go_together() -> None:
-    caller = Caller(slow_s={"p": 0.3, "value": 5})
+    caller = BlockingWaiter(slow_s={"p": 0.3, "value": 5})
     waits = [caller.post().after_s for _ in range(200)]
 
     assert set(waits) == {0.0, 5.0}
@@ -293,7 +293,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("described", "says"), WRONG)
 def test_a_wrong_description_says_what_is_right_and_changes_nothing(described: dict[str, Any], says: str) -> None:
-    caller = Caller(status_503=True)
+    caller = BlockingWaiter(status_503=True)
     with pytest.raises(BadFaults) as caught:
         caller.unruly.set_faults(described, START)
 
@@ -308,7 +308,7 @@ def test_every_name_takes_a_bare_number_and_an_object(name: str) -> None:
 
 
 def test_nothing_clears_everything() -> None:
-    caller = Caller(status_503=True, outage_s=100)
+    caller = BlockingWaiter(status_503=True, outage_s=100)
     caller.unruly.set_faults({}, START)
 
     assert status(caller.post()) == 202

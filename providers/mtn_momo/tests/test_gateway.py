@@ -29,7 +29,7 @@ FINE: dict[str, Any] = {
 }
 
 
-class Caller:
+class BlockingWaiter:
     """Somebody with credentials, a token and a clock."""
 
     def __init__(self, target: str = "sandbox", **switches: Any) -> None:
@@ -71,8 +71,8 @@ class Caller:
 
 
 @pytest.fixture
-def caller() -> Caller:
-    return Caller()
+def caller() -> BlockingWaiter:
+    return BlockingWaiter()
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def momo(answer: Answer) -> tuple[int, str]:
     return answer.status, json.loads(answer.body)["code"]
 
 
-def test_a_token_looks_like_the_sandbox_s(caller: Caller) -> None:
+def test_a_token_looks_like_the_sandbox_s(caller: BlockingWaiter) -> None:
     answer = caller.token()
     told = json.loads(answer.body)
 
@@ -97,7 +97,7 @@ def test_a_token_looks_like_the_sandbox_s(caller: Caller) -> None:
     assert len(told["access_token"].split(".")) == 3
 
 
-def test_each_token_is_another_and_the_old_one_stays_good(caller: Caller, reference: str) -> None:
+def test_each_token_is_another_and_the_old_one_stays_good(caller: BlockingWaiter, reference: str) -> None:
     first, second = (json.loads(caller.token().body)["access_token"] for _ in range(2))
 
     assert first != second
@@ -106,18 +106,18 @@ def test_each_token_is_another_and_the_old_one_stays_good(caller: Caller, refere
 
 
 @pytest.mark.parametrize(("user", "key"), [("", "wrong"), (str(uuid.UUID(int=0xC0DE, version=4)), ""), ("x", "y")])
-def test_a_wrong_pair_is_login_failed(caller: Caller, user: str, key: str) -> None:
+def test_a_wrong_pair_is_login_failed(caller: BlockingWaiter, user: str, key: str) -> None:
     answer = caller.token(user, key)
 
     assert (answer.status, answer.body) == (500, b'{"error":"login_failed"}')
 
 
 @pytest.mark.parametrize("authorization", ["", "Basic", "Basic !!!", "Basic w7g=", "Bearer x"])
-def test_what_is_no_pair_is_login_failed(caller: Caller, authorization: str) -> None:
+def test_what_is_no_pair_is_login_failed(caller: BlockingWaiter, authorization: str) -> None:
     assert caller.token(Authorization=authorization).status == 500
 
 
-def test_a_token_is_over_after_an_hour(caller: Caller, reference: str) -> None:
+def test_a_token_is_over_after_an_hour(caller: BlockingWaiter, reference: str) -> None:
     caller.at += timedelta(seconds=3599)
     assert caller.get(reference).status == 404
     caller.at += timedelta(seconds=1)
@@ -125,7 +125,7 @@ def test_a_token_is_over_after_an_hour(caller: Caller, reference: str) -> None:
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x", "x"])
-def test_no_call_goes_without_a_token(caller: Caller, reference: str, authorization: str) -> None:
+def test_no_call_goes_without_a_token(caller: BlockingWaiter, reference: str, authorization: str) -> None:
     for answer in (
         caller.get(reference, Authorization=authorization),
         caller.post(reference, headers={"Authorization": authorization}),
@@ -136,7 +136,9 @@ def test_no_call_goes_without_a_token(caller: Caller, reference: str, authorizat
 
 
 @pytest.mark.parametrize(("key", "says"), [("", "missing subscription key"), ("x", "invalid subscription key")])
-def test_a_subscription_key_is_asked_for_everywhere(caller: Caller, reference: str, key: str, says: str) -> None:
+def test_a_subscription_key_is_asked_for_everywhere(
+    caller: BlockingWaiter, reference: str, key: str, says: str
+) -> None:
     wrong = {"Ocp-Apim-Subscription-Key": key}
     for answer in (caller.token(**wrong), caller.post(headers=wrong), caller.get(reference, **wrong)):
         told = json.loads(answer.body)
@@ -155,14 +157,14 @@ def test_a_subscription_key_is_asked_for_everywhere(caller: Caller, reference: s
         ("GET", "/"),
     ],
 )
-def test_an_unknown_route_is_the_gateway_s_404(caller: Caller, method: str, path: str) -> None:
+def test_an_unknown_route_is_the_gateway_s_404(caller: BlockingWaiter, method: str, path: str) -> None:
     answer = caller.gateway.handle(method, path, caller.headers, b"{}", START)
 
     assert answer.status == 404
     assert json.loads(answer.body) == {"statusCode": 404, "message": "Resource not found"}
 
 
-def test_a_taken_transfer_is_an_empty_202(caller: Caller, reference: str) -> None:
+def test_a_taken_transfer_is_an_empty_202(caller: BlockingWaiter, reference: str) -> None:
     answer = caller.post(reference)
 
     assert (answer.status, answer.body, answer.headers["content-length"]) == (202, b"", "0")
@@ -171,7 +173,7 @@ def test_a_taken_transfer_is_an_empty_202(caller: Caller, reference: str) -> Non
     assert answer.headers["date"] == "Mon, 02 Nov 2026 09:00:00 GMT"
 
 
-def test_a_success_is_written_as_recorded(caller: Caller, reference: str) -> None:
+def test_a_success_is_written_as_recorded(caller: BlockingWaiter, reference: str) -> None:
     """Key order, the amount without trailing zeros, the transaction id as a text of ten digits."""
     caller.post(reference)
     body = caller.get(reference).body.decode()
@@ -184,7 +186,7 @@ def test_a_success_is_written_as_recorded(caller: Caller, reference: str) -> Non
     )
 
 
-def test_a_reference_is_found_in_either_case(caller: Caller, reference: str) -> None:
+def test_a_reference_is_found_in_either_case(caller: BlockingWaiter, reference: str) -> None:
     caller.post(reference.upper())
 
     assert caller.get(reference).status == 200
@@ -192,7 +194,7 @@ def test_a_reference_is_found_in_either_case(caller: Caller, reference: str) -> 
 
 
 @pytest.mark.parametrize(("payee", "fate"), sorted(TRANSFER_PAYEES.items()))
-def test_each_test_payee_has_its_end(caller: Caller, reference: str, payee: str, fate: Any) -> None:
+def test_each_test_payee_has_its_end(caller: BlockingWaiter, reference: str, payee: str, fate: Any) -> None:
     assert caller.pay(payee, reference).status == 202
     caller.at += timedelta(days=1) - timedelta(seconds=1)
     caller.headers["Authorization"] = f"Bearer {json.loads(caller.token().body)['access_token']}"
@@ -212,7 +214,7 @@ def test_the_table_of_payees_is_the_documented_one() -> None:
     assert TRANSFER_PAYEES["46733123457"].reason == "PAYEE_NOT_FOUND"
 
 
-def test_a_delayed_payment_is_created_then_pending_then_paid(caller: Caller, reference: str) -> None:
+def test_a_delayed_payment_is_created_then_pending_then_paid(caller: BlockingWaiter, reference: str) -> None:
     caller.pay("46733123454", reference)
 
     told = {}
@@ -228,7 +230,7 @@ def test_a_delayed_payment_is_created_then_pending_then_paid(caller: Caller, ref
     }
 
 
-def test_the_same_reference_is_paid_once(caller: Caller, reference: str) -> None:
+def test_the_same_reference_is_paid_once(caller: BlockingWaiter, reference: str) -> None:
     answers = [caller.post(reference) for _ in range(3)]
     other = caller.post(reference, amount="99")
 
@@ -250,7 +252,7 @@ def test_the_same_reference_is_paid_once(caller: Caller, reference: str) -> None
 
 
 def test_a_hole_in_the_duplicate_check_would_show_as_two_credits(
-    caller: Caller, reference: str, monkeypatch: pytest.MonkeyPatch
+    caller: BlockingWaiter, reference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ledger counts money that left, it does not assume that the check works."""
     monkeypatch.setattr(caller.gateway.books, "find", lambda _: None)
@@ -261,7 +263,7 @@ def test_a_hole_in_the_duplicate_check_would_show_as_two_credits(
     assert (entry["posts"], entry["credits"]) == (2, 2)
 
 
-def test_a_failed_reference_stays_used(caller: Caller, reference: str) -> None:
+def test_a_failed_reference_stays_used(caller: BlockingWaiter, reference: str) -> None:
     caller.pay("46733123457", reference)
 
     assert caller.post(reference).status == 409
@@ -271,14 +273,14 @@ def test_a_failed_reference_stays_used(caller: Caller, reference: str) -> None:
     "reference",
     ["", "x", str(uuid.UUID(int=7, version=1)), str(uuid.UUID(int=7)), uuid.UUID(int=7, version=4).hex],
 )
-def test_a_reference_must_be_a_version_4_uuid(caller: Caller, reference: str) -> None:
+def test_a_reference_must_be_a_version_4_uuid(caller: BlockingWaiter, reference: str) -> None:
     answer = caller.post(headers={"X-Reference-Id": reference})
 
     assert (answer.status, answer.body) == (400, b"")
     assert caller.ledger() == []
 
 
-def test_a_read_needs_a_uuid_of_any_kind(caller: Caller) -> None:
+def test_a_read_needs_a_uuid_of_any_kind(caller: BlockingWaiter) -> None:
     assert caller.get("x").status == 400
     assert momo(caller.get(str(uuid.uuid1()))) == (404, "RESOURCE_NOT_FOUND")
 
@@ -306,13 +308,13 @@ BAD_BODIES: list[Any] = [
 
 
 @pytest.mark.parametrize("body", BAD_BODIES, ids=range(len(BAD_BODIES)))
-def test_a_body_it_cannot_use_is_a_400_and_nothing_is_paid(caller: Caller, body: Any) -> None:
+def test_a_body_it_cannot_use_is_a_400_and_nothing_is_paid(caller: BlockingWaiter, body: Any) -> None:
     assert caller.post(body=body).status == 400
     assert caller.ledger() == []
 
 
 @pytest.mark.parametrize("payee", [{}, {"partyIdType": "", "partyId": ""}])
-def test_a_payee_without_fields_is_a_500(caller: Caller, payee: dict[str, str]) -> None:
+def test_a_payee_without_fields_is_a_500(caller: BlockingWaiter, payee: dict[str, str]) -> None:
     assert momo(caller.post(body={"payee": payee})) == (500, "INTERNAL_PROCESSING_ERROR")
 
 
@@ -321,25 +323,25 @@ def test_a_payee_without_fields_is_a_500(caller: Caller, payee: dict[str, str]) 
     [("sandbox", "UGX", 500), ("mtnuganda", "EUR", 500), ("sandbox", "EUR", 202), ("mtnuganda", "UGX", 202)],
 )
 def test_each_target_pays_in_its_own_money(target: str, currency: str, status: int) -> None:
-    answer = Caller(target).post(amount="25000", currency=currency)
+    answer = BlockingWaiter(target).post(amount="25000", currency=currency)
 
     assert answer.status == status
     assert status == 202 or momo(answer) == (500, "INVALID_CURRENCY")
 
 
 def test_shillings_with_decimals_are_refused() -> None:
-    assert Caller("mtnuganda").post(amount="25000.5", currency="UGX").status == 400
+    assert BlockingWaiter("mtnuganda").post(amount="25000.5", currency="UGX").status == 400
 
 
 @pytest.mark.parametrize("target", ["", "Sandbox", "mtnuganda"])
-def test_another_target_is_forbidden(caller: Caller, reference: str, target: str) -> None:
+def test_another_target_is_forbidden(caller: BlockingWaiter, reference: str, target: str) -> None:
     wrong = {"X-Target-Environment": target}
 
     assert momo(caller.post(headers=wrong)) == (500, "NOT_ALLOWED_TARGET_ENVIRONMENT")
     assert momo(caller.get(reference, **wrong)) == (500, "NOT_ALLOWED_TARGET_ENVIRONMENT")
 
 
-def test_another_api_user_does_not_see_a_payment(caller: Caller, reference: str) -> None:
+def test_another_api_user_does_not_see_a_payment(caller: BlockingWaiter, reference: str) -> None:
     caller.post(reference)
     other = Credentials.new()
     caller.gateway.door.admit(other)
@@ -350,7 +352,7 @@ def test_another_api_user_does_not_see_a_payment(caller: Caller, reference: str)
 
 
 def test_where_sources_disagree_there_is_a_switch(reference: str) -> None:
-    caller = Caller(
+    caller = BlockingWaiter(
         reason_shape="object", login_refusal=401, unauthorised="empty", bad_request="validation_error", delayed_s=0
     )
     caller.pay("46733123455", reference)

@@ -22,8 +22,8 @@ from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, slots_in
 from payments_core.provider import (
     Account,
+    AccountRefused,
     Attempt,
-    Blocked,
     Capability,
     Credential,
     Draft,
@@ -45,7 +45,7 @@ MakeAttempt = Callable[..., Attempt]
 MakeSettings = Callable[..., MtnMomoSettings]
 
 
-class Line:
+class NativeSession:
     """Carries a flow's requests to a gateway without sockets, with the credential the core would apply."""
 
     def __init__(self, provider: MtnMomoProvider, gateway: Gateway, at: datetime) -> None:
@@ -77,8 +77,8 @@ def provider(make_settings: MakeSettings) -> MtnMomoProvider:
 
 
 @pytest.fixture
-def line(provider: MtnMomoProvider, held: Credentials, at: datetime) -> Line:
-    return Line(provider, Gateway(held), at)
+def line(provider: MtnMomoProvider, held: Credentials, at: datetime) -> NativeSession:
+    return NativeSession(provider, Gateway(held), at)
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_the_request_is_the_documented_one(draft: Draft) -> None:
     assert request.credential
 
 
-def test_no_secret_is_stored_or_shown(line: Line, draft: Draft, held: Credentials) -> None:
+def test_no_secret_is_stored_or_shown(line: NativeSession, draft: Draft, held: Credentials) -> None:
     """Neither the stored request nor the repr of any request that left shows key, subscription or token."""
     token = line.login().secrets["access_token"]
     run_flow(line.provider.submit(draft), line)
@@ -155,7 +155,7 @@ def test_no_secret_is_stored_or_shown(line: Line, draft: Draft, held: Credential
     assert sent[1]["Authorization"].split() == ["Bearer", token]
 
 
-def test_secrets_leave_as_they_are(line: Line, draft: Draft, held: Credentials) -> None:
+def test_secrets_leave_as_they_are(line: NativeSession, draft: Draft, held: Credentials) -> None:
     """What hides a header from a repr must not change what is written to the socket."""
     line.login()
     run_flow(line.provider.submit(draft), line)
@@ -259,7 +259,7 @@ def test_the_binding_says_where_and_as_whom(make_settings: MakeSettings, held: C
     assert MtnMomoProvider(make_settings()).binding(Operation.TRANSFER)["platform"] == "sandbox"
 
 
-def test_a_transfer_is_taken_once_and_read(line: Line, draft: Draft) -> None:
+def test_a_transfer_is_taken_once_and_read(line: NativeSession, draft: Draft) -> None:
     line.login()
 
     assert isinstance(run_flow(line.provider.check(draft), line), NotFound)
@@ -276,7 +276,7 @@ def test_a_transfer_is_taken_once_and_read(line: Line, draft: Draft) -> None:
     assert [entry["credits"] for entry in line.gateway.ledger(line.at)] == [1]
 
 
-def test_reads_are_repeatable_and_payments_are_not(line: Line, draft: Draft) -> None:
+def test_reads_are_repeatable_and_payments_are_not(line: NativeSession, draft: Draft) -> None:
     line.login()
     run_flow(line.provider.submit(draft), line)
     run_flow(line.provider.check(draft), line)
@@ -298,7 +298,7 @@ def test_an_exchange_without_an_answer_stays_what_it_is(
             run_flow(flow, fail)
 
 
-def test_a_token_is_renewed_ten_minutes_early(line: Line) -> None:
+def test_a_token_is_renewed_ten_minutes_early(line: NativeSession) -> None:
     found = line.login()
 
     assert found.expires_at == line.at + timedelta(seconds=3000)
@@ -337,7 +337,7 @@ def test_a_refusal_of_our_credentials_blocks(
 ) -> None:
     found = run_flow(provider.authenticate(), lambda _: HttpResponse(status, {}, body, at))
 
-    assert isinstance(found, Blocked)
+    assert isinstance(found, AccountRefused)
     assert (found.reason.code, found.http_status) == (code, status)
 
 
@@ -378,28 +378,28 @@ def test_a_wrong_key_blocks_the_account(
 ) -> None:
     provider = MtnMomoProvider(make_settings(api_key="wrong"))
 
-    found = run_flow(provider.authenticate(), Line(provider, Gateway(held, switches=switches), at))
+    found = run_flow(provider.authenticate(), NativeSession(provider, Gateway(held, switches=switches), at))
 
-    assert isinstance(found, Blocked)
+    assert isinstance(found, AccountRefused)
     assert found.reason.code is code
 
 
 def test_a_refused_token_is_told_from_a_refused_subscription(
-    line: Line, draft: Draft, held: Credentials, make_settings: MakeSettings
+    line: NativeSession, draft: Draft, held: Credentials, make_settings: MakeSettings
 ) -> None:
     """The core drops its token after the first kind; after the second a new token would change nothing."""
     line.login()
     line.at += timedelta(seconds=3601)
     refused = run_flow(line.provider.submit(draft), line)
     other = MtnMomoProvider(make_settings(subscription_key="wrong"))
-    elsewhere = Line(other, line.gateway, line.at)
+    elsewhere = NativeSession(other, line.gateway, line.at)
     elsewhere.credential = Credential(dict(line.login().secrets) | {"subscription_key": "wrong"})
     blocked = run_flow(other.submit(draft), elsewhere)
 
     assert isinstance(refused, NotAccepted)
     assert refused.blocks_if_repeated is not None
     assert refused.blocks_if_repeated.code is ReasonCode.CREDENTIALS
-    assert isinstance(blocked, Blocked)
+    assert isinstance(blocked, AccountRefused)
     for request, token_refused in ((line.carried[1], True), (elsewhere.carried[0], False)):
         said = line.gateway.handle(request.method, urlsplit(request.url).path, request.headers, b"", line.at)
         response = HttpResponse(said.status, said.headers, said.body, line.at)
@@ -413,7 +413,7 @@ def test_the_spec_declares_what_the_provider_does(make_settings: MakeSettings) -
     provider = SPEC.build(settings)
 
     assert {one for one in Capability if isinstance(provider, one.protocol)} == SPEC.capabilities
-    assert Capability.DEFERRED_ANSWERS not in SPEC.capabilities  # MTN answers a question at once
+    assert Capability.RESULT_CALLBACKS not in SPEC.capabilities  # MTN answers a question at once
     assert frozenset(Operation) == SPEC.operations
     assert set(SPEC.facts.sources) == {
         "resend",

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from payments_core.domain.errors import NotAnswered
+from payments_core.domain.errors import LookupFailed
 from payments_core.domain.payout import Payee, ReasonCode
 from payments_core.engine.flow import Command, Reply
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
-from payments_core.provider import Balance, Consent, HolderStatus, NotTold, Person
+from payments_core.provider import Balance, Consent, HolderStatus, LookupRefused, Person
 from payments_mtn_momo import MtnMomoProvider, MtnMomoSettings
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.consent import CASES
 from payments_mtn_momo.emulator.holders import ACTIVE, FLAPPING
 from payments_mtn_momo.emulator.switches import Platform
-from payments_mtn_momo.questions import Questions
+from payments_mtn_momo.questions import LookupsMixin
 
 if TYPE_CHECKING:
     from providers.mtn_momo.tests.conftest import Asking
@@ -38,8 +38,8 @@ def anywhere(request: pytest.FixtureRequest) -> Iterator[MtnMomoEmulator]:
         yield emulator
 
 
-def refusal(call: Callable[[], object]) -> NotAnswered:
-    with pytest.raises(NotAnswered) as caught:
+def refusal(call: Callable[[], object]) -> LookupFailed:
+    with pytest.raises(LookupFailed) as caught:
         call()
     return caught.value
 
@@ -95,7 +95,7 @@ def test_a_balance_that_flaps_is_told_or_not_told_each_time(ask: Ask) -> None:
         for outcome in FLAPPING:
             try:
                 seen[outcome] = client.balances()[0].amount
-            except NotAnswered as error:
+            except LookupFailed as error:
                 seen[outcome] = ReasonCode(error.reason)
 
     assert seen == BALANCES
@@ -128,7 +128,7 @@ def test_every_holder_of_the_portal_s_table_is_told_as_it_says(ask: Ask, emulato
     for kind, holder in ACTIVE:
         try:
             seen[kind, holder] = client.account_holder(Payee(kind, holder))
-        except NotAnswered as error:
+        except LookupFailed as error:
             seen[kind, holder] = ReasonCode(error.reason)
 
     assert seen == {who: HOLDERS[outcome] for who, outcome in ACTIVE.items()}
@@ -201,7 +201,7 @@ def test_every_consent_of_the_portal_s_table_ends_as_it_says(ask: Ask, errors: s
             try:
                 consent = client.ask_consent(Payee("msisdn", number), scopes=["profile"])
                 seen[case.scenario] = client.user_info(consent)
-            except NotAnswered as error:
+            except LookupFailed as error:
                 seen[case.scenario] = (ReasonCode(error.reason), error.retry_after_s)
 
     assert isinstance(seen.pop("ConsentExpiredRefreshToken"), Person)  # the consent itself is good
@@ -341,7 +341,7 @@ def test_a_balance_without_amount_or_currency_is_not_told(
 ) -> None:
     found = told(provider.balances(), answer(at, body))
 
-    assert isinstance(found, NotTold)
+    assert isinstance(found, LookupRefused)
     assert (found.reason.code, found.http_status) == (ReasonCode.UNRECOGNISED, 200)
 
 
@@ -370,7 +370,7 @@ def test_numbers_may_come_as_numbers(provider: MtnMomoProvider, at: datetime) ->
 def test_whether_a_payee_is_active_is_never_guessed(
     provider: MtnMomoProvider, at: datetime, status: int, body: object
 ) -> None:
-    assert isinstance(told(provider.account_holder(GOOD), answer(at, body, status)), NotTold)
+    assert isinstance(told(provider.account_holder(GOOD), answer(at, body, status)), LookupRefused)
 
 
 @pytest.mark.parametrize(("interval", "waits"), [(0, 5), (None, 5), (-3, 5), ("8", 8), ("soon", 5), (2.5, 2.5)])
@@ -403,7 +403,7 @@ def test_only_what_passes_by_itself_is_asked_again(
 ) -> None:
     found = told(provider.user_info(Consent(request_id="a", poll_every_s=3)), answer(at, body, status))
 
-    assert isinstance(found, NotTold)
+    assert isinstance(found, LookupRefused)
     assert (found.reason.code, found.retry_after_s) == (code, again_s)
 
 
@@ -462,10 +462,10 @@ def test_what_uses_something_up_is_sent_once_and_hides_its_secrets(provider: Mtn
     ids=["account_holder", "name", "ask_consent"],
 )
 def test_no_variable_of_a_waiting_question_shows_the_number(
-    begin: Callable[[Questions], Any], make_settings: Callable[..., MtnMomoSettings]
+    begin: Callable[[LookupsMixin], Any], make_settings: Callable[..., MtnMomoSettings]
 ) -> None:
     """An error tracker sends the variables of every frame: while an answer is waited for, none shows a payee."""
-    flows: list[Any] = [begin(Questions(make_settings()))]
+    flows: list[Any] = [begin(LookupsMixin(make_settings()))]
     next(flows[0])
     while (inner := flows[-1].gi_yieldfrom) is not None:
         flows.append(inner)

@@ -79,7 +79,7 @@ def test_without_it_the_gateway_says_too_many_and_the_account_waits(
     with PayoutClient.from_config(path) as client, ThreadPoolExecutor(READS) as pool:
         ids = sent(client, READS)
         payouts = list(pool.map(client.refresh, ids))
-        holds = client._office.journal.holds()
+        holds = client._runtime.journal.holds()
     assert answers(caplog)[429] >= 5
     assert {payout.status for payout in payouts} == {PayoutStatus.PENDING}
     assert len(holds) <= 1
@@ -92,8 +92,8 @@ def test_the_settings_may_say_another_rate(limited: MtnMomoEmulator, tmp_path: P
         folder.mkdir()
         with PayoutClient.from_config(configured(limited, folder, reads)) as client:
             [name] = client.accounts()
-            assert client._office.account(name).facts.reads_per_s == expected
-            assert client._office.account(name).facts.posts_per_s is None
+            assert client._runtime.account(name).facts.reads_per_s == expected
+            assert client._runtime.account(name).facts.posts_per_s is None
 
 
 def test_a_penalty_and_its_end_are_told(

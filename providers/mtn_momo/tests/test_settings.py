@@ -50,14 +50,14 @@ def test_a_target_brings_its_money_and_its_address(
     assert settings.target.quantum == Decimal(quantum)
     assert settings.base_url == f"https://{host}"
     assert settings.host == host
-    assert settings.is_rehearsal is rehearsal
+    assert settings.is_test_mode is rehearsal
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9400", "http://localhost:9400/", "http://[::1]:9400"])
 def test_this_machine_may_play_a_live_target(url: str) -> None:
     settings = read(target_environment="mtnuganda", base_url=url)
 
-    assert settings.is_rehearsal
+    assert settings.is_test_mode
     assert settings.base_url == url.rstrip("/")
     assert settings.currency == "UGX"
 
@@ -68,7 +68,7 @@ def test_the_newer_platform_takes_opaque_users() -> None:
 
     assert (settings.base_url, settings.currency) == ("https://momoapi.momo.africa", "UGX")
     assert settings.platform == "momo_africa"
-    assert not settings.is_rehearsal
+    assert not settings.is_test_mode
 
 
 def test_callbacks_are_asked_for_where_they_may_go() -> None:

@@ -23,7 +23,7 @@ STUCK = "46733123453"  # "Ongoing": stays PENDING until the gateway's clock has 
 ONGOING_S = 3600.0
 
 
-class Moved:
+class TransitionApplied:
     """A clock of ours that can be moved on."""
 
     def __init__(self) -> None:
@@ -35,8 +35,8 @@ class Moved:
 
 
 @pytest.fixture
-def clock() -> Moved:
-    return Moved()
+def clock() -> TransitionApplied:
+    return TransitionApplied()
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def identity(emulator: MtnMomoEmulator) -> dict[str, Any]:
 
 
 @pytest.fixture
-def open_client(tmp_path: Path, clock: Moved) -> Callable[..., PayoutClient]:
+def open_client(tmp_path: Path, clock: TransitionApplied) -> Callable[..., PayoutClient]:
     """Make a client whose account pays as one emulator, and has the others as retired identities."""
 
     def make(now: MtnMomoEmulator, *retired: MtnMomoEmulator, **more: Any) -> PayoutClient:
@@ -95,7 +95,7 @@ def _operation(key: str) -> str:
     return "deposit" if key.endswith(("3", "7")) else "transfer"
 
 
-def settled(client: PayoutClient, clock: Moved, rounds: int = 12) -> dict[str, Payout]:
+def settled(client: PayoutClient, clock: TransitionApplied, rounds: int = 12) -> dict[str, Payout]:
     """Work on everything until nothing is open, our clock moving on from look to look."""
     for _ in range(rounds):
         if not client.resume(timeout_s=0).open:
@@ -110,7 +110,7 @@ def posts(emulator: MtnMomoEmulator) -> dict[str, int]:
 
 
 def test_a_switch_with_fifty_open_payouts_and_back(
-    legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: Moved
+    legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: TransitionApplied
 ) -> None:
     """Each payout is read where it was sent and posted nowhere else: forward, and back again."""
     with open_client(legacy) as client:
@@ -160,7 +160,7 @@ def test_a_switch_with_fifty_open_payouts_and_back(
 
 
 def test_each_row_is_read_by_what_sent_it(
-    legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: Moved
+    legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: TransitionApplied
 ) -> None:
     """No status request for a payment goes to a gateway that did not take it: a 404 there would mean nothing."""
     with open_client(legacy) as client:
@@ -178,7 +178,7 @@ def test_each_row_is_read_by_what_sent_it(
 
 
 def test_a_retired_identity_never_sends(
-    legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: Moved
+    legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: TransitionApplied
 ) -> None:
     """A payment that may have left and does not appear is not sent again by what is retired, nor by its successor."""
     legacy.set_faults({"answer_lost_before_acceptance": {"next": 1}})
@@ -198,7 +198,7 @@ def test_a_retired_identity_never_sends(
 
 
 def test_a_refused_try_stays_with_what_tried(
-    legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: Moved
+    legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: TransitionApplied
 ) -> None:
     """A payout that was tried and refused is not moved to another platform by itself."""
     legacy.set_faults({"status_429": {"next": 1}})
@@ -211,7 +211,7 @@ def test_a_refused_try_stays_with_what_tried(
 
 
 def test_without_its_retired_identity_a_payout_is_not_guessed_about(
-    legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: Moved
+    legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: TransitionApplied
 ) -> None:
     """Where nothing of the configuration can read it, it goes to review and says under what it was sent."""
     with open_client(legacy) as client:

@@ -9,15 +9,15 @@ from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.http.messages import HttpResponse
 from payments_core.http.parsing import parse_json, parse_object, reported_amount, reported_text, text_of, wait_asked_s
 from payments_core.provider import (
-    Blocked,
-    Checked,
+    AccountRefused,
+    CheckOutcome,
     Duplicate,
     Final,
     NotAccepted,
     NotFound,
     Pending,
-    Seen,
-    Submitted,
+    ReportedDetails,
+    SubmitOutcome,
     Unknown,
 )
 from payments_pawapay.codes import AMBIGUOUS, BLOCKS, BUSY, FAILURES, REFUSALS, STATUSES
@@ -27,7 +27,7 @@ __all__ = ["OUR_ID", "failure_in", "read_many", "read_status", "read_submitted",
 OUR_ID = "payoutsId"  # the name of our own id in a payment's metadata
 
 
-def read_submitted(response: HttpResponse, reference: str) -> Submitted:
+def read_submitted(response: HttpResponse, reference: str) -> SubmitOutcome:
     """Say what the answer to a payment means.
 
     Args:
@@ -40,14 +40,14 @@ def read_submitted(response: HttpResponse, reference: str) -> Submitted:
     return _submitted(parse_object(response.body), response, reference)
 
 
-def read_many(response: HttpResponse, references: Sequence[str]) -> Sequence[Submitted]:
+def read_many(response: HttpResponse, references: Sequence[str]) -> Sequence[SubmitOutcome]:
     """Say what the answer to a bulk means for each of its payments; one that it does not name is unknown."""
     parsed = parse_json(response.body)
     if response.status != 200 or not isinstance(parsed, list):  # refused as a whole, or not understood
         return [read_submitted(response, reference) for reference in references]
     named = [item for item in parsed if isinstance(item, dict)]
 
-    def one(place: int, reference: str) -> Submitted:
+    def one(place: int, reference: str) -> SubmitOutcome:
         ours = [item for item in named if item.get("payoutId") == reference]
         # A refusal may not name its payment: its place then does, where every payment has an answer.
         if not ours and len(named) == len(references) and named[place].get("payoutId") is None:
@@ -57,7 +57,7 @@ def read_many(response: HttpResponse, references: Sequence[str]) -> Sequence[Sub
     return [one(place, reference) for place, reference in enumerate(references)]
 
 
-def read_status(response: HttpResponse, reference: str) -> Checked:
+def read_status(response: HttpResponse, reference: str) -> CheckOutcome:
     """Say what the answer to the question after a payment means."""
     fields = parse_object(response.body)
     if response.status != 200:
@@ -85,11 +85,11 @@ def read_status(response: HttpResponse, reference: str) -> Checked:
     return meaning(**told)
 
 
-def refusal_of_us(code: str, text: str, http_status: int) -> Blocked | None:
+def refusal_of_us(code: str, text: str, http_status: int) -> AccountRefused | None:
     """Return what is wrong with us; None when the code is not about us."""
     if code not in BLOCKS or http_status not in {200, 400, 401, 403}:
         return None
-    return Blocked(Reason(BLOCKS[code], code, text), http_status=http_status)
+    return AccountRefused(Reason(BLOCKS[code], code, text), http_status=http_status)
 
 
 def failure_in(fields: Mapping[str, Any]) -> tuple[str, str]:
@@ -100,7 +100,7 @@ def failure_in(fields: Mapping[str, Any]) -> tuple[str, str]:
     return text_of(failure.get("failureCode")), text_of(failure.get("failureMessage"))
 
 
-def _submitted(fields: Mapping[str, Any], response: HttpResponse, reference: str) -> Submitted:
+def _submitted(fields: Mapping[str, Any], response: HttpResponse, reference: str) -> SubmitOutcome:
     code, text = failure_in(fields)
     told: dict[str, Any] = {"code": code, "text": text, "http_status": response.status}
     if blocked := refusal_of_us(code, text, response.status):
@@ -119,11 +119,11 @@ def _submitted(fields: Mapping[str, Any], response: HttpResponse, reference: str
     return Unknown(**told | {"code": code or text_of(status)})
 
 
-def _seen(data: Mapping[str, Any]) -> Seen:
+def _seen(data: Mapping[str, Any]) -> ReportedDetails:
     recipient = data.get("recipient")
     details = recipient.get("accountDetails") if isinstance(recipient, dict) else recipient
     metadata = data.get("metadata")
-    return Seen(
+    return ReportedDetails(
         amount=reported_amount(data.get("amount")),
         currency=reported_text(data.get("currency")),
         payee=reported_text(details.get("phoneNumber") if isinstance(details, dict) else details),

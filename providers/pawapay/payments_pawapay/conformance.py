@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Payee
 from payments_core.http.messages import HttpResponse
-from payments_core.provider import Blocked, Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
-from payments_core.testing.conformance import ProviderConformance, Said, reply
+from payments_core.provider import AccountRefused, Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
+from payments_core.testing.conformance import ExpectedOutcome, ProviderConformance, reply
 from payments_pawapay.codec import OUR_ID
 from payments_pawapay.emulator import PawapayEmulator
 from payments_pawapay.spec import SPEC
@@ -55,22 +55,22 @@ class PawapayConformance(ProviderConformance):
         "FAILED": "failed",
     }
     answers = {
-        "taken": Said(Pending, _said(200, "ACCEPTED")),
-        "used before": Said(Duplicate, _said(200, "DUPLICATE_IGNORED")),
-        "refused, named": Said(Final, _said(200, "REJECTED", "INVALID_PHONE_NUMBER")),
-        "refused, not named": Said(Final, _said(200, "REJECTED", "AMOUNT_OUT_OF_BOUNDS", named=False)),
-        "refused with 400": Said(Final, _said(400, "REJECTED", "MISSING_PARAMETER")),
-        "refused, a new word": Said(Unknown, _said(200, "REJECTED", "A_NEW_WORD")),
-        "refused, nobody knows": Said(Unknown, _said(200, "REJECTED", "UNKNOWN_ERROR")),
-        "operator down": Said(NotAccepted, _said(200, "REJECTED", "PROVIDER_TEMPORARILY_UNAVAILABLE")),
-        "no funds": Said(Final, _said(200, "REJECTED", "PAWAPAY_WALLET_OUT_OF_FUNDS")),
-        "401, a wrong token": Said(Blocked, _said(401, "REJECTED", "AUTHENTICATION_ERROR")),
-        "403, not allowed": Said(Blocked, _said(403, "REJECTED", "AUTHORISATION_ERROR")),
-        "403, signed wrongly": Said(Blocked, _said(403, "REJECTED", "HTTP_SIGNATURE_ERROR")),
-        "200, not allowed": Said(Blocked, _said(200, "REJECTED", "PAYOUTS_NOT_ALLOWED")),
-        "429, too many": Said(NotAccepted, lambda _: reply(429, retry_after="1")),
-        "500": Said(Unknown, _said(500, "", "UNKNOWN_ERROR")),
-        "503": Said(Unknown, lambda _: reply(503)),
+        "taken": ExpectedOutcome(Pending, _said(200, "ACCEPTED")),
+        "used before": ExpectedOutcome(Duplicate, _said(200, "DUPLICATE_IGNORED")),
+        "refused, named": ExpectedOutcome(Final, _said(200, "REJECTED", "INVALID_PHONE_NUMBER")),
+        "refused, not named": ExpectedOutcome(Final, _said(200, "REJECTED", "AMOUNT_OUT_OF_BOUNDS", named=False)),
+        "refused with 400": ExpectedOutcome(Final, _said(400, "REJECTED", "MISSING_PARAMETER")),
+        "refused, a new word": ExpectedOutcome(Unknown, _said(200, "REJECTED", "A_NEW_WORD")),
+        "refused, nobody knows": ExpectedOutcome(Unknown, _said(200, "REJECTED", "UNKNOWN_ERROR")),
+        "operator down": ExpectedOutcome(NotAccepted, _said(200, "REJECTED", "PROVIDER_TEMPORARILY_UNAVAILABLE")),
+        "no funds": ExpectedOutcome(Final, _said(200, "REJECTED", "PAWAPAY_WALLET_OUT_OF_FUNDS")),
+        "401, a wrong token": ExpectedOutcome(AccountRefused, _said(401, "REJECTED", "AUTHENTICATION_ERROR")),
+        "403, not allowed": ExpectedOutcome(AccountRefused, _said(403, "REJECTED", "AUTHORISATION_ERROR")),
+        "403, signed wrongly": ExpectedOutcome(AccountRefused, _said(403, "REJECTED", "HTTP_SIGNATURE_ERROR")),
+        "200, not allowed": ExpectedOutcome(AccountRefused, _said(200, "REJECTED", "PAYOUTS_NOT_ALLOWED")),
+        "429, too many": ExpectedOutcome(NotAccepted, lambda _: reply(429, retry_after="1")),
+        "500": ExpectedOutcome(Unknown, _said(500, "", "UNKNOWN_ERROR")),
+        "503": ExpectedOutcome(Unknown, lambda _: reply(503)),
     }
 
     emulated: ClassVar[PawapayEmulator]

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 
 from payments_pawapay.limits import Configuration
 
-__all__ = ["Knowledge"]
+__all__ = ["ProviderConfigCache"]
 
 _AGAIN = timedelta(seconds=60)  # after a question without an answer, and after a key that nobody knew
 
 
-class Knowledge:
+class ProviderConfigCache:
     """Known until it is replaced; what could not be asked for stays as it was.
 
     Args:

@@ -13,23 +13,23 @@ from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill
 from payments_core.http.parsing import parse_json
 from payments_core.provider import (
+    AccountRefused,
     Acknowledgement,
     Attempt,
     Balance,
-    Blocked,
     Callback,
     CancelAnswer,
-    Checked,
+    CheckOutcome,
     Credential,
     Draft,
     Finding,
-    Heard,
-    NotTold,
+    LookupRefused,
     Operator,
-    Submitted,
+    ParsedCallback,
+    SubmitOutcome,
 )
 from payments_pawapay import callbacks, codec, questions
-from payments_pawapay.knowledge import Knowledge
+from payments_pawapay.knowledge import ProviderConfigCache
 from payments_pawapay.limits import FINEST, read_configuration
 from payments_pawapay.requests import MOST_AT_ONCE, SIGNED, Calls, check_options, operator_of, payment
 from payments_pawapay.settings import PawapaySettings
@@ -52,7 +52,7 @@ class PawapayProvider:
     def __init__(self, settings: PawapaySettings) -> None:
         self._settings = settings
         self._calls = Calls(settings.base_url)
-        self._knowledge = Knowledge(settings.learn_every_s, settings.callback_keys)
+        self._knowledge = ProviderConfigCache(settings.learn_every_s, settings.callback_keys)
         self._signer = Signer(settings) if settings.signing_key else None
         self._verifier = Verifier(settings.callback_url) if settings.signed_callbacks else None
 
@@ -89,12 +89,12 @@ class PawapayProvider:
         references = {"reference": reference, "external_id": attempt.payout_id}
         return Draft(references, self._calls.pay(told), order)
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         """Send the payment, once, and say what the answer means."""
         answer = yield from exchange(draft.request)
         return codec.read_submitted(answer, draft.references["reference"])
 
-    def submit_many(self, drafts: Sequence[Draft]) -> HttpFlow[Sequence[Submitted]]:
+    def submit_many(self, drafts: Sequence[Draft]) -> HttpFlow[Sequence[SubmitOutcome]]:
         """Send many payments in one request, and say of each what its answer means; not atomic.
 
         Not for the engine, which writes down one payment before it sends it: whoever calls this keeps the references.
@@ -116,7 +116,7 @@ class PawapayProvider:
         payments = [parse_json((draft.request.body or "").encode()) for draft in drafts]
         return self._calls.pay_many([one for one in payments if isinstance(one, dict)])
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         """Ask what became of the payment."""
         reference = draft.references["reference"]
         answer = yield from exchange(self._calls.status(reference))
@@ -124,13 +124,13 @@ class PawapayProvider:
             yield from self._learn_keys(answer.at)
         return codec.read_status(answer, reference)
 
-    def cancel(self, draft: Draft) -> HttpFlow[CancelAnswer | NotTold]:
+    def cancel(self, draft: Draft) -> HttpFlow[CancelAnswer | LookupRefused]:
         """Ask to fail a payment that is enqueued; what became of it is told by ``check``."""
         reference = draft.references["reference"]
         answer = yield from exchange(self._calls.cancel(reference))
         return questions.read_cancel(answer, reference)
 
-    def resend_callback(self, reference: str) -> HttpFlow[CancelAnswer | NotTold]:
+    def resend_callback(self, reference: str) -> HttpFlow[CancelAnswer | LookupRefused]:
         """Ask for a payment's callback once more: ``TOO_LATE`` here means that the payment has not ended yet."""
         answer = yield from exchange(self._calls.resend_callback(reference))
         return questions.read_cancel(answer, reference)
@@ -147,7 +147,7 @@ class PawapayProvider:
 
     # --- credentials: the token never changes, so nothing is fetched ---
 
-    def authenticate(self) -> HttpFlow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
         """Return the token."""
         yield from ()  # a flow, though it asks for nothing
         return Credential({"api_token": self._settings.api_token.get_secret_value()})
@@ -191,12 +191,12 @@ class PawapayProvider:
 
     # --- questions ---
 
-    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | NotTold]:
+    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | LookupRefused]:
         """Ask what the wallets hold: one for each country and currency."""
         answer = yield from exchange(self._calls.balances())
         return questions.read_balances(answer, currency)
 
-    def operator(self, payee: Payee) -> HttpFlow[Operator | NotTold]:
+    def operator(self, payee: Payee) -> HttpFlow[Operator | LookupRefused]:
         """Ask whose customer a number is thought to be; pawaPay can be wrong where numbers are carried over."""
         answer = yield from exchange(self._calls.predict(payee.value))
         return questions.read_operator(answer)
@@ -214,7 +214,7 @@ class PawapayProvider:
         """Say whether pawaPay signed it; None where nothing is signed, or with a key that is not known yet."""
         return None if self._verifier is None else self._verifier.verify(callback, self._knowledge)
 
-    def parse(self, callback: Callback) -> Heard | None:
+    def parse(self, callback: Callback) -> ParsedCallback | None:
         """Say which payment it is about; None when it names none."""
         return callbacks.parse(callback)
 

@@ -8,13 +8,21 @@ from typing import Any
 from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.http.messages import HttpResponse
 from payments_core.http.parsing import number, object_of, parse_json, parse_object, text_of, wait_asked_s
-from payments_core.provider import Balance, CancelAnswer, Finding, NotTold, Operator
+from payments_core.provider import Balance, CancelAnswer, Finding, LookupRefused, Operator
 from payments_pawapay.codec import failure_in
 from payments_pawapay.codes import BLOCKS, operator_key
 from payments_pawapay.limits import Configuration, currency_in, name_in
 from payments_pawapay.settings import PawapaySettings
 
-__all__ = ["findings", "not_told", "read_availability", "read_balances", "read_cancel", "read_keys", "read_operator"]
+__all__ = [
+    "findings",
+    "lookup_refused",
+    "read_availability",
+    "read_balances",
+    "read_cancel",
+    "read_keys",
+    "read_operator",
+]
 
 _CANCELS: Mapping[str, CancelAnswer] = {
     "NOT_FOUND": CancelAnswer.NOT_FOUND,
@@ -22,44 +30,44 @@ _CANCELS: Mapping[str, CancelAnswer] = {
 }
 
 
-def not_told(response: HttpResponse) -> NotTold:
+def lookup_refused(response: HttpResponse) -> LookupRefused:
     """Return why a question has no answer."""
     code, text = failure_in(parse_object(response.body))
     neutral = BLOCKS.get(code, ReasonCode.INVALID_REQUEST if response.status == 400 else ReasonCode.PROVIDER_ERROR)
-    return NotTold(
+    return LookupRefused(
         reason=Reason(neutral, code or str(response.status), text),
         http_status=response.status,
         retry_after_s=wait_asked_s(response),
     )
 
 
-def read_balances(response: HttpResponse, currency: str | None) -> tuple[Balance, ...] | NotTold:
+def read_balances(response: HttpResponse, currency: str | None) -> tuple[Balance, ...] | LookupRefused:
     """Read the wallets, of one currency or of all; one that cannot be read is a question without an answer."""
     told = parse_object(response.body).get("balances")
     if response.status != 200 or not isinstance(told, list):
-        return not_told(response)
+        return lookup_refused(response)
     found = []
     for wallet in told:
         fields = object_of(wallet)
         amount, code = number(fields.get("balance")), currency_in(fields.get("currency"))
         if amount is None or not code:
-            return not_told(response)
+            return lookup_refused(response)
         label = " ".join(filter(None, (currency_in(fields.get("country")), name_in(fields.get("provider")))))
         if currency in {None, code}:
             found.append(Balance(amount, code, label))
     return tuple(found)
 
 
-def read_operator(response: HttpResponse) -> Operator | NotTold:
+def read_operator(response: HttpResponse) -> Operator | LookupRefused:
     """Read whose customer a number is thought to be."""
     fields = parse_object(response.body)
     code = name_in(fields.get("provider"))
     if response.status != 200 or not code:
-        return not_told(response)
+        return lookup_refused(response)
     return Operator(code, currency_in(fields.get("country")), operator_key(code))
 
 
-def read_cancel(response: HttpResponse, reference: str) -> CancelAnswer | NotTold:
+def read_cancel(response: HttpResponse, reference: str) -> CancelAnswer | LookupRefused:
     """Read whether an enqueued payment is to be dropped; also whether a callback is to come again."""
     fields = parse_object(response.body)
     code, _ = failure_in(fields)
@@ -68,7 +76,7 @@ def read_cancel(response: HttpResponse, reference: str) -> CancelAnswer | NotTol
             return CancelAnswer.TAKEN
         if fields.get("status") == "REJECTED" and code in _CANCELS:
             return _CANCELS[code]
-    return not_told(response)
+    return lookup_refused(response)
 
 
 def read_keys(response: HttpResponse) -> Mapping[str, str] | None:

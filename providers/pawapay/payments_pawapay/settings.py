@@ -84,7 +84,7 @@ class PawapaySettings(AccountSettings):
         return self
 
     @property
-    def is_rehearsal(self) -> bool:
+    def is_test_mode(self) -> bool:
         """True for the sandbox and for a server on this machine."""
         return urlsplit(self.base_url).hostname == SANDBOX or is_on_this_machine(self.base_url)
 

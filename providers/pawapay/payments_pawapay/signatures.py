@@ -15,7 +15,7 @@ from typing import Any
 from payments_core.domain.errors import SettingsError
 from payments_core.http.messages import HttpRequest
 from payments_core.provider import Callback
-from payments_pawapay.knowledge import Knowledge
+from payments_pawapay.knowledge import ProviderConfigCache
 from payments_pawapay.settings import PawapaySettings
 
 __all__ = ["ALGORITHMS", "COVERED", "Signer", "Verifier", "algorithm"]
@@ -113,7 +113,7 @@ class Verifier:
         self._address = address
         self._algorithms = [algorithm(name) for name in ALGORITHMS]
 
-    def verify(self, callback: Callback, knowledge: Knowledge) -> bool | None:
+    def verify(self, callback: Callback, knowledge: ProviderConfigCache) -> bool | None:
         """Say whether it is proven; None where its key is not known yet, and may be tomorrow.
 
         Args:

@@ -23,7 +23,7 @@ SPEC = ProviderSpec(
             Capability.CALLBACKS,
             Capability.BALANCES,
             Capability.DIAGNOSIS,
-            Capability.LEARNING,
+            Capability.PROVIDER_CONFIG,
             Capability.CANCELLATION,
             Capability.OPERATOR_LOOKUP,
         }

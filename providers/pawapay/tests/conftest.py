@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 import pytest
 from pydantic import SecretStr
 
-from payments_core.testing.conformance import Scene
+from payments_core.testing.conformance import Harness
 from payments_core.testing.conformance.harness import Door
 from payments_pawapay.conformance import PawapayConformance, SignedPawapayConformance
 from payments_pawapay.emulator import PawapayEmulator
 from payments_pawapay.settings import PawapaySettings
 
-Play: TypeAlias = Callable[..., Scene]
+Play: TypeAlias = Callable[..., Harness]
 Settle: TypeAlias = Callable[..., PawapaySettings]
 
 
@@ -25,14 +25,14 @@ def play(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Play]:
     """Return what plays a scene with either client: ``play(enqueued_s=60)``."""
     with ExitStack() as stack:
 
-        def played(**switches: Any) -> Scene:
+        def played(**switches: Any) -> Harness:
             emulator = stack.enter_context(PawapayEmulator(**switches))
             kind = SignedPawapayConformance if switches.get("signed_callbacks") else PawapayConformance
-            sheet = kind()
+            profile = kind()
             kind.emulated = emulator
-            scene = Scene(sheet, emulator, tmp_path, request.param, stack.enter_context(Door()))
-            stack.callback(scene.close)
-            return scene
+            harness = Harness(profile, emulator, tmp_path, request.param, stack.enter_context(Door()))
+            stack.callback(harness.close)
+            return harness
 
         yield played
 

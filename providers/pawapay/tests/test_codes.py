@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from payments_core.domain.payout import ReasonCode
-from payments_core.provider import Blocked, Duplicate, Final, NotAccepted, NotFound, Pending, Unknown
+from payments_core.provider import AccountRefused, Duplicate, Final, NotAccepted, NotFound, Pending, Unknown
 from payments_core.testing.conformance import reply
 from payments_pawapay import codec, codes
 
@@ -81,7 +81,7 @@ def test_a_refusal_is_one_with_its_reason(code: str) -> None:
 @pytest.mark.parametrize("code", codes.BLOCKS)
 def test_what_is_wrong_with_us_fails_no_payout(code: str) -> None:
     for status in (200, 401, 403):  # the sources differ about the status
-        assert isinstance(codec.read_submitted(reply(status, rejected(code)), OURS), Blocked)
+        assert isinstance(codec.read_submitted(reply(status, rejected(code)), OURS), AccountRefused)
 
 
 def test_a_refusal_may_name_no_payment_and_never_another() -> None:
@@ -152,6 +152,6 @@ def test_a_bulk_is_answered_payment_by_payment() -> None:
     refused = reply(400, rejected("INVALID_INPUT", payoutId=None))
     assert [type(one) for one in codec.read_many(refused, [OURS, ANOTHER])] == [Final, Final]
     blocked = reply(401, rejected("AUTHENTICATION_ERROR"))
-    assert [type(one) for one in codec.read_many(blocked, [OURS, ANOTHER])] == [Blocked, Blocked]
+    assert [type(one) for one in codec.read_many(blocked, [OURS, ANOTHER])] == [AccountRefused, AccountRefused]
     for nonsense in (reply(200, []), reply(200, {}), reply(200, [7, None, "x"]), reply(500)):
         assert [type(one) for one in codec.read_many(nonsense, [OURS, ANOTHER, third])] == [Unknown] * 3

@@ -18,13 +18,13 @@ from payments_core.domain.money import Money
 from payments_core.domain.payout import Order, Payee
 from payments_core.http.messages import HttpResponse
 from payments_core.provider import (
-    Blocked,
+    AccountRefused,
     CancelAnswer,
     Duplicate,
     Final,
+    LookupRefused,
     NotAccepted,
     NotFound,
-    NotTold,
     Operator,
     Pending,
     Unknown,
@@ -51,8 +51,8 @@ CODES: Mapping[str, type] = {
     "ACCEPTED": Pending,
     "DUPLICATE_IGNORED": Duplicate,
     "PROVIDER_TEMPORARILY_UNAVAILABLE": NotAccepted,
-    "AUTHENTICATION_ERROR": Blocked,
-    "AUTHORISATION_ERROR": Blocked,
+    "AUTHENTICATION_ERROR": AccountRefused,
+    "AUTHORISATION_ERROR": AccountRefused,
     "UNKNOWN_ERROR": Unknown,
 }
 WORDS: Mapping[str, type] = {"COMPLETED": Final, "FAILED": Final, "NOT_FOUND": NotFound}
@@ -136,7 +136,7 @@ def test_every_answer_to_a_cancellation_or_a_wish_for_a_callback(call: str) -> N
         if response.status == 200:
             assert answer is known[name]
         else:
-            assert isinstance(answer, NotTold)
+            assert isinstance(answer, LookupRefused)
         read += 1
     assert read == 6
 
@@ -165,8 +165,8 @@ def test_every_answer_to_a_question() -> None:
     [(_, predicted), *others] = examples("/v2/predict-provider")
     assert questions.read_operator(predicted) == Operator("MTN_MOMO_ZMB", "ZMB", "mtn")
     for _, response in (*refused, *more, *others):
-        assert isinstance(questions.read_operator(response), NotTold)
-        assert isinstance(questions.read_balances(response, None), NotTold)
+        assert isinstance(questions.read_operator(response), LookupRefused)
+        assert isinstance(questions.read_balances(response, None), LookupRefused)
 
 
 def test_what_we_send_is_what_the_example_sends() -> None:

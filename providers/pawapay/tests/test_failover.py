@@ -43,13 +43,13 @@ def test_what_mtn_refuses_is_paid_here(tmp_path: Path, monkeypatch: pytest.Monke
                 client.send(key=key, account=first, payee=payee, amount=amount, options=options)
                 assert client.wait(key, timeout_s=20).status is PayoutStatus.FAILED
             ahead += timedelta(seconds=30)
-            assert client.pay_again("k/1", **WHO, account="spare").account == "spare"
+            assert client.reissue("k/1", **WHO, account="spare").account == "spare"
             deadline = time.monotonic() + 20
             while client.refresh("k/1").status is not PayoutStatus.SUCCEEDED:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
             with pytest.raises(InvalidPayout, match="transfer_type"):
-                client.pay_again("k/2", **WHO, account="spare")
+                client.reissue("k/2", **WHO, account="spare")
             assert client.get("k/2").account == first
         assert [int(entry["credits"]) for entry in one.ledger()] == [0, 0]
         assert [int(entry["credits"]) for entry in other.ledger()] == [1]

@@ -15,11 +15,11 @@ from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidP
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Order, Payee
 from payments_core.http.messages import HttpRequest, NoAnswer
-from payments_core.provider import Attempt, Balance, NotTold
+from payments_core.provider import Attempt, Balance, LookupRefused
 from payments_core.testing.conformance import reply
 from payments_core.testing.conformance.malformed import answered
 from payments_pawapay.emulator.network import active_conf
-from payments_pawapay.knowledge import Knowledge
+from payments_pawapay.knowledge import ProviderConfigCache
 from payments_pawapay.limits import read_configuration
 from payments_pawapay.provider import PawapayProvider
 from payments_pawapay.questions import read_balances
@@ -62,7 +62,7 @@ def test_what_the_account_is_said_to_pay_to_is_repeated_in_the_form_of_a_name_on
         assert len(str(refused.value)) < 500
     wallet = {"country": odd, "provider": odd, "balance": "5", "currency": "ZMW"}
     assert read_balances(reply(200, {"balances": [wallet]}), None) == (Balance(Decimal(5), "ZMW"),)
-    assert isinstance(read_balances(reply(200, {"balances": [wallet | {"currency": odd}]}), None), NotTold)
+    assert isinstance(read_balances(reply(200, {"balances": [wallet | {"currency": odd}]}), None), LookupRefused)
 
 
 REFUSED: list[tuple[Order, type[InvalidPayout]]] = [
@@ -188,7 +188,7 @@ def test_the_three_ways_of_telling_what_a_payout_may_be() -> None:
 
 
 def test_a_missed_key_is_asked_for_soon_and_not_all_the_time() -> None:
-    known = Knowledge(3600, {"pinned": "p"})
+    known = ProviderConfigCache(3600, {"pinned": "p"})
     assert known.begin("keys", AT)
     known.learn_keys({"one": "1"}, AT)
     assert known.keys == {"pinned": "p", "one": "1"}

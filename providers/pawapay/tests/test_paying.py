@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout, NotAnswered, SettingsError
+from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout, LookupFailed, SettingsError
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Payee, PayoutStatus, ReasonCode
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpRequest
 from payments_core.http.transport.httpx_sync import HttpxTransport
 from payments_core.provider import CancelAnswer, Credential, Duplicate, Final, Operator, Pending
-from payments_core.testing.conformance import Scene
+from payments_core.testing.conformance import Harness
 
 REASONS = {
     "089": ReasonCode.PAYEE_NOT_FOUND,
@@ -25,44 +25,44 @@ REASONS = {
 }
 
 
-def sent(scene: Scene, key: str, **more: Any) -> Any:
-    return scene.payer.ask("send", **{**scene.asked(scene.key(key)), **more})
+def sent(harness: Harness, key: str, **more: Any) -> Any:
+    return harness.payer.ask("send", **{**harness.asked(harness.key(key)), **more})
 
 
 @pytest.mark.parametrize("ending", REASONS)
 def test_a_test_number_fails_with_its_reason(play: Any, ending: str) -> None:
-    scene = play()
-    key = scene.key(ending)
-    scene.pay(key, payee=Payee.msisdn(f"+999700000{ending}"))
-    end = scene.settle(key)
+    harness = play()
+    key = harness.key(ending)
+    harness.pay(key, payee=Payee.msisdn(f"+999700000{ending}"))
+    end = harness.settle(key)
     assert (end.status, end.reason.code) == (PayoutStatus.FAILED, REASONS[ending])
 
 
 def test_limits_are_learned_before_a_transaction(play: Any) -> None:
     """A fresh process accepts in a transaction nothing that `send` refuses by limits the provider tells."""
-    scene = play()
-    order = {**scene.asked(scene.key("within")), "amount": Money("15.201", "ZMW"), "connection": object()}
-    with pytest.raises(InvalidPayout, match=rf'client\.learn\("{scene.account}"\)'):
-        scene.payer.ask("accept", **order)
-    scene.payer.ask("learn", scene.account)
+    harness = play()
+    order = {**harness.asked(harness.key("within")), "amount": Money("15.201", "ZMW"), "connection": object()}
+    with pytest.raises(InvalidPayout, match=rf'client\.learn\("{harness.account}"\)'):
+        harness.payer.ask("accept", **order)
+    harness.payer.ask("learn", harness.account)
     with pytest.raises(InvalidAmount):
-        scene.payer.ask("accept", **order)
+        harness.payer.ask("accept", **order)
     with pytest.raises(SettingsError, match="SQLite file"):  # the next thing that is looked at: it is in order
-        scene.payer.ask("accept", **order | {"amount": Money("15.2", "ZMW")})
+        harness.payer.ask("accept", **order | {"amount": Money("15.2", "ZMW")})
 
 
 def test_one_account_pays_to_many_countries(play: Any) -> None:
     """The option names the operator; the account's own is not used for a number of another country."""
-    scene = play()
+    harness = play()
     paid = sent(
-        scene,
+        harness,
         "Uganda",
         payee=Payee.msisdn("+256999700789"),
         amount=Money("1500", "UGX"),
         options={"provider": "AIRTEL_OAPI_UGA"},
     )
-    assert scene.settle(paid.key).status is PayoutStatus.SUCCEEDED
-    before = len(scene.emulator.ledger())
+    assert harness.settle(paid.key).status is PayoutStatus.SUCCEEDED
+    before = len(harness.emulator.ledger())
     wrong: list[tuple[type[InvalidPayout], Mapping[str, Any]]] = [
         (InvalidPayee, {"payee": Payee.msisdn("+256999700789")}),
         (InvalidAmount, {"amount": Money("1.5", "XOF")}),
@@ -70,65 +70,65 @@ def test_one_account_pays_to_many_countries(play: Any) -> None:
     ]
     for number, (error, more) in enumerate(wrong):
         with pytest.raises(error):
-            sent(scene, f"wrong/{number}", **more)
-    assert len(scene.emulator.ledger()) == before
+            sent(harness, f"wrong/{number}", **more)
+    assert len(harness.emulator.ledger()) == before
 
 
 def test_what_was_learned_is_asked_for_once(play: Any) -> None:
     """And again when it is old."""
-    scene = play()
+    harness = play()
     asked: list[str] = []
-    answer = scene.emulator.gateway.answer
-    scene.emulator.gateway.answer = lambda request: asked.append(request.operation) or answer(request)
+    answer = harness.emulator.gateway.answer
+    harness.emulator.gateway.answer = lambda request: asked.append(request.operation) or answer(request)
     for number in range(3):
-        sent(scene, f"early/{number}")
+        sent(harness, f"early/{number}")
     assert asked.count("active_conf") == 1
-    scene.emulator.advance(3601)
-    sent(scene, "late")
+    harness.emulator.advance(3601)
+    sent(harness, "late")
     assert asked.count("active_conf") == 2
 
 
 def test_pawapay_that_tells_nothing_is_paid_through_all_the_same(play: Any) -> None:
-    scene = play()
-    with scene.faults(status_500={"on": "active_conf"}):
-        assert scene.settle(sent(scene, "unlearned").key).status is PayoutStatus.SUCCEEDED
+    harness = play()
+    with harness.faults(status_500={"on": "active_conf"}):
+        assert harness.settle(sent(harness, "unlearned").key).status is PayoutStatus.SUCCEEDED
 
 
 def test_an_enqueued_payment_is_cancelled_and_ends_failed(play: Any) -> None:
     """PawaPay calls it failed, by hand: so do we, and nobody is paid."""
-    scene = play(enqueued_s=3600.0)
-    payout = sent(scene, "cancelled")
+    harness = play(enqueued_s=3600.0)
+    payout = sent(harness, "cancelled")
     assert payout.status is PayoutStatus.PENDING
-    assert scene.payer.ask("cancel_at_provider", payout.id) is CancelAnswer.TAKEN
-    assert scene.get(payout.key).status is PayoutStatus.PENDING, "only a read says what became of it"
+    assert harness.payer.ask("cancel_at_provider", payout.id) is CancelAnswer.TAKEN
+    assert harness.get(payout.key).status is PayoutStatus.PENDING, "only a read says what became of it"
 
-    end = scene.settle(payout.key)
+    end = harness.settle(payout.key)
     assert (end.status, end.reason.code) == (PayoutStatus.FAILED, ReasonCode.CANCELLED)
     assert end.reason.provider_code == "MANUALLY_CANCELLED"
-    assert scene.credits(end) == 0
-    assert scene.payer.ask("cancel_at_provider", payout.id) is CancelAnswer.TOO_LATE
+    assert harness.credits(end) == 0
+    assert harness.payer.ask("cancel_at_provider", payout.id) is CancelAnswer.TOO_LATE
 
 
 def test_what_was_begun_or_never_sent_is_not_cancelled(play: Any) -> None:
-    scene = play()
-    paid = sent(scene, "begun")
-    assert scene.payer.ask("cancel_at_provider", paid.id) is CancelAnswer.TOO_LATE
-    assert scene.settle(paid.key).status is PayoutStatus.SUCCEEDED
-    accepted = scene.payer.ask("accept", **scene.asked(scene.key("accepted")))
-    assert scene.payer.ask("cancel_at_provider", accepted.id) is CancelAnswer.NOT_FOUND
+    harness = play()
+    paid = sent(harness, "begun")
+    assert harness.payer.ask("cancel_at_provider", paid.id) is CancelAnswer.TOO_LATE
+    assert harness.settle(paid.key).status is PayoutStatus.SUCCEEDED
+    accepted = harness.payer.ask("accept", **harness.asked(harness.key("accepted")))
+    assert harness.payer.ask("cancel_at_provider", accepted.id) is CancelAnswer.NOT_FOUND
 
 
 def test_an_enqueued_payment_is_waited_for(play: Any) -> None:
-    scene = play(enqueued_s=120.0)
-    end = scene.settle(sent(scene, "enqueued").key)
+    harness = play(enqueued_s=120.0)
+    end = harness.settle(sent(harness, "enqueued").key)
     assert end.status is PayoutStatus.SUCCEEDED
-    assert scene.credits(end) == 1
+    assert harness.credits(end) == 1
 
 
 def test_an_operator_that_is_down_is_waited_for(play: Any) -> None:
     """Refused for now, and sent again later under the same id."""
-    scene = play()
-    pay, left = scene.emulator.gateway._pay, [2]
+    harness = play()
+    pay, left = harness.emulator.gateway._pay, [2]
 
     def down(request: Any, order: Any) -> Any:
         if left[0]:
@@ -137,88 +137,88 @@ def test_an_operator_that_is_down_is_waited_for(play: Any) -> None:
             return 200, {"payoutId": order["payoutId"], "status": "REJECTED", "failureReason": reason}
         return pay(request, order)
 
-    scene.emulator.gateway._pay = down
-    payout = sent(scene, "down")
+    harness.emulator.gateway._pay = down
+    payout = sent(harness, "down")
     assert (payout.status, payout.may_have_been_sent) == (PayoutStatus.CREATED, False)
-    assert not scene.payer.ask("pauses"), "the account pays to other operators meanwhile"
-    end = scene.settle(payout.key)
-    assert (end.status, scene.credits(end), scene.posts(end)) == (PayoutStatus.SUCCEEDED, 1, 3)
+    assert not harness.payer.ask("pauses"), "the account pays to other operators meanwhile"
+    end = harness.settle(payout.key)
+    assert (end.status, harness.credits(end), harness.posts(end)) == (PayoutStatus.SUCCEEDED, 1, 3)
 
 
 def test_an_answer_that_says_nothing_and_then_a_not_found(play: Any) -> None:
     """Not found before a quarter of an hour has passed is no reason to send again."""
-    scene = play()
-    key = scene.key("early")
-    account = scene.provider()
+    harness = play()
+    key = harness.key("early")
+    account = harness.provider()
     assert account.spec.facts.visible_after_s == account.spec.facts.not_found_conclusive_after_s == 900
-    with scene.faults(answer_lost_before_acceptance={"next": 1, "on": "post"}):
-        assert scene.pay(key).status is PayoutStatus.UNKNOWN
-    end = scene.settle(key)
-    assert (end.status, scene.credits(end)) == (PayoutStatus.SUCCEEDED, 1)
+    with harness.faults(answer_lost_before_acceptance={"next": 1, "on": "post"}):
+        assert harness.pay(key).status is PayoutStatus.UNKNOWN
+    end = harness.settle(key)
+    assert (end.status, harness.credits(end)) == (PayoutStatus.SUCCEEDED, 1)
 
 
 # --- questions ---
 
 
 def test_wallets_are_many(play: Any) -> None:
-    scene = play()
-    before = {one.label: one for one in scene.payer.ask("balances", scene.account, currency="ZMW")}
+    harness = play()
+    before = {one.label: one for one in harness.payer.ask("balances", harness.account, currency="ZMW")}
     assert set(before) == {"ZMB", "XTS"}
-    scene.settle(sent(scene, "spent").key)
-    after = {one.label: one for one in scene.payer.ask("balances", scene.account, currency="ZMW")}
-    assert before["XTS"].amount - after["XTS"].amount == scene.sheet.amount.amount
+    harness.settle(sent(harness, "spent").key)
+    after = {one.label: one for one in harness.payer.ask("balances", harness.account, currency="ZMW")}
+    assert before["XTS"].amount - after["XTS"].amount == harness.profile.amount.amount
     assert before["ZMB"] == after["ZMB"]
-    assert {one.currency for one in scene.payer.ask("balances", scene.account)} == {"ZMW", "XOF", "UGX"}
+    assert {one.currency for one in harness.payer.ask("balances", harness.account)} == {"ZMW", "XOF", "UGX"}
 
 
 def test_whose_customer_it_is_is_asked_and_not_chosen(play: Any) -> None:
-    scene = play()
-    found = scene.payer.ask("operator", scene.account, Payee.msisdn("+256999700789"))
+    harness = play()
+    found = harness.payer.ask("operator", harness.account, Payee.msisdn("+256999700789"))
     assert found == Operator("MTN_MOMO_UGA", "UGA", "mtn")
-    with pytest.raises(NotAnswered):
-        scene.payer.ask("operator", scene.account, Payee.msisdn("+46733123450"))
+    with pytest.raises(LookupFailed):
+        harness.payer.ask("operator", harness.account, Payee.msisdn("+46733123450"))
     with pytest.raises(InvalidPayee):
-        sent(scene, "not chosen", payee=Payee.msisdn("+256999700789"))
+        sent(harness, "not chosen", payee=Payee.msisdn("+256999700789"))
 
 
 def test_an_account_is_looked_at(play: Any) -> None:
-    scene = play()
-    told = {finding.what: finding.level for finding in scene.payer.ask("diagnose", scene.account)}
+    harness = play()
+    told = {finding.what: finding.level for finding in harness.payer.ask("diagnose", harness.account)}
     assert told == {"configuration": "ok", "operator": "ok"}
-    with scene.faults(status_500={"on": "active_conf"}):
-        [finding] = scene.payer.ask("diagnose", scene.account)
+    with harness.faults(status_500={"on": "active_conf"}):
+        [finding] = harness.payer.ask("diagnose", harness.account)
     assert finding.level == "wrong"
 
 
 def test_a_callback_is_sent_once_more_when_it_is_asked_for(play: Any) -> None:
     """Of a payment that has ended; it is a hint like the first."""
-    scene = play()
-    payout = scene.settle(sent(scene, "once more").key)
-    before = len(scene.emulator.callbacks())
+    harness = play()
+    payout = harness.settle(sent(harness, "once more").key)
+    before = len(harness.emulator.callbacks())
     reference = payout.references["reference"]
-    asked = scene.payer.ask("ask", scene.account, lambda provider: provider.resend_callback(reference))
+    asked = harness.payer.ask("ask", harness.account, lambda provider: provider.resend_callback(reference))
     assert asked is CancelAnswer.TAKEN
-    scene.hear()
-    told = scene.emulator.callbacks()[before:]
+    harness.hear()
+    told = harness.emulator.callbacks()[before:]
     assert [row["state"] for row in told] == ["received"]
-    assert scene.get(payout.key).status is PayoutStatus.SUCCEEDED
+    assert harness.get(payout.key).status is PayoutStatus.SUCCEEDED
 
 
 def test_a_callback_finds_its_payout(play: Any) -> None:
     """It names our own id in its metadata, and makes the next read due."""
-    scene = play(ends_after_s=60.0)
-    payout = sent(scene, "heard")
-    scene.emulator.advance(61)
-    scene.hear()
-    heard = [count.outcome for count in scene.payer.client.inbox.counts()]
+    harness = play(ends_after_s=60.0)
+    payout = sent(harness, "heard")
+    harness.emulator.advance(61)
+    harness.hear()
+    heard = [count.outcome for count in harness.payer.client.inbox.counts()]
     assert "read due" in heard
-    scene.payer.ask("resume", timeout_s=0)
-    assert scene.get(payout.key).status is PayoutStatus.SUCCEEDED
+    harness.payer.ask("resume", timeout_s=0)
+    assert harness.get(payout.key).status is PayoutStatus.SUCCEEDED
 
 
-def proofs(scene: Scene) -> list[bool | None]:
+def proofs(harness: Harness) -> list[bool | None]:
     """Return a list that what is found of each callback will be added to."""
-    provider, found = scene.provider().provider, list[bool | None]()
+    provider, found = harness.provider().provider, list[bool | None]()
     verify = provider.verify
 
     def noted(callback: Any) -> bool | None:
@@ -232,22 +232,22 @@ def proofs(scene: Scene) -> list[bool | None]:
 def test_signed_callbacks_are_proven_over_real_sockets(play: Any) -> None:
     """A forged one is thrown away; one with a new key waits until the key is known, and the next is proven."""
     pytest.importorskip("http_message_signatures", reason="the extra `signatures` is not installed")
-    scene = play(signed_callbacks=True, signed_requests=True)
-    found = proofs(scene)
-    with scene.faults(callback_forged=True):
-        key = sent(scene, "forged").key
-        scene.hear()
+    harness = play(signed_callbacks=True, signed_requests=True)
+    found = proofs(harness)
+    with harness.faults(callback_forged=True):
+        key = sent(harness, "forged").key
+        harness.hear()
     assert set(found) == {True, False}  # each perhaps twice: whoever serves callbacks handles them, too
-    assert "forged" in [count.outcome for count in scene.payer.client.inbox.counts()]
-    assert scene.settle(key).status is PayoutStatus.SUCCEEDED
+    assert "forged" in [count.outcome for count in harness.payer.client.inbox.counts()]
+    assert harness.settle(key).status is PayoutStatus.SUCCEEDED
 
-    scene.emulator.rotate_keys()
-    scene.emulator.advance(61)
+    harness.emulator.rotate_keys()
+    harness.emulator.advance(61)
     found.clear()
     for number in range(2):
-        key = sent(scene, f"rotated/{number}").key
-        assert scene.settle(key).status is PayoutStatus.SUCCEEDED
-        scene.emulator.advance(61)
+        key = sent(harness, f"rotated/{number}").key
+        assert harness.settle(key).status is PayoutStatus.SUCCEEDED
+        harness.emulator.advance(61)
     assert list(dict.fromkeys(found)) == [None, True]
 
 
@@ -256,22 +256,22 @@ def test_an_unsigned_payment_blocks_the_account_and_fails_nothing(play: Any) -> 
     pytest.importorskip("http_message_signatures", reason="the extra `signatures` is not installed")
     from payments_pawapay.emulator.signing import new_key, public_of
 
-    scene = play(signed_callbacks=True, signed_requests=True)
-    right = scene.emulator.gateway.merchant_key
-    scene.emulator.gateway.merchant_key = ("MERCHANT_KEY", public_of(new_key()))
-    payout = sent(scene, "wrong key")
+    harness = play(signed_callbacks=True, signed_requests=True)
+    right = harness.emulator.gateway.merchant_key
+    harness.emulator.gateway.merchant_key = ("MERCHANT_KEY", public_of(new_key()))
+    payout = sent(harness, "wrong key")
     assert (payout.status, payout.reason.code) == (PayoutStatus.CREATED, ReasonCode.CREDENTIALS)
-    scene.emulator.gateway.merchant_key = right
-    scene.payer.ask("unpause", account=scene.account)
-    assert scene.settle(payout.key).status is PayoutStatus.SUCCEEDED
+    harness.emulator.gateway.merchant_key = right
+    harness.payer.ask("unpause", account=harness.account)
+    assert harness.settle(payout.key).status is PayoutStatus.SUCCEEDED
 
 
 def test_an_own_question_moves_no_money(play: Any) -> None:
-    scene = play()
-    draft = scene.draft(scene.key("smuggled"))
-    with pytest.raises(NotAnswered):
-        scene.payer.ask("ask", scene.account, lambda provider: provider.submit(draft))
-    assert not scene.emulator.ledger()
+    harness = play()
+    draft = harness.draft(harness.key("smuggled"))
+    with pytest.raises(LookupFailed):
+        harness.payer.ask("ask", harness.account, lambda provider: provider.submit(draft))
+    assert not harness.emulator.ledger()
 
 
 # --- bulk ---
@@ -279,29 +279,29 @@ def test_an_own_question_moves_no_money(play: Any) -> None:
 
 def test_a_bulk_is_paid_item_by_item(play: Any) -> None:
     """Twenty at the most; one that is refused or was paid before is so alone."""
-    scene = play()
-    provider = scene.provider().provider
-    transport = HttpxTransport(max_connections=1, clock=lambda: scene.emulator.now)
-    token = Credential({"api_token": scene.emulator.gateway.api_token})
+    harness = play()
+    provider = harness.provider().provider
+    transport = HttpxTransport(max_connections=1, clock=lambda: harness.emulator.now)
+    token = Credential({"api_token": harness.emulator.gateway.api_token})
 
-    def perform(command: Any) -> Any:
+    def execute(command: Any) -> Any:
         assert isinstance(command, HttpRequest)
-        return transport.send(provider.apply(command, token, at=scene.emulator.now, entropy=b""))
+        return transport.send(provider.apply(command, token, at=harness.emulator.now, entropy=b""))
 
-    drafts = [scene.draft(scene.key(f"bulk/{number}")) for number in range(20)]
+    drafts = [harness.draft(harness.key(f"bulk/{number}")) for number in range(20)]
     body = (drafts[3].request.body or "").replace('"ZMW"', '"UGX"')
     drafts[3] = replace(drafts[3], request=replace(drafts[3].request, body=body))
     waiting: Any = provider.submit_many(drafts)
     next(waiting)
     assert drafts[0].order.payee.value not in repr(waiting.gi_frame.f_locals)  # what an error tracker would send
     waiting.close()
-    run_flow(provider.submit(drafts[7]), perform)
-    outcomes = run_flow(provider.submit_many(drafts), perform)
+    run_flow(provider.submit(drafts[7]), execute)
+    outcomes = run_flow(provider.submit_many(drafts), execute)
     transport.close()
 
     kinds = {place: type(one) for place, one in enumerate(outcomes) if type(one) is not Pending}
     assert kinds == {3: Final, 7: Duplicate}
-    assert sum(row["credits"] for row in scene.emulator.ledger()) == 19
+    assert sum(row["credits"] for row in harness.emulator.ledger()) == 19
     for many in ([], drafts * 2):
         with pytest.raises(InvalidPayout):
-            run_flow(provider.submit_many(many), perform)
+            run_flow(provider.submit_many(many), execute)

@@ -36,7 +36,7 @@ def test_what_is_wrong_is_found_at_the_start(settle: Any, wrong: dict[str, Any])
     ],
 )
 def test_only_the_sandbox_and_this_machine_are_a_rehearsal(settle: Any, address: str, rehearsal: bool) -> None:
-    assert settle(base_url=address).is_rehearsal is rehearsal
+    assert settle(base_url=address).is_test_mode is rehearsal
 
 
 def test_nothing_secret_is_shown(settle: Any) -> None:

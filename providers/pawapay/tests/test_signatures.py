@@ -282,11 +282,11 @@ def test_a_read_brings_new_keys_to_a_process_that_only_reads(settle: Any) -> Non
     draft = made.draft(ORDER, ATTEMPT)
     answers, asked = {"status": {"status": "NOT_FOUND"}, "keys": keys.public()}, list[str]()
 
-    def perform(request: Any) -> Any:
+    def execute(request: Any) -> Any:
         asked.append(request.operation)
         return reply(200, answers[request.operation])
 
-    outcome: Any = run_flow(made.check(draft), perform)
+    outcome: Any = run_flow(made.check(draft), execute)
     assert asked == ["status", "keys"]
     assert outcome.code == "NOT_FOUND"
     assert made.verify(signed) is True

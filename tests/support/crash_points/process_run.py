@@ -11,12 +11,20 @@ from payments_core.client import PayoutClient
 from payments_core.domain.errors import OverRefund
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Order, Payout, PayoutStatus
-from payments_core.domain.records import PayoutRow
-from payments_core.engine.commands import AskAccount, Journal, JournalEntry, JournalReply, Open, Opened, Recall
-from payments_core.engine.flow import Leave
+from payments_core.domain.records import PayoutRecord
+from payments_core.engine.commands import (
+    CreatePayout,
+    CreateResult,
+    Journal,
+    JournalCommand,
+    JournalResult,
+    LoadAttempts,
+    RecordAccountQuery,
+)
+from payments_core.engine.flow import PreflightResult
 from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_core.provider import Account
-from payments_core.runtime import Line, Office
+from payments_core.runtime import AccountSession, Runtime
 
 __all__ = ["NAMESPACE", "Life"]
 
@@ -44,7 +52,7 @@ class Life:
         self._stop = stop
         self._is_dead = False
         journal = cast("Journal", _Journal(stage.store.open(NAMESPACE, stage.clock), self))
-        office = Office(
+        runtime = Runtime(
             namespace=NAMESPACE,
             journal=journal,
             plugins=scenario.plugins(),
@@ -52,7 +60,7 @@ class Life:
             clock=stage.clock,
         )
         self._journal = journal
-        self._client = _Client(office, self)
+        self._client = _Client(runtime, self)
 
     def pass_by(self, name: str) -> None:
         """Be at a point; die there if it is the one."""
@@ -159,24 +167,24 @@ class Life:
 class _Client(PayoutClient):
     """The real client, with a line into the simulated world."""
 
-    def __init__(self, office: Office, life: Life) -> None:
-        super().__init__(office)
+    def __init__(self, runtime: Runtime, life: Life) -> None:
+        super().__init__(runtime)
         self._life = life
 
-    def _line(self, account: Account) -> Line:
+    def _line(self, account: Account) -> AccountSession:
         if account not in self._lines:
-            self._lines[account] = _Line(account, self._office, self._life)
+            self._lines[account] = _Line(account, self._runtime, self._life)
         return self._lines[account]
 
 
-class _Line(Line):
-    def __init__(self, account: Account, office: Office, life: Life) -> None:
-        super().__init__(account, _Wire(life), office)
+class _Line(AccountSession):
+    def __init__(self, account: Account, runtime: Runtime, life: Life) -> None:
+        super().__init__(account, _Wire(life), runtime)
         self._life = life
 
-    def leave(self, row: PayoutRow) -> Leave | None:
+    def preflight(self, row: PayoutRecord) -> PreflightResult | None:
         self._life.pass_by("before leave")
-        return super().leave(row)
+        return super().preflight(row)
 
 
 class _Wire:
@@ -199,13 +207,13 @@ class _Journal:
         self._journal = journal
         self._life = life
 
-    def perform(self, entry: JournalEntry) -> JournalReply:
-        if isinstance(entry, Recall | AskAccount):  # nothing of it is a payout
-            return self._journal.perform(entry)
+    def execute(self, entry: JournalCommand) -> JournalResult:
+        if isinstance(entry, LoadAttempts | RecordAccountQuery):  # nothing of it is a payout
+            return self._journal.execute(entry)
         self._life.pass_by(f"before commit {entry.event.name}")
-        reply = self._journal.perform(entry)
+        reply = self._journal.execute(entry)
         self._life.pass_by(f"after commit {entry.event.name}")
-        if isinstance(reply, Opened) and isinstance(entry, Open):
+        if isinstance(reply, CreateResult) and isinstance(entry, CreatePayout):
             self._life.acknowledge(entry.row.key)
         return reply
 

@@ -13,10 +13,10 @@ from typing import Any
 from payout_simulation.gateway import Gateway, Shown
 from payout_simulation.ledger import Payment
 from payout_simulation.plan import ANSWER_FAULTS, CALLBACK_FAULTS, Plan
-from payout_simulation.seeded_random import Lot, stream
+from payout_simulation.seeded_random import SeededRandom, stream
 from payout_simulation.simulated_time import HOUR, SECOND, Time
 
-__all__ = ["Letter", "Mail", "Messenger"]
+__all__ = ["CallbackMessage", "CallbackTraffic", "Messenger"]
 
 _SHARE_TOLD = 0.5  # of the payments that a provider calls back about at all
 _LATELY = 50
@@ -26,7 +26,7 @@ _CONTRARY = {"SUCCESSFUL": "FAILED", "FAILED": "SUCCESSFUL", "PENDING": "SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class CallbackMessage:
     """Something on its way to us.
 
     Args:
@@ -43,12 +43,12 @@ class Letter:
     write: Callable[[], bytes]
 
 
-class Mail:
+class CallbackTraffic:
     """Every letter on its way, and how many there were of each kind."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self._letters: list[tuple[int, int, Letter]] = []
+        self._letters: list[tuple[int, int, CallbackMessage]] = []
         self._number = 0
 
     @property
@@ -56,12 +56,12 @@ class Mail:
         """When the next one arrives; None when none is on its way."""
         return self._letters[0][0] if self._letters else None
 
-    def post(self, at_us: int, letter: Letter) -> None:
+    def post(self, at_us: int, letter: CallbackMessage) -> None:
         """Send one."""
         self._number += 1
         heappush(self._letters, (at_us, self._number, letter))
 
-    def take(self) -> Letter:
+    def take(self) -> CallbackMessage:
         """Return the one that arrives next."""
         return heappop(self._letters)[2]
 
@@ -79,15 +79,15 @@ class Messenger:
 
     gateway: Gateway  # its other face; each needs the other
 
-    def __init__(self, names: tuple[str, ...], time: Time, plan: Plan, mail: Mail) -> None:
+    def __init__(self, names: tuple[str, ...], time: Time, plan: Plan, mail: CallbackTraffic) -> None:
         self._names = names
         self._time = time
         self._share = plan.faults
         self._mail = mail
         self._chance = stream(plan.seed, "letters", names[0])
         self._calls_back = plan.has("callbacks")
-        self._callbacks = Lot(plan.kept(CALLBACK_FAULTS))
-        self._answers = Lot(plan.kept(ANSWER_FAULTS))
+        self._callbacks = SeededRandom(plan.kept(CALLBACK_FAULTS))
+        self._answers = SeededRandom(plan.kept(ANSWER_FAULTS))
         self._lately: deque[Payment] = deque(maxlen=_LATELY)
 
     def taken(self, payment: Payment, now_us: int) -> None:
@@ -108,7 +108,7 @@ class Messenger:
             at_us = ends_us + chance.randrange(_CALLBACK_LATEST_US)
         elif how == "callback-forged":
             at_us = now_us + chance.randrange(_CALLBACK_LATEST_US)
-        letter = Letter(name, "", how, lambda: self._callback(how, payment, chance))
+        letter = CallbackMessage(name, "", how, lambda: self._callback(how, payment, chance))
         for copy in range(3 if how == "callback-repeated" else 1):
             self._mail.post(at_us + copy * chance.randrange(10 * SECOND), letter)
 
@@ -123,16 +123,16 @@ class Messenger:
         if how == "answer-forged":
             token = f"{chance.getrandbits(128):032x}"
         elif how == "answer-empty":
-            self._mail.post(now_us + 20_000, Letter("", token, how, lambda: b""))
+            self._mail.post(now_us + 20_000, CallbackMessage("", token, how, lambda: b""))
         elif how == "answer-twice" and payment is not None:
-            later = Letter("", token, how, lambda: self._answer_now(reference, payment, chance))
+            later = CallbackMessage("", token, how, lambda: self._answer_now(reference, payment, chance))
             self._mail.post(now_us + chance.randrange(20 * SECOND, _ANSWER_LATEST_US), later)
         latest_us = _ANSWER_LATEST_US if how == "answer-late" else 20 * SECOND
         at_us = now_us + chance.randrange(20_000, latest_us)
         for copy in range(3 if how == "answer-repeated" else 1):
-            self._mail.post(at_us + copy * chance.randrange(10 * SECOND), Letter("", token, how, lambda: body))
+            self._mail.post(at_us + copy * chance.randrange(10 * SECOND), CallbackMessage("", token, how, lambda: body))
 
-    def _how(self, lot: Lot, chance: random.Random) -> str:
+    def _how(self, lot: SeededRandom, chance: random.Random) -> str:
         how = lot.draw(chance) if lot and chance.random() < self._share else "fine"
         self._mail.counts[how] += 1
         return how
@@ -162,7 +162,7 @@ class Messenger:
         if how == "answer-swapped" and other is not None and other.told["reference"] != reference:
             shown = self.gateway.shown(other, chance)
         elif payment is None or how == "answer-404":
-            self.gateway.absences[reference] += 1
+            self.gateway.not_found_count[reference] += 1
             shown = {"error": "NOT_FOUND"}
         elif how == "answer-behind":
             shown = {**self.gateway.shown(payment, chance), "state": "PENDING"}

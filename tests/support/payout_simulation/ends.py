@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 from payments_core.domain.inbox_records import Arrival
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine import Effect
-from payments_core.engine.commands import JournalEntry, Move, Note
+from payments_core.engine.commands import AppendHistory, ApplyTransition, JournalCommand
 from payments_core.http.messages import HttpRequest, HttpResponse
 
 __all__ = ["Attempt", "Ends"]
@@ -30,19 +30,19 @@ class Ends:
 
     """
 
-    def __init__(self, rows: Mapping[str, PayoutRow]) -> None:
+    def __init__(self, rows: Mapping[str, PayoutRecord]) -> None:
         self._rows = rows
         self._attempts: dict[str, Attempt] = {}  # by reference
         self._asked: dict[str, Attempt] = {}  # by the hash of the path that was minted for the question
         self._kept: set[Attempt] = set()
 
-    def wrote(self, entry: JournalEntry, row: PayoutRow) -> None:
+    def wrote(self, entry: JournalCommand, row: PayoutRecord) -> None:
         """A row is durable: its reference, and the path of a question about it, are known from here on."""
         self._attempts[row.references["reference"]] = row.id, row.attempt
-        if isinstance(entry, Move) and entry.asks is not None:
+        if isinstance(entry, ApplyTransition) and entry.asks is not None:
             self._asked[entry.asks.token_hash] = row.id, row.attempt
 
-    def noted(self, entry: Note) -> None:
+    def noted(self, entry: AppendHistory) -> None:
         """A note is durable, or had been written before."""
         if entry.contradiction is not None:
             self._kept.add((entry.payout_id, entry.contradiction.attempt))
@@ -54,7 +54,7 @@ class Ends:
             return []
         return [attempt] if self._contradicts(_told(response.body), attempt) else []
 
-    def forgotten(self, attempts: Iterable[Attempt]) -> list[Attempt]:
+    def erased(self, attempts: Iterable[Attempt]) -> list[Attempt]:
         """Return those of which the journal does not hold what was told against them."""
         return [attempt for attempt in attempts if attempt not in self._kept]
 
@@ -71,7 +71,7 @@ class Ends:
             return None
         told = _told(base64.b64decode(json.loads(arrival.sealed)["body"]))
         is_ours, is_end = told.get("external") == attempt[0], told.get("state") in _CONTRARY.values()
-        if (is_ours or "external" not in told) and self._contradicts(told, attempt) and self.forgotten([attempt]):
+        if (is_ours or "external" not in told) and self._contradicts(told, attempt) and self.erased([attempt]):
             return "a contradiction was forgotten", attempt
         if is_ours and is_end and self._status(attempt) in _OPEN:  # nothing follows from one that does not say whose
             return "an answer was dropped", attempt

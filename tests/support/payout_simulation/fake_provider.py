@@ -14,33 +14,33 @@ from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, fill, slot
 from payments_core.provider import (
     Account,
+    AccountRefused,
     Acknowledgement,
     Attempt,
-    Blocked,
     Callback,
     Capability,
-    Checked,
+    CheckOutcome,
     Credential,
     Deferred,
     Draft,
     Duplicate,
     Facts,
     Final,
-    Heard,
     NotAccepted,
     NotFound,
+    ParsedCallback,
     Pending,
     ProviderSpec,
+    ReportedDetails,
     RetryPolicy,
-    Seen,
-    Submitted,
+    SubmitOutcome,
     Unknown,
 )
 from payments_core.settings import AccountSettings
 from payments_core.settings.types import Seconds
 from payout_simulation.workload import SETTLING_H
 
-__all__ = ["LateTill", "Till", "TillSettings", "account"]
+__all__ = ["FakeProvider", "FakeProviderSettings", "LateFakeProvider", "account"]
 
 _HOUR = 3600.0
 # As by default, but after six hours with longer waits: the same 72 hours with fewer questions.
@@ -49,7 +49,7 @@ _POLLS_S = (5.0, 15.0, 60.0, *[300.0] * 5, *[1800.0] * 2, *[_HOUR] * 4, *[4 * _H
 _CREDENTIALS = Reason(ReasonCode.CREDENTIALS, "BAD_TOKEN", "The token is not taken.")
 
 
-class TillSettings(AccountSettings):
+class FakeProviderSettings(AccountSettings):
     """One account of the simulated provider."""
 
     provider: str = "till"
@@ -59,7 +59,7 @@ class TillSettings(AccountSettings):
     poll_schedule_s: tuple[Seconds, ...] = _POLLS_S
 
 
-class Till:
+class FakeProvider:
     """Speaks with the simulated gateway.
 
     Args:
@@ -67,7 +67,7 @@ class Till:
 
     """
 
-    def __init__(self, settings: TillSettings) -> None:
+    def __init__(self, settings: FakeProviderSettings) -> None:
         self._binding = {"provider": "till", "host": settings.host, "user": settings.user}
         self._user = settings.user
         self._url = f"{settings.host}/{settings.user}"
@@ -91,7 +91,7 @@ class Till:
         request = HttpRequest("POST", f"{self._url}/payments", "pay", headers=headers, body=body, moves_money=True)
         return Draft({"reference": reference, "external_id": attempt.payout_id}, request, order)
 
-    def submit(self, draft: Draft) -> HttpFlow[Submitted]:
+    def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         """Send it."""
         answer = yield from exchange(draft.request)
         body, status = _told(answer.body), answer.status
@@ -106,13 +106,13 @@ class Till:
             case 401, "BAD_TOKEN":
                 return NotAccepted(blocks_if_repeated=_CREDENTIALS, **told)
             case 403, "CLOSED":
-                return Blocked(Reason(ReasonCode.NOT_PERMITTED, "CLOSED"), status)
+                return AccountRefused(Reason(ReasonCode.NOT_PERMITTED, "CLOSED"), status)
             case (200 | 202, _) if verdict := _verdict(body, told):
                 return verdict
             case _:
                 return Unknown(**told)
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         """Ask what became of it."""
         answer = yield from exchange(self._question("GET", draft))
         body, status = _told(answer.body), answer.status
@@ -128,13 +128,13 @@ class Till:
         """Return where and as whom it is paid."""
         return {**self._binding, "operation": str(operation)}
 
-    def authenticate(self) -> HttpFlow[Credential | Blocked]:
+    def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
         """Fetch a token."""
         answer = yield from exchange(HttpRequest("POST", f"{self._url}/token", "token", credential=False))
         body = _told(answer.body)
         if answer.status == 200 and isinstance(token := body.get("token"), str):
             return Credential({"token": token}, answer.at + timedelta(seconds=float(body["lives_s"])))
-        return Blocked(Reason(ReasonCode.CREDENTIALS, str(body.get("error", ""))), answer.status)
+        return AccountRefused(Reason(ReasonCode.CREDENTIALS, str(body.get("error", ""))), answer.status)
 
     def apply(self, request: HttpRequest, credential: Credential, *, at: object, entropy: bytes) -> HttpRequest:
         """Put the token into a request."""
@@ -148,11 +148,11 @@ class Till:
         """Say that nothing proves where it comes from."""
         return None
 
-    def parse(self, callback: Callback) -> Heard | None:
+    def parse(self, callback: Callback) -> ParsedCallback | None:
         """Read what it is about."""
         body = _told(callback.body)
         references = {"reference": str(body.get("reference")), "external_id": str(body.get("external"))}
-        return Heard(references=references, status=str(body.get("state", ""))) if body else None
+        return ParsedCallback(references=references, status=str(body.get("state", ""))) if body else None
 
     def acknowledge(self, callback: Callback) -> Acknowledgement:
         """Return what it wants to hear."""
@@ -165,10 +165,10 @@ class Till:
         return HttpRequest(method, url, "status", headers=headers, body=body, repeatable=True)
 
 
-class LateTill(Till):
+class LateFakeProvider(FakeProvider):
     """One that answers questions later, to a path named in the question."""
 
-    def check(self, draft: Draft) -> HttpFlow[Checked]:
+    def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         """Ask what became of it; the answer comes by callback."""
         answer = yield from exchange(self._question("POST", draft))
         told: dict[str, Any] = {"http_status": answer.status, "code": str(_told(answer.body).get("error", ""))}
@@ -176,7 +176,7 @@ class LateTill(Till):
             return Unknown(retry_after_s=_seconds(answer), **told)
         return Deferred(**told) if answer.status == 202 else Unknown(**told)
 
-    def read_answer(self, draft: Draft, callback: Callback) -> Checked:
+    def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
         """Say what an answer that came later means."""
         body = _told(callback.body)
         if body.get("error") == "NOT_FOUND":
@@ -199,7 +199,7 @@ def _seconds(answer: HttpResponse) -> float | None:
 
 def _verdict(body: Mapping[str, Any], told: Mapping[str, Any]) -> Final | Pending | None:
     """Read the states that are known; any other word says nothing."""
-    seen = Seen(_amount(body.get("amount")), body.get("currency"), body.get("to"), body.get("external"))
+    seen = ReportedDetails(_amount(body.get("amount")), body.get("currency"), body.get("to"), body.get("external"))
     match body.get("state"):
         case "PENDING":
             return Pending(seen=seen, **told)
@@ -237,18 +237,18 @@ def account(
     capabilities = {Capability.CREDENTIALS, Capability.CALLBACKS}
     spec = ProviderSpec(
         name="till",
-        title="Till",
-        settings=TillSettings,
-        build=LateTill if late else Till,
+        title="FakeProvider",
+        settings=FakeProviderSettings,
+        build=LateFakeProvider if late else FakeProvider,
         operations=frozenset(Operation),
-        capabilities=frozenset(capabilities | ({Capability.DEFERRED_ANSWERS} if late else set())),
+        capabilities=frozenset(capabilities | ({Capability.RESULT_CALLBACKS} if late else set())),
         facts=facts,
         retry={"status": RetryPolicy(attempts=1)},  # repeats inside one read would wait on the real clock
     )
 
-    def paying_as(user: int) -> TillSettings:
+    def paying_as(user: int) -> FakeProviderSettings:
         limits = None if approve_above is None else {"EUR": approve_above}
-        return TillSettings(host=f"http://{name}.invalid", user=f"user-{user}", approve_above=limits)
+        return FakeProviderSettings(host=f"http://{name}.invalid", user=f"user-{user}", approve_above=limits)
 
     retired = tuple(
         Account(name, spec, settings, spec.build(settings), is_retired=True) for settings in map(paying_as, before)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 
-from payments_core.domain.rates import Lane
+from payments_core.domain.rates import Priority
 
-__all__ = ["AsyncTurns", "Turns"]
+__all__ = ["AsyncRateLimiter", "RateLimiter"]
 
 _LONGEST_S = 600
 
 
-class Turns:
+class RateLimiter:
     """An account's permits as a line asks for them.
 
     Args:
@@ -25,11 +25,11 @@ class Turns:
         self._chance = chance
         self._share = share
 
-    def applies(self, lane: Lane) -> bool:
+    def applies(self, priority: Priority) -> bool:
         """Say whether somebody has to be asked."""
         return self._share > 0
 
-    def take(self, lane: Lane) -> float | None:
+    def take(self, priority: Priority) -> float | None:
         """Return None when it is our turn, else how long asking again is not worth it, in seconds."""
         share = self._chance.random()
         if share >= self._share:
@@ -42,7 +42,7 @@ class Turns:
         return turn_at is not None and self._chance.random() < self._share
 
 
-class AsyncTurns:
+class AsyncRateLimiter:
     """The same for a line on an event loop.
 
     Args:
@@ -50,12 +50,12 @@ class AsyncTurns:
 
     """
 
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
+    def __init__(self, limiter: RateLimiter) -> None:
+        self._turns = limiter
         self.is_penalised = False
-        self.applies = turns.applies
-        self.is_over = turns.is_over
+        self.applies = limiter.applies
+        self.is_over = limiter.is_over
 
-    async def take(self, lane: Lane) -> float | None:
+    async def take(self, priority: Priority) -> float | None:
         """Return what the others return."""
-        return self._turns.take(lane)
+        return self._turns.take(priority)

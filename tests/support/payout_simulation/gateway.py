@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
-from payout_simulation.ledger import Bank, Payment, Told
+from payout_simulation.ledger import Ledger, Payment, Told
 from payout_simulation.plan import READ_FAULTS, SEND_FAULTS, TOKEN_FAULTS, Plan
-from payout_simulation.seeded_random import Lot, stream
+from payout_simulation.seeded_random import SeededRandom, stream
 from payout_simulation.simulated_time import HOUR, MINUTE, SECOND, Time
 
 __all__ = ["Ended", "Gateway", "Shown"]
@@ -60,7 +60,7 @@ class Gateway:
     def __init__(
         self,
         name: str,
-        bank: Bank,
+        bank: Ledger,
         time: Time,
         plan: Plan,
         arrived: Callable[[HttpRequest, Told], None],
@@ -69,7 +69,7 @@ class Gateway:
         self.bank = bank
         self.calls: Counter[str] = Counter()
         self.said: defaultdict[str, set[str]] = defaultdict(set)  # final words that were spoken, by reference
-        self.absences: Counter[str] = Counter()  # how often it was said that it is not there, by reference
+        self.not_found_count: Counter[str] = Counter()  # how often it was said that it is not there, by reference
         self.honest: set[str] = set()  # references of which it never says so while they are
         self._time = time
         self._share = plan.faults
@@ -80,7 +80,7 @@ class Gateway:
         self._tokens: dict[str, tuple[int, str]] = {}  # until when, and whose
         self._down_us = self._outage(plan)
         self._lots = {
-            kind: Lot(plan.kept(faults))
+            kind: SeededRandom(plan.kept(faults))
             for kind, faults in {"send": SEND_FAULTS, "read": READ_FAULTS, "token": TOKEN_FAULTS}.items()
         }
 
@@ -193,7 +193,7 @@ class Gateway:
                 return self._trouble(fault, chance)
 
     def _absent(self, reference: str) -> HttpResponse:
-        self.absences[reference] += 1
+        self.not_found_count[reference] += 1
         return self._http(404, {"error": "NOT_FOUND"})
 
     def state(self, payment: Payment, chance: random.Random) -> dict[str, Any]:

@@ -16,7 +16,7 @@ class _Guard:
 
     @hookimpl
     def payments_before_submit(self, payout: Payout) -> str | None:
-        if payout.tries:
+        if payout.submissions:
             return "asked again, after a try"  # never to be seen: guards are asked before the first try only
         share = self._chance.random()
         if share < 0.05:

@@ -13,12 +13,12 @@ from payments_core.domain.payout import HistoryEntry, Payout, PayoutStatus
 __all__ = ["Doubts", "doubts_of", "faults_of"]
 
 _S = PayoutStatus
-_DOUBTS = {EventName.PAYOUT_UNKNOWN, EventName.PAYOUT_DUPLICATE, EventName.PAYOUT_LEASE_LAPSED}
-_BEGINS = {EventName.PAYOUT_PAID_AGAIN, EventName.PAYOUT_REOPENED}
-_ABSENT = {EventName.PAYOUT_ABSENT, EventName.PAYOUT_RESEND}
+_DOUBTS = {EventName.PAYOUT_UNKNOWN, EventName.PAYOUT_DUPLICATE, EventName.PAYOUT_LEASE_EXPIRED}
+_BEGINS = {EventName.PAYOUT_REISSUED, EventName.PAYOUT_REOPENED}
+_ABSENT = {EventName.PAYOUT_NOT_FOUND, EventName.PAYOUT_RESEND}
 _BY_A_READ = {"read", "deferred"}
 _LONGEST = timedelta(hours=72)
-_LEAST_ABSENCES = 3
+_LEAST_NOT_FOUND = 3
 
 
 @dataclass(slots=True)
@@ -50,12 +50,14 @@ def faults_of(payout: Payout) -> list[tuple[str, str]]:
         found.append(("a history does not tell where it stands", f"{history[-1].status}, {payout.status}"))
     if (told := sum(entry.event == EventName.PAYOUT_CONTRADICTED for entry in history)) != len(payout.contradictions):
         found.append(("a contradiction was forgotten", f"{told} in the history, {len(payout.contradictions)} kept"))
-    tries = 0
+    submissions = 0
     for before, after in pairwise(history):
-        again = after.event == EventName.PAYOUT_PAID_AGAIN
-        tries = 0 if again else tries + (after.event == EventName.PAYOUT_SENDING)
-        if after.tries != tries:
-            found.append(("a try is not in the history", f"{after.event} counts {after.tries} after {tries}"))
+        again = after.event == EventName.PAYOUT_REISSUED
+        submissions = 0 if again else submissions + (after.event == EventName.PAYOUT_SENDING)
+        if after.submissions != submissions:
+            found.append(
+                ("a try is not in the history", f"{after.event} counts {after.submissions} after {submissions}")
+            )
         if after.attempt != before.attempt + again:
             found.append(("an attempt is not in the history", f"{after.event} of attempt {after.attempt}"))
         left = before.status.is_final and after.status is not before.status
@@ -85,16 +87,20 @@ def _parts(history: tuple[HistoryEntry, ...]) -> Iterator[list[HistoryEntry]]:
 
 def _follow(told: Doubts, part: list[HistoryEntry], visible_after: timedelta) -> None:
     doubt, since = False, part[0].at
-    absences: list[datetime] = []
+    not_found_count: list[datetime] = []
     for entry in part:
         if entry.event in _ABSENT:
-            absences.append(entry.at)
+            not_found_count.append(entry.at)
         elif entry.event == EventName.PAYOUT_SENDING:
             # What is established stays so: a clock that is set back dates what is heard later before it.
-            waited = max(absences[_LEAST_ABSENCES - 1 :]) - absences[0] if len(absences) >= _LEAST_ABSENCES else None
+            waited = (
+                max(not_found_count[_LEAST_NOT_FOUND - 1 :]) - not_found_count[0]
+                if len(not_found_count) >= _LEAST_NOT_FOUND
+                else None
+            )
             if doubt and (waited is None or waited < visible_after):
-                told.found.append(("sent again too soon", f"after {len(absences)} absences over {waited}"))
-            absences, since = [], entry.at
+                told.found.append(("sent again too soon", f"after {len(not_found_count)} absences over {waited}"))
+            not_found_count, since = [], entry.at
         if doubt and (entry.status.is_final or entry.status is _S.REVIEW):
             _ended(told, entry, entry.at - since)
             return

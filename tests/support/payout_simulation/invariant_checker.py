@@ -11,17 +11,27 @@ from typing import Any
 from payments_core.domain.events import EventName
 from payments_core.domain.inbox_records import Arrival, Handled, Handling
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import Event, PayoutRow
-from payments_core.engine.commands import Journal, JournalEntry, JournalReply, Move, Moved, Note, Open, Opened, PayAgain
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import (
+    AppendHistory,
+    ApplyTransition,
+    CreateAttempt,
+    CreatePayout,
+    CreateResult,
+    Journal,
+    JournalCommand,
+    JournalResult,
+    TransitionApplied,
+)
 from payments_core.http.messages import HttpRequest
 from payments_core.provider import Account
 from payout_simulation.ends import Attempt, Ends
 from payout_simulation.gateway import Gateway
 from payout_simulation.history_checks import doubts_of, faults_of
 from payout_simulation.simulated_time import Time
-from payout_simulation.workload import Wish
+from payout_simulation.workload import PlannedOrder
 
-__all__ = ["Breach", "Watch"]
+__all__ = ["Breach", "InvariantChecker"]
 
 _S = PayoutStatus
 _PUBLISHED = {
@@ -57,7 +67,7 @@ class Breach:
         return f"{self.key or 'all'}: {self.rule}: {self.text}"
 
 
-class Watch:
+class InvariantChecker:
     """Hears of everything that happens and compares it with what may.
 
     Args:
@@ -74,17 +84,17 @@ class Watch:
         time: Time,
         accounts: Mapping[str, Account],
         gateways: Mapping[str, Gateway],
-        wishes: Mapping[str, Wish],
+        wishes: Mapping[str, PlannedOrder],
         auditor: Journal,
     ) -> None:
         self.breaches: list[Breach] = []
-        self.rows: dict[str, PayoutRow] = {}  # as the last commit of each left it
+        self.rows: dict[str, PayoutRecord] = {}  # as the last commit of each left it
         self.ends = Ends(self.rows)
         self.acknowledged: set[str] = set()
         self.refused: set[str] = set()
         self.posts: Counter[tuple[str, int]] = Counter()  # of each attempt
         self.pauses: set[str | None] = set()  # of a person's, by account
-        self.news: list[PayoutRow] = []  # what has just reached a state that people care about
+        self.news: list[PayoutRecord] = []  # what has just reached a state that people care about
         self.figures: Counter[str] = Counter()
         self.longest_doubt_s = 0.0
         self._made_due = False
@@ -115,8 +125,8 @@ class Watch:
         posts = self.posts[attempt]
         if row is not None and row.status is _S.CANCELLED:
             self.broken("sent after it was cancelled", payout, f"try {posts}")
-        if row is None or row.tries < posts or not (row.status is _S.SENDING or row.ambiguous):
-            stood = f"{row.status} with {row.tries} tries" if row else "nothing"
+        if row is None or row.submissions < posts or not (row.status is _S.SENDING or row.ambiguous):
+            stood = f"{row.status} with {row.submissions} tries" if row else "nothing"
             self.broken("sent before it was written", payout, f"try {posts}, the journal holds {stood}")
             return
         sent = (request.url, request.body, request.headers["reference"])
@@ -131,24 +141,24 @@ class Watch:
         made, self._made_due = self._made_due, False
         return made
 
-    def wrote(self, owner: str, entry: JournalEntry, reply: JournalReply) -> None:
+    def wrote(self, owner: str, entry: JournalCommand, reply: JournalResult) -> None:
         """A commit is durable."""
-        if isinstance(entry, Open) and isinstance(reply, Opened):
+        if isinstance(entry, CreatePayout) and isinstance(reply, CreateResult):
             if reply.created and reply.row.id in self.rows:
                 self.broken("a key has two payouts", reply.row.id, "opened again")
             self.rows.setdefault(reply.row.id, reply.row)
             self._made_due = True
-        elif isinstance(entry, Move) and isinstance(reply, Moved):
+        elif isinstance(entry, ApplyTransition) and isinstance(reply, TransitionApplied):
             self._moved(owner, self.rows[reply.row.id], entry, reply.row)
             due_at = reply.row.next_at
             self._made_due |= entry.lifts or (due_at is not None and due_at <= self._time())
-        elif isinstance(entry, PayAgain) and isinstance(reply, Moved):
+        elif isinstance(entry, CreateAttempt) and isinstance(reply, TransitionApplied):
             self._begins_again(self.rows[reply.row.id], reply.row)
             self._made_due = True
-        elif isinstance(entry, Note):
+        elif isinstance(entry, AppendHistory):
             self.ends.noted(entry)
             self._made_due = True
-        if isinstance(reply, Opened | Moved):
+        if isinstance(reply, CreateResult | TransitionApplied):
             self.ends.wrote(entry, reply.row)
 
     def handled(self, handling: Handling, reply: Handled | None, arrival: Arrival | None = None) -> None:
@@ -156,7 +166,7 @@ class Watch:
         if arrival is not None and (wrong := self.ends.answered(arrival, handling.outcome)):
             rule, (payout, attempt) = wrong
             self.broken(rule, payout, f"of attempt {attempt}, as {handling.outcome}")
-        row = reply.row if reply is not None and reply.hurried else None
+        row = reply.row if reply is not None and reply.made_due else None
         if row is None or row.next_at is None:
             return
         self._made_due = True
@@ -166,13 +176,15 @@ class Watch:
 
     def over(self, contradicted: Sequence[Attempt]) -> None:
         """A flow is over, and was told something against the ends of these attempts."""
-        for payout, attempt in self.ends.forgotten(contradicted):
+        for payout, attempt in self.ends.erased(contradicted):
             self.broken("a contradiction was forgotten", payout, f"of attempt {attempt}")
 
-    def _moved(self, owner: str, before: PayoutRow, entry: Move, row: PayoutRow) -> None:
+    def _moved(self, owner: str, before: PayoutRecord, entry: ApplyTransition, row: PayoutRecord) -> None:
         payout, looked_at = row.id, entry.event.at  # by the clock as it stood then: it may have been set back since
-        if entry.before.fence != before.fence or row.fence != before.fence + 1:
-            self.broken("the fence", payout, f"{before.fence} stored, {entry.before.fence} read, {row.fence} written")
+        if entry.before.version != before.version or row.version != before.version + 1:
+            self.broken(
+                "the fence", payout, f"{before.version} stored, {entry.before.version} read, {row.version} written"
+            )
         if before.status.is_final and row.status is not before.status:
             self.broken("an end was left", payout, f"{before.status} became {row.status}")
         holds = before.status is _S.SENDING and before.lease_until is not None and before.lease_until > looked_at
@@ -188,7 +200,7 @@ class Watch:
             if entry.answers in self._answered and not row.status.is_final:  # an absence is no end: that may follow
                 self.broken("an answer was taken twice", payout, str(entry.event.name))
             self._answered.add(entry.answers)
-        if entry.event.name in {EventName.PAYOUT_ABSENT, EventName.PAYOUT_RESEND}:
+        if entry.event.name in {EventName.PAYOUT_NOT_FOUND, EventName.PAYOUT_RESEND}:
             self._absent(row)
         if payout in self._hints:
             self._remembers(before, row, entry.event)
@@ -198,22 +210,24 @@ class Watch:
             self.news.append(row)
         self.rows[payout] = row
 
-    def _made_anew(self, before: PayoutRow) -> None:
+    def _made_anew(self, before: PayoutRecord) -> None:
         """It leaves as somebody else: nothing of it may be anywhere."""
         bank = self._gateways[before.account].bank
         if before.ambiguous or before.first_sent_at or bank.has(before.id, before.references["reference"]):
-            self.broken("what may have arrived was made anew", before.id, f"{before.status}, {before.tries} tries")
+            self.broken(
+                "what may have arrived was made anew", before.id, f"{before.status}, {before.submissions} tries"
+            )
         self._first.pop((before.id, before.attempt), None)
 
-    def _absent(self, row: PayoutRow) -> None:
+    def _absent(self, row: PayoutRecord) -> None:
         """Each absence is one answer of the provider's."""
         reference = row.references["reference"]
         self._absences[reference] += 1
-        told = self._gateways[row.account].absences[reference]
+        told = self._gateways[row.account].not_found_count[reference]
         if self._absences[reference] > told:
             self.broken("absent by a guess", row.id, f"{self._absences[reference]} times, told {told} times")
 
-    def _remembers(self, before: PayoutRow, row: PayoutRow, event: Event) -> None:
+    def _remembers(self, before: PayoutRecord, row: PayoutRecord, event: Event) -> None:
         """A read that a callback asks for stays due until there was one, unless it is not our turn."""
         if row.status is _S.SENDING:
             return
@@ -230,7 +244,7 @@ class Watch:
             else:  # what is handled late is dated before what moved it here
                 self._hints[row.id] = max(self._hints[row.id], row.next_at)
 
-    def _begins_again(self, before: PayoutRow, row: PayoutRow) -> None:
+    def _begins_again(self, before: PayoutRecord, row: PayoutRecord) -> None:
         """Another attempt: of what failed, long enough after it can last have left, and only if nothing of it pays."""
         account = self._accounts[before.account]
         if before.status is not _S.FAILED or row.attempt != before.attempt + 1:
@@ -252,7 +266,7 @@ class Watch:
     def _was_paid(self, payout: str, reference: str | None) -> bool:
         return any(gateway.bank.was_paid(payout, reference) for gateway in self._gateways.values())
 
-    def _entered(self, before: PayoutRow, row: PayoutRow) -> None:
+    def _entered(self, before: PayoutRecord, row: PayoutRecord) -> None:
         payout, gateway = row.id, self._gateways[row.account]
         bank, reference = gateway.bank, row.references["reference"]
         said, by_person = gateway.said[reference], row.decided_by == "person"
@@ -261,7 +275,7 @@ class Watch:
         elif row.status is _S.CANCELLED:
             self.figures["cancelled"] += 1
             if bank.has(payout, reference) or self._will_pay(payout):
-                self.broken("cancelled and sent", payout, f"it was {before.status}, with {before.tries} tries")
+                self.broken("cancelled and sent", payout, f"it was {before.status}, with {before.submissions} tries")
         elif row.status is _S.FAILED:
             if self._will_pay(payout, whatever_it_said="FAILED" not in said):
                 self.broken("failed and paid", payout, f"{row.reason}, decided by {row.decided_by}")
@@ -273,7 +287,7 @@ class Watch:
             elif not by_person and "SUCCESSFUL" not in said:
                 self.broken("succeeded by a guess", payout, "the provider never said so")
 
-    def _sends(self, before: PayoutRow, row: PayoutRow) -> None:
+    def _sends(self, before: PayoutRecord, row: PayoutRecord) -> None:
         """A try begins: within its time while nothing is in doubt, and afterwards only where it is proven safe."""
         account = self._accounts[row.account]
         at, facts, limit = row.sent_at, account.facts, (account.settings.approve_above or {}).get(row.currency)
@@ -288,9 +302,9 @@ class Watch:
                 self.broken("sent outside its time", row.id, f"{at}: {row.not_before} to {row.expires_at}")
         else:
             first = row.first_sent_at
-            safe = facts.resend == "safe" and row.tries <= _MOST_TRIES and first is not None
+            safe = facts.resend == "safe" and row.submissions <= _MOST_TRIES and first is not None
             if not safe or first is None or at - first >= timedelta(seconds=facts.dedupe_window_s / 2):
-                self.broken("sent again unsafely", row.id, f"try {row.tries}, first sent {first}, now {at}")
+                self.broken("sent again unsafely", row.id, f"try {row.submissions}, first sent {first}, now {at}")
 
     def money(self) -> None:
         """Take over what is wrong with the provider's books: a key paid twice, a collection refunded beyond itself."""
@@ -319,7 +333,11 @@ class Watch:
             self.breaches.append(Breach("refused and written all the same", key, str(rows[key].status)))
         for row in rows.values():
             heard, payout = self.rows.get(row.id), row.view(self._auditor.history(row.id))
-            if heard is None or (heard.status, heard.fence, heard.tries) != (row.status, row.fence, row.tries):
+            if heard is None or (heard.status, heard.version, heard.submissions) != (
+                row.status,
+                row.version,
+                row.submissions,
+            ):
                 self.broken("a commit was lost", row.id, f"{heard and heard.status} heard, {row.status} found")
             doubts = doubts_of(payout, self._accounts[row.account].facts.visible_after_s)
             for rule, text in (*self._end(row), *faults_of(payout), *doubts.found):
@@ -334,7 +352,7 @@ class Watch:
             self.figures.update(doubts=doubts.count, doubts_ended=doubts.ended, by_timer=doubts.by_timer)
             self.longest_doubt_s = max(self.longest_doubt_s, doubts.longest_s)
 
-    def _end(self, row: PayoutRow) -> list[tuple[str, str]]:
+    def _end(self, row: PayoutRecord) -> list[tuple[str, str]]:
         gateway = self._gateways[row.account]
         bank, reference = gateway.bank, row.references["reference"]
         found = []
@@ -354,6 +372,8 @@ class Watch:
                 self.figures["failed and then paid, as the provider says"] += 1
         if row.status is _S.CANCELLED and (bank.has(row.id, reference) or self._will_pay(row.id)):
             found.append(("cancelled and sent", "at the end"))
-        if self.posts[row.id, row.attempt] > row.tries:
-            found.append(("sent before it was written", f"{self.posts[row.id, row.attempt]} sent, {row.tries} tries"))
+        if self.posts[row.id, row.attempt] > row.submissions:
+            found.append(
+                ("sent before it was written", f"{self.posts[row.id, row.attempt]} sent, {row.submissions} tries")
+            )
         return found

@@ -14,7 +14,7 @@ from payments_core.provider import Facts
 from payout_simulation.simulated_time import HOUR, SECOND
 from payout_simulation.workload import Fate
 
-__all__ = ["BANKS", "Bank", "Counts", "Payment", "Told"]
+__all__ = ["BANKS", "Counts", "Ledger", "Payment", "Told"]
 
 Told: TypeAlias = Mapping[str, Any]  # what a payment was asked for with
 
@@ -83,7 +83,7 @@ class Counts:
 
 
 @dataclass(slots=True)
-class Bank:
+class Ledger:
     """One provider's books.
 
     Args:

@@ -9,8 +9,8 @@ from heapq import heappop, heappush
 
 from payments_core import engine
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import Pause, PayoutRow
-from payments_core.engine import Person
+from payments_core.domain.records import Pause, PayoutRecord
+from payments_core.engine import OperatorDecision
 from payments_core.engine.commands import Journal
 from payout_simulation.process import Process, World
 from payout_simulation.simulated_time import HOUR, MINUTE
@@ -21,14 +21,14 @@ __all__ = ["ACTS", "People"]
 _S = PayoutStatus
 ACTS = {
     "ask": None,
-    "pay-again": _S.FAILED,
+    "reissue": _S.FAILED,
     "resolve": _S.REVIEW,
     "reopen": _S.REVIEW,
     "approve": _S.CREATED,
     "cancel": _S.CREATED,
 }
 _SHARE_FROM_ELSEWHERE = 0.35
-_NOBODY = Person("somebody", "it is to be so", evidence="line 12 of the provider's statement")
+_NOBODY = OperatorDecision("somebody", "it is to be so", evidence="line 12 of the provider's statement")
 
 
 class People:
@@ -62,18 +62,18 @@ class People:
         """Whether somebody wants something now."""
         return bool(self._acts) and self._acts[0][0] <= self._world.time.passed_us
 
-    def hear(self, news: Sequence[PayoutRow]) -> None:
+    def hear(self, news: Sequence[PayoutRecord]) -> None:
         """Take notice of what has just reached an end, stopped, or waits for leave."""
         for row in news:
             share = self._chance.random()
             if row.status is _S.FAILED and share < 0.35 and row.attempt <= 3:
-                self._plans("pay-again", row.id, 4 * HOUR)
+                self._plans("reissue", row.id, 4 * HOUR)
             elif row.status is _S.REVIEW and share < 0.5:
                 self._plans("resolve" if share < 0.25 else "reopen", row.id, 6 * HOUR)
             elif row.waits_for_approval and share < 0.9:
                 self._plans("approve" if share < 0.7 else "cancel", row.id, 2 * HOUR)
 
-    def befall(self, what: str) -> None:
+    def disturb(self, what: str) -> None:
         """Want something at once, of a payout for which it makes sense or of any."""
         fit = [row.id for row in self._world.watch.rows.values() if row.status is ACTS[what]]
         self._want(0, what, self._chance.choice(fit if fit and self._chance.random() < 0.7 else self._ids))
@@ -103,18 +103,18 @@ class People:
             self._want(0, "approve", payout)
         return any(lifted) or bool(waiting)
 
-    def act(self, process: Process) -> tuple[PayoutRow, Work] | None:
+    def act(self, process: Process) -> tuple[PayoutRecord, Work] | None:
         """Return what is wanted now and of which payout; None when it comes to nothing."""
         _, _, what, payout = heappop(self._acts)
         row = process.journal.get(payout)
         if row is None:
             return None
-        office, moment = process.office, process.moment()
-        account, serving = office.account(row.account), office.serving(row)
+        runtime, moment = process.runtime, process.moment()
+        account, serving = runtime.account(row.account), runtime.serving(row)
         match what:
-            case "pay-again":
-                paying, person = office.account(self._payer(row)), self._with_evidence(row)
-                return row, deciding(paying, engine.pay_again(paying, row, person=person, moment=moment))
+            case "reissue":
+                paying, person = runtime.account(self._payer(row)), self._with_evidence(row)
+                return row, deciding(paying, engine.reissue(paying, row, person=person, moment=moment))
             case "resolve":
                 paid = self._says(process, row)
                 if paid is None:
@@ -129,18 +129,18 @@ class People:
             case _:
                 return row, advancing(process, row, early=True)
 
-    def _payer(self, row: PayoutRow) -> str:
+    def _payer(self, row: PayoutRecord) -> str:
         """Return from which account a payout is to be paid again: now and then from another one."""
         others = sorted(self._world.gateways.keys() - {row.account})
         fails_over = self._plan.has("failover") and self._chance.random() < _SHARE_FROM_ELSEWHERE
         return self._chance.choice(others) if fails_over else row.account
 
-    def _with_evidence(self, row: PayoutRow) -> Person:
+    def _with_evidence(self, row: PayoutRecord) -> OperatorDecision:
         """Return who wants it paid again: with evidence only where the providers' own books show no payment."""
         banks = [gateway.bank for gateway in self._world.gateways.values()]
         return replace(_NOBODY, evidence="") if any(bank.will_pay(row.id) for bank in banks) else _NOBODY
 
-    def _says(self, process: Process, row: PayoutRow) -> bool | None:
+    def _says(self, process: Process, row: PayoutRecord) -> bool | None:
         """Say what became of a payout, from the provider's statement; None while that does not tell.
 
         Now and then it is said by mistake that it was not paid: never where only the person could know better.
@@ -148,7 +148,7 @@ class People:
         gateway, time = self._world.gateways[row.account], self._world.time
         bank, reference = gateway.bank, row.references["reference"]
         payment = bank.find(row.binding["user"], reference, time.passed_us)
-        can_ask = process.office.account(row.account).identity(row.operation, row.binding) is not None
+        can_ask = process.runtime.account(row.account).identity(row.operation, row.binding) is not None
         shows = payment is not None and payment.pays and payment.gone_us > time.passed_us + HOUR
         if shows and can_ask and bank.facts.status_by == "answer" and self._chance.random() < 0.5:
             gateway.honest.add(reference)

@@ -97,7 +97,7 @@ TROUBLES: Mapping[str, float] = {
     "ask": 16,  # somebody asks about a payout, whatever its state
     "resend": 6,  # the application sends a key again, perhaps while the first is still under way
     "other-intent": 1,  # ... or by mistake with another amount
-    "pay-again": 3,  # a person wants a payout paid again, mostly one that failed
+    "reissue": 3,  # a person wants a payout paid again, mostly one that failed
     "resolve": 2,  # ... says what became of one, mostly one in REVIEW; now and then by mistake that it was not paid
     "reopen": 2,  # ... gives one back to the machine
     "approve": 3,  # ... lets one be sent

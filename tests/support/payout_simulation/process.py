@@ -14,17 +14,17 @@ from crash_points.scenario import Point, Stopped
 
 from payments_core.client.inbox import Inbox
 from payments_core.domain.inbox_records import Arrival, Handled, Handling
-from payments_core.domain.records import PayoutRow
-from payments_core.engine import Moment
-from payments_core.engine.commands import AskAccount, Journal, JournalEntry, JournalReply, Recall
+from payments_core.domain.records import PayoutRecord
+from payments_core.engine import StepContext
+from payments_core.engine.commands import Journal, JournalCommand, JournalResult, LoadAttempts, RecordAccountQuery
 from payments_core.http.messages import HttpRequest, HttpResponse, NotSent
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account, Callback
-from payments_core.runtime import AsyncLine, Line, Office
-from payout_simulation.callback_traffic import Letter, Mail
-from payout_simulation.fake_rate_limiter import AsyncTurns, Turns
+from payments_core.runtime import AccountSession, AsyncAccountSession, Runtime
+from payout_simulation.callback_traffic import CallbackMessage, CallbackTraffic
+from payout_simulation.fake_rate_limiter import AsyncRateLimiter, RateLimiter
 from payout_simulation.gateway import Gateway
-from payout_simulation.invariant_checker import Watch
+from payout_simulation.invariant_checker import InvariantChecker
 from payout_simulation.plan import Plan
 from payout_simulation.seeded_random import stream
 from payout_simulation.simulated_time import Time
@@ -56,9 +56,9 @@ class World:
         time: Time,
         accounts: Mapping[str, Account],
         gateways: Mapping[str, Gateway],
-        mail: Mail,
+        mail: CallbackTraffic,
         plugins: Plugins,
-        watch: Watch,
+        watch: InvariantChecker,
     ) -> None:
         self.plan = plan
         self.time = time
@@ -68,7 +68,7 @@ class World:
         self.plugins = plugins
         self.watch = watch
         self.loop = asyncio.new_event_loop()
-        self.turns = Turns(stream(plan.seed, "permits"), _SHARE_WITHOUT_PERMIT if plan.has("permits") else 0.0)
+        self.limiter = RateLimiter(stream(plan.seed, "permits"), _SHARE_WITHOUT_PERMIT if plan.has("permits") else 0.0)
         self.refusals: Counter[str] = Counter()  # what people and the application may not do, by the error's name
         self.unhandled = 0  # callbacks that are kept, and not looked at yet
         self.is_early = False  # some were looked at and left: they wait until a send has ended
@@ -98,13 +98,13 @@ class Process:
         self.name = name
         self.world = world
         self.tasks: list[Task] = []
-        self.batch: list[PayoutRow] = []  # due when it last looked
+        self.batch: list[PayoutRecord] = []  # due when it last looked
         self.frozen_until_us = 0
         self.doomed = False  # it dies when its next command has taken effect
         self.about = ""  # the key of the payout it is at
         self.took_us = 0  # how long its last exchange takes
         self.journal = cast("Journal", _Journal(journal, self))
-        self.office = Office(
+        self.runtime = Runtime(
             namespace=NAMESPACE,
             journal=self.journal,
             plugins=world.plugins,
@@ -112,7 +112,7 @@ class Process:
             clock=world.time,
             owner=name,
         )
-        self._inbox = Inbox(self.office)
+        self._inbox = Inbox(self.runtime)
         self._tracks: dict[Account, Tracks] = {}
         self._on_loop = on_loop
         self._tokens = 0
@@ -126,25 +126,25 @@ class Process:
     def tracks(self, account: Account) -> Tracks:
         """Return the line of an account, as what it pays as now or paid as before."""
         if account not in self._tracks:
-            wire, turns = _Wire(self, self.world.gateways[account.name]), self.world.turns
+            wire, limiter = _Wire(self, self.world.gateways[account.name]), self.world.limiter
             if self._on_loop:
-                line = AsyncLine(account, cast("Any", _AsyncWire(wire)), self.office)
-                line.turns = cast("Any", AsyncTurns(turns))
+                line = AsyncAccountSession(account, cast("Any", _AsyncWire(wire)), self.runtime)
+                line.limiter = cast("Any", AsyncRateLimiter(limiter))
                 self._tracks[account] = Tracks(line, self.world.loop)
             else:
-                plain = Line(account, wire, self.office)
-                plain.turns = cast("Any", turns)
+                plain = AccountSession(account, wire, self.runtime)
+                plain.limiter = cast("Any", limiter)
                 self._tracks[account] = Tracks(plain, None)
         return self._tracks[account]
 
-    def moment(self) -> Moment:
+    def moment(self) -> StepContext:
         """Return what a flow may not find out by itself."""
         self._tokens += 1
         digest = hashlib.sha256(f"{self.name}:{self._tokens}".encode()).digest()
         token = base64.urlsafe_b64encode(digest[:24]).decode()
-        return Moment(self.world.time(), self.name, token, NAMESPACE, self.office.accounts)
+        return StepContext(self.world.time(), self.name, token, NAMESPACE, self.runtime.accounts)
 
-    def receive(self, letter: Letter) -> None:
+    def receive(self, letter: CallbackMessage) -> None:
         """Take in what came to us, as the application that serves callbacks does."""
         token = letter.token or self._inbox.tokens[letter.account]
         self.about = ""
@@ -163,7 +163,7 @@ class Process:
         self.about = ""
         self._inbox.handle()
         self.world.unhandled = 0
-        self.world.is_early = bool(self.journal.unhandled(accounts=sorted(self.office.accounts), limit=1))
+        self.world.is_early = bool(self.journal.unhandled(accounts=sorted(self.runtime.accounts), limit=1))
 
     def passed(self, what: str) -> None:
         """A command has taken effect; nobody has seen it yet."""
@@ -171,7 +171,7 @@ class Process:
         if self.doomed:
             raise Stopped(Point(len(self.world.trace), what))
 
-    def bury(self) -> None:
+    def discard(self) -> None:
         """Give everything back: it is dead."""
         for task in self.tasks:
             task.drop()
@@ -221,10 +221,10 @@ class _Journal:
         self._process = process
         self._arrivals: Mapping[int, Arrival] = {}  # those that are being handled, by number
 
-    def perform(self, entry: JournalEntry) -> JournalReply:
+    def execute(self, entry: JournalCommand) -> JournalResult:
         world, process = self._process.world, self._process
-        reply = self._journal.perform(entry)
-        if isinstance(entry, Recall | AskAccount):  # nothing of it is a payout
+        reply = self._journal.execute(entry)
+        if isinstance(entry, LoadAttempts | RecordAccountQuery):  # nothing of it is a payout
             return reply
         world.watch.wrote(process.name, entry, reply)
         world.unhandled += world.is_early
@@ -232,10 +232,10 @@ class _Journal:
         process.passed(f"{type(entry).__name__} {entry.event.name}: {type(reply).__name__}")
         return reply
 
-    def submit(self, entry: JournalEntry) -> Future[JournalReply]:
+    def submit(self, entry: JournalCommand) -> Future[JournalResult]:
         """Write at once: what waits in a queue when its process dies is not written."""
-        future: Future[JournalReply] = Future()
-        future.set_result(self.perform(entry))
+        future: Future[JournalResult] = Future()
+        future.set_result(self.execute(entry))
         return future
 
     def unhandled(self, *, accounts: Collection[str], after: int = 0, limit: int) -> tuple[Arrival, ...]:

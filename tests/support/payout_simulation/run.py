@@ -11,21 +11,21 @@ from crash_points.scenario import Stopped
 
 from payments_core.domain.references import payout_id
 from payments_core.http.messages import HttpRequest
-from payout_simulation.callback_traffic import Mail, Messenger
+from payout_simulation.callback_traffic import CallbackTraffic, Messenger
 from payout_simulation.gateway import Gateway
 from payout_simulation.guards import plugins_of
 from payout_simulation.identities import Identities
-from payout_simulation.invariant_checker import Watch
-from payout_simulation.ledger import BANKS, Bank, Counts, Told
+from payout_simulation.invariant_checker import InvariantChecker
+from payout_simulation.ledger import BANKS, Counts, Ledger, Told
 from payout_simulation.operators import ACTS, People
 from payout_simulation.outcome import Outcome
 from payout_simulation.plan import TROUBLES, Plan
 from payout_simulation.process import NAMESPACE, Process, World
-from payout_simulation.seeded_random import Lot, stream
+from payout_simulation.seeded_random import SeededRandom, stream
 from payout_simulation.simulated_time import MINUTE, SECOND, Time
 from payout_simulation.store import SqliteStore, Store
 from payout_simulation.task import advancing, paying
-from payout_simulation.workload import Wish, fate_of, wishes_of
+from payout_simulation.workload import PlannedOrder, fate_of, planned_orders
 
 __all__ = ["simulate"]
 
@@ -65,25 +65,25 @@ class _Simulation:
         self.time = Time()
         self.troubles: Counter[str] = Counter()
         self.steps = 0
-        self._lot = Lot(plan.kept(TROUBLES))
+        self._lot = SeededRandom(plan.kept(TROUBLES))
         self._lives = 0
         self._stirred = True  # something may be due that nobody is at
         self._left_alone = False  # something was due, but others were at it
         desk = self._desk = store.open(NAMESPACE, self.time)  # where people pause, and the watch looks
         kinds = [kind for kind in BANKS if kind != "deferred" or plan.has("deferred")]
         facts = {name: BANKS[self.chance.choice(kinds)] for name in _NAMES}
-        wishes = wishes_of(plan, _NAMES)
+        wishes = planned_orders(plan, _NAMES)
         ids = [payout_id(NAMESPACE, wish.order.key) for wish in wishes]
         self.identities = Identities(plan, facts)
-        accounts, mail, gateways, counts = self.identities.accounts(), Mail(), {}, Counts()
+        accounts, mail, gateways, counts = self.identities.accounts(), CallbackTraffic(), {}, Counts()
         for name in _NAMES:
             others = tuple(other for other in _NAMES if other != name)
             messenger = Messenger((name, *others), self.time, plan, mail)
-            bank = Bank(facts[name], functools.partial(fate_of, plan), messenger.taken, counts)
+            bank = Ledger(facts[name], functools.partial(fate_of, plan), messenger.taken, counts)
             arrived: Callable[[HttpRequest, Told], None] = lambda *told: self.watch.arrived(*told)  # noqa: E731 - made below
             gateways[name] = Gateway(name, bank, self.time, plan, arrived, messenger.answer)
             messenger.gateway = gateways[name]
-        self.watch = Watch(self.time, accounts, gateways, dict(zip(ids, wishes, strict=True)), desk)
+        self.watch = InvariantChecker(self.time, accounts, gateways, dict(zip(ids, wishes, strict=True)), desk)
         guarded = plan.has("guards") and self.chance.random() < 0.2
         plugins = plugins_of(plan.seed, guarded=guarded)
         self.world = World(plan, self.time, accounts, gateways, mail, plugins, self.watch)
@@ -92,7 +92,7 @@ class _Simulation:
         self.to_send = [(wish.at_us, number, wish) for number, wish in enumerate(wishes)]
         heapify(self.to_send)
         self._resent = len(wishes)
-        self.in_hand: dict[str, Wish] = {}  # given to the application's process, which has not answered yet
+        self.in_hand: dict[str, PlannedOrder] = {}  # given to the application's process, which has not answered yet
         self.processes = [self._born("application"), *(self._born(f"worker-{n + 1}") for n in range(plan.workers))]
 
     # --- the loop ---
@@ -107,7 +107,7 @@ class _Simulation:
                 watch.broken("never comes to rest", "", f"still at work after {most} steps")
                 break
             if self.chance.random() < self.plan.trouble and self._lot:
-                self._befall(self._lot.draw(self.chance))
+                self._disturb(self._lot.draw(self.chance))
             may = self._possible()
             if may:
                 self._step(*may[self.chance.randrange(len(may))])
@@ -116,7 +116,7 @@ class _Simulation:
                     self.people.hear(watch.news)
                     watch.news.clear()
             elif not self._let_time_pass():
-                self._come_to_rest()
+                self._settle_all()
                 break
         return self._outcome()
 
@@ -147,7 +147,7 @@ class _Simulation:
         try:
             step()
         except Stopped:
-            self._bury(process)
+            self._discard(process)
         except Exception as error:  # noqa: BLE001 - a flow that breaks is a finding, not the end of the search
             self.watch.broken("a flow broke", payout_id(NAMESPACE, process.about), f"{type(error).__name__}: {error}")
         self._stirred |= self.watch.made_due() or (self._left_alone and len(process.tasks) < at_work)
@@ -212,23 +212,23 @@ class _Simulation:
         due_us = _FOR_EVER_US if due_at is None else self.time.passed_at(due_at)
         later = [moment for moment in (*moments, due_us) if now_us < moment < _FOR_EVER_US]
         if not later:
-            cleared = self.people.clear_up()
-            self._stirred |= cleared
-            return cleared
+            guards_passed = self.people.clear_up()
+            self._stirred |= guards_passed
+            return guards_passed
         self.time.reach(min(later))
         self._stirred |= self.people.lift_due() or due_us <= self.time.passed_us
         return True
 
-    def _come_to_rest(self) -> None:
+    def _settle_all(self) -> None:
         for process in self.processes:
-            self._bury(process)
+            self._discard(process)
         for gateway in self.world.gateways.values():
             gateway.bank.tick(_FOR_EVER_US)
         self.watch.ended(self.store.published())
 
     # --- what befalls us ---
 
-    def _befall(self, what: str) -> None:
+    def _disturb(self, what: str) -> None:
         # Most often somebody who is in the middle of something: there it hurts.
         busy = [process for process in self.processes if process.tasks and self.chance.random() < 0.9]
         process = self.chance.choice(busy or self.processes)
@@ -236,12 +236,12 @@ class _Simulation:
         self.troubles[what] += 1
         match what:
             case "kill":
-                self._bury(process)
+                self._discard(process)
             case "kill-inside":
                 process.doomed = True
             case "power-cut":
                 for one in list(self.processes):
-                    self._bury(one)
+                    self._discard(one)
             case "freeze":
                 process.frozen_until_us = self.time.passed_us + self.chance.randrange(5 * MINUTE)
                 self.world.note(process.name, "", f"stands still for {process.frozen_until_us / SECOND:.0f} s")
@@ -254,7 +254,7 @@ class _Simulation:
             case "identity" | "identity-gone":
                 self._change_identity(self.chance.choice(_NAMES), keeps=what == "identity")
             case _ if what in ACTS:
-                self.people.befall(what)
+                self.people.disturb(what)
             case _:
                 self._send_again(wish.other_intent if what == "other-intent" else wish)
 
@@ -265,11 +265,11 @@ class _Simulation:
         self.world.note("person", "", f"lets {name} pay as somebody else{'' if keeps else ', and forgets as whom'}")
         for process in list(self.processes):
             if self.chance.random() < 0.8:
-                self._bury(process)
+                self._discard(process)
             else:
                 process.doomed = True
 
-    def _send_again(self, wish: Wish) -> None:
+    def _send_again(self, wish: PlannedOrder) -> None:
         if self.watch.acknowledged >= {wish.order.key}:
             self._resent += 1
             heappush(self.to_send, (self.time.passed_us, self._resent, wish))
@@ -281,11 +281,11 @@ class _Simulation:
         on_loop = self.plan.has("async") and role[-1] in "258"
         return Process(f"{role}/{self._lives}", self.world, self.store.open(NAMESPACE, self.time), on_loop=on_loop)
 
-    def _bury(self, process: Process) -> None:
+    def _discard(self, process: Process) -> None:
         """Let a process die with all it knew; another takes its place, at once or after a while."""
         self.world.note(process.name, "", "dies")
         place = self.processes.index(process)
-        process.bury()
+        process.discard()
         self.processes[place] = self._born(process.name.partition("/")[0])
         self._stirred = True  # what it was at may be due
         if self.chance.random() < 0.3:
@@ -301,7 +301,7 @@ class _Simulation:
     def close(self) -> None:
         """Give every connection back."""
         for process in self.processes:
-            process.bury()
+            process.discard()
         self._desk.close()
         self.world.close()
 

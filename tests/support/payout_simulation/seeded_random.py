@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from itertools import accumulate
 
-__all__ = ["Lot", "stream"]
+__all__ = ["SeededRandom", "stream"]
 
 
 def stream(seed: int, *names: object) -> random.Random:
@@ -20,7 +20,7 @@ def stream(seed: int, *names: object) -> random.Random:
     return random.Random("/".join(map(str, (seed, *names))))  # noqa: S311 - to be repeated, not to be unguessable
 
 
-class Lot:
+class SeededRandom:
     """Names with weights, to draw one from.
 
     Args:

@@ -41,11 +41,11 @@ def shrink(
             if any(breach.rule == rule for breach in outcome.breaches):
                 yield outcome
 
-    def fails(plan: Plan, tries: int) -> Outcome | None:
-        return next(failing(plan, chain([plan.seed], range(1, tries + 1))), None)
+    def fails(plan: Plan, submissions: int) -> Outcome | None:
+        return next(failing(plan, chain([plan.seed], range(1, submissions + 1))), None)
 
-    def first(plans: Iterable[Plan], tries: int) -> Outcome:
-        return next((found for plan in plans if (found := fails(plan, tries))), best)
+    def first(plans: Iterable[Plan], submissions: int) -> Outcome:
+        return next((found for plan in plans if (found := fails(plan, submissions))), best)
 
     best = failed
     best = first(_smaller(best.plan), seeds)

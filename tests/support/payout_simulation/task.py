@@ -8,23 +8,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from payments_core.client import assembly
-from payments_core.domain.errors import DecisionRefused, InvalidPayout, KeyReused, NotOffered, OverRefund
-from payments_core.domain.rates import Lane
-from payments_core.domain.records import PayoutRow
+from payments_core.domain.errors import DecisionRefused, InvalidPayout, KeyReused, NotSupported, OverRefund
+from payments_core.domain.rates import Priority
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine import steps
 from payments_core.engine.flow import Command, EngineFlow, ReadAs, Reply
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.provider import Account
-from payments_core.runtime import AsyncLine, Line, lane_of
+from payments_core.runtime import AccountSession, AsyncAccountSession, priority_of
 from payout_simulation.ends import Attempt
-from payout_simulation.workload import Wish
+from payout_simulation.workload import PlannedOrder
 
 if TYPE_CHECKING:
     from payout_simulation.process import Process
 
 __all__ = ["Task", "Tracks", "Use", "Work", "advancing", "deciding", "paying"]
 
-_REFUSED = (KeyReused, OverRefund, DecisionRefused, NotOffered, InvalidPayout)
+_REFUSED = (KeyReused, OverRefund, DecisionRefused, NotSupported, InvalidPayout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ class Use:
     """
 
     account: Account
-    lane: Lane | None = None
+    priority: Priority | None = None
 
 
-Work: TypeAlias = Generator[Command | Use, Any, PayoutRow]
+Work: TypeAlias = Generator[Command | Use, Any, PayoutRecord]
 
 
 class Tracks:
@@ -53,17 +53,17 @@ class Tracks:
 
     """
 
-    def __init__(self, line: Line | AsyncLine, loop: asyncio.AbstractEventLoop | None) -> None:
+    def __init__(self, line: AccountSession | AsyncAccountSession, loop: asyncio.AbstractEventLoop | None) -> None:
         self._line = line
         self._loop = loop
 
-    def performer(self, lane: Lane | None) -> Any:
+    def executor(self, priority: Priority | None) -> Any:
         """Return a performer for one step."""
-        return self._line.performer(lane)
+        return self._line.executor(priority)
 
-    def perform(self, performer: Any, command: Command) -> Reply:
+    def execute(self, executor: Any, command: Command) -> Reply:
         """Carry out one command to its end."""
-        done = performer(command)
+        done = executor(command)
         return cast("Reply", done if self._loop is None else self._loop.run_until_complete(done))
 
     def exchange(self, request: HttpRequest) -> HttpResponse:
@@ -117,7 +117,7 @@ class Task:
             return
         assert command is not None
         assert self._tracks is not None
-        answer = self._tracks.perform(self._performer, command)
+        answer = self._tracks.execute(self._performer, command)
         self.go_on(lambda: flow.send(answer))
 
     def go_on(self, to_next: Callable[[], Command | Use]) -> None:
@@ -127,7 +127,7 @@ class Task:
             while isinstance(command, Use):
                 self._release()
                 self._tracks = self._process.tracks(command.account)
-                self._performer = self._tracks.performer(command.lane)
+                self._performer = self._tracks.executor(command.priority)
                 command = next(self._flow)
             self._command = command
         except StopIteration:
@@ -155,21 +155,21 @@ class Task:
         process.took_us = 0
         try:
             if isinstance(command, ReadAs):
-                return process.tracks(process.office.identity(command)).exchange(command.request)
+                return process.tracks(process.runtime.identity(command)).exchange(command.request)
             assert self._tracks is not None
-            reply = self._tracks.perform(self._performer, command)
+            reply = self._tracks.execute(self._performer, command)
         except (NotSent, NoAnswer) as ended:
             return ended
         assert isinstance(reply, HttpResponse)
         return reply
 
 
-def paying(process: Process, wish: Wish) -> Work:
+def paying(process: Process, wish: PlannedOrder) -> Work:
     """Do what a client does to send a key: look it up, write it down, and go on while something is due at once."""
-    office, watch = process.office, process.world.watch
-    row = assembly.known(office, wish.order, wish.account)
+    runtime, watch = process.runtime, process.world.watch
+    row = assembly.known(runtime, wish.order, wish.account)
     if row is None:
-        account = office.account(wish.account)
+        account = runtime.account(wish.account)
         yield Use(account)
         try:
             opened = yield from steps.accept(account, wish.order, process.moment())
@@ -181,19 +181,19 @@ def paying(process: Process, wish: Wish) -> Work:
     for _ in range(assembly.STEPS_AT_ONCE):
         before = row
         row = yield from advancing(process, row)
-        if row.fence == before.fence or not assembly.is_due(row, office.clock()):
+        if row.version == before.version or not assembly.is_due(row, runtime.clock()):
             break
     return row
 
 
-def advancing(process: Process, row: PayoutRow, *, early: bool = False) -> Work:
+def advancing(process: Process, row: PayoutRecord, *, early: bool = False) -> Work:
     """Take one step with a payout, as the engine decides."""
-    account = process.office.serving(row)
-    yield Use(account, lane_of(row))
+    account = process.runtime.serving(row)
+    yield Use(account, priority_of(row))
     return (yield from steps.advance(account, row, process.moment(), early=early))
 
 
-def deciding(account: Account, flow: EngineFlow[PayoutRow]) -> Work:
+def deciding(account: Account, flow: EngineFlow[PayoutRecord]) -> Work:
     """Carry out what a person has decided."""
     yield Use(account)
     return (yield from flow)

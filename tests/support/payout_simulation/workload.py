@@ -14,7 +14,7 @@ from payout_simulation.plan import Plan
 from payout_simulation.seeded_random import stream
 from payout_simulation.simulated_time import HOUR, MINUTE, SECOND, START
 
-__all__ = ["APPROVE_ABOVE", "COLLECTED", "SETTLING_H", "Fate", "Wish", "fate_of", "wishes_of"]
+__all__ = ["APPROVE_ABOVE", "COLLECTED", "SETTLING_H", "Fate", "PlannedOrder", "fate_of", "planned_orders"]
 
 APPROVE_ABOVE = Decimal(62)  # of 20 to 70
 SETTLING_H = 1.5  # how long a provider that says "timed out" may still say otherwise
@@ -25,7 +25,7 @@ _ALL_SENT_US = 2 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PlannedOrder:
     """One key of the application.
 
     Args:
@@ -40,7 +40,7 @@ class Wish:
     order: Order
 
     @property
-    def other_intent(self) -> Wish:
+    def other_intent(self) -> PlannedOrder:
         """The same key by mistake with another amount."""
         return replace(self, order=replace(self.order, amount=Money("0.01", "EUR")))
 
@@ -76,9 +76,9 @@ class Fate:
         return self.succeeds or self.turns_us is not None
 
 
-def wishes_of(plan: Plan, accounts: Sequence[str]) -> list[Wish]:
+def planned_orders(plan: Plan, accounts: Sequence[str]) -> list[PlannedOrder]:
     """Return what the application sends, each key from one of the accounts."""
-    return [_wish(plan, number, accounts) for number in range(plan.payouts)]
+    return [_planned_order(plan, number, accounts) for number in range(plan.payouts)]
 
 
 def fate_of(plan: Plan, payout_id: str, number: int) -> Fate:
@@ -93,7 +93,7 @@ def fate_of(plan: Plan, payout_id: str, number: int) -> Fate:
     return _fate(plan, stream(plan.seed, "fate", payout_id, number))
 
 
-def _wish(plan: Plan, number: int, accounts: Sequence[str]) -> Wish:
+def _planned_order(plan: Plan, number: int, accounts: Sequence[str]) -> PlannedOrder:
     chance = stream(plan.seed, "wish", number)
     at_us = chance.randrange(max(1, min(_ALL_SENT_US, plan.payouts * MINUTE)))
     account, kind = accounts[chance.randrange(len(accounts))], chance.random()
@@ -116,7 +116,7 @@ def _wish(plan: Plan, number: int, accounts: Sequence[str]) -> Wish:
         how = Operation.DEPOSIT if kind > 0.85 else Operation.TRANSFER
     original = COLLECTED if how is Operation.REFUND else None
     order = Order(key, payee, amount, how, "", {}, not_before, expires_at, original)
-    return Wish(at_us, account, order)
+    return PlannedOrder(at_us, account, order)
 
 
 def _fate(plan: Plan, chance: random.Random) -> Fate:

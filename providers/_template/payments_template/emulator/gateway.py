@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from payments_core.testing import emulator
-from payments_core.testing.emulator import Answer, Fires, Routes, SwitchBoard
-from payments_core.testing.emulator.callback_plan import Says, plan
+from payments_core.testing.emulator import Answer, Fires, Options, Routes
+from payments_core.testing.emulator.callback_plan import ProviderSays, plan
 from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
 from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.faults import Rule
@@ -23,7 +23,7 @@ FAILURES: Mapping[str, str] = {"999700000001": "no_such_wallet", "999700000002":
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Switches(SwitchBoard):
+class Switches(Options):
     """Where a test wants it otherwise.
 
     Args:
@@ -169,7 +169,7 @@ class Gateway(emulator.Gateway[Request]):
             return ()
         url = payment.order["callback_url"]
 
-        def write(says: Says, due_at: datetime) -> Callback:
+        def write(says: ProviderSays, due_at: datetime) -> Callback:
             told = payment.told(payment.ends_at or request.at)
             if says == "other end":
                 told |= {"status": "failed" if told["status"] == "paid" else "paid"}

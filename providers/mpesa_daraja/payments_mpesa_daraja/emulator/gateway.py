@@ -16,7 +16,7 @@ from typing import Any
 from payments_core.testing import emulator
 from payments_core.testing.emulator import Answer, Fires, Routes
 from payments_core.testing.emulator.callback_plan import Answer as Told
-from payments_core.testing.emulator.callback_plan import Says, plan
+from payments_core.testing.emulator.callback_plan import ProviderSays, plan
 from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
 from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.faults import Rule
@@ -24,7 +24,7 @@ from payments_mpesa_daraja.emulator.keys import Keys
 from payments_mpesa_daraja.emulator.payments import QUEUED, STALE, Payment, result
 from payments_mpesa_daraja.emulator.switches import Switches
 
-__all__ = ["Gateway", "Held", "Request"]
+__all__ = ["AccountPaused", "Gateway", "Request"]
 
 _NEEDED = ("OriginatorConversationID", "InitiatorName", "SecurityCredential", "CommandID", "Amount", "PartyA", "PartyB")
 _ASKED = ("Initiator", "SecurityCredential", "CommandID", "PartyA", "IdentifierType")
@@ -32,7 +32,7 @@ _URLS = ("ResultURL", "QueueTimeOutURL")
 
 
 @dataclass(slots=True)
-class Held:
+class AccountPaused:
     """Who may call the gateway."""
 
     consumer_key: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -78,7 +78,7 @@ class Gateway(emulator.Gateway[Request]):
 
     """
 
-    def __init__(self, held: Held, keys: Keys, switches: Switches) -> None:
+    def __init__(self, held: AccountPaused, keys: Keys, switches: Switches) -> None:
         super().__init__(Request, CallbackBook())  # nothing is written of a second try
         self.held = held
         self._keys = keys
@@ -233,7 +233,7 @@ class Gateway(emulator.Gateway[Request]):
     def _planned(
         self, request: Request, fires: Fires, ends_at: datetime | None, tell: Any, answers: Sequence[Told]
     ) -> list[Callback]:
-        def write(says: Says, due_at: datetime) -> Callback:
+        def write(says: ProviderSays, due_at: datetime) -> Callback:
             told = tell(ends_at or request.at, says == "other end")
             if says == "another's":
                 told["Result"]["OriginatorConversationID"] = "somebody-else"

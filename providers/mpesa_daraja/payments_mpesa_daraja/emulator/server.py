@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from payments_core.settings import load
 from payments_core.testing.emulator.configuration import EmulatedAccount, read_back, write_new
 from payments_core.testing.emulator.server import Emulator
-from payments_mpesa_daraja.emulator.gateway import Gateway, Held
+from payments_mpesa_daraja.emulator.gateway import AccountPaused, Gateway
 from payments_mpesa_daraja.emulator.keys import Keys
 from payments_mpesa_daraja.emulator.switches import Switches
 
@@ -38,7 +38,7 @@ class MpesaDarajaEmulator(Emulator[Gateway]):
         self.switches = Switches(**switches)
         self._callback_url = callback_url
         self._keys = Keys()
-        super().__init__(Gateway(Held(), self._keys, self.switches), port, faults=faults)
+        super().__init__(Gateway(AccountPaused(), self._keys, self.switches), port, faults=faults)
 
     @classmethod
     def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:

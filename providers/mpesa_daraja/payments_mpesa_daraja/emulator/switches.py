@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from payments_core.testing.emulator import SwitchBoard
+from payments_core.testing.emulator import Options
 from payments_core.testing.emulator.callback_plan import Answer
 
 __all__ = ["Switches"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Switches(SwitchBoard):
+class Switches(Options):
     """Where a test wants it otherwise.
 
     Args:

@@ -38,7 +38,7 @@ def consent(
     """
     from payments_core.cli import output
     from payments_core.cli.lookups import asking
-    from payments_core.domain.errors import NotAnswered
+    from payments_core.domain.errors import LookupFailed
     from payments_core.domain.payout import Payee, ReasonCode
 
     payee, person, said_no = Payee.msisdn(to), None, False
@@ -47,7 +47,7 @@ def consent(
         asked = client.ask_consent(asks, payee, scopes=[scope])
         try:
             person = _answer(terminal, client, asks, asked, wait)
-        except NotAnswered as error:
+        except LookupFailed as error:
             if error.reason != ReasonCode.REJECTED:
                 raise
             said_no = True
@@ -76,14 +76,14 @@ def _answer(terminal: Terminal, client: PayoutClient, account: str, asked: Conse
     import time
 
     from payments_core.cli.progress import spinner
-    from payments_core.domain.errors import NotAnswered
+    from payments_core.domain.errors import LookupFailed
 
     until = time.monotonic() + wait_s
     with spinner(terminal, "Waiting for the account holder's answer"):
         while True:
             try:
                 return client.user_info(account, asked)
-            except NotAnswered as error:
+            except LookupFailed as error:
                 # Without a reason no answer came at all: as good a time to ask again as any.
                 pause = error.retry_after_s if error.reason else asked.poll_every_s
                 if pause is None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from payments_core.testing.emulator.callback_plan import Says, plan
+from payments_core.testing.emulator.callback_plan import ProviderSays, plan
 from payments_core.testing.emulator.callback_queue import Callback
 from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.gateway import Fires
@@ -64,7 +64,7 @@ class _Writer:
     switches: Switches
     others: Sequence[Payment]
 
-    def write(self, says: Says, due_at: datetime) -> Callback:
+    def write(self, says: ProviderSays, due_at: datetime) -> Callback:
         payment = self._payment(says)
         told = write_status(payment, payment.ends_at, self.switches)
         headers = {"content-type": _JSON}
@@ -83,7 +83,7 @@ class _Writer:
             due_at=due_at,
         )
 
-    def _payment(self, says: Says) -> Payment:
+    def _payment(self, says: ProviderSays) -> Payment:
         payment = self.payment
         match says:
             case "other end":

@@ -17,7 +17,7 @@ from payments_mtn_momo.emulator.replies import empty, from_gateway, from_momo
 from payments_mtn_momo.emulator.requests import Request, is_uuid
 from payments_mtn_momo.emulator.switches import Switches
 
-__all__ = ["Collection", "CollectionState", "Collections", "NotificationDesk", "party_of_unknown", "read_collection"]
+__all__ = ["Collection", "CollectionState", "Collections", "NotificationHandler", "party_of_unknown", "read_collection"]
 
 CollectionState = Literal["PENDING", "SUCCESSFUL", "FAILED"]
 
@@ -109,7 +109,7 @@ def party_of_unknown(reference: str) -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotificationDesk:
+class NotificationHandler:
     """Takes messages for the payers of collections.
 
     Sources: the export of Collections (header, 160 characters, every refusal), MTN's libraries of 2023 (the address

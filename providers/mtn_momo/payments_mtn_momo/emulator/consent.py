@@ -20,9 +20,9 @@ from payments_mtn_momo.emulator.holders import person
 from payments_mtn_momo.emulator.replies import from_momo, json_answer
 from payments_mtn_momo.emulator.requests import Request, read_form
 from payments_mtn_momo.emulator.switches import Switches
-from payments_mtn_momo.emulator.tokens import Doorkeeper, jwt
+from payments_mtn_momo.emulator.tokens import Authenticator, jwt
 
-__all__ = ["CASES", "CIBA", "Case", "ConsentDesk"]
+__all__ = ["CASES", "CIBA", "Case", "ConsentHandler"]
 
 CIBA = "urn:openid:params:grant-type:ciba"  # MTN's own; the standard's has "oauth" and underscores
 _REFRESH_LIFE_S = 30 * 86_400
@@ -84,7 +84,7 @@ class _Grant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentDesk:
+class ConsentHandler:
     """Asks for consent, gives its tokens, and tells who consented.
 
     Args:
@@ -94,7 +94,7 @@ class ConsentDesk:
 
     """
 
-    door: Doorkeeper
+    door: Authenticator
     switches: Switches
     bad_request: Callable[[datetime], Answer]
     _asked: dict[str, _Consent] = field(default_factory=dict, init=False)

@@ -15,15 +15,15 @@ from payments_core.testing.emulator.gateway import Fires
 from payments_core.testing.emulator.responses import Answer
 from payments_mtn_momo.emulator.books import Ledger
 from payments_mtn_momo.emulator.callback_plan import RETRIES_S, plan_callbacks
-from payments_mtn_momo.emulator.collected import Collections, NotificationDesk
-from payments_mtn_momo.emulator.consent import ConsentDesk
-from payments_mtn_momo.emulator.holders import HolderDesk
-from payments_mtn_momo.emulator.paying import PayingDesk
-from payments_mtn_momo.emulator.provisioning import ProvisioningDesk
+from payments_mtn_momo.emulator.collected import Collections, NotificationHandler
+from payments_mtn_momo.emulator.consent import ConsentHandler
+from payments_mtn_momo.emulator.holders import HolderHandler
+from payments_mtn_momo.emulator.paying import PaymentHandler
+from payments_mtn_momo.emulator.provisioning import ProvisioningHandler
 from payments_mtn_momo.emulator.replies import empty, firewall_page, from_gateway, from_momo, json_answer
 from payments_mtn_momo.emulator.requests import TOKEN_PATH, TRANSFER_PATH, Request
 from payments_mtn_momo.emulator.switches import Platform, Switches
-from payments_mtn_momo.emulator.tokens import Credentials, Doorkeeper
+from payments_mtn_momo.emulator.tokens import Authenticator, Credentials
 from payments_mtn_momo.targets import TARGETS
 
 __all__ = ["TOKEN_PATH", "TRANSFER_PATH", "Gateway", "Request", "Switches", "home_of"]
@@ -61,16 +61,18 @@ class Gateway(emulator.Gateway[Request]):
         self.books = Ledger()
         self._issued = 0
         self.collections = Collections()
-        self.door = Doorkeeper(life_s=self.switches.token_life_s, other_products_keys=self.switches.other_products_keys)
+        self.door = Authenticator(
+            life_s=self.switches.token_life_s, other_products_keys=self.switches.other_products_keys
+        )
         for held in credentials:
             self.door.admit(held)
-        self._consent = ConsentDesk(door=self.door, switches=self.switches, bad_request=self._bad_request)
-        self._provisioning = ProvisioningDesk(door=self.door, switches=self.switches, bad_request=self._bad_request)
-        self._routes = self._desks()
+        self._consent = ConsentHandler(door=self.door, switches=self.switches, bad_request=self._bad_request)
+        self._provisioning = ProvisioningHandler(door=self.door, switches=self.switches, bad_request=self._bad_request)
+        self._routes = self._handlers()
 
-    def _desks(self) -> Mapping[str, Callable[[Request, str], Answer]]:
+    def _handlers(self) -> Mapping[str, Callable[[Request, str], Answer]]:
         """Return who answers the calls that a user makes with a token or a pair."""
-        paying = PayingDesk(
+        paying = PaymentHandler(
             books=self.books,
             collections=self.collections,
             door=self.door,
@@ -78,10 +80,10 @@ class Gateway(emulator.Gateway[Request]):
             switches=self.switches,
             bad_request=self._bad_request,
         )
-        holders = HolderDesk(
+        holders = HolderHandler(
             books=self.books, platform=self.platform, switches=self.switches, bad_request=self._bad_request
         )
-        notifications = NotificationDesk(
+        notifications = NotificationHandler(
             collections=self.collections, switches=self.switches, bad_request=self._bad_request
         )
         return {

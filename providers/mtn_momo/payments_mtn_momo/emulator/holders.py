@@ -21,7 +21,7 @@ from payments_mtn_momo.emulator.requests import Request, is_uuid
 from payments_mtn_momo.emulator.switches import Platform, Switches
 from payments_mtn_momo.targets import TARGETS
 
-__all__ = ["ACTIVE", "FLAPPING", "HolderDesk", "person"]
+__all__ = ["ACTIVE", "FLAPPING", "HolderHandler", "person"]
 
 _OUTCOMES: tuple[tuple[int, str], ...] = (
     (404, "RESOURCE_NOT_FOUND"),
@@ -95,7 +95,7 @@ def person(at: datetime) -> dict[str, object]:
 
 
 @dataclass(slots=True, kw_only=True)
-class HolderDesk:
+class HolderHandler:
     """Answers about accounts.
 
     Args:

@@ -27,16 +27,16 @@ from payments_mtn_momo.emulator.replies import accepted, from_gateway, from_momo
 from payments_mtn_momo.emulator.requests import Request, is_uuid, is_version_4
 from payments_mtn_momo.emulator.statuses import write_status
 from payments_mtn_momo.emulator.switches import Platform, Switches
-from payments_mtn_momo.emulator.tokens import Doorkeeper
+from payments_mtn_momo.emulator.tokens import Authenticator
 from payments_mtn_momo.targets import TARGETS
 
-__all__ = ["PayingDesk"]
+__all__ = ["PaymentHandler"]
 
 _PAYEES: Mapping[Operation, Mapping[str, Fate]] = {"transfer": TRANSFER_PAYEES, "deposit": DEPOSIT_PAYEES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PayingDesk:
+class PaymentHandler:
     """Takes payments and tells their status.
 
     Args:
@@ -51,7 +51,7 @@ class PayingDesk:
 
     books: Ledger
     collections: Collections
-    door: Doorkeeper
+    door: Authenticator
     platform: Platform
     switches: Switches
     bad_request: Callable[[datetime], Answer]

@@ -15,13 +15,13 @@ from payments_core.testing.emulator import Answer
 from payments_mtn_momo.emulator.replies import empty, firewall_page, from_momo, json_answer
 from payments_mtn_momo.emulator.requests import Request, is_version_4
 from payments_mtn_momo.emulator.switches import Switches
-from payments_mtn_momo.emulator.tokens import ApiUser, Doorkeeper
+from payments_mtn_momo.emulator.tokens import ApiUser, Authenticator
 
-__all__ = ["ProvisioningDesk"]
+__all__ = ["ProvisioningHandler"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProvisioningDesk:
+class ProvisioningHandler:
     """Makes API users and their keys.
 
     Args:
@@ -31,7 +31,7 @@ class ProvisioningDesk:
 
     """
 
-    door: Doorkeeper
+    door: Authenticator
     switches: Switches
     bad_request: Callable[[datetime], Answer]
 

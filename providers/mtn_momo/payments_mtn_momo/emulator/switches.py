@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from payments_core.testing.emulator.destinations import destination_of
-from payments_core.testing.emulator.options import SwitchBoard
+from payments_core.testing.emulator.options import Options
 
 __all__ = ["Platform", "Switches"]
 
@@ -25,7 +25,7 @@ BalanceOutcome: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Switches(SwitchBoard):
+class Switches(Options):
     """What sources do not agree on, or a test wants otherwise. "Assumed" means that no source tells.
 
     Args:
@@ -152,6 +152,6 @@ class Switches(SwitchBoard):
     user_appears_s: float = 0.0
 
     def __post_init__(self) -> None:
-        SwitchBoard.__post_init__(self)  # slots make a new class, which super() would not know
+        Options.__post_init__(self)  # slots make a new class, which super() would not know
         if self.callback_via and isinstance(destination_of(self.callback_via), str):
             raise ValueError(f"callback_via must be an http address of this machine, not {self.callback_via!r}")

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from payments_mtn_momo.emulator.switches import Platform
 
-__all__ = ["ApiUser", "Credentials", "Doorkeeper", "jwt"]
+__all__ = ["ApiUser", "Authenticator", "Credentials", "jwt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class ApiUser:
     since: datetime | None = None
 
 
-class Doorkeeper:
+class Authenticator:
     """Checks credentials and issues tokens that look like the sandbox's.
 
     Args:

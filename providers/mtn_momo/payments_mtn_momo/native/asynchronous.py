@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from payments_core.domain.payout import Payee
 from payments_mtn_momo.native.bodies import Amount, Payment
 from payments_mtn_momo.native.flows import AccountType, Flows
-from payments_mtn_momo.native.line_async import AsyncLine
+from payments_mtn_momo.native.line_async import AsyncNativeSession
 from payments_mtn_momo.native.models import (
     Accepted,
     AccessToken,
@@ -73,7 +73,7 @@ class AsyncDisbursementsClient:
         self.settings = settings_of(settings, fields)
         self._flows = Flows(self.settings, consent_auth=consent_auth)
         terms = terms_of(self.settings, self._flows, retry=retry, clock=clock)
-        self._line = AsyncLine(
+        self._line = AsyncNativeSession(
             terms, AiohttpTransport(max_connections=self.settings.max_in_flight, clock=clock, tls=tls)
         )
 

@@ -152,7 +152,7 @@ def callback_url(url: str | None, settings: MtnMomoSettings) -> str:
     if not url:
         return ""
     try:
-        check_callback_url(url, is_live=not settings.is_rehearsal, registered_host=settings.callback_host)
+        check_callback_url(url, is_live=not settings.is_test_mode, registered_host=settings.callback_host)
     except ValueError as problem:
         raise InvalidPayout(
             f"The callback's address {problem}.", hint="Leave it out, or use the host registered for the API user."

@@ -11,7 +11,7 @@ from payments_core.domain.errors import PaymentsError
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import ReasonCode
 from payments_core.http.messages import HttpResponse, NoAnswer, NotSent
-from payments_core.provider import Blocked, Duplicate, Final, NotAccepted
+from payments_core.provider import AccountRefused, Duplicate, Final, NotAccepted
 from payments_mtn_momo import codec, meanings
 from payments_mtn_momo.answers import Body, Shape, read_body, retry_after_s
 from payments_mtn_momo.meanings import Meaning
@@ -169,7 +169,7 @@ def _action_kind(asked: Asked, response: HttpResponse, body: Body) -> tuple[type
         return own[0], own[1]
     meaning = meanings.of_answer(response.status, body)
     match codec.read_submitted(response):  # one table decides for the neutral provider and for us
-        case Final() | Blocked() | NotAccepted():
+        case Final() | AccountRefused() | NotAccepted():
             return RefusedError, meaning
         case Duplicate():
             return AlreadyUsedError, meaning
@@ -310,7 +310,7 @@ def _facts(asked: Asked, response: HttpResponse, body: Body) -> dict[str, Any]:
 
 def _reason(response: HttpResponse) -> ReasonCode | None:
     match codec.read_submitted(response):
-        case Blocked(reason=reason):
+        case AccountRefused(reason=reason):
             return reason.code
         case Final(reason=reason) | NotAccepted(blocks_if_repeated=reason):
             return reason.code if reason else None

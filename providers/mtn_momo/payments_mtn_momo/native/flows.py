@@ -16,7 +16,7 @@ from payments_core.domain.payout import Payee
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.http.parsing import number, text_of
-from payments_core.provider import Blocked
+from payments_core.provider import AccountRefused
 from payments_mtn_momo import credentials
 from payments_mtn_momo.answers import read_body
 from payments_mtn_momo.native import bodies, reading
@@ -86,7 +86,7 @@ class Flows:
             found = credentials.read_token(answer, self._settings)  # the same judge as for the neutral provider
         except NoAnswer:
             return read_failed(asked, answer, kind=ReadUnanswered)
-        if isinstance(found, Blocked):
+        if isinstance(found, AccountRefused):
             return read_failed(asked, answer, kind=ReadRefused, reason=found.reason.code)
         fields = dict(read_body(answer).fields)
         fields.pop("access_token", None)

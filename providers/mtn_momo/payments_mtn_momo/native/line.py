@@ -19,17 +19,17 @@ from payments_core.http.transport import Transport
 from payments_mtn_momo import credentials
 from payments_mtn_momo.native.errors import ReadError
 from payments_mtn_momo.native.models import AccessToken
-from payments_mtn_momo.native.terms import Terms
+from payments_mtn_momo.native.terms import NativeSessionConfig
 
-__all__ = ["Line"]
+__all__ = ["NativeSession"]
 
 T = TypeVar("T")
 
 
-class Line:
+class NativeSession:
     """For threads: one connection pool and one token."""
 
-    def __init__(self, terms: Terms, transport: Transport) -> None:
+    def __init__(self, terms: NativeSessionConfig, transport: Transport) -> None:
         self._terms = terms
         self._transport = transport
         self._lock = threading.Lock()
@@ -39,7 +39,7 @@ class Line:
 
     def run(self, flow: HttpFlow[T]) -> T:
         """Drive a flow to its end."""
-        return run_flow(flow, self._perform)
+        return run_flow(flow, self._execute)
 
     def keep(self, token: AccessToken) -> None:
         """Use this token from now on."""
@@ -51,7 +51,7 @@ class Line:
         self._closed = True
         self._transport.close()
 
-    def _perform(self, command: Command) -> HttpResponse:
+    def _execute(self, command: Command) -> HttpResponse:
         terms = self._terms
         request = terms.check(command, closed=self._closed)
         if request.moves_money or not request.repeatable:

@@ -15,17 +15,17 @@ from payments_core.http.transport import AsyncTransport
 from payments_mtn_momo import credentials
 from payments_mtn_momo.native.errors import ReadError
 from payments_mtn_momo.native.models import AccessToken
-from payments_mtn_momo.native.terms import Terms
+from payments_mtn_momo.native.terms import NativeSessionConfig
 
-__all__ = ["AsyncLine"]
+__all__ = ["AsyncNativeSession"]
 
 T = TypeVar("T")
 
 
-class AsyncLine:
-    """For an event loop; the twin of ``Line``."""
+class AsyncNativeSession:
+    """For an event loop; the twin of ``NativeSession``."""
 
-    def __init__(self, terms: Terms, transport: AsyncTransport) -> None:
+    def __init__(self, terms: NativeSessionConfig, transport: AsyncTransport) -> None:
         self._terms = terms
         self._transport = transport
         self._token: AccessToken | None = None
@@ -34,7 +34,7 @@ class AsyncLine:
 
     async def run(self, flow: HttpFlow[T]) -> T:
         """Drive a flow to its end."""
-        return await arun_flow(flow, self._perform)
+        return await arun_flow(flow, self._execute)
 
     def keep(self, token: AccessToken) -> None:
         """Use this token from now on."""
@@ -48,7 +48,7 @@ class AsyncLine:
             await asyncio.gather(self._fetching, return_exceptions=True)
         await self._transport.aclose()
 
-    async def _perform(self, command: Command) -> HttpResponse:
+    async def _execute(self, command: Command) -> HttpResponse:
         terms = self._terms
         request = terms.check(command, closed=self._closed)
         if request.moves_money or not request.repeatable:

@@ -19,11 +19,11 @@ from payments_mtn_momo.native import reading
 from payments_mtn_momo.native.asking import act, ask
 from payments_mtn_momo.native.bodies import new_reference, payment_reference
 from payments_mtn_momo.native.failures import Asked, illegible, misused, unasked
-from payments_mtn_momo.native.line import Line
-from payments_mtn_momo.native.line_async import AsyncLine
+from payments_mtn_momo.native.line import NativeSession
+from payments_mtn_momo.native.line_async import AsyncNativeSession
 from payments_mtn_momo.native.models import ApiKey, ApiUser
 from payments_mtn_momo.native.setup import Retry, policies, settings_of, utc_now
-from payments_mtn_momo.native.terms import Terms
+from payments_mtn_momo.native.terms import NativeSessionConfig
 from payments_mtn_momo.requests import build, own_secrets, sealed
 from payments_mtn_momo.settings import MtnMomoSettings
 
@@ -85,8 +85,8 @@ class _Flows:
             return (yield from ask(asked, request, lambda answer: reading.read_api_user(answer, api_user=name)))
         raise failure
 
-    def terms(self, retry: Retry | None, clock: Callable[[], datetime]) -> Terms:
-        return Terms(
+    def terms(self, retry: Retry | None, clock: Callable[[], datetime]) -> NativeSessionConfig:
+        return NativeSessionConfig(
             label="mtn_momo:provisioning",
             subscription_key=self._key["subscription_key"],
             timeout_s=self.settings.timeout_s,
@@ -136,7 +136,7 @@ class SandboxProvisioning:
         from payments_core.http.transport.httpx_sync import HttpxTransport  # here: the library is loaded only when used
 
         self._flows = _Flows(subscription_key, base_url)
-        self._line = Line(
+        self._line = NativeSession(
             self._flows.terms(retry, clock), HttpxTransport(max_connections=_CONNECTIONS, clock=clock, tls=tls)
         )
 
@@ -219,7 +219,7 @@ class AsyncSandboxProvisioning:
         )
 
         self._flows = _Flows(subscription_key, base_url)
-        self._line = AsyncLine(
+        self._line = AsyncNativeSession(
             self._flows.terms(retry, clock), AiohttpTransport(max_connections=_CONNECTIONS, clock=clock, tls=tls)
         )
 

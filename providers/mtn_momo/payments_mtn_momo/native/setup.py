@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from payments_core.domain.errors import SettingsError
 from payments_core.provider import RetryPolicy, overridden
 from payments_mtn_momo.native.flows import Flows
-from payments_mtn_momo.native.terms import Terms
+from payments_mtn_momo.native.terms import NativeSessionConfig
 from payments_mtn_momo.operations import retry_policies
 from payments_mtn_momo.settings import MtnMomoSettings
 
@@ -71,9 +71,11 @@ def policies(*overrides: Retry | None) -> dict[str, RetryPolicy]:
     raise SettingsError(f"retry is wrong: {problem}.", hint="See the page reference/operations of the documentation.")
 
 
-def terms_of(settings: MtnMomoSettings, flows: Flows, *, retry: Retry | None, clock: Callable[[], datetime]) -> Terms:
+def terms_of(
+    settings: MtnMomoSettings, flows: Flows, *, retry: Retry | None, clock: Callable[[], datetime]
+) -> NativeSessionConfig:
     """Return what a client of this account goes by."""
-    return Terms(
+    return NativeSessionConfig(
         label=f"mtn_momo:{settings.target_environment}",
         subscription_key=settings.subscription_key.get_secret_value(),
         timeout_s=settings.timeout_s,

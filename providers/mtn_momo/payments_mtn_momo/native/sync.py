@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from payments_core.domain.payout import Payee
 from payments_mtn_momo.native.bodies import Amount, Payment
 from payments_mtn_momo.native.flows import AccountType, Flows
-from payments_mtn_momo.native.line import Line
+from payments_mtn_momo.native.line import NativeSession
 from payments_mtn_momo.native.models import (
     Accepted,
     AccessToken,
@@ -71,7 +71,9 @@ class DisbursementsClient:
         self.settings = settings_of(settings, fields)
         self._flows = Flows(self.settings, consent_auth=consent_auth)
         terms = terms_of(self.settings, self._flows, retry=retry, clock=clock)
-        self._line = Line(terms, HttpxTransport(max_connections=self.settings.max_in_flight, clock=clock, tls=tls))
+        self._line = NativeSession(
+            terms, HttpxTransport(max_connections=self.settings.max_in_flight, clock=clock, tls=tls)
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -20,11 +20,11 @@ from payments_mtn_momo.native.failures import NoToken
 from payments_mtn_momo.native.models import AccessToken
 from payments_mtn_momo.requests import sealed
 
-__all__ = ["Terms"]
+__all__ = ["NativeSessionConfig"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class NativeSessionConfig:
     """What both lines go by.
 
     Args:

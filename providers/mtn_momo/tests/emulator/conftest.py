@@ -21,7 +21,7 @@ from payments_mtn_momo.emulator.tokens import Credentials
 PRODUCT = "/disbursement"
 
 
-class Caller:
+class BlockingWaiter:
     """A caller of one emulated gateway, in its own process."""
 
     def __init__(
@@ -81,13 +81,13 @@ class Caller:
 
 
 @pytest.fixture
-def make_caller() -> Callable[..., Caller]:
-    return Caller
+def make_caller() -> Callable[..., BlockingWaiter]:
+    return BlockingWaiter
 
 
 @pytest.fixture
-def caller() -> Caller:
-    return Caller()
+def caller() -> BlockingWaiter:
+    return BlockingWaiter()
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ class Receiver:
         return found
 
 
-class Caller(httpx.Client):
+class BlockingWaiter(httpx.Client):
     """A client of an emulator that wants to be called back."""
 
     def __init__(self, emulator: MtnMomoEmulator) -> None:
@@ -129,11 +129,11 @@ class Caller(httpx.Client):
         return self.post(f"/disbursement/{way}", json=order | changed, headers=headers)
 
 
-class Scene(NamedTuple):
+class Harness(NamedTuple):
     """An emulator, its caller, and who is called back."""
 
     emulator: MtnMomoEmulator
-    caller: Caller
+    caller: BlockingWaiter
     receiver: Receiver
 
     def pay(self, *words: Any, **changed: Any) -> str:
@@ -159,16 +159,16 @@ class Scene(NamedTuple):
 
 
 @pytest.fixture
-def make_scene() -> Iterator[Callable[..., Scene]]:
+def make_scene() -> Iterator[Callable[..., Harness]]:
     opened: list[Any] = []
 
-    def make(**told: Any) -> Scene:
+    def make(**told: Any) -> Harness:
         wanted: dict[str, Any] = {"callback_host": "localhost", "callback_timeout_s": 30}
         emulator = MtnMomoEmulator(**(wanted | told))
         for one in (receiver := Receiver(), emulator):
             opened.append(one.__enter__())
-        opened.append(caller := Caller(emulator))
-        return Scene(emulator, caller, receiver)
+        opened.append(caller := BlockingWaiter(emulator))
+        return Harness(emulator, caller, receiver)
 
     yield make
     for one in reversed(opened):
@@ -176,7 +176,7 @@ def make_scene() -> Iterator[Callable[..., Scene]]:
 
 
 @pytest.fixture
-def scene(make_scene: Callable[..., Scene]) -> Scene:
+def harness(make_scene: Callable[..., Harness]) -> Harness:
     return make_scene()
 
 
@@ -184,24 +184,24 @@ def scene(make_scene: Callable[..., Scene]) -> Scene:
 
 
 @pytest.mark.parametrize(("way", "method"), WAYS)
-def test_an_end_is_called_back_once_as_its_status_reads(scene: Scene, way: str, method: str) -> None:
+def test_an_end_is_called_back_once_as_its_status_reads(harness: Harness, way: str, method: str) -> None:
     """Version 1 by POST, version 2 by PUT; the status's own body, and no reference in it."""
     operation = way.partition("/")[2]
-    reference = scene.pay(way)
-    came = scene.receiver.next()
+    reference = harness.pay(way)
+    came = harness.receiver.next()
 
-    read = scene.caller.get(f"/disbursement/v1_0/{operation}/{reference}")
+    read = harness.caller.get(f"/disbursement/v1_0/{operation}/{reference}")
     assert (came.method, came.path) == (method, "/cb")
     assert came.body == read.content
     assert list(json.loads(came.body)) == FIELDS[operation]
     assert reference not in came.body.decode() + str(came.headers)
-    assert came.headers["host"] == f"localhost:{scene.receiver.port}"
+    assert came.headers["host"] == f"localhost:{harness.receiver.port}"
     assert came.headers["content-type"] == read.headers["content-type"]
-    [row] = scene.over()
-    assert scene.receiver.all() == []
+    [row] = harness.over()
+    assert harness.receiver.all() == []
     assert (row["reference"], row["method"], row["says"], row["state"]) == (reference, method, "SUCCESSFUL", "received")
-    assert row["to"] == [f"127.0.0.1:{scene.receiver.port}", f"[::1]:{scene.receiver.port}"]
-    assert [(one["answer"], one["failed"]) for one in row["tries"]] == [(200, None)]
+    assert row["to"] == [f"127.0.0.1:{harness.receiver.port}", f"[::1]:{harness.receiver.port}"]
+    assert [(one["answer"], one["failed"]) for one in row["attempts"]] == [(200, None)]
 
 
 @pytest.mark.parametrize("way", ["v1_0/transfer", "v1_0/deposit", "v2_0/deposit"])
@@ -213,65 +213,65 @@ def test_an_end_is_called_back_once_as_its_status_reads(scene: Scene, way: str, 
     ],
 )
 def test_a_failure_is_called_back_with_its_reason_and_no_transaction_id(
-    make_scene: Callable[..., Scene], way: str, shape: str, reason: Any
+    make_scene: Callable[..., Harness], way: str, shape: str, reason: Any
 ) -> None:
-    scene = make_scene(reason_shape=shape)
-    scene.pay(way, "46733123451")
-    told = json.loads(scene.receiver.next().body)
+    harness = make_scene(reason_shape=shape)
+    harness.pay(way, "46733123451")
+    told = json.loads(harness.receiver.next().body)
 
     assert (told["status"], told["reason"]) == ("FAILED", reason)
     assert "financialTransactionId" not in told
 
 
-def test_a_transfer_is_called_back_by_post_when_switched(make_scene: Callable[..., Scene]) -> None:
-    scene = make_scene(transfer_callback="POST")
-    scene.pay()
+def test_a_transfer_is_called_back_by_post_when_switched(make_scene: Callable[..., Harness]) -> None:
+    harness = make_scene(transfer_callback="POST")
+    harness.pay()
 
-    assert scene.receiver.next().method == "POST"
+    assert harness.receiver.next().method == "POST"
 
 
 @pytest.mark.parametrize("where", ["body", "header"])
-def test_a_reference_is_told_only_when_switched(make_scene: Callable[..., Scene], where: str) -> None:
+def test_a_reference_is_told_only_when_switched(make_scene: Callable[..., Harness], where: str) -> None:
     """One public receiver reads it in the body, one in the header; no capture has it."""
-    scene = make_scene(callback_reference=where)
-    reference = scene.pay()
-    came = scene.receiver.next()
+    harness = make_scene(callback_reference=where)
+    reference = harness.pay()
+    came = harness.receiver.next()
 
     assert (json.loads(came.body).get("referenceId") == reference) is (where == "body")
     assert (came.headers.get("x-reference-id") == reference) is (where == "header")
 
 
-def test_nobody_is_called_back_who_did_not_ask_or_was_not_taken(scene: Scene) -> None:
+def test_nobody_is_called_back_who_did_not_ask_or_was_not_taken(harness: Harness) -> None:
     """No header, a duplicate, a payment that stays PENDING, another host: no callback, and for that host no payment."""
-    reference = scene.pay()
-    scene.receiver.next()
-    duplicate = scene.caller.post(
+    reference = harness.pay()
+    harness.receiver.next()
+    duplicate = harness.caller.post(
         "/disbursement/v1_0/transfer",
         content=b'{"amount":"1","currency":"EUR","payee":{"partyIdType":"MSISDN","partyId":"46733123499"}}',
-        headers={"X-Reference-Id": reference, "X-Callback-Url": scene.receiver.url()},
+        headers={"X-Reference-Id": reference, "X-Callback-Url": harness.receiver.url()},
     )
-    silent = scene.caller.pay(None)
-    scene.pay(payee=STUCK)
-    elsewhere = scene.caller.pay(f"http://127.0.0.1:{scene.receiver.port}/cb")
-    scene.emulator.advance(86_400)
+    silent = harness.caller.pay(None)
+    harness.pay(payee=STUCK)
+    elsewhere = harness.caller.pay(f"http://127.0.0.1:{harness.receiver.port}/cb")
+    harness.emulator.advance(86_400)
 
     assert (duplicate.status_code, silent.status_code) == (409, 202)
     assert (elsewhere.status_code, elsewhere.json()["code"]) == (500, "INVALID_CALLBACK_URL_HOST")
-    assert elsewhere.request.headers["X-Reference-Id"] not in {row["reference"] for row in scene.emulator.ledger()}
-    assert len(scene.over()) == 1
-    assert scene.receiver.all() == []
+    assert elsewhere.request.headers["X-Reference-Id"] not in {row["reference"] for row in harness.emulator.ledger()}
+    assert len(harness.over()) == 1
+    assert harness.receiver.all() == []
 
 
-def test_a_receiver_behind_another_name_is_reached_by_a_switch(make_scene: Callable[..., Scene]) -> None:
+def test_a_receiver_behind_another_name_is_reached_by_a_switch(make_scene: Callable[..., Harness]) -> None:
     """The name registered is the name compared; path, query and Host stay, as behind a proxy."""
     with Receiver() as receiver:
-        scene = make_scene(callback_host="pay.example.org", callback_via=f"http://127.0.0.1:{receiver.port}")
-        assert scene.caller.pay(receiver.url()).status_code == 500
-        assert scene.caller.pay("https://user:word@pay.example.org:8443/cb/a%20b c?x=1#y").status_code == 202
+        harness = make_scene(callback_host="pay.example.org", callback_via=f"http://127.0.0.1:{receiver.port}")
+        assert harness.caller.pay(receiver.url()).status_code == 500
+        assert harness.caller.pay("https://user:word@pay.example.org:8443/cb/a%20b c?x=1#y").status_code == 202
         came = receiver.next()
 
     assert (came.path, came.headers["host"]) == ("/cb/a%20b%20c?x=1", "pay.example.org:8443")
-    assert [row["to"] for row in scene.over()] == [[f"127.0.0.1:{receiver.port}"]]
+    assert [row["to"] for row in harness.over()] == [[f"127.0.0.1:{receiver.port}"]]
 
 
 @pytest.mark.parametrize(
@@ -290,12 +290,12 @@ def test_a_receiver_behind_another_name_is_reached_by_a_switch(make_scene: Calla
         ("http://localhost:x/cb", "no address"),
     ],
 )
-def test_nothing_is_sent_off_this_machine(make_scene: Callable[..., Scene], url: str, why: str) -> None:
+def test_nothing_is_sent_off_this_machine(make_scene: Callable[..., Harness], url: str, why: str) -> None:
     """The payment is taken; its callback is not sent, not even a name is looked up, and the row says why."""
-    scene = make_scene(callback_host="", faults={"callback_early": True, "callback_forged": True})
+    harness = make_scene(callback_host="", faults={"callback_early": True, "callback_forged": True})
 
-    assert scene.caller.pay(url).status_code == 202
-    shown = [(row["state"], row["not_sent"], row["to"], row["tries"]) for row in scene.rows()]
+    assert harness.caller.pay(url).status_code == 202
+    shown = [(row["state"], row["not_sent"], row["to"], row["attempts"]) for row in harness.rows()]
     assert shown == [("not sent", why, None, [])] * 2
 
 
@@ -321,50 +321,50 @@ def test_a_switch_cannot_send_callbacks_off_this_machine(via: str) -> None:
         MtnMomoEmulator(callback_via=via)
 
 
-def test_a_receiver_may_listen_on_the_newer_loopback_alone(scene: Scene) -> None:
+def test_a_receiver_may_listen_on_the_newer_loopback_alone(harness: Harness) -> None:
     try:
         receiver = Receiver("::1")
     except OSError:
         pytest.skip("this machine has no ::1")
     with receiver:
-        scene.caller.pay(receiver.url())
+        harness.caller.pay(receiver.url())
         assert receiver.next().status == "SUCCESSFUL"
-        [row] = scene.over()
+        [row] = harness.over()
     assert row["state"] == "received"
 
 
 # --- when ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_callback_comes_at_the_payment_s_end_and_the_delay_after_it(make_scene: Callable[..., Scene]) -> None:
+def test_a_callback_comes_at_the_payment_s_end_and_the_delay_after_it(make_scene: Callable[..., Harness]) -> None:
     """By the emulator's clock, which is moved on: nothing comes before, one comes at it."""
-    scene = make_scene(delayed_s=3600, callback_delay_s=1800)
-    scene.pay(payee=DELAYED)
+    harness = make_scene(delayed_s=3600, callback_delay_s=1800)
+    harness.pay(payee=DELAYED)
     for step_s, state in ((3590, "PENDING"), (1790, "SUCCESSFUL")):
-        scene.emulator.advance(step_s)
-        [row], [payment] = scene.rows(), scene.emulator.payments()
-        assert (row["state"], row["tries"], payment["state"]) == ("waiting", [], state)
-    scene.emulator.advance(20)
-    came = scene.receiver.next()
-    [row] = scene.over()
+        harness.emulator.advance(step_s)
+        [row], [payment] = harness.rows(), harness.emulator.payments()
+        assert (row["state"], row["attempts"], payment["state"]) == ("waiting", [], state)
+    harness.emulator.advance(20)
+    came = harness.receiver.next()
+    [row] = harness.over()
 
-    [payment] = scene.emulator.payments()
+    [payment] = harness.emulator.payments()
     assert came.status == "SUCCESSFUL"
-    assert payment["ends_at"] < row["tries"][0]["at"]
-    assert scene.receiver.all() == []
+    assert payment["ends_at"] < row["attempts"][0]["at"]
+    assert harness.receiver.all() == []
 
 
-def test_an_early_callback_is_there_before_the_answer(make_scene: Callable[..., Scene]) -> None:
+def test_an_early_callback_is_there_before_the_answer(make_scene: Callable[..., Harness]) -> None:
     """The POST is answered only when the receiver has answered; others are served meanwhile."""
-    scene = make_scene(faults={"callback_early": {"next": 1}}, callback_timeout_s=30)
-    scene.receiver.go_on.clear()
+    harness = make_scene(faults={"callback_early": {"next": 1}}, callback_timeout_s=30)
+    harness.receiver.go_on.clear()
     with ThreadPoolExecutor(1) as pool:
-        paying = pool.submit(scene.pay)
-        came = scene.receiver.next()
-        [row] = scene.caller.get("/__emulator/callbacks").json()["callbacks"]
-        read = scene.caller.get(f"/disbursement/v1_0/transfer/{row['reference']}").json()
+        paying = pool.submit(harness.pay)
+        came = harness.receiver.next()
+        [row] = harness.caller.get("/__emulator/callbacks").json()["callbacks"]
+        read = harness.caller.get(f"/disbursement/v1_0/transfer/{row['reference']}").json()
         assert wait([paying], timeout=0.1).not_done
-        scene.receiver.go_on.set()
+        harness.receiver.go_on.set()
         assert paying.result(10) == row["reference"]
 
     assert (came.status, read["status"], row["state"], row["faults"]) == (
@@ -375,21 +375,21 @@ def test_an_early_callback_is_there_before_the_answer(make_scene: Callable[..., 
     )
 
 
-def test_without_that_fault_the_answer_waits_for_no_receiver(make_scene: Callable[..., Scene]) -> None:
-    scene = make_scene(callback_timeout_s=30)
-    scene.receiver.go_on.clear()
-    scene.pay()
-    scene.receiver.next()
-    scene.receiver.go_on.set()
+def test_without_that_fault_the_answer_waits_for_no_receiver(make_scene: Callable[..., Harness]) -> None:
+    harness = make_scene(callback_timeout_s=30)
+    harness.receiver.go_on.clear()
+    harness.pay()
+    harness.receiver.next()
+    harness.receiver.go_on.set()
 
-    assert [row["state"] for row in scene.over()] == ["received"]
+    assert [row["state"] for row in harness.over()] == ["received"]
 
 
-def test_what_has_not_ended_is_not_called_back_early(make_scene: Callable[..., Scene]) -> None:
-    scene = make_scene(faults={"callback_early": True})
-    scene.pay(payee=DELAYED)
+def test_what_has_not_ended_is_not_called_back_early(make_scene: Callable[..., Harness]) -> None:
+    harness = make_scene(faults={"callback_early": True})
+    harness.pay(payee=DELAYED)
 
-    [row] = scene.rows()
+    [row] = harness.rows()
     assert (row["state"], row["faults"]) == ("waiting", [])
 
 
@@ -400,63 +400,63 @@ REFUSED = [("once", 1, 0.0), ("blocks", 75, 20 * 1 + 30 * 120 + 24 * 3600)]
 
 @pytest.mark.parametrize(("retries", "times", "after_s"), REFUSED)
 def test_a_receiver_that_refuses_is_tried_as_told(
-    make_scene: Callable[..., Scene], retries: str, times: int, after_s: float
+    make_scene: Callable[..., Harness], retries: str, times: int, after_s: float
 ) -> None:
     """Version A sends once. Version B: 20 more at 1 s, 30 at 2 min, then hourly, here for a day."""
-    scene = make_scene(callback_retries=retries)
-    scene.receiver.answer = 503
-    scene.pay()
-    scene.emulator.advance(86_400 * 3)
-    [row] = scene.until(lambda rows: rows[0]["state"] == "given up")
+    harness = make_scene(callback_retries=retries)
+    harness.receiver.answer = 503
+    harness.pay()
+    harness.emulator.advance(86_400 * 3)
+    [row] = harness.until(lambda rows: rows[0]["state"] == "given up")
 
-    assert len(row["tries"]) == len(scene.receiver.all()) == times
-    assert {one["answer"] for one in row["tries"]} == {503}
+    assert len(row["attempts"]) == len(harness.receiver.all()) == times
+    assert {one["answer"] for one in row["attempts"]} == {503}
     assert sum(RETRIES_S[retries]) == after_s
 
 
-def test_a_block_ends_with_the_first_answer_that_counts(make_scene: Callable[..., Scene]) -> None:
+def test_a_block_ends_with_the_first_answer_that_counts(make_scene: Callable[..., Harness]) -> None:
     """Between two tries the clock has to move: 21 tries in the first block, the next two minutes on."""
-    scene = make_scene(callback_retries="blocks")
-    scene.receiver.answer = 500
-    scene.pay()
-    scene.emulator.advance(60)
-    [row] = scene.until(lambda rows: len(rows[0]["tries"]) == 21 and rows[0]["state"] == "waiting")
-    assert row["next_at"] > row["tries"][-1]["at"]
-    scene.receiver.answer = 204
-    scene.emulator.advance(120)
-    [row] = scene.over()
+    harness = make_scene(callback_retries="blocks")
+    harness.receiver.answer = 500
+    harness.pay()
+    harness.emulator.advance(60)
+    [row] = harness.until(lambda rows: len(rows[0]["attempts"]) == 21 and rows[0]["state"] == "waiting")
+    assert row["next_at"] > row["attempts"][-1]["at"]
+    harness.receiver.answer = 204
+    harness.emulator.advance(120)
+    [row] = harness.over()
 
-    assert (row["state"], len(row["tries"]), row["tries"][-1]["answer"]) == ("received", 22, 204)
+    assert (row["state"], len(row["attempts"]), row["attempts"][-1]["answer"]) == ("received", 22, 204)
     assert row["next_at"] is None
 
 
 @pytest.mark.parametrize(("counts", "state"), [("2xx", "received"), ("200", "given up")])
-def test_which_answers_count_is_switched(make_scene: Callable[..., Scene], counts: str, state: str) -> None:
-    scene = make_scene(callback_received=counts)
-    scene.receiver.answer = 202
-    scene.pay()
+def test_which_answers_count_is_switched(make_scene: Callable[..., Harness], counts: str, state: str) -> None:
+    harness = make_scene(callback_received=counts)
+    harness.receiver.answer = 202
+    harness.pay()
 
-    assert [row["state"] for row in scene.over()] == [state]
-
-
-def test_a_redirect_is_an_answer_that_nobody_follows(scene: Scene) -> None:
-    scene.receiver.answer = 302
-    scene.pay()
-
-    [row] = scene.over()
-    assert (row["state"], [one["answer"] for one in row["tries"]]) == ("given up", [302])
+    assert [row["state"] for row in harness.over()] == [state]
 
 
-def test_a_receiver_that_takes_too_long_is_broken_off(make_scene: Callable[..., Scene]) -> None:
+def test_a_redirect_is_an_answer_that_nobody_follows(harness: Harness) -> None:
+    harness.receiver.answer = 302
+    harness.pay()
+
+    [row] = harness.over()
+    assert (row["state"], [one["answer"] for one in row["attempts"]]) == ("given up", [302])
+
+
+def test_a_receiver_that_takes_too_long_is_broken_off(make_scene: Callable[..., Harness]) -> None:
     """And everybody else is served and called back meanwhile."""
-    scene = make_scene(callback_timeout_s=0.2)
-    scene.receiver.go_on.clear()
-    references = [scene.pay() for _ in range(40)]
-    rows = scene.over()
-    scene.receiver.go_on.set()
+    harness = make_scene(callback_timeout_s=0.2)
+    harness.receiver.go_on.clear()
+    references = [harness.pay() for _ in range(40)]
+    rows = harness.over()
+    harness.receiver.go_on.set()
 
     assert [row["reference"] for row in rows] == references
-    assert {(row["state"], row["tries"][0]["failed"]) for row in rows} == {("given up", "timed out")}
+    assert {(row["state"], row["attempts"][0]["failed"]) for row in rows} == {("given up", "timed out")}
 
 
 def raw(answer: bytes) -> Iterator[int]:
@@ -486,20 +486,20 @@ def raw(answer: bytes) -> Iterator[int]:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut", (200, None)),
     ],
 )
-def test_what_came_of_a_try_is_told(scene: Scene, answer: bytes, tried: tuple[int | None, str | None]) -> None:
+def test_what_came_of_a_try_is_told(harness: Harness, answer: bytes, tried: tuple[int | None, str | None]) -> None:
     for port in raw(answer):
-        scene.caller.pay(f"http://localhost:{port}/cb")
-        [row] = scene.over()
-        assert [(one["answer"], one["failed"]) for one in row["tries"]] == [tried]
+        harness.caller.pay(f"http://localhost:{port}/cb")
+        [row] = harness.over()
+        assert [(one["answer"], one["failed"]) for one in row["attempts"]] == [tried]
 
 
-def test_nobody_listening_is_told(scene: Scene) -> None:
+def test_nobody_listening_is_told(harness: Harness) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    scene.caller.pay(f"http://localhost:{port}/cb")
+    harness.caller.pay(f"http://localhost:{port}/cb")
 
-    [row] = scene.over()
-    assert (row["state"], row["tries"][0]["failed"]) == ("given up", "no connection")
+    [row] = harness.over()
+    assert (row["state"], row["attempts"][0]["failed"]) == ("given up", "no connection")
 
 
 def test_stopping_breaks_off_what_is_under_way_and_keeps_what_waits() -> None:
@@ -507,7 +507,7 @@ def test_stopping_breaks_off_what_is_under_way_and_keeps_what_waits() -> None:
     emulator = MtnMomoEmulator(callback_retries="blocks", callback_timeout_s=60)
     before = set(threading.enumerate())  # other tests may have emulators of their own
     with Receiver() as receiver:
-        with emulator, contextlib.closing(Caller(emulator)) as caller:
+        with emulator, contextlib.closing(BlockingWaiter(emulator)) as caller:
             receiver.go_on.clear()
             for _ in range(20):
                 caller.pay(receiver.url())
@@ -518,97 +518,99 @@ def test_stopping_breaks_off_what_is_under_way_and_keeps_what_waits() -> None:
         receiver.go_on.set()
         emulator.advance(3600)
         with emulator:
-            scene = Scene(emulator, caller, receiver)
-            ended = scene.over()
+            harness = Harness(emulator, caller, receiver)
+            ended = harness.over()
 
     assert "mtn-momo-emulator" not in threads
     assert {row["state"] for row in rows} == {"waiting"}
-    assert 1 <= sum(len(row["tries"]) for row in rows) <= 16
-    assert {one["failed"] for row in rows for one in row["tries"]} == {"the emulator stopped"}
+    assert 1 <= sum(len(row["attempts"]) for row in rows) <= 16
+    assert {one["failed"] for row in rows for one in row["attempts"]} == {"the emulator stopped"}
     assert [row["state"] for row in ended] == ["received"] * 21
 
 
-def test_an_answer_that_waits_for_a_callback_does_not_keep_the_emulator(make_scene: Callable[..., Scene]) -> None:
-    scene = make_scene(faults={"callback_early": True}, callback_timeout_s=60)
-    scene.receiver.go_on.clear()
+def test_an_answer_that_waits_for_a_callback_does_not_keep_the_emulator(make_scene: Callable[..., Harness]) -> None:
+    harness = make_scene(faults={"callback_early": True}, callback_timeout_s=60)
+    harness.receiver.go_on.clear()
     with ThreadPoolExecutor(1) as pool:
-        paying = pool.submit(scene.pay)
-        scene.receiver.next()
-        scene.emulator.stop()
+        paying = pool.submit(harness.pay)
+        harness.receiver.next()
+        harness.emulator.stop()
         assert wait([paying], timeout=10).done
 
-    assert [row["credits"] for row in scene.emulator.ledger()] == [1]
-    assert [row["tries"][0]["failed"] for row in scene.rows()] == ["the emulator stopped"]
+    assert [row["credits"] for row in harness.emulator.ledger()] == [1]
+    assert [row["attempts"][0]["failed"] for row in harness.rows()] == ["the emulator stopped"]
 
 
 # --- faults -------------------------------------------------------------------------------------------------------
 
 
-def told(scene: Scene, faults: Mapping[str, Any], **changed: Any) -> list[Received]:
+def told(harness: Harness, faults: Mapping[str, Any], **changed: Any) -> list[Received]:
     """Pay once under faults and return what reached the receiver, in turn."""
-    scene.emulator.set_faults(faults)
-    scene.pay(**changed)
-    scene.over()
-    return scene.receiver.all()
+    harness.emulator.set_faults(faults)
+    harness.pay(**changed)
+    harness.over()
+    return harness.receiver.all()
 
 
-def test_a_lost_callback_never_leaves(scene: Scene) -> None:
-    assert told(scene, {"callback_lost": {"next": 1}, "callback_repeated": True, "callback_contradicts": True}) == []
-    [row] = scene.rows()
+def test_a_lost_callback_never_leaves(harness: Harness) -> None:
+    assert told(harness, {"callback_lost": {"next": 1}, "callback_repeated": True, "callback_contradicts": True}) == []
+    [row] = harness.rows()
     assert (row["state"], row["faults"], row["says"]) == ("lost", ["callback_lost"], "SUCCESSFUL")
-    assert [came.status for came in told(scene, {})] == ["SUCCESSFUL"]
+    assert [came.status for came in told(harness, {})] == ["SUCCESSFUL"]
 
 
-def test_a_fault_counts_the_payments_that_want_a_callback(scene: Scene) -> None:
-    scene.emulator.set_faults({"callback_lost": {"next": 1, "payee": FAILING}})
-    scene.caller.pay(None, payee=FAILING)
-    scene.pay()
-    scene.pay(payee=FAILING)
-    scene.pay(payee=FAILING)
+def test_a_fault_counts_the_payments_that_want_a_callback(harness: Harness) -> None:
+    harness.emulator.set_faults({"callback_lost": {"next": 1, "payee": FAILING}})
+    harness.caller.pay(None, payee=FAILING)
+    harness.pay()
+    harness.pay(payee=FAILING)
+    harness.pay(payee=FAILING)
 
-    assert [row["state"] for row in scene.over()] == ["received", "lost", "received"]
+    assert [row["state"] for row in harness.over()] == ["received", "lost", "received"]
 
 
-def test_a_repeated_callback_comes_with_its_copies(scene: Scene) -> None:
-    first, *copies = told(scene, {"callback_repeated": {"value": 4}})
+def test_a_repeated_callback_comes_with_its_copies(harness: Harness) -> None:
+    first, *copies = told(harness, {"callback_repeated": {"value": 4}})
 
     assert [copy.body for copy in copies] == [first.body] * 4
-    assert [row["faults"] for row in scene.rows()] == [[], *[["callback_repeated"]] * 4]
+    assert [row["faults"] for row in harness.rows()] == [[], *[["callback_repeated"]] * 4]
 
 
-def test_a_late_callback_comes_when_the_clock_says_so(scene: Scene) -> None:
-    scene.emulator.set_faults({"callback_late_s": 7200})
-    scene.pay()
-    scene.emulator.advance(7100)
-    assert [row["state"] for row in scene.rows()] == ["waiting"]
-    scene.emulator.advance(100)
+def test_a_late_callback_comes_when_the_clock_says_so(harness: Harness) -> None:
+    harness.emulator.set_faults({"callback_late_s": 7200})
+    harness.pay()
+    harness.emulator.advance(7100)
+    assert [row["state"] for row in harness.rows()] == ["waiting"]
+    harness.emulator.advance(100)
 
-    assert [row["faults"] for row in scene.over()] == [["callback_late_s"]]
-    assert scene.receiver.next().status == "SUCCESSFUL"
+    assert [row["faults"] for row in harness.over()] == [["callback_late_s"]]
+    assert harness.receiver.next().status == "SUCCESSFUL"
 
 
 @pytest.mark.parametrize(
     ("payee", "comes"),
     [(GOOD, ["FAILED", "SUCCESSFUL"]), (FAILING, ["SUCCESSFUL", "FAILED"]), (STUCK, ["SUCCESSFUL"])],
 )
-def test_a_forged_callback_tells_another_end_before_the_true_one(scene: Scene, payee: str, comes: list[str]) -> None:
+def test_a_forged_callback_tells_another_end_before_the_true_one(
+    harness: Harness, payee: str, comes: list[str]
+) -> None:
     """Even of a payment that never ends: who believes it is wrong."""
-    found = told(scene, {"callback_forged": True}, payee=payee)
+    found = told(harness, {"callback_forged": True}, payee=payee)
 
     assert [came.status for came in found] == comes
     [(path, host)] = {(came.path, came.headers["host"]) for came in found}
-    assert (path, host) == ("/cb", f"localhost:{scene.receiver.port}")
-    [payment] = scene.emulator.payments()
+    assert (path, host) == ("/cb", f"localhost:{harness.receiver.port}")
+    [payment] = harness.emulator.payments()
     assert payment["state"] == {GOOD: "SUCCESSFUL", FAILING: "FAILED", STUCK: "PENDING"}[payee]
 
 
-def test_a_callback_may_carry_somebody_else_s_external_id(scene: Scene) -> None:
+def test_a_callback_may_carry_somebody_else_s_external_id(harness: Harness) -> None:
     """That of another payment of the gateway, or one that nobody knows."""
-    names = [{json.loads(came.body)["externalId"] for came in told(scene, {"callback_for_another": True})}]
-    scene.emulator.set_faults({})
-    scene.pay(externalId="po_2")
-    scene.receiver.next()
-    names.append({json.loads(came.body)["externalId"] for came in told(scene, {"callback_for_another": True})})
+    names = [{json.loads(came.body)["externalId"] for came in told(harness, {"callback_for_another": True})}]
+    harness.emulator.set_faults({})
+    harness.pay(externalId="po_2")
+    harness.receiver.next()
+    names.append({json.loads(came.body)["externalId"] for came in told(harness, {"callback_for_another": True})})
 
     assert names == [{"po_1", "somebody-else"}, {"po_1", "po_2"}]
 
@@ -623,9 +625,9 @@ def test_a_callback_may_carry_somebody_else_s_external_id(scene: Scene) -> None:
     ],
 )
 def test_a_malformed_callback_has_the_body_that_was_asked_for(
-    scene: Scene, form: Any, content_type: str, is_json: bool, size: range
+    harness: Harness, form: Any, content_type: str, is_json: bool, size: range
 ) -> None:
-    [came] = told(scene, {"callback_malformed": form})
+    [came] = told(harness, {"callback_malformed": form})
 
     assert came.headers["content-type"] == content_type
     assert len(came.body) in size
@@ -636,19 +638,19 @@ def test_a_malformed_callback_has_the_body_that_was_asked_for(
             json.loads(came.body)
 
 
-def test_a_contradiction_comes_after_the_truth(scene: Scene) -> None:
+def test_a_contradiction_comes_after_the_truth(harness: Harness) -> None:
     """SUCCESSFUL, then FAILED: a read still says what is true."""
-    assert [came.status for came in told(scene, {"callback_contradicts": True})] == ["SUCCESSFUL", "FAILED"]
-    [payment] = scene.emulator.payments()
+    assert [came.status for came in told(harness, {"callback_contradicts": True})] == ["SUCCESSFUL", "FAILED"]
+    [payment] = harness.emulator.payments()
     assert payment["state"] == "SUCCESSFUL"
 
 
-def test_a_payment_whose_answer_is_an_error_may_be_called_back(scene: Scene) -> None:
+def test_a_payment_whose_answer_is_an_error_may_be_called_back(harness: Harness) -> None:
     """Taken all the same, so its callback comes: the only word of it but a read."""
-    scene.emulator.set_faults({"status_500": {"accepted": True}})
+    harness.emulator.set_faults({"status_500": {"accepted": True}})
 
-    assert scene.caller.pay(scene.receiver.url()).status_code == 500
-    assert scene.receiver.next().status == "SUCCESSFUL"
+    assert harness.caller.pay(harness.receiver.url()).status_code == 500
+    assert harness.receiver.next().status == "SUCCESSFUL"
 
 
 @pytest.mark.parametrize(
@@ -661,8 +663,8 @@ def test_a_payment_whose_answer_is_an_error_may_be_called_back(scene: Scene) -> 
         {"callback_lost": {"kind": "cut"}},
     ],
 )
-def test_a_wrong_form_is_refused(scene: Scene, form: Mapping[str, Any]) -> None:
-    refused = scene.caller.post("/__emulator/faults", json=form)
+def test_a_wrong_form_is_refused(harness: Harness, form: Mapping[str, Any]) -> None:
+    refused = harness.caller.post("/__emulator/faults", json=form)
 
     assert refused.status_code == 400
     assert next(iter(form)) in refused.json()["error"]

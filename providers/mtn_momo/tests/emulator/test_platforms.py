@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from payments_core.testing.emulator.fault_injection import UnrulyGateway
+from payments_core.testing.emulator.fault_injection import FaultInjector
 from payments_mtn_momo.emulator.gateway import Gateway
 from payments_mtn_momo.emulator.requests import OPERATIONS, Request
 from payments_mtn_momo.emulator.switches import Switches
@@ -102,7 +102,7 @@ def test_a_payment_is_read_on_the_platform_that_took_it(
 
 def test_a_token_comes_late_where_it_does(moved: Any) -> None:
     gateway = Gateway(moved.held, targets=["mtnuganda"], platform="momo_africa", switches=Switches(token_delay_s=15))
-    unruly = UnrulyGateway(gateway)
+    unruly = FaultInjector(gateway)
     headers = {
         "Authorization": moved.basic,
         "Ocp-Apim-Subscription-Key": moved.held.subscription_key,

@@ -25,7 +25,7 @@ TOKEN_PATH = "/disbursement/token/"
 
 
 @dataclass(frozen=True)
-class Said:
+class ExpectedOutcome:
     """One answer; ``hang_up`` closes the connection instead, after the request was read."""
 
     status: int = 200
@@ -52,11 +52,11 @@ class Script:
         self.heard: list[Heard] = []
         self.url = ""
         self._lock = threading.Lock()
-        self.token: list[Said] = []
-        self.answers: list[Said] = []
+        self.token: list[ExpectedOutcome] = []
+        self.answers: list[ExpectedOutcome] = []
         self.tokens_given = 0
 
-    def say(self, *answers: Said) -> None:
+    def say(self, *answers: ExpectedOutcome) -> None:
         """Answer the next requests so, and all after them like the last."""
         self.answers = list(answers)
 
@@ -69,7 +69,7 @@ class Script:
     def token_calls(self) -> list[Heard]:
         return [heard for heard in self.heard if heard.path == TOKEN_PATH]
 
-    def answer(self, heard: Heard) -> Said:
+    def answer(self, heard: Heard) -> ExpectedOutcome:
         with self._lock:
             self.heard.append(heard)
             if heard.path == TOKEN_PATH:
@@ -78,15 +78,15 @@ class Script:
                 self.tokens_given += 1
                 return token_said(f"token-number-{self.tokens_given}.")
             if not self.answers:
-                return Said(404)
+                return ExpectedOutcome(404)
             return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-def json_said(value: object, status: int = 200) -> Said:
-    return Said(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+def json_said(value: object, status: int = 200) -> ExpectedOutcome:
+    return ExpectedOutcome(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
 
-def token_said(token: str, **changed: Any) -> Said:
+def token_said(token: str, **changed: Any) -> ExpectedOutcome:
     return json_said({"access_token": token, "token_type": "access_token", "expires_in": 3600} | changed)
 
 
@@ -249,10 +249,10 @@ def provisioning(form: str, script: Script, held: Credentials) -> Iterator[Face]
 
 
 @pytest.fixture(scope="session")
-def make_said() -> Callable[[int, Any], Said]:
-    def make(status: int, body: Any = "", **headers: str) -> Said:
+def make_said() -> Callable[[int, Any], ExpectedOutcome]:
+    def make(status: int, body: Any = "", **headers: str) -> ExpectedOutcome:
         text = body if isinstance(body, str) else json.dumps(body)
         kind = "text/html" if text.startswith("<") else "application/json"
-        return Said(status, text.encode(), {"Content-Type": kind, **headers})
+        return ExpectedOutcome(status, text.encode(), {"Content-Type": kind, **headers})
 
     return make

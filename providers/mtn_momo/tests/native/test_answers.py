@@ -26,7 +26,7 @@ from payments_mtn_momo.native import (
 )
 
 if TYPE_CHECKING:
-    from providers.mtn_momo.tests.native.conftest import Face, Said, Script
+    from providers.mtn_momo.tests.native.conftest import ExpectedOutcome, Face, Script
 
 KEY_INVALID = (
     "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription."
@@ -110,7 +110,7 @@ READS: dict[str, Callable[[Any, str], Any]] = {
 def test_a_payment_gives_the_documented_class(
     client: Face,
     script: Script,
-    make_said: Callable[[int, Any], Said],
+    make_said: Callable[[int, Any], ExpectedOutcome],
     operation: str,
     status: int,
     body: Any,
@@ -142,7 +142,7 @@ def test_a_payment_gives_the_documented_class(
 def test_a_read_gives_the_documented_class(
     client: Face,
     script: Script,
-    make_said: Callable[[int, Any], Said],
+    make_said: Callable[[int, Any], ExpectedOutcome],
     operation: str,
     status: int,
     body: Any,
@@ -235,7 +235,7 @@ READ = [
 def test_no_read_of_anything_else_gives_advice_about_a_payment(
     client: Face,
     script: Script,
-    make_said: Callable[[int, Any], Said],
+    make_said: Callable[[int, Any], ExpectedOutcome],
     call: Callable[[Any], Any],
     answer: tuple[int, str],
 ) -> None:
@@ -253,7 +253,7 @@ def test_no_read_of_anything_else_gives_advice_about_a_payment(
 def test_other_calls_give_their_class(
     client: Face,
     script: Script,
-    make_said: Callable[[int, Any], Said],
+    make_said: Callable[[int, Any], ExpectedOutcome],
     operation: str,
     call: Callable[[Any], Any],
     status: int,
@@ -296,7 +296,7 @@ PROVISIONING: list[tuple[Callable[[Any], Any], int, Any, type[MomoError]]] = [
 def test_provisioning_gives_its_class(
     provisioning: Face,
     script: Script,
-    make_said: Callable[[int, Any], Said],
+    make_said: Callable[[int, Any], ExpectedOutcome],
     call: Callable[[Any], Any],
     status: int,
     body: Any,
@@ -331,7 +331,7 @@ TOKENS = [
 def test_without_a_token_nothing_is_sent(
     client: Face,
     script: Script,
-    make_said: Callable[[int, Any], Said],
+    make_said: Callable[[int, Any], ExpectedOutcome],
     status: int,
     body: Any,
     paid: type[ActionError],
@@ -355,7 +355,9 @@ def test_without_a_token_nothing_is_sent(
     assert script.calls() == []
 
 
-def test_a_refused_payment_tells_how_long_to_wait(client: Face, script: Script, make_said: Callable[..., Said]) -> None:
+def test_a_refused_payment_tells_how_long_to_wait(
+    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
+) -> None:
     script.say(make_said(429, {"statusCode": 429, "message": "Rate limit is exceeded. Try again in 7 seconds."}))
 
     with pytest.raises(RefusedError) as caught:
@@ -365,7 +367,7 @@ def test_a_refused_payment_tells_how_long_to_wait(client: Face, script: Script, 
 
 
 def test_errors_survive_the_way_to_another_process(
-    client: Face, script: Script, make_said: Callable[..., Said]
+    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
 ) -> None:
     script.say(make_said(500, ""))
     with pytest.raises(UnknownOutcomeError) as caught:
@@ -401,7 +403,7 @@ def _below(kind: type[MomoError]) -> list[type[MomoError]]:
     ids=["key", "token", "empty"],
 )
 def test_a_refused_consent_token_is_told_from_a_refused_key(
-    client: Face, script: Script, make_said: Callable[..., Said], body: Any, words: str
+    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome], body: Any, words: str
 ) -> None:
     script.say(make_said(401, body))
 

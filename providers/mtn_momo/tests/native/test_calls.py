@@ -24,7 +24,7 @@ from payments_mtn_momo.native import Address, NotSentError, ReadRefused
 from payments_mtn_momo.native.provisioning import AsyncSandboxProvisioning, SandboxProvisioning
 
 if TYPE_CHECKING:
-    from providers.mtn_momo.tests.native.conftest import Face, Said, Script
+    from providers.mtn_momo.tests.native.conftest import ExpectedOutcome, Face, Script
 
 # mobilemoney.js to ours
 TWELVE = {
@@ -107,7 +107,7 @@ SENT: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
 def test_a_payment_is_the_documented_request(
     client: Face,
     script: Script,
-    make_said: Callable[..., Said],
+    make_said: Callable[..., ExpectedOutcome],
     held: Credentials,
     method: str,
     given: dict[str, Any],
@@ -140,7 +140,7 @@ def test_a_payment_is_the_documented_request(
 
 @pytest.mark.parametrize("amount", [Money("5", "EUR"), Decimal("5.00"), 5, "5"], ids=repr)
 def test_an_amount_may_be_written_in_any_exact_way(
-    client: Face, script: Script, make_said: Callable[..., Said], amount: Any
+    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome], amount: Any
 ) -> None:
     script.say(make_said(202))
     client.transfer(reference=new_reference(), payee="+46733123499", amount=amount, external_id="salary-7")
@@ -150,7 +150,7 @@ def test_an_amount_may_be_written_in_any_exact_way(
 
 
 def test_more_than_the_largest_amount_of_the_settings_is_not_sent(
-    make_client: Callable[..., Face], script: Script, make_said: Callable[..., Said]
+    make_client: Callable[..., Face], script: Script, make_said: Callable[..., ExpectedOutcome]
 ) -> None:
     """A limit that is set holds for who pays without a journal, too."""
     client = make_client(largest_amount={"EUR": "5"})
@@ -376,7 +376,7 @@ def test_a_balance_is_a_decimal_and_may_be_negative(client: Face, script: Script
     ],
 )
 def test_active_is_true_or_false(
-    client: Face, script: Script, make_said: Callable[..., Said], body: str, active: bool
+    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome], body: str, active: bool
 ) -> None:
     script.say(make_said(200, body))
 
@@ -489,7 +489,7 @@ def test_a_consent_without_refresh_token_is_not_refreshed(client: Face, script: 
 
 @pytest.mark.parametrize("status", [200, 202])
 def test_a_notification_is_sent_in_header_and_body(
-    client: Face, script: Script, make_said: Callable[..., Said], status: int
+    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome], status: int
 ) -> None:
     script.say(make_said(status))
     assert client.send_delivery_notification(REFUNDED, "Merci d'été", language="fr") is None
@@ -508,7 +508,7 @@ def test_a_message_that_cannot_be_sent_is_not_sent(client: Face, script: Script,
 
 
 def test_provisioning_speaks_with_the_subscription_key_alone(
-    provisioning: Face, script: Script, make_said: Callable[..., Said], held: Credentials
+    provisioning: Face, script: Script, make_said: Callable[..., ExpectedOutcome], held: Credentials
 ) -> None:
     script.say(make_said(201))
     user = provisioning.create_api_user("pay.example.org")

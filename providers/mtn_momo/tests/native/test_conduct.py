@@ -29,7 +29,7 @@ from payments_mtn_momo.native import (
 )
 
 if TYPE_CHECKING:
-    from providers.mtn_momo.tests.native.conftest import Face, Said, Script
+    from providers.mtn_momo.tests.native.conftest import ExpectedOutcome, Face, Script
 
 NUMBER = "46733123499"
 SWIFT = {"attempts": 3, "first_wait_s": 0.001, "longest_wait_s": 0.002, "jitter_s": 0.0}
@@ -53,7 +53,7 @@ def test_one_token_serves_all(client: Face, script: Script) -> None:
 
 
 def test_a_slow_refusal_of_the_token_is_shared_as_well(
-    client: Face, script: Script, make_said: Callable[..., Said]
+    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
 ) -> None:
     from dataclasses import replace
 
@@ -83,7 +83,7 @@ def test_a_token_is_renewed_before_its_end(make_client: Callable[..., Face], scr
 
 
 def test_a_refused_token_is_renewed_for_a_read_and_dropped_by_a_payment(
-    client: Face, script: Script, make_said: Callable[..., Said]
+    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
 ) -> None:
     """A read goes on with a fresh token; a payment is refused, and the caller's next try has a fresh one."""
     script.say(make_said(401), make_said(200, {"availableBalance": "1"}))
@@ -99,7 +99,7 @@ def test_a_refused_token_is_renewed_for_a_read_and_dropped_by_a_payment(
 
 
 def test_a_refused_subscription_key_costs_no_token(
-    client: Face, script: Script, make_said: Callable[..., Said]
+    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
 ) -> None:
     script.say(make_said(401, {"statusCode": 401, "message": "Access denied due to invalid subscription key."}))
 
@@ -127,7 +127,7 @@ ACTIONS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("name", ACTIONS)
 @pytest.mark.parametrize("ended", ["hang up", "503", "429", "timeout"])
 def test_nothing_that_does_something_is_sent_twice(
-    make_client: Callable[..., Face], script: Script, make_said: Callable[..., Said], name: str, ended: str
+    make_client: Callable[..., Face], script: Script, make_said: Callable[..., ExpectedOutcome], name: str, ended: str
 ) -> None:
     """The server counts one request, whatever became of its answer; a lost answer is unknown, not failed."""
     from dataclasses import replace
@@ -149,7 +149,7 @@ def test_nothing_that_does_something_is_sent_twice(
 
 
 def test_a_read_is_repeated_by_its_policy(
-    make_client: Callable[..., Face], script: Script, make_said: Callable[..., Said]
+    make_client: Callable[..., Face], script: Script, make_said: Callable[..., ExpectedOutcome]
 ) -> None:
     client = make_client(retry={"balance": SWIFT})
     script.say(make_said(500), make_said(503), make_said(200, {"availableBalance": "7"}))
@@ -163,7 +163,7 @@ def test_a_read_is_repeated_by_its_policy(
 
 
 def test_settings_of_the_account_count(
-    form: str, script: Script, held: Credentials, make_said: Callable[..., Said]
+    form: str, script: Script, held: Credentials, make_said: Callable[..., ExpectedOutcome]
 ) -> None:
     """``retry`` and ``callback_url`` of the settings are kept to; an argument of a call counts more."""
     own = "http://pay.example.org/own"
@@ -252,7 +252,9 @@ def test_a_client_made_before_a_fork_sends_nothing(
     assert script.heard == []
 
 
-def test_a_cancelled_waiter_harms_no_other(script: Script, held: Credentials, make_said: Callable[..., Said]) -> None:
+def test_a_cancelled_waiter_harms_no_other(
+    script: Script, held: Credentials, make_said: Callable[..., ExpectedOutcome]
+) -> None:
     """The token's fetch belongs to nobody: whoever gives up waiting takes it from no one."""
     from dataclasses import replace
 
@@ -280,7 +282,7 @@ def test_a_cancelled_waiter_harms_no_other(script: Script, held: Credentials, ma
 
 
 def test_closing_while_a_token_is_fetched_is_not_sent(
-    script: Script, held: Credentials, make_said: Callable[..., Said]
+    script: Script, held: Credentials, make_said: Callable[..., ExpectedOutcome]
 ) -> None:
     from dataclasses import replace
 
@@ -325,7 +327,7 @@ def test_opaque_credentials_go_out_raw(
 
 
 def test_every_call_names_the_target_and_a_neutral_user_agent(
-    client: Face, script: Script, make_said: Callable[..., Said]
+    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
 ) -> None:
     """The newer platform wants the target on the token call too, and blocks ``python-requests``."""
     script.say(make_said(202))
@@ -342,7 +344,7 @@ def test_every_call_names_the_target_and_a_neutral_user_agent(
 def test_no_error_shows_a_secret_or_a_number(
     make_client: Callable[..., Face],
     script: Script,
-    make_said: Callable[..., Said],
+    make_said: Callable[..., ExpectedOutcome],
     held: Credentials,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -386,7 +388,9 @@ def _without_source(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.startswith("    "))
 
 
-def test_already_used_points_at_the_earlier_one(client: Face, script: Script, make_said: Callable[..., Said]) -> None:
+def test_already_used_points_at_the_earlier_one(
+    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
+) -> None:
     script.say(make_said(409, {"code": "RESOURCE_ALREADY_EXIST", "message": "Duplicated reference id."}))
     reference = new_reference()
 

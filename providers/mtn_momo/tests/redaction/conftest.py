@@ -113,7 +113,7 @@ def _echoes(sent: str) -> list[tuple[int, str]]:
 class Stage:
     """A scene with its servers, and what may not leave it."""
 
-    scene: Any
+    harness: Any
     emulator: MtnMomoEmulator
     secrets: Mapping[str, str]
 
@@ -175,8 +175,8 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
             for name, address in addresses.items()
         }
         collection = emulator.add_collection(amount="1000", currency="EUR", payer=paying.GOOD)
-        scene = paying.Scene(str(tmp_path), emulator.url, settings, *made_up.values(), collection)
-        yield Stage(scene, emulator, given)
+        harness = paying.Harness(str(tmp_path), emulator.url, settings, *made_up.values(), collection)
+        yield Stage(harness, emulator, given)
     echo.shutdown()
     echo.server_close()
 

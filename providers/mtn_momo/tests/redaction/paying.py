@@ -1,6 +1,6 @@
 """Pays, asks and fails in every way there is, and keeps what it gave off: `python paying.py SCENE RESULT`.
 
-SCENE is a JSON file (`Scene`), RESULT is written: what was said, and how each step ended. Tests also run it in their
+SCENE is a JSON file (`Harness`), RESULT is written: what was said, and how each step ended. Tests also run it in their
 own process. It holds no check of its own: what may not be said is known to the tests alone.
 """
 
@@ -25,7 +25,7 @@ from stamina.instrumentation import set_on_retry_hooks
 from payments_core import AsyncPayoutClient, Money, Payee, Payout, PayoutClient
 from payments_core.cli.app import run as payouts
 from payments_core.client import assemble
-from payments_core.testing.leaks import Ears, Said
+from payments_core.testing.leaks import ExpectedOutcome, LogCapture
 from payments_mtn_momo import (
     AsyncDisbursementsClient,
     AsyncSandboxProvisioning,
@@ -44,7 +44,7 @@ LOST = {"answer_lost_after_acceptance": {"next": 1}}
 FAULTS = ("waf_page", "status_500", "answer_lost_after_acceptance", "token_refused")
 
 
-class Scene(NamedTuple):
+class Harness(NamedTuple):
     """Where everything is.
 
     Args:
@@ -72,8 +72,8 @@ class Scene(NamedTuple):
 class Payer:
     """Takes steps and keeps how each ended; with a runner the clients are asynchronous ones."""
 
-    def __init__(self, ears: Ears, scene: Scene, runner: asyncio.Runner | None) -> None:
-        self.ears, self.scene, self.runner = ears, scene, runner
+    def __init__(self, ears: LogCapture, harness: Harness, runner: asyncio.Runner | None) -> None:
+        self.ears, self.harness, self.runner = ears, harness, runner
         self.form = "async" if runner else "sync"
         self.ended: dict[str, str] = {}
 
@@ -99,7 +99,7 @@ class Payer:
     def misbehave(self, **faults: Any) -> None:
         """Tell the emulator how to misbehave from now on."""
         body = json.dumps(faults).encode()
-        request = urllib.request.Request(f"{self.scene.url}/__emulator/faults", body, method="POST")  # noqa: S310
+        request = urllib.request.Request(f"{self.harness.url}/__emulator/faults", body, method="POST")  # noqa: S310
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
 
     @contextmanager
@@ -116,7 +116,7 @@ class Payer:
     def payouts(self) -> None:
         """Pay through the neutral client."""
         make: Any = AsyncPayoutClient if self.runner else PayoutClient
-        config = self.scene.config
+        config = self.harness.config
         with self.open(make.from_config(config("main"))) as client:
             self._pay(client)
             self._misuse(client)
@@ -196,7 +196,7 @@ class Payer:
         swift = {"first_wait_s": 0.001, "longest_wait_s": 0.002, "jitter_s": 0.0, "attempts": 2}
         retry = {call: swift for call, row in OPERATIONS.items() if row.repeatable and row.auth != "none"}
         kind: Any = AsyncDisbursementsClient if self.runner else DisbursementsClient
-        return kind(MtnMomoSettings.model_validate(self.scene.settings[name]), retry=retry)
+        return kind(MtnMomoSettings.model_validate(self.harness.settings[name]), retry=retry)
 
     def _calls(self, client: Any, when: str) -> None:
         def take(name: str, call: Callable[[], Any]) -> Any:
@@ -215,10 +215,10 @@ class Payer:
         cash, back = new_reference(), new_reference()
         take("deposit", lambda: client.deposit(reference=cash, **money))
         take("deposit status", lambda: client.get_deposit_status(cash))
-        collected = {"reference_id_to_refund": self.scene.collection, "amount": "0.1"}
+        collected = {"reference_id_to_refund": self.harness.collection, "amount": "0.1"}
         take("refund", lambda: client.refund(reference=back, **collected))
         take("refund status", lambda: client.get_refund_status(back))
-        take("notification", lambda: client.send_delivery_notification(self.scene.collection, "Thank you"))
+        take("notification", lambda: client.send_delivery_notification(self.harness.collection, "Thank you"))
         take("balance", client.get_account_balance)
         take("balance in", lambda: client.get_account_balance_in("EUR"))
         take("active", lambda: client.is_active(GOOD))
@@ -235,8 +235,8 @@ class Payer:
     def _consent(self, client: Any, take: Callable[[str, Callable[[], Any]], Any]) -> None:
         asked = take(
             "consent", lambda: client.authorize_consent(f"+{GOOD}", scope="all_info", access_type="offline")
-        ) or ConsentRequest(self.scene.auth_req_id)
-        made_up = SecretStr(self.scene.consent_token)
+        ) or ConsentRequest(self.harness.auth_req_id)
+        made_up = SecretStr(self.harness.consent_token)
         token = take("consent token", lambda: client.create_oauth2_token(asked)) or Oauth2Token(
             made_up, refresh_token=made_up
         )
@@ -248,7 +248,7 @@ class Payer:
         take("no refresh token", lambda: client.refresh_oauth2_token(Oauth2Token(made_up)))
 
     def _provision(self, name: str) -> None:
-        account = self.scene.settings[name]
+        account = self.harness.settings[name]
         kind: Any = AsyncSandboxProvisioning if self.runner else SandboxProvisioning
         with self.open(kind(account["subscription_key"], base_url=account["base_url"])) as client:
             user = new_reference()
@@ -269,11 +269,11 @@ async def _awaited(found: Awaitable[Any]) -> Any:
 PEOPLE = f"key,to,amount\nfile-1,+{GOOD},5\nfile-2,{NO_FUNDS},5\nfile-3,0{GOOD[2:]},5\nfile-1,+{NOBODY},5\n"
 
 
-def command_lines(scene: Scene) -> Iterator[list[str]]:
+def command_lines(harness: Harness) -> Iterator[list[str]]:
     """Yield what is called on the command line, plain and for machines."""
-    people = Path(scene.folder) / "people.csv"
+    people = Path(harness.folder) / "people.csv"
     people.write_text(PEOPLE, "utf-8")
-    main = ["--config", str(scene.config("main"))]
+    main = ["--config", str(harness.config("main"))]
     for style in ([], ["--json"], ["--log-level", "DEBUG"], ["--json", "--log-level", "DEBUG", "--log-json"]):
         key = f"cli-{len(style)}"
         for command in (
@@ -291,29 +291,29 @@ def command_lines(scene: Scene) -> Iterator[list[str]]:
             ["doctor"],
         ):
             yield [*command, *main, *style]
-        refused = ["--config", str(scene.config("wrong")), *style]
+        refused = ["--config", str(harness.config("wrong")), *style]
         yield ["doctor", *refused]
         yield ["send", "--key", f"{key}-refused", "--to", f"+{GOOD}", "--amount", "5", *refused]
 
 
-def everything(scene: Scene, ears: Ears) -> dict[str, str]:
+def everything(harness: Harness, ears: LogCapture) -> dict[str, str]:
     """Do all of it; return how each step ended."""
     ended: dict[str, str] = {}
     for runner in (None, asyncio.Runner(debug=True)):  # asyncio says more in its debug mode
-        payer = Payer(ears, scene, runner)
+        payer = Payer(ears, harness, runner)
         payer.payouts()
         payer.native()
         ended |= payer.ended
         if runner:
             runner.close()
-    office = assemble(scene.config("main"))
-    ears.shown("the office", office, *office.accounts.values(), *office.journal.rows())
-    for account in office.accounts.values():
+    runtime = assemble(harness.config("main"))
+    ears.shown("the office", runtime, *runtime.accounts.values(), *runtime.journal.rows())
+    for account in runtime.accounts.values():
         ears.shown("settings", account.settings.model_dump(), account.settings.model_dump_json())
-    office.journal.close()
+    runtime.journal.close()
     logger = logging.getLogger("payments_core")
     before = (list(logger.handlers), logger.level, logger.propagate)
-    for arguments in command_lines(scene):
+    for arguments in command_lines(harness):
         ended[f"payouts {' '.join(arguments)}"] = str(payouts(arguments))
     logger.handlers, logger.level, logger.propagate = before
     set_on_retry_hooks(None)  # the command line takes stamina's own reports off
@@ -323,9 +323,9 @@ def everything(scene: Scene, ears: Ears) -> dict[str, str]:
 def main(scene_file: str, result_file: str) -> None:
     """Run in a process of its own."""
     told = json.loads(Path(scene_file).read_text("utf-8"))
-    with Ears("payments_core", "payments_mtn_momo") as ears:
-        ended = everything(Scene(**told), ears)
-    result = {"said": [list(Said(*one)) for one in ears.said], "ended": ended}
+    with LogCapture("payments_core", "payments_mtn_momo") as ears:
+        ended = everything(Harness(**told), ears)
+    result = {"said": [list(ExpectedOutcome(*one)) for one in ears.said], "ended": ended}
     Path(result_file).write_text(json.dumps(result), "utf-8")
 
 

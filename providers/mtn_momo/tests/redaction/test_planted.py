@@ -21,10 +21,10 @@ from payments_core.engine import decide
 from payments_core.http.messages import HttpRequest
 from payments_core.http.transport import exchange, httpx_sync
 from payments_core.runtime import common
-from payments_core.testing.leaks import Ears, Said
+from payments_core.testing.leaks import ExpectedOutcome, LogCapture
 from payments_mtn_momo import AsyncDisbursementsClient, DisbursementsClient, MtnMomoSettings
 from payments_mtn_momo.native import failures
-from payments_mtn_momo.native.terms import Terms
+from payments_mtn_momo.native.terms import NativeSessionConfig
 
 if TYPE_CHECKING:
     from providers.mtn_momo.tests.redaction.conftest import Stage
@@ -35,36 +35,36 @@ Found = Callable[[], list[str]]
 
 
 @pytest.fixture
-def ears() -> Iterator[Ears]:
-    with Ears("payments_core", "payments_mtn_momo") as listening:
+def ears() -> Iterator[LogCapture]:
+    with LogCapture("payments_core", "payments_mtn_momo") as listening:
         yield listening
 
 
 @pytest.fixture
-def found(stage: Stage, ears: Ears) -> Found:
+def found(stage: Stage, ears: LogCapture) -> Found:
     return lambda: stage.forbidden.leaks(ears.said)
 
 
 def native(stage: Stage, name: str = "main", kind: Any = DisbursementsClient) -> Any:
     once = {call: {"attempts": 1} for call in ("token", "account_active", "balance")}
-    return kind(MtnMomoSettings.model_validate(stage.scene.settings[name]), retry=once)
+    return kind(MtnMomoSettings.model_validate(stage.harness.settings[name]), retry=once)
 
 
-def caught(ears: Ears, call: Callable[[], object]) -> None:
+def caught(ears: LogCapture, call: Callable[[], object]) -> None:
     try:
         ears.shown("a step", call())
     except Exception as error:  # noqa: BLE001
         ears.error("a step", error)
 
 
-def pay(stage: Stage, ears: Ears, name: str = "main") -> None:
-    with PayoutClient.from_config(stage.scene.config(name)) as client:
+def pay(stage: Stage, ears: LogCapture, name: str = "main") -> None:
+    with PayoutClient.from_config(stage.harness.config(name)) as client:
         for key in map(str, range(8)):
             caught(ears, partial(client.send, key=key, payee=Payee.msisdn(NUMBER), amount=Money("5", "EUR")))
             client.unpause(account="mtn-sandbox")
 
 
-def test_nothing_is_found_where_nothing_is_planted(stage: Stage, ears: Ears, found: Found) -> None:
+def test_nothing_is_found_where_nothing_is_planted(stage: Stage, ears: LogCapture, found: Found) -> None:
     """What the tests below do leaks nothing by itself."""
     with native(stage) as client:
         caught(ears, lambda: client.is_active(NUMBER))
@@ -77,7 +77,7 @@ def test_nothing_is_found_where_nothing_is_planted(stage: Stage, ears: Ears, fou
     assert found() == []
 
 
-def test_an_http_library_that_logs_addresses(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+def test_an_http_library_that_logs_addresses(stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch) -> None:
     def through_a_client(_connection: object, sent: exchange.Exchange) -> Any:
         sent.about_to_write()
         sent.connected = True
@@ -94,7 +94,9 @@ def test_an_http_library_that_logs_addresses(stage: Stage, ears: Ears, found: Fo
     assert "a number in log: httpx" in found()
 
 
-def test_an_http_library_that_logs_header_fields(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+def test_an_http_library_that_logs_header_fields(
+    stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch
+) -> None:
     """Those of an answer: this gateway repeats in them what it was sent."""
     follow = httpx_sync._follow
     monkeypatch.setattr(httpx_sync, "_follow", lambda sent, event, info: follow(sent, event, dict(info)))
@@ -107,12 +109,12 @@ def test_an_http_library_that_logs_header_fields(stage: Stage, ears: Ears, found
 
 @pytest.mark.parametrize("what", ["url", "body"])
 def test_a_native_client_that_logs_its_requests(
-    what: str, stage: Stage, ears: Ears, found: Found, monkeypatch: Patch
+    what: str, stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     def note(terms: object, request: Any, ended: object, start: float) -> None:
         logging.getLogger("payments_core").debug("sent %s", [str(getattr(request, what))])
 
-    monkeypatch.setattr(Terms, "note", note)
+    monkeypatch.setattr(NativeSessionConfig, "note", note)
     with native(stage) as client:
         client.is_active(NUMBER)
         client.transfer(reference="5c1f4a64-8a0b-4a3e-9c1d-6f1f0a8f7f11", payee=NUMBER, amount=5)
@@ -122,7 +124,7 @@ def test_a_native_client_that_logs_its_requests(
 
 @pytest.mark.parametrize("kind", [DisbursementsClient, AsyncDisbursementsClient])
 def test_a_transport_that_logs_what_it_sends(
-    kind: Any, stage: Stage, ears: Ears, found: Found, monkeypatch: Patch
+    kind: Any, stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     about_to_write = exchange.Exchange.about_to_write
 
@@ -146,7 +148,9 @@ def test_a_transport_that_logs_what_it_sends(
     assert {leak.partition(" in ")[0].split()[0] for leak in found()} == {"API", "Basic", "access_token"}
 
 
-def test_a_neutral_client_that_logs_its_requests(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+def test_a_neutral_client_that_logs_its_requests(
+    stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch
+) -> None:
     def note(_account: object, request: Any, *_: object) -> None:
         logging.getLogger("payments_core").debug("sent", extra={"body": request.body})
 
@@ -156,15 +160,15 @@ def test_a_neutral_client_that_logs_its_requests(stage: Stage, ears: Ears, found
     assert "a number in log: payments_core" in found()
 
 
-def test_an_answer_that_keeps_what_it_repeats(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+def test_an_answer_that_keeps_what_it_repeats(stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch) -> None:
     """In the error of a call, in the payout that is shown, in the events, and in the file of the journal."""
     monkeypatch.setattr(exchange, "_SHORTEST_SECRET", 10_000)
     with native(stage, "echo") as client:
         for _ in range(8):
             caught(ears, client.get_account_balance)
     pay(stage, ears, "echo")
-    journal = b"".join(file.read_bytes() for file in stage.scene.config("echo").parent.glob("payouts.db*"))
-    ears.said.append(Said("file", "the journal", journal.decode("latin-1")))
+    journal = b"".join(file.read_bytes() for file in stage.harness.config("echo").parent.glob("payouts.db*"))
+    ears.said.append(ExpectedOutcome("file", "the journal", journal.decode("latin-1")))
 
     for channel in ("error", "shown", "log", "file"):
         assert any(f" in {channel}: " in leak and not leak.startswith("a ") for leak in found()), channel
@@ -172,7 +176,7 @@ def test_an_answer_that_keeps_what_it_repeats(stage: Stage, ears: Ears, found: F
 
 @pytest.mark.parametrize("room", [decide, failures])
 def test_text_from_outside_that_is_not_scrubbed(
-    room: Any, stage: Stage, ears: Ears, found: Found, monkeypatch: Patch
+    room: Any, stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr(room, "scrub", lambda text, limit=300: text)
     with native(stage, "echo") as client:
@@ -183,7 +187,7 @@ def test_text_from_outside_that_is_not_scrubbed(
     assert any(leak.startswith("a number in ") for leak in found())
 
 
-def test_an_error_that_keeps_the_native_one(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+def test_an_error_that_keeps_the_native_one(stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch) -> None:
     """What an error was raised from is printed with it."""
     ended = exchange.Exchange.ended
 
@@ -194,14 +198,14 @@ def test_an_error_that_keeps_the_native_one(stage: Stage, ears: Ears, found: Fou
 
     monkeypatch.setattr(exchange.Exchange, "ended", chained)
     transport = httpx_sync.HttpxTransport(max_connections=1, clock=lambda: stage.emulator.now)
-    address = f"{stage.scene.settings['nowhere']['base_url']}/{NUMBER}"
+    address = f"{stage.harness.settings['nowhere']['base_url']}/{NUMBER}"
     caught(ears, lambda: transport.send(HttpRequest("GET", address, "account_active")))
     transport.close()
 
     assert "a number in error: a step, RuntimeError" in found()
 
 
-def test_an_error_whose_variables_are_open(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+def test_an_error_whose_variables_are_open(stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch) -> None:
     """As an error tracker reports them."""
     monkeypatch.setattr(failures.Asked, "__repr__", lambda asked: f"Asked({asked.hidden})")
     with native(stage) as client:
@@ -210,15 +214,15 @@ def test_an_error_whose_variables_are_open(stage: Stage, ears: Ears, found: Foun
     assert any(" in locals: " in leak for leak in found())
 
 
-def test_a_value_that_shows_its_number(stage: Stage, ears: Ears, found: Found, monkeypatch: Patch) -> None:
+def test_a_value_that_shows_its_number(stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch) -> None:
     monkeypatch.setattr(Payee, "__repr__", lambda payee: f"Payee({payee.value})")
-    with PayoutClient.from_config(stage.scene.config("main")) as client:
+    with PayoutClient.from_config(stage.harness.config("main")) as client:
         ears.shown("a step", client.send(key="k", payee=Payee.msisdn(NUMBER), amount=Money("5", "EUR")))
 
     assert "a number in shown: a step, Payout" in found()
 
 
-def test_a_name_that_is_shown(stage: Stage, ears: Ears, found: Found) -> None:
+def test_a_name_that_is_shown(stage: Stage, ears: LogCapture, found: Found) -> None:
     with native(stage) as client:
         ears.shown("a step", client.get_basic_user_info(NUMBER).given_name)
 
@@ -227,32 +231,32 @@ def test_a_name_that_is_shown(stage: Stage, ears: Ears, found: Found) -> None:
 
 @pytest.mark.parametrize("style", [[], ["--json"]])
 def test_a_command_line_that_shows_numbers(
-    style: list[str], stage: Stage, ears: Ears, monkeypatch: Patch, capsys: pytest.CaptureFixture[str]
+    style: list[str], stage: Stage, ears: LogCapture, monkeypatch: Patch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a fault none is shown; with `--reveal`, or where the mask is forgotten, the search finds it."""
 
     def told(*more: str) -> list[str]:
         logger = logging.getLogger("payments_core")
         before = (list(logger.handlers), logger.level, logger.propagate)
-        run(["list", "--config", str(stage.scene.config("main")), *style, *more])
+        run(["list", "--config", str(stage.harness.config("main")), *style, *more])
         logger.handlers, logger.level, logger.propagate = before
         set_on_retry_hooks(None)
-        return stage.forbidden.leaks([Said("output", "stdout", capsys.readouterr().out)])
+        return stage.forbidden.leaks([ExpectedOutcome("output", "stdout", capsys.readouterr().out)])
 
     pay(stage, ears)
     masked, revealed = told(), told("--reveal")
     monkeypatch.setattr(output, "told", lambda payout, *, reveal: _unmasked(payout))
-    forgotten = told()
+    erased = told()
 
-    assert (masked, revealed, forgotten) == ([], ["a number in output: stdout"], ["a number in output: stdout"])
+    assert (masked, revealed, erased) == ([], ["a number in output: stdout"], ["a number in output: stdout"])
 
 
 def _unmasked(payout: Payout) -> str:
     return payout.payee.value
 
 
-def test_settings_that_show_their_keys(stage: Stage, ears: Ears, found: Found) -> None:
-    settings: Mapping[str, Any] = stage.scene.settings["main"]
+def test_settings_that_show_their_keys(stage: Stage, ears: LogCapture, found: Found) -> None:
+    settings: Mapping[str, Any] = stage.harness.settings["main"]
     ears.shown("a step", dict(settings))
 
     assert {leak.partition(" in ")[0] for leak in found()} == {"API key main", "subscription key"}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from payments_core.testing.leaks import Ears, Forbidden, Said
+from payments_core.testing.leaks import ExpectedOutcome, Forbidden, LogCapture
 
 if TYPE_CHECKING:
     from providers.mtn_momo.tests.redaction.conftest import Stage
@@ -23,23 +23,23 @@ OURS = ("payments_core", "payments_mtn_momo")
 PAYING = Path(__file__).with_name("paying.py")
 
 
-def _stored(folder: Path) -> Iterable[Said]:
+def _stored(folder: Path) -> Iterable[ExpectedOutcome]:
     """Yield what the journals tell beside the payouts' own rows."""
     for journal in sorted(folder.glob("*/payouts.db")):
         with closing(sqlite3.connect(journal)) as connection:
             for table in ("history", "inbox", "outbox", "pauses", "queries", "meta"):
                 for row in connection.execute(f"SELECT * FROM {table}"):  # noqa: S608
-                    yield Said("stored", f"{journal.parent.name}, {table}", repr(row))
+                    yield ExpectedOutcome("stored", f"{journal.parent.name}, {table}", repr(row))
 
 
-def _files(folder: Path) -> Iterable[Said]:
+def _files(folder: Path) -> Iterable[ExpectedOutcome]:
     """Yield every byte of every journal; payees stand in them, secrets may not."""
     for file in sorted(folder.glob("*/payouts.db*")):
-        yield Said("file", f"{file.parent.name}/{file.name}", file.read_bytes().decode("latin-1"))
+        yield ExpectedOutcome("file", f"{file.parent.name}/{file.name}", file.read_bytes().decode("latin-1"))
 
 
-def _check(stage: Stage, said: Iterable[Said], ended: Mapping[str, str]) -> None:
-    forbidden, folder = stage.forbidden, Path(stage.scene.folder)
+def _check(stage: Stage, said: Iterable[ExpectedOutcome], ended: Mapping[str, str]) -> None:
+    forbidden, folder = stage.forbidden, Path(stage.harness.folder)
     secrets_alone = Forbidden(forbidden.secrets)
     said = [*said, *_stored(folder)]
 
@@ -48,7 +48,7 @@ def _check(stage: Stage, said: Iterable[Said], ended: Mapping[str, str]) -> None
     assert secrets_alone.leaks(_files(folder)) == []
 
 
-def _everything_happened(ended: Mapping[str, str], said: Iterable[Said]) -> None:
+def _everything_happened(ended: Mapping[str, str], said: Iterable[ExpectedOutcome]) -> None:
     """A process that did nothing would leak nothing."""
     for form in ("sync", "async"):
         seen = {name.partition(" ")[2]: end for name, end in ended.items() if name.startswith(f"{form} ")}
@@ -83,31 +83,37 @@ def _everything_happened(ended: Mapping[str, str], said: Iterable[Said]) -> None
 @pytest.mark.proof
 def test_a_paying_process_gives_nothing_off(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
     """In the application's own process, every logger at DEBUG."""
-    with Ears(*OURS) as ears:
-        ended = sys.modules["paying"].everything(stage.scene, ears)
+    with LogCapture(*OURS) as ears:
+        ended = sys.modules["paying"].everything(stage.harness, ears)
     out, err = capfd.readouterr()
 
-    _check(stage, [*ears.said, Said("output", "stdout", out), Said("output", "stderr", err)], ended)
+    _check(
+        stage, [*ears.said, ExpectedOutcome("output", "stdout", out), ExpectedOutcome("output", "stderr", err)], ended
+    )
 
 
 def test_a_paying_process_of_its_own_gives_nothing_off(stage: Stage, tmp_path: Path) -> None:
     """The same where nothing else is set up: also what is printed without being asked."""
-    scene, result = tmp_path / "scene.json", tmp_path / "result.json"
-    scene.write_text(json.dumps(stage.scene._asdict()), "utf-8")
-    command = [sys.executable, "-P", "-X", "dev", str(PAYING), str(scene), str(result)]
+    harness, result = tmp_path / "scene.json", tmp_path / "result.json"
+    harness.write_text(json.dumps(stage.harness._asdict()), "utf-8")
+    command = [sys.executable, "-P", "-X", "dev", str(PAYING), str(harness), str(result)]
     ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=240, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
     told = json.loads(result.read_text("utf-8"))
-    said = [Said(*one) for one in told["said"]]
+    said = [ExpectedOutcome(*one) for one in told["said"]]
 
-    _check(stage, [*said, Said("output", "stdout", ran.stdout), Said("output", "stderr", ran.stderr)], told["ended"])
+    _check(
+        stage,
+        [*said, ExpectedOutcome("output", "stdout", ran.stdout), ExpectedOutcome("output", "stderr", ran.stderr)],
+        told["ended"],
+    )
 
 
 def test_an_application_keeps_its_own_logs_of_httpx(stage: Stage) -> None:
     """Only our requests are silent: no logger is switched off, and what the application asks is told in full."""
     number = "46733123499"
-    with Ears() as ears, httpx.Client() as client:
-        client.get(f"{stage.scene.url}/__emulator/", params={"who": number})
+    with LogCapture() as ears, httpx.Client() as client:
+        client.get(f"{stage.harness.url}/__emulator/", params={"who": number})
     heard = [(where, text) for channel, where, text in ears.said if channel == "log"]
 
     assert any(where == "httpx" and number in text for where, text in heard)

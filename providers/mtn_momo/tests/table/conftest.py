@@ -45,7 +45,7 @@ ONCE = {"attempts": 1, "first_wait_s": 0.001, "longest_wait_s": 0.002, "jitter_s
 LIVE = ("timeout_s", "lease_s", "visible_after_s", "poll_schedule_s", "retry_schedule_s", "probe_after_s")
 
 
-class Watch:
+class InvariantChecker:
     """The clients' clock."""
 
     def __init__(self) -> None:
@@ -196,7 +196,7 @@ class Payer:
     """Pays through the neutral client, always under keys of its own."""
 
     face: Face
-    watch: Watch
+    watch: InvariantChecker
     forgetful: Face
     drawn: int = 0
 
@@ -253,8 +253,8 @@ def _afresh(gate: Gate) -> None:
 
 
 @pytest.fixture(scope="module")
-def watch() -> Watch:
-    return Watch()
+def watch() -> InvariantChecker:
+    return InvariantChecker()
 
 
 @pytest.fixture(scope="module", params=["sync", "async"])
@@ -267,7 +267,7 @@ def runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner | None]:
 
 
 @pytest.fixture(scope="module")
-def native(runner: asyncio.Runner | None, gate: Gate, watch: Watch) -> Iterator[Face]:
+def native(runner: asyncio.Runner | None, gate: Gate, watch: InvariantChecker) -> Iterator[Face]:
     held = gate.emulator.credentials
     settings = MtnMomoSettings.model_validate({
         "target_environment": "sandbox", "api_user": held.api_user, "api_key": held.api_key,
@@ -290,14 +290,14 @@ def config(gate: Gate, tmp_path_factory: pytest.TempPathFactory, runner: asyncio
 
 
 @pytest.fixture(scope="module")
-def payer(config: Path, runner: asyncio.Runner | None, watch: Watch) -> Iterator[Payer]:
+def payer(config: Path, runner: asyncio.Runner | None, watch: InvariantChecker) -> Iterator[Payer]:
     read = load(config)
     patient = dict.fromkeys(("token", *READS), ONCE) | {"transfer_status": ONCE | {"attempts": 2}}
     accounts = {ACCOUNT: dict(read.accounts[ACCOUNT]) | {"retry": patient}}
     faces = []
     for journal in (read.journal, "sqlite:///lost.db"):
-        office = assemble(replace(read, accounts=accounts, journal=journal), clock=watch)
-        faces.append(Face(AsyncPayoutClient(office) if runner else PayoutClient(office), runner))
+        runtime = assemble(replace(read, accounts=accounts, journal=journal), clock=watch)
+        faces.append(Face(AsyncPayoutClient(runtime) if runner else PayoutClient(runtime), runner))
     yield Payer(faces[0], watch, faces[1])
     for face in faces:
         face.close()

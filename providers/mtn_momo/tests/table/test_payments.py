@@ -93,8 +93,8 @@ def test_a_payout(payer: Payer, native: Face, gate: Gate, row: Post, operation: 
             payout = payer.when_due(payout)
         reference = payout.references["reference"]
 
-        assert gate.posts() == [reference] * payout.tries
-        assert payout.tries == row.sends
+        assert gate.posts() == [reference] * payout.submissions
+        assert payout.submissions == row.sends
         assert decided_by([heard for heard in gate.heard if heard.kind == "post"][-1]) == row.key
         assert (payout.reason.code if payout.reason else None) == row.reason
         assert payout.status == ("CREATED" if row.ends == "blocked" else row.ends)
@@ -120,7 +120,7 @@ def _fixed(payer: Payer, gate: Gate, row: Post, payout: Payout, done: bool) -> N
     payer.watch.on(86_400)
     again = payer.pay(str(payout.operation), payout.key)
 
-    assert (again.status, again.reason, again.tries) == ("FAILED", payout.reason, 1)
+    assert (again.status, again.reason, again.submissions) == ("FAILED", payout.reason, 1)
     assert again.history[-1].decided_by == "submit"
     assert not again.may_have_been_sent
     assert gate.posts() == before
@@ -136,7 +136,7 @@ def _stopped(payer: Payer, gate: Gate, row: Post, payout: Payout, done: bool) ->
 
     assert row.reason is not None
     assert str(row.reason) in payer.blocked()
-    assert (other.status, other.tries, still.status) == ("CREATED", 0, "CREATED")
+    assert (other.status, other.submissions, still.status) == ("CREATED", 0, "CREATED")
     assert not still.may_have_been_sent
     assert gate.posts() == before
     gate.truth()
@@ -176,7 +176,7 @@ def _ambiguous(payer: Payer, gate: Gate, row: Post, payout: Payout, done: bool) 
         assert (payout.status, gate.order()) == ("SUCCEEDED", "PG")
     else:
         assert gate.order().startswith("PGGG")
-        assert (payout.status, payout.tries, gate.order().strip("P").strip("G")) == ("PENDING", 2, "")
+        assert (payout.status, payout.submissions, gate.order().strip("P").strip("G")) == ("PENDING", 2, "")
     _comes_to_its_end(payer, gate, payout, posts=1 if done else 2)
 
 

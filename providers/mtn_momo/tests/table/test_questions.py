@@ -9,7 +9,7 @@ import pytest
 from momo_ends import ACTIVE, BALANCES, CONSENTS, Ask
 
 from payments_core import Payee
-from payments_core.domain.errors import NotAnswered
+from payments_core.domain.errors import LookupFailed
 from payments_core.provider import HolderStatus, Person
 from payments_mtn_momo.emulator.holders import FLAPPING
 from payments_mtn_momo.native import MomoError
@@ -40,8 +40,8 @@ def test_a_holder(native: Face, payer: Payer, gate: Gate, row: Ask) -> None:
     assert [heard.operation for heard in gate.heard if heard.operation != "token"] == ["account_active"] * 2
 
 
-def _not_answered(ask: Any, hidden: str) -> NotAnswered:
-    with pytest.raises(NotAnswered) as caught:
+def _not_answered(ask: Any, hidden: str) -> LookupFailed:
+    with pytest.raises(LookupFailed) as caught:
         ask()
     assert caught.value.hint.startswith("No money was asked to move")
     assert hidden not in str(caught.value)

@@ -11,7 +11,7 @@ from payments_mtn_momo import new_reference
 from payments_mtn_momo.native import ActionError, ReadError
 
 if TYPE_CHECKING:
-    from providers.mtn_momo.tests.table.conftest import Face, Gate, Payer, Watch
+    from providers.mtn_momo.tests.table.conftest import Face, Gate, InvariantChecker, Payer
 
 GOOD = "46733123499"
 OPERATIONS = ("transfer", "deposit", "refund")
@@ -107,7 +107,7 @@ def test_a_read_that_needs_a_person_or_time_is_asked_once(payer: Payer, gate: Ga
 
 
 @pytest.mark.parametrize("row", TOKENS, ids=str)
-def test_native_calls_without_a_token(native: Face, watch: Watch, gate: Gate, row: Token) -> None:
+def test_native_calls_without_a_token(native: Face, watch: InvariantChecker, gate: Gate, row: Token) -> None:
     """Nothing is sent, so nothing can have moved; the payment's error still carries its reference."""
     watch.on(A_DAY_S)  # no token lives that long
     gate.say("token", row.says)
@@ -136,7 +136,7 @@ def test_a_payout_without_a_token(payer: Payer, gate: Gate, row: Token, operatio
     gate.say("token", row.says)
     payout = payer.pay(operation, payer.start())
 
-    assert (payout.status, payout.tries, payout.may_have_been_sent) == ("CREATED", 0, False)
+    assert (payout.status, payout.submissions, payout.may_have_been_sent) == ("CREATED", 0, False)
     assert bool(payer.blocked()) is bool(row.ours)
     assert payout.reason is not None
     assert payout.reason.code == (row.ours or "provider_unavailable")

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from payments_core.testing import emulator
-from payments_core.testing.emulator import Answer, Fires, SwitchBoard
-from payments_core.testing.emulator.callback_plan import Says, plan
+from payments_core.testing.emulator import Answer, Fires, Options
+from payments_core.testing.emulator.callback_plan import ProviderSays, plan
 from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
 from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.faults import Rule
@@ -31,7 +31,7 @@ _RETRIES_S = (1.0, 10.0, 60.0, 300.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Switches(SwitchBoard):
+class Switches(Options):
     """Where a test wants it otherwise.
 
     Args:
@@ -248,7 +248,7 @@ class Gateway(emulator.Gateway[Request]):
         return [one for item in taken for one in self._planned(self._payments[item["payoutId"]], fires, request.at)]
 
     def _planned(self, payment: Payment, fires: Fires, at: datetime) -> list[Callback]:
-        def write(says: Says, due_at: datetime) -> Callback:
+        def write(says: ProviderSays, due_at: datetime) -> Callback:
             told = payment.told(payment.ends_at or at)
             if says == "other end":
                 told |= {"status": "FAILED" if told["status"] == "COMPLETED" else "COMPLETED"}
