@@ -1,4 +1,4 @@
-"""``payouts journal verify``, ``backup`` and ``trim``, and ``payouts forget``: looking after what the journal holds."""
+"""``payouts journal verify``, ``backup`` and ``trim``, and ``payouts erase``: looking after what the journal holds."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def trim(
 
 
 @command
-def forget(
+def erase(
     terminal: Terminal,
     who: Annotated[str, typer.Option(metavar="NAME", help="Who wants it; written into the history as given.")],
     why: Annotated[str, typer.Option(metavar="TEXT", help="On what grounds; name no payee here.")],
@@ -166,7 +166,7 @@ def forget(
     from datetime import UTC
 
     from payments_core.cli import messages, output
-    from payments_core.client import forget as forget_in
+    from payments_core.client import erase as forget_in
     from payments_core.domain.payout import Payee
     from payments_core.runtime import utc_now
 
@@ -198,5 +198,5 @@ def forget(
     return exit_codes.DONE
 
 
-COMMANDS = {"forget": forget}
+COMMANDS = {"erase": erase}
 JOURNAL_COMMANDS = {"verify": verify, "backup": backup, "trim": trim}

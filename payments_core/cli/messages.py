@@ -95,7 +95,7 @@ SAYS: Mapping[ProviderSays, str] = {
     ProviderSays.UNCLEAR: "says nothing clear",
     ProviderSays.LATER: "answers only later",
     ProviderSays.GONE: "cannot be asked any more",
-    ProviderSays.ABSENT: "does not show it",
+    ProviderSays.NOT_FOUND: "does not show it",
     ProviderSays.PENDING: "says that it is under way",
     ProviderSays.ANOTHER: "shows another payment under its reference",
 }

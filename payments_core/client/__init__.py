@@ -2,7 +2,7 @@
 
 from payments_core.client.assembly import ResumeResult, assemble, build_account, build_webhook
 from payments_core.client.async_client import AsyncPayoutClient
-from payments_core.client.erasure import forget
+from payments_core.client.erasure import erase
 from payments_core.client.event_stream import AsyncEvents, Events
 from payments_core.client.reviews import InReview, in_review
 from payments_core.client.sync_client import PayoutClient
@@ -19,6 +19,6 @@ __all__ = [
     "assemble",
     "build_account",
     "build_webhook",
-    "forget",
+    "erase",
     "in_review",
 ]

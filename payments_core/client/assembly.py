@@ -193,7 +193,7 @@ def check_learned(runtime: Runtime, account: Account) -> None:
         raise InvalidPayout(
             f"What account {account.name} may pay is not known in this process yet, and a transaction waits for no "
             "network.",
-            hint=f'Call client.learn("{account.name}") once at the start of the process, before the transaction.',
+            hint=f'Call client.refresh_provider_config("{account.name}") once when the process starts.',
         )
 
 

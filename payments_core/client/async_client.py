@@ -416,7 +416,7 @@ class AsyncPayoutClient(
         choice = await self._choose(order, account, by_default=by_default, ask=connection is None)
         chosen, order = assembly.chosen(self._runtime, order, choice, by_default=by_default)
         if connection is None:
-            await self.learn(chosen.name)
+            await self.refresh_provider_config(chosen.name)
         else:
             assembly.check_learned(self._runtime, chosen)
         write = self._write if connection is None else partial(self._write_within, connection)

@@ -19,12 +19,12 @@ from payments_core.engine.commands import Journal
 from payments_core.logs import log_payout
 from payments_core.runtime import Runtime
 
-__all__ = ["AsyncErasureMixin", "ErasureMixin", "forget"]
+__all__ = ["AsyncErasureMixin", "ErasureMixin", "erase"]
 
 _AT_ONCE = 100
 
 
-def forget(
+def erase(
     journal: Journal,
     payout: str | None,
     *,
@@ -36,7 +36,7 @@ def forget(
     dry_run: bool,
     vacuum: bool = True,
 ) -> ErasureResult:
-    """Take the payee out of payouts, or say what would be; see :meth:`ErasureMixin.forget`.
+    """Take the payee out of payouts, or say what would be; see :meth:`ErasureMixin.erase`.
 
     Args:
         journal: Where.
@@ -71,7 +71,7 @@ def _all_or_none(journal: Journal, payout: str | None, payee: Payee | None, aske
     ids: Collection[str] = journal.of_payee(payee) if payee is not None else ()
     if payout is not None:
         ids = [assembly.row_of(journal, payout).id]
-    found = journal.forget(ids, **asked, all_or_none=True)
+    found = journal.erase(ids, **asked, all_or_none=True)
     for kept, reason in found.kept.items():
         others = f" ({len(found.kept)} of {len(ids)} cannot be.)" if len(ids) > 1 else ""
         raise DecisionRefused(
@@ -86,7 +86,7 @@ def _ended(journal: Journal, before: datetime, asked: dict[str, Any]) -> Iterato
     after = 0
     while page := journal.ended_before(before, after=after, limit=_AT_ONCE):
         after = page[-1][1]
-        found = journal.forget([payout for payout, _ in page], **asked, all_or_none=False)
+        found = journal.erase([payout for payout, _ in page], **asked, all_or_none=False)
         _told(journal, found, asked["dry_run"])
         yield found
 
@@ -110,7 +110,7 @@ def _told(journal: Journal, found: ErasureResult, dry_run: bool) -> None:
 
 def _forget(runtime: Runtime, payout: str | None, **asked: Any) -> ErasureResult:
     runtime.check_process()
-    return forget(runtime.journal, payout, **asked, at=runtime.clock())
+    return erase(runtime.journal, payout, **asked, at=runtime.clock())
 
 
 class ErasureMixin:
@@ -118,7 +118,7 @@ class ErasureMixin:
 
     _runtime: Runtime
 
-    def forget(
+    def erase(
         self,
         payout: str | None = None,
         *,
@@ -157,7 +157,7 @@ class AsyncErasureMixin:
 
     _runtime: Runtime
 
-    async def forget(
+    async def erase(
         self,
         payout: str | None = None,
         *,

@@ -132,7 +132,7 @@ class LookupsMixin(InboxMixin, ABC):
         chosen = self._account(account)
         return self._ask(chosen, engine.ask_own(chosen, question, self._runtime.clock()))
 
-    def learn(self, account: str) -> None:
+    def refresh_provider_config(self, account: str) -> None:
         """Let an account's provider ask for what it goes by (limits, keys), where that is out of date.
 
         It is done before each payment is accepted; do it once at the start to find the first one fast. ``accept``
@@ -144,7 +144,7 @@ class LookupsMixin(InboxMixin, ABC):
         """
         chosen = self._account(account)
         if Capability.PROVIDER_CONFIG in chosen.spec.capabilities:
-            self._ask(chosen, engine.learn(chosen, self._runtime.clock()))
+            self._ask(chosen, engine.refresh_provider_config(chosen, self._runtime.clock()))
             self._runtime.learned.add(account)
 
     def ask_consent(self, account: str, payee: Payee, *, scopes: Sequence[str]) -> Consent:
@@ -283,7 +283,7 @@ class AsyncLookupsMixin(InboxMixin, ABC):
         chosen = self._account(account)
         return await self._ask(chosen, engine.ask_own(chosen, question, self._runtime.clock()))
 
-    async def learn(self, account: str) -> None:
+    async def refresh_provider_config(self, account: str) -> None:
         """Let an account's provider ask for what it goes by (limits, keys), where that is out of date.
 
         It is done before each payment is accepted; do it once at the start to find the first one fast. ``accept``
@@ -295,7 +295,7 @@ class AsyncLookupsMixin(InboxMixin, ABC):
         """
         chosen = self._account(account)
         if Capability.PROVIDER_CONFIG in chosen.spec.capabilities:
-            await self._ask(chosen, engine.learn(chosen, self._runtime.clock()))
+            await self._ask(chosen, engine.refresh_provider_config(chosen, self._runtime.clock()))
             self._runtime.learned.add(account)
 
     async def ask_consent(self, account: str, payee: Payee, *, scopes: Sequence[str]) -> Consent:

@@ -14,9 +14,9 @@ from payments_core.engine.lookups import (
     balances,
     cancel_at_provider,
     diagnose,
-    learn,
     name,
     operator,
+    refresh_provider_config,
     user_info,
 )
 from payments_core.engine.previous_attempts import check_previous_attempts
@@ -58,7 +58,6 @@ __all__ = [
     "differs_from",
     "draft_of",
     "kept_balances",
-    "learn",
     "make_draft",
     "match_callback",
     "name",
@@ -66,6 +65,7 @@ __all__ = [
     "operator",
     "query_balances",
     "read_balance_result",
+    "refresh_provider_config",
     "reissue",
     "reopen",
     "resolve",

@@ -491,7 +491,7 @@ class Journal(Outbox, Protocol):
         """Return ids and numbers of unforgotten payouts that moved last before a moment, and have come to an end."""
         ...
 
-    def forget(
+    def erase(
         self, payout_ids: Collection[str], *, at: datetime, who: str, why: str, all_or_none: bool, dry_run: bool
     ) -> ErasureResult:
         """Take the payee out of payouts that have come to an end, or say only of which; of all of them or of none."""

@@ -89,7 +89,7 @@ def _word(outcome: CheckResult) -> str:
         case Pending():
             return "pending"
         case NotFound():
-            return "absent"
+            return "not_found"
         case Deferred():
             return "later"
         case NotSent() | NoAnswer():

@@ -44,12 +44,12 @@ __all__ = [
     "balances",
     "cancel_at_provider",
     "diagnose",
-    "learn",
     "lookup_refused",
     "name",
     "not_supported",
     "operator",
     "query_account",
+    "refresh_provider_config",
     "user_info",
 ]
 
@@ -117,11 +117,11 @@ def ask_own(
     return (yield from query_account(account, "a question of its own", object, lambda: question(account.provider), at))
 
 
-def learn(account: Account, at: datetime) -> EngineFlow[None]:
+def refresh_provider_config(account: Account, at: datetime) -> EngineFlow[None]:
     """Let a provider ask for what it goes by, where that is out of date; however it ends, payments go on."""
     provider = account.provider
     if isinstance(provider, SupportsProviderConfig):
-        yield from read_only(lambda: provider.learn(at), at=at)
+        yield from read_only(lambda: provider.refresh_provider_config(at), at=at)
 
 
 def ask_consent(account: Account, payee: Payee, scopes: Sequence[str], at: datetime) -> EngineFlow[Consent]:

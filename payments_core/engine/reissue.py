@@ -25,7 +25,7 @@ from payments_core.engine.context import StepContext
 from payments_core.engine.drafts import made_ready, not_payable
 from payments_core.engine.flow import EngineFlow, apply_transition, load_attempts
 from payments_core.engine.flow import create_attempt as begin_attempt
-from payments_core.engine.lookups import learn
+from payments_core.engine.lookups import refresh_provider_config
 from payments_core.engine.previous_attempts import AttemptState, check_attempt, payer_of
 from payments_core.engine.review import OperatorDecision, last_possible_send
 from payments_core.engine.steps import over_refund
@@ -104,10 +104,10 @@ def reissue(
             again_at=again_at,
         )
     absent = yield from _prove_failed(account, row, attempts, person, moment)
-    yield from learn(account, at)
+    yield from refresh_provider_config(account, at)
     before: dict[str, object] = {"because": str(row.reason or ""), "references_before": dict(row.references)}
     if absent:
-        before["absent"] = absent
+        before["not_found"] = absent
     if account.name != row.account:
         before |= {"account": account.name, "account_before": row.account}
     event = Event(EventName.PAYOUT_REISSUED, at, {**person.told, **before})
@@ -147,7 +147,7 @@ def _attest(
     after = replace(row, absence_attested=True)
     if row.next_at is not None:  # what waits for an approval waits on
         after = replace(after, next_at=moment.at, reason=None)
-    event = Event(EventName.PAYOUT_ATTESTED, moment.at, {**person.told, "absent": absent})
+    event = Event(EventName.PAYOUT_ATTESTED, moment.at, {**person.told, "not_found": absent})
     reply = yield from apply_transition(ApplyTransition(row, after, event))
     if isinstance(reply, TransitionApplied):
         return reply.row

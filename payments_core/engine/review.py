@@ -33,7 +33,7 @@ _SAID: Mapping[ProviderSays, str] = {
     ProviderSays.UNCLEAR: "The provider's answer says nothing clear.",
     ProviderSays.LATER: "The provider answers only later.",
     ProviderSays.GONE: "Nobody is configured who could ask the provider about it.",
-    ProviderSays.ABSENT: "The provider does not show it.",
+    ProviderSays.NOT_FOUND: "The provider does not show it.",
     ProviderSays.PENDING: "The provider says that it is under way.",
     ProviderSays.ANOTHER: "The provider shows another payment under its reference.",
 }
@@ -239,7 +239,7 @@ def _said(outcome: CheckResult, decision: Decision) -> ProviderSays:
         case Deferred():
             return ProviderSays.LATER
         case NotFound():
-            return ProviderSays.ABSENT
+            return ProviderSays.NOT_FOUND
         case Pending() if decision.event.name != EventName.PAYOUT_REVIEW:
             return ProviderSays.PENDING
         case _:  # a final answer that did not end it, or anything that differs

@@ -25,7 +25,7 @@ class ProviderSays(StrEnum):
     UNCLEAR = "unclear"  # an answer that says nothing we know
     LATER = "later"  # the answer comes to a path
     GONE = "gone"  # nobody is configured who could ask
-    ABSENT = "absent"
+    NOT_FOUND = "not_found"
     PENDING = "pending"
     ANOTHER = "another"  # under our reference, and not what was sent
 

@@ -215,7 +215,7 @@ class SupportsProviderConfig(Protocol):
     arguments give the same draft or a refusal.
     """
 
-    def learn(self, at: datetime) -> HttpFlow[None]:
+    def refresh_provider_config(self, at: datetime) -> HttpFlow[None]:
         """Ask for what is missing or out of date, and for nothing while all is fresh; failing changes nothing."""
         ...
 

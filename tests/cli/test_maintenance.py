@@ -1,4 +1,4 @@
-"""``payouts journal verify``, ``backup`` and ``trim``, and ``payouts forget``."""
+"""``payouts journal verify``, ``backup`` and ``trim``, and ``payouts erase``."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ def test_a_backup_of_a_spoiled_journal_says_so(pay: Call, payouts: Call, config:
 def test_forgetting_is_rehearsed_unless_yes_is_said(pay: Call, payouts: Call, config: Path) -> None:
     """Without --yes nothing is changed; with it, the number is gone from the file and from what is shown."""
     paid = pay("one", "--note", "wages of Mrs Namukasa", "--wait", "30", "--json").json
-    rehearsed = payouts("forget", "one", *BY)
+    rehearsed = payouts("erase", "one", *BY)
     assert (rehearsed.code, "would be forgotten" in rehearsed.out) == (0, True)
     assert payouts("show", "one", "--reveal", "--json").json["payee"] == NUMBER
-    done = payouts("forget", "--payee", f"+{NUMBER}", *BY, "--yes", "--json")
+    done = payouts("erase", "--payee", f"+{NUMBER}", *BY, "--yes", "--json")
     assert done.json == {"done": True, "erased": [paid["id"]], "kept": {}, "vacuumed": True}
     shown = payouts("show", "one", "--reveal", "--json")
     assert shown.json["payee"].startswith("forgotten:")
@@ -98,12 +98,12 @@ def test_what_cannot_be_forgotten_is_refused(pay: Call, payouts: Call, config: P
     """An open payout is needed; and exactly one thing has to be named."""
     pay("late", "--to", "+256700199887")
     spoil(config.parent, "UPDATE payouts SET status = 'PENDING'")
-    ran = payouts("forget", "late", *BY, "--yes", "--json")
+    ran = payouts("erase", "late", *BY, "--yes", "--json")
     assert (ran.code, ran.error["code"]) == (1, "decision_refused")
     assert NUMBER not in ran.err
-    assert payouts("forget", *BY).code == 2
-    assert payouts("forget", "late", "--before", "2026-01-01", *BY).code == 2
-    swept = payouts("forget", "--before", "2020-01-01", *BY, "--yes")
+    assert payouts("erase", *BY).code == 2
+    assert payouts("erase", "late", "--before", "2026-01-01", *BY).code == 2
+    swept = payouts("erase", "--before", "2020-01-01", *BY, "--yes")
     assert (swept.code, "The payee of 0 payouts is forgotten." in swept.out) == (0, True)
 
 
@@ -127,5 +127,5 @@ def test_a_shared_journal_is_verified_and_backed_up_into_a_file(
     made = json.loads(payouts("journal", "backup", "b.db", "--json").out)
     assert (made["payouts"], made["flaws"]) == (1, 0)
     assert payouts("journal", "verify", "b.db").code == 0
-    done = payouts("forget", "one", *BY, "--yes")
+    done = payouts("erase", "one", *BY, "--yes")
     assert (done.code, "when it vacuums" in done.out) == (0, True)

@@ -102,7 +102,7 @@ ACTS: dict[str, dict[str, Any]] = {
     "reopen": DECIDING,
     "resolve": {"paid": True, **DECIDING},
     "reissue": DECIDING,
-    "forget": DECIDING,
+    "erase": DECIDING,
 }
 
 

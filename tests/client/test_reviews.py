@@ -17,7 +17,7 @@ from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutS
 from payments_core.client.reviews import AsyncReviewMixin, ReviewMixin
 from payments_core.domain.errors import DecisionRefused, InvalidAmount, UnknownPayout
 from payments_core.domain.rates import Permit, Priority
-from payments_core.engine import Act
+from payments_core.engine import ReviewAction
 from payments_core.runtime import rate_limiter
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
@@ -184,7 +184,7 @@ def test_review_is_listed_and_decided(using: Run, lanes: list[Priority]) -> None
     (found,) = list(using(lambda client: client.review()))
     assert (found.payout.key, found.payout.reason.code) == ("k/1", ReasonCode.MISMATCH)
     assert found.since == found.payout.history[-1].at
-    assert set(found.acts) == {Act.PAID, Act.NOT_PAID}
+    assert set(found.acts) == {ReviewAction.PAID, ReviewAction.NOT_PAID}
     with pytest.raises(DecisionRefused, match="shows another payment under its reference"):
         using(lambda client: client.resolve("k/1", paid=False, who="Ann", why="not ours"))
     with pytest.raises(DecisionRefused, match="cannot be reopened"):

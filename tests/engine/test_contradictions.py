@@ -149,7 +149,7 @@ def test_a_read_contradicts_no_end_that_it_has_made_itself(stage: MakeStage) -> 
         (FAILED, "failed"),
         (Unknown(taken_back=True), "taken_back"),
         (Pending(), "pending"),
-        (NotFound(), "absent"),
+        (NotFound(), "not_found"),
         (Unknown(), "unclear"),
         (lost(), "silent"),
         (unsent(), "silent"),
@@ -195,7 +195,7 @@ def test_where_the_answer_comes_later_a_check_only_asks(stage: MakeStage) -> Non
     one = stage(provider, status_by="deferred")
     row = one.put(S.FAILED, reason=NO, decided_by="deferred", next_at=None)
     row = check(one, row, token="path")
-    assert one.events(row)[-2:] == ["asked", "checked"]
+    assert one.events(row)[-2:] == ["queried", "checked"]
     assert last(one, row)[1]["provider"] == "later"
     provider.answer = PAID
     assert said(one.deliver(row, "path")) == [("till", 1, "paid", "DONE")]

@@ -91,7 +91,7 @@ def test_the_next_attempt_inherits_nothing_of_the_one_before(stage: MakeStage) -
     assert {name: getattr(again, name) for name in fresh} == fresh
     assert changed - fresh.keys() == {"references", "request", "request_hash", "version", "updated_at"}
     assert last(one, again) == (
-        "paid_again",
+        "reissued",
         {
             "who": "Ann",
             "why": "top up done",
@@ -274,7 +274,7 @@ def test_a_decision_is_written_down(stage: MakeStage, paid: bool, word: str) -> 
     one, row = stopped(stage, ReasonCode.NEVER_APPEARED)
     row = one.resolve(row, paid=paid)
     person = {"who": "Ann", "why": "statement of 2 March", "evidence": "line 7"}
-    provider = {"provider": "absent", "provider_code": "NONE", "provider_http_status": 404}
+    provider = {"provider": "not_found", "provider_code": "NONE", "provider_http_status": 404}
     assert last(one, row) == ("resolved", {"decision": word, **person, **provider})
     text = "A person decided that it was not paid: statement of 2 March"
     assert row.reason == (None if paid else Reason(ReasonCode.NEVER_APPEARED, text=text))

@@ -376,7 +376,7 @@ def test_the_other_provider_learns_what_it_goes_by_once_the_failure_is_proven(st
     told: list[Any] = []
 
     class Learning(Fake):
-        def learn(self, at: Any) -> Any:
+        def refresh_provider_config(self, at: Any) -> Any:
             told.append(at)
             yield from ()
 

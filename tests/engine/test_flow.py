@@ -288,7 +288,7 @@ def test_no_refusal_of_a_reply_shows_what_was_in_it(runner: Runner) -> None:
     with pytest.raises(ProviderBug) as raised:
         runner(run_preflight(ROW), replies(OPENED))
 
-    assert str(raised.value) == "RunPreflight was answered with Opened."
+    assert str(raised.value) == "RunPreflight was answered with CreateResult."
 
 
 def test_what_is_asked_for_is_what_was_given(runner: Runner) -> None:

@@ -35,8 +35,7 @@ from payments_core.domain.rates import PostEnd, ReadEnd
 from payments_core.domain.records import Pause, PayoutRecord
 from payments_core.engine import decide
 from payments_core.engine.commands import ApplyTransition, LoadAttempts
-from payments_core.engine.flow import CredentialRefused as LeaveBlocked
-from payments_core.engine.flow import EngineFlow, NeedsApproval, Postponed, Proceed
+from payments_core.engine.flow import CredentialRefused, EngineFlow, NeedsApproval, Postponed, Proceed
 from payments_core.engine.provider_calls import send_once
 from payments_core.http.flow import exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NoPermit, NotSent
@@ -124,9 +123,9 @@ def test_a_guard_that_fails_is_asked_again(stage: MakeStage) -> None:
     assert not one.advance(one.accept()).guards_passed
 
 
-@pytest.mark.parametrize(("told", "at"), [(after(7), after(7)), (None, T0)])
-def test_a_block_found_before_sending_says_when(stage: MakeStage, told: Any, at: Any) -> None:
-    one = stage(preflight=lambda _: LeaveBlocked(NO, 403, told))
+def test_a_refused_credential_pauses_from_its_own_moment(stage: MakeStage) -> None:
+    at = after(7)
+    one = stage(preflight=lambda _: CredentialRefused(NO, 403, at))
     row = one.advance(one.accept())
     (pause,) = one.journal.pauses()
     assert (pause.since, pause.probe_at) == (at, at + timedelta(seconds=300))
@@ -138,9 +137,9 @@ def test_a_pause_is_told_as_it_was_given(stage: MakeStage) -> None:
     one = stage()
     one.journal.set_pause(Pause("till", T0, "audit"))
     row = one.advance(one.accept())
-    assert last(one, row) == ("held", {"why": "audit"})
+    assert last(one, row) == ("on_hold", {"why": "audit"})
     assert one.advance(row) == row
-    assert one.events(row) == ["created", "held"]
+    assert one.events(row) == ["created", "on_hold"]
 
 
 def test_a_pause_before_a_second_send_is_told_too(stage: MakeStage) -> None:
@@ -216,7 +215,7 @@ def test_a_late_answer_is_written_down(stage: MakeStage) -> None:
 
     one.execute = slow
     one.advance(row, owner="a")
-    assert last(one, row) == ("late_answer", {"answer": "payout.failed", "reason": "rejected (NO)", "code": "DONE"})
+    assert last(one, row) == ("late_result", {"answer": "payout.failed", "reason": "rejected (NO)", "code": "DONE"})
 
 
 def test_a_contradiction_is_written_down(stage: MakeStage) -> None:
@@ -472,22 +471,6 @@ def test_a_read_that_wants_more_than_http_is_told(stage: MakeStage) -> None:
     row = one.advance(one.put(S.PENDING, next_at=T0))
     why = "provider bug: ProviderBug: A provider's flow asked for str; it may only ask for HTTP."
     assert last(one, row) == ("read", {"why": why})
-
-
-def test_a_block_after_a_read_is_told_by_its_time(stage: MakeStage) -> None:
-    """The read may have taken a while."""
-    one = stage(Fake(checking=reading(NotFound())), preflight=lambda _: LeaveBlocked(NO, 403))
-    row = one.put(S.UNKNOWN, not_found_count=2, first_not_found_at=T0, next_at=after(300))
-    original, one.at = one.execute, after(300)
-
-    def slow(command: Any) -> Any:
-        if isinstance(command, HttpRequest):
-            one.at = after(310)
-        return original(command)
-
-    one.execute = slow
-    one.advance(row)
-    assert [pause.since for pause in one.journal.pauses()] == [after(310)]
 
 
 def test_a_second_send_that_is_not_approved_is_read_instead(stage: MakeStage) -> None:

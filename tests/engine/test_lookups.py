@@ -50,7 +50,9 @@ class Told(Fake):
         self.asked.append(asked)
         return self._start()
 
-    balances = account_holder = name = ask_consent = user_info = diagnose = operator = cancel = learn = own = _answer
+    balances = account_holder = name = ask_consent = user_info = diagnose = operator = cancel = (
+        refresh_provider_config
+    ) = own = _answer
 
 
 QUESTIONS: dict[str, tuple[Callable[[Account], EngineFlow[Any]], tuple[Any, ...], Any]] = {
@@ -275,7 +277,7 @@ def test_whatever_becomes_of_learning_payments_go_on(ended: Answer, then: object
         return HttpResponse(ended, {}, b"", T0)
 
     provider = Told(saying(then, READ))
-    run_flow(engine.learn(account_of(provider), T0), execute)
+    run_flow(engine.refresh_provider_config(account_of(provider), T0), execute)
     assert provider.asked == [(T0,)]
 
 
@@ -283,8 +285,8 @@ def test_learning_never_pays_and_who_cannot_is_not_asked() -> None:
     def nothing(_: Command) -> Reply:
         return cast("Reply", pytest.fail("something was sent"))
 
-    run_flow(engine.learn(account_of(Told(saying(None, PAY))), T0), nothing)
-    run_flow(engine.learn(account_of(), T0), nothing)
+    run_flow(engine.refresh_provider_config(account_of(Told(saying(None, PAY))), T0), nothing)
+    run_flow(engine.refresh_provider_config(account_of(), T0), nothing)
 
 
 # --- diagnosis ---

@@ -61,7 +61,7 @@ def test_what_failed_is_paid_again_under_a_reference_of_its_own(stage: MakeStage
     again = one.advance(again)
     assert (again.status, again.attempt, again.submissions) == (S.PENDING, 2, 1)
     assert len({post.url for post in one.posts()}) == 2
-    told = ["created", "sending", "pending", "failed", "paid_again", "sending", "pending"]
+    told = ["created", "sending", "pending", "failed", "reissued", "sending", "pending"]
     assert one.events(row) == told
     assert [entry.attempt for entry in one.journal.history(row.id)] == [1, 1, 1, 1, 2, 2, 2]
 
@@ -274,7 +274,7 @@ def test_a_contradiction_that_is_known_stops_it_whatever_the_provider_says_now(s
     assert (row.status, row.reason.code, len(one.posts())) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID, 1)
 
 
-@pytest.mark.parametrize("heard", [Pending(), Unknown(), NotFound()], ids=["pending", "unclear", "absent"])
+@pytest.mark.parametrize("heard", [Pending(), Unknown(), NotFound()], ids=["pending", "unclear", "not_found"])
 def test_an_earlier_attempt_that_comes_to_life_keeps_the_next_one_waiting(stage: MakeStage, heard: Any) -> None:
     """It is sent once the earlier one is again proven to have failed."""
     one, row = failed(stage, FAILED, heard, FAILED)
@@ -462,7 +462,7 @@ def test_with_evidence_it_is_paid_again_and_the_last_look_accepts_the_absence(st
     row = attested(one, row)
     told = last(one, row)[1]
     assert (row.attempt, row.absence_attested) == (2, True)
-    assert (told["who"], told["evidence"], told["absent"]) == ("Ann", "no such line in March", [1])
+    assert (told["who"], told["evidence"], told["not_found"]) == ("Ann", "no such line in March", [1])
     one.at += timedelta(days=3)
     row = one.advance(row)
     assert (row.status, len(one.posts())) == (S.PENDING, 2)
@@ -522,7 +522,7 @@ def test_evidence_can_be_added_to_an_attempt_that_waits_for_it(stage: MakeStage)
         one.reissue(row)
     row = attested(one, row)
     name, told = last(one, row)
-    assert (name, told["who"], told["absent"]) == ("attested", "Ann", [1])
+    assert (name, told["who"], told["not_found"]) == ("attested", "Ann", [1])
     assert (row.attempt, row.absence_attested, row.reason, row.next_at) == (2, True, None, one.at)
     assert attested(one, row) == row
     row = one.advance(row)

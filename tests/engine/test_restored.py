@@ -84,10 +84,10 @@ def test_the_provider_is_asked_before_the_first_byte(stage: MakeStage) -> None:
     restored(one)
     row = one.advance(row)
     assert (row.status, row.submissions, row.next_at, len(one.posts())) == (S.UNKNOWN, 0, T0, 0)
-    assert last(one, row) == ("sought", {})
+    assert last(one, row) == ("checked_first", {})
     row = absent(one, row)
     assert (row.status, row.submissions, row.duplicate_unverified, len(one.posts())) == (S.PENDING, 1, False, 1)
-    assert one.events(row) == ["created", "sought", "absent", "absent", "resend", "sending", "pending"]
+    assert one.events(row) == ["created", "checked_first", "not_found", "not_found", "resend", "sending", "pending"]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_nothing_is_called_failed_before_the_provider_was_asked(stage: MakeStage
         after(6),
         after(6),
     )
-    assert last(one, row) == ("sought", {})
+    assert last(one, row) == ("checked_first", {})
     row = absent(one, row)
     assert (row.status, row.decided_by) == (S.FAILED, "guard" if how == "guard" else "expiry")
     assert len(one.posts()) == 0
@@ -155,7 +155,7 @@ def test_a_refusal_of_what_was_sent_before_the_restore_decides_nothing(stage: Ma
 
     one.execute = slow
     row = one.advance(row)
-    assert (row.status, one.events(row)) == (S.SENDING, ["created", "sending", "late_answer"])
+    assert (row.status, one.events(row)) == (S.SENDING, ["created", "sending", "late_result"])
     assert last(one, row)[1]["answer"] == "payout.failed"
 
 
@@ -167,7 +167,7 @@ def test_where_the_gap_is_too_long_it_waits_unsent(stage: MakeStage) -> None:
     row = absent(one, one.advance(row))
     assert (row.status, row.submissions, row.duplicate_unverified) == (S.CREATED, 0, True)
     why = "the journal was restored, and the statement of till was not compared with it yet"
-    assert last(one, row) == ("held", {"why": why})
+    assert last(one, row) == ("on_hold", {"why": why})
     count = len(one.events(row))
     assert one.advance(row) == row
     assert len(one.events(row)) == count
@@ -189,7 +189,7 @@ def test_nor_is_it_called_failed_there(stage: MakeStage, how: str) -> None:
         one.preflight = lambda _: RefusedByGuard(NO, one.at)
     row = absent(one, one.advance(row))
     assert row.status is S.CREATED
-    assert last(one, row)[0] == "held"
+    assert last(one, row)[0] == "on_hold"
     count = len(one.events(row))
     assert one.advance(row) == row
     assert len(one.events(row)) == count
@@ -213,7 +213,7 @@ def test_a_provider_that_answers_later_is_not_sought(stage: MakeStage) -> None:
     restored(one, gap_from=after(-1))
     row = one.advance(row)
     assert (row.status, len(one.posts())) == (S.CREATED, 0)
-    assert one.events(row) == ["created", "held"]
+    assert one.events(row) == ["created", "on_hold"]
     one.at = after(5)
     late = one.advance(one.accept(key="k/2", expires_at=after(5)))
     assert (late.status, one.events(late)) == (S.CREATED, ["created"])
@@ -253,12 +253,12 @@ def test_absence_of_before_the_restore_proves_nothing(stage: MakeStage) -> None:
     one, row, _ = sought(stage, gap=False)
     restored(one)
     row = one.advance(row)
-    assert last(one, row) == ("sought", {})
+    assert last(one, row) == ("checked_first", {})
     assert (row.not_found_count, row.first_not_found_at, row.reason) == (0, None, None)
     assert (row.duplicate_unverified, len(one.posts())) == (False, 0)
 
 
-@pytest.mark.parametrize(("seconds", "event"), [(301, "sending"), (300, "sought")])
+@pytest.mark.parametrize(("seconds", "event"), [(301, "sending"), (300, "checked_first")])
 def test_absence_has_to_last(stage: MakeStage, seconds: float, event: str) -> None:
     """However the row came to its three absences: the commit itself looks how long they have lasted."""
     one = stage()
@@ -378,7 +378,7 @@ def test_a_further_attempt_that_a_statement_has_is_found_and_not_sent(stage: Mak
     compare(one, _references(2)["reference"])
     end(one)
     row = one.advance(one.reissue(row))
-    assert last(one, row) == ("sought", {})
+    assert last(one, row) == ("checked_first", {})
     row = one.advance(row)
     assert (row.status, row.attempt, row.submissions, len(one.posts())) == (S.SUCCEEDED, 2, 0, 0)
 

@@ -14,7 +14,7 @@ from kit import OURS, T0, Fake, account_of, after, lost, reading
 from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import PayoutRecord
-from payments_core.engine import SAFE, STOPS, Act, OperatorDecision, ProviderSays, allowed
+from payments_core.engine import SAFE, STOPS, OperatorDecision, ProviderSays, ReviewAction, allowed
 from payments_core.provider import Deferred, Final, NotFound, Pending, Unknown
 
 S = PayoutStatus
@@ -29,7 +29,7 @@ HEARD: dict[ProviderSays, Any] = {
     ProviderSays.UNCLEAR: Unknown(http_status=500),
     ProviderSays.LATER: Deferred(),
     ProviderSays.GONE: None,
-    ProviderSays.ABSENT: NotFound(),
+    ProviderSays.NOT_FOUND: NotFound(),
     ProviderSays.PENDING: Pending(seen=OURS),
     ProviderSays.ANOTHER: Final(seen=THEIRS),
 }
@@ -58,37 +58,45 @@ def test_the_table_is_total() -> None:
 def test_not_paid_is_never_safe_against_anything_the_provider_shows_or_keeps_to_itself() -> None:
     """Who is called unpaid is paid again: so nothing may stand under the reference, nor be hidden by silence."""
     for code in STOPS:
-        assert set(allowed(code, Act.NOT_PAID)) <= {ProviderSays.ABSENT, ProviderSays.LATER, ProviderSays.GONE}
+        assert set(allowed(code, ReviewAction.NOT_PAID)) <= {
+            ProviderSays.NOT_FOUND,
+            ProviderSays.LATER,
+            ProviderSays.GONE,
+        }
     for cells in SAFE.values():  # where the provider does not say that it is absent, evidence is named
-        assert all(cells[says].get(Act.NOT_PAID, True) for says in (ProviderSays.LATER, ProviderSays.GONE))
+        assert all(cells[says].get(ReviewAction.NOT_PAID, True) for says in (ProviderSays.LATER, ProviderSays.GONE))
 
 
 def test_what_is_safe_is_told() -> None:
     """What a person sees is the table; a reason for which the machine does not stop leaves nothing to decide."""
-    assert allowed(Code.NEVER_APPEARED, Act.NOT_PAID) == (ProviderSays.LATER, ProviderSays.GONE, ProviderSays.ABSENT)
-    assert allowed(Code.MISMATCH, Act.PAID) == (
+    assert allowed(Code.NEVER_APPEARED, ReviewAction.NOT_PAID) == (
+        ProviderSays.LATER,
+        ProviderSays.GONE,
+        ProviderSays.NOT_FOUND,
+    )
+    assert allowed(Code.MISMATCH, ReviewAction.PAID) == (
         ProviderSays.UNCLEAR,
         ProviderSays.LATER,
         ProviderSays.GONE,
-        ProviderSays.ABSENT,
+        ProviderSays.NOT_FOUND,
         ProviderSays.PENDING,
         ProviderSays.ANOTHER,
     )
-    assert allowed(Code.REJECTED, Act.PAID) == ()
+    assert allowed(Code.REJECTED, ReviewAction.PAID) == ()
 
 
 def test_the_machine_never_goes_on_where_another_payment_was_seen() -> None:
     """It could send again under a reference that is taken, or pay what an earlier attempt has paid."""
     for code in (Code.MISMATCH, Code.DUPLICATE_OF_ANOTHER, Code.EARLIER_ATTEMPT_PAID):
-        assert allowed(code, Act.REOPEN) == ()
-    assert all(ProviderSays.ANOTHER not in allowed(code, Act.REOPEN) for code in STOPS)
-    assert allowed(Code.EARLIER_ATTEMPT_PAID, Act.NOT_PAID) == ()
+        assert allowed(code, ReviewAction.REOPEN) == ()
+    assert all(ProviderSays.ANOTHER not in allowed(code, ReviewAction.REOPEN) for code in STOPS)
+    assert allowed(Code.EARLIER_ATTEMPT_PAID, ReviewAction.NOT_PAID) == ()
 
 
-@pytest.mark.parametrize("act", Act)
+@pytest.mark.parametrize("act", ReviewAction)
 @pytest.mark.parametrize("says", ProviderSays)
 @pytest.mark.parametrize("code", sorted(STOPS))
-def test_the_flow_keeps_to_the_table(stage: MakeStage, code: Code, says: ProviderSays, act: Act) -> None:
+def test_the_flow_keeps_to_the_table(stage: MakeStage, code: Code, says: ProviderSays, act: ReviewAction) -> None:
     """What the table does not allow is refused and changes nothing but what was learned; what it allows is written."""
     if says is ProviderSays.PENDING and code in {Code.NEVER_APPEARED, Code.BINDING_GONE, Code.ON_STATEMENT}:
         return  # it is open again by itself: below
@@ -96,7 +104,7 @@ def test_the_flow_keeps_to_the_table(stage: MakeStage, code: Code, says: Provide
     one, row = in_review(stage, code, HEARD[says], **gone)
     if says is ProviderSays.SILENT:
         one.answers.append(HEARD[says])
-    is_safe = act in SAFE[code][says] and not (act is Act.REOPEN and says is ProviderSays.GONE)
+    is_safe = act in SAFE[code][says] and not (act is ReviewAction.REOPEN and says is ProviderSays.GONE)
 
     if not is_safe:
         with pytest.raises(DecisionRefused):
@@ -105,18 +113,23 @@ def test_the_flow_keeps_to_the_table(stage: MakeStage, code: Code, says: Provide
         assert one.events(row)[1:] != [] or says is ProviderSays.GONE  # the answer is in the history
         return
     after = _decide(one, row, act)
-    wanted = {Act.PAID: S.SUCCEEDED, Act.NOT_PAID: S.FAILED, Act.REOPEN: S.UNKNOWN}
+    wanted = {ReviewAction.PAID: S.SUCCEEDED, ReviewAction.NOT_PAID: S.FAILED, ReviewAction.REOPEN: S.UNKNOWN}
     assert after.status is wanted[act]
     assert one.journal.get(row.id) == after
     last = one.journal.history(row.id)[-1]
-    assert (last.event, last.status) == (f"payout.{'reopened' if act is Act.REOPEN else 'resolved'}", after.status)
+    assert (last.event, last.status) == (
+        f"payout.{'reopened' if act is ReviewAction.REOPEN else 'resolved'}",
+        after.status,
+    )
     assert last.evidence["who"] == "Ann"
     assert last.evidence["provider"] == says
-    assert last.decided_by == ("" if act is Act.REOPEN else "person")
+    assert last.decided_by == ("" if act is ReviewAction.REOPEN else "person")
 
 
-def _decide(one: Any, row: PayoutRecord, act: Act) -> PayoutRecord:
-    after: PayoutRecord = one.reopen(row) if act is Act.REOPEN else one.resolve(row, paid=act is Act.PAID)
+def _decide(one: Any, row: PayoutRecord, act: ReviewAction) -> PayoutRecord:
+    after: PayoutRecord = (
+        one.reopen(row) if act is ReviewAction.REOPEN else one.resolve(row, paid=act is ReviewAction.PAID)
+    )
     return after
 
 
@@ -181,7 +194,7 @@ def test_a_question_that_is_answered_later_is_asked_all_the_same(stage: MakeStag
     row = one.put(S.REVIEW, reason=Reason(Code.NO_FINAL_ANSWER), ambiguous=True, first_sent_at=T0)
     one.at = LATE
     done = one.resolve(row, paid=True, token="path")
-    assert one.events(row) == ["created", "asked", "resolved"]
+    assert one.events(row) == ["created", "queried", "resolved"]
     assert done.status is S.SUCCEEDED
 
 
@@ -189,7 +202,7 @@ def test_a_question_that_is_answered_later_is_asked_all_the_same(stage: MakeStag
 def test_only_what_is_in_review_is_decided(stage: MakeStage, status: S) -> None:
     one = stage()
     row = one.put(status)
-    for act in Act:
+    for act in ReviewAction:
         with pytest.raises(DecisionRefused, match=f"is {status} and not in REVIEW"):
             _decide(one, row, act)
     assert one.reads() == []

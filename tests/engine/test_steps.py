@@ -162,7 +162,7 @@ def test_blocked_before_sending_pauses_the_account(stage: MakeStage) -> None:
     assert (held.status, held.submissions, held.next_at) == (S.CREATED, 0, other.next_at)
     assert one.advance(held) == held
     assert one.posts() == []
-    assert one.events(other) == ["created", "held"]
+    assert one.events(other) == ["created", "on_hold"]
 
 
 def test_one_probe_leaves_and_its_answer_lifts_the_block(stage: MakeStage) -> None:
@@ -349,7 +349,7 @@ def test_a_lapsed_lease_is_read_not_sent(stage: MakeStage) -> None:
     row = one.advance(row, owner="other")
     assert (row.status, row.ambiguous) == (S.SUCCEEDED, True)
     assert len(one.posts()) == 1
-    assert one.events(row) == ["created", "sending", "lease_lapsed", "succeeded"]
+    assert one.events(row) == ["created", "sending", "lease_expired", "succeeded"]
 
 
 def test_of_two_workers_one_sends(stage: MakeStage) -> None:
@@ -376,7 +376,7 @@ def answered_late(one: Any) -> PayoutRecord:
 
     one.execute = slow
     late: PayoutRecord = one.advance(row, owner="a")
-    assert one.events(row)[-1] == "late_answer"
+    assert one.events(row)[-1] == "late_result"
     return late
 
 
@@ -415,7 +415,7 @@ def test_a_late_answer_that_contradicts_an_end_is_found_out(stage: MakeStage) ->
     row = answered_late(one)
     assert one.before.status is S.FAILED
     looked_at(one)
-    assert one.events(row)[-3:] == ["late_answer", "contradicted", "read"]
+    assert one.events(row)[-3:] == ["late_result", "contradicted", "read"]
     assert len(one.reads()) == 2
     assert one.journal.get(row.id).status is S.FAILED
 
@@ -566,7 +566,7 @@ def deferring(stage: MakeStage, **facts: Any) -> tuple[Any, Any, Fake]:
 def test_the_question_is_written_before_it_leaves(stage: MakeStage) -> None:
     """The path's token is durable, as a hash, before the question can be answered."""
     one, row, _ = deferring(stage)
-    assert kinds(one)[-3:] == ["asked", "read", "read"]
+    assert kinds(one)[-3:] == ["queried", "read", "read"]
     asked = next(entry for entry in one.asked if isinstance(entry, ApplyTransition) and entry.asks)
     assert "path" not in str(asked)
     assert row.status is S.UNKNOWN

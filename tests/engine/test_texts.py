@@ -105,7 +105,7 @@ def test_too_early_to_call_it_unpaid(stage: MakeStage) -> None:
 def test_a_reason_nobody_wrote_down() -> None:
     """A row that says nothing of why it stopped is refused like any other."""
     row = replace(row_of(S.REVIEW), reason=None)
-    refused = _refused(_Asked(row, row, engine.ProviderSays.ABSENT, {}, T0), engine.Act.PAID, "")
+    refused = _refused(_Asked(row, row, engine.ProviderSays.NOT_FOUND, {}, T0), engine.ReviewAction.PAID, "")
     assert refused.message == (
         "Payout … (po_x) cannot be settled as paid now. The provider does not show it. "
         "It is in review because of an unknown reason."

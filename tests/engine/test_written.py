@@ -171,19 +171,19 @@ WRITTEN: Mapping[str, Written] = {
             "reason": None,
             "next_at": AT,
         },
-        _event("sought"),
+        _event("checked_first"),
     ),
     "seek, doubted": Written(
         UNKNOWN,
         lambda row: decide.check_first(row, AT),
         {"reopened_at": AT, "next_at": AT},
-        _event("sought"),
+        _event("checked_first"),
     ),
     "seek, called a duplicate before": Written(
         ADOPTING,
         lambda row: decide.check_first(row, AT),
         {"reopened_at": AT, "next_at": AT},
-        _event("sought"),
+        _event("checked_first"),
     ),
     "on a statement, not asked about yet": Written(
         replace(CREATED, not_found_count=2, first_not_found_at=T0),
@@ -196,7 +196,7 @@ WRITTEN: Mapping[str, Written] = {
             "reopened_at": AT,
             "next_at": AT,
         },
-        _event("sought"),
+        _event("checked_first"),
     ),
     "on a statement, and not shown": Written(
         replace(SOUGHT, not_found_count=3, sent_at=None),
@@ -214,13 +214,13 @@ WRITTEN: Mapping[str, Written] = {
         replace(SENDING, reason=NO_CLEAN),
         lambda row: decide.lease_expired(row, AT),
         {**RELEASED, **DOUBTED, "reason": None, "next_at": AT},
-        _event("lease_lapsed"),
+        _event("lease_expired"),
     ),
     "lapsed, and a callback has come meanwhile": Written(
         replace(SENDING, next_at=after(5), callback_read_at=after(5)),
         lambda row: decide.lease_expired(row, AT),
         {**RELEASED, **DOUBTED},
-        _event("lease_lapsed"),
+        _event("lease_expired"),
     ),
     "expired": Written(
         replace(CREATED, expires_at=AT),
@@ -257,9 +257,9 @@ WRITTEN: Mapping[str, Written] = {
         {"next_at": after(12)},
         _event("waiting", {"why": MASKED, "again_in_s": 2.0}),
     ),
-    "held": Written(CREATED, lambda row: decide.on_hold(row, NUMBER, AT), {}, _event("held", {"why": MASKED})),
+    "on_hold": Written(CREATED, lambda row: decide.on_hold(row, NUMBER, AT), {}, _event("on_hold", {"why": MASKED})),
     "held, sought in vain": Written(
-        SOUGHT, lambda row: decide.on_hold(row, NUMBER, AT), {"status": S.CREATED}, _event("held", {"why": MASKED})
+        SOUGHT, lambda row: decide.on_hold(row, NUMBER, AT), {"status": S.CREATED}, _event("on_hold", {"why": MASKED})
     ),
     "needs approval": Written(
         replace(row_of(), expires_at=after(99)),
@@ -359,14 +359,14 @@ WRITTEN: Mapping[str, Written] = {
         replace(SENDING, reason=NO_CLEAN),
         lambda row: decide.after_submit(row, ACCOUNT, NotAccepted(http_status=401, blocks_if_repeated=NO), AT),
         {**RELEASED, "status": S.CREATED, "next_at": after(310)},
-        _event("blocked", {"http_status": 401, "code": CUT, "text": MASKED}),
+        _event("account_refused", {"http_status": 401, "code": CUT, "text": MASKED}),
         Pause("till", AT, f"rejected ({CUT}): {MASKED}", by="blocked", probe_at=after(310)),
     ),
     "blocked": Written(
         SENDING,
         lambda row: decide.after_submit(row, ACCOUNT, AccountRefused(NO, 403), AT),
         {**RELEASED, "status": S.CREATED, "reason": NO_CLEAN, "next_at": after(310)},
-        _event("blocked", {"http_status": 403, "code": CUT, "text": MASKED}),
+        _event("account_refused", {"http_status": 403, "code": CUT, "text": MASKED}),
         Pause("till", AT, f"rejected ({CUT}): {MASKED}", by="blocked", probe_at=after(310)),
     ),
     "waiting, not for long": Written(
@@ -385,7 +385,7 @@ WRITTEN: Mapping[str, Written] = {
         SECOND,
         lambda row: decide.after_submit(row, ACCOUNT, AccountRefused(replace(NO, text=""), 403), AT),
         {**RELEASED, "status": S.UNKNOWN, "next_at": after(20)},
-        _event("blocked", {"http_status": 403, "code": CUT, "text": ""}),
+        _event("account_refused", {"http_status": 403, "code": CUT, "text": ""}),
         Pause("till", AT, f"rejected ({CUT})", by="blocked", probe_at=after(310)),
     ),
     "no answer": Written(
@@ -545,9 +545,9 @@ WRITTEN: Mapping[str, Written] = {
         _event("review", {"why": NOT_SAFE, **TOLD}, LONG_AGO),
     ),
     # --- absence ---
-    "absent": _absent(UNKNOWN, seen=0)._replace(
+    "not_found": _absent(UNKNOWN, seen=0)._replace(
         changes={"not_found_count": 1, "first_not_found_at": _AT_400, "next_at": after(680)},
-        event=_event("absent", TOLD, _AT_400),
+        event=_event("not_found", TOLD, _AT_400),
     ),
     "absent, and was taken": _absent(PENDING, seen=4)._replace(
         changes={
@@ -555,7 +555,7 @@ WRITTEN: Mapping[str, Written] = {
             "reason": Reason(ReasonCode.NEVER_APPEARED, text="The provider took it and does not show it (5 times)."),
             "next_at": after(680),
         },
-        event=_event("absent", TOLD, _AT_400),
+        event=_event("not_found", TOLD, _AT_400),
     ),
     "absent for long enough": _absent(UNKNOWN, seen=2)._replace(
         changes={**_THIRD, "next_at": _AT_400, "reason": Reason(ReasonCode.NEVER_APPEARED, text=decide._AGAIN)},

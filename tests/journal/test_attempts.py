@@ -114,9 +114,9 @@ def test_the_attempt_that_ended_is_kept_as_it_stood(journal: Journal, failed: Ad
     [
         ({"attempt": 1}, "cannot begin attempt 1"),
         ({"attempt": 3}, "cannot begin attempt 3"),
-        ({"submissions": 2}, "cannot begin with the tries"),
+        ({"submissions": 2}, "cannot begin with the submissions"),
         ({"ambiguous": True, "first_sent_at": START}, "cannot begin with the first_sent_at, ambiguous"),
-        ({"guards_passed": True}, "cannot begin with the cleared"),
+        ({"guards_passed": True}, "cannot begin with the guards_passed"),
         ({"status": S.SENDING}, "cannot begin with the status"),
         ({"amount": Decimal(99)}, "cannot change its amount"),
         ({"request_hash": "0" * 64}, "has the request of an earlier one"),
@@ -167,7 +167,7 @@ def test_two_begin_one_attempt(journal: Journal, failed: Add, open_one: Callable
     for thread in threads:
         thread.join()
 
-    assert sorted(type(reply).__name__ for reply in replies) == ["TransitionApplied", "Stale", "Stale", "Stale"]
+    assert sorted(type(reply).__name__ for reply in replies) == ["Stale", "Stale", "Stale", "TransitionApplied"]
     after = journal.get(row.id)
     assert all(reply.row == after for reply in replies if isinstance(reply, TransitionApplied | Stale))
     assert len(journal.attempts(row.id)) == 1

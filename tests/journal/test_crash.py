@@ -36,7 +36,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from payments_core.engine.commands import Move, Open
+from payments_core.engine.commands import ApplyTransition, CreatePayout
 from payments_core.domain.records import Event, PayoutRecord
 from payments_core.domain.errors import JournalClosed, JournalError
 from payments_core.journal import open_journal
@@ -54,7 +54,7 @@ def row(name, **changes):
         "created_at": START, "updated_at": START} | changes)
 
 def accept(name, **changes):
-    return journal.perform(Open(row(name, **changes), Event("payout.accepted", START))).row
+    return journal.execute(CreatePayout(row(name, **changes), Event("payout.accepted", START))).row
 
 journal = open_here()
 """
@@ -84,7 +84,7 @@ def work(prefix, out):
         before = accept(f"{prefix}/{number}")
         os.write(out, f"{before.key} 1\\n".encode())
         after = replace(before, status=PayoutStatus.FAILED)
-        journal.perform(Move(before, after, Event("payout.failed", START), publish=True))
+        journal.execute(ApplyTransition(before, after, Event("payout.failed", START), publish=True))
         os.write(out, f"{before.key} 2\\n".encode())
 
 dice = random.Random(7)
@@ -227,8 +227,8 @@ import warnings
 warnings.simplefilter("ignore")  # newer Pythons warn of a fork with threads
 child = os.fork()
 if child == 0:
-    entry = Open(row("child"), Event("e", START))
-    for use in (lambda: journal.perform(entry), lambda: journal.submit(entry), lambda: journal.get("po_before"),
+    entry = CreatePayout(row("child"), Event("e", START))
+    for use in (lambda: journal.execute(entry), lambda: journal.submit(entry), lambda: journal.get("po_before"),
                 lambda: journal.due(START, accounts=["a"], limit=1), lambda: next(journal.rows()),
                 lambda: journal.lift_pause(None), lambda: journal.counts()):
         try:
@@ -237,7 +237,7 @@ if child == 0:
             print(type(error).__name__, "Make a new client after the fork." in str(error), flush=True)
     journal.close()
     own = open_here()
-    print(own.perform(Open(row("own"), Event("e", START))).created, flush=True)
+    print(own.execute(CreatePayout(row("own"), Event("e", START))).created, flush=True)
     own.close()
     sys.exit(0)
 print("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
@@ -331,7 +331,7 @@ def test_a_damaged_file_is_not_written_again(
     with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("r+b") as file:
-        file.check_first(30 * 4096)
+        file.seek(30 * 4096)
         file.write(b"\xff" * 4096 * 5)
     for _ in range(2):
         with pytest.raises(JournalError, match=r"is damaged.*restore a backup"):

@@ -471,7 +471,11 @@ def test_due_is_what_has_come_and_is_not_leased(journal: Journal, add: AddRow) -
     add("never", next_at=None)
     add("elsewhere", account="mtn-ghana", next_at=START)
     mine = ["mtn-uganda"]
-    assert [row.id for row in journal.due(later(10), accounts=mine, limit=9)] == ["po_first", "po_second", "po_lapsed"]
+    assert [row.id for row in journal.due(later(10), accounts=mine, limit=9)] == [
+        "po_first",
+        "po_second",
+        "po_lease_expired",
+    ]
     assert [row.id for row in journal.due(later(10), accounts=mine, limit=1)] == ["po_first"]
     assert [row.id for row in journal.due(later(10), accounts=ACCOUNTS, limit=1)] == ["po_elsewhere"]
     assert journal.due(later(10), accounts=[], limit=9) == ()

@@ -44,7 +44,7 @@ def test_nothing_tells_any_more_who_was_paid(world: Any) -> None:
     assert held(world, PAID, NOTE) == {PAID, NOTE}
     with world.client() as client:
         row = client._runtime.journal.get(before.id)
-        assert client.forget("one", **PERSON).erased == (before.id,)
+        assert client.erase("one", **PERSON).erased == (before.id,)
         after = client.get("one")
         now = client._runtime.journal.get(before.id)
     assert held(world, PAID, NOTE) == set()
@@ -61,7 +61,7 @@ def test_the_same_key_is_still_known_and_never_paid_again(world: Any) -> None:
     before = ended(world, "one")
     paid = len(world.gateway.ledger())
     with world.client() as client:
-        client.forget("one", **PERSON)
+        client.erase("one", **PERSON)
         again = client.send(key="one", payee=Payee.msisdn(PAID), amount=Money(5, "EUR"), note=NOTE)
         assert (again.id, again.status) == (before.id, PayoutStatus.SUCCEEDED)
         with pytest.raises(KeyReused, match="another intent") as refused:
@@ -74,7 +74,7 @@ def test_what_failed_is_not_paid_again_once_it_is_forgotten(full: Any) -> None:
     """Nobody knows to whom: it is said so. Its earlier attempts are forgotten as well, and stay where they are."""
     assert FAILS in held(full, FAILS)
     with full.client() as client:
-        client.forget("failed/0", **PERSON)
+        client.erase("failed/0", **PERSON)
         with pytest.raises(DecisionRefused, match="its payee was forgotten"):
             client.reissue("failed/0", who="Ann", why="again")
         row = client._runtime.journal.by_key("failed/0")
@@ -89,7 +89,7 @@ def test_a_read_still_finds_out_that_an_end_was_none(world: Any) -> None:
     """References stay: a forgotten payout is asked about as before."""
     ended(world, "one")
     with world.client() as client:
-        client.forget("one", **PERSON)
+        client.erase("one", **PERSON)
         assert client.refresh("one").status is PayoutStatus.SUCCEEDED
     world.plant(["UPDATE payouts SET status = 'FAILED', reason = NULL"])  # as if it had been called so
     with world.client() as client:
@@ -105,9 +105,9 @@ def test_what_is_not_at_an_end_that_stands_is_not_forgotten(full: Any, key: str)
         payee = client.get(key).payee
         before = list(client.payouts())
         with pytest.raises(DecisionRefused, match="cannot be forgotten"):
-            client.forget(key, **PERSON)
+            client.erase(key, **PERSON)
         with pytest.raises(DecisionRefused, match="cannot be"):
-            client.forget(payee=payee, **PERSON)
+            client.erase(payee=payee, **PERSON)
         assert list(client.payouts()) == before
 
 
@@ -116,7 +116,7 @@ def test_what_a_person_has_acknowledged_is_forgotten_with_their_words(full: Any)
     full.contradict("paid/5")
     with full.client() as client:
         client.acknowledge("paid/5", actor="Ann", reason="Zoë has it, as she says")
-        client.forget("paid/5", **PERSON)
+        client.erase("paid/5", **PERSON)
         (kept,) = client.get("paid/5").contradictions
         assert (kept.actor, kept.reason, kept.provider_status) == ("Ann", "", "failed")
     assert "Zoë" not in str(full.ask("SELECT contradictions FROM payouts") + full.ask("SELECT evidence FROM history"))
@@ -129,17 +129,17 @@ def test_a_payee_is_forgotten_in_everything_and_still_recognised(world: Any) -> 
     ids = {ended(world, key).id for key in ("one", "two")}
     rest = ended(world, "three", to=other)
     with world.client() as client:
-        told = client.forget(payee=Payee.msisdn(PAID), **PERSON, dry_run=True)
+        told = client.erase(payee=Payee.msisdn(PAID), **PERSON, dry_run=True)
         assert (set(told.erased), held(world, PAID)) == (ids, {PAID})
-        assert set(client.forget(payee=Payee.msisdn(PAID), **PERSON).erased) == ids
+        assert set(client.erase(payee=Payee.msisdn(PAID), **PERSON).erased) == ids
         assert client.get(rest.id).payee.value == other
         assert held(world, PAID, other) == {other}
-        client.forget(payee=Payee.msisdn(other), **PERSON)
+        client.erase(payee=Payee.msisdn(other), **PERSON)
         one, two, three = (client.get(key).payee.value for key in ("one", "two", "three"))
         assert (one == two, one == three) == (True, False)
         journal = client._runtime.journal
         assert set(journal.of_payee(Payee.msisdn(PAID))) == ids
-        assert client.forget(payee=Payee.msisdn(PAID), **PERSON).erased == ()
+        assert client.erase(payee=Payee.msisdn(PAID), **PERSON).erased == ()
         history = client.get("one").history
         assert client.get("one").history == history
 
@@ -149,9 +149,9 @@ def test_whatever_has_ended_before_a_day_is_forgotten(full: Any) -> None:
     full.contradict("paid/5")
     with full.client() as client:
         ends = {payout.key for payout in client.payouts() if payout.is_final}
-        past = client.forget(before=datetime.now(UTC) - timedelta(days=1), **PERSON)
+        past = client.erase(before=datetime.now(UTC) - timedelta(days=1), **PERSON)
         assert past.erased == ()
-        found = client.forget(before=datetime.now(UTC) + timedelta(days=1), **PERSON)
+        found = client.erase(before=datetime.now(UTC) + timedelta(days=1), **PERSON)
         assert {client.get(payout).key for payout in found.erased} == ends - {"paid/5"}
         assert [client.get(payout).key for payout in found.kept] == ["paid/5"]
     assert full.flaws() == []
@@ -164,7 +164,7 @@ def test_a_refund_keeps_its_collection(full: Any) -> None:
     with full.client() as client:
         for key in ("refund/0", "refund/1"):
             client.refresh(key)
-            client.forget(key, **PERSON)
+            client.erase(key, **PERSON)
         collection = client.get("refund/0").payee.value
     with pytest.raises(OverRefund):
         full.refund("refund/2", collection, 1)
@@ -175,13 +175,13 @@ def test_the_asynchronous_client_forgets_as_well(world: Any) -> None:
     """With the same words."""
     ended(world, "one")
 
-    async def forget() -> Any:
+    async def erase() -> Any:
         async with AsyncPayoutClient.from_config(world.config) as client:
             with pytest.raises(UnknownPayout):
-                await client.forget("two", **PERSON)
-            return await client.forget("one", **PERSON)
+                await client.erase("two", **PERSON)
+            return await client.erase("one", **PERSON)
 
-    assert len(asyncio.run(forget()).erased) == 1
+    assert len(asyncio.run(erase()).erased) == 1
     assert held(world, PAID) == set()
 
 
@@ -192,7 +192,7 @@ def test_who_read_it_before_cannot_bring_it_back(world: Any) -> None:
         journal = client._runtime.journal
         row = journal.by_key("one")
         assert row is not None
-        client.forget("one", **PERSON)
+        client.erase("one", **PERSON)
         reply = journal.execute(
             ApplyTransition(row, replace(row, next_at=None), Event("payout.read", datetime.now(UTC)))
         )
@@ -245,7 +245,7 @@ def test_no_byte_of_a_forgotten_payee_is_left_in_the_file(world: Any) -> None:
         files = [path for path in world.folder.iterdir() if path.name.startswith("payouts.db")]
         assert {path.name for path in files} == {"payouts.db", "payouts.db-wal", "payouts.db-shm"}
         for number in numbers:
-            client.forget(payee=Payee.msisdn(number), **PERSON)
+            client.erase(payee=Payee.msisdn(number), **PERSON)
         left = b"".join(path.read_bytes() for path in files)
         assert [number for number in [*numbers, NOTE] if number.encode() in left] == []
 
@@ -259,7 +259,7 @@ def test_it_is_said_when_somebody_still_reads_what_was_there(world: Any) -> None
         with closing(sqlite3.connect(world.folder / "payouts.db", isolation_level=None)) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT COUNT(*) FROM payouts").fetchall()
-            client.forget("one", **PERSON)
+            client.erase("one", **PERSON)
             assert not journal.vacuum()
         assert journal.vacuum()
 
@@ -283,7 +283,7 @@ def test_a_forgotten_payout_cannot_begin_another_attempt_by_hand(full: Any) -> N
     from payments_core.engine.reissue import _begun
 
     with full.client() as client:
-        client.forget("failed/0", **PERSON)
+        client.erase("failed/0", **PERSON)
         runtime = client._runtime
         row = runtime.journal.by_key("failed/0")
         assert row is not None

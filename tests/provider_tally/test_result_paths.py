@@ -218,9 +218,9 @@ def test_the_path_of_a_payout_whose_payee_is_erased_is_still_heard(paths: Paths)
     client.inbox.handle()
     assert client.get(payout.id).status is S.FAILED
     with pytest.raises(DecisionRefused, match="still being read again"):
-        client.forget(payout.id, who="Ann", why="asked to")
+        client.erase(payout.id, who="Ann", why="asked to")
     client.resume(timeout_s=5)
-    client.forget(payout.id, who="Ann", why="asked to")
+    client.erase(payout.id, who="Ann", why="asked to")
     arrive(client, token, true | {"result": PAID})
     client.inbox.handle()
 

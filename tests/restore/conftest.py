@@ -115,7 +115,7 @@ class Place:
         found = [(payment.reference, payment.order["externalId"]) for payment in books.accepted]
         return [value for values in found for value in values if values[0] in paid]
 
-    def forget(self) -> None:
+    def erase(self) -> None:
         """Let the provider forget all that it was sent: it shows none of it, and refuses none of it twice."""
         self.gateway.gateway.books._by_reference.clear()
 

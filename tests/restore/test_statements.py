@@ -56,7 +56,7 @@ def erased(place: Any, say: Say) -> str:
     send(say, "a2", "46733000002")
     assert place.credits() == {"46733000001": 1, "46733000002": 1}
     place.lose_and_restore()
-    place.forget()
+    place.erase()
     assert say("journal", "restored", "--gap-from", two_days_ago(), *NAMED)[0] == 0
     [account] = place.accounts
     return str(account)
@@ -150,7 +150,7 @@ def test_another_account_could_have_paid_it(place: Any, say: Say) -> None:
         assert client.wait("k", timeout_s=10).status is S.SUCCEEDED
     place.lose_and_restore()
     place.restored(gap_from)
-    place.forget()  # as if each account had a gateway of its own
+    place.erase()  # as if each account had a gateway of its own
     with place.client() as client:
         place.send(client, "k", "46733000001", account=account)
         client.resume(timeout_s=3)

@@ -144,7 +144,7 @@ def test_a_failing_seed_stops_all_processes(tmp_path: Path) -> None:
 
 _BROKEN = """
 from payments_core.engine import flows
-from payments_core.engine.commands import Moved
+from payments_core.engine.commands import TransitionApplied
 from payout_simulation.__main__ import main
 
 move = flows.move
@@ -152,7 +152,7 @@ move = flows.move
 
 def skipping(entry):
     if entry.event.name == "payout.sending":
-        return Moved(entry.after)
+        return TransitionApplied(entry.after)
     return (yield from move(entry))
 
 

@@ -219,7 +219,7 @@ def look(client: PayoutClient, payee: Payee) -> Mapping[str, Decimal]:
     assert_type(client.cancel_at_provider("key"), CancelAnswer)
     assert_type(client.cancel("key", actor="Ann", reason="the wrong month"), Payout)
     assert_type(client.ask("main", ask_it), str)
-    client.learn("main")
+    client.refresh_provider_config("main")
     del operator
     consent = client.ask_consent("main", payee, scopes=["profile"])
     waits: tuple[str, float, float | None] = (consent.request_id, consent.poll_every_s, consent.expires_in_s)
@@ -262,7 +262,7 @@ async def pay_on_a_loop() -> Payout:
         assert_type(await client.cancel_at_provider("key"), CancelAnswer)
         assert_type(await client.cancel("key", actor="Ann", reason="the wrong month"), Payout)
         assert_type(await client.ask("main", ask_it), str)
-        await client.learn("main")
+        await client.refresh_provider_config("main")
         assert_type(await client.unpause(), bool)
         assert_type(await client.pauses(), tuple[Pause, ...])
         assert_type([one.status async for one in client.payouts(account="main")], list[PayoutStatus])
@@ -273,9 +273,9 @@ async def pay_on_a_loop() -> Payout:
 
 
 def look_after(client: PayoutClient, at: datetime) -> Iterator[Flaw]:
-    forgot = client.forget(payee=Payee.msisdn("46733123450"), who="Ann", why="asked", dry_run=True)
+    forgot = client.erase(payee=Payee.msisdn("46733123450"), who="Ann", why="asked", dry_run=True)
     gone: tuple[tuple[str, ...], Mapping[str, str], bool] = (forgot.erased, forgot.kept, forgot.vacuumed)
-    assert_type(client.forget("key", who="Ann", why="asked", vacuum=False), ErasureResult)
+    assert_type(client.erase("key", who="Ann", why="asked", vacuum=False), ErasureResult)
     root = Path()
     init_journal("sqlite:///p.db", namespace="n", root=root, at=at)
     moment = backup_journal("sqlite:///p.db", root / "b.db", namespace="n", root=root, clock=lambda: at)
@@ -294,7 +294,7 @@ def look_after(client: PayoutClient, at: datetime) -> Iterator[Flaw]:
 
 
 async def forget_on_a_loop(client: AsyncPayoutClient, at: datetime) -> None:
-    assert_type(await client.forget(before=at, who="Ann", why="the years are over"), ErasureResult)
+    assert_type(await client.erase(before=at, who="Ann", why="the years are over"), ErasureResult)
 
 
 async def keep_working(client: AsyncPayoutClient) -> None:
@@ -560,7 +560,7 @@ class Carrier:
         answer = yield from exchange(HttpRequest("GET", "https://carrier.example", payee.value, repeatable=True))
         return HolderStatus.ACTIVE if answer.status == 200 else HolderStatus.NOT_FOUND
 
-    def learn(self, at: datetime) -> HttpFlow[None]:
+    def refresh_provider_config(self, at: datetime) -> HttpFlow[None]:
         yield from exchange(HttpRequest("GET", f"https://carrier.example/{at.year}", "limits", repeatable=True))
 
     def cancel(self, draft: Draft) -> HttpFlow[CancelAnswer | LookupRefused]:

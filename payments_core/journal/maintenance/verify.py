@@ -28,7 +28,7 @@ _AT_ONCE = 500
 _MOST_ORPHANS = 100
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
 _CHILDREN = {  # what hangs on a payout: columns, and the last one they are in order of
-    "history": "seq, at, event, status, attempt, tries",
+    "history": "seq, at, event, status, attempt, submissions",
     "attempts": 'number, account, binding, "references", request, request_hash, submissions, ambiguous, first_sent_at',
     "outbox": "event_id, key, account, status, attempt, seq, at",
     "approvals": "attempt, fingerprint",

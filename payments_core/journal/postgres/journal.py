@@ -37,7 +37,7 @@ from payments_core.journal.postgres.schema import (
 from payments_core.journal.postgres.thread_pool import ThreadPool
 from payments_core.journal.sql.apply import Asking, Change, Reply, apply, opening
 from payments_core.journal.sql.claims import Claims
-from payments_core.journal.sql.erasure import Forgetting
+from payments_core.journal.sql.erasure import Erasing
 from payments_core.journal.sql.inbox import InboxCalls, InboxChange
 from payments_core.journal.sql.outbox import OutboxCalls
 from payments_core.journal.sql.pauses import LiftPause, SetPause
@@ -52,7 +52,7 @@ _PAUSE_S = 0.1
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {{lock_timeout_ms}}; SELECT {SET_DURABLE}"
 
 
-class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
+class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
     """A journal in a PostgreSQL database that was prepared by ``payouts journal init``.
 
     Args:

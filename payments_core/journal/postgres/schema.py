@@ -250,7 +250,7 @@ _SHARED = (
     CREATE TABLE {schema}.deliveries (
         consumer TEXT NOT NULL,
         event_id TEXT NOT NULL REFERENCES {schema}.outbox (event_id),
-        submissions BIGINT NOT NULL,
+        attempts BIGINT NOT NULL,
         next_at BIGINT, -- none: given up
         told TEXT NOT NULL, -- how the last one ended
         PRIMARY KEY (consumer, event_id)

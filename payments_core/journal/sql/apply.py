@@ -122,7 +122,7 @@ def apply(session: DbTransaction, change: Change) -> Reply:
             return True
         case LiftPause():
             if change.account is not None:
-                circuits.forget(session, change.account)
+                circuits.reset(session, change.account)
             return pauses.lift(session, change.account, change.at)
         case Claim() | Renew() | Release():
             return claims.apply(session, change)

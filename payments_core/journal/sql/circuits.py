@@ -10,7 +10,7 @@ from payments_core.domain.records import Pause
 from payments_core.journal.sql import pauses
 from payments_core.journal.sql.statements import DbTransaction, Statements
 
-__all__ = ["count", "forget"]
+__all__ = ["count", "reset"]
 
 _FIRST_WAIT_S = 30.0
 
@@ -25,7 +25,7 @@ class _Text:
             f" ON CONFLICT (account) DO UPDATE SET in_a_row = {at}ambiguity.in_a_row + 1"
         )
         self.in_a_row = text(f"SELECT in_a_row FROM {at}ambiguity WHERE account = ?")  # noqa: S608
-        self.forget = text(f"DELETE FROM {at}ambiguity WHERE account = ?")  # noqa: S608
+        self.erase = text(f"DELETE FROM {at}ambiguity WHERE account = ?")  # noqa: S608
 
 
 _text = functools.cache(_Text)
@@ -37,7 +37,7 @@ def count(session: DbTransaction, account: str, end: PostEnd, at: datetime) -> t
     The count comes before any pause is locked: every transaction takes the two in this order.
     """
     if not end.is_ambiguous:
-        closes = forget(session, account) and pauses.lift_by(session, account, at, pauses.CIRCUIT)
+        closes = reset(session, account) and pauses.lift_by(session, account, at, pauses.CIRCUIT)
         return None, closes
     text = _text(session.sql)
     session.execute(text.add, (account,))
@@ -49,6 +49,6 @@ def count(session: DbTransaction, account: str, end: PostEnd, at: datetime) -> t
     return (opened if pauses.stop_if_free(session, opened) else None), False
 
 
-def forget(session: DbTransaction, account: str) -> bool:
+def reset(session: DbTransaction, account: str) -> bool:
     """Begin to count anew; say whether there was anything to forget."""
-    return session.execute(_text(session.sql).forget, (account,)).rowcount > 0
+    return session.execute(_text(session.sql).erase, (account,)).rowcount > 0

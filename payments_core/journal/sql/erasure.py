@@ -34,14 +34,14 @@ from payments_core.journal.sql.columns import (
 )
 from payments_core.journal.sql.statements import DbTransaction, Statements
 
-__all__ = ["Erase", "Forgetting", "Trim", "apply"]
+__all__ = ["Erase", "Erasing", "Trim", "apply"]
 
 _SECRET = "payee_secret"  # noqa: S105 - its name
 # What a history entry may go on saying; everything else may be words about a person.
 _FACTS = frozenset(
     {
         "not_found_count",
-        "absent",
+        "not_found",
         "account",
         "account_before",
         "again_in_s",
@@ -109,7 +109,7 @@ class _Statements:
             f"SELECT id, no FROM {at}payouts WHERE no > ? AND updated_at < ? AND erased_at IS NULL"
             f" AND status IN ({_FINAL}) ORDER BY no LIMIT ?"
         )
-        self.forget = text(
+        self.erase = text(
             f"UPDATE {at}payouts SET payee_value = ?, payee_details = '{{}}', note = '', options = '{{}}', request = ?,"
             " reason = ?, contradictions = ?, version = version + 1, updated_at = ?, erased_at = ? WHERE id = ?"
         )
@@ -171,7 +171,7 @@ def _forget(session: DbTransaction, row: PayoutRecord, seq: int, change: Erase, 
     sql, at = _statements(session.sql), to_us(change.at)
     payee = row.payee_value if row.payee_kind == "collection" else _hash(secret, row.payee_kind, row.payee_value)
     said = write_contradictions(replace(one, reason="") for one in row.contradictions)
-    session.execute(sql.forget, (payee, _bare(row.request), _wordless(row.reason), said, at, at, row.id))
+    session.execute(sql.erase, (payee, _bare(row.request), _wordless(row.reason), said, at, at, row.id))
     for number, told in session.execute(sql.evidence, (row.id,)).fetchall():
         session.execute(sql.erase_evidence, (write_json(_facts(json.loads(told))), row.id, number))
     for ended in map(read_attempt, session.execute(session.sql.attempts, (row.id,)).fetchall()):
@@ -214,7 +214,7 @@ def _hash(secret: bytes, kind: str, value: str) -> str:
     return f"{FORGOTTEN}{digest[:32]}"
 
 
-class Forgetting(ABC):
+class Erasing(ABC):
     """The part of the journal's protocol that looks after what it holds of people."""
 
     _sql: ClassVar[Statements]
@@ -225,7 +225,7 @@ class Forgetting(ABC):
     @abstractmethod
     def _change(self, change: Any) -> Any: ...
 
-    def forget(
+    def erase(
         self, payout_ids: Collection[str], *, at: datetime, who: str, why: str, all_or_none: bool, dry_run: bool
     ) -> ErasureResult:
         """Take the payee out of payouts that have come to an end."""

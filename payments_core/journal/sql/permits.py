@@ -37,7 +37,7 @@ class _Text:
             " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account, lane) DO UPDATE SET next_at = excluded.next_at,"
             " waiting = excluded.waiting, held_until = excluded.held_until, penalty = excluded.penalty"
         )
-        self.forget = text(
+        self.erase = text(
             f"UPDATE {at}permits SET held_until = 0, penalty = 0"  # noqa: S608
             f" WHERE account = ? AND lane = '{_READ}' AND penalty > 0 AND held_until <= {now}"
         )
@@ -65,7 +65,7 @@ def note_read(session: DbTransaction, account: str, end: ReadEnd) -> bool:
     """Hold an account's reads or forget a penalty that is over; say whether one was forgotten."""
     text = _text(session.sql)
     if not end.is_refused:
-        return session.execute(text.forget, (account,)).rowcount > 0
+        return session.execute(text.erase, (account,)).rowcount > 0
     session.lock("permits", account, _READ)
     (now,) = session.execute(text.clock, ()).fetchone()
     _put(session, account, _READ, penalise(_stored(session, account, _READ), end.after_s, now))

@@ -18,7 +18,7 @@ from payments_core.domain.shared_tokens import SharedToken, TokenChange
 from payments_core.engine.commands import CreatePayout, CreateResult, JournalCommand, JournalResult
 from payments_core.journal.sql.apply import Change, Reply, apply
 from payments_core.journal.sql.claims import Claims
-from payments_core.journal.sql.erasure import Forgetting
+from payments_core.journal.sql.erasure import Erasing
 from payments_core.journal.sql.inbox import InboxCalls, InboxChange
 from payments_core.journal.sql.outbox import OutboxCalls
 from payments_core.journal.sql.pauses import LiftPause, SetPause
@@ -45,7 +45,7 @@ __all__ = ["SqliteJournal"]
 _WIPE_S = 1.0
 
 
-class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Forgetting):
+class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
     """A journal in a SQLite file (WAL, every commit flushed).
 
     Args:

@@ -237,7 +237,7 @@ _SHARED = (
     CREATE TABLE deliveries (
         consumer TEXT NOT NULL,
         event_id TEXT NOT NULL REFERENCES outbox (event_id),
-        submissions INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
         next_at INTEGER, -- none: given up
         told TEXT NOT NULL, -- how the last one ended
         PRIMARY KEY (consumer, event_id)

@@ -165,7 +165,7 @@ class PawapayProvider:
 
     # --- what the account goes by ---
 
-    def learn(self, at: datetime) -> HttpFlow[None]:
+    def refresh_provider_config(self, at: datetime) -> HttpFlow[None]:
         """Ask for operators, limits and keys where they are out of date."""
         if self._knowledge.begin("configuration", at):
             answer = yield from exchange(self._calls.active_conf())

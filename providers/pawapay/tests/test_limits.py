@@ -38,7 +38,7 @@ def order(amount: str = "15.2", currency: str = "ZMW", number: str = "+260999700
 def provider(settle: Any) -> PawapayProvider:
     """Return one that has learned what the account may do."""
     made = PawapayProvider(settle(operator="MTN_MOMO_ZMB"))
-    answered(made.learn(AT), replace(reply(200, CONF), at=AT))
+    answered(made.refresh_provider_config(AT), replace(reply(200, CONF), at=AT))
     return made
 
 
@@ -154,7 +154,11 @@ def test_it_is_learned_again_when_it_is_old(settle: Any) -> None:
     def asked(seconds: float, answer: Any) -> int:
         at, requests = AT + timedelta(seconds=seconds), list[HttpRequest]()
         with contextlib.suppress(NoAnswer):
-            answered(made.learn(at), answer if isinstance(answer, NoAnswer) else replace(answer, at=at), requests)
+            answered(
+                made.refresh_provider_config(at),
+                answer if isinstance(answer, NoAnswer) else replace(answer, at=at),
+                requests,
+            )
         return len(requests)
 
     good, bad = reply(200, CONF), reply(500)

@@ -44,7 +44,7 @@ def test_limits_are_learned_before_a_transaction(play: Any) -> None:
     order = {**harness.asked(harness.key("within")), "amount": Money("15.201", "ZMW"), "connection": object()}
     with pytest.raises(InvalidPayout, match=rf'client\.learn\("{harness.account}"\)'):
         harness.payer.ask("accept", **order)
-    harness.payer.ask("learn", harness.account)
+    harness.payer.ask("refresh_provider_config", harness.account)
     with pytest.raises(InvalidAmount):
         harness.payer.ask("accept", **order)
     with pytest.raises(SettingsError, match="SQLite file"):  # the next thing that is looked at: it is in order

@@ -182,14 +182,14 @@ def callback(headers: Mapping[str, str], *, body: bytes = BODY, after_s: float =
 def listening(settle: Any, keys: KeyRing | None = None, **more: Any) -> PawapayProvider:
     made = PawapayProvider(settle(signed_callbacks=True, callback_url=URL, **more))
     if keys is not None:
-        learn(made, keys, 0)
+        refresh_provider_config(made, keys, 0)
     return made
 
 
-def learn(provider: PawapayProvider, keys: KeyRing, after_s: float) -> int:
+def refresh_provider_config(provider: PawapayProvider, keys: KeyRing, after_s: float) -> int:
     at = NOW + timedelta(seconds=after_s)
     told = [replace(reply(500), at=at), replace(reply(200, keys.public()), at=at)]
-    flow = provider.learn(at)
+    flow = provider.refresh_provider_config(at)
     asked = 0
     try:
         command: Any = next(flow)
@@ -268,10 +268,10 @@ def test_keys_change_and_are_fetched_anew(settle: Any) -> None:
     new = keys.sign(URL, BODY, NOW + timedelta(seconds=100))
 
     assert made.verify(callback(new, after_s=100)) is None
-    assert learn(made, keys, 100) == 2  # the limits, which were not told before, and the keys
+    assert refresh_provider_config(made, keys, 100) == 2  # the limits, which were not told before, and the keys
     assert made.verify(callback(new, after_s=100)) is True
     assert made.verify(callback(old, after_s=100)) is None
-    assert learn(made, keys, 130) == 0
+    assert refresh_provider_config(made, keys, 130) == 0
 
 
 def test_a_read_brings_new_keys_to_a_process_that_only_reads(settle: Any) -> None:
