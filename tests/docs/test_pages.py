@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,15 @@ PAGES = sorted(
 LINK = re.compile(r"\[[^\]]+\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 EXITS = re.compile(r"#.*\bexits (\d)")
 PROGRAM = re.compile(r"(?m)^python (\w+\.py)")
+# What differs from run to run: ids, references, times, long numbers and the port.
+VARIABLE = {
+    r"po_[a-z2-7]{24}": "po_…",
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}": "UUID",
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)?": "TIME",
+    r"(?<![\d+*])\d{9,}": "NUMBER",
+    r"(?<=127\.0\.0\.1:)\d+": "PORT",
+    r" {2,}|-{4,}": " ",
+}
 LISTENS = re.compile(r"(?:What it has paid:|Listening for callbacks at) (http://127\.0\.0\.1:\d+)")
 
 
@@ -33,13 +44,20 @@ def ended(line: str) -> int:
     return int(told[1]) if (told := EXITS.search(line)) else 0
 
 
+def comparable(printed: str) -> list[str]:
+    """Return the lines of an output without what differs from run to run."""
+    for pattern, written in VARIABLE.items():
+        printed = re.sub(pattern, written, printed)
+    return [line.rstrip() for line in printed.strip().splitlines()]
+
+
 class Reader:
     """Somebody who follows a page word for word, in an empty folder.
 
     Args:
         folder: Empty.
         page: The page's text.
-        nursery: Starts `payouts`; what it says goes to the file ``said`` of the folder.
+        supervisor: Starts `payouts`; what it says goes to the file ``said`` of the folder.
 
     """
 
@@ -49,21 +67,25 @@ class Reader:
         self.programs = set(PROGRAM.findall(page))
         self.gateways: list[Child] = []
         self.urls: dict[str, str] = {}
-        self.said = ""
+        self.printed = ""
 
     def shell(self, example: Example) -> None:
         """Run the lines that begin with `payouts`, or run a program of the page; what listens keeps running."""
+        self.printed = ""
         for line in str(example.parsed).splitlines():
             words = shlex.split(line, comments=True)
+            before = len(self.heard())
             if PROGRAM.match(line):
                 command = [sys.executable, *words[1:]]
                 done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=90, check=False)
-                code, self.said = done.returncode, done.stdout
-                assert code == ended(line), f"{line}\n{done.stdout}\n{done.stderr}"
+                self.printed += done.stdout
+                assert done.returncode == ended(line), f"{line}\n{done.stdout}\n{done.stderr}"
             elif line.startswith(("payouts emulator ", "payouts serve ")):
                 self.start(words[1:])
+                self.printed += self.heard()[before:]
             elif line.startswith("payouts "):
                 code = self.supervisor.start(folder=str(self.folder), command=words[1:]).wait()
+                self.printed += self.heard()[before:]
                 assert code == ended(line), f"{line}\n{self.heard()}"
 
     def python(self, example: Example) -> None:
@@ -74,13 +96,13 @@ class Reader:
             return
         for written, url in self.urls.items():
             source = source.replace(written, url)
-        exec(compile(source, "page", "exec"), example.namespace)  # noqa: S102 - our own pages
+        with redirect_stdout(io.StringIO()) as printed:
+            exec(compile(source, "page", "exec"), example.namespace)  # noqa: S102 - our own pages
+        self.printed = printed.getvalue()
 
     def output(self, example: Example) -> None:
-        """Compare what a program of the page printed last, where the page has any."""
-        if self.programs:
-            said = [line.rstrip() for line in self.said.splitlines()]
-            assert said == str(example.parsed).splitlines()
+        """Compare what the block before printed."""
+        assert comparable(self.printed) == comparable(str(example.parsed))
 
     def start(self, words: list[str]) -> None:
         port = words.index("--port") + 1
@@ -105,7 +127,7 @@ class Reader:
 
 
 # This page plays every promise of a provider, as the provider's own tests do.
-LONG = "docs/how-to/try-a-provider.md"
+LONG = "docs/how-to/evaluate-a-provider.md"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +138,7 @@ def test_code_in_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     reader = Reader(tmp_path, (ROOT / page).read_text("utf-8"), supervisor)
     parsers = [CodeBlockParser("python", reader.python), CodeBlockParser("sh", reader.shell)]
-    parsers.append(CodeBlockParser("text", reader.output))
+    parsers.append(CodeBlockParser("output", reader.output))
     try:
         for example in Sybil(parsers, path=str(ROOT)).parse(ROOT / page).examples():
             example.evaluate()

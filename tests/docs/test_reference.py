@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from payments_core.cli.output import FIELDS
 from payments_core.domain import errors
+from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import PayoutStatus, ReasonCode
 from payments_core.plugins.manager import Plugins
@@ -43,6 +46,7 @@ def test_pages_are_what_the_code_says(tmp_path: Path) -> None:
         ("errors", [getattr(errors, name).code for name in errors.__all__]),
         ("events", list(EventName)),
         ("hooks", list(Plugins.hooks())),
+        ("payout", [f"`{name}`" for name in (*FIELDS, *(one.name for one in fields(Contradiction)))]),
         ("statuses-and-reasons", [*PayoutStatus, *ReasonCode]),
         ("operations", [f"| `{name}` |" for name in OPERATIONS]),
         ("conformance", [f"| `{name}` |" for name in report.promises()]),
