@@ -24,7 +24,7 @@ Account = Annotated[str | None, typer.Option(metavar="NAME", help="One account; 
 def pause(
     terminal: Terminal,
     account: Account = None,
-    why: Annotated[str, typer.Option(help="For whoever finds the pause.")] = "",
+    reason: Annotated[str, typer.Option(help="For whoever finds the pause.")] = "",
 ) -> int:
     """Stop payments from one account, or all.
 
@@ -38,17 +38,17 @@ def pause(
 
     configuration = terminal.configuration()
     _check_account(configuration, account)
-    told = Pause.by_person(account, utc_now(), why)
+    told = Pause.by_person(account, utc_now(), reason)
     with terminal.journal(configuration) as journal:  # an emergency stop must work where a secret is missing
         journal.set_pause(told)
         if terminal.log_json or terminal.log_level in {"DEBUG", "INFO"}:  # else the sentence below says it
             log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=told.why)
     if terminal.as_json:
-        output.print_json({"account": account, "paused": True, "why": told.why})
+        output.print_json({"account": account, "paused": True, "reason": told.why})
     else:
         option = f" --account {account}" if account else ""
-        reason = "" if told.why == NO_REASON else f": {clean(told.why)}"
-        terminal.say(f"{_who(account)} paused{reason}. `payouts unpause{option}` ends it.")
+        words = "" if told.why == NO_REASON else f": {clean(told.why)}"
+        terminal.say(f"{_who(account)} paused{words}. `payouts unpause{option}` ends it.")
     return exit_codes.DONE
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
-Who = Annotated[str, typer.Option(metavar="NAME", help="Who says so.")]
-Why = Annotated[str, typer.Option(metavar="TEXT", help="On what grounds.")]
+Actor = Annotated[str, typer.Option(metavar="NAME", help="Who says so.")]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="On what grounds.")]
 
 
 def add_to(group: typer.Typer) -> None:
@@ -37,8 +37,8 @@ def restored(
         bool, typer.Option("--no-gap", help="The server changed as planned, and nothing is lost.")
     ] = False,
     over: Annotated[bool, typer.Option("--over", help="Nothing is missing any more.")] = False,
-    who: Who = "",
-    why: Why = "",
+    actor: Actor = "",
+    reason: Reason = "",
 ) -> int:
     """Say that the journal was restored from a backup, and what it may lack.
 
@@ -55,11 +55,11 @@ def restored(
         restore.no_gap(store)
         told, says = "complete", f"{store.name}: complete; payments may go on."
     elif over:
-        gap = restore.end_gap(store, _act(store, who, why), terminal.configuration().accounts.keys())
+        gap = restore.end_gap(store, _act(store, actor, reason), terminal.configuration().accounts.keys())
         told = "over"
         says = f"{store.name}: complete again; it lacked what came after {gap.began_at:%Y-%m-%d %H:%M:%S} UTC."
     else:
-        gap = restore.begin_gap(store, _moment(gap_from), _act(store, who, why))
+        gap = restore.begin_gap(store, _moment(gap_from), _act(store, actor, reason))
         told = "restored"
         says = (
             f"{store.name}: may lack what came after {gap.began_at:%Y-%m-%d %H:%M:%S} UTC. Every payout is read before "
@@ -78,7 +78,7 @@ def reconciled(
     terminal: Terminal,
     account: Annotated[str, typer.Option(metavar="NAME", help="The account whose own statement was compared.")],
     statement_checked_by: Annotated[str, typer.Option(metavar="NAME", help="Who has compared the statement.")],
-    why: Annotated[str, typer.Option(metavar="TEXT", help="Which statement, and what was found.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Which statement, and what was found.")],
     references: Annotated[
         str,
         typer.Option(metavar="FILE", help="The references of its payments, one to a line; - is standard input."),
@@ -96,7 +96,7 @@ def reconciled(
 
     found = read_references(references) if references else ()
     store = _store(terminal)
-    act = _act(store, statement_checked_by, why)
+    act = _act(store, statement_checked_by, reason)
     configured = terminal.configuration().accounts.keys()
     done = restore.compare_statement(store, act, account=account, configured=configured, references=found)
     if terminal.as_json:
@@ -119,12 +119,12 @@ def _store(terminal: Terminal) -> Store:
     return store_of(read.journal, namespace=read.namespace, root=root, at=utc_now())
 
 
-def _act(store: Store, who: str, why: str) -> OperatorAction:
+def _act(store: Store, actor: str, reason: str) -> OperatorAction:
     from payments_core.engine import OperatorDecision
     from payments_core.journal.sql.restore_gap import OperatorAction
 
-    person = OperatorDecision(who, why)
-    return OperatorAction(store.at, person.told["who"], person.told["why"])
+    person = OperatorDecision(actor, reason)
+    return OperatorAction(store.at, person.as_evidence["actor"], person.as_evidence["reason"])
 
 
 def _moment(text: str) -> datetime:

@@ -147,8 +147,8 @@ def trim(
 @command
 def erase(
     terminal: Terminal,
-    who: Annotated[str, typer.Option(metavar="NAME", help="Who wants it; written into the history as given.")],
-    why: Annotated[str, typer.Option(metavar="TEXT", help="On what grounds; name no payee here.")],
+    actor: Annotated[str, typer.Option(metavar="NAME", help="Who wants it; written into the history as given.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="On what grounds; name no payee here.")],
     payout: Annotated[str | None, typer.Argument(metavar="[ID|KEY]", help="One payout, by its id or its key.")] = None,
     payee: Annotated[str | None, number_option("Everything that was paid to this number.")] = None,
     payee_kind: Annotated[str, typer.Option(metavar="KIND", help="What kind of address it is.")] = "msisdn",
@@ -177,7 +177,9 @@ def erase(
         person = Payee.msisdn(payee) if payee_kind == "msisdn" else Payee(payee_kind, payee)
     day = before.replace(tzinfo=UTC) if before else None
     with terminal.journal() as journal:
-        found = forget_in(journal, payout, payee=person, before=day, who=who, why=why, at=utc_now(), dry_run=not yes)
+        found = forget_in(
+            journal, payout, payee=person, before=day, actor=actor, reason=reason, at=utc_now(), dry_run=not yes
+        )
     if terminal.as_json:
         shown = {"done": yes, "erased": list(found.erased), "kept": dict(found.kept), "vacuumed": found.vacuumed}
         output.print_json(shown)

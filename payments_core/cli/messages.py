@@ -83,9 +83,9 @@ REASONS: Mapping[ReasonCode, str] = {
 
 
 ACTS: Mapping[ReviewAction, str] = {
-    ReviewAction.PAID: "payouts review resolve {key} --paid --who NAME --why TEXT",
-    ReviewAction.NOT_PAID: "payouts review resolve {key} --not-paid --who NAME --why TEXT",
-    ReviewAction.REOPEN: "payouts review reopen {key} --who NAME --why TEXT",
+    ReviewAction.PAID: "payouts review resolve {key} --paid --actor NAME --reason TEXT",
+    ReviewAction.NOT_PAID: "payouts review resolve {key} --not-paid --actor NAME --reason TEXT",
+    ReviewAction.REOPEN: "payouts review reopen {key} --actor NAME --reason TEXT",
 }
 
 ACKNOWLEDGE = "payouts review acknowledge {key} --actor NAME --reason TEXT"
@@ -244,7 +244,7 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
     match payout.status:
         case PayoutStatus.CREATED if payout.reason is not None and payout.reason.code is ReasonCode.NEEDS_APPROVAL:
             return (
-                f"Nothing was sent. payouts approve {payout.key} --who NAME lets it be sent. "
+                f"Nothing was sent. payouts approve {payout.key} --actor NAME lets it be sent. "
                 f"{_CANCEL.format(key=payout.key)}"
             )
         case PayoutStatus.CREATED if payout.reason is not None and payout.reason.code is _TOO_LARGE:
@@ -259,8 +259,8 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
             if payout.attempt > 1 and payout.reason is not None:
                 return (
                     "Earlier attempts are read before this one is sent; `payouts resume` goes on. Where the provider "
-                    f"does not show one any more, payouts reissue {payout.key} --who NAME --why TEXT --evidence TEXT "
-                    f"records the proof that it failed. {_CANCEL.format(key=payout.key)}"
+                    f"does not show one any more, payouts reissue {payout.key} --actor NAME --reason TEXT "
+                    f"--evidence TEXT records the proof that it failed. {_CANCEL.format(key=payout.key)}"
                 )
             return "Nothing was sent. When it is due, `payouts resume` or the same key again sends it, once."
         case PayoutStatus.SENDING | PayoutStatus.PENDING | PayoutStatus.UNKNOWN:
@@ -314,7 +314,7 @@ _STOPS: Mapping[str, str] = {
     "circuit": "stopped because nobody knows what became of the last payments",
     "rate": "slowed down because the provider says that we send too fast",
 }
-_PAY_AGAIN = "payouts reissue {key} --who NAME --why TEXT pays it under the same key."
+_PAY_AGAIN = "payouts reissue {key} --actor NAME --reason TEXT pays it under the same key."
 
 
 def lifting(pause: Pause) -> str:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "review"]
 
 Which = Annotated[str, typer.Argument(metavar="ID|KEY", help="The payout's id or its key.")]
-Who = Annotated[str, typer.Option(metavar="NAME", help="Who decides; written into the history as given.")]
-Why = Annotated[str, typer.Option(metavar="TEXT", help="On what grounds.")]
+Actor = Annotated[str, typer.Option(metavar="NAME", help="Who decides; written into the history as given.")]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="On what grounds.")]
 
 review = typer.Typer(
     help="Payouts that wait for a person's decision.",
@@ -119,8 +119,8 @@ def show(terminal: Terminal, payout: Which) -> int:
 def resolve(
     terminal: Terminal,
     payout: Which,
-    who: Who,
-    why: Why,
+    actor: Actor,
+    reason: Reason,
     paid: Annotated[
         bool | None, typer.Option("--paid/--not-paid", help="Whether the money is there.", show_default=False)
     ] = None,
@@ -135,17 +135,17 @@ def resolve(
     if paid is None:
         raise typer.BadParameter("Say --paid or --not-paid.")
     with terminal.client() as client:
-        return _tell(terminal, client.resolve(payout, paid=paid, who=who, why=why, evidence=evidence))
+        return _tell(terminal, client.resolve(payout, paid=paid, actor=actor, reason=reason, evidence=evidence))
 
 
 @command
-def reopen(terminal: Terminal, payout: Which, who: Who, why: Why) -> int:
+def reopen(terminal: Terminal, payout: Which, actor: Actor, reason: Reason) -> int:
     """Give a payout in review back to the machine.
 
     It is asked about by a schedule anew, and sent again only where that is proven safe.
     """
     with terminal.client() as client:
-        return _tell(terminal, client.reopen(payout, who=who, why=why))
+        return _tell(terminal, client.reopen(payout, actor=actor, reason=reason))
 
 
 @command
@@ -183,8 +183,8 @@ def check(terminal: Terminal, payout: Which) -> int:
 def reissue(
     terminal: Terminal,
     payout: Which,
-    who: Who,
-    why: Why,
+    actor: Actor,
+    reason: Reason,
     account: Annotated[str | None, typer.Option(metavar="NAME", help="Pay it from this account now.")] = None,
     evidence: Annotated[
         str, typer.Option(metavar="TEXT", help="What the provider's records show, where it does not show an attempt.")
@@ -196,17 +196,17 @@ def reissue(
     otherwise nothing is sent, and it says when it may be tried again, or that evidence is missing.
     """
     with terminal.client() as client:
-        return _tell(terminal, client.reissue(payout, who=who, why=why, account=account, evidence=evidence))
+        return _tell(terminal, client.reissue(payout, actor=actor, reason=reason, account=account, evidence=evidence))
 
 
 @command
-def approve(terminal: Terminal, payout: Which, who: Who, why: Why = "approved") -> int:
+def approve(terminal: Terminal, payout: Which, actor: Actor, reason: Reason = "approved") -> int:
     """Let a payout be sent that waits for somebody's leave.
 
     Nothing is sent by this command: `payouts resume`, or whoever works on payouts, does it.
     """
     with terminal.client() as client:
-        return _tell(terminal, client.approve(payout, who=who, why=why))
+        return _tell(terminal, client.approve(payout, actor=actor, reason=reason))
 
 
 @command

@@ -332,11 +332,11 @@ class AsyncPayoutClient(
         """
         return await self._settle(row)
 
-    async def pause(self, *, account: str | None = None, why: str = "") -> None:
+    async def pause(self, *, account: str | None = None, reason: str = "") -> None:
         """Stop payments from one account, or from all, for every process; reads go on."""
         if account is not None:
             self._runtime.account(account)
-        pause = Pause.by_person(account, self._runtime.clock(), why)
+        pause = Pause.by_person(account, self._runtime.clock(), reason)
         self._runtime.journal.set_pause(pause)
         log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=pause.why)
 

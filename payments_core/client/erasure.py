@@ -30,8 +30,8 @@ def erase(
     *,
     payee: Payee | None,
     before: datetime | None,
-    who: str,
-    why: str,
+    actor: str,
+    reason: str,
     at: datetime,
     dry_run: bool,
     vacuum: bool = True,
@@ -43,8 +43,8 @@ def erase(
         payout: Id or key of one.
         payee: Or whose.
         before: Or of all that have ended before this moment.
-        who: Who wants it.
-        why: On what grounds.
+        actor: Who wants it.
+        reason: On what grounds.
         at: Now.
         rehearse: Change nothing.
         wipe: Write a journal file anew.
@@ -58,8 +58,8 @@ def erase(
         raise SettingsError("Say one thing to be forgotten: a payout, a payee, or what has ended before a moment.")
     if payee is not None:
         payee.check()  # a number in another form would be found nowhere
-    person = OperatorDecision(who, why).told
-    asked: dict[str, Any] = {"at": at, "who": person["who"], "why": person["why"], "dry_run": dry_run}
+    person = OperatorDecision(actor, reason).as_evidence
+    asked: dict[str, Any] = {"at": at, "actor": person["actor"], "reason": person["reason"], "dry_run": dry_run}
     if before is not None:
         found = _together(_ended(journal, before, asked))
     else:
@@ -124,8 +124,8 @@ class ErasureMixin:
         *,
         payee: Payee | None = None,
         before: datetime | None = None,
-        who: str,
-        why: str,
+        actor: str,
+        reason: str,
         dry_run: bool = False,
         vacuum: bool = True,
     ) -> ErasureResult:
@@ -138,8 +138,8 @@ class ErasureMixin:
             payout: Id or key of one payout.
             payee: Everything that was paid to somebody; nothing is changed unless all of it can be forgotten.
             before: Whatever has ended before this moment, and can be forgotten; aware.
-            who: Who wants it.
-            why: On what grounds.
+            actor: Who wants it.
+            reason: On what grounds.
             rehearse: Say what would be forgotten, and change nothing.
             wipe: Write a journal file anew, so that no byte is left in it; others wait as long as that takes.
 
@@ -148,7 +148,14 @@ class ErasureMixin:
             UnknownPayout: There is none.
 
         """
-        asked = {"payee": payee, "before": before, "who": who, "why": why, "dry_run": dry_run, "vacuum": vacuum}
+        asked = {
+            "payee": payee,
+            "before": before,
+            "actor": actor,
+            "reason": reason,
+            "dry_run": dry_run,
+            "vacuum": vacuum,
+        }
         return _forget(self._runtime, payout, **asked)
 
 
@@ -163,8 +170,8 @@ class AsyncErasureMixin:
         *,
         payee: Payee | None = None,
         before: datetime | None = None,
-        who: str,
-        why: str,
+        actor: str,
+        reason: str,
         dry_run: bool = False,
         vacuum: bool = True,
     ) -> ErasureResult:
@@ -177,8 +184,8 @@ class AsyncErasureMixin:
             payout: Id or key of one payout.
             payee: Everything that was paid to somebody; nothing is changed unless all of it can be forgotten.
             before: Whatever has ended before this moment, and can be forgotten; aware.
-            who: Who wants it.
-            why: On what grounds.
+            actor: Who wants it.
+            reason: On what grounds.
             rehearse: Say what would be forgotten, and change nothing.
             wipe: Write a journal file anew, so that no byte is left in it; others wait as long as that takes.
 
@@ -187,5 +194,12 @@ class AsyncErasureMixin:
             UnknownPayout: There is none.
 
         """
-        asked = {"payee": payee, "before": before, "who": who, "why": why, "dry_run": dry_run, "vacuum": vacuum}
+        asked = {
+            "payee": payee,
+            "before": before,
+            "actor": actor,
+            "reason": reason,
+            "dry_run": dry_run,
+            "vacuum": vacuum,
+        }
         return await asyncio.to_thread(partial(_forget, self._runtime, payout, **asked))

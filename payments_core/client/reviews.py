@@ -124,14 +124,14 @@ class ReviewMixin(_ReviewBase, ABC):
         """
         return self._in_review()
 
-    def resolve(self, payout: str, *, paid: bool, who: str, why: str, evidence: str = "") -> Payout:
+    def resolve(self, payout: str, *, paid: bool, actor: str, reason: str, evidence: str = "") -> Payout:
         """Close a payout in REVIEW; the provider is asked first, and what it says for certain counts instead.
 
         Args:
             payout: Id or key.
             paid: Whether the money is there; False: it is not, and will not be.
-            who: Who decides.
-            why: On what grounds.
+            actor: Who decides.
+            reason: On what grounds.
             evidence: What it was compared with, such as a line of the provider's statement.
 
         Raises:
@@ -139,29 +139,32 @@ class ReviewMixin(_ReviewBase, ABC):
             UnknownPayout: There is none.
 
         """
-        person = OperatorDecision(who, why, evidence)
+        person = OperatorDecision(actor, reason, evidence)
         return assembly.view(self._runtime, self._ask(*self._resolving(self._find(payout), paid, person), Priority.DUE))
 
-    def reopen(self, payout: str, *, who: str, why: str) -> Payout:
+    def reopen(self, payout: str, *, actor: str, reason: str) -> Payout:
         """Give a payout in REVIEW back to the machine; the provider is asked first. Raises as :meth:`resolve`.
 
         Args:
             payout: Id or key.
-            who: Who decides.
-            why: On what grounds.
+            actor: Who decides.
+            reason: On what grounds.
 
         """
         return assembly.view(
-            self._runtime, self._ask(*self._reopening(self._find(payout), OperatorDecision(who, why)), Priority.DUE)
+            self._runtime,
+            self._ask(*self._reopening(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE),
         )
 
-    def reissue(self, payout: str, *, who: str, why: str, account: str | None = None, evidence: str = "") -> Payout:
+    def reissue(
+        self, payout: str, *, actor: str, reason: str, account: str | None = None, evidence: str = ""
+    ) -> Payout:
         """Pay a failed payout again, under a new reference, once every earlier attempt is proven to have failed.
 
         Args:
             payout: Id or key.
-            who: Who wants it.
-            why: On what grounds.
+            actor: Who wants it.
+            reason: On what grounds.
             account: The account to pay it from now; the one it was paid from when left out.
             evidence: What the provider's own records show, where it does not show an attempt any more; never needed
                 otherwise.
@@ -177,7 +180,7 @@ class ReviewMixin(_ReviewBase, ABC):
 
         """
         row = self._ask(
-            *self._reissuing(self._find(payout), OperatorDecision(who, why, evidence), account), Priority.DUE
+            *self._reissuing(self._find(payout), OperatorDecision(actor, reason, evidence), account), Priority.DUE
         )
         return assembly.view(self._runtime, self._settle(row))
 
@@ -201,20 +204,22 @@ class ReviewMixin(_ReviewBase, ABC):
         row = self._ask(*self._cancelling(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE)
         return assembly.view(self._runtime, row)
 
-    def approve(self, payout: str, *, who: str, why: str = "approved") -> Payout:
+    def approve(self, payout: str, *, actor: str, reason: str = "approved") -> Payout:
         """Let a payout be sent that needs somebody's leave; it is sent by whoever works on payouts, not here.
 
         Args:
             payout: Id or key.
-            who: Who approves it.
-            why: In their words.
+            actor: Who approves it.
+            reason: In their words.
 
         Raises:
             DecisionRefused: It does not wait to be sent.
             UnknownPayout: There is none.
 
         """
-        return assembly.view(self._runtime, self._ask(*self._approving(self._find(payout), OperatorDecision(who, why))))
+        return assembly.view(
+            self._runtime, self._ask(*self._approving(self._find(payout), OperatorDecision(actor, reason)))
+        )
 
     def check(self, payout: str) -> Payout:
         """Read a payout that has ended once more, and write down what the provider says; the end stands.
@@ -271,14 +276,14 @@ class AsyncReviewMixin(_ReviewBase, ABC):
         """
         return in_thread(self._in_review())
 
-    async def resolve(self, payout: str, *, paid: bool, who: str, why: str, evidence: str = "") -> Payout:
+    async def resolve(self, payout: str, *, paid: bool, actor: str, reason: str, evidence: str = "") -> Payout:
         """Close a payout in REVIEW; the provider is asked first, and what it says for certain counts instead.
 
         Args:
             payout: Id or key.
             paid: Whether the money is there; False: it is not, and will not be.
-            who: Who decides.
-            why: On what grounds.
+            actor: Who decides.
+            reason: On what grounds.
             evidence: What it was compared with, such as a line of the provider's statement.
 
         Raises:
@@ -286,34 +291,34 @@ class AsyncReviewMixin(_ReviewBase, ABC):
             UnknownPayout: There is none.
 
         """
-        person = OperatorDecision(who, why, evidence)
+        person = OperatorDecision(actor, reason, evidence)
         return assembly.view(
             self._runtime, await self._ask(*self._resolving(self._find(payout), paid, person), Priority.DUE)
         )
 
-    async def reopen(self, payout: str, *, who: str, why: str) -> Payout:
+    async def reopen(self, payout: str, *, actor: str, reason: str) -> Payout:
         """Give a payout in REVIEW back to the machine; the provider is asked first. Raises as :meth:`resolve`.
 
         Args:
             payout: Id or key.
-            who: Who decides.
-            why: On what grounds.
+            actor: Who decides.
+            reason: On what grounds.
 
         """
         return assembly.view(
             self._runtime,
-            await self._ask(*self._reopening(self._find(payout), OperatorDecision(who, why)), Priority.DUE),
+            await self._ask(*self._reopening(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE),
         )
 
     async def reissue(
-        self, payout: str, *, who: str, why: str, account: str | None = None, evidence: str = ""
+        self, payout: str, *, actor: str, reason: str, account: str | None = None, evidence: str = ""
     ) -> Payout:
         """Pay a failed payout again, under a new reference, once every earlier attempt is proven to have failed.
 
         Args:
             payout: Id or key.
-            who: Who wants it.
-            why: On what grounds.
+            actor: Who wants it.
+            reason: On what grounds.
             account: The account to pay it from now; the one it was paid from when left out.
             evidence: What the provider's own records show, where it does not show an attempt any more; never needed
                 otherwise.
@@ -329,7 +334,7 @@ class AsyncReviewMixin(_ReviewBase, ABC):
 
         """
         row = await self._ask(
-            *self._reissuing(self._find(payout), OperatorDecision(who, why, evidence), account), Priority.DUE
+            *self._reissuing(self._find(payout), OperatorDecision(actor, reason, evidence), account), Priority.DUE
         )
         return assembly.view(self._runtime, await self._settle(row))
 
@@ -353,13 +358,13 @@ class AsyncReviewMixin(_ReviewBase, ABC):
         row = await self._ask(*self._cancelling(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE)
         return assembly.view(self._runtime, row)
 
-    async def approve(self, payout: str, *, who: str, why: str = "approved") -> Payout:
+    async def approve(self, payout: str, *, actor: str, reason: str = "approved") -> Payout:
         """Let a payout be sent that needs somebody's leave; it is sent by whoever works on payouts, not here.
 
         Args:
             payout: Id or key.
-            who: Who approves it.
-            why: In their words.
+            actor: Who approves it.
+            reason: In their words.
 
         Raises:
             DecisionRefused: It does not wait to be sent.
@@ -367,7 +372,7 @@ class AsyncReviewMixin(_ReviewBase, ABC):
 
         """
         return assembly.view(
-            self._runtime, await self._ask(*self._approving(self._find(payout), OperatorDecision(who, why)))
+            self._runtime, await self._ask(*self._approving(self._find(payout), OperatorDecision(actor, reason)))
         )
 
     async def check(self, payout: str) -> Payout:

@@ -302,11 +302,11 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, InboxMixin, EventsMi
                 due_at = max(due_at, now + assembly.MOMENT)
             time.sleep(assembly.sleep_s(due_at, now))
 
-    def pause(self, *, account: str | None = None, why: str = "") -> None:
+    def pause(self, *, account: str | None = None, reason: str = "") -> None:
         """Stop payments from one account, or from all, for every process; reads go on."""
         if account is not None:
             self._runtime.account(account)
-        pause = Pause.by_person(account, self._runtime.clock(), why)
+        pause = Pause.by_person(account, self._runtime.clock(), reason)
         self._runtime.journal.set_pause(pause)
         log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=pause.why)
 

@@ -492,7 +492,7 @@ class Journal(Outbox, Protocol):
         ...
 
     def erase(
-        self, payout_ids: Collection[str], *, at: datetime, who: str, why: str, all_or_none: bool, dry_run: bool
+        self, payout_ids: Collection[str], *, at: datetime, actor: str, reason: str, all_or_none: bool, dry_run: bool
     ) -> ErasureResult:
         """Take the payee out of payouts that have come to an end, or say only of which; of all of them or of none."""
         ...

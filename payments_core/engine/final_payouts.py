@@ -68,8 +68,8 @@ def acknowledge(row: PayoutRecord, person: OperatorDecision, moment: StepContext
         DecisionRefused: Its provider has never contradicted it.
 
     """
-    event = Event(EventName.PAYOUT_ACKNOWLEDGED, moment.at, person.told)
-    entry = AcknowledgeContradictions(row.id, event, scrub(person.who, limit=100), scrub(person.why))
+    event = Event(EventName.PAYOUT_ACKNOWLEDGED, moment.at, person.as_evidence)
+    entry = AcknowledgeContradictions(row.id, event, scrub(person.actor, limit=100), scrub(person.reason))
     noted = yield from write_acknowledgement(entry)
     row = noted.row or row
     if not row.contradictions:

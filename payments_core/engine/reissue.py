@@ -110,7 +110,7 @@ def reissue(
         before["not_found"] = absent
     if account.name != row.account:
         before |= {"account": account.name, "account_before": row.account}
-    event = Event(EventName.PAYOUT_REISSUED, at, {**person.told, **before})
+    event = Event(EventName.PAYOUT_REISSUED, at, {**person.as_evidence, **before})
     fresh = _begun(account, row, moment, absence_attested=bool(absent))
     reply = yield from begin_attempt(CreateAttempt(row, fresh, event))
     match reply:
@@ -147,7 +147,7 @@ def _attest(
     after = replace(row, absence_attested=True)
     if row.next_at is not None:  # what waits for an approval waits on
         after = replace(after, next_at=moment.at, reason=None)
-    event = Event(EventName.PAYOUT_ATTESTED, moment.at, {**person.told, "not_found": absent})
+    event = Event(EventName.PAYOUT_ATTESTED, moment.at, {**person.as_evidence, "not_found": absent})
     reply = yield from apply_transition(ApplyTransition(row, after, event))
     if isinstance(reply, TransitionApplied):
         return reply.row

@@ -45,7 +45,7 @@ class OperatorDecision:
 
     Args:
         who: Their name, as they give it: the library knows no users.
-        why: In their words.
+        reason: In their words.
         evidence: What it was compared with, such as a line of the provider's statement.
 
     Raises:
@@ -53,15 +53,15 @@ class OperatorDecision:
 
     """
 
-    who: str
-    why: str
+    actor: str
+    reason: str
     evidence: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a decision that nobody could answer for later."""
-        if is_blank(self.who) or is_blank(self.why):
+        if is_blank(self.actor) or is_blank(self.reason):
             raise DecisionRefused("A decision needs a name and a reason.", hint="Say who decides and why.")
-        if unclear := find_unclear(self.who.strip()):
+        if unclear := find_unclear(self.actor.strip()):
             raise DecisionRefused(
                 f"The name of the one who decides holds {unclear}.",
                 hint="Write it so that no other name looks like it.",
@@ -73,10 +73,14 @@ class OperatorDecision:
         return not is_blank(self.evidence)
 
     @property
-    def told(self) -> dict[str, Any]:
+    def as_evidence(self) -> dict[str, Any]:
         """For the history."""
-        told = {"who": scrub(self.who, limit=100), "why": scrub(self.why), "evidence": " ".join(self.evidence.split())}
-        return {name: text[:300] for name, text in told.items() if text}
+        words = {
+            "actor": scrub(self.actor, limit=100),
+            "reason": scrub(self.reason),
+            "evidence": " ".join(self.evidence.split()),
+        }
+        return {name: text[:300] for name, text in words.items() if text}
 
 
 def resolve(
@@ -101,11 +105,11 @@ def resolve(
         return asked.row
     yield from _check(account, asked, act, person)
     row, at = asked.row, asked.at
-    event = Event(EventName.PAYOUT_RESOLVED, at, {"decision": str(act), **person.told, **asked.told})
+    event = Event(EventName.PAYOUT_RESOLVED, at, {"decision": str(act), **person.as_evidence, **asked.told})
     end: dict[str, Any] = {"status": PayoutStatus.SUCCEEDED, "reason": None}
     if not paid:
         code = row.reason.code if row.reason else ReasonCode.NO_FINAL_ANSWER
-        reason = Reason(code, text=f"A person decided that it was not paid: {scrub(person.why)}")
+        reason = Reason(code, text=f"A person decided that it was not paid: {scrub(person.reason)}")
         end = {"status": PayoutStatus.FAILED, "reason": reason}
     after = replace(row, decided_by="person", next_at=None, **end)
     return (yield from _write(asked.before, Decision(after, event)))
@@ -146,7 +150,7 @@ def reopen(
     else:
         after = decide.maybe_arrived(row, next_at=at)
     after = replace(after, reason=None, next_at=at, reopened_at=at, not_found_count=0, first_not_found_at=None)
-    event = Event(EventName.PAYOUT_REOPENED, at, {**person.told, **asked.told})
+    event = Event(EventName.PAYOUT_REOPENED, at, {**person.as_evidence, **asked.told})
     return (yield from _write(asked.before, Decision(after, event)))
 
 
@@ -168,8 +172,8 @@ def approve(row: PayoutRecord, *, person: OperatorDecision, at: datetime) -> Eng
     after = row
     if row.reason is not None and row.reason.code is ReasonCode.NEEDS_APPROVAL:
         after = replace(row, reason=None, next_at=max(at, row.not_before or at))
-    approval = Approval(scrub(person.who, limit=100), scrub(person.why), at)
-    event = Event(EventName.PAYOUT_APPROVED, at, person.told)
+    approval = Approval(scrub(person.actor, limit=100), scrub(person.reason), at)
+    event = Event(EventName.PAYOUT_APPROVED, at, person.as_evidence)
     reply = yield from apply_transition(ApplyTransition(row, after, event, approves=approval))
     if not isinstance(reply, TransitionApplied):
         raise _overtaken(row)
@@ -221,7 +225,7 @@ def _ask_first(
     outcome, at = heard
     decision = decide.after_check(row, account, outcome, at)
     if decision.after.status is not PayoutStatus.REVIEW:
-        told = {"decision": str(act), **person.told}
+        told = {"decision": str(act), **person.as_evidence}
         event = replace(decision.event, evidence={**decision.event.evidence, "person": told})
         after = yield from _write(row, replace(decision, event=event), outcome)
         return _Asked(row, after, ProviderSays.PENDING, {}, at, over=True)

@@ -16,7 +16,7 @@ from payments_core.domain.errors import DecisionRefused
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 Call = Callable[..., Any]
-WHO = ("--who", "Ann", "--why", "the statement")
+WHO = ("--actor", "Ann", "--reason", "the statement")
 ACTOR = ("--actor", "Ann", "--reason", "the statement shows it")
 FAILING = "+46733123450"
 
@@ -146,7 +146,7 @@ def test_what_the_provider_does_not_show_any_more_is_paid_again_with_evidence(
     ran = payouts(*again, "--evidence", "no such line in March")
     assert (ran.code, ran.json["attempt"]) == (4, 2)
     told = next(entry["evidence"] for entry in ran.json["history"] if entry["event"] == "payout.reissued")
-    assert (told["who"], told["why"], told["evidence"]) == ("Ann", "the statement", "no such line in March")
+    assert (told["actor"], told["reason"], told["evidence"]) == ("Ann", "the statement", "no such line in March")
 
 
 def test_what_has_not_ended_is_not_checked(pay: Call, payouts: Call, liar: Any) -> None:

@@ -27,7 +27,7 @@ Call = Callable[..., Any]
 @pytest.mark.usefixtures("gateway")
 @pytest.mark.parametrize("option", [(), ("--account", "mtn-uganda")], ids=["all", "one account"])
 def test_a_pause_stops_payments_says_why_and_ends(pay: Call, payouts: Call, option: tuple[str, ...]) -> None:
-    said = payouts("pause", "--why", "wrong amounts", *option)
+    said = payouts("pause", "--reason", "wrong amounts", *option)
 
     ran = pay("wages-1", "--json")
     shown = payouts("show", "wages-1")
@@ -56,11 +56,11 @@ def test_a_pause_for_which_nobody_gave_a_reason_is_told_without_one(pay: Call, p
 )
 def test_no_reason_keeps_the_emergency_stop_from_being_set(payouts: Call, why: str, kept: str) -> None:
     """Whatever a terminal or a program hands over: half a character, NUL, or what nobody can see."""
-    assert payouts("pause", "--why", why, "--json").json["why"] == kept
+    assert payouts("pause", "--reason", why, "--json").json["reason"] == kept
     with PayoutClient.from_config() as client:
         assert [pause.why for pause in client.pauses()] == [kept]
         client.unpause()
-        client.pause(why=why)
+        client.pause(reason=why)
         assert [pause.why for pause in client.pauses()] == [kept]
     assert payouts("unpause").code == 0
 
@@ -70,7 +70,7 @@ def test_the_emergency_stop_works_where_a_secret_and_a_provider_are_missing(payo
     text = re.sub(r"^api_key = .*$", 'api_key = "env:NO_SUCH_KEY"', config.read_text("utf-8"), flags=re.MULTILINE)
     config.write_text(text.replace('provider = "mtn_momo"', 'provider = "not_installed"'), "utf-8")
 
-    assert payouts("pause", "--json").json == {"account": None, "paused": True, "why": "paused by a person"}
+    assert payouts("pause", "--json").json == {"account": None, "paused": True, "reason": "paused by a person"}
     assert payouts("list").code == 0
     assert payouts("unpause", "--json").json == {"account": None, "lifted": True, "left": []}
     assert payouts("unpause").out == "There was no pause of all accounts.\n"
@@ -208,7 +208,7 @@ def test_a_server_that_is_not_there_is_told_as_such(payouts: Call, folder: Path)
 @pytest.mark.usefixtures("gateway")
 def test_a_pause_is_told_once_and_shown_where_it_holds(pay: Call, payouts: Call) -> None:
     """The sentence is enough for a person; whoever asked for events gets one. What waits says why it waits."""
-    paused, events = payouts("pause", "--why", "payday moved"), payouts("pause", "--log-level", "INFO")
+    paused, events = payouts("pause", "--reason", "payday moved"), payouts("pause", "--log-level", "INFO")
     held = pay("wages-1")
 
     assert "\nwhy " not in held.out, "nobody was asked"
@@ -221,13 +221,13 @@ def test_a_pause_is_told_once_and_shown_where_it_holds(pay: Call, payouts: Call)
 @pytest.mark.usefixtures("gateway")
 def test_a_number_in_the_reason_of_a_pause_is_masked_everywhere(pay: Call, payouts: Call, folder: Path) -> None:
     """It is masked before it is stored, so that no command, no log and no other process has it."""
-    told = [payouts("pause", "--why", "tel +256 772 123456", "--log-level", "INFO"), pay("wages-1")]
+    told = [payouts("pause", "--reason", "tel +256 772 123456", "--log-level", "INFO"), pay("wages-1")]
     told += [payouts(*command) for command in (("doctor",), ("list",), ("list", "--json"), ("show", "wages-1"))]
     for ran in told:
         assert "772 123456" not in ran.out + ran.err
     assert "tel +25*********456" in told[0].out
     with PayoutClient.from_config(folder / "payouts.toml") as client:
-        client.pause(why="tel +256772123456")
+        client.pause(reason="tel +256772123456")
         assert [pause.why for pause in client.pauses()] == ["tel +25*******456"]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 Call = Callable[..., Any]
 NUMBER = "256700199887"
-BY = ("--who", "Ann", "--why", "asked for it")
+BY = ("--actor", "Ann", "--reason", "asked for it")
 
 
 def spoil(folder: Path, statement: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 Call = Callable[..., Any]
-WHO = ("--who", "Ann", "--why", "the statement")
+WHO = ("--actor", "Ann", "--reason", "the statement")
 FAILING = "+46733123450"
 
 
@@ -47,7 +47,7 @@ def test_one_is_shown_with_its_story_and_what_can_be_decided(stopped: str, payou
     assert ran.code == 0
     assert "The provider already has our reference; the provider will be asked now." in ran.out
     assert "The provider shows another amount under our reference." in ran.out
-    assert f"payouts review resolve {stopped} --paid --who NAME --why TEXT" in ran.out
+    assert f"payouts review resolve {stopped} --paid --actor NAME --reason TEXT" in ran.out
     assert "--not-paid" in ran.out.split("What can be decided")[1]
     assert ran.out.rstrip().endswith("when the provider answers only later")
     assert [entry["event"] for entry in told["history"]][-1] == "payout.review"
@@ -76,7 +76,7 @@ def test_a_decision_is_written_down_with_who_and_why(stopped: str, payouts: Call
     assert (ran.code, ran.json["status"]) == (0, "SUCCEEDED")
     last = ran.json["history"][-1]
     assert (last["event"], last["decided_by"]) == ("payout.resolved", "person")
-    assert (last["evidence"]["who"], last["evidence"]["evidence"]) == ("Ann", "line 7")
+    assert (last["evidence"]["actor"], last["evidence"]["evidence"]) == ("Ann", "line 7")
     assert payouts("review", "list").err == "Nothing waits for a decision.\n"
     again = payouts("review", "show", stopped)
     assert (again.code, "is SUCCEEDED and not in REVIEW" in again.err) == (1, True)
@@ -85,8 +85,8 @@ def test_a_decision_is_written_down_with_who_and_why(stopped: str, payouts: Call
 @pytest.mark.usefixtures("gateway")
 def test_a_decision_needs_a_name_a_reason_and_a_side(payouts: Call) -> None:
     assert payouts("review", "resolve", "k", *WHO).code == 2
-    assert payouts("review", "resolve", "k", "--paid", "--who", "Ann").code == 2
-    assert payouts("reissue", "k", "--why", "x").code == 2
+    assert payouts("review", "resolve", "k", "--paid", "--actor", "Ann").code == 2
+    assert payouts("reissue", "k", "--reason", "x").code == 2
     assert payouts("approve", "k").code == 2
     assert payouts("review").code == 2
 
@@ -95,7 +95,10 @@ def test_paying_again_says_when_and_then_does_it(pay: Call, payouts: Call, confi
     text = re.sub(r"^(lease_s|timeout_s) = .*$", r"\1 = 1", config.read_text("utf-8"), flags=re.MULTILINE)
     config.write_text(text.replace("timeout_s = 1", "timeout_s = 0.4"), "utf-8")
     assert pay("wages-9", "--wait", "10", to=FAILING).code == 3
-    assert "payouts reissue wages-9 --who NAME --why TEXT pays it under the same key." in payouts("show", "wages-9").out
+    assert (
+        "payouts reissue wages-9 --actor NAME --reason TEXT pays it under the same key."
+        in payouts("show", "wages-9").out
+    )
     early = payouts("reissue", "wages-9", *WHO, "--json")
     assert (early.code, early.error["code"]) == (1, "decision_refused")
     assert re.search(r"Try again after \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\.", early.error["hint"])
@@ -137,10 +140,10 @@ def test_an_approval_lets_it_be_sent(pay: Call, payouts: Call, config: Path, gat
     config.write_text(config.read_text("utf-8") + 'approve_above = { UGX = "20000" }\n', "utf-8")
     before = len(gateway.ledger())
     assert pay("big-1").code == 4
-    assert "payouts approve big-1 --who NAME lets it be sent." in payouts("show", "big-1").out
+    assert "payouts approve big-1 --actor NAME lets it be sent." in payouts("show", "big-1").out
     assert payouts("list", "--status", "CREATED", "--json").json[0]["reason"] == "needs_approval"
     assert len(gateway.ledger()) == before
-    assert payouts("approve", "big-1", "--who", "Ben").code == 4
+    assert payouts("approve", "big-1", "--actor", "Ben").code == 4
     assert payouts("resume", "--timeout", "20").code == 0
     assert payouts("show", "big-1").code == 0
 

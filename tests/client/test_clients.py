@@ -241,7 +241,7 @@ def test_lists_are_read_without_blocking_the_loop(gateway: MtnMomoEmulator) -> N
         for number in (1, 2, 3):
             client.send(**order(number))
         client.resume(timeout_s=20)
-        client.pause(why="for a while")
+        client.pause(reason="for a while")
     assert asyncio.run(listed()) == (["many/1", "many/2", "many/3"], "for a while", False)
 
 

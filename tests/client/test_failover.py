@@ -26,7 +26,7 @@ from payments_mtn_momo.emulator import payees as fates
 
 S = PayoutStatus
 PAYEE = "46733123453"  # whom the first gateway keeps waiting, and the second one pays at once
-WHO: dict[str, Any] = {"who": "Ann", "why": "no float on the first account"}
+WHO: dict[str, Any] = {"actor": "Ann", "reason": "no float on the first account"}
 Run = Callable[[Callable[[Any], Any]], Any]
 
 

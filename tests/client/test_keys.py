@@ -91,7 +91,7 @@ def test_what_was_accepted_before_goes_on(using: Run, before_the_rule: Callable[
     assert using(lambda client: client.wait(key, timeout_s=10)).status == "SUCCEEDED"
 
 
-DECIDING = {"who": "Ann", "why": "because"}
+DECIDING = {"actor": "Ann", "reason": "because"}
 ACTS: dict[str, dict[str, Any]] = {
     "get": {},
     "refresh": {},

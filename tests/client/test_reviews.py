@@ -107,7 +107,7 @@ def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, usin
         assert client.wait("k/1", timeout_s=20).status is S.FAILED
 
     def again(client: Any) -> Any:
-        return client.reissue("k/1", who="Ann", why="the limit was raised")
+        return client.reissue("k/1", actor="Ann", reason="the limit was raised")
 
     with pytest.raises(DecisionRefused, match="too early") as caught:
         using(again)
@@ -154,7 +154,7 @@ def test_an_earlier_attempt_is_read_on_the_line_of_what_it_was_paid_as(
         Path("payouts.toml").write_text("\n".join([*kept, *moved, *retired]) + "\n", "utf-8")
         time.sleep(2.5)
         lanes.clear()
-        payout = using(lambda client: client.reissue("k/1", who="Ann", why="moved"))
+        payout = using(lambda client: client.reissue("k/1", actor="Ann", reason="moved"))
         assert lanes == [Priority.DUE, Priority.DUE]
         assert payout.attempt == 2
         assert [entry["reference"] for entry in other.ledger()] == [payout.references["reference"]]
@@ -186,10 +186,12 @@ def test_review_is_listed_and_decided(using: Run, lanes: list[Priority]) -> None
     assert found.since == found.payout.history[-1].at
     assert set(found.acts) == {ReviewAction.PAID, ReviewAction.NOT_PAID}
     with pytest.raises(DecisionRefused, match="shows another payment under its reference"):
-        using(lambda client: client.resolve("k/1", paid=False, who="Ann", why="not ours"))
+        using(lambda client: client.resolve("k/1", paid=False, actor="Ann", reason="not ours"))
     with pytest.raises(DecisionRefused, match="cannot be reopened"):
-        using(lambda client: client.reopen("k/1", who="Ann", why="try"))
-    payout = using(lambda client: client.resolve("k/1", paid=True, who="Ann", why="the old amount", evidence="line 7"))
+        using(lambda client: client.reopen("k/1", actor="Ann", reason="try"))
+    payout = using(
+        lambda client: client.resolve("k/1", paid=True, actor="Ann", reason="the old amount", evidence="line 7")
+    )
     assert (payout.status, payout.history[-1].decided_by) == (S.SUCCEEDED, "person")
     assert set(lanes) == {Priority.DUE}  # a permit that came too late on a busy machine is asked for once more
     assert list(using(lambda client: client.review())) == []
@@ -202,7 +204,7 @@ def test_more_than_the_limit_waits_for_an_approval(using: Run) -> None:
     payout = using(lambda client: client.send(**order()))
     assert (payout.status, payout.reason.code, payout.next_at) == (S.CREATED, ReasonCode.NEEDS_APPROVAL, None)
     assert using(lambda client: client.resume(timeout_s=0)).steps == 0
-    payout = using(lambda client: client.approve("k/1", who="Ben", why="checked"))
+    payout = using(lambda client: client.approve("k/1", actor="Ben", reason="checked"))
     assert (payout.status, payout.reason, payout.submissions) == (S.CREATED, None, 0)
     using(lambda client: client.resume(timeout_s=20))
     payout = using(lambda client: client.get("k/1"))
@@ -255,7 +257,7 @@ def test_more_than_the_largest_amount_is_refused_by_every_call_that_pays(using: 
 
 @pytest.mark.usefixtures("gateway")
 def test_what_is_not_there_is_not_decided(using: Run) -> None:
-    by: dict[str, Any] = {"who": "Ann", "why": "x"}
+    by: dict[str, Any] = {"actor": "Ann", "reason": "x"}
     told = {"resolve": {"paid": True, **by}, "reopen": by, "reissue": by, "approve": by}
     for act, more in {**told, "cancel": {"actor": "Ann", "reason": "x"}}.items():
         with pytest.raises(UnknownPayout):

@@ -114,12 +114,12 @@ def decide(client: PayoutClient, world: World, at: datetime) -> datetime | None:
     assert isinstance(side, Books)
     for found in in_review(client):
         paid = side.paid(found.payout.references["external_id"])
-        again = _try(side, at, client.resolve, found.payout.id, paid=paid, who="Ann", why="the statement")
+        again = _try(side, at, client.resolve, found.payout.id, paid=paid, actor="Ann", reason="the statement")
         if again is not None:
             return again
     for payout in client.payouts(status=S.FAILED):
         if payout.attempt < MOST_ATTEMPTS:
-            again = _try(side, at, client.reissue, payout.id, who="Ann", why="still owed")
+            again = _try(side, at, client.reissue, payout.id, actor="Ann", reason="still owed")
             if again is not None:
                 return again
     return None
@@ -140,7 +140,7 @@ def pay_again_with_evidence(client: PayoutClient, world: World, at: datetime) ->
     """Pay again what failed, and name the statement where it shows no payment."""
     side = world.gateway
     assert isinstance(side, Books)
-    told = {"who": "Ann", "why": "the statement"}
+    told = {"actor": "Ann", "reason": "the statement"}
     for found in in_review(client):
         paid = side.paid(found.payout.references["external_id"])
         return _try(side, at, client.resolve, found.payout.id, paid=paid, evidence="the statement of January", **told)
@@ -185,7 +185,7 @@ def decide_wrongly(client: PayoutClient, world: World, at: datetime) -> datetime
     for found in in_review(client):
         if at < up_again:
             return up_again
-        again = _try(side, at, client.resolve, found.payout.id, paid=False, who="Ann", why="a guess")
+        again = _try(side, at, client.resolve, found.payout.id, paid=False, actor="Ann", reason="a guess")
         if again is not None:
             return again
     return None
@@ -197,7 +197,7 @@ def approve_all(client: PayoutClient, world: World, at: datetime) -> datetime | 
         if payout.reason is not None and payout.reason.code is ReasonCode.NEEDS_APPROVAL:
             if at < payout.updated_at + timedelta(hours=1):
                 return payout.updated_at + timedelta(hours=1)
-            client.approve(payout.id, who="Ben")
+            client.approve(payout.id, actor="Ben")
             return at
     return decide(client, world, at)
 

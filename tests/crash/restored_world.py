@@ -112,7 +112,7 @@ def operate(client: PayoutClient, world: World, at: datetime) -> datetime | None
             return at
     for found in client.review():
         paid = found.payout.references["external_id"] in side.statement()
-        client.resolve(found.payout.id, paid=paid, who="Ann", why="the statement", evidence="line 1")
+        client.resolve(found.payout.id, paid=paid, actor="Ann", reason="the statement", evidence="line 1")
         return at
     return None
 

@@ -267,8 +267,8 @@ class Stage:
         )
         return run_flow(flow, self.execute)
 
-    def approve(self, row: PayoutRecord, who: str = "Ben") -> PayoutRecord:
-        return run_flow(approve(row, person=OperatorDecision(who, "checked"), at=self.at), self.execute)
+    def approve(self, row: PayoutRecord, actor: str = "Ben") -> PayoutRecord:
+        return run_flow(approve(row, person=OperatorDecision(actor, "checked"), at=self.at), self.execute)
 
     def cancel(self, row: PayoutRecord, actor: str = "Ben") -> PayoutRecord:
         person = OperatorDecision(actor, "wrong month")

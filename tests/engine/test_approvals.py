@@ -48,7 +48,7 @@ def test_an_approval_lets_it_leave(stage: MakeStage) -> None:
     one.at = after(3600)
     row = one.approve(row)
     assert (row.status, row.reason, row.next_at) == (S.CREATED, None, after(3600))
-    assert one.journal.history(row.id)[-1].evidence == {"who": "Ben", "why": "checked"}
+    assert one.journal.history(row.id)[-1].evidence == {"actor": "Ben", "reason": "checked"}
     row = one.advance(row)
     assert row.status is S.PENDING
     assert len(one.posts()) == 1
@@ -98,7 +98,7 @@ def test_it_expires_while_it_waits(stage: MakeStage) -> None:
 def test_approving_twice_is_approving_once(stage: MakeStage) -> None:
     one, row = waiting(stage)
     row = one.approve(row)
-    assert one.approve(row, who="Cid") == row
+    assert one.approve(row, actor="Cid") == row
     assert one.journal.approval(row.id, 1) == Approval("Ben", "checked", T0)
 
 
@@ -121,5 +121,5 @@ def test_who_approves_what_has_moved_looks_again(stage: MakeStage) -> None:
 def test_a_long_name_is_cut(stage: MakeStage) -> None:
     """What stands beside the approval is a name, whatever was given."""
     one, row = waiting(stage)
-    one.approve(row, who="A" * 150)
+    one.approve(row, actor="A" * 150)
     assert one.journal.approval(row.id, 1).by == "A" * 99 + "…"

@@ -241,4 +241,4 @@ def test_an_acknowledgement_gives_nobody_away(stage: MakeStage) -> None:
     row = check(one, one.put(S.FAILED, reason=NO, decided_by="read", next_at=None))
     (kept,) = acknowledge(one, row, OperatorDecision("A" * 101, "paid to 254700000900", "line 7")).contradictions
     assert (kept.actor, kept.reason, kept.acknowledged_at) == ("A" * 99 + "…", "paid to 254******900", one.at)
-    assert last(one, row) == ("acknowledged", {"who": kept.actor, "why": kept.reason, "evidence": "line 7"})
+    assert last(one, row) == ("acknowledged", {"actor": kept.actor, "reason": kept.reason, "evidence": "line 7"})

@@ -93,8 +93,8 @@ def test_the_next_attempt_inherits_nothing_of_the_one_before(stage: MakeStage) -
     assert last(one, again) == (
         "reissued",
         {
-            "who": "Ann",
-            "why": "top up done",
+            "actor": "Ann",
+            "reason": "top up done",
             "because": "rejected (NO)",
             "references_before": {"reference": "r", "external_id": "x-1"},
         },
@@ -273,7 +273,7 @@ def test_a_decision_is_written_down(stage: MakeStage, paid: bool, word: str) -> 
     """Who, why, on what evidence, and what the provider said when it was asked first; the application hears of it."""
     one, row = stopped(stage, ReasonCode.NEVER_APPEARED)
     row = one.resolve(row, paid=paid)
-    person = {"who": "Ann", "why": "statement of 2 March", "evidence": "line 7"}
+    person = {"actor": "Ann", "reason": "statement of 2 March", "evidence": "line 7"}
     provider = {"provider": "not_found", "provider_code": "NONE", "provider_http_status": 404}
     assert last(one, row) == ("resolved", {"decision": word, **person, **provider})
     text = "A person decided that it was not paid: statement of 2 March"
@@ -290,7 +290,7 @@ def test_what_a_person_wanted_stands_beside_what_the_provider_says(stage: MakeSt
     one, row = stopped(stage, ReasonCode.NEVER_APPEARED)
     one.account = account_of(Fake(checking=reading(PAID)))
     row = one.reopen(row)
-    person = {"decision": "reopen", "who": "Ann", "why": "asked"}
+    person = {"decision": "reopen", "actor": "Ann", "reason": "asked"}
     assert last(one, row) == ("succeeded", {"code": "DONE", "http_status": 200, "person": person})
 
 

@@ -80,7 +80,7 @@ def test_the_history_tells_from_where_to_where(stage: MakeStage) -> None:
     one, row = failed(stage)
     over(one, row)
     told = one.journal.history(row.id)[-1].evidence
-    assert (told["account_before"], told["account"], told["who"]) == ("till", "other", "Ann")
+    assert (told["account_before"], told["account"], told["actor"]) == ("till", "other", "Ann")
     assert (told["because"], told["references_before"]) == (str(NO), dict(row.references))
 
 

@@ -462,7 +462,7 @@ def test_with_evidence_it_is_paid_again_and_the_last_look_accepts_the_absence(st
     row = attested(one, row)
     told = last(one, row)[1]
     assert (row.attempt, row.absence_attested) == (2, True)
-    assert (told["who"], told["evidence"], told["not_found"]) == ("Ann", "no such line in March", [1])
+    assert (told["actor"], told["evidence"], told["not_found"]) == ("Ann", "no such line in March", [1])
     one.at += timedelta(days=3)
     row = one.advance(row)
     assert (row.status, len(one.posts())) == (S.PENDING, 2)
@@ -522,7 +522,7 @@ def test_evidence_can_be_added_to_an_attempt_that_waits_for_it(stage: MakeStage)
         one.reissue(row)
     row = attested(one, row)
     name, told = last(one, row)
-    assert (name, told["who"], told["not_found"]) == ("attested", "Ann", [1])
+    assert (name, told["actor"], told["not_found"]) == ("attested", "Ann", [1])
     assert (row.attempt, row.absence_attested, row.reason, row.next_at) == (2, True, None, one.at)
     assert attested(one, row) == row
     row = one.advance(row)

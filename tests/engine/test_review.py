@@ -121,7 +121,7 @@ def test_the_flow_keeps_to_the_table(stage: MakeStage, code: Code, says: Provide
         f"payout.{'reopened' if act is ReviewAction.REOPEN else 'resolved'}",
         after.status,
     )
-    assert last.evidence["who"] == "Ann"
+    assert last.evidence["actor"] == "Ann"
     assert last.evidence["provider"] == says
     assert last.decided_by == ("" if act is ReviewAction.REOPEN else "person")
 
@@ -154,7 +154,7 @@ def test_a_payment_that_turns_up_goes_on_by_itself(stage: MakeStage, act: str) -
     one, row = in_review(stage, Code.NEVER_APPEARED, Pending(seen=OURS), settings={"poll_schedule_s": (200_000.0,)})
     after = one.reopen(row) if act == "reopen" else one.resolve(row, paid=act == "paid")
     assert (after.status, after.decided_by) == (S.PENDING, "")
-    assert one.journal.history(row.id)[-1].evidence["person"]["who"] == "Ann"
+    assert one.journal.history(row.id)[-1].evidence["person"]["actor"] == "Ann"
 
 
 def test_another_amount_than_the_one_it_stopped_for_is_seen_first(stage: MakeStage) -> None:
@@ -227,28 +227,28 @@ def test_what_the_provider_tells_the_second_one_is_kept(stage: MakeStage) -> Non
 
 
 @pytest.mark.parametrize(
-    ("who", "why"), [("", "seen"), (" ", "seen"), ("\u3164", "seen"), ("Ann", ""), ("Ann", "\u2800\n")]
+    ("actor", "reason"), [("", "seen"), (" ", "seen"), ("\u3164", "seen"), ("Ann", ""), ("Ann", "\u2800\n")]
 )
-def test_a_decision_has_a_name_and_a_reason(who: str, why: str) -> None:
+def test_a_decision_has_a_name_and_a_reason(actor: str, reason: str) -> None:
     """What nobody can see is neither."""
     with pytest.raises(DecisionRefused, match="needs a name and a reason"):
-        OperatorDecision(who, why)
+        OperatorDecision(actor, reason)
 
 
-@pytest.mark.parametrize("who", ["An\u200bn", "Anne\u0301", "Ann\u2028Ben"], ids=ascii)
-def test_a_name_looks_like_no_other(who: str) -> None:
+@pytest.mark.parametrize("actor", ["An\u200bn", "Anne\u0301", "Ann\u2028Ben"], ids=ascii)
+def test_a_name_looks_like_no_other(actor: str) -> None:
     """Who decided is read by people; blanks around a name are cut off, and a reason may be any text."""
     with pytest.raises(DecisionRefused, match=r"holds U\+[0-9A-F]{4} .* at position [345]") as refused:
-        OperatorDecision(who, "seen")
+        OperatorDecision(actor, "seen")
     assert refused.value.hint == "Write it so that no other name looks like it."
-    assert OperatorDecision(" Ann\n", "se\u0301en \u202a").told["who"] == "Ann"
+    assert OperatorDecision(" Ann\n", "se\u0301en \u202a").as_evidence["actor"] == "Ann"
 
 
 def test_no_number_is_written_down_with_a_reason() -> None:
     """People paste numbers; histories and logs keep them masked. What a line of a statement is called stays."""
-    told = OperatorDecision("Ann", "called +256 772 123 456", "receipt 3649012345").told
-    assert (told["who"], told["evidence"]) == ("Ann", "receipt 3649012345")
-    assert "772" not in told["why"]
+    told = OperatorDecision("Ann", "called +256 772 123 456", "receipt 3649012345").as_evidence
+    assert (told["actor"], told["evidence"]) == ("Ann", "receipt 3649012345")
+    assert "772" not in told["reason"]
 
 
 # --- back to the machine -------------------------------------------------------------------------------------------
@@ -337,7 +337,7 @@ def test_what_was_never_sent_is_made_ready_anew(stage: MakeStage, heard: Any, st
 
 def test_a_long_name_is_cut() -> None:
     """A name is a name; who pastes a page has its beginning written down."""
-    assert OperatorDecision("A" * 150, "seen").told["who"] == "A" * 99 + "…"
+    assert OperatorDecision("A" * 150, "seen").as_evidence["actor"] == "A" * 99 + "…"
 
 
 def test_what_may_have_been_taken_elsewhere_stays_there(stage: MakeStage) -> None:

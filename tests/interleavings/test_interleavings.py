@@ -199,7 +199,7 @@ def changes_hands(world: World, credentials: Credentials, **settings: object) ->
     world.gateway.set_faults(LOST_TOO_LATE)
     old = world.owner()
     assert old.send("taken/1").status is S.UNKNOWN
-    old.client.pause(why="the night of the change")
+    old.client.pause(reason="the night of the change")
     assert old.send("untried/1").status is S.CREATED
     before = world.settings()
     secrets = {"api_key": credentials.api_key, "subscription_key": credentials.subscription_key}
@@ -354,7 +354,7 @@ def test_failed_and_then_a_late_success(world: World, store: str, measured: Meas
     a.clock.move(7 * 24 * 3600.0)
     for _ in range(2):
         with pytest.raises(DecisionRefused, match="was paid after all"):
-            a.client.reissue("salary/1", who="Ann", why="it failed")
+            a.client.reissue("salary/1", actor="Ann", reason="it failed")
     assert (a.row().status, a.row().attempt) == (S.FAILED, 1)
     assert a.events()[-1] == "contradicted"
     assert (world.posts(), world.credits()) == (1, [1])
@@ -374,7 +374,7 @@ def test_two_owners_after_a_fork(world: World, store: str, measured: Measured, s
     3. The parent goes on: the payment is made once.
     """
     a = world.owner()
-    a.client.pause(why="so that it is recorded only")
+    a.client.pause(reason="so that it is recorded only")
     a.send()
     a.client.unpause()
     a.clock.move(6)
@@ -415,7 +415,7 @@ def test_a_clock_steps_while_a_payment_is_on_its_way(
     4. The clock of B is right again. Reads end it.
     """
     a, b = world.owner(), world.owner()
-    a.client.pause(why="so that it is recorded only")
+    a.client.pause(reason="so that it is recorded only")
     a.send()
     a.client.unpause()
     a.clock.move(6)

@@ -41,7 +41,7 @@ Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
 def event(name: str = "payout.reissued", seconds: float = 0) -> Event:
-    return Event(name, START + timedelta(seconds=seconds), {"who": "Ann"})
+    return Event(name, START + timedelta(seconds=seconds), {"actor": "Ann"})
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_the_attempt_that_ended_is_kept_as_it_stood(journal: Journal, failed: Ad
     assert journal.get(row.id) == after
     assert journal.attempts(row.id) == (kept,)
     last = journal.history(row.id)[-1]
-    assert (last.event, last.status, last.attempt, last.evidence) == ("payout.reissued", S.CREATED, 2, {"who": "Ann"})
+    assert (last.event, last.status, last.attempt, last.evidence) == ("payout.reissued", S.CREATED, 2, {"actor": "Ann"})
     assert ask("SELECT COUNT(*) FROM outbox") == [(0,)]
     assert journal.due(START, accounts=[row.account], limit=5) == (after,)
 

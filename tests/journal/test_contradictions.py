@@ -35,7 +35,7 @@ def paid(row: PayoutRecord, seconds: float = 0, attempt: int = 1, **changes: Any
 
 
 def acknowledge(row: PayoutRecord, seconds: float) -> AcknowledgeContradictions:
-    event = Event(EventName.PAYOUT_ACKNOWLEDGED, START + timedelta(seconds=seconds), {"who": "Ann"})
+    event = Event(EventName.PAYOUT_ACKNOWLEDGED, START + timedelta(seconds=seconds), {"actor": "Ann"})
     return AcknowledgeContradictions(row.id, event, "Ann", "the statement shows it")
 
 

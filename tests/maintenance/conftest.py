@@ -179,7 +179,7 @@ def _fill(world: World) -> None:
             client.send(key=key, payee=Payee.msisdn(PENDING), amount=money)
         for number in range(2):
             client.accept(key=f"open/{number}", payee=Payee.msisdn(PAID), amount=money)
-        client.approve("open/1", who="Ann", why="as agreed")
+        client.approve("open/1", actor="Ann", reason="as agreed")
         client.accept(key="cancelled/0", payee=Payee.msisdn(PAID), amount=money)
         client.cancel("cancelled/0", actor="Ann", reason="the wrong month")
         eur, ten = Money(6, "EUR"), Money(10, "EUR")
@@ -202,7 +202,7 @@ def _again(world: World) -> None:
         assert row is not None
         moment = runtime.moment()
         after = _begun(runtime.account(row.account), row, moment, absence_attested=False)
-        event = Event("payout.reissued", moment.at, {"who": "Ann"})
+        event = Event("payout.reissued", moment.at, {"actor": "Ann"})
         reply = runtime.journal.execute(CreateAttempt(row, replace(after, next_at=moment.at), event))
         assert isinstance(reply, TransitionApplied)
         client.work_on(reply.row)

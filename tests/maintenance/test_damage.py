@@ -28,7 +28,7 @@ COMMANDS = (
     ("journal", "backup", "b.db"),
     ("events", "list", "app"),
     ("doctor",),
-    ("journal", "restored", "--gap-from", "2026-01-01T00:00:00", "--who", "Ann", "--why", "a test"),
+    ("journal", "restored", "--gap-from", "2026-01-01T00:00:00", "--actor", "Ann", "--reason", "a test"),
     ("pause",),
 )
 

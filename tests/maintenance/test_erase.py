@@ -21,7 +21,7 @@ from payments_core.runtime import utc_now
 
 PAID, FAILS, PENDING = "46733123499", "46733123457", "46733123453"
 NOTE = "wages of Mrs Namukasa"
-PERSON = {"who": "Ann", "why": "asked for it"}
+PERSON = {"actor": "Ann", "reason": "asked for it"}
 
 
 def held(world: Any, *words: str) -> set[str]:
@@ -51,7 +51,7 @@ def test_nothing_tells_any_more_who_was_paid(world: Any) -> None:
     kept = ("key", "fingerprint", "amount", "currency", "references", "request_hash", "status", "decided_by", "sent_at")
     assert [getattr(now, name) for name in kept] == [getattr(row, name) for name in kept]
     assert after.payee.masked.startswith("forgotten:")
-    assert (after.history[-1].event, after.history[-1].evidence["who"]) == ("payout.erased", "Ann")
+    assert (after.history[-1].event, after.history[-1].evidence["actor"]) == ("payout.erased", "Ann")
     assert [entry.event for entry in after.history[:-1]] == [entry.event for entry in before.history]
     assert world.flaws() == []
 
@@ -76,7 +76,7 @@ def test_what_failed_is_not_paid_again_once_it_is_forgotten(full: Any) -> None:
     with full.client() as client:
         client.erase("failed/0", **PERSON)
         with pytest.raises(DecisionRefused, match="its payee was forgotten"):
-            client.reissue("failed/0", who="Ann", why="again")
+            client.reissue("failed/0", actor="Ann", reason="again")
         row = client._runtime.journal.by_key("failed/0")
         assert row is not None
         [first] = client._runtime.journal.attempts(row.id)
@@ -121,6 +121,17 @@ def test_what_a_person_has_acknowledged_is_forgotten_with_their_words(full: Any)
         assert (kept.actor, kept.reason, kept.provider_status) == ("Ann", "", "failed")
     assert "Zoë" not in str(full.ask("SELECT contradictions FROM payouts") + full.ask("SELECT evidence FROM history"))
     assert full.flaws() == []
+
+
+def test_what_a_person_said_of_a_cancelled_payout_is_forgotten(full: Any) -> None:
+    """A person's words may name the payee; the name of the person who cancelled stays."""
+    with full.client() as client:
+        client.accept(key="cancelled/1", payee=Payee.msisdn(PAID), amount=Money(5, "EUR"))
+        client.cancel("cancelled/1", actor="Ann", reason="Zoë has left")
+        client.erase("cancelled/1", **PERSON)
+        cancelled, _ = client.get("cancelled/1").history[-2:]
+        assert (cancelled.event, cancelled.evidence) == ("payout.cancelled", {"actor": "Ann"})
+    assert "Zoë" not in str(full.ask("SELECT evidence FROM history"))
 
 
 def test_a_payee_is_forgotten_in_everything_and_still_recognised(world: Any) -> None:

@@ -181,11 +181,11 @@ def paid_again(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[tuple[Payout
         client = stack.enter_context(PayoutClient(runtime))
         client.accept(key="grant/1", payee=Payee.msisdn(POOR), amount=Money("25.50", "KES"))
         client.resume(timeout_s=0)
-        client.approve("grant/1", who="Ben", why="checked")
+        client.approve("grant/1", actor="Ben", reason="checked")
         first = client.send(key="grant/1", payee=Payee.msisdn(POOR), amount=Money("25.50", "KES"))
         assert first.status is S.FAILED
         sent, ahead[0] = json.loads(gateway.posts[-1]), timedelta(days=8)
-        payout = client.reissue("grant/1", who="Ann", why="top up done")
+        payout = client.reissue("grant/1", actor="Ann", reason="top up done")
         client.resume(timeout_s=0)
         assert (client.get(payout.id).attempt, client.get(payout.id).status) == (2, S.CREATED)
         yield client, payout, sent["answer_to"], {name: sent[name] for name in ("txn", "cents", "currency", "to")}
@@ -205,7 +205,7 @@ def test_the_path_of_an_earlier_attempt_is_still_heard(
         assert outcomes(client) == told
         told_of = [said["attempt"] for said in contradictions(client.get(payout.id))]
         assert told_of == [1] * told.get("contradicted", 0)
-        client.approve(payout.id, who="Ben", why="checked")
+        client.approve(payout.id, actor="Ben", reason="checked")
         client.resume(timeout_s=0)
         assert client.get(payout.id).submissions == (0 if told_of else 1)
 
@@ -218,9 +218,9 @@ def test_the_path_of_a_payout_whose_payee_is_erased_is_still_heard(paths: Paths)
     client.inbox.handle()
     assert client.get(payout.id).status is S.FAILED
     with pytest.raises(DecisionRefused, match="still being read again"):
-        client.erase(payout.id, who="Ann", why="asked to")
+        client.erase(payout.id, actor="Ann", reason="asked to")
     client.resume(timeout_s=5)
-    client.erase(payout.id, who="Ann", why="asked to")
+    client.erase(payout.id, actor="Ann", reason="asked to")
     arrive(client, token, true | {"result": PAID})
     client.inbox.handle()
 

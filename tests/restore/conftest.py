@@ -33,7 +33,7 @@ SETTINGS = {
     "poll_schedule_s": [0.2] * 60,
     "retry_schedule_s": [0.2],
 }
-PERSON = {"who": "Ann", "why": "the disk died"}
+PERSON = {"actor": "Ann", "reason": "the disk died"}
 
 
 class Place:

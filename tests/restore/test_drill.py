@@ -56,7 +56,7 @@ def test_a_restored_journal_pays_nobody_twice(place: Any, measured: Callable[...
         refund(client, 1)
         gateway.set_faults(LOST)
         place.send(client, "lost answer", "46733000007")
-        assert client.reissue("again", who="Ann", why="the number was corrected").attempt == 2
+        assert client.reissue("again", actor="Ann", reason="the number was corrected").attempt == 2
         paid = settle(client, "untried", "new", "deposit", "refund/1", "unknown", "lost answer", "again")
         assert {payout.status for payout in paid.values()} == {S.SUCCEEDED}
     before = place.credits()
@@ -85,10 +85,10 @@ def test_a_restored_journal_pays_nobody_twice(place: Any, measured: Callable[...
         # What was paid again in the gap is not paid a third time while it may lack that, nor afterwards.
         assert failed.status is S.FAILED
         with pytest.raises(DecisionRefused, match="may lack an attempt that was paid"):
-            client.reissue("again", who="Ann", why="try")
+            client.reissue("again", actor="Ann", reason="try")
         place.compare(*place.statement())
         assert place.end_gap().began_at == gap_from
-        assert client.reissue("again", who="Ann", why="the statement has it").attempt == 2
+        assert client.reissue("again", actor="Ann", reason="the statement has it").attempt == 2
         again = settle(client, "again")["again"]
         assert (again.status, again.submissions) == (S.SUCCEEDED, 0)
     after = place.credits()
@@ -114,7 +114,7 @@ def test_a_first_attempt_is_not_sent_when_the_statement_has_a_second_one(place: 
         place.refused = {"k"}
         assert place.send(client, "k", "46733000001").status is S.FAILED
         place.refused = set()
-        client.reissue("k", who="Ann", why="corrected")
+        client.reissue("k", actor="Ann", reason="corrected")
         settle(client, "k")
     place.lose_and_restore()
     place.restored(gap_from)
@@ -128,10 +128,10 @@ def test_a_first_attempt_is_not_sent_when_the_statement_has_a_second_one(place: 
         assert payout.may_have_been_sent
         with pytest.raises(DecisionRefused, match="In REVIEW: 1 payout"):
             place.end_gap()
-        client.resolve("k", paid=False, who="Ann", why="refused", evidence="statement of today: only attempt 2")
+        client.resolve("k", paid=False, actor="Ann", reason="refused", evidence="statement of today: only attempt 2")
         settle(client, "warm")
         place.end_gap()
-        assert client.reissue("k", who="Ann", why="attempt 2 was paid").attempt == 2
+        assert client.reissue("k", actor="Ann", reason="attempt 2 was paid").attempt == 2
         payout = client.wait("k", timeout_s=10)
         assert (payout.status, payout.submissions) == (S.SUCCEEDED, 0)
     assert place.credits()["46733000001"] == 1
@@ -281,7 +281,7 @@ def test_another_payment_under_our_reference_is_not_adopted(place: Any) -> None:
         restore.no_gap(place.store())
     assert "`payouts journal restored --over`" in refused.value.hint
     with place.client() as client:
-        client.resolve("k", paid=True, who="Ann", why="it was", evidence="line 2 of the statement")
+        client.resolve("k", paid=True, actor="Ann", reason="it was", evidence="line 2 of the statement")
     place.end_gap()
     restore.no_gap(place.store())
 
@@ -312,7 +312,7 @@ def test_the_state_does_not_end_while_something_is_not_known(place: Any) -> None
             place.change(poll_schedule_s=[0.2])
             with place.client() as impatient:
                 assert settle(impatient, key)[key].status is S.REVIEW
-                impatient.resolve(key, paid=True, who="Ann", why="it was", evidence="line 2 of the statement")
+                impatient.resolve(key, paid=True, actor="Ann", reason="it was", evidence="line 2 of the statement")
     place.end_gap()
     with pytest.raises(DecisionRefused, match="not said to be restored"):
         place.end_gap()

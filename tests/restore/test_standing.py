@@ -20,7 +20,7 @@ from payments_core.journal.maintenance import restore
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 S = PayoutStatus
-COMPARED = ["--account", "mtn-sandbox", "--statement-checked-by", "Ben", "--why", "all there"]
+COMPARED = ["--account", "mtn-sandbox", "--statement-checked-by", "Ben", "--reason", "all there"]
 
 
 def mark(place: Any, at: datetime) -> None:
@@ -43,7 +43,7 @@ def test_a_backup_is_not_paid_with_before_somebody_says_that_it_was_restored(
     capsys.readouterr()
     assert run(["journal", "restored", "--no-gap"]) == 1
     assert "is a backup" in capsys.readouterr().err
-    assert run(["journal", "restored", "--gap-from", "2026-11-02T09:00:00", "--who", "Ann", "--why", "disk"]) == 0
+    assert run(["journal", "restored", "--gap-from", "2026-11-02T09:00:00", "--actor", "Ann", "--reason", "disk"]) == 0
     assert "may lack what came after 2026-11-02 08:00:00 UTC" in capsys.readouterr().out
     with place.client() as client:
         assert client.get("k").key == "k"
@@ -61,19 +61,19 @@ def test_the_commands_say_what_is_wrong(place: Any, capsys: pytest.CaptureFixtur
     for words, said in (
         (["restored"], "Give one of --gap-from, --no-gap and --over"),
         (["restored", "--over", "--no-gap"], "Give one of"),
-        (["restored", "--gap-from", "yesterday", "--who", "Ann", "--why", "x"], "is no time"),
-        (["restored", "--gap-from", "0001-01-01T00:00:00+14:00", "--who", "Ann", "--why", "x"], "is no time"),
-        (["restored", "--gap-from", "2999-01-01", "--who", "Ann", "--why", "x"], "still to come"),
+        (["restored", "--gap-from", "yesterday", "--actor", "Ann", "--reason", "x"], "is no time"),
+        (["restored", "--gap-from", "0001-01-01T00:00:00+14:00", "--actor", "Ann", "--reason", "x"], "is no time"),
+        (["restored", "--gap-from", "2999-01-01", "--actor", "Ann", "--reason", "x"], "still to come"),
         (["restored", "--gap-from", "2026-01-01"], "A decision needs a name and a reason"),
-        (["restored", "--over", "--who", "Ann", "--why", "x"], "not said to be restored"),
+        (["restored", "--over", "--actor", "Ann", "--reason", "x"], "not said to be restored"),
         (["reconciled", *COMPARED], "not said to be restored"),
         (["reconciled", *COMPARED[2:]], "Missing option '--account'"),
     ):
         assert run(["journal", *words]) in {1, 2}, words
         assert said in " ".join(capsys.readouterr().err.replace("│", " ").split()), words
-    assert run(["journal", "restored", "--gap-from", "2026-01-01", "--who", "Ann", "--why", "x", "--json"]) == 0
+    assert run(["journal", "restored", "--gap-from", "2026-01-01", "--actor", "Ann", "--reason", "x", "--json"]) == 0
     assert run(["journal", "reconciled", *COMPARED]) == 0
-    assert run(["journal", "restored", "--over", "--who", "Ann", "--why", "settled"]) == 0
+    assert run(["journal", "restored", "--over", "--actor", "Ann", "--reason", "settled"]) == 0
     store = place.store()
     with store.writing() as session:
         acts = [value for name, value in store.meta(session).items() if name.startswith("restored ")]

@@ -20,7 +20,7 @@ from payments_core.domain.errors import DecisionRefused
 from payments_core.journal.maintenance import restore
 
 S = PayoutStatus
-NAMED = ["--who", "Ann", "--why", "the disk died"]
+NAMED = ["--actor", "Ann", "--reason", "the disk died"]
 Say = Callable[..., tuple[int, str]]
 
 
@@ -46,7 +46,17 @@ def two_days_ago() -> str:
 
 
 def compared(account: str, *more: str) -> list[str]:
-    return ["journal", "reconciled", "--account", account, "--statement-checked-by", "Ben", "--why", "read it", *more]
+    return [
+        "journal",
+        "reconciled",
+        "--account",
+        account,
+        "--statement-checked-by",
+        "Ben",
+        "--reason",
+        "read it",
+        *more,
+    ]
 
 
 def erased(place: Any, say: Say) -> str:
@@ -73,7 +83,7 @@ def test_a_gap_does_not_end_before_the_statement_was_compared(place: Any, say: S
     """What was paid in it and is forgotten by the provider as well is not paid again, by no order of the commands."""
     account = erased(place, say)
     over = ["journal", "restored", "--over", *NAMED]
-    next_one = f"Next: `payouts journal reconciled --account {account} --statement-checked-by NAME --why TEXT`."
+    next_one = f"Next: `payouts journal reconciled --account {account} --statement-checked-by NAME --reason TEXT`."
     code, said = say(*over)
     assert (code, f"Statements not compared: {account}." in said, next_one in said) == (1, True, True)
     send(say, "a2", "46733000002")
@@ -101,8 +111,8 @@ def test_a_gap_does_not_end_before_the_statement_was_compared(place: Any, say: S
         payout = client.get("a2")
         assert (payout.status, payout.reason.code) == (S.REVIEW, ReasonCode.ON_STATEMENT)
         with pytest.raises(DecisionRefused, match="Name the evidence"):
-            client.resolve("a2", paid=False, who="Ann", why="a guess")
-    decision = ["review", "resolve", "a2", "--paid", "--who", "Ann", "--why", "paid", "--evidence", "line 2"]
+            client.resolve("a2", paid=False, actor="Ann", reason="a guess")
+    decision = ["review", "resolve", "a2", "--paid", "--actor", "Ann", "--reason", "paid", "--evidence", "line 2"]
     assert say(*decision)[0] == 0
     assert place.credits() == {"46733000001": 1, "46733000002": 1}
     assert place.flaws() == []
@@ -169,14 +179,14 @@ def test_nothing_is_paid_again_in_a_gap(place: Any, say: Say) -> None:
     place.lose_and_restore()
     say("journal", "restored", "--gap-from", two_days_ago(), *NAMED)
     [account] = place.accounts
-    code, said = say("reissue", "k", "--who", "Ann", "--why", "still owed")
+    code, said = say("reissue", "k", "--actor", "Ann", "--reason", "still owed")
     assert (code, "may lack an attempt that was paid" in said) == (1, True)
     assert say(*compared(account))[0] == 0
-    assert say("reissue", "k", "--who", "Ann", "--why", "still owed")[0] == 1
+    assert say("reissue", "k", "--actor", "Ann", "--reason", "still owed")[0] == 1
     assert say("journal", "restored", "--over", *NAMED)[0] == 0
     time.sleep(2.5)  # a send of the backup's time may last as long
     with place.client() as client:
-        assert client.reissue("k", who="Ann", why="still owed").attempt == 2
+        assert client.reissue("k", actor="Ann", reason="still owed").attempt == 2
 
 
 def test_what_is_on_a_statement_is_read_and_adopted(place: Any, say: Say) -> None:

@@ -200,7 +200,7 @@ def pay(at: datetime) -> Payout:
             resumed.next_at,
         )
         listed: Iterator[Payout] = client.payouts(status=PayoutStatus.UNKNOWN, account="main")
-        client.pause(account="main", why=str(left))
+        client.pause(account="main", reason=str(left))
         assert_type(client.pauses(), tuple[Pause, ...])
         assert_type(client.unpause(account=None), bool)
         assert_type(client.accounts(), tuple[str, ...])
@@ -273,9 +273,9 @@ async def pay_on_a_loop() -> Payout:
 
 
 def look_after(client: PayoutClient, at: datetime) -> Iterator[Flaw]:
-    forgot = client.erase(payee=Payee.msisdn("46733123450"), who="Ann", why="asked", dry_run=True)
+    forgot = client.erase(payee=Payee.msisdn("46733123450"), actor="Ann", reason="asked", dry_run=True)
     gone: tuple[tuple[str, ...], Mapping[str, str], bool] = (forgot.erased, forgot.kept, forgot.vacuumed)
-    assert_type(client.erase("key", who="Ann", why="asked", vacuum=False), ErasureResult)
+    assert_type(client.erase("key", actor="Ann", reason="asked", vacuum=False), ErasureResult)
     root = Path()
     init_journal("sqlite:///p.db", namespace="n", root=root, at=at)
     moment = backup_journal("sqlite:///p.db", root / "b.db", namespace="n", root=root, clock=lambda: at)
@@ -294,7 +294,7 @@ def look_after(client: PayoutClient, at: datetime) -> Iterator[Flaw]:
 
 
 async def forget_on_a_loop(client: AsyncPayoutClient, at: datetime) -> None:
-    assert_type(await client.erase(before=at, who="Ann", why="the years are over"), ErasureResult)
+    assert_type(await client.erase(before=at, actor="Ann", reason="the years are over"), ErasureResult)
 
 
 async def keep_working(client: AsyncPayoutClient) -> None:

@@ -157,7 +157,7 @@ def _not_over(missing: Collection[str], unsettled: int, in_review: int) -> Decis
     }
     told = " ".join(f"{what}: {which}." for what, which in left.items() if which)
     if missing:
-        hint = f"Next: `payouts journal reconciled --account {min(missing)} --statement-checked-by NAME --why TEXT`."
+        hint = f"Next: `payouts journal reconciled --account {min(missing)} --statement-checked-by NAME --reason TEXT`."
     elif unsettled:
         hint = "Next: `payouts resume`, or `payouts wait KEY` for what a pause stops."
     else:

@@ -44,6 +44,7 @@ _FACTS = frozenset(
         "not_found",
         "account",
         "account_before",
+        "actor",
         "again_in_s",
         "answer",
         "attempt",
@@ -60,7 +61,6 @@ _FACTS = frozenset(
         "reason",
         "references_before",
         "try",
-        "who",
     }
 )
 
@@ -72,8 +72,8 @@ class Erase:
     Args:
         at: Now.
         payout_ids: Which.
-        who: Who wants it.
-        why: On what grounds.
+        actor: Who wants it.
+        reason: On what grounds.
         all_or_none: Change nothing unless each of them can be forgotten.
         rehearse: Change nothing at all.
 
@@ -81,8 +81,8 @@ class Erase:
 
     at: datetime
     payout_ids: tuple[str, ...]
-    who: str
-    why: str
+    actor: str
+    reason: str
     all_or_none: bool
     dry_run: bool
 
@@ -180,7 +180,7 @@ def _forget(session: DbTransaction, row: PayoutRecord, seq: int, change: Erase, 
     session.execute(sql.erase_approvals, (row.id,))
     for no, why in session.execute(sql.events, (row.id,)).fetchall():
         session.execute(sql.erase_event, (_wordless(read_reason(why)), no))
-    told = write_json({"who": change.who, "why": change.why})
+    told = write_json({"actor": change.actor, "reason": change.reason})
     entry = (row.id, seq + 1, at, EventName.PAYOUT_ERASED, str(row.status), row.attempt, row.submissions, "", told)
     session.execute(session.sql.add_history, entry)
 
@@ -193,7 +193,7 @@ def _facts(evidence: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: _facts(value) if name == "person" and isinstance(value, Mapping) else value
         for name, value in evidence.items()
-        if name in _FACTS
+        if name in _FACTS and not (name == "reason" and "actor" in evidence)  # a person's words, not a code
     }
 
 
@@ -226,10 +226,10 @@ class Erasing(ABC):
     def _change(self, change: Any) -> Any: ...
 
     def erase(
-        self, payout_ids: Collection[str], *, at: datetime, who: str, why: str, all_or_none: bool, dry_run: bool
+        self, payout_ids: Collection[str], *, at: datetime, actor: str, reason: str, all_or_none: bool, dry_run: bool
     ) -> ErasureResult:
         """Take the payee out of payouts that have come to an end."""
-        told: ErasureResult = self._change(Erase(at, tuple(payout_ids), who, why, all_or_none, dry_run))
+        told: ErasureResult = self._change(Erase(at, tuple(payout_ids), actor, reason, all_or_none, dry_run))
         return told
 
     def of_payee(self, payee: Payee) -> tuple[str, ...]:

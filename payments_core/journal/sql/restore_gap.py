@@ -58,18 +58,18 @@ class OperatorAction:
 
     Args:
         at: When.
-        who: Who.
-        why: In their words.
+        actor: Who.
+        reason: In their words.
 
     """
 
     at: datetime
-    who: str
-    why: str
+    actor: str
+    reason: str
 
     def told(self, **more: int) -> dict[str, Any]:
         """For the journal."""
-        return {"at": to_us(self.at), "who": self.who, "why": self.why, **more}
+        return {"at": to_us(self.at), "actor": self.actor, "reason": self.reason, **more}
 
 
 class _Text:

@@ -215,10 +215,10 @@ def test_a_failure_that_somebody_forged_is_vetoed_by_a_question(play: Play, answ
     harness.pay(key)
     forged = harness.settle(key)
     with pytest.raises(DecisionRefused) as early:
-        harness.payer.ask("reissue", key, who="Ann", why="it failed")
+        harness.payer.ask("reissue", key, actor="Ann", reason="it failed")
     payout = rest(harness, key)
     with pytest.raises(DecisionRefused if contradicted else NotSupported):
-        harness.payer.ask("reissue", key, who="Ann", why="it failed")
+        harness.payer.ask("reissue", key, actor="Ann", reason="it failed")
 
     assert (forged.status, forged.may_have_been_sent) == (FAILED, True)
     waits = harness.provider().settings.poll_schedule_s[:3]

@@ -47,7 +47,7 @@ def test_nothing_is_sent_before_the_statement_was_compared(play: Callable[..., H
     assert harness.settle(new, by=payer).status is S.SUCCEEDED
     with pytest.raises(DecisionRefused, match="In REVIEW: 1 payout"):
         restore.end_gap(store, act, accounts)
-    payer.ask("resolve", paid, paid=True, who="Ann", why="it was paid", evidence="line 1 of the statement")
+    payer.ask("resolve", paid, paid=True, actor="Ann", reason="it was paid", evidence="line 1 of the statement")
     restore.end_gap(store, act, accounts)
     assert [harness.credits(harness.get(key, by=payer)) for key in (paid, new)] == [1, 1]
     assert harness.posts(payout) == 1

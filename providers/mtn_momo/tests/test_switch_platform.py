@@ -120,7 +120,7 @@ def test_a_switch_with_fifty_open_payouts_and_back(
         for number in range(OPEN - 5, OPEN):
             assert send(client, f"old/{number}").status is PayoutStatus.UNKNOWN
         legacy.set_faults({})
-        client.pause(why="the night of the switch")
+        client.pause(reason="the night of the switch")
         for number in range(3):
             assert send(client, f"untried/{number}", to="46733123499").status is PayoutStatus.CREATED
     at_legacy = posts(legacy)

@@ -16,7 +16,7 @@ from payments_mtn_momo.emulator import payees as fates
 from payments_pawapay.emulator import PawapayEmulator
 
 ZAMBIAN = "260763456789"
-WHO = {"who": "Ann", "why": "no float on the first account"}
+WHO = {"actor": "Ann", "reason": "no float on the first account"}
 
 
 def both(folder: Path, one: MtnMomoEmulator, other: PawapayEmulator) -> tuple[Path, str]:

@@ -162,7 +162,7 @@ class Payer:
         self.take("listed", client.payouts)
         self.take("got", lambda: client.get(self._key("failed")))
         self.take("checked", lambda: client.check_account("mtn-sandbox"))
-        self.take("pause", lambda: client.pause(why="for a while"))
+        self.take("pause", lambda: client.pause(reason="for a while"))
         self.take("held", lambda: self._send(client, "held"))
         self.take("unpause all", client.unpause)
 
