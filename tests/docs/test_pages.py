@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shlex
 import signal
@@ -34,8 +35,10 @@ VARIABLE = {
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)?": "TIME",
     r"(?<![\d+*])\d{9,}": "NUMBER",
     r"(?<=127\.0\.0\.1:)\d+": "PORT",
+    r"\(in \d+ s\)": "(SOON)",
     r" {2,}|-{4,}": " ",
 }
+WRITES = "PAYMENTS_WRITE_PAGES" in os.environ
 LISTENS = re.compile(r"(?:What it has paid:|Listening for callbacks at) (http://127\.0\.0\.1:\d+)")
 
 
@@ -68,6 +71,7 @@ class Reader:
         self.gateways: list[Child] = []
         self.urls: dict[str, str] = {}
         self.printed = ""
+        self.outputs: list[str] = []
 
     def shell(self, example: Example) -> None:
         """Run the lines that begin with `payouts`, or run a program of the page; what listens keeps running."""
@@ -101,8 +105,24 @@ class Reader:
         self.printed = printed.getvalue()
 
     def output(self, example: Example) -> None:
-        """Compare what the block before printed."""
-        assert comparable(self.printed) == comparable(str(example.parsed))
+        """Compare what the block before printed; `…` stands for any text within a line."""
+        self.outputs.append(self.printed)
+        printed, written = comparable(self.printed), comparable(str(example.parsed))
+        wanted = [re.escape(line).replace("…", ".*") for line in written]
+        fits = len(printed) == len(written) and all(map(re.fullmatch, wanted, printed))
+        assert fits or WRITES, "\n".join(["printed:", *printed, "", "on the page:", *written])
+
+    def write_outputs(self, page: Path) -> None:
+        """Put what was printed into the page's blocks of output, with the ports that the page names."""
+        outputs = iter(self.outputs)
+
+        def block(_: re.Match[str]) -> str:
+            printed = next(outputs)
+            for written, url in self.urls.items():
+                printed = printed.replace(url.removeprefix("http://"), written.removeprefix("http://"))
+            return "\n".join(["```output", *(line.rstrip() for line in printed.strip().splitlines()), "```"])
+
+        page.write_text(re.sub(r"(?ms)^```output\n.*?^```$", block, page.read_text("utf-8")), "utf-8")
 
     def start(self, words: list[str]) -> None:
         port = words.index("--port") + 1
@@ -134,7 +154,10 @@ LONG = "docs/how-to/evaluate-a-provider.md"
     "page", [pytest.param(page, marks=pytest.mark.proof) if page == LONG else page for page in PAGES]
 )
 def test_code_in_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, supervisor: Supervisor) -> None:
-    """Every Python block and every `payouts` line of a page runs as it stands and ends as the page says."""
+    """Every Python block and `payouts` line of a page runs as it stands, and prints and ends as the page says.
+
+    With `PAYMENTS_WRITE_PAGES=1` the page gets what was printed.
+    """
     monkeypatch.chdir(tmp_path)
     reader = Reader(tmp_path, (ROOT / page).read_text("utf-8"), supervisor)
     parsers = [CodeBlockParser("python", reader.python), CodeBlockParser("sh", reader.shell)]
@@ -142,6 +165,8 @@ def test_code_in_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.Monke
     try:
         for example in Sybil(parsers, path=str(ROOT)).parse(ROOT / page).examples():
             example.evaluate()
+        if WRITES:
+            reader.write_outputs(ROOT / page)
     finally:
         reader.preflight()
 
