@@ -136,7 +136,7 @@ def log_payout(name: EventName, row: PayoutRecord, facts: Mapping[str, Any]) -> 
             "key": mask_key(row.key),
             "account": row.account,
             "attempt": row.attempt,
-            "try": row.submissions,
+            "submission": row.submissions,
             "status": str(row.status),
         }
         log(name, **{**facts, **about})

@@ -199,7 +199,7 @@ def test_every_event_can_be_printed(name: EventName) -> None:
 
     told = json.loads(lines["json"])
     assert told["event"] == str(name)
-    assert (told["payout"], told["attempt"], told["try"], told["http_status"]) == (ROW.id, 2, 3, 202)
+    assert (told["payout"], told["attempt"], told["submission"], told["http_status"]) == (ROW.id, 2, 3, 202)
     assert told["timestamp"].endswith("Z")
     assert lines["json"].count("\n") == lines["console"].count("\n") == 1
     assert str(name) in lines["console"]
@@ -229,13 +229,20 @@ def test_configured_for_a_command_line() -> None:
     assert {json.loads(line)["event"] for line in err.splitlines()} == set(EventName) - {"http.answered"}
 
 
-ABOUT = {"payout": ROW.id, "key": "sal\u20260042", "account": "main", "attempt": 2, "try": 3, "status": "CREATED"}
+ABOUT = {
+    "payout": ROW.id,
+    "key": "sal\u20260042",
+    "account": "main",
+    "attempt": 2,
+    "submission": 3,
+    "status": "CREATED",
+}
 
 
 @pytest.mark.parametrize("name", EventName)
 def test_an_event_about_a_payout_says_which(name: EventName, events: list[logging.LogRecord]) -> None:
     """Id, masked key, account, attempt and try are in each; a fact of the same name does not hide them."""
-    log_payout(name, ROW, {"why": "x", "account": "other", "try": 9})
+    log_payout(name, ROW, {"why": "x", "account": "other", "submission": 9})
 
     (record,) = events
     assert record.name == "payments_core"

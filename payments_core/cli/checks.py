@@ -315,7 +315,7 @@ def _paths(client: PayoutClient, accounts: Mapping[str, Account]) -> Iterator[Ch
         url = getattr(accounts[name].settings, "callback_url", "")
         what = f"callbacks of {name}"
         if not url:
-            if accounts[name].facts.status_by == "deferred":  # nothing else ever tells how a payment ended
+            if accounts[name].facts.status_by == "result_callback":  # nothing else ever tells how a payment ended
                 says = f"callback_url is not set, and {accounts[name].spec.title} answers in no other way"
                 hint = "`payouts callbacks --url ADDRESS --reveal` prints it; `payouts serve` has to run there."
                 yield Check("wrong", what, says, hint)

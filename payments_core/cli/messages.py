@@ -303,7 +303,7 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
 def _is_read_again(payout: Payout) -> bool:
     """Whether nothing has been heard since a result callback told the failure."""
     last = payout.history[-1] if payout.history else None
-    return last is not None and last.event == EventName.PAYOUT_FAILED and last.decided_by == "deferred"
+    return last is not None and last.event == EventName.PAYOUT_FAILED and last.decided_by == "result_callback"
 
 
 _CANCEL = "payouts cancel {key} --actor NAME --reason TEXT withdraws it."

@@ -119,7 +119,7 @@ def begin(row: PayoutRecord, account: Account, *, owner: str, at: datetime) -> D
         lease_until=until,
         next_at=until,
     )
-    return Decision(after, Event(EventName.PAYOUT_SENDING, at, {"try": after.submissions}))
+    return Decision(after, Event(EventName.PAYOUT_SENDING, at, {"submission": after.submissions}))
 
 
 _WHY_NOT_AGAIN = "It may have arrived, the provider does not show it, and sending again is not proven safe any more."
@@ -367,15 +367,17 @@ def after_check(
         row = _lost(row, at)
     succeeded = isinstance(outcome, Final) and outcome.succeeded
     # Someone else's payment may stand under our reference, and anyone may post to a path: then all of it must agree.
-    if difference := differs(row, outcome.seen, whole=row.duplicate_unverified or (by == "deferred" and succeeded)):
+    if difference := differs(
+        row, outcome.seen, whole=row.duplicate_unverified or (by == "result_callback" and succeeded)
+    ):
         return review(row, ReasonCode.MISMATCH, difference, at, _evidence(outcome))
     if isinstance(outcome, Pending):
         return _pending(row, account, outcome, at)
     differed = row.reason is not None and row.reason.code is ReasonCode.MISMATCH
-    if differed and by == "deferred" and not succeeded:
+    if differed and by == "result_callback" and not succeeded:
         return review(row, ReasonCode.MISMATCH, _PAID_AND_FAILED, at, _evidence(outcome))
     decision = _final(row, outcome, by, at)
-    if by == "deferred" and decision.after.status is PayoutStatus.FAILED:
+    if by == "result_callback" and decision.after.status is PayoutStatus.FAILED:
         return replace(decision, after=rechecks.begin(decision.after, account, at))
     return decision
 

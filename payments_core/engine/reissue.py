@@ -189,7 +189,7 @@ def _payer(account: Account, row: PayoutRecord, attempt: EndedAttempt, moment: S
     payer = payer_of(account, attempt, moment)
     if payer is None:
         raise _unproven(row, f"Account {attempt.account!r}, which paid attempt {attempt.number}, is not configured.")
-    if payer.facts.status_by == "deferred":
+    if payer.facts.status_by == "result_callback":
         raise NotSupported(
             f"{payer.spec.title} tells only later what became of a payment: it cannot be paid again under its key.",
             hint="Compare with the provider's own records before you pay it under another key.",

@@ -72,7 +72,7 @@ def answer(
     outcome = _read(account, draft_of(row), callback)
     if row.status.is_final:
         return (yield from _after_an_end(account, row, outcome, callback.at))
-    decision = decide.after_check(row, account, outcome, callback.at, by="deferred")
+    decision = decide.after_check(row, account, outcome, callback.at, by="result_callback")
     after = decision.after
     if isinstance(outcome, Final) and (after.status, after.reason) == (row.status, row.reason):
         return Answered(row, Effect.REPEATED)  # what does not agree has stopped it before

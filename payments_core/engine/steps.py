@@ -148,7 +148,7 @@ def advance(
         yield from check_previous_attempts(account, row, moment)
     # Where absence is told to a path, nobody was there to send again at once, and asking again would go on for ever;
     # but once more where a callback has come since: it may speak of a payment that was not there before.
-    absent = account.facts.status_by == "deferred" and decide.is_to_be_resent(row)
+    absent = account.facts.status_by == "result_callback" and decide.is_to_be_resent(row)
     if due and absent and not row.is_callback_read:
         return (yield from _send(account, row, moment))
     return (yield from _read(account, row, moment))
@@ -201,7 +201,9 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     # Again, by this clock: asking for leave takes time, and clocks are set.
     begun = decide.expired(row, at) or decide.too_early(row, at)
     begun = begun or decide.begin(row, account, owner=moment.owner, at=at)
-    token = moment.token if account.facts.result_by == "try" and begun.after.status is PayoutStatus.SENDING else None
+    token = (
+        moment.token if account.facts.result_by == "submission" and begun.after.status is PayoutStatus.SENDING else None
+    )
     asks = Query(token_hash(token), at) if token else None
     entry = replace(_gated(account, row, begun, moment), needs_approval=preflight.needs_approval, asks=asks)
     reply = yield from apply_transition(entry)
@@ -266,7 +268,7 @@ def query_status(
 
     """
     draft = draft_of(row)
-    if account.facts.status_by == "deferred":
+    if account.facts.status_by == "result_callback":
         pending = Query(token_hash(moment.token), moment.at)
         queried = Event(EventName.PAYOUT_QUERIED, moment.at)
         reply = yield from apply_transition(ApplyTransition(row, row, queried, asks=pending))

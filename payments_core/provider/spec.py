@@ -100,8 +100,8 @@ class Facts:
     visible_after_s: float = 0.0
     not_found_conclusive_after_s: float | None = None
     dedupe_settle_s: float = 7 * 86_400.0
-    status_by: Literal["answer", "deferred"] = "answer"
-    result_by: Literal["account", "try"] = "account"
+    status_by: Literal["answer", "result_callback"] = "answer"
+    result_by: Literal["account", "submission"] = "account"
     token_scope: Literal["process", "shared"] = "process"  # noqa: S105 a scope
     reads_per_s: float | None = None
     posts_per_s: float | None = None

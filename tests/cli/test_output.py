@@ -83,7 +83,7 @@ def test_a_failure_that_may_still_be_contradicted_is_not_to_be_paid_again_at_onc
 def test_paying_again_is_not_advised_where_it_is_not_offered() -> None:
     """Where the provider answers only later, and where the payee was erased."""
     failed = payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED))
-    told = HistoryEntry(4, AT, "payout.failed", PayoutStatus.FAILED, 1, 1, decided_by="deferred")
+    told = HistoryEntry(4, AT, "payout.failed", PayoutStatus.FAILED, 1, 1, decided_by="result_callback")
     asked = HistoryEntry(5, AT, "payout.queried", PayoutStatus.FAILED, 1, 1)
     erased = replace(failed, payee=Payee("msisdn", "forgotten:1f"))
 

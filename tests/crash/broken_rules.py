@@ -73,7 +73,7 @@ def without_commit(event: str) -> Callable[[Patch], None]:
                 return TransitionApplied(entry.after)
             return (yield from apply_transition(entry))
 
-        patch.setattr(steps, "move", skipping)
+        patch.setattr(steps, "apply_transition", skipping)
 
     return broken
 
@@ -348,7 +348,7 @@ def decided_without_asking(patch: Patch) -> None:
         yield from ()
         return row, (NotFound(), moment.at)
 
-    patch.setattr(review, "hear", hear)
+    patch.setattr(review, "query_status", hear)
 
 
 def callback_is_believed(patch: Patch) -> None:

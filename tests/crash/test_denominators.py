@@ -79,7 +79,7 @@ def test_a_commit_that_is_taken_away_changes_the_denominator(
         return (yield from apply_transition(entry))
 
     name = COMMITS[event]
-    monkeypatch.setattr(steps, "move", without)
+    monkeypatch.setattr(steps, "apply_transition", without)
     changed = passed(EVERY[name], folder) != recorded()[name]
     measured(4, "commits that change the count", int(changed), of=1, commit=event)
     assert changed

@@ -122,7 +122,7 @@ def test_a_payment_that_is_not_written_first_is_seen(
             else (yield from apply_transition(entry))
         )
 
-    monkeypatch.setattr(steps, "move", without)
+    monkeypatch.setattr(steps, "apply_transition", without)
     with till.side.served() as url:
         till.write(url)
         CLIENTS[client](till.config, 1)

@@ -129,7 +129,7 @@ def test_a_refusal_that_was_none_is_found_before_it_is_cancelled(stage: MakeStag
 
 
 def test_a_refusal_is_not_read_where_the_provider_answers_only_later(stage: MakeStage) -> None:
-    one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(Deferred())), status_by="deferred")
+    one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(Deferred())), status_by="result_callback")
     row = one.advance(one.accept())
     assert one.cancel(row).status is S.CANCELLED
     assert one.account.provider.drafts_read == []

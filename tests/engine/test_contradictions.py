@@ -192,8 +192,8 @@ def test_a_check_asks_about_every_attempt(stage: MakeStage) -> None:
 def test_where_the_answer_comes_later_a_check_only_asks(stage: MakeStage) -> None:
     """The question is written down before it leaves, and its answer is held against the end when it comes."""
     provider = Fake(checking=reading(Deferred()))
-    one = stage(provider, status_by="deferred")
-    row = one.put(S.FAILED, reason=NO, decided_by="deferred", next_at=None)
+    one = stage(provider, status_by="result_callback")
+    row = one.put(S.FAILED, reason=NO, decided_by="result_callback", next_at=None)
     row = check(one, row, token="path")
     assert one.events(row)[-2:] == ["queried", "checked"]
     assert last(one, row)[1]["provider"] == "later"

@@ -168,11 +168,11 @@ HEARD: Mapping[str, Any] = {
     "pending, another currency": Pending(seen=ReportedDetails(currency="UGX")),
     "not found": NotFound(http_status=404),
     "unknown": Unknown(http_status=503),
-    "deferred": Deferred(),
+    "result_callback": Deferred(),
     "not sent": unsent(AT),
     "no answer": lost(AT),
 }
-STAYS = ("not found", "unknown", "deferred", "not sent", "no answer")
+STAYS = ("not found", "unknown", "result_callback", "not sent", "no answer")
 # status before: {what was heard: status after}; what is not named leaves the status as it was
 AFTER_CHECK: Mapping[S, Mapping[str, S]] = {
     S.PENDING: {
@@ -272,13 +272,13 @@ def test_a_deferred_success_needs_everything_and_a_deferred_failure_no_contradic
         (ReportedDetails(amount=Decimal(26)), True, S.REVIEW),
     ):
         outcome = Final(reason=NO if failed else None, seen=seen)
-        assert decide.after_check(row_of(S.UNKNOWN), ACCOUNT, outcome, AT, by="deferred").after.status is status
+        assert decide.after_check(row_of(S.UNKNOWN), ACCOUNT, outcome, AT, by="result_callback").after.status is status
 
 
 def test_a_deferred_answer_that_it_is_under_way_needs_nothing_more() -> None:
     """It ends nothing: it is asked again."""
     for seen, status in ((None, S.PENDING), (OURS, S.PENDING), (ReportedDetails(amount=Decimal(26)), S.REVIEW)):
-        decision = decide.after_check(row_of(S.UNKNOWN), ACCOUNT, Pending(seen=seen), AT, by="deferred")
+        decision = decide.after_check(row_of(S.UNKNOWN), ACCOUNT, Pending(seen=seen), AT, by="result_callback")
         assert decision.after.status is status
 
 

@@ -189,7 +189,7 @@ def test_an_account_that_is_gone_proves_nothing(stage: MakeStage) -> None:
 
 def test_what_is_told_only_later_cannot_be_proven(stage: MakeStage) -> None:
     """Of any attempt: the other account does not make the first one's provider answer."""
-    one = stage(Fake(), status_by="deferred")
+    one = stage(Fake(), status_by="result_callback")
     one.accounts = {"till": one.account, "other": other()}
     row = one.put(S.FAILED, reason=NO, decided_by="submit", next_at=None)
     one.at = after(10**6)
@@ -198,7 +198,7 @@ def test_what_is_told_only_later_cannot_be_proven(stage: MakeStage) -> None:
 
 
 def test_it_may_go_to_an_account_that_tells_only_later_and_not_on_from_there(stage: MakeStage) -> None:
-    later = other(status_by="deferred")
+    later = other(status_by="result_callback")
     later.provider.submitting = saying(FAILED)  # type: ignore[attr-defined]
     one, row = failed(stage, target=later)
     row = one.advance(over(one, row))

@@ -261,7 +261,7 @@ def test_what_was_tried_elsewhere_says_where(stage: MakeStage) -> None:
 
 
 def deferred(stage: MakeStage, answer: Any, **changes: Any) -> tuple[Any, PayoutRecord]:
-    one = stage(Fake(answer=answer, checking=reading(Unknown())), status_by="deferred")
+    one = stage(Fake(answer=answer, checking=reading(Unknown())), status_by="result_callback")
     row = one.put(S.UNKNOWN, next_at=T0, **changes)
     return one, one.advance(row, token="path")
 
@@ -269,7 +269,7 @@ def deferred(stage: MakeStage, answer: Any, **changes: Any) -> tuple[Any, Payout
 def test_an_answer_on_a_path_says_that_it_was_one(stage: MakeStage) -> None:
     one, row = deferred(stage, PAID)
     done = one.deliver(row, "path")
-    assert (done.status, done.decided_by) == (S.SUCCEEDED, "deferred")
+    assert (done.status, done.decided_by) == (S.SUCCEEDED, "result_callback")
     assert last(one, row) == ("succeeded", {"code": "DONE", "http_status": 200})
 
 
@@ -280,7 +280,7 @@ def test_an_answer_nobody_can_read_is_no_answer(stage: MakeStage) -> None:
         def read_answer(self, draft: Any, callback: Any) -> Any:
             raise KeyError("46733123450")
 
-    one = stage(Broken(checking=reading(Unknown())), status_by="deferred")
+    one = stage(Broken(checking=reading(Unknown())), status_by="result_callback")
     row = one.advance(one.put(S.UNKNOWN, next_at=T0), token="path")
     row = one.deliver(row, "path")
     assert row.status is S.UNKNOWN
@@ -491,7 +491,7 @@ def test_a_question_carries_its_path(stage: MakeStage) -> None:
         return Unknown()
         yield
 
-    one = stage(Fake(checking=check), status_by="deferred")
+    one = stage(Fake(checking=check), status_by="result_callback")
     row = one.put(S.UNKNOWN, next_at=T0)
     now = one.advance(row, token="path")
     assert one.advance(row, token="another") == now

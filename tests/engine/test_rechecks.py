@@ -23,7 +23,7 @@ LATER = Deferred()
 def failed(stage: Any, checked: Any = LATER, **facts: Any) -> tuple[Any, PayoutRecord, Fake]:
     """Return a stage on which a payout was failed at second 5 by what came to its result path, and its provider."""
     provider = Fake(answer=FAILED, checking=reading(checked))
-    one = stage(provider, **{"status_by": "deferred", "result_by": "try", **facts})
+    one = stage(provider, **{"status_by": "result_callback", "result_by": "submission", **facts})
     row = one.advance(one.accept(), token="path")
     one.at = after(5)
     return one, one.deliver(row, "path"), provider
@@ -42,7 +42,7 @@ def reads_until_rest(one: Any, row: PayoutRecord) -> tuple[PayoutRecord, list[da
 def test_it_is_read_at_the_schedules_first_three_moments(stage: Any) -> None:
     """Counted from the failure; without a clear answer the failure stands, and nobody asks any more."""
     one, row, _ = failed(stage)
-    assert (row.status, row.decided_by, row.view().may_have_been_sent) == (S.FAILED, "deferred", True)
+    assert (row.status, row.decided_by, row.view().may_have_been_sent) == (S.FAILED, "result_callback", True)
     row, asked = reads_until_rest(one, row)
     assert asked == [after(10), after(25), after(85)]
     assert (row.status, row.view().may_have_been_sent, len(one.reads())) == (S.FAILED, False, 3)
@@ -135,7 +135,7 @@ def test_a_read_that_a_callback_asks_for_is_no_recheck(stage: Any) -> None:
 def test_what_nobody_can_ask_about_keeps_its_rechecks(stage: Any) -> None:
     """The identity that has sent it may be configured again before the last of them."""
     one, row, _ = failed(stage)
-    one.account = account_of(Fake(host="new.invalid"), status_by="deferred", result_by="try")
+    one.account = account_of(Fake(host="new.invalid"), status_by="result_callback", result_by="submission")
     row, asked = reads_until_rest(one, row)
     assert (row.status, asked, one.reads()) == (S.FAILED, [after(10), after(25), after(85)], [])
 

@@ -361,7 +361,7 @@ def test_an_attempt_that_nobody_can_read_is_no_proof(stage: MakeStage) -> None:
 
 
 def test_a_provider_that_answers_later_cannot_prove_it(stage: MakeStage) -> None:
-    one = stage(Fake(), status_by="deferred")
+    one = stage(Fake(), status_by="result_callback")
     row = one.put(S.FAILED, reason=NO, decided_by="submit", next_at=None)
     one.at = after(10**6)
     with pytest.raises(NotSupported, match="cannot be paid again under its key"):

@@ -208,7 +208,7 @@ def test_a_gap_inside_the_window_needs_no_statement(stage: MakeStage) -> None:
 
 def test_a_provider_that_answers_later_is_not_sought(stage: MakeStage) -> None:
     """It cannot be asked at once: the gap itself holds the payout, and its end as well, until a person has compared."""
-    one = stage(Fake(checking=reading(Unknown())), status_by="deferred", dedupe_window_s=10**6)
+    one = stage(Fake(checking=reading(Unknown())), status_by="result_callback", dedupe_window_s=10**6)
     row = one.accept()
     restored(one, gap_from=after(-1))
     row = one.advance(row)
@@ -319,7 +319,7 @@ def test_what_a_statement_has_is_not_called_failed_by_an_expiry(stage: MakeStage
 
 
 def test_where_nobody_can_be_asked_at_once_a_person_decides(stage: MakeStage) -> None:
-    one = stage(Fake(checking=reading(Unknown())), status_by="deferred")
+    one = stage(Fake(checking=reading(Unknown())), status_by="result_callback")
     row = one.accept()
     restored(one)
     compare(one, *_references(1).values())
@@ -410,7 +410,7 @@ def test_a_read_and_a_person_call_it_failed(stage: MakeStage) -> None:
 # --- other accounts ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("facts", [{}, {"status_by": "deferred"}], ids=["can be asked", "tells only later"])
+@pytest.mark.parametrize("facts", [{}, {"status_by": "result_callback"}], ids=["can be asked", "tells only later"])
 def test_another_account_that_could_have_paid_it_keeps_it_waiting(stage: MakeStage, facts: Mapping[str, Any]) -> None:
     """Somebody may have sent the key from there, or have failed over, in what is missing: its statement tells."""
     one = stage(Fake(checking=knowing({})))

@@ -28,7 +28,7 @@ QUERY = token_hash("path")
 
 def asked(stage: Any, status: S = S.UNKNOWN, **changes: Any) -> tuple[Any, PayoutRecord]:
     """Return a stage, and a payout that was asked about, whose answer comes to the path."""
-    one = stage(Fake(checking=reading(Deferred())), status_by="deferred")
+    one = stage(Fake(checking=reading(Deferred())), status_by="result_callback")
     one.put(status, **{"next_at": T0, **changes})
     row = one.advance(one.journal.get("po_x"), token="path", early=True)
     one.at = after(2)

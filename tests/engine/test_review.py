@@ -190,7 +190,7 @@ def test_silence_of_the_provider_for_good_asks_for_evidence(stage: MakeStage) ->
 
 def test_a_question_that_is_answered_later_is_asked_all_the_same(stage: MakeStage) -> None:
     """Its answer can still end the matter, whatever a person decided meanwhile is then contradicted."""
-    one = stage(Fake(checking=reading(Deferred()), answer=FAILED), status_by="deferred")
+    one = stage(Fake(checking=reading(Deferred()), answer=FAILED), status_by="result_callback")
     row = one.put(S.REVIEW, reason=Reason(Code.NO_FINAL_ANSWER), ambiguous=True, first_sent_at=T0)
     one.at = LATE
     done = one.resolve(row, paid=True, token="path")

@@ -557,7 +557,7 @@ def test_a_final_payout_is_not_touched_unless_asked(stage: MakeStage) -> None:
 def deferring(stage: MakeStage, **facts: Any) -> tuple[Any, Any, Fake]:
     """Return a stage, a doubted row whose question is on its way under the token "path", and its provider."""
     provider = Fake(checking=reading(Deferred()))
-    one = stage(provider, status_by="deferred", **facts)
+    one = stage(provider, status_by="result_callback", **facts)
     row = doubted(one)
     one.at = after(5)
     return one, one.advance(row, token="path"), provider
@@ -715,7 +715,7 @@ def test_each_try_has_a_path_of_its_own_for_its_result(stage: MakeStage) -> None
     """Durable as a hash before the payment leaves, put into the request only then, and believed once."""
     given: list[str | None] = []
     provider = Fake(submitting=noting(given))
-    one = stage(provider, result_by="try")
+    one = stage(provider, result_by="submission")
     row = one.advance(one.accept(), token="path")
     assert given == ["path"]
     begun = next(entry for entry in one.asked if isinstance(entry, ApplyTransition) and entry.asks)
@@ -725,7 +725,7 @@ def test_each_try_has_a_path_of_its_own_for_its_result(stage: MakeStage) -> None
     assert begun.after.status is S.SENDING
     assert begun.asks is not None
     assert begun.asks.token_hash == token_hash("path")
-    assert (row.status, paid.status, paid.decided_by) == (S.PENDING, S.SUCCEEDED, "deferred")
+    assert (row.status, paid.status, paid.decided_by) == (S.PENDING, S.SUCCEEDED, "result_callback")
     assert "path" not in paid.request
     assert not one.reads()
 

@@ -183,7 +183,7 @@ def test_nobody_forgotten_is_paid_again(stage: MakeStage) -> None:
 
 
 def test_not_where_answers_come_later(stage: MakeStage) -> None:
-    one, row = failed(stage, Final(reason=NO), status_by="deferred")
+    one, row = failed(stage, Final(reason=NO), status_by="result_callback")
     assert said(lambda: one.reissue(row), NotSupported) == (
         "Fake tells only later what became of a payment: it cannot be paid again under its key.",
         "Compare with the provider's own records before you pay it under another key.",

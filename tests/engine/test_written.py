@@ -82,7 +82,7 @@ def _absent(row: PayoutRecord, *, seen: int, account: Any = ACCOUNT) -> Written:
     return Written(before, lambda row: decide.after_check(row, account, NotFound(**SAID), after(400)), {}, _event(""))
 
 
-LATER = account_of(status_by="deferred")
+LATER = account_of(status_by="result_callback")
 RETIRED = replace(ACCOUNT, is_retired=True)
 CONCLUSIVE = account_of(not_found_conclusive_after_s=390.0)
 ADOPTING = replace(UNKNOWN, duplicate_unverified=True)
@@ -107,7 +107,7 @@ WRITTEN: Mapping[str, Written] = {
             "lease_until": after(10 + ACCOUNT.settings.lease_s),
             "next_at": after(10 + ACCOUNT.settings.lease_s),
         },
-        _event("sending", {"try": 1}),
+        _event("sending", {"submission": 1}),
     ),
     "begin, again": Written(
         replace(UNKNOWN, not_found_count=3, first_not_found_at=T0, reason=NO_CLEAN),
@@ -122,7 +122,7 @@ WRITTEN: Mapping[str, Written] = {
             "lease_until": after(10 + ACCOUNT.settings.lease_s),
             "next_at": after(10 + ACCOUNT.settings.lease_s),
         },
-        _event("sending", {"try": 2}),
+        _event("sending", {"submission": 2}),
     ),
     "begin, not safe any more": Written(
         replace(UNKNOWN, submissions=5),
@@ -143,7 +143,7 @@ WRITTEN: Mapping[str, Written] = {
             "lease_until": after(10 + ACCOUNT.settings.lease_s),
             "next_at": after(10 + ACCOUNT.settings.lease_s),
         },
-        _event("sending", {"try": 1}),
+        _event("sending", {"submission": 1}),
     ),
     "begin, called a duplicate before": Written(
         ADOPTING,
@@ -156,7 +156,7 @@ WRITTEN: Mapping[str, Written] = {
             "lease_until": after(10 + ACCOUNT.settings.lease_s),
             "next_at": after(10 + ACCOUNT.settings.lease_s),
         },
-        _event("sending", {"try": 2}),
+        _event("sending", {"submission": 2}),
     ),
     "check_first": Written(
         replace(SENDING, status=S.CREATED, not_found_count=2, first_not_found_at=T0, reason=NO_CLEAN),

@@ -141,7 +141,7 @@ def test_04_asking_for_a_status_returns_one(play: Play) -> None:
     """Daraja says only that it was asked; the answer comes by callback, and must be that of the question."""
     harness = play(DARAJA, silent=True, answers_after_s=30.0)
     paid = end(harness, "asked")
-    assert (paid.status, by(paid), harness.credits(paid)) == (PAID, "deferred", 1)
+    assert (paid.status, by(paid), harness.credits(paid)) == (PAID, "result_callback", 1)
     assert "payout.queried" in events(paid)
 
 
@@ -209,14 +209,16 @@ def test_07_a_payment_is_pending_successful_or_failed(play: Play, put_on: PutOn)
 def test_08_a_callback_is_a_post_of_json_with_our_id_answered_by_an_empty_200(play: Play, put_on: PutOn) -> None:
     """GSMA's is a PUT with the id in a header; Daraja has two addresses and wants words; Vodacom wants an echo."""
     gsma = put_on(
-        sheet_of(GsmaProvider, capabilities=frozenset({Capability.RESULT_CALLBACKS}), result_by="try"),
+        sheet_of(GsmaProvider, capabilities=frozenset({Capability.RESULT_CALLBACKS}), result_by="submission"),
         StandIn(GsmaGateway),
     )
     paid = end(gsma, "put")
     [told] = gsma.emulator.callbacks()
     assert (paid.status, gsma.credits(paid)) == (PAID, 1)
-    assert by(paid) in {"deferred", "read"}, "one that comes before the answer is written down is a reason to ask"
-    assert (told["method"], told["submissions"][0]["answer"]) == ("PUT", 204)
+    assert by(paid) in {"result_callback", "read"}, (
+        "one that comes before the answer is written down is a reason to ask"
+    )
+    assert (told["method"], told["attempts"][0]["answer"]) == ("PUT", 204)
 
     daraja = play(DARAJA)
     bodies = sent_bodies(daraja)

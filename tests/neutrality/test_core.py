@@ -28,8 +28,8 @@ NAMED: Mapping[str, str] = {
 
 # What the core does with UUIDs; nothing else may know of them.
 UUIDS: Mapping[str, str] = {
-    "references.py": "shapes a seed for providers that insist on one: offered, and used by none of the core",
-    "masking.py": "leaves one readable in a log, as it is no number of anybody",
+    "domain/references.py": "shapes a seed for providers that insist on one: offered, and used by none of the core",
+    "domain/masking.py": "leaves one readable in a log, as it is no number of anybody",
     "testing/conformance/call_tracing.py": "sees a provider that draws one",
 }
 
@@ -114,4 +114,4 @@ def test_the_core_assumes_no_uuid() -> None:
 
     assert knowing == set(UUIDS)
     callers = {told(file) for file in FILES if "uuid4_shaped" in file.read_text("utf-8")}
-    assert callers == {"references.py"}
+    assert callers == {"domain/references.py"}

@@ -182,7 +182,7 @@ def test_an_event_that_becomes_visible_late_is_not_lost(
     installation.publish(["slow"], [])
     with closing(psycopg.connect(postgres_url, autocommit=False)) as other:
         other.execute(
-            "INSERT INTO payments_core.domain.deliveries (event_id, payout_id, key, account, status, attempt, seq, at)"
+            "INSERT INTO payments_core.outbox (event_id, payout_id, key, account, status, attempt, seq, at)"
             " VALUES ('po_slow.2', 'po_slow', 'k', 'a', 'FAILED', 1, 2, 0)"
         )
         installation.publish(["quick"], [PayoutStatus.FAILED])

@@ -188,7 +188,7 @@ SPEC = ProviderSpec(
             Capability.DIAGNOSIS,
         }
     ),
-    facts=Facts(visible_after_s=60.0, status_by="deferred", sources={"visible_after_s": "made up"}),
+    facts=Facts(visible_after_s=60.0, status_by="result_callback", sources={"visible_after_s": "made up"}),
     retry={"query": RetryPolicy(attempts=1), "balance": RetryPolicy(attempts=2, first_wait_s=0.01, jitter_s=0)},
 )
 

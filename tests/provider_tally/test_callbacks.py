@@ -34,7 +34,7 @@ def test_an_answer_is_kept_first_and_then_counts_as_the_read(tmp_path: Path, num
         assert client.get(payout.id).status is PayoutStatus.UNKNOWN
         assert client.inbox.handle() == 1
         payout = client.get(payout.id)
-        assert (payout.status, payout.history[-1].decided_by) == (status, "deferred")
+        assert (payout.status, payout.history[-1].decided_by) == (status, "result_callback")
         assert [count.outcome for count in client.inbox.counts()] == ["answered"]
 
 
@@ -92,7 +92,7 @@ def test_an_answer_that_comes_during_a_send_waits_for_its_end(tmp_path: Path) ->
         moved(client, payout, status=PayoutStatus.PENDING, lease_owner="", lease_until=None, next_at=utc_now())
         assert client.inbox.handle() == 1
         payout = client.get(payout.id)
-        assert (payout.status, payout.history[-1].decided_by) == (PayoutStatus.SUCCEEDED, "deferred")
+        assert (payout.status, payout.history[-1].decided_by) == (PayoutStatus.SUCCEEDED, "result_callback")
 
 
 def test_the_answer_of_a_send_whose_process_has_died_is_not_lost(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_the_answer_of_a_send_whose_process_has_died_is_not_lost(tmp_path: Path)
         client.resume(timeout_s=0)
         client.resume(timeout_s=0)
         payout = client.get(payout.id)
-        assert (payout.status, payout.history[-1].decided_by) == (PayoutStatus.SUCCEEDED, "deferred")
+        assert (payout.status, payout.history[-1].decided_by) == (PayoutStatus.SUCCEEDED, "result_callback")
 
 
 @pytest.mark.parametrize("token", ["never-minted", "A" * 32, "", "../" * 8])

@@ -55,4 +55,4 @@ def test_only_the_minted_path_with_an_answer_that_agrees_decides(tmp_path: Path,
         assert client.get(payout.id).status is PayoutStatus.UNKNOWN
         assert post(f"{url}/{token}", json.dumps(true).encode()) == 200
         until(lambda: client.get(payout.id).status is PayoutStatus.SUCCEEDED)
-        assert client.get(payout.id).history[-1].decided_by == "deferred"
+        assert client.get(payout.id).history[-1].decided_by == "result_callback"

@@ -67,7 +67,7 @@ def test_what_tells_no_end_leaves_the_path_open(paths: Paths, caplog: pytest.Log
     arrive(client, token, true)
     client.inbox.handle()
     payout = client.get(payout.id)
-    assert (payout.status, payout.history[-1].decided_by) == (S.SUCCEEDED, "deferred")
+    assert (payout.status, payout.history[-1].decided_by) == (S.SUCCEEDED, "result_callback")
     assert contradictions(payout) == []
 
 
@@ -172,7 +172,7 @@ class CalledBack(tally.Tally):
 @contextmanager
 def paid_again(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[tuple[PayoutClient, Payout, str, dict[str, Any]]]:
     """Yield a payout whose first attempt failed and whose second waits, and the first one's path and result."""
-    facts = replace(tally.SPEC.facts, status_by="answer", result_by="try")
+    facts = replace(tally.SPEC.facts, status_by="answer", result_by="submission")
     capabilities = tally.SPEC.capabilities | {Capability.CALLBACKS}
     patch.setattr(tally, "SPEC", replace(tally.SPEC, build=CalledBack, facts=facts, capabilities=capabilities))
     gateway, ahead = TallyGateway(), [timedelta()]

@@ -83,7 +83,7 @@ def test_a_lost_answer_is_ended_by_the_deferred_one(tmp_path: Path) -> None:
         delivered = client.deliver(token, delivery(answer))
         assert delivered is not None
         assert delivered.status is PayoutStatus.SUCCEEDED
-        assert delivered.history[-1].decided_by == "deferred"
+        assert delivered.history[-1].decided_by == "result_callback"
         assert gateway.credits == [payout.references["txn"]]
         assert len(gateway.posts) == 1
 

@@ -120,14 +120,14 @@ def contradictions_are_ignored(patch: Patch) -> None:
 
 
 def a_lost_permit_means_not_found(patch: Patch) -> None:
-    asked = steps.ask
+    asked = steps.query
 
     def ask(provider: Any, draft: Draft, *, at: datetime) -> Any:
         outcome: CheckResult
         outcome, at = yield from asked(provider, draft, at=at)
         return (NotFound() if isinstance(outcome, NoPermit) else outcome), at
 
-    patch.setattr(steps, "ask", ask)
+    patch.setattr(steps, "query", ask)
 
 
 def pauses_are_not_looked_at(patch: Patch) -> None:

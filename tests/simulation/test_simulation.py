@@ -72,7 +72,7 @@ def test_a_failing_seed_says_how_to_play_it_again(
     assert again[1][1].splitlines()[0].split(": ")[1] == lines[0].split(": ")[1]
     assert "--workers 1 --hands 1 --only" in commands[1]
     story = lines[lines.index(f"  {commands[1]}") :]
-    assert any("Move payout.failed: Moved" in line for line in story)
+    assert any("ApplyTransition payout.failed: TransitionApplied" in line for line in story)
     assert len(story) < 100
 
 
@@ -143,11 +143,11 @@ def test_a_failing_seed_stops_all_processes(tmp_path: Path) -> None:
 
 
 _BROKEN = """
-from payments_core.engine import flows
+from payments_core.engine import steps
 from payments_core.engine.commands import TransitionApplied
 from payout_simulation.__main__ import main
 
-move = flows.move
+move = steps.apply_transition
 
 
 def skipping(entry):
@@ -156,7 +156,7 @@ def skipping(entry):
     return (yield from move(entry))
 
 
-flows.move = skipping
+steps.apply_transition = skipping
 if __name__ == "__main__":
     raise SystemExit(main(["--payouts", "10", "--seeds", "100000", "--jobs", "2", "--no-shrink"]))
 """
@@ -212,7 +212,7 @@ class PostgresStore:
     def published(self) -> Mapping[str, list[tuple[int, str]]]:
         found: dict[str, list[tuple[int, str]]] = {}
         with psycopg.connect(self._url) as connection:
-            told = connection.execute("SELECT payout_id, seq, status FROM payments_core.domain.deliveries ORDER BY no")
+            told = connection.execute("SELECT payout_id, seq, status FROM payments_core.outbox ORDER BY no")
             for payout, seq, status in told:
                 found.setdefault(payout, []).append((seq, status))
         return found

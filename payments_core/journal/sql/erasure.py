@@ -60,7 +60,7 @@ _FACTS = frozenset(
         "provider_http_status",
         "reason",
         "references_before",
-        "try",
+        "submission",
     }
 )
 

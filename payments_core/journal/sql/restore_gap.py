@@ -49,7 +49,7 @@ __all__ = [
 _LEAST_NOT_FOUND = 3
 _LETTERS = 10
 # Who may say that a payout has failed whatever the journal has forgotten: all others only know what it remembers.
-_KNOW = frozenset({"read", "deferred", "person"})
+_KNOW = frozenset({"read", "result_callback", "person"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class CallbackPromises(StatusMappingPromises):
         harness.payer.ask("resume", timeout_s=0)
 
         assert harness.get(key).status is end.status
-        if way == "lost" and self.spec.facts.status_by == "deferred":
+        if way == "lost" and self.spec.facts.status_by == "result_callback":
             assert end.status in {PAID, PayoutStatus.REVIEW}, end
         else:
             assert end.status is PAID, f"{way}: {end.status}, {end.reason}"

@@ -133,7 +133,7 @@ class CheckPromises(Promises):
         draft = desk.draft("broken read")
         for status in STATUSES:
             told = reply(status, BODIES[body])
-            if self.spec.facts.status_by == "deferred":
+            if self.spec.facts.status_by == "result_callback":
                 outcome = self.checked(desk, draft, Callback("POST", {}, told.body, told.at))
             else:
                 outcome = self.checked(desk, draft, told)

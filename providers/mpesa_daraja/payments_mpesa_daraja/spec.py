@@ -27,8 +27,8 @@ SPEC = ProviderSpec(
     # A duplicate is refused, but for how long a reference is remembered is not written anywhere, and nothing tells that
     # a payment never arrived: so nothing that may have arrived is sent again, and resend keeps its cautious value.
     facts=Facts(
-        status_by="deferred",
-        result_by="try",
+        status_by="result_callback",
+        result_by="submission",
         token_scope="shared",  # noqa: S106 a scope
         sources={
             "result_by": "portal, B2C: ResultURL and QueueTimeOutURL belong to each request",

@@ -45,7 +45,7 @@ def test_a_result_ends_a_payment_without_a_question(play: Play) -> None:
     harness.pay(key, by=payer)
     payout = harness.settle(key, by=payer)
 
-    assert (payout.status, by(payout)) == (PAID, "deferred")
+    assert (payout.status, by(payout)) == (PAID, "result_callback")
     assert "payout.queried" not in {entry.event for entry in payout.history}
     assert payout.references["receipt"].startswith("SK")
 
@@ -66,7 +66,7 @@ def test_a_result_may_come_before_the_answer(
     monkeypatch.setattr(courier, "first_try", and_handle)
     payout = paid(harness, payee=f"+{payee}", callback_early=True)
 
-    assert (payout.status, by(payout), handled) == (status, "deferred", [0])
+    assert (payout.status, by(payout), handled) == (status, "result_callback", [0])
     assert "payout.queried" not in {entry.event for entry in payout.history}
     assert harness.credits(payout) == (status is PAID)
 
@@ -75,7 +75,7 @@ def test_a_result_may_come_before_the_answer(
 def test_a_silent_sandbox_is_asked(play: Play, parties: str) -> None:
     payout = paid(play(silent=True, parties=parties))
 
-    assert (payout.status, by(payout)) == (PAID, "deferred")
+    assert (payout.status, by(payout)) == (PAID, "result_callback")
     assert "payout.queried" in {entry.event for entry in payout.history}
 
 

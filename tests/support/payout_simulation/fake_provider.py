@@ -233,7 +233,7 @@ def account(
         approve_above: What needs somebody's leave.
 
     """
-    late = facts.status_by == "deferred"
+    late = facts.status_by == "result_callback"
     capabilities = {Capability.CREDENTIALS, Capability.CALLBACKS}
     spec = ProviderSpec(
         name="till",

@@ -156,7 +156,7 @@ class Gateway:
             fault = "read-503"  # whose "not found" means something does not say it lightly
         if fault == "fine" and not self._knows(request):
             fault = "read-401"
-        late = self.bank.facts.status_by == "deferred"
+        late = self.bank.facts.status_by == "result_callback"
         if late and fault in {"read-404", "read-word", "read-behind", "read-garbled"}:
             fault = "fine"  # it has nothing to say yet: its answers go wrong in ways of their own
         if late and fault == "fine":

@@ -16,7 +16,7 @@ _S = PayoutStatus
 _DOUBTS = {EventName.PAYOUT_UNKNOWN, EventName.PAYOUT_DUPLICATE, EventName.PAYOUT_LEASE_EXPIRED}
 _BEGINS = {EventName.PAYOUT_REISSUED, EventName.PAYOUT_REOPENED}
 _ABSENT = {EventName.PAYOUT_NOT_FOUND, EventName.PAYOUT_RESEND}
-_BY_A_READ = {"read", "deferred"}
+_BY_A_READ = {"read", "result_callback"}
 _LONGEST = timedelta(hours=72)
 _LEAST_NOT_FOUND = 3
 

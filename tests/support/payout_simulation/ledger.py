@@ -30,7 +30,7 @@ BANKS: Mapping[str, Facts] = {
     "short": replace(_STEADY, dedupe_window_s=7200.0),
     "careless": replace(_STEADY, resend="unsafe", dedupe_window_s=0.0),  # takes the same reference twice
     "conclusive": replace(_STEADY, not_found_conclusive_after_s=7200.0),
-    "deferred": replace(_STEADY, status_by="deferred"),
+    "deferred": replace(_STEADY, status_by="result_callback"),
 }
 
 
