@@ -20,7 +20,7 @@ from payments_core.engine.lookups import (
     user_info,
 )
 from payments_core.engine.previous_attempts import check_previous_attempts
-from payments_core.engine.reissue import reissue
+from payments_core.engine.reissuance import reissue
 from payments_core.engine.result_callbacks import Answered, Effect, answer
 from payments_core.engine.review import OperatorDecision, approve, reopen, resolve
 from payments_core.engine.review_actions import SAFE, STOPS, ProviderSays, ReviewAction, allowed

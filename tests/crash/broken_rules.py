@@ -21,7 +21,7 @@ from payments_core.engine import (
     decide,
     drafts,
     previous_attempts,
-    reissue,
+    reissuance,
     result_callbacks,
     review,
     steps,
@@ -270,7 +270,7 @@ def lease_is_ignored(patch: Patch) -> None:
 def paid_again_without_reading(patch: Patch) -> None:
     """The failure on record is taken for proof."""
     patch.setattr(previous_attempts, "check_attempt", _finds_nothing)
-    patch.setattr(reissue, "check_attempt", _finds_nothing)
+    patch.setattr(reissuance, "check_attempt", _finds_nothing)
 
 
 def _finds_nothing(*_: Any) -> EngineFlow[tuple[previous_attempts.AttemptState, str]]:
@@ -279,7 +279,7 @@ def _finds_nothing(*_: Any) -> EngineFlow[tuple[previous_attempts.AttemptState, 
 
 
 def paid_again_without_waiting(patch: Patch) -> None:
-    patch.setattr(reissue, "_settled_at", lambda *_: datetime(1970, 1, 1, tzinfo=UTC))
+    patch.setattr(reissuance, "_settled_at", lambda *_: datetime(1970, 1, 1, tzinfo=UTC))
 
 
 def contradictions_are_ignored(patch: Patch) -> None:
@@ -314,7 +314,7 @@ def attempt_numbers_are_reused(patch: Patch) -> None:
     def made_ready(account: Account, row: PayoutRecord, *, namespace: str, number: int) -> PayoutRecord:
         return ready(account, row, namespace=namespace, number=number - 1)
 
-    patch.setattr(reissue, "made_ready", made_ready)
+    patch.setattr(reissuance, "made_ready", made_ready)
     patch.setattr(attempts, "refuse_forbidden", lambda *_: None)
 
 

@@ -291,7 +291,7 @@ class Momo:
 def unwritten(stage: Stage, reference: str, posts: int) -> list[str]:
     """Look at the journal through a connection of its own: whatever is on the wire must stand there as SENDING."""
     rows = stage.store.ask(
-        'SELECT status, tries, lease_owner FROM payouts WHERE "references" LIKE ?', (f"%{reference}%",)
+        'SELECT status, submissions, lease_owner FROM payouts WHERE "references" LIKE ?', (f"%{reference}%",)
     )
     if len(rows) != 1 or rows[0][0] != "SENDING" or rows[0][1] < posts or not rows[0][2]:
         return [f"payment {posts} under {reference} left while the journal said {rows}"]

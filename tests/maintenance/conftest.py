@@ -194,7 +194,7 @@ def _again(world: World) -> None:
     """Begin a second attempt of failed/0, with as little wait as the journal itself asks for."""
     from payments_core.domain.records import Event
     from payments_core.engine.commands import CreateAttempt
-    from payments_core.engine.reissue import _begun
+    from payments_core.engine.reissuance import _begun
 
     with world.client() as client:
         runtime = client._runtime

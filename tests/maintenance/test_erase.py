@@ -291,7 +291,7 @@ def test_callbacks_that_were_handled_long_ago_are_removed(world: Any) -> None:
 def test_a_forgotten_payout_cannot_begin_another_attempt_by_hand(full: Any) -> None:
     """The journal itself refuses it, whatever is asked of it."""
     from payments_core.engine.commands import CreateAttempt
-    from payments_core.engine.reissue import _begun
+    from payments_core.engine.reissuance import _begun
 
     with full.client() as client:
         client.erase("failed/0", **PERSON)

@@ -14,7 +14,7 @@ from payments_core.domain.events import EventName
 from payments_core.domain.inbox_records import Arrival
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine import decide, match_callback, previous_attempts, reissue, steps
+from payments_core.engine import decide, match_callback, previous_attempts, reissuance, steps
 from payments_core.engine.flow import Command, EngineFlow, Reply
 from payments_core.engine.provider_calls import CheckResult
 from payments_core.http.flow import run_flow
@@ -115,7 +115,7 @@ def contradictions_are_ignored(patch: Patch) -> None:
             previous_attempts.AttemptState.FAILED if standing is previous_attempts.AttemptState.PAID else standing
         ), why
 
-    patch.setattr(reissue, "check_attempt", blind)
+    patch.setattr(reissuance, "check_attempt", blind)
     patch.setattr(previous_attempts, "check_attempt", blind)
 
 
