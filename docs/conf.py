@@ -50,9 +50,10 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(annotated_types|pydantic|starlette)\..+|SecretStr|datetime"),
     (r"py:.*", r"\d+\.\d+"),  # bounds in an annotation
     (r"py:.*", r"payments_core\.testing\..+\.[A-Z]"),  # type variables
-    # What a client is made of, the journal in it, and what a flow may ask for, is our own business.
-    (r"py:.*", r"payments_core\.(performer\.office\.Office|entries\.Journal|client\.outbox\.Look)|Command|Reply"),
-    (r"py:.*", r"payments_core\.journal\.snapshot\.Snapshot"),
+    (r"py:.*", r"payments_core\.http\.flow\.[CRT]"),
+    # What a client is made of, the journal in it, and what a flow may ask for, is private.
+    (r"py:.*", r"payments_core\.(runtime\.runtime\.Runtime|engine\.commands\.Journal)|Command|Reply"),
+    (r"py:.*", r"payments_core\.(client\.event_stream\.Look|journal\.maintenance\.snapshot\.Snapshot)"),
 ]
 
 
