@@ -42,28 +42,3 @@ def init(terminal: Terminal) -> int:
     else:
         terminal.say(f"{read.journal}: made. Back it up, with {terminal.config}. Next: `payouts doctor`.")
     return exit_codes.DONE
-
-
-@GROUP.command("upgrade")
-@command
-def upgrade(terminal: Terminal) -> int:
-    """Bring the tables of a shared journal forward.
-
-    Needed once after an upgrade of payments-core that says so. Running processes may go on meanwhile. A journal in a
-    SQLite file is brought forward when it is opened.
-    """
-    from payments_core.cli import output
-    from payments_core.journal import upgrade_journal
-
-    read = terminal.configuration()
-    versions = upgrade_journal(read.journal, namespace=read.namespace, root=read.path.resolve().parent)
-    if terminal.as_json:
-        before, after = versions or (None, None)
-        output.print_json({"journal": read.journal, "before": before, "after": after})
-    elif versions is None:
-        terminal.say(f"{read.journal}: nothing to do; a file is brought forward when it is opened.")
-    elif versions[0] == versions[1]:
-        terminal.say(f"{read.journal}: nothing to do; it is of version {versions[1]}.")
-    else:
-        terminal.say(f"{read.journal}: brought from version {versions[0]} to {versions[1]}.")
-    return exit_codes.DONE

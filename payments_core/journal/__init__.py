@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from payments_core.journal.maintenance.verify import Audit
     from payments_core.provider import Account
 
-__all__ = ["backup_journal", "init_journal", "open_audit", "open_journal", "store_of", "upgrade_journal"]
+__all__ = ["backup_journal", "init_journal", "open_audit", "open_journal", "store_of"]
 
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
@@ -169,29 +169,6 @@ def init_journal(url: str, *, namespace: str, root: Path, at: datetime) -> None:
 
     """
     store_of(url, namespace=namespace, root=root, at=at).create()
-
-
-def upgrade_journal(url: str, *, namespace: str, root: Path) -> tuple[int, int] | None:
-    """Bring the tables of a shared journal forward; None for a file, where opening it does that.
-
-    Returns the versions before and after.
-
-    Args:
-        url: As for :func:`open_journal`.
-        namespace: The installation's.
-        root: Where a relative path starts.
-
-    Raises:
-        SettingsError: The address is not understood.
-        JournalMissing: The database holds no journal.
-        JournalError: It cannot be reached or changed.
-
-    """
-    address = _address(url, root)
-    if not address.startswith(_POSTGRES):
-        return None
-    versions: tuple[int, int] = _postgres().upgrade(address, namespace=namespace)
-    return versions
 
 
 def _address(url: str, root: Path) -> str:

@@ -1,4 +1,4 @@
-"""Whether a journal may be paid with: a backup may not."""
+"""What both stores check and record when a journal is created or opened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from payments_core.domain.errors import JournalError, JournalIsBackup
 
-__all__ = ["check_live", "exists"]
+__all__ = ["check_live", "exists", "library_version"]
 
 
 def check_live(meta: Mapping[str, str], where: str) -> None:
@@ -33,3 +33,13 @@ def exists(where: str) -> JournalError:
         f"{where} is there already; nothing was changed.",
         hint="Go on with it, or name another place in [journal] url for another installation.",
     )
+
+
+def library_version() -> str:
+    """Return the version of this library, which a new journal records."""
+    from importlib import metadata  # here: slow to import, needed once in a journal's life
+
+    try:
+        return metadata.version("payments-core")
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,4 +1,4 @@
-"""``payouts journal init`` and ``upgrade``, and a journal whose address is a secret."""
+"""``payouts journal init``, and a journal whose address is a secret."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from typing import Any
 
 import pytest
 
-from payments_core.journal.postgres.schema import MIGRATIONS
-
-NEWEST = len(MIGRATIONS)
 Call = Callable[..., Any]
 SECRET = "hunter2-correct-horse"
 
@@ -36,12 +33,10 @@ def test_a_shared_journal_is_made_by_command(shared: str, payouts: Call) -> None
     made = payouts("journal", "init", "--json")
     assert (made.code, made.json) == (0, {"journal": "env:JOURNAL_URL", "made": True})
     assert "is there already" in payouts("journal", "init", "--json").error["message"]
-    again = payouts("journal", "upgrade", "--json")
-    assert again.json == {"journal": "env:JOURNAL_URL", "before": NEWEST, "after": NEWEST}
     assert payouts("list").code == 0
     doctor = payouts("doctor")
     assert (doctor.code, "journal: env:JOURNAL_URL: no payout yet" in doctor.out) == (0, True)
-    for ran in (before, made, again, doctor):
+    for ran in (before, made, doctor):
         assert SECRET not in ran.out + ran.err
 
 
@@ -91,17 +86,10 @@ def test_a_rehearsal_needs_no_command_and_has_one(gateway: Any, folder: Path, pa
     assert (made.code, made.json) == (0, {"journal": "sqlite:///payouts.db", "made": True})
 
 
-def test_a_file_needs_no_upgrade(gateway: Any, folder: Path, payouts: Call) -> None:
-    """It is brought forward when it is opened, and this makes none."""
-    ran = payouts("journal", "upgrade")
-    assert (ran.code, "nothing to do" in ran.out) == (0, True)
-    assert not (folder / "payouts.db").exists()
-
-
 def test_a_secret_that_is_missing_is_named(gateway: Any, folder: Path, payouts: Call) -> None:
     """What must be set is said before anything else goes wrong."""
     path = folder / "payouts.toml"
     path.write_text(path.read_text("utf-8").replace('"sqlite:///payouts.db"', '"env:JOURNAL_URL"'), "utf-8")
-    ran = payouts("journal", "upgrade", "--json")
+    ran = payouts("journal", "init", "--json")
     assert ran.error["code"] == "secret_missing"
     assert "JOURNAL_URL" in ran.error["message"]

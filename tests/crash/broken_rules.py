@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from crash_points.process_run import NAMESPACE
 
 from payments_core.client import inbox
 from payments_core.client.inbox import Inbox
@@ -410,15 +411,15 @@ def _hears_nothing(row: PayoutRecord, *_: Any, **__: Any) -> EngineFlow[PayoutRe
 
 def lost_files_are_new_journals(patch: Patch) -> None:
     """An empty file is a database without tables, and a missing one is made: so SQLite takes them."""
-    bring = sqlite_journal.migrate
+    check = sqlite_journal.check_version
 
-    def migrate(connection: sqlite3.Connection, path: Any, *, namespace: str, at: datetime) -> None:
+    def check_version(connection: sqlite3.Connection, path: Any) -> None:
         if connection.execute("PRAGMA user_version").fetchone() == (0,):
             connection.execute("BEGIN IMMEDIATE")
-            schema.bring_forward(connection, path, namespace=namespace, at=at)
+            schema.create_tables(connection, namespace=NAMESPACE, at=datetime.now(UTC))
             connection.execute("COMMIT")
-        bring(connection, path, namespace=namespace, at=at)
+        check(connection, path)
 
     patch.setattr(connection, "check_file", lambda path: path.touch(mode=0o600))
     patch.setattr(sqlite_journal, "create_file", lambda *_, **__: False)
-    patch.setattr(sqlite_journal, "migrate", migrate)
+    patch.setattr(sqlite_journal, "check_version", check_version)

@@ -342,12 +342,51 @@ def test_a_move_is_written_whole_or_not_at_all(
     assert len(ask("SELECT * FROM outbox")) == len(journal.pauses()) == 1
 
 
-@pytest.mark.parametrize("statement", ["UPDATE history SET event = 'x'", "DELETE FROM history", "DELETE FROM payouts"])
-def test_what_happened_cannot_be_edited(add: AddRow, ask: Ask, statement: str) -> None:
-    """The database itself refuses to change or forget, whichever program asks."""
-    add()
+UNCHANGEABLE = [
+    "DELETE FROM payouts",
+    "DELETE FROM history",
+    "DELETE FROM attempts",
+    "UPDATE history SET event = 'x'",
+    "UPDATE history SET evidence = '{}'",
+    "UPDATE attempts SET account = 'mtn-ghana'",
+    "UPDATE attempts SET request = ''",
+]
+
+
+@pytest.mark.parametrize("statement", UNCHANGEABLE)
+def test_what_happened_cannot_be_edited(journal: Journal, add: AddRow, ask: Ask, statement: str) -> None:
+    """The database itself refuses to change or delete, whichever program asks."""
+    end_attempt(journal, add())
     with pytest.raises((sqlite3.IntegrityError, psycopg.errors.RaiseException), match=r"append-only|never"):
         ask(statement)
+
+
+def test_an_erased_payout_loses_nothing_but_texts(journal: Journal, add: AddRow, ask: Ask) -> None:
+    """Evidence, the request and the reason of an attempt may be overwritten once it is erased, and nothing else."""
+    end_attempt(journal, add())
+    ask("UPDATE payouts SET erased_at = 1")
+    ask("UPDATE history SET evidence = '{}'")
+    ask("UPDATE attempts SET request = '', reason = NULL")
+    for change in ("history SET event = 'x'", "attempts SET account = 'mtn-ghana'", "attempts SET binding = 'x'"):
+        with pytest.raises((sqlite3.IntegrityError, psycopg.errors.RaiseException), match=r"append-only|never"):
+            ask(f"UPDATE {change}")
+
+
+@pytest.mark.parametrize("table", ["payouts", "history", "attempts"])
+@pytest.mark.parametrize("store", ["postgres"])
+def test_no_table_is_emptied(journal: Journal, ask: Ask, table: str) -> None:
+    """TRUNCATE calls no trigger of a row."""
+    with pytest.raises(psycopg.errors.RaiseException, match=r"append-only|never"):
+        ask(f"TRUNCATE {table} CASCADE")
+
+
+def end_attempt(journal: Journal, row: PayoutRecord) -> None:
+    """Let a payout have an attempt that ended."""
+    failed = replace(row, status=PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED), next_at=None)
+    moved = journal.execute(ApplyTransition(row, failed, event(), publish=True))
+    assert isinstance(moved, TransitionApplied)
+    fresh = replace(moved.row, status=PayoutStatus.CREATED, reason=None, attempt=2, request_hash="2" * 64)
+    assert isinstance(journal.execute(CreateAttempt(moved.row, fresh, event())), TransitionApplied)
 
 
 def test_evidence_that_is_no_json_does_not_stop_a_move(journal: Journal, add: AddRow, moved: MoveRow) -> None:

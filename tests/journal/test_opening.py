@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 import pytest
 
@@ -30,8 +30,8 @@ from payments_core.domain.errors import (
 from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine.commands import CreatePayout, CreateResult
 from payments_core.journal import init_journal, open_journal
-from payments_core.journal.sql.columns import COLUMNS, write_row
-from payments_core.journal.sqlite import connection, schema
+from payments_core.journal.sql.tables import VERSION
+from payments_core.journal.sqlite import connection
 from payments_core.journal.sqlite.journal import SqliteJournal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
@@ -253,95 +253,10 @@ def test_another_programs_database_is_no_journal(open_sqlite: OpenSqlite, path: 
 def test_a_newer_journal_is_left_alone(open_sqlite: OpenSqlite, path: Path) -> None:
     """An old version does not write into what a newer one has made."""
     open_sqlite().close()
-    newer = len(schema.MIGRATIONS) + 1
+    newer = VERSION + 1
     pragma(path, f"PRAGMA user_version = {newer}")
     with pytest.raises(JournalTooNew, match=rf"payouts\.db .*version {newer}.*Upgrade payments-core"):
         open_sqlite()
-
-
-def test_an_older_journal_is_brought_forward_and_keeps_its_payouts(
-    open_sqlite: OpenSqlite,
-    path: Path,
-    make_row: Callable[..., PayoutRecord],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A new version goes on with an old journal; a step that fails leaves it as it was."""
-    first = open_sqlite()
-    first.execute(CreatePayout(make_row(), Event("e", START)))
-    first.close()
-    made = schema.MIGRATIONS
-    monkeypatch.setattr(schema, "MIGRATIONS", (*made, ("CREATE TABLE extra (x)", "CREATE TABLE extra (x)")))
-    with pytest.raises(JournalError, match="already exists"):
-        open_sqlite()
-    assert pragma(path, "PRAGMA user_version") == len(made)
-    assert pragma(path, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'extra'") == 0
-    monkeypatch.setattr(schema, "MIGRATIONS", (*made, ("CREATE TABLE extra (x)",)))
-    assert open_sqlite().get("po_one") == make_row()
-    assert pragma(path, "PRAGMA user_version") == len(made) + 1
-    with closing(sqlite3.connect(path)) as other:
-        assert other.execute("SELECT COUNT(*) FROM meta WHERE name = 'namespace'").fetchone() == (1,)
-
-
-@pytest.fixture
-def first_version(open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]) -> Path:
-    """A journal of the first version, with a payout in it."""
-    with closing(sqlite3.connect(path)) as old:
-        old.executescript("".join(f"{statement};" for statement in schema.MIGRATIONS[0]))
-        meta = {"namespace": "test-namespace", "created_at": START.isoformat(), "version": "0.0"}
-        old.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta.items())
-        old.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-        later = {"original_amount", "reopened_at", "read_at", "erased_at", "callback_read_at"}
-        names = [name for name in COLUMNS if name not in later]
-        values = [value for name, value in zip(COLUMNS, write_row(make_row()), strict=True) if name in names]
-        quoted = ", ".join(f'"{name}"' for name in names)
-        old.execute(f"INSERT INTO payouts ({quoted}) VALUES ({', '.join('?' * len(names))})", values)  # noqa: S608 - our own names
-        old.execute("PRAGMA user_version = 1")
-        old.commit()
-    return path
-
-
-def test_a_journal_of_the_first_version_goes_on(
-    first_version: Path, open_sqlite: OpenSqlite, make_row: Callable[..., PayoutRecord]
-) -> None:
-    """Its payouts are what they were, and it can hold refunds now."""
-    assert open_sqlite().get("po_one") == make_row()
-    assert pragma(first_version, "PRAGMA user_version") == len(schema.MIGRATIONS)
-
-
-def test_a_migrated_journal_is_too_new_for_the_version_before(
-    first_version: Path, open_sqlite: OpenSqlite, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An old binary would leave what was collected out of a refund: it reads and writes nothing."""
-    newest = len(schema.MIGRATIONS)
-    open_sqlite().close()
-    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-    with pytest.raises(JournalTooNew, match=rf"journal version {newest}; this one knows 1"):
-        open_sqlite()
-
-
-OPEN = """
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
-from payments_core.journal.sqlite.journal import SqliteJournal
-sys.stdin.readline()
-journal = SqliteJournal(Path(sys.argv[1]), namespace="test-namespace", clock=lambda: datetime.now(UTC))
-print(journal.get("po_one").key)
-journal.close()
-"""
-
-
-def test_processes_that_open_an_old_journal_together_migrate_it_once(first_version: Path) -> None:
-    """The second one waits for the first and finds it done: a column can be added only once."""
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    words = [sys.executable, "-c", OPEN, str(first_version)]
-    processes = [subprocess.Popen(words, text=True, **pipes) for _ in range(4)]
-    for process in processes:
-        cast("IO[str]", process.stdin).write("go\n")
-        cast("IO[str]", process.stdin).flush()
-    ended = [(*process.communicate(timeout=60), process.returncode) for process in processes]
-    assert ended == [("salary/one\n", "", 0)] * 4
-    assert pragma(first_version, "PRAGMA user_version") == len(schema.MIGRATIONS)
 
 
 def test_another_namespace_is_refused(open_sqlite: OpenSqlite) -> None:

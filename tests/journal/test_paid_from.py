@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +15,6 @@ from payments_core.domain.inbox_records import Arrival, Handling
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import EndedAttempt, Event, PayoutRecord, Query
 from payments_core.engine.commands import ApplyTransition, CreateAttempt, Journal, Stale, TransitionApplied
-from payments_core.journal.sql.columns import COLUMNS, write_row
-from payments_core.journal.sqlite import schema
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 S = PayoutStatus
@@ -94,36 +89,6 @@ def test_a_refund_is_paid_where_it_was_collected(journal: Journal, add: Add) -> 
     assert again(journal, row).account == "mtn-uganda"
 
 
-def keep_as_before(ask: Ask, number: int) -> None:
-    """Do what a process of the version before does when it begins an attempt: it keeps no account."""
-    columns = 'binding, "references", request, request_hash, reason, decided_by'
-    columns += ", submissions, ambiguous, first_sent_at, sent_at"
-    ask(
-        f"INSERT INTO attempts (payout_id, number, {columns}, ended_at)"  # noqa: S608 - constants
-        f" SELECT id, attempt, {columns}, updated_at FROM payouts WHERE id = 'po_one'"
-    )
-    ask(f"UPDATE payouts SET attempt = {number}, request_hash = '{str(number) * 64}' WHERE id = 'po_one'")  # noqa: S608
-
-
-def test_what_was_kept_without_an_account_was_paid_from_that_of_the_next_attempt(
-    journal: Journal, add: Add, ask: Ask
-) -> None:
-    """The version before never changes an account: before a failover, between two of them, and after all."""
-    add(**FAILED)
-    keep_as_before(ask, 2)
-    assert [kept.account for kept in journal.attempts("po_one")] == ["mtn-uganda"]
-    row = journal.get("po_one")
-    assert row is not None
-    row = fail(journal, again(journal, row, account="mtn-ghana"))
-    assert [kept.account for kept in journal.attempts(row.id)] == ["mtn-uganda"] * 2
-    keep_as_before(ask, 4)
-    assert [kept.account for kept in journal.attempts(row.id)] == ["mtn-uganda"] * 2 + ["mtn-ghana"]
-    row = journal.get("po_one")
-    assert row is not None
-    again(journal, row, account="mtn-benin")
-    assert [kept.account for kept in journal.attempts(row.id)] == ["mtn-uganda"] * 2 + ["mtn-ghana"] * 2
-
-
 def test_a_question_belongs_to_the_account_it_was_asked_from(journal: Journal, add: Add) -> None:
     """What comes to its path later is read, and its secrets taken out, by the provider that was asked."""
     row = add()
@@ -164,35 +129,3 @@ def test_a_callback_has_the_attempts_before_an_unapproved_one_looked_at(journal:
     assert made_due is not None
     assert (made_due.next_at, made_due.callback_read_at) == (at + timedelta(seconds=5), None)
     assert not called(journal, row, at + timedelta(seconds=2)).made_due
-
-
-def test_a_file_of_the_version_before_goes_on(
-    open_sqlite: Any, path: Path, make_row: Callable[..., PayoutRecord]
-) -> None:
-    """Its attempts are of the one account it knew, and what has ended is as unchangeable as before, account and all."""
-    row = make_row(**FAILED, attempt=2)
-    with closing(sqlite3.connect(path)) as old:
-        for statements in schema.MIGRATIONS[:3]:
-            for statement in statements:
-                old.execute(statement)
-        old.execute("INSERT INTO meta (name, value) VALUES ('namespace', 'test-namespace')")
-        old.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-        quoted = ", ".join(f'"{name}"' for name in COLUMNS)
-        old.execute(f"INSERT INTO payouts ({quoted}) VALUES ({', '.join('?' * len(COLUMNS))})", write_row(row))  # noqa: S608
-        old.execute("INSERT INTO attempts VALUES ('po_one', 1, '{}', '{}', '', 'h', NULL, 'read', 1, 0, NULL, NULL, 1)")
-        old.execute("PRAGMA user_version = 3")
-        old.commit()
-    journal = open_sqlite()
-    assert [kept.account for kept in journal.attempts("po_one")] == ["mtn-uganda"]
-    again(journal, journal.get("po_one"), account="mtn-ghana")
-    assert [kept.account for kept in journal.attempts("po_one")] == ["mtn-uganda"] * 2
-    journal.close()
-    with closing(sqlite3.connect(path)) as other:
-        for change in ("account = 'mtn-ghana'", "submissions = 9", "binding = 'x'"):
-            with pytest.raises(sqlite3.IntegrityError, match="never changed"):
-                other.execute(f"UPDATE attempts SET {change}")  # noqa: S608 - ours
-        # ... not even of a payout that was forgotten, of which other words are taken out.
-        other.execute("UPDATE payouts SET erased_at = 1")
-        other.execute("UPDATE attempts SET request = ''")
-        with pytest.raises(sqlite3.IntegrityError, match="never changed"):
-            other.execute("UPDATE attempts SET account = 'mtn-ghana' WHERE number = 2")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import threading
@@ -40,8 +39,8 @@ from payments_core.engine.commands import (
     Stale,
     TransitionApplied,
 )
-from payments_core.journal import init_journal, open_journal, upgrade_journal
-from payments_core.journal.postgres import connection, schema
+from payments_core.journal import init_journal, open_journal
+from payments_core.journal.postgres import connection
 from payments_core.journal.postgres.journal import PostgresJournal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
@@ -409,14 +408,10 @@ def test_a_database_that_cannot_hold_every_name_is_refused(postgres: Any) -> Non
         postgres.execute("DROP DATABASE latin")
 
 
-def test_another_namespace_is_refused(open_shared: OpenShared, postgres_url: str) -> None:
+def test_another_namespace_is_refused(open_shared: OpenShared) -> None:
     """Keys that would give other references never reach a provider."""
-    for attempt in (
-        lambda: open_shared(namespace="other-namespace"),
-        lambda: upgrade_journal(postgres_url, namespace="other-namespace", root=Path()),
-    ):
-        with pytest.raises(NamespaceChanged, match=r"'test-namespace'.*'other-namespace'.*restore the old namespace"):
-            attempt()
+    with pytest.raises(NamespaceChanged, match=r"'test-namespace'.*'other-namespace'.*restore the old namespace"):
+        open_shared(namespace="other-namespace")
 
 
 def told(error: BaseException) -> str:
@@ -480,10 +475,6 @@ except SettingsError as error:
 # --- tables ---
 
 
-def upgrade(url: str) -> tuple[int, int] | None:
-    return upgrade_journal(url, namespace=NAMESPACE, root=Path())
-
-
 def init(url: str) -> str:
     try:
         init_journal(url, namespace=NAMESPACE, root=Path(), at=START)
@@ -495,17 +486,14 @@ def init(url: str) -> str:
 def test_an_empty_database_is_prepared_once_and_by_one_command_alone(
     new_database: Callable[[], str], open_shared: OpenShared
 ) -> None:
-    """Neither opening nor an upgrade makes a journal, as one may have been lost; several who make it make it once."""
+    """Opening creates no journal, as one may have been lost; of several that create it, one does."""
     url = new_database()
-    for attempt in (lambda: open_shared(url), lambda: upgrade(url)):
-        with pytest.raises(JournalMissing, match=r"holds no journal.*restore a backup.*payouts journal init"):
-            attempt()
+    with pytest.raises(JournalMissing, match=r"holds no journal.*restore a backup.*payouts journal init"):
+        open_shared(url)
     with ThreadPoolExecutor(4) as threads:
         done = list(threads.map(lambda _: init(url), range(4)))
     assert done.count("made") == 1
     assert sum("is there already; nothing was changed" in said for said in done) == 3
-    newest = len(schema.MIGRATIONS)
-    assert upgrade(url) == (newest, newest)
     assert open_shared(url).counts() == {}
 
 
@@ -520,45 +508,12 @@ def test_another_programs_schema_is_left_alone(new_database: Callable[[], str]) 
     assert names == [("theirs",)]
 
 
-def test_an_upgrade_leaves_running_processes_at_work(
-    postgres_url: str, open_shared: OpenShared, make_row: Row, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """New columns do not disturb the version before; a version opens only what it knows, and says what to do."""
-    old = open_shared()
-    row = write(old, make_row())
-    made = schema.MIGRATIONS
-    broken = (
-        "ALTER TABLE {schema}.payouts ADD COLUMN extra TEXT",
-        "ALTER TABLE {schema}.payouts ADD COLUMN extra TEXT",
-    )
-    monkeypatch.setattr(schema, "MIGRATIONS", (*made, broken))
-    with pytest.raises(JournalError, match="already exists"):
-        upgrade(postgres_url)
-    monkeypatch.setattr(schema, "MIGRATIONS", (*made, broken[:1]))
-    with pytest.raises(JournalError, match=rf"version {len(made)}; this payments-core needs version {len(made) + 1}"):
+def test_a_newer_journal_is_left_alone(open_shared: OpenShared, postgres_url: str) -> None:
+    """An old version does not write into what a newer one has made."""
+    with psycopg.connect(postgres_url) as other:
+        other.execute("UPDATE payments_core.meta SET value = '2' WHERE name = 'schema_version'")
+    with pytest.raises(JournalTooNew, match=r"journal version 2; this one knows 1.*Upgrade payments-core"):
         open_shared()
-    assert upgrade(postgres_url) == (len(made), len(made) + 1)
-    new = open_shared()
-    monkeypatch.setattr(schema, "MIGRATIONS", made)
-
-    moved = old.execute(ApplyTransition(row, replace(row, submissions=1), EVENT))
-    assert isinstance(moved, TransitionApplied)
-    assert write(old, make_row("two")) == new.get("po_two")
-    assert old.get("po_one") == new.get("po_one") == moved.row
-    with pytest.raises(JournalTooNew, match=rf"journal version {len(made) + 1}; this one knows {len(made)}"):
-        open_shared()
-    with pytest.raises(JournalTooNew):
-        upgrade(postgres_url)
-
-
-def test_migrations_only_add() -> None:
-    """Whatever the version before reads or writes stays: what is not needed any more goes a release later."""
-    words = r"\b(DROP|RENAME|TRUNCATE|(?<!OR )DELETE|ALTER\s+COLUMN)\b"
-    taking = re.compile(words + r"|ADD\s+COLUMN(?!.*DEFAULT).*NOT\s+NULL")
-    released = [statement for statements in schema.MIGRATIONS[1:] for statement in statements]
-    assert [statement for statement in released if taking.search(statement)] == []
-    assert taking.search("ALTER TABLE x ADD COLUMN y TEXT NOT NULL")
-    assert not taking.search("ALTER TABLE x ADD COLUMN y TEXT NOT NULL DEFAULT ''")
 
 
 # --- a server that goes away ---

@@ -20,7 +20,7 @@ from payments_core.domain.errors import JournalError
 from payments_core.journal.maintenance.snapshot import Snapshot, SqliteSnapshot
 from payments_core.journal.sqlite.connection import SQLITE_ERRORS, explain
 from payments_core.journal.sqlite.creation import link, make_private, remove
-from payments_core.journal.sqlite.schema import BACKUP_AT, bring_forward
+from payments_core.journal.sqlite.schema import BACKUP_AT, create_tables
 
 __all__ = ["write_backup"]
 
@@ -56,7 +56,7 @@ def write_backup(
                     target, pages=_PAGES, progress=lambda _state, left, of: on_progress(of - left, of)
                 )
             else:
-                _copy(snapshot, target, partial, at, on_progress)
+                _copy(snapshot, target, at, on_progress)
             _mark(target, at)
         try:
             link(partial, path)
@@ -72,11 +72,11 @@ def write_backup(
 
 
 def _copy(
-    snapshot: Snapshot, target: sqlite3.Connection, path: Path, at: datetime, on_progress: Callable[[int, int], object]
+    snapshot: Snapshot, target: sqlite3.Connection, at: datetime, on_progress: Callable[[int, int], object]
 ) -> None:
     meta, done = snapshot.meta(), 0
     target.execute("BEGIN IMMEDIATE")
-    bring_forward(target, path, namespace=meta["namespace"], at=at)
+    create_tables(target, namespace=meta["namespace"], at=at)
     target.execute("COMMIT")
     tables = [
         name for (name,) in target.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rootpage")
@@ -93,7 +93,7 @@ def _copy(
             target.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
             done += len(rows)
             on_progress(done, sum(counts.values()))
-    for name in ("migrations", "server"):  # a file counts its versions elsewhere, and is on no server
+    for name in ("schema_version", "server"):  # a file counts its versions elsewhere, and is on no server
         meta.pop(name, None)
     target.executemany("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", meta.items())
     target.execute("COMMIT")

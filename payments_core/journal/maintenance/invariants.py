@@ -66,7 +66,7 @@ class Kept(NamedTuple):
     """An attempt that ended."""
 
     number: int
-    account: str | None
+    account: str
     binding: str
     references: str
     request: str
@@ -109,9 +109,8 @@ class Stored(NamedTuple):
     approvals: Sequence[tuple[int, str]]
 
     def paid_from(self, attempt: int) -> str:
-        """Return the account of an attempt; one that was kept without is of the same as the next."""
-        kept = (one.account for one in self.attempts if one.number >= attempt and one.account is not None)
-        return next(kept, self.row.account)
+        """Return the account of an attempt, the current one included."""
+        return next((one.account for one in self.attempts if one.number == attempt), self.row.account)
 
 
 Broken: TypeAlias = Iterator[tuple[str, str]]

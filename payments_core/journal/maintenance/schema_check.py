@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from payments_core.journal.maintenance.snapshot import PostgresSnapshot, Snapshot, SqliteSnapshot
-from payments_core.journal.sqlite.schema import MIGRATIONS
+from payments_core.journal.sqlite.schema import SCRIPT
 
 __all__ = ["REFERENCES", "flaws"]
 
@@ -37,9 +37,8 @@ def _of_file(snapshot: SqliteSnapshot) -> Iterator[str]:
         yield f"{count} rows of {table} refer to what is not there"
     statement = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
     with closing(sqlite3.connect(":memory:")) as wanted:
-        for migration in MIGRATIONS:
-            for text in migration:
-                wanted.execute(text)
+        for text in SCRIPT:
+            wanted.execute(text)
         ours = {(kind, name): text for kind, name, text in wanted.execute(statement)}
     there = {(kind, name): text for kind, name, text in snapshot.ask(statement)}
     for (kind, name), text in sorted(ours.items()):
@@ -82,14 +81,14 @@ def _of_server(snapshot: PostgresSnapshot) -> Iterator[str]:
 
 
 def _made_by_us() -> tuple[set[str], set[str]]:
-    """Return the constraints (table and name) and triggers that our migrations make, by the names they get."""
+    """Return the constraints (table and name) and triggers of our schema, by the names they get."""
     from payments_core.journal.postgres import schema
 
     constraints, triggers = set[str](), set[str]()
-    for statement in (text for migration in schema.MIGRATIONS for text in migration):
+    for statement in schema.SCRIPT:
         if made := re.search(r"CREATE TRIGGER (\w+)", statement):
             triggers.add(made[1])
-        if not (made := re.search(r"CREATE TABLE \{schema\}\.(\w+)", statement)):
+        if not (made := re.search(r"CREATE TABLE \w+\.(\w+)", statement)):
             continue
         table = made[1]
         if "PRIMARY KEY" in statement:

@@ -12,7 +12,7 @@ from pathlib import Path
 from payments_core.journal.sql.statements import SQLITE, DbTransaction, Statements
 from payments_core.journal.sqlite.connection import SQLITE_ERRORS, check_file, connect, explain
 from payments_core.journal.sqlite.creation import create_file
-from payments_core.journal.sqlite.schema import check_namespace, migrate
+from payments_core.journal.sqlite.schema import check_namespace, check_version
 from payments_core.journal.usability import exists
 
 __all__ = ["SqliteStore", "Store"]
@@ -89,7 +89,7 @@ class SqliteStore(Store):
     def writing(self) -> Iterator[DbTransaction]:
         """Open one transaction, committed at the end of the block."""
         with self._connected() as connection:
-            migrate(connection, self._path, namespace=self.namespace, at=self.at)
+            check_version(connection, self._path)
             connection.execute("BEGIN IMMEDIATE")  # whoever writes is alone here
             check_namespace(connection, self._path, self.namespace)
             yield DbTransaction(connection.execute, SQLITE)

@@ -142,7 +142,8 @@ class Server:
                 )
             case errors.UndefinedTable() | errors.UndefinedColumn() | errors.InvalidSchemaName():
                 return JournalError(
-                    f"{self.name} holds no journal of this version: {said}.", hint="Run `payouts journal upgrade`."
+                    f"{self.name} holds no journal of this version: {said}.",
+                    hint="`payouts journal verify` says what is missing. Then restore a backup.",
                 )
             case errors.TransactionRollback() | errors.DeadlockDetected() | errors.SerializationFailure():
                 return JournalError(

@@ -32,7 +32,6 @@ from payments_core.journal.postgres.schema import (
     check_namespace,
     check_server,
     check_version,
-    migrate,
 )
 from payments_core.journal.postgres.thread_pool import ThreadPool
 from payments_core.journal.sql.apply import Asking, Change, Reply, apply, opening
@@ -44,7 +43,7 @@ from payments_core.journal.sql.pauses import LiftPause, SetPause
 from payments_core.journal.sql.queries import Reads
 from payments_core.journal.sql.statements import POSTGRES, POSTGRES_SCHEMA, DbTransaction
 
-__all__ = ["PostgresJournal", "upgrade"]
+__all__ = ["PostgresJournal"]
 
 _TRIES = 5
 _PAUSE_S = 0.1
@@ -348,26 +347,3 @@ def _not_usable(why: str) -> JournalError:
         f"The payout cannot be accepted on this connection. {why}",
         hint="Give the psycopg connection to the journal's database on which your own transaction is open.",
     )
-
-
-def upgrade(url: str, *, namespace: str) -> tuple[int, int]:
-    """Bring the journal's tables forward; return the versions before and after.
-
-    Args:
-        url: ``postgresql://…``, as libpq understands it.
-        namespace: The installation's.
-
-    Raises:
-        JournalMissing: There is no journal.
-        JournalTooNew: A newer version of this library made it.
-        NamespaceChanged: It belongs to another installation.
-        JournalError: It cannot be reached or changed.
-
-    """
-    server = Server(url)
-    with contextlib.closing(server.connect()) as connection:
-        try:
-            return migrate(connection, server.name, namespace=namespace)
-        except psycopg.Error as error:
-            told = server.explain(error)
-    raise told

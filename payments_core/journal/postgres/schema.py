@@ -1,10 +1,4 @@
-"""The tables under PostgreSQL, as numbered migrations that only go forward.
-
-They are applied by ``payouts journal init`` and ``upgrade`` and by nothing else: many processes share the journal, and
-none of them may change it under the others. A released migration never changes, and one that is added must leave what
-was there in its place (expand; contract in a later release), as processes of the version before go on while it is
-applied.
-"""
+"""The schema of a shared journal; only ``payouts journal init`` creates it, and no process changes it."""
 
 from __future__ import annotations
 
@@ -16,321 +10,74 @@ from psycopg import errors
 
 from payments_core.domain.errors import JournalError, JournalIsBackup, JournalMissing, JournalTooNew, NamespaceChanged
 from payments_core.journal.postgres.connection import Connection
+from payments_core.journal.sql.statements import POSTGRES, lock_number
 from payments_core.journal.sql.statements import POSTGRES_SCHEMA as SCHEMA
-from payments_core.journal.sql.statements import lock_number
-from payments_core.journal.sqlite.schema import library_version
-from payments_core.journal.usability import check_live, exists
+from payments_core.journal.sql.tables import VERSION, tables
+from payments_core.journal.usability import check_live, exists, library_version
 
 __all__ = [
-    "MIGRATIONS",
+    "SCRIPT",
     "SELECT_NAMESPACE",
     "check_namespace",
     "check_server",
     "check_version",
     "create",
-    "migrate",
     "remember_server",
 ]
 
-# The same tables as in SQLite, with the same encodings. `no` is the order of acceptance as far as many writers have
-# one: a payout may become visible after one with a higher number.
-_FIRST = (
-    """
-    CREATE TABLE {schema}.payouts (
-        no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        id TEXT NOT NULL UNIQUE,
-        key TEXT NOT NULL UNIQUE,
-        fingerprint TEXT NOT NULL,
-        account TEXT NOT NULL,
-        operation TEXT NOT NULL,
-        payee_kind TEXT NOT NULL,
-        payee_value TEXT NOT NULL,
-        payee_details TEXT NOT NULL,
-        amount TEXT NOT NULL,
-        currency TEXT NOT NULL,
-        note TEXT NOT NULL,
-        options TEXT NOT NULL,
-        not_before BIGINT,
-        expires_at BIGINT,
-        original_amount TEXT,
-        binding TEXT NOT NULL,
-        "references" TEXT NOT NULL,
-        request TEXT NOT NULL,
-        request_hash TEXT NOT NULL,
-        status TEXT NOT NULL,
-        reason TEXT,
-        decided_by TEXT NOT NULL,
-        attempt BIGINT NOT NULL,
-        submissions BIGINT NOT NULL,
-        refusals BIGINT NOT NULL,
-        ambiguous BIGINT NOT NULL,
-        guards_passed BIGINT NOT NULL,
-        duplicate_unverified BIGINT NOT NULL,
-        refused BIGINT NOT NULL,
-        absence_attested BIGINT NOT NULL,
-        rechecks_left BIGINT NOT NULL,
-        first_sent_at BIGINT,
-        sent_at BIGINT,
-        not_found_count BIGINT NOT NULL,
-        first_not_found_at BIGINT,
-        version BIGINT NOT NULL,
-        lease_owner TEXT NOT NULL,
-        lease_until BIGINT,
-        next_at BIGINT,
-        created_at BIGINT NOT NULL,
-        updated_at BIGINT NOT NULL,
-        contradictions TEXT NOT NULL,
-        contradicted_at BIGINT
-    )
-    """,
-    "CREATE INDEX payouts_due ON {schema}.payouts (next_at) WHERE next_at IS NOT NULL",
-    # What waits for a person: `undecided` asks in these words.
-    "CREATE INDEX payouts_undecided ON {schema}.payouts (no) WHERE status = 'REVIEW' OR contradicted_at IS NOT NULL",
-    "CREATE INDEX payouts_refunds ON {schema}.payouts (lower(payee_value COLLATE \"C\")) WHERE operation = 'refund'",
-    """
-    CREATE TABLE {schema}.history (
-        payout_id TEXT NOT NULL REFERENCES {schema}.payouts (id),
-        seq BIGINT NOT NULL,
-        at BIGINT NOT NULL,
-        event TEXT NOT NULL,
-        status TEXT NOT NULL,
-        attempt BIGINT NOT NULL,
-        submissions BIGINT NOT NULL,
-        decided_by TEXT NOT NULL,
-        evidence TEXT NOT NULL,
-        PRIMARY KEY (payout_id, seq)
-    )
-    """,
-    """
-    CREATE TABLE {schema}.outbox (
-        no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        event_id TEXT NOT NULL UNIQUE,
-        payout_id TEXT NOT NULL REFERENCES {schema}.payouts (id),
-        key TEXT NOT NULL,
-        account TEXT NOT NULL,
-        status TEXT NOT NULL,
-        reason TEXT,
-        attempt BIGINT NOT NULL,
-        seq BIGINT NOT NULL,
-        at BIGINT NOT NULL,
-        contradiction TEXT
-    )
-    """,
-    """
-    CREATE TABLE {schema}.pauses (
-        account TEXT PRIMARY KEY,
-        since BIGINT NOT NULL,
-        why TEXT NOT NULL,
-        by TEXT NOT NULL,
-        probe_at BIGINT,
-        probe_every BIGINT
-    )
-    """,
-    """
-    CREATE TABLE {schema}.queries (
-        token_hash TEXT PRIMARY KEY,
-        payout_id TEXT NOT NULL REFERENCES {schema}.payouts (id),
-        attempt BIGINT NOT NULL,
-        asked_at BIGINT NOT NULL,
-        answered_at BIGINT
-    )
-    """,
-    """
-    CREATE TABLE {schema}.statement_references ( -- what compared statements have and a restored journal lacks
-        reference TEXT PRIMARY KEY, -- without capitals, - and _
-        account TEXT NOT NULL, -- whose statement
-        kept_at BIGINT NOT NULL
-    )
-    """,
-    "CREATE TABLE {schema}.meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    """
-    CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION '%', CASE TG_TABLE_NAME
-            WHEN 'history' THEN 'history is append-only' ELSE 'a payout is never deleted' END;
-    END $$
-    """,
-    """
-    CREATE TRIGGER history_is_append_only BEFORE UPDATE OR DELETE ON {schema}.history
-    FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
-    """
-    CREATE TRIGGER history_is_never_emptied BEFORE TRUNCATE ON {schema}.history
-    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse()
-    """,
-    """
-    CREATE TRIGGER payouts_are_never_deleted BEFORE DELETE ON {schema}.payouts
-    FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()
-    """,
-    """
-    CREATE TRIGGER payouts_are_never_emptied BEFORE TRUNCATE ON {schema}.payouts
-    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.refuse()
-    """,
-)
-
-# Workers, rates, second attempts, approvals, what comes in and what goes out.
-_SHARED = (
-    "ALTER TABLE {schema}.payouts ADD COLUMN reopened_at BIGINT",
-    """
-    CREATE TABLE {schema}.claims (
-        payout_id TEXT PRIMARY KEY REFERENCES {schema}.payouts (id),
-        owner TEXT NOT NULL, -- a worker's life
-        until BIGINT NOT NULL
-    )
-    """,
-    """
-    CREATE TABLE {schema}.permits (
-        account TEXT NOT NULL,
-        lane TEXT NOT NULL, -- which queue: post or read
-        next_at BIGINT NOT NULL, -- the earliest moment of the next one
-        waiting TEXT NOT NULL, -- permits whose moment is still to come, each with its share of the queue
-        held_until BIGINT NOT NULL, -- a penalty that slows everybody
-        penalty BIGINT NOT NULL, -- its length, doubled by the next one
-        PRIMARY KEY (account, lane)
-    )
-    """,
-    """
-    CREATE TABLE {schema}.ambiguity (
-        account TEXT PRIMARY KEY,
-        in_a_row BIGINT NOT NULL -- sends without a clear end since the last clear one
-    )
-    """,
-    """
-    CREATE TABLE {schema}.attempts (
-        payout_id TEXT NOT NULL REFERENCES {schema}.payouts (id),
-        number BIGINT NOT NULL,
-        binding TEXT NOT NULL,
-        "references" TEXT NOT NULL,
-        request TEXT NOT NULL,
-        request_hash TEXT NOT NULL,
-        reason TEXT,
-        decided_by TEXT NOT NULL,
-        submissions BIGINT NOT NULL,
-        ambiguous BIGINT NOT NULL,
-        first_sent_at BIGINT,
-        sent_at BIGINT,
-        ended_at BIGINT NOT NULL,
-        PRIMARY KEY (payout_id, number)
-    )
-    """,
-    """
-    CREATE TABLE {schema}.approvals (
-        payout_id TEXT NOT NULL REFERENCES {schema}.payouts (id),
-        attempt BIGINT NOT NULL,
-        fingerprint TEXT NOT NULL, -- of the intent that was approved
-        by TEXT NOT NULL,
-        at BIGINT NOT NULL,
-        why TEXT NOT NULL,
-        PRIMARY KEY (payout_id, attempt)
-    )
-    """,
-    """
-    CREATE TABLE {schema}.inbox (
-        no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        account TEXT NOT NULL,
-        payout_id TEXT REFERENCES {schema}.payouts (id), -- none: about nothing we know
-        received_at BIGINT NOT NULL,
-        query TEXT NOT NULL, -- token_hash of the question whose path it came to
-        method TEXT NOT NULL,
-        proven BIGINT, -- signed by the provider, forged, or nothing to prove
-        body TEXT NOT NULL, -- sealed until it is handled, redacted afterwards
-        handled_at BIGINT,
-        outcome TEXT NOT NULL
-    )
-    """,
-    """
-    CREATE TABLE {schema}.outbox_reads (
-        consumer TEXT NOT NULL,
-        event_id TEXT NOT NULL REFERENCES {schema}.outbox (event_id),
-        at BIGINT NOT NULL,
-        PRIMARY KEY (consumer, event_id)
-    )
-    """,
-    """
-    CREATE TABLE {schema}.deliveries (
-        consumer TEXT NOT NULL,
-        event_id TEXT NOT NULL REFERENCES {schema}.outbox (event_id),
-        attempts BIGINT NOT NULL,
-        next_at BIGINT, -- none: given up
-        told TEXT NOT NULL, -- how the last one ended
-        PRIMARY KEY (consumer, event_id)
-    )
-    """,
-    "ALTER TABLE {schema}.payouts ADD COLUMN read_at BIGINT",
-    "ALTER TABLE {schema}.payouts ADD COLUMN callback_read_at BIGINT",
-    "CREATE INDEX payouts_called_for ON {schema}.payouts (next_at) WHERE callback_read_at = next_at",
-    "CREATE INDEX inbox_unhandled ON {schema}.inbox (no) WHERE handled_at IS NULL",
-    "CREATE INDEX inbox_payout ON {schema}.inbox (payout_id) WHERE payout_id IS NOT NULL",
-    "CREATE INDEX inbox_query ON {schema}.inbox (query) WHERE query <> ''",
-    "CREATE INDEX outbox_payout ON {schema}.outbox (payout_id, seq)",
-    # What happened is never changed. Of a payout that is forgotten, and of no other, the words that may tell of a
-    # person are taken out.
-    "ALTER TABLE {schema}.payouts ADD COLUMN erased_at BIGINT",
-    """
-    CREATE OR REPLACE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        IF TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'history' THEN
-            IF to_jsonb(NEW) - 'evidence' = to_jsonb(OLD) - 'evidence'
-                AND EXISTS (SELECT 1 FROM {schema}.payouts WHERE id = OLD.payout_id AND erased_at IS NOT NULL)
-            THEN RETURN NEW; END IF;
-        END IF;
-        RAISE EXCEPTION '%', CASE TG_TABLE_NAME
-            WHEN 'history' THEN 'history is append-only' ELSE 'a payout is never deleted' END;
-    END $$
-    """,
-    """
-    CREATE FUNCTION {schema}.refuse_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
+# History and ended attempts never change. Only of an erased payout the texts that may identify a person, which are in
+# the columns that the trigger names, are removed.
+_TRIGGERS = (
+    f"""
+    CREATE FUNCTION {SCHEMA}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         IF TG_OP = 'UPDATE' THEN
-            IF to_jsonb(NEW) - '{request,reason}'::text[] = to_jsonb(OLD) - '{request,reason}'::text[]
-                AND EXISTS (SELECT 1 FROM {schema}.payouts WHERE id = OLD.payout_id AND erased_at IS NOT NULL)
+            IF to_jsonb(NEW) - TG_ARGV[1:] = to_jsonb(OLD) - TG_ARGV[1:]
+                AND EXISTS (SELECT 1 FROM {SCHEMA}.payouts WHERE id = OLD.payout_id AND erased_at IS NOT NULL)
             THEN RETURN NEW; END IF;
         END IF;
-        RAISE EXCEPTION 'an attempt that has ended is never changed';
+        RAISE EXCEPTION '%', TG_ARGV[0];
     END $$
+    """,  # noqa: S608 - constants
+    f"""
+    CREATE TRIGGER payouts_are_never_deleted BEFORE DELETE ON {SCHEMA}.payouts
+    FOR EACH ROW EXECUTE FUNCTION {SCHEMA}.refuse('a payout is never deleted')
     """,
-    """
-    CREATE TRIGGER attempts_are_append_only BEFORE UPDATE OR DELETE ON {schema}.attempts
-    FOR EACH ROW EXECUTE FUNCTION {schema}.refuse_attempt()
+    f"""
+    CREATE TRIGGER payouts_are_never_emptied BEFORE TRUNCATE ON {SCHEMA}.payouts
+    FOR EACH STATEMENT EXECUTE FUNCTION {SCHEMA}.refuse('a payout is never deleted')
     """,
-)
-
-# Questions about an account itself whose answer comes later; they are dropped after a day.
-_ACCOUNT_QUERIES = (
-    """
-    CREATE TABLE {schema}.account_queries (
-        token_hash TEXT PRIMARY KEY,
-        account TEXT NOT NULL,
-        asked_at BIGINT NOT NULL,
-        answered_at BIGINT,
-        answer TEXT -- JSON, amounts as decimal text
-    )
+    f"""
+    CREATE TRIGGER history_is_append_only BEFORE UPDATE OR DELETE ON {SCHEMA}.history
+    FOR EACH ROW EXECUTE FUNCTION {SCHEMA}.refuse('history is append-only', 'evidence')
     """,
-)
-
-# An attempt may be paid from another account than the one before. None: from the same as the one after it, as processes
-# of the version before keep attempts without it, and none of them changes the account.
-_FAILOVER = ("ALTER TABLE {schema}.attempts ADD COLUMN account TEXT",)
-
-# What a callback may call a payout by whose id its provider does not repeat.
-_KNOWN_AS = (
-    """
-    CREATE TABLE {schema}.by_provider_reference (
-        value TEXT NOT NULL,
-        payout_id TEXT NOT NULL REFERENCES {schema}.payouts (id),
-        PRIMARY KEY (value, payout_id)
-    )
+    f"""
+    CREATE TRIGGER history_is_never_emptied BEFORE TRUNCATE ON {SCHEMA}.history
+    FOR EACH STATEMENT EXECUTE FUNCTION {SCHEMA}.refuse('history is append-only')
+    """,
+    f"""
+    CREATE TRIGGER attempts_are_append_only BEFORE UPDATE OR DELETE ON {SCHEMA}.attempts
+    FOR EACH ROW EXECUTE FUNCTION
+        {SCHEMA}.refuse('an attempt that has ended is never changed', 'request', 'reason')
+    """,
+    f"""
+    CREATE TRIGGER attempts_are_never_emptied BEFORE TRUNCATE ON {SCHEMA}.attempts
+    FOR EACH STATEMENT EXECUTE FUNCTION {SCHEMA}.refuse('an attempt that has ended is never changed')
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SHARED, _ACCOUNT_QUERIES, _FAILOVER, _KNOWN_AS)
+#: Creates everything in an empty schema.
+SCRIPT = (
+    *tables(POSTGRES, integer="BIGINT", row_number="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+    *_TRIGGERS,
+)
 
+_VERSION = "schema_version"  # in `meta`
 SELECT_NAMESPACE = f"SELECT value FROM {SCHEMA}.meta WHERE name = 'namespace'"  # noqa: S608 - a constant
-_UPGRADE = "Run `payouts journal upgrade` once; running processes may go on meanwhile."
 
 
-def create(connection: Connection, where: str, *, namespace: str, at: datetime) -> int:
-    """Make the tables in a database that has none, in one transaction; return their version.
+def create(connection: Connection, where: str, *, namespace: str, at: datetime) -> None:
+    """Create the tables in a database that has none, in one transaction.
 
     Args:
         connection: In autocommit mode, or in a transaction.
@@ -339,82 +86,42 @@ def create(connection: Connection, where: str, *, namespace: str, at: datetime) 
         at: Now; aware.
 
     Raises:
-        JournalError: There is a journal already, or tables of another program in its schema.
+        JournalError: There is a journal already, or the schema holds tables of another program.
 
     """
     with connection.transaction():
-        _lock(connection)
-        if _version(connection, where):
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number("create"),))
+        if _version(connection):
             raise exists(f"The journal in {where[:1].lower()}{where[1:]}")
         _make_schema(connection, where)
-        _apply(connection, 0)
+        for statement in SCRIPT:
+            connection.execute(statement)
         meta = {"namespace": namespace, "created_at": at.isoformat(), "version": library_version()}
-        for name, value in meta.items():
+        for name, value in (meta | {_VERSION: str(VERSION)}).items():
             _remember(connection, name, value)
         remember_server(connection)
-    return len(MIGRATIONS)
-
-
-def migrate(connection: Connection, where: str, *, namespace: str) -> tuple[int, int]:
-    """Bring a journal to the newest version, in one transaction; return the versions before and after.
-
-    Args:
-        connection: In autocommit mode.
-        where: The database, for messages.
-        namespace: The installation's.
-
-    Raises:
-        JournalMissing: There is no journal.
-        JournalTooNew: It has had migrations we do not know.
-        NamespaceChanged: It belongs to another installation.
-
-    """
-    with connection.transaction():
-        _lock(connection)
-        before = _version(connection, where)
-        if not before:
-            raise _missing(where)
-        check_namespace(connection, where, namespace)
-        _apply(connection, before)
-        if "server" not in _meta(connection):
-            remember_server(connection)
-    return before, len(MIGRATIONS)
-
-
-def _lock(connection: Connection) -> None:
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number("upgrade"),))
-
-
-def _apply(connection: Connection, version: int) -> None:
-    for statement in (statement for migration in MIGRATIONS[version:] for statement in migration):
-        connection.execute(statement.replace("{schema}", SCHEMA))
-    _remember(connection, "migrations", str(len(MIGRATIONS)))
-
-
-def _missing(where: str) -> JournalMissing:
-    return JournalMissing(
-        f"{where} holds no journal.",
-        hint="If this installation has paid before, restore a backup: a new journal would not know what was paid. For "
-        "a new installation: `payouts journal init`.",
-    )
 
 
 def check_version(connection: Connection, where: str) -> None:
-    """Refuse a database that is not as this version of the library knows it.
+    """Refuse a database that holds no journal of this version.
 
     Raises:
         JournalMissing: It holds none.
-        JournalTooNew: It has had migrations we do not know.
-        JournalError: It is older.
+        JournalTooNew: A newer version of this library created it.
 
     """
-    version = _version(connection, where)
-    if version == 0:
-        raise _missing(where)
-    if version < len(MIGRATIONS):
-        raise JournalError(
-            f"{where} holds a journal of version {version}; this payments-core needs version {len(MIGRATIONS)}.",
-            hint=_UPGRADE,
+    version = _version(connection)
+    if version > VERSION:
+        raise JournalTooNew(
+            f"{where} holds a journal written by a newer version of payments-core "
+            f"(journal version {version}; this one knows {VERSION}).",
+            hint="Upgrade payments-core here; nothing was read or written.",
+        )
+    if version < VERSION:
+        raise JournalMissing(
+            f"{where} holds no journal.",
+            hint="If this installation has paid before, restore a backup: a new journal would not know what was paid. "
+            "For a new installation: `payouts journal init`.",
         )
 
 
@@ -485,17 +192,11 @@ def _meta(connection: Connection) -> dict[str, str]:
     return dict(found)
 
 
-def _version(connection: Connection, where: str) -> int:
+def _version(connection: Connection) -> int:
+    """Return the version of the schema; 0 where there is no journal."""
     if _one(connection, "SELECT to_regclass(%s)", f"{SCHEMA}.meta") is None:
         return 0
-    version = int(_one(connection, f"SELECT value FROM {SCHEMA}.meta WHERE name = %s", "migrations") or 0)  # noqa: S608
-    if version > len(MIGRATIONS):
-        raise JournalTooNew(
-            f"{where} holds a journal written by a newer version of payments-core "
-            f"(journal version {version}; this one knows {len(MIGRATIONS)}).",
-            hint="Upgrade payments-core here; nothing was read or written.",
-        )
-    return version
+    return int(_one(connection, f"SELECT value FROM {SCHEMA}.meta WHERE name = %s", _VERSION) or 0)  # noqa: S608
 
 
 def _make_schema(connection: Connection, where: str) -> None:

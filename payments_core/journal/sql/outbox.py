@@ -70,7 +70,7 @@ class _Text:
         at, text = sql.schema, sql.text
         self.events = f"SELECT {_EVENT} FROM {at}outbox o"
         self.deliveries = (
-            f"SELECT {_EVENT}, COALESCE(d.attempts, 0), d.next_at, COALESCE(d.told, '') FROM {at}outbox o"
+            f"SELECT {_EVENT}, COALESCE(d.attempts, 0), d.next_at, COALESCE(d.result, '') FROM {at}outbox o"
             f" LEFT JOIN {at}deliveries d ON d.consumer = ? AND d.event_id = o.event_id"
         )
         self.backlog = (
@@ -91,11 +91,11 @@ class _Text:
         self.is_event = text(f"SELECT 1 FROM {at}outbox WHERE event_id = ?")
         self.delivered = text(f"DELETE FROM {at}deliveries WHERE consumer = ? AND event_id = ?")
         self.take = text(
-            f"INSERT INTO {at}deliveries (consumer, event_id, attempts, next_at, told) VALUES (?, ?, 0, ?, '')"
+            f"INSERT INTO {at}deliveries (consumer, event_id, attempts, next_at, result) VALUES (?, ?, 0, ?, '')"
             " ON CONFLICT (consumer, event_id) DO UPDATE SET next_at = excluded.next_at"
         )
         self.put_off = text(
-            f"UPDATE {at}deliveries SET attempts = attempts + 1, next_at = ?, told = ?"
+            f"UPDATE {at}deliveries SET attempts = attempts + 1, next_at = ?, result = ?"
             " WHERE consumer = ? AND event_id = ?"
         )
         self.resume = text(

@@ -30,16 +30,16 @@ class _Text:
             f"SELECT {now}, set_config('synchronous_commit', 'off', true)" if sql.lock_exclusive else self.clock
         )
         self.queue = text(
-            f"SELECT next_at, waiting, held_until, penalty FROM {at}permits WHERE account = ? AND lane = ?"  # noqa: S608
+            f"SELECT next_at, waiting, held_until, penalty FROM {at}permits WHERE account = ? AND queue = ?"  # noqa: S608
         )
         self.put = text(
-            f"INSERT INTO {at}permits (account, lane, next_at, waiting, held_until, penalty)"  # noqa: S608
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account, lane) DO UPDATE SET next_at = excluded.next_at,"
+            f"INSERT INTO {at}permits (account, queue, next_at, waiting, held_until, penalty)"  # noqa: S608
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account, queue) DO UPDATE SET next_at = excluded.next_at,"
             " waiting = excluded.waiting, held_until = excluded.held_until, penalty = excluded.penalty"
         )
         self.erase = text(
             f"UPDATE {at}permits SET held_until = 0, penalty = 0"  # noqa: S608
-            f" WHERE account = ? AND lane = '{_READ}' AND penalty > 0 AND held_until <= {now}"
+            f" WHERE account = ? AND queue = '{_READ}' AND penalty > 0 AND held_until <= {now}"
         )
         self.holds = f"SELECT account, held_until FROM {at}permits WHERE held_until > {now} ORDER BY account"  # noqa: S608
 

@@ -96,9 +96,7 @@ class _Text:
             " ON CONFLICT DO NOTHING"
         )
         self.references = f'SELECT "references" FROM {at}payouts UNION ALL SELECT "references" FROM {at}attempts'  # noqa: S608
-        self.accounts = (
-            f"SELECT account FROM {at}payouts UNION SELECT account FROM {at}attempts WHERE account IS NOT NULL"  # noqa: S608
-        )
+        self.accounts = f"SELECT account FROM {at}payouts UNION SELECT account FROM {at}attempts"  # noqa: S608
         open_ = f"'{PayoutStatus.SENDING}', '{PayoutStatus.PENDING}', '{PayoutStatus.UNKNOWN}'"
         self.unsettled = text(
             f"SELECT COUNT(*) FROM {at}payouts WHERE COALESCE(sent_at, 0) < ? AND COALESCE(not_before, 0) <= ?"  # noqa: S608

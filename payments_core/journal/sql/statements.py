@@ -149,8 +149,7 @@ class Statements:
             f" SELECT id, attempt, account, {_ENDED}, updated_at FROM {at}payouts WHERE id = ?"
         )
         self.attempts = text(
-            f"SELECT number, {self.paid_from('a.payout_id', 'a.number')}, {_ENDED}, ended_at"
-            f" FROM {at}attempts a WHERE payout_id = ? ORDER BY number"
+            f"SELECT number, account, {_ENDED}, ended_at FROM {at}attempts WHERE payout_id = ? ORDER BY number"
         )
         self.was_attempted = text(f"SELECT 1 FROM {at}attempts WHERE payout_id = ? AND request_hash = ?")
         self.was_in = text(f"SELECT 1 FROM {at}history WHERE payout_id = ? AND attempt = ? AND status = ? LIMIT 1")
@@ -194,15 +193,10 @@ class Statements:
         return self._folded.format(column)
 
     def paid_from(self, payout_id: str, number: str) -> str:
-        """Return the expression for the account of an attempt, the current one included.
-
-        Who kept an attempt before accounts were kept with them never changed the account: it is that of the next one.
-        """
-        schema = self.schema
+        """Return the expression for the account of an attempt, the current one included."""
         return (
-            f"COALESCE((SELECT k.account FROM {schema}attempts k WHERE k.payout_id = {payout_id}"
-            f" AND k.number >= {number} AND k.account IS NOT NULL ORDER BY k.number LIMIT 1),"
-            f" (SELECT w.account FROM {schema}payouts w WHERE w.id = {payout_id}))"
+            f"COALESCE((SELECT k.account FROM {self.schema}attempts k WHERE k.payout_id = {payout_id}"
+            f" AND k.number = {number}), (SELECT w.account FROM {self.schema}payouts w WHERE w.id = {payout_id}))"
         )
 
     def due(self, condition: str) -> str:

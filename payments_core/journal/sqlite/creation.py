@@ -12,7 +12,7 @@ from pathlib import Path
 
 from payments_core.domain.errors import JournalError
 from payments_core.journal.sqlite.connection import check_absent, check_place, explain, make_durable
-from payments_core.journal.sqlite.schema import bring_forward
+from payments_core.journal.sqlite.schema import create_tables
 
 __all__ = ["create_file", "link", "make_private", "remove"]
 
@@ -70,7 +70,7 @@ def _fill(draft: Path, path: Path, namespace: str, at: datetime) -> None:
         ) as connection:
             make_durable(connection, path)
             connection.execute("BEGIN IMMEDIATE")
-            bring_forward(connection, path, namespace=namespace, at=at)
+            create_tables(connection, namespace=namespace, at=at)
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise explain(error, path) from error

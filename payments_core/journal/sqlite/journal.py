@@ -35,7 +35,7 @@ from payments_core.journal.sqlite.connection import (
     verify,
 )
 from payments_core.journal.sqlite.creation import create_file
-from payments_core.journal.sqlite.schema import check_namespace, migrate
+from payments_core.journal.sqlite.schema import check_namespace, check_version
 from payments_core.journal.sqlite.writer import Writer
 from payments_core.journal.usability import check_live
 
@@ -101,7 +101,7 @@ class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
             self._identity = self._identity or identity_of(self._path)
             if suspicious:
                 verify(connection, self._path)
-            migrate(connection, self._path, namespace=self._namespace, at=self._clock())
+            check_version(connection, self._path)
             check_live(check_namespace(connection, self._path, self._namespace), f"The journal {self._path}")
         except BaseException as error:
             connection.close()
