@@ -228,7 +228,7 @@ def test_the_database_lets_nothing_else_be_taken_out(world: Any, of: str, statem
     ids = {"one": ended(world, "one").id, "other": ended(world, "two").id}
     for payout in ids.values():
         world.plant(
-            [f"INSERT INTO attempts VALUES ('{payout}', 1, '{{}}', '{{}}', '{{}}', '', NULL, '', 0, 0, 1, 1, 1, NULL)"]  # noqa: S608
+            [f"INSERT INTO attempts VALUES ('{payout}', 1, 'a', '{{}}', '{{}}', '{{}}', '', NULL, '', 0, 0, 1, 1, 1)"]  # noqa: S608
         )
     world.plant(["UPDATE payouts SET erased_at = 1 WHERE key = 'one'"])
     asked = statement.format(**ids)

@@ -74,7 +74,7 @@ PLANTED: dict[str, tuple[Sequence[str], set[str]]] = {
 ORPHANS = {
     "history": "INSERT INTO history VALUES ('{ghost}', 1, 1, 'payout.created', 'CREATED', 1, 0, '', '{{}}')",
     "attempts": "INSERT INTO attempts VALUES"
-    " ('{ghost}', 1, '{{}}', '{{}}', '', '', NULL, '', 0, 0, NULL, NULL, 1, NULL)",
+    " ('{ghost}', 1, 'a', '{{}}', '{{}}', '', '', NULL, '', 0, 0, NULL, NULL, 1)",
     "approvals": "INSERT INTO approvals VALUES ('{ghost}', 1, 'f', 'Ann', 1, '')",
     "claims": "INSERT INTO claims VALUES ('{ghost}', 'w', 1)",
     "queries": "INSERT INTO queries VALUES ('t', '{ghost}', 1, 1, NULL)",
