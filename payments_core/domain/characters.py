@@ -65,6 +65,8 @@ def find_unclear(text: str) -> str:
 
     Unassigned characters are among them: a later Unicode may give them another spelling.
     """
+    if text.isascii() and text.isprintable() and text == text.strip(" "):
+        return ""
     for index, character in enumerate(text):
         if why := _why_unclear(character):
             return f"{describe(character)} at position {index + 1}, which {why}"

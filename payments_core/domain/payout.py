@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
 from payments_core.domain.bounds import HOUR_S, LONGEST_S, check_number
-from payments_core.domain.characters import clean, is_storable
+from payments_core.domain.characters import UNSTORABLE, clean
 from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.encoding import closed, written_as
 from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout
@@ -272,7 +272,7 @@ class Order:
             raise InvalidAmount(
                 f"The amount cannot be a {type(self.amount).__name__}.", hint='Make it: Money("5", "EUR").'
             )
-        if not 1 <= len(self.key) <= LONGEST_KEY or not is_storable(self.key):
+        if not 1 <= len(self.key) <= LONGEST_KEY or UNSTORABLE.search(self.key):
             check_key(self.key)  # no journal has it; what else a new payout may not have, `check_new` refuses
         for moment in (self.not_before, self.expires_at):
             if moment is None:
@@ -281,11 +281,13 @@ class Order:
                 raise InvalidPayout("not_before and expires_at need a time zone.", hint="Use datetime.now(UTC).")
             if not 2000 <= moment.year < 3000:  # what is further away no clock can count on from
                 raise InvalidPayout("not_before and expires_at lie between the years 2000 and 2999.")
-        self._check_refund()
-        # A slot mark is where a secret goes: caller's text must never become one.
-        if any(_SLOT_MARK in text for text in self.texts):
+        if self.operation is Operation.REFUND or self.payee.kind == "collection" or self.original_amount is not None:
+            self._check_refund()
+        text = "\n".join(self.texts)
+        # A slot mark is where a secret goes: the caller's text must never become one.
+        if _SLOT_MARK in text:
             raise InvalidPayout(f"{_SLOT_MARK!r} cannot stand in a key, note, payee or option.")
-        if any(_SURROGATE.search(text) for text in self.texts):
+        if _SURROGATE.search(text):
             raise InvalidPayout("A note, payee or option holds half of a character and cannot be written down.")
 
     def check_new(self) -> None:
@@ -298,7 +300,7 @@ class Order:
         """
         check_key(self.key)
         self.payee.check()
-        if not all(map(is_storable, self.texts)):
+        if UNSTORABLE.search("\n".join(self.texts)):
             raise InvalidPayout(
                 "A note, payee or option holds NUL, which not every journal can hold.",
                 hint="Leave it out; nothing was recorded and nothing was sent.",
@@ -307,7 +309,8 @@ class Order:
     @property
     def texts(self) -> tuple[str, ...]:
         """Every text in it that is the caller's own."""
-        return self.key, self.note, self.payee.value, *_texts(self.payee.details), *_texts(self.options)
+        details, options = self.payee.details, self.options
+        return self.key, self.note, self.payee.value, *details, *details.values(), *options, *options.values()
 
     def _check_refund(self) -> None:
         is_refund, original = self.operation is Operation.REFUND, self.original_amount
@@ -341,10 +344,6 @@ class Order:
         if self.original_amount is not None:  # only then: fingerprints are compared with those of earlier versions
             told["original_amount"] = self.original_amount.text
         return hashlib.sha256(json.dumps(told, separators=(",", ":")).encode()).hexdigest()
-
-
-def _texts(named: Mapping[str, str]) -> tuple[str, ...]:
-    return (*named, *named.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from payments_core.domain.payout import Operation, Order
 from payments_core.domain.records import EndedAttempt, PayoutRecord
 from payments_core.domain.references import derive
 from payments_core.http.messages import HttpRequest
-from payments_core.provider import Account, Attempt, Draft, Validates
+from payments_core.provider import Account, Attempt, Draft
 
 __all__ = ["attempt_of", "draft_of", "is_bound", "made_ready", "make_draft", "not_payable", "other_payers"]
 
@@ -72,8 +72,6 @@ def make_draft(account: Account, order: Order, *, namespace: str, payout_id: str
             f"The provider of account {account.name} has no {order.operation}.",
             hint=f"It has {', '.join(sorted(account.spec.operations))}.",
         )
-    if isinstance(account.provider, Validates):
-        account.provider.validate(order)
     seed = derive(namespace, order.key, number)
     draft = account.provider.draft(order, Attempt(number, seed, payout_id))
     # Unmarked, its lost answer would count as "not sent"; repeatable, the line would send it twice.

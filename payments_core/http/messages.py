@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 __all__ = ["HttpRequest", "HttpResponse", "NoAnswer", "NotSent", "fill", "slot", "slots_in"]
 
@@ -158,23 +159,13 @@ def fill(request: HttpRequest, secrets: Mapping[str, str]) -> HttpRequest:
 
     A slot in the address or the body takes its value as it is: the provider sees to escaping.
     """
-    used: set[str] = set()
-
-    def value_of(match: re.Match[str]) -> str:
-        if match[1] not in secrets:
-            return match[0]
-        used.add(secrets[match[1]])
-        return secrets[match[1]]
-
-    def put(text: str) -> str:
-        return _SLOT.sub(value_of, text)
-
+    put = partial(_SLOT.sub, lambda mark: secrets.get(mark[1], mark[0]))  # in one pass: a secret may look like a slot
     return replace(
         request,
         url=put(request.url),
         headers={name: put(value) for name, value in request.headers.items()},
         body=None if request.body is None else put(request.body),
-        secrets=request.secrets | used,
+        secrets=request.secrets.union(map(secrets.__getitem__, slots_in(request) & secrets.keys())),
     )
 
 
