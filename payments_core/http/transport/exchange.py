@@ -75,13 +75,15 @@ class Exchange:
 
     def left_to_write_s(self) -> float:
         """Return the seconds until writing is no longer allowed."""
-        before = self.request.send_before
-        return self.left_s() if before is None else min(self.left_s(), (before - self._clock()).total_seconds())
+        left_s, before = self._end - time.monotonic(), self.request.send_before
+        return left_s if before is None else min(left_s, (before - self._clock()).total_seconds())
 
-    def still_in_time(self) -> None:
-        """Raise ``TooLate`` when writing is no longer allowed."""
-        if self.left_to_write_s() <= 0:
+    def still_in_time(self) -> float:
+        """Return the seconds until writing is no longer allowed; raise ``TooLate`` when it is not."""
+        left_s = self.left_to_write_s()
+        if left_s <= 0:
             raise TooLate("its last moment for sending had passed")
+        return left_s
 
     def about_to_write(self) -> None:
         """Be told that the next step writes the first byte; raise to prevent it.

@@ -84,9 +84,8 @@ class HttpxTransport:
 
     @contextmanager
     def _connection(self, exchange: Exchange) -> Iterator[httpx.HTTPTransport]:
-        exchange.still_in_time()
         try:
-            connection = self._free.get(timeout=max(exchange.left_to_write_s(), _SHORTEST_S))
+            connection = self._free.get(timeout=max(exchange.still_in_time(), _SHORTEST_S))
         except queue.Empty:
             raise TooLate("no connection became free in time") from None
         token = _reading.set(exchange)

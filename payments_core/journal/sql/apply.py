@@ -247,7 +247,9 @@ def _move(session: DbTransaction, entry: ApplyTransition) -> TransitionResult:
     if stored["next_at"] not in {None, before.next_at and to_us(before.next_at)}:
         after = _still_due(after, stored)
     values = dict(zip(COLUMNS, write_row(after), strict=True))
-    if any(values[name] != stored[name] for name in NOTED):  # written since the mover had read the row
+    if [*map(values.__getitem__, NOTED)] != [
+        *map(stored.__getitem__, NOTED)
+    ]:  # written since the mover had read the row
         values |= {name: stored[name] for name in NOTED}
         after = read_row(values.values())
     _refuse_forbidden(stored, values)
@@ -281,7 +283,7 @@ def _move(session: DbTransaction, entry: ApplyTransition) -> TransitionResult:
     if entry.answers is not None and not _answer(session, entry.answers, stored, event, ends=after.status.is_final):
         return Stale(read_row(stored.values()))
     sql = session.sql
-    session.execute(sql.update, (*(values[name] for name in MOVABLE), before.id, before.version))
+    session.execute(sql.update, (*map(values.__getitem__, MOVABLE), before.id, before.version))
     session.execute(sql.add_history, _history(after, event, seq + 1, decided_by=after.decided_by))
     if values["references"] != stored["references"]:
         know(session, after)
@@ -319,7 +321,7 @@ def _create_attempt(
     if restore_gap.is_open(session):
         return GapOpen()
     attempts.keep(session, before.id)
-    session.execute(session.sql.update, (*(values[name] for name in MOVABLE), before.id, before.version))
+    session.execute(session.sql.update, (*map(values.__getitem__, MOVABLE), before.id, before.version))
     session.execute(session.sql.add_history, _history(after, event, seq + 1, decided_by=""))
     know(session, after)
     return TransitionApplied(after)
