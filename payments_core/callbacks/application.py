@@ -105,7 +105,7 @@ class CallbackApp:
             async with asyncio.timeout(self._limits.keep_s):
                 place = await asyncio.to_thread(inbox.place, token)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing can be kept now
-            why = _said(error)
+            why = _error_text(error)
         if why:
             return self._failed("", why)
         if inbox is None or place is None:
@@ -134,7 +134,7 @@ class CallbackApp:
             async with asyncio.timeout(self._limits.keep_s):
                 kept = await asyncio.wrap_future(inbox.receive(place, callback))
         except (TimeoutError, PaymentsError) as error:
-            why = _said(error)
+            why = _error_text(error)
         if why:
             return self._failed(place.account, why)
         if kept:
@@ -162,7 +162,7 @@ class CallbackApp:
                 async with asyncio.timeout(self._limits.keep_s):
                     await asyncio.to_thread(self._inbox().prove_writable)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
-                why = _said(error)
+                why = _error_text(error)
             if why:
                 log(EventName.CALLBACK_FAILED, account="", error=f"not ready: {why}")
             ready = not why
@@ -187,7 +187,7 @@ class CallbackApp:
             try:
                 await asyncio.to_thread(self._inbox().handle)
             except Exception as error:  # noqa: BLE001 - it is kept: the next one, or whoever works, comes back to it
-                why = _said(error)
+                why = _error_text(error)
             if why:
                 log(EventName.CALLBACK_FAILED, account="", error=f"not handled: {why}")
 
@@ -205,7 +205,7 @@ class CallbackApp:
                 return
 
 
-def _said(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """Return what may be logged of an error, when it is not being handled any more: of a stranger's its kind alone.
 
     A log handler that fails prints the error that is being handled beside its own.
@@ -213,8 +213,8 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if isinstance(error, PaymentsError) else type(error).__name__
 
 
-def _plain(told: Mapping[str, object], *, status: int = 200) -> Acknowledgement:
-    body = json.dumps(told).encode()
+def _plain(fields: Mapping[str, object], *, status: int = 200) -> Acknowledgement:
+    body = json.dumps(fields).encode()
     return Acknowledgement(status=status, headers={"content-type": "application/json"}, body=body)
 
 

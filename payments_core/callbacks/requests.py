@@ -63,9 +63,9 @@ class Gates:
         if not self._allowed:
             return True
         client = (scope.get("client") or ("",))[0]
-        told = headers.get(self._header, "").rpartition(",")[2].strip() if self._header else client
+        peer = headers.get(self._header, "").rpartition(",")[2].strip() if self._header else client
         try:
-            address = ipaddress.ip_address(told)
+            address = ipaddress.ip_address(peer)
         except ValueError:
             return False
         return any(address in network for network in self._allowed)
@@ -102,8 +102,8 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limits: Limits
         Refused: It is too long, or takes too long.
 
     """
-    told = headers.get("content-length", "")
-    if told.isdecimal() and int(told[:20]) > limits.body_bytes:
+    declared = headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:20]) > limits.body_bytes:
         raise Refused("its body is too big")
     parts: list[bytes] = []
     length, more = 0, True

@@ -31,7 +31,7 @@ from payments_core.cli import (
     worker,
 )
 from payments_core.cli.terminal import PAYING, AsJson, LogJson, LogLevel, Reveal, is_output_lost, open_closed_streams
-from payments_core.domain.bounds import said_range
+from payments_core.domain.bounds import describe_range
 
 __all__ = ["app", "run"]
 
@@ -50,10 +50,10 @@ class PluginGroup(TyperGroup):
 
         super().format_epilog(ctx, formatter)
         if names := sorted(entry_points(group="payments_core").names):
-            told = ", ".join(f"payouts {name} --help" for name in names)
+            commands = ", ".join(f"payouts {name} --help" for name in names)
             formatter.write_paragraph()
             with formatter.indentation():
-                formatter.write_text(f"Providers may add commands under their own name: {told}.")
+                formatter.write_text(f"Providers may add commands under their own name: {commands}.")
 
 
 def _plugin_commands(name: str) -> Any:
@@ -146,12 +146,12 @@ app.add_typer(journal.GROUP)
 app.add_typer(events.GROUP)
 
 
-def _with_range(said: str, option: Any) -> str:
+def _with_range(message: str, option: Any) -> str:
     """Return what is said of a number that is out of bounds with both of them."""
     low, high = getattr(option, "min", None), getattr(option, "max", None)
-    if low is None or high is None or not re.search(r"(less|greater) than", said):
-        return said
-    return f"must be {said_range(low, high, whole=isinstance(high, int))}"
+    if low is None or high is None or not re.search(r"(less|greater) than", message):
+        return message
+    return f"must be {describe_range(low, high, whole=isinstance(high, int))}"
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -174,19 +174,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
         as_json = "--json" in given
         if isinstance(error, OSError) and is_output_lost():
-            return error_output.tell_output_lost(error, as_json=as_json)
+            return error_output.print_output_lost(error, as_json=as_json)
         if not hasattr(error, "format_message"):  # of a plugin's own group
             error_output.print_problem(error_output.problem(error), as_json=as_json)
             return exit_codes.ERROR
-        if isinstance(said := getattr(error, "message", None), str):  # typer's words for a value are pydantic's
-            plain = re.sub(r", unable to parse .*", "", said).replace("Input should be", "must be")
+        if isinstance(message := getattr(error, "message", None), str):  # typer's words for a value are pydantic's
+            plain = re.sub(r", unable to parse .*", "", message).replace("Input should be", "must be")
             plain = _with_range(plain, getattr(error, "param", None))
             error.message = plain  # type: ignore[attr-defined]
         unsent = "" if PAYING.isdisjoint(given) else "Nothing was sent."
         if as_json:
             hint = f"See `payouts --help`. {unsent}".strip()
-            told = {"code": "usage", "message": error.format_message(), "hint": hint}
-            error_output.print_problem(told, as_json=True)
+            details = {"code": "usage", "message": error.format_message(), "hint": hint}
+            error_output.print_problem(details, as_json=True)
         else:
             error.show()  # type: ignore[attr-defined]
             if unsent:

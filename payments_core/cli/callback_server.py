@@ -92,8 +92,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
-            told = json.dumps({"url": self._url})
-            self._terminal.say(told if self._terminal.as_json else f"Listening for callbacks at {self._url}.")
+            line = json.dumps({"url": self._url})
+            self._terminal.say(line if self._terminal.as_json else f"Listening for callbacks at {self._url}.")
 
 
 async def listen(

@@ -39,7 +39,7 @@ def callbacks(
             {
                 "account": name,
                 "url": f"{url.rstrip('/')}/{PATH}/{token if terminal.reveal else '*' * 8}",
-                **_heard(count for count in counted if count.account == name),
+                **_inbox_counts(count for count in counted if count.account == name),
             }
             for name, token in tokens.items()
         ]
@@ -58,7 +58,7 @@ def callbacks(
     return exit_codes.DONE
 
 
-def _heard(counts: Iterable[InboxCount]) -> dict[str, Any]:
+def _inbox_counts(counts: Iterable[InboxCount]) -> dict[str, Any]:
     known = list(counts)
     last = max((count.last_at for count in known), default=None)
     return {

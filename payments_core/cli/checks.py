@@ -177,8 +177,8 @@ def _routes(read: Configuration, accounts: Mapping[str, Account]) -> Check:
 def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Check]:
     yield from _exposed("journal", read.journal, root)
     counts = journal.counts()
-    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no payout yet"
-    yield Check("ok", "journal", f"{read.journal}: {told}")
+    summary = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no payout yet"
+    yield Check("ok", "journal", f"{read.journal}: {summary}")
     file = root / read.journal.removeprefix("sqlite:///")
     is_file = read.journal.startswith("sqlite:") and os.name == "posix" and file.exists()
     if is_file and stat.S_IMODE(file.stat().st_mode) & 0o077:

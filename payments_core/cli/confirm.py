@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ask", "balances", "has_to_ask", "show"]
 
 _BALANCE_WAIT_S = 10.0
-_MOST_TOLD = 20
+_MOST_SHOWN = 20
 _YES = frozenset({"y", "yes"})
 
 
@@ -55,8 +55,8 @@ async def balances(client: AsyncPayoutClient, rows: Sequence[Row]) -> dict[tuple
         except LookupFailed:
             held[account, currency] = "not told"
         else:
-            told = [f"{one.label} {one.amount:,f} {one.currency}".strip() for one in found]
-            held[account, currency] = ", ".join(told) or "nothing"
+            lines = [f"{one.label} {one.amount:,f} {one.currency}".strip() for one in found]
+            held[account, currency] = ", ".join(lines) or "nothing"
     return held
 
 
@@ -85,9 +85,9 @@ def show(terminal: Terminal, path: Path, rows: Sequence[Row], held: dict[tuple[s
     if lines:
         output.print_table(("account", "payouts", "amount", "holds"), lines)
     refused = [row for row in rows if row.error is not None and row.same_as is None]
-    for row in refused[:_MOST_TOLD]:
+    for row in refused[:_MOST_SHOWN]:
         terminal.say(f"line {row.line} is refused: {row.error.message if row.error else ''}")
-    if more := ", ".join(str(row.line) for row in refused[_MOST_TOLD:]):
+    if more := ", ".join(str(row.line) for row in refused[_MOST_SHOWN:]):
         terminal.say(f"and lines {more}.")
 
 

@@ -38,16 +38,16 @@ def pause(
 
     configuration = terminal.configuration()
     _check_account(configuration, account)
-    told = Pause.by_person(account, utc_now(), reason)
+    new_pause = Pause.by_person(account, utc_now(), reason)
     with terminal.journal(configuration) as journal:  # an emergency stop must work where a secret is missing
-        journal.set_pause(told)
+        journal.set_pause(new_pause)
         if terminal.log_json or terminal.log_level in {"DEBUG", "INFO"}:  # else the sentence below says it
-            log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=told.why)
+            log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=new_pause.why)
     if terminal.as_json:
-        output.print_json({"account": account, "paused": True, "reason": told.why})
+        output.print_json({"account": account, "paused": True, "reason": new_pause.why})
     else:
         option = f" --account {account}" if account else ""
-        words = "" if told.why == NO_REASON else f": {clean(told.why)}"
+        words = "" if new_pause.why == NO_REASON else f": {clean(new_pause.why)}"
         terminal.say(f"{_who(account)} paused{words}. `payouts unpause{option}` ends it.")
     return exit_codes.DONE
 
@@ -187,8 +187,8 @@ def doctor(
     found = checks.examine(terminal.config)
     is_well = all(check.level != "wrong" for check in found)
     if terminal.as_json:
-        told = {"ok": is_well, "version": version("payments-core"), "checks": [check._asdict() for check in found]}
-        output.print_json(told)
+        report = {"ok": is_well, "version": version("payments-core"), "checks": [check._asdict() for check in found]}
+        output.print_json(report)
     else:
         for check in found:
             terminal.say(f"{check.level:<5}  {check.what}: {check.says}")

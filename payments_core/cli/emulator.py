@@ -119,8 +119,8 @@ def _tell(terminal: Terminal, spec: ProviderSpec, server: Emulator, path: Path |
     import json
 
     if terminal.as_json:  # on one line, so that whoever starts it can read it while it serves
-        told = {"provider": spec.name, "url": server.url, "accounts": list(accounts)}
-        print(json.dumps({**told, "config": str(path) if path else None}), flush=True)
+        fields = {"provider": spec.name, "url": server.url, "accounts": list(accounts)}
+        print(json.dumps({**fields, "config": str(path) if path else None}), flush=True)
         return
     terminal.say(f"{spec.title}: an emulator listens at {server.url}; no money moves.")
     if path is None:

@@ -18,7 +18,7 @@ from payments_core.domain.masking import scrub
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
 
-__all__ = ["print_problem", "problem", "tell", "tell_interrupted", "tell_output_lost"]
+__all__ = ["print_interrupted", "print_output_lost", "print_problem", "problem", "tell"]
 
 _SAFE = "What was accepted is in the journal: sending the same key again is safe, and `payouts resume` goes on."
 
@@ -52,30 +52,30 @@ def tell(error: Exception, terminal: Terminal) -> int:
     return exit_codes.NOT_KNOWN if isinstance(error, LookupFailed | PayoutInterrupted) else exit_codes.ERROR
 
 
-def tell_interrupted(terminal: Terminal) -> None:
+def print_interrupted(terminal: Terminal) -> None:
     """Print what is safe after Ctrl-C or SIGTERM."""
-    told = {"code": "interrupted", "message": "Stopped before it was finished.", "hint": _SAFE}
-    print_problem(told, as_json=terminal.as_json)
+    details = {"code": "interrupted", "message": "Stopped before it was finished.", "hint": _SAFE}
+    print_problem(details, as_json=terminal.as_json)
 
 
-def tell_output_lost(error: OSError, *, as_json: bool) -> int:
+def print_output_lost(error: OSError, *, as_json: bool) -> int:
     """Print that the output could not be written, and return the exit code."""
-    told = {
+    details = {
         "code": "output_not_written",
         "message": f"The output could not be written: {error.strerror or type(error).__name__}.",
         "hint": "What was done is recorded: `payouts list`, or the same command again, tells what became of it.",
     }
     with contextlib.suppress(OSError):  # standard error may be on the same disk
-        print_problem(told, as_json=as_json)
+        print_problem(details, as_json=as_json)
     return exit_codes.ERROR
 
 
-def print_problem(told: dict[str, str], *, as_json: bool) -> None:
+def print_problem(details: dict[str, str], *, as_json: bool) -> None:
     """Print a problem on standard error."""
     if as_json:
-        print(to_json({"error": told}), file=sys.stderr, flush=True)
+        print(to_json({"error": details}), file=sys.stderr, flush=True)
         return
     typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
-    typer.echo(clean_lines(told["message"]), err=True)
-    if told["hint"]:
-        typer.echo(clean_lines(f"  {told['hint']}"), err=True)
+    typer.echo(clean_lines(details["message"]), err=True)
+    if details["hint"]:
+        typer.echo(clean_lines(f"  {details['hint']}"), err=True)

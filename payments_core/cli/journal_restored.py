@@ -53,21 +53,21 @@ def restored(
     store = _store(terminal)
     if no_gap:
         restore.no_gap(store)
-        told, says = "complete", f"{store.name}: complete; payments may go on."
+        state, says = "complete", f"{store.name}: complete; payments may go on."
     elif over:
         gap = restore.end_gap(store, _act(store, actor, reason), terminal.configuration().accounts.keys())
-        told = "over"
+        state = "over"
         says = f"{store.name}: complete again; it lacked what came after {gap.began_at:%Y-%m-%d %H:%M:%S} UTC."
     else:
         gap = restore.begin_gap(store, _moment(gap_from), _act(store, actor, reason))
-        told = "restored"
+        state = "restored"
         says = (
             f"{store.name}: may lack what came after {gap.began_at:%Y-%m-%d %H:%M:%S} UTC. Every payout is read before "
             "it is sent. If anything may have been paid again since then, run `payouts pause` now. Next, for each "
             "account: `payouts journal reconciled --account NAME`."
         )
     if terminal.as_json:
-        output.print_json({"journal": store.name, "state": told})
+        output.print_json({"journal": store.name, "state": state})
     else:
         terminal.say(says)
     return exit_codes.DONE
@@ -100,8 +100,10 @@ def reconciled(
     configured = terminal.configuration().accounts.keys()
     done = restore.compare_statement(store, act, account=account, configured=configured, references=found)
     if terminal.as_json:
-        told = {"journal": store.name, "state": "reconciled", "account": account}
-        output.print_json({**told, "references": done.kept, "known": done.known, "not_compared": sorted(done.missing)})
+        fields = {"journal": store.name, "state": "reconciled", "account": account}
+        output.print_json(
+            {**fields, "references": done.kept, "known": done.known, "not_compared": sorted(done.missing)}
+        )
         return exit_codes.DONE
     kept = f", {done.kept} references kept, of which the journal has {done.known}" if references else ""
     terminal.say(f"{store.name}: the statement of {account} was compared by {statement_checked_by}{kept}.")

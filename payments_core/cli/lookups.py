@@ -78,8 +78,8 @@ def _balances(
             rows.append({"account": name, "amount": None, "currency": currency, "label": None, "error": error})
         else:
             for one in held:
-                told = {"amount": f"{one.amount:f}", "currency": one.currency, "label": one.label or None}
-                rows.append({"account": name, **told, "error": None})
+                row = {"amount": f"{one.amount:f}", "currency": one.currency, "label": one.label or None}
+                rows.append({"account": name, **row, "error": None})
     if cannot and len(cannot) == len(names):
         raise cannot[0]
     return rows
@@ -124,12 +124,12 @@ def name(terminal: Terminal, to: To, account: Asking = None) -> int:
         asks = asking(client, account)
         found = client.name(asks, payee).full_name
     shown = payee.value if terminal.reveal else payee.masked
-    told = found if terminal.reveal else messages.initials(found)
+    person = found if terminal.reveal else messages.initials(found)
     if terminal.as_json:
-        output.print_json({"account": asks, "payee": shown, "name": told or None})
+        output.print_json({"account": asks, "payee": shown, "name": person or None})
     else:
-        terminal.say(f"{shown}: {clean(told) or 'the provider gave no name'}")
-    return exit_codes.DONE if told else exit_codes.NOT_KNOWN
+        terminal.say(f"{shown}: {clean(person) or 'the provider gave no name'}")
+    return exit_codes.DONE if person else exit_codes.NOT_KNOWN
 
 
 def asking(client: PayoutClient, account: str | None) -> str:

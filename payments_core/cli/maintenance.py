@@ -47,12 +47,12 @@ def verify(
         found = _flaws(terminal, audit)
         backup_at = audit.meta.get("backup_at")
         if terminal.as_json:
-            told = [{"rule": one.rule, "payout": one.payout or None, "text": one.text} for one in islice(found, _MOST)]
+            rows = [{"rule": one.rule, "payout": one.payout or None, "text": one.text} for one in islice(found, _MOST)]
             left = sum(1 for _ in found)
-            shown = {"ok": not told, "payouts": audit.payouts, "backup_at": backup_at, "flaws": told, "more": left}
+            shown = {"ok": not rows, "payouts": audit.payouts, "backup_at": backup_at, "flaws": rows, "more": left}
             shown["contradicted"] = audit.contradicted
             output.print_json(shown | {"references_not_derived": missing})
-            return exit_codes.ERROR if told else exit_codes.DONE
+            return exit_codes.ERROR if rows else exit_codes.DONE
         count = 0
         for one in found:
             count += 1

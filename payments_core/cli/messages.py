@@ -27,8 +27,8 @@ __all__ = [
     "contradicted",
     "contradiction",
     "counted",
-    "heard",
     "initials",
+    "latest_answer",
     "lifting",
     "moment",
     "money",
@@ -109,7 +109,7 @@ CALLED: Mapping[ProviderStatus, str] = {
 
 _CHECKED = {
     **{str(status): f"says that it {called}" for status, called in CALLED.items()},
-    **{str(says): told for says, told in SAYS.items()},
+    **{str(code): text for code, text in SAYS.items()},
     str(ProviderSays.LATER): "answers only later: the question is asked, and the answer comes by callback",
 }
 
@@ -192,11 +192,11 @@ def concern(payout: Payout) -> str:
     waiting = [one for one in payout.contradictions if one.is_open]
     if waiting:
         return f"contradicted: {contradiction(waiting[-1])}"
-    told = why(payout.reason)
-    return f"{told} (contradicted, acknowledged)".strip() if payout.contradictions else told
+    reason = why(payout.reason)
+    return f"{reason} (contradicted, acknowledged)".strip() if payout.contradictions else reason
 
 
-def heard(payout: Payout) -> str:
+def latest_answer(payout: Payout) -> str:
     """Return what the latest answer was, as far as the history tells; empty where it says no more than the status."""
     evidence = payout.history[-1].evidence if payout.history else {}
     if payout.status is PayoutStatus.PENDING and evidence.get("http_status", 0) in range(200, 300):

@@ -19,8 +19,8 @@ def number_option(help: str) -> Any:  # noqa: A002 - as typer calls it
         help: What the number is for, a sentence.
 
     """
-    told = f"{help} `-` reads it from standard input: others on this machine can see a command line."
-    return typer.Option(metavar="NUMBER", help=told, callback=_read)
+    text = f"{help} `-` reads it from standard input: others on this machine can see a command line."
+    return typer.Option(metavar="NUMBER", help=text, callback=_read)
 
 
 def _read(value: str | None) -> str | None:

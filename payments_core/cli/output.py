@@ -19,11 +19,11 @@ __all__ = [
     "COLUMNS",
     "FIELDS",
     "details",
+    "payee_address",
     "payout_line",
     "print_json",
     "print_table",
     "record",
-    "told",
     "written",
 ]
 
@@ -73,7 +73,7 @@ def record(payout: Payout, *, reveal: bool, history: bool = False) -> dict[str, 
         "key": payout.key,
         "account": payout.account,
         "operation": str(payout.operation),
-        "payee": told(payout, reveal=reveal),
+        "payee": payee_address(payout, reveal=reveal),
         "amount": payout.amount.text,
         "currency": str(payout.amount.currency),
         "status": str(payout.status),
@@ -123,7 +123,7 @@ def _entry(entry: HistoryEntry) -> dict[str, Any]:
     }
 
 
-def told(payout: Payout, *, reveal: bool) -> str:
+def payee_address(payout: Payout, *, reveal: bool) -> str:
     """Return the payee's address as it may be shown."""
     return payout.payee.value if reveal else payout.payee.masked
 
@@ -133,7 +133,7 @@ def payout_line(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: d
     pause = messages.pause_of(payout.account, pauses) if payout.status is PayoutStatus.CREATED else None
     return (
         payout.key,
-        told(payout, reveal=reveal),
+        payee_address(payout, reveal=reveal),
         _amount(payout),
         str(payout.operation),
         payout.account,
@@ -160,8 +160,8 @@ def _attempt(payout: Payout) -> str:
 
 def _cancelled(payout: Payout) -> str:
     """Return who cancelled a payout and why; empty when nobody did."""
-    told = next((entry.evidence for entry in payout.history if entry.event == EventName.PAYOUT_CANCELLED), None)
-    return f"by {told['actor']}: {told['reason']}" if told else ""
+    evidence = next((entry.evidence for entry in payout.history if entry.event == EventName.PAYOUT_CANCELLED), None)
+    return f"by {evidence['actor']}: {evidence['reason']}" if evidence else ""
 
 
 def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datetime) -> str:
@@ -174,12 +174,12 @@ def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datet
         "id": payout.id,
         "status": f"{payout.status}: {messages.standing(payout)}",
         "money": messages.money(payout),
-        "why": messages.why(payout.reason) or (messages.heard(payout) if has_left else ""),
+        "why": messages.why(payout.reason) or (messages.latest_answer(payout) if has_left else ""),
         "said": payout.reason.text if payout.reason else "",
         "cancelled": _cancelled(payout),
         "but": messages.contradicted(payout),
-        "asked": messages.heard(payout) if was_asked else "",
-        "payee": told(payout, reveal=reveal),
+        "asked": messages.latest_answer(payout) if was_asked else "",
+        "payee": payee_address(payout, reveal=reveal),
         "operation": str(payout.operation),
         "amount": _amount(payout),
         "account": payout.account,

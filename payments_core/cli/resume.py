@@ -140,8 +140,8 @@ def _summary(left: ResumeResult, pauses: tuple[Pause, ...]) -> str:
         )
         lines.append(f"{left.open} still open{due}.")
     if left.held:
-        told = " ".join(messages.lifting(pause) for pause in pauses)
-        lines.append(f"{left.held} of them wait unsent: {told}")
+        text = " ".join(messages.lifting(pause) for pause in pauses)
+        lines.append(f"{left.held} of them wait unsent: {text}")
     if left.review:
         lines.append(f"{left.review} in review: `payouts list --status REVIEW` shows them.")
     if left.contradicted:

@@ -48,7 +48,7 @@ def list_(terminal: Terminal) -> int:
     cells = [
         (
             one.payout.key,
-            output.told(one.payout, reveal=terminal.reveal),
+            output.payee_address(one.payout, reveal=terminal.reveal),
             str(one.payout.amount),
             one.payout.account,
             str(one.payout.status),

@@ -115,14 +115,14 @@ def _print(terminal: Terminal, choice: Choice, payee: Payee, money: Money) -> No
     from payments_core.cli import output
 
     known = choice.payee
-    told = _SOURCES.get(known.source, "").format(asked=known.asked)
+    source = _SOURCES.get(known.source, "").format(asked=known.asked)
     prefix = known.hint + (" (numbers may change operators there)" if known.is_portable else "") if known.hint else ""
     lines = {
         "payee": payee.value if terminal.reveal else payee.masked,
         "amount": str(money),
         "country": known.country,
         "prefix": prefix,
-        "operator": f"{known.operator} ({told})" if known.operator else "",
+        "operator": f"{known.operator} ({source})" if known.operator else "",
         "account": choice.account or "none",
         "why": choice.why,
         "what next": _hint(choice),

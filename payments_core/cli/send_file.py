@@ -27,7 +27,7 @@ __all__ = ["send_file"]
 
 # More rows than the wire takes at once, so that it never idles; each account's `max_in_flight` is the limit.
 _AT_ONCE = 64
-_MOST_TOLD = 20
+_MOST_SHOWN = 20
 End: TypeAlias = Payout | PaymentsError
 T = TypeVar("T")
 
@@ -109,24 +109,24 @@ async def _placed(
 def _refuse(path: Path, rows: Sequence[Row], *, all_or_nothing: bool) -> None:
     """Refuse the whole file for a row without an account, or, if that was asked for, for any refused row."""
     if refused := [row for row in rows if isinstance(row.error, NoRoute)]:
-        told = _told(refused)
+        count = messages.counted(len(refused), "row")
         raise NoRoute(
-            f"No account can be chosen for {messages.counted(len(refused), 'row')} of {path}. Nothing was sent: {told}",
+            f"No account can be chosen for {count} of {path}. Nothing was sent: {_describe_refused(refused)}",
             hint="Name the account (a column, or --account) or the payee's operator (a column) in these rows, or mend "
             "the routes; `payouts route` explains one.",
         )
     if all_or_nothing and (refused := [row for row in rows if row.error is not None]):
         raise InvalidPayout(
-            f"{len(refused)} rows of {path} cannot be paid, so nothing was sent: {_told(refused)}",
+            f"{len(refused)} rows of {path} cannot be paid, so nothing was sent: {_describe_refused(refused)}",
             hint="Mend them, or leave out --all-or-nothing to pay the others.",
         )
 
 
-def _told(refused: Sequence[Row]) -> str:
+def _describe_refused(refused: Sequence[Row]) -> str:
     """Name every row, and say of the first ones what is wrong."""
-    told = "; ".join(f"line {row.line}: {row.error.message}" for row in refused[:_MOST_TOLD] if row.error)
-    more = ", ".join(str(row.line) for row in refused[_MOST_TOLD:])
-    return f"{told}; and {len(refused) - _MOST_TOLD} more: {more}" if more else told
+    rows = "; ".join(f"line {row.line}: {row.error.message}" for row in refused[:_MOST_SHOWN] if row.error)
+    more = ", ".join(str(row.line) for row in refused[_MOST_SHOWN:])
+    return f"{rows}; and {len(refused) - _MOST_SHOWN} more: {more}" if more else rows
 
 
 async def _pay(

@@ -189,14 +189,14 @@ def _carry_out(terminal: Terminal, body: Callable[[], int]) -> int:
     except (typer.Exit, typer.BadParameter):
         raise
     except KeyboardInterrupt:
-        error_output.tell_interrupted(terminal)
+        error_output.print_interrupted(terminal)
         return exit_codes.TERMINATED if stopped_by else exit_codes.INTERRUPTED
     except BrokenPipeError:  # whoever read our output has seen enough
         drop_output()
         return exit_codes.ERROR
     except Exception as error:  # noqa: BLE001 - the last place where it can be said in a person's words
         if isinstance(error, OSError) and is_output_lost():
-            return error_output.tell_output_lost(error, as_json=terminal.as_json)
+            return error_output.print_output_lost(error, as_json=terminal.as_json)
         return error_output.tell(error, terminal)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from payments_core.domain.errors import InvalidArgument
 
-__all__ = ["DAY_S", "HOUR_S", "LONGEST_S", "MOST_ROWS", "check_number", "said_range"]
+__all__ = ["DAY_S", "HOUR_S", "LONGEST_S", "MOST_ROWS", "check_number", "describe_range"]
 
 HOUR_S = 3_600.0
 DAY_S = 86_400.0
@@ -31,9 +31,9 @@ def check_number(name: str, value: object, low: float, high: float, *, whole: bo
     """
     is_number = isinstance(value, int) or (isinstance(value, float) and not whole)
     if isinstance(value, bool) or not is_number or not low <= value <= high:  # type: ignore[operator]  # a number
-        raise InvalidArgument(f"{name} must be {said_range(low, high, whole=whole)}.")
+        raise InvalidArgument(f"{name} must be {describe_range(low, high, whole=whole)}.")
 
 
-def said_range(low: float, high: float, *, whole: bool = False) -> str:
+def describe_range(low: float, high: float, *, whole: bool = False) -> str:
     """Return a range in words: ``a number from 0 to 31536000``."""
     return f"a {'whole ' if whole else ''}number from {low:.12g} to {high:.12g}"

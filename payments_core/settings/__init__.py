@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from payments_core.domain.bounds import DAY_S, HOUR_S, said_range
+from payments_core.domain.bounds import DAY_S, HOUR_S, describe_range
 from payments_core.domain.errors import SecretMissing, SettingsError
 from payments_core.domain.payout import Operation
 from payments_core.settings.amount_limits import AmountLimits
@@ -520,7 +520,7 @@ def _said(found: Mapping[str, Any], settings: type[BaseModel]) -> str:
     if (field := settings.model_fields.get(str(found["loc"][0] if found["loc"] else ""))) is not None:
         bounds = range_of(field)
         if bounds is not None and _NUMBER.match(found["type"]):
-            return f"must be {said_range(*bounds, whole=_is_whole(field.annotation))}"
+            return f"must be {describe_range(*bounds, whole=_is_whole(field.annotation))}"
     message = re.sub(r"^\w+ should ", "must ", str(found["msg"]).removeprefix("Value error, "))
     return _SAID.get(found["type"], message)
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import quote, unquote
 
-__all__ = ["SHORTEST_SECRET", "ExpectedOutcome", "Forbidden", "LogCapture"]
+__all__ = ["SHORTEST_SECRET", "CapturedText", "Forbidden", "LogCapture"]
 
 _PIECE, _STEP = 16, 8  # characters: whatever shows 23 in a row of a secret is found
 _SHORTEST_IN_PARTS, SHORTEST_SECRET = 8, 4
@@ -24,10 +24,10 @@ _GAP = r"[\s.()-]{0,2}"
 _LEAST_DIGITS = 7  # of a number without its country code
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{8,}")
 _PLAIN_ALPHABET = str.maketrans("-_", "+/")
-_LONGEST_SAID = 1_000_000
+_LONGEST_TEXT = 1_000_000
 
 
-class ExpectedOutcome(NamedTuple):
+class CapturedText(NamedTuple):
     """One thing that a process gave off.
 
     Args:
@@ -61,7 +61,7 @@ class Forbidden:
     numbers: Collection[str] = field(default=(), repr=False)
     names: Collection[str] = field(default=(), repr=False)
 
-    def leaks(self, said: Iterable[ExpectedOutcome]) -> list[str]:
+    def leaks(self, texts: Iterable[CapturedText]) -> list[str]:
         """Return what leaked and where, each once; values of variables are searched for secrets only.
 
         A secret is also found in part, URL-encoded and in Base64; a number with a plus sign, gaps, URL-encoded, and
@@ -74,19 +74,19 @@ class Forbidden:
         names = [name.lower() for name in self.names]
         seen: dict[tuple[bool, str], set[str]] = {}  # much is said again and again
         found: dict[str, None] = {}
-        for channel, where, text in said:
+        for channel, where, text in texts:
             whole = channel != "locals"  # a caller's own variables hold whom they pay
             leaked = seen.get((whole, text))
             if leaked is None:
-                told = f"{text}\n{unquote(text)}" if "%" in text else text
-                told = "\n".join([told, *_decoded(text)])
-                windows = {told[at : at + _PIECE] for at in range(len(told) - _PIECE + 1)}
+                decoded = f"{text}\n{unquote(text)}" if "%" in text else text
+                decoded = "\n".join([decoded, *_decoded(text)])
+                windows = {decoded[at : at + _PIECE] for at in range(len(decoded) - _PIECE + 1)}
                 leaked = {pieces[piece] for piece in windows & pieces.keys()}
-                leaked |= {name for piece, name in short.items() if piece in told}
-                leaked |= {name for name, found_alone in alone.items() if found_alone.search(told)}
-                if whole and any(number.search(told) for number in numbers):
+                leaked |= {name for piece, name in short.items() if piece in decoded}
+                leaked |= {name for name, found_alone in alone.items() if found_alone.search(decoded)}
+                if whole and any(number.search(decoded) for number in numbers):
                     leaked.add("a number")
-                if whole and any(name in told.lower() for name in names):
+                if whole and any(name in decoded.lower() for name in names):
                     leaked.add("a name")
                 seen[whole, text] = leaked
             found |= dict.fromkeys(f"{name} in {channel}: {where}" for name in sorted(leaked))
@@ -140,7 +140,7 @@ class LogCapture(logging.Handler):
 
     def __init__(self, *ours: str) -> None:
         super().__init__(logging.DEBUG)
-        self.said: list[ExpectedOutcome] = []
+        self.captured: list[CapturedText] = []
         self._ours = ours
         self._warnings = warnings.catch_warnings(record=True)
         self._warned: list[warnings.WarningMessage] | None = None
@@ -163,8 +163,8 @@ class LogCapture(logging.Handler):
     ) -> None:
         """Put everything back."""
         self._warnings.__exit__(kind, error, trace)
-        self.said += [
-            ExpectedOutcome("warning", str(one.category.__name__), str(one.message)) for one in self._warned or ()
+        self.captured += [
+            CapturedText("warning", str(one.category.__name__), str(one.message)) for one in self._warned or ()
         ]
         logging.getLogger().removeHandler(self)
         for logger, level in self._before:
@@ -176,29 +176,29 @@ class LogCapture(logging.Handler):
         arguments = record.args if isinstance(record.args, tuple) else (record.args,)
         further = [value for name, value in vars(record).items() if name not in _PLAIN_FIELDS]
         parts += [f"{value} {value!r}" for value in (record.msg, *arguments, *further)]
-        self._say("log", record.name, "\n".join(parts))
+        self._capture("log", record.name, "\n".join(parts))
         if record.exc_info and record.exc_info[1]:
             self.error(record.name, record.exc_info[1])
 
     def shown(self, where: str, *values: object) -> None:
         """Take in values as they are printed: str and repr."""
         for value in values:
-            self._say("shown", f"{where}, {type(value).__name__}", f"{value}\n{value!r}\n{value!a}")
+            self._capture("shown", f"{where}, {type(value).__name__}", f"{value}\n{value!r}\n{value!a}")
 
     def error(self, where: str, error: BaseException) -> None:
         """Take in an error that left the library: text, arguments, attributes and traceback, causes included."""
         chain = list(_chain(error))
         for one in chain:
-            self._say("error", f"{where}, {type(one).__name__}", f"{one}\n{one!r}\n{one.args!r}\n{vars(one)!r}")
+            self._capture("error", f"{where}, {type(one).__name__}", f"{one}\n{one!r}\n{one.args!r}\n{vars(one)!r}")
             for frame, line in traceback.walk_tb(one.__traceback__):
                 if str(frame.f_globals.get("__name__")).partition(".")[0] in self._ours:
                     place = f"{where}, {frame.f_globals['__name__']}.{frame.f_code.co_name}:{line}"
                     for name, value in frame.f_locals.items():
-                        self._say("locals", f"{place}, {name}", repr(value))
-        self._say("error", f"{where}, traceback", "".join(traceback.format_exception(error)))
+                        self._capture("locals", f"{place}, {name}", repr(value))
+        self._capture("error", f"{where}, traceback", "".join(traceback.format_exception(error)))
 
-    def _say(self, channel: str, where: str, text: str) -> None:
-        self.said.append(ExpectedOutcome(channel, where, text[:_LONGEST_SAID]))
+    def _capture(self, channel: str, where: str, text: str) -> None:
+        self.captured.append(CapturedText(channel, where, text[:_LONGEST_TEXT]))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

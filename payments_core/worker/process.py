@@ -54,20 +54,20 @@ def work(
 
 
 @contextlib.contextmanager
-def stop_on_signals(heard: Callable[[], None] = lambda: None) -> Iterator[asyncio.Event]:
+def stop_on_signals(on_signal: Callable[[], None] = lambda: None) -> Iterator[asyncio.Event]:
     """Give an event for :func:`run_worker` that the first SIGTERM or SIGINT sets.
 
     A second signal does what it would have done without us. Outside of the main thread no signal is touched.
 
     Args:
-        heard: Called at the first signal.
+        on_signal: Called at the first signal.
 
     """
     loop, stop, before = asyncio.get_running_loop(), asyncio.Event(), dict[signal.Signals, Any]()
 
     def first(_number: int, _frame: FrameType | None) -> None:
         restore()
-        loop.call_soon_threadsafe(_stop, stop, heard)
+        loop.call_soon_threadsafe(_stop, stop, on_signal)
 
     def restore() -> None:
         for number, handler in before.items():
@@ -82,6 +82,6 @@ def stop_on_signals(heard: Callable[[], None] = lambda: None) -> Iterator[asynci
         restore()
 
 
-def _stop(stop: asyncio.Event, heard: Callable[[], None]) -> None:
+def _stop(stop: asyncio.Event, on_signal: Callable[[], None]) -> None:
     stop.set()
-    heard()
+    on_signal()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from payments_core.testing.leaks import ExpectedOutcome, Forbidden, LogCapture
+from payments_core.testing.leaks import CapturedText, Forbidden, LogCapture
 
 STUCK, NUMBER = "+46733123453", "256772998877"
 PIN, KEY = "pin-of-somebody-4711-0815", "Bearer-ish-key-0f9e8d7c6b5a4"
@@ -33,11 +33,11 @@ def bodies(payout_id: str) -> list[bytes]:
     return [whole, whole[:-5], json.dumps({**told, "externalId": f"{NUMBER} {PIN}"}).encode(), f"<b>{NUMBER}".encode()]
 
 
-def stored(harness: Harness) -> list[ExpectedOutcome]:
+def stored(harness: Harness) -> list[CapturedText]:
     """Return what the journal tells beside the payouts' own rows."""
     with closing(sqlite3.connect(harness.config.parent / "payouts.db")) as connection:
         return [
-            ExpectedOutcome("stored", table, repr(row))
+            CapturedText("stored", table, repr(row))
             for table in ("inbox", "history", "outbox", "queries")
             for row in connection.execute(f"SELECT * FROM {table}")  # noqa: S608
         ]
@@ -52,7 +52,7 @@ def test_nothing_of_a_callback_is_told_or_kept(
     token: str = harness.token
     secret = harness.client._runtime.journal.callback_secret()
     forbidden = Forbidden({"path": token, "secret": secret, "pin": PIN, "key": KEY}, [NUMBER], ["Quillfeather"])
-    with LogCapture(*OURS) as ears:
+    with LogCapture(*OURS) as capture:
         for body in bodies(payout.id):
             for method, path in (("PUT", harness.path), ("GET", harness.path), ("PUT", f"{harness.path}x")):
                 harness.server.ask(method, path, body, x_number=NUMBER, authorization=KEY, cookie=PIN)
@@ -69,9 +69,11 @@ def test_nothing_of_a_callback_is_told_or_kept(
             harness.server.ask("PUT", harness.path, bodies(payout.id)[0])
             harness.until_handled(6)
         harness.go_on()
-        ears.shown("harness", harness.client, harness.client.inbox, harness.server.app, harness.client.get(payout.id))
-        ears.shown("account", harness.client._runtime.accounts[harness.account].settings, harness.row(payout))
-        ears.shown("inbox", harness.client.inbox.counts())
+        capture.shown(
+            "harness", harness.client, harness.client.inbox, harness.server.app, harness.client.get(payout.id)
+        )
+        capture.shown("account", harness.client._runtime.accounts[harness.account].settings, harness.row(payout))
+        capture.shown("inbox", harness.client.inbox.counts())
         harness.client._runtime.journal.close()
         assert harness.server.ask("PUT", harness.path, bodies(payout.id)[0])[0] == 503
     out, err = capfd.readouterr()
@@ -79,11 +81,13 @@ def test_nothing_of_a_callback_is_told_or_kept(
 
     assert (
         forbidden.leaks(
-            [*ears.said, ExpectedOutcome("output", "stdout", out), ExpectedOutcome("output", "stderr", err), *kept]
+            [*capture.captured, CapturedText("output", "stdout", out), CapturedText("output", "stderr", err), *kept]
         )
         == []
     )
-    heard = {text.split()[2] for channel, where, text in ears.said if channel == "log" and where == "payments_core"}
+    heard = {
+        text.split()[2] for channel, where, text in capture.captured if channel == "log" and where == "payments_core"
+    }
     assert {f"callback.{end}" for end in ("received", "heard", "ignored", "refused", "failed")} <= heard
     assert any(said.where == "inbox" and payout.id in said.text for said in kept)
 
@@ -123,7 +127,7 @@ def test_a_log_handler_that_fails_prints_nothing_of_a_callback(
     _, err = capfd.readouterr()
 
     assert err.count("no space left") >= 3  # received, a provider's bug, failed
-    assert forbidden.leaks([ExpectedOutcome("output", "stderr", err)]) == []
+    assert forbidden.leaks([CapturedText("output", "stderr", err)]) == []
 
 
 def test_no_access_log_is_written(make_scene: Callable[..., Harness], caplog: pytest.LogCaptureFixture) -> None:

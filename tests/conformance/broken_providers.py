@@ -729,12 +729,12 @@ class OneKind(TemplateConformance):
     """The template's sheet; with one kind of client and some of the ways to go wrong, unless all are asked for."""
 
     @pytest.mark.parametrize("trouble", TROUBLES)
-    def test_trouble_pays_nobody_twice_and_fails_nothing(self, harness: Harness, trouble: str) -> None:
-        super().test_trouble_pays_nobody_twice_and_fails_nothing(harness, trouble)
+    def test_a_fault_pays_at_most_once_and_fails_nothing(self, harness: Harness, trouble: str) -> None:
+        super().test_a_fault_pays_at_most_once_and_fails_nothing(harness, trouble)
 
     @pytest.mark.parametrize("way", WAYS)
-    def test_callbacks_never_change_the_truth(self, harness: Harness, way: str) -> None:
-        super().test_callbacks_never_change_the_truth(harness, way)
+    def test_callbacks_do_not_change_the_final_status(self, harness: Harness, way: str) -> None:
+        super().test_callbacks_do_not_change_the_final_status(harness, way)
 
     @pytest.fixture(params=KINDS)
     def kind(self, request: pytest.FixtureRequest) -> Kind:

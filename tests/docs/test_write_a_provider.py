@@ -216,7 +216,7 @@ def test_the_emulator_signs_all_but_what_is_forged(author: Author) -> None:
     assert told == {"forged": "[None, True]", "contradicting": "[True, True]"}
 
 
-def test_an_option_that_there_is_not_is_refused(author: Author) -> None:
+def test_an_unknown_option_is_refused(author: Author) -> None:
     """Nobody else looks at options: before anything is recorded, with the option's name."""
     (author.folder / "optional.py").write_text(OPTIONAL, "utf-8")
     assert author.run("optional") == "Shop Pay has no option express.\n"

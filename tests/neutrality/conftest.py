@@ -14,7 +14,7 @@ import pytest
 
 from payments_core.plugins.manager import Plugins
 from payments_core.testing.conformance import Harness, Profile
-from payments_core.testing.conformance.harness import Door
+from payments_core.testing.conformance.harness import CallbackReceiver
 from payments_core.testing.emulator.server import Emulator
 
 Play: TypeAlias = Callable[..., Harness]
@@ -43,7 +43,7 @@ def put_on(tmp_path: Path) -> Iterator[Callable[[Profile, Emulator[Any]], Harnes
             folder = tmp_path / str(len(list(tmp_path.iterdir())))
             folder.mkdir()
             running = stack.enter_context(emulator)
-            harness = Harness(profile, running, folder, "sync", stack.enter_context(Door()))
+            harness = Harness(profile, running, folder, "sync", stack.enter_context(CallbackReceiver()))
             stack.callback(harness.close)
             return harness
 

@@ -225,7 +225,7 @@ def test_08_a_callback_is_a_post_of_json_with_our_id_answered_by_an_empty_200(pl
     given_up = send(daraja, "queued", payee=Payee.msisdn("+254190000009"))
     assert len({bodies[0]["ResultURL"], bodies[0]["QueueTimeOutURL"]}) == 2
     daraja.emulator.advance(61)  # the request itself comes back, to the other address
-    daraja.hear()
+    daraja.handle_callbacks()
     assert daraja.get(given_up.key).status is PENDING, "a hint, and no end"
     assert [count.outcome for count in daraja.payer.client.inbox.counts()] == ["read due"]
     assert json.loads(called(daraja, {"Result": {}})) == {"ResultCode": 0, "ResultDesc": "Accepted"}
@@ -237,7 +237,7 @@ def test_08_a_callback_is_a_post_of_json_with_our_id_answered_by_an_empty_200(pl
 
 def called(harness: Harness, told: object) -> bytes:
     """Call an account back, and return the body of what it is answered with."""
-    door = harness._door
+    door = harness._receiver
     assert door is not None
     address = f"{door.address}/{PATH}/{harness.payer.client.inbox.tokens[harness.account]}"
     request = urllib.request.Request(address, json.dumps(told).encode(), {"content-type": "application/json"})  # noqa: S310 our own
@@ -399,7 +399,7 @@ def test_16_the_callback_address_is_an_argument_of_the_request(play: Play) -> No
     pawapay = play(PAWAPAY)
     bodies = sent_bodies(pawapay)
     waits = send(pawapay, "dashboard")
-    pawapay.hear()
+    pawapay.handle_callbacks()
     assert "callback" not in json.dumps(bodies[0]).lower()
     assert "http" not in json.dumps(bodies[0])
     assert "read due" in {count.outcome for count in pawapay.payer.client.inbox.counts()}

@@ -13,7 +13,7 @@ PARTS: Mapping[str, str] = {
     **dict.fromkeys(("told", "said"), "the thing itself: fields, payload, body, response, result, error, text, row"),
     **dict.fromkeys(("hears", "heard"), "receives; parsed, callback, captured"),
     "tells": "reports, names, returns",
-    "ears": "log_capture",
+    "ears": "capture",
     "manners": "behaviour",
     **dict.fromkeys(("stumbled", "befall", "bury", "nap"), "fails, delivers, drops, sleeps: a standard verb"),
     "office": "runtime",

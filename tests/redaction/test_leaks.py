@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from payments_core.testing.leaks import ExpectedOutcome, Forbidden, LogCapture
+from payments_core.testing.leaks import CapturedText, Forbidden, LogCapture
 
 SECRET = "planted/secret+0f1e2d3c4b5a69788796a5b4="
 NUMBER = "46733123450"
@@ -61,10 +61,10 @@ LOGGERS = ["payments_core", "httpx", "httpcore.http11", "aiohttp.client", "async
 @pytest.mark.parametrize("logger", LOGGERS)
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_logged_is_found(way: Callable[[logging.Logger, str], None], logger: str, planted: str) -> None:
-    with LogCapture() as ears:
+    with LogCapture() as capture:
         way(logging.getLogger(logger), planted)
 
-    assert FORBIDDEN.leaks(ears.said)
+    assert FORBIDDEN.leaks(capture.captured)
 
 
 @pytest.mark.parametrize("logger", ["payments_core", "httpx"])
@@ -72,19 +72,19 @@ def test_levels_are_put_back(logger: str) -> None:
     """And what is logged after the block is not heard."""
     chosen, root = logging.getLogger(logger), logging.getLogger()
     before = (chosen.level, root.level, list(root.handlers))
-    with LogCapture() as ears:
+    with LogCapture() as capture:
         pass
     chosen.warning(SECRET)
 
     assert (chosen.level, root.level, list(root.handlers)) == before
-    assert ears.said == []
+    assert capture.captured == []
 
 
 def test_a_warning_is_found() -> None:
-    with LogCapture() as ears:
+    with LogCapture() as capture:
         warnings.warn(f"unclosed {SECRET}", ResourceWarning, stacklevel=1)
 
-    assert FORBIDDEN.leaks(ears.said) == ["the secret in warning: ResourceWarning"]
+    assert FORBIDDEN.leaks(capture.captured) == ["the secret in warning: ResourceWarning"]
 
 
 def raised(error: BaseException, *, cause: BaseException | None = None) -> BaseException:
@@ -127,10 +127,10 @@ def in_context(planted: str) -> BaseException:
 @pytest.mark.parametrize("planted", [SECRET, NUMBER, NAME], ids=["secret", "number", "name"])
 @pytest.mark.parametrize("make", [with_text, with_argument, with_attribute, with_cause, with_member, in_context])
 def test_what_an_error_carries_is_found(make: Callable[[str], BaseException], planted: str) -> None:
-    ears = LogCapture()
-    ears.error("a step", make(planted))
+    capture = LogCapture()
+    capture.error("a step", make(planted))
 
-    assert FORBIDDEN.leaks(ears.said)
+    assert FORBIDDEN.leaks(capture.captured)
 
 
 def test_variables_of_our_frames_are_searched_for_secrets() -> None:
@@ -142,13 +142,13 @@ def test_variables_of_our_frames_are_searched_for_secrets() -> None:
 
     with pytest.raises(RuntimeError) as caught:
         ours()
-    ears, deaf = LogCapture(__name__.partition(".")[0]), LogCapture("payments_core")
-    ears.error("a step", caught.value)
+    capture, deaf = LogCapture(__name__.partition(".")[0]), LogCapture("payments_core")
+    capture.error("a step", caught.value)
     deaf.error("a step", caught.value)
 
-    leaks = FORBIDDEN.leaks(said for said in ears.said if said.channel == "locals")
+    leaks = FORBIDDEN.leaks(said for said in capture.captured if said.channel == "locals")
     assert [leak.rpartition(", ")[2] for leak in leaks] == ["key"]
-    assert not [said for said in deaf.said if said.channel == "locals"]
+    assert not [said for said in deaf.captured if said.channel == "locals"]
 
 
 class Model:
@@ -164,10 +164,10 @@ class Model:
 
 @pytest.mark.parametrize("way", ["str", "repr"])
 def test_what_is_printed_is_found(way: str) -> None:
-    ears = LogCapture()
-    ears.shown("a step", Model(**{way: SECRET}))
+    capture = LogCapture()
+    capture.shown("a step", Model(**{way: SECRET}))
 
-    assert FORBIDDEN.leaks(ears.said) == ["the secret in shown: a step, Model"]
+    assert FORBIDDEN.leaks(capture.captured) == ["the secret in shown: a step, Model"]
 
 
 @pytest.mark.parametrize(
@@ -189,12 +189,12 @@ def test_what_is_printed_is_found(way: str) -> None:
     ],
 )
 def test_however_it_is_written(text: str) -> None:
-    assert FORBIDDEN.leaks([ExpectedOutcome("output", "stdout", f"before {text} after")])
+    assert FORBIDDEN.leaks([CapturedText("output", "stdout", f"before {text} after")])
 
 
 @pytest.mark.parametrize("text", ["", "467*****450", f"{NUMBER[:-1]}", SECRET[:7], "Akello Q.", "all is well"])
 def test_what_is_masked_is_not_found(text: str) -> None:
-    assert FORBIDDEN.leaks([ExpectedOutcome("output", "stdout", text)]) == []
+    assert FORBIDDEN.leaks([CapturedText("output", "stdout", text)]) == []
 
 
 PIN = "4711"
@@ -214,7 +214,7 @@ PIN = "4711"
     ],
 )
 def test_a_short_secret_is_found_where_it_stands_alone(text: str) -> None:
-    assert Forbidden({"the PIN": PIN}).leaks([ExpectedOutcome("log", "here", text)]) == ["the PIN in log: here"]
+    assert Forbidden({"the PIN": PIN}).leaks([CapturedText("log", "here", text)]) == ["the PIN in log: here"]
 
 
 @pytest.mark.parametrize(
@@ -232,18 +232,18 @@ def test_a_short_secret_is_found_where_it_stands_alone(text: str) -> None:
 )
 def test_digits_of_something_else_are_no_short_secret(text: str) -> None:
     """A time, an address, an amount, a reference, the number of a line."""
-    assert Forbidden({"the PIN": PIN}).leaks([ExpectedOutcome("log", "here", text)]) == []
+    assert Forbidden({"the PIN": PIN}).leaks([CapturedText("log", "here", text)]) == []
 
 
 @pytest.mark.parametrize("text", [NUMBER[2:], f"0{NUMBER[2:]}", f"0{NUMBER[2:5]} {NUMBER[5:8]} {NUMBER[8:]}"])
 def test_a_number_is_found_as_it_is_dialled_at_home(text: str) -> None:
     """Without its country code; but not inside a longer number, which is another one."""
-    assert FORBIDDEN.leaks([ExpectedOutcome("output", "stdout", f"to {text}, sent")]) == ["a number in output: stdout"]
-    assert FORBIDDEN.leaks([ExpectedOutcome("output", "stdout", f"to 9{text}, sent")]) == []
+    assert FORBIDDEN.leaks([CapturedText("output", "stdout", f"to {text}, sent")]) == ["a number in output: stdout"]
+    assert FORBIDDEN.leaks([CapturedText("output", "stdout", f"to 9{text}, sent")]) == []
 
 
 def test_a_secret_that_is_too_short_is_refused() -> None:
     """It would be found everywhere, or nowhere."""
     short: Any = Forbidden({"pin": "123"})
     with pytest.raises(ValueError, match="shorter than 4"):
-        short.leaks([ExpectedOutcome("output", "stdout", "")])
+        short.leaks([CapturedText("output", "stdout", "")])

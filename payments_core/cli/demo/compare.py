@@ -47,8 +47,8 @@ def _of_payments(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[
         for name, wanted in ours.items():
             if entry[name] != wanted:
                 yield f"{payout['key']}: {name} is {_shown(name, entry[name])} there, {_shown(name, wanted)} here"
-        said = _ENDS.get(entry["state"])
-        if said is not None and said != payout["status"]:
+        end = _ENDS.get(entry["state"])
+        if end is not None and end != payout["status"]:
             yield f"{payout['key']} is {entry['state']} there, {payout['status']} here"
         if entry["posts"] > payout["submissions"]:
             yield f"{payout['key']} arrived {entry['posts']} times there, {payout['submissions']} tries are known here"

@@ -43,8 +43,8 @@ class Stage:
         assert self._emulator.stdout is not None  # noqa: S101 - start() pipes it
         first = self._emulator.stdout.readline()
         if not first:
-            _, said = self._emulator.communicate()
-            raise PaymentsError(f"The emulator did not start: {said.strip()}")
+            _, errors = self._emulator.communicate()
+            raise PaymentsError(f"The emulator did not start: {errors.strip()}")
         self.url = json.loads(first)["url"]
         config = self.folder / "payouts.toml"
         config.write_text(f"{config.read_text('utf-8')}max_in_flight = {self._max_in_flight}\n", "utf-8")
@@ -80,9 +80,9 @@ class Stage:
     def ask(self, *arguments: str) -> Any:
         """Run ``payouts … --json`` and return what it printed."""
         process = self.start(*arguments, "--json")
-        out, said = process.communicate()
+        out, errors = process.communicate()
         if not out:
-            raise PaymentsError(f"`payouts {' '.join(arguments)}` ended with {process.returncode}: {said.strip()}")
+            raise PaymentsError(f"`payouts {' '.join(arguments)}` ended with {process.returncode}: {errors.strip()}")
         return json.loads(out)
 
     def listed(self) -> list[dict[str, Any]]:
@@ -112,20 +112,22 @@ class Stage:
         """Move the gateway's clock on."""
         self._call("clock", {"advance_s": seconds})
 
-    def settle(self, *, rounds: int = 8, timeout_s: int = 15, heard: Callable[[str], None] = lambda _line: None) -> int:
+    def settle(
+        self, *, rounds: int = 8, timeout_s: int = 15, on_line: Callable[[str], None] = lambda _line: None
+    ) -> int:
         """Run ``payouts resume`` until nothing is open; return how often.
 
         Args:
             rounds: At most so often; the gateway's clock moves on between them.
             timeout_s: Of each, in seconds.
-            heard: Called with each line that ``resume`` prints.
+            on_line: Called with each line that ``resume`` prints.
 
         """
         for number in range(1, rounds + 1):
             process = self.start("resume", "--timeout", str(timeout_s))
             assert process.stdout is not None  # noqa: S101 - start() pipes it
             for line in process.stdout:
-                heard(line.rstrip())
+                on_line(line.rstrip())
             process.communicate()
             if process.returncode == 0:
                 return number

@@ -83,16 +83,18 @@ def _play(terminal: Terminal, cast: Cast, folder: Path) -> Ending:
         say("\n$ payouts send --file people.csv --yes")
         killed = _pay_until_killed(terminal, stage, cast)
         at_kill = _statuses(stage.listed())
-        said = f"killed with SIGKILL when the gateway had taken {len(stage.ledger())}" if killed else "ended unkilled"
-        say(f"  {said}; the journal says: {_in_words(at_kill)}")
+        outcome = (
+            f"killed with SIGKILL when the gateway had taken {len(stage.ledger())}" if killed else "ended unkilled"
+        )
+        say(f"  {outcome}; the journal says: {_in_words(at_kill)}")
         say("\n$ payouts resume")
         stage.advance(30)  # for the payee who takes half a minute
         with spinner(terminal, "resuming"):
-            stage.settle(heard=lambda line: say(f"  {line}"))
+            stage.settle(on_line=lambda line: say(f"  {line}"))
         say("\n$ payouts send --file people.csv --yes     # the same file again, the same keys")
         rows = stage.ask("send", "--file", "people.csv", "--yes", "--reveal", "--wait", "5")
         say(f"  {_in_words(_statuses(row for row in rows if row['error'] is None and row['same_as_row'] is None))}")
-        stage.settle(heard=lambda line: say(f"  {line}"))
+        stage.settle(on_line=lambda line: say(f"  {line}"))
         payouts, ledger = stage.listed(), stage.ledger()
     found = [] if killed else ["the paying process ended before it could be killed"]
     return Ending(at_kill, rows, payouts, ledger, [*found, *differences(ledger, payouts), *unaccounted(rows, payouts)])

@@ -5,23 +5,12 @@ Derive from :class:`ProviderConformance`, fill in what
 extra ``server``; it pays through the provider's own emulator.
 """
 
+import pkgutil
+
 import pytest
 
-for _name in (
-    "drafts",
-    "orders",
-    "stability",
-    "submits",
-    "checks",
-    "malformed",
-    "payments",
-    "manners",
-    "heard",
-    "questions",
-    "secrecy",
-    "fixtures",
-):
-    pytest.register_assert_rewrite(f"{__name__}.{_name}")
+for _module in pkgutil.iter_modules(__path__):
+    pytest.register_assert_rewrite(f"{__name__}.{_module.name}")
 
 from payments_core.testing.conformance.behaviour import BehaviourPromises  # noqa: E402
 from payments_core.testing.conformance.callbacks import CallbackPromises  # noqa: E402

@@ -8,7 +8,7 @@ from typing import Any
 
 from payments_core.domain.events import EventName
 from payments_core.testing.conformance.call_tracing import calls_in, may_wait
-from payments_core.testing.conformance.harness import Door, Harness, Kind
+from payments_core.testing.conformance.harness import CallbackReceiver, Harness, Kind
 from payments_core.testing.conformance.payments import TROUBLES, PaymentPromises, lift
 from payments_core.testing.emulator.server import Emulator
 
@@ -18,9 +18,11 @@ __all__ = ["BehaviourPromises"]
 class BehaviourPromises(PaymentPromises):
     """Flows that only ask, values that travel, and one engine behind two clients."""
 
-    def test_nothing_waits_inside_the_provider(self, running: Emulator[Any], door: Door | None, tmp_path: Path) -> None:
+    def test_a_provider_never_blocks(
+        self, running: Emulator[Any], receiver: CallbackReceiver | None, tmp_path: Path
+    ) -> None:
         """It sleeps nowhere, opens no file and no connection: on an event loop everybody else would wait with it."""
-        with self.played(running, tmp_path, "async", door) as harness:
+        with self.played(running, tmp_path, "async", receiver) as harness:
             harness.pay(harness.key("warm"))  # whatever is imported late
             key = harness.key("watched")
             with calls_in(self.package, may_wait) as waits:
@@ -29,26 +31,30 @@ class BehaviourPromises(PaymentPromises):
 
             assert not waits, f"on the event loop: {', '.join(waits)}; a flow asks for what it needs, and does nothing"
 
-    def test_what_is_decided_can_be_pickled_and_shown(self, desk: Harness) -> None:
+    def test_outcomes_can_be_pickled_and_shown(self, shared_harness: Harness) -> None:
         """Every outcome: other processes carry it, and no repr shows the payee."""
-        draft = desk.draft("outcomes")
-        outcomes: list[object] = [self.submitted(desk, draft, said.answer(draft)) for said in self.answers.values()]
-        outcomes += [self.checked(desk, draft, self.status(draft, word)) for word in self.statuses]
+        draft = shared_harness.draft("outcomes")
+        outcomes: list[object] = [
+            self.submitted(shared_harness, draft, expected.answer(draft)) for expected in self.answers.values()
+        ]
+        outcomes += [self.checked(shared_harness, draft, self.status(draft, word)) for word in self.statuses]
         for outcome in outcomes:
             assert pickle.loads(pickle.dumps(outcome)) == outcome  # noqa: S301 - our own
             assert self.payee.value.lstrip("+") not in repr(outcome), "a repr shows the payee's whole address"
 
-    def test_both_clients_decide_alike(self, running: Emulator[Any], door: Door | None, tmp_path: Path) -> None:
+    def test_both_clients_decide_alike(
+        self, running: Emulator[Any], receiver: CallbackReceiver | None, tmp_path: Path
+    ) -> None:
         """In every trouble: the same events one after another, the same end, asked for as often."""
         chance = {EventName.CALLBACK_MATCHED}
         if self.spec.facts.status_by == "answer":
-            door = None  # when a callback arrives is chance; without one the two must agree to the letter
+            receiver = None  # when a callback arrives is chance; without one the two must agree to the letter
         else:  # an answer that comes before its question is written down as taken makes one read of two
             chance |= {EventName.PAYOUT_QUERIED, EventName.PAYOUT_READ}
-        told: dict[Kind, dict[str, Any]] = {"sync": {}, "async": {}}
-        for kind, tale in told.items():
+        results: dict[Kind, dict[str, Any]] = {"sync": {}, "async": {}}
+        for kind, result in results.items():
             (tmp_path / kind).mkdir()
-            with self.played(running, tmp_path / kind, kind, door) as harness:
+            with self.played(running, tmp_path / kind, kind, receiver) as harness:
                 for trouble, faults in TROUBLES.items():
                     key = harness.key(f"alike/{trouble}")
                     with harness.faults(**faults):
@@ -56,6 +62,6 @@ class BehaviourPromises(PaymentPromises):
                         lift(harness)
                         end = harness.settle(key)
                     events = [entry.event for entry in end.history if entry.event not in chance]
-                    tale[trouble] = (end.status, end.reason, harness.credits(end), harness.posts(end), events)
+                    result[trouble] = (end.status, end.reason, harness.credits(end), harness.posts(end), events)
 
-        assert told["sync"] == told["async"]
+        assert results["sync"] == results["async"]

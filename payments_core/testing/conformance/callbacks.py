@@ -51,14 +51,14 @@ class CallbackPromises(StatusMappingPromises):
 
     @needs(*CALLED_BACK)
     @pytest.mark.parametrize("way", WAYS)
-    def test_callbacks_never_change_the_truth(self, harness: Harness, way: str) -> None:
+    def test_callbacks_do_not_change_the_final_status(self, harness: Harness, way: str) -> None:
         """Paid once, and told so."""
         key = harness.key(way)
         with harness.faults(**WAYS[way]):
             harness.pay(key)
             end = harness.settle(key)
         harness.emulator.advance(1_200)
-        harness.hear()
+        harness.handle_callbacks()
         harness.payer.ask("resume", timeout_s=0)
 
         assert harness.get(key).status is end.status
@@ -69,9 +69,9 @@ class CallbackPromises(StatusMappingPromises):
         assert harness.credits(end) == 1
 
     @needs(*CALLED_BACK)
-    def test_a_failure_is_not_talked_into_a_success(self, harness: Harness) -> None:
+    def test_a_forged_callback_does_not_undo_a_failure(self, harness: Harness) -> None:
         """Nor the other way round: what was forged is asked about."""
-        self.builds_on(harness, self.test_a_payment_that_is_taken_is_pending)
+        self.builds_on(harness, self.test_an_accepted_payment_is_pending)
         assert self.unpayable is not None, "name somebody whose payment fails"
         key = harness.key("forged success")
         with harness.faults(callback_forged=True, callback_contradicts=True):
@@ -88,10 +88,10 @@ class CallbackPromises(StatusMappingPromises):
         key = harness.key("found")
         harness.pay(key)
         harness.settle(key)
-        harness.hear()
+        harness.handle_callbacks()
 
-        told = {count.outcome: count.count for count in harness.payer.client.inbox.counts()}
-        assert {"read due", "answered"} & set(told), f"what became of them: {told}"
+        counts = {count.outcome: count.count for count in harness.payer.client.inbox.counts()}
+        assert {"read due", "answered"} & set(counts), f"what became of them: {counts}"
 
     @needs(*CALLED_BACK)
     def test_a_callback_is_acknowledged(self, harness: Harness) -> None:
@@ -101,27 +101,29 @@ class CallbackPromises(StatusMappingPromises):
         harness.pay(key)
         harness.settle(key)
 
-        told = harness.emulator.callbacks()[before:]
-        assert told, "the emulator called nobody back: are the callback settings right?"
-        assert {row["state"] for row in told} == {"received"}, told
+        sent = harness.emulator.callbacks()[before:]
+        assert sent, "the emulator called nobody back: are the callback settings right?"
+        assert {row["state"] for row in sent} == {"received"}, sent
 
     @needs(Capability.CALLBACKS)
-    def test_whatever_arrives_is_parsed_without_an_error(self, desk: Harness) -> None:
+    def test_any_callback_is_parsed_without_an_error(self, shared_harness: Harness) -> None:
         """What makes no sense is about no payment."""
         for callback in _arrivals():
-            heard = callbacks_of(desk).parse(callback)
-            assert heard is None or isinstance(heard, ParsedCallback)
+            parsed = callbacks_of(shared_harness).parse(callback)
+            assert parsed is None or isinstance(parsed, ParsedCallback)
 
     @needs(Capability.CALLBACKS)
-    def test_nothing_without_a_proof_is_called_proven(self, desk: Harness) -> None:
+    def test_an_unsigned_callback_is_not_verified(self, shared_harness: Harness) -> None:
         """Anybody can send anything: without the provider's signature it is a hint, or forged."""
         for callback in _arrivals():
-            assert callbacks_of(desk).verify(callback) is not True, "something without a signature was called proven"
+            assert callbacks_of(shared_harness).verify(callback) is not True, (
+                "something without a signature was called proven"
+            )
 
     @needs(Capability.CALLBACKS)
     def test_an_altered_callback_is_forged(self, harness: Harness) -> None:
         """Where one is proven: with a digit changed, another's signature or none, it proves nothing and is dropped."""
-        self.builds_on(harness, self.test_nothing_without_a_proof_is_called_proven)
+        self.builds_on(harness, self.test_an_unsigned_callback_is_not_verified)
         for name in "first", "second":
             harness.pay(harness.key(name))
             harness.settle(harness.key(name))
@@ -133,9 +135,9 @@ class CallbackPromises(StatusMappingPromises):
                 assert verdict is False, f"a callback with {what} is not forged, but {verdict}"
 
     @needs(Capability.CALLBACKS)
-    def test_every_callback_is_acknowledged_alike(self, desk: Harness) -> None:
+    def test_every_callback_is_acknowledged_alike(self, shared_harness: Harness) -> None:
         """In the provider's own form, and whatever it says: an answer that depends on it tells a stranger something."""
-        answers = [callbacks_of(desk).acknowledge(callback) for callback in _arrivals()]
+        answers = [callbacks_of(shared_harness).acknowledge(callback) for callback in _arrivals()]
 
         assert all(isinstance(answer, Acknowledgement) for answer in answers)
         assert all(answer == answers[0] for answer in answers), "an answer tells a stranger what is known"
@@ -143,10 +145,10 @@ class CallbackPromises(StatusMappingPromises):
         assert answers[0] == wanted, f"{answers[0]!r} instead of {wanted!r}"
 
     @needs(Capability.BALANCE_RESULT_CALLBACKS)
-    def test_a_balance_is_asked_for_with_a_path_of_its_own(self, desk: Harness) -> None:
+    def test_a_balance_is_asked_for_with_a_path_of_its_own(self, shared_harness: Harness) -> None:
         """The question names it by a slot, and moves no money."""
         asked: list[HttpRequest] = []
-        answered(balances_of(desk).query_balances(), reply(503), asked)
+        answered(balances_of(shared_harness).query_balances(), reply(503), asked)
 
         assert not [request for request in asked if request.moves_money], "asking moves no money"
         token = slot("answer_token")
@@ -154,19 +156,21 @@ class CallbackPromises(StatusMappingPromises):
         assert len(named) == 1, "one request names where the answer comes to, by slot('answer_token')"
 
     @needs(Capability.BALANCE_RESULT_CALLBACKS)
-    def test_what_makes_no_sense_is_no_balance(self, desk: Harness) -> None:
+    def test_a_malformed_callback_is_no_balance(self, shared_harness: Harness) -> None:
         """Whatever arrives: nothing is guessed, not even that nothing is held."""
         for callback in _arrivals():
-            told = balances_of(desk).read_balances(callback)
-            assert told is None or isinstance(told, LookupRefused), f"{callback.body[:40]!r} was taken for {told!r}"
+            balances = balances_of(shared_harness).read_balances(callback)
+            assert balances is None or isinstance(balances, LookupRefused), (
+                f"{callback.body[:40]!r} was taken for {balances!r}"
+            )
 
     @needs(Capability.BALANCE_RESULT_CALLBACKS)
-    def test_a_balance_is_told_to_its_path(self, harness: Harness) -> None:
+    def test_a_balance_arrives_at_its_path(self, harness: Harness) -> None:
         """Asked and answered over real sockets."""
         self.builds_on(
             harness,
             self.test_a_balance_is_asked_for_with_a_path_of_its_own,
-            self.test_what_makes_no_sense_is_no_balance,
+            self.test_a_malformed_callback_is_no_balance,
         )
         held = harness.payer.ask("balances", harness.account, wait_s=10.0)
 

@@ -35,56 +35,56 @@ __all__ = ["CheckPromises"]
 class CheckPromises(Promises):
     """Nothing a read says is taken for more than it says."""
 
-    def checked(self, desk: Harness, draft: Draft, told: HttpResponse | Callback) -> CheckOutcome:
+    def checked(self, shared_harness: Harness, draft: Draft, answer: HttpResponse | Callback) -> CheckOutcome:
         """Ask what became of a payment, answered by hand."""
-        provider = desk.provider().provider
-        if isinstance(told, Callback):
+        provider = shared_harness.provider().provider
+        if isinstance(answer, Callback):
             assert isinstance(provider, ResultCallbacks)
-            return provider.read_answer(draft, told)
-        return answered(provider.check(draft), told)
+            return provider.read_answer(draft, answer)
+        return answered(provider.check(draft), answer)
 
-    def test_every_status_means_what_it_should(self, desk: Harness) -> None:
+    def test_every_status_is_mapped(self, shared_harness: Harness) -> None:
         """What has not ended is pending, and each end is its own."""
-        draft = desk.draft("statuses")
+        draft = shared_harness.draft("statuses")
         ends = {"pending": Pending, "succeeded": Final, "failed": Final, "unknown": Unknown}
         for word, end in self.statuses.items():
-            outcome = self.checked(desk, draft, self.status(draft, word))
+            outcome = self.checked(shared_harness, draft, self.status(draft, word))
             assert isinstance(outcome, ends[end]), f"{word} was taken for {outcome!r}"
             if isinstance(outcome, Final):
                 assert outcome.succeeded == (end == "succeeded"), f"{word} was taken for {outcome!r}"
         assert set(self.statuses.values()) >= {"pending", "succeeded", "failed"}, "name a word for each end"
 
-    def test_a_status_it_never_heard_of_is_no_end(self, desk: Harness) -> None:
+    def test_an_unlisted_status_is_not_final(self, shared_harness: Harness) -> None:
         """Neither a failure nor a success: providers get new words, also some that hold an old one."""
-        draft = desk.draft("new word")
+        draft = shared_harness.draft("new word")
         longer = [new for word in self.statuses for new in (f"{word}_{UNLISTED}", f"NOT_{word}")]
         for word in (UNLISTED, "", "succeeded ", "0x00", *longer):
             if word not in self.statuses:
-                outcome = self.checked(desk, draft, self.status(draft, word))
+                outcome = self.checked(shared_harness, draft, self.status(draft, word))
                 assert isinstance(outcome, Pending | Unknown), f"{word!r} was taken for {outcome!r}"
 
     @pytest.mark.parametrize("reason", [None, UNLISTED, "", 7, {"code": UNLISTED, "message": "so"}, []])
-    def test_a_failure_is_one_whatever_its_reason(self, desk: Harness, reason: object) -> None:
+    def test_a_failure_needs_no_listed_reason(self, shared_harness: Harness, reason: object) -> None:
         """Reasons come as code, as text, as an object, or not at all."""
-        draft = desk.draft("reasons")
+        draft = shared_harness.draft("reasons")
         for word in (word for word, end in self.statuses.items() if end == "failed"):
-            outcome = self.checked(desk, draft, self.status(draft, word, reason))
+            outcome = self.checked(shared_harness, draft, self.status(draft, word, reason))
             assert isinstance(outcome, Final), f"{word} with {reason!r} was taken for {outcome!r}"
             assert outcome.reason is not None
             assert outcome.reason.code
 
-    def test_not_found_is_a_word_of_its_own(self, desk: Harness) -> None:
+    def test_not_found_is_an_outcome_of_its_own(self, shared_harness: Harness) -> None:
         """A payment that is not seen may appear yet: never a failure."""
-        draft = desk.draft("not found")
+        draft = shared_harness.draft("not found")
 
-        outcome = self.checked(desk, draft, self.not_found(draft))
+        outcome = self.checked(shared_harness, draft, self.not_found(draft))
         assert isinstance(outcome, NotFound), f"it was taken for {outcome!r}"
 
-    def test_a_refused_question_says_nothing_of_the_payment(self, desk: Harness) -> None:
+    def test_a_refused_check_is_unknown(self, shared_harness: Harness) -> None:
         """A 401, a 404, a 500 or an error of the provider's own refuses the question; the payment may be paid."""
-        draft, wrong = desk.draft("refused question"), []
+        draft, wrong = shared_harness.draft("refused question"), []
         for name, answer in self._refusals(draft):
-            outcome = self.checked(desk, draft, answer)
+            outcome = self.checked(shared_harness, draft, answer)
             if not isinstance(outcome, Unknown):
                 wrong.append(f"{name}: {outcome!r}")
 
@@ -96,67 +96,71 @@ class CheckPromises(Promises):
             yield name, write(draft)
         absent = self.not_found(draft)
         not_there = (absent.status, absent.body) if isinstance(absent, HttpResponse) else (0, b"")
-        told = {name: said.answer(draft) for name, said in self.answers.items()}
+        answers = {name: expected.answer(draft) for name, expected in self.answers.items()}
         statuses = {word: self.status(draft, word) for word in self.statuses}
-        told |= {f"the status {word}": answer for word, answer in statuses.items() if isinstance(answer, HttpResponse)}
-        for name, answer in told.items():
+        answers |= {
+            f"the status {word}": answer for word, answer in statuses.items() if isinstance(answer, HttpResponse)
+        }
+        for name, answer in answers.items():
             for status in sorted({*REFUSED, answer.status} - {*range(400)}):
                 if not_there not in {(status, b""), (status, answer.body)}:  # that is how it says "not found"
                     yield f"{name}, with HTTP {status}", replace(answer, status=status)
 
-    def test_a_lost_read_says_nothing(self, desk: Harness) -> None:
+    def test_a_lost_check_is_unknown(self, shared_harness: Harness) -> None:
         """A question that was lost, or not even sent, is no answer: not "not found", and no end."""
-        draft, now = desk.draft("lost read"), datetime.now(UTC)
+        draft, now = shared_harness.draft("lost read"), datetime.now(UTC)
         for lost in NoAnswer("broken off", at=now), NotSent("refused", at=now):
             try:
-                outcome = answered(desk.provider().provider.check(draft), lost)
+                outcome = answered(shared_harness.provider().provider.check(draft), lost)
             except (NoAnswer, NotSent):
                 continue
             assert isinstance(outcome, Unknown), f"{type(lost).__name__} was taken for {outcome!r}"
 
-    def test_a_question_asks_for_no_money(self, desk: Harness) -> None:
+    def test_a_check_moves_no_money(self, shared_harness: Harness) -> None:
         """However it is answered: it does not send the payment again to see what comes, marked or not."""
-        draft, now = desk.draft("question"), datetime.now(UTC)
-        answers: list[HttpResponse | Callback | Exception] = [said.answer(draft) for said in self.answers.values()]
+        draft, now = shared_harness.draft("question"), datetime.now(UTC)
+        answers: list[HttpResponse | Callback | Exception] = [
+            expected.answer(draft) for expected in self.answers.values()
+        ]
         answers += [self.status(draft, word) for word in self.statuses]
         answers += [self.not_found(draft), reply(200, HTML), NoAnswer("broken off", at=now)]
         for answer in answers:
             asked: list[HttpRequest] = []
             if not isinstance(answer, Callback):
                 with contextlib.suppress(NoAnswer):
-                    answered(desk.provider().provider.check(draft), answer, asked)
+                    answered(shared_harness.provider().provider.check(draft), answer, asked)
             assert not [request for request in asked if pays(request, draft)], "a question asks for money"
 
     @pytest.mark.parametrize("body", BODIES)
-    def test_no_broken_answer_ends_a_payment(self, desk: Harness, body: str) -> None:
+    def test_a_malformed_check_ends_no_payment(self, shared_harness: Harness, body: str) -> None:
         """A read that makes no sense says nothing, not even that there is no such payment."""
-        draft = desk.draft("broken read")
+        draft = shared_harness.draft("broken read")
         for status in STATUSES:
-            told = reply(status, BODIES[body])
+            answer = reply(status, BODIES[body])
             if self.spec.facts.status_by == "result_callback":
-                outcome = self.checked(desk, draft, Callback("POST", {}, told.body, told.at))
+                outcome = self.checked(shared_harness, draft, Callback("POST", {}, answer.body, answer.at))
             else:
-                outcome = self.checked(desk, draft, told)
+                outcome = self.checked(shared_harness, draft, answer)
             absent = self.not_found(draft)
             is_word = isinstance(absent, HttpResponse) and (absent.status, absent.body) == (status, BODIES[body])
             claims = isinstance(outcome, Final) or (isinstance(outcome, NotFound) and not is_word)
             assert not claims, f"{status} with {body} was taken for {outcome!r}"
 
     @pytest.mark.parametrize("wrong", ["number", "list", "object", "null", "true"])
-    def test_no_wrongly_typed_answer_breaks_a_read(self, desk: Harness, wrong: str) -> None:
+    def test_a_mistyped_check_invents_no_failure(self, shared_harness: Harness, wrong: str) -> None:
         """Each field in turn holds something else than it should; nothing raises, and no failure is invented."""
-        draft = desk.draft("read types")
+        draft = shared_harness.draft("read types")
         for word, end in self.statuses.items():
-            for where, told in mistyped(self.status(draft, word), wrong):
-                outcome = self.checked(desk, draft, told)
+            for where, answer in mistyped(self.status(draft, word), wrong):
+                outcome = self.checked(shared_harness, draft, answer)
                 invented = isinstance(outcome, Final) and not outcome.succeeded and end != "failed"
                 assert not invented, f"{word} with {where} a {wrong}: {outcome!r}"
 
-    def test_what_is_seen_is_told(self, desk: Harness) -> None:
+    def test_a_success_reports_amount_currency_and_payee(self, shared_harness: Harness) -> None:
         """A success tells amount, currency and payee as far as the answer does, so that they can be compared."""
-        draft = desk.draft("seen")
+        draft = shared_harness.draft("seen")
         for word in (word for word, end in self.statuses.items() if end == "succeeded"):
-            outcome = self.checked(desk, draft, self.status(draft, word))
+            outcome = self.checked(shared_harness, draft, self.status(draft, word))
             assert isinstance(outcome, Final)
             seen = outcome.seen
             assert seen is not None, "tell what was paid, to whom: the engine compares it"
@@ -166,23 +170,23 @@ class CheckPromises(Promises):
             assert seen.payee in {None, self.payee.value}
             assert seen.amount is not None or seen.payee is not None
 
-    def test_an_answer_about_another_payment_is_told_as_such(self, desk: Harness) -> None:
+    def test_a_check_of_another_payment_reports_the_difference(self, shared_harness: Harness) -> None:
         """Its id, amount, currency and payee are read from the answer, and never filled in from what we asked for."""
-        self.builds_on(desk, self.test_what_is_seen_is_told)
-        ours, double = desk.draft("ours"), Money(str(self.amount.amount * 2), self.amount.currency)
+        self.builds_on(shared_harness, self.test_a_success_reports_amount_currency_and_payee)
+        ours, double = shared_harness.draft("ours"), Money(str(self.amount.amount * 2), self.amount.currency)
         order = ours.order
         others = {
-            "id": replace(ours, references=desk.draft("another's").references),
+            "id": replace(ours, references=shared_harness.draft("another's").references),
             "amount": replace(ours, order=replace(order, amount=double)),
             "currency": replace(ours, order=replace(order, amount=Money(self.amount.amount, "XTS"))),
             "payee": replace(ours, order=replace(order, payee=self.other_payee)),
         }
         for word in self.statuses:
             for what, theirs in others.items():
-                told = self.status(theirs, word)
-                if told.body == self.status(ours, word).body:
+                answer = self.status(theirs, word)
+                if answer.body == self.status(ours, word).body:
                     continue  # it does not say
-                outcome = self.checked(desk, ours, told)
+                outcome = self.checked(shared_harness, ours, answer)
                 is_ours = isinstance(outcome, Final | Pending) and not _is_of_another(outcome.seen, ours)
                 assert not is_ours, f"{word} of a payment with another {what} was taken for ours: {outcome!r}"
 

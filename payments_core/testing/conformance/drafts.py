@@ -15,7 +15,7 @@ from payments_core.provider import Authenticates, Capability, Credential, Facts
 from payments_core.testing.conformance.fixtures import needs
 from payments_core.testing.conformance.harness import Harness
 from payments_core.testing.conformance.orders import OrderPromises
-from payments_core.testing.leaks import SHORTEST_SECRET, ExpectedOutcome, Forbidden
+from payments_core.testing.leaks import SHORTEST_SECRET, CapturedText, Forbidden
 
 __all__ = ["DraftPromises", "leaked", "secrets_of"]
 
@@ -37,33 +37,37 @@ def _secrets_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _secrets_in(f"{name}.{part_name}", part)
 
 
-def leaked(harness: Harness, *said: ExpectedOutcome) -> list[str]:
+def leaked(harness: Harness, *texts: CapturedText) -> list[str]:
     """Return which of the account's secrets are in what was given off; one of three characters is found nowhere."""
     secrets = {name: value for name, value in secrets_of(harness).items() if len(value) >= SHORTEST_SECRET}
-    return Forbidden(secrets).leaks(said)
+    return Forbidden(secrets).leaks(texts)
 
 
 class DraftPromises(OrderPromises):
     """A draft is whole, bound to where it pays, and free of secrets; the spec says what is true."""
 
-    def test_another_server_is_another_binding(self, desk: Harness) -> None:
+    def test_another_server_is_another_binding(self, shared_harness: Harness) -> None:
         """What was sent to one is never asked for at another: the binding tells them apart."""
         moved = {
-            name: value.replace(desk.emulator.url, "http://127.0.0.1:1")
-            for name, value in desk.table().items()
-            if isinstance(value, str) and desk.emulator.url in value
+            name: value.replace(shared_harness.emulator.url, "http://127.0.0.1:1")
+            for name, value in shared_harness.table().items()
+            if isinstance(value, str) and shared_harness.emulator.url in value
         }
         assert moved, "no setting holds the emulator's address"
-        there = desk.open(journal="moved.db", called_back=False, **moved).runtime.account(desk.account).provider
+        there = (
+            shared_harness.open(journal="moved.db", called_back=False, **moved)
+            .runtime.account(shared_harness.account)
+            .provider
+        )
 
         for operation in self.spec.operations:
-            ours = desk.provider().provider.binding(operation)
+            ours = shared_harness.provider().provider.binding(operation)
             assert there.binding(operation) != ours, f"{operation}: put the host into the binding"
 
     @needs(Capability.CREDENTIALS)
-    def test_what_is_filled_in_changes_nothing_else(self, desk: Harness) -> None:
+    def test_filling_slots_changes_nothing_else(self, shared_harness: Harness) -> None:
         """Each time it leaves, the request is the stored one: only its slots are filled, and header fields added."""
-        draft, provider = desk.draft("filled"), desk.provider().provider
+        draft, provider = shared_harness.draft("filled"), shared_harness.provider().provider
         assert isinstance(provider, Authenticates)
         credential = Credential({name: f"secret-{name}" for name in slots_in(draft.request)})
         for number in range(2):
@@ -74,50 +78,50 @@ class DraftPromises(OrderPromises):
             is_stored = is_filled(whole, replace(draft.request, body=draft.request.body or ""))
             assert is_stored, "apply sends another request than the stored one: only fill its slots, and add headers"
 
-    def test_a_stored_request_is_read_back_as_it_was(self, desk: Harness) -> None:
+    def test_a_stored_request_is_read_back_as_it_was(self, shared_harness: Harness) -> None:
         """What is sent after a crash is what was written down before it."""
-        draft = desk.draft("stored")
+        draft = shared_harness.draft("stored")
 
         assert HttpRequest.from_json(draft.request.to_json()) == draft.request
 
-    def test_the_request_moves_money_and_is_never_repeated_by_itself(self, desk: Harness) -> None:
+    def test_the_drafted_request_moves_money_and_is_not_repeatable(self, shared_harness: Harness) -> None:
         """Only the engine sends a payment again, once it knows that it may."""
-        request = desk.draft("money").request
+        request = shared_harness.draft("money").request
 
         assert request.moves_money, "the drafted request pays: set moves_money"
         assert not request.repeatable, "only the engine sends a payment again: leave repeatable off"
 
-    def test_no_secret_is_stored(self, desk: Harness) -> None:
+    def test_no_secret_is_stored(self, shared_harness: Harness) -> None:
         """Not in the request, not in a reference, not in the binding: secrets are filled into slots when it leaves."""
-        draft = desk.draft("secret")
+        draft = shared_harness.draft("secret")
         stored = "\n".join(
             [
                 draft.request.to_json(),
                 *draft.references.values(),
-                *desk.provider().provider.binding(draft.order.operation).values(),
+                *shared_harness.provider().provider.binding(draft.order.operation).values(),
             ]
         )
 
-        found = leaked(desk, ExpectedOutcome("stored", "the draft", stored))
+        found = leaked(shared_harness, CapturedText("stored", "the draft", stored))
         assert not found, f"{', '.join(found)} would be written into the journal: use wire.slot()"
 
-    def test_nothing_shows_a_secret_or_a_payee(self, desk: Harness) -> None:
+    def test_no_repr_shows_a_secret_or_a_payee(self, shared_harness: Harness) -> None:
         """No repr of what is handed around does."""
-        draft, account = desk.draft("shown"), desk.provider()
+        draft, account = shared_harness.draft("shown"), shared_harness.provider()
         shown = "\n".join(map(repr, (draft, draft.request, account, account.settings, account.provider, self.spec)))
 
-        assert not leaked(desk, ExpectedOutcome("shown", "a repr", shown))
+        assert not leaked(shared_harness, CapturedText("shown", "a repr", shown))
         assert self.payee.value.lstrip("+") not in shown, "a repr shows the payee's whole address"
 
-    def test_a_draft_can_be_pickled(self, desk: Harness) -> None:
+    def test_a_draft_can_be_pickled(self, shared_harness: Harness) -> None:
         """Other processes and queues may carry it."""
-        draft = desk.draft("pickled")
+        draft = shared_harness.draft("pickled")
 
         assert pickle.loads(pickle.dumps(draft)) == draft  # noqa: S301 - our own
 
-    def test_what_is_declared_is_what_is_there(self, desk: Harness) -> None:
+    def test_declared_capabilities_are_implemented(self, shared_harness: Harness) -> None:
         """Capabilities are data, and the data is true."""
-        provider = desk.provider().provider
+        provider = shared_harness.provider().provider
         there = {capability for capability in Capability if isinstance(provider, capability.protocol)}
 
         assert set(self.spec.capabilities) == there
@@ -126,11 +130,13 @@ class DraftPromises(OrderPromises):
 
     def test_facts_have_sources(self) -> None:
         """Whatever the engine is told beyond the cautious value says where it was read."""
-        told = {
+        declared = {
             field.name
             for field in fields(Facts)
             if field.name not in {"sources", "status_by"}
             and getattr(self.spec.facts, field.name) != getattr(Facts(), field.name)
         }
 
-        assert told <= set(self.spec.facts.sources), f"no source: {', '.join(told - set(self.spec.facts.sources))}"
+        assert declared <= set(self.spec.facts.sources), (
+            f"no source: {', '.join(declared - set(self.spec.facts.sources))}"
+        )

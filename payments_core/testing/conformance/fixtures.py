@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from payments_core.provider import Capability
-from payments_core.testing.conformance.harness import Door, Harness, Kind
+from payments_core.testing.conformance.harness import CallbackReceiver, Harness, Kind
 from payments_core.testing.conformance.profile import Profile
 from payments_core.testing.emulator.server import Emulator
 
@@ -73,35 +73,39 @@ class Promises(Profile):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def door(cls) -> Iterator[Door | None]:
+    def receiver(cls) -> Iterator[CallbackReceiver | None]:
         """Where callbacks come to, of a provider that calls back or answers later."""
         if not {Capability.CALLBACKS, Capability.RESULT_CALLBACKS} & cls.spec.capabilities:
             yield None
             return
-        with Door() as door:
-            yield door
+        with CallbackReceiver() as receiver:
+            yield receiver
 
     @pytest.fixture
-    def harness(self, running: Emulator[Any], door: Door | None, tmp_path: Path, kind: Kind) -> Iterator[Harness]:
+    def harness(
+        self, running: Emulator[Any], receiver: CallbackReceiver | None, tmp_path: Path, kind: Kind
+    ) -> Iterator[Harness]:
         """Return an installation of its own."""
-        with self.played(running, tmp_path, kind, door) as harness:
+        with self.played(running, tmp_path, kind, receiver) as harness:
             yield harness
 
     @pytest.fixture(scope="class")
     @classmethod
-    def desk(
-        cls, running: Emulator[Any], tmp_path_factory: pytest.TempPathFactory, door: Door | None
+    def shared_harness(
+        cls, running: Emulator[Any], tmp_path_factory: pytest.TempPathFactory, receiver: CallbackReceiver | None
     ) -> Iterator[Harness]:
         """Return an installation for what no client has a part in: nothing is paid from it."""
-        harness = Harness(cls(), running, tmp_path_factory.mktemp("desk"), "sync", door)
+        harness = Harness(cls(), running, tmp_path_factory.mktemp("shared_harness"), "sync", receiver)
         yield harness
         harness.close()
 
     @contextmanager
-    def played(self, running: Emulator[Any], folder: Path, kind: Kind, door: Door | None) -> Iterator[Harness]:
+    def played(
+        self, running: Emulator[Any], folder: Path, kind: Kind, receiver: CallbackReceiver | None
+    ) -> Iterator[Harness]:
         """Play in an installation of its own, with an emulator that behaves."""
         running.set_faults({})
-        harness = Harness(self, running, folder, kind, door)
+        harness = Harness(self, running, folder, kind, receiver)
         try:
             yield harness
         finally:

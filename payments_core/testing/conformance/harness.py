@@ -30,21 +30,21 @@ from payments_core.testing.conformance.profile import Profile
 from payments_core.testing.emulator.connections import ServerThread
 from payments_core.testing.emulator.server import Emulator
 
-__all__ = ["Door", "Harness", "Kind", "Payer"]
+__all__ = ["CallbackReceiver", "Harness", "Kind", "Payer"]
 
 _LONGEST, _MOST_STEPS = timedelta(hours=80), 120  # past every schedule, and more steps than any has
 _numbers = itertools.count(1)
 _QUICK = {"attempts": 2, "first_wait_s": 0.001, "longest_wait_s": 0.002, "jitter_s": 0.0}
 
 
-class Door:
+class CallbackReceiver:
     """Where callbacks come to: one address for many installations, one after the other; also a context manager."""
 
     def __init__(self) -> None:
         listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._server = ServerThread(self, listener, _idle)
         self.address = f"http://localhost:{listener.getsockname()[1]}"
-        self.behind: types.ASGIApp = _nobody
+        self.behind: types.ASGIApp = _not_found
         self.arrived: list[tuple[str, Mapping[str, str], bytes]] = []
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
@@ -69,7 +69,7 @@ class Door:
         self._server.stop()
 
 
-_nobody: types.ASGIApp = Response(status_code=404)
+_not_found: types.ASGIApp = Response(status_code=404)
 
 
 async def _idle() -> None:
@@ -84,12 +84,17 @@ class Harness:
         emulator: Started.
         folder: Empty; for configuration, secrets and journal.
         kind: Of the client.
-        door: Where it is called back; None where it is not.
+        receiver: Where it is called back; None where it is not.
 
     """
 
     def __init__(
-        self, profile: Profile, emulator: Emulator[Any], folder: Path, kind: Kind, door: Door | None = None
+        self,
+        profile: Profile,
+        emulator: Emulator[Any],
+        folder: Path,
+        kind: Kind,
+        receiver: CallbackReceiver | None = None,
     ) -> None:
         self.profile = profile
         self.emulator = emulator
@@ -99,17 +104,17 @@ class Harness:
         self.folder = folder
         self._config = folder / "payouts.toml"
         [self.account, *_] = emulator.write_config(self._config, overwrite=True)
-        self._door = door
+        self._receiver = receiver
         self._more: Mapping[str, Any] = {}
-        if door:
-            door.arrived.clear()
-        self._more = self._callback_settings(door) if door else {}
+        if receiver:
+            receiver.arrived.clear()
+        self._more = self._callback_settings(receiver) if receiver else {}
         self.payer = self.open()
 
     def close(self) -> None:
         """Stop everything but the emulator."""
-        if self._door:
-            self._door.behind = _nobody
+        if self._receiver:
+            self._receiver.behind = _not_found
         self._stack.close()
 
     # --- clients ---
@@ -118,8 +123,8 @@ class Harness:
         """Return a client on a journal; another file is an installation that has lost its journal."""
         payer = Payer(self._runtime(journal, settings), self._kind)
         self._stack.callback(payer.close)
-        if called_back and self._door:
-            self._door.behind = app(payer.client)  # a later client takes it over
+        if called_back and self._receiver:
+            self._receiver.behind = app(payer.client)  # a later client takes it over
         return payer
 
     def reopen(self, kind: Kind) -> Payer:
@@ -147,19 +152,19 @@ class Harness:
 
     def arrived(self) -> list[Callback]:
         """Return what has come from outside to this installation, as the provider is asked about it."""
-        heard = self._door.arrived if self._door else []
-        return [Callback(method, headers, body, self.emulator.now) for method, headers, body in heard]
+        received = self._receiver.arrived if self._receiver else []
+        return [Callback(method, headers, body, self.emulator.now) for method, headers, body in received]
 
     @property
     def is_called_back(self) -> bool:
         """Whether somebody listens to what the provider tells."""
-        return self._door is not None
+        return self._receiver is not None
 
-    def _callback_settings(self, door: Door) -> Mapping[str, Any]:
+    def _callback_settings(self, receiver: CallbackReceiver) -> Mapping[str, Any]:
         client = PayoutClient(self._runtime("payouts.db", {}))
         token = client.inbox.tokens.get(self.account, "")
         client.close()
-        return self.profile.callback_settings(door.address, f"/{PATH}/{token}")
+        return self.profile.callback_settings(receiver.address, f"/{PATH}/{token}")
 
     # --- paying ---
 
@@ -207,9 +212,9 @@ class Harness:
         payer = by or self.payer
         end = self.emulator.now + _LONGEST
         for _ in range(_MOST_STEPS):
-            self.hear(payer)
+            self.handle_callbacks(payer)
             payer.ask("resume", timeout_s=0)
-            self.hear(payer)
+            self.handle_callbacks(payer)
             payout = self.get(key, by=payer)
             row = payer.runtime.journal.get(payout.id)
             assert row is not None
@@ -220,12 +225,12 @@ class Harness:
                 return payout
             self.emulator.advance(max((due - self.emulator.now).total_seconds(), 0.0) + 0.01)
         payout = self.get(key, by=payer)
-        told = "; ".join(f"{entry.event} {dict(entry.evidence)}" for entry in payout.history[-3:])
+        latest = "; ".join(f"{entry.event} {dict(entry.evidence)}" for entry in payout.history[-3:])
         raise AssertionError(
-            f"after {_MOST_STEPS} steps the payout is {payout.status} still and moves no further; at last: {told}"
+            f"after {_MOST_STEPS} steps the payout is {payout.status} still and moves no further; at last: {latest}"
         )
 
-    def hear(self, by: Payer | None = None) -> None:
+    def handle_callbacks(self, by: Payer | None = None) -> None:
         """Wait until every callback that is due has left, and handle what has come."""
         if not self.is_called_back:
             return

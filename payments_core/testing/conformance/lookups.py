@@ -97,44 +97,48 @@ class LookupPromises(StatusMappingPromises):
     """Balances, account holders, names, operators, consents, diagnosis: no money moves, and nothing is made up."""
 
     @needs(*_ASKED)
-    def test_what_can_be_asked_is_answered(self, harness: Harness) -> None:
+    def test_a_lookup_is_answered(self, harness: Harness) -> None:
         """Over real sockets, by either client."""
         self.builds_on(
             harness,
-            self.test_what_makes_no_sense_answers_no_question,
-            self.test_asking_moves_no_money,
-            self.test_somebody_who_cannot_be_asked_about_is_no_error,
+            self.test_a_malformed_answer_is_no_lookup_result,
+            self.test_a_lookup_moves_no_money,
+            self.test_a_lookup_of_a_wrong_payee_is_refused,
         )
         for question in _had(harness):
             found = question.ask(harness, self.payee)
-            told = found if isinstance(found, tuple | list) else (found,)
-            assert told, f"{question.capability}: nothing was told"
-            assert all(isinstance(one, question.answer) for one in told), f"{question.capability}: {told!r}"
+            result = found if isinstance(found, tuple | list) else (found,)
+            assert result, f"{question.capability}: nothing was told"
+            assert all(isinstance(one, question.answer) for one in result), f"{question.capability}: {result!r}"
 
     @needs(*_ASKED)
-    def test_somebody_who_cannot_be_asked_about_is_no_error(self, desk: Harness) -> None:
+    def test_a_lookup_of_a_wrong_payee_is_refused(self, shared_harness: Harness) -> None:
         """Of a payee of another form there is no answer, whether or not the provider is asked."""
-        for question in _had(desk):
+        for question in _had(shared_harness):
             for payee in self.wrong_payees if question.is_about_a_payee else ():
-                told = answered(question.of_provider(desk.provider().provider, payee), reply(503))
-                assert isinstance(told, question.answer | LookupRefused), f"{question.capability}: {payee!r}: {told!r}"
+                result = answered(question.of_provider(shared_harness.provider().provider, payee), reply(503))
+                assert isinstance(result, question.answer | LookupRefused), (
+                    f"{question.capability}: {payee!r}: {result!r}"
+                )
 
     @needs(*_ASKED)
-    def test_asking_moves_no_money(self, desk: Harness) -> None:
+    def test_a_lookup_moves_no_money(self, shared_harness: Harness) -> None:
         """However it is answered."""
-        for question in _had(desk):
+        for question in _had(shared_harness):
             for answer in (reply(200, {}), reply(503)):
                 asked: list[HttpRequest] = []
-                answered(question.of_provider(desk.provider().provider, self.payee), answer, asked)
+                answered(question.of_provider(shared_harness.provider().provider, self.payee), answer, asked)
                 assert not [request for request in asked if request.moves_money], f"{question.capability} moves money"
 
     @needs(*_ASKED)
-    def test_what_makes_no_sense_answers_no_question(self, desk: Harness) -> None:
+    def test_a_malformed_answer_is_no_lookup_result(self, shared_harness: Harness) -> None:
         """No balance, no name and no verdict comes of it; that there is no answer is told, and not raised."""
-        for question in _had(desk):
+        for question in _had(shared_harness):
             for name, (status, body) in _ANSWERS.items():
-                told = answered(question.of_provider(desk.provider().provider, self.payee), reply(status, body))
-                assert _says_nothing(question, told), f"{question.capability}: {name}: taken for {told!r}"
+                result = answered(
+                    question.of_provider(shared_harness.provider().provider, self.payee), reply(status, body)
+                )
+                assert _says_nothing(question, result), f"{question.capability}: {name}: taken for {result!r}"
 
 
 def _had(harness: Harness) -> Iterator[_Question]:
@@ -145,9 +149,9 @@ def _had(harness: Harness) -> Iterator[_Question]:
             yield question
 
 
-def _says_nothing(question: _Question, told: object) -> bool:
+def _says_nothing(question: _Question, result: object) -> bool:
     """Say whether an answer claims nothing; a finding tells what is wrong, and may."""
     if question.answer is Finding:
-        return isinstance(told, tuple | list) and all(isinstance(one, Finding) for one in told)
-    nameless = isinstance(told, Person) and not told.full_name
-    return isinstance(told, LookupRefused) or told == () or nameless
+        return isinstance(result, tuple | list) and all(isinstance(one, Finding) for one in result)
+    nameless = isinstance(result, Person) and not result.full_name
+    return isinstance(result, LookupRefused) or result == () or nameless

@@ -57,11 +57,11 @@ def answered(flow: HttpFlow[T], answer: HttpResponse | Exception, asked: list[Ht
 def reworded(answer: HttpResponse) -> HttpResponse | None:
     """Return an answer of JSON with all its words and numbers replaced; None where it has none."""
     try:
-        told = json.loads(answer.body)
+        fields = json.loads(answer.body)
     except ValueError:
         return None
-    body = json.dumps(_reworded(told)).encode()
-    return None if json.loads(body) == told else HttpResponse(answer.status, answer.headers, body, answer.at)
+    body = json.dumps(_reworded(fields)).encode()
+    return None if json.loads(body) == fields else HttpResponse(answer.status, answer.headers, body, answer.at)
 
 
 def _reworded(value: Any) -> Any:
@@ -75,18 +75,18 @@ def _reworded(value: Any) -> Any:
 _WRONG: dict[str, object] = {"number": 7, "list": [1], "object": {"a": 1}, "null": None, "true": True}
 
 
-def mistyped(told: Any, wrong: str) -> Iterator[tuple[str, Any]]:
+def mistyped(answer: Any, wrong: str) -> Iterator[tuple[str, Any]]:
     """Yield an answer with one field after another, at any depth, replaced."""
     try:
-        whole = json.loads(told.body)
+        whole = json.loads(answer.body)
     except ValueError:
         return
     for path in _paths(whole):
         body = json.dumps(_put(whole, path, _WRONG[wrong])).encode()
-        if isinstance(told, Callback):
-            yield "/".join(map(str, path)), Callback(told.method, told.headers, body, told.at)
+        if isinstance(answer, Callback):
+            yield "/".join(map(str, path)), Callback(answer.method, answer.headers, body, answer.at)
         else:
-            yield "/".join(map(str, path)), HttpResponse(told.status, told.headers, body, told.at)
+            yield "/".join(map(str, path)), HttpResponse(answer.status, answer.headers, body, answer.at)
 
 
 def _paths(value: object, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -25,38 +25,38 @@ __all__ = ["OrderPromises"]
 class OrderPromises(StabilityPromises):
     """Nothing is rounded, cut, dropped or mixed up between the caller's order and the request."""
 
-    def test_a_wrong_payee_is_refused(self, desk: Harness) -> None:
+    def test_a_wrong_payee_is_refused(self, shared_harness: Harness) -> None:
         """Before anything is recorded or sent, with what to do."""
         assert self.wrong_payees, "name payees whose form this provider cannot pay"
         for payee in self.wrong_payees:
-            refused(desk, payee=payee)
+            refused(shared_harness, payee=payee)
 
-    def test_a_wrong_amount_is_refused_and_never_rounded(self, desk: Harness) -> None:
+    def test_a_wrong_amount_is_refused_and_never_rounded(self, shared_harness: Harness) -> None:
         """Too fine, too large, in another currency: before anything is recorded or sent."""
         assert self.wrong_amounts, "name amounts that the route does not take: too fine, in another currency, too large"
         amount, currency = self.amount.amount, self.amount.currency
         for wrong in *self.wrong_amounts, Money(amount + Decimal("1e-9"), currency), Money(amount, "XTS"):
-            refused(desk, amount=wrong)
+            refused(shared_harness, amount=wrong)
 
-    def test_an_option_that_there_is_not_is_refused(self, desk: Harness) -> None:
+    def test_an_unknown_option_is_refused(self, shared_harness: Harness) -> None:
         """Nobody else looks at them: a misspelt one would be taken, and do nothing."""
-        refused(desk, options={**self.options, "no_such_option": "1"})
+        refused(shared_harness, options={**self.options, "no_such_option": "1"})
 
-    def test_the_amount_is_sent_exactly(self, desk: Harness) -> None:
+    def test_the_amount_is_sent_exactly(self, shared_harness: Harness) -> None:
         """The request names the amount to the last digit, and the payee; with another of them it is another request."""
-        self.builds_on(desk, self.test_a_draft_is_pure_and_stable)
-        first = desk.draft("amount")
+        self.builds_on(shared_harness, self.test_a_draft_is_pure_and_stable)
+        first = shared_harness.draft("amount")
         for amount in self._amounts():
             try:
-                draft = desk.draft("amount", amount=amount)
+                draft = shared_harness.draft("amount", amount=amount)
             except InvalidPayout:  # the route does not take it
                 continue
-            other = first if amount != self.amount else desk.draft("amount", amount=self.double)
+            other = first if amount != self.amount else shared_harness.draft("amount", amount=self.double)
             named = _numbers(draft.request) - _numbers(other.request)  # what both have is no amount
             wanted = amount.amount * self.written_for_one
             assert wanted in named, f"{amount} is not in the request as {wanted:f}; there is {[*map(str, named)]}"
-        other = desk.draft("payee", payee=self.other_payee)
-        ours, theirs = (unquote(_text(draft.request)) for draft in (desk.draft("payee"), other))
+        other = shared_harness.draft("payee", payee=self.other_payee)
+        ours, theirs = (unquote(_text(draft.request)) for draft in (shared_harness.draft("payee"), other))
         assert _home(self.payee) in ours, "the payee is not in the request"
         assert _home(self.other_payee) in theirs, "the payee is not in the request"
         assert ours != theirs
@@ -66,14 +66,14 @@ class OrderPromises(StabilityPromises):
         for more in "0", "0.01", "0.37", "0.5", "0.375", "1", "17":
             yield Money(self.amount.amount + Decimal(more), self.amount.currency)
 
-    def test_what_a_caller_writes_changes_nothing_else(self, desk: Harness) -> None:
+    def test_a_note_or_key_changes_no_other_field(self, shared_harness: Harness) -> None:
         """Quotes, line breaks, signs of a format, any length, in note or key: refused, or written where they belong."""
-        plain, other = (_fields(desk.draft("plain", note=note).request) for note in ("November", "December"))
+        plain, other = (_fields(shared_harness.draft("plain", note=note).request) for note in ("November", "December"))
         free = {name for name, value in plain.items() if other.get(name) != value}  # where the note stands
         for text in _TEXTS:
             for key, note in (("plain", text), (text.replace("\n", " ")[:100].strip(), "November")):
                 try:
-                    found = _fields(desk.draft(key, note=note).request)
+                    found = _fields(shared_harness.draft(key, note=note).request)
                 except InvalidPayout:
                     continue
                 assert found.keys() == plain.keys(), f"{text!r} adds or takes away fields: encode what a caller writes"

@@ -49,7 +49,7 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
 
     def test_a_payment_is_made_once(self, harness: Harness) -> None:
         """Paid, and told so; the same key again asks for nothing."""
-        self.builds_on(harness, self.test_a_question_asks_for_no_money)
+        self.builds_on(harness, self.test_a_check_moves_no_money)
         key = harness.key("once")
         first = harness.pay(key)
         paid = harness.settle(key)
@@ -73,13 +73,13 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         assert harness.credits(paid) == 1
 
     @pytest.mark.parametrize("trouble", TROUBLES)
-    def test_trouble_pays_nobody_twice_and_fails_nothing(self, harness: Harness, trouble: str) -> None:
+    def test_a_fault_pays_at_most_once_and_fails_nothing(self, harness: Harness, trouble: str) -> None:
         """It ends paid once, or, where sending again is not proven safe, in review."""
         self.builds_on(
             harness,
-            self.test_not_found_is_a_word_of_its_own,
-            self.test_what_is_not_taken_for_now_is_sent_later,
-            partial(self.test_no_broken_answer_fails_a_payment, body="a page of HTML"),
+            self.test_not_found_is_an_outcome_of_its_own,
+            self.test_a_temporary_refusal_is_not_accepted,
+            partial(self.test_a_malformed_answer_is_unknown, body="a page of HTML"),
         )
         key = harness.key(trouble)
         with harness.faults(**TROUBLES[trouble]):
@@ -99,7 +99,7 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         elif self.spec.facts.resend == "safe":
             assert harness.credits(end) == 1, f"{trouble}: sending again is safe, and it was not done"
 
-    def test_what_is_not_sent_is_sent_later(self, harness: Harness) -> None:
+    def test_an_unsent_payment_is_sent_later(self, harness: Harness) -> None:
         """Nobody listens: proven, so it waits and is paid once."""
         key, port = harness.key("nobody listens"), harness.emulator.url.rpartition(":")[2]
         harness.pay(harness.key("warm"))  # whatever is fetched once is there
@@ -115,9 +115,9 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         assert end.status is PAID, end
         assert harness.credits(end) == 1
 
-    def test_a_failure_is_told_with_its_reason(self, harness: Harness) -> None:
+    def test_a_failed_payment_has_a_reason(self, harness: Harness) -> None:
         """Whoever cannot be paid is not, and the reason is the provider's."""
-        self.builds_on(harness, self.test_a_payment_that_is_taken_is_pending)
+        self.builds_on(harness, self.test_an_accepted_payment_is_pending)
         assert self.unpayable is not None, "name somebody whose payment fails"
         key = harness.key("unpayable")
         harness.pay(key, payee=self.unpayable)
@@ -131,9 +131,9 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         """However long: no timer makes a failure of it."""
         self.builds_on(
             harness,
-            self.test_a_payment_that_is_taken_is_pending,
-            self.test_every_status_means_what_it_should,
-            self.test_a_question_asks_for_no_money,
+            self.test_an_accepted_payment_is_pending,
+            self.test_every_status_is_mapped,
+            self.test_a_check_moves_no_money,
         )
         key = harness.key("stuck")
         with harness.faults(stuck_pending={"next": 1}):
@@ -143,7 +143,7 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         assert end.status is REVIEW, end
         assert harness.posts(end) == 1
 
-    def test_a_lost_journal_pays_nobody_twice(self, harness: Harness) -> None:
+    def test_a_lost_journal_pays_at_most_once(self, harness: Harness) -> None:
         """The same key has the same references, and what the provider has already is adopted."""
         self.builds_on(harness, self.test_a_draft_is_pure_and_stable)
         key = harness.key("journal lost")
@@ -164,8 +164,8 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         self.builds_on(
             harness,
             self.test_a_draft_is_pure_and_stable,
-            self.test_a_reference_that_was_used_before_is_a_duplicate,
-            self.test_an_answer_about_another_payment_is_told_as_such,
+            self.test_a_used_reference_is_a_duplicate,
+            self.test_a_check_of_another_payment_reports_the_difference,
         )
         key = harness.key("another's")
         harness.pay(key, payee=self.other_payee)
@@ -178,7 +178,7 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         assert end.status is REVIEW, f"{end.status}, {end.reason}: it was taken for ours, or paid again"
         assert harness.credits(others) == 1
 
-    def test_refused_credentials_block_the_account_and_fail_nothing(
+    def test_refused_credentials_pause_the_account_and_fail_nothing(
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It says something about us: the payout waits, and is paid when that is mended."""
@@ -196,7 +196,7 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
 
     @needs(Capability.CREDENTIALS)
     @pytest.mark.parametrize("trouble", ["token_slow_s", "token_refused", "ends"])
-    def test_a_token_in_trouble_pays_once(self, harness: Harness, trouble: str) -> None:
+    def test_a_token_fault_pays_once(self, harness: Harness, trouble: str) -> None:
         """Late, refused while a payment is under way, or at its end: fetched anew, and the payment made once."""
         harness.pay(harness.key("first"))
         key, faults = harness.key(trouble), dict[str, Any]()

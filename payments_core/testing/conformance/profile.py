@@ -19,22 +19,22 @@ __all__ = ["End", "ExpectedOutcome", "Profile", "reply"]
 End: TypeAlias = Literal["pending", "succeeded", "failed", "unknown"]
 
 
-def reply(status: int, told: object = None, **headers: str) -> HttpResponse:
+def reply(status: int, content: object = None, **headers: str) -> HttpResponse:
     """Return an answer as a transport hands it over.
 
     Args:
         status: HTTP status code.
-        told: Written as JSON; bytes and text as they are; None for no body.
+        content: Written as JSON; bytes and text as they are; None for no body.
         headers: Field names, with ``_`` for ``-``.
 
     """
     named = {name.replace("_", "-").lower(): value for name, value in headers.items()}
-    if told is None:
+    if content is None:
         body = b""
-    elif isinstance(told, bytes | str):
-        body = told.encode() if isinstance(told, str) else told
+    elif isinstance(content, bytes | str):
+        body = content.encode() if isinstance(content, str) else content
     else:
-        body = json.dumps(told).encode()
+        body = json.dumps(content).encode()
         named.setdefault("content-type", "application/json")
     return HttpResponse(status, named, body, datetime.now(UTC))
 

@@ -14,7 +14,7 @@ from payments_core.provider import Authenticates, Credential
 from payments_core.testing.conformance.drafts import DraftPromises, leaked, secrets_of
 from payments_core.testing.conformance.harness import Harness
 from payments_core.testing.conformance.payments import TROUBLES
-from payments_core.testing.leaks import SHORTEST_SECRET, ExpectedOutcome, Forbidden, LogCapture
+from payments_core.testing.leaks import SHORTEST_SECRET, CapturedText, Forbidden, LogCapture
 
 __all__ = ["SecrecyPromises"]
 
@@ -22,7 +22,7 @@ __all__ = ["SecrecyPromises"]
 class SecrecyPromises(DraftPromises):
     """Logs, warnings, errors and their causes, reprs, and what the journal stores."""
 
-    def test_nothing_secret_is_given_off(
+    def test_no_secret_leaks(
         self, harness: Harness, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """No credential of the settings or fetched, no PIN, no number in any form: in logs, errors, reprs, on stdout.
@@ -31,21 +31,24 @@ class SecrecyPromises(DraftPromises):
         """
         fetched = _noting(type(harness.provider().provider), monkeypatch)
         capfd.readouterr()
-        with LogCapture(self.package, "payments_core") as ears:
+        with LogCapture(self.package, "payments_core") as capture:
             for name, faults in {"well": {}, **TROUBLES}.items():
                 key = harness.key(f"secret/{name}")
                 with harness.faults(**faults):
                     try:
                         payout = harness.pay(key)
-                        ears.shown(name, payout, payout.history, harness.payer.client)
+                        capture.shown(name, payout, payout.history, harness.payer.client)
                     except PaymentsError as error:
-                        ears.error(name, error)
+                        capture.error(name, error)
             for name, call in self._wrong_calls(harness):
                 try:
                     harness.payer.ask("send", **call)
                 except PaymentsError as error:
-                    ears.error(name, error)
-        said = [*ears.said, *(ExpectedOutcome("output", "stdout or stderr", text) for text in capfd.readouterr())]
+                    capture.error(name, error)
+        captured = [
+            *capture.captured,
+            *(CapturedText("output", "stdout or stderr", text) for text in capfd.readouterr()),
+        ]
         secrets = secrets_of(harness)  # only now: an error's frames hold every variable of ours
         assert secrets, "settings without a SecretStr: where are the credentials?"
         known = {*secrets.values()}
@@ -55,7 +58,7 @@ class SecrecyPromises(DraftPromises):
         payees = [self.payee, self.other_payee, *self.wrong_payees, *filter(None, [self.unpayable])]
         addresses = {payee.value.lstrip("+") for payee in payees}
         numbers = {address for address in addresses if address.isdigit()}
-        leaks = Forbidden(long_enough, numbers, addresses - numbers).leaks(said)
+        leaks = Forbidden(long_enough, numbers, addresses - numbers).leaks(captured)
 
         assert not leaks, "; ".join(leaks)
 
@@ -73,7 +76,7 @@ class SecrecyPromises(DraftPromises):
         harness.settle(harness.key("stored"))
         stored = b"".join(path.read_bytes() for path in harness.folder.glob("payouts.db*"))
 
-        assert not leaked(harness, ExpectedOutcome("stored", "the journal", stored.decode("latin-1")))
+        assert not leaked(harness, CapturedText("stored", "the journal", stored.decode("latin-1")))
 
 
 def _noting(kind: type, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, SecretStr]:

@@ -29,44 +29,48 @@ KEYS = (
 class StabilityPromises(Promises):
     """A draft and its references follow from their arguments, and from nothing else."""
 
-    def test_a_draft_is_pure_and_stable(self, desk: Harness) -> None:
+    def test_a_draft_is_pure_and_stable(self, shared_harness: Harness) -> None:
         """The same payment makes the same draft, whenever it is made: it reads no clock, and draws nothing."""
-        first = desk.draft("stable")
+        first = shared_harness.draft("stable")
         with calls_in(self.package, asks_for_chance) as calls:
-            again = desk.draft("stable")
-        other_process = desk.open(journal="other.db", called_back=False)
-        provider = other_process.runtime.account(desk.account).provider
+            again = shared_harness.draft("stable")
+        other_process = shared_harness.open(journal="other.db", called_back=False)
+        provider = other_process.runtime.account(shared_harness.account).provider
 
         assert first == again, "two drafts of one payment differ: a draft may use nothing but its arguments"
         assert not calls, f"a draft depends on {', '.join(calls)}: it may use nothing but its arguments"
         assert first.request.hash == again.request.hash
-        assert provider.binding(first.order.operation) == desk.provider().provider.binding(first.order.operation)
+        assert provider.binding(first.order.operation) == shared_harness.provider().provider.binding(
+            first.order.operation
+        )
 
-    def test_a_draft_is_the_same_in_every_process(self, desk: Harness) -> None:
+    def test_a_draft_is_the_same_in_every_process(self, shared_harness: Harness) -> None:
         """Also where text is hashed otherwise, in another time zone, folder and language."""
-        self.builds_on(desk, self.test_a_draft_is_pure_and_stable)
-        key = desk.key("everywhere")
-        ours = made(desk.provider(), desk.order(key), desk.payer.runtime.namespace)
+        self.builds_on(shared_harness, self.test_a_draft_is_pure_and_stable)
+        key = shared_harness.key("everywhere")
+        ours = made(shared_harness.provider(), shared_harness.order(key), shared_harness.payer.runtime.namespace)
 
-        theirs = made_elsewhere(desk, key)
+        theirs = made_elsewhere(shared_harness, key)
         wrong = [name for name, value in ours.items() if theirs[name] != value]
         assert not wrong, f"another process makes another {' and '.join(wrong)} of the same payment"
 
-    def test_references_follow_from_the_key(self, desk: Harness) -> None:
+    def test_references_follow_from_the_key(self, shared_harness: Harness) -> None:
         """From key, attempt and installation, and nothing else: each reference is another for another one of these."""
-        self.builds_on(desk, self.test_a_draft_is_pure_and_stable)
-        first, again = desk.draft(KEYS[0]), desk.draft(KEYS[0], number=2)
-        others = [desk.draft(key) for key in KEYS[1:]] + [desk.draft(KEYS[0], namespace="another-installation")]
+        self.builds_on(shared_harness, self.test_a_draft_is_pure_and_stable)
+        first, again = shared_harness.draft(KEYS[0]), shared_harness.draft(KEYS[0], number=2)
+        others = [shared_harness.draft(key) for key in KEYS[1:]] + [
+            shared_harness.draft(KEYS[0], namespace="another-installation")
+        ]
         double = Money(self.amount.amount * 2, self.amount.currency)
-        same = desk.draft(KEYS[0], amount=double, payee=self.other_payee, note="another note")
+        same = shared_harness.draft(KEYS[0], amount=double, payee=self.other_payee, note="another note")
 
         assert first.references, "a draft has at least one reference: by it the payment is asked for"
         assert same.references == first.references, "a reference follows from the order: derive it from attempt.seed"
         for name, value in first.references.items():
-            told = [value, *(other.references[name] for other in others)]
-            assert len({*told}) == len(told), f"two payments have one {name}: derive it from attempt.seed"
+            values = [value, *(other.references[name] for other in others)]
+            assert len({*values}) == len(values), f"two payments have one {name}: derive it from attempt.seed"
         assert first.references != again.references, "two attempts have the same references: use all of attempt.seed"
-        identity = desk.payout_id(KEYS[0])  # what finds the payment, whichever attempt it is
+        identity = shared_harness.payout_id(KEYS[0])  # what finds the payment, whichever attempt it is
         shared = [name for name, value in first.references.items() if again.references[name] == value]
         wrong = [name for name in shared if identity not in first.references[name]]
         assert not wrong, f"two attempts have one {', '.join(wrong)}: derive it from attempt.seed"

@@ -27,97 +27,97 @@ def pays(request: HttpRequest, draft: Draft) -> bool:
 class SubmitPromises(Promises):
     """Nothing the answer to a payment says is taken for more than it says."""
 
-    def submitted(self, desk: Harness, draft: Draft, answer: HttpResponse) -> SubmitOutcome:
+    def submitted(self, shared_harness: Harness, draft: Draft, answer: HttpResponse) -> SubmitOutcome:
         """Pay, answered by hand."""
-        return answered(desk.provider().provider.submit(draft), answer)
+        return answered(shared_harness.provider().provider.submit(draft), answer)
 
-    def _mean(self, desk: Harness, means: type) -> None:
-        draft, wrong = desk.draft("answers"), []
-        for name, said in self.answers.items():
-            outcome = self.submitted(desk, draft, said.answer(draft))
-            if said.means is means and not isinstance(outcome, means):
+    def _mean(self, shared_harness: Harness, means: type) -> None:
+        draft, wrong = shared_harness.draft("answers"), []
+        for name, expected in self.answers.items():
+            outcome = self.submitted(shared_harness, draft, expected.answer(draft))
+            if expected.means is means and not isinstance(outcome, means):
                 wrong.append(f"{name}: {type(outcome).__name__} instead of {means.__name__}")
 
         assert not wrong, "; ".join(wrong)
 
-    def test_a_payment_that_is_taken_is_pending(self, desk: Harness) -> None:
+    def test_an_accepted_payment_is_pending(self, shared_harness: Harness) -> None:
         """And no success before the provider says so."""
-        self._mean(desk, Pending)
+        self._mean(shared_harness, Pending)
 
-    def test_an_answer_that_is_final_is_taken_for_one(self, desk: Harness) -> None:
+    def test_a_final_answer_is_final(self, shared_harness: Harness) -> None:
         """Whatever the provider decides at once: paid, or refused for good."""
-        self._mean(desk, Final)
+        self._mean(shared_harness, Final)
 
-    def test_a_reference_that_was_used_before_is_a_duplicate(self, desk: Harness) -> None:
+    def test_a_used_reference_is_a_duplicate(self, shared_harness: Harness) -> None:
         """Neither a success nor a failure: what stands under it is read, and compared."""
-        self._mean(desk, Duplicate)
+        self._mean(shared_harness, Duplicate)
 
-    def test_what_is_not_taken_for_now_is_sent_later(self, desk: Harness) -> None:
+    def test_a_temporary_refusal_is_not_accepted(self, shared_harness: Harness) -> None:
         """Proven not to be taken, and no failure: too many requests, a token that has ended."""
-        self._mean(desk, NotAccepted)
+        self._mean(shared_harness, NotAccepted)
 
-    def test_a_refusal_of_the_account_fails_no_payment(self, desk: Harness) -> None:
+    def test_a_refusal_of_the_account_fails_no_payment(self, shared_harness: Harness) -> None:
         """Credentials, permission, configuration: it says something about us, and the account pauses."""
-        self._mean(desk, AccountRefused)
+        self._mean(shared_harness, AccountRefused)
 
-    def test_an_answer_that_proves_nothing_is_unknown(self, desk: Harness) -> None:
+    def test_an_inconclusive_answer_is_unknown(self, shared_harness: Harness) -> None:
         """An error of the server may come after the money has moved."""
-        self._mean(desk, Unknown)
+        self._mean(shared_harness, Unknown)
 
-    def test_a_wait_that_is_asked_for_is_kept(self, desk: Harness) -> None:
+    def test_retry_after_is_read(self, shared_harness: Harness) -> None:
         """Retry-After is read where it is given, and missed nowhere."""
-        self.builds_on(desk, self.test_what_is_not_taken_for_now_is_sent_later)
-        draft = desk.draft("wait")
-        for name, said in self.answers.items():
-            if said.means is NotAccepted and "retry-after" in (answer := said.answer(draft)).headers:
+        self.builds_on(shared_harness, self.test_a_temporary_refusal_is_not_accepted)
+        draft = shared_harness.draft("wait")
+        for name, expected in self.answers.items():
+            if expected.means is NotAccepted and "retry-after" in (answer := expected.answer(draft)).headers:
                 bare = {field: value for field, value in answer.headers.items() if field != "retry-after"}
                 for headers, wait_s in ({**bare, "retry-after": "17"}, 17.0), (bare, None):
-                    outcome = self.submitted(desk, draft, replace(answer, headers=headers))
+                    outcome = self.submitted(shared_harness, draft, replace(answer, headers=headers))
                     assert isinstance(outcome, NotAccepted), f"{name}: {outcome!r}"
                     assert outcome.retry_after_s == wait_s, f"{name} with {headers}: waits {outcome.retry_after_s}"
 
-    def test_the_answers_tell_of_everything_that_matters(self) -> None:
+    def test_the_answers_cover_every_outcome(self) -> None:
         """Taken, our duplicate, a trouble of our own, and one that is refused or not taken."""
-        means = {said.means for said in self.answers.values()}
+        means = {expected.means for expected in self.answers.values()}
 
         assert means & {Pending, Final}, "show how a payment is taken"
         assert Duplicate in means, "show how a reference that was used before is answered"
         assert AccountRefused in means, "show how an account is refused: credentials, permission, configuration"
         assert NotAccepted in means, "show how it is told to come back later"
 
-    def test_a_payment_asks_for_money_once(self, desk: Harness) -> None:
+    def test_a_submit_sends_one_money_request(self, shared_harness: Harness) -> None:
         """However it is answered, and whether or not it is marked: one money request a flow, and the stored one."""
-        draft, now = desk.draft("once"), datetime.now(UTC)
-        answers: list[HttpResponse | Exception] = [said.answer(draft) for said in self.answers.values()]
+        draft, now = shared_harness.draft("once"), datetime.now(UTC)
+        answers: list[HttpResponse | Exception] = [expected.answer(draft) for expected in self.answers.values()]
         answers += [reply(500), reply(200, HTML), NoAnswer("broken off", at=now), NotSent("refused", at=now)]
         for answer in answers:
             asked: list[HttpRequest] = []
             with contextlib.suppress(NoAnswer, NotSent):
-                answered(desk.provider().provider.submit(draft), answer, asked)
+                answered(shared_harness.provider().provider.submit(draft), answer, asked)
             paying = [request for request in asked if pays(request, draft)]
             assert paying == [draft.request], "a payment asks for money once, by the request it drafted"
 
-    def test_a_lost_answer_is_never_an_end(self, desk: Harness) -> None:
+    def test_a_lost_answer_is_unknown(self, shared_harness: Harness) -> None:
         """Neither a failure nor a success nor "not taken"."""
-        draft, now = desk.draft("lost"), datetime.now(UTC)
+        draft, now = shared_harness.draft("lost"), datetime.now(UTC)
         try:
-            outcome = answered(desk.provider().provider.submit(draft), NoAnswer("broken off", at=now))
+            outcome = answered(shared_harness.provider().provider.submit(draft), NoAnswer("broken off", at=now))
         except NoAnswer:
             return
         assert isinstance(outcome, Unknown), f"a lost answer was taken for {outcome!r}"
 
-    def test_what_was_not_sent_stays_so(self, desk: Harness) -> None:
+    def test_an_unsent_payment_stays_unsent(self, shared_harness: Harness) -> None:
         """It is sent later, and is no failure."""
-        draft, now = desk.draft("not sent"), datetime.now(UTC)
+        draft, now = shared_harness.draft("not sent"), datetime.now(UTC)
         with pytest.raises(NotSent):
-            answered(desk.provider().provider.submit(draft), NotSent("refused", at=now))
+            answered(shared_harness.provider().provider.submit(draft), NotSent("refused", at=now))
 
     @pytest.mark.parametrize("body", BODIES)
-    def test_no_broken_answer_fails_a_payment(self, desk: Harness, body: str) -> None:
+    def test_a_malformed_answer_is_unknown(self, shared_harness: Harness, body: str) -> None:
         """Whatever the HTTP status: without words of the provider nothing is known, not even that it was not taken."""
-        draft, wrong = desk.draft("broken"), []
+        draft, wrong = shared_harness.draft("broken"), []
         for status in STATUSES:
-            outcome = self.submitted(desk, draft, reply(status, BODIES[body]))
+            outcome = self.submitted(shared_harness, draft, reply(status, BODIES[body]))
             if self._claims(outcome, status):
                 wrong.append(f"{status} with {body} was taken for {outcome!r}")
 
@@ -129,48 +129,48 @@ class SubmitPromises(Promises):
             return status not in self.final_statuses
         return isinstance(outcome, NotAccepted | AccountRefused) and not 400 <= status < 500
 
-    def test_an_answer_goes_by_its_words(self, desk: Harness) -> None:
+    def test_an_outcome_follows_from_the_body(self, shared_harness: Harness) -> None:
         """An HTTP status is none: a failure inside a 2xx is not taken, and words nobody listed say nothing."""
         self.builds_on(
-            desk,
-            self.test_what_is_not_taken_for_now_is_sent_later,
+            shared_harness,
+            self.test_a_temporary_refusal_is_not_accepted,
             self.test_a_refusal_of_the_account_fails_no_payment,
-            self.test_an_answer_that_proves_nothing_is_unknown,
+            self.test_an_inconclusive_answer_is_unknown,
         )
-        draft, wrong = desk.draft("words"), []
-        answers = {name: (said, said.answer(draft)) for name, said in self.answers.items()}
-        taken = {answer.status for said, answer in answers.values() if said.means in {Pending, Final}}
-        for name, (said, answer) in answers.items():
+        draft, wrong = shared_harness.draft("words"), []
+        answers = {name: (expected, expected.answer(draft)) for name, expected in self.answers.items()}
+        taken = {answer.status for expected, answer in answers.values() if expected.means in {Pending, Final}}
+        for name, (expected, answer) in answers.items():
             if (new := reworded(answer)) is not None:
-                outcome = self.submitted(desk, draft, new)
+                outcome = self.submitted(shared_harness, draft, new)
                 if self._claims(outcome, new.status) or isinstance(outcome, Pending):
                     wrong.append(f"{name}, in words nobody listed: {outcome!r}")
-            for status in taken & {200, 201, 202} if said.means is not Pending and answer.body else ():
-                outcome = self.submitted(desk, draft, replace(answer, status=status))
-                is_paid = isinstance(outcome, Final) and outcome.succeeded and said.means is not Final
+            for status in taken & {200, 201, 202} if expected.means is not Pending and answer.body else ():
+                outcome = self.submitted(shared_harness, draft, replace(answer, status=status))
+                is_paid = isinstance(outcome, Final) and outcome.succeeded and expected.means is not Final
                 if is_paid or isinstance(outcome, Pending):
                     wrong.append(f"{name}, with HTTP {status}: {outcome!r}")
 
         assert not wrong, "; ".join(wrong)
 
-    def test_an_answer_to_another_payment_is_not_ours(self, desk: Harness) -> None:
+    def test_an_answer_to_another_payment_is_not_ours(self, shared_harness: Harness) -> None:
         """Where it names a payment, it says nothing of any other."""
-        ours, another = desk.draft("ours"), desk.draft("another's")
+        ours, another = shared_harness.draft("ours"), shared_harness.draft("another's")
         theirs = replace(ours, references=another.references)
-        for name, said in self.answers.items():
-            answer = said.answer(theirs)
-            if answer.body == said.answer(ours).body:
+        for name, expected in self.answers.items():
+            answer = expected.answer(theirs)
+            if answer.body == expected.answer(ours).body:
                 continue  # it names none
-            outcome = self.submitted(desk, ours, answer)
+            outcome = self.submitted(shared_harness, ours, answer)
             assert isinstance(outcome, Unknown | AccountRefused), f"{name}, of another payment: taken for {outcome!r}"
 
     @pytest.mark.parametrize("wrong", ["number", "list", "object", "null", "true"])
-    def test_no_wrongly_typed_answer_breaks_or_fails_a_payment(self, desk: Harness, wrong: str) -> None:
+    def test_a_mistyped_answer_fails_no_payment(self, shared_harness: Harness, wrong: str) -> None:
         """Each field in turn holds something else than it should."""
-        draft = desk.draft("types")
-        for name, said in self.answers.items():
-            if said.means in {Pending, Final, Duplicate}:
-                for where, answer in mistyped(said.answer(draft), wrong):
-                    outcome = self.submitted(desk, draft, answer)
-                    failed = isinstance(outcome, Final) and not outcome.succeeded and said.means is not Final
+        draft = shared_harness.draft("types")
+        for name, expected in self.answers.items():
+            if expected.means in {Pending, Final, Duplicate}:
+                for where, answer in mistyped(expected.answer(draft), wrong):
+                    outcome = self.submitted(shared_harness, draft, answer)
+                    failed = isinstance(outcome, Final) and not outcome.succeeded and expected.means is not Final
                     assert not failed, f"{name} with {where} a {wrong}: {outcome!r}"

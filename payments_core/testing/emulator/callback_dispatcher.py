@@ -143,7 +143,7 @@ async def _status(reader: asyncio.StreamReader) -> int:
         status = int(found[1])
         if status >= 200:  # interim answers come before the one that counts
             break
-    told = re.search(rb"(?i)\r\ncontent-length: *(\d{1,9})\r", head)
+    length = re.search(rb"(?i)\r\ncontent-length: *(\d{1,9})\r", head)
     with contextlib.suppress(OSError, EOFError):  # the status is known by now
-        await (reader.readexactly(min(int(told[1]), _MOST)) if told else reader.read(_MOST))
+        await (reader.readexactly(min(int(length[1]), _MOST)) if length else reader.read(_MOST))
     return status

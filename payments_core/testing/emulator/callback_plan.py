@@ -128,8 +128,8 @@ def _malformed(body: bytes, rule: Rule, kind: str) -> tuple[bytes, str]:
         case "html":
             return b"<html>\r\n<body>\r\n<h1>502 Bad Gateway</h1>\r\n</body>\r\n</html>\r\n", "text/html"
         case "huge":
-            told = {**json.loads(body), "padding": "x" * int(rule.value * 1024 * 1024)}
-            return json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode(), kind
+            fields = {**json.loads(body), "padding": "x" * int(rule.value * 1024 * 1024)}
+            return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode(), kind
         case "type":
             return body, "text/plain"
         case _:

@@ -15,7 +15,7 @@ from payments_core.testing.emulator.faults import FAULTS, BadFaults
 if TYPE_CHECKING:
     from payments_core.testing.emulator.server import Emulator
 
-__all__ = ["ControlApi", "read_object", "told"]
+__all__ = ["ControlApi", "describe_route", "read_object"]
 
 _ROOT = "/__emulator"
 
@@ -53,7 +53,7 @@ class ControlApi:
                 "payments": len(emulator.ledger()),
                 "faults": emulator.faults,
                 "fault_names": {name: fault.does for name, fault in FAULTS.items()},
-                "routes": [told(route) for route in self.routes()[1:]],
+                "routes": [describe_route(route) for route in self.routes()[1:]],
             }
         )
 
@@ -87,12 +87,12 @@ class ControlApi:
 
 async def read_object(request: Request) -> Mapping[str, Any]:
     """Return a request's JSON object; raises ``ValueError`` when it is none."""
-    told = json.loads(await request.body())
-    if not isinstance(told, dict):
+    value = json.loads(await request.body())
+    if not isinstance(value, dict):
         raise ValueError("the body must be a JSON object")
-    return told
+    return value
 
 
-def told(route: Route) -> str:
+def describe_route(route: Route) -> str:
     """Return how a route is asked."""
     return f"{', '.join(sorted((route.methods or set()) - {'HEAD'}))} {route.path}"

@@ -80,8 +80,8 @@ class FaultInjector(Generic[G]):
                 self.gateway.revoke(request)
             hidden = fires("invisible_s")
             stuck = fires("stuck_pending") is not None
-            told = replace(request, stuck=stuck, invisible_s=hidden.value if hidden else 0.0)
-            answer = self._carry_out(told, fires)
+            marked = replace(request, stuck=stuck, invisible_s=hidden.value if hidden else 0.0)
+            answer = self._carry_out(marked, fires)
         slow = fires("slow_s") or fires("token_slow_s")
         after_s = max(slow.value if slow else 0.0, self.gateway.delay_s(request))
         if answer.status < 300 and fires("answer_lost_after_acceptance"):

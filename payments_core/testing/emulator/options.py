@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from types import NoneType
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
-from payments_core.domain.bounds import said_range
+from payments_core.domain.bounds import describe_range
 
 __all__ = ["Options", "describe", "fits"]
 
@@ -34,8 +34,8 @@ class Options:
     def hints(cls) -> Mapping[str, Any]:
         """Return what each switch takes, by name."""
         if cls not in Options._known:
-            told = get_type_hints(cls)
-            Options._known[cls] = {field.name: told[field.name] for field in fields(cls)}
+            hints = get_type_hints(cls)
+            Options._known[cls] = {field.name: hints[field.name] for field in fields(cls)}
         return Options._known[cls]
 
     @classmethod
@@ -102,5 +102,5 @@ def describe(hint: Any) -> str:
         return f"some of {describe(parts[0]).removeprefix('one of ')}"
     if parts:
         return " or ".join(describe(part) for part in parts)
-    names = {int: said_range(0, _MOST, whole=True), float: said_range(0, _MOST), bool: "true or false"}
+    names = {int: describe_range(0, _MOST, whole=True), float: describe_range(0, _MOST), bool: "true or false"}
     return names.get(hint, "none" if hint is NoneType else "text")

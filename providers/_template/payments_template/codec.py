@@ -47,20 +47,20 @@ def read_submitted(response: HttpResponse, reference: str) -> SubmitOutcome:
     """Say what the answer to a payment means; one about another payment says nothing of this one."""
     fields = parse_object(response.body)
     code = text_of(fields.get("error"))
-    told: dict[str, Any] = {"code": code, "text": text_of(fields.get("message")), "http_status": response.status}
+    details: dict[str, Any] = {"code": code, "text": text_of(fields.get("message")), "http_status": response.status}
     match response.status:
         case 201 if fields.get("status") == "accepted" and text_of(fields.get("id")) == reference:
-            return Pending(**told)
+            return Pending(**details)
         case 409 if code == "duplicate_id":
-            return Duplicate(**told)
+            return Duplicate(**details)
         case 422 if code in REASONS:
-            return Final(reason=Reason(REASONS[code], code, told["text"]), **told)
+            return Final(reason=Reason(REASONS[code], code, details["text"]), **details)
         case 401 | 403 if code in BLOCKS:
-            return AccountRefused(Reason(BLOCKS[code], code, told["text"]), http_status=response.status)
+            return AccountRefused(Reason(BLOCKS[code], code, details["text"]), http_status=response.status)
         case 429:
-            return NotAccepted(retry_after_s=wait_asked_s(response), **told)
+            return NotAccepted(retry_after_s=wait_asked_s(response), **details)
         case _:
-            return Unknown(**told)
+            return Unknown(**details)
 
 
 def read_status(response: HttpResponse, reference: str) -> CheckOutcome:
@@ -72,14 +72,14 @@ def read_status(response: HttpResponse, reference: str) -> CheckOutcome:
         return Unknown(http_status=response.status, retry_after_s=wait_asked_s(response))
     word = text_of(fields.get("status"))
     code = text_of(fields.get("reason"))
-    told: dict[str, Any] = {"code": code or word, "http_status": 200, "seen": _seen(fields)}
+    details: dict[str, Any] = {"code": code or word, "http_status": 200, "seen": _reported(fields)}
     if word == "failed":
-        return Final(reason=Reason(REASONS.get(code, ReasonCode.UNRECOGNISED), code), **told)
+        return Final(reason=Reason(REASONS.get(code, ReasonCode.UNRECOGNISED), code), **details)
     meaning = STATUSES.get(word)
-    return Unknown(**told) if meaning is None else meaning(**told)
+    return Unknown(**details) if meaning is None else meaning(**details)
 
 
-def _seen(fields: Mapping[str, Any]) -> ReportedDetails:
+def _reported(fields: Mapping[str, Any]) -> ReportedDetails:
     return ReportedDetails(
         amount=reported_amount(fields.get("amount")),
         currency=reported_text(fields.get("currency")),

@@ -53,9 +53,9 @@ class TemplateConformance(ProviderConformance):
     def status(self, draft: Draft, word: str, reason: object = None) -> HttpResponse | Callback:
         """Write the answer to the question after a payment."""
         order = draft.order
-        told: dict[str, Any] = {"id": draft.references["reference"], "to": order.payee.value, "status": word}
-        told |= {"amount": order.amount.text, "currency": str(order.amount.currency)}
-        return reply(200, told if reason is None else {**told, "reason": reason})
+        fields: dict[str, Any] = {"id": draft.references["reference"], "to": order.payee.value, "status": word}
+        fields |= {"amount": order.amount.text, "currency": str(order.amount.currency)}
+        return reply(200, fields if reason is None else {**fields, "reason": reason})
 
     def not_found(self, draft: Draft) -> HttpResponse | Callback:
         """Write the answer for a payment nobody made."""

@@ -74,7 +74,7 @@ class TemplateProvider:
         """
         self.validate(order)
         reference = uuid4_shaped(attempt.seed)
-        told = {
+        fields = {
             "id": reference,
             "merchant": self._settings.merchant,
             "to": order.payee.value,
@@ -83,7 +83,7 @@ class TemplateProvider:
             "note": order.note[:60],
             "callback_url": self._settings.callback_url,
         }
-        request = replace(self._request("POST", "/payments", "pay"), body=json.dumps(told), moves_money=True)
+        request = replace(self._request("POST", "/payments", "pay"), body=json.dumps(fields), moves_money=True)
         return Draft({"reference": reference}, request, order)
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:

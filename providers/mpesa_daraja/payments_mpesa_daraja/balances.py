@@ -11,20 +11,20 @@ from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.http.messages import HttpResponse
 from payments_core.http.parsing import number, wait_asked_s
 from payments_core.provider import Balance, Callback, Deferred, LookupRefused
-from payments_mpesa_daraja.codec import CURRENCY, result_of, told_at_once
-from payments_mpesa_daraja.meanings import ERRORS, RESULTS
+from payments_mpesa_daraja.codec import CURRENCY, read_acknowledgement, result_of
+from payments_mpesa_daraja.codes import ERRORS, RESULTS
 
-__all__ = ["PAYS", "read_asked", "read_balances"]
+__all__ = ["PAYS", "read_acceptance", "read_balances"]
 
 PAYS = "Utility Account"  # what B2C spends
 
 
-def read_asked(response: HttpResponse) -> Deferred | LookupRefused:
+def read_acceptance(response: HttpResponse) -> Deferred | LookupRefused:
     """Say what the answer to the question means: that it was taken, or why there will be no balance."""
-    is_taken, told = told_at_once(response)
-    if is_taken:
-        return Deferred(**told)
-    code, text = told["code"], told["text"]
+    is_accepted, details = read_acknowledgement(response)
+    if is_accepted:
+        return Deferred(**details)
+    code, text = details["code"], details["text"]
     match ERRORS.get(code):
         case "busy":
             reason = ReasonCode.PROVIDER_UNAVAILABLE
@@ -57,17 +57,17 @@ def read_balances(callback: Callback) -> tuple[Balance, ...] | LookupRefused | N
 _OURS = {ReasonCode.CREDENTIALS, ReasonCode.NOT_PERMITTED, ReasonCode.MISCONFIGURED}
 
 
-def _balances(told: str) -> tuple[Balance, ...] | None:
+def _balances(text: str) -> tuple[Balance, ...] | None:
     """Read ``Account|CUR|current|available|reserved|uncleared``, joined by ``&``."""
-    found = [*_each(told)]
+    found = [*_each(text)]
     if None in found:
         return None
     held = [one for one in found if one is not None]
     return tuple(sorted(held, key=lambda one: one.label != PAYS)) or None
 
 
-def _each(told: str) -> Iterator[Balance | None]:
-    for part in filter(None, told.split("&")):
+def _each(text: str) -> Iterator[Balance | None]:
+    for part in filter(None, text.split("&")):
         fields = part.split("|")
         available = number(fields[3]) if len(fields) == 6 else None
         yield Balance(available, fields[1], fields[0]) if available is not None and fields[1] == CURRENCY else None

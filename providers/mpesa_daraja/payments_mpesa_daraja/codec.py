@@ -28,19 +28,19 @@ from payments_core.provider import (
     SubmitOutcome,
     Unknown,
 )
-from payments_mpesa_daraja.meanings import ERRORS, RESULTS, STATUSES, TOKEN_ERRORS
+from payments_mpesa_daraja.codes import ERRORS, RESULTS, STATUSES, TOKEN_ERRORS
 
 __all__ = [
     "CURRENCY",
     "Result",
-    "heard",
     "is_token_refused",
+    "parse_callback",
+    "read_acknowledgement",
     "read_answer",
     "read_asked",
     "read_submitted",
     "read_token",
     "result_of",
-    "told_at_once",
 ]
 
 CURRENCY = "KES"  # answers name none: M-Pesa in Kenya has no other
@@ -62,8 +62,8 @@ def read_token(response: HttpResponse) -> Credential | AccountRefused:
     fields = parse_object(response.body)
     token, code = fields.get("access_token"), text_of(fields.get("errorCode"))
     if response.status == 200 and isinstance(token, str) and token and token.isascii() and token.isprintable():
-        told = number(fields.get("expires_in"))  # as text or as a number
-        life_s = min(float(told), _LONGEST_LIFE_S) if told is not None and told > 0 else _LIFE_S
+        lifetime = number(fields.get("expires_in"))  # as text or as a number
+        life_s = min(float(lifetime), _LONGEST_LIFE_S) if lifetime is not None and lifetime > 0 else _LIFE_S
         ends_at = response.at + timedelta(seconds=life_s - min(_MARGIN_S, life_s / 6))
         return Credential({"access_token": token}, expires_at=ends_at)
     if reason := TOKEN_ERRORS.get(code):
@@ -83,44 +83,44 @@ def is_token_refused(response: HttpResponse) -> bool:
 
 def read_submitted(response: HttpResponse, draft: Draft) -> SubmitOutcome:
     """Say what the answer to a payment means: taken, and no more than that."""
-    fields, told = _told(response)
-    if response.status == 200 and text_of(fields.get("ResponseCode")) == "0" and not told["code"]:
+    fields, details = _details(response)
+    if response.status == 200 and text_of(fields.get("ResponseCode")) == "0" and not details["code"]:
         if text_of(fields.get("OriginatorConversationID")) not in {"", draft.references["originator"]}:
-            return Unknown(**told)
-        return Pending(**told, references=_learned(conversation=fields.get("ConversationID")))
-    code = told["code"]
-    if code == _DUPLICATE and "duplicate" in told["text"].lower():
-        return Duplicate(**told)
+            return Unknown(**details)
+        return Pending(**details, references=_learned(conversation=fields.get("ConversationID")))
+    code = details["code"]
+    if code == _DUPLICATE and "duplicate" in details["text"].lower():
+        return Duplicate(**details)
     match ERRORS.get(code):
         case "busy":
-            return NotAccepted(**told, retry_after_s=wait_asked_s(response))
+            return NotAccepted(**details, retry_after_s=wait_asked_s(response))
         case "token":
-            return NotAccepted(**told, blocks_if_repeated=Reason(ReasonCode.CREDENTIALS, code, told["text"]))
+            return NotAccepted(**details, blocks_if_repeated=Reason(ReasonCode.CREDENTIALS, code, details["text"]))
         case ReasonCode() as reason:
-            return Final(**told, reason=Reason(reason, code, told["text"]))
+            return Final(**details, reason=Reason(reason, code, details["text"]))
         case _:
-            return Unknown(**told)
+            return Unknown(**details)
 
 
 def read_asked(response: HttpResponse) -> CheckOutcome:
     """Say what the answer to a question means: that it was taken, or nothing."""
-    is_taken, told = told_at_once(response)
-    return Deferred(**told) if is_taken else Unknown(**told, retry_after_s=wait_asked_s(response))
+    is_accepted, details = read_acknowledgement(response)
+    return Deferred(**details) if is_accepted else Unknown(**details, retry_after_s=wait_asked_s(response))
 
 
-def told_at_once(response: HttpResponse) -> tuple[bool, dict[str, Any]]:
+def read_acknowledgement(response: HttpResponse) -> tuple[bool, dict[str, Any]]:
     """Say whether a question was taken; with code, text and status of the answer."""
-    fields, told = _told(response)
-    return response.status == 200 and text_of(fields.get("ResponseCode")) == "0" and not told["code"], told
+    fields, details = _details(response)
+    return response.status == 200 and text_of(fields.get("ResponseCode")) == "0" and not details["code"], details
 
 
-def _told(response: HttpResponse) -> tuple[Mapping[str, Any], dict[str, Any]]:
+def _details(response: HttpResponse) -> tuple[Mapping[str, Any], dict[str, Any]]:
     fields = parse_object(response.body)
     text = text_of(fields.get("errorMessage")) or text_of(fields.get("ResponseDescription"))
     if not fields and response.body.lstrip()[:1] == b"<":
         text = gist(response.text[:4096])
-    told = {"code": text_of(fields.get("errorCode")), "text": text, "http_status": response.status}
-    return fields, told
+    details = {"code": text_of(fields.get("errorCode")), "text": text, "http_status": response.status}
+    return fields, details
 
 
 # --- answers that come later ---
@@ -179,7 +179,7 @@ def _of_payment(result: Result, *, is_certain: bool) -> CheckOutcome:
         payee=_payee(result.first("ReceiverPartyPublicName")),
     )
     references = _learned(receipt=result.first("TransactionReceipt") or result.receipt)
-    return _meant(meaning, result, result.code, result.text, seen, references)
+    return _outcome(meaning, result.code, result.text, seen, references)
 
 
 def _of_question(result: Result, ours: str) -> CheckOutcome:
@@ -201,25 +201,26 @@ def _of_question(result: Result, ours: str) -> CheckOutcome:
         fee=number(charges[2]) if len(charges) == 3 and charges[1] == CURRENCY else None,
     )
     references = _learned(receipt=result.first("ReceiptNo"))
-    return _meant(STATUSES.get(status, "unknown"), result, status, result.first("TransactionReason"), seen, references)
+    text = result.first("TransactionReason")
+    return _outcome(STATUSES.get(status, "unknown"), status, text, seen, references)
 
 
-def _meant(
-    meaning: object, result: Result, code: str, text: str, seen: ReportedDetails, references: Mapping[str, str]
+def _outcome(
+    meaning: object, code: str, text: str, seen: ReportedDetails, references: Mapping[str, str]
 ) -> CheckOutcome:
-    told: dict[str, Any] = {"code": code, "text": text}
+    details: dict[str, Any] = {"code": code, "text": text}
     match meaning:
         case "paid":
-            return Final(**told, seen=seen, references=references)
+            return Final(**details, seen=seen, references=references)
         case "pending":
-            return Pending(**told, seen=seen)
+            return Pending(**details, seen=seen)
         case ReasonCode() as reason:
-            return Final(**told, reason=Reason(reason, code, text), seen=seen)
+            return Final(**details, reason=Reason(reason, code, text), seen=seen)
         case _:
-            return Unknown(**told)
+            return Unknown(**details)
 
 
-def heard(callback: Callback) -> ParsedCallback | None:
+def parse_callback(callback: Callback) -> ParsedCallback | None:
     """Say which payment a callback to the account's path is about; None when it names none.
 
     What a queue gave up comes there: the request itself, as it was sent.
@@ -254,9 +255,9 @@ def result_of(callback: Callback) -> Result | None:
     )
 
 
-def _parameters(told: object) -> Iterator[tuple[str, str]]:
+def _parameters(value: object) -> Iterator[tuple[str, str]]:
     """Yield names and values; there can be one, several, or none."""
-    rows = told.get("ResultParameter") if isinstance(told, dict) else None
+    rows = value.get("ResultParameter") if isinstance(value, dict) else None
     for row in rows if isinstance(rows, list) else [rows]:
         if isinstance(row, dict) and (name := text_of(row.get("Key"))):
             yield name, text_of(row.get("Value"))

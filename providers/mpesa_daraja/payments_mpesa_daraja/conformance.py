@@ -13,9 +13,9 @@ from payments_core.http.messages import HttpResponse
 from payments_core.provider import Callback, Draft, Duplicate, Final, NotAccepted, Pending, Unknown
 from payments_core.testing.conformance import ExpectedOutcome, ProviderConformance, reply
 from payments_core.testing.conformance.profile import End
+from payments_mpesa_daraja.codes import STATUSES
 from payments_mpesa_daraja.emulator import MpesaDarajaEmulator
 from payments_mpesa_daraja.emulator.payments import result
-from payments_mpesa_daraja.meanings import STATUSES
 from payments_mpesa_daraja.spec import SPEC
 
 __all__ = ["MpesaDarajaConformance"]
@@ -28,14 +28,14 @@ def _error(status: int, code: str, message: str = "in words") -> HttpResponse:
 
 
 def _taken(draft: Draft) -> HttpResponse:
-    told = {"ConversationID": "AG_1", "OriginatorConversationID": draft.references["originator"], "ResponseCode": "0"}
-    return reply(200, told)
+    fields = {"ConversationID": "AG_1", "OriginatorConversationID": draft.references["originator"], "ResponseCode": "0"}
+    return reply(200, fields)
 
 
 def _later(code: str, text: str) -> Callback:
     """Write a result without parameters, as it comes to the path of a question."""
-    told = result(code, text, "Q-1", "AG_Q-1", "")
-    return Callback("POST", {}, json.dumps(told).encode(), datetime.now(UTC))
+    fields = result(code, text, "Q-1", "AG_Q-1", "")
+    return Callback("POST", {}, json.dumps(fields).encode(), datetime.now(UTC))
 
 
 class MpesaDarajaConformance(ProviderConformance):
@@ -72,10 +72,10 @@ class MpesaDarajaConformance(ProviderConformance):
         "26, busy": lambda _: _later("26", "System internal error."),
     }
     skipped = {
-        "test_the_answers_tell_of_everything_that_matters": "Daraja refuses an account when it is asked for a token, "
+        "test_the_answers_cover_every_outcome": "Daraja refuses an account when it is asked for a token, "
         "or by a result that comes later; no answer to a payment does.",
-        "test_not_found_is_a_word_of_its_own": "Daraja has no word for it: SFC_IC0003 may mean that the reference is "
-        "not known, or that the question was wrong.",
+        "test_not_found_is_an_outcome_of_its_own": "SFC_IC0003 may mean that Daraja does not know the reference, "
+        "or that the request was wrong.",
     }
 
     @classmethod
@@ -94,8 +94,8 @@ class MpesaDarajaConformance(ProviderConformance):
             ("TransactionStatus", word),
             ("Amount", f"{order.amount.text}.00"),
         ]
-        told = result(0, "Processed.", "Q-1", "AG_Q-1", "SK00000001", *rows)
-        return Callback("POST", {}, json.dumps(told).encode(), datetime.now(UTC))
+        payload = result(0, "Processed.", "Q-1", "AG_Q-1", "SK00000001", *rows)
+        return Callback("POST", {}, json.dumps(payload).encode(), datetime.now(UTC))
 
     def not_found(self, draft: Draft) -> HttpResponse | Callback:
         """Write the answer for a payment nobody made, which is not its word alone."""

@@ -28,8 +28,8 @@ def encrypt(password: str, certificate: str) -> str:
     """
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
-    sealed = _key(certificate).encrypt(password.encode(), PKCS1v15())
-    return base64.b64encode(sealed).decode()
+    encrypted = _key(certificate).encrypt(password.encode(), PKCS1v15())
+    return base64.b64encode(encrypted).decode()
 
 
 def check_certificate(certificate: str) -> None:

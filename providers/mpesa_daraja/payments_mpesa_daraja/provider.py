@@ -92,7 +92,7 @@ class MpesaDarajaProvider:
         self.validate(order)
         # Begins with our id, so that a callback leads to the payout; 36 characters, as long as the portal's samples.
         originator = f"{attempt.payout_id}-{attempt.seed[:4].hex()}"
-        told = {
+        fields = {
             "OriginatorConversationID": originator,
             "InitiatorName": self._settings.initiator,
             "SecurityCredential": slot("security_credential"),
@@ -101,9 +101,9 @@ class MpesaDarajaProvider:
             "PartyA": self._settings.shortcode,
             "PartyB": order.payee.value,
             "Remarks": order.note[:100] if len(order.note) > 1 else "Payout",  # 2 to 100 characters
-            **self._answered_at(slot("answer_token")),
+            **self._callback_urls(slot("answer_token")),
         }
-        request = replace(self._post("/mpesa/b2c/v3/paymentrequest", "pay", told), moves_money=True)
+        request = replace(self._post("/mpesa/b2c/v3/paymentrequest", "pay", fields), moves_money=True)
         return Draft({"originator": originator}, request, order)
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
@@ -113,7 +113,7 @@ class MpesaDarajaProvider:
 
     def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         """Ask what became of the payment; the answer comes to the path minted for the question."""
-        told = {
+        fields = {
             "Initiator": self._settings.initiator,
             "SecurityCredential": slot("security_credential"),
             "CommandID": "TransactionStatusQuery",
@@ -124,9 +124,9 @@ class MpesaDarajaProvider:
             "IdentifierType": "4",
             "Remarks": "Status",
             "Occasion": "Status",
-            **self._answered_at(draft.answer_token or ""),
+            **self._callback_urls(draft.answer_token or ""),
         }
-        asked = self._post("/mpesa/transactionstatus/v1/query", "status", told)
+        asked = self._post("/mpesa/transactionstatus/v1/query", "status", fields)
         answer = yield from exchange(replace(asked, repeatable=True))
         return codec.read_asked(answer)
 
@@ -140,18 +140,18 @@ class MpesaDarajaProvider:
             return LookupRefused(
                 reason=Reason(ReasonCode.MISCONFIGURED, text="callback_url is not set: nowhere to answer")
             )
-        told = {
+        fields = {
             "Initiator": self._settings.initiator,
             "SecurityCredential": slot("security_credential"),
             "CommandID": "AccountBalance",
             "PartyA": self._settings.shortcode,
             "IdentifierType": "4",
             "Remarks": "Balance",
-            **self._answered_at(slot("answer_token")),
+            **self._callback_urls(slot("answer_token")),
         }
-        asked = self._post("/mpesa/accountbalance/v1/query", "balance", told)
+        asked = self._post("/mpesa/accountbalance/v1/query", "balance", fields)
         answer = yield from exchange(replace(asked, repeatable=True))
-        return balances.read_asked(answer)
+        return balances.read_acceptance(answer)
 
     def read_balances(self, callback: Callback) -> tuple[Balance, ...] | LookupRefused | None:
         """Say what came to that path; of several accounts, the one that pays stands first."""
@@ -201,7 +201,7 @@ class MpesaDarajaProvider:
 
     def parse(self, callback: Callback) -> ParsedCallback | None:
         """Say which payment it is about; None when it names none."""
-        return codec.heard(callback)
+        return codec.parse_callback(callback)
 
     def acknowledge(self, callback: Callback) -> Acknowledgement:
         """Answer that it is accepted, whatever it says."""
@@ -216,13 +216,13 @@ class MpesaDarajaProvider:
     def _command(self, order: Order) -> str:
         return order.options.get("command_id", self._settings.command_id)
 
-    def _answered_at(self, token: str) -> dict[str, str]:
+    def _callback_urls(self, token: str) -> dict[str, str]:
         """Return the two addresses: a path of its own for the answer, the account's for what a queue gave up."""
         ours = self._settings.callback_url
         return {"ResultURL": f"{ours.rpartition('/')[0]}/{token}", "QueueTimeOutURL": ours}
 
-    def _post(self, path: str, operation: str, told: Mapping[str, str]) -> HttpRequest:
+    def _post(self, path: str, operation: str, fields: Mapping[str, str]) -> HttpRequest:
         headers = {"Authorization": f"Bearer {slot('access_token')}", "Content-Type": "application/json"}
         return HttpRequest(
-            "POST", f"{self._settings.base_url}{path}", operation, headers=headers, body=json.dumps(told)
+            "POST", f"{self._settings.base_url}{path}", operation, headers=headers, body=json.dumps(fields)
         )

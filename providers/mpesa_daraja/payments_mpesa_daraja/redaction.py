@@ -16,14 +16,14 @@ _NAME = "securitycredential"
 def redacted(callback: Callback) -> Callback:
     """Return a callback without a security credential; of what cannot be read and names one, nothing is left."""
     try:
-        told = json.loads(callback.body)
-        kept = _without(told)
+        payload = json.loads(callback.body)
+        redacted_payload = _without(payload)
     except (ValueError, RecursionError):
         return replace(callback, body=b"") if _NAME.encode() in callback.body.lower() else callback
-    return callback if kept == told else replace(callback, body=json.dumps(kept).encode())
+    return callback if redacted_payload == payload else replace(callback, body=json.dumps(redacted_payload).encode())
 
 
-def _without(told: Any) -> Any:
-    if isinstance(told, dict):
-        return {name: "***" if name.lower() == _NAME else _without(value) for name, value in told.items()}
-    return [_without(one) for one in told] if isinstance(told, list) else told
+def _without(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: "***" if name.lower() == _NAME else _without(part) for name, part in value.items()}
+    return [_without(one) for one in value] if isinstance(value, list) else value

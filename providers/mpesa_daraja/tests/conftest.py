@@ -15,7 +15,7 @@ from payments_core.domain.payout import Order, Payee
 from payments_core.domain.references import derive, payout_id
 from payments_core.provider import Attempt, Callback, Draft
 from payments_core.testing.conformance import Harness
-from payments_core.testing.conformance.harness import Door
+from payments_core.testing.conformance.harness import CallbackReceiver
 from payments_mpesa_daraja import MpesaDarajaSettings
 from payments_mpesa_daraja.conformance import MpesaDarajaConformance
 from payments_mpesa_daraja.emulator import MpesaDarajaEmulator
@@ -90,11 +90,11 @@ def play(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..
         emulator = MpesaDarajaEmulator(**switches)
         emulator.start()
         playing.append(emulator)
-        harness = Harness(MpesaDarajaConformance(), emulator, tmp_path, request.param, door)
+        harness = Harness(MpesaDarajaConformance(), emulator, tmp_path, request.param, receiver)
         playing.append(harness)
         return harness
 
-    with Door() as door:
+    with CallbackReceiver() as receiver:
         yield start
     for one in reversed(playing):
         one.close() if isinstance(one, Harness) else one.stop()

@@ -26,8 +26,8 @@ from payments_core.provider import (
 )
 from payments_core.testing.conformance import reply
 from payments_mpesa_daraja import codec
+from payments_mpesa_daraja.codes import ERRORS, RESULTS, STATUSES, TOKEN_ERRORS
 from payments_mpesa_daraja.emulator.payments import result
-from payments_mpesa_daraja.meanings import ERRORS, RESULTS, STATUSES, TOKEN_ERRORS
 
 Make = Callable[[object], Callback]
 

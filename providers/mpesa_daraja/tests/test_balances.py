@@ -20,9 +20,9 @@ from payments_core.http.messages import slot
 from payments_core.provider import Balance, Callback, Deferred, LookupRefused
 from payments_core.testing.conformance import Harness, reply
 from payments_mpesa_daraja import balances
+from payments_mpesa_daraja.codes import RESULTS
 from payments_mpesa_daraja.emulator import MpesaDarajaEmulator
 from payments_mpesa_daraja.emulator.payments import result
-from payments_mpesa_daraja.meanings import RESULTS
 from payments_mpesa_daraja.provider import MpesaDarajaProvider
 
 Play = Callable[..., Harness]
@@ -99,11 +99,11 @@ def test_a_second_answer_changes_nothing(play: Play) -> None:
     harness = play()
     with harness.faults(callback_repeated={"on": "balance", "value": 2}):
         asked(harness)
-    harness.hear()
+    harness.handle_callbacks()
     before, url = stored(harness), harness.emulator.callbacks()[-1]["url"]
 
     assert post(url, held("1")) == (200, b'{"ResultCode": 0, "ResultDesc": "Accepted"}')
-    harness.hear()
+    harness.handle_callbacks()
     assert stored(harness) == before
     assert "1.00" not in before[0][2].split('"')
     assert outcomes(harness) == {"answered": 1, "repeated": 2, "differs from the answer that counts": 1}
@@ -127,12 +127,12 @@ def test_garbage_leaves_the_question_open_and_the_answer_still_counts(play: Play
     accepted.append(post(ours, held("1")))
     with pytest.raises(urllib.error.HTTPError, match="404"):
         post(f"{url[:-1]}{'A' if url[-1] != 'A' else 'B'}", held("1"))
-    harness.hear()
+    harness.handle_callbacks()
 
     assert set(accepted) == {(200, b'{"ResultCode": 0, "ResultDesc": "Accepted"}')}
     assert stored(harness) == [("mpesa", 0, None)]
     post(url, held("7.50"))
-    harness.hear()
+    harness.handle_callbacks()
     [(_, _, answer)] = stored(harness)
     assert json.loads(answer) == {"balances": [{"amount": "7.50", "currency": "KES", "label": "Utility Account"}]}
 
@@ -164,7 +164,7 @@ def test_a_queue_that_gives_up_is_no_answer(play: Play) -> None:
     harness = play(balances="queued")
     refused(harness, wait_s=0.0)
     harness.emulator.advance(61)
-    harness.hear()
+    harness.handle_callbacks()
 
     assert stored(harness) == [("mpesa", 0, None)]
     assert outcomes(harness) == {"makes no sense": 1}
@@ -176,7 +176,7 @@ def test_a_restart_between_question_and_answer_loses_neither(play: Play) -> None
     refused(harness, wait_s=0.0)
     harness.reopen(harness._kind)
     harness.emulator.advance(61)
-    harness.hear()
+    harness.handle_callbacks()
 
     [(_, answered, answer)] = stored(harness)
     assert (answered, json.loads(answer)["balances"][0]["label"]) == (1, "Utility Account")
@@ -287,13 +287,13 @@ def test_what_the_question_is_answered_with() -> None:
         "500.001.1001": ReasonCode.PROVIDER_ERROR,
     }
     for code, reason in refusals.items():
-        told = balances.read_asked(reply(500, {"errorCode": code, "errorMessage": "no"}, retry_after="3"))
+        told = balances.read_acceptance(reply(500, {"errorCode": code, "errorMessage": "no"}, retry_after="3"))
         assert told == LookupRefused(reason=told.reason, http_status=500, retry_after_s=3.0)  # type: ignore[union-attr]
         assert (told.reason.code, told.reason.provider_code) == (reason, code)  # type: ignore[union-attr]
-    unclear = balances.read_asked(reply(200, {"ResponseCode": "1"}))
+    unclear = balances.read_acceptance(reply(200, {"ResponseCode": "1"}))
     assert isinstance(unclear, LookupRefused)
     assert unclear.reason.code is ReasonCode.UNRECOGNISED
-    assert isinstance(balances.read_asked(reply(200, {"ResponseCode": "0"})), Deferred)
+    assert isinstance(balances.read_acceptance(reply(200, {"ResponseCode": "0"})), Deferred)
 
 
 def test_the_request_names_the_path_by_a_slot_and_moves_no_money(provider: MpesaDarajaProvider) -> None:

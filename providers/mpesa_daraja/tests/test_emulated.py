@@ -125,7 +125,7 @@ def test_a_queue_that_gives_up_sends_the_request_back(play: Play) -> None:
     harness.pay(key, payee=Payee.msisdn(f"+{QUEUED}"))
     [row] = [row for row in harness.emulator.callbacks() if row["says"] == "queue timeout"]
     harness.emulator.advance(61)
-    harness.hear()
+    harness.handle_callbacks()
     heard = harness.get(key)
     end = harness.settle(key)
 
@@ -190,7 +190,7 @@ def test_whatever_comes_to_a_result_path_the_first_end_is_recorded_and_another_c
     harness.pay(key, by=payer, payee=Payee.msisdn(payee))
     harness.settle(key, by=payer)
     harness.emulator.advance(31)
-    harness.hear()
+    harness.handle_callbacks()
     payout = harness.get(key, by=payer)
 
     assert (payout.status, contradictions(payout)) == (status, contradicted)
@@ -203,7 +203,7 @@ def rest(harness: Harness, key: str) -> Payout:
     while (payout := harness.get(key)).next_at is not None:
         harness.emulator.advance(max((payout.next_at - harness.emulator.now).total_seconds(), 0.0) + 0.01)
         harness.payer.ask("resume", timeout_s=0)
-        harness.hear()
+        harness.handle_callbacks()
     return payout
 
 
@@ -232,7 +232,7 @@ def test_a_true_failure_stands_after_three_questions(play: Play) -> None:
     harness = play()
     key = harness.key("fails")
     harness.pay(key, payee=Payee.msisdn(f"+{FAILING}"))
-    harness.hear()
+    harness.handle_callbacks()
     payout = rest(harness, key)
 
     assert (payout.status, contradictions(payout), payout.may_have_been_sent) == (FAILED, 0, False)
@@ -249,10 +249,10 @@ def test_a_success_is_believed_only_with_amount_and_payee(play: Play) -> None:
     ours = payout.references["originator"], payout.references["conversation"]
     forged = json.dumps(result(0, "Processed.", *ours, "SK1", *told.items())).encode()
     urllib.request.urlopen(urllib.request.Request(url, forged, method="POST"), timeout=10).close()  # noqa: S310 our own
-    harness.hear()
+    harness.handle_callbacks()
     stopped = harness.get(key)
     harness.emulator.advance(31)
-    harness.hear()
+    harness.handle_callbacks()
 
     assert stopped.status is REVIEW
     assert harness.get(key).status is PAID
@@ -329,7 +329,7 @@ def test_a_configuration_is_kept_over_a_restart(tmp_path: Path) -> None:
     later.write_config(path)
 
     assert later.config_reused
-    assert later.gateway.held == first.gateway.held
+    assert later.gateway.credentials == first.gateway.credentials
     assert later.certificate.strip() in "".join(file.read_text() for file in (tmp_path / "secrets").iterdir())
 
 

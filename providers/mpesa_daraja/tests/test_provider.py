@@ -42,9 +42,9 @@ def test_the_password_leaves_only_encrypted(provider: MpesaDarajaProvider, draft
     sent = provider.apply(draft.request, Credential({"access_token": "abc"}), at=datetime.now(UTC), entropy=b"0" * 16)
     sealed = json.loads(sent.body or "")["SecurityCredential"]
 
-    assert keys.opened(sealed) == "an-initiators-password"
+    assert keys.decrypt(sealed) == "an-initiators-password"
     assert sealed in sent.secrets
-    assert Keys().opened(sealed) != "an-initiators-password"  # a wrong key opens nothing, or something drawn at random
+    assert Keys().decrypt(sealed) != "an-initiators-password"  # a wrong key opens nothing, or something drawn at random
     assert sent.headers["Authorization"] == "Bearer abc"
 
 

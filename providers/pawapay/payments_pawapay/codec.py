@@ -70,19 +70,19 @@ def read_status(response: HttpResponse, reference: str) -> CheckOutcome:
         return Unknown(code=text_of(fields.get("status")), http_status=200)
     word = text_of(data.get("status"))
     code, text = failure_in(data)
-    told: dict[str, Any] = {
+    details: dict[str, Any] = {
         "code": code or word,
         "text": text,
         "http_status": 200,
-        "seen": _seen(data),
+        "seen": _reported(data),
         "references": _learned(data),
     }
     meaning = STATUSES.get(word)
     if meaning is None or (word == "FAILED" and code in AMBIGUOUS):
-        return Unknown(**told)
+        return Unknown(**details)
     if word == "FAILED":
-        return Final(reason=Reason(FAILURES.get(code, ReasonCode.UNRECOGNISED), code, text), **told)
-    return meaning(**told)
+        return Final(reason=Reason(FAILURES.get(code, ReasonCode.UNRECOGNISED), code, text), **details)
+    return meaning(**details)
 
 
 def refusal_of_us(code: str, text: str, http_status: int) -> AccountRefused | None:
@@ -102,24 +102,24 @@ def failure_in(fields: Mapping[str, Any]) -> tuple[str, str]:
 
 def _submitted(fields: Mapping[str, Any], response: HttpResponse, reference: str) -> SubmitOutcome:
     code, text = failure_in(fields)
-    told: dict[str, Any] = {"code": code, "text": text, "http_status": response.status}
+    details: dict[str, Any] = {"code": code, "text": text, "http_status": response.status}
     if blocked := refusal_of_us(code, text, response.status):
         return blocked
     status, named = fields.get("status"), fields.get("payoutId")
     is_refused = status == "REJECTED" and response.status in {200, 400} and named in (None, reference)
     if is_refused and code in BUSY:
-        return NotAccepted(**told)  # without a wait: one operator is down, and the account pays to others
+        return NotAccepted(**details)  # without a wait: one operator is down, and the account pays to others
     if is_refused and code in REFUSALS:
-        return Final(reason=Reason(REFUSALS[code], code, text), **told)
+        return Final(reason=Reason(REFUSALS[code], code, text), **details)
     if response.status == 200 and named == reference:
         if status == "ACCEPTED":
-            return Pending(**told | {"code": "ACCEPTED"})
+            return Pending(**details | {"code": "ACCEPTED"})
         if status == "DUPLICATE_IGNORED":
-            return Duplicate(**told | {"code": "DUPLICATE_IGNORED"})
-    return Unknown(**told | {"code": code or text_of(status)})
+            return Duplicate(**details | {"code": "DUPLICATE_IGNORED"})
+    return Unknown(**details | {"code": code or text_of(status)})
 
 
-def _seen(data: Mapping[str, Any]) -> ReportedDetails:
+def _reported(data: Mapping[str, Any]) -> ReportedDetails:
     recipient = data.get("recipient")
     details = recipient.get("accountDetails") if isinstance(recipient, dict) else recipient
     metadata = data.get("metadata")

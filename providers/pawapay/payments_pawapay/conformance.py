@@ -17,14 +17,14 @@ from payments_pawapay.spec import SPEC
 __all__ = ["PawapayConformance", "SignedPawapayConformance"]
 
 
-def _said(status: int, word: str, code: str = "", *, named: bool = True) -> Callable[[Draft], HttpResponse]:
+def _answer(status: int, word: str, code: str = "", *, named: bool = True) -> Callable[[Draft], HttpResponse]:
     def answer(draft: Draft) -> HttpResponse:
-        told: dict[str, Any] = {"payoutId": draft.references["reference"] if named else None, "status": word}
+        fields: dict[str, Any] = {"payoutId": draft.references["reference"] if named else None, "status": word}
         if code:
-            told["failureReason"] = {"failureCode": code, "failureMessage": "in words"}
+            fields["failureReason"] = {"failureCode": code, "failureMessage": "in words"}
         else:
-            told["created"] = "2026-11-25T08:00:00Z"
-        return reply(status, told)
+            fields["created"] = "2026-11-25T08:00:00Z"
+        return reply(status, fields)
 
     return answer
 
@@ -55,21 +55,21 @@ class PawapayConformance(ProviderConformance):
         "FAILED": "failed",
     }
     answers = {
-        "taken": ExpectedOutcome(Pending, _said(200, "ACCEPTED")),
-        "used before": ExpectedOutcome(Duplicate, _said(200, "DUPLICATE_IGNORED")),
-        "refused, named": ExpectedOutcome(Final, _said(200, "REJECTED", "INVALID_PHONE_NUMBER")),
-        "refused, not named": ExpectedOutcome(Final, _said(200, "REJECTED", "AMOUNT_OUT_OF_BOUNDS", named=False)),
-        "refused with 400": ExpectedOutcome(Final, _said(400, "REJECTED", "MISSING_PARAMETER")),
-        "refused, a new word": ExpectedOutcome(Unknown, _said(200, "REJECTED", "A_NEW_WORD")),
-        "refused, nobody knows": ExpectedOutcome(Unknown, _said(200, "REJECTED", "UNKNOWN_ERROR")),
-        "operator down": ExpectedOutcome(NotAccepted, _said(200, "REJECTED", "PROVIDER_TEMPORARILY_UNAVAILABLE")),
-        "no funds": ExpectedOutcome(Final, _said(200, "REJECTED", "PAWAPAY_WALLET_OUT_OF_FUNDS")),
-        "401, a wrong token": ExpectedOutcome(AccountRefused, _said(401, "REJECTED", "AUTHENTICATION_ERROR")),
-        "403, not allowed": ExpectedOutcome(AccountRefused, _said(403, "REJECTED", "AUTHORISATION_ERROR")),
-        "403, signed wrongly": ExpectedOutcome(AccountRefused, _said(403, "REJECTED", "HTTP_SIGNATURE_ERROR")),
-        "200, not allowed": ExpectedOutcome(AccountRefused, _said(200, "REJECTED", "PAYOUTS_NOT_ALLOWED")),
+        "taken": ExpectedOutcome(Pending, _answer(200, "ACCEPTED")),
+        "used before": ExpectedOutcome(Duplicate, _answer(200, "DUPLICATE_IGNORED")),
+        "refused, named": ExpectedOutcome(Final, _answer(200, "REJECTED", "INVALID_PHONE_NUMBER")),
+        "refused, not named": ExpectedOutcome(Final, _answer(200, "REJECTED", "AMOUNT_OUT_OF_BOUNDS", named=False)),
+        "refused with 400": ExpectedOutcome(Final, _answer(400, "REJECTED", "MISSING_PARAMETER")),
+        "refused, a new word": ExpectedOutcome(Unknown, _answer(200, "REJECTED", "A_NEW_WORD")),
+        "refused, nobody knows": ExpectedOutcome(Unknown, _answer(200, "REJECTED", "UNKNOWN_ERROR")),
+        "operator down": ExpectedOutcome(NotAccepted, _answer(200, "REJECTED", "PROVIDER_TEMPORARILY_UNAVAILABLE")),
+        "no funds": ExpectedOutcome(Final, _answer(200, "REJECTED", "PAWAPAY_WALLET_OUT_OF_FUNDS")),
+        "401, a wrong token": ExpectedOutcome(AccountRefused, _answer(401, "REJECTED", "AUTHENTICATION_ERROR")),
+        "403, not allowed": ExpectedOutcome(AccountRefused, _answer(403, "REJECTED", "AUTHORISATION_ERROR")),
+        "403, signed wrongly": ExpectedOutcome(AccountRefused, _answer(403, "REJECTED", "HTTP_SIGNATURE_ERROR")),
+        "200, not allowed": ExpectedOutcome(AccountRefused, _answer(200, "REJECTED", "PAYOUTS_NOT_ALLOWED")),
         "429, too many": ExpectedOutcome(NotAccepted, lambda _: reply(429, retry_after="1")),
-        "500": ExpectedOutcome(Unknown, _said(500, "", "UNKNOWN_ERROR")),
+        "500": ExpectedOutcome(Unknown, _answer(500, "", "UNKNOWN_ERROR")),
         "503": ExpectedOutcome(Unknown, lambda _: reply(503)),
     }
 
@@ -85,7 +85,7 @@ class PawapayConformance(ProviderConformance):
     def status(self, draft: Draft, word: str, reason: object = None) -> HttpResponse | Callback:
         """Write the answer to the question after a payment."""
         order = draft.order
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "payoutId": draft.references["reference"],
             "status": word,
             "amount": f"{order.amount.amount:.2f}",
@@ -98,10 +98,10 @@ class PawapayConformance(ProviderConformance):
             "metadata": {OUR_ID: draft.references["external_id"]},
         }
         if isinstance(reason, str):
-            told["failureReason"] = {"failureCode": reason, "failureMessage": "in words"}
+            fields["failureReason"] = {"failureCode": reason, "failureMessage": "in words"}
         elif reason is not None:
-            told["failureReason"] = reason
-        return reply(200, {"status": "FOUND", "data": told})
+            fields["failureReason"] = reason
+        return reply(200, {"status": "FOUND", "data": fields})
 
     def not_found(self, draft: Draft) -> HttpResponse | Callback:
         """Write the answer for a payment nobody made."""

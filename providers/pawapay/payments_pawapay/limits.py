@@ -17,7 +17,7 @@ __all__ = ["Configuration", "Limits", "Operator", "currency_in", "name_in", "rea
 
 _QUANTA: Mapping[str, Decimal] = {"NONE": Decimal(1), "TWO_PLACES": Decimal("0.01")}
 _NAME = re.compile(r"[A-Z0-9_]{1,64}")
-_LETTERS = re.compile(r"[A-Z]{3}")
+_CODE = re.compile(r"[A-Z]{3}")
 _PREFIX = re.compile(r"[0-9]{1,6}")
 _MOST_NAMED = 20  # operators or currencies in a message
 FINEST = Decimal("0.01")  # no operator takes more than two decimals
@@ -124,40 +124,40 @@ def name_in(value: object) -> str:
 def currency_in(value: object) -> str:
     """Return a code of three capital letters, of a currency or a country; empty for anything else."""
     code = text_of(value)
-    return code if _LETTERS.fullmatch(code) else ""
+    return code if _CODE.fullmatch(code) else ""
 
 
-def read_configuration(told: object) -> Configuration | None:
+def read_configuration(fields: object) -> Configuration | None:
     """Read an answer of ``active-conf``; None when it is none. What cannot be read in it is left out."""
-    if not isinstance(told, dict) or not isinstance(told.get("countries"), list):
+    if not isinstance(fields, dict) or not isinstance(fields.get("countries"), list):
         return None
-    signatures = object_of(told.get("signatureConfiguration"))
-    operators = {one.code: one for country in _objects(told["countries"]) for one in _operators(country)}
+    signatures = object_of(fields.get("signatureConfiguration"))
+    operators = {one.code: one for country in _objects(fields["countries"]) for one in _operators(country)}
     return Configuration(
         operators,
-        text_of(told.get("companyName")),
+        text_of(fields.get("companyName")),
         signatures.get("signedRequestsOnly") is True,
         signatures.get("signedCallbacks") is True,
     )
 
 
 def _operators(country: Mapping[str, Any]) -> Iterator[Operator]:
-    for told in _objects(country.get("providers")):
+    for provider in _objects(country.get("providers")):
         limits, statuses = {}, {}
-        for currency in _objects(told.get("currencies")):
+        for currency in _objects(provider.get("currencies")):
             payout, code = _payout(currency.get("operationTypes")), currency_in(currency.get("currency"))
             if payout is not None and code:
                 limits[code] = _limits(payout)
                 statuses[code] = text_of(payout.get("status"))
-        if (name := name_in(told.get("provider"))) and limits:
+        if (name := name_in(provider.get("provider"))) and limits:
             prefix = text_of(country.get("prefix"))
             known = prefix if _PREFIX.fullmatch(prefix) else ""
             yield Operator(name, currency_in(country.get("country")), known, limits, statuses)
 
 
-def _payout(told: object) -> Mapping[str, Any] | None:
+def _payout(value: object) -> Mapping[str, Any] | None:
     """Find what is told of payouts: by name, in a list of names, or in a list that names each inside it."""
-    for one in [told] if isinstance(told, dict) else _objects(told):
+    for one in [value] if isinstance(value, dict) else _objects(value):
         if isinstance(named := one.get("PAYOUT"), dict):
             return named
         if one.get("operationType") == "PAYOUT":
@@ -165,16 +165,16 @@ def _payout(told: object) -> Mapping[str, Any] | None:
     return None
 
 
-def _limits(told: Mapping[str, Any]) -> Limits:
+def _limits(fields: Mapping[str, Any]) -> Limits:
     def first(*names: str) -> Decimal | None:
-        return next((found for name in names if (found := number(told.get(name))) is not None), None)
+        return next((found for name in names if (found := number(fields.get(name))) is not None), None)
 
     return Limits(
-        _QUANTA.get(text_of(told.get("decimalsInAmount")), FINEST),
+        _QUANTA.get(text_of(fields.get("decimalsInAmount")), FINEST),
         first("minAmount", "minTransactionLimit"),
         first("maxAmount", "maxTransactionLimit"),
     )
 
 
-def _objects(told: object) -> Iterator[Mapping[str, Any]]:
-    return (one for one in (told if isinstance(told, list) else ()) if isinstance(one, dict))
+def _objects(value: object) -> Iterator[Mapping[str, Any]]:
+    return (one for one in (value if isinstance(value, list) else ()) if isinstance(one, dict))

@@ -28,9 +28,9 @@ from payments_core.provider import (
     ParsedCallback,
     SubmitOutcome,
 )
-from payments_pawapay import callbacks, codec, questions
-from payments_pawapay.knowledge import ProviderConfigCache
+from payments_pawapay import callbacks, codec, lookups
 from payments_pawapay.limits import FINEST, read_configuration
+from payments_pawapay.provider_config_cache import ProviderConfigCache
 from payments_pawapay.requests import MOST_AT_ONCE, SIGNED, Calls, check_options, operator_of, payment
 from payments_pawapay.settings import PawapaySettings
 from payments_pawapay.signatures import Signer, Verifier
@@ -52,7 +52,7 @@ class PawapayProvider:
     def __init__(self, settings: PawapaySettings) -> None:
         self._settings = settings
         self._calls = Calls(settings.base_url)
-        self._knowledge = ProviderConfigCache(settings.learn_every_s, settings.callback_keys)
+        self._config_cache = ProviderConfigCache(settings.learn_every_s, settings.callback_keys)
         self._signer = Signer(settings) if settings.signing_key else None
         self._verifier = Verifier(settings.callback_url) if settings.signed_callbacks else None
 
@@ -68,8 +68,8 @@ class PawapayProvider:
             raise InvalidAmount(
                 f"{order.amount} has more than two decimals.", hint="Amounts are never rounded for you."
             )
-        if self._knowledge.configuration is not None:
-            self._knowledge.configuration.check(operator, order.payee.value, order.amount)
+        if self._config_cache.configuration is not None:
+            self._config_cache.configuration.check(operator, order.payee.value, order.amount)
         elif operator == self._settings.operator and order.amount.currency != self._settings.currency:
             raise InvalidCurrency(
                 f"{operator} is paid in {self._settings.currency} from this account, not in {order.amount.currency}.",
@@ -85,9 +85,9 @@ class PawapayProvider:
         """
         self.validate(order)
         reference = uuid4_shaped(attempt.seed)
-        told = payment(order, operator_of(order, self._settings.operator), reference, attempt.payout_id)
+        fields = payment(order, operator_of(order, self._settings.operator), reference, attempt.payout_id)
         references = {"reference": reference, "external_id": attempt.payout_id}
-        return Draft(references, self._calls.pay(told), order)
+        return Draft(references, self._calls.pay(fields), order)
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         """Send the payment, once, and say what the answer means."""
@@ -128,12 +128,12 @@ class PawapayProvider:
         """Ask to fail a payment that is enqueued; what became of it is told by ``check``."""
         reference = draft.references["reference"]
         answer = yield from exchange(self._calls.cancel(reference))
-        return questions.read_cancel(answer, reference)
+        return lookups.read_cancel(answer, reference)
 
     def resend_callback(self, reference: str) -> HttpFlow[CancelAnswer | LookupRefused]:
         """Ask for a payment's callback once more: ``TOO_LATE`` here means that the payment has not ended yet."""
         answer = yield from exchange(self._calls.resend_callback(reference))
-        return questions.read_cancel(answer, reference)
+        return lookups.read_cancel(answer, reference)
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
         """Return where and as whom it pays."""
@@ -167,7 +167,7 @@ class PawapayProvider:
 
     def refresh_provider_config(self, at: datetime) -> HttpFlow[None]:
         """Ask for operators, limits and keys where they are out of date."""
-        if self._knowledge.begin("configuration", at):
+        if self._config_cache.begin("configuration", at):
             answer = yield from exchange(self._calls.active_conf())
             self._take_configuration(answer)
         if self._verifier is not None:
@@ -176,43 +176,43 @@ class PawapayProvider:
     def _take_configuration(self, answer: HttpResponse) -> None:
         found = read_configuration(parse_json(answer.body)) if answer.status == 200 else None
         if found is not None:
-            self._knowledge.configuration = found
-            self._knowledge.learned("configuration", answer.at)
+            self._config_cache.configuration = found
+            self._config_cache.learned("configuration", answer.at)
 
     def _learn_keys(self, at: datetime) -> HttpFlow[None]:
-        if not self._knowledge.begin("keys", at):
+        if not self._config_cache.begin("keys", at):
             return
         try:
             answer = yield from exchange(self._calls.keys())
         except (NotSent, NoAnswer):
             return  # whatever it was asked beside is not spoilt by it
-        if keys := questions.read_keys(answer):
-            self._knowledge.learn_keys(keys, answer.at)
+        if keys := lookups.read_keys(answer):
+            self._config_cache.learn_keys(keys, answer.at)
 
     # --- questions ---
 
     def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | LookupRefused]:
         """Ask what the wallets hold: one for each country and currency."""
         answer = yield from exchange(self._calls.balances())
-        return questions.read_balances(answer, currency)
+        return lookups.read_balances(answer, currency)
 
     def operator(self, payee: Payee) -> HttpFlow[Operator | LookupRefused]:
         """Ask whose customer a number is thought to be; pawaPay can be wrong where numbers are carried over."""
         answer = yield from exchange(self._calls.predict(payee.value))
-        return questions.read_operator(answer)
+        return lookups.read_operator(answer)
 
     def diagnose(self) -> HttpFlow[Sequence[Finding]]:
         """Look at what the account may do, and whether its operator works."""
         answer = yield from exchange(self._calls.active_conf())
         known = read_configuration(parse_json(answer.body)) if answer.status == 200 else None
         available = yield from exchange(self._calls.availability())
-        return tuple(questions.findings(known, questions.read_availability(available), self._settings))
+        return tuple(lookups.findings(known, lookups.read_availability(available), self._settings))
 
     # --- callbacks: hints, also where they are proven ---
 
     def verify(self, callback: Callback) -> bool | None:
         """Say whether pawaPay signed it; None where nothing is signed, or with a key that is not known yet."""
-        return None if self._verifier is None else self._verifier.verify(callback, self._knowledge)
+        return None if self._verifier is None else self._verifier.verify(callback, self._config_cache)
 
     def parse(self, callback: Callback) -> ParsedCallback | None:
         """Say which payment it is about; None when it names none."""

@@ -104,22 +104,22 @@ def operator_of(order: Order, default: str) -> str:
         InvalidPayout: Nobody names one, or two differ.
 
     """
-    said, option = order.payee.details.get("operator", ""), order.options.get("provider", "")
-    if said in OPERATORS:
+    named_by_payee, option = order.payee.details.get("operator", ""), order.options.get("provider", "")
+    if named_by_payee in OPERATORS:
         code = option or default
-        if not code or operator_key(code) != said:
+        if not code or operator_key(code) != named_by_payee:
             raise InvalidPayout(
-                f"The payee is said to be a customer of {scrub(said)}; this account would pay to {code or 'nobody'}.",
+                f"The payee's operator is {scrub(named_by_payee)}; the account's is {code or 'not set'}.",
                 hint="Pay from an account of that operator, or name it by the option provider=MTN_MOMO_ZMB (or another "
                 "code).",
             )
         return code
-    named = {option, said} - {""}
+    named = {option, named_by_payee} - {""}
     if len(named) > 1:
         raise InvalidPayout(f"The option provider and the payee name two operators: {scrub(', '.join(sorted(named)))}.")
     if not (operator := next(iter(named), default)):
         raise InvalidPayout(
-            "Nobody names the payee's operator.",
+            "The payee's operator is missing.",
             hint="Give the option provider=MTN_MOMO_ZMB (or another code), or the account an operator.",
         )
     return operator
@@ -146,7 +146,7 @@ def check_options(options: Mapping[str, str]) -> None:
 
 def payment(order: Order, operator: str, reference: str, our_id: str) -> dict[str, Any]:
     """Return an order as pawaPay wants it."""
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "payoutId": reference,
         "amount": order.amount.text,  # without trailing zeros: pawaPay refuses them
         "currency": str(order.amount.currency),
@@ -156,8 +156,8 @@ def payment(order: Order, operator: str, reference: str, our_id: str) -> dict[st
         "metadata": [{OUR_ID: our_id}, *_metadata(order.options)],
     }
     if message := order.options.get("customer_message") or _message(order.note):
-        told["customerMessage"] = message
-    return told
+        fields["customerMessage"] = message
+    return fields
 
 
 def _metadata(options: Mapping[str, str]) -> list[dict[str, Any]]:

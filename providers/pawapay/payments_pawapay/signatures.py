@@ -15,7 +15,7 @@ from typing import Any
 from payments_core.domain.errors import SettingsError
 from payments_core.http.messages import HttpRequest
 from payments_core.provider import Callback
-from payments_pawapay.knowledge import ProviderConfigCache
+from payments_pawapay.provider_config_cache import ProviderConfigCache
 from payments_pawapay.settings import PawapaySettings
 
 __all__ = ["ALGORITHMS", "COVERED", "Signer", "Verifier", "algorithm"]
@@ -79,12 +79,12 @@ class Signer:
             at: Now.
 
         """
-        told = {
+        headers = {
             "Signature-Date": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "Accept-Digest": "sha-256,sha-512",
             "Accept-Signature": self._algorithm,
         }
-        message = _Message(request.method, request.url, {**request.headers, **told})
+        message = _Message(request.method, request.url, {**request.headers, **headers})
         self._signer.sign(
             message,
             key_id=self._id,
@@ -113,16 +113,16 @@ class Verifier:
         self._address = address
         self._algorithms = [algorithm(name) for name in ALGORITHMS]
 
-    def verify(self, callback: Callback, knowledge: ProviderConfigCache) -> bool | None:
+    def verify(self, callback: Callback, config_cache: ProviderConfigCache) -> bool | None:
         """Say whether it is proven; None where its key is not known yet, and may be tomorrow.
 
         Args:
             callback: As it came, with the moment it came at.
-            knowledge: Has the keys, and is told of one that it lacks.
+            config_cache: Has the keys, and is told of one that it lacks.
 
         """
         message = _Message(callback.method, self._address, dict(callback.headers))
-        keys = self._keys(knowledge.keys)
+        keys = self._keys(config_cache.keys)
         for one in self._algorithms:
             verifier = self._verifier(one, keys, callback.at)
             try:
@@ -132,7 +132,7 @@ class Verifier:
             return True
         if not keys.missed:
             return False
-        knowledge.miss_key()
+        config_cache.miss_key()
         return None
 
     def _keys(self, known: Mapping[str, str]) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from payments_core.testing.conformance import Harness
-from payments_core.testing.conformance.harness import Door
+from payments_core.testing.conformance.harness import CallbackReceiver
 from payments_pawapay.conformance import PawapayConformance, SignedPawapayConformance
 from payments_pawapay.emulator import PawapayEmulator
 from payments_pawapay.settings import PawapaySettings
@@ -30,7 +30,7 @@ def play(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Play]:
             kind = SignedPawapayConformance if switches.get("signed_callbacks") else PawapayConformance
             profile = kind()
             kind.emulated = emulator
-            harness = Harness(profile, emulator, tmp_path, request.param, stack.enter_context(Door()))
+            harness = Harness(profile, emulator, tmp_path, request.param, stack.enter_context(CallbackReceiver()))
             stack.callback(harness.close)
             return harness
 

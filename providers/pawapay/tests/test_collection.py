@@ -30,7 +30,7 @@ from payments_core.provider import (
     Unknown,
 )
 from payments_core.testing.conformance import reply
-from payments_pawapay import codec, questions
+from payments_pawapay import codec, lookups
 from payments_pawapay.limits import read_configuration
 from payments_pawapay.requests import operator_of, payment
 
@@ -132,7 +132,7 @@ def test_every_answer_to_a_cancellation_or_a_wish_for_a_callback(call: str) -> N
     }
     read = 0
     for name, response in examples(f"/v2/payouts/{call}/:payoutId"):
-        answer = questions.read_cancel(response, json.loads(response.body).get("payoutId", ""))
+        answer = lookups.read_cancel(response, json.loads(response.body).get("payoutId", ""))
         if response.status == 200:
             assert answer is known[name]
         else:
@@ -152,21 +152,21 @@ def test_every_answer_to_a_question() -> None:
     assert (str(limits.quantum), str(limits.least), str(limits.most)) == ("1", "1", "1000")
 
     [(_, works), *_] = examples("/v2/availability")
-    assert questions.read_availability(works)["AIRTEL_OAPI_ZMB"] == "DELAYED"
+    assert lookups.read_availability(works)["AIRTEL_OAPI_ZMB"] == "DELAYED"
     [(_, keys)] = examples("/v2/public-key/http")
-    assert list(questions.read_keys(keys) or ()) == ["HTTP_EC_P256_KEY:1"]
+    assert list(lookups.read_keys(keys) or ()) == ["HTTP_EC_P256_KEY:1"]
     [(_, wallets), *more] = examples("/v2/wallet-balances")
-    held = questions.read_balances(wallets, None)
+    held = lookups.read_balances(wallets, None)
     assert isinstance(held, tuple)
     assert [(str(one.amount), one.currency, one.label) for one in held] == [
         ("21798.03", "ZMW", "ZMB"),
         ("10798.03", "UGX", "UGA"),
     ]
     [(_, predicted), *others] = examples("/v2/predict-provider")
-    assert questions.read_operator(predicted) == Operator("MTN_MOMO_ZMB", "ZMB", "mtn")
+    assert lookups.read_operator(predicted) == Operator("MTN_MOMO_ZMB", "ZMB", "mtn")
     for _, response in (*refused, *more, *others):
-        assert isinstance(questions.read_operator(response), LookupRefused)
-        assert isinstance(questions.read_balances(response, None), LookupRefused)
+        assert isinstance(lookups.read_operator(response), LookupRefused)
+        assert isinstance(lookups.read_balances(response, None), LookupRefused)
 
 
 def test_what_we_send_is_what_the_example_sends() -> None:

@@ -19,10 +19,10 @@ from payments_core.provider import Attempt, Balance, LookupRefused
 from payments_core.testing.conformance import reply
 from payments_core.testing.conformance.malformed import answered
 from payments_pawapay.emulator.network import active_conf
-from payments_pawapay.knowledge import ProviderConfigCache
 from payments_pawapay.limits import read_configuration
+from payments_pawapay.lookups import read_balances
 from payments_pawapay.provider import PawapayProvider
-from payments_pawapay.questions import read_balances
+from payments_pawapay.provider_config_cache import ProviderConfigCache
 
 AT = datetime(2026, 11, 25, 8, tzinfo=UTC)
 CONF = active_conf(signed_requests=False, signed_callbacks=False)
@@ -127,7 +127,7 @@ def test_what_nobody_has_told_goes_to_pawapay(settle: Any) -> None:
 
 def test_the_operator_is_never_guessed(settle: Any) -> None:
     nobody = PawapayProvider(settle())
-    with pytest.raises(InvalidPayout, match="Nobody names"):
+    with pytest.raises(InvalidPayout, match="operator is missing"):
         nobody.draft(ORDER, ATTEMPT)
     named = replace(ORDER, payee=Payee("msisdn", "260999700789", {"operator": "MTN_MOMO_ZMB"}))
     assert '"provider":"MTN_MOMO_ZMB"' in (nobody.draft(named, ATTEMPT).request.body or "")

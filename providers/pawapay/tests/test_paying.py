@@ -198,7 +198,7 @@ def test_a_callback_is_sent_once_more_when_it_is_asked_for(play: Any) -> None:
     reference = payout.references["reference"]
     asked = harness.payer.ask("ask", harness.account, lambda provider: provider.resend_callback(reference))
     assert asked is CancelAnswer.TAKEN
-    harness.hear()
+    harness.handle_callbacks()
     told = harness.emulator.callbacks()[before:]
     assert [row["state"] for row in told] == ["received"]
     assert harness.get(payout.key).status is PayoutStatus.SUCCEEDED
@@ -209,7 +209,7 @@ def test_a_callback_finds_its_payout(play: Any) -> None:
     harness = play(ends_after_s=60.0)
     payout = sent(harness, "heard")
     harness.emulator.advance(61)
-    harness.hear()
+    harness.handle_callbacks()
     heard = [count.outcome for count in harness.payer.client.inbox.counts()]
     assert "read due" in heard
     harness.payer.ask("resume", timeout_s=0)
@@ -236,7 +236,7 @@ def test_signed_callbacks_are_proven_over_real_sockets(play: Any) -> None:
     found = proofs(harness)
     with harness.faults(callback_forged=True):
         key = sent(harness, "forged").key
-        harness.hear()
+        harness.handle_callbacks()
     assert set(found) == {True, False}  # each perhaps twice: whoever serves callbacks handles them, too
     assert "forged" in [count.outcome for count in harness.payer.client.inbox.counts()]
     assert harness.settle(key).status is PayoutStatus.SUCCEEDED

@@ -112,7 +112,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         predict = pawapay.gateway._predict
 
         def counted(request: Any) -> Any:
-            asked.append(request.told["phoneNumber"])
+            asked.append(request.payload["phoneNumber"])
             return predict(request)
 
         monkeypatch.setattr(pawapay.gateway, "_predict", counted)
@@ -253,7 +253,7 @@ def test_a_payee_of_the_operator_is_paid(default: str, option: str, pays: str, o
 )
 def test_a_payee_of_another_operator_is_not(default: str, option: str, order: Any) -> None:
     """Whoever says that somebody is MTN's customer has them paid nowhere else."""
-    with pytest.raises(InvalidPayout, match="said to be a customer of mtn"):
+    with pytest.raises(InvalidPayout, match="payee's operator is mtn"):
         operator_of(order("mtn", option), default)
 
 

@@ -43,10 +43,10 @@ class Request(emulator.Request):
     def fields(self) -> Mapping[str, Any]:
         """The JSON object it carries; empty when there is none."""
         try:
-            told = json.loads(self.body)
+            value = json.loads(self.body)
         except ValueError:
             return {}
-        return told if isinstance(told, dict) else {}
+        return value if isinstance(value, dict) else {}
 
     @property
     def reference(self) -> str:
@@ -74,11 +74,11 @@ class Payment:
             return "accepted"
         return "failed" if self.reason else "paid"
 
-    def told(self, at: datetime, **changed: Any) -> dict[str, Any]:
+    def payload(self, at: datetime, **changed: Any) -> dict[str, Any]:
         """Return it as a status or a callback tells it."""
         state = self.state(at)
-        told = {name: self.order[name] for name in ("id", "to", "amount", "currency")} | {"status": state}
-        return told | ({"reason": self.reason} if state == "failed" else {}) | changed
+        payload = {name: self.order[name] for name in ("id", "to", "amount", "currency")} | {"status": state}
+        return payload | ({"reason": self.reason} if state == "failed" else {}) | changed
 
 
 class Gateway(emulator.Gateway[Request]):
@@ -109,7 +109,7 @@ class Gateway(emulator.Gateway[Request]):
             payment = self._payments.get(request.reference)
             if payment is None or request.at < payment.visible_at:
                 return _error(404, "no_such_payment", "There is no such payment.")
-            return _json(200, payment.told(request.at))
+            return _json(200, payment.payload(request.at))
         return _error(404, "no_such_call", "There is no such call.")
 
     def _pay(self, request: Request) -> Answer:
@@ -170,17 +170,19 @@ class Gateway(emulator.Gateway[Request]):
         url = payment.order["callback_url"]
 
         def write(says: ProviderSays, due_at: datetime) -> Callback:
-            told = payment.told(payment.ends_at or request.at)
+            payload = payment.payload(payment.ends_at or request.at)
             if says == "other end":
-                told |= {"status": "failed" if told["status"] == "paid" else "paid"}
+                payload |= {"status": "failed" if payload["status"] == "paid" else "paid"}
             elif says == "another's":
-                told |= {"id": next((other for other in self._payments if other != told["id"]), "somebody-else")}
+                payload |= {
+                    "id": next((other for other in self._payments if other != payload["id"]), "another-payment")
+                }
             return Callback(
                 reference=payment.order["id"],
                 url=url,
                 method="POST",
-                says=told["status"],
-                body=json.dumps(told).encode(),
+                says=payload["status"],
+                body=json.dumps(payload).encode(),
                 headers={"content-type": "application/json"},
                 destination=destination_of(url),
                 due_at=due_at,
@@ -189,8 +191,8 @@ class Gateway(emulator.Gateway[Request]):
         return plan(write, fires, accepted_at=payment.accepted_at, ends_at=payment.ends_at)
 
 
-def _json(status: int, told: object, **headers: str) -> Answer:
-    return _answer(status, json.dumps(told).encode(), "application/json", **headers)
+def _json(status: int, content: object, **headers: str) -> Answer:
+    return _answer(status, json.dumps(content).encode(), "application/json", **headers)
 
 
 def _error(status: int, code: str, message: str, **headers: str) -> Answer:

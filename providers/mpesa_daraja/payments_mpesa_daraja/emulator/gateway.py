@@ -6,7 +6,7 @@ import base64
 import json
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from typing import Any
 
 from payments_core.testing import emulator
 from payments_core.testing.emulator import Answer, Fires, Routes
-from payments_core.testing.emulator.callback_plan import Answer as Told
+from payments_core.testing.emulator.callback_plan import Answer as CallbackContent
 from payments_core.testing.emulator.callback_plan import ProviderSays, plan
 from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
 from payments_core.testing.emulator.destinations import destination_of
@@ -24,7 +24,7 @@ from payments_mpesa_daraja.emulator.keys import Keys
 from payments_mpesa_daraja.emulator.payments import QUEUED, STALE, Payment, result
 from payments_mpesa_daraja.emulator.switches import Switches
 
-__all__ = ["AccountPaused", "Gateway", "Request"]
+__all__ = ["Credentials", "Gateway", "Request"]
 
 _NEEDED = ("OriginatorConversationID", "InitiatorName", "SecurityCredential", "CommandID", "Amount", "PartyA", "PartyB")
 _ASKED = ("Initiator", "SecurityCredential", "CommandID", "PartyA", "IdentifierType")
@@ -32,7 +32,7 @@ _URLS = ("ResultURL", "QueueTimeOutURL")
 
 
 @dataclass(slots=True)
-class AccountPaused:
+class Credentials:
     """Who may call the gateway."""
 
     consumer_key: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -56,10 +56,10 @@ class Request(emulator.Request):
     def fields(self) -> Mapping[str, Any]:
         """The JSON object it carries; empty when there is none."""
         try:
-            told = json.loads(self.body)
+            value = json.loads(self.body)
         except ValueError:
             return {}
-        return told if isinstance(told, dict) else {}
+        return value if isinstance(value, dict) else {}
 
     @property
     def reference(self) -> str:
@@ -72,15 +72,15 @@ class Gateway(emulator.Gateway[Request]):
     """The calls, as the gateway answers them.
 
     Args:
-        held: Who may call it.
+        credentials: Who may call it.
         keys: What passwords are encrypted with.
         switches: Where a test wants it otherwise.
 
     """
 
-    def __init__(self, held: AccountPaused, keys: Keys, switches: Switches) -> None:
+    def __init__(self, credentials: Credentials, keys: Keys, switches: Switches) -> None:
         super().__init__(Request, CallbackBook())  # nothing is written of a second try
-        self.held = held
+        self.credentials = credentials
         self._keys = keys
         self._switches = switches
         self._tokens: dict[str, datetime] = {}
@@ -107,7 +107,7 @@ class Gateway(emulator.Gateway[Request]):
         return self._pay(request) if request.operation == "pay" else self._accepted(f"Q-{next(self._numbers)}")
 
     def _token(self, request: Request) -> Answer:
-        pair = base64.b64encode(f"{self.held.consumer_key}:{self.held.consumer_secret}".encode()).decode()
+        pair = base64.b64encode(f"{self.credentials.consumer_key}:{self.credentials.consumer_secret}".encode()).decode()
         if request.authorization != f"Basic {pair}":
             return _error(400, "400.008.01", "Invalid Authentication passed")
         if "grant_type=client_credentials" not in request.path:
@@ -116,8 +116,8 @@ class Gateway(emulator.Gateway[Request]):
         if self._switches.tokens == "one":
             self._tokens.clear()
         self._tokens[token] = request.at + timedelta(seconds=life_s)
-        told = str(life_s) if self._switches.expires_in == "text" else life_s
-        return _json(200, {"access_token": token, "expires_in": told})
+        lifetime = str(life_s) if self._switches.expires_in == "text" else life_s
+        return _json(200, {"access_token": token, "expires_in": lifetime})
 
     def revoke(self, request: Request) -> None:
         """End the token that a request carries."""
@@ -140,25 +140,25 @@ class Gateway(emulator.Gateway[Request]):
             accepted_at=at,
             visible_at=at + timedelta(seconds=request.invisible_s),
             ends_at=None if is_stuck else at + timedelta(seconds=self._switches.ends_after_s),
-            is_ours=self._opened(str(order["SecurityCredential"])) == self.held.initiator_password,
+            is_ours=self._decrypt(str(order["SecurityCredential"])) == self.credentials.initiator_password,
             is_covered=int(whole) <= self._switches.funds - self._taken,
         )
         self._taken += int(whole) if payment.failure is None else 0
         return self._accepted(request.reference, payment.conversation)
 
-    def _opened(self, sealed: str) -> str:
-        if sealed not in self._passwords:  # opening one takes a millisecond, and it comes with each request
-            self._passwords[sealed] = self._keys.opened(sealed)
-        return self._passwords[sealed]
+    def _decrypt(self, encrypted: str) -> str:
+        if encrypted not in self._passwords:  # opening one takes a millisecond, and it comes with each request
+            self._passwords[encrypted] = self._keys.decrypt(encrypted)
+        return self._passwords[encrypted]
 
     def _accepted(self, originator: str, conversation: str = "") -> Answer:
-        told = {
+        fields = {
             "ConversationID": conversation or f"AG_{next(self._numbers):020}",
             "OriginatorConversationID": originator,
             "ResponseCode": "0",
             "ResponseDescription": "Accept the service request successfully.",
         }
-        return _json(200, told)
+        return _json(200, fields)
 
     def refuse(self, fault: str, rule: Rule, request: Request) -> Answer:
         """Return the answer of a fault; being asked too often is a 500 here."""
@@ -180,70 +180,81 @@ class Gateway(emulator.Gateway[Request]):
         """Return what is posted because of a request that was just answered."""
         if answer.status != 200 or request.operation not in {"pay", "status", "balance"}:
             return ()
-        told = json.loads(answer.body)
+        accepted = json.loads(answer.body)
         if request.operation == "balance":
-            return self._plan_balance(request, told["OriginatorConversationID"], fires)
+            return self._plan_balance(request, accepted["OriginatorConversationID"], fires)
         if request.operation == "status":
             ends_at = request.at + timedelta(seconds=self._switches.answers_after_s)
-            query = told["OriginatorConversationID"]
-            told = self._switches.answers
-            return self._planned(
-                request, fires, ends_at, lambda at, other: self._standing(request, query, at, other), told
-            )
+            query = accepted["OriginatorConversationID"]
+
+            def status_at(at: datetime, other: bool) -> Mapping[str, Any]:
+                return self._status(request, query, at, other)
+
+            return self._planned(request, fires, ends_at, status_at, self._switches.answers)
         payment = self._payments[request.reference]
-        if payment.conversation != told["ConversationID"]:  # a duplicate that is told of only now
+        if payment.conversation != accepted["ConversationID"]:  # a duplicate that is reported only now
             text = "Duplicate OriginatorConversationID."
-            late = result(15, text, request.reference, told["ConversationID"], "")
+            late = result(15, text, request.reference, accepted["ConversationID"], "")
             return [self._callback(request, late, "15", request.at, url="ResultURL")]
         if request.fields["PartyB"] == QUEUED:
             given_up = request.at + timedelta(minutes=1)
             return [self._callback(request, request.fields, "queue timeout", given_up, url="QueueTimeOutURL")]
         if self._switches.silent:
             return ()
-        told = self._switches.results
-        return self._planned(
-            request, fires, payment.ends_at, lambda at, other: payment.ended(at, otherwise=other), told
-        )
+
+        def result_at(at: datetime, other: bool) -> Mapping[str, Any]:
+            return payment.result_at(at, otherwise=other)
+
+        return self._planned(request, fires, payment.ends_at, result_at, self._switches.results)
 
     def _plan_balance(self, request: Request, query: str, fires: Fires) -> Sequence[Callback]:
         if self._switches.balances == "queued":
             given_up = request.at + timedelta(minutes=1)
             return [self._callback(request, request.fields, "queue timeout", given_up, url="QueueTimeOutURL")]
         ends_at = request.at + timedelta(seconds=self._switches.answers_after_s)
-        told = self._switches.answers
-        return self._planned(request, fires, ends_at, lambda at, other: self._balances(request, query, at, other), told)
+
+        def balances_at(at: datetime, other: bool) -> Mapping[str, Any]:
+            return self._balances(request, query, at, other)
+
+        return self._planned(request, fires, ends_at, balances_at, self._switches.answers)
 
     def _balances(self, request: Request, query: str, at: datetime, otherwise: bool) -> dict[str, Any]:
         """Return what the accounts hold; what is on its way is reserved."""
-        password = self._opened(str(request.fields["SecurityCredential"]))
-        is_ours = (request.fields["Initiator"], password) == (self.held.initiator, self.held.initiator_password)
+        credentials = self.credentials
+        password = self._decrypt(str(request.fields["SecurityCredential"]))
+        is_ours = (request.fields["Initiator"], password) == (credentials.initiator, credentials.initiator_password)
         conversation = f"AG_{query}"
-        if not is_ours or request.fields["PartyA"] != self.held.shortcode:
+        if not is_ours or request.fields["PartyA"] != credentials.shortcode:
             return result(*STALE, query, conversation, "")
         paid = sum(Decimal(one.order["Amount"]) for one in self._payments.values() if one.is_paid(at))
         current = self._switches.funds - paid
         available = Decimal(0) if otherwise else self._switches.funds - self._taken
         utility = f"{current:.2f}|{available:.2f}|{self._taken - paid:.2f}|0.00"
-        told = f"Working Account|KES|900000.00|900000.00|0.00|0.00&Utility Account|KES|{utility}"
-        told += "&Charges Paid Account|KES|-220.00|-220.00|0.00|0.00"
+        text = f"Working Account|KES|900000.00|900000.00|0.00|0.00&Utility Account|KES|{utility}"
+        text += "&Charges Paid Account|KES|-220.00|-220.00|0.00|0.00"
         moment = f"{at + timedelta(hours=3):%Y%m%d%H%M%S}"
-        rows = (("AccountBalance", told), ("BOCompletedTime", moment))
+        rows = (("AccountBalance", text), ("BOCompletedTime", moment))
         return result(0, "The service request is processed successfully.", query, conversation, "", *rows)
 
     def _planned(
-        self, request: Request, fires: Fires, ends_at: datetime | None, tell: Any, answers: Sequence[Told]
+        self,
+        request: Request,
+        fires: Fires,
+        ends_at: datetime | None,
+        payload_at: Callable[[datetime, bool], Mapping[str, Any]],
+        answers: Sequence[CallbackContent],
     ) -> list[Callback]:
         def write(says: ProviderSays, due_at: datetime) -> Callback:
-            told = tell(ends_at or request.at, says == "other end")
+            payload = payload_at(ends_at or request.at, says == "other end")
             if says == "another's":
-                told["Result"]["OriginatorConversationID"] = "somebody-else"
+                payload = {"Result": {**payload["Result"], "OriginatorConversationID": "another-payment"}}
             # The faults that lie do not know the path that was minted; the switches that do say so.
             url = "QueueTimeOutURL" if says == "other end" and tuple(answers) == ("true",) else "ResultURL"
-            return self._callback(request, told, str(told["Result"]["ResultCode"]), due_at, url=url)
+            return self._callback(request, payload, str(payload["Result"]["ResultCode"]), due_at, url=url)
 
         return plan(write, fires, accepted_at=request.at, ends_at=ends_at, answers=answers)
 
-    def _standing(self, request: Request, query: str, at: datetime, otherwise: bool) -> dict[str, Any]:
+    def _status(self, request: Request, query: str, at: datetime, otherwise: bool) -> dict[str, Any]:
         payment = self._payments.get(request.reference)
         hidden = payment is None or at < payment.visible_at
         if (
@@ -252,10 +263,10 @@ class Gateway(emulator.Gateway[Request]):
             or (self._switches.declined == "unknown" and payment.failure and payment.has_ended(at))
         ):
             return result("SFC_IC0003", "The operator does not exist.", query, f"AG_{query}", "")
-        return payment.standing(at, query, parties=self._switches.parties, otherwise=otherwise)
+        return payment.status_at(at, query, parties=self._switches.parties, otherwise=otherwise)
 
     def _callback(
-        self, request: Request, told: Mapping[str, Any], says: str, due_at: datetime, *, url: str
+        self, request: Request, payload: Mapping[str, Any], says: str, due_at: datetime, *, url: str
     ) -> Callback:
         address = str(request.fields[url])
         return Callback(
@@ -263,7 +274,7 @@ class Gateway(emulator.Gateway[Request]):
             url=address,
             method="POST",
             says=says,
-            body=json.dumps(told).encode(),
+            body=json.dumps(payload).encode(),
             headers={"content-type": "application/json"},
             destination=destination_of(address),
             due_at=due_at,
@@ -298,8 +309,8 @@ class Gateway(emulator.Gateway[Request]):
             self._posts[request.reference] += 1
 
 
-def _json(status: int, told: object) -> Answer:
-    return _answer(status, json.dumps(told).encode(), "application/json")
+def _json(status: int, content: object) -> Answer:
+    return _answer(status, json.dumps(content).encode(), "application/json")
 
 
 def _error(status: int, code: str, message: str) -> Answer:

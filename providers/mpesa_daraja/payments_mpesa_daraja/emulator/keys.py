@@ -31,10 +31,10 @@ class Keys:
         )
         self.certificate = built.sign(self._key, SHA256()).public_bytes(Encoding.PEM).decode()
 
-    def opened(self, security_credential: str) -> str:
+    def decrypt(self, security_credential: str) -> str:
         """Return the password in a security credential; empty when there is none, or it is for another key."""
         try:
-            sealed = base64.b64decode(security_credential, validate=True)
-            return self._key.decrypt(sealed, padding.PKCS1v15()).decode()
+            encrypted = base64.b64decode(security_credential, validate=True)
+            return self._key.decrypt(encrypted, padding.PKCS1v15()).decode()
         except ValueError:
             return ""

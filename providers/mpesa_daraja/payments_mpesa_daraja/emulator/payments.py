@@ -65,7 +65,7 @@ class Payment:
         """Say whether the payee has the money."""
         return self.has_ended(at) and self.failure is None
 
-    def ended(self, at: datetime, *, otherwise: bool = False) -> dict[str, Any]:
+    def result_at(self, at: datetime, *, otherwise: bool = False) -> dict[str, Any]:
         """Return its result as it is posted.
 
         Args:
@@ -78,7 +78,7 @@ class Payment:
             failure = None if failure else (1, "The balance is insufficient for the transaction.")
         if failure:
             return result(*failure, self.originator, self.conversation, self.receipt)
-        told = {
+        rows = {
             "TransactionAmount": int(self.order["Amount"]),
             "TransactionReceipt": self.receipt,
             "ReceiverPartyPublicName": f"{self.order['PartyB']} - JOHN DOE",
@@ -88,9 +88,9 @@ class Payment:
             "B2CRecipientIsRegisteredCustomer": "Y",
             "B2CChargesPaidAccountAvailableFunds": 0.0,
         }
-        return result(0, "Processed.", self.originator, self.conversation, self.receipt, *told.items())
+        return result(0, "Processed.", self.originator, self.conversation, self.receipt, *rows.items())
 
-    def standing(self, at: datetime, query: str, *, parties: str, otherwise: bool = False) -> dict[str, Any]:
+    def status_at(self, at: datetime, query: str, *, parties: str, otherwise: bool = False) -> dict[str, Any]:
         """Return the answer to a question about it.
 
         Args:
@@ -127,7 +127,7 @@ def result(
     code: str | int, text: str, originator: str, conversation: str, receipt: str, *rows: tuple[str, Any]
 ) -> dict[str, Any]:
     """Return what is posted to a ResultURL; there are no parameters on failure."""
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "ResultType": 0,
         "ResultCode": code,
         "ResultDesc": text,
@@ -137,6 +137,6 @@ def result(
     }
     if rows:
         parameters = [{"Key": name} if value is None else {"Key": name, "Value": value} for name, value in rows]
-        told["ResultParameters"] = {"ResultParameter": parameters}
-    told["ReferenceData"] = {"ReferenceItem": {"Key": "Occasion"}}
-    return {"Result": told}
+        fields["ResultParameters"] = {"ResultParameter": parameters}
+    fields["ReferenceData"] = {"ReferenceItem": {"Key": "Occasion"}}
+    return {"Result": fields}

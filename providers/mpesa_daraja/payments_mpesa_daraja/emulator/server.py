@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from payments_core.settings import load
 from payments_core.testing.emulator.configuration import EmulatedAccount, read_back, write_new
 from payments_core.testing.emulator.server import Emulator
-from payments_mpesa_daraja.emulator.gateway import AccountPaused, Gateway
+from payments_mpesa_daraja.emulator.gateway import Credentials, Gateway
 from payments_mpesa_daraja.emulator.keys import Keys
 from payments_mpesa_daraja.emulator.switches import Switches
 
@@ -38,7 +38,7 @@ class MpesaDarajaEmulator(Emulator[Gateway]):
         self.switches = Switches(**switches)
         self._callback_url = callback_url
         self._keys = Keys()
-        super().__init__(Gateway(AccountPaused(), self._keys, self.switches), port, faults=faults)
+        super().__init__(Gateway(Credentials(), self._keys, self.switches), port, faults=faults)
 
     @classmethod
     def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
@@ -57,21 +57,21 @@ class MpesaDarajaEmulator(Emulator[Gateway]):
 
     def write_config(self, path: Path, *, target: str = "", overwrite: bool = False) -> Sequence[str]:
         """Write a payouts.toml that pays through this server, or keep the one it wrote before; return its accounts."""
-        held = self.gateway.held
+        credentials = self.gateway.credentials
         account = EmulatedAccount(
             name="mpesa",
             provider="mpesa_daraja",
             settings={
                 "environment": "sandbox",
                 "base_url": self.url,
-                "shortcode": held.shortcode,
-                "initiator": held.initiator,
+                "shortcode": credentials.shortcode,
+                "initiator": credentials.initiator,
                 **({_CALLBACK_URL: self._callback_url} if self._callback_url else {}),
             },
             secrets={
-                "consumer_key": held.consumer_key,
-                "consumer_secret": held.consumer_secret,
-                "initiator_password": held.initiator_password,
+                "consumer_key": credentials.consumer_key,
+                "consumer_secret": credentials.consumer_secret,
+                "initiator_password": credentials.initiator_password,
                 "certificate": self.certificate,
             },
             largest_amount={"KES": "250000"},
@@ -79,8 +79,8 @@ class MpesaDarajaEmulator(Emulator[Gateway]):
         self.config_reused = path.exists() and not overwrite
         if self.config_reused:
             kept = read_back(path, account, taken=(_CALLBACK_URL,)).secrets
-            held.consumer_key, held.consumer_secret = kept["consumer_key"], kept["consumer_secret"]
-            held.initiator_password = kept["initiator_password"]
+            credentials.consumer_key, credentials.consumer_secret = kept["consumer_key"], kept["consumer_secret"]
+            credentials.initiator_password = kept["initiator_password"]
             kept_in = str(load(path).accounts[account.name]["certificate"]).removeprefix("file:")
             (path.parent / kept_in).write_text(self.certificate, "utf-8")  # the key pair is new
         else:

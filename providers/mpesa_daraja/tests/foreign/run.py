@@ -33,7 +33,7 @@ EXPECTED = {
 def drive(name: str, python: str) -> tuple[dict[str, str], list[str]]:
     """Return what a client made of the emulator, and what is wrong with its books afterwards."""
     with MpesaDarajaEmulator() as emulator:
-        held = emulator.gateway.held
+        held = emulator.gateway.credentials
         told = {
             "url": emulator.url,
             "consumer_key": held.consumer_key,

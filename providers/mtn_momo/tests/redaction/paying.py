@@ -25,7 +25,7 @@ from stamina.instrumentation import set_on_retry_hooks
 from payments_core import AsyncPayoutClient, Money, Payee, Payout, PayoutClient
 from payments_core.cli.app import run as payouts
 from payments_core.client import assemble
-from payments_core.testing.leaks import ExpectedOutcome, LogCapture
+from payments_core.testing.leaks import CapturedText, LogCapture
 from payments_mtn_momo import (
     AsyncDisbursementsClient,
     AsyncSandboxProvisioning,
@@ -72,8 +72,8 @@ class Harness(NamedTuple):
 class Payer:
     """Takes steps and keeps how each ended; with a runner the clients are asynchronous ones."""
 
-    def __init__(self, ears: LogCapture, harness: Harness, runner: asyncio.Runner | None) -> None:
-        self.ears, self.harness, self.runner = ears, harness, runner
+    def __init__(self, capture: LogCapture, harness: Harness, runner: asyncio.Runner | None) -> None:
+        self.capture, self.harness, self.runner = capture, harness, runner
         self.form = "async" if runner else "sync"
         self.ended: dict[str, str] = {}
 
@@ -89,10 +89,10 @@ class Payer:
             elif isinstance(found, Iterator):
                 found = list(found)
         except Exception as error:  # noqa: BLE001 - whatever leaves the library is looked at
-            self.ears.error(step, error)
+            self.capture.error(step, error)
             self.ended[step] = type(error).__name__
             return None
-        self.ears.shown(step, found)
+        self.capture.shown(step, found)
         self.ended[step] = str(found.status) if isinstance(found, Payout) else type(found).__name__
         return found
 
@@ -105,7 +105,7 @@ class Payer:
     @contextmanager
     def open(self, client: Any) -> Iterator[Any]:
         """Close a client of either form at the end."""
-        self.ears.shown("a client", client, getattr(client, "settings", None))
+        self.capture.shown("a client", client, getattr(client, "settings", None))
         try:
             yield client
         finally:
@@ -296,20 +296,20 @@ def command_lines(harness: Harness) -> Iterator[list[str]]:
         yield ["send", "--key", f"{key}-refused", "--to", f"+{GOOD}", "--amount", "5", *refused]
 
 
-def everything(harness: Harness, ears: LogCapture) -> dict[str, str]:
+def everything(harness: Harness, capture: LogCapture) -> dict[str, str]:
     """Do all of it; return how each step ended."""
     ended: dict[str, str] = {}
     for runner in (None, asyncio.Runner(debug=True)):  # asyncio says more in its debug mode
-        payer = Payer(ears, harness, runner)
+        payer = Payer(capture, harness, runner)
         payer.payouts()
         payer.native()
         ended |= payer.ended
         if runner:
             runner.close()
     runtime = assemble(harness.config("main"))
-    ears.shown("the office", runtime, *runtime.accounts.values(), *runtime.journal.rows())
+    capture.shown("the office", runtime, *runtime.accounts.values(), *runtime.journal.rows())
     for account in runtime.accounts.values():
-        ears.shown("settings", account.settings.model_dump(), account.settings.model_dump_json())
+        capture.shown("settings", account.settings.model_dump(), account.settings.model_dump_json())
     runtime.journal.close()
     logger = logging.getLogger("payments_core")
     before = (list(logger.handlers), logger.level, logger.propagate)
@@ -323,9 +323,9 @@ def everything(harness: Harness, ears: LogCapture) -> dict[str, str]:
 def main(scene_file: str, result_file: str) -> None:
     """Run in a process of its own."""
     told = json.loads(Path(scene_file).read_text("utf-8"))
-    with LogCapture("payments_core", "payments_mtn_momo") as ears:
-        ended = everything(Harness(**told), ears)
-    result = {"said": [list(ExpectedOutcome(*one)) for one in ears.said], "ended": ended}
+    with LogCapture("payments_core", "payments_mtn_momo") as capture:
+        ended = everything(Harness(**told), capture)
+    result = {"said": [list(CapturedText(*one)) for one in capture.captured], "ended": ended}
     Path(result_file).write_text(json.dumps(result), "utf-8")
 
 

@@ -21,7 +21,7 @@ from payments_core.engine import decide
 from payments_core.http.messages import HttpRequest
 from payments_core.http.transport import exchange, httpx_sync
 from payments_core.runtime import common
-from payments_core.testing.leaks import ExpectedOutcome, LogCapture
+from payments_core.testing.leaks import CapturedText, LogCapture
 from payments_mtn_momo import AsyncDisbursementsClient, DisbursementsClient, MtnMomoSettings
 from payments_mtn_momo.native import failures
 from payments_mtn_momo.native.terms import NativeSessionConfig
@@ -35,14 +35,14 @@ Found = Callable[[], list[str]]
 
 
 @pytest.fixture
-def ears() -> Iterator[LogCapture]:
+def capture() -> Iterator[LogCapture]:
     with LogCapture("payments_core", "payments_mtn_momo") as listening:
         yield listening
 
 
 @pytest.fixture
-def found(stage: Stage, ears: LogCapture) -> Found:
-    return lambda: stage.forbidden.leaks(ears.said)
+def found(stage: Stage, capture: LogCapture) -> Found:
+    return lambda: stage.forbidden.leaks(capture.captured)
 
 
 def native(stage: Stage, name: str = "main", kind: Any = DisbursementsClient) -> Any:
@@ -50,34 +50,36 @@ def native(stage: Stage, name: str = "main", kind: Any = DisbursementsClient) ->
     return kind(MtnMomoSettings.model_validate(stage.harness.settings[name]), retry=once)
 
 
-def caught(ears: LogCapture, call: Callable[[], object]) -> None:
+def caught(capture: LogCapture, call: Callable[[], object]) -> None:
     try:
-        ears.shown("a step", call())
+        capture.shown("a step", call())
     except Exception as error:  # noqa: BLE001
-        ears.error("a step", error)
+        capture.error("a step", error)
 
 
-def pay(stage: Stage, ears: LogCapture, name: str = "main") -> None:
+def pay(stage: Stage, capture: LogCapture, name: str = "main") -> None:
     with PayoutClient.from_config(stage.harness.config(name)) as client:
         for key in map(str, range(8)):
-            caught(ears, partial(client.send, key=key, payee=Payee.msisdn(NUMBER), amount=Money("5", "EUR")))
+            caught(capture, partial(client.send, key=key, payee=Payee.msisdn(NUMBER), amount=Money("5", "EUR")))
             client.unpause(account="mtn-sandbox")
 
 
-def test_nothing_is_found_where_nothing_is_planted(stage: Stage, ears: LogCapture, found: Found) -> None:
+def test_nothing_is_found_where_nothing_is_planted(stage: Stage, capture: LogCapture, found: Found) -> None:
     """What the tests below do leaks nothing by itself."""
     with native(stage) as client:
-        caught(ears, lambda: client.is_active(NUMBER))
+        caught(capture, lambda: client.is_active(NUMBER))
     with native(stage, "echo") as client:
         for _ in range(8):
-            caught(ears, client.get_account_balance)
-    pay(stage, ears)
-    pay(stage, ears, "echo")
+            caught(capture, client.get_account_balance)
+    pay(stage, capture)
+    pay(stage, capture, "echo")
 
     assert found() == []
 
 
-def test_an_http_library_that_logs_addresses(stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch) -> None:
+def test_an_http_library_that_logs_addresses(
+    stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
+) -> None:
     def through_a_client(_connection: object, sent: exchange.Exchange) -> Any:
         sent.about_to_write()
         sent.connected = True
@@ -95,13 +97,13 @@ def test_an_http_library_that_logs_addresses(stage: Stage, ears: LogCapture, fou
 
 
 def test_an_http_library_that_logs_header_fields(
-    stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch
+    stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     """Those of an answer: this gateway repeats in them what it was sent."""
     follow = httpx_sync._follow
     monkeypatch.setattr(httpx_sync, "_follow", lambda sent, event, info: follow(sent, event, dict(info)))
     with native(stage, "echo") as client:
-        caught(ears, lambda: client.is_active(NUMBER))
+        caught(capture, lambda: client.is_active(NUMBER))
 
     assert "a number in log: httpcore.http11" in found()
     assert any(leak.endswith("in log: httpcore.http11") and not leak.startswith("a ") for leak in found())
@@ -109,7 +111,7 @@ def test_an_http_library_that_logs_header_fields(
 
 @pytest.mark.parametrize("what", ["url", "body"])
 def test_a_native_client_that_logs_its_requests(
-    what: str, stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch
+    what: str, stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     def note(terms: object, request: Any, ended: object, start: float) -> None:
         logging.getLogger("payments_core").debug("sent %s", [str(getattr(request, what))])
@@ -124,7 +126,7 @@ def test_a_native_client_that_logs_its_requests(
 
 @pytest.mark.parametrize("kind", [DisbursementsClient, AsyncDisbursementsClient])
 def test_a_transport_that_logs_what_it_sends(
-    kind: Any, stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch
+    kind: Any, stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     about_to_write = exchange.Exchange.about_to_write
 
@@ -149,26 +151,28 @@ def test_a_transport_that_logs_what_it_sends(
 
 
 def test_a_neutral_client_that_logs_its_requests(
-    stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch
+    stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     def note(_account: object, request: Any, *_: object) -> None:
         logging.getLogger("payments_core").debug("sent", extra={"body": request.body})
 
     monkeypatch.setattr(common, "note_exchange", note)
-    pay(stage, ears)
+    pay(stage, capture)
 
     assert "a number in log: payments_core" in found()
 
 
-def test_an_answer_that_keeps_what_it_repeats(stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch) -> None:
+def test_an_answer_that_keeps_what_it_repeats(
+    stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
+) -> None:
     """In the error of a call, in the payout that is shown, in the events, and in the file of the journal."""
     monkeypatch.setattr(exchange, "_SHORTEST_SECRET", 10_000)
     with native(stage, "echo") as client:
         for _ in range(8):
-            caught(ears, client.get_account_balance)
-    pay(stage, ears, "echo")
+            caught(capture, client.get_account_balance)
+    pay(stage, capture, "echo")
     journal = b"".join(file.read_bytes() for file in stage.harness.config("echo").parent.glob("payouts.db*"))
-    ears.said.append(ExpectedOutcome("file", "the journal", journal.decode("latin-1")))
+    capture.captured.append(CapturedText("file", "the journal", journal.decode("latin-1")))
 
     for channel in ("error", "shown", "log", "file"):
         assert any(f" in {channel}: " in leak and not leak.startswith("a ") for leak in found()), channel
@@ -176,18 +180,20 @@ def test_an_answer_that_keeps_what_it_repeats(stage: Stage, ears: LogCapture, fo
 
 @pytest.mark.parametrize("room", [decide, failures])
 def test_text_from_outside_that_is_not_scrubbed(
-    room: Any, stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch
+    room: Any, stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr(room, "scrub", lambda text, limit=300: text)
     with native(stage, "echo") as client:
         for _ in range(8):
-            caught(ears, lambda: client.is_active(NUMBER))
-    pay(stage, ears, "echo")
+            caught(capture, lambda: client.is_active(NUMBER))
+    pay(stage, capture, "echo")
 
     assert any(leak.startswith("a number in ") for leak in found())
 
 
-def test_an_error_that_keeps_the_native_one(stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch) -> None:
+def test_an_error_that_keeps_the_native_one(
+    stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
+) -> None:
     """What an error was raised from is printed with it."""
     ended = exchange.Exchange.ended
 
@@ -199,39 +205,39 @@ def test_an_error_that_keeps_the_native_one(stage: Stage, ears: LogCapture, foun
     monkeypatch.setattr(exchange.Exchange, "ended", chained)
     transport = httpx_sync.HttpxTransport(max_connections=1, clock=lambda: stage.emulator.now)
     address = f"{stage.harness.settings['nowhere']['base_url']}/{NUMBER}"
-    caught(ears, lambda: transport.send(HttpRequest("GET", address, "account_active")))
+    caught(capture, lambda: transport.send(HttpRequest("GET", address, "account_active")))
     transport.close()
 
     assert "a number in error: a step, RuntimeError" in found()
 
 
-def test_an_error_whose_variables_are_open(stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch) -> None:
+def test_an_error_whose_variables_are_open(stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch) -> None:
     """As an error tracker reports them."""
     monkeypatch.setattr(failures.Asked, "__repr__", lambda asked: f"Asked({asked.hidden})")
     with native(stage) as client:
-        caught(ears, lambda: client.transfer(reference="none", payee=NUMBER, amount=5))
+        caught(capture, lambda: client.transfer(reference="none", payee=NUMBER, amount=5))
 
     assert any(" in locals: " in leak for leak in found())
 
 
-def test_a_value_that_shows_its_number(stage: Stage, ears: LogCapture, found: Found, monkeypatch: Patch) -> None:
+def test_a_value_that_shows_its_number(stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch) -> None:
     monkeypatch.setattr(Payee, "__repr__", lambda payee: f"Payee({payee.value})")
     with PayoutClient.from_config(stage.harness.config("main")) as client:
-        ears.shown("a step", client.send(key="k", payee=Payee.msisdn(NUMBER), amount=Money("5", "EUR")))
+        capture.shown("a step", client.send(key="k", payee=Payee.msisdn(NUMBER), amount=Money("5", "EUR")))
 
     assert "a number in shown: a step, Payout" in found()
 
 
-def test_a_name_that_is_shown(stage: Stage, ears: LogCapture, found: Found) -> None:
+def test_a_name_that_is_shown(stage: Stage, capture: LogCapture, found: Found) -> None:
     with native(stage) as client:
-        ears.shown("a step", client.get_basic_user_info(NUMBER).given_name)
+        capture.shown("a step", client.get_basic_user_info(NUMBER).given_name)
 
     assert found() == ["a name in shown: a step, str"]
 
 
 @pytest.mark.parametrize("style", [[], ["--json"]])
 def test_a_command_line_that_shows_numbers(
-    style: list[str], stage: Stage, ears: LogCapture, monkeypatch: Patch, capsys: pytest.CaptureFixture[str]
+    style: list[str], stage: Stage, capture: LogCapture, monkeypatch: Patch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a fault none is shown; with `--reveal`, or where the mask is forgotten, the search finds it."""
 
@@ -241,9 +247,9 @@ def test_a_command_line_that_shows_numbers(
         run(["list", "--config", str(stage.harness.config("main")), *style, *more])
         logger.handlers, logger.level, logger.propagate = before
         set_on_retry_hooks(None)
-        return stage.forbidden.leaks([ExpectedOutcome("output", "stdout", capsys.readouterr().out)])
+        return stage.forbidden.leaks([CapturedText("output", "stdout", capsys.readouterr().out)])
 
-    pay(stage, ears)
+    pay(stage, capture)
     masked, revealed = told(), told("--reveal")
     monkeypatch.setattr(output, "told", lambda payout, *, reveal: _unmasked(payout))
     erased = told()
@@ -255,8 +261,8 @@ def _unmasked(payout: Payout) -> str:
     return payout.payee.value
 
 
-def test_settings_that_show_their_keys(stage: Stage, ears: LogCapture, found: Found) -> None:
+def test_settings_that_show_their_keys(stage: Stage, capture: LogCapture, found: Found) -> None:
     settings: Mapping[str, Any] = stage.harness.settings["main"]
-    ears.shown("a step", dict(settings))
+    capture.shown("a step", dict(settings))
 
     assert {leak.partition(" in ")[0] for leak in found()} == {"API key main", "subscription key"}

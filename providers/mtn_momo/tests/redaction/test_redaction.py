@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from payments_core.testing.leaks import ExpectedOutcome, Forbidden, LogCapture
+from payments_core.testing.leaks import CapturedText, Forbidden, LogCapture
 
 if TYPE_CHECKING:
     from providers.mtn_momo.tests.redaction.conftest import Stage
@@ -23,22 +23,22 @@ OURS = ("payments_core", "payments_mtn_momo")
 PAYING = Path(__file__).with_name("paying.py")
 
 
-def _stored(folder: Path) -> Iterable[ExpectedOutcome]:
+def _stored(folder: Path) -> Iterable[CapturedText]:
     """Yield what the journals tell beside the payouts' own rows."""
     for journal in sorted(folder.glob("*/payouts.db")):
         with closing(sqlite3.connect(journal)) as connection:
             for table in ("history", "inbox", "outbox", "pauses", "queries", "meta"):
                 for row in connection.execute(f"SELECT * FROM {table}"):  # noqa: S608
-                    yield ExpectedOutcome("stored", f"{journal.parent.name}, {table}", repr(row))
+                    yield CapturedText("stored", f"{journal.parent.name}, {table}", repr(row))
 
 
-def _files(folder: Path) -> Iterable[ExpectedOutcome]:
+def _files(folder: Path) -> Iterable[CapturedText]:
     """Yield every byte of every journal; payees stand in them, secrets may not."""
     for file in sorted(folder.glob("*/payouts.db*")):
-        yield ExpectedOutcome("file", f"{file.parent.name}/{file.name}", file.read_bytes().decode("latin-1"))
+        yield CapturedText("file", f"{file.parent.name}/{file.name}", file.read_bytes().decode("latin-1"))
 
 
-def _check(stage: Stage, said: Iterable[ExpectedOutcome], ended: Mapping[str, str]) -> None:
+def _check(stage: Stage, said: Iterable[CapturedText], ended: Mapping[str, str]) -> None:
     forbidden, folder = stage.forbidden, Path(stage.harness.folder)
     secrets_alone = Forbidden(forbidden.secrets)
     said = [*said, *_stored(folder)]
@@ -48,7 +48,7 @@ def _check(stage: Stage, said: Iterable[ExpectedOutcome], ended: Mapping[str, st
     assert secrets_alone.leaks(_files(folder)) == []
 
 
-def _everything_happened(ended: Mapping[str, str], said: Iterable[ExpectedOutcome]) -> None:
+def _everything_happened(ended: Mapping[str, str], said: Iterable[CapturedText]) -> None:
     """A process that did nothing would leak nothing."""
     for form in ("sync", "async"):
         seen = {name.partition(" ")[2]: end for name, end in ended.items() if name.startswith(f"{form} ")}
@@ -83,12 +83,14 @@ def _everything_happened(ended: Mapping[str, str], said: Iterable[ExpectedOutcom
 @pytest.mark.proof
 def test_a_paying_process_gives_nothing_off(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
     """In the application's own process, every logger at DEBUG."""
-    with LogCapture(*OURS) as ears:
-        ended = sys.modules["paying"].everything(stage.harness, ears)
+    with LogCapture(*OURS) as capture:
+        ended = sys.modules["paying"].everything(stage.harness, capture)
     out, err = capfd.readouterr()
 
     _check(
-        stage, [*ears.said, ExpectedOutcome("output", "stdout", out), ExpectedOutcome("output", "stderr", err)], ended
+        stage,
+        [*capture.captured, CapturedText("output", "stdout", out), CapturedText("output", "stderr", err)],
+        ended,
     )
 
 
@@ -100,11 +102,11 @@ def test_a_paying_process_of_its_own_gives_nothing_off(stage: Stage, tmp_path: P
     ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=240, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
     told = json.loads(result.read_text("utf-8"))
-    said = [ExpectedOutcome(*one) for one in told["said"]]
+    said = [CapturedText(*one) for one in told["said"]]
 
     _check(
         stage,
-        [*said, ExpectedOutcome("output", "stdout", ran.stdout), ExpectedOutcome("output", "stderr", ran.stderr)],
+        [*said, CapturedText("output", "stdout", ran.stdout), CapturedText("output", "stderr", ran.stderr)],
         told["ended"],
     )
 
@@ -112,9 +114,9 @@ def test_a_paying_process_of_its_own_gives_nothing_off(stage: Stage, tmp_path: P
 def test_an_application_keeps_its_own_logs_of_httpx(stage: Stage) -> None:
     """Only our requests are silent: no logger is switched off, and what the application asks is told in full."""
     number = "46733123499"
-    with LogCapture() as ears, httpx.Client() as client:
+    with LogCapture() as capture, httpx.Client() as client:
         client.get(f"{stage.harness.url}/__emulator/", params={"who": number})
-    heard = [(where, text) for channel, where, text in ears.said if channel == "log"]
+    heard = [(where, text) for channel, where, text in capture.captured if channel == "log"]
 
     assert any(where == "httpx" and number in text for where, text in heard)
     assert any(where == "httpcore.http11" and "return_value=(b'HTTP/1.1', 200" in text for where, text in heard)

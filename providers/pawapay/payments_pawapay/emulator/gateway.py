@@ -81,8 +81,8 @@ class Gateway(emulator.Gateway[Request]):
             return refused(403, "HTTP_SIGNATURE_ERROR", "The signature is not valid.")
         match request.operation:
             case "pay":
-                status, told = self._pay(request, request.told)
-                return json_answer(status, told)
+                status, payload = self._pay(request, request.payload)
+                return json_answer(status, payload)
             case "pay_bulk":
                 return self._pay_many(request)
             case "status":
@@ -135,16 +135,16 @@ class Gateway(emulator.Gateway[Request]):
         return 200, {"payoutId": reference, "status": word, "created": f"{known.accepted_at:%Y-%m-%dT%H:%M:%SZ}"}
 
     def _pay_many(self, request: Request) -> Answer:
-        told = request.told
-        if not isinstance(told, list) or not 1 <= len(told) <= _MOST_AT_ONCE:
+        payload = request.payload
+        if not isinstance(payload, list) or not 1 <= len(payload) <= _MOST_AT_ONCE:
             return json_answer(400, rejection(None, "INVALID_INPUT", "We are unable to parse the body of the request."))
-        return json_answer(200, [self._pay(request, order)[1] for order in told])
+        return json_answer(200, [self._pay(request, order)[1] for order in payload])
 
     def _status(self, request: Request) -> Answer:
         payment = self._payments.get(request.reference)
         if payment is None or request.at < payment.visible_at:
             return json_answer(200, {"status": "NOT_FOUND"})
-        return json_answer(200, {"status": "FOUND", "data": payment.told(request.at)})
+        return json_answer(200, {"status": "FOUND", "data": payment.payload(request.at)})
 
     def _cancel(self, request: Request) -> Answer:
         payment = self._payments.get(request.reference)
@@ -155,7 +155,7 @@ class Gateway(emulator.Gateway[Request]):
         payment.cancelled_at = request.at
         for callback in self.callbacks.planned:  # what was to be told of its end is told of this one
             if callback.reference == request.reference and callback.state == "waiting":
-                self._rewrite(callback, payment.told(request.at), callback.due_at)
+                self._rewrite(callback, payment.payload(request.at), callback.due_at)
         return json_answer(200, {"payoutId": request.reference, "status": "ACCEPTED"})
 
     def _resend(self, request: Request) -> Answer:
@@ -176,16 +176,16 @@ class Gateway(emulator.Gateway[Request]):
         }
         for payment in self._payments.values():
             if payment.state(at) != "FAILED":
-                told = payment.told(at)
-                held[told["country"], told["currency"]] -= Decimal(told["amount"])
+                payload = payment.payload(at)
+                held[payload["country"], payload["currency"]] -= Decimal(payload["amount"])
         return [
             {"country": country, "balance": f"{amount:.2f}", "currency": currency, "provider": ""}
             for (country, currency), amount in held.items()
         ]
 
     def _predict(self, request: Request) -> Answer:
-        told = request.told
-        number = "".join(filter(str.isdigit, str(told.get("phoneNumber", "")))) if isinstance(told, dict) else ""
+        payload = request.payload
+        number = "".join(filter(str.isdigit, str(payload.get("phoneNumber", "")))) if isinstance(payload, dict) else ""
         for code, takes in OPERATORS.items():
             if number.startswith(takes.prefix):
                 return json_answer(200, {"country": takes.country, "provider": code, "phoneNumber": number})
@@ -238,24 +238,25 @@ class Gateway(emulator.Gateway[Request]):
         """Return the callbacks of payments that were just taken, or the one that was asked for again."""
         if not self.callback_url or answer.status != 200:
             return ()
-        told = json.loads(answer.body)
-        if request.operation == "resend_callback" and told["status"] == "ACCEPTED":
+        payload = json.loads(answer.body)
+        if request.operation == "resend_callback" and payload["status"] == "ACCEPTED":
             payment = self._payments[request.reference]
-            return [self._callback(payment, payment.told(request.at), request.at)]
+            return [self._callback(payment, payment.payload(request.at), request.at)]
         if request.kind != "post":
             return ()
-        taken = [one for one in (told if isinstance(told, list) else [told]) if one.get("status") == "ACCEPTED"]
+        orders = payload if isinstance(payload, list) else [payload]
+        taken = [order for order in orders if order.get("status") == "ACCEPTED"]
         return [one for item in taken for one in self._planned(self._payments[item["payoutId"]], fires, request.at)]
 
     def _planned(self, payment: Payment, fires: Fires, at: datetime) -> list[Callback]:
         def write(says: ProviderSays, due_at: datetime) -> Callback:
-            told = payment.told(payment.ends_at or at)
+            payload = payment.payload(payment.ends_at or at)
             if says == "other end":
-                told |= {"status": "FAILED" if told["status"] == "COMPLETED" else "COMPLETED"}
+                payload |= {"status": "FAILED" if payload["status"] == "COMPLETED" else "COMPLETED"}
             elif says == "another's":
                 others = (other for other in self._payments.values() if other is not payment)
-                told |= {name: next(others, payment).told(at)[name] for name in ("payoutId", "metadata")}
-            return self._callback(payment, told, due_at)
+                payload |= {name: next(others, payment).payload(at)[name] for name in ("payoutId", "metadata")}
+            return self._callback(payment, payload, due_at)
 
         found = plan(write, fires, accepted_at=payment.accepted_at, ends_at=payment.ends_at)
         for callback in found:
@@ -263,7 +264,7 @@ class Gateway(emulator.Gateway[Request]):
                 callback.headers = self.keys.sign(callback.url, callback.body, callback.due_at, by_stranger=True)
         return found
 
-    def _callback(self, payment: Payment, told: Mapping[str, Any], due_at: datetime) -> Callback:
+    def _callback(self, payment: Payment, payload: Mapping[str, Any], due_at: datetime) -> Callback:
         callback = Callback(
             reference=payment.order["payoutId"],
             url=self.callback_url,
@@ -274,10 +275,10 @@ class Gateway(emulator.Gateway[Request]):
             destination=destination_of(self.callback_url),
             due_at=due_at,
         )
-        self._rewrite(callback, told, due_at)
+        self._rewrite(callback, payload, due_at)
         return callback
 
-    def _rewrite(self, callback: Callback, told: Mapping[str, Any], at: datetime) -> None:
-        callback.says, callback.body = told["status"], json.dumps(told).encode()
+    def _rewrite(self, callback: Callback, payload: Mapping[str, Any], at: datetime) -> None:
+        callback.says, callback.body = payload["status"], json.dumps(payload).encode()
         plain = {"content-type": "application/json"}
         callback.headers = self.keys.sign(callback.url, callback.body, at) if self.keys else plain

@@ -60,8 +60,8 @@ def active_conf(*, signed_requests: bool, signed_callbacks: bool) -> dict[str, A
         for currency, decimals in takes.currencies.items():
             is_new = place % 2
             names = ("minAmount", "maxAmount") if is_new else ("minTransactionLimit", "maxTransactionLimit")
-            told = {names[0]: str(LEAST), names[1]: str(MOST), "decimalsInAmount": decimals, "status": "OPERATIONAL"}
-            kinds: Any = {"PAYOUT": told} if is_new else [{"operationType": "PAYOUT", **told}]
+            limits = {names[0]: str(LEAST), names[1]: str(MOST), "decimalsInAmount": decimals, "status": "OPERATIONAL"}
+            kinds: Any = {"PAYOUT": limits} if is_new else [{"operationType": "PAYOUT", **limits}]
             currencies.append({"currency": currency, "operationTypes": kinds})
         country["providers"].append({"provider": code, "currencies": currencies})
     return {

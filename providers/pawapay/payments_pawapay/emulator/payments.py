@@ -70,10 +70,10 @@ class Payment:
             return "PROCESSING"
         return "FAILED" if self.reason else "COMPLETED"
 
-    def told(self, at: datetime) -> dict[str, Any]:
+    def payload(self, at: datetime) -> dict[str, Any]:
         """Return it as a status or a callback tells it."""
         state, operator = self.state(at), self.order["recipient"]["accountDetails"]["provider"]
-        told = {
+        payload = {
             "payoutId": self.order["payoutId"],
             "status": state,
             "amount": f"{self.order['amount']}" + ("" if "." in self.order["amount"] else ".00"),
@@ -87,12 +87,12 @@ class Payment:
             },
         }
         if "customerMessage" in self.order:
-            told["customerMessage"] = self.order["customerMessage"]
+            payload["customerMessage"] = self.order["customerMessage"]
         if state == "COMPLETED":
-            told["providerTransactionId"] = self.order["payoutId"][:8]
+            payload["providerTransactionId"] = self.order["payoutId"][:8]
         if state == "FAILED":
-            told["failureReason"] = {
+            payload["failureReason"] = {
                 "failureCode": self.reason,
                 "failureMessage": f"{self.reason.replace('_', ' ').capitalize()}.",
             }
-        return told
+        return payload

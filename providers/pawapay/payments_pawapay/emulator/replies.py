@@ -21,13 +21,13 @@ def rejection(reference: Any, code: str, message: str) -> dict[str, Any]:
 
 def refused(http_status: int, code: str, message: str, *, status: str = "REJECTED") -> Answer:
     """Return an answer that refuses whatever was asked."""
-    told = {"failureReason": {"failureCode": code, "failureMessage": message}}
-    return json_answer(http_status, {"status": status, **told} if status else told)
+    fields = {"failureReason": {"failureCode": code, "failureMessage": message}}
+    return json_answer(http_status, {"status": status, **fields} if status else fields)
 
 
-def json_answer(status: int, told: object, **headers: str) -> Answer:
+def json_answer(status: int, content: object, **headers: str) -> Answer:
     """Return an answer in JSON."""
-    return answer(status, json.dumps(told).encode(), "application/json", **headers)
+    return answer(status, json.dumps(content).encode(), "application/json", **headers)
 
 
 def answer(status: int, body: bytes, kind: str, **headers: str) -> Answer:

@@ -29,7 +29,7 @@ class Request(emulator.Request):
     )
 
     @property
-    def told(self) -> Any:
+    def payload(self) -> Any:
         """The JSON it carries; None when there is none."""
         try:
             return json.loads(self.body)
@@ -39,8 +39,8 @@ class Request(emulator.Request):
     @property
     def orders(self) -> Sequence[Mapping[str, Any]]:
         """The payments it asks for."""
-        told = self.told if self.kind == "post" else None
-        return [one for one in (told if isinstance(told, list) else [told]) if isinstance(one, dict)]
+        payload = self.payload if self.kind == "post" else None
+        return [one for one in (payload if isinstance(payload, list) else [payload]) if isinstance(one, dict)]
 
     @property
     def reference(self) -> str:

@@ -43,11 +43,11 @@ def lookup_refused(response: HttpResponse) -> LookupRefused:
 
 def read_balances(response: HttpResponse, currency: str | None) -> tuple[Balance, ...] | LookupRefused:
     """Read the wallets, of one currency or of all; one that cannot be read is a question without an answer."""
-    told = parse_object(response.body).get("balances")
-    if response.status != 200 or not isinstance(told, list):
+    wallets = parse_object(response.body).get("balances")
+    if response.status != 200 or not isinstance(wallets, list):
         return lookup_refused(response)
     found = []
-    for wallet in told:
+    for wallet in wallets:
         fields = object_of(wallet)
         amount, code = number(fields.get("balance")), currency_in(fields.get("currency"))
         if amount is None or not code:
@@ -81,18 +81,18 @@ def read_cancel(response: HttpResponse, reference: str) -> CancelAnswer | Lookup
 
 def read_keys(response: HttpResponse) -> Mapping[str, str] | None:
     """Read the public keys, in PEM by their id; None when there are none."""
-    told = parse_json(response.body)
-    if response.status != 200 or not isinstance(told, list):
+    keys = parse_json(response.body)
+    if response.status != 200 or not isinstance(keys, list):
         return None
-    named = ((text_of(one.get("id")), text_of(one.get("key"), limit=8_000)) for one in told if _is(one))
+    named = ((text_of(one.get("id")), text_of(one.get("key"), limit=8_000)) for one in keys if _is(one))
     return {name: key for name, key in named if name and key} or None
 
 
 def read_availability(response: HttpResponse) -> Mapping[str, str]:
     """Read which operators take payouts: a word for each; empty when it was not told."""
-    told = parse_json(response.body)
+    value = parse_json(response.body)
     found: dict[str, str] = {}
-    for country in told if isinstance(told, list) else ():
+    for country in value if isinstance(value, list) else ():
         for one in _parts(country, "providers"):
             kinds = one.get("operationTypes")
             if isinstance(kinds, dict):
@@ -142,10 +142,10 @@ def findings(known: Configuration | None, works: Mapping[str, str], settings: Pa
             yield Finding("note", "operator", f"{operator} is {word}.", "Payouts may wait, or be refused.")
 
 
-def _is(told: object) -> bool:
-    return isinstance(told, dict)
+def _is(value: object) -> bool:
+    return isinstance(value, dict)
 
 
-def _parts(told: Any, name: str) -> list[Mapping[str, Any]]:
-    inside = told.get(name) if isinstance(told, dict) else None
+def _parts(value: Any, name: str) -> list[Mapping[str, Any]]:
+    inside = value.get(name) if isinstance(value, dict) else None
     return [one for one in inside if isinstance(one, dict)] if isinstance(inside, list) else []
