@@ -88,7 +88,7 @@ def test_nothing_of_a_callback_is_told_or_kept(
     heard = {
         text.split()[2] for channel, where, text in capture.captured if channel == "log" and where == "payments_core"
     }
-    assert {f"callback.{end}" for end in ("received", "heard", "ignored", "refused", "failed")} <= heard
+    assert {f"callback.{end}" for end in ("received", "matched", "ignored", "refused", "failed")} <= heard
     assert any(said.where == "inbox" and payout.id in said.text for said in kept)
 
 
