@@ -25,10 +25,10 @@ def test_a_whole_journal_leaves_with_0_and_a_spoiled_one_with_1(pay: Call, payou
     paid = pay("one", "--json").json
     well = payouts("journal", "verify")
     assert (well.code, well.out) == (0, "Nothing is wrong: 1 payout in the journal.\n")
-    spoil(config.parent, "UPDATE payouts SET fence = fence + 1")
+    spoil(config.parent, "UPDATE payouts SET version = version + 1")
     ran = payouts("journal", "verify")
     assert ran.code == 1
-    assert f"{paid['id']}: fence: " in ran.out
+    assert f"{paid['id']}: version: " in ran.out
     told = payouts("journal", "verify", "--json")
     assert (told.code, told.json["ok"], told.json["payouts"]) == (1, False, 1)
     assert [(one["payout"], one["rule"]) for one in told.json["flaws"]] == [(paid["id"], "version")]
@@ -71,7 +71,7 @@ def test_a_backup_is_written_checked_and_refused_for_paying(pay: Call, payouts: 
 def test_a_backup_of_a_spoiled_journal_says_so(pay: Call, payouts: Call, config: Path) -> None:
     """It is kept, as it is what there is, and it leaves with 1."""
     pay("one")
-    spoil(config.parent, "UPDATE payouts SET fence = fence + 1")
+    spoil(config.parent, "UPDATE payouts SET version = version + 1")
     ran = payouts("journal", "backup", "b.db")
     assert (ran.code, "1 flaw of the journal" in ran.out, (config.parent / "b.db").exists()) == (1, True, True)
 

@@ -123,7 +123,7 @@ def test_the_table_says_refused_with_the_reason_and_the_summary_counts(send: Cal
     ran = send(text, "--wait", "10")
 
     lines = ran.out.splitlines()
-    assert lines[0].split() == ["LINE", "KEY", "PAYEE", "AMOUNT", "ACCOUNT", "STATUS", "WHY", "TRIES", "ID"]
+    assert lines[0].split() == ["LINE", "KEY", "PAYEE", "AMOUNT", "ACCOUNT", "STATUS", "WHY", "SUBMISSIONS", "ID"]
     assert "same payout as line 2" in lines[2]
     assert "REFUSED" in lines[3]
     assert "UGX takes whole numbers only here" in lines[3]

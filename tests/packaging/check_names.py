@@ -72,7 +72,6 @@ ALLOWED = {"ascii_letters"}  # string.ascii_letters
 
 # Not renamed yet. This list only shrinks.
 TO_DO = (
-    "payments_core/callbacks",
     "payments_core/cli",
     "payments_core/client",
     "payments_core/domain",
@@ -84,11 +83,7 @@ TO_DO = (
     "payments_core/settings",
     "payments_core/testing",
     "payments_core/webhooks.py",
-    "payments_core/worker",
-    "providers/_template",
-    "providers/mpesa_daraja",
     "providers/mtn_momo",
-    "providers/pawapay",
 )
 
 
