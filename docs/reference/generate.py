@@ -327,8 +327,8 @@ def conformance_page() -> str:
         [
             "# What a provider promises\n",
             "Each row is a test of the conformance suite, which every provider inherits;",
-            "`payouts providers --conformance NAME` [plays them](../how-to/evaluate-a-provider.md). A promise that is",
-            "not asked of a provider has a reason: it lacks a capability, or its author wrote down why it cannot be shown.",
+            "`payouts providers --conformance NAME` [plays them](../how-to/evaluate-a-provider.md). A promise that",
+            "is not asked of a provider has a reason: it lacks a capability, or its author says why it is skipped.",
             "Each provider's reference page has them.\n",
             table(
                 ("promise", "what it means", "test"),

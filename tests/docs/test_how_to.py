@@ -16,7 +16,7 @@ import pytest
 
 from payments_core.logs import _LEVELS
 from payments_core.routing import RouteSettings
-from payments_core.testing.emulator.control_api import ControlApi, told
+from payments_core.testing.emulator.control_api import ControlApi, describe_route
 from payments_core.testing.emulator.faults import FAULTS
 from payments_core.testing.emulator.options import describe
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -97,7 +97,8 @@ def holder_rows() -> list[str]:
 
 def route_rows() -> list[str]:
     return [
-        re.sub(r"(GET.*) (/.*)", r"| `\2` | \1 |", route) for route in map(told, ControlApi(MtnMomoEmulator()).routes())
+        re.sub(r"(GET.*) (/.*)", r"| `\2` | \1 |", route)
+        for route in map(describe_route, ControlApi(MtnMomoEmulator()).routes())
     ]
 
 

@@ -42,7 +42,7 @@ def test_limits_are_learned_before_a_transaction(play: Any) -> None:
     """A fresh process accepts in a transaction nothing that `send` refuses by limits the provider tells."""
     harness = play()
     order = {**harness.asked(harness.key("within")), "amount": Money("15.201", "ZMW"), "connection": object()}
-    with pytest.raises(InvalidPayout, match=rf'client\.learn\("{harness.account}"\)'):
+    with pytest.raises(InvalidPayout, match=rf'client\.refresh_provider_config\("{harness.account}"\)'):
         harness.payer.ask("accept", **order)
     harness.payer.ask("refresh_provider_config", harness.account)
     with pytest.raises(InvalidAmount):
