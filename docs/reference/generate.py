@@ -327,13 +327,8 @@ def conformance_page() -> str:
         [
             "# What a provider promises\n",
             "Each row is a test of the conformance suite, which every provider inherits;",
-<<<<<<< HEAD
             "`payouts providers --conformance NAME` [plays them](../how-to/evaluate-a-provider.md). A promise that",
             "is not asked of a provider has a reason: it lacks a capability, or its author says why it is skipped.",
-=======
-            "`payouts providers --conformance NAME` [runs them](../how-to/evaluate-a-provider.md). A promise that is",
-            "not tested has a reason: the provider lacks the capability, or its author wrote down why not.",
->>>>>>> 1374af5 (Rewrite the explanation pages in plain terms, each thing once)
             "Each provider's reference page has them.\n",
             table(
                 ("promise", "what it means", "test"),
