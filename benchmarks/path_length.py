@@ -14,6 +14,7 @@ import socket
 import sys
 import tempfile
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -85,7 +86,7 @@ def main() -> None:
         finally:
             emulator.stop()
     files = [file for file, _ in path.calls]
-    changes = sum(1 for before, after in zip(files, files[1:], strict=False) if before != after)
+    changes = sum(1 for before, after in pairwise(files) if before != after)
     if asked.calls:
         for file, name in path.calls:
             print(f"{'/'.join(Path(file).parts[-3:])}: {name}")

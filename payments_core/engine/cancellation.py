@@ -9,7 +9,7 @@ from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine import decide
+from payments_core.engine import decide_outcome
 from payments_core.engine.commands import (
     ApplyTransition,
     CheckFirst,
@@ -101,7 +101,7 @@ def _read_first(account: Account, row: PayoutRecord, moment: StepContext) -> Eng
         case NotFound():
             return
         case Final() | Pending():
-            decision = decide.after_check(row, account, outcome, at)
+            decision = decide_outcome.after_check(row, account, outcome, at)
             yield from apply_transition(ApplyTransition(row, decision.after, decision.event, publish=decision.publish))
             raise DecisionRefused(
                 f"Payout {row.label} cannot be cancelled. Its provider shows it: it was read, and what the provider "

@@ -11,7 +11,7 @@ from payments_core.domain.masking import scrub_code
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine.commands import AppendHistory
-from payments_core.engine.decide import differs
+from payments_core.engine.decide_outcome import differs
 from payments_core.engine.flow import EngineFlow, append_history
 from payments_core.provider import Final, Unknown
 

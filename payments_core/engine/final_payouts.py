@@ -6,7 +6,7 @@ from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine import decide
+from payments_core.engine import transitions
 from payments_core.engine.commands import AcknowledgeContradictions, AppendHistory
 from payments_core.engine.context import StepContext
 from payments_core.engine.contradict import contradict
@@ -50,7 +50,7 @@ def check(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
         if heard is None:  # another process has moved it meanwhile
             return row
         outcome, at = heard
-        said = {"provider": _word(outcome), **decide.evidence_of(outcome)}
+        said = {"provider": _word(outcome), **transitions.evidence_of(outcome)}
         row = yield from contradict(row, row.status, outcome, at, account=row.account, attempt=row.attempt)
     noted = yield from append_history(AppendHistory(row.id, Event(EventName.PAYOUT_CHECKED, at, said)))
     return noted.row or row

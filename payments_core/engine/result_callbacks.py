@@ -14,7 +14,7 @@ from typing import NamedTuple
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import EndedAttempt, PayoutRecord
-from payments_core.engine import decide
+from payments_core.engine import decide_outcome, decide_submission
 from payments_core.engine.commands import ApplyTransition, Stale, TransitionApplied
 from payments_core.engine.contradict import contradict
 from payments_core.engine.drafts import attempt_of, draft_of, is_bound
@@ -67,12 +67,12 @@ def answer(
         return (yield from _after_an_end(account, row, outcome, callback.at, ended=ended))
     if not is_bound(account, row):
         raise _takes_none(account)
-    if row.status is PayoutStatus.SENDING and decide.is_leased(row, account, callback.at):
+    if row.status is PayoutStatus.SENDING and decide_submission.is_leased(row, account, callback.at):
         return Answered(row, None)  # only the sender may move it
     outcome = _read(account, draft_of(row), callback)
     if row.status.is_final:
         return (yield from _after_an_end(account, row, outcome, callback.at))
-    decision = decide.after_check(row, account, outcome, callback.at, by="result_callback")
+    decision = decide_outcome.after_check(row, account, outcome, callback.at, by="result_callback")
     after = decision.after
     if isinstance(outcome, Final) and (after.status, after.reason) == (row.status, row.reason):
         return Answered(row, Effect.REPEATED)  # what does not agree has stopped it before

@@ -13,16 +13,16 @@ from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Approval, Event, PayoutRecord
-from payments_core.engine import decide
+from payments_core.engine import decide_outcome, transitions
 from payments_core.engine.commands import ApplyTransition, Stale, TransitionApplied
 from payments_core.engine.context import StepContext
 from payments_core.engine.contradict import contradict_overtaken
-from payments_core.engine.decide import Decision
 from payments_core.engine.drafts import is_bound, made_ready
 from payments_core.engine.flow import EngineFlow, apply_transition, load_attempts
 from payments_core.engine.provider_calls import CheckResult
 from payments_core.engine.review_actions import SAFE, ProviderSays, ReviewAction
 from payments_core.engine.steps import query_status
+from payments_core.engine.transitions import Decision
 from payments_core.http.messages import NoAnswer, NotSent
 from payments_core.provider import Account, Deferred, NotFound, Pending, Unknown
 
@@ -148,7 +148,7 @@ def reopen(
     elif known.was_taken:  # never sent again, whatever the provider shows later
         after = replace(row, status=PayoutStatus.PENDING)
     else:
-        after = decide.maybe_arrived(row, next_at=at)
+        after = transitions.maybe_arrived(row, next_at=at)
     after = replace(after, reason=None, next_at=at, reopened_at=at, not_found_count=0, first_not_found_at=None)
     event = Event(EventName.PAYOUT_REOPENED, at, {**person.as_evidence, **asked.told})
     return (yield from _write(asked.before, Decision(after, event)))
@@ -223,7 +223,7 @@ def _ask_first(
     if heard is None:
         raise _overtaken(row)
     outcome, at = heard
-    decision = decide.after_check(row, account, outcome, at)
+    decision = decide_outcome.after_check(row, account, outcome, at)
     if decision.after.status is not PayoutStatus.REVIEW:
         told = {"decision": str(act), **person.as_evidence}
         event = replace(decision.event, evidence={**decision.event.evidence, "person": told})

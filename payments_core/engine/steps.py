@@ -14,7 +14,7 @@ from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
 from payments_core.domain.rates import PostEnd, ReadEnd
 from payments_core.domain.records import Event, PayoutRecord, Query
 from payments_core.domain.references import payout_id
-from payments_core.engine import decide, rechecks
+from payments_core.engine import decide_outcome, decide_submission, rechecks, transitions
 from payments_core.engine.amount_checks import check_amount, too_large, waits_and_fits
 from payments_core.engine.commands import (
     AccountPaused,
@@ -32,7 +32,6 @@ from payments_core.engine.commands import (
 )
 from payments_core.engine.context import StepContext
 from payments_core.engine.contradict import contradict, contradict_overtaken
-from payments_core.engine.decide import Decision
 from payments_core.engine.drafts import draft_of, is_bound, made_ready, make_draft, other_payers
 from payments_core.engine.flow import (
     CredentialRefused,
@@ -49,6 +48,7 @@ from payments_core.engine.flow import (
 from payments_core.engine.previous_attempts import PAID_BEFORE, AttemptState, check_previous_attempts
 from payments_core.engine.provider_calls import CheckResult, query, send_once
 from payments_core.engine.same_order import same_order
+from payments_core.engine.transitions import Decision
 from payments_core.http.messages import NoPermit
 from payments_core.provider import Account
 
@@ -131,9 +131,9 @@ def advance(
     """
     at = moment.at
     if row.status is PayoutStatus.SENDING:
-        if decide.is_leased(row, account, at):
+        if decide_submission.is_leased(row, account, at):
             return row
-        row, moved = yield from _commit(row, decide.lease_expired(row, at))
+        row, moved = yield from _commit(row, decide_submission.lease_expired(row, at))
         if not moved:
             return row
     if row.status is PayoutStatus.CREATED:
@@ -148,7 +148,7 @@ def advance(
         yield from check_previous_attempts(account, row, moment)
     # Where absence is told to a path, nobody was there to send again at once, and asking again would go on for ever;
     # but once more where a callback has come since: it may speak of a payment that was not there before.
-    absent = account.facts.status_by == "result_callback" and decide.is_to_be_resent(row)
+    absent = account.facts.status_by == "result_callback" and decide_outcome.is_to_be_resent(row)
     if due and absent and not row.is_callback_read:
         return (yield from _send(account, row, moment))
     return (yield from _read(account, row, moment))
@@ -157,7 +157,7 @@ def advance(
 def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlow[PayoutRecord]:
     """From leave to C3."""
     at = moment.at
-    if over := decide.expired(row, at):
+    if over := decide_submission.expired(row, at):
         return (yield from _give_up(account, row, over, moment))
     if account.is_retired or (row.submissions and not is_bound(account, row)):
         return (yield from _settle(row, _binding_gone(row, at)))
@@ -168,15 +168,15 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     if row.attempt > 1:  # hours may have passed since it was begun
         standing, why = yield from check_previous_attempts(account, row, moment)
         if standing is AttemptState.PAID:
-            return (yield from _settle(row, decide.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
+            return (yield from _settle(row, transitions.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
         if standing is not AttemptState.FAILED:
-            return (yield from _settle(row, decide.waiting_for_previous_attempt(row, account, why, at)))
+            return (yield from _settle(row, decide_submission.waiting_for_previous_attempt(row, account, why, at)))
     if why := too_large(account, row):
-        return (yield from _settle(row, decide.above_largest_amount(row, account, why, at)))
+        return (yield from _settle(row, decide_submission.above_largest_amount(row, account, why, at)))
     preflight = yield from run_preflight(row)
     asked_before, guarded = row.guards_passed, isinstance(preflight, Postponed) and preflight.by_guard
     if isinstance(preflight, NeedsApproval):
-        return (yield from _settle(row, decide.needs_approval(row, account, preflight.why, preflight.at)))
+        return (yield from _settle(row, decide_submission.needs_approval(row, account, preflight.why, preflight.at)))
     row = replace(
         row, guards_passed=not guarded
     )  # written with what comes next: guards are asked once for each attempt
@@ -184,23 +184,27 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
         case RefusedByGuard():
             row = replace(row, guards_passed=False)  # should it live on, the guards have not let it pass
             return (
-                yield from _give_up(account, row, decide.refused_by_guard(row, preflight.reason, preflight.at), moment)
+                yield from _give_up(
+                    account, row, decide_submission.refused_by_guard(row, preflight.reason, preflight.at), moment
+                )
             )
         case Postponed(by_rate=True, after_s=float() as after_s):
-            return (yield from _settle(row, decide.put_off(row, preflight.why, preflight.at, after_s=after_s)))
+            return (
+                yield from _settle(row, decide_submission.put_off(row, preflight.why, preflight.at, after_s=after_s))
+            )
         case Postponed():
             return (
                 yield from _settle(
-                    row, decide.waiting(row, account, preflight.why, preflight.at, after_s=preflight.after_s)
+                    row, decide_submission.waiting(row, account, preflight.why, preflight.at, after_s=preflight.after_s)
                 )
             )
         case CredentialRefused():
-            return (yield from _settle(row, decide.account_refused(row, account, preflight, preflight.at)))
+            return (yield from _settle(row, decide_submission.account_refused(row, account, preflight, preflight.at)))
         case Proceed():
             at = preflight.at
     # Again, by this clock: asking for leave takes time, and clocks are set.
-    begun = decide.expired(row, at) or decide.too_early(row, at)
-    begun = begun or decide.begin(row, account, owner=moment.owner, at=at)
+    begun = decide_submission.expired(row, at) or decide_submission.too_early(row, at)
+    begun = begun or decide_submission.begin(row, account, owner=moment.owner, at=at)
     token = (
         moment.token if account.facts.result_by == "submission" and begun.after.status is PayoutStatus.SENDING else None
     )
@@ -222,8 +226,8 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
         at=at,
     )
     # `row.ambiguous` still tells of earlier tries only: this one's end is what is decided here.
-    decision = decide.after_submit(row, account, outcome, at)
-    after, moved = yield from _commit(row, decision, post_end=decide.post_end(account, outcome))
+    decision = decide_outcome.after_submit(row, account, outcome, at)
+    after, moved = yield from _commit(row, decision, post_end=decide_outcome.post_end(account, outcome))
     if not moved:  # our lease was over and somebody else went on: their state stands, our answer makes them look
         late = {"answer": str(decision.event.name), **decision.event.evidence}
         yield from append_history(AppendHistory(row.id, Event(EventName.PAYOUT_LATE_RESULT, at, late), due_at=at))
@@ -244,15 +248,15 @@ def _read(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     if isinstance(outcome, NoPermit):
         # Who has waited for his turn in vain stays due; who would have to wait long is due then.
         is_due = row.next_at is not None and row.next_at <= at
-        put_off = decide.put_off(row, outcome.why, at, after_s=outcome.after_s)
+        put_off = decide_submission.put_off(row, outcome.why, at, after_s=outcome.after_s)
         return (yield from _settle(row, put_off)) if is_due and outcome.after_s else row
     row = replace(row, read_at=at)
     if row.status.is_final:
         row = yield from _contradiction(row, outcome, at)
-        return (yield from _record_read(row, account, outcome, at, decide.evidence_of(outcome)))
-    decision = decide.after_check(row, account, outcome, at)
+        return (yield from _record_read(row, account, outcome, at, transitions.evidence_of(outcome)))
+    decision = decide_outcome.after_check(row, account, outcome, at)
     asked = row
-    row, moved = yield from _commit(row, decision, read_end=decide.read_end(outcome))
+    row, moved = yield from _commit(row, decision, read_end=decide_outcome.read_end(outcome))
     if moved and decision.resend:
         return (yield from _send(account, row, replace(moment, at=at)))
     return row if moved else (yield from contradict_overtaken(asked, row, outcome, at))
@@ -309,13 +313,13 @@ def _rebound_or_review(account: Account, row: PayoutRecord, moment: StepContext)
     try:
         return _rebound(account, row, moment)
     except InvalidPayout as error:  # what the account pays now cannot carry it: one row must not stop all others
-        return decide.review(row, ReasonCode.BINDING_GONE, scrub(str(error)), moment.at)
+        return transitions.review(row, ReasonCode.BINDING_GONE, scrub(str(error)), moment.at)
 
 
 def _binding_gone(row: PayoutRecord, at: datetime) -> Decision:
     sent_as = ", ".join(f"{name} {value}" for name, value in sorted(row.binding.items()))
     why = f"Account {row.account} now pays elsewhere or as somebody else; it was tried under: {sent_as}."
-    return decide.review(row, ReasonCode.BINDING_GONE, why, at)
+    return transitions.review(row, ReasonCode.BINDING_GONE, why, at)
 
 
 def _give_up(account: Account, row: PayoutRecord, failed: Decision, moment: StepContext) -> EngineFlow[PayoutRecord]:
@@ -332,8 +336,8 @@ def _gated(account: Account, row: PayoutRecord, decision: Decision, moment: Step
     at = decision.event.at
     return replace(
         _entry(row, decision),
-        absent_since=decide.absent_since(account, at),
-        refused_since=decide.refused_since(account, at),
+        absent_since=decide_submission.absent_since(account, at),
+        refused_since=decide_submission.refused_since(account, at),
         other_payers=other_payers(account, row, moment.accounts),
     )
 
@@ -349,17 +353,17 @@ def _refused(
     """Write what follows when the journal refuses a send or a failure; ``is_noted``: the history has it already."""
     match reply:
         case CheckFirst():
-            return (yield from _settle(row, decide.check_first(row, at)))
+            return (yield from _settle(row, decide_submission.check_first(row, at)))
         case OnStatement():
-            return (yield from _settle(row, decide.on_statement(row, account, at)))
+            return (yield from _settle(row, decide_submission.on_statement(row, account, at)))
         case NotApproved():
-            return (yield from _settle(row, decide.needs_approval(row, account, "", at)))
+            return (yield from _settle(row, decide_submission.needs_approval(row, account, "", at)))
         case Contradicted():
-            return (yield from _settle(row, decide.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
+            return (yield from _settle(row, transitions.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
         case AccountPaused() if row.ambiguous:  # an open one is read meanwhile
-            return (yield from _settle(row, decide.waiting(row, account, "paused", at)))
+            return (yield from _settle(row, decide_submission.waiting(row, account, "paused", at)))
         case AccountPaused():  # an untried payout stays due until the pause ends
-            return row if is_noted else (yield from _settle(row, decide.on_hold(row, reply.pause.why, at)))
+            return row if is_noted else (yield from _settle(row, decide_submission.on_hold(row, reply.pause.why, at)))
 
 
 def _settle(row: PayoutRecord, decision: Decision) -> EngineFlow[PayoutRecord]:

@@ -19,13 +19,15 @@ from payments_core.domain.records import PayoutRecord
 from payments_core.engine import (
     cancellation,
     contradict,
-    decide,
+    decide_outcome,
+    decide_submission,
     drafts,
     previous_attempts,
     reissuance,
     result_callbacks,
     review,
     steps,
+    transitions,
 )
 from payments_core.engine.commands import (
     AccountPaused,
@@ -83,51 +85,51 @@ def failing_on(outcome_is: Callable[[Any], bool], name: str = "after_submit") ->
     """Break a rule by calling an outcome a failure."""
 
     def broken(patch: Patch) -> None:
-        decided = getattr(decide, name)
+        decided = getattr(decide_outcome, name)
 
-        def wrong(row: PayoutRecord, account: Any, outcome: Any, at: Any, **more: Any) -> decide.Decision:
+        def wrong(row: PayoutRecord, account: Any, outcome: Any, at: Any, **more: Any) -> transitions.Decision:
             if outcome_is(outcome):
-                return decide._fail(row, Reason(ReasonCode.REJECTED), "submit", at, {})
-            decision: decide.Decision = decided(row, account, outcome, at, **more)
+                return transitions.fail(row, Reason(ReasonCode.REJECTED), "submit", at, {})
+            decision: transitions.Decision = decided(row, account, outcome, at, **more)
             return decision
 
-        patch.setattr(decide, name, wrong)
+        patch.setattr(decide_outcome, name, wrong)
 
     return broken
 
 
 def resend_at_first_absence(patch: Patch) -> None:
-    patch.setattr(decide, "LEAST_NOT_FOUND", 1)
-    absent = decide._absent
+    patch.setattr(transitions, "LEAST_NOT_FOUND", 1)
+    absent = decide_outcome._absent
 
-    def hasty(row: PayoutRecord, account: Any, outcome: NotFound, at: Any) -> decide.Decision:
+    def hasty(row: PayoutRecord, account: Any, outcome: NotFound, at: Any) -> transitions.Decision:
         eager = replace(account.spec, facts=replace(account.spec.facts, visible_after_s=0.0))
         return absent(row, replace(account, spec=eager), outcome, at)
 
-    patch.setattr(decide, "_absent", hasty)
+    patch.setattr(decide_outcome, "_absent", hasty)
 
 
 def resend_whatever_the_provider_promises(patch: Patch) -> None:
-    begun = decide.begin
+    begun = decide_submission.begin
 
-    def begin(row: PayoutRecord, account: Any, **more: Any) -> decide.Decision:
+    def begin(row: PayoutRecord, account: Any, **more: Any) -> transitions.Decision:
         decision = begun(replace(row, ambiguous=False), account, **more)
         return replace(decision, after=replace(decision.after, ambiguous=row.ambiguous))
 
-    patch.setattr(decide, "begin", begin)
+    patch.setattr(decide_submission, "begin", begin)
 
 
 def doubt_is_cleared(patch: Patch) -> None:
-    arrived = decide.maybe_arrived
+    arrived = transitions.maybe_arrived
 
     def maybe(row: PayoutRecord, **more: Any) -> PayoutRecord:
         return replace(arrived(row, **more), ambiguous=False)
 
-    patch.setattr(decide, "maybe_arrived", maybe)
+    patch.setattr(transitions, "maybe_arrived", maybe)
 
 
 def adopts_blindly(patch: Patch) -> None:
-    patch.setattr(decide, "differs", lambda row, seen, whole: "")
+    patch.setattr(decide_outcome, "differs", lambda row, seen, whole: "")
 
 
 def ends_are_overwritten(patch: Patch) -> None:
@@ -136,7 +138,7 @@ def ends_are_overwritten(patch: Patch) -> None:
     def contradicted(row: PayoutRecord, status: object, outcome: object, at: Any, **_: Any) -> EngineFlow[PayoutRecord]:
         if not isinstance(outcome, Final):
             return row
-        decision = decide.after_check(row, _ANY_ACCOUNT, outcome, at)
+        decision = decide_outcome.after_check(row, _ANY_ACCOUNT, outcome, at)
         return (yield from steps._settle(row, decision))
 
     patch.setattr(steps, "contradict", contradicted)
@@ -169,22 +171,22 @@ def event_outside_the_commit(patch: Patch) -> None:
 
 
 def schedule_end_means_failed(patch: Patch) -> None:
-    reviewed = decide.review
+    reviewed = transitions.review
 
-    def review(row: PayoutRecord, code: ReasonCode, why: str, at: Any, *more: Any) -> decide.Decision:
+    def review(row: PayoutRecord, code: ReasonCode, why: str, at: Any, *more: Any) -> transitions.Decision:
         if code in {ReasonCode.NO_FINAL_ANSWER, ReasonCode.NEVER_APPEARED}:
-            return decide._fail(row, Reason(code, text=why), "read", at, {})
+            return transitions.fail(row, Reason(code, text=why), "read", at, {})
         return reviewed(row, code, why, at, *more)
 
-    patch.setattr(decide, "review", review)
+    patch.setattr(transitions, "review", review)
 
 
 def lapsed_lease_means_not_sent(patch: Patch) -> None:
-    def lease_expired(row: PayoutRecord, at: Any) -> decide.Decision:
-        decision = decide.waiting(row, _CALM_ACCOUNT, "lease over", at)
+    def lease_expired(row: PayoutRecord, at: Any) -> transitions.Decision:
+        decision = decide_submission.waiting(row, _CALM_ACCOUNT, "lease over", at)
         return replace(decision, after=replace(decision.after, submissions=row.submissions, next_at=at))
 
-    patch.setattr(decide, "lease_expired", lease_expired)
+    patch.setattr(decide_submission, "lease_expired", lease_expired)
 
 
 class _Calm:
@@ -209,13 +211,13 @@ def ceiling_forgets(status: PayoutStatus) -> Callable[[Patch], None]:
 
 
 def retired_ones_send(patch: Patch) -> None:
-    send, absent = steps._send, decide._absent
+    send, absent = steps._send, decide_outcome._absent
 
     def active(account: Account) -> Account:
         return replace(account, is_retired=False)
 
     patch.setattr(steps, "_send", lambda account, *more: send(active(account), *more))
-    patch.setattr(decide, "_absent", lambda row, account, *more: absent(row, active(account), *more))
+    patch.setattr(decide_outcome, "_absent", lambda row, account, *more: absent(row, active(account), *more))
 
 
 def tried_ones_move(patch: Patch) -> None:
@@ -359,7 +361,7 @@ def callback_is_believed(patch: Patch) -> None:
     def ask(self: Inbox, arrival: Arrival, row: PayoutRecord, told: str, claims: str, **more: Any) -> None:
         if claims in {"SUCCESSFUL", "FAILED"}:
             claimed = Final(reason=None if claims == "SUCCESSFUL" else Reason(ReasonCode.REJECTED))
-            decision = decide.after_check(row, self._runtime.serving(row), claimed, arrival.at)
+            decision = decide_outcome.after_check(row, self._runtime.serving(row), claimed, arrival.at)
             run_flow(steps._settle(row, decision), self._write)
         asked(self, arrival, row, told, claims, **more)
 
@@ -378,7 +380,7 @@ def what_a_statement_has_is_forgotten(patch: Patch) -> None:
 
 def absence_alone_opens_a_gap(patch: Patch) -> None:
     """However old the gap: what the provider does not show any more is sent."""
-    patch.setattr(decide, "refused_since", lambda *_: datetime(1970, 1, 1, tzinfo=UTC))
+    patch.setattr(decide_submission, "refused_since", lambda *_: datetime(1970, 1, 1, tzinfo=UTC))
 
 
 def paths_close_at_the_first_answer(patch: Patch) -> None:

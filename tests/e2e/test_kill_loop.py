@@ -29,7 +29,7 @@ from payments_core.cli.demo.compare import differences, unaccounted
 from payments_core.cli.demo.stage import Stage
 from payments_core.client import assemble
 from payments_core.engine.commands import Journal
-from payments_core.engine.decide import MOST_TRIES
+from payments_core.engine.transitions import MOST_SUBMISSIONS
 
 if TYPE_CHECKING:
     from supervisor import Child
@@ -168,7 +168,9 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
     payouts, ledger = stage.listed(), stage.ledger()
     # After five tries, each of which something cut, nobody sends any more: that is open, for a person, and not lost.
     paid = {entry["reference"] for entry in ledger if entry["credits"]}
-    stopped = [payout for payout in payouts if (payout["status"], payout["submissions"]) == ("REVIEW", MOST_TRIES)]
+    stopped = [
+        payout for payout in payouts if (payout["status"], payout["submissions"]) == ("REVIEW", MOST_SUBMISSIONS)
+    ]
     cut = {payout["key"] for payout in stopped if payout["references"]["reference"] not in paid}
     lost = acknowledged - cut - {payout["key"] for payout in payouts if payout["status"] == "SUCCEEDED"}
     # The gateway shows who paid a collection, the journal which collection it is.

@@ -15,9 +15,9 @@ from kit import OURS, T0, account_of, after, lost, row_of, unsent
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.rates import ReadEnd
 from payments_core.domain.records import PayoutRecord
-from payments_core.engine import decide
-from payments_core.engine.decide import Decision
+from payments_core.engine import decide_outcome, decide_submission, transitions
 from payments_core.engine.provider_calls import CheckResult, SubmitResult
+from payments_core.engine.transitions import Decision
 from payments_core.http.messages import NoAnswer, NotSent
 from payments_core.provider import (
     Account,
@@ -94,7 +94,9 @@ def check_promises(before: PayoutRecord, decision: Decision) -> None:
 def test_what_was_learned_is_kept_although_nobody_knows_what_became_of_it() -> None:
     """An id that the provider gave before it was paid is what it is read by."""
     outcome = Unknown(references={"given": "MP1", "reference": "another"})
-    after = decide.after_submit(row_of(PayoutStatus.SENDING, references={"reference": "r"}), ACCOUNT, outcome, T0).after
+    after = decide_outcome.after_submit(
+        row_of(PayoutStatus.SENDING, references={"reference": "r"}), ACCOUNT, outcome, T0
+    ).after
     assert after.references == {"given": "MP1", "reference": "r"}
 
 
@@ -111,7 +113,7 @@ def test_after_a_send(name: str, ambiguous: bool) -> None:
     """Each end of a send leads to its status and its next look; doubt is set once and never cleared."""
     doubted: dict[str, Any] = {"ambiguous": True, "first_sent_at": FIRST, "submissions": 2} if ambiguous else {}
     row = row_of(**doubted)
-    decision = decide.after_submit(row, ACCOUNT, SENT[name], AT)
+    decision = decide_outcome.after_submit(row, ACCOUNT, SENT[name], AT)
     status, next_s = AFTER_SUBMIT[name][ambiguous]
     assert decision.after.status is status
     assert decision.after.next_at == (None if next_s is None else AT + timedelta(seconds=next_s))
@@ -138,7 +140,7 @@ def test_only_a_refusal_without_doubt_fails_after_a_send() -> None:
 @pytest.mark.parametrize(("refusals", "wait_s"), [(0, 2), (1, 8), (2, 30), (3, 120), (4, 300), (5, 300), (50, 300)])
 def test_what_was_not_sent_waits_longer_each_time(refusals: int, wait_s: float) -> None:
     """Proven refusals back off by the schedule, whose last step repeats."""
-    decision = decide.after_submit(row_of(refusals=refusals), ACCOUNT, unsent(AT), AT)
+    decision = decide_outcome.after_submit(row_of(refusals=refusals), ACCOUNT, unsent(AT), AT)
     assert decision.after.next_at == AT + timedelta(seconds=wait_s)
     assert decision.after.refusals == refusals + 1
 
@@ -146,10 +148,10 @@ def test_what_was_not_sent_waits_longer_each_time(refusals: int, wait_s: float) 
 def test_a_fresh_token_refused_twice_blocks_the_account() -> None:
     """One refused token is ours to renew; the second in a row says something about us, and fails nothing."""
     outcome = SENT["token refused"]
-    first = decide.after_submit(row_of(), ACCOUNT, outcome, AT)
+    first = decide_outcome.after_submit(row_of(), ACCOUNT, outcome, AT)
     assert first.pause is None
     row = replace(row_of(), reason=first.after.reason)
-    second = decide.after_submit(row, ACCOUNT, outcome, AT)
+    second = decide_outcome.after_submit(row, ACCOUNT, outcome, AT)
     assert second.pause is not None
     assert second.pause.probe_at == AT + timedelta(seconds=300)
     assert second.after.status is S.CREATED
@@ -209,7 +211,7 @@ AFTER_CHECK: Mapping[S, Mapping[str, S]] = {
 def test_after_a_read(status: S, name: str) -> None:
     """Each answer to a read leads to its status; an empty or broken read changes nothing but the next look."""
     row = row_of(status, next_at=None if status is S.REVIEW else AT, first_sent_at=T0, ambiguous=True)
-    decision = decide.after_check(row, ACCOUNT, HEARD[name], AT)
+    decision = decide_outcome.after_check(row, ACCOUNT, HEARD[name], AT)
     expected = AFTER_CHECK[status].get(name, status)
     assert decision.after.status is expected
     check_promises(row, decision)
@@ -226,7 +228,7 @@ def test_after_a_read(status: S, name: str) -> None:
 def test_pending_brings_back_only_what_was_not_in_dispute(code: ReasonCode) -> None:
     """A read that says PENDING leads out of REVIEW where only visibility or the account was in doubt."""
     row = row_of(S.REVIEW, reason=Reason(code), next_at=None, first_sent_at=T0, ambiguous=True)
-    decision = decide.after_check(row, ACCOUNT, Pending(seen=OURS), AT)
+    decision = decide_outcome.after_check(row, ACCOUNT, Pending(seen=OURS), AT)
     opens = code in {ReasonCode.NEVER_APPEARED, ReasonCode.BINDING_GONE, ReasonCode.ON_STATEMENT}
     assert decision.after.status is (S.PENDING if opens else S.REVIEW)
 
@@ -235,7 +237,7 @@ def test_pending_brings_back_only_what_was_not_in_dispute(code: ReasonCode) -> N
 def test_an_adopted_payment_must_agree_in_everything(name: str) -> None:
     """After a duplicate on the first try only a view with amount, currency, payee and external id ends or adopts it."""
     row = row_of(S.UNKNOWN, duplicate_unverified=True)
-    status = decide.after_check(row, ACCOUNT, HEARD[name], AT).after.status
+    status = decide_outcome.after_check(row, ACCOUNT, HEARD[name], AT).after.status
     whole = {"succeeded": S.SUCCEEDED, "failed": S.FAILED, "pending": S.PENDING}
     assert status is whole.get(name, S.UNKNOWN if name in STAYS else S.REVIEW)
 
@@ -244,7 +246,7 @@ def test_an_adopted_payment_must_agree_in_everything(name: str) -> None:
 def test_one_missing_field_is_enough_not_to_adopt(lacking: str) -> None:
     """A view that lacks one of the four does not show that the payment is ours."""
     view: dict[str, Any] = {lacking: None}
-    decision = decide.after_check(
+    decision = decide_outcome.after_check(
         row_of(S.UNKNOWN, duplicate_unverified=True), ACCOUNT, Final(seen=replace(OURS, **view)), AT
     )
     assert decision.after.status is S.REVIEW
@@ -256,7 +258,7 @@ def test_one_other_field_is_enough_for_review(field: str) -> None:
     """A difference in any field that is seen stops the machine, whatever else agrees."""
     view: dict[str, Any] = {field: Decimal(1) if field == "amount" else "other"}
     for status in (S.PENDING, S.UNKNOWN):
-        decision = decide.after_check(row_of(status), ACCOUNT, Final(seen=replace(OURS, **view)), AT)
+        decision = decide_outcome.after_check(row_of(status), ACCOUNT, Final(seen=replace(OURS, **view)), AT)
         assert decision.after.status is S.REVIEW
         assert decision.after.reason is not None
         assert decision.after.reason.code is ReasonCode.MISMATCH
@@ -272,13 +274,16 @@ def test_a_deferred_success_needs_everything_and_a_deferred_failure_no_contradic
         (ReportedDetails(amount=Decimal(26)), True, S.REVIEW),
     ):
         outcome = Final(reason=NO if failed else None, seen=seen)
-        assert decide.after_check(row_of(S.UNKNOWN), ACCOUNT, outcome, AT, by="result_callback").after.status is status
+        assert (
+            decide_outcome.after_check(row_of(S.UNKNOWN), ACCOUNT, outcome, AT, by="result_callback").after.status
+            is status
+        )
 
 
 def test_a_deferred_answer_that_it_is_under_way_needs_nothing_more() -> None:
     """It ends nothing: it is asked again."""
     for seen, status in ((None, S.PENDING), (OURS, S.PENDING), (ReportedDetails(amount=Decimal(26)), S.REVIEW)):
-        decision = decide.after_check(row_of(S.UNKNOWN), ACCOUNT, Pending(seen=seen), AT, by="result_callback")
+        decision = decide_outcome.after_check(row_of(S.UNKNOWN), ACCOUNT, Pending(seen=seen), AT, by="result_callback")
         assert decision.after.status is status
 
 
@@ -289,7 +294,7 @@ def absent(row: PayoutRecord, account: Account, *moments_s: float) -> Decision:
     """Hear "not found" at each moment."""
     decision = None
     for seconds in moments_s:
-        decision = decide.after_check(row, account, NotFound(), after(seconds))
+        decision = decide_outcome.after_check(row, account, NotFound(), after(seconds))
         row = decision.after
     assert decision is not None
     return decision
@@ -354,7 +359,10 @@ def test_conclusive_absence_alone_fails_nothing() -> None:
     """Without a refusal of the payload even a conclusive absence leads to another send or REVIEW, never to FAILED."""
     account = account_of(not_found_conclusive_after_s=1.0)
     assert absent(row_of(S.UNKNOWN), account, 5, 100, 305).resend
-    assert decide.begin(row_of(S.UNKNOWN), account_of(resend="unsafe"), owner="me", at=AT).after.status is S.REVIEW
+    assert (
+        decide_submission.begin(row_of(S.UNKNOWN), account_of(resend="unsafe"), owner="me", at=AT).after.status
+        is S.REVIEW
+    )
 
 
 # --- the schedule --------------------------------------------------------------------------------------------------
@@ -376,10 +384,10 @@ def test_reads_follow_the_schedule_to_its_end(status: S) -> None:
     assert moments[:4] == [5, 20, 80, 380]
     assert 71 * 3600 < moments[-1] < 73 * 3600
     for now_s, next_s in pairwise(moments):
-        decision = decide.after_check(row, ACCOUNT, Unknown(), after(now_s))
+        decision = decide_outcome.after_check(row, ACCOUNT, Unknown(), after(now_s))
         assert decision.after.next_at == after(next_s)
         assert decision.after.status is status
-    ended = decide.after_check(row, ACCOUNT, Unknown(), after(moments[-1]))
+    ended = decide_outcome.after_check(row, ACCOUNT, Unknown(), after(moments[-1]))
     assert ended.after.status is S.REVIEW
     assert ended.after.reason is not None
     assert ended.after.reason.code is ReasonCode.NO_FINAL_ANSWER
@@ -388,7 +396,7 @@ def test_reads_follow_the_schedule_to_its_end(status: S) -> None:
 def test_the_schedule_begins_anew_with_a_new_send() -> None:
     """A second try is read as soon after it as the first one was."""
     row = row_of(S.UNKNOWN, sent_at=after(1000), submissions=2)
-    assert decide.after_check(row, ACCOUNT, Unknown(), after(1001)).after.next_at == after(1005)
+    assert decide_outcome.after_check(row, ACCOUNT, Unknown(), after(1001)).after.next_at == after(1005)
 
 
 # --- sending -------------------------------------------------------------------------------------------------------
@@ -397,7 +405,7 @@ def test_the_schedule_begins_anew_with_a_new_send() -> None:
 def test_begin_writes_everything_a_crash_needs() -> None:
     """C2 counts the try, sets the lease, and starts absences and polls anew; the first send's moment stays."""
     row = row_of(S.UNKNOWN, not_found_count=3, first_not_found_at=after(5), reason=NO)
-    begun = decide.begin(row, ACCOUNT, owner="worker-7", at=after(400)).after
+    begun = decide_submission.begin(row, ACCOUNT, owner="worker-7", at=after(400)).after
     assert begun.status is S.SENDING
     assert (begun.submissions, begun.lease_owner, begun.not_found_count, begun.first_not_found_at) == (
         2,
@@ -432,7 +440,7 @@ def test_sending_again_is_decided_at_the_moment_of_sending(
     changes: dict[str, Any], facts: dict[str, Any], at_s: float, status: S
 ) -> None:
     """After doubt a request leaves again only where duplicates are refused, within half that memory, five times."""
-    decision = decide.begin(row_of(S.UNKNOWN, **changes), account_of(**facts), owner="me", at=after(at_s))
+    decision = decide_submission.begin(row_of(S.UNKNOWN, **changes), account_of(**facts), owner="me", at=after(at_s))
     assert decision.after.status is status
 
 
@@ -442,7 +450,7 @@ def test_sending_again_is_decided_at_the_moment_of_sending(
 def test_expiry_holds_only_while_nothing_was_ambiguous(ambiguous: bool, at_s: float, fails: bool) -> None:
     """What was to be sent by now fails only if it certainly was not sent."""
     row = row_of(S.CREATED, ambiguous=ambiguous, expires_at=after(60))
-    decision = decide.expired(row, after(at_s))
+    decision = decide_submission.expired(row, after(at_s))
     assert (decision is not None) is fails
     if decision:
         assert decision.after.status is S.FAILED
@@ -454,7 +462,7 @@ def test_expiry_holds_only_while_nothing_was_ambiguous(ambiguous: bool, at_s: fl
 def test_not_before_holds_only_while_nothing_was_ambiguous(ambiguous: bool, at_s: float, waits: bool) -> None:
     """What may not be sent yet is put off to its moment; what may have left already is not."""
     row = row_of(S.CREATED, ambiguous=ambiguous, not_before=after(60))
-    decision = decide.too_early(row, after(at_s))
+    decision = decide_submission.too_early(row, after(at_s))
     assert (decision is not None) is waits
     if decision:
         assert (decision.after.status, decision.after.next_at) == (S.CREATED, after(60))
@@ -462,7 +470,7 @@ def test_not_before_holds_only_while_nothing_was_ambiguous(ambiguous: bool, at_s
 
 def test_a_lapsed_lease_is_doubt() -> None:
     """Whoever was sending did not come back: it may have arrived, and is read at once."""
-    decision = decide.lease_expired(row_of(), after(90))
+    decision = decide_submission.lease_expired(row_of(), after(90))
     assert (decision.after.status, decision.after.ambiguous) == (S.UNKNOWN, True)
     assert (decision.after.first_sent_at, decision.after.next_at) == (T0, after(90))
 
@@ -470,7 +478,7 @@ def test_a_lapsed_lease_is_doubt() -> None:
 @pytest.mark.parametrize("status", [S.CREATED, S.SENDING, S.UNKNOWN])
 def test_a_block_pauses_the_account_and_fails_nothing(status: S) -> None:
     """Blocked says something about us: POSTs stop until a probe, and no payout fails."""
-    decision = decide.account_refused(row_of(status), ACCOUNT, AccountRefused(NO, 403), AT)
+    decision = decide_submission.account_refused(row_of(status), ACCOUNT, AccountRefused(NO, 403), AT)
     assert decision.pause is not None
     assert (decision.pause.account, decision.pause.by) == ("till", "blocked")
     assert decision.pause.probe_at == AT + timedelta(seconds=ACCOUNT.settings.probe_after_s)
@@ -480,7 +488,7 @@ def test_a_block_pauses_the_account_and_fails_nothing(status: S) -> None:
 def test_learned_references_never_replace_ours() -> None:
     """What a provider calls the payment is added; what we sent stays."""
     outcome = Pending(references={"reference": "evil", "receipt": "R1"})
-    row = decide.after_submit(row_of(), ACCOUNT, outcome, AT).after
+    row = decide_outcome.after_submit(row_of(), ACCOUNT, outcome, AT).after
     assert row.references == {"reference": "r", "external_id": "x-1", "receipt": "R1"}
 
 
@@ -488,7 +496,7 @@ def test_reading_in_review_leaves_nothing_due() -> None:
     """A read that tells nothing new does not keep a payout in REVIEW due, which would ask for ever."""
     row = row_of(S.REVIEW, next_at=T0)
     for name in STAYS:
-        decision = decide.after_check(row, ACCOUNT, HEARD[name], AT)
+        decision = decide_outcome.after_check(row, ACCOUNT, HEARD[name], AT)
         assert decision.after.next_at is None
         assert not decision.publish
 
@@ -499,14 +507,16 @@ def test_decisions_are_pure() -> None:
     moment: datetime = AT
     for outcome in SENT.values():
         kept = replace(row)
-        assert decide.after_submit(row, ACCOUNT, outcome, moment) == decide.after_submit(row, ACCOUNT, outcome, moment)
+        assert decide_outcome.after_submit(row, ACCOUNT, outcome, moment) == decide_outcome.after_submit(
+            row, ACCOUNT, outcome, moment
+        )
         assert row == kept
 
 
 def test_a_payout_that_was_taken_and_then_reviewed_may_have_been_sent() -> None:
-    taken = decide.after_submit(row_of(), ACCOUNT, Pending(), AT).after
-    other = decide.after_check(taken, ACCOUNT, Final(seen=replace(OURS, amount=Decimal(26))), AT).after
-    never = decide.review(
+    taken = decide_outcome.after_submit(row_of(), ACCOUNT, Pending(), AT).after
+    other = decide_outcome.after_check(taken, ACCOUNT, Final(seen=replace(OURS, amount=Decimal(26))), AT).after
+    never = transitions.review(
         row_of(S.CREATED, submissions=0, sent_at=None), ReasonCode.BINDING_GONE, "elsewhere", AT
     ).after
 
@@ -529,7 +539,7 @@ def test_a_payout_that_was_taken_and_then_reviewed_may_have_been_sent() -> None:
 )
 def test_a_wait_the_provider_asks_for_slows_the_account(outcome: NotAccepted, held_s: float | None) -> None:
     """A 429, or any refusal with a wait, is for the whole account; at most an hour, and never less than it says."""
-    pause = decide.after_submit(row_of(), ACCOUNT, outcome, AT).pause
+    pause = decide_outcome.after_submit(row_of(), ACCOUNT, outcome, AT).pause
     assert (pause and (pause.by, pause.account)) == (None if held_s is None else ("rate", "till"))
     assert (pause and pause.probe_at) == (None if held_s is None else AT + timedelta(seconds=held_s))
 
@@ -537,7 +547,7 @@ def test_a_wait_the_provider_asks_for_slows_the_account(outcome: NotAccepted, he
 @pytest.mark.parametrize("name", SENT)
 def test_what_a_send_counts_for(name: str) -> None:
     """Only what may have arrived is doubt; a proven "not sent" is no end at all."""
-    end = decide.post_end(ACCOUNT, SENT[name])
+    end = decide_outcome.post_end(ACCOUNT, SENT[name])
     assert (end is None) is isinstance(SENT[name], NotSent)
     if end is not None:
         assert end.is_ambiguous is isinstance(SENT[name], NoAnswer | Unknown)
@@ -558,12 +568,12 @@ def test_what_a_send_counts_for(name: str) -> None:
 )
 def test_what_a_read_says_about_the_rate(heard: Any, end: ReadEnd | None) -> None:
     """Refused for the rate, answered, or neither."""
-    assert decide.read_end(heard) == end
+    assert decide_outcome.read_end(heard) == end
 
 
 def test_what_is_put_off_loses_nothing() -> None:
     """It was not its turn: due later, and otherwise as it was."""
     row = row_of(S.UNKNOWN, not_found_count=2)
-    decision = decide.put_off(row, "no permit", AT, after_s=12.0)
+    decision = decide_submission.put_off(row, "no permit", AT, after_s=12.0)
     assert decision.after == replace(row, next_at=AT + timedelta(seconds=12))
     assert not decision.publish

@@ -33,7 +33,7 @@ from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Payee, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.rates import PostEnd, ReadEnd
 from payments_core.domain.records import Pause, PayoutRecord
-from payments_core.engine import decide
+from payments_core.engine import decide_outcome
 from payments_core.engine.commands import ApplyTransition, LoadAttempts
 from payments_core.engine.flow import CredentialRefused, EngineFlow, NeedsApproval, Postponed, Proceed
 from payments_core.engine.provider_calls import send_once
@@ -430,7 +430,7 @@ def test_of_a_refund_the_payer_is_not_compared(stage: MakeStage) -> None:
 
 def test_a_schedule_without_a_send_begins_at_the_last_change() -> None:
     row = replace(row_of(S.UNKNOWN), sent_at=None)
-    assert decide.after_check(row, account_of(), lost(), after(1)).after.next_at == after(5)
+    assert decide_outcome.after_check(row, account_of(), lost(), after(1)).after.next_at == after(5)
 
 
 def test_a_payee_with_details_is_written_whole(stage: MakeStage) -> None:
@@ -438,17 +438,6 @@ def test_a_payee_with_details_is_written_whole(stage: MakeStage) -> None:
     one = stage()
     row = run_flow(engine.accept(one.account, order, one.moment()), one.execute).row
     assert row.order == order
-
-
-def test_a_provider_that_checks_orders_sees_them(stage: MakeStage) -> None:
-    seen: list[Any] = []
-
-    class Checking(Fake):
-        def validate(self, order: Any) -> None:
-            seen.append(order)
-
-    stage(Checking()).accept()
-    assert seen == [order_of()]
 
 
 def test_a_draft_that_is_no_payment_is_told(stage: MakeStage) -> None:

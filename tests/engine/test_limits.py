@@ -12,7 +12,7 @@ from payments_core.domain.errors import InvalidAmount
 from payments_core.domain.money import Money
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import PayoutRecord
-from payments_core.engine import decide
+from payments_core.engine import decide_submission
 from payments_core.engine.flow import RunPreflight
 from payments_core.provider import Final, NotFound, Unknown
 
@@ -99,7 +99,7 @@ def test_what_was_sought_in_vain_is_as_unsent_as_it_was(stage: MakeStage) -> Non
     sought = row_of(
         S.UNKNOWN, ambiguous=False, duplicate_unverified=True, first_sent_at=None, submissions=0, sent_at=None
     )
-    after_it = decide.above_largest_amount(sought, account_of(settings=limited()), "too large", T0).after
+    after_it = decide_submission.above_largest_amount(sought, account_of(settings=limited()), "too large", T0).after
     assert (after_it.status, after_it.next_at) == (S.CREATED, after(600))
 
 

@@ -18,8 +18,8 @@ from kit import OURS, T0, account_of, after, lost, row_of, unsent
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.rates import PostEnd, ReadEnd
 from payments_core.domain.records import Event, Pause, PayoutRecord
-from payments_core.engine import decide
-from payments_core.engine.decide import Decision
+from payments_core.engine import decide_outcome, decide_submission
+from payments_core.engine.transitions import Decision
 from payments_core.provider import AccountRefused, Deferred, Duplicate, Final, NotAccepted, NotFound, Pending, Unknown
 
 S = PayoutStatus
@@ -79,7 +79,9 @@ def _stopped(code: ReasonCode, why: str, **more: Any) -> dict[str, Any]:
 def _absent(row: PayoutRecord, *, seen: int, account: Any = ACCOUNT) -> Written:
     """Decide on one more absence after so many."""
     before = replace(row, not_found_count=seen, first_not_found_at=after(10) if seen else None)
-    return Written(before, lambda row: decide.after_check(row, account, NotFound(**SAID), after(400)), {}, _event(""))
+    return Written(
+        before, lambda row: decide_outcome.after_check(row, account, NotFound(**SAID), after(400)), {}, _event("")
+    )
 
 
 LATER = account_of(status_by="result_callback")
@@ -97,7 +99,7 @@ WRITTEN: Mapping[str, Written] = {
     # --- before the first byte ---
     "begin": Written(
         CREATED,
-        lambda row: decide.begin(row, ACCOUNT, owner="me", at=AT),
+        lambda row: decide_submission.begin(row, ACCOUNT, owner="me", at=AT),
         {
             "status": S.SENDING,
             "submissions": 1,
@@ -111,7 +113,7 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "begin, again": Written(
         replace(UNKNOWN, not_found_count=3, first_not_found_at=T0, reason=NO_CLEAN),
-        lambda row: decide.begin(row, ACCOUNT, owner="you", at=AT),
+        lambda row: decide_submission.begin(row, ACCOUNT, owner="you", at=AT),
         {
             "status": S.SENDING,
             "submissions": 2,
@@ -126,13 +128,13 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "begin, not safe any more": Written(
         replace(UNKNOWN, submissions=5),
-        lambda row: decide.begin(row, ACCOUNT, owner="me", at=AT),
+        lambda row: decide_submission.begin(row, ACCOUNT, owner="me", at=AT),
         _stopped(ReasonCode.NEVER_APPEARED, NOT_SAFE),
         _event("review", {"why": NOT_SAFE}),
     ),
     "begin, sought in vain": Written(
         SOUGHT,
-        lambda row: decide.begin(row, ACCOUNT, owner="me", at=AT),
+        lambda row: decide_submission.begin(row, ACCOUNT, owner="me", at=AT),
         {
             "status": S.SENDING,
             "submissions": 1,
@@ -147,7 +149,7 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "begin, called a duplicate before": Written(
         ADOPTING,
-        lambda row: decide.begin(row, ACCOUNT, owner="me", at=AT),
+        lambda row: decide_submission.begin(row, ACCOUNT, owner="me", at=AT),
         {
             "status": S.SENDING,
             "submissions": 2,
@@ -160,7 +162,7 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "check_first": Written(
         replace(SENDING, status=S.CREATED, not_found_count=2, first_not_found_at=T0, reason=NO_CLEAN),
-        lambda row: decide.check_first(row, AT),
+        lambda row: decide_submission.check_first(row, AT),
         {
             **RELEASED,
             "status": S.UNKNOWN,
@@ -175,19 +177,19 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "seek, doubted": Written(
         UNKNOWN,
-        lambda row: decide.check_first(row, AT),
+        lambda row: decide_submission.check_first(row, AT),
         {"reopened_at": AT, "next_at": AT},
         _event("checked_first"),
     ),
     "seek, called a duplicate before": Written(
         ADOPTING,
-        lambda row: decide.check_first(row, AT),
+        lambda row: decide_submission.check_first(row, AT),
         {"reopened_at": AT, "next_at": AT},
         _event("checked_first"),
     ),
     "on a statement, not asked about yet": Written(
         replace(CREATED, not_found_count=2, first_not_found_at=T0),
-        lambda row: decide.on_statement(row, ACCOUNT, AT),
+        lambda row: decide_submission.on_statement(row, ACCOUNT, AT),
         {
             "status": S.UNKNOWN,
             "duplicate_unverified": True,
@@ -200,31 +202,31 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "on a statement, and not shown": Written(
         replace(SOUGHT, not_found_count=3, sent_at=None),
-        lambda row: decide.on_statement(row, ACCOUNT, AT),
+        lambda row: decide_submission.on_statement(row, ACCOUNT, AT),
         {"ambiguous": True, "first_sent_at": AT, **_stopped(ReasonCode.ON_STATEMENT, ON_STATEMENT)},
         _event("review", {"why": ON_STATEMENT}),
     ),
     "on a statement, where answers come later": Written(
         replace(CREATED, sent_at=after(3)),
-        lambda row: decide.on_statement(row, LATER, AT),
+        lambda row: decide_submission.on_statement(row, LATER, AT),
         {"ambiguous": True, "first_sent_at": after(3), **_stopped(ReasonCode.ON_STATEMENT, ON_STATEMENT)},
         _event("review", {"why": ON_STATEMENT}),
     ),
     "lease_expired": Written(
         replace(SENDING, reason=NO_CLEAN),
-        lambda row: decide.lease_expired(row, AT),
+        lambda row: decide_submission.lease_expired(row, AT),
         {**RELEASED, **DOUBTED, "reason": None, "next_at": AT},
         _event("lease_expired"),
     ),
     "lapsed, and a callback has come meanwhile": Written(
         replace(SENDING, next_at=after(5), callback_read_at=after(5)),
-        lambda row: decide.lease_expired(row, AT),
+        lambda row: decide_submission.lease_expired(row, AT),
         {**RELEASED, **DOUBTED},
         _event("lease_expired"),
     ),
     "expired": Written(
         replace(CREATED, expires_at=AT),
-        lambda row: decide.expired(row, AT),
+        lambda row: decide_submission.expired(row, AT),
         {
             "status": S.FAILED,
             "reason": Reason(ReasonCode.NOT_SENT_IN_TIME, text="It was to be sent before expires_at and was not."),
@@ -235,35 +237,40 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "too early": Written(
         replace(CREATED, not_before=after(99)),
-        lambda row: decide.too_early(row, AT),
+        lambda row: decide_submission.too_early(row, AT),
         {"next_at": after(99)},
         _event("waiting", {"why": "It may not be sent before not_before."}),
     ),
     "put off": Written(
         CREATED,
-        lambda row: decide.put_off(row, NUMBER, AT, after_s=1.23456),
+        lambda row: decide_submission.put_off(row, NUMBER, AT, after_s=1.23456),
         {"next_at": after(11.23456)},
         _event("waiting", {"why": MASKED, "again_in_s": 1.235}),
     ),
     "put off, and a callback asked for it": Written(
         replace(PENDING, callback_read_at=PENDING.next_at),
-        lambda row: decide.put_off(row, NUMBER, AT, after_s=2.0),
+        lambda row: decide_submission.put_off(row, NUMBER, AT, after_s=2.0),
         {"next_at": after(12), "callback_read_at": after(12)},
         _event("waiting", {"why": MASKED, "again_in_s": 2.0}),
     ),
     "put off, after a callback": Written(
         replace(PENDING, callback_read_at=T0),
-        lambda row: decide.put_off(row, NUMBER, AT, after_s=2.0),
+        lambda row: decide_submission.put_off(row, NUMBER, AT, after_s=2.0),
         {"next_at": after(12)},
         _event("waiting", {"why": MASKED, "again_in_s": 2.0}),
     ),
-    "on_hold": Written(CREATED, lambda row: decide.on_hold(row, NUMBER, AT), {}, _event("on_hold", {"why": MASKED})),
+    "on_hold": Written(
+        CREATED, lambda row: decide_submission.on_hold(row, NUMBER, AT), {}, _event("on_hold", {"why": MASKED})
+    ),
     "held, sought in vain": Written(
-        SOUGHT, lambda row: decide.on_hold(row, NUMBER, AT), {"status": S.CREATED}, _event("on_hold", {"why": MASKED})
+        SOUGHT,
+        lambda row: decide_submission.on_hold(row, NUMBER, AT),
+        {"status": S.CREATED},
+        _event("on_hold", {"why": MASKED}),
     ),
     "needs approval": Written(
         replace(row_of(), expires_at=after(99)),
-        lambda row: decide.needs_approval(row, ACCOUNT, NUMBER, AT),
+        lambda row: decide_submission.needs_approval(row, ACCOUNT, NUMBER, AT),
         {
             **RELEASED,
             "status": S.CREATED,
@@ -274,20 +281,20 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "needs approval, doubted": Written(
         UNKNOWN,
-        lambda row: decide.needs_approval(row, ACCOUNT, NUMBER, AT),
+        lambda row: decide_submission.needs_approval(row, ACCOUNT, NUMBER, AT),
         {"next_at": after(20)},
         _event("needs_approval", {"why": MASKED}),
     ),
     "refused by a guard": Written(
         CREATED,
-        lambda row: decide.refused_by_guard(row, NO, AT),
+        lambda row: decide_submission.refused_by_guard(row, NO, AT),
         {"status": S.FAILED, "reason": NO_CLEAN, "decided_by": "guard", "next_at": None},
         _event("failed", {"reason": f"rejected ({CUT})", "why": MASKED}),
     ),
     # --- the end of a send ---
     "not sent": Written(
         SENDING,
-        lambda row: decide.after_submit(row, ACCOUNT, unsent(AT), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, unsent(AT), AT),
         {
             **RELEASED,
             "status": S.CREATED,
@@ -299,13 +306,13 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "not sent, doubted": Written(
         SECOND,
-        lambda row: decide.after_submit(row, ACCOUNT, unsent(AT), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, unsent(AT), AT),
         {**RELEASED, "status": S.UNKNOWN, "next_at": after(20)},
         _event("waiting", {"why": "refused"}),
     ),
     "waiting, in somebody's words": Written(
         SENDING,
-        lambda row: decide.waiting(row, ACCOUNT, NUMBER, AT, after_s=0.5),
+        lambda row: decide_submission.waiting(row, ACCOUNT, NUMBER, AT, after_s=0.5),
         {
             **RELEASED,
             "status": S.CREATED,
@@ -317,13 +324,13 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "waiting, doubted": Written(
         UNKNOWN,
-        lambda row: decide.waiting(row, ACCOUNT, NUMBER, AT),
+        lambda row: decide_submission.waiting(row, ACCOUNT, NUMBER, AT),
         {"next_at": after(20)},
         _event("waiting", {"why": MASKED}),
     ),
     "not accepted": Written(
         SENDING,
-        lambda row: decide.after_submit(row, ACCOUNT, NotAccepted(http_status=503), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, NotAccepted(http_status=503), AT),
         {
             **RELEASED,
             "status": S.CREATED,
@@ -335,7 +342,7 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "not accepted, too many": Written(
         SENDING,
-        lambda row: decide.after_submit(row, ACCOUNT, NotAccepted(code=LONG, http_status=429), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, NotAccepted(code=LONG, http_status=429), AT),
         {
             **RELEASED,
             "status": S.CREATED,
@@ -348,7 +355,7 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "not accepted, in its words": Written(
         SENDING,
-        lambda row: decide.after_submit(
+        lambda row: decide_outcome.after_submit(
             row, ACCOUNT, NotAccepted(http_status=401, retry_after_s=7.0, blocks_if_repeated=NO), AT
         ),
         {**RELEASED, "status": S.CREATED, "reason": NO_CLEAN, "refusals": 1, "next_at": after(17)},
@@ -357,21 +364,21 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "not accepted, once too often": Written(
         replace(SENDING, reason=NO_CLEAN),
-        lambda row: decide.after_submit(row, ACCOUNT, NotAccepted(http_status=401, blocks_if_repeated=NO), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, NotAccepted(http_status=401, blocks_if_repeated=NO), AT),
         {**RELEASED, "status": S.CREATED, "next_at": after(310)},
         _event("account_refused", {"http_status": 401, "code": CUT, "text": MASKED}),
         Pause("till", AT, f"rejected ({CUT}): {MASKED}", by="blocked", probe_at=after(310)),
     ),
     "blocked": Written(
         SENDING,
-        lambda row: decide.after_submit(row, ACCOUNT, AccountRefused(NO, 403), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, AccountRefused(NO, 403), AT),
         {**RELEASED, "status": S.CREATED, "reason": NO_CLEAN, "next_at": after(310)},
         _event("account_refused", {"http_status": 403, "code": CUT, "text": MASKED}),
         Pause("till", AT, f"rejected ({CUT}): {MASKED}", by="blocked", probe_at=after(310)),
     ),
     "waiting, not for long": Written(
         SENDING,
-        lambda row: decide.waiting(row, account_of(settings={"retry_schedule_s": (0.5,)}), "busy", AT),
+        lambda row: decide_submission.waiting(row, account_of(settings={"retry_schedule_s": (0.5,)}), "busy", AT),
         {
             **RELEASED,
             "status": S.CREATED,
@@ -383,38 +390,38 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "blocked, doubted": Written(
         SECOND,
-        lambda row: decide.after_submit(row, ACCOUNT, AccountRefused(replace(NO, text=""), 403), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, AccountRefused(replace(NO, text=""), 403), AT),
         {**RELEASED, "status": S.UNKNOWN, "next_at": after(20)},
         _event("account_refused", {"http_status": 403, "code": CUT, "text": ""}),
         Pause("till", AT, f"rejected ({CUT})", by="blocked", probe_at=after(310)),
     ),
     "no answer": Written(
         SENDING,
-        lambda row: decide.after_submit(row, ACCOUNT, lost(AT), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, lost(AT), AT),
         {**RELEASED, **DOUBTED, "next_at": after(20)},
         _event("unknown", {"why": "timed out"}),
     ),
     "unclear": Written(
         SENDING,
-        lambda row: decide.after_submit(row, ACCOUNT, Unknown(**SAID), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Unknown(**SAID), AT),
         {**RELEASED, **DOUBTED, "next_at": after(20)},
         _event("unknown", TOLD),
     ),
     "duplicate": Written(
         SENDING,
-        lambda row: decide.after_submit(row, ACCOUNT, Duplicate(**SAID), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Duplicate(**SAID), AT),
         {**RELEASED, **DOUBTED, "duplicate_unverified": True, "next_at": AT},
         _event("duplicate", TOLD),
     ),
     "pending": Written(
         replace(SENDING, reason=NO_CLEAN),
-        lambda row: decide.after_submit(row, ACCOUNT, Pending(**SAID), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Pending(**SAID), AT),
         {**RELEASED, "status": S.PENDING, "first_sent_at": T0, "reason": None, "next_at": after(20)},
         _event("pending", TOLD),
     ),
     "succeeded": Written(
         replace(SENDING, reason=NO_CLEAN),
-        lambda row: decide.after_submit(
+        lambda row: decide_outcome.after_submit(
             row, ACCOUNT, Final(**SAID, references={"receipt": "R", "reference": "theirs"}), AT
         ),
         {
@@ -430,62 +437,62 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "succeeded with something else": Written(
         SENDING,
-        lambda row: decide.after_submit(row, ACCOUNT, Final(**SAID, seen=THEIRS), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Final(**SAID, seen=THEIRS), AT),
         {**RELEASED, "first_sent_at": T0, **_stopped(ReasonCode.MISMATCH, ANOTHER)},
         _event("review", {"why": ANOTHER, **TOLD}),
     ),
     "pending with something else": Written(
         SENDING,
-        lambda row: decide.after_submit(row, ACCOUNT, Pending(**SAID, seen=THEIRS), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Pending(**SAID, seen=THEIRS), AT),
         {**RELEASED, "first_sent_at": T0, **_stopped(ReasonCode.MISMATCH, ANOTHER)},
         _event("review", {"why": ANOTHER, **TOLD}),
     ),
     "failed": Written(
         SENDING,
-        lambda row: decide.after_submit(row, ACCOUNT, Final(**SAID, reason=NO), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Final(**SAID, reason=NO), AT),
         {**RELEASED, "status": S.FAILED, "reason": NO_CLEAN, "decided_by": "submit", "next_at": None},
         _event("failed", {"reason": f"rejected ({CUT})", **TOLD}),
     ),
     "failed, doubted": Written(
         SECOND,
-        lambda row: decide.after_submit(row, ACCOUNT, Final(**SAID, reason=NO), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Final(**SAID, reason=NO), AT),
         {**RELEASED, "status": S.UNKNOWN, "refused": True, "reason": NO_CLEAN, "next_at": AT},
         _event("unknown", TOLD),
     ),
     # --- a read ---
     "read, silent": Written(
         UNKNOWN,
-        lambda row: decide.after_check(row, ACCOUNT, lost(AT), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, lost(AT), AT),
         {"next_at": after(20)},
         _event("read", {"why": "timed out"}),
     ),
     "read, nothing found out": Written(
         UNKNOWN,
-        lambda row: decide.ask_later(row, ACCOUNT, NUMBER, AT),
+        lambda row: decide_submission.ask_later(row, ACCOUNT, NUMBER, AT),
         {"next_at": after(20)},
         _event("read", {"why": MASKED}),
     ),
     "read, later": Written(
         UNKNOWN,
-        lambda row: decide.after_check(row, ACCOUNT, Deferred(**SAID), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Deferred(**SAID), AT),
         {"next_at": after(20)},
         _event("read", TOLD),
     ),
     "read, pending": Written(
         PENDING,
-        lambda row: decide.after_check(row, ACCOUNT, Pending(**SAID), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**SAID), AT),
         {"next_at": after(20)},
         _event("read", TOLD),
     ),
     "read, pending and ours after all": Written(
         ADOPTING,
-        lambda row: decide.after_check(row, ACCOUNT, Pending(**SAID, seen=OURS), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**SAID, seen=OURS), AT),
         {"status": S.PENDING, "next_at": after(20)},
         _event("adopted", TOLD),
     ),
     "read, sought and found": Written(
         SOUGHT,
-        lambda row: decide.after_check(row, ACCOUNT, Final(**SAID, seen=OURS), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Final(**SAID, seen=OURS), AT),
         {
             "status": S.SUCCEEDED,
             "ambiguous": True,
@@ -497,7 +504,7 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "read, sought and found failed": Written(
         replace(SOUGHT, sent_at=after(3)),
-        lambda row: decide.after_check(row, ACCOUNT, Final(**SAID, reason=NO, seen=OURS), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Final(**SAID, reason=NO, seen=OURS), AT),
         {
             "status": S.FAILED,
             "reason": NO_CLEAN,
@@ -510,37 +517,37 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "read, pending once more": Written(
         replace(PENDING, duplicate_unverified=True, ambiguous=True),
-        lambda row: decide.after_check(row, ACCOUNT, Pending(**SAID, seen=OURS), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**SAID, seen=OURS), AT),
         {"next_at": after(20)},
         _event("read", TOLD),
     ),
     "read in review, pending": Written(
         replace(PENDING, status=S.REVIEW, next_at=AT, reason=Reason(ReasonCode.NO_FINAL_ANSWER)),
-        lambda row: decide.after_check(row, ACCOUNT, Pending(**SAID), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**SAID), AT),
         {"next_at": None},
         _event("read", TOLD),
     ),
     "read, something else": Written(
         UNKNOWN,
-        lambda row: decide.after_check(row, ACCOUNT, Final(**SAID, seen=THEIRS), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Final(**SAID, seen=THEIRS), AT),
         _stopped(ReasonCode.MISMATCH, ANOTHER),
         _event("review", {"why": ANOTHER, **TOLD}),
     ),
     "read, failed": Written(
         UNKNOWN,
-        lambda row: decide.after_check(row, ACCOUNT, Final(**SAID, reason=NO), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Final(**SAID, reason=NO), AT),
         {"status": S.FAILED, "reason": NO_CLEAN, "decided_by": "read", "next_at": None},
         _event("failed", {"reason": f"rejected ({CUT})", **TOLD}),
     ),
     "read, for too long": Written(
         PENDING,
-        lambda row: decide.after_check(row, ACCOUNT, Unknown(**SAID), LONG_AGO),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Unknown(**SAID), LONG_AGO),
         _stopped(ReasonCode.NO_FINAL_ANSWER, NO_ANSWER_YET),
         _event("review", {"why": NO_ANSWER_YET, **TOLD}, LONG_AGO),
     ),
     "absent for too long": Written(
         replace(UNKNOWN, not_found_count=1, first_not_found_at=after(1)),
-        lambda row: decide.after_check(row, ACCOUNT, Unknown(**SAID), LONG_AGO),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Unknown(**SAID), LONG_AGO),
         _stopped(ReasonCode.NEVER_APPEARED, NOT_SAFE),
         _event("review", {"why": NOT_SAFE, **TOLD}, LONG_AGO),
     ),
@@ -558,7 +565,7 @@ WRITTEN: Mapping[str, Written] = {
         event=_event("not_found", TOLD, _AT_400),
     ),
     "absent for long enough": _absent(UNKNOWN, seen=2)._replace(
-        changes={**_THIRD, "next_at": _AT_400, "reason": Reason(ReasonCode.NEVER_APPEARED, text=decide._AGAIN)},
+        changes={**_THIRD, "next_at": _AT_400, "reason": Reason(ReasonCode.NEVER_APPEARED, text=decide_outcome._AGAIN)},
         event=_event("resend", {"not_found_count": 3}, _AT_400),
     ),
     "absent, and called a duplicate": _absent(ADOPTING, seen=2)._replace(
@@ -570,7 +577,7 @@ WRITTEN: Mapping[str, Written] = {
         event=_event("review", {"why": why}, _AT_400),
     ),
     "absent, and sought": _absent(SOUGHT, seen=2)._replace(
-        changes={**_THIRD, "next_at": _AT_400, "reason": Reason(ReasonCode.NEVER_APPEARED, text=decide._AGAIN)},
+        changes={**_THIRD, "next_at": _AT_400, "reason": Reason(ReasonCode.NEVER_APPEARED, text=decide_outcome._AGAIN)},
         event=_event("resend", {"not_found_count": 3}, _AT_400),
     ),
     "absent, and retired": _absent(UNKNOWN, seen=2, account=RETIRED)._replace(
@@ -616,34 +623,34 @@ def test_a_first_moment_is_not_too_late() -> None:
     """A clock that stands exactly at the first send is inside the window, one at its half is not."""
     half = ACCOUNT.facts.dedupe_window_s / 2
     row = row_of(S.UNKNOWN)
-    assert decide.begin(row, ACCOUNT, owner="me", at=T0).after.status is S.SENDING
-    assert decide.begin(row, ACCOUNT, owner="me", at=after(half - 1)).after.status is S.SENDING
-    assert decide.begin(row, ACCOUNT, owner="me", at=after(half)).after.status is S.REVIEW
-    assert decide.begin(row, ACCOUNT, owner="me", at=T0 - timedelta(microseconds=1)).after.status is S.REVIEW
+    assert decide_submission.begin(row, ACCOUNT, owner="me", at=T0).after.status is S.SENDING
+    assert decide_submission.begin(row, ACCOUNT, owner="me", at=after(half - 1)).after.status is S.SENDING
+    assert decide_submission.begin(row, ACCOUNT, owner="me", at=after(half)).after.status is S.REVIEW
+    assert decide_submission.begin(row, ACCOUNT, owner="me", at=T0 - timedelta(microseconds=1)).after.status is S.REVIEW
 
 
 def test_what_an_end_counts_for() -> None:
     """Silence after a send counts towards the circuit, a proven refusal does not; only a 429 to a read slows reads."""
     circuit = ACCOUNT.settings.circuit_after
-    assert decide.post_end(ACCOUNT, unsent()) is None
-    assert decide.post_end(ACCOUNT, lost()) == PostEnd(True, circuit)
-    assert decide.post_end(ACCOUNT, Pending()) == PostEnd(False, circuit)
-    assert decide.read_end(Unknown(http_status=429, retry_after_s=4.0)) == ReadEnd(is_refused=True, after_s=4.0)
-    assert decide.read_end(Unknown(http_status=500)) is None
-    assert decide.read_end(Pending()) == ReadEnd(is_refused=False)
+    assert decide_outcome.post_end(ACCOUNT, unsent()) is None
+    assert decide_outcome.post_end(ACCOUNT, lost()) == PostEnd(True, circuit)
+    assert decide_outcome.post_end(ACCOUNT, Pending()) == PostEnd(False, circuit)
+    assert decide_outcome.read_end(Unknown(http_status=429, retry_after_s=4.0)) == ReadEnd(is_refused=True, after_s=4.0)
+    assert decide_outcome.read_end(Unknown(http_status=500)) is None
+    assert decide_outcome.read_end(Pending()) == ReadEnd(is_refused=False)
 
 
 def test_how_long_a_provider_refuses_a_second_one() -> None:
     """For half of what it says, and never where that is not proven."""
     half = ACCOUNT.facts.dedupe_window_s / 2
-    assert decide.refused_since(ACCOUNT, AT) == AT - timedelta(seconds=half)
-    assert decide.refused_since(account_of(resend="unsafe"), AT) is None
+    assert decide_submission.refused_since(ACCOUNT, AT) == AT - timedelta(seconds=half)
+    assert decide_submission.refused_since(account_of(resend="unsafe"), AT) is None
 
 
 def test_how_long_absence_must_have_lasted() -> None:
     """For as long as a payment may stay invisible, and it never has where nobody can be asked at once."""
-    assert decide.absent_since(ACCOUNT, AT) == AT - timedelta(seconds=ACCOUNT.facts.visible_after_s)
-    assert decide.absent_since(LATER, AT) is None
+    assert decide_submission.absent_since(ACCOUNT, AT) == AT - timedelta(seconds=ACCOUNT.facts.visible_after_s)
+    assert decide_submission.absent_since(LATER, AT) is None
 
 
 @pytest.mark.parametrize(
@@ -655,12 +662,12 @@ def test_an_earlier_attempt_is_asked_about_for_as_long_as_any(refusals: int, pol
     account = account_of(settings={"retry_schedule_s": (1.0, 2.0, 4.0), "poll_schedule_s": (poll_s / 2, poll_s / 2)})
     row = replace(CREATED, refusals=refusals)
     why = "Attempt 1 is still under way."
-    decision = decide.waiting_for_previous_attempt(row, account, why, AT)
+    decision = decide_submission.waiting_for_previous_attempt(row, account, why, AT)
     if again_in_s is None:
         assert decision.after.reason == Reason(ReasonCode.NO_FINAL_ANSWER, text=why)
         assert (decision.after.status, decision.event.name) == (S.REVIEW, "payout.review")
     else:
         assert decision.event == _event("waiting", {"why": why, "again_in_s": again_in_s})
-    doubted = decide.waiting_for_previous_attempt(replace(row, ambiguous=True, sent_at=AT), account, why, AT)
+    doubted = decide_submission.waiting_for_previous_attempt(replace(row, ambiguous=True, sent_at=AT), account, why, AT)
     assert doubted.event == _event("waiting", {"why": why})
     assert doubted.after.status is not S.REVIEW

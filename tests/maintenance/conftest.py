@@ -20,7 +20,7 @@ from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus, ReasonCode
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
-from payments_core.engine import decide
+from payments_core.engine import transitions
 from payments_core.engine.commands import ApplyTransition, TransitionApplied
 from payments_core.journal import open_audit
 from payments_core.journal.maintenance.verify import Flaw
@@ -55,7 +55,9 @@ class World:
             journal = client._runtime.journal
             row = journal.by_key(key)
             assert row is not None
-            decision = decide.review(row, ReasonCode.MISMATCH, "The provider shows another amount.", datetime.now(UTC))
+            decision = transitions.review(
+                row, ReasonCode.MISMATCH, "The provider shows another amount.", datetime.now(UTC)
+            )
             reply = journal.execute(ApplyTransition(row, decision.after, decision.event, publish=True))
             assert isinstance(reply, TransitionApplied)
             return reply.row

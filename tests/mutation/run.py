@@ -36,7 +36,7 @@ class Mutant(NamedTuple):
     """One change; its number in the tool would be another after the next edit of the function.
 
     Args:
-        function: Module and name, as ``decide.waiting``.
+        function: Module and name, as ``decide_submission.waiting``.
         was: The lines that are changed, without their indentation.
         now: What they become; empty where they are taken away.
 

@@ -14,7 +14,15 @@ from payments_core.domain.events import EventName
 from payments_core.domain.inbox_records import Arrival
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine import decide, match_callback, previous_attempts, reissuance, steps
+from payments_core.engine import (
+    decide_outcome,
+    decide_submission,
+    match_callback,
+    previous_attempts,
+    reissuance,
+    steps,
+    transitions,
+)
 from payments_core.engine.flow import Command, EngineFlow, Reply
 from payments_core.engine.provider_calls import CheckResult
 from payments_core.http.flow import run_flow
@@ -43,30 +51,30 @@ def new_reference_each_try(patch: Patch) -> None:
 
 def window_is_ignored(patch: Patch) -> None:
     """What may have arrived is sent again although the provider may have forgotten its reference."""
-    begun = decide.begin
+    begun = decide_submission.begin
 
-    def begin(row: PayoutRecord, account: Any, **more: Any) -> decide.Decision:
+    def begin(row: PayoutRecord, account: Any, **more: Any) -> transitions.Decision:
         for_ever = replace(account.spec, facts=replace(account.spec.facts, dedupe_window_s=1e9))
         return begun(row, replace(account, spec=for_ever), **more)
 
-    patch.setattr(decide, "begin", begin)
+    patch.setattr(decide_submission, "begin", begin)
 
 
 def duplicate_means_paid(patch: Patch) -> None:
-    decided = decide.after_submit
+    decided = decide_outcome.after_submit
 
-    def after_submit(row: PayoutRecord, account: Any, outcome: Any, at: Any) -> decide.Decision:
+    def after_submit(row: PayoutRecord, account: Any, outcome: Any, at: Any) -> transitions.Decision:
         return decided(row, account, Final() if isinstance(outcome, Duplicate) else outcome, at)
 
-    patch.setattr(decide, "after_submit", after_submit)
+    patch.setattr(decide_outcome, "after_submit", after_submit)
 
 
 def lapsed_lease_means_not_sent(patch: Patch) -> None:
-    def lease_expired(row: PayoutRecord, at: datetime) -> decide.Decision:
+    def lease_expired(row: PayoutRecord, at: datetime) -> transitions.Decision:
         after = replace(row, status=PayoutStatus.CREATED, lease_owner="", lease_until=None, next_at=at)
-        return decide.Decision(after, Event(EventName.PAYOUT_WAITING, at))
+        return transitions.Decision(after, Event(EventName.PAYOUT_WAITING, at))
 
-    patch.setattr(decide, "lease_expired", lease_expired)
+    patch.setattr(decide_submission, "lease_expired", lease_expired)
 
 
 def callbacks_are_believed(patch: Patch) -> None:
@@ -79,7 +87,7 @@ def callbacks_are_believed(patch: Patch) -> None:
         if heard is not None and row is not None and not row.status.is_final:
             failed = Reason(ReasonCode.NOT_COMPLETED) if heard.status == "FAILED" else None
             if heard.status in {"FAILED", "SUCCESSFUL"}:
-                decision = decide.after_check(row, account, Final(reason=failed), callback.at)
+                decision = decide_outcome.after_check(row, account, Final(reason=failed), callback.at)
                 run_flow(steps._settle(row, decision), self._write)
         hint(self, arrival, account, callback)
 
@@ -96,7 +104,7 @@ def callbacks_ask_at_once(patch: Patch) -> None:
 
 
 def answers_about_others_are_accepted(patch: Patch) -> None:
-    patch.setattr(decide, "differs", lambda row, seen, whole: "")
+    patch.setattr(decide_outcome, "differs", lambda row, seen, whole: "")
 
 
 def answers_count_every_time(patch: Patch) -> None:

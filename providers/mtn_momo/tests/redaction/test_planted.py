@@ -17,7 +17,7 @@ from payments_core.cli.app import run
 from payments_core.client import PayoutClient
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Payee, Payout
-from payments_core.engine import decide
+from payments_core.engine import transitions
 from payments_core.http.messages import HttpRequest
 from payments_core.http.transport import exchange, httpx_sync
 from payments_core.runtime import common
@@ -178,7 +178,7 @@ def test_an_answer_that_keeps_what_it_repeats(
         assert any(f" in {channel}: " in leak and not leak.startswith("a ") for leak in found()), channel
 
 
-@pytest.mark.parametrize("room", [decide, failures])
+@pytest.mark.parametrize("room", [transitions, failures])
 def test_text_from_outside_that_is_not_scrubbed(
     room: Any, stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:

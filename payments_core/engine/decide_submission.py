@@ -1,0 +1,233 @@
+"""Decisions before a submission: whether an attempt may be sent now, and what follows when it may not. Pure.
+
+Nothing is sent again unless the provider itself would refuse the second submission.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from payments_core.domain.bounds import HOUR_S
+from payments_core.domain.events import EventName
+from payments_core.domain.masking import scrub
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Event, Pause, PayoutRecord
+from payments_core.engine import transitions
+from payments_core.engine.flow import CredentialRefused
+from payments_core.engine.transitions import Decision
+from payments_core.provider import (
+    Account,
+    AccountRefused,
+)
+
+__all__ = [
+    "above_largest_amount",
+    "absent_since",
+    "account_refused",
+    "ask_later",
+    "begin",
+    "check_first",
+    "expired",
+    "is_leased",
+    "lease_expired",
+    "needs_approval",
+    "on_hold",
+    "on_statement",
+    "put_off",
+    "refused_by_guard",
+    "refused_since",
+    "too_early",
+    "waiting",
+    "waiting_for_previous_attempt",
+]
+
+
+def begin(row: PayoutRecord, account: Account, *, owner: str, at: datetime) -> Decision:
+    """Write SENDING before the first byte; refuse a second send that the provider might not recognise."""
+    facts = account.facts
+    if row.ambiguous:
+        half_window = timedelta(seconds=facts.dedupe_window_s / 2)
+        # A clock that stands before the first send tells nothing about how long ago that was.
+        in_window = row.first_sent_at is not None and timedelta() <= at - row.first_sent_at < half_window
+        if facts.resend != "safe" or not in_window or row.submissions >= transitions.MOST_SUBMISSIONS:
+            return transitions.review(row, ReasonCode.NEVER_APPEARED, transitions.NOT_SAFE_AGAIN, at)
+    until = at + timedelta(seconds=account.settings.lease_s)
+    after = replace(
+        row,
+        status=PayoutStatus.SENDING,
+        submissions=row.submissions + 1,
+        guards_passed=True,
+        duplicate_unverified=row.duplicate_unverified and row.ambiguous,
+        sent_at=at,
+        not_found_count=0,
+        first_not_found_at=None,
+        lease_owner=owner,
+        lease_until=until,
+        next_at=until,
+    )
+    return Decision(after, Event(EventName.PAYOUT_SENDING, at, {"submission": after.submissions}))
+
+
+def refused_since(account: Account, at: datetime) -> datetime | None:
+    """Return since when a first send is recent enough for the provider to refuse a second one; None: it never is."""
+    facts = account.facts
+    return at - timedelta(seconds=facts.dedupe_window_s / 2) if facts.resend == "safe" else None
+
+
+def absent_since(account: Account, at: datetime) -> datetime | None:
+    """Return when absence must have begun to have lasted; None where nobody can be asked at once."""
+    facts = account.facts
+    return at - timedelta(seconds=facts.visible_after_s) if facts.status_by == "answer" else None
+
+
+def on_statement(row: PayoutRecord, account: Account, at: datetime) -> Decision:
+    """A statement has a payment under its reference: it is only read, and else a person decides."""
+    if account.facts.status_by == "answer" and row.not_found_count < transitions.LEAST_NOT_FOUND:
+        return check_first(row, at)
+    why = "The provider's statement has a payment under its reference, and the provider does not show it."
+    return transitions.review(transitions.maybe_lost(row, at), ReasonCode.ON_STATEMENT, why, at)
+
+
+def check_first(row: PayoutRecord, at: datetime) -> Decision:
+    """A try of this attempt may be lost with what the journal lacks: the provider is asked before one is sent."""
+    after = transitions.released(
+        row,
+        status=PayoutStatus.UNKNOWN,
+        duplicate_unverified=row.duplicate_unverified or not row.ambiguous,
+        not_found_count=0,
+        first_not_found_at=None,
+        reopened_at=at,
+        reason=None,
+        next_at=at,
+    )
+    return Decision(after, Event(EventName.PAYOUT_CHECKED_FIRST, at))
+
+
+def is_leased(row: PayoutRecord, account: Account, at: datetime) -> bool:
+    """Whether whoever sends the payout may still be at it.
+
+    A lease that ends later than any that is taken now was written by a clock far ahead: it holds nothing back.
+    """
+    if row.lease_until is None or row.lease_until <= at:
+        return False
+    return row.lease_until <= at + timedelta(seconds=account.settings.lease_s + HOUR_S)
+
+
+def lease_expired(row: PayoutRecord, at: datetime) -> Decision:
+    """Treat a send whose lease ran out as a send that may have arrived; a read that a callback made due stays so."""
+    next_at = row.next_at if row.is_callback_read else at
+    return Decision(transitions.maybe_arrived(row, next_at=next_at), Event(EventName.PAYOUT_LEASE_EXPIRED, at))
+
+
+def expired(row: PayoutRecord, at: datetime) -> Decision | None:
+    """Fail a payout that was to be sent by now and certainly was not; None when it may still be sent."""
+    if row.ambiguous or row.expires_at is None or at < row.expires_at:
+        return None
+    reason = Reason(ReasonCode.NOT_SENT_IN_TIME, text="It was to be sent before expires_at and was not.")
+    return transitions.fail(row, reason, "expiry", at, {})
+
+
+def too_early(row: PayoutRecord, at: datetime) -> Decision | None:
+    """Put off what may not be sent yet, by the clock that C2 goes by; None when it may be sent."""
+    if row.ambiguous or row.not_before is None or at >= row.not_before:
+        return None
+    after = replace(row, next_at=row.not_before)
+    return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": "It may not be sent before not_before."}))
+
+
+def ask_later(row: PayoutRecord, account: Account, why: str, at: datetime) -> Decision:
+    """Nothing was found out: the provider is asked again at the schedule's next moment."""
+    return transitions.read_later(row, account, at, Event(EventName.PAYOUT_READ, at, {"why": scrub(why)}))
+
+
+def waiting(
+    row: PayoutRecord,
+    account: Account,
+    why: str,
+    at: datetime,
+    *,
+    after_s: float | None = None,
+    reason: Reason | None = None,
+) -> Decision:
+    """Try later: nothing left this time."""
+    if row.ambiguous:  # an earlier try may still be there: ask, do not only wait
+        return transitions.read_later(row, account, at, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why)}))
+    steps = account.settings.retry_schedule_s
+    wait_s = max(steps[min(row.refusals, len(steps) - 1)], after_s or 0.0)
+    after = transitions.released(
+        row,
+        status=PayoutStatus.CREATED,
+        reason=transitions.clean_reason(reason or Reason(ReasonCode.PROVIDER_UNAVAILABLE, text=why)),
+        refusals=row.refusals + 1,
+        next_at=at + timedelta(seconds=wait_s),
+    )
+    return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why), "again_in_s": wait_s}))
+
+
+def waiting_for_previous_attempt(row: PayoutRecord, account: Account, why: str, at: datetime) -> Decision:
+    """Look again later at an earlier attempt; the machine stops when that has lasted as long as a poll schedule."""
+    steps = account.settings.retry_schedule_s
+    waited_s = sum(steps[: row.refusals]) + max(row.refusals - len(steps), 0) * steps[-1]
+    if not row.ambiguous and waited_s >= sum(account.settings.poll_schedule_s):
+        return transitions.review(row, ReasonCode.NO_FINAL_ANSWER, why, at)
+    return waiting(row, account, why, at)
+
+
+def put_off(row: PayoutRecord, why: str, at: datetime, *, after_s: float) -> Decision:
+    """It is not its turn: nothing was tried, nothing is wrong, and no step of any schedule is used up."""
+    next_at = at + timedelta(seconds=after_s)
+    after = replace(row, next_at=next_at, callback_read_at=next_at if row.is_callback_read else row.callback_read_at)
+    return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why), "again_in_s": round(after_s, 3)}))
+
+
+def on_hold(row: PayoutRecord, why: str, at: datetime) -> Decision:
+    """A pause forbids the first send: it stays due, and leaves when the pause ends."""
+    waits = replace(row, status=PayoutStatus.CREATED)  # one that was sought in vain is as unsent as it was
+    return Decision(waits, Event(EventName.PAYOUT_ON_HOLD, at, {"why": scrub(why)}))
+
+
+def needs_approval(row: PayoutRecord, account: Account, why: str, at: datetime) -> Decision:
+    """Nothing leaves before somebody has approved it; only its expiry is looked at meanwhile."""
+    if row.ambiguous:  # an earlier try may still be there: it is asked about, whatever may be sent now
+        return transitions.read_later(row, account, at, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": scrub(why)}))
+    reason = transitions.clean_reason(Reason(ReasonCode.NEEDS_APPROVAL, text=why))
+    after = transitions.released(row, status=PayoutStatus.CREATED, reason=reason, next_at=row.expires_at)
+    return Decision(after, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": reason.text}))
+
+
+def above_largest_amount(row: PayoutRecord, account: Account, why: str, at: datetime) -> Decision:
+    """The limit was lowered after the payout was accepted: it waits until the limit is raised, or a person cancels it.
+
+    The settings are looked at again as rarely as a payout is read at last, and at once when a caller asks for it. The
+    words are ours: scrubbed, amounts in them would be masked as numbers.
+    """
+    event = Event(EventName.PAYOUT_ABOVE_LARGEST_AMOUNT, at, {"why": why})
+    if row.ambiguous:  # an earlier try may still be there: it is asked about, whatever may be sent now
+        return transitions.read_later(row, account, at, event)
+    next_at = at + timedelta(seconds=account.settings.poll_schedule_s[-1])
+    if row.expires_at is not None:
+        next_at = min(next_at, row.expires_at)
+    reason = Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why)
+    return Decision(transitions.released(row, status=PayoutStatus.CREATED, reason=reason, next_at=next_at), event)
+
+
+def refused_by_guard(row: PayoutRecord, reason: Reason, at: datetime) -> Decision:
+    """A guard said no before the first send."""
+    return transitions.fail(row, reason, "guard", at, {"why": scrub(reason.text)})
+
+
+def account_refused(
+    row: PayoutRecord, account: Account, why: AccountRefused | CredentialRefused, at: datetime
+) -> Decision:
+    """The provider refuses us: stop the account, fail no payout."""
+    probe_at = at + timedelta(seconds=account.settings.probe_after_s)
+    reason = transitions.clean_reason(why.reason)
+    evidence = {"http_status": why.http_status, "code": reason.provider_code, "text": reason.text}
+    if row.ambiguous:
+        decision = transitions.read_later(row, account, at, Event(EventName.PAYOUT_ACCOUNT_REFUSED, at, evidence))
+    else:
+        after = transitions.released(row, status=PayoutStatus.CREATED, reason=reason, next_at=probe_at)
+        decision = Decision(after, Event(EventName.PAYOUT_ACCOUNT_REFUSED, at, evidence))
+    words = f"{reason}: {reason.text}" if reason.text else str(reason)
+    return replace(decision, pause=Pause(row.account, at, words, by="blocked", probe_at=probe_at))

@@ -1,0 +1,167 @@
+"""What decisions are made of: the record that follows, its event, and the rules that every transition keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from payments_core.domain.events import EventName
+from payments_core.domain.masking import LEAST_DIGITS, scrub, scrub_code
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import Event, Pause, PayoutRecord
+from payments_core.engine.provider_calls import CheckResult
+from payments_core.http.messages import NoAnswer, NotSent
+from payments_core.provider import (
+    Account,
+    Deferred,
+    Duplicate,
+    Final,
+    NotAccepted,
+    NotFound,
+    Pending,
+    Unknown,
+)
+
+__all__ = [
+    "LEAST_NOT_FOUND",
+    "MOST_SUBMISSIONS",
+    "NOT_SAFE_AGAIN",
+    "Decision",
+    "arrived",
+    "clean_reason",
+    "evidence",
+    "evidence_of",
+    "fail",
+    "first_sent_at",
+    "maybe_arrived",
+    "maybe_lost",
+    "read_later",
+    "released",
+    "review",
+    "with_references",
+]
+
+MOST_SUBMISSIONS = 5
+LEAST_NOT_FOUND = 3
+NOT_SAFE_AGAIN = "It may have arrived, the provider does not show it, and sending again is not proven safe any more."
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows.
+
+    Args:
+        after: The row wanted.
+        event: For the history.
+        pause: Stop the account in the same commit.
+        lifts: The account is not blocked any more.
+        resend: The same request is to be sent again now.
+
+    """
+
+    after: PayoutRecord
+    event: Event
+    pause: Pause | None = None
+    lifts: bool = False
+    resend: bool = False
+
+    @property
+    def publish(self) -> bool:
+        """Whether the application must hear of it: an end, or the way into REVIEW (not each read while there)."""
+        return self.after.status.is_final or self.event.name == EventName.PAYOUT_REVIEW
+
+
+def review(
+    row: PayoutRecord, code: ReasonCode, why: str, at: datetime, evidence: Mapping[str, Any] | None = None
+) -> Decision:
+    """Stop the machine for this payout; a read or a person goes on."""
+    after = released(row, status=PayoutStatus.REVIEW, reason=Reason(code, text=why), next_at=None)
+    return Decision(after, Event(EventName.PAYOUT_REVIEW, at, {"why": why, **(evidence or {})}))
+
+
+def fail(row: PayoutRecord, reason: Reason, by: str, at: datetime, evidence: Mapping[str, Any]) -> Decision:
+    """End the attempt as FAILED: no money moved, and none will under this attempt."""
+    reason = clean_reason(reason)
+    after = released(row, status=PayoutStatus.FAILED, reason=reason, decided_by=by, next_at=None)
+    return Decision(after, Event(EventName.PAYOUT_FAILED, at, {"reason": str(reason), **evidence}))
+
+
+def read_later(row: PayoutRecord, account: Account, at: datetime, event: Event) -> Decision:
+    """Ask again at the schedule's next moment, counted from the latest send; after the last one stop in REVIEW."""
+    if row.status is PayoutStatus.REVIEW:
+        return Decision(released(row, next_at=None), event)  # a late answer made it due: it was looked at
+    if row.status is PayoutStatus.SENDING:
+        row = maybe_arrived(row, next_at=None)
+    moment = max((begun for begun in (row.sent_at, row.reopened_at) if begun), default=row.updated_at)
+    for wait_s in account.settings.poll_schedule_s:
+        moment += timedelta(seconds=wait_s)
+        if moment > at:
+            return Decision(released(row, next_at=moment), event)
+    why = "The provider has given no final answer for as long as the schedule asks."
+    if row.status is PayoutStatus.UNKNOWN and row.not_found_count:
+        return review(row, ReasonCode.NEVER_APPEARED, NOT_SAFE_AGAIN, at, event.evidence)
+    return review(row, ReasonCode.NO_FINAL_ANSWER, why, at, event.evidence)
+
+
+def maybe_arrived(row: PayoutRecord, *, next_at: datetime | None) -> PayoutRecord:
+    """Return the row of a payout of which a try may have arrived: unknown, and never again without that doubt."""
+    return released(
+        row,
+        status=PayoutStatus.UNKNOWN,
+        ambiguous=True,
+        first_sent_at=first_sent_at(row),
+        reason=None,
+        next_at=next_at,
+    )
+
+
+def maybe_lost(row: PayoutRecord, at: datetime) -> PayoutRecord:
+    """Return the record of an attempt that may have been sent at a time the journal lost: at the latest now."""
+    return replace(row, ambiguous=True, first_sent_at=first_sent_at(row) or at)
+
+
+def arrived(row: PayoutRecord) -> PayoutRecord:
+    """Return the record of an attempt that the provider has."""
+    return replace(row, first_sent_at=first_sent_at(row))
+
+
+def first_sent_at(row: PayoutRecord) -> datetime | None:
+    """Return when the first submission left that may have arrived."""
+    return row.first_sent_at or row.sent_at
+
+
+def released(row: PayoutRecord, **changes: Any) -> PayoutRecord:
+    """Return the record with changes and without its lease."""
+    # One copy for all changes: a row has forty fields, and copying it is what a decision costs.
+    return replace(row, lease_owner="", lease_until=None, **changes)
+
+
+def with_references(row: PayoutRecord, references: Mapping[str, str]) -> PayoutRecord:
+    """Return the record with references that the provider gave; ours are never replaced."""
+    # Ours are never overwritten by an answer: they are what the provider dedupes by. A reference is shown in full and
+    # outlives the payee: one that holds the payee's own address is not stored.
+    if row.payee_kind != "collection" and len(row.payee_value) >= LEAST_DIGITS:  # a shorter one stands in any number
+        references = {name: value for name, value in references.items() if row.payee_value not in value}
+    return replace(row, references={**references, **row.references})
+
+
+def clean_reason(reason: Reason) -> Reason:
+    """Return a reason whose outside text is masked and cut."""
+    return replace(reason, provider_code=scrub_code(reason.provider_code), text=scrub(reason.text))
+
+
+def evidence_of(heard: CheckResult) -> dict[str, Any]:
+    """Return what a read said, or why it said nothing, as the history keeps it."""
+    return {"why": scrub(heard.why)} if isinstance(heard, NotSent | NoAnswer) else evidence(heard)
+
+
+def evidence(outcome: Final | Pending | Duplicate | NotAccepted | Unknown | NotFound | Deferred) -> dict[str, Any]:
+    """Return what of an outcome goes into the history."""
+    told = {
+        "http_status": outcome.http_status,
+        "code": scrub_code(outcome.code),
+        "text": scrub(outcome.text),
+    }
+    return {name: value for name, value in told.items() if value not in (None, "")}
