@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from payments_core.client.assembly import at_once, choose, chosen, known
+from payments_core.client.account_choice import apply_choice, choose, choose_at_once, existing_payout
 from payments_core.domain.errors import InvalidPayout, JournalError, KeyReused, PaymentsError
 from payments_core.domain.masking import mask_key, scrub
 from payments_core.domain.money import Money
@@ -187,10 +187,10 @@ def _read(
         money = Money(cells.get("amount", ""), cells.get("currency") or currency or currency_of(runtime, named))
         payee = Payee.msisdn(cells.get("to", ""), operator=cells.get("operator", ""))
         order = Order(key, payee, money, Operation(operation or "transfer"), cells.get("note", ""))
-        recorded = known(runtime, order, named, by_default=operation is None)
+        recorded = existing_payout(runtime, order, named, by_default=operation is None)
         if recorded is not None:
             return Row(line, key, replace(order, operation=recorded.operation), named, is_known=True)
-        choice = at_once(choose(runtime, order, named, by_default=operation is None))
+        choice = choose_at_once(choose(runtime, order, named, by_default=operation is None))
     except JournalError:  # not the row's fault
         raise
     except PaymentsError as error:
@@ -212,7 +212,7 @@ def place(row: Row, runtime: Runtime, choice: Choice, *, by_default: bool) -> Ro
     order = row.order
     assert order is not None  # noqa: S101 - it was understood
     try:
-        account, order = chosen(runtime, order, choice, by_default=by_default)
+        account, order = apply_choice(runtime, order, choice, by_default=by_default)
         if isinstance(account.provider, Validates):
             account.provider.validate(order)
         check_amount(account, order)

@@ -70,13 +70,13 @@ def show(terminal: Terminal, payout: Which) -> int:
     """
     from payments_core.cli import messages, output
     from payments_core.client import in_review
-    from payments_core.client.assembly import row_of
+    from payments_core.client.payout_views import find_payout
     from payments_core.domain.errors import DecisionRefused
     from payments_core.domain.events import EventName, meaning
     from payments_core.runtime import utc_now
 
     with terminal.journal() as journal:
-        row = row_of(journal, payout)
+        row = find_payout(journal, payout)
         found, pauses = row.view(journal.history(row.id)), journal.pauses()
     if found.status != "REVIEW" and not found.has_open_contradiction:
         raise DecisionRefused(

@@ -20,11 +20,11 @@ def show(
 ) -> int:
     """Show one payout and its history."""
     from payments_core.cli import output
-    from payments_core.client.assembly import row_of
+    from payments_core.client.payout_views import find_payout
     from payments_core.runtime import utc_now
 
     with terminal.journal() as journal:
-        row = row_of(journal, payout)
+        row = find_payout(journal, payout)
         found, pauses = row.view(journal.history(row.id)), journal.pauses()
     if terminal.as_json:
         output.print_json(output.record(found, reveal=terminal.reveal, history=True))

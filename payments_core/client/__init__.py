@@ -1,11 +1,13 @@
 """The clients: what an application pays with."""
 
-from payments_core.client.assembly import ResumeResult, assemble, build_account, build_webhook
-from payments_core.client.async_client import AsyncPayoutClient
+from payments_core.client.assembly import assemble, build_account, build_webhook
+from payments_core.client.asynchronous.event_iterator import AsyncEvents
+from payments_core.client.asynchronous.payout_client import AsyncPayoutClient
 from payments_core.client.erasure import erase
-from payments_core.client.event_stream import AsyncEvents, Events
+from payments_core.client.resuming import ResumeResult
 from payments_core.client.reviews import InReview, in_review
-from payments_core.client.sync_client import PayoutClient
+from payments_core.client.synchronous.event_iterator import Events
+from payments_core.client.synchronous.payout_client import PayoutClient
 from payments_core.client.webhook_sending import DeliverySummary
 
 __all__ = [

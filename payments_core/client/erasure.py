@@ -1,15 +1,13 @@
-"""Forgetting who was paid: for threads and for an event loop."""
+"""Taking payees out of the journal."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
-from payments_core.client import assembly
+from payments_core.client.payout_views import find_payout
 from payments_core.domain.errors import DecisionRefused, SettingsError
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import Payee
@@ -19,7 +17,7 @@ from payments_core.engine.commands import Journal
 from payments_core.logs import log_payout
 from payments_core.runtime import Runtime
 
-__all__ = ["AsyncErasureMixin", "ErasureMixin", "erase"]
+__all__ = ["erase", "erase_for"]
 
 _AT_ONCE = 100
 
@@ -36,7 +34,7 @@ def erase(
     dry_run: bool,
     vacuum: bool = True,
 ) -> ErasureResult:
-    """Take the payee out of payouts, or say what would be; see :meth:`ErasureMixin.erase`.
+    """Take the payee out of payouts, or say what would be; see :meth:`payments_core.PayoutClient.erase`.
 
     Args:
         journal: Where.
@@ -46,8 +44,8 @@ def erase(
         actor: Who wants it.
         reason: On what grounds.
         at: Now.
-        rehearse: Change nothing.
-        wipe: Write a journal file anew.
+        dry_run: Change nothing.
+        vacuum: Write a journal file anew.
 
     Raises:
         DecisionRefused: One of them has not come to an end, or may not stand; nothing was changed.
@@ -70,7 +68,7 @@ def erase(
 def _all_or_none(journal: Journal, payout: str | None, payee: Payee | None, asked: dict[str, Any]) -> ErasureResult:
     ids: Collection[str] = journal.of_payee(payee) if payee is not None else ()
     if payout is not None:
-        ids = [assembly.row_of(journal, payout).id]
+        ids = [find_payout(journal, payout).id]
     found = journal.erase(ids, **asked, all_or_none=True)
     for kept, reason in found.kept.items():
         others = f" ({len(found.kept)} of {len(ids)} cannot be.)" if len(ids) > 1 else ""
@@ -78,7 +76,7 @@ def _all_or_none(journal: Journal, payout: str | None, payee: Payee | None, aske
             f"Payout {kept} cannot be forgotten. {reason}{others}",
             hint="Nothing was changed. Forget it when it has come to an end that stands.",
         )
-    _told(journal, found, asked["dry_run"])
+    _log_erased(journal, found, asked["dry_run"])
     return found
 
 
@@ -87,7 +85,7 @@ def _ended(journal: Journal, before: datetime, asked: dict[str, Any]) -> Iterato
     while page := journal.ended_before(before, after=after, limit=_AT_ONCE):
         after = page[-1][1]
         found = journal.erase([payout for payout, _ in page], **asked, all_or_none=False)
-        _told(journal, found, asked["dry_run"])
+        _log_erased(journal, found, asked["dry_run"])
         yield found
 
 
@@ -100,7 +98,7 @@ def _together(parts: Iterator[ErasureResult]) -> ErasureResult:
     return ErasureResult(tuple(erased), kept)
 
 
-def _told(journal: Journal, found: ErasureResult, dry_run: bool) -> None:
+def _log_erased(journal: Journal, found: ErasureResult, dry_run: bool) -> None:
     if dry_run:
         return
     for payout in found.erased:
@@ -108,98 +106,7 @@ def _told(journal: Journal, found: ErasureResult, dry_run: bool) -> None:
             log_payout(EventName.PAYOUT_ERASED, row, {})
 
 
-def _forget(runtime: Runtime, payout: str | None, **asked: Any) -> ErasureResult:
+def erase_for(runtime: Runtime, payout: str | None, **asked: Any) -> ErasureResult:
+    """Take payees out of a client's journal; see :func:`erase` for the arguments."""
     runtime.check_process()
     return erase(runtime.journal, payout, **asked, at=runtime.clock())
-
-
-class ErasureMixin:
-    """For threads: forgetting who was paid."""
-
-    _runtime: Runtime
-
-    def erase(
-        self,
-        payout: str | None = None,
-        *,
-        payee: Payee | None = None,
-        before: datetime | None = None,
-        actor: str,
-        reason: str,
-        dry_run: bool = False,
-        vacuum: bool = True,
-    ) -> ErasureResult:
-        """Take the payee out of payouts that have come to an end; say exactly one of payout, payee and before.
-
-        Key, amounts, references, states and hashes stay: the same key is never paid again, and whether two forgotten
-        payouts were the same payee's can still be told.
-
-        Args:
-            payout: Id or key of one payout.
-            payee: Everything that was paid to somebody; nothing is changed unless all of it can be forgotten.
-            before: Whatever has ended before this moment, and can be forgotten; aware.
-            actor: Who wants it.
-            reason: On what grounds.
-            rehearse: Say what would be forgotten, and change nothing.
-            wipe: Write a journal file anew, so that no byte is left in it; others wait as long as that takes.
-
-        Raises:
-            DecisionRefused: It is open, in review, contradicted, or its end may still change; nothing was changed.
-            UnknownPayout: There is none.
-
-        """
-        asked = {
-            "payee": payee,
-            "before": before,
-            "actor": actor,
-            "reason": reason,
-            "dry_run": dry_run,
-            "vacuum": vacuum,
-        }
-        return _forget(self._runtime, payout, **asked)
-
-
-class AsyncErasureMixin:
-    """For an event loop: forgetting who was paid."""
-
-    _runtime: Runtime
-
-    async def erase(
-        self,
-        payout: str | None = None,
-        *,
-        payee: Payee | None = None,
-        before: datetime | None = None,
-        actor: str,
-        reason: str,
-        dry_run: bool = False,
-        vacuum: bool = True,
-    ) -> ErasureResult:
-        """Take the payee out of payouts that have come to an end; say exactly one of payout, payee and before.
-
-        Key, amounts, references, states and hashes stay: the same key is never paid again, and whether two forgotten
-        payouts were the same payee's can still be told.
-
-        Args:
-            payout: Id or key of one payout.
-            payee: Everything that was paid to somebody; nothing is changed unless all of it can be forgotten.
-            before: Whatever has ended before this moment, and can be forgotten; aware.
-            actor: Who wants it.
-            reason: On what grounds.
-            rehearse: Say what would be forgotten, and change nothing.
-            wipe: Write a journal file anew, so that no byte is left in it; others wait as long as that takes.
-
-        Raises:
-            DecisionRefused: It is open, in review, contradicted, or its end may still change; nothing was changed.
-            UnknownPayout: There is none.
-
-        """
-        asked = {
-            "payee": payee,
-            "before": before,
-            "actor": actor,
-            "reason": reason,
-            "dry_run": dry_run,
-            "vacuum": vacuum,
-        }
-        return await asyncio.to_thread(partial(_forget, self._runtime, payout, **asked))

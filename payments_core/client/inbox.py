@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
-from payments_core.client.assembly import only_entries
+from payments_core.client.allowed_commands import only_journal
 from payments_core.client.result_paths import TRIES, asked_about
 from payments_core.domain.bounds import MOST_ROWS, check_number
 from payments_core.domain.errors import JournalError
@@ -316,7 +316,7 @@ class Inbox:
             log(EventName.CALLBACK_IGNORED, account=arrival.account, payout=handling.payout_id, why=why)
 
     def _write(self, command: Command) -> JournalResult:
-        entry = only_entries(command)
+        entry = only_journal(command)
         reply = self._runtime.journal.execute(entry)
         self._runtime.announce(entry, reply)
         return reply

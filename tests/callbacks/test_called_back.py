@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
-from payments_core.client import assembly
+from payments_core.client import resuming
 from payments_core.client.inbox import PAGE, Inbox
 from payments_core.domain.payout import PayoutStatus as S
 from payments_core.worker import work
@@ -336,7 +336,7 @@ def test_a_flood_keeps_nobody_who_resumes_from_paying(
         async with AsyncPayoutClient.from_config(harness.config) as client:
             await client.resume(timeout_s=seconds)
 
-    monkeypatch.setattr(assembly, "sleep_s", lambda *_: pytest.fail("it sleeps"))
+    monkeypatch.setattr(resuming, "sleep_s", lambda *_: pytest.fail("it sleeps"))
     with monkeypatch.context() as patch:
         patch.setattr(Inbox, "handle", handle)
         asyncio.run(resume()) if kind == "async" else harness.client.resume(timeout_s=seconds)
@@ -363,7 +363,7 @@ def test_whoever_waits_asks_nothing_that_somebody_else_has_found_out(
 ) -> None:
     """Its end came while one waited, to another process: one read is enough."""
     harness.gateway.set_faults({"callback_lost": True})
-    payout, moment = harness.pay("one"), assembly.wait_moment
+    payout, moment = harness.pay("one"), resuming.next_look
 
     def meanwhile(*told: Any) -> Any:
         harness.client.refresh(payout.id)
@@ -373,7 +373,7 @@ def test_whoever_waits_asks_nothing_that_somebody_else_has_found_out(
         async with AsyncPayoutClient.from_config(harness.config) as client:
             return (await client.wait(payout.id)).status
 
-    monkeypatch.setattr(assembly, "wait_moment", meanwhile)
+    monkeypatch.setattr(resuming, "next_look", meanwhile)
     with PayoutClient.from_config(harness.config) as client:
         end = asyncio.run(wait()) if kind == "async" else client.wait(payout.id).status
     assert (end, harness.reads(payout)) == (PayoutStatus.SUCCEEDED, 1)

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, Payout, PayoutClient, PayoutStatus
-from payments_core.client import async_client, sync_client
+from payments_core.client.asynchronous import flow_runner as async_runner
+from payments_core.client.synchronous import flow_runner as sync_runner
 from payments_core.domain.errors import InvalidPayout, JournalClosed, PayoutInterrupted
 from payments_core.runtime import AccountSession
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -127,7 +128,7 @@ def test_token_refresh_leader_cancelled(
 
     async def cancelled(client: AsyncPayoutClient, calls: Sequence[Coroutine[Any, Any, Payout]]) -> list[Payout]:
         leader, *others = [asyncio.create_task(call) for call in calls]
-        while not any(line._fetching for line in client._lines.values()):  # noqa: ASYNC110 - nobody tells
+        while not any(session._credential.is_fetching for session in client._sessions.values()):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.05)
         leader.cancel()
@@ -164,7 +165,7 @@ def test_what_breaks_after_the_record_says_which_payout(
         assert client.get(caught.value.payout_id).status is PayoutStatus.SENDING
 
 
-@pytest.mark.parametrize("shell", [sync_client, async_client])
+@pytest.mark.parametrize("shell", [sync_runner, async_runner])
 def test_one_payout_in_trouble_stops_no_other(
     gateway: MtnMomoEmulator, monkeypatch: pytest.MonkeyPatch, shell: Any
 ) -> None:
@@ -189,7 +190,7 @@ def test_one_payout_in_trouble_stops_no_other(
 
 
 def _resume_with(shell: Any) -> None:
-    if shell is async_client:
+    if shell is async_runner:
         asyncio.run(_resume())
         return
     with PayoutClient.from_config() as client:

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus, ReasonCode
-from payments_core.client.reviews import AsyncReviewMixin, ReviewMixin
+from payments_core.client.asynchronous.review_mixin import AsyncReviewMixin
+from payments_core.client.synchronous.review_mixin import ReviewMixin
 from payments_core.domain.errors import DecisionRefused, InvalidAmount, UnknownPayout
 from payments_core.domain.rates import Permit, Priority
 from payments_core.engine import ReviewAction
-from payments_core.runtime import rate_limiter
+from payments_core.runtime.permit_wait import AccountCaps
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 S = PayoutStatus
@@ -69,13 +70,13 @@ def using(request: pytest.FixtureRequest) -> Run:
 def lanes(monkeypatch: pytest.MonkeyPatch) -> list[Priority]:
     """What permits were taken for."""
     taken: list[Priority] = []
-    note = rate_limiter._Caps.note
+    note = AccountCaps.note
 
     def noting(self: Any, priority: Priority, permit: Permit) -> None:
         taken.append(priority)
         note(self, priority, permit)
 
-    monkeypatch.setattr(rate_limiter._Caps, "note", noting)
+    monkeypatch.setattr(AccountCaps, "note", noting)
     return taken
 
 

@@ -30,7 +30,7 @@ def test_threads_that_come_first_at_once_share_one_line(tmp_path: Path, monkeypa
 
                     def first(client: PayoutClient = client, start: Barrier = start) -> int:
                         start.wait(10)
-                        return id(client._line(account))  # noqa: B023
+                        return id(client._session(account))  # noqa: B023
 
                     assert len(set(pool.map(lambda _: first(), range(THREADS)))) == 1
     finally:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from itertools import product
-from types import SimpleNamespace
 
 import pytest
 from any_provider_world import KEY, POSTS, READS, Installed, Side
@@ -28,7 +27,7 @@ from payments_core.engine import drafts, steps
 from payments_core.http.messages import NoAnswer
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import Draft
-from payments_core.runtime import session
+from payments_core.waiting import threads
 
 FULL = os.environ.get("PAYMENTS_CRASH_FULL") == "1"
 PROOF = FULL or os.environ.get("PAYMENTS_CRASH_PROOF") == "1"
@@ -48,7 +47,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Insta
 @pytest.fixture(autouse=True)
 def _time_is_virtual(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits for a token that a dead process was to fetch lets the clock of its world pass."""
-    monkeypatch.setattr(session, "time", SimpleNamespace(sleep=lambda seconds: Side.sleep(seconds)))
+    monkeypatch.setattr(threads, "sleep", lambda seconds: Side.sleep(seconds))
 
 
 def faults(end: End, wanted: End | None = None) -> list[str]:

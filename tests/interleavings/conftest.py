@@ -20,7 +20,7 @@ from payments_core.engine.commands import ApplyTransition
 from payments_core.engine.flow import Command, EngineFlow, RunPreflight
 from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
 from payments_core.plugins.manager import Plugins
-from payments_core.runtime.session import CommandExecutor
+from payments_core.runtime import CommandExecutor
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 KEY = "salary/1"
@@ -137,7 +137,7 @@ class Owner:
     def begin(self, row: PayoutRecord | None = None) -> Step:
         """Begin a step with the payout as it stands, or as this owner has read it before."""
         runtime, row = self.client._runtime, row or self.row()
-        line = self.client._line(runtime.serving(row))
+        line = self.client._session(runtime.serving(row))
         return self.step(line, advance(line.account, row, runtime.moment()))
 
     def work(self, rounds: int = 1, every_s: float = 6.0) -> PayoutRecord:

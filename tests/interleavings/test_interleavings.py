@@ -124,7 +124,7 @@ CANCEL: dict[str, str] = {"actor": "Ann", "reason": "the wrong month"}
 def cancelling(owner: Any) -> Any:
     """Begin to cancel the payout as it stands."""
     row = owner.row()
-    line = owner.client._line(owner.client._runtime.serving(row))
+    line = owner.client._session(owner.client._runtime.serving(row))
     return owner.step(line, owner.client._cancelling(row, OperatorDecision(*CANCEL.values()))[1])
 
 
@@ -474,10 +474,10 @@ def test_the_one_who_fetches_the_token_is_cancelled(world: World, store: str, me
                 )
                 for n in range(20)
             ]
-            line = None
-            while line is None or line._fetching is None:
+            session = None
+            while session is None or not session._credential.is_fetching:
                 await asyncio.sleep(0.005)
-                line = next(iter(client._lines.values()), None)
+                session = next(iter(client._sessions.values()), None)
             await asyncio.sleep(0.1)
             for task in asking[:6]:
                 task.cancel()

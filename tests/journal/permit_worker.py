@@ -15,7 +15,7 @@ from typing import Any, cast
 from payments_core.domain.rates import AcquirePermit, Permit, Priority
 from payments_core.journal import open_journal
 from payments_core.provider import Facts
-from payments_core.runtime.rate_limiter import RateLimiter
+from payments_core.runtime.synchronous.rate_limiter import RateLimiter
 
 
 class Noting:

@@ -258,7 +258,7 @@ def test_what_was_changed_does_not_open() -> None:
 
 
 def test_who_waits_in_vain_has_no_token(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payments_core.runtime.session.LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr("payments_core.runtime.synchronous.session.LOOK_AGAIN_S", 0.0)
     one = account()
     name = Seal(one).name
     journal.token(AskToken(name=name, owner="another", at=START, until=after(60))).result()

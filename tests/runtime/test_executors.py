@@ -22,7 +22,8 @@ from payments_core.engine.flow import Postponed, Proceed, RefusedByGuard, RunPre
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
 from payments_core.runtime import AccountSession, AsyncAccountSession, AsyncCommandExecutor, CommandExecutor
-from payments_core.runtime.rate_limiter import AsyncRateLimiter, RateLimiter
+from payments_core.runtime.asynchronous.rate_limiter import AsyncRateLimiter
+from payments_core.runtime.synchronous.rate_limiter import RateLimiter
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import Desk, Loop

@@ -171,10 +171,10 @@ class _Client(PayoutClient):
         super().__init__(runtime)
         self._life = life
 
-    def _line(self, account: Account) -> AccountSession:
-        if account not in self._lines:
-            self._lines[account] = _Line(account, self._runtime, self._life)
-        return self._lines[account]
+    def _session(self, account: Account) -> AccountSession:
+        if account not in self._sessions:
+            self._sessions[account] = _Line(account, self._runtime, self._life)
+        return self._sessions[account]
 
 
 class _Line(AccountSession):

@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from payments_core.client import assembly
+from payments_core.client import resuming
+from payments_core.client.account_choice import existing_payout
 from payments_core.domain.errors import DecisionRefused, InvalidPayout, KeyReused, NotSupported, OverRefund
 from payments_core.domain.rates import Priority
 from payments_core.domain.records import PayoutRecord
@@ -167,7 +168,7 @@ class Task:
 def paying(process: Process, wish: PlannedOrder) -> Work:
     """Do what a client does to send a key: look it up, write it down, and go on while something is due at once."""
     runtime, watch = process.runtime, process.world.watch
-    row = assembly.known(runtime, wish.order, wish.account)
+    row = existing_payout(runtime, wish.order, wish.account)
     if row is None:
         account = runtime.account(wish.account)
         yield Use(account)
@@ -178,10 +179,10 @@ def paying(process: Process, wish: PlannedOrder) -> Work:
             raise
         row = opened.row
     watch.acknowledged.add(wish.order.key)
-    for _ in range(assembly.STEPS_AT_ONCE):
+    for _ in range(resuming.STEPS_AT_ONCE):
         before = row
         row = yield from advancing(process, row)
-        if row.version == before.version or not assembly.is_due(row, runtime.clock()):
+        if row.version == before.version or not resuming.is_due(row, runtime.clock()):
             break
     return row
 

@@ -1,59 +1,58 @@
-"""The synchronous client: a thin shell over the engine's flows. ``asynchronous`` holds its twin."""
+"""The client: payments, and what keeps them going."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
-from payments_core.client import assembly
-from payments_core.client.assembly import ResumeResult
-from payments_core.client.erasure import ErasureMixin
-from payments_core.client.events import EventsMixin
-from payments_core.client.inbox import PAGE, InboxMixin
-from payments_core.client.lookups import LookupsMixin
+from payments_core.client import resuming
+from payments_core.client.account_choice import apply_choice, check_provider_config, existing_payout, parse_operation
+from payments_core.client.assembly import assemble
+from payments_core.client.asynchronous.account_mixin import AsyncAccountsMixin
+from payments_core.client.asynchronous.erasure_mixin import AsyncErasureMixin
+from payments_core.client.asynchronous.events_mixin import AsyncEventsMixin
+from payments_core.client.asynchronous.lookup_mixin import AsyncLookupsMixin
+from payments_core.client.asynchronous.review_mixin import AsyncReviewMixin
+from payments_core.client.asynchronous.routing_mixin import AsyncRoutingMixin
+from payments_core.client.inbox import PAGE
+from payments_core.client.interruptions import of_one_payout
+from payments_core.client.payout_views import find_payout, view
 from payments_core.client.result_paths import TRIES, asked_about
-from payments_core.client.reviews import ReviewMixin
-from payments_core.client.routing import RoutingMixin
+from payments_core.client.resuming import ResumeResult
 from payments_core.domain.bounds import LONGEST_S, check_number
 from payments_core.domain.errors import PayoutInterrupted
-from payments_core.domain.events import EventName
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, Payout, PayoutStatus
-from payments_core.domain.rates import Priority
-from payments_core.domain.records import Pause, PayoutRecord
-from payments_core.engine import accept, advance, answer, token_hash
-from payments_core.engine.commands import CreateResult, JournalResult
-from payments_core.engine.flow import Command, EngineFlow, ReadAs, Reply
-from payments_core.http.flow import run_flow
-from payments_core.logs import about_payout, log
-from payments_core.provider import Account, AccountRefused, Callback, Credential
-from payments_core.runtime import AccountSession, CommandExecutor, Runtime, priority_of
+from payments_core.domain.records import PayoutRecord
+from payments_core.engine import accept, answer, token_hash
+from payments_core.engine.commands import CreateResult
+from payments_core.http.flow import arun_flow
+from payments_core.provider import Callback
+from payments_core.runtime import Runtime
 from payments_core.settings import Configuration
+from payments_core.waiting import tasks as waiting
 
-__all__ = ["PayoutClient"]
-
-T = TypeVar("T")
+__all__ = ["AsyncPayoutClient"]
 
 
-class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, InboxMixin, EventsMixin, ErasureMixin):
-    """Pays money out, once for each key, and tells what became of it.
+class AsyncPayoutClient(
+    AsyncReviewMixin, AsyncLookupsMixin, AsyncRoutingMixin, AsyncAccountsMixin, AsyncEventsMixin, AsyncErasureMixin
+):
+    """Pays money out, once for each key, and reports what became of it.
 
-    One client serves many threads. Make it after a fork, close it when done, or use it as a context manager.
+    One client serves one event loop and many tasks. A cancelled call leaves its payout as a crash would: the same key,
+    or ``resume``, goes on. Close it when done, or use it as an asynchronous context manager.
 
     Args:
-        office: From :func:`payments_core.client.assemble`; most callers use :meth:`from_config`.
+        runtime: From :func:`payments_core.client.assemble`; most callers use :meth:`from_config`.
 
     """
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._lines: dict[Account, AccountSession] = {}
 
     @classmethod
     def from_config(cls, configuration: str | Path | Configuration = "payouts.toml") -> Self:
@@ -64,9 +63,9 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, InboxMixin, EventsMi
             JournalError: The journal cannot be opened.
 
         """
-        return cls(assembly.assemble(configuration))
+        return cls(assemble(configuration))
 
-    def send(
+    async def send(
         self,
         *,
         key: str,
@@ -106,15 +105,15 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, InboxMixin, EventsMi
             key=key,
             payee=payee,
             amount=amount,
-            operation=assembly.operation_of(operation),
+            operation=parse_operation(operation),
             note=note,
             options=dict(options or {}),
             not_before=not_before,
             expires_at=expires_at,
         )
-        return self._pay(order, account, by_default=operation is None)
+        return await self._pay(order, account, by_default=operation is None)
 
-    def accept(
+    async def accept(
         self,
         *,
         key: str,
@@ -163,11 +162,11 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, InboxMixin, EventsMi
             not_before=not_before,
             expires_at=expires_at,
         )
-        opened = self._accept(order, account, by_default=operation is None, connection=connection)
-        payout = assembly.view(self._runtime, opened.row) if connection is None else opened.row.view()
+        opened = await self._accept(order, account, by_default=operation is None, connection=connection)
+        payout = view(self._runtime, opened.row) if connection is None else opened.row.view()
         return replace(payout, is_new=opened.created)
 
-    def refund(
+    async def refund(
         self,
         *,
         key: str,
@@ -215,9 +214,9 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, InboxMixin, EventsMi
             expires_at=expires_at,
             original_amount=original_amount,
         )
-        return self._pay(order, account)
+        return await self._pay(order, account)
 
-    def get(self, payout: str) -> Payout:
+    async def get(self, payout: str) -> Payout:
         """Return a payout by id or key, with its history.
 
         Raises:
@@ -225,19 +224,20 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, InboxMixin, EventsMi
 
         """
         self._runtime.check_process()
-        return assembly.view(self._runtime, assembly.row_of(self._runtime.journal, payout))
+        return view(self._runtime, find_payout(self._runtime.journal, payout))
 
-    def payouts(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[Payout]:
+    async def payouts(self, *, status: PayoutStatus | None = None, account: str | None = None) -> AsyncIterator[Payout]:
         """Yield payouts, oldest first, without their histories."""
         self._runtime.check_process()
-        return (row.view() for row in self._runtime.journal.rows(status=status, account=account))
+        async for row in waiting.iterate(self._runtime.journal.rows(status=status, account=account)):
+            yield row.view()
 
-    def refresh(self, payout: str) -> Payout:
+    async def refresh(self, payout: str) -> Payout:
         """Ask the provider now, and return the payout as it then stands."""
-        row = assembly.row_of(self._runtime.journal, payout)
-        return assembly.view(self._runtime, self._advance(row, early=True))
+        row = find_payout(self._runtime.journal, payout)
+        return view(self._runtime, await self._advance(row, early=True))
 
-    def wait(self, payout: str, *, timeout_s: float = 60.0) -> Payout:
+    async def wait(self, payout: str, *, timeout_s: float = 60.0) -> Payout:
         """Work on a payout until it is final or in review, or the time is over.
 
         Args:
@@ -251,18 +251,20 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, InboxMixin, EventsMi
         """
         check_number("timeout_s", timeout_s, 0, LONGEST_S)
         clock = self._runtime.clock
-        row, step, until = assembly.row_of(self._runtime.journal, payout), 0, clock() + timedelta(seconds=timeout_s)
-        row = self._settle(row)
-        while not assembly.is_over(row) and (now := clock()) < until:
-            moment, early = assembly.wait_moment(row, step, now)
-            time.sleep(max((min(moment, until) - now).total_seconds(), 0.0))
-            row = assembly.row_of(self._runtime.journal, row.id)
-            if not assembly.is_over(row):  # otherwise another process has found out: nobody need ask once more
-                row = self._advance(row, early=early)
+        row, step, until = find_payout(self._runtime.journal, payout), 0, clock() + timedelta(seconds=timeout_s)
+        row = await self._settle(row)
+        while not resuming.is_settled(row) and (now := clock()) < until:
+            moment, early = resuming.next_look(row, step, now)
+            await waiting.sleep(max((min(moment, until) - now).total_seconds(), 0.0))
+            row = find_payout(self._runtime.journal, row.id)
+            if not resuming.is_settled(row):  # otherwise another process has found out: nobody need ask once more
+                row = await self._advance(row, early=early)
             step += 1
-        return assembly.view(self._runtime, row)
+        return view(self._runtime, row)
 
-    def resume(self, *, timeout_s: float = 60.0, on_change: Callable[[Payout], None] | None = None) -> ResumeResult:
+    async def resume(
+        self, *, timeout_s: float = 60.0, on_change: Callable[[Payout], None] | None = None
+    ) -> ResumeResult:
         """Work on every open payout until nothing will become due or the time is over.
 
         Args:
@@ -281,58 +283,44 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, InboxMixin, EventsMi
         trouble: dict[str, PayoutInterrupted] = {}
         until = clock() + timedelta(seconds=timeout_s)
         while True:
-            handled = self.inbox.handle(PAGE)
+            handled = await waiting.run_blocking(self.inbox.handle, PAGE)
             due = [row for row in journal.due(clock(), accounts=mine, limit=100) if row.id not in trouble]
-            for row in due:
-                was_final = row.status.is_final
-                try:
-                    row = self._advance(row)
-                except PayoutInterrupted as error:
-                    trouble[row.id] = assembly.of_one(error)
-                    continue
-                steps += 1
-                if on_change and not was_final:
-                    on_change(row.view())
+            ended = {row.id for row in due if row.status.is_final}
+            async with aclosing(waiting.each(self._step, due)) as stepped:
+                async for row in stepped:
+                    if isinstance(row, PayoutInterrupted):
+                        trouble[row.payout_id] = row
+                        continue
+                    steps += 1
+                    if on_change and row.id not in ended:
+                        on_change(row.view())
             due_at, now = journal.next_due(accounts=mine), clock()
             if handled == PAGE and now < until:  # there may be more, and what they ask for is due then
                 continue
-            if due_at is None or now >= until or due_at > until or assembly.only_trouble(self._runtime, trouble):
-                return assembly.resumed(self._runtime, steps, trouble, due_at)
+            if due_at is None or now >= until or due_at > until or resuming.only_interrupted(self._runtime, trouble):
+                return resuming.resume_result(self._runtime, steps, trouble, due_at)
             if not due:  # what is due is in trouble: look for the others again in a moment
-                due_at = max(due_at, now + assembly.MOMENT)
-            time.sleep(assembly.sleep_s(due_at, now))
+                due_at = max(due_at, now + resuming.MOMENT)
+            await waiting.sleep(resuming.sleep_s(due_at, now))
 
-    def pause(self, *, account: str | None = None, reason: str = "") -> None:
-        """Stop payments from one account, or from all, for every process; reads go on."""
-        if account is not None:
-            self._runtime.account(account)
-        pause = Pause.by_person(account, self._runtime.clock(), reason)
-        self._runtime.journal.set_pause(pause)
-        log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=pause.why)
+    @property
+    def runtime(self) -> Runtime:
+        """The journal, plugins, accounts and clock of this client."""
+        return self._runtime
 
-    def unpause(self, *, account: str | None = None) -> bool:
-        """End a pause, a provider's block included; say whether there was one."""
-        lifted = self._runtime.journal.lift_pause(account)
-        if lifted:
-            log(EventName.ACCOUNT_UNPAUSED, account=account)
-        return lifted
+    async def work_on(self, row: PayoutRecord) -> PayoutRecord:
+        """Take the steps that are due for one payout now; what a worker does with each.
 
-    def pauses(self) -> tuple[Pause, ...]:
-        """Return the pauses in force."""
-        return self._runtime.journal.pauses()
+        Args:
+            row: As read from the journal.
 
-    def accounts(self) -> tuple[str, ...]:
-        """Return the names of the configured accounts."""
-        return tuple(sorted(self._runtime.accounts))
+        Raises:
+            PayoutInterrupted: It could not be worked on.
 
-    def check_account(self, account: str) -> str:
-        """Obtain an account's credential without moving money; empty when all is well, else what is wrong."""
-        fetched = self._line(self._runtime.account(account)).credential()
-        if isinstance(fetched, Credential):
-            return ""
-        return assembly.refusal(fetched.reason) if isinstance(fetched, AccountRefused) else fetched.why
+        """
+        return await self._settle(row)
 
-    def deliver(self, token: str, callback: Callback) -> Payout | None:
+    async def deliver(self, token: str, callback: Callback) -> Payout | None:
         """Take in what came to a path minted for a submission or a query; None when the path was never minted.
 
         The first clear answer counts. What comes later changes no end: if it tells another one, it contradicts.
@@ -349,107 +337,45 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, InboxMixin, EventsMi
             if asked is None:
                 return None
             flow = answer(asked.account, asked.row, callback, query=query, ended=asked.ended)
-            answered = run_flow(flow, self._write)
+            answered = await arun_flow(flow, self._write)
             row = answered.row
             if answered.effect is not None or row.status is PayoutStatus.SENDING:
                 break
-        return None if row is None else assembly.view(self._runtime, row)
+        return None if row is None else view(self._runtime, row)
 
-    def work_on(self, row: PayoutRecord) -> PayoutRecord:
-        """Take the steps that are due for one payout now; what a worker does with each.
-
-        Args:
-            row: As read from the journal.
-
-        Raises:
-            PayoutInterrupted: It could not be worked on.
-
-        """
-        return self._settle(row)
-
-    def close(self) -> None:
-        """Close connections and journal, when observers have heard of the last change; they have five seconds."""
-        for line in self._lines.values():
-            line.close()
-        self._runtime.observers.close()
-        self._runtime.journal.close()
-
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         """Use the client for a block."""
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close it."""
-        self.close()
+        await self.close()
 
-    def _pay(self, order: Order, account: str | None, *, by_default: bool = False) -> Payout:
-        opened = self._accept(order, account, by_default=by_default)
-        return replace(assembly.view(self._runtime, self._settle(opened.row)), is_new=opened.created)
+    async def _pay(self, order: Order, account: str | None, *, by_default: bool = False) -> Payout:
+        opened = await self._accept(order, account, by_default=by_default)
+        return replace(view(self._runtime, await self._settle(opened.row)), is_new=opened.created)
 
-    def _accept(
+    async def _accept(
         self, order: Order, account: str | None, *, by_default: bool, connection: object = None
     ) -> CreateResult:
-        row = assembly.known(self._runtime, order, account, by_default=by_default)
+        row = existing_payout(self._runtime, order, account, by_default=by_default)
         if row is not None:
             return CreateResult(row, created=False)
         # A transaction of the caller's does not wait for the network.
-        choice = self._choose(order, account, by_default=by_default, ask=connection is None)
-        chosen, order = assembly.chosen(self._runtime, order, choice, by_default=by_default)
+        choice = await self._choose(order, account, by_default=by_default, ask=connection is None)
+        chosen, order = apply_choice(self._runtime, order, choice, by_default=by_default)
         if connection is None:
-            self.refresh_provider_config(chosen.name)
+            await self.refresh_provider_config(chosen.name)
         else:
-            assembly.check_learned(self._runtime, chosen)
+            check_provider_config(self._runtime, chosen)
         write = self._write if connection is None else partial(self._write_within, connection)
-        return run_flow(accept(chosen, order, self._runtime.moment()), write)
+        return await arun_flow(accept(chosen, order, self._runtime.moment()), write)
 
-    def _ask(self, account: Account, flow: EngineFlow[T], priority: Priority | None = None) -> T:
-        with self._line(account).executor(priority) as executor:
-            return run_flow(flow, self._with_lines(executor))
-
-    def _with_lines(self, executor: CommandExecutor) -> Callable[[Command], Reply]:
-        """Let a flow read as another identity of its account: each has a line of its own."""
-
-        def execute(command: Command) -> Reply:
-            if isinstance(command, ReadAs):
-                return self._line(self._runtime.identity(command)).exchange(command.request, executor.priority)
-            return executor(command)
-
-        return execute
-
-    def _line(self, account: Account) -> AccountSession:
-        if (line := self._lines.get(account)) is None:
-            from payments_core.http.transport.httpx_sync import HttpxTransport
-
-            transport = HttpxTransport(max_connections=account.settings.max_in_flight, clock=self._runtime.clock)
-            # Threads that come first at once share the one line that is kept: the others have opened nothing.
-            line = self._lines.setdefault(account, AccountSession(account, transport, self._runtime))
-        return line
-
-    def _write(self, command: Command) -> JournalResult:
-        entry = assembly.only_entries(command)
-        reply = self._runtime.journal.execute(entry)
-        self._runtime.announce(entry, reply)
-        return reply
-
-    def _write_within(self, connection: object, command: Command) -> JournalResult:
-        return self._runtime.journal.open_within(connection, assembly.only_open(command))
-
-    def _settle(self, row: PayoutRecord) -> PayoutRecord:
-        """Advance as long as something is due this instant: a duplicate is read at once."""
-        for _ in range(assembly.STEPS_AT_ONCE):
-            before, row = row, self._advance(row)
-            if row.version == before.version or not assembly.is_due(row, self._runtime.clock()):
-                break
-        return row
-
-    def _advance(self, row: PayoutRecord, *, early: bool = False) -> PayoutRecord:
-        self._runtime.check_process()
-        line = self._line(self._runtime.serving(row))
-        with about_payout(row.id), line.executor(priority_of(row)) as executor:
-            try:
-                flow = advance(line.account, row, self._runtime.moment(), early=early)
-                return run_flow(flow, self._with_lines(executor))
-            except Exception as error:
-                raise assembly.interrupted(error, row, money_asked=executor.money_asked) from error
+    async def _step(self, row: PayoutRecord) -> PayoutRecord | PayoutInterrupted:
+        """Advance a payout, or return what interrupted it; an error of the journal concerns all, and is raised."""
+        try:
+            return await self._advance(row)
+        except PayoutInterrupted as error:
+            return of_one_payout(error)

@@ -1,10 +1,7 @@
-"""An account's line to its provider, and a performer on it, for threads. ``line_async`` is its twin."""
+"""An account's session with its provider, and the executor of a flow's commands on it."""
 
 from __future__ import annotations
 
-import threading
-import time
-from concurrent.futures import Future
 from dataclasses import replace
 from time import monotonic, perf_counter
 from types import TracebackType
@@ -13,7 +10,7 @@ from typing import Self
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.rates import Priority
 from payments_core.domain.records import PayoutRecord
-from payments_core.engine.commands import ApplyTransition, JournalResult
+from payments_core.engine.commands import ApplyTransition
 from payments_core.engine.flow import (
     Command,
     NeedsApproval,
@@ -24,60 +21,62 @@ from payments_core.engine.flow import (
     Reply,
     RunPreflight,
 )
-from payments_core.http.flow import run_flow
+from payments_core.http.flow import arun_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
-from payments_core.http.retry import send_with_retry
-from payments_core.http.transport import Transport
+from payments_core.http.retry import asend_with_retry
+from payments_core.http.transport import AsyncTransport
 from payments_core.provider import Account, Credential
 from payments_core.runtime import common
+from payments_core.runtime.asynchronous.rate_limiter import AsyncRateLimiter
 from payments_core.runtime.common import Fetched
-from payments_core.runtime.rate_limiter import RateLimiter
 from payments_core.runtime.runtime import Runtime, in_daemon
 from payments_core.runtime.shared_credential import LOOK_AGAIN_S, MOST_LOOKS, Sharing, sharing_of
+from payments_core.waiting import tasks as waiting
 
-__all__ = ["AccountSession", "CommandExecutor"]
+__all__ = ["AsyncAccountSession", "AsyncCommandExecutor"]
 
 
-class AccountSession:
+class AsyncAccountSession:
     """One account's transport, credential and permits, shared by every flow of a client."""
 
-    def __init__(self, account: Account, transport: Transport, runtime: Runtime) -> None:
+    def __init__(self, account: Account, transport: AsyncTransport, runtime: Runtime) -> None:
         self.account = account
         self._auth = common.authenticator(account)
         self._transport = transport
         self._runtime = runtime
-        self.limiter = RateLimiter(account, runtime.journal)
-        self._permits = threading.BoundedSemaphore(account.settings.max_in_flight)
-        self._lock = threading.Lock()
+        self.limiter = AsyncRateLimiter(account, runtime.journal)
+        self._permits = waiting.BoundedSemaphore(account.settings.max_in_flight)
         self._sharing = sharing_of(account, runtime)
-        self._credential: Credential | None = None
-        self._fetching: Future[Fetched] | None = None
+        self._credential = waiting.SingleFlight[Fetched](
+            self._fetch_anywhere, is_fresh=self._is_usable, interrupted=self._no_credential, on_drop=self._spend
+        )
 
-    def executor(self, priority: Priority | None = None) -> CommandExecutor:
-        """Return a performer for one flow.
+    def executor(self, priority: Priority | None = None) -> AsyncCommandExecutor:
+        """Return the executor of one flow.
 
         Args:
-            lane: What the flow's reads are for; None where they are no status reads, and not capped.
+            priority: What the flow's reads are for; None where they are no status reads, and not capped.
 
         """
-        return CommandExecutor(self, self._runtime, self._permits, priority)
+        return AsyncCommandExecutor(self, self._runtime, self._permits, priority)
 
-    def preflight(self, row: PayoutRecord) -> PreflightResult | None:
+    async def preflight(self, row: PayoutRecord) -> PreflightResult | None:
         """Ask the guards and make a credential ready; None when nothing stands against sending."""
         clock, plugins = self._runtime.clock, self._runtime.plugins
         if not row.guards_passed and plugins.has_guards:
             payout, refusal, broken = row.view(), None, None
             try:
-                refusal = in_daemon(lambda: plugins.before_submit(payout)).result(self.account.settings.guard_timeout_s)
+                asked = in_daemon(lambda: plugins.before_submit(payout))
+                refusal = await waiting.result_of(asked, self.account.settings.guard_timeout_s)
             except Exception as error:  # noqa: BLE001 fails closed
                 broken = error
             if broken is not None:
                 return common.guard_failed(broken, clock())
             if refusal:
                 return common.guard_refused(refusal, clock())
-        return common.credential_problem(self.credential(), clock()) if self._auth else None
+        return common.credential_problem(await self.credential(), clock()) if self._auth else None
 
-    def approval_needed(self, row: PayoutRecord) -> str | Postponed:
+    async def approval_needed(self, row: PayoutRecord) -> str | Postponed:
         """Return why an attempt needs an approval; empty when it does not."""
         if why := common.above_limit(self.account, row):
             return why
@@ -87,118 +86,107 @@ class AccountSession:
         payout = row.view()
         try:
             asked = in_daemon(lambda: plugins.needs_approval(payout))
-            return asked.result(self.account.settings.guard_timeout_s) or ""
+            return await waiting.result_of(asked, self.account.settings.guard_timeout_s) or ""
         except Exception as error:  # noqa: BLE001 fails closed
             broken = error
         return common.approval_failed(broken, clock())
 
     def is_ready(self) -> bool:
-        """Say whether a request could leave now without fetching a credential first."""
-        return self._auth is None or common.is_usable(self._credential, self._runtime.clock())
+        """Whether a request could be sent now without fetching a credential first."""
+        return self._auth is None or self._credential.is_ready
 
-    def exchange(self, request: HttpRequest, priority: Priority | None = None) -> HttpResponse:
+    async def exchange(self, request: HttpRequest, priority: Priority | None = None) -> HttpResponse:
         """Carry out one request: a money request once, a repeatable one by its policy and with a fresh credential.
 
         Args:
             request: What to send.
-            lane: What it is for, where it is a status read: each time it is sent takes a permit.
+            priority: What it is for, where it is a status read: each time it is sent takes a permit.
 
         """
         if request.moves_money or not request.repeatable:
-            return self._send(request, priority=priority)
+            return await self._send(request, priority=priority)
         policy = common.policy_of(self.account, request, priority)
         auth = self._auth if request.credential else None
         if auth:  # outside the policy: fetching a credential has a policy of its own
-            common.present(self.credential(), self._runtime.clock())
+            common.present(await self.credential(), self._runtime.clock())
 
-        def by_policy() -> HttpResponse:
-            return send_with_retry(
+        async def by_policy() -> HttpResponse:
+            return await asend_with_retry(
                 policy,
                 lambda: self._send(request, policy.timeout_s, priority),
                 on_retry=common.repeats(self.account, request),
             )
 
-        response = by_policy()
-        return by_policy() if auth and auth.is_auth_refusal(response) else response
+        response = await by_policy()
+        return await by_policy() if auth and auth.is_auth_refusal(response) else response
 
-    def credential(self) -> Fetched:
-        """Return the credential, fetching it once however many ask."""
-        with self._lock:
-            credential = self._credential
-            if credential is not None and common.is_usable(credential, self._runtime.clock()):
-                return credential
-            fetching, mine = self._fetching, self._fetching is None
-            if fetching is None:
-                fetching = self._fetching = Future()
-        if mine:
-            try:
-                fetched = self._fetch_shared(self._sharing) if self._sharing else self._fetch()
-                with self._lock:
-                    self._credential = fetched if isinstance(fetched, Credential) else None
-                fetching.set_result(fetched)
-            except BaseException:
-                # A KeyboardInterrupt is for this thread; those who wait with it only have no credential yet.
-                if not fetching.done():
-                    fetching.set_result(NoAnswer("the fetch was interrupted", at=self._runtime.clock()))
-                raise
-            finally:
-                with self._lock:
-                    self._fetching = None
-        return fetching.result()
+    async def credential(self) -> Fetched:
+        """Return the credential, fetching it once however many callers ask."""
+        return await self._credential.get()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the connections."""
-        self._transport.close()
+        await self._credential.close()
+        await self._transport.aclose()
 
-    def _send(
+    async def _send(
         self, request: HttpRequest, timeout_s: float | None = None, priority: Priority | None = None
     ) -> HttpResponse:
         auth, used = self._auth if request.credential else None, None
         if auth:
-            used = self.credential()
+            used = await self.credential()
             request = common.filled(auth, request, used, self._runtime.clock())
         if timeout_s is not None:
             request = common.within(request, timeout_s)
         if priority is not None and self.limiter.applies(priority):
-            common.check_permit(priority, self.limiter.take(priority), self._runtime.clock())
+            common.check_permit(priority, await self.limiter.take(priority), self._runtime.clock())
         start = perf_counter()
         try:
-            response = self._transport.send(request)
+            response = await self._transport.send(request)
         except (NotSent, NoAnswer) as ended:
             common.note_exchange(self.account, request, ended, (perf_counter() - start) * 1000)
             raise
         common.note_exchange(self.account, request, response, (perf_counter() - start) * 1000)
-        if auth and auth.is_auth_refusal(response):
-            with self._lock:
-                if self._credential is used:  # a newer one stays
-                    self._credential = None
-                    if self._sharing:
-                        self._sharing.spend(used if isinstance(used, Credential) else None)
+        if auth and used is not None and auth.is_auth_refusal(response):
+            self._credential.drop(used)
         return response
 
-    def _fetch_shared(self, sharing: Sharing) -> Fetched:
+    def _is_usable(self, fetched: Fetched) -> bool:
+        return isinstance(fetched, Credential) and common.is_usable(fetched, self._runtime.clock())
+
+    def _no_credential(self) -> Fetched:
+        return NoAnswer("the fetch was interrupted", at=self._runtime.clock())
+
+    def _spend(self, fetched: Fetched) -> None:
+        if self._sharing and isinstance(fetched, Credential):
+            self._sharing.spend(fetched)
+
+    async def _fetch_anywhere(self) -> Fetched:
+        return await (self._fetch_shared(self._sharing) if self._sharing else self._fetch())
+
+    async def _fetch_shared(self, sharing: Sharing) -> Fetched:
         """Take the credential that another process has fetched, or fetch it for all of them."""
         journal = self._runtime.journal
         for _ in range(MOST_LOOKS):
-            told = journal.token(sharing.ask()).result()
-            if (found := sharing.opened(told)) is not None:
+            shared = await waiting.result_of(journal.token(sharing.ask()))
+            if (found := sharing.opened(shared)) is not None:
                 return found
-            if told.may_fetch or told.sealed:  # what cannot be opened is none
+            if shared.may_fetch or shared.sealed:  # what cannot be decrypted is none
                 fetched: Fetched | None = None
                 try:
-                    fetched = self._fetch()
+                    fetched = await self._fetch()
                     return fetched
                 finally:
-                    journal.token(sharing.keep(fetched)).result()
-            time.sleep(LOOK_AGAIN_S)
+                    await waiting.result_of(journal.token(sharing.keep(fetched)))
+            await waiting.sleep(LOOK_AGAIN_S)
         return sharing.waited_in_vain()
 
-    def _fetch(self) -> Fetched:
+    async def _fetch(self) -> Fetched:
         auth = self._auth
-        if auth is None:
-            return Credential({})
+        fetched: Fetched = Credential({})
         try:
-            fetched: Fetched = run_flow(auth.authenticate(), self._execute_http)
+            if auth is not None:
+                fetched = await arun_flow(auth.authenticate(), self._execute_http)
         except (NotSent, NoAnswer) as ended:
             fetched = ended
         except Exception as bug:  # noqa: BLE001 whatever it was, there is no credential
@@ -207,46 +195,50 @@ class AccountSession:
         common.fetched_event(self.account, fetched)
         return fetched
 
-    def _execute_http(self, command: object) -> HttpResponse:
+    async def _execute_http(self, command: object) -> HttpResponse:
         if not isinstance(command, HttpRequest) or command.credential or command.moves_money:
             raise ProviderBug("authenticate() may only ask for requests without a credential.")
-        return self.exchange(command)
+        return await self.exchange(command)
 
 
-class CommandExecutor:
+class AsyncCommandExecutor:
     """Carries out one flow's commands; a context manager, so that its permit is given back whatever happens."""
 
     def __init__(
-        self, line: AccountSession, runtime: Runtime, permits: threading.BoundedSemaphore, priority: Priority | None
+        self,
+        session: AsyncAccountSession,
+        runtime: Runtime,
+        permits: waiting.BoundedSemaphore,
+        priority: Priority | None,
     ) -> None:
-        self._line = line
+        self._session = session
         self._runtime = runtime
         self._permits = permits
         self._permit = False
-        self._turn_at: float | None = None
+        self._permit_at: float | None = None
         self.priority = priority
         self.money_asked = False
 
-    def __call__(self, command: Command) -> Reply:
+    async def __call__(self, command: Command) -> Reply:
         """Carry out one command."""
         if isinstance(command, HttpRequest):
             if not command.moves_money:
-                return self._line.exchange(command, self.priority)
+                return await self._session.exchange(command, self.priority)
             self.money_asked = True
-            priority = Priority.POST if self._line.limiter.is_over(self._turn_at) else None
+            priority = Priority.POST if self._session.limiter.is_over(self._permit_at) else None
             try:
-                return self._line.exchange(command, priority)
+                return await self._session.exchange(command, priority)
             finally:
                 self._give_back()
         if isinstance(command, RunPreflight):
             self.priority = None  # what is asked for on the way to a payment is no status read
-            return self._leave(command.row)
+            return await self._preflight(command.row)
         if isinstance(command, ReadAs):
-            raise ProviderBug("Only the client has the lines of other identities.")
-        reply: JournalResult = self._runtime.journal.execute(command)
+            raise ProviderBug("Only the client has the sessions of other identities.")
+        reply = await waiting.execute(self._runtime.journal, command)
         self._runtime.announce(command, reply)
         if isinstance(command, ApplyTransition) and command.read_end is not None and command.read_end.is_refused:
-            self._line.limiter.is_penalised = True
+            self._session.limiter.is_penalised = True
         return reply
 
     def __enter__(self) -> Self:
@@ -259,24 +251,27 @@ class CommandExecutor:
         """End it."""
         self._give_back()
 
-    def _leave(self, row: PayoutRecord) -> PreflightResult:
-        """Take a place on the wire and a turn with all else ready; waiting may have outlived the credential, once."""
-        why = self._line.approval_needed(row)
+    async def _preflight(self, row: PayoutRecord) -> PreflightResult:
+        """Ask the guards, then take a connection and a permit.
+
+        A credential that expired meanwhile is fetched anew, once.
+        """
+        why = await self._session.approval_needed(row)
         if isinstance(why, Postponed):
             return why
         if why and self._runtime.journal.approval(row.id, row.attempt) is None:
             return NeedsApproval(why, self._runtime.clock())
-        limiter = self._line.limiter
+        limiter = self._session.limiter
         for asked in (row, replace(row, guards_passed=True)):
-            if refusal := self._line.preflight(asked):
+            if refusal := await self._session.preflight(asked):
                 return refusal
-            self._permits.acquire()
+            await self._permits.acquire()
             self._permit = True
             if limiter.applies(Priority.POST):
-                if (after_s := limiter.take(Priority.POST)) is not None:
+                if (after_s := await limiter.take(Priority.POST)) is not None:
                     return common.no_permit(after_s, self._runtime.clock())
-                self._turn_at = monotonic()
-            if asked is not row or self._line.is_ready():
+                self._permit_at = monotonic()
+            if asked is not row or self._session.is_ready():
                 break
             self._give_back()
         return Proceed(self._runtime.clock(), needs_approval=bool(why))

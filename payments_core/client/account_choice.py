@@ -1,0 +1,157 @@
+"""Which account pays an order, and whether its key stands for a payout already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from payments_core.domain.errors import InvalidPayout, KeyReused
+from payments_core.domain.masking import mask_key, quote, scrub
+from payments_core.domain.payout import Operation, Order
+from payments_core.domain.records import PayoutRecord
+from payments_core.engine import same_order
+from payments_core.provider import Account, Capability
+from payments_core.routing import Choice, Choosing
+from payments_core.routing import choose as choose_by_routes
+from payments_core.runtime import Runtime
+
+__all__ = ["apply_choice", "check_provider_config", "choose", "choose_at_once", "existing_payout", "parse_operation"]
+
+
+def existing_payout(
+    runtime: Runtime, order: Order, account: str | None, *, by_default: bool = False
+) -> PayoutRecord | None:
+    """Return the payout of the order's key, if there is one; the key is looked up before any routing.
+
+    Args:
+        office: Whose journal is asked.
+        order: What is wanted.
+        account: The account the caller named.
+        by_default: The caller named no operation: a recorded one stands, whatever the account's default is now.
+
+    Raises:
+        KeyReused: It stands for another intent, or for a payout from another account.
+
+    """
+    row = runtime.journal.by_key(order.key)
+    if row is None:
+        return None
+    if by_default and row.operation is not Operation.REFUND:
+        order = replace(order, operation=row.operation)
+    same_order(row, order)
+    if account not in {None, row.account, _first_account(runtime, row)}:
+        raise KeyReused(
+            f"The key {mask_key(order.key)!r} is paid from account {row.account!r} ({row.id}), not {quote(account)}. "
+            "This time nothing was sent, and nothing was changed.",
+            hint="A payout changes its account only when it is paid again. Use another key if this really is another "
+            "payment.",
+        )
+    return row
+
+
+def _first_account(runtime: Runtime, row: PayoutRecord) -> str:
+    """Return the account of the first attempt: whoever accepted the payout goes on naming that one."""
+    return runtime.journal.attempts(row.id)[0].account if row.attempt > 1 else row.account
+
+
+def choose(
+    runtime: Runtime, order: Order, account: str | None, *, by_default: bool = False, ask: bool = True
+) -> Choosing:
+    """Choose the account to pay from; ask by yielding whose provider is to be asked for the payee's operator.
+
+    It is the account that is named, the plugins' choice, what the routes say, or, where there are no routes, the
+    configuration's default or the only one there is.
+
+    Args:
+        office: Whose accounts there are.
+        order: What is wanted.
+        account: The account the caller named.
+        by_default: The caller named no operation: the account's own is meant.
+        ask: Whether providers may be asked.
+
+    Raises:
+        UnknownAccount: It is not configured.
+        InvalidPayout: It may be no new payout; or no account was named, there are several, and no routes.
+
+    """
+    order.check_new()  # before anybody is asked about the payee
+    names = _names(runtime)
+    if account:
+        return Choice(runtime.account(account).name, "caller", why="The caller names it.")
+    if (name := runtime.plugins.choose_account(order, names)) is not None:
+        return Choice(runtime.account(name).name, "plugin", why="A plugin chose it (payments_choose_account).")
+    if runtime.routes:
+        return (yield from choose_by_routes(order, runtime.routes, by_default=by_default, ask=ask))
+    if runtime.default_account:
+        return Choice(runtime.default_account, "default", why="It is the default (default_account).")
+    if len(names) == 1:
+        return Choice(names[0], "only_account", why="It is the only account there is.")
+    raise InvalidPayout(
+        f"Name the account to pay from: {', '.join(names) or 'none is configured'}.",
+        hint="Or let the configuration choose: [installation] default_account, or [[routes]]." if names else "",
+    )
+
+
+def apply_choice(runtime: Runtime, order: Order, choice: Choice, *, by_default: bool = False) -> tuple[Account, Order]:
+    """Return the account that was chosen, and the order as that account pays it.
+
+    Args:
+        office: Whose accounts there are.
+        order: What is wanted.
+        choice: Of the account.
+        by_default: The caller named no operation: the account's own is taken.
+
+    Raises:
+        NoRoute: None was chosen.
+
+    """
+    if not choice.account:
+        raise choice.refusal()
+    account = runtime.account(choice.account)
+    return account, replace(order, operation=account.settings.default_operation) if by_default else order
+
+
+def choose_at_once(choosing: Choosing) -> Choice | None:
+    """Return a choice that needs no provider's answer; None when one has to be asked."""
+    try:
+        next(choosing)
+    except StopIteration as end:
+        choice: Choice = end.value
+        return choice
+    choosing.close()
+    return None
+
+
+def parse_operation(operation: Operation | str | None) -> Operation:
+    """Return what a caller named as the operation; a transfer when nothing was named.
+
+    Raises:
+        InvalidPayout: There is no such operation.
+
+    """
+    try:
+        return Operation.TRANSFER if operation is None else Operation(operation)
+    except ValueError:
+        raise InvalidPayout(
+            f"There is no operation {scrub(str(operation), limit=40)!r}; there are {', '.join(Operation)}.",
+            hint="Leave it out for the account's own.",
+        ) from None
+
+
+def check_provider_config(runtime: Runtime, account: Account) -> None:
+    """Refuse to accept from an account whose provider was never asked for its limits in this process.
+
+    Raises:
+        InvalidPayout: The order could be one that ``send`` refuses.
+
+    """
+    if Capability.PROVIDER_CONFIG in account.spec.capabilities and account.name not in runtime.learned:
+        raise InvalidPayout(
+            f"What account {account.name} may pay is not known in this process yet, and a transaction waits for no "
+            "network.",
+            hint=f'Call client.refresh_provider_config("{account.name}") once when the process starts.',
+        )
+
+
+def _names(runtime: Runtime) -> Sequence[str]:
+    return sorted(runtime.accounts)

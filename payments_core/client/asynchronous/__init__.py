@@ -1,0 +1,1 @@
+"""The client for an event loop, written by hand; ``synchronous`` is generated from this package."""

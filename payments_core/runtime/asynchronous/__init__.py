@@ -1,0 +1,1 @@
+"""Sessions and executors for an event loop, written by hand; ``synchronous`` is generated from this package."""
