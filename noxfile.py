@@ -79,11 +79,12 @@ def tests_lowest(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format, spelling and names; change nothing."""
+    """Check style, format, spelling, names and generated modules; change nothing."""
     install(session, "tools", "codespell", "ruff")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("codespell")
+    session.run("python", "tools/sync_from_async.py", "--check")
     session.run("python", "tests/packaging/check_names.py", str(ROOT))
 
 
