@@ -21,14 +21,28 @@ from payments_core.domain.events import EventName, meaning
 from payments_core.domain.payout import PayoutStatus, ReasonCode
 from payments_core.plugins import hookspecs
 from payments_core.plugins.manager import Plugins, found
-from payments_core.provider import ProviderSpec
+from payments_core.provider import ProviderSpec, RetryPolicy
 from payments_core.routing import OPERATORS, PORTABLE, RouteSettings
 from payments_core.settings import AccountSettings, WorkerSettings
 from payments_core.settings.types import range_of
 from payments_core.testing.conformance import report
 from payments_core.webhooks import WebhookSettings
-from payments_mtn_momo import meanings, operations
+from payments_mtn_momo.api import error_catalog, operations
+from payments_mtn_momo.api.error_catalog import Meaning
+from payments_mtn_momo.api.parsing import Shape
 
+MOMO_AUTH: Mapping[str, str] = {
+    "basic": "API user and key",
+    "bearer": "token",
+    "oauth2": "consent token",
+    "none": "subscription key only",
+}
+MOMO_WRITERS: Mapping[str, str] = {
+    f"@{Shape.KEY_REFUSED}": "about the subscription key",
+    f"@{Shape.TOKEN}": "from the token endpoint",
+    f"@{Shape.HTML}": "as a page of HTML",
+    f"@{Shape.GATEWAY}": "from the gateway",
+}
 PAGES = (
     "settings",
     "errors",
@@ -283,7 +297,19 @@ def command_parts(commands: Mapping[str, Any]) -> Iterator[str]:
 
 def operations_page() -> str:
     """Every call of MTN's API, and how each is repeated."""
-    calls, repeated = operations.markdown().split("\n\n")
+    calls = [
+        (
+            f"`{row.name}`",
+            row.operation_id,
+            f"`{row.method} {row.path}`",
+            MOMO_AUTH[row.auth],
+            " or ".join(map(str, sorted(row.success))),
+            "**yes**" if row.moves_money else "no",
+            row.source,
+        )
+        for row in operations.OPERATIONS.values()
+    ]
+    repeated = [(f"`{row.name}`", *retry_cells(row.retry), row.why) for row in operations.OPERATIONS.values()]
     sources = (inspect.getdoc(operations) or "").split("Sources: ", 1)[1]
     return "\n".join(
         [
@@ -293,32 +319,64 @@ def operations_page() -> str:
             "same reference once it knows what became of it, and the native clients leave that to you.\n",
             f"Sources: {sources}\n",
             "## What is sent, and what counts as taken\n",
-            f"{calls}\n",
+            table(("Operation", "MTN's name", "Request", "Speaks as", "Success", "Moves money", "Source"), calls),
+            "",
             "## What becomes of a note\n",
             "MTN answers 400 to a payment whose note holds what it does not like. So only letters from A to Z, digits,",
             "blanks, `.`, `_` and `-` are sent: accents and apostrophes are dropped, everything else becomes a blank,",
             'what is longer than 60 characters is cut, and an empty note is sent as "Payout". The journal keeps the',
             "note as you wrote it, and the key stands for that one. The native clients reduce notes alike.\n",
             "## How it is repeated\n",
-            repeated,
+            table(
+                (
+                    *("Operation", "Sends at most", "First wait", "Longest wait", "Jitter", "One send", "All sends"),
+                    *("Answers that qualify", "`Retry-After`", "Why"),
+                ),
+                repeated,
+            ),
         ]
     )
 
 
 def answers_page() -> str:
     """What each refusal and each reason of a failed payment means."""
-    answers, reasons = meanings.markdown().split("\n\n")
+    answers = [(momo_answer(key), row) for key, row in error_catalog.ANSWERS.items()]
+    answers.append(("anything else", error_catalog.UNLISTED))
+    reasons = [(f"`{code}`", row) for code, row in error_catalog.REASONS.items()]
+    reasons.append(("anything else", error_catalog.UNLISTED_REASON))
     return "\n".join(
         [
             "# What MTN MoMo's answers mean\n",
             '"Can money have moved?" is about the answer to a payment; a read moves none. Where it says perhaps, only',
             "a read says more. [Statuses and reasons](statuses-and-reasons.md) has the words for all providers.\n",
             "## Answers to a request\n",
-            f"{answers}\n",
+            meanings_table("Answer", answers),
+            "",
             "## Reasons of a failed payment\n",
-            reasons,
+            meanings_table("Reason", reasons),
         ]
     )
+
+
+def meanings_table(head: str, rows: Sequence[tuple[str, Meaning]]) -> str:
+    """Return what MTN's answers or reasons mean to a person."""
+    heads = (head, "What happened", "Can money have moved?", "What to do")
+    return table(heads, [(name, row.what, row.money, row.do) for name, row in rows])
+
+
+def momo_answer(key: tuple[int, str]) -> str:
+    """Return an answer's status and who wrote it."""
+    status, who = key
+    return str(status) if who == "*" else f"{status} {MOMO_WRITERS.get(who, f'`{who}`')}"
+
+
+def retry_cells(policy: RetryPolicy | None) -> tuple[str, ...]:
+    """Return how a call is repeated, in cells."""
+    if policy is None:
+        return ("1", "–", "–", "–", "–", "–", "none", "–")  # noqa: RUF001 - a dash for people
+    answers = ", ".join(map(str, sorted(policy.statuses)))
+    seconds = (policy.first_wait_s, policy.longest_wait_s, policy.jitter_s, policy.timeout_s, policy.deadline_s)
+    return (str(policy.attempts), *(f"{value:g} s" for value in seconds), f"none at all, {answers}", "honoured")
 
 
 def conformance_page() -> str:

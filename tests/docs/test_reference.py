@@ -17,8 +17,8 @@ from payments_core.domain.payout import PayoutStatus, ReasonCode
 from payments_core.plugins.manager import Plugins
 from payments_core.settings import AccountSettings
 from payments_core.testing.conformance import report
-from payments_mtn_momo.meanings import ANSWERS, REASONS
-from payments_mtn_momo.operations import OPERATIONS
+from payments_mtn_momo.api.error_catalog import ANSWERS, REASONS
+from payments_mtn_momo.api.operations import OPERATIONS
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"

@@ -21,10 +21,10 @@ def verify(_callback: Callback) -> bool | None:
 
 
 def parse(callback: Callback) -> ParsedCallback | None:
-    """Say which payment it is about; None when it names none. Never raises."""
+    """Return which payment it is about; None when it names none. Never raises."""
     fields = parse_object(callback.body) if len(callback.body) <= _LONGEST else {}
-    told = {ours: text_of(fields.get(theirs)) for ours, theirs in _REFERENCES.items()}
-    references = {name: value for name, value in told.items() if value}
+    named = {ours: text_of(fields.get(theirs)) for ours, theirs in _REFERENCES.items()}
+    references = {name: value for name, value in named.items() if value}
     return ParsedCallback(references=references, status=text_of(fields.get("status"))) if references else None
 
 

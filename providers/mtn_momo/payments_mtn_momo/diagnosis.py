@@ -1,4 +1,4 @@
-"""What can be found out about an account without moving money: three questions, and what its settings say.
+"""What can be found out about an account without moving money: three requests, and what its settings tell.
 
 Sources: ERR is the portal's page Common Error Codes, MK the measurements of a client of sandbox and production, MIG the
 public notes of a client that moved to the newer platform, SDK-JAVA the live tests of MTN's Java library.
@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from payments_core.domain.masking import scrub
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
-from payments_core.provider import AccountRefused, Finding
-from payments_mtn_momo import codec, meanings
-from payments_mtn_momo.answers import Body, Shape, read_body
-from payments_mtn_momo.native import reading
-from payments_mtn_momo.requests import build, own_secrets, sealed
+from payments_core.provider import Finding
+from payments_mtn_momo.api import results
+from payments_mtn_momo.api.error_catalog import REASONS, Effect, meaning_of_response
+from payments_mtn_momo.api.parsing import Body, Shape, read_body
+from payments_mtn_momo.api.requests import build, fill_secrets, own_secrets
 from payments_mtn_momo.settings import MtnMomoSettings
 
 __all__ = ["PROBE", "diagnose"]
@@ -35,8 +35,8 @@ def diagnose(settings: MtnMomoSettings) -> HttpFlow[tuple[Finding, ...]]:
     return tuple(found)
 
 
-def _ask(request: HttpRequest, settings: MtnMomoSettings) -> HttpFlow[HttpResponse | str]:
-    """Return the answer, or why there is none."""
+def _query(request: HttpRequest, settings: MtnMomoSettings) -> HttpFlow[HttpResponse | str]:
+    """Return the response, or why there is none."""
     try:
         return (yield from exchange(request))
     except (NotSent, NoAnswer) as ended:
@@ -65,28 +65,28 @@ def _platform(settings: MtnMomoSettings) -> Finding:
 
 def _environment(settings: MtnMomoSettings) -> HttpFlow[Finding]:
     what, target = "target environment", settings.target_environment
-    answer = yield from _ask(build(settings, "balance"), settings)
-    if isinstance(answer, str):
-        return Finding("wrong", what, f"the balance could not be asked for: {answer}", _REACH)
-    told = reading.read_balance(answer) if answer.status == 200 else None
-    if told is not None and told.currency == settings.currency:
-        says = f"{target} knows the account, and its balance is in {told.currency}, as it should be"
+    response = yield from _query(build(settings, "balance"), settings)
+    if isinstance(response, str):
+        return Finding("wrong", what, f"the balance could not be asked for: {response}", _REACH)
+    balance = results.read_balance(response)
+    if balance is not None and balance.currency == settings.currency:
+        says = f"{target} knows the account, and its balance is in {balance.currency}, as it should be"
         return Finding("ok", what, says)
-    if told is not None and told.currency:
+    if balance is not None and balance.currency:
         return Finding(
             "wrong",
             what,
-            f"the balance is in {scrub(told.currency, limit=20)}, and the account pays in {settings.currency}",
+            f"the balance is in {scrub(balance.currency, limit=20)}, and the account pays in {settings.currency}",
             "MTN would refuse every payment. Ask it which currency the wallet has, and compare target_environment.",
         )
-    body = read_body(answer)
-    seen = f"{target} did not tell its balance ({_answered(answer, body)})"
-    if _flaps(settings, answer, body):
+    body = read_body(response)
+    seen = f"{target} did not tell its balance ({_answered(response, body)})"
+    if _flaps(settings, response, body):
         hint = "The sandbox answers balances with errors as it likes; by itself that is nothing."
         if body.code == "NOT_ALLOWED_TARGET_ENVIRONMENT":
             hint = f"{hint} If payments say the same, {_OTHER_PRODUCT}"
         return Finding("note", what, seen, hint)
-    return _refused(what, seen, answer, body) or Finding("note", what, seen, _UNTOLD)
+    return _refused(what, seen, response, body) or Finding("note", what, seen, _UNTOLD)
 
 
 _OTHER_PRODUCT = (
@@ -95,9 +95,11 @@ _OTHER_PRODUCT = (
 )
 
 
-def _flaps(settings: MtnMomoSettings, answer: HttpResponse, body: Body) -> bool:
-    """Say whether it is one of the answers that the sandbox gives to balances in turn (measured by three clients)."""
-    return not settings.target.is_live and body.shape is Shape.MOMO and (answer.status >= 500 or answer.status == 404)
+def _flaps(settings: MtnMomoSettings, response: HttpResponse, body: Body) -> bool:
+    """Whether it is one of the errors that the sandbox gives to balances in turn (measured by three clients)."""
+    return (
+        not settings.target.is_live and body.shape is Shape.MOMO and (response.status >= 500 or response.status == 404)
+    )
 
 
 # --- where MTN may call back ---------------------------------------------------------------------------------------
@@ -112,12 +114,12 @@ def _callback_host(settings: MtnMomoSettings) -> HttpFlow[list[Finding]]:
         hint = "Compare them in the partner portal: were they not the same, MTN would refuse every payment."
         return [Finding("note", what, says, hint)]
     request = build(settings, "get_api_user", path={"api_user": settings.api_user})
-    answer = yield from _ask(sealed(request, own_secrets(settings)), settings)
-    if isinstance(answer, str):
-        return [Finding("note", what, f"the registered host could not be read: {answer}", _UNTOLD)]
-    user = reading.read_api_user(answer, api_user=settings.api_user) if answer.status == 200 else None
+    response = yield from _query(fill_secrets(request, own_secrets(settings)), settings)
+    if isinstance(response, str):
+        return [Finding("note", what, f"the registered host could not be read: {response}", _UNTOLD)]
+    user = results.read_api_user(response, api_user=settings.api_user)
     if user is None:
-        seen = _answered(answer, read_body(answer))
+        seen = _answered(response, read_body(response))
         return [Finding("note", what, f"the sandbox did not tell the registered host ({seen})", _UNTOLD)]
     theirs = scrub(user.provider_callback_host, limit=100)
     if not theirs:
@@ -155,22 +157,22 @@ def _probe(settings: MtnMomoSettings) -> HttpRequest:
 
 def _permission(settings: MtnMomoSettings) -> HttpFlow[Finding]:
     what = "permission to pay"
-    answer = yield from _ask(_probe(settings), settings)
-    if isinstance(answer, str):
-        return Finding("note", what, f"it could not be asked for: {answer}", _REACH)
-    body = read_body(answer)
-    seen = _answered(answer, body)
-    if 200 <= answer.status < 300:
+    response = yield from _query(_probe(settings), settings)
+    if isinstance(response, str):
+        return Finding("note", what, f"it could not be asked for: {response}", _REACH)
+    body = read_body(response)
+    seen = _answered(response, body)
+    if 200 <= response.status < 300:
         return Finding(
             "wrong",
             what,
             f"MTN TOOK A PAYMENT THAT CANNOT BE ONE ({seen}): no payee, no amount, no reference",
             f"Pause the account, pay nothing from it, and ask MTN what it made of the X-Reference-Id {PROBE!r}.",
         )
-    if answer.status == 400 and body.shape not in {Shape.HTML, Shape.GATEWAY}:
+    if response.status == 400 and body.shape not in {Shape.HTML, Shape.GATEWAY}:
         says = "MTN takes payments from here: a request that can pay nobody was refused for its form only"
         return Finding("ok", what, says)
-    if answer.status == 403:
+    if response.status == 403:
         return Finding(
             "wrong",
             what,
@@ -178,19 +180,19 @@ def _permission(settings: MtnMomoSettings) -> HttpFlow[Finding]:
             "Reads may work all the same. Ask MTN to allow this server's public address for Disbursements and to "
             "authorise the account for payments; a page of HTML is its firewall's.",
         )
-    return _refused(what, f"a payment would be refused ({seen})", answer, body) or Finding(
+    return _refused(what, f"a payment would be refused ({seen})", response, body) or Finding(
         "note", what, f"it could not be told ({seen})", _UNTOLD
     )
 
 
-def _refused(what: str, seen: str, answer: HttpResponse, body: Body) -> Finding | None:
-    """Return what is wrong where the answer says that it is something about us."""
-    if not isinstance(codec.read_submitted(answer), AccountRefused):
+def _refused(what: str, seen: str, response: HttpResponse, body: Body) -> Finding | None:
+    """Return what is wrong where the response tells that it is something about us."""
+    meaning = meaning_of_response(response.status, body)
+    if meaning.effect is not Effect.ACCOUNT_REFUSED:
         return None
-    meaning = meanings.of_answer(answer.status, body)
     return Finding("wrong", what, f"{seen}: {meaning.what}", meaning.do)
 
 
-def _answered(answer: HttpResponse, body: Body) -> str:
-    code = body.code if body.shape is Shape.MOMO and body.code in codec.REASONS else ""
-    return f"HTTP {answer.status} {code}".rstrip()
+def _answered(response: HttpResponse, body: Body) -> str:
+    code = body.momo_code if body.momo_code in REASONS else ""
+    return f"HTTP {response.status} {code}".rstrip()

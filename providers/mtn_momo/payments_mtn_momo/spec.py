@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from payments_core.domain.payout import Operation
 from payments_core.provider import Capability, Facts, ProviderSpec
-from payments_mtn_momo.operations import retry_policies
+from payments_mtn_momo.api.operations import retry_policies
 from payments_mtn_momo.provider import MtnMomoProvider
 from payments_mtn_momo.settings import MtnMomoSettings
 

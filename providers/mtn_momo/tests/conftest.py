@@ -16,9 +16,9 @@ from payments_core.domain.payout import Order, Payee
 from payments_core.domain.references import derive, payout_id
 from payments_core.provider import Attempt
 from payments_mtn_momo import MtnMomoSettings
+from payments_mtn_momo.api.operations import retry_policies
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.tokens import Credentials
-from payments_mtn_momo.operations import retry_policies
 
 NAMESPACE = "0123456789abcdef0123456789abcdef"
 

@@ -26,7 +26,9 @@ from payments_core.provider import (
     SubmitOutcome,
     Unknown,
 )
-from payments_mtn_momo.codec import REASONS, STATUSES, encode_payment, read_status, read_submitted, reduce_note
+from payments_mtn_momo.api.codec import STATUSES, read_check, read_submit
+from payments_mtn_momo.api.error_catalog import REASONS
+from payments_mtn_momo.api.payment_body import encode_payment, recipient, reduce_note
 
 AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 PAGE = "<html><head><title>403 Forbidden</title></head><body>Microsoft-Azure-Application-Gateway/v2</body></html>"
@@ -99,7 +101,7 @@ POSTS: list[tuple[str, HttpResponse, type, ReasonCode | None]] = [
 def test_each_answer_to_a_post_has_its_meaning(
     given_answer: HttpResponse, means: type, code: ReasonCode | None
 ) -> None:
-    outcome = read_submitted(given_answer)
+    outcome = read_submit(given_answer)
 
     assert type(outcome) is means
     assert outcome.http_status == given_answer.status
@@ -120,18 +122,18 @@ def test_each_answer_to_a_post_has_its_meaning(
     ],
 )
 def test_a_rate_limit_says_how_long(given_answer: HttpResponse, wait_s: float | None) -> None:
-    outcome = read_submitted(given_answer)
+    outcome = read_submit(given_answer)
 
     assert isinstance(outcome, NotAccepted)
     assert outcome.retry_after_s == wait_s
 
 
 def test_a_page_is_told_by_its_title() -> None:
-    outcome = read_submitted(answer(503, PAGE))
+    outcome = read_submit(answer(503, PAGE))
 
     assert isinstance(outcome, Unknown)
     assert outcome.text == "403 Forbidden"
-    untitled = read_submitted(answer(503, "<html><body><h1>Gateway&nbsp;Time-out</h1><p>nginx</p></body></html>"))
+    untitled = read_submit(answer(503, "<html><body><h1>Gateway&nbsp;Time-out</h1><p>nginx</p></body></html>"))
     assert isinstance(untitled, Unknown)
     assert untitled.text == "Gateway Time-out nginx"
 
@@ -178,14 +180,14 @@ GETS: list[tuple[str, HttpResponse, type]] = [
 
 @pytest.mark.parametrize(("given_answer", "means"), [row[1:] for row in GETS], ids=[row[0] for row in GETS])
 def test_each_answer_to_a_read_has_its_meaning(given_answer: HttpResponse, means: type) -> None:
-    outcome = read_status(given_answer)
+    outcome = read_check(given_answer)
 
     assert type(outcome) is means
     assert outcome.http_status == given_answer.status
 
 
 def test_a_success_tells_what_was_paid() -> None:
-    outcome = read_status(answer(200, STATUS))
+    outcome = read_check(answer(200, STATUS))
 
     assert outcome == Final(
         code="SUCCESSFUL",
@@ -203,7 +205,7 @@ def test_numbers_are_read_like_text() -> None:
         b'"payee":{"partyId":46733123499},"status":"SUCCESSFUL","later":{"field":[null]}}'
     )
 
-    outcome = read_status(answer(200, raw))
+    outcome = read_check(answer(200, raw))
 
     assert isinstance(outcome, Final)
     assert outcome.seen == SEEN
@@ -212,7 +214,7 @@ def test_numbers_are_read_like_text() -> None:
 
 @pytest.mark.parametrize("amount", ["", "a lot", "500,00", "NaN", "Infinity", "1e999999999", True, [], {}])
 def test_an_amount_that_cannot_be_read_agrees_with_none(amount: object) -> None:
-    outcome = read_status(answer(200, STATUS | {"amount": amount}))
+    outcome = read_check(answer(200, STATUS | {"amount": amount}))
 
     assert isinstance(outcome, Final)
     assert outcome.seen is not None
@@ -221,9 +223,9 @@ def test_an_amount_that_cannot_be_read_agrees_with_none(amount: object) -> None:
 
 
 def test_what_is_not_shown_is_not_seen_and_what_cannot_be_read_agrees_with_nothing() -> None:
-    silent = read_status(answer(200, STATUS | dict.fromkeys(("amount", "payee", "currency", "externalId"))))
+    silent = read_check(answer(200, STATUS | dict.fromkeys(("amount", "payee", "currency", "externalId"))))
     odd = {"payee": "46733999999", "currency": ["UGX"], "externalId": ["x"]}
-    shown = read_status(answer(200, STATUS | odd))
+    shown = read_check(answer(200, STATUS | odd))
 
     assert silent.seen == ReportedDetails()
     assert shown.seen is not None
@@ -231,7 +233,7 @@ def test_what_is_not_shown_is_not_seen_and_what_cannot_be_read_agrees_with_nothi
 
 
 def test_an_impossible_amount_is_seen_so_that_it_cannot_pass_for_ours() -> None:
-    outcome = read_status(answer(200, STATUS | {"amount": "-12.50"}))
+    outcome = read_check(answer(200, STATUS | {"amount": "-12.50"}))
 
     assert isinstance(outcome, Final)
     assert outcome.seen is not None
@@ -274,15 +276,17 @@ OTHER_REASONS = [
 def test_every_listed_reason_has_a_row() -> None:
     assert set(REASONS) == {*SPEC_REASONS, *OTHER_REASONS}
     assert len(SPEC_REASONS) == 17
-    assert not [word for word, (code, _) in REASONS.items() if code is ReasonCode.UNRECOGNISED]
+    assert not [word for word, row in REASONS.items() if row.reason in {None, ReasonCode.UNRECOGNISED}]
 
 
 @pytest.mark.parametrize("word", sorted(REASONS))
 def test_a_reason_is_read_as_text_and_as_an_object(word: str) -> None:
-    bare = read_status(answer(200, STATUS | {"status": "FAILED", "reason": word}))
-    told = read_status(answer(200, STATUS | {"status": "FAILED", "reason": momo(word, "Told.")}))
+    bare = read_check(answer(200, STATUS | {"status": "FAILED", "reason": word}))
+    told = read_check(answer(200, STATUS | {"status": "FAILED", "reason": momo(word, "Told.")}))
 
-    code, settling_h = REASONS[word]
+    row = REASONS[word]
+    assert row.reason is not None
+    code, settling_h = row.reason, row.settling_h
     assert isinstance(bare, Final)
     assert isinstance(told, Final)
     assert bare.reason == Reason(code, word, "", settling_h)
@@ -296,14 +300,14 @@ def test_a_reason_is_read_as_text_and_as_an_object(word: str) -> None:
     [("SOMETHING_NEW", "SOMETHING_NEW"), (None, ""), ({}, ""), ([], ""), ({"code": {"a": 1}}, ""), (17, "17")],
 )
 def test_an_unlisted_reason_is_kept_and_fails_all_the_same(reason: object, kept: str) -> None:
-    outcome = read_status(answer(200, STATUS | {"status": "FAILED", "reason": reason}))
+    outcome = read_check(answer(200, STATUS | {"status": "FAILED", "reason": reason}))
 
     assert isinstance(outcome, Final)
     assert outcome.reason == Reason(ReasonCode.UNRECOGNISED, kept)
 
 
 def test_a_reason_beside_a_success_does_not_make_it_a_failure() -> None:
-    outcome = read_status(answer(200, STATUS | {"reason": "NOT_ENOUGH_FUNDS"}))
+    outcome = read_check(answer(200, STATUS | {"reason": "NOT_ENOUGH_FUNDS"}))
 
     assert isinstance(outcome, Final)
     assert outcome.succeeded
@@ -360,7 +364,7 @@ def texts(outcome: SubmitOutcome | CheckOutcome) -> list[str]:
 @example(answer(429, b"", retry_after="Mon, 99 Nov 99999 09:00:00 +9999"))
 def test_no_answer_to_a_post_ends_a_payment_but_a_400(given_answer: HttpResponse) -> None:
     """Whatever a gateway, a proxy or a firewall sends: it is read, can be stored, and ends only by the table."""
-    outcome = read_submitted(given_answer)
+    outcome = read_submit(given_answer)
 
     assert isinstance(outcome, Final) == (given_answer.status == 400)
     assert not (isinstance(outcome, Final) and outcome.succeeded)
@@ -371,7 +375,7 @@ def test_no_answer_to_a_post_ends_a_payment_but_a_400(given_answer: HttpResponse
 @example(answer(200, b'{"status":"FAILED","reason":"\\ud800","amount":1e400}'))
 def test_no_answer_to_a_read_ends_a_payment_but_the_two_words(given_answer: HttpResponse) -> None:
     """Whatever comes back from a read, only a 200 whose status is SUCCESSFUL or FAILED is an end."""
-    outcome = read_status(given_answer)
+    outcome = read_check(given_answer)
 
     told = given_answer.json()
     word = told.get("status") if given_answer.status == 200 and isinstance(told, dict) else None
@@ -409,7 +413,10 @@ def test_no_note_can_make_the_gateway_refuse_a_payment(note: str) -> None:
 
 
 def test_a_transfer_is_written_as_documented(make_order: Callable[..., Order]) -> None:
-    body = encode_payment(make_order(amount="12.50", note="d'été"), external_id="po_abc")
+    order = make_order(amount="12.50", note="d'été")
+    body = encode_payment(
+        order.amount, external_id="po_abc", to=recipient(order.payee), payer_message=order.note, payee_note=order.note
+    )
 
     assert body == (
         '{"amount":"12.5","currency":"EUR","externalId":"po_abc","payee":{"partyIdType":"MSISDN",'

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from payments_core.domain.errors import ProviderBug
 from payments_core.http.messages import slots_in
 from payments_core.provider import overridden
-from payments_mtn_momo import MtnMomoSettings, codec, meanings, operations
-from payments_mtn_momo.native.subjects import SUBJECTS
-from payments_mtn_momo.operations import OPERATIONS, CallName, retry_policies
-from payments_mtn_momo.requests import build, own_secrets, sealed
+from payments_mtn_momo import MtnMomoSettings
+from payments_mtn_momo.api import error_catalog
+from payments_mtn_momo.api.error_catalog import Effect
+from payments_mtn_momo.api.operations import OPERATIONS, retry_policies
+from payments_mtn_momo.api.requests import build, fill_secrets, own_secrets
 from payments_mtn_momo.spec import SPEC
 
 MakeSettings = Callable[..., MtnMomoSettings]
@@ -56,8 +56,7 @@ def test_all_seventeen_and_three_calls_are_there(make_settings: MakeSettings) ->
 
     assert told == PRODUCT | SANDBOX
     assert len(PRODUCT) == 17
-    assert tuple(OPERATIONS) == get_args(CallName)
-    assert all(row.why and row.source for row in OPERATIONS.values())
+    assert all(row.why and row.source and row.subject for row in OPERATIONS.values())
 
 
 def test_payments_have_no_retry_policy_and_reads_have_one() -> None:
@@ -124,7 +123,7 @@ def test_path_values_cannot_change_the_address(make_settings: MakeSettings) -> N
 
 def test_sealed_secrets_are_sent_and_not_shown(make_settings: MakeSettings) -> None:
     settings = make_settings(api_key="an=opaque+key/with~punctuation=")
-    request = sealed(build(settings, "token"), own_secrets(settings))
+    request = fill_secrets(build(settings, "token"), own_secrets(settings))
 
     assert "opaque" not in repr(request) + repr(dict(request.headers))
     assert settings.subscription_key.get_secret_value() not in repr(dict(request.headers))
@@ -161,32 +160,17 @@ def test_a_retry_figure_can_be_set() -> None:
     assert changed["transfer_status"] == retry_policies()["transfer_status"]
 
 
-def test_the_reference_page_has_a_row_for_every_call() -> None:
-    """The page's two tables are made from the rows, each with as many cells as its head."""
-    calls, repeated = operations.markdown().strip().split("\n\n")
-
-    for table in (calls, repeated):
-        lines = table.splitlines()
-        assert len({line.count("|") for line in lines}) == 1
-        assert [re.findall(r"`(\w+)`", line)[0] for line in lines[2:]] == list(OPERATIONS)
-    assert "| `transfer` | 1 |" in repeated
-    assert "| `token` | 3 | 0.2 s | 2 s | 0.2 s | 30 s | 75 s |" in repeated
-
-
 def test_every_answer_and_reason_has_words() -> None:
-    """Whatever the codec knows has its sentences, and they agree with it about whether money can have moved."""
-    assert set(codec.REASONS) == set(meanings.REASONS)
-    for status, who in codec.POST_ANSWERS:
-        assert (status, who) in meanings.ANSWERS or (status, "*") in meanings.ANSWERS
-    ambiguous = {key for key, row in meanings.ANSWERS.items() if row.money == "perhaps"}
-    assert {key for key in ambiguous if key in codec.POST_ANSWERS} == {(202, "*"), (409, "*")}
-    settled = {key for key, row in meanings.ANSWERS.items() if row.money == "no" and not key[1].startswith("@token")}
-    assert {key for key in settled if key not in codec.POST_ANSWERS} <= {(400, "VALIDATION_ERROR"), (403, "@html")}
-    assert set(SUBJECTS) == set(OPERATIONS)
-    for row in (*meanings.ANSWERS.values(), *meanings.REASONS.values(), meanings.UNLISTED, meanings.UNLISTED_REASON):
+    """Each row has its sentences, and they agree with its effect about whether money can have moved."""
+    rows = error_catalog.ANSWERS
+    ambiguous = {Effect.UNKNOWN, Effect.ACCEPTED, Effect.DUPLICATE}
+    assert {key for key, row in rows.items() if row.money == "perhaps" and row.effect not in ambiguous} == set()
+    assert {key for key, row in rows.items() if row.money == "no" and row.effect in ambiguous} == {(500, "@token")}
+    assert all(row.reason for row in error_catalog.REASONS.values())
+    assert all((row.money == "perhaps") == bool(row.settling_h) for row in error_catalog.REASONS.values())
+    for row in (*rows.values(), *error_catalog.REASONS.values(), error_catalog.UNLISTED, error_catalog.UNLISTED_REASON):
         assert row.what.endswith(".")
         assert row.do.endswith(".")
-    assert len(meanings.markdown().strip().split("\n\n")) == 2
 
 
 def test_rows_are_plain_data() -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from payments_core.domain.errors import PaymentsError
 from payments_core.domain.payout import ReasonCode
-from payments_mtn_momo.operations import OPERATIONS
+from payments_mtn_momo.api.operations import OPERATIONS
 
 __all__ = [
     "ActionError",

@@ -13,11 +13,11 @@ from urllib.parse import quote
 import pytest
 
 from payments_core.testing.emulator.fault_injection import FaultInjector
+from payments_mtn_momo.api.operations import OPERATIONS as CALLS
 from payments_mtn_momo.emulator.gateway import Gateway
 from payments_mtn_momo.emulator.requests import OPERATIONS, Request
 from payments_mtn_momo.emulator.switches import Switches
 from payments_mtn_momo.emulator.tokens import Credentials
-from payments_mtn_momo.operations import OPERATIONS as CALLS
 
 BODY = {"amount": "1", "currency": "UGX", "payee": {"partyIdType": "MSISDN", "partyId": "46733123499"}}
 

@@ -20,8 +20,13 @@ from payments_core.domain.money import Money
 from payments_core.domain.payout import Payee, ReasonCode
 from payments_mtn_momo import AsyncDisbursementsClient, DisbursementsClient, MtnMomoSettings, new_reference
 from payments_mtn_momo.emulator.tokens import Credentials
-from payments_mtn_momo.native import Address, NotSentError, ReadRefused
-from payments_mtn_momo.native.provisioning import AsyncSandboxProvisioning, SandboxProvisioning
+from payments_mtn_momo.native import (
+    Address,
+    AsyncSandboxProvisioning,
+    NotSentError,
+    ReadRefused,
+    SandboxProvisioning,
+)
 
 if TYPE_CHECKING:
     from providers.mtn_momo.tests.native.conftest import ExpectedOutcome, Face, Script

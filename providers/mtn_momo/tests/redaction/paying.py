@@ -34,8 +34,8 @@ from payments_mtn_momo import (
     SandboxProvisioning,
     new_reference,
 )
+from payments_mtn_momo.api.operations import OPERATIONS
 from payments_mtn_momo.native import ConsentRequest, Oauth2Token
-from payments_mtn_momo.operations import OPERATIONS
 
 GOOD, SLOW, NO_FUNDS, NOBODY = "46733123499", "46733123454", "46733123455", "46733123457"
 NUMBERS = (GOOD, SLOW, NO_FUNDS, NOBODY, "46733123450")

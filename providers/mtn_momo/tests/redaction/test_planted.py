@@ -24,7 +24,7 @@ from payments_core.runtime import common
 from payments_core.testing.leaks import CapturedText, LogCapture
 from payments_mtn_momo import AsyncDisbursementsClient, DisbursementsClient, MtnMomoSettings
 from payments_mtn_momo.native import failures
-from payments_mtn_momo.native.terms import NativeSessionConfig
+from payments_mtn_momo.native.session_config import NativeSessionConfig
 
 if TYPE_CHECKING:
     from providers.mtn_momo.tests.redaction.conftest import Stage
@@ -213,7 +213,7 @@ def test_an_error_that_keeps_the_native_one(
 
 def test_an_error_whose_variables_are_open(stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch) -> None:
     """As an error tracker reports them."""
-    monkeypatch.setattr(failures.Asked, "__repr__", lambda asked: f"Asked({asked.hidden})")
+    monkeypatch.setattr(failures.CallContext, "__repr__", lambda context: f"CallContext({context.hidden})")
     with native(stage) as client:
         caught(capture, lambda: client.transfer(reference="none", payee=NUMBER, amount=5))
 

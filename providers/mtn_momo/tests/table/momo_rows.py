@@ -53,7 +53,7 @@ class Post:
         name: In our words.
         source: Who documents it.
         kind: Its class.
-        key: The row of ``POST_ANSWERS`` that decides; None when none does.
+        key: The row of ``error_catalog.ANSWERS`` that decides; None when none does.
         how: What the emulator is told: faults, or an answer verbatim.
         native: What the native clients raise; None when it was taken.
         ends: How the payout stands after it: its status, or ``blocked`` (the account is paused).
@@ -104,9 +104,9 @@ KEY, ANY = "@key_refused", "*"
 SLOW_DOWN = "Rate limit is exceeded. Try again in 7 seconds."
 
 
-def _failed(name: str, source: str, body: Any, section: str = SYNCHRONOUS) -> Post:
+def _failed(name: str, source: str, body: Any, section: str = SYNCHRONOUS, who: str = ANY) -> Post:
     return Post(
-        section=section, name=name, source=source, kind="F", key=(400, ANY), how=Says(400, body),
+        section=section, name=name, source=source, kind="F", key=(400, who), how=Says(400, body),
         native=RefusedError, ends="FAILED", reason=R.INVALID_REQUEST,
     )  # fmt: skip
 
@@ -148,21 +148,21 @@ POSTS: tuple[Post, ...] = (
     _blocked("gateway, a text", "SDK-AND", (401, KEY), Says(401, gateway("401", KEY_INVALID)), R.CREDENTIALS, SHAPES),
     _blocked("gateway, no key", "ERR", (401, KEY), Says(401, gateway(401, KEY_MISSING)), R.CREDENTIALS, SHAPES),
     _failed("empty body", "SPEC", "", SHAPES),
-    _failed("validation", "COMM-338", momo("VALIDATION_ERROR", "Amount has unsupported decimals"), SHAPES),
-    _failed("token endpoint's form", "ASSUMED", {"error": "invalid_request"}, SHAPES),
+    _failed("validation", "COMM-338", momo("VALIDATION_ERROR", "Decimals"), SHAPES, "VALIDATION_ERROR"),
+    _failed("token endpoint's form", "ASSUMED", {"error": "invalid_request"}, SHAPES, "@token"),
     _failed("page of HTML", "ASSUMED", page("400 Bad Request"), SHAPES),
     _perhaps("gateway with a code of MoMo's", "ASSUMED", Says(500, gateway(500, "NOT_ALLOWED")), section=SHAPES),
     _perhaps("token endpoint's form, 500", "ASSUMED", Says(500, {"error": "NOT_ALLOWED"}), section=SHAPES),
     _perhaps("gateway's page, 504", "ERR", Says(504, page("504 Gateway Time-out")), section=SHAPES),
     # --- synchronous ---
     _failed("bad request", "ERR", ""),
-    _failed("validation error", "COMM-338", momo("VALIDATION_ERROR")),
+    _failed("validation error", "COMM-338", momo("VALIDATION_ERROR"), who="VALIDATION_ERROR"),
     _blocked("wrong subscription key", "ERR", (401, KEY), Says(401, gateway(401, KEY_INVALID)), R.CREDENTIALS),
     _again("token refused", "ERR", (401, ANY), {"token_refused": {"next": 1, "on": "post"}}, R.CREDENTIALS, 1.5),
     _again("token refused in silence", "ERR", (401, ANY), Says(401), R.CREDENTIALS, 1.5),
     _blocked("a fresh token refused too", "ERR", (401, ANY), Says(401), R.CREDENTIALS, sends=2),
     _blocked("address not allowed", "ERR, MK", (403, ANY), {"writes_forbidden": True}, R.NOT_PERMITTED),
-    _blocked("firewall", "MIG", (403, ANY), {"waf_page": True}, R.NOT_PERMITTED),
+    _blocked("firewall", "MIG", (403, "@html"), {"waf_page": True}, R.NOT_PERMITTED),
     _perhaps("MoMo's 404 to a payment", "ASSUMED", Says(404, momo("RESOURCE_NOT_FOUND"))),
     _perhaps("404 that says nothing", "ASSUMED", Says(404)),
     _blocked(

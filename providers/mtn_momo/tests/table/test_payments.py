@@ -13,8 +13,8 @@ from payments_core import Payout, PayoutStatus
 from payments_core.domain.payout import ReasonCode
 from payments_core.http.messages import HttpResponse
 from payments_mtn_momo import new_reference
-from payments_mtn_momo.answers import Shape, read_body
-from payments_mtn_momo.codec import POST_ANSWERS
+from payments_mtn_momo.api.error_catalog import ANSWERS, Effect
+from payments_mtn_momo.api.parsing import Shape, read_body
 from payments_mtn_momo.native import ActionError, AlreadyUsedError, UnknownOutcomeError
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def decided_by(heard: Heard) -> tuple[int, str] | None:
     body = read_body(HttpResponse(heard.status, {}, heard.body, AT))
     code = body.code if body.shape is Shape.MOMO else ""
     keys = ((heard.status, key) for key in (code, f"@{body.shape}", "*"))
-    return next((key for key in keys if key in POST_ANSWERS), None)
+    key = next((key for key in keys if key in ANSWERS), None)
+    return None if key is None or ANSWERS[key].effect is Effect.UNKNOWN else key
 
 
 @ROWS

@@ -5,17 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
 from urllib.parse import quote, urlencode
-
-from pydantic import SecretStr
 
 from payments_core.domain.errors import ProviderBug
 from payments_core.http.messages import HttpRequest, fill, slot, slots_in
-from payments_mtn_momo.operations import OPERATIONS, Auth, Call
+from payments_mtn_momo.api.operations import OPERATIONS, Auth, Call
+from payments_mtn_momo.settings import MtnMomoSettings
 
-__all__ = ["HoldsKeys", "Where", "build", "own_secrets", "sealed"]
+__all__ = ["CIBA", "build", "fill_secrets", "own_secrets"]
 
+CIBA = "urn:openid:params:grant-type:ciba"  # MTN's own grant type, not the standard's
 _AUTHORIZATION: Mapping[Auth, str] = {
     "basic": f"Basic {slot('basic')}",
     "bearer": f"Bearer {slot('access_token')}",
@@ -23,41 +22,8 @@ _AUTHORIZATION: Mapping[Auth, str] = {
 }
 
 
-class Where(Protocol):
-    """The gateway a request goes to; an account's settings are one."""
-
-    @property
-    def base_url(self) -> str:
-        """Scheme and host, without a path."""
-        ...
-
-    @property
-    def target_environment(self) -> str:
-        """The value of ``X-Target-Environment``."""
-        ...
-
-
-class HoldsKeys(Protocol):
-    """Who speaks; an account's settings are one."""
-
-    @property
-    def api_user(self) -> str:
-        """The API user, as issued."""
-        ...
-
-    @property
-    def api_key(self) -> SecretStr:
-        """Its key, as issued."""
-        ...
-
-    @property
-    def subscription_key(self) -> SecretStr:
-        """The Disbursements subscription's key."""
-        ...
-
-
 def build(
-    settings: Where,
+    settings: MtnMomoSettings,
     operation: str,
     *,
     path: Mapping[str, str] | None = None,
@@ -71,8 +37,8 @@ def build(
     """Return a call's request, its secrets as slots.
 
     The slots are ``subscription_key`` and one of ``basic``, ``access_token`` and ``oauth2_token``. A request that
-    speaks with the API user's token carries ``credential=True``: whoever performs it fills it. Any other is filled by
-    :func:`sealed`.
+    speaks with the API user's token carries ``credential=True``: the session fills it. Any other is filled by
+    :func:`fill_secrets`.
 
     Args:
         settings: Where it goes.
@@ -93,7 +59,7 @@ def build(
     if row is None:
         raise ProviderBug(f"There is no operation {operation!r}; there are: {', '.join(OPERATIONS)}.")
     speaks = auth or row.auth
-    told = {
+    fields = {
         "Authorization": _AUTHORIZATION.get(speaks, ""),
         "Ocp-Apim-Subscription-Key": slot("subscription_key"),
         # On every call, the token too: optional there on the older platform, refused without it on the newer (MIG).
@@ -107,7 +73,7 @@ def build(
         method=row.method,
         url=f"{settings.base_url}{_path(row, path or {})}",
         operation=row.name,
-        headers={name: value for name, value in told.items() if value},
+        headers={name: value for name, value in fields.items() if value},
         body=body if form is None else urlencode(form, quote_via=quote),
         repeatable=row.repeatable,
         moves_money=row.moves_money,
@@ -125,7 +91,7 @@ def _path(row: Call, values: Mapping[str, str]) -> str:
         raise ProviderBug(f"Operation {row.name!r} cannot be addressed: {missing} is missing.") from None
 
 
-class _Sealed(str):
+class _Hidden(str):
     """A header's value that a repr does not show; it is sent as any other text."""
 
     __slots__ = ()
@@ -134,7 +100,7 @@ class _Sealed(str):
         return "'***'"
 
 
-def own_secrets(settings: HoldsKeys) -> dict[str, str]:
+def own_secrets(settings: MtnMomoSettings) -> dict[str, str]:
     """Return what the account itself holds, by slot: ``basic`` and ``subscription_key``.
 
     The pair goes raw into Base64: on the newer platform it holds ``=`` and punctuation, and a URL-encoded one is
@@ -147,9 +113,9 @@ def own_secrets(settings: HoldsKeys) -> dict[str, str]:
     }
 
 
-def sealed(request: HttpRequest, secrets: Mapping[str, str]) -> HttpRequest:
+def fill_secrets(request: HttpRequest, secrets: Mapping[str, str]) -> HttpRequest:
     """Return the request with secrets in their slots, hidden from its repr."""
     filled = fill(request, secrets)
     secret = {name for name, value in request.headers.items() if slots_in(replace(request, headers={name: value}))}
-    hidden = {name: _Sealed(value) if name in secret else value for name, value in filled.headers.items()}
+    hidden = {name: _Hidden(value) if name in secret else value for name, value in filled.headers.items()}
     return replace(filled, headers=hidden)

@@ -1,4 +1,4 @@
-"""Reading what a gateway sends back, whatever it is: never raises, always says what was there.
+"""The form of a response, whatever it is: who wrote it, which code and text it has. Parsing never raises.
 
 Two machines answer: the API gateway in front and MoMo behind it, each with its own error shape; before both stands a
 firewall that answers with HTML (API description and Common Error Codes of the developer portal).
@@ -21,7 +21,7 @@ _LONGEST = 300  # characters kept of a stranger's text
 
 
 class Shape(StrEnum):
-    """Who wrote the answer, told from its form."""
+    """Who wrote the response, by its form."""
 
     MOMO = "momo"  # {"code": "…", "message": "…"}, either order
     GATEWAY = "gateway"  # {"statusCode": 404, "message": "…"}; one note saw the number as text
@@ -34,12 +34,12 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """An answer's body, understood as far as it goes.
+    """A response's body, understood as far as it goes.
 
     Args:
         shape: Who wrote it.
         code: The writer's own code, verbatim; empty when there is none.
-        text: Its words; of a page of HTML the title or the first words.
+        text: Its text; of a page of HTML the title or the first words.
         fields: The JSON object, if it was one.
 
     """
@@ -49,9 +49,18 @@ class Body:
     text: str
     fields: dict[str, Any]
 
+    @property
+    def momo_code(self) -> str:
+        """MoMo's own code; empty when another wrote the response."""
+        return self.code if self.shape is Shape.MOMO else ""
+
+    def says_not_found(self, status: int) -> bool:
+        """Whether MoMo, and not the gateway, knows no such resource."""
+        return status == 404 and self.momo_code == "RESOURCE_NOT_FOUND"
+
 
 def read_body(response: HttpResponse) -> Body:
-    """Tell who wrote the answer and what it says."""
+    """Return who wrote the response and what it holds."""
     parsed = parse_json(response.body)
     if isinstance(parsed, dict):
         return _from_object(response.status, parsed)
@@ -77,7 +86,7 @@ def _from_object(status: int, fields: dict[str, Any]) -> Body:
 
 def retry_after_s(response: HttpResponse, body: Body) -> float | None:
     """Return how long the gateway asks to wait: its header (seconds or a date), else "in N seconds" in its text."""
-    if (told := wait_asked_s(response)) is not None or "retry-after" in response.headers:
-        return told
-    said = re.search(r"in ([0-9]{1,9}) seconds", body.text)
-    return min(float(said[1]), LONGEST_S) if said else None
+    if (header_s := wait_asked_s(response)) is not None or "retry-after" in response.headers:
+        return header_s
+    match = re.search(r"in ([0-9]{1,9}) seconds", body.text)
+    return min(float(match[1]), LONGEST_S) if match else None

@@ -1,7 +1,7 @@
-"""What the native clients return: frozen values that keep every field MTN sent.
+"""What the API returns: frozen values that keep every field MTN sent.
 
-Every field but ``status`` may be missing, and a number may come as text or the other way round: both are read. A field
-that nobody documented, or one whose value cannot be read, is kept in ``extra`` as it came.
+Every field but ``status`` may be missing, and a number may come as text or the other way round: both are read. An
+undocumented field, or one whose value cannot be read, is kept in ``extra`` as it came.
 Source: SPEC (OpenAPI export of Disbursements, captured 2026-05); where recorded answers of the sandbox differ, both.
 """
 
@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from payments_core.domain.masking import mask_number
 from payments_core.domain.payout import ReasonCode
 from payments_core.provider import Final, Pending
-from payments_mtn_momo import codec, meanings
-from payments_mtn_momo.meanings import Meaning
+from payments_mtn_momo.api.codec import STATUSES
+from payments_mtn_momo.api.error_catalog import Meaning, meaning_of_reason
 
 __all__ = [
     "Accepted",
@@ -84,7 +84,7 @@ class ConsentRequest:
     """A request for consent that was taken.
 
     Args:
-        auth_req_id: Names it in ``create_oauth2_token``; whoever holds it and the API user's key can get the token.
+        auth_req_id: Names it in ``create_oauth2_token``; with it and the API user's key anyone can get the token.
         interval_s: How long to wait between two of these, in seconds.
         expires_in_s: How long the account holder has, in seconds.
         extra: Whatever else came.
@@ -151,12 +151,12 @@ class StatusReason:
     @property
     def neutral(self) -> ReasonCode:
         """The same in the neutral words of ``payments_core``."""
-        return codec.REASONS.get(self.code, (ReasonCode.UNRECOGNISED, 0))[0]
+        return self.meaning.reason or ReasonCode.UNRECOGNISED
 
     @property
     def meaning(self) -> Meaning:
         """What happened and what to do, in sentences."""
-        return meanings.of_reason(self.code)
+        return meaning_of_reason(self.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class PaymentStatus:
 
     Args:
         reference: The one that was asked for; MTN's answer holds none.
-        status: MTN's word, verbatim; words that nobody documented are kept.
+        status: MTN's word, verbatim; undocumented ones are kept.
         amount: How much; MTN drops trailing zeros, so compare it as a number.
         currency: ISO 4217.
         financial_transaction_id: MTN's own number; a deposit has none.
@@ -203,12 +203,12 @@ class PaymentStatus:
     @property
     def is_final(self) -> bool:
         """True when it is over."""
-        return codec.STATUSES.get(self.status) is Final
+        return STATUSES.get(self.status) is Final
 
     @property
     def is_pending(self) -> bool:
-        """True when MTN is still at it; a word that is neither final nor pending is not known: do not send again."""
-        return codec.STATUSES.get(self.status) is Pending
+        """True when MTN has not finished it; what is neither final nor pending is not known: do not send again."""
+        return STATUSES.get(self.status) is Pending
 
 
 @dataclass(frozen=True, slots=True)

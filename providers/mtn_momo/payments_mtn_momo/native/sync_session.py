@@ -1,6 +1,6 @@
-"""A native client's line to the gateway, for threads: it sends, repeats what may be repeated, keeps one token for all.
+"""A native client's session, for threads: it sends, repeats what may be repeated, keeps one token for all.
 
-``line_async`` is its twin; nothing is decided in either.
+``async_session`` is its twin; nothing is decided in either.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TypeVar
 
-from payments_core.engine.flow import Command
 from payments_core.http.flow import HttpFlow, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.http.retry import send_with_retry
 from payments_core.http.transport import Transport
-from payments_mtn_momo import credentials
+from payments_mtn_momo.api.access_token import is_token_refused
+from payments_mtn_momo.api.models import AccessToken
 from payments_mtn_momo.native.errors import ReadError
-from payments_mtn_momo.native.models import AccessToken
-from payments_mtn_momo.native.terms import NativeSessionConfig
+from payments_mtn_momo.native.session_config import NativeSessionConfig
 
 __all__ = ["NativeSession"]
 
@@ -29,8 +28,8 @@ T = TypeVar("T")
 class NativeSession:
     """For threads: one connection pool and one token."""
 
-    def __init__(self, terms: NativeSessionConfig, transport: Transport) -> None:
-        self._terms = terms
+    def __init__(self, config: NativeSessionConfig, transport: Transport) -> None:
+        self._config = config
         self._transport = transport
         self._lock = threading.Lock()
         self._token: AccessToken | None = None
@@ -51,34 +50,34 @@ class NativeSession:
         self._closed = True
         self._transport.close()
 
-    def _execute(self, command: Command) -> HttpResponse:
-        terms = self._terms
-        request = terms.check(command, closed=self._closed)
+    def _execute(self, request: HttpRequest) -> HttpResponse:
+        config = self._config
+        config.check_usable(closed=self._closed)
         if request.moves_money or not request.repeatable:
-            return self._send(request, terms.timeout_s)
-        policy = terms.policies[request.operation]
+            return self._send(request, config.timeout_s)
+        policy = config.policies[request.operation]
         if request.credential:  # outside the policy: a token has a policy of its own
             self._ready_token()
 
         def by_policy() -> HttpResponse:
             return send_with_retry(
-                policy, lambda: self._send(request, policy.timeout_s), on_retry=terms.noting(request)
+                policy, lambda: self._send(request, policy.timeout_s), on_retry=config.noting(request)
             )
 
         response = by_policy()
-        return by_policy() if request.credential and credentials.is_token_refused(response) else response
+        return by_policy() if request.credential and is_token_refused(response) else response
 
     def _send(self, request: HttpRequest, timeout_s: float) -> HttpResponse:
         used = self._ready_token() if request.credential else None
-        ready = replace(self._terms.filled(request, used) if used else request, timeout_s=timeout_s)
+        ready = replace(self._config.filled(request, used) if used else request, timeout_s=timeout_s)
         start = perf_counter()
         try:
             response = self._transport.send(ready)
         except (NotSent, NoAnswer) as ended:
-            self._terms.note(request, ended, start)
+            self._config.note(request, ended, start)
             raise
-        self._terms.note(request, response, start)
-        if used and credentials.is_token_refused(response):
+        self._config.note(request, response, start)
+        if used and is_token_refused(response):
             with self._lock:
                 if self._token is used:  # a newer one stays
                     self._token = None
@@ -87,7 +86,7 @@ class NativeSession:
     def _ready_token(self) -> AccessToken:
         """Return the token, fetching it once however many ask."""
         with self._lock:
-            if self._token is not None and self._terms.usable(self._token):
+            if self._token is not None and self._config.is_usable(self._token):
                 return self._token
             fetching, mine = self._fetching, self._fetching is None
             if fetching is None:
@@ -105,20 +104,20 @@ class NativeSession:
                 with self._lock:
                     self._fetching = None
         try:
-            told = fetching.result()
+            fetched = fetching.result()
         except _Interrupted:
-            raise NotSent("the fetch of a token was interrupted", at=self._terms.clock()) from None
-        return self._terms.present(told)
+            raise NotSent("the fetch of a token was interrupted", at=self._config.clock()) from None
+        return self._config.token_or_raise(fetched)
 
     def _fetch(self) -> AccessToken | ReadError:
         fetched: AccessToken | ReadError
         try:
-            fetched = self.run(self._terms.fetcher())
+            fetched = self.run(self._config.fetch_token())
         except ReadError as problem:
             fetched = problem
-        self._terms.note_token(fetched)
+        self._config.note_token(fetched)
         return fetched
 
 
 class _Interrupted(Exception):
-    """Whoever was fetching the token was stopped; those who waited have none."""
+    """The fetch of the token was interrupted; its waiters have none."""

@@ -10,38 +10,16 @@ client that moved to the newer platform (2026-10).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from payments_core.provider import RetryPolicy
 
-__all__ = ["OPERATIONS", "Auth", "Call", "CallName", "markdown", "retry_policies"]
+__all__ = ["OPERATIONS", "Auth", "Call", "retry_policies"]
 
 Auth: TypeAlias = Literal["basic", "bearer", "oauth2", "none"]
-CallName: TypeAlias = Literal[
-    "token",
-    "oauth2_token",
-    "bc_authorize",
-    "user_info",
-    "transfer",
-    "transfer_status",
-    "deposit_v1",
-    "deposit_v2",
-    "deposit_status",
-    "refund_v1",
-    "refund_v2",
-    "refund_status",
-    "balance",
-    "balance_in",
-    "account_active",
-    "basic_user_info",
-    "delivery_notification",
-    "create_api_user",
-    "create_api_key",
-    "get_api_user",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,31 +29,36 @@ class Call:
     Args:
         name: Our word for it; ``HttpRequest.operation``, and the row of the retry table.
         operation_id: MTN's word for it.
+        subject: What a sentence calls it: ``The transfer``.
         method: HTTP method.
         path: After the gateway's address; names in braces are filled in.
         auth: Who speaks: the API user's pair, its token, a consent's token, or only the subscription key.
         content_type: Of the body; empty when there is none.
         success: The statuses that mean it was taken or answered.
         moves_money: Whether it pays.
-        repeatable: Whether a transport may send it again by itself.
-        why: Why, or why not.
-        retry: How it is repeated; None when it is not.
+        why: Why it may be repeated, or why not.
+        retry: How a transport repeats it by itself; None when it must not.
         source: Where the row was read.
 
     """
 
-    name: CallName
+    name: str
     operation_id: str
-    method: Literal["GET", "POST"]
+    subject: str
+    method: Literal["GET", "POST"] = "POST"
     path: str
     auth: Auth
     content_type: str = ""
     success: frozenset[int] = frozenset({200})
     moves_money: bool = False
-    repeatable: bool = False
     why: str
     retry: RetryPolicy | None = None
     source: str
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a transport may send it again by itself: reads and the token call."""
+        return self.retry is not None
 
     @property
     def has_target(self) -> bool:
@@ -89,34 +72,34 @@ _FORM = "application/x-www-form-urlencoded"
 _TOKEN = RetryPolicy(timeout_s=30.0, deadline_s=75.0)
 # A 500 on a read says only that the read failed (SPEC).
 _READ = RetryPolicy(statuses=frozenset({429, 500, 502, 503, 504}))
-_PAYS = "pays: sent again only under the same reference, by whoever knows what became of it"
-_READS = "a read: changes nothing"
 
 
-def _payment(name: CallName, operation_id: str, path: str, source: str) -> Call:
+def _payment(name: str, operation_id: str, subject: str, path: str, source: str) -> Call:
     return Call(
         name=name,
         operation_id=operation_id,
-        method="POST",
+        subject=subject,
         path=path,
         auth="bearer",
         content_type=_JSON,
         success=frozenset({202}),
         moves_money=True,
-        why=_PAYS,
+        why="pays: sent again only under the same reference, by a caller that knows what became of it",
         source=source,
     )
 
 
-def _read(name: CallName, operation_id: str, path: str, source: str = "SPEC", auth: Auth = "bearer") -> Call:
+def _read(
+    name: str, operation_id: str, subject: str, path: str, source: str = "SPEC", *, auth: Auth = "bearer"
+) -> Call:
     return Call(
         name=name,
         operation_id=operation_id,
+        subject=f"The read of {subject}",
         method="GET",
         path=path,
         auth=auth,
-        repeatable=True,
-        why=_READS,
+        why="a read: changes nothing",
         retry=_READ,
         source=source,
     )
@@ -126,10 +109,9 @@ _ROWS = (
     Call(
         name="token",
         operation_id="CreateAccessToken",
-        method="POST",
+        subject="The call for a token",
         path="/disbursement/token/",  # the slash at the end belongs to it
         auth="basic",
-        repeatable=True,
         why="a second token leaves the first one good until its own end",
         retry=_TOKEN,
         source="SPEC; MIG: the newer platform wants the target environment here too",
@@ -137,7 +119,7 @@ _ROWS = (
     Call(
         name="oauth2_token",
         operation_id="CreateOauth2Token",
-        method="POST",
+        subject="The call for a consent's token",
         path="/disbursement/oauth2/token/",
         auth="basic",
         content_type=_FORM,
@@ -147,32 +129,63 @@ _ROWS = (
     Call(
         name="bc_authorize",
         operation_id="bc-authorize",
-        method="POST",
+        subject="The request for consent",
         path="/disbursement/v1_0/bc-authorize",
         auth="bearer",
         content_type=_FORM,
         why="each one asks the account holder again",
         source="SPEC says Basic; MTN's own client libraries and notebook send Bearer",
     ),
-    _read("user_info", "GetUserInfoWithConsent", "/disbursement/oauth2/v1_0/userinfo", auth="oauth2"),
-    _payment("transfer", "Transfer", "/disbursement/v1_0/transfer", "SPEC; measured: there is no v2_0 of it"),
-    _read("transfer_status", "GetTransferStatus", "/disbursement/v1_0/transfer/{reference}"),
-    _payment("deposit_v1", "Deposit-V1", "/disbursement/v1_0/deposit", "SPEC; its callback comes by POST"),
-    _payment("deposit_v2", "Deposit-V2", "/disbursement/v2_0/deposit", "SPEC; its callback comes by PUT"),
-    _read("deposit_status", "GetDepositStatus", "/disbursement/v1_0/deposit/{reference}", "SPEC; of both versions"),
-    _payment("refund_v1", "Refund-V1", "/disbursement/v1_0/refund", "SPEC; its callback comes by POST"),
-    _payment("refund_v2", "Refund-V2", "/disbursement/v2_0/refund", "SPEC; its callback comes by PUT"),
-    _read("refund_status", "GetRefundStatus", "/disbursement/v1_0/refund/{reference}", "SPEC; of both versions"),
-    _read("balance", "GetAccountBalance", "/disbursement/v1_0/account/balance"),
-    _read("balance_in", "GetAccountBalanceInSpecificCurrency", "/disbursement/v1_0/account/balance/{currency}"),
+    _read(
+        "user_info",
+        "GetUserInfoWithConsent",
+        "the account holder's information",
+        "/disbursement/oauth2/v1_0/userinfo",
+        auth="oauth2",
+    ),
+    _payment(
+        "transfer", "Transfer", "The transfer", "/disbursement/v1_0/transfer", "SPEC; measured: there is no v2_0 of it"
+    ),
+    _read("transfer_status", "GetTransferStatus", "the transfer's status", "/disbursement/v1_0/transfer/{reference}"),
+    _payment(
+        "deposit_v1", "Deposit-V1", "The deposit", "/disbursement/v1_0/deposit", "SPEC; its callback comes by POST"
+    ),
+    _payment(
+        "deposit_v2", "Deposit-V2", "The deposit", "/disbursement/v2_0/deposit", "SPEC; its callback comes by PUT"
+    ),
+    _read(
+        "deposit_status",
+        "GetDepositStatus",
+        "the deposit's status",
+        "/disbursement/v1_0/deposit/{reference}",
+        "SPEC; of both versions",
+    ),
+    _payment("refund_v1", "Refund-V1", "The refund", "/disbursement/v1_0/refund", "SPEC; its callback comes by POST"),
+    _payment("refund_v2", "Refund-V2", "The refund", "/disbursement/v2_0/refund", "SPEC; its callback comes by PUT"),
+    _read(
+        "refund_status",
+        "GetRefundStatus",
+        "the refund's status",
+        "/disbursement/v1_0/refund/{reference}",
+        "SPEC; of both versions",
+    ),
+    _read("balance", "GetAccountBalance", "the balance", "/disbursement/v1_0/account/balance"),
+    _read(
+        "balance_in",
+        "GetAccountBalanceInSpecificCurrency",
+        "the balance",
+        "/disbursement/v1_0/account/balance/{currency}",
+    ),
     _read(
         "account_active",
         "ValidateAccountHolderStatus",
+        "the account's state",
         "/disbursement/v1_0/accountholder/{account_type}/{account}/active",
     ),
     _read(
         "basic_user_info",
         "GetBasicUserinfo",
+        "the account holder's name",
         "/disbursement/v1_0/accountholder/{account_type}/{account}/basicuserinfo",
         "SPEC names the kinds `MSISDN` (its default), `email`, `alias` and `id`; sent are `msisdn`, as MTN's own "
         "libraries send and the sandbox takes, `email` and `party_code`; `alias` and `id` are not offered",
@@ -180,7 +193,7 @@ _ROWS = (
     Call(
         name="delivery_notification",
         operation_id="RequestToPayDeliveryNotification",
-        method="POST",
+        subject="The notification",
         path="/disbursement/v1_0/requesttopay/{reference}/deliverynotification",
         auth="bearer",
         content_type=_JSON,
@@ -192,7 +205,7 @@ _ROWS = (
     Call(
         name="create_api_user",
         operation_id="post-v1_0-apiuser",
-        method="POST",
+        subject="The new API user",
         path="/v1_0/apiuser",
         auth="none",
         content_type=_JSON,
@@ -203,86 +216,19 @@ _ROWS = (
     Call(
         name="create_api_key",
         operation_id="post-v1_0-apiuser-apikey",
-        method="POST",
+        subject="The new API key",
         path="/v1_0/apiuser/{api_user}/apikey",
         auth="none",
         success=frozenset({201}),
         why="each one makes another key, and a key is shown once",
         source="SPEC-SBX",
     ),
-    _read("get_api_user", "get-v1_0-apiuser", "/v1_0/apiuser/{api_user}", "SPEC-SBX", auth="none"),
+    _read("get_api_user", "get-v1_0-apiuser", "the API user", "/v1_0/apiuser/{api_user}", "SPEC-SBX", auth="none"),
 )
 
 OPERATIONS: Mapping[str, Call] = MappingProxyType({row.name: row for row in _ROWS})
-assert tuple(OPERATIONS) == get_args(CallName)  # noqa: S101 - the names and the rows are one list, written twice
-
-
-# --- how calls are repeated ---------------------------------------------------------------------------------------
 
 
 def retry_policies() -> dict[str, RetryPolicy]:
     """Return the retry policy of every repeatable call; a call that is missing here is never repeated."""
     return {name: row.retry for name, row in OPERATIONS.items() if row.retry is not None}
-
-
-# --- the reference page -------------------------------------------------------------------------------------------
-
-
-def markdown() -> str:
-    """Return the reference page's two tables: the calls, and how each of them is repeated."""
-    calls = [
-        (
-            f"`{row.name}`",
-            row.operation_id,
-            f"`{row.method} {row.path}`",
-            _AUTH[row.auth],
-            " or ".join(map(str, sorted(row.success))),
-            "**yes**" if row.moves_money else "no",
-            row.source,
-        )
-        for row in OPERATIONS.values()
-    ]
-    repeated = [(f"`{row.name}`", *_told(row.retry), row.why) for row in OPERATIONS.values()]
-    return "\n".join(
-        (
-            *_table(("Operation", "MTN's name", "Request", "Speaks as", "Success", "Moves money", "Source"), calls),
-            "",
-            *_table(
-                (
-                    "Operation",
-                    "Sends at most",
-                    "First wait",
-                    "Longest wait",
-                    "Jitter",
-                    "One send",
-                    "All sends",
-                    "Answers that qualify",
-                    "`Retry-After`",
-                    "Why",
-                ),
-                repeated,
-            ),
-            "",
-        )
-    )
-
-
-_AUTH: Mapping[str, str] = {
-    "basic": "API user and key",
-    "bearer": "token",
-    "oauth2": "consent token",
-    "none": "subscription key only",
-}
-
-
-def _told(policy: RetryPolicy | None) -> tuple[str, ...]:
-    if policy is None:
-        return ("1", "–", "–", "–", "–", "–", "none", "–")  # noqa: RUF001 - a dash for people
-    answers = ", ".join(map(str, sorted(policy.statuses)))
-    seconds = (policy.first_wait_s, policy.longest_wait_s, policy.jitter_s, policy.timeout_s, policy.deadline_s)
-    return (str(policy.attempts), *(f"{value:g} s" for value in seconds), f"none at all, {answers}", "honoured")
-
-
-def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    lines = [heads, tuple("---" for _ in heads), *rows]
-    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]

@@ -1,4 +1,4 @@
-"""From the fields of an answer to a model: nothing that comes in raises, and nothing is thrown away."""
+"""From a response to the typed value it holds: nothing that comes in raises, and nothing is thrown away."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 from payments_core.http.messages import HttpResponse
 from payments_core.http.parsing import number, text_of
-from payments_mtn_momo.answers import read_body
-from payments_mtn_momo.native.models import (
+from payments_mtn_momo.api.codec import read_reason
+from payments_mtn_momo.api.models import (
+    ApiKey,
     ApiUser,
     Balance,
     ConsentRequest,
@@ -21,7 +22,8 @@ from payments_mtn_momo.native.models import (
     PaymentStatus,
     StatusReason,
 )
-from payments_mtn_momo.native.people import Address, BasicUserInfo, UserInfo
+from payments_mtn_momo.api.parsing import read_body
+from payments_mtn_momo.api.people import Address, BasicUserInfo, UserInfo
 
 __all__ = [
     "is_true",
@@ -42,7 +44,7 @@ T = TypeVar("T")
 
 
 class Fields:
-    """An answer's fields, taken one by one; what is not taken is left."""
+    """The fields of a response, taken one by one; what is not taken is left."""
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self._left = dict(fields)
@@ -93,7 +95,7 @@ class Fields:
 
     @property
     def left(self) -> dict[str, Any]:
-        """What nobody took."""
+        """What has not been taken."""
         return self._left
 
     def _taken(self, name: str, value: T, understood: bool) -> T:
@@ -116,11 +118,12 @@ def sendable_secret(value: object) -> SecretStr | None:
 
 
 def _fields(response: HttpResponse) -> Fields:
-    return Fields(read_body(response).fields)
+    """Return the fields of a success; an error holds no value."""
+    return Fields(read_body(response).fields if response.status in {200, 201} else {})
 
 
 def read_payment(response: HttpResponse, *, reference: str) -> PaymentStatus | None:
-    """Read a status; None when the answer holds none."""
+    """Read a status; None when the response holds none."""
     fields = _fields(response)
     status = fields.text("status")
     if not status:
@@ -151,20 +154,18 @@ def _party(fields: Fields) -> Party | None:
 
 
 def _reason(fields: Fields) -> StatusReason | None:
-    """Read a bare word (COMM-186, the sandbox) or an object (SPEC)."""
-    given = fields.any("reason")
-    if given is None:
+    value = fields.any("reason")
+    if value is None:
         return None
-    told = given if isinstance(given, dict) else {"code": given}
-    code, message = text_of(told.get("code")), text_of(told.get("message"))
+    code, message = read_reason(value)
     if code or message:
         return StatusReason(code, message)
-    fields.left["reason"] = given
+    fields.left["reason"] = value
     return None
 
 
 def read_balance(response: HttpResponse) -> Balance | None:
-    """Read a balance; None when the answer holds none."""
+    """Read a balance; None when the response holds none."""
     fields = _fields(response)
     available = fields.number("availableBalance")
     currency = fields.text("currency")
@@ -173,12 +174,13 @@ def read_balance(response: HttpResponse) -> Balance | None:
 
 def read_active(response: HttpResponse) -> bool | None:
     """Read whether an account holder is active: ``{"result": true}``, or bare true or false; None for neither."""
-    found = is_true(read_body(response).fields.get("result"))
-    return is_true(response.text) if found is None else found
+    fields = _fields(response)
+    active = is_true(fields.left.get("result"))
+    return is_true(response.text) if active is None and response.status == 200 else active
 
 
 def read_basic_user_info(response: HttpResponse) -> BasicUserInfo | None:
-    """Read a name; None when the answer is no object."""
+    """Read a name; None when the response is no object."""
     fields = _fields(response)
     if not fields.left:
         return None
@@ -196,7 +198,7 @@ _USER_TEXTS = (
 
 
 def read_user_info(response: HttpResponse) -> UserInfo | None:
-    """Read an account holder's information; None when the answer is no object."""
+    """Read an account holder's information; None when the response is no object."""
     fields = _fields(response)
     if not fields.left:
         return None
@@ -226,7 +228,7 @@ def _address(fields: Fields) -> Address | None:
 
 
 def read_consent_request(response: HttpResponse) -> ConsentRequest | None:
-    """Read the answer to a request for consent; None when it names none."""
+    """Read the response to a request for consent; None when it names none."""
     fields = _fields(response)
     name = fields.text("auth_req_id")
     if not name:
@@ -235,7 +237,7 @@ def read_consent_request(response: HttpResponse) -> ConsentRequest | None:
 
 
 def read_oauth2_token(response: HttpResponse) -> Oauth2Token | None:
-    """Read a consent's token; None when the answer holds none."""
+    """Read a consent's token; None when the response holds none."""
     fields = _fields(response)
     token = fields.secret("access_token")
     if token is None:
@@ -251,13 +253,14 @@ def read_oauth2_token(response: HttpResponse) -> Oauth2Token | None:
     )
 
 
-def read_api_key(response: HttpResponse) -> SecretStr | None:
-    """Read a new key; None when the answer holds none."""
-    return sendable_secret(read_body(response).fields.get("apiKey"))
+def read_api_key(response: HttpResponse, *, api_user: str) -> ApiKey | None:
+    """Read a new key; None when the response holds none."""
+    key = _fields(response).secret("apiKey")
+    return None if key is None else ApiKey(api_user, key)
 
 
 def read_api_user(response: HttpResponse, *, api_user: str) -> ApiUser | None:
-    """Read a user of the sandbox; None when the answer is no object."""
+    """Read a user of the sandbox; None when the response is no object."""
     fields = _fields(response)
     if not fields.left:
         return None

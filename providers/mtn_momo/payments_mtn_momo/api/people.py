@@ -1,4 +1,4 @@
-"""What the native clients return about people: every field optional, and none of it in a repr.
+"""What the API returns about people: every field optional, and none of it in a repr.
 
 Source: SPEC (OpenAPI export of Disbursements, captured 2026-05); where recorded answers of the sandbox differ, both.
 """
@@ -20,8 +20,8 @@ class _Personal:
     __slots__ = ()
 
     def __repr__(self) -> str:
-        there = [found.name for found in fields(self) if getattr(self, found.name)]  # type: ignore[arg-type]
-        return f"{type(self).__name__}({', '.join(f'{name}=***' for name in there)})"
+        present = [one.name for one in fields(self) if getattr(self, one.name)]  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(f'{name}=***' for name in present)})"
 
     __str__ = __repr__
 

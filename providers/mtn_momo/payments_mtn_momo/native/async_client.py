@@ -1,4 +1,4 @@
-"""The native client for threads: one method a call of MTN's Disbursements, under the names people know."""
+"""The native client for event loops: one method a call of MTN's Disbursements, under the names people know."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from payments_core.domain.payout import Payee
-from payments_mtn_momo.native.bodies import Amount, Payment
-from payments_mtn_momo.native.flows import AccountType, Flows
-from payments_mtn_momo.native.line import NativeSession
-from payments_mtn_momo.native.models import (
+from payments_mtn_momo.api.models import (
     Accepted,
     AccessToken,
     Balance,
@@ -23,23 +20,26 @@ from payments_mtn_momo.native.models import (
     Oauth2Token,
     PaymentStatus,
 )
-from payments_mtn_momo.native.people import BasicUserInfo, UserInfo
-from payments_mtn_momo.native.setup import Retry, settings_of, terms_of, utc_now
+from payments_mtn_momo.api.people import BasicUserInfo, UserInfo
+from payments_mtn_momo.native.async_session import AsyncNativeSession
+from payments_mtn_momo.native.calls import AccountType, Calls
+from payments_mtn_momo.native.payments import Amount, Payment
+from payments_mtn_momo.native.session_config import NativeSessionConfig, Retry, read_policies, read_settings, utc_now
 from payments_mtn_momo.settings import MtnMomoSettings
 
-__all__ = ["DisbursementsClient"]
+__all__ = ["AsyncDisbursementsClient"]
 
 
-class DisbursementsClient:
-    """MTN's Disbursements, call by call; may be used from many threads, and is a context manager.
+class AsyncDisbursementsClient:
+    """MTN's Disbursements, call by call, on one event loop; an asynchronous context manager.
 
     It writes nothing down and repeats no payment: there is no journal behind it, and the promise that one key leads to
-    at most one payment is ``PayoutClient``'s, not this client's. Draw a reference with ``new_reference()``, store it
-    with the payment *before* you send, and after a :class:`NotSentError` or :class:`UnknownOutcomeError` go on with the
-    same reference, never with a new one.
+    at most one payment is ``AsyncPayoutClient``'s, not this client's. Draw a reference with ``new_reference()``,
+    store it with the payment *before* you send, and after a :class:`NotSentError` or :class:`UnknownOutcomeError` go on
+    with the same reference, never with a new one. A cancelled payment may have been sent: treat it as unknown.
 
     A payment that was not taken raises an :class:`ActionError`, which always carries the reference; a read that failed
-    raises a :class:`ReadError`. Token, target environment and subscription key are the client's business.
+    raises a :class:`ReadError`. Token, target environment and subscription key are added by the client.
 
     Args:
         settings: The account; or give the fields of ``MtnMomoSettings`` as keyword arguments. Of what
@@ -66,41 +66,50 @@ class DisbursementsClient:
         tls: ssl.SSLContext | None = None,
         **fields: Any,
     ) -> None:
-        from payments_core.http.transport.httpx_sync import HttpxTransport  # here: the library is loaded only when used
-
-        self.settings = settings_of(settings, fields)
-        self._flows = Flows(self.settings, consent_auth=consent_auth)
-        terms = terms_of(self.settings, self._flows, retry=retry, clock=clock)
-        self._line = NativeSession(
-            terms, HttpxTransport(max_connections=self.settings.max_in_flight, clock=clock, tls=tls)
+        from payments_core.http.transport.aiohttp_async import (
+            AiohttpTransport,  # here: the library is loaded only when used
         )
 
-    def __enter__(self) -> Self:
+        self.settings = read_settings(settings, fields)
+        self._calls = Calls(self.settings, consent_auth=consent_auth)
+        config = NativeSessionConfig(
+            label=f"mtn_momo:{self.settings.target_environment}",
+            subscription_key=self.settings.subscription_key.get_secret_value(),
+            timeout_s=self.settings.timeout_s,
+            policies=read_policies(self.settings.retry, retry),
+            fetch=self._calls.create_access_token,
+            clock=clock,
+        )
+        self._session = AsyncNativeSession(
+            config, AiohttpTransport(max_connections=self.settings.max_in_flight, clock=clock, tls=tls)
+        )
+
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        await self.aclose()
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections."""
-        self._line.close()
+        await self._session.close()
 
     # --- tokens and consent ---
 
-    def create_access_token(self) -> AccessToken:
+    async def create_access_token(self) -> AccessToken:
         """Fetch a new token and use it from now on; never needed, as every call fetches one when it has none.
 
         Raises:
             ReadError: None could be had.
 
         """
-        token = self._line.run(self._flows.create_access_token())
-        self._line.keep(token)
+        token = await self._session.run(self._calls.create_access_token())
+        self._session.keep(token)
         return token
 
-    def authorize_consent(
+    async def authorize_consent(
         self,
         msisdn: str,
         *,
@@ -126,8 +135,8 @@ class DisbursementsClient:
             ActionError: It was not sent, was refused, or its outcome is unknown.
 
         """
-        return self._line.run(
-            self._flows.authorize_consent(
+        return await self._session.run(
+            self._calls.authorize_consent(
                 msisdn,
                 scope=scope,
                 access_type=access_type,
@@ -138,7 +147,7 @@ class DisbursementsClient:
             )
         )
 
-    def create_oauth2_token(self, consent: ConsentRequest | str) -> Oauth2Token:
+    async def create_oauth2_token(self, consent: ConsentRequest | str) -> Oauth2Token:
         """Fetch the token of a consent; ask again after the consent's interval while it has not been given.
 
         Args:
@@ -148,9 +157,9 @@ class DisbursementsClient:
             ActionError: It was not sent, was refused (not given yet, too late, used up), or its outcome is unknown.
 
         """
-        return self._line.run(self._flows.create_oauth2_token(consent))
+        return await self._session.run(self._calls.create_oauth2_token(consent))
 
-    def refresh_oauth2_token(self, token: Oauth2Token | SecretStr | str) -> Oauth2Token:
+    async def refresh_oauth2_token(self, token: Oauth2Token | SecretStr | str) -> Oauth2Token:
         """Fetch the next token of a consent of access type ``offline``.
 
         Args:
@@ -160,9 +169,9 @@ class DisbursementsClient:
             ActionError: It was not sent, was refused, or its outcome is unknown.
 
         """
-        return self._line.run(self._flows.refresh_oauth2_token(token))
+        return await self._session.run(self._calls.refresh_oauth2_token(token))
 
-    def ask_user_info(self, token: Oauth2Token | SecretStr | str | None = None) -> UserInfo:
+    async def ask_user_info(self, token: Oauth2Token | SecretStr | str | None = None) -> UserInfo:
         """Read who holds an account, as far as the account holder consented.
 
         Args:
@@ -173,20 +182,20 @@ class DisbursementsClient:
             ReadError: It could not be read.
 
         """
-        return self._line.run(self._flows.ask_user_info(token))
+        return await self._session.run(self._calls.ask_user_info(token))
 
     # --- reads ---
 
-    def get_account_balance(self) -> Balance:
+    async def get_account_balance(self) -> Balance:
         """Read the account's balance.
 
         Raises:
             ReadError: It could not be read; the sandbox fails at random here.
 
         """
-        return self._line.run(self._flows.get_account_balance())
+        return await self._session.run(self._calls.get_account_balance())
 
-    def get_account_balance_in(self, currency: str) -> Balance:
+    async def get_account_balance_in(self, currency: str) -> Balance:
         """Read the account's balance in one currency.
 
         Args:
@@ -196,9 +205,9 @@ class DisbursementsClient:
             ReadError: It could not be read.
 
         """
-        return self._line.run(self._flows.get_account_balance(currency))
+        return await self._session.run(self._calls.get_account_balance(currency))
 
-    def get_basic_user_info(self, msisdn: str, *, account_type: AccountType = "msisdn") -> BasicUserInfo:
+    async def get_basic_user_info(self, msisdn: str, *, account_type: AccountType = "msisdn") -> BasicUserInfo:
         """Read the name of an account holder, without consent.
 
         Args:
@@ -210,9 +219,9 @@ class DisbursementsClient:
             ReadError: It could not be read.
 
         """
-        return self._line.run(self._flows.get_basic_user_info(msisdn, account_type))
+        return await self._session.run(self._calls.get_basic_user_info(msisdn, account_type))
 
-    def is_active(self, account: str, account_type: AccountType = "msisdn") -> bool:
+    async def is_active(self, account: str, account_type: AccountType = "msisdn") -> bool:
         """Read whether an account holder is registered and active.
 
         Args:
@@ -224,9 +233,9 @@ class DisbursementsClient:
             ReadError: It could not be read.
 
         """
-        return self._line.run(self._flows.is_active(account, account_type))
+        return await self._session.run(self._calls.is_active(account, account_type))
 
-    def get_transfer_status(self, reference: str | UUID) -> PaymentStatus:
+    async def get_transfer_status(self, reference: str | UUID) -> PaymentStatus:
         """Read what became of a transfer.
 
         Args:
@@ -237,19 +246,19 @@ class DisbursementsClient:
             ReadError: It could not be read; that says nothing about the transfer.
 
         """
-        return self._line.run(self._flows.get_status("transfer_status", reference))
+        return await self._session.run(self._calls.get_status("transfer_status", reference))
 
-    def get_deposit_status(self, reference: str | UUID) -> PaymentStatus:
+    async def get_deposit_status(self, reference: str | UUID) -> PaymentStatus:
         """Read what became of a deposit, of either version; see ``get_transfer_status``."""
-        return self._line.run(self._flows.get_status("deposit_status", reference))
+        return await self._session.run(self._calls.get_status("deposit_status", reference))
 
-    def get_refund_status(self, reference: str | UUID) -> PaymentStatus:
+    async def get_refund_status(self, reference: str | UUID) -> PaymentStatus:
         """Read what became of a refund, of either version; see ``get_transfer_status``."""
-        return self._line.run(self._flows.get_status("refund_status", reference))
+        return await self._session.run(self._calls.get_status("refund_status", reference))
 
     # --- payments ---
 
-    def transfer(
+    async def transfer(
         self,
         *,
         reference: str | UUID,
@@ -290,11 +299,11 @@ class DisbursementsClient:
             payee_note=payee_note,
             callback_url=callback_url,
         )
-        return self._line.run(
-            self._flows.transfer(payment, reference=reference, payee=payee, transfer_type=transfer_type)
+        return await self._session.run(
+            self._calls.transfer(payment, reference=reference, payee=payee, transfer_type=transfer_type)
         )
 
-    def deposit(
+    async def deposit(
         self,
         *,
         reference: str | UUID,
@@ -329,9 +338,9 @@ class DisbursementsClient:
             payee_note=payee_note,
             callback_url=callback_url,
         )
-        return self._line.run(self._flows.deposit(payment, reference=reference, payee=payee, version=version))
+        return await self._session.run(self._calls.deposit(payment, reference=reference, payee=payee, version=version))
 
-    def refund(
+    async def refund(
         self,
         *,
         reference: str | UUID,
@@ -368,13 +377,13 @@ class DisbursementsClient:
             payee_note=payee_note,
             callback_url=callback_url,
         )
-        return self._line.run(
-            self._flows.refund(
+        return await self._session.run(
+            self._calls.refund(
                 payment, reference=reference, reference_id_to_refund=reference_id_to_refund, version=version
             )
         )
 
-    def send_delivery_notification(self, reference: str | UUID, message: str, *, language: str = "") -> None:
+    async def send_delivery_notification(self, reference: str | UUID, message: str, *, language: str = "") -> None:
         """Send the payer of a successful collection a message.
 
         Args:
@@ -386,4 +395,4 @@ class DisbursementsClient:
             ActionError: It was not sent, was refused, or its outcome is unknown.
 
         """
-        self._line.run(self._flows.send_delivery_notification(reference, message, language=language))
+        await self._session.run(self._calls.send_delivery_notification(reference, message, language=language))

@@ -1,0 +1,100 @@
+"""The token of the API user: how it is asked for, and what the token endpoint's responses mean.
+
+Sources: SPEC is the portal's OpenAPI export of Disbursements (captured 2026-05), ERR its page Common Error Codes,
+COMM-93 an article of the developer community.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import SecretStr
+
+from payments_core.domain.payout import Reason, ReasonCode
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer
+from payments_core.provider import AccountRefused, Credential
+from payments_mtn_momo.api.error_catalog import meaning_of_response
+from payments_mtn_momo.api.models import AccessToken
+from payments_mtn_momo.api.parsing import Body, Shape, read_body
+from payments_mtn_momo.api.requests import build, fill_secrets, own_secrets
+from payments_mtn_momo.api.results import Fields
+from payments_mtn_momo.settings import MtnMomoSettings
+
+__all__ = ["is_token_refused", "read_access_token", "read_credential", "read_refusal", "token_request"]
+
+_LIFE_S = 3600.0  # SPEC and every recorded response; assumed where the response does not tell
+_LONGEST_LIFE_S = 86_400.0
+_MARGIN_S = 600.0  # COMM-93: ask for the next one ten minutes before
+
+
+def token_request(settings: MtnMomoSettings) -> HttpRequest:
+    """Return the request for a token; it is never stored, so it carries the secrets themselves."""
+    return fill_secrets(build(settings, "token"), own_secrets(settings))
+
+
+def read_access_token(response: HttpResponse) -> AccessToken | None:
+    """Return the token; None when the response holds none."""
+    fields = Fields(read_body(response).fields)
+    secret = fields.secret("access_token")
+    if response.status != 200 or secret is None:
+        return None
+    expires_in_s = fields.seconds("expires_in") or _LIFE_S
+    life_s = min(expires_in_s, _LONGEST_LIFE_S) if expires_in_s > 0 else _LIFE_S
+    return AccessToken(
+        access_token=secret,
+        token_type=fields.text("token_type"),
+        expires_in_s=expires_in_s,
+        renew_at=response.at + timedelta(seconds=life_s - min(_MARGIN_S, life_s / 6)),
+        extra=fields.left,
+    )
+
+
+def read_refusal(response: HttpResponse) -> AccountRefused | None:
+    """Return how the token endpoint refused the account; None when it did not."""
+    body = read_body(response)
+    reason = _refusal(response.status, body)
+    if reason is None:
+        return None
+    meaning = meaning_of_response(response.status, body)
+    advice = f"{meaning.what} {meaning.do}" if body.shape is Shape.TOKEN else ""  # other rows are about payments
+    return AccountRefused(Reason(reason, body.code, body.text or advice), http_status=response.status)
+
+
+def _refusal(status: int, body: Body) -> ReasonCode | None:
+    match status:
+        case 401:  # SPEC {"error": …}; the gateway for the subscription key; invalid_client on the newer platform
+            return ReasonCode.CREDENTIALS
+        case 500 if body.code.lower().replace(" ", "_") == "login_failed":  # measured in the sandbox for a wrong key
+            return ReasonCode.CREDENTIALS
+        case 400 if "x-target-environment" in body.code.lower():  # the newer platform
+            return ReasonCode.MISCONFIGURED
+        case 403:  # the firewall, or an address that is not allowed
+            return ReasonCode.NOT_PERMITTED
+        case 404 if body.shape is Shape.GATEWAY:  # ERR: wrong address
+            return ReasonCode.MISCONFIGURED
+        case _:
+            return None
+
+
+def read_credential(response: HttpResponse, subscription_key: SecretStr) -> Credential | AccountRefused:
+    """Return what every request carries, or how the account was refused.
+
+    Raises:
+        NoAnswer: It is neither a token nor a refusal of ours: worth asking again later.
+
+    """
+    if token := read_access_token(response):
+        secrets = {"access_token": token.access_token, "subscription_key": subscription_key}
+        return Credential(
+            secrets={name: secret.get_secret_value() for name, secret in secrets.items()}, expires_at=token.renew_at
+        )
+    if refused := read_refusal(response):
+        return refused
+    body = read_body(response)
+    what = body.code or ("a page of HTML" if body.shape is Shape.HTML else "no token")
+    raise NoAnswer(f"The token endpoint answered {response.status} with {what}.", at=response.at)
+
+
+def is_token_refused(response: HttpResponse) -> bool:
+    """Whether a 401 means the token; the gateway's 401 about the subscription key does not."""
+    return response.status == 401 and read_body(response).shape is not Shape.KEY_REFUSED

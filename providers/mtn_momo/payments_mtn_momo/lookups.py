@@ -1,0 +1,242 @@
+"""What can be looked up beside payments: the account's balance, whether a payee can be paid, who a payee is.
+
+An unclear response is ``LookupRefused`` with the neutral reason, MTN's own code where it has one, and our sentence.
+MTN's sentences are left out: they may repeat the request.
+
+Sources: SPEC is the portal's OpenAPI export of Disbursements (captured 2026-05), DOC-TEST its page Sandbox Use Cases.
+No source has the responses to a consent that is not given: the codes are those of OpenID's CIBA, or MoMo's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from payments_core.domain.errors import InvalidCurrency, InvalidPayout
+from payments_core.domain.money import Currency
+from payments_core.domain.payout import Payee, Reason, ReasonCode
+from payments_core.http.flow import HttpFlow, exchange
+from payments_core.http.messages import HttpRequest, HttpResponse
+from payments_core.provider import Balance, Consent, HolderStatus, LookupRefused, Person
+from payments_mtn_momo.api import results
+from payments_mtn_momo.api.call_answers import meaning_for_call
+from payments_mtn_momo.api.checks import check_payee
+from payments_mtn_momo.api.error_catalog import REASONS, meaning_of_response
+from payments_mtn_momo.api.operations import OPERATIONS
+from payments_mtn_momo.api.parsing import Body, Shape, read_body, retry_after_s
+from payments_mtn_momo.api.requests import CIBA, build, fill_secrets, own_secrets
+from payments_mtn_momo.settings import MtnMomoSettings
+
+__all__ = ["SCOPES", "LookupsMixin"]
+
+T = TypeVar("T")
+
+SCOPES = ("profile", "all_info")  # DOC-TEST and MTN's notebook; others are answered 500
+_POLL_S = 5.0  # CIBA's own default; MTN's examples say 0
+_CODE = re.compile(r"[A-Z_]{2,60}|[a-z_]{2,40}")  # no digit, so no key and no number
+_WAITING = ReasonCode.NO_FINAL_ANSWER
+_OVER = (ReasonCode.INVALID_REQUEST, "The consent was used, has ended, or is not known.")
+
+# Where a code about a consent means something else than a payment's.
+_CONSENT: Mapping[tuple[str, str], tuple[ReasonCode, str]] = {
+    ("bc_authorize", "RESOURCE_NOT_FOUND"): (ReasonCode.PAYEE_NOT_FOUND, "MTN knows no such account holder."),
+    ("bc_authorize", "unknown_user_id"): (ReasonCode.PAYEE_NOT_FOUND, "MTN knows no such account holder."),
+    ("oauth2_token", "authorization_pending"): (_WAITING, "The account holder has not answered yet."),
+    ("oauth2_token", "slow_down"): (_WAITING, "The account holder has not answered yet."),
+    ("oauth2_token", "ONGOING"): (_WAITING, "The account holder has not answered yet."),
+    ("oauth2_token", "access_denied"): (ReasonCode.REJECTED, "The account holder, or MTN, said no."),
+    ("oauth2_token", "APPROVAL_REJECTED"): (ReasonCode.REJECTED, "The account holder, or MTN, said no."),
+    ("oauth2_token", "expired_token"): (ReasonCode.EXPIRED, "The account holder did not answer in time."),
+    ("oauth2_token", "EXPIRED"): (ReasonCode.EXPIRED, "The account holder did not answer in time."),
+    ("oauth2_token", "invalid_grant"): _OVER,
+    ("oauth2_token", "RESOURCE_NOT_FOUND"): _OVER,
+    ("oauth2_token", "RESOURCE_ALREADY_EXIST"): _OVER,
+    ("oauth2_token", "login_failed"): (ReasonCode.CREDENTIALS, "The gateway could not log the API user in."),
+    ("user_info", "invalid_token"): (ReasonCode.NOT_PERMITTED, "The consent has ended or was taken back."),
+    ("user_info", "insufficient_scope"): (ReasonCode.NOT_PERMITTED, "The consent does not cover this."),
+    ("user_info", "RESOURCE_NOT_FOUND"): (ReasonCode.PAYEE_NOT_FOUND, "MTN knows no such account holder."),
+    ("basic_user_info", "RESOURCE_NOT_FOUND"): (ReasonCode.PAYEE_NOT_FOUND, "MTN knows no such account holder."),
+}
+
+
+class LookupsMixin:
+    """The lookups of one account; none of them moves money.
+
+    Args:
+        settings: The account.
+
+    """
+
+    def __init__(self, settings: MtnMomoSettings) -> None:
+        self._settings = settings
+
+    def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | LookupRefused]:
+        """Read what the account holds, or what it holds in a currency."""
+        request = build(self._settings, "balance")
+        if currency is not None:
+            try:
+                request = build(self._settings, "balance_in", path={"currency": str(Currency(currency))})
+            except InvalidCurrency as problem:
+                return _invalid(problem.message)
+        return (yield from _query(request, lambda response: _balances(response, currency)))
+
+    def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | LookupRefused]:
+        """Read whether the payee's wallet is active; a 404 that names the holder is the only "not found"."""
+        request = self._about("account_active", payee)
+        return request if isinstance(request, LookupRefused) else (yield from _query(request, _holder_status))
+
+    def name(self, payee: Payee) -> HttpFlow[Person | LookupRefused]:
+        """Read who holds the payee's wallet."""
+        request = self._about("basic_user_info", payee)
+        return request if isinstance(request, LookupRefused) else (yield from _query(request, _person))
+
+    def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | LookupRefused]:
+        """Ask the holder of a telephone number to let us read more: ``profile`` or ``all_info``."""
+        request = self._for_consent(payee, scopes)
+        return request if isinstance(request, LookupRefused) else (yield from _query(request, _consent))
+
+    # A request is built in a frame that ends: of one that waits, an error tracker shows the variables, and only the
+    # request's repr is masked.
+
+    def _about(self, operation: str, payee: Payee) -> HttpRequest | LookupRefused:
+        """Return the request about a payee."""
+        path = _holder(payee)
+        return path if isinstance(path, LookupRefused) else build(self._settings, operation, path=path)
+
+    def _for_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpRequest | LookupRefused:
+        """Return the request for a payee's consent."""
+        path = _holder(payee)
+        if isinstance(path, LookupRefused):
+            return path
+        if payee.kind != "msisdn":
+            return _invalid("MTN asks for consent by telephone number only.")
+        if not scopes or isinstance(scopes, str):
+            return _invalid(f"No scope is named; MTN knows {' and '.join(SCOPES)}.")
+        form = {"login_hint": f"ID:{path['account']}/MSISDN", "scope": " ".join(scopes), "access_type": "online"}
+        return build(self._settings, "bc_authorize", form=form)
+
+    def user_info(self, consent: Consent) -> HttpFlow[Person | LookupRefused]:
+        """Read what was consented to: the consent's token first, which it may use up, then the person."""
+        # Secrets are opened in passing: a variable of this frame would be in every error tracker's report.
+        request = build(self._settings, "oauth2_token", form={"grant_type": CIBA, "auth_req_id": consent.request_id})
+        token = yield from _query(fill_secrets(request, own_secrets(self._settings)), results.read_oauth2_token)
+        if isinstance(token, LookupRefused):
+            return _again(token, consent)
+        request = fill_secrets(
+            build(self._settings, "user_info"),
+            own_secrets(self._settings) | {"oauth2_token": token.access_token.get_secret_value()},
+        )
+        return (yield from _query(request, _person))
+
+
+# --- what a response holds -----------------------------------------------------------------------------------------
+
+
+def _query(request: HttpRequest, read: Callable[[HttpResponse], T | None]) -> HttpFlow[T | LookupRefused]:
+    """Send one request and return what the response holds, as far as ``read`` understands it."""
+    response = yield from exchange(request)
+    result = read(response)
+    return _refused(request.operation, response) if result is None else result
+
+
+def _balances(response: HttpResponse, currency: str | None) -> tuple[Balance, ...] | None:
+    balance = results.read_balance(response)
+    if balance is None:
+        return None
+    try:
+        return (Balance(balance.available_balance, str(Currency(balance.currency or currency or ""))),)
+    except InvalidCurrency:  # an amount of an unknown currency
+        return None
+
+
+def _holder_status(response: HttpResponse) -> HolderStatus | None:
+    if read_body(response).says_not_found(response.status):  # DOC-TEST
+        return HolderStatus.NOT_FOUND
+    active = results.read_active(response)
+    if active is None:
+        return None
+    return HolderStatus.ACTIVE if active else HolderStatus.NOT_ACTIVE
+
+
+def _person(response: HttpResponse) -> Person | None:
+    info, details = results.read_basic_user_info(response), response.json()
+    if info is None or not isinstance(details, dict):
+        return None
+    return Person(name=info.name, given_name=info.given_name, family_name=info.family_name, details=details)
+
+
+def _consent(response: HttpResponse) -> Consent | None:
+    consent = results.read_consent_request(response)
+    if consent is None:
+        return None
+    return Consent(
+        request_id=consent.auth_req_id,
+        poll_every_s=_positive(consent.interval_s) or _POLL_S,
+        expires_in_s=_positive(consent.expires_in_s),
+    )
+
+
+def _positive(seconds: float | None) -> float | None:
+    return seconds if seconds is not None and seconds > 0 else None
+
+
+# --- when it holds nothing -----------------------------------------------------------------------------------------
+
+
+def _holder(payee: Payee) -> dict[str, str] | LookupRefused:
+    """Return the payee as the path wants it."""
+    try:
+        check_payee(payee)
+    except InvalidPayout as problem:
+        return _invalid(problem.message)
+    return {"account_type": payee.kind, "account": payee.value}
+
+
+def _invalid(text: str) -> LookupRefused:
+    return LookupRefused(reason=Reason(ReasonCode.INVALID_REQUEST, text=text))
+
+
+def _refused(operation: str, response: HttpResponse) -> LookupRefused:
+    body = read_body(response)
+    code = body.code if body.shape in {Shape.MOMO, Shape.TOKEN} and _CODE.fullmatch(body.code) else ""
+    row = _CONSENT.get((operation, code))
+    reason, text = row or (_neutral(response, body, code), _sentence(operation, response, body))
+    if code == "access_denied" and body.text in REASONS:  # not seen: the cause, beside OpenID's code
+        reason = REASONS[body.text].reason or reason
+    return LookupRefused(
+        reason=Reason(reason, code, text),
+        http_status=response.status,
+        retry_after_s=retry_after_s(response, body) if response.status in {429, 503} else None,
+    )
+
+
+def _neutral(response: HttpResponse, body: Body, code: str) -> ReasonCode:
+    """Return the neutral code: what is wrong with us by the table of responses, else by MTN's code or the status."""
+    if reason := meaning_of_response(response.status, body).reason:
+        return reason
+    if code in REASONS:
+        return REASONS[code].reason or ReasonCode.UNRECOGNISED
+    return ReasonCode.PROVIDER_UNAVAILABLE if response.status in {429, 502, 503, 504} else ReasonCode.UNRECOGNISED
+
+
+def _sentence(operation: str, response: HttpResponse, body: Body) -> str:
+    """Return what the response means, where that is known; the table's other rows are about payments."""
+    if response.status in OPERATIONS[operation].success:
+        return "MTN's answer says nothing that can be read."
+    if row := meaning_for_call(operation, response.status, body):
+        return row[1].what
+    meaning = meaning_of_response(response.status, body)
+    return meaning.what if meaning.money == "no" else ""
+
+
+_PASSING = frozenset({ReasonCode.PROVIDER_UNAVAILABLE, ReasonCode.PROVIDER_ERROR, _WAITING})
+
+
+def _again(refused: LookupRefused, consent: Consent) -> LookupRefused:
+    """Add when to ask for a consent's token again: while there is no answer, or MTN was not able to give one."""
+    if refused.reason.code not in _PASSING:
+        return refused
+    slower_s = 5.0 if refused.reason.provider_code == "slow_down" else 0.0  # by CIBA
+    return replace(refused, retry_after_s=max(refused.retry_after_s or 0.0, consent.poll_every_s + slower_s))
