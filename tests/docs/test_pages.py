@@ -35,7 +35,7 @@ VARIABLE = {
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)?": "TIME",
     r"(?<![\d+*])\d{9,}": "NUMBER",
     r"(?<=127\.0\.0\.1:)\d+": "PORT",
-    r"\(in \d+ s\)": "(SOON)",
+    r"\((?:now|in \d+ s)\)": "(SOON)",
     r" {2,}|-{4,}": " ",
 }
 WRITES = "PAYMENTS_WRITE_PAGES" in os.environ
