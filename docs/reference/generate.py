@@ -10,6 +10,7 @@ import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from pydantic import BaseModel
@@ -25,7 +26,8 @@ from payments_core.provider import ProviderSpec, RetryPolicy
 from payments_core.routing import OPERATORS, PORTABLE, RouteSettings
 from payments_core.settings import AccountSettings, WorkerSettings
 from payments_core.settings.types import range_of
-from payments_core.testing.conformance import report
+from payments_core.testing.conformance import ProviderConformance
+from payments_core.testing.conformance.fixtures import why_skipped
 from payments_core.webhooks import WebhookSettings
 from payments_mtn_momo.api import error_catalog, operations
 from payments_mtn_momo.api.error_catalog import Meaning
@@ -391,12 +393,27 @@ def conformance_page() -> str:
             table(
                 ("promise", "what it means", "test"),
                 [
-                    (report.in_words(name), says.replace("``", "`"), f"`{name}`")
-                    for name, says in report.promises().items()
+                    (sentence(name), " ".join((promise.__doc__ or "").split()).replace("``", "`"), f"`{name}`")
+                    for name, promise in promises().items()
                 ],
             ),
         ]
     )
+
+
+def promises() -> dict[str, Any]:
+    """Return the tests of the conformance suite by name."""
+    return {
+        name: promise
+        for kind in reversed(ProviderConformance.__mro__)
+        for name, promise in vars(kind).items()
+        if name.startswith("test_")
+    }
+
+
+def sentence(name: str) -> str:
+    """Return the name of a promise's test as a sentence without its full stop."""
+    return name.removeprefix("test_").replace("_", " ").capitalize()
 
 
 def provider_page(spec: ProviderSpec) -> str:
@@ -416,9 +433,10 @@ def provider_page(spec: ProviderSpec) -> str:
         "\n## Promises that are not asked of it\n",
     ]
     if not spec.conformance:
-        return "\n".join([*parts, "Everything: it brings no sheet of the conformance suite."])
-    skipped = report.skipped(report.profile_at(spec.conformance))
-    rows = [(report.in_words(name), f"{why.rstrip('.')}.") for name, why in skipped.items()]
+        return "\n".join([*parts, "Everything: it has no conformance profile."])
+    profile = resolve_name(spec.conformance)
+    skipped = {name: why for name in promises() if (why := why_skipped(profile, name))}
+    rows = [(sentence(name), f"{why.rstrip('.')}.") for name, why in skipped.items()]
     return "\n".join([*parts, table(("promise", "why"), rows) if rows else "None: every promise is asked of it."])
 
 

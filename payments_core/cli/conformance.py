@@ -1,70 +1,64 @@
-"""``payouts providers --conformance``: what became of each promise of a provider, before it is trusted."""
+"""``payouts providers --conformance``: run a provider's conformance suite under pytest."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from payments_core.cli import exit_codes, output
+import typer
 
-if TYPE_CHECKING:
-    from payments_core.cli.terminal import Terminal
+from payments_core.domain.errors import SettingsError
+from payments_core.plugins.manager import Plugins
 
-__all__ = ["show"]
+__all__ = ["run_suite"]
 
 NEEDED = ("pytest", "starlette", "uvicorn")
 
 
-def show(terminal: Terminal, name: str) -> int:
-    """Play the conformance suite with one provider and print what became of each promise.
+def run_suite(name: str, *, as_json: bool) -> int:
+    """Run the conformance suite of one provider in a process of its own; return pytest's exit code.
 
     Args:
-        terminal: How it was asked.
-        name: Of the provider.
+        name: The provider's name.
+        as_json: Refused: the output is pytest's.
 
     Raises:
-        SettingsError: It brings no sheet, something is not installed, or the suite cannot be played.
+        SettingsError: The provider has no conformance profile, or a library is not installed.
 
     """
-    from payments_core.domain.errors import SettingsError
-    from payments_core.plugins.manager import Plugins
-
+    if as_json:
+        raise typer.BadParameter("--conformance prints pytest's output, which is not JSON. Leave out --json.")
     spec = Plugins().provider(name)
     if not spec.conformance:
         raise SettingsError(
-            f"The provider {spec.name} brings nothing to be tried with: it keeps its promises to itself.",
-            hint="Its author can name a sheet of the conformance suite in ProviderSpec.conformance.",
+            f"Provider {spec.name} has no conformance profile, so its promises cannot be tested.",
+            hint="Its author can set ProviderSpec.conformance; see the page how-to/test-a-provider.",
         )
     if missing := [needed for needed in NEEDED if find_spec(needed) is None]:
         raise SettingsError(
             f"The conformance suite needs {' and '.join(missing)}, which is not installed.",
             hint="Install pytest and the server extra: pip install pytest 'payments-core[server]'.",
         )
-    from payments_core.testing.conformance import report
-
-    terminal.note(f"Playing every promise of {spec.title} against its own emulator.")
-    try:
-        verdicts = report.play(spec.conformance)
-    except report.NotPlayed as error:
-        raise SettingsError(
-            f"The promises of {spec.name} could not be played: {error}", hint="Mend or reinstall its distribution."
-        ) from None
-    if terminal.as_json:
-        says = report.promises()
-        output.print_json(
-            [
-                {
-                    "promise": verdict.promise,
-                    "says": f"{report.in_words(verdict.promise)}. {says[verdict.promise]}".strip(),
-                    "state": verdict.state,
-                    "why": list(verdict.why),
-                }
-                for verdict in verdicts
-            ]
+    module, _, profile = spec.conformance.partition(":")
+    with TemporaryDirectory() as folder:
+        settings, test = Path(folder, "pytest.ini"), Path(folder, f"test_{name}.py")
+        settings.write_text("[pytest]\n", "utf-8")
+        test.write_text(
+            f"import {module} as provider\n\n\nclass TestProvider(provider.{profile}):\n    pass\n", "utf-8"
         )
-    else:
-        rows = [(report.in_words(one.promise), one.state, "; ".join(one.why)) for one in verdicts]
-        output.print_table(("promise", "verdict", "why"), rows)
-        counted = {state: sum(one.state == state for one in verdicts) for state in ("kept", "broken", "skipped")}
-        terminal.say(", ".join(f"{number} {state}" for state, number in counted.items()) + ".")
-    return exit_codes.ERROR if any(one.state == "broken" for one in verdicts) else exit_codes.DONE
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "pytest",
+            "-c",
+            str(settings),
+            "-rs",
+            "-p",
+            "no:cacheprovider",
+            str(test),
+        ]
+        return subprocess.run(command, check=False).returncode  # noqa: S603 - this interpreter

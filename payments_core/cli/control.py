@@ -101,19 +101,20 @@ def providers(
     terminal: Terminal,
     load: Annotated[bool, typer.Option("--load", help="Import them, and tell what they can do.")] = False,
     conformance: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Try every promise of a provider, against its own emulator.")
+        str | None, typer.Option(metavar="NAME", help="Run a provider's conformance suite against its own emulator.")
     ] = None,
 ) -> int:
-    """List the installed plugins, or try one.
+    """List the installed plugins, or test one.
 
-    Ends with 1 when a promise is broken. Needs pytest and the extra `server`; takes about half a minute.
+    `--conformance` shows pytest's output and ends with pytest's exit code: 0 when every promise is kept, 1 when one is
+    broken. It needs pytest and the extra `server`, and takes about half a minute.
     """
-    from payments_core.cli import conformance as suite
     from payments_core.cli import output
+    from payments_core.cli.conformance import run_suite
     from payments_core.plugins.manager import Plugins, found
 
     if conformance is not None:
-        return suite.show(terminal, conformance)
+        return run_suite(conformance, as_json=terminal.as_json)
     installed = found()
     shown = [
         {

@@ -1,4 +1,4 @@
-"""providers --conformance: what became of each promise, before a plugin is trusted."""
+"""providers --conformance: the suite runs under pytest, and its output and exit code are the command's."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from payments_core.cli import conformance
+from payments_core.cli import app, conformance
 from payments_core.plugins.manager import Plugins
 from payments_mtn_momo.spec import SPEC
 
 Call = Callable[..., Any]
 
-SHEET = """
+PROFILE = """
 from dataclasses import replace
 
 from payments_core.domain.money import Money
@@ -42,70 +42,63 @@ class Drafts(DraftPromises):  # no more, so that it is quick
 
 
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
-    """Install a provider with a sheet of its own."""
+def run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Install a provider with a conformance profile of its own; run its suite; return exit code and output."""
 
-    def install(*, conformance: str, digits: int = 9) -> None:
-        (tmp_path / "drafts_of_mtn.py").write_text(SHEET.format(digits=digits), "utf-8")
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    def run(*, conformance: str, digits: int = 9) -> tuple[int, str]:
+        (folder / "drafts_of_mtn.py").write_text(PROFILE.format(digits=digits), "utf-8")
+        monkeypatch.setenv("PYTHONPATH", str(folder), prepend=":")
         monkeypatch.setattr(Plugins, "provider", lambda *_: replace(SPEC, conformance=conformance))
+        code = app.run(["providers", "--conformance", "mtn_momo"])
+        return code, "".join(capfd.readouterr())
 
-    return install
-
-
-def test_each_promise_is_told_with_what_became_of_it(payouts: Call, installed: Callable[..., None]) -> None:
-    installed(conformance="drafts_of_mtn:Drafts")
-
-    ran = payouts("providers", "--conformance", "mtn_momo")
-    told = payouts("providers", "--conformance", "mtn_momo", "--json").json
-
-    assert ran.code == 0, ran.out
-    assert "A draft is pure and stable" in ran.out
-    assert "They are secret." in ran.out
-    assert ran.out.endswith("16 kept, 0 broken, 1 skipped.\n"), ran.out
-    found = {row["promise"]: row for row in told}
-    assert found["test_facts_have_sources"]["state"] == "skipped"
-    assert found["test_facts_have_sources"]["why"] == ["They are secret."]
-    assert found["test_a_draft_can_be_pickled"]["says"].startswith("A draft can be pickled. Other processes")
+    return run
 
 
-def test_a_broken_promise_ends_with_1_and_says_how(payouts: Call, installed: Callable[..., None]) -> None:
-    installed(conformance="drafts_of_mtn:Drafts", digits=2)
+def test_kept_promises_end_with_0_and_show_why_one_is_skipped(run: Callable[..., tuple[int, str]]) -> None:
+    code, output = run(conformance="drafts_of_mtn:Drafts")
 
+    assert code == 0, output
+    assert "16 passed, 1 skipped" in output
+    assert "They are secret." in output
+
+
+def test_broken_promise_ends_with_1_and_shows_its_assertion(run: Callable[..., tuple[int, str]]) -> None:
+    code, output = run(conformance="drafts_of_mtn:Drafts", digits=2)
+
+    assert code == 1
+    assert "test_a_wrong_amount_is_refused_and_never_rounded" in output
+    assert "DID NOT RAISE InvalidPayout" in output
+
+
+def test_profile_that_cannot_be_imported_ends_with_the_code_of_pytest(run: Callable[..., tuple[int, str]]) -> None:
+    code, output = run(conformance="no_such_module:Nothing")
+
+    assert code == pytest.ExitCode.INTERRUPTED
+    assert "No module named 'no_such_module'" in output
+
+
+def test_provider_without_a_profile_is_refused(run: Callable[..., tuple[int, str]]) -> None:
+    code, output = run(conformance="")
+
+    assert code == 1
+    assert "Provider mtn_momo has no conformance profile" in output
+
+
+def test_json_is_refused(payouts: Call) -> None:
     ran = payouts("providers", "--conformance", "mtn_momo", "--json")
 
-    assert ran.code == 1
-    [broken] = [row for row in ran.json if row["state"] == "broken"]
-    assert broken["promise"] == "test_a_wrong_amount_is_refused_and_never_rounded"
-    assert broken["why"] == ["Failed: DID NOT RAISE InvalidPayout"]
+    assert ran.code == 2
+    assert "Leave out --json" in ran.error["message"]
 
 
-def test_a_provider_without_a_sheet_is_told_so(payouts: Call, installed: Callable[..., None]) -> None:
-    installed(conformance="")
-
-    ran = payouts("providers", "--conformance", "mtn_momo", "--json")
-
-    assert ran.code == 1
-    assert "brings nothing to be tried with" in ran.error["message"]
-
-
-def test_a_sheet_that_cannot_be_imported_is_told_so(payouts: Call, installed: Callable[..., None]) -> None:
-    installed(conformance="no_such_module:Nothing")
-
-    ran = payouts("providers", "--conformance", "mtn_momo", "--json")
-
-    assert ran.code == 1
-    assert "No module named 'no_such_module'" in ran.error["message"]
-
-
-def test_what_is_not_installed_is_named(
-    payouts: Call, installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    installed(conformance="drafts_of_mtn:Drafts")
+def test_missing_library_is_named(payouts: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conformance, "NEEDED", ("pytest", "no_such_package"))
 
-    ran = payouts("providers", "--conformance", "mtn_momo", "--json")
+    ran = payouts("providers", "--conformance", "mtn_momo")
 
     assert ran.code == 1
-    assert "needs no_such_package" in ran.error["message"]
-    assert "payments-core[server]" in ran.error["hint"]
+    assert "needs no_such_package" in ran.err
+    assert "payments-core[server]" in ran.err

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -20,7 +21,6 @@ from payments_core.domain.payout import Order
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account, Callback, ProviderSpec
-from payments_core.testing.conformance.report import profile_at
 
 KEY = "wage/1"
 _UNSENT = "not sent"  # a fault of the line, which no emulator has
@@ -83,7 +83,7 @@ class Installed:
 
     def __init__(self, spec: ProviderSpec, folder: Path) -> None:
         self.folder = folder
-        kind = profile_at(spec.conformance)
+        kind = resolve_name(spec.conformance)
         self.profile, self.emulator = kind(), kind.emulator()
         self.emulator.url = "http://127.0.0.1:1"  # nobody listens: what is sent is answered here
         config = folder / "payouts.toml"

@@ -16,7 +16,7 @@ from payments_core.domain.events import EventName
 from payments_core.domain.payout import PayoutStatus, ReasonCode
 from payments_core.plugins.manager import Plugins
 from payments_core.settings import AccountSettings
-from payments_core.testing.conformance import report
+from payments_core.testing.conformance import ProviderConformance
 from payments_mtn_momo.api.error_catalog import ANSWERS, REASONS
 from payments_mtn_momo.api.operations import OPERATIONS
 
@@ -49,7 +49,7 @@ def test_pages_are_what_the_code_says(tmp_path: Path) -> None:
         ("payout", [f"`{name}`" for name in (*FIELDS, *(one.name for one in fields(Contradiction)))]),
         ("statuses-and-reasons", [*PayoutStatus, *ReasonCode]),
         ("operations", [f"| `{name}` |" for name in OPERATIONS]),
-        ("conformance", [f"| `{name}` |" for name in report.promises()]),
+        ("conformance", [f"| `{name}` |" for name in dir(ProviderConformance) if name.startswith("test_")]),
         ("mtn-momo-answers", [*(f"| `{reason}` |" for reason in REASONS), *(f"| {status}" for status, _ in ANSWERS)]),
     ],
 )

@@ -22,7 +22,6 @@ MODULES = [
     "payments_core.provider",
     "payments_core.testing.conformance",
     "payments_core.http.parsing",
-    "payments_core.testing.conformance.report",
     "payments_core.worker",
     "payments_mtn_momo",
     "payments_mtn_momo.emulator",

@@ -7,13 +7,13 @@ import socket
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from payments_core.client import PayoutClient, assemble
 from payments_core.client.inbox import PATH
 from payments_core.provider import Capability, ProviderSpec
 from payments_core.testing.conformance.profile import Profile
-from payments_core.testing.conformance.report import profile_at
 from payments_core.testing.emulator.server import Emulator
 
 # Instants of the real clock are short; what the shared clock passes through is as long as it is for a live account.
@@ -63,7 +63,7 @@ class Installation:
 
 def played(spec: ProviderSpec) -> tuple[Profile, Emulator[Any]]:
     """Return a provider's sheet, and the emulator that goes with it."""
-    kind = profile_at(spec.conformance)
+    kind = resolve_name(spec.conformance)
     return kind(), kind.emulator()
 
 

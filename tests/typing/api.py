@@ -145,7 +145,6 @@ from payments_core.provider import (
 from payments_core.routing import Choice
 from payments_core.settings import AccountSettings, Configuration, WorkerSettings, load, read_account, read_secret
 from payments_core.testing.conformance import ExpectedOutcome, Harness, ProviderConformance, reply
-from payments_core.testing.conformance.report import NotPlayed, Verdict, in_words, play, profile_at, promises, skipped
 from payments_core.webhooks import WebhookSettings
 from payments_core.worker import Worked, run_worker, stop_on_signals, work
 
@@ -686,21 +685,6 @@ class CarrierConformance(ProviderConformance):
         payout: Payout = harness.pay(harness.key("own"))
         counted: tuple[int, int] = (harness.credits(payout), harness.posts(payout))
         del counted
-
-
-def what_a_provider_keeps() -> Sequence[Verdict]:
-    place: str = SPEC.conformance
-    profile: type[ProviderConformance] = profile_at(place)
-    told: tuple[Mapping[str, str], Mapping[str, str], str] = (promises(), skipped(profile), in_words("test_it_is_kept"))
-    del told
-    try:
-        verdicts: Sequence[Verdict] = play(place)
-    except NotPlayed:
-        return ()
-    first = verdicts[0]
-    read: tuple[str, Literal["kept", "broken", "skipped"], Sequence[str]] = (first.promise, first.state, first.why)
-    del read
-    return verdicts
 
 
 def configure(resolve: Callable[[str], SecretStr]) -> Account:
