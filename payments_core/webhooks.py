@@ -23,7 +23,7 @@ from payments_core.domain.records import PayoutRecord
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
 from payments_core.http.urls import is_loopback
-from payments_core.settings import read_table
+from payments_core.settings.tables import read_table
 from payments_core.settings.types import Seconds
 
 __all__ = ["PREFIX", "DeliveryResult", "Webhook", "WebhookSettings", "body_of", "deliver", "next_at", "read_webhook"]

@@ -14,8 +14,8 @@ from payments_core.domain.payout import Operation
 from payments_core.provider import Account
 from payments_core.routing import numbers
 from payments_core.routing.operators import OPERATORS
-from payments_core.settings import read_table
 from payments_core.settings.amount_limits import Amount
+from payments_core.settings.tables import read_table
 
 __all__ = ["Route", "RouteSettings", "read_routes"]
 

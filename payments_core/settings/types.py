@@ -11,8 +11,9 @@ from pydantic.fields import FieldInfo
 
 from payments_core.domain.bounds import DAY_S, HOUR_S, LONGEST_S
 
-__all__ = ["Interval", "Rate", "Seconds", "Timeout", "range_of"]
+__all__ = ["MOST_ENTRIES", "Interval", "Rate", "Seconds", "Timeout", "range_of"]
 
+MOST_ENTRIES = 1000  # of a list, such as a schedule
 _SHORTEST_S = 0.001
 
 # One bound of a kind for each: of two pydantic would take the last, and drop the other without a word.

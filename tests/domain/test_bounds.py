@@ -23,7 +23,8 @@ from payments_core.http.retry_policy import overridden
 from payments_core.plugins.manager import Plugins, found
 from payments_core.provider import RetryPolicy
 from payments_core.routing.routes import RouteSettings
-from payments_core.settings import AccountSettings, WorkerSettings, load, read_table
+from payments_core.settings import AccountSettings, WorkerSettings, load
+from payments_core.settings.tables import read_table
 from payments_core.settings.types import range_of
 from payments_core.webhooks import WebhookSettings
 from payments_mtn_momo.emulator import MtnMomoEmulator

@@ -25,7 +25,8 @@ from payments_core.domain.errors import JournalError, PaymentsError, SettingsErr
 from payments_core.journal import open_journal
 from payments_core.plugins.manager import Plugins
 from payments_core.runtime import utc_now
-from payments_core.settings import load, read_secret, read_table
+from payments_core.settings import load, read_secret
+from payments_core.settings.tables import read_table
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes and modes of files")
