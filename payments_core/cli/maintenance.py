@@ -38,12 +38,14 @@ def verify(
 
     from payments_core.cli import messages, output
     from payments_core.cli.accounts import build_accounts
+    from payments_core.engine import derived_references
     from payments_core.journal import open_audit
 
     read = terminal.configuration()
     url, root = read.journal if file is None else f"sqlite:///{file.resolve()}", read.path.resolve().parent
     accounts, missing = build_accounts(read)
-    with closing(open_audit(url, namespace=read.namespace, root=root, accounts=accounts)) as audit:
+    derive = derived_references(accounts, read.namespace)
+    with closing(open_audit(url, namespace=read.namespace, root=root, derive=derive)) as audit:
         found = _flaws(terminal, audit)
         backup_at = audit.meta.get("backup_at")
         if terminal.as_json:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.events import EventName
-from payments_core.domain.payout import FORGOTTEN, Payout, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.payout import ERASED, Payout, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import NO_REASON, Pause
 from payments_core.engine import ProviderSays, ReviewAction
 from payments_core.provider import CancelAnswer, HolderStatus
@@ -275,7 +275,7 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
                 f"Do not pay it under another key. Compare with the provider's own records: payouts review show "
                 f"{payout.key} tells what can be decided, and payouts wait {payout.key} asks the provider once more."
             )
-        case PayoutStatus.FAILED if payout.payee.value.startswith(FORGOTTEN):
+        case PayoutStatus.FAILED if payout.payee.value.startswith(ERASED):
             return "No money moved. If it is still owed, pay it under a new key: its payee was erased."
         case PayoutStatus.FAILED if _is_read_again(payout):
             return (

@@ -5,7 +5,7 @@ from payments_core.engine.balances import Kept, kept_balances, no_balances, quer
 from payments_core.engine.callback_match import CallbackMatch, about, differs_from, match_callback
 from payments_core.engine.cancellation import cancel
 from payments_core.engine.context import StepContext
-from payments_core.engine.drafts import draft_of, make_draft
+from payments_core.engine.drafts import derived_references, draft_of, make_draft
 from payments_core.engine.final_payouts import acknowledge, check
 from payments_core.engine.lookups import (
     account_holder,
@@ -54,6 +54,7 @@ __all__ = [
     "check",
     "check_amount",
     "check_previous_attempts",
+    "derived_references",
     "diagnose",
     "differs_from",
     "draft_of",

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from payments_core.domain.errors import InvalidPayout, ProviderBug
+from payments_core.domain.errors import InvalidPayout, PaymentsError, ProviderBug
 from payments_core.domain.payout import Operation, Order
 from payments_core.domain.records import EndedAttempt, PayoutRecord
 from payments_core.domain.references import derive
 from payments_core.http.messages import HttpRequest
 from payments_core.provider import Account, Attempt, Draft
 
-__all__ = ["attempt_of", "draft_of", "is_bound", "made_ready", "make_draft", "not_payable", "other_payers"]
+__all__ = [
+    "attempt_of",
+    "derived_references",
+    "draft_of",
+    "is_bound",
+    "made_ready",
+    "make_draft",
+    "not_payable",
+    "other_payers",
+]
 
 
 def draft_of(row: PayoutRecord) -> Draft:
@@ -78,6 +87,29 @@ def make_draft(account: Account, order: Order, *, namespace: str, payout_id: str
     if not draft.request.moves_money or draft.request.repeatable:
         raise ProviderBug("A provider's draft must move money and must not be repeatable.")
     return draft
+
+
+def derived_references(
+    accounts: Mapping[str, Account], namespace: str
+) -> Callable[[PayoutRecord, str, Mapping[str, str], int], Mapping[str, str]]:
+    """Return the function with which a journal is verified: it derives the references of an attempt again.
+
+    Args:
+        accounts: The configured accounts, by name.
+        namespace: The installation's.
+
+    """
+
+    def derive(row: PayoutRecord, account: str, binding: Mapping[str, str], number: int) -> Mapping[str, str]:
+        identity = accounts[account].identity(row.operation, binding) if account in accounts else None
+        if identity is None:
+            return {}
+        try:
+            return make_draft(identity, row.order, namespace=namespace, payout_id=row.id, number=number).references
+        except PaymentsError:
+            return {}  # the account accepts fewer orders than it did
+
+    return derive
 
 
 def made_ready(account: Account, row: PayoutRecord, *, namespace: str, number: int) -> PayoutRecord:

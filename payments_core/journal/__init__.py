@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
@@ -17,8 +17,7 @@ from payments_core.settings import read_secret
 if TYPE_CHECKING:
     from payments_core.journal.maintenance.snapshot import Snapshot
     from payments_core.journal.maintenance.stores import Store
-    from payments_core.journal.maintenance.verify import Audit
-    from payments_core.provider import Account
+    from payments_core.journal.maintenance.verify import Audit, DeriveReferences
 
 __all__ = ["backup_journal", "init_journal", "open_audit", "open_journal", "store_of"]
 
@@ -62,14 +61,15 @@ def open_journal(url: str, *, namespace: str, root: Path, clock: Callable[[], da
     return SqliteJournal(path, namespace=namespace, clock=clock, make=make)
 
 
-def open_audit(url: str, *, namespace: str, root: Path, accounts: Mapping[str, Account] | None = None) -> Audit:
+def open_audit(url: str, *, namespace: str, root: Path, derive: DeriveReferences | None = None) -> Audit:
     """Look at a journal, or a backup, as it stands now; nothing is written, and whoever pays goes on.
 
     Args:
         url: As for :func:`open_journal`.
         namespace: The installation's.
         root: Where a relative path starts.
-        accounts: Those that are configured, by name: what they have derived is then derived once more.
+        derive: Returns the references that an attempt must have, such as
+            ``payments_core.engine.derived_references(accounts, namespace)``; they are compared with the stored ones.
 
     Raises:
         SettingsError: The address is not understood.
@@ -79,7 +79,7 @@ def open_audit(url: str, *, namespace: str, root: Path, accounts: Mapping[str, A
     """
     from payments_core.journal.maintenance.verify import Audit
 
-    return Audit(_snapshot(url, namespace, root), namespace=namespace, accounts=accounts)
+    return Audit(_snapshot(url, namespace, root), namespace=namespace, derive=derive)
 
 
 def backup_journal(

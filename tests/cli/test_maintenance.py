@@ -85,8 +85,8 @@ def test_forgetting_is_rehearsed_unless_yes_is_said(pay: Call, payouts: Call, co
     done = payouts("erase", "--payee", f"+{NUMBER}", *BY, "--yes", "--json")
     assert done.json == {"done": True, "erased": [paid["id"]], "kept": {}, "vacuumed": True}
     shown = payouts("show", "one", "--reveal", "--json")
-    assert shown.json["payee"].startswith("forgotten:")
-    assert "forgotten:" in payouts("show", "one").out
+    assert shown.json["payee"].startswith("erased:")
+    assert "erased:" in payouts("show", "one").out
     for path in config.parent.glob("payouts.db*"):
         assert NUMBER.encode() not in path.read_bytes()
         assert b"Namukasa" not in path.read_bytes()

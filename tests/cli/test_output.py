@@ -85,7 +85,7 @@ def test_paying_again_is_not_advised_where_it_is_not_offered() -> None:
     failed = payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED))
     told = HistoryEntry(4, AT, "payout.failed", PayoutStatus.FAILED, 1, 1, decided_by="result_callback")
     asked = HistoryEntry(5, AT, "payout.queried", PayoutStatus.FAILED, 1, 1)
-    erased = replace(failed, payee=Payee("msisdn", "forgotten:1f"))
+    erased = replace(failed, payee=Payee("msisdn", "erased:1f"))
 
     assert "payouts reissue wages-1" in messages.advice(failed)
     assert "it is read again first" in messages.advice(replace(failed, history=(told,)))

@@ -18,6 +18,7 @@ import pytest
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus, ReasonCode, settings
 from payments_core.client import assemble
 from payments_core.domain.errors import DecisionRefused, InvalidPayout, KeyReused, UnknownAccount
+from payments_core.engine import derived_references
 from payments_core.engine.commands import CreateAttempt
 from payments_core.journal import open_audit
 from payments_core.provider import Callback
@@ -86,8 +87,9 @@ class Two:
     def flaws(self) -> list[str]:
         with self.client() as client:
             runtime = client._runtime
-            told = {"namespace": runtime.namespace, "accounts": runtime.accounts, "root": self.config.parent}
-        with closing(open_audit(self.url, **told)) as audit:
+            derive = derived_references(runtime.accounts, runtime.namespace)
+        asked = {"namespace": runtime.namespace, "root": self.config.parent, "derive": derive}
+        with closing(open_audit(self.url, **asked)) as audit:
             return [str(flaw) for flaw in audit.flaws()]
 
 

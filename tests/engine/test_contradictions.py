@@ -82,7 +82,7 @@ def test_what_contradicts_which_end(stage: MakeStage, status: S, outcome: Any, w
 def test_an_erased_payee_contradicts_nothing(stage: MakeStage) -> None:
     """Only a hash of it is left, which no answer shows; what was paid is compared still."""
     one = stage()
-    row = replace(one.put(S.SUCCEEDED, next_at=None), payee_value="forgotten:1f", erased_at=one.at)
+    row = replace(one.put(S.SUCCEEDED, next_at=None), payee_value="erased:1f", erased_at=one.at)
     for outcome, wanted in [(PAID, []), (MORE, [ProviderStatus.PAID_OTHERWISE])]:
         row = run_flow(contradict(row, S.SUCCEEDED, outcome, one.at, account="till", attempt=1), one.execute)
         assert [kept.provider_status for kept in row.contradictions] == wanted

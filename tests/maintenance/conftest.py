@@ -20,7 +20,7 @@ from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus, ReasonCode
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
-from payments_core.engine import transitions
+from payments_core.engine import derived_references, transitions
 from payments_core.engine.commands import ApplyTransition, TransitionApplied
 from payments_core.journal import open_audit
 from payments_core.journal.maintenance.verify import Flaw
@@ -76,8 +76,8 @@ class World:
 
     def flaws(self) -> list[Flaw]:
         with self.client() as client:
-            accounts = client._runtime.accounts
-        with closing(open_audit(self.url, namespace=self.namespace, root=self.folder, accounts=accounts)) as audit:
+            derive = derived_references(client._runtime.accounts, self.namespace)
+        with closing(open_audit(self.url, namespace=self.namespace, root=self.folder, derive=derive)) as audit:
             return list(audit.flaws())
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:

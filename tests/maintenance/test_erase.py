@@ -50,7 +50,7 @@ def test_nothing_tells_any_more_who_was_paid(world: Any) -> None:
     assert held(world, PAID, NOTE) == set()
     kept = ("key", "fingerprint", "amount", "currency", "references", "request_hash", "status", "decided_by", "sent_at")
     assert [getattr(now, name) for name in kept] == [getattr(row, name) for name in kept]
-    assert after.payee.masked.startswith("forgotten:")
+    assert after.payee.masked.startswith("erased:")
     assert (after.history[-1].event, after.history[-1].evidence["actor"]) == ("payout.erased", "Ann")
     assert [entry.event for entry in after.history[:-1]] == [entry.event for entry in before.history]
     assert world.flaws() == []
@@ -66,7 +66,7 @@ def test_the_same_key_is_still_known_and_never_paid_again(world: Any) -> None:
         assert (again.id, again.status) == (before.id, PayoutStatus.SUCCEEDED)
         with pytest.raises(KeyReused, match="another intent") as refused:
             client.send(key="one", payee=Payee.msisdn("46733123498"), amount=Money(5, "EUR"), note=NOTE)
-        assert "forgotten:" not in str(refused.value)
+        assert "erased:" not in str(refused.value)
     assert len(world.gateway.ledger()) == paid
 
 

@@ -98,7 +98,7 @@ def test_the_body_does_not_say_who_is_paid(row: PayoutRecord) -> None:
 @only_sqlite
 def test_the_number_in_a_key_is_masked_when_nobody_knows_any_more_whose_it_is(row: PayoutRecord) -> None:
     """The payee was forgotten: what is left of him cannot be found in the key, so no long number of it is told."""
-    erased = replace(row, payee_value="forgotten:0123abcd", erased_at=AT)
+    erased = replace(row, payee_value="erased:0123abcd", erased_at=AT)
     assert json.loads(body_of(EVENT, erased))["data"]["key"] == "salary/077*********/11"
 
 

@@ -280,7 +280,7 @@ def look_after(client: PayoutClient, at: datetime) -> Iterator[Flaw]:
     moment = backup_journal("sqlite:///p.db", root / "b.db", namespace="n", root=root, clock=lambda: at)
     assert_type(moment, datetime)
     try:
-        audit: Audit = open_audit("sqlite:///b.db", namespace="n", root=root, accounts={})
+        audit: Audit = open_audit("sqlite:///b.db", namespace="n", root=root)
     except JournalIsBackup as error:
         raise SystemExit(error.code) from error
     told: tuple[str, int, Mapping[str, str]] = (audit.name, audit.payouts, audit.meta)

@@ -11,18 +11,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from itertools import groupby, islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from payments_core.domain.errors import JournalDamaged, PaymentsError
-from payments_core.engine import make_draft
+from payments_core.domain.records import PayoutRecord
 from payments_core.journal.maintenance.invariants import Entry, Kept, Published, Stored, broken
 from payments_core.journal.maintenance.schema_check import REFERENCES, flaws
 from payments_core.journal.maintenance.snapshot import Snapshot
 from payments_core.journal.sql.apply import may_have_moved
 from payments_core.journal.sql.columns import COLUMNS, read_row
-from payments_core.provider import Account
 
-__all__ = ["Audit", "Flaw"]
+__all__ = ["Audit", "DeriveReferences", "Flaw"]
+
+#: Called with a payout, and the account, binding and number of one of its attempts; returns nothing where that is not
+#: configured any more.
+DeriveReferences: TypeAlias = Callable[[PayoutRecord, str, Mapping[str, str], int], Mapping[str, str]]
 
 _AT_ONCE = 500
 _MOST_ORPHANS = 100
@@ -61,15 +64,15 @@ class Audit:
     Args:
         snapshot: The journal, as it stood at one moment; closed with this.
         namespace: The installation's.
-        accounts: Those that are configured, by name: what they have derived is then derived once more.
+        derive: Returns the references that an attempt must have; they are compared with the stored ones.
 
     """
 
-    def __init__(self, snapshot: Snapshot, *, namespace: str, accounts: Mapping[str, Account] | None = None) -> None:
+    def __init__(self, snapshot: Snapshot, *, namespace: str, derive: DeriveReferences | None = None) -> None:
         self._snapshot = snapshot
         self._at = snapshot.sql.schema
         self._namespace = namespace
-        self._accounts = accounts or {}
+        self._derive = derive
         self.name = snapshot.name
         self.meta = snapshot.meta()
         self.payouts = self.contradicted = 0
@@ -159,21 +162,13 @@ class Audit:
         return found
 
     def _underived(self, stored: Stored) -> Iterator[tuple[str, str]]:
-        """Derive each attempt's references once more, where what it was paid as is configured."""
+        """Compare the references of each attempt with those that are derived again."""
         row = stored.row
-        if row.erased_at is not None:
+        if row.erased_at is not None or self._derive is None:
             return
         attempts = [(one.number, json.loads(one.binding), json.loads(one.references)) for one in stored.attempts]
         for number, binding, references in [*attempts, (row.attempt, row.binding, row.references)]:
-            account = self._accounts.get(stored.paid_from(number))
-            identity = None if account is None else account.identity(row.operation, binding)
-            if identity is None:
-                continue
-            try:
-                draft = make_draft(identity, row.order, namespace=self._namespace, payout_id=row.id, number=number)
-            except PaymentsError:
-                continue  # what the account takes has become less since
-            for name, value in draft.references.items():
+            for name, value in self._derive(row, stored.paid_from(number), binding, number).items():
                 if references.get(name) != value:
                     yield "reference", f"{name} of attempt {number} is not what namespace, key and attempt give"
 

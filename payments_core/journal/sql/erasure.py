@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from payments_core.domain.events import EventName
-from payments_core.domain.payout import FORGOTTEN, Payee, PayoutStatus, Reason
+from payments_core.domain.payout import ERASED, Payee, PayoutStatus, Reason
 from payments_core.domain.records import ErasureResult, PayoutRecord
 from payments_core.http.messages import HttpRequest
 from payments_core.journal.sql.columns import (
@@ -211,7 +211,7 @@ def _secret(session: DbTransaction) -> bytes:
 
 def _hash(secret: bytes, kind: str, value: str) -> str:
     digest = hmac.new(secret, f"{kind}/{value}".encode(), hashlib.sha256).hexdigest()
-    return f"{FORGOTTEN}{digest[:32]}"
+    return f"{ERASED}{digest[:32]}"
 
 
 class Erasing(ABC):

@@ -10,8 +10,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
+import raw_access
+
 from payments_core.engine.commands import Journal
-from payments_core.journal import open_journal, raw_access, store_of
+from payments_core.journal import open_journal, store_of
 from payments_core.journal.sql.statements import POSTGRES_SCHEMA
 
 __all__ = ["CrashDatabase", "CrashFile", "CrashStore"]

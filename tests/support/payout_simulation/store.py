@@ -8,8 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
+import raw_access
+
 from payments_core.engine.commands import Journal
-from payments_core.journal import open_journal, raw_access
+from payments_core.journal import open_journal
 
 __all__ = ["SqliteStore", "Store"]
 

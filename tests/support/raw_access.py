@@ -1,4 +1,4 @@
-"""A journal as another program would see it, through a connection of its own; for tests."""
+"""A journal as another program sees it, through a connection of its own."""
 
 from __future__ import annotations
 

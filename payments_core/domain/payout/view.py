@@ -1,0 +1,100 @@
+"""A payout and its history, as a caller reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from payments_core.domain.contradictions import Contradiction
+from payments_core.domain.money import Money
+from payments_core.domain.payout.payee import Payee
+from payments_core.domain.payout.reason import Reason
+from payments_core.domain.payout.status import Operation, PayoutStatus
+
+__all__ = ["HistoryEntry", "Payout"]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One row of a payout's history; rows are only ever added.
+
+    Args:
+        seq: 1, 2, 3 … within the payout.
+        at: When; aware, UTC.
+        event: What happened, such as ``payout.pending``.
+        status: The status after it.
+        attempt: Which attempt it belongs to.
+        tries: Sends of that attempt so far.
+        decided_by: Who decided a final state: submit, read, deferred, guard, expiry, person; empty otherwise.
+        evidence: What the decision rests on: HTTP status, code, scrubbed text.
+
+    """
+
+    seq: int
+    at: datetime
+    event: str
+    status: PayoutStatus
+    attempt: int
+    submissions: int
+    decided_by: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """A payout as it stands now: a snapshot, never changed in place.
+
+    Args:
+        id: Ours, derived from namespace and key.
+        key: The caller's.
+        account: The account it is paid from.
+        operation: Which kind of payment.
+        payee: Who receives it.
+        amount: How much.
+        status: Where it stands.
+        reason: Why it failed, waits or is in review; None when there is nothing to explain.
+        references: Every reference by name: what we sent and what the provider gave.
+        attempt: 1 unless it was paid again.
+        tries: How often the payment of this attempt was sent.
+        may_have_been_sent: False only when no payment can be under way or done.
+        created_at: When it was accepted.
+        updated_at: When it last changed.
+        next_at: When the machine will look at it again; None when it will not.
+        history: Every change, oldest first.
+        original_amount: Of a refund: what was collected.
+        is_new: True where the call that returned it has recorded it; False for a repeated key, and where it is read.
+        contradictions: What its provider has said against the end of an attempt, oldest first; the status stands.
+
+    """
+
+    id: str
+    key: str = field(repr=False)
+    account: str
+    operation: Operation
+    payee: Payee
+    amount: Money
+    status: PayoutStatus
+    reason: Reason | None
+    references: Mapping[str, str]
+    attempt: int
+    submissions: int
+    may_have_been_sent: bool
+    created_at: datetime
+    updated_at: datetime
+    next_at: datetime | None = None
+    history: tuple[HistoryEntry, ...] = ()
+    original_amount: Money | None = None
+    is_new: bool = field(default=False, compare=False)
+    contradictions: tuple[Contradiction, ...] = ()
+
+    @property
+    def is_final(self) -> bool:
+        """True when the payout has come to an end."""
+        return self.status.is_final
+
+    @property
+    def has_open_contradiction(self) -> bool:
+        """Whether its provider contradicts an end and no person has acknowledged that: nobody knows what is true."""
+        return any(one.is_open for one in self.contradictions)
