@@ -150,7 +150,7 @@ def check(
 
     Args:
         people: The file.
-        office: The accounts and the journal.
+        runtime: The accounts and the journal.
         account: For rows that name none.
         operation: For every row; the one it was recorded with, else its account's, when None.
         currency: For rows that name none; the account's when None.
@@ -204,7 +204,7 @@ def place(row: Row, runtime: Runtime, choice: Choice, *, by_default: bool) -> Ro
 
     Args:
         row: It was understood.
-        office: The accounts.
+        runtime: The accounts.
         choice: Of its account.
         by_default: No operation was named: the account's own is taken.
 

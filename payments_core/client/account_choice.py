@@ -24,7 +24,7 @@ def existing_payout(
     """Return the payout of the order's key, if there is one; the key is looked up before any routing.
 
     Args:
-        office: Whose journal is asked.
+        runtime: Whose journal is asked.
         order: What is wanted.
         account: The account the caller named.
         by_default: The caller named no operation: a recorded one stands, whatever the account's default is now.
@@ -63,7 +63,7 @@ def choose(
     configuration's default or the only one there is.
 
     Args:
-        office: Whose accounts there are.
+        runtime: Whose accounts there are.
         order: What is wanted.
         account: The account the caller named.
         by_default: The caller named no operation: the account's own is meant.
@@ -96,7 +96,7 @@ def apply_choice(runtime: Runtime, order: Order, choice: Choice, *, by_default: 
     """Return the account that was chosen, and the order as that account pays it.
 
     Args:
-        office: Whose accounts there are.
+        runtime: Whose accounts there are.
         order: What is wanted.
         choice: Of the account.
         by_default: The caller named no operation: the account's own is taken.

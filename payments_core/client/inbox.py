@@ -61,7 +61,7 @@ class Inbox:
     """The callbacks of one client's accounts; any thread may use it.
 
     Args:
-        office: Whose journal and accounts there are.
+        runtime: Whose journal and accounts there are.
 
     """
 

@@ -32,7 +32,7 @@ def asked_about(runtime: Runtime, query: str) -> Asked | None:
     """Return what a query was about; None where it is about no payout.
 
     Args:
-        office: Whose journal and accounts there are.
+        runtime: Whose journal and accounts there are.
         query: ``token_hash`` of the query.
 
     Raises:

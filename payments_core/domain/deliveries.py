@@ -66,7 +66,7 @@ class Waiting:
 
     Args:
         event: Which.
-        tries: How often a webhook has tried to deliver it since it was last asked to.
+        attempts: How often a webhook has tried to deliver it since it was last asked to.
         next_at: When it does so again; None when it never tried, or has given up.
         told: How the last try ended; empty when there was none.
 

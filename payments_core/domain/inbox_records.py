@@ -72,7 +72,7 @@ class Handled:
 
     Args:
         row: The payout it is about.
-        hurried: Whether a read is due sooner than it was.
+        made_due: Whether a read is due sooner than it was.
 
     """
 

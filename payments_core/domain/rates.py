@@ -63,7 +63,7 @@ class AcquirePermit:
 
     Args:
         account: The account's name.
-        lane: What for.
+        priority: What for.
         per_s: The cap, a second; None where there is none and only a penalty is waited for.
         within_s: Longest wait that is worth it, in seconds; at most :data:`LONGEST_WAIT_S`.
         lead_s: How long the answer takes to come back, in seconds: an earlier moment would be void when it is known.

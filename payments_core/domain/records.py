@@ -61,11 +61,11 @@ class PayoutRecord:
         reason: Why, when there is something to explain.
         decided_by: Who decided the final state.
         attempt: Number of the current attempt.
-        tries: Sends of this attempt.
+        submissions: Sends of this attempt.
         refusals: Proven refusals in a row without an ambiguous try: the backoff's step.
         ambiguous: A try of this attempt may have arrived; set once, never cleared.
-        cleared: The guards have let this attempt pass.
-        adopting: Our first try was called a duplicate, or may have been lost with what a restored journal lacks: a
+        guards_passed: The guards have let this attempt pass.
+        duplicate_unverified: Our first try was called a duplicate, or may have been lost with what a restored journal lacks: a
             read must match in everything.
         refused: A later try's payload was refused although an earlier one was ambiguous.
         absence_attested: A person has compared the provider's records before this attempt began: that it does not show
@@ -73,12 +73,12 @@ class PayoutRecord:
         rechecks_left: Reads that are still to be made of a failure, as a result callback told it.
         first_sent_at: Before the first byte of the first try that may have arrived; set once, never cleared.
         sent_at: Before the first byte of the latest try: the poll schedule starts here.
-        absences: "Not found" answers since the latest send.
+        not_found_count: "Not found" answers since the latest send.
         first_not_found_at: When the first of them came.
         reopened_at: When a person gave it back to the machine: the poll schedule starts here anew.
         read_at: When the provider was last asked what became of it.
         callback_read_at: When the read is due that a callback asked for; it was done once ``next_at`` says otherwise.
-        fence: Grows with every move.
+        version: Grows with every move.
         lease_owner: Who is sending.
         lease_until: When others may take over.
         next_at: When the payout is due; None when the machine waits for nothing.
@@ -310,7 +310,7 @@ class EndedAttempt:
         request_hash: Its SHA-256.
         reason: Why it failed.
         decided_by: Who said so.
-        tries: How often it was sent.
+        submissions: How often it was sent.
         ambiguous: A try of it may have arrived.
         first_sent_at: Before the first byte of the first try that may have arrived.
         sent_at: Before the first byte of the latest try.
@@ -357,9 +357,9 @@ class ErasureResult:
     """What came of forgetting payees.
 
     Args:
-        forgotten: Ids of the payouts whose payee is gone now.
+        erased: Ids of the payouts whose payee is gone now.
         kept: Ids of those that cannot be forgotten yet, each with why.
-        wiped: No byte of what was there is left in the journal's file; never true of a server's.
+        vacuumed: No byte of what was there is left in the journal's file; never true of a server's.
 
     """
 

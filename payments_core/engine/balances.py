@@ -1,4 +1,4 @@
-"""What an account holds, where that is told only later: the question, its answer as it is kept, and what it says."""
+"""Balances by result callback: the query, its result as it is stored, and what it says."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def read_balance_result(account: Account, callback: Callback) -> Kept:
         if given is None:
             return Kept(None, "makes no sense")
         return Kept(json.dumps(_written(given), separators=(",", ":")))
-    except Exception as bug:  # noqa: BLE001 a provider that cannot read it was told nothing
+    except Exception as bug:  # noqa: BLE001 an unreadable callback has no result
         return Kept(None, f"provider bug: {type(bug).__name__}")
 
 
@@ -77,7 +77,7 @@ def kept_balances(account: Account, answer: str, currency: str | None) -> tuple[
     """Return what a kept answer says.
 
     Raises:
-        LookupFailed: The provider said why it does not tell.
+        LookupFailed: The provider refused the query, with its reason.
 
     """
     read = json.loads(answer)
@@ -100,8 +100,8 @@ def no_balances(account: Account, wait_s: float) -> LookupFailed:
 def _written(given: Any) -> dict[str, object]:
     if isinstance(given, LookupRefused):
         reason = given.reason
-        said = {"code": str(reason.code), "provider_code": scrub_code(reason.provider_code)}
-        return {"lookup_refused": {**said, "text": scrub(reason.text), "retry_after_s": given.retry_after_s}}
+        codes = {"code": str(reason.code), "provider_code": scrub_code(reason.provider_code)}
+        return {"lookup_refused": {**codes, "text": scrub(reason.text), "retry_after_s": given.retry_after_s}}
     if not isinstance(given, list | tuple):
         raise TypeError
     return {"balances": [_balance(one) for one in given]}

@@ -19,44 +19,44 @@ class CallbackMatch(NamedTuple):
 
     Args:
         proven: Whether it is proven to come from the provider; None where nothing proves it.
-        heard: What it claims; None when it is of no use.
-        why: Why it is of no use.
+        parsed: What the callback claims; None when it is unusable.
+        why: Why it is unusable.
 
     """
 
     proven: bool | None
-    heard: ParsedCallback | None
+    parsed: ParsedCallback | None
     why: str = ""
 
 
 def match_callback(account: Account, callback: Callback) -> CallbackMatch:
-    """Have a callback checked and read by the account's provider; whatever the provider does, this is an answer."""
+    """Have the account's provider verify and parse a callback; a bug of the provider is a result as well."""
     provider = account.provider
     if not isinstance(provider, Callbacks):
         return CallbackMatch(None, None, "the provider takes none")
     proven: bool | None = None
     try:
         proven = provider.verify(callback)
-        heard = None if proven is False else provider.parse(callback)
-    except Exception as bug:  # noqa: BLE001 a provider that cannot read it has heard nothing
+        parsed = None if proven is False else provider.parse(callback)
+    except Exception as bug:  # noqa: BLE001 an unreadable callback matches nothing
         return CallbackMatch(proven, None, f"provider bug: {type(bug).__name__}")
     if proven is False:
         return CallbackMatch(proven, None, "forged")
-    if not isinstance(heard, ParsedCallback):
+    if not isinstance(parsed, ParsedCallback):
         return CallbackMatch(proven, None, "makes no sense")
-    return CallbackMatch(proven, heard)
+    return CallbackMatch(proven, parsed)
 
 
-def about(heard: ParsedCallback) -> Iterator[str]:
+def about(parsed: ParsedCallback) -> Iterator[str]:
     """Yield the ids of payouts that it names: of most, our own id is in what we call a payment by."""
-    yield from dict.fromkeys(found[0] for value in heard.references.values() if (found := _OUR_ID.match(value)))
+    yield from dict.fromkeys(found[0] for value in parsed.references.values() if (found := _OUR_ID.match(value)))
 
 
-def differs_from(heard: ParsedCallback, row: PayoutRecord | EndedAttempt, account: str) -> str:
+def differs_from(parsed: ParsedCallback, row: PayoutRecord | EndedAttempt, account: str) -> str:
     """Say why a callback that names a payout is not about it; empty when account and reference agree.
 
     Args:
-        heard: What it claims.
+        parsed: What the callback claims.
         row: The payout it names, or an attempt of it that ended.
         account: To whose path it came.
 
@@ -64,6 +64,6 @@ def differs_from(heard: ParsedCallback, row: PayoutRecord | EndedAttempt, accoun
     if row.account != account:
         return "names a payout of another account"
     # What the provider calls it by may differ from what we have learned: that is a reason to ask, and not to be deaf.
-    ours = {name: value for name, value in heard.references.items() if _OUR_ID.match(value)} or heard.references
+    ours = {name: value for name, value in parsed.references.items() if _OUR_ID.match(value)} or parsed.references
     agrees = any(row.references.get(name) == value for name, value in ours.items())
     return "" if agrees else "names a payout by another reference"

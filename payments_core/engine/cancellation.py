@@ -63,10 +63,10 @@ def cancel(
             raise _refused(row, why, "Cancel it when every earlier attempt is proven to have failed.")
     if row.submissions and is_bound(account, row) and account.facts.status_by == "answer":
         yield from _read_first(account, row, moment)
-    told = {"actor": scrub(person.actor, limit=100), "reason": scrub(person.reason)}
+    evidence = {"actor": scrub(person.actor, limit=100), "reason": scrub(person.reason)}
     after = replace(row, status=_S.CANCELLED, reason=None, decided_by="person", next_at=None)
     reply = yield from apply_transition(
-        ApplyTransition(row, after, Event(EventName.PAYOUT_CANCELLED, moment.at, told), publish=True)
+        ApplyTransition(row, after, Event(EventName.PAYOUT_CANCELLED, moment.at, evidence), publish=True)
     )
     match reply:
         case TransitionApplied():

@@ -1,7 +1,7 @@
-"""What is written in the journal, and the journal as the rest of the house sees it.
+"""Commands: what the engine asks the journal to read or write, with the result of each.
 
-A payout's row is moved only by compare-and-set on its ``version``, which grows with every move. A move, its history
-row and its outbox event are one commit, and durable before the answer comes back.
+A payout's record changes only by compare-and-set on its ``version``, which grows with every transition. A transition,
+its history entry and its outbox event are one commit, durable before the result is returned.
 """
 
 from __future__ import annotations
@@ -262,7 +262,7 @@ class TransitionApplied:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Somebody moved the row first; nothing was written."""
+    """The record has changed since it was read; nothing was written."""
 
     row: PayoutRecord
 
@@ -276,7 +276,7 @@ class AccountPaused:
 
 @dataclass(frozen=True, slots=True)
 class NotApproved:
-    """Nobody has approved this attempt; nothing was written."""
+    """This attempt has no approval; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +286,7 @@ class Contradicted:
 
 @dataclass(frozen=True, slots=True)
 class CheckFirst:
-    """The journal was restored, and nobody has asked the provider about this payout since; nothing was written."""
+    """The journal was restored, and the provider was not asked about this payout since; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +327,7 @@ JournalResult = CreateResult | OverRefunded | TransitionResult | GapOpen | Histo
 
 
 class Journal(Outbox, Protocol):
-    """The one memory of the house. Every method may raise a ``JournalError``."""
+    """Stores payouts and everything that belongs to them. Every method may raise a ``JournalError``."""
 
     def execute(self, entry: JournalCommand) -> JournalResult:
         """Write one entry and return when it is durable."""
@@ -373,7 +373,7 @@ class Journal(Outbox, Protocol):
         ...
 
     def approval(self, payout_id: str, attempt: int) -> Approval | None:
-        """Return who approved an attempt; None when nobody did."""
+        """Return the approval of an attempt; None when there is none."""
         ...
 
     def rows(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[PayoutRecord]:
@@ -394,27 +394,27 @@ class Journal(Outbox, Protocol):
     def next_due(self, *, accounts: Collection[str], free_at: datetime | None = None) -> datetime | None:
         """Return when the next payout becomes due, lease and pauses considered as in ``due``; None when none will.
 
-        With ``free_at``, payouts that somebody holds at that moment are left out.
+        With ``free_at``, payouts under a lease at that moment are left out.
         """
         ...
 
     def claim(
         self, at: datetime, *, owner: str, until: datetime, accounts: Collection[str], limit: int
     ) -> tuple[PayoutRecord, ...]:
-        """Take payouts that are due (as in ``due``) and that nobody holds, and hold them until a moment; the oldest.
+        """Claim due payouts (as in ``due``) without a lease, oldest first, until a moment.
 
-        At most half of them are due because of a callback, while others are: strangers can make callbacks. A claim
-        spares workers the same work and nothing more: anybody may still move the payout by its fence, and a claim ends
-        by itself.
+        At most half of them are due because of a callback, while others wait: anyone can send callbacks. A claim
+        saves workers the same work and protects nothing: every transition still compares the version, and a claim
+        ends by itself.
         """
         ...
 
     def renew(self, owner: str, payout_ids: Collection[str], until: datetime) -> frozenset[str]:
-        """Hold payouts for longer; return those that are still the owner's."""
+        """Extend leases; return the payouts that still belong to the owner."""
         ...
 
     def release(self, owner: str, payout_ids: Collection[str]) -> None:
-        """Let go of payouts, so that others may claim them when they are due; another's are left alone."""
+        """End leases, so that other workers may claim the payouts; leases of another owner stay."""
         ...
 
     def counts(self) -> Mapping[PayoutStatus, int]:
@@ -457,11 +457,11 @@ class Journal(Outbox, Protocol):
         ...
 
     def unhandled(self, *, accounts: Collection[str], after: int = 0, limit: int) -> tuple[Arrival, ...]:
-        """Return what nobody has handled yet of these accounts, by number, from after a number."""
+        """Return callbacks of these accounts that were not handled yet, by number, from after a number."""
         ...
 
     def handle(self, handling: Handling) -> Handled | None:
-        """Close a callback and make its payout's next read due if asked; None when somebody else has closed it.
+        """Close a callback and make its payout's next read due if asked; None when another process closed it.
 
         A payout that waits to be sent is left alone. Between two reads that callbacks ask for lie 5 s.
         """

@@ -1,4 +1,4 @@
-"""What a provider says against an end: the end stands, and what was said is kept until a person has looked into it."""
+"""Contradictions of a final state: the state stands, and the contradiction is kept until a person acknowledges it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def contradict(
         row: The payout.
         status: How the attempt has ended.
         outcome: What the provider says now.
-        at: When it said so.
+        at: When the provider reported it.
         account: Whose provider.
         attempt: Which attempt it is about.
 
@@ -50,9 +50,9 @@ def contradict(
     evidence: dict[str, object] = {"attempt": attempt, "code": code, "http_status": outcome.http_status}
     if account != row.account:
         evidence["paid_from"] = account
-    said = Contradiction(at, account, attempt, provider_status, code)
+    contradiction = Contradiction(at, account, attempt, provider_status, code)
     noted = yield from append_history(
-        AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, evidence), contradiction=said)
+        AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, evidence), contradiction=contradiction)
     )
     now = noted.row or row
     return replace(row, contradictions=now.contradictions, contradicted_at=now.contradicted_at)
@@ -67,7 +67,7 @@ def contradict_overtaken(
         before: The payout as it was asked about.
         now: As it stands.
         outcome: What the provider says.
-        at: When it said so.
+        at: When the provider reported it.
 
     """
     status = now.status if now.attempt == before.attempt else PayoutStatus.FAILED  # only what failed has a next attempt

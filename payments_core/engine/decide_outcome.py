@@ -36,14 +36,14 @@ __all__ = ["after_check", "after_submit", "differs", "is_to_be_resent", "post_en
 
 _TOO_MANY = 429
 _OPEN_TO_PENDING = frozenset({ReasonCode.NEVER_APPEARED, ReasonCode.BINDING_GONE, ReasonCode.ON_STATEMENT})
-# Whoever knows a path may post to it: neither a failure nor a payment that differs is believed against the other.
+# Anyone who knows a path may post to it: neither a failure nor a payment that differs outweighs the other.
 _PAID_AND_FAILED = "One result callback showed a payment that differs, and another one calls it failed."
 _ONLY_READ = "What sent it is retired and only reads: the provider does not show it, and it is not sent again."
 _AGAIN = "The provider has not shown it for long enough: the same request is to be sent again."
 
 
 def after_submit(row: PayoutRecord, account: Account, outcome: SubmitResult, at: datetime) -> Decision:
-    """Decide what a send's end means. ``row.ambiguous`` tells of earlier tries only."""
+    """Decide what the outcome of a submission means. ``row.ambiguous`` is about earlier submissions only."""
     match outcome:
         case AccountRefused():
             return decide_submission.account_refused(row, account, outcome, at)
@@ -70,7 +70,7 @@ def after_submit(row: PayoutRecord, account: Account, outcome: SubmitResult, at:
 
 
 def _slower(row: PayoutRecord, account: Account, outcome: NotAccepted, at: datetime) -> Pause | None:
-    """Slow the whole account down when the provider says that it is asked too often; its probes double the wait."""
+    """Pause the account for a while when the provider limits the rate; each probe doubles the wait."""
     wait_s = outcome.retry_after_s
     if wait_s is None:
         if outcome.http_status != _TOO_MANY:
@@ -81,14 +81,14 @@ def _slower(row: PayoutRecord, account: Account, outcome: NotAccepted, at: datet
 
 
 def post_end(account: Account, outcome: SubmitResult) -> PostEnd | None:
-    """Say what a POST's end counts for; None when it proved not sent, which tells nothing about the provider."""
+    """Return how a POST counts for the circuit; None when it was not sent, which says nothing about the provider."""
     if isinstance(outcome, NotSent):
         return None
     return PostEnd(isinstance(outcome, NoAnswer | Unknown), account.settings.circuit_after)
 
 
 def read_end(outcome: CheckResult) -> ReadEnd | None:
-    """Say what a read's end means for the rate of reads; None when it tells nothing."""
+    """Return what a read means for the rate limit; None when it says nothing about it."""
     if isinstance(outcome, Unknown) and outcome.http_status == _TOO_MANY:
         return ReadEnd(is_refused=True, after_s=outcome.retry_after_s)
     return None if isinstance(outcome, NotSent | NoAnswer | Unknown) else ReadEnd(is_refused=False)
@@ -177,8 +177,8 @@ def _absent(row: PayoutRecord, account: Account, outcome: NotFound, at: datetime
     facts, event = account.facts, Event(EventName.PAYOUT_NOT_FOUND, at, transitions.evidence(outcome))
     seen_absent = replace(row, not_found_count=row.not_found_count + 1, first_not_found_at=row.first_not_found_at or at)
     if row.status is PayoutStatus.PENDING:
-        told = f"The provider took it and does not show it ({seen_absent.not_found_count} times)."
-        seen_absent = replace(seen_absent, reason=Reason(ReasonCode.NEVER_APPEARED, text=told))
+        text = f"The provider took it and does not show it ({seen_absent.not_found_count} times)."
+        seen_absent = replace(seen_absent, reason=Reason(ReasonCode.NEVER_APPEARED, text=text))
     later = transitions.read_later(seen_absent, account, at, event)
     if row.status is not PayoutStatus.UNKNOWN or seen_absent.first_not_found_at is None:
         return later  # accepted once, or in review: keep asking, never send again

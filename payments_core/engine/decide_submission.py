@@ -76,13 +76,13 @@ def refused_since(account: Account, at: datetime) -> datetime | None:
 
 
 def absent_since(account: Account, at: datetime) -> datetime | None:
-    """Return when absence must have begun to have lasted; None where nobody can be asked at once."""
+    """Return since when the provider must not have shown the payment; None where it cannot be asked at once."""
     facts = account.facts
     return at - timedelta(seconds=facts.visible_after_s) if facts.status_by == "answer" else None
 
 
 def on_statement(row: PayoutRecord, account: Account, at: datetime) -> Decision:
-    """A statement has a payment under its reference: it is only read, and else a person decides."""
+    """A statement has a payment under the reference: the attempt is only read, or goes to REVIEW."""
     if account.facts.status_by == "answer" and row.not_found_count < transitions.LEAST_NOT_FOUND:
         return check_first(row, at)
     why = "The provider's statement has a payment under its reference, and the provider does not show it."
@@ -90,7 +90,7 @@ def on_statement(row: PayoutRecord, account: Account, at: datetime) -> Decision:
 
 
 def check_first(row: PayoutRecord, at: datetime) -> Decision:
-    """A try of this attempt may be lost with what the journal lacks: the provider is asked before one is sent."""
+    """A submission may be missing from the restored journal: ask the provider before sending."""
     after = transitions.released(
         row,
         status=PayoutStatus.UNKNOWN,
@@ -105,7 +105,7 @@ def check_first(row: PayoutRecord, at: datetime) -> Decision:
 
 
 def is_leased(row: PayoutRecord, account: Account, at: datetime) -> bool:
-    """Whether whoever sends the payout may still be at it.
+    """Whether another worker may still be sending the payout.
 
     A lease that ends later than any that is taken now was written by a clock far ahead: it holds nothing back.
     """
@@ -150,7 +150,7 @@ def waiting(
     after_s: float | None = None,
     reason: Reason | None = None,
 ) -> Decision:
-    """Try later: nothing left this time."""
+    """Try later: nothing was sent this time."""
     if row.ambiguous:  # an earlier try may still be there: ask, do not only wait
         return transitions.read_later(row, account, at, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why)}))
     steps = account.settings.retry_schedule_s
@@ -166,7 +166,7 @@ def waiting(
 
 
 def waiting_for_previous_attempt(row: PayoutRecord, account: Account, why: str, at: datetime) -> Decision:
-    """Look again later at an earlier attempt; the machine stops when that has lasted as long as a poll schedule."""
+    """Check an earlier attempt again later; the payout goes to REVIEW after as long as a poll schedule lasts."""
     steps = account.settings.retry_schedule_s
     waited_s = sum(steps[: row.refusals]) + max(row.refusals - len(steps), 0) * steps[-1]
     if not row.ambiguous and waited_s >= sum(account.settings.poll_schedule_s):
@@ -175,7 +175,7 @@ def waiting_for_previous_attempt(row: PayoutRecord, account: Account, why: str, 
 
 
 def put_off(row: PayoutRecord, why: str, at: datetime, *, after_s: float) -> Decision:
-    """It is not its turn: nothing was tried, nothing is wrong, and no step of any schedule is used up."""
+    """No permit was free: nothing was sent, nothing is wrong, and no step of a schedule is used up."""
     next_at = at + timedelta(seconds=after_s)
     after = replace(row, next_at=next_at, callback_read_at=next_at if row.is_callback_read else row.callback_read_at)
     return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why), "again_in_s": round(after_s, 3)}))
@@ -183,12 +183,12 @@ def put_off(row: PayoutRecord, why: str, at: datetime, *, after_s: float) -> Dec
 
 def on_hold(row: PayoutRecord, why: str, at: datetime) -> Decision:
     """A pause forbids the first send: it stays due, and leaves when the pause ends."""
-    waits = replace(row, status=PayoutStatus.CREATED)  # one that was sought in vain is as unsent as it was
+    waits = replace(row, status=PayoutStatus.CREATED)  # after a read without a result it is as unsent as before
     return Decision(waits, Event(EventName.PAYOUT_ON_HOLD, at, {"why": scrub(why)}))
 
 
 def needs_approval(row: PayoutRecord, account: Account, why: str, at: datetime) -> Decision:
-    """Nothing leaves before somebody has approved it; only its expiry is looked at meanwhile."""
+    """Wait for an approval; only the expiry ends the wait."""
     if row.ambiguous:  # an earlier try may still be there: it is asked about, whatever may be sent now
         return transitions.read_later(row, account, at, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": scrub(why)}))
     reason = transitions.clean_reason(Reason(ReasonCode.NEEDS_APPROVAL, text=why))
@@ -213,14 +213,14 @@ def above_largest_amount(row: PayoutRecord, account: Account, why: str, at: date
 
 
 def refused_by_guard(row: PayoutRecord, reason: Reason, at: datetime) -> Decision:
-    """A guard said no before the first send."""
+    """A guard refused the payout before the first submission."""
     return transitions.fail(row, reason, "guard", at, {"why": scrub(reason.text)})
 
 
 def account_refused(
     row: PayoutRecord, account: Account, why: AccountRefused | CredentialRefused, at: datetime
 ) -> Decision:
-    """The provider refuses us: stop the account, fail no payout."""
+    """The provider refuses the account: pause it, fail no payout."""
     probe_at = at + timedelta(seconds=account.settings.probe_after_s)
     reason = transitions.clean_reason(why.reason)
     evidence = {"http_status": why.http_status, "code": reason.provider_code, "text": reason.text}

@@ -42,17 +42,17 @@ def check(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
             f"Payout {row.label} is {row.status} and has not ended: only an ended payout is checked.",
             hint="`payouts wait` asks what became of an open one, `payouts review show` tells about one in review.",
         )
-    at, said = moment.at, {"provider": "gone"}
+    at, evidence = moment.at, {"provider": "gone"}
     if row.attempt > 1:
         yield from check_previous_attempts(account, row, moment)
     if is_bound(account, row):
-        row, heard = yield from query_status(account, row, moment)
-        if heard is None:  # another process has moved it meanwhile
+        row, result = yield from query_status(account, row, moment)
+        if result is None:  # another process has moved it meanwhile
             return row
-        outcome, at = heard
-        said = {"provider": _word(outcome), **transitions.evidence_of(outcome)}
+        outcome, at = result
+        evidence = {"provider": _word(outcome), **transitions.evidence_of(outcome)}
         row = yield from contradict(row, row.status, outcome, at, account=row.account, attempt=row.attempt)
-    noted = yield from append_history(AppendHistory(row.id, Event(EventName.PAYOUT_CHECKED, at, said)))
+    noted = yield from append_history(AppendHistory(row.id, Event(EventName.PAYOUT_CHECKED, at, evidence)))
     return noted.row or row
 
 

@@ -106,7 +106,7 @@ class Proceed:
 
 @dataclass(frozen=True, slots=True)
 class NeedsApproval:
-    """Not before somebody has approved it.
+    """The attempt needs an approval first.
 
     Args:
         why: In words.

@@ -1,4 +1,4 @@
-"""Questions beside payments: balances, account holders, what is wrong with an account. No money moves."""
+"""Lookups beside payments: balances, account holders, diagnosis of an account. No money moves."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def account_holder(account: Account, payee: Payee, at: datetime) -> EngineFlow[H
 
 
 def name(account: Account, payee: Payee, at: datetime) -> EngineFlow[Person]:
-    """Ask who holds a payee's wallet; raises as ``balances``."""
+    """Query the holder of a payee's wallet; raises as ``balances``."""
     provider = account.provider
     if not isinstance(provider, NameLookup):
         raise not_supported(account, Capability.NAME_LOOKUP)
@@ -136,7 +136,7 @@ def ask_consent(account: Account, payee: Payee, scopes: Sequence[str], at: datet
 
 
 def user_info(account: Account, consent: Consent, at: datetime) -> EngineFlow[Person]:
-    """Ask for what was consented to; raises as ``balances``, with ``retry_after_s`` while nobody has answered."""
+    """Query what the account holder consented to; raises as ``balances``, with ``retry_after_s`` before the consent."""
     provider = account.provider
     if not isinstance(provider, UserInfo):
         raise not_supported(account, Capability.USER_INFO)
@@ -192,10 +192,10 @@ def query_account(
 
 def lookup_refused(account: Account, what: str, answer: LookupRefused) -> LookupFailed:
     """Return the error of what a provider does not tell, with its reason."""
-    said = (scrub_code(answer.reason.provider_code) or str(answer.reason.code), scrub(answer.reason.text))
+    parts = (scrub_code(answer.reason.provider_code) or str(answer.reason.code), scrub(answer.reason.text))
     again = "" if answer.retry_after_s is None else f" Ask again in {answer.retry_after_s:g} s."
     return LookupFailed(
-        f"The provider of account {account.name} did not tell {what}: {': '.join(filter(None, said)).rstrip('.')}.",
+        f"The provider of account {account.name} did not tell {what}: {': '.join(filter(None, parts)).rstrip('.')}.",
         hint=f"No money was asked to move.{again}",
         reason=str(answer.reason.code),
         retry_after_s=answer.retry_after_s,

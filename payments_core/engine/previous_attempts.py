@@ -1,4 +1,4 @@
-"""Earlier attempts of a payout: read again before anything more is sent, since each of them may yet turn out paid."""
+"""Previous attempts of a payout: read again before anything more is sent, since each of them may turn out paid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 PAID_BEFORE = "The provider says that an earlier attempt was paid; this one is not sent any more."
 
-# Who said that an attempt failed without any of its tries having been taken, as long as none was ambiguous.
+# Who decided that an attempt failed before any submission was taken, as long as none was ambiguous.
 _NEVER_TAKEN = frozenset({"submit", "guard", "expiry"})
 
 
@@ -34,7 +34,7 @@ class AttemptState(Enum):
 
     FAILED = auto()  # proven, now
     ABSENT = auto()  # the provider does not show it: it may only have forgotten it, unless a person has compared
-    OPEN = auto()  # it may still be paid, or nobody can tell now
+    OPEN = auto()  # it may still be paid, or cannot be read now
     PAID = auto()
 
 
@@ -56,11 +56,11 @@ def check_previous_attempts(
     known = yield from load_attempts(row.id)
     worst, why = (AttemptState.PAID, PAID_BEFORE) if known.contradicted else (AttemptState.FAILED, "")
     for attempt in known.attempts:
-        standing, told = yield from check_attempt(account, row, attempt, moment)
-        if standing is AttemptState.ABSENT and row.absence_attested:
-            standing = AttemptState.FAILED
-        if standing.value > worst.value:
-            worst, why = standing, told
+        state, problem = yield from check_attempt(account, row, attempt, moment)
+        if state is AttemptState.ABSENT and row.absence_attested:
+            state = AttemptState.FAILED
+        if state.value > worst.value:
+            worst, why = state, problem
     return worst, why
 
 
@@ -92,25 +92,25 @@ def check_attempt(
     if identity is None:
         return AttemptState.OPEN, f"Nobody can read {called}: what it was paid as is not in the configuration."
     reading = query(identity.provider, attempt_of(row, attempt), at=at)
-    heard, at = yield from (reading if identity is account else reading_as(identity, row, attempt.binding, reading))
-    match heard:
-        case Final() if heard.succeeded:
+    result, at = yield from (reading if identity is account else reading_as(identity, row, attempt.binding, reading))
+    match result:
+        case Final() if result.succeeded:
             failed = PayoutStatus.FAILED
-            yield from contradict(row, failed, heard, at, account=payer.name, attempt=attempt.number)
+            yield from contradict(row, failed, result, at, account=payer.name, attempt=attempt.number)
             return AttemptState.PAID, f"The provider says now that {called} was paid."
-        case Final() if heard.reason is not None:
-            until = attempt.ended_at + timedelta(hours=heard.reason.settling_h)
+        case Final() if result.reason is not None:
+            until = attempt.ended_at + timedelta(hours=result.reason.settling_h)
             if at < until:
                 return AttemptState.OPEN, f"The provider may still say otherwise of {called}."
             return AttemptState.FAILED, ""
         case NotFound():
             proven = _absence_is_proof(attempt)
-            told = f"The provider does not show {called}, which is no proof that it failed."
-            return (AttemptState.FAILED, "") if proven else (AttemptState.ABSENT, told)
+            problem = f"The provider does not show {called}, which is no proof that it failed."
+            return (AttemptState.FAILED, "") if proven else (AttemptState.ABSENT, problem)
         case Pending():
             return AttemptState.OPEN, f"The provider says that {called} is still under way."
         case NotSent() | NoAnswer():
-            return AttemptState.OPEN, f"The provider could not be asked about {called}: {scrub(heard.why)}."
+            return AttemptState.OPEN, f"The provider could not be asked about {called}: {scrub(result.why)}."
         case Deferred():
             return AttemptState.OPEN, f"The provider answers about {called} only later."
         case _:

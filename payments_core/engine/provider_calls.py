@@ -1,4 +1,4 @@
-"""A provider's flows as the engine runs them: watched, so that a provider's mistake cannot become a payment.
+"""Runs a provider's flows under watch, so that a provider's mistake cannot become a payment.
 
 Only HTTP requests come out of a provider's flow, at most one of them moves money, and that one is the stored request,
 perhaps with slots filled. Once it has been asked for, nothing but a proven ``NotSent`` of that very request means "not
@@ -86,7 +86,7 @@ def query(provider: PayoutProvider, draft: Draft, *, at: datetime) -> EngineFlow
     """Run ``check``: it moves no money, and however it breaks it only fails to tell.
 
     Returns:
-        What was heard, and when.
+        The result, and when it was complete.
 
     """
     outcome: CheckResult

@@ -1,4 +1,4 @@
-"""Rechecks: a failure that a result callback told is read again a few times, as whoever knows the path can forge it.
+"""Rechecks: a failure by result callback is read again a few times, since anyone who knows the path can forge it.
 
 They are a veto and no more. A read that says "paid" contradicts the failure; no clear answer leaves it as it is.
 """
@@ -37,7 +37,7 @@ def after_read(row: PayoutRecord, account: Account, outcome: object, at: datetim
         return replace(row, rechecks_left=0, next_at=None)
     if row.next_at is not None and row.next_at > at:
         return row
-    # Whoever knows the account's path can ask for a read, and shall not use the rechecks up.
+    # Anyone who knows the account's path can cause a read; that must not use the rechecks up.
     left = row.rechecks_left - (not row.is_callback_read)
     return replace(row, rechecks_left=left, next_at=at + _waits(account, left)[0] if left else None)
 

@@ -1,4 +1,4 @@
-"""Paying again what failed: the only way to a further attempt, and only when no earlier one can still pay."""
+"""Reissuing a failed payout: the only way to a further attempt, and only when no earlier one can still pay."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from payments_core.provider import Account
 
 __all__ = ["reissue"]
 
-# What can be done about one that did not fail; of all others nobody knows yet.
+# What can be done about one that did not fail; the others are open.
 _INSTEAD = {
     PayoutStatus.SUCCEEDED: "The money is there. Another payment takes a key of its own.",
     PayoutStatus.CANCELLED: "No money moved. If it is still wanted, pay it under a new key.",

@@ -84,7 +84,9 @@ def answer(
     reply = yield from apply_transition(entry)
     if isinstance(reply, TransitionApplied):
         return Answered(reply.row, Effect.ANSWERED if isinstance(outcome, Final | NotFound) else Effect.OPEN)
-    if isinstance(reply, Stale) and reply.row.version == row.version:  # nobody moved it: this path has told the absence
+    if (
+        isinstance(reply, Stale) and reply.row.version == row.version
+    ):  # unchanged: this path has reported the absence before
         return Answered(row, Effect.REPEATED)
     return Answered(reply.row if isinstance(reply, Stale) else row, None)
 
@@ -97,8 +99,8 @@ def _after_an_end(
     after = yield from contradict(row, status, outcome, at, account=account.name, attempt=attempt)
     if after.contradictions != row.contradictions:
         return Answered(after, Effect.CONTRADICTED)
-    tells_an_end = isinstance(outcome, Final) or (isinstance(outcome, Unknown) and outcome.taken_back)
-    return Answered(after, Effect.REPEATED if tells_an_end else Effect.OPEN)
+    is_final = isinstance(outcome, Final) or (isinstance(outcome, Unknown) and outcome.taken_back)
+    return Answered(after, Effect.REPEATED if is_final else Effect.OPEN)
 
 
 def _read(account: Account, draft: Draft, callback: Callback) -> CheckOutcome:
@@ -107,7 +109,7 @@ def _read(account: Account, draft: Draft, callback: Callback) -> CheckOutcome:
         raise _takes_none(account)
     try:
         return provider.read_answer(draft, callback)
-    except Exception as bug:  # noqa: BLE001 a provider that cannot read an answer was told nothing
+    except Exception as bug:  # noqa: BLE001 an unreadable callback has no result
         return Unknown(text=f"provider bug: {type(bug).__name__}")
 
 

@@ -28,11 +28,11 @@ from payments_core.provider import Account, Deferred, NotFound, Pending, Unknown
 
 __all__ = ["OperatorDecision", "approve", "last_possible_send", "reopen", "resolve"]
 
-_SAID: Mapping[ProviderSays, str] = {
+_PROVIDER_SAYS: Mapping[ProviderSays, str] = {
     ProviderSays.SILENT: "The provider did not answer.",
     ProviderSays.UNCLEAR: "The provider's answer says nothing clear.",
     ProviderSays.LATER: "The provider answers only later.",
-    ProviderSays.GONE: "Nobody is configured who could ask the provider about it.",
+    ProviderSays.GONE: "No configured account can ask the provider about it.",
     ProviderSays.NOT_FOUND: "The provider does not show it.",
     ProviderSays.PENDING: "The provider says that it is under way.",
     ProviderSays.ANOTHER: "The provider shows another payment under its reference.",
@@ -41,15 +41,15 @@ _SAID: Mapping[ProviderSays, str] = {
 
 @dataclass(frozen=True, slots=True)
 class OperatorDecision:
-    """Who decides, and on what grounds.
+    """A decision of an operator: who decides, and on what grounds.
 
     Args:
-        who: Their name, as they give it: the library knows no users.
-        reason: In their words.
+        actor: The operator's name, as given: the library knows no users.
+        reason: In the operator's words.
         evidence: What it was compared with, such as a line of the provider's statement.
 
     Raises:
-        DecisionRefused: Nobody is named, or by a name that looks like another one; or it is not said why.
+        DecisionRefused: The actor or the reason is missing, or the name looks like another one.
 
     """
 
@@ -58,7 +58,7 @@ class OperatorDecision:
     evidence: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a decision that nobody could answer for later."""
+        """Refuse a decision without a usable actor or reason."""
         if is_blank(self.actor) or is_blank(self.reason):
             raise DecisionRefused("A decision needs a name and a reason.", hint="Say who decides and why.")
         if unclear := find_unclear(self.actor.strip()):
@@ -105,7 +105,7 @@ def resolve(
         return asked.row
     yield from _check(account, asked, act, person)
     row, at = asked.row, asked.at
-    event = Event(EventName.PAYOUT_RESOLVED, at, {"decision": str(act), **person.as_evidence, **asked.told})
+    event = Event(EventName.PAYOUT_RESOLVED, at, {"decision": str(act), **person.as_evidence, **asked.evidence})
     end: dict[str, Any] = {"status": PayoutStatus.SUCCEEDED, "reason": None}
     if not paid:
         code = row.reason.code if row.reason else ReasonCode.NO_FINAL_ANSWER
@@ -118,7 +118,7 @@ def resolve(
 def reopen(
     account: Account, active: Account, row: PayoutRecord, *, person: OperatorDecision, moment: StepContext
 ) -> EngineFlow[PayoutRecord]:
-    """Give a payout in REVIEW back to the machine, due now and with a schedule anew; the provider is asked first.
+    """Reopen a payout in REVIEW: it is due now, with a new schedule. The provider is asked first.
 
     A payout of which nothing was sent, or every try proven not taken, is made ready again as the account pays now.
 
@@ -130,7 +130,7 @@ def reopen(
         moment: Now.
 
     Raises:
-        DecisionRefused: It is not in REVIEW, or the machine could do nothing safe with it.
+        DecisionRefused: It is not in REVIEW, or no step would be safe.
         InvalidPayout: The account cannot pay it as it pays now; nothing was changed.
 
     """
@@ -150,12 +150,12 @@ def reopen(
     else:
         after = transitions.maybe_arrived(row, next_at=at)
     after = replace(after, reason=None, next_at=at, reopened_at=at, not_found_count=0, first_not_found_at=None)
-    event = Event(EventName.PAYOUT_REOPENED, at, {**person.as_evidence, **asked.told})
+    event = Event(EventName.PAYOUT_REOPENED, at, {**person.as_evidence, **asked.evidence})
     return (yield from _write(asked.before, Decision(after, event)))
 
 
 def approve(row: PayoutRecord, *, person: OperatorDecision, at: datetime) -> EngineFlow[PayoutRecord]:
-    """Let a payout be sent that needs somebody's leave: this attempt, of exactly this intent. Twice is once.
+    """Approve this attempt of exactly this order. Approving twice is approving once.
 
     Raises:
         DecisionRefused: It does not wait to be sent.
@@ -181,7 +181,7 @@ def approve(row: PayoutRecord, *, person: OperatorDecision, at: datetime) -> Eng
 
 
 def last_possible_send(account: Account, sent_at: datetime | None) -> datetime | None:
-    """Return the moment after which nothing of a try can leave any more; None when there was none."""
+    """Return when the last submission can have left at the latest; None when there was none."""
     return None if sent_at is None else sent_at + timedelta(seconds=account.settings.lease_s)
 
 
@@ -192,7 +192,7 @@ class _Asked:
     Args:
         before: The row as it is in the journal.
         row: The row with what was learned from the answer.
-        says: What the provider said.
+        says: What the provider says about the payout.
         told: Its words, for the history.
         at: When.
         over: The answer ended the matter, or put it back to work; it is written.
@@ -203,7 +203,7 @@ class _Asked:
     before: PayoutRecord
     row: PayoutRecord
     says: ProviderSays
-    told: Mapping[str, Any]
+    evidence: Mapping[str, Any]
     at: datetime
     over: bool = False
     read: Decision | None = None
@@ -219,22 +219,22 @@ def _ask_first(
         )
     if not is_bound(account, row):
         return _Asked(row, row, ProviderSays.GONE, {"provider": str(ProviderSays.GONE)}, moment.at)
-    row, heard = yield from query_status(account, row, moment)
-    if heard is None:
+    row, result = yield from query_status(account, row, moment)
+    if result is None:
         raise _overtaken(row)
-    outcome, at = heard
+    outcome, at = result
     decision = decide_outcome.after_check(row, account, outcome, at)
     if decision.after.status is not PayoutStatus.REVIEW:
-        told = {"decision": str(act), **person.as_evidence}
-        event = replace(decision.event, evidence={**decision.event.evidence, "person": told})
+        evidence = {"decision": str(act), **person.as_evidence}
+        event = replace(decision.event, evidence={**decision.event.evidence, "person": evidence})
         after = yield from _write(row, replace(decision, event=event), outcome)
         return _Asked(row, after, ProviderSays.PENDING, {}, at, over=True)
-    says = _said(outcome, decision)
-    told = {"provider": str(says), **{f"provider_{name}": value for name, value in decision.event.evidence.items()}}
-    return _Asked(row, decision.after, says, told, at, read=decision)
+    says = _provider_says(outcome, decision)
+    evidence = {"provider": str(says), **{f"provider_{name}": value for name, value in decision.event.evidence.items()}}
+    return _Asked(row, decision.after, says, evidence, at, read=decision)
 
 
-def _said(outcome: CheckResult, decision: Decision) -> ProviderSays:
+def _provider_says(outcome: CheckResult, decision: Decision) -> ProviderSays:
     match outcome:
         case NotSent() | NoAnswer():
             return ProviderSays.SILENT
@@ -251,7 +251,7 @@ def _said(outcome: CheckResult, decision: Decision) -> ProviderSays:
 
 
 def _check(account: Account, asked: _Asked, act: ReviewAction, person: OperatorDecision) -> EngineFlow[None]:
-    """Refuse what is not safe; what the provider said is recorded all the same.
+    """Refuse an unsafe decision; the provider's outcome is recorded all the same.
 
     Raises:
         DecisionRefused: With why, and when it may be tried again.
@@ -288,14 +288,15 @@ def _refused(asked: _Asked, act: ReviewAction, hint: str, *, again_at: datetime 
     }[act]
     why = asked.row.reason.code if asked.row.reason else "an unknown reason"
     return DecisionRefused(
-        f"Payout {asked.row.label} cannot be {word} now. {_SAID[asked.says]} It is in review because of {why}.",
+        f"Payout {asked.row.label} cannot be {word} now. {_PROVIDER_SAYS[asked.says]} "
+        f"It is in review because of {why}.",
         hint=hint,
         again_at=again_at,
     )
 
 
 def _was_never_taken(row: PayoutRecord) -> bool:
-    """Say whether there was no try, or each was proven not taken: nothing of it is anywhere, and it may leave anew."""
+    """Whether there was no submission, or each was proven not taken: the attempt may be sent anew."""
     stopped = row.reason is not None and row.reason.code is ReasonCode.BINDING_GONE
     return (stopped or not row.submissions) and not row.ambiguous and row.first_sent_at is None
 

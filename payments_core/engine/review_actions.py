@@ -19,12 +19,12 @@ class ReviewAction(StrEnum):
 
 
 class ProviderSays(StrEnum):
-    """What the provider said when it was asked for a decision, as far as that did not end the matter by itself."""
+    """What the provider says before a decision, unless it ends the payout by itself."""
 
     SILENT = "silent"  # it could not be reached, or did not answer
     UNCLEAR = "unclear"  # an answer that says nothing we know
     LATER = "later"  # the answer comes to a path
-    GONE = "gone"  # nobody is configured who could ask
+    GONE = "gone"  # no configured account can ask
     NOT_FOUND = "not_found"
     PENDING = "pending"
     ANOTHER = "another"  # under our reference, and not what was sent
@@ -34,8 +34,8 @@ _ACTS = {"p": ReviewAction.PAID, "n": ReviewAction.NOT_PAID, "N": ReviewAction.N
 
 # `p`: "paid" moves nothing and can pay nobody twice. `n`: "not paid" lets the debt be paid again, so it is never safe
 # against anything that still stands under our reference. `N`: only with evidence named, as the provider says nothing.
-# `r`: the machine asks and, where it is proven safe, sends again: never where something else was seen under our
-# reference, or an earlier attempt was paid. Where the provider is silent, somebody has only to ask again.
+# `r`: the engine reads and, where it is proven safe, sends again: never where something else was seen under our
+# reference, or an earlier attempt was paid. Where the provider is silent, the operator asks again.
 #
 #  reason                            silent unclear later gone   absent pending another
 _TABLE: Mapping[ReasonCode, str] = {
@@ -52,8 +52,8 @@ _TABLE: Mapping[ReasonCode, str] = {
 STOPS = frozenset(_TABLE)
 SAFE: Mapping[ReasonCode, Mapping[ProviderSays, Mapping[ReviewAction, bool]]] = {
     code: {
-        says: {_ACTS[letter]: letter == "N" for letter in letters if letter != "-"}
-        for says, letters in zip(ProviderSays, cells.split(), strict=True)
+        says: {_ACTS[mark]: mark == "N" for mark in marks if mark != "-"}
+        for says, marks in zip(ProviderSays, cells.split(), strict=True)
     }
     for code, cells in _TABLE.items()
 }

@@ -1,4 +1,4 @@
-"""The engine's flows: accept a payout, advance it by one step, take in an answer that came later."""
+"""The engine's flows: accept a payout, and advance it by one step."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def over_refund(order: Order, refused: OverRefunded) -> OverRefund:
 def advance(
     account: Account, row: PayoutRecord, moment: StepContext, *, early: bool = False
 ) -> EngineFlow[PayoutRecord]:
-    """Take one step: send what is ready, read what is open, leave alone what is not due or not ours to move.
+    """Take one step: send a payout that is ready, read one that is open; leave others unchanged.
 
     May be called twice, late, or by two processes at once.
 
@@ -144,10 +144,10 @@ def advance(
     due = row.next_at is not None and row.next_at <= at
     if not (due or early):
         return row
-    if (early or row.is_callback_read) and row.attempt > 1:  # whoever asks about a payout asks about all of it
+    if (early or row.is_callback_read) and row.attempt > 1:  # a read of a payout covers all its attempts
         yield from check_previous_attempts(account, row, moment)
-    # Where absence is told to a path, nobody was there to send again at once, and asking again would go on for ever;
-    # but once more where a callback has come since: it may speak of a payment that was not there before.
+    # Where absence arrives by result callback, the send that follows is still to come, and another query would only
+    # repeat it. A callback since then is a reason to ask once more: the payment may have appeared.
     absent = account.facts.status_by == "result_callback" and decide_outcome.is_to_be_resent(row)
     if due and absent and not row.is_callback_read:
         return (yield from _send(account, row, moment))
@@ -155,7 +155,7 @@ def advance(
 
 
 def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlow[PayoutRecord]:
-    """From leave to C3."""
+    """From the preflight to C3."""
     at = moment.at
     if over := decide_submission.expired(row, at):
         return (yield from _give_up(account, row, over, moment))
@@ -202,7 +202,7 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
             return (yield from _settle(row, decide_submission.account_refused(row, account, preflight, preflight.at)))
         case Proceed():
             at = preflight.at
-    # Again, by this clock: asking for leave takes time, and clocks are set.
+    # Again, by this clock: a preflight takes time, and clocks are set.
     begun = decide_submission.expired(row, at) or decide_submission.too_early(row, at)
     begun = begun or decide_submission.begin(row, account, owner=moment.owner, at=at)
     token = (
@@ -228,7 +228,7 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     # `row.ambiguous` still tells of earlier tries only: this one's end is what is decided here.
     decision = decide_outcome.after_submit(row, account, outcome, at)
     after, moved = yield from _commit(row, decision, post_end=decide_outcome.post_end(account, outcome))
-    if not moved:  # our lease was over and somebody else went on: their state stands, our answer makes them look
+    if not moved:  # our lease was over and another worker went on: its state stands, this result makes a read due
         late = {"answer": str(decision.event.name), **decision.event.evidence}
         yield from append_history(AppendHistory(row.id, Event(EventName.PAYOUT_LATE_RESULT, at, late), due_at=at))
     return after
@@ -238,15 +238,15 @@ def _read(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     """Ask the provider, and send again only where that is proven safe."""
     if not is_bound(account, row):
         if row.status.is_final or row.status is PayoutStatus.REVIEW:
-            gone = {"why": "nobody of this account can ask about it any more"}
+            gone = {"why": "no identity of this account can ask about it any more"}
             return (yield from _record_read(row, account, None, moment.at, gone))
         return (yield from _settle(row, _binding_gone(row, moment.at)))
-    row, heard = yield from query_status(account, row, moment)
-    if heard is None:
+    row, result = yield from query_status(account, row, moment)
+    if result is None:
         return row
-    outcome, at = heard
+    outcome, at = result
     if isinstance(outcome, NoPermit):
-        # Who has waited for his turn in vain stays due; who would have to wait long is due then.
+        # After a wait in vain the payout stays due; a long wait moves the next read to its end.
         is_due = row.next_at is not None and row.next_at <= at
         put_off = decide_submission.put_off(row, outcome.why, at, after_s=outcome.after_s)
         return (yield from _settle(row, put_off)) if is_due and outcome.after_s else row
@@ -268,7 +268,7 @@ def query_status(
     """Ask the provider about the current attempt; a question that is answered later is written down before it leaves.
 
     Returns:
-        The row as it is now, and what was heard and when; None when somebody else moved the row first.
+        The record as it is now, and the result with its time; None when another process changed the record first.
 
     """
     draft = draft_of(row)
@@ -288,18 +288,18 @@ def token_hash(token: str) -> str:
 
 
 def _contradiction(row: PayoutRecord, outcome: object, at: datetime) -> EngineFlow[PayoutRecord]:
-    """A final state stands; what a read says against it is written down."""
+    """Record what a read says against a final state; the state stands."""
     return (yield from contradict(row, row.status, outcome, at, account=row.account, attempt=row.attempt))
 
 
 def _record_read(
-    row: PayoutRecord, account: Account, outcome: object, at: datetime, said: Mapping[str, object]
+    row: PayoutRecord, account: Account, outcome: object, at: datetime, evidence: Mapping[str, object]
 ) -> EngineFlow[PayoutRecord]:
-    """The read that was asked for after the machine had stopped is done; rechecks that are left stay due."""
+    """Record a read of a payout that is final or in REVIEW; rechecks that are left stay due."""
     after = rechecks.after_read(row, account, outcome, at)
     if after == row:
         return row
-    reply = yield from apply_transition(ApplyTransition(row, after, Event(EventName.PAYOUT_READ, at, said)))
+    reply = yield from apply_transition(ApplyTransition(row, after, Event(EventName.PAYOUT_READ, at, evidence)))
     return reply.row if isinstance(reply, TransitionApplied | Stale) else row
 
 
@@ -386,8 +386,8 @@ def _commit(
 
 
 def _entry(row: PayoutRecord, decision: Decision) -> ApplyTransition:
-    told_before = row.status.is_final and decision.after.status is row.status
-    publish = decision.publish and not told_before
+    is_published = row.status.is_final and decision.after.status is row.status
+    publish = decision.publish and not is_published
     return ApplyTransition(
         row, decision.after, decision.event, publish=publish, pause=decision.pause, lifts=decision.lifts
     )

@@ -76,7 +76,7 @@ class Decision:
 def review(
     row: PayoutRecord, code: ReasonCode, why: str, at: datetime, evidence: Mapping[str, Any] | None = None
 ) -> Decision:
-    """Stop the machine for this payout; a read or a person goes on."""
+    """Move the payout to REVIEW: only a read or a person moves it again."""
     after = released(row, status=PayoutStatus.REVIEW, reason=Reason(code, text=why), next_at=None)
     return Decision(after, Event(EventName.PAYOUT_REVIEW, at, {"why": why, **(evidence or {})}))
 
@@ -89,7 +89,7 @@ def fail(row: PayoutRecord, reason: Reason, by: str, at: datetime, evidence: Map
 
 
 def read_later(row: PayoutRecord, account: Account, at: datetime, event: Event) -> Decision:
-    """Ask again at the schedule's next moment, counted from the latest send; after the last one stop in REVIEW."""
+    """Read again at the schedule's next time, counted from the latest submission; after the last one, REVIEW."""
     if row.status is PayoutStatus.REVIEW:
         return Decision(released(row, next_at=None), event)  # a late answer made it due: it was looked at
     if row.status is PayoutStatus.SENDING:
@@ -106,7 +106,7 @@ def read_later(row: PayoutRecord, account: Account, at: datetime, event: Event) 
 
 
 def maybe_arrived(row: PayoutRecord, *, next_at: datetime | None) -> PayoutRecord:
-    """Return the row of a payout of which a try may have arrived: unknown, and never again without that doubt."""
+    """Return the record of an attempt whose submission may have arrived: UNKNOWN, and ambiguous for ever."""
     return released(
         row,
         status=PayoutStatus.UNKNOWN,
@@ -152,16 +152,16 @@ def clean_reason(reason: Reason) -> Reason:
     return replace(reason, provider_code=scrub_code(reason.provider_code), text=scrub(reason.text))
 
 
-def evidence_of(heard: CheckResult) -> dict[str, Any]:
-    """Return what a read said, or why it said nothing, as the history keeps it."""
-    return {"why": scrub(heard.why)} if isinstance(heard, NotSent | NoAnswer) else evidence(heard)
+def evidence_of(result: CheckResult) -> dict[str, Any]:
+    """Return what a read reported, or why it failed, as the history keeps it."""
+    return {"why": scrub(result.why)} if isinstance(result, NotSent | NoAnswer) else evidence(result)
 
 
 def evidence(outcome: Final | Pending | Duplicate | NotAccepted | Unknown | NotFound | Deferred) -> dict[str, Any]:
     """Return what of an outcome goes into the history."""
-    told = {
+    fields = {
         "http_status": outcome.http_status,
         "code": scrub_code(outcome.code),
         "text": scrub(outcome.text),
     }
-    return {name: value for name, value in told.items() if value not in (None, "")}
+    return {name: value for name, value in fields.items() if value not in (None, "")}

@@ -1,4 +1,4 @@
-"""What a provider asks a transport for, and the only three ways it can end.
+"""Messages between flows and transports, and the three ways an exchange can end.
 
 An exchange ends with an :class:`HttpResponse`, with :class:`NotSent` (proven: no server read the request) or with
 :class:`NoAnswer` (everything else). The last two stay apart all the way up: only the first may be called harmless.
@@ -38,7 +38,7 @@ class HttpRequest:
         operation: The provider's name for the call; picks its row of the retry table and is logged, not the address.
         headers: Field names and values; values may hold slots.
         body: Text of the body, or None for none; may hold slots.
-        timeout_s: Longest wait for the answer before it counts as lost, in seconds; set by whoever sends, not stored.
+        timeout_s: Longest wait for the answer before it counts as lost, in seconds; set by the sender, not stored.
         repeatable: True only when sending it twice is proven harmless (reads, token calls).
         moves_money: True for the one request of a flow that pays.
         send_before: A money request is not written after this moment; None for no limit.
@@ -71,7 +71,7 @@ class HttpRequest:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the stored form: equal for every try of an attempt."""
+        """SHA-256 of the stored form: equal for every submission of an attempt."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
 
@@ -130,12 +130,12 @@ class NotSent(_Ended):
 
 
 class NoPermit(NotSent):
-    """It was not its turn: the rate allows no further request soon enough.
+    """No permit: the rate allows no further request soon enough.
 
     Args:
         why: In words.
         at: When; aware, UTC.
-        after_s: How long asking again is not worth it, in seconds; 0 when its turn was waited for in vain.
+        after_s: Seconds until a permit can be granted; 0 when the wait for one timed out.
 
     """
 

@@ -1,4 +1,4 @@
-"""Reading what a stranger's server sends back, whatever it is: never raises, never believes more than stands there.
+"""Parses responses of servers that may send anything: never raises, never reads more than is there.
 
 For providers' codecs; which word means what is theirs.
 """
@@ -44,7 +44,7 @@ def parse_json(body: bytes) -> object:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    if len(found) != len(pairs):  # nobody can tell which of two values is meant
+    if len(found) != len(pairs):  # which of two values is meant is unknown
         raise ValueError("a name stands twice")
     return found
 

@@ -94,7 +94,7 @@ class Operator:
 
 
 class CancelAnswer(StrEnum):
-    """What a provider says when it is asked to cancel a payment; what became of it is told by the next read."""
+    """The provider's response to a cancellation; the next read shows what became of the payment."""
 
     TAKEN = "taken"
     TOO_LATE = "too_late"
@@ -111,13 +111,13 @@ class HolderStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Who holds a wallet; nothing of it is shown by ``repr``.
+    """The holder of a wallet; ``repr`` shows nothing of it.
 
     Args:
         name: The whole name; empty where the provider gives parts only.
         given_name: First names.
         family_name: Last name.
-        details: Everything the provider said, by its own names.
+        details: Every field the provider returned, by its own names.
 
     """
 

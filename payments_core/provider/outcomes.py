@@ -112,7 +112,7 @@ class NotAccepted(_Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown(_Answer):
-    """An answer that does not say what became of the payment, or one this provider never heard of.
+    """A response that does not say what became of the payment, or one that no table lists.
 
     Args:
         retry_after_s: In answer to a read that came too soon (429): the provider's own wait, in seconds, at most a

@@ -91,7 +91,7 @@ class PayoutProvider(Protocol):
     def binding(self, operation: Operation) -> Mapping[str, str]:
         """Return where and as whom it pays: host, environment, API user, version. No secret; frozen in each payout.
 
-        What would make somebody ask another set of books belongs there, and nothing else.
+        What identifies the provider's books belongs there, and nothing else.
         """
         ...
 
@@ -123,7 +123,7 @@ class Authenticates(Protocol):
         ...
 
     def is_auth_refusal(self, response: HttpResponse) -> bool:
-        """Say whether this answer means that the credential is no longer good."""
+        """Whether this response means that the credential is no longer valid."""
         ...
 
 
@@ -131,8 +131,8 @@ class Authenticates(Protocol):
 class Validates(Protocol):
     """For providers with rules of their own about amounts, payees and options.
 
-    The core asks before each draft, and so before anything is recorded or sent. It knows no provider's options: one
-    that is not refused here is taken, and does nothing. Refuse every option that the provider does not have.
+    ``draft`` calls it first, so it runs before anything is recorded or sent; a check of a file calls it alone. The core
+    knows no provider's options: an option that is not refused here is accepted. Refuse each one you do not have.
     """
 
     def validate(self, order: Order) -> None:
@@ -225,7 +225,7 @@ class Cancels(Protocol):
     """For providers that can be asked to drop a payment they have taken and not begun."""
 
     def cancel(self, draft: Draft) -> HttpFlow[CancelAnswer | LookupRefused]:
-        """Ask for it; moves no money, and what became of the payment is only ever told by ``check``."""
+        """Ask for the cancellation; it moves no money, and only ``check`` shows what became of the payment."""
         ...
 
 
@@ -283,13 +283,13 @@ class NameLookup(Protocol):
     """For providers that tell a wallet holder's name without being given a consent."""
 
     def name(self, payee: Payee) -> HttpFlow[Person | LookupRefused]:
-        """Ask who holds the payee's wallet; ``LookupRefused``, and no error, for a payee that cannot be asked about."""
+        """Query the holder of the payee's wallet; return ``LookupRefused`` for a payee that cannot be asked about."""
         ...
 
 
 @runtime_checkable
 class UserInfo(Protocol):
-    """For providers that tell more about a wallet's holder who has consented to it."""
+    """For providers that share more about a wallet's holder after consent."""
 
     def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | LookupRefused]:
         """Ask the account holder; each call asks again. Return ``LookupRefused`` for a payee who cannot be asked."""

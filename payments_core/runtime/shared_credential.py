@@ -28,7 +28,7 @@ class Sharing:
 
     Args:
         account: Whose.
-        office: Whose journal keeps it.
+        runtime: Whose journal keeps it.
 
     """
 

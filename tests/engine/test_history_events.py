@@ -244,7 +244,7 @@ def test_a_look_after_the_end_is_written_down(stage: MakeStage) -> None:
     row = one.advance(row)
     assert (row.next_at, last(one, row)) == (
         None,
-        ("read", {"why": "nobody of this account can ask about it any more"}),
+        ("read", {"why": "no identity of this account can ask about it any more"}),
     )
 
 

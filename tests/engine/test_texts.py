@@ -83,7 +83,7 @@ def test_not_safe_while_it_is_silent(stage: MakeStage) -> None:
 def test_reopening_is_called_so(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.BINDING_GONE, binding={"host": "old.invalid"})
     assert said(lambda: one.reopen(row)) == (
-        "Payout … (po_x) cannot be reopened now. Nobody is configured who could ask the provider about it. "
+        "Payout … (po_x) cannot be reopened now. No configured account can ask the provider about it. "
         "It is in review because of binding_gone.",
         "Put what sent it into the account's retired identities first.",
     )

@@ -26,7 +26,7 @@ class HistoryEntry:
         event: What happened, such as ``payout.pending``.
         status: The status after it.
         attempt: Which attempt it belongs to.
-        tries: Sends of that attempt so far.
+        submissions: Sends of that attempt so far.
         decided_by: Who decided a final state: submit, read, deferred, guard, expiry, person; empty otherwise.
         evidence: What the decision rests on: HTTP status, code, scrubbed text.
 
@@ -57,7 +57,7 @@ class Payout:
         reason: Why it failed, waits or is in review; None when there is nothing to explain.
         references: Every reference by name: what we sent and what the provider gave.
         attempt: 1 unless it was paid again.
-        tries: How often the payment of this attempt was sent.
+        submissions: How often the payment of this attempt was sent.
         may_have_been_sent: False only when no payment can be under way or done.
         created_at: When it was accepted.
         updated_at: When it last changed.

@@ -84,7 +84,7 @@ class AiohttpTransport:
             task = asyncio.current_task()
             if task is None or task.cancelling() or not self._closed:
                 raise
-            # Nobody cancelled this caller: aiohttp, when it closes, cancels who waits for a connection.
+            # The caller was not cancelled: aiohttp cancels waiters for a connection when it closes.
             ended = exchange.ended(TooLate("the transport was closed"), unsent=())
         except Exception as error:  # noqa: BLE001 whatever a library raises, there is no answer
             # The total time-out is a bare TimeoutError: it counts while no connection was had at all.

@@ -1,4 +1,4 @@
-"""One request on its way: what may leave, until when, and how its end is told. Knows no HTTP library."""
+"""One exchange: what may be sent, until when, and how its end is reported. Knows no HTTP library."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Exchange:
         return left_s
 
     def about_to_write(self) -> None:
-        """Be told that the next step writes the first byte; raise to prevent it.
+        """Note that the next step writes the first byte; raise to prevent it.
 
         Everything rests on this call: what ends before it was not sent, and a library that wants to send again
         on its own account comes here a second time.
@@ -115,22 +115,22 @@ class Exchange:
         return HttpResponse(status, headers, body, self._clock())
 
     def ended(self, error: Exception, *, unsent: tuple[type[Exception], ...]) -> NotSent | NoAnswer:
-        """Say how an exchange without an answer ended.
+        """Return how an exchange without a response ended.
 
         Two things have to agree before it is called not sent: nothing was about to be written, and the error is one
         that the library raises while it waits for a connection or makes one. Classes alone lie.
 
         Args:
-            error: The native error; its text may hold the address, so only its kind and its cause are told.
+            error: The native error; its text may hold the address, so only its kind and its cause are reported.
             unsent: The library's errors of making a connection.
 
         """
-        why = scrub(f"{self.host}: {_told(error)}", limit=160)
+        why = scrub(f"{self.host}: {_described(error)}", limit=160)
         proven = not self._written and isinstance(error, (TooLate, *unsent))
         return NotSent(why, at=self._clock()) if proven else NoAnswer(why, at=self._clock())
 
     def check_seam(self) -> None:
-        """Raise when an answer came although the library never told that it connects or writes: it has changed."""
+        """Raise when a response came although the library never reported a connection or a write: it has changed."""
         if not (self._written and self.connected):
             raise RuntimeError("The HTTP library no longer tells when it writes; this version of it cannot be used.")
 
@@ -157,7 +157,7 @@ def default_tls() -> ssl.SSLContext:
 
 
 def _checked(request: HttpRequest) -> str:
-    """Return the host, or raise ``ProviderBug``; no value is told, only where it stands."""
+    """Return the host, or raise ``ProviderBug``, which names the place and not the value."""
     host, problem = "", ""
     if unfilled := slots_in(request):
         problem = f"unfilled slots: {', '.join(sorted(unfilled))}"
@@ -189,7 +189,7 @@ def _plain_host(url: str) -> str:
     return host if plain and len(url) <= _URL_LIMIT and _URL.fullmatch(url) and _HOST.fullmatch(host) else ""
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     """Describe a native error without its text, which may hold the address and with it a phone number."""
     if isinstance(error, TooLate | _Refused):
         return str(error)
@@ -198,9 +198,9 @@ def _told(error: Exception) -> str:
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return f"{name} (no such host)"
     for cause in causes:
-        said = getattr(cause, "verify_message", "") or getattr(cause, "reason", "")
-        if isinstance(cause, ssl.SSLError) and said:
-            return f"{name} ({said})"
+        detail = getattr(cause, "verify_message", "") or getattr(cause, "reason", "")
+        if isinstance(cause, ssl.SSLError) and detail:
+            return f"{name} ({detail})"
         if isinstance(cause, OSError) and isinstance(cause.errno, int) and not isinstance(cause, ssl.SSLError):
             return f"{name} ({os.strerror(cause.errno)})"
     return name

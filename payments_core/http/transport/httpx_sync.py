@@ -80,7 +80,7 @@ class HttpxTransport:
                 while True:
                     if connection := self._free.get_nowait():
                         connection.close()
-            self._free.put(None)  # wakes who waits; each wakes the next
+            self._free.put(None)  # wakes one waiter; each wakes the next
 
     @contextmanager
     def _connection(self, exchange: Exchange) -> Iterator[httpx.HTTPTransport]:

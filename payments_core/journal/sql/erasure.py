@@ -75,7 +75,7 @@ class Erase:
         actor: Who wants it.
         reason: On what grounds.
         all_or_none: Change nothing unless each of them can be forgotten.
-        rehearse: Change nothing at all.
+        dry_run: Change nothing at all.
 
     """
 

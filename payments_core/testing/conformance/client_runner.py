@@ -63,7 +63,7 @@ class Payer:
     """A client of either kind, asked in one way.
 
     Args:
-        office: What it works with; closed with it.
+        runtime: What it works with; closed with it.
         kind: Which.
 
     """
