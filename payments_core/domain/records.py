@@ -63,11 +63,11 @@ class PayoutRecord:
         attempt: Number of the current attempt.
         submissions: Sends of this attempt.
         refusals: Proven refusals in a row without an ambiguous try: the backoff's step.
-        ambiguous: A try of this attempt may have arrived; set once, never cleared.
+        ambiguous: A submission of this attempt may have arrived; set once, never cleared.
         guards_passed: The guards have let this attempt pass.
-        duplicate_unverified: Our first try was called a duplicate, or may have been lost with what a restored journal lacks: a
-            read must match in everything.
-        refused: A later try's payload was refused although an earlier one was ambiguous.
+        duplicate_unverified: The provider called our first submission a duplicate, or the restored journal may lack
+            one: a read must match in everything.
+        refused: The payload of a later submission was refused although an earlier one was ambiguous.
         absence_attested: A person has compared the provider's records before this attempt began: that it does not show
             an earlier one proves that one to have failed.
         rechecks_left: Reads that are still to be made of a failure, as a result callback told it.
