@@ -65,10 +65,10 @@ def test_every_method_of_the_client_is_on_its_page_once() -> None:
     """Each method stands in one group of tasks; the asynchronous client has no method of its own."""
     page = (API / "payments_core.rst").read_text("utf-8")
     listed = re.findall(r"(?m)^\.\. auto(?:method|property):: payments_core\.PayoutClient\.(\w+)$", page)
-    methods = {name for name in dir(PayoutClient) if not name.startswith("_")} - {"work_on"}
+    methods = {name for name in dir(PayoutClient) if not name.startswith("_")} - {"runtime", "work_on"}
 
     assert sorted(listed) == sorted(methods)
-    assert {name for name in dir(AsyncPayoutClient) if not name.startswith("_")} - methods <= {"runtime", "work_on"}
+    assert {name for name in dir(AsyncPayoutClient) if not name.startswith("_")} == methods | {"runtime", "work_on"}
 
 
 @pytest.mark.parametrize("union", ["SubmitOutcome", "CheckOutcome"])
