@@ -18,8 +18,8 @@ from payments_mtn_momo.api.models import (
     StatusReason,
 )
 from payments_mtn_momo.api.people import Address, BasicUserInfo, UserInfo
-from payments_mtn_momo.native.async_client import AsyncDisbursementsClient
-from payments_mtn_momo.native.async_provisioning import AsyncSandboxProvisioning
+from payments_mtn_momo.native.asynchronous.client import AsyncDisbursementsClient
+from payments_mtn_momo.native.asynchronous.provisioning import AsyncSandboxProvisioning
 from payments_mtn_momo.native.errors import (
     ActionError,
     AlreadyUsedError,
@@ -32,8 +32,8 @@ from payments_mtn_momo.native.errors import (
     RefusedError,
     UnknownOutcomeError,
 )
-from payments_mtn_momo.native.sync_client import DisbursementsClient
-from payments_mtn_momo.native.sync_provisioning import SandboxProvisioning
+from payments_mtn_momo.native.synchronous.client import DisbursementsClient
+from payments_mtn_momo.native.synchronous.provisioning import SandboxProvisioning
 
 __all__ = [
     "Accepted",

@@ -25,8 +25,9 @@ from payments_mtn_momo.native.errors import ReadError
 from payments_mtn_momo.native.failures import NoToken
 from payments_mtn_momo.settings import MtnMomoSettings
 
-__all__ = ["NativeSessionConfig", "Retry", "read_policies", "read_settings", "utc_now"]
+__all__ = ["FetchedToken", "NativeSessionConfig", "Retry", "read_policies", "read_settings", "utc_now"]
 
+FetchedToken: TypeAlias = AccessToken | ReadError | NotSent
 Retry: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
@@ -110,9 +111,13 @@ class NativeSessionConfig:
         secret = token.access_token.get_secret_value()
         return fill_secrets(request, {"access_token": secret, "subscription_key": self.subscription_key})
 
-    def is_usable(self, token: AccessToken | None) -> bool:
-        """Whether a token can still be used."""
-        return token is not None and token.renew_at > self.clock()
+    def is_usable(self, token: FetchedToken) -> bool:
+        """Whether it is a token that can still be used."""
+        return isinstance(token, AccessToken) and token.renew_at > self.clock()
+
+    def interrupted(self) -> NotSent:
+        """Return what the waiters get when the fetch of a token is interrupted."""
+        return NotSent("the client was closed, or the fetch of a token was interrupted", at=self.clock())
 
     def note(self, request: HttpRequest, ended: HttpResponse | NotSent | NoAnswer, start: float) -> None:
         """Emit the event of one exchange; never its address, which may hold a number."""
@@ -141,17 +146,19 @@ class NativeSessionConfig:
 
         return note
 
-    def note_token(self, fetched: AccessToken | ReadError) -> None:
+    def note_token(self, fetched: FetchedToken) -> None:
         """Emit the event of a token that came, or did not."""
         if isinstance(fetched, AccessToken):
             log(EventName.CREDENTIAL_OBTAINED, account=self.label, good_until=f"{fetched.renew_at:%H:%M:%SZ}")
-        else:
+        elif isinstance(fetched, ReadError):
             log(EventName.CREDENTIAL_REFUSED, account=self.label, why=fetched.code)
 
-    def token_or_raise(self, fetched: AccessToken | ReadError) -> AccessToken:
+    def token_or_raise(self, fetched: FetchedToken) -> AccessToken:
         """Return the token, or raise ``NoToken``: without one nothing can leave."""
         if isinstance(fetched, ReadError):
             raise NoToken(fetched, at=self.clock())
+        if isinstance(fetched, NotSent):
+            raise NotSent(fetched.why, at=fetched.at)
         return fetched
 
     def fetch_token(self) -> HttpFlow[AccessToken]:

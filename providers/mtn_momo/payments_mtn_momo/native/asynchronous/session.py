@@ -1,11 +1,7 @@
-"""A native client's session, for an event loop: it sends, repeats what may be repeated, keeps one token for all.
-
-``sync_session`` is its twin; nothing is decided in either.
-"""
+"""A native client's session with the gateway: it sends, repeats what may be repeated, keeps one token for all calls."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from time import perf_counter
 from typing import TypeVar
@@ -14,10 +10,11 @@ from payments_core.http.flow import HttpFlow, arun_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.http.retry import asend_with_retry
 from payments_core.http.transport import AsyncTransport
+from payments_core.waiting import tasks as waiting
 from payments_mtn_momo.api.access_token import is_token_refused
 from payments_mtn_momo.api.models import AccessToken
 from payments_mtn_momo.native.errors import ReadError
-from payments_mtn_momo.native.session_config import NativeSessionConfig
+from payments_mtn_momo.native.session_config import FetchedToken, NativeSessionConfig
 
 __all__ = ["AsyncNativeSession"]
 
@@ -25,13 +22,14 @@ T = TypeVar("T")
 
 
 class AsyncNativeSession:
-    """For an event loop: one connection pool and one token."""
+    """One connection pool and one token; nothing is decided here."""
 
     def __init__(self, config: NativeSessionConfig, transport: AsyncTransport) -> None:
         self._config = config
         self._transport = transport
-        self._token: AccessToken | None = None
-        self._fetching: asyncio.Task[AccessToken | ReadError] | None = None
+        self._token = waiting.SingleFlight[FetchedToken](
+            self._fetch, is_fresh=config.is_usable, interrupted=config.interrupted
+        )
         self._closed = False
 
     async def run(self, flow: HttpFlow[T]) -> T:
@@ -40,14 +38,12 @@ class AsyncNativeSession:
 
     def keep(self, token: AccessToken) -> None:
         """Use this token from now on."""
-        self._token = token
+        self._token.put(token)
 
     async def close(self) -> None:
         """Close the connections."""
         self._closed = True
-        if self._fetching is not None:
-            self._fetching.cancel()
-            await asyncio.gather(self._fetching, return_exceptions=True)
+        await self._token.close()
         await self._transport.aclose()
 
     async def _execute(self, request: HttpRequest) -> HttpResponse:
@@ -57,7 +53,7 @@ class AsyncNativeSession:
             return await self._send(request, config.timeout_s)
         policy = config.policies[request.operation]
         if request.credential:  # outside the policy: a token has a policy of its own
-            await self._ready_token()
+            config.token_or_raise(await self._token.get())
 
         async def by_policy() -> HttpResponse:
             return await asend_with_retry(
@@ -68,8 +64,8 @@ class AsyncNativeSession:
         return await by_policy() if request.credential and is_token_refused(response) else response
 
     async def _send(self, request: HttpRequest, timeout_s: float) -> HttpResponse:
-        used = await self._ready_token() if request.credential else None
-        ready = replace(self._config.filled(request, used) if used else request, timeout_s=timeout_s)
+        token = self._config.token_or_raise(await self._token.get()) if request.credential else None
+        ready = replace(self._config.filled(request, token) if token else request, timeout_s=timeout_s)
         start = perf_counter()
         try:
             response = await self._transport.send(ready)
@@ -77,34 +73,15 @@ class AsyncNativeSession:
             self._config.note(request, ended, start)
             raise
         self._config.note(request, response, start)
-        if used and is_token_refused(response) and self._token is used:  # a newer one stays
-            self._token = None
+        if token and is_token_refused(response):
+            self._token.drop(token)
         return response
 
-    async def _ready_token(self) -> AccessToken:
-        """Return the token, fetching it once however many ask."""
-        if self._token is not None and self._config.is_usable(self._token):
-            return self._token
-        if self._fetching is None:
-            self._fetching = asyncio.create_task(self._fetch(), name=f"token of {self._config.label}")
-        fetching = self._fetching
-        try:
-            fetched = await asyncio.shield(fetching)  # no waiter owns it, so a cancelled one harms no other
-        except asyncio.CancelledError:
-            waiter = asyncio.current_task()
-            if fetching.cancelled() and (waiter is None or not waiter.cancelling()):  # by close(), not the waiter
-                raise NotSent("the client was closed", at=self._config.clock()) from None
-            raise
-        return self._config.token_or_raise(fetched)
-
-    async def _fetch(self) -> AccessToken | ReadError:
-        fetched: AccessToken | ReadError
+    async def _fetch(self) -> FetchedToken:
+        fetched: FetchedToken
         try:
             fetched = await self.run(self._config.fetch_token())
-            self._token = fetched
-        except ReadError as problem:
-            fetched = problem
-        finally:
-            self._fetching = None
+        except ReadError as error:
+            fetched = error
         self._config.note_token(fetched)
         return fetched

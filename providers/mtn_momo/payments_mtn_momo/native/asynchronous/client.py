@@ -1,4 +1,4 @@
-"""The native client for event loops: one method a call of MTN's Disbursements, under the names people know."""
+"""The native client: one method a call of MTN's Disbursements, under the names people know."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from payments_mtn_momo.api.models import (
     PaymentStatus,
 )
 from payments_mtn_momo.api.people import BasicUserInfo, UserInfo
-from payments_mtn_momo.native.async_session import AsyncNativeSession
+from payments_mtn_momo.native.asynchronous.session import AsyncNativeSession
 from payments_mtn_momo.native.calls import AccountType, Calls
 from payments_mtn_momo.native.payments import Amount, Payment
 from payments_mtn_momo.native.session_config import NativeSessionConfig, Retry, read_policies, read_settings, utc_now
@@ -31,12 +31,13 @@ __all__ = ["AsyncDisbursementsClient"]
 
 
 class AsyncDisbursementsClient:
-    """MTN's Disbursements, call by call, on one event loop; an asynchronous context manager.
+    """MTN's Disbursements, call by call; on one event loop; an asynchronous context manager.
 
     It writes nothing down and repeats no payment: there is no journal behind it, and the promise that one key leads to
     at most one payment is ``AsyncPayoutClient``'s, not this client's. Draw a reference with ``new_reference()``,
     store it with the payment *before* you send, and after a :class:`NotSentError` or :class:`UnknownOutcomeError` go on
-    with the same reference, never with a new one. A cancelled payment may have been sent: treat it as unknown.
+    with the same reference, never with a new one.
+    A cancelled payment may have been sent: treat it as unknown.
 
     A payment that was not taken raises an :class:`ActionError`, which always carries the reference; a read that failed
     raises a :class:`ReadError`. Token, target environment and subscription key are added by the client.

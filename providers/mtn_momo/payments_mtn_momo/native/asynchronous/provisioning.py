@@ -1,4 +1,4 @@
-"""Makes API users and keys in the sandbox, for threads."""
+"""Makes API users and keys in the sandbox."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pydantic import SecretStr
 
 from payments_mtn_momo.api.checks import new_reference
 from payments_mtn_momo.api.models import ApiKey, ApiUser
-from payments_mtn_momo.native.provisioning import ProvisioningCalls
+from payments_mtn_momo.native.asynchronous.session import AsyncNativeSession
+from payments_mtn_momo.native.provisioning_calls import ProvisioningCalls
 from payments_mtn_momo.native.session_config import Retry, utc_now
-from payments_mtn_momo.native.sync_session import NativeSession
 
-__all__ = ["SandboxProvisioning"]
+__all__ = ["AsyncSandboxProvisioning"]
 
 _CONNECTIONS = 4
 
 
-class SandboxProvisioning:
-    """Makes API users and keys in the sandbox; may be used from many threads, and is a context manager.
+class AsyncSandboxProvisioning:
+    """Makes API users and keys in the sandbox; on one event loop; an asynchronous context manager.
 
     In production both come from the partner portal. Use the key of the Disbursements product: a user made with
     another product's key may be refused there (measured by other clients, who do not agree).
@@ -49,26 +49,28 @@ class SandboxProvisioning:
         clock: Callable[[], datetime] = utc_now,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        from payments_core.http.transport.httpx_sync import HttpxTransport  # here: the library is loaded only when used
-
-        self._calls = ProvisioningCalls(subscription_key, base_url)
-        self._session = NativeSession(
-            self._calls.config(retry, clock), HttpxTransport(max_connections=_CONNECTIONS, clock=clock, tls=tls)
+        from payments_core.http.transport.aiohttp_async import (
+            AiohttpTransport,  # here: the library is loaded only when used
         )
 
-    def __enter__(self) -> Self:
+        self._calls = ProvisioningCalls(subscription_key, base_url)
+        self._session = AsyncNativeSession(
+            self._calls.config(retry, clock), AiohttpTransport(max_connections=_CONNECTIONS, clock=clock, tls=tls)
+        )
+
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        await self.aclose()
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections."""
-        self._session.close()
+        await self._session.close()
 
-    def create_api_user(self, provider_callback_host: str, *, api_user: str | UUID = "") -> ApiUser:
+    async def create_api_user(self, provider_callback_host: str, *, api_user: str | UUID = "") -> ApiUser:
         """Make an API user.
 
         Args:
@@ -80,9 +82,9 @@ class SandboxProvisioning:
             ActionError: It was not sent, was refused, or its outcome is unknown; ``reference`` is the id.
 
         """
-        return self._session.run(self._calls.create_api_user(provider_callback_host, api_user or new_reference()))
+        return await self._session.run(self._calls.create_api_user(provider_callback_host, api_user or new_reference()))
 
-    def create_api_key(self, api_user: str | UUID) -> ApiKey:
+    async def create_api_key(self, api_user: str | UUID) -> ApiKey:
         """Make a key for an API user; it is shown once, and another one may end the tokens of the last.
 
         Raises:
@@ -90,9 +92,9 @@ class SandboxProvisioning:
             ActionError: It was not sent, was refused, or its outcome is unknown.
 
         """
-        return self._session.run(self._calls.create_api_key(api_user))
+        return await self._session.run(self._calls.create_api_key(api_user))
 
-    def get_api_user(self, api_user: str | UUID) -> ApiUser:
+    async def get_api_user(self, api_user: str | UUID) -> ApiUser:
         """Read an API user.
 
         Raises:
@@ -100,4 +102,4 @@ class SandboxProvisioning:
             ReadError: It could not be read.
 
         """
-        return self._session.run(self._calls.get_api_user(api_user))
+        return await self._session.run(self._calls.get_api_user(api_user))

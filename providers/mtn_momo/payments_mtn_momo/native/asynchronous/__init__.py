@@ -1,0 +1,1 @@
+"""The native clients for an event loop, written by hand; ``synchronous`` is generated from this package."""
