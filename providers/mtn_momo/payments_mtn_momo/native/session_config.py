@@ -17,7 +17,7 @@ from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.logs import log
 from payments_core.provider import RetryPolicy, overridden
-from payments_core.settings import read_table
+from payments_core.settings.tables import read_table
 from payments_mtn_momo.api.models import AccessToken
 from payments_mtn_momo.api.operations import retry_policies
 from payments_mtn_momo.api.requests import fill_secrets
