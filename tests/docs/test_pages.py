@@ -136,9 +136,9 @@ class Reader:
         self.urls[f"http://127.0.0.1:{written}"] = found[1]
 
     def heard(self) -> str:
-        """Return all that `payouts` has said so far."""
+        """Return all that `payouts` has printed so far, without the folder's path."""
         said = self.folder / "said"
-        return said.read_text("utf-8") if said.exists() else ""
+        return said.read_text("utf-8").replace(f"{self.folder}/", "") if said.exists() else ""
 
     def preflight(self) -> None:
         for gateway in self.gateways:
