@@ -50,7 +50,7 @@ def existing_payout(
 
 
 def _first_account(runtime: Runtime, row: PayoutRecord) -> str:
-    """Return the account of the first attempt: whoever accepted the payout goes on naming that one."""
+    """Return the account of the first attempt: the caller that accepted the payout goes on naming that one."""
     return runtime.journal.attempts(row.id)[0].account if row.attempt > 1 else row.account
 
 
@@ -74,7 +74,7 @@ def choose(
         InvalidPayout: It may be no new payout; or no account was named, there are several, and no routes.
 
     """
-    order.check_new()  # before anybody is asked about the payee
+    order.check_new()  # before a provider is asked about the payee
     names = _names(runtime)
     if account:
         return Choice(runtime.account(account).name, "caller", why="The caller names it.")

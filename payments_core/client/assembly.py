@@ -100,7 +100,7 @@ def build_account(plugins: Plugins, name: str, raw: Mapping[str, Any], *, root: 
         if then.is_test_mode != now.is_test_mode:
             raise SettingsError(
                 f"[[accounts.{name}.retired]] mixes play money and real money.",
-                hint="Give the real account a name of its own, and leave the rehearsal's account as it is.",
+                hint="Give the real account a name of its own, and leave the test account as it is.",
             )
         retired.append(Account(name, spec, then, spec.build(then), is_retired=True))
     return Account(name, spec, now, spec.build(now), retired=tuple(retired))

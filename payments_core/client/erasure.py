@@ -34,14 +34,14 @@ def erase(
     dry_run: bool,
     vacuum: bool = True,
 ) -> ErasureResult:
-    """Take the payee out of payouts, or say what would be; see :meth:`payments_core.PayoutClient.erase`.
+    """Take the payee out of payouts, or return which it would be; see :meth:`payments_core.PayoutClient.erase`.
 
     Args:
         journal: Where.
         payout: Id or key of one.
         payee: Or whose.
         before: Or of all that have ended before this moment.
-        actor: Who wants it.
+        actor: The person who wants it.
         reason: On what grounds.
         at: Now.
         dry_run: Change nothing.
@@ -53,7 +53,7 @@ def erase(
 
     """
     if [payout, payee, before].count(None) != 2:
-        raise SettingsError("Say one thing to be forgotten: a payout, a payee, or what has ended before a moment.")
+        raise SettingsError("Name one thing to erase: a payout, a payee, or what has ended before a moment.")
     if payee is not None:
         payee.check()  # a number in another form would be found nowhere
     person = OperatorDecision(actor, reason).as_evidence
@@ -73,8 +73,8 @@ def _all_or_none(journal: Journal, payout: str | None, payee: Payee | None, aske
     for kept, reason in found.kept.items():
         others = f" ({len(found.kept)} of {len(ids)} cannot be.)" if len(ids) > 1 else ""
         raise DecisionRefused(
-            f"Payout {kept} cannot be forgotten. {reason}{others}",
-            hint="Nothing was changed. Forget it when it has come to an end that stands.",
+            f"Payout {kept} cannot be erased. {reason}{others}",
+            hint="Nothing was changed. Erase it when it has come to an end that stands.",
         )
     _log_erased(journal, found, asked["dry_run"])
     return found

@@ -1,7 +1,7 @@
-"""What was called back: where to, kept until it is handled, and what then becomes due.
+"""Callbacks: the paths they come to, what is stored of them, and what they make due.
 
-Nothing here changes what is known of a payout. A callback makes its next read due, and that read decides; only the
-answer to a question that was asked of a provider counts as the read itself.
+A callback changes no payout. It makes the payout's next read due, and that read decides; only a result callback,
+the answer to a query that was sent to a provider, counts as the read itself.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from payments_core.runtime import Runtime
 __all__ = ["PAGE", "PATH", "Inbox", "InboxMixin", "Place"]
 
 PATH = "callbacks"  # an account's address ends with it and with the account's token
-PAGE = 100  # whoever also pays handles no more at a time: no flood of callbacks keeps a payment waiting
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")  # as long as those minted for questions
+PAGE = 100  # a process that also pays handles no more at a time: a flood of callbacks delays no payment
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")  # as long as those minted for queries
 _WORD = re.compile(r"[A-Za-z_]{0,30}|[0-9]{1,5}")
 T = TypeVar("T")
 _HAS_EVENTS = (Effect.ANSWERED, Effect.CONTRADICTED)  # of the payout's own
@@ -49,7 +49,7 @@ class Place(NamedTuple):
 
     Args:
         account: Whose it is.
-        query: ``token_hash`` of the question it was minted for; empty for the account's own path.
+        query: ``token_hash`` of the query it was minted for; empty for the account's own path.
 
     """
 
@@ -70,7 +70,7 @@ class Inbox:
 
     @functools.cached_property
     def tokens(self) -> Mapping[str, str]:
-        """The last part of each account's path: of 192 bits that nobody can guess, the same as long as the journal."""
+        """The last part of each account's path: 192 bits that cannot be guessed, the same as long as the journal."""
         secret = bytes.fromhex(self._runtime.journal.callback_secret())
         return {
             name: _token(secret, name)
@@ -88,7 +88,7 @@ class Inbox:
         if not _TOKEN.fullmatch(token):
             return None
         found = None
-        for name, ours in self.tokens.items():  # all of them, and each to its end: how long it takes tells nothing
+        for name, ours in self.tokens.items():  # all of them, in constant time
             if hmac.compare_digest(ours, token):
                 found = Place(name)
         if found is not None:
@@ -177,7 +177,7 @@ class Inbox:
         self._runtime.journal.prove_writable()
 
     def _redacted(self, place: Place, callback: Callback) -> Callback:
-        """Return what may be kept of a callback: nothing of it where its provider cannot say."""
+        """Return what may be kept of a callback: nothing of it where its provider cannot redact it."""
         provider = self._runtime.accounts[place.account].provider
         if not isinstance(provider, Redacts):
             return callback
@@ -200,46 +200,46 @@ class Inbox:
         except JournalError:
             raise
         except Exception as error:  # noqa: BLE001 - one that cannot be handled must not be in the way of the others
-            bug = type(error).__name__  # its kind alone: the words of a stranger's error may be those of the callback
+            bug = type(error).__name__  # its kind alone: the text of a provider's error may hold the callback's
         if bug:
             log(EventName.CALLBACK_FAILED, account=arrival.account, error=bug)
-            self._ignore(arrival, _told(callback), f"failed: {bug}")
+            self._ignore(arrival, _details(callback), f"failed: {bug}")
         return True
 
     def _hint(self, arrival: Arrival, account: Account, callback: Callback) -> None:
-        proven, heard, why = match_callback(account, callback)
-        if heard is None:
-            self._ignore(arrival, _told(callback), why, proven=proven)
+        proven, parsed, why = match_callback(account, callback)
+        if parsed is None:
+            self._ignore(arrival, _details(callback), why, proven=proven)
             return
-        row, why = self._payout(heard, account.name)
+        row, why = self._payout(parsed, account.name)
         if row is None:
-            self._ignore(arrival, _told(callback, heard), why, proven=proven)
+            self._ignore(arrival, _details(callback, parsed), why, proven=proven)
             return
-        self._ask(arrival, row, _told(callback, heard, row), _word(heard.status), proven=proven)
+        self._ask(arrival, row, _details(callback, parsed, row), _word(parsed.status), proven=proven)
 
-    def _payout(self, heard: ParsedCallback, account: str) -> tuple[PayoutRecord | None, str]:
+    def _payout(self, parsed: ParsedCallback, account: str) -> tuple[PayoutRecord | None, str]:
         why = "about no payout of ours"
-        for row in self._named(heard):
-            if row is not None and not (why := self._passes_by(heard, row, account)):
+        for row in self._named(parsed):
+            if row is not None and not (why := self._why_ignored(parsed, row, account)):
                 return row, ""
         return None, why
 
-    def _named(self, heard: ParsedCallback) -> Iterator[PayoutRecord | None]:
+    def _named(self, parsed: ParsedCallback) -> Iterator[PayoutRecord | None]:
         """Yield the payouts it may be about: by our own id in what it names, or by what its provider calls them."""
-        journal, ids = self._runtime.journal, tuple(about(heard))
+        journal, ids = self._runtime.journal, tuple(about(parsed))
         yield from map(journal.get, ids)
-        for name in () if ids else heard.references.values():
+        for name in () if ids else parsed.references.values():
             yield from journal.by_provider_reference(name)
 
-    def _passes_by(self, heard: ParsedCallback, row: PayoutRecord, account: str) -> str:
-        """Say why a callback that names a payout makes no read of it due; empty when it does.
+    def _why_ignored(self, parsed: ParsedCallback, row: PayoutRecord, account: str) -> str:
+        """Return why a callback that names a payout makes no read of it due; empty when it does.
 
-        One about an attempt that ended is a reason to look at all of them. Nothing is ever sent sooner for it: of what
-        waits to be sent, only what cannot be sent yet is looked at.
+        A callback about an attempt that ended makes all attempts due. It makes no send due: of the payouts that wait to
+        be sent, only those that cannot be sent yet are read.
         """
         ended = self._runtime.journal.attempts(row.id) if row.attempt > 1 else ()
-        of_ended = any(not differs_from(heard, one, account) for one in ended)
-        why = differs_from(heard, row, account)
+        of_ended = any(not differs_from(parsed, one, account) for one in ended)
+        why = differs_from(parsed, row, account)
         if why and not of_ended:
             return why
         if row.status is PayoutStatus.CREATED and not (of_ended and row.waits_for_approval):
@@ -247,12 +247,12 @@ class Inbox:
         return ""
 
     def _answer(self, arrival: Arrival, account: Account, callback: Callback) -> bool:
-        """Take in an answer; again when somebody moved the payout under it, never twice, and never during a send."""
-        told, row = _told(callback), None
+        """Take in a result callback; again when another process moved the payout meanwhile, and never during a send."""
+        details, row = _details(callback), None
         for _ in range(TRIES):
             asked = asked_about(self._runtime, arrival.query)
             if asked is None:
-                self._answer_about_account(arrival, account, callback, told)
+                self._answer_about_account(arrival, account, callback, details)
                 return True
             row = asked.row
             if asked.ended is None and row.status is PayoutStatus.SENDING:
@@ -264,35 +264,37 @@ class Inbox:
             )
             if effect is not None:
                 at = self._runtime.clock()
-                self._close(Handling(no=arrival.no, at=at, outcome=effect, told=told, payout_id=row.id), arrival)
+                self._close(Handling(no=arrival.no, at=at, outcome=effect, told=details, payout_id=row.id), arrival)
                 return True
         if row is not None:  # other processes move it all the time: one of them reads it once more
-            self._ask(arrival, row, told, "")
+            self._ask(arrival, row, details, "")
         return True
 
-    def _answer_about_account(self, arrival: Arrival, account: Account, callback: Callback, told: str) -> None:
-        """Keep the answer to a question about an account itself, once; what makes no sense leaves it open."""
+    def _answer_about_account(self, arrival: Arrival, account: Account, callback: Callback, details: str) -> None:
+        """Keep the answer to a query about an account itself, once; what cannot be read leaves the query open."""
         if self._runtime.journal.asked(arrival.query) is None:
-            self._ignore(arrival, told, "answers a question that is dropped")
+            self._ignore(arrival, details, "answers a question that is dropped")
             return
         kept, why = read_balance_result(account, callback)
         if kept is None:
-            self._ignore(arrival, told, why)
+            self._ignore(arrival, details, why)
             return
         if (before := self._runtime.journal.account_answer(arrival.query)) is not None:
-            self._ignore(arrival, told, Effect.REPEATED if kept == before else "differs from the answer that counts")
+            self._ignore(arrival, details, Effect.REPEATED if kept == before else "differs from the answer that counts")
             return
-        answered = Handling(no=arrival.no, at=self._runtime.clock(), outcome="answered", told=told, answer=kept)
+        answered = Handling(no=arrival.no, at=self._runtime.clock(), outcome="answered", told=details, answer=kept)
         self._close(answered, arrival)
 
-    def _ask(self, arrival: Arrival, row: PayoutRecord, told: str, claims: str, *, proven: bool | None = None) -> None:
+    def _ask(
+        self, arrival: Arrival, row: PayoutRecord, details: str, claims: str, *, proven: bool | None = None
+    ) -> None:
         at = self._runtime.clock()
         self._close(
             Handling(
                 no=arrival.no,
                 at=at,
                 outcome="read due",
-                told=told,
+                told=details,
                 payout_id=row.id,
                 proven=proven,
                 event=Event(EventName.CALLBACK_MATCHED, at, {"claims": claims} if claims else {}),
@@ -300,12 +302,14 @@ class Inbox:
             arrival,
         )
 
-    def _ignore(self, arrival: Arrival, told: str, why: str, *, proven: bool | None = None) -> None:
-        self._close(Handling(no=arrival.no, at=self._runtime.clock(), outcome=why, told=told, proven=proven), arrival)
+    def _ignore(self, arrival: Arrival, details: str, why: str, *, proven: bool | None = None) -> None:
+        self._close(
+            Handling(no=arrival.no, at=self._runtime.clock(), outcome=why, told=details, proven=proven), arrival
+        )
 
     def _close(self, handling: Handling, arrival: Arrival) -> None:
         closed: Handled | None = self._runtime.journal.handle(handling)
-        if closed is None:  # somebody else was quicker, and has said so
+        if closed is None:  # another process handled it and logged it
             return
         if closed.made_due and closed.row is not None and handling.event is not None:
             log_payout(EventName.CALLBACK_MATCHED, closed.row, handling.event.evidence)
@@ -323,18 +327,18 @@ class Inbox:
 
 
 class InboxMixin:
-    """For clients: what was called back."""
+    """Gives a client its inbox."""
 
     _runtime: Runtime
 
     @functools.cached_property
     def inbox(self) -> Inbox:
-        """What was called back; :func:`payments_core.callbacks.app` puts it there."""
+        """The callbacks of this client's accounts; :func:`payments_core.callbacks.app` puts it there."""
         return Inbox(self._runtime)
 
 
 def _tried(call: Callable[[Callback], T], callback: Callback) -> tuple[T | None, str]:
-    """Return what a provider's code returns, and the kind of its error; nothing is told while that is being handled.
+    """Return what a provider's code returns, and the kind of its error; nothing is logged meanwhile.
 
     A log handler that fails prints the error that is being handled beside its own, words of the callback and all.
     """
@@ -359,18 +363,18 @@ def _unsealed(arrival: Arrival) -> Callback:
     return Callback(arrival.method, read["headers"], base64.b64decode(read["body"]), arrival.at)
 
 
-def _told(callback: Callback, heard: ParsedCallback | None = None, row: PayoutRecord | None = None) -> str:
-    """Return what may be kept of a callback: how long it was, and what of it is ours or a plain word."""
-    told: dict[str, object] = {"bytes": len(callback.body)}
-    if heard is not None:
+def _details(callback: Callback, parsed: ParsedCallback | None = None, row: PayoutRecord | None = None) -> str:
+    """Return what may be kept of a callback: its size, and what of it is ours or a plain word."""
+    details: dict[str, object] = {"bytes": len(callback.body)}
+    if parsed is not None:
         ours = {} if row is None else row.references
-        told["references"] = {
-            name: value if ours.get(name) == value else "***" for name, value in heard.references.items()
+        details["references"] = {
+            name: value if ours.get(name) == value else "***" for name, value in parsed.references.items()
         }
-        told["claims"] = _word(heard.status)
-    return json.dumps(told, separators=(",", ":"))
+        details["claims"] = _word(parsed.status)
+    return json.dumps(details, separators=(",", ":"))
 
 
 def _word(status: str) -> str:
-    """Return a provider's word for a state, if it is one: anybody may have written anything there."""
+    """Return a provider's word for a state if it looks like one: a callback may hold any text there."""
     return status if _WORD.fullmatch(status) else "***"

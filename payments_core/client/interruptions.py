@@ -12,8 +12,8 @@ __all__ = ["interrupted", "of_one_payout"]
 def interrupted(error: Exception, row: PayoutRecord, *, money_asked: bool) -> PayoutInterrupted:
     """Wrap an error that came after the payout was recorded."""
     may_have_been_sent = money_asked or row.view().may_have_been_sent
-    said = str(error) if isinstance(error, PaymentsError) else f"{type(error).__name__}: {scrub(str(error))}"
-    return PayoutInterrupted(said, payout_id=row.id, key=row.key, may_have_been_sent=may_have_been_sent)
+    message = str(error) if isinstance(error, PaymentsError) else f"{type(error).__name__}: {scrub(str(error))}"
+    return PayoutInterrupted(message, payout_id=row.id, key=row.key, may_have_been_sent=may_have_been_sent)
 
 
 def of_one_payout(error: PayoutInterrupted) -> PayoutInterrupted:

@@ -30,8 +30,8 @@ class ResumeResult:
 
     Args:
         steps: How often a payout was advanced.
-        open: Payouts the machine still works on.
-        held: Of these, the ones a pause keeps from being sent.
+        open: Payouts that still have steps to come.
+        held: Of these, the ones that a pause keeps from being sent.
         review: Payouts that wait for a read or a person.
         next_at: When the next one is due; None when nothing is.
         contradicted: Payouts whose end their provider contradicts, which no person has acknowledged.
@@ -59,12 +59,12 @@ _WAITS_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)  # a waiting caller asks sooner than 
 
 
 def is_due(row: PayoutRecord, at: datetime) -> bool:
-    """Say whether the machine has something to do for a payout now."""
+    """Whether a payout has a step that is due now."""
     return row.next_at is not None and row.next_at <= at and row.status is not PayoutStatus.SENDING
 
 
 def is_settled(row: PayoutRecord) -> bool:
-    """Say whether nobody has to wait for a payout any more: it has ended, or waits for a person."""
+    """Whether waiting for a payout can end: it is final, or waits for a person."""
     return row.status.is_final or row.status is PayoutStatus.REVIEW
 
 
@@ -82,7 +82,7 @@ def sleep_s(due_at: datetime, now: datetime) -> float:
 
 
 def only_interrupted(runtime: Runtime, trouble: Mapping[str, PayoutInterrupted]) -> bool:
-    """Say whether every open payout is one that cannot be worked on now."""
+    """Whether every open payout is one that was interrupted."""
     return bool(trouble) and _open(runtime.journal.counts()) <= len(trouble)
 
 

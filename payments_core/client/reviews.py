@@ -24,10 +24,10 @@ class InReview:
     """A payout that waits for a person.
 
     Args:
-        payout: With its history: what the machine knows.
-        since: When it stopped, or its provider contradicted its end.
+        payout: With its history: what is known of it.
+        since: When it came into REVIEW, or its provider contradicted its end.
         acts: What may be decided in REVIEW, each with the answers of the provider on which it is safe. An open
-            contradiction can be acknowledged whatever it says.
+            contradiction can be acknowledged whatever the answer.
 
     """
 

@@ -50,7 +50,7 @@ class Receiver:
         self._look = Look(runtime, webhook.consumer)
 
     def take(self) -> Sequence[tuple[Waiting, HttpFlow[DeliveryResult]]]:
-        """Take some of what is due, each with its flow; others leave them alone until ours is certainly over."""
+        """Take some of what is due, each with its flow; no other process takes them until ours is certainly over."""
         self._runtime.check_process()
         journal, at = self._runtime.journal, self._runtime.clock()
         until = at + _TO_WRITE

@@ -1,4 +1,4 @@
-"""What both lines decide alike, without waiting for anything."""
+"""What sessions decide without waiting, for threads and for an event loop."""
 
 from __future__ import annotations
 
@@ -69,28 +69,28 @@ def priority_of(row: PayoutRecord) -> Priority | None:
 
 
 def check_permit(priority: Priority, after_s: float | None, at: datetime) -> None:
-    """Raise ``NoPermit`` unless it is our turn."""
+    """Raise ``NoPermit`` unless a permit was granted."""
     if after_s is not None:
         raise NoPermit(f"no permit ({priority}) was free soon enough", at=at, after_s=after_s)
 
 
 def no_permit(after_s: float, at: datetime) -> Postponed:
-    """Say that it is not the payment's turn yet."""
+    """Return that no permit for the payment was free in time."""
     return Postponed("no permit for a payment was free soon enough", at, after_s=max(after_s, 1.0), by_rate=True)
 
 
 def is_usable(credential: Credential | None, at: datetime) -> bool:
-    """Say whether a credential can still be used."""
+    """Whether a credential can still be used."""
     return credential is not None and (credential.expires_at is None or credential.expires_at > at)
 
 
 def filled(provider: Authenticates, request: HttpRequest, fetched: Fetched, at: datetime) -> HttpRequest:
-    """Put the credential into a request; without one nothing can leave."""
+    """Put the credential into a request; raises ``NotSent`` without one."""
     return provider.apply(request, present(fetched, at), at=at, entropy=os.urandom(16))
 
 
 def present(fetched: Fetched, at: datetime) -> Credential:
-    """Return the credential, or raise ``NotSent``: without one nothing can leave."""
+    """Return the credential; raises ``NotSent`` without one."""
     if not isinstance(fetched, Credential):
         why = fetched.why if isinstance(fetched, NotSent | NoAnswer) else str(fetched.reason)
         raise NotSent(f"no credential: {why}", at=at)
@@ -110,7 +110,7 @@ def within(request: HttpRequest, timeout_s: float) -> HttpRequest:
 
 
 def credential_problem(fetched: Fetched, at: datetime) -> CredentialRefused | Postponed | None:
-    """Say what a missing credential means for sending; None when there is one."""
+    """Return what a missing credential means for sending; None when there is one."""
     if isinstance(fetched, Credential):
         return None
     if isinstance(fetched, AccountRefused):
@@ -119,7 +119,7 @@ def credential_problem(fetched: Fetched, at: datetime) -> CredentialRefused | Po
 
 
 def above_limit(account: Account, row: PayoutRecord) -> str:
-    """Say why the account's own limit wants an approval; empty when it does not."""
+    """Return why the account's own limit requires an approval; empty when it does not."""
     limits = account.settings.approve_above
     if limits is None or row.ambiguous:
         return ""
@@ -130,18 +130,18 @@ def above_limit(account: Account, row: PayoutRecord) -> str:
 
 
 def approval_failed(error: BaseException, at: datetime) -> Postponed:
-    """A plugin that cannot say whether an approval is needed fails closed."""
+    """Return that the payout waits: a plugin that fails to answer fails closed."""
     log(EventName.HOOK_FAILED, hook="payments_needs_approval", error=f"{type(error).__name__}: {error}")
     return Postponed(f"a plugin could not say whether it needs an approval: {type(error).__name__}", at, by_guard=True)
 
 
 def guard_refused(why: str, at: datetime) -> RefusedByGuard:
-    """A guard's no."""
+    """Return that a guard refused the payment."""
     return RefusedByGuard(Reason(ReasonCode.REFUSED_BY_GUARD, text=why), at)
 
 
 def guard_failed(error: BaseException, at: datetime) -> Postponed:
-    """A guard that broke or took too long fails closed."""
+    """Return that the payout waits: a guard that raised or took too long fails closed."""
     log(EventName.HOOK_FAILED, hook="payments_before_submit", error=f"{type(error).__name__}: {error}")
     return Postponed(f"a guard failed: {type(error).__name__}", at, by_guard=True)
 

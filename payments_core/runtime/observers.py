@@ -1,4 +1,4 @@
-"""Observers are told in order, in a thread of their own: one that hangs keeps neither a payment nor a loop waiting."""
+"""Calls observers in order, in a thread of their own: one that hangs delays neither a payment nor an event loop."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _Waiting: TypeAlias = "SimpleQueue[partial[None] | None]"
 
 
 class Observers:
-    """Who hears of changes, and what is still to be told to them.
+    """The observers of changes, and the calls of them that wait.
 
     Args:
-        plugins: Theirs.
+        plugins: The loaded plugins.
 
     """
 
@@ -40,26 +40,30 @@ class Observers:
         self._waiting: _Waiting = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def tell(self, payout: Payout, event: Event) -> None:
-        """Have every observer told of a change, after those before; returns at once."""
-        # What the application has bound to its log lines goes with it.
-        told = partial(contextvars.copy_context().run, self._plugins.payout_changed, payout, event)
+    def notify(self, payout: Payout, event: Event) -> None:
+        """Have every observer called with a change, after those before; returns at once."""
+        # What the application has bound to its log events goes with it.
+        call = partial(contextvars.copy_context().run, self._plugins.payout_changed, payout, event)
         with self._lock:
             is_full = self._waiting.qsize() >= _MOST_WAITING
             if not is_full:
-                self._waiting.put(told)
+                self._waiting.put(call)
             if self._thread is None:
                 thread = threading.Thread(target=_work, args=(self._waiting,), daemon=True, name="payments-observers")
                 with contextlib.suppress(RuntimeError):  # too many threads: the next change tries again
                     thread.start()
                     self._thread = thread
-                    atexit.register(self.close)  # for who ends without closing his client
+                    atexit.register(self.close)  # for an application that ends without closing its client
         if is_full:
-            log(EventName.HOOK_FAILED, hook=_HOOK, error=f"{_MOST_WAITING} changes wait to be heard: this one is not")
+            log(
+                EventName.HOOK_FAILED,
+                hook=_HOOK,
+                error=f"{_MOST_WAITING} changes wait for the observers: this one is dropped",
+            )
 
     def close(self) -> None:
-        """Wait a moment for what is still to be told; who hangs is left behind."""
-        if os.getpid() != self._pid:  # the thread is not here, and the lock may have been held by one that is not
+        """Wait five seconds for the calls that are left; one that hangs is abandoned."""
+        if os.getpid() != self._pid:  # after a fork the thread does not exist, and the lock may be held for ever
             return
         with self._lock:
             thread, self._thread = self._thread, None
@@ -74,5 +78,5 @@ class Observers:
 
 
 def _work(waiting: _Waiting) -> None:
-    while (tell := waiting.get()) is not None:
-        tell()
+    while (call := waiting.get()) is not None:
+        call()

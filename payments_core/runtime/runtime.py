@@ -1,4 +1,4 @@
-"""What every performer of one client shares: journal, plugins, accounts and a clock."""
+"""What every executor of one client shares: journal, plugins, accounts and a clock."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _life() -> str:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The common ground of a client.
+    """The journal, plugins, accounts and clock of a client.
 
     Args:
         namespace: The installation's.
@@ -65,9 +65,9 @@ class Runtime:
         accounts: By name.
         clock: Tells the time.
         webhooks: By name.
-        default_account: The account that pays when nobody names one; empty for none.
+        default_account: The account that pays when the caller names none; empty for none.
         routes: In the order in which they are tried.
-        owner: Who works here, in leases.
+        owner: The name of this process in leases.
         pid: The process it was made in; no other may use it.
 
     """
@@ -86,7 +86,7 @@ class Runtime:
     learned: set[str] = field(init=False, repr=False, compare=False, default_factory=set)  # accounts, in this process
 
     def __post_init__(self) -> None:
-        """Let observers hear of changes."""
+        """Make the thread of the observers."""
         object.__setattr__(self, "observers", Observers(self.plugins))
 
     def account(self, name: str) -> Account:
@@ -118,13 +118,13 @@ class Runtime:
         return self.webhooks[name]
 
     def serving(self, row: PayoutRecord) -> Account:
-        """Return what works on a payout: its account, or the retired identity that has sent it and can only read.
+        """Return the identity that works on a payout: its account, or the retired one that sent it and only reads.
 
         Raises:
             PayoutInterrupted: Its account is not configured any more.
 
         """
-        if row.account not in self.accounts:  # recorded, and perhaps sent: not merely a name nobody knows
+        if row.account not in self.accounts:  # recorded, and perhaps sent: not merely an unknown name
             raise PayoutInterrupted(
                 f"Its account {row.account!r} is not configured any more",
                 payout_id=row.id,
@@ -148,7 +148,7 @@ class Runtime:
         return identity
 
     def moment(self) -> StepContext:
-        """Return what a flow may not find out by itself."""
+        """Return the inputs of one step that a flow must not obtain itself."""
         token = secrets.token_urlsafe(24)
         return StepContext(self.clock(), self.owner, token, self.namespace, self.accounts)
 
@@ -166,30 +166,30 @@ class Runtime:
             )
 
     def announce(self, entry: JournalCommand, reply: JournalResult) -> None:
-        """Emit the event of a recorded transition and tell the observers; nothing here can stop money."""
+        """Emit the event of a recorded transition and call the observers; nothing here can stop a payment."""
         if isinstance(reply, CreateResult) and reply.created and isinstance(entry, CreatePayout):
-            self._tell(entry, reply.row)
+            self._notify(entry, reply.row)
             log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
         elif isinstance(reply, TransitionApplied) and isinstance(entry, ApplyTransition | CreateAttempt):
             log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
             if isinstance(entry, ApplyTransition):
                 _announce_stops(entry, reply)
-            self._tell(entry, reply.row)
+            self._notify(entry, reply.row)
         elif isinstance(entry, AppendHistory | AcknowledgeContradictions) and isinstance(reply, HistoryAppended):
             self._announce_note(entry, reply)
 
     def _announce_note(self, entry: AppendHistory | AcknowledgeContradictions, reply: HistoryAppended) -> None:
         if reply.written and reply.row is not None:
             log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
-            self._tell(entry, reply.row)
+            self._notify(entry, reply.row)
 
-    def _tell(
+    def _notify(
         self,
         entry: CreatePayout | ApplyTransition | CreateAttempt | AppendHistory | AcknowledgeContradictions,
         row: PayoutRecord,
     ) -> None:
         if self.plugins.has_observers:
-            self.observers.tell(row.view(), entry.event)
+            self.observers.notify(row.view(), entry.event)
 
 
 def _announce_stops(entry: ApplyTransition, reply: TransitionApplied) -> None:
@@ -220,12 +220,12 @@ def in_daemon(work: Callable[[], T]) -> Future[T]:
     future: Future[T] = Future()
 
     def finish() -> None:
-        if not future.set_running_or_notify_cancel():  # from here on nobody can cancel it under our hands
+        if not future.set_running_or_notify_cancel():  # from here on it cannot be cancelled
             return
         try:
             result = work()
-        except BaseException as error:  # noqa: BLE001 whatever it was, it belongs to the one who waits
-            # A SystemExit must not end the one who waits, a StopIteration cannot be handed to an event loop, and a
+        except BaseException as error:  # noqa: BLE001 whatever it was, it belongs to the caller that waits
+            # A SystemExit must not end the caller that waits, a StopIteration cannot be handed to an event loop, and a
             # future of the standard library takes an error that is false for none at all.
             plain = isinstance(error, Exception) and not isinstance(error, StopIteration)
             plain = plain and not any(hasattr(type(error), name) for name in ("__bool__", "__len__"))

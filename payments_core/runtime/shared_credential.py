@@ -1,4 +1,4 @@
-"""A credential that all processes share: what both lines ask of the journal, and what they make of its answers."""
+"""A credential that all processes share through the journal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Sharing:
     """One account's shared credential.
 
     Args:
-        account: Whose.
+        account: Its account.
         runtime: Whose journal keeps it.
 
     """
@@ -43,13 +43,13 @@ class Sharing:
             self._spent = self._seal.mark(credential)
 
     def ask(self) -> AskToken:
-        """Return the question for the credential."""
+        """Return what the journal is asked for."""
         at = self._runtime.clock()
         return AskToken(name=self._seal.name, owner=self._runtime.owner, at=at, until=at + _LEASE, spent=self._spent)
 
-    def opened(self, told: SharedToken) -> Credential | None:
+    def opened(self, shared: SharedToken) -> Credential | None:
         """Return the credential that the journal has; None when it has none."""
-        return self._seal.open(told.sealed) if told.sealed else None
+        return self._seal.open(shared.sealed) if shared.sealed else None
 
     def keep(self, fetched: Fetched | None) -> KeepToken:
         """Return what is kept of a fetch, however it ended."""
@@ -64,6 +64,6 @@ class Sharing:
             good_until=fetched.expires_at,
         )
 
-    def waited_in_vain(self) -> NoAnswer:
-        """Say that somebody else has been fetching it for too long."""
+    def timed_out(self) -> NoAnswer:
+        """Return that another process has been fetching it for too long."""
         return NoAnswer("another process is fetching the shared token", at=self._runtime.clock())

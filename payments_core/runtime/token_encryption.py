@@ -1,4 +1,4 @@
-"""Seals a credential for the journal: only who has the account's secrets can open it."""
+"""Encrypts a credential for the journal: only a process with the account's secrets can decrypt it."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Seal:
             ) from None
         held = account.settings
         values = ((name, getattr(held, name)) for name in sorted(type(held).model_fields))
-        told = {name: value.get_secret_value() for name, value in values if isinstance(value, SecretStr)}
-        self._root = hashlib.sha256(json.dumps(["token", account.name, told]).encode()).digest()
+        secrets = {name: value.get_secret_value() for name, value in values if isinstance(value, SecretStr)}
+        self._root = hashlib.sha256(json.dumps(["token", account.name, secrets]).encode()).digest()
         self._box, self._forged = fernet.Fernet(base64.urlsafe_b64encode(self._key("box"))), fernet.InvalidToken
         self.name = f"{account.name}/{self._key('name').hex()[:16]}"
 
@@ -57,9 +57,9 @@ class Seal:
         return Credential(secrets, expires_at=datetime.fromisoformat(ends) if ends else None)
 
     def mark(self, credential: Credential) -> str:
-        """Return what tells one credential from another and tells nothing else."""
-        told = json.dumps(dict(credential.secrets), sort_keys=True).encode()
-        return hmac.new(self._key("mark"), told, hashlib.sha256).hexdigest()[:32]
+        """Return a mark by which two credentials can be told apart; it reveals nothing else."""
+        plain = json.dumps(dict(credential.secrets), sort_keys=True).encode()
+        return hmac.new(self._key("mark"), plain, hashlib.sha256).hexdigest()[:32]
 
     def _key(self, use: str) -> bytes:
         return hmac.new(self._root, use.encode(), hashlib.sha256).digest()

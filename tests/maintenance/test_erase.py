@@ -104,7 +104,7 @@ def test_what_is_not_at_an_end_that_stands_is_not_forgotten(full: Any, key: str)
     with full.client() as client:
         payee = client.get(key).payee
         before = list(client.payouts())
-        with pytest.raises(DecisionRefused, match="cannot be forgotten"):
+        with pytest.raises(DecisionRefused, match="cannot be erased"):
             client.erase(key, **PERSON)
         with pytest.raises(DecisionRefused, match="cannot be"):
             client.erase(payee=payee, **PERSON)

@@ -211,7 +211,7 @@ def test_an_observer_that_hangs_keeps_no_payment_waiting(
         assert heard == ["payout.created"]
         told = [vars(record)["error"] for record in caplog.records]
         dropped = sum(len(payout.history) for payout in paid) - 4
-        assert told == ["3 changes wait to be heard: this one is not"] * dropped + [
+        assert told == ["3 changes wait for the observers: this one is dropped"] * dropped + [
             "an observer did not end within 0.2 s of the last"
         ]
     finally:

@@ -79,7 +79,6 @@ TO_DO = (
     "payments_core/http",
     "payments_core/journal",
     "payments_core/routing",
-    "payments_core/runtime",
     "payments_core/settings",
     "payments_core/testing",
     "payments_core/webhooks.py",

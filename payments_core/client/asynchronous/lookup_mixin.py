@@ -1,4 +1,4 @@
-"""What a client can be asked beside payments."""
+"""Queries beside payments: balances, account holders, consents."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _LOOK_EVERY_S = 0.1  # for an answer that another process may have taken
 
 
 class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
-    """Questions about accounts and payees. No money moves."""
+    """Queries about accounts and payees. No money moves."""
 
     async def balances(self, account: str, *, currency: str | None = None, wait_s: float = 30.0) -> tuple[Balance, ...]:
         """Ask what an account holds.
@@ -46,13 +46,13 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
         Args:
             account: The account's name.
             currency: Only the balance in this one; ISO 4217.
-            wait_s: Longest wait for the callback of a provider that tells it in no other way, in seconds; others
-                answer at once. Whoever serves the callbacks, this process or another, may take it.
+            wait_s: Longest wait for the callback of a provider that reports it in no other way, in seconds; others
+                answer at once. This process or another may receive that callback.
 
         Raises:
             InvalidArgument: ``wait_s`` is no number from 0 to a year.
             UnknownAccount: The account is not configured.
-            NotSupported: Its provider does not tell.
+            NotSupported: Its provider does not offer this query.
             LookupFailed: The provider did not answer, or not within that time.
 
         """
@@ -72,7 +72,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
         """Ask whether a payee has a wallet that is active; raises as :meth:`balances`.
 
         Args:
-            account: Who asks.
+            account: The account that asks.
             payee: About whom.
 
         """
@@ -80,10 +80,10 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
         return await self._ask(chosen, engine.account_holder(chosen, payee, self._runtime.clock()))
 
     async def name(self, account: str, payee: Payee) -> Person:
-        """Ask who holds a payee's wallet; raises as :meth:`balances`.
+        """Ask for the name of a wallet's holder; raises as :meth:`balances`.
 
         Args:
-            account: Who asks.
+            account: The account that asks.
             payee: About whom.
 
         """
@@ -94,7 +94,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
         """Ask which operator a payee's wallet is with; nothing is chosen by it. Raises as :meth:`balances`.
 
         Args:
-            account: Who asks.
+            account: The account that asks.
             payee: About whom.
 
         """
@@ -104,8 +104,8 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
     async def cancel_at_provider(self, payout: str) -> CancelAnswer:
         """Ask the provider to drop a payment it has taken and not begun; raises as :meth:`balances`.
 
-        The payout stays as it is: a read tells what became of it, and a cancelled one ends FAILED (``cancelled``). One
-        that was not sent yet is cancelled by :meth:`cancel`.
+        The payout stays as it is: a read finds out what became of it, and a cancelled one ends FAILED
+        (``cancelled``). A payout that was not sent yet is cancelled by :meth:`cancel`.
 
         Args:
             payout: Id or key.
@@ -123,7 +123,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
         """Ask an account's provider what only it can be asked; raises as :meth:`balances`. No money moves.
 
         Args:
-            account: Who asks.
+            account: The account that asks.
             question: Given the provider, returns one of its own questions.
 
         """
@@ -149,8 +149,8 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
         """Ask an account holder to let us read more about them; each call asks again. Raises as :meth:`balances`.
 
         Args:
-            account: Who asks.
-            payee: Whom.
+            account: The account that asks.
+            payee: The account holder.
             scopes: What for, in the provider's words.
 
         """
@@ -163,7 +163,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
         While the account holder has not answered, ``LookupFailed`` carries ``retry_after_s``.
 
         Args:
-            account: Who asks.
+            account: The account that asks.
             consent: From :meth:`ask_consent`.
 
         """

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class AsyncReviewMixin(ReviewFlows, AsyncFlowRunner):
-    """Decisions about payouts. Each is written into the history with who took it and why."""
+    """Decisions about payouts. Each is written into the history with its actor and reason."""
 
     def review(self) -> AsyncIterator[InReview]:
         """Yield the payouts that wait for a person, oldest first; only the journal is asked.
@@ -31,12 +31,12 @@ class AsyncReviewMixin(ReviewFlows, AsyncFlowRunner):
         return waiting.iterate(self._in_review())
 
     async def resolve(self, payout: str, *, paid: bool, actor: str, reason: str, evidence: str = "") -> Payout:
-        """Close a payout in REVIEW; the provider is asked first, and what it says for certain counts instead.
+        """Close a payout in REVIEW; the provider is asked first, and its certain answer counts instead.
 
         Args:
             payout: Id or key.
             paid: Whether the money is there; False: it is not, and will not be.
-            actor: Who decides.
+            actor: The person who decides.
             reason: On what grounds.
             evidence: What it was compared with, such as a line of the provider's statement.
 
@@ -49,11 +49,11 @@ class AsyncReviewMixin(ReviewFlows, AsyncFlowRunner):
         return view(self._runtime, await self._ask(*self._resolving(self._find(payout), paid, person), Priority.DUE))
 
     async def reopen(self, payout: str, *, actor: str, reason: str) -> Payout:
-        """Give a payout in REVIEW back to the machine; the provider is asked first. Raises as :meth:`resolve`.
+        """Let a payout in REVIEW be read and sent again; the provider is asked first. Raises as :meth:`resolve`.
 
         Args:
             payout: Id or key.
-            actor: Who decides.
+            actor: The person who decides.
             reason: On what grounds.
 
         """
@@ -69,17 +69,17 @@ class AsyncReviewMixin(ReviewFlows, AsyncFlowRunner):
 
         Args:
             payout: Id or key.
-            actor: Who wants it.
+            actor: The person who wants it.
             reason: On what grounds.
             account: The account to pay it from now; the one it was paid from when left out.
             evidence: What the provider's own records show, where it does not show an attempt any more; never needed
                 otherwise.
 
         Raises:
-            DecisionRefused: It has not failed, or may still turn out paid, or it is too early: ``again_at``.
+            DecisionRefused: It has not failed, or may still turn out to be paid, or it is too early: ``again_at``.
             OverRefund: Of what it would refund, not enough is left.
             InvalidPayout: The account cannot pay it as it pays now, or it is a refund and the account another one.
-            NotSupported: The provider of an attempt tells only later what became of it.
+            NotSupported: The provider of an attempt answers only by a later callback.
             UnknownAccount: The account is not configured.
             UnknownPayout: There is none.
             PayoutInterrupted: Something failed after the new attempt was recorded.
@@ -98,7 +98,7 @@ class AsyncReviewMixin(ReviewFlows, AsyncFlowRunner):
 
         Args:
             payout: Id or key.
-            actor: Who cancels it.
+            actor: The person who cancels it.
             reason: On what grounds.
 
         Raises:
@@ -111,11 +111,11 @@ class AsyncReviewMixin(ReviewFlows, AsyncFlowRunner):
         return view(self._runtime, row)
 
     async def approve(self, payout: str, *, actor: str, reason: str = "approved") -> Payout:
-        """Let a payout be sent that needs somebody's leave; it is sent by whoever works on payouts, not here.
+        """Approve a payout that waits for it; a worker or ``resume`` sends it, not this call.
 
         Args:
             payout: Id or key.
-            actor: Who approves it.
+            actor: The person who approves it.
             reason: In their words.
 
         Raises:
@@ -130,7 +130,7 @@ class AsyncReviewMixin(ReviewFlows, AsyncFlowRunner):
     async def check(self, payout: str) -> Payout:
         """Read a payout that has ended once more, and write down what the provider says; the end stands.
 
-        The last entry of the history tells it (``payout.checked``). What contradicts the end is kept beside it, see
+        The last entry of the history holds it (``payout.checked``). What contradicts the end is kept beside it, see
         ``contradictions``. Where the provider answers only later, the question is asked, and the answer is taken in
         when it comes.
 
@@ -145,13 +145,13 @@ class AsyncReviewMixin(ReviewFlows, AsyncFlowRunner):
         return view(self._runtime, await self._ask(*self._checking(self._find(payout)), Priority.DUE))
 
     async def acknowledge(self, payout: str, *, actor: str, reason: str) -> Payout:
-        """Write down that a person has taken note of what its provider says against a payout's ends.
+        """Write down that a person has taken note of what its provider reports against a payout's ends.
 
         The status stays, it leaves the queue of :meth:`review`, and it is never paid again. Twice is once.
 
         Args:
             payout: Id or key.
-            actor: Who takes note.
+            actor: The person who takes note.
             reason: What they found, in their words.
 
         Raises:

@@ -35,12 +35,12 @@ class AsyncRoutingMixin(AsyncFlowRunner):
         options: Mapping[str, str] | None = None,
         ask: bool = True,
     ) -> Choice:
-        """Choose the account that :meth:`send` would pay from, and say why; nothing is recorded or sent.
+        """Choose the account that :meth:`send` would pay from, and why; nothing is recorded or sent.
 
         What was recorded under a key before stays where it is, whatever is chosen here.
 
         Args:
-            payee: Who would receive it.
+            payee: The receiver.
             amount: How much.
             account: The account's name, which ends all choosing.
             operation: Which kind of payment; each account's ``default_operation`` when left out.

@@ -31,7 +31,7 @@ class ErasureMixin:
         dry_run: bool = False,
         vacuum: bool = True,
     ) -> ErasureResult:
-        """Take the payee out of payouts that have come to an end; say exactly one of payout, payee and before.
+        """Take the payee out of payouts that have come to an end; name exactly one of payout, payee and before.
 
         Key, amounts, references, states and hashes stay: the same key is never paid again, and whether two erased
         payouts were the same payee's still shows.
@@ -40,9 +40,9 @@ class ErasureMixin:
             payout: Id or key of one payout.
             payee: Every payout to this payee; nothing is changed unless all of them can be erased.
             before: Whatever has ended before this moment, and can be erased; aware.
-            actor: Who wants it.
+            actor: The person who wants it.
             reason: On what grounds.
-            dry_run: Say what would be erased, and change nothing.
+            dry_run: Return what would be erased, and change nothing.
             vacuum: Write a journal file anew, so that no byte is left in it; others wait as long as that takes.
 
         Raises:

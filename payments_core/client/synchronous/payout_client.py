@@ -76,13 +76,13 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, AccountsMixin, Event
         not_before: datetime | None = None,
         expires_at: datetime | None = None,
     ) -> Payout:
-        """Pay somebody once; the same key again returns the same payout and never a second payment.
+        """Pay a payee once; the same key again returns the same payout and never a second payment.
 
         Returns when the provider has answered or the answer is known to be lost; see ``status``, and :meth:`wait`.
 
         Args:
             key: The caller's business key: one key, at most one payment.
-            payee: Who receives it.
+            payee: The receiver.
             amount: How much.
             account: The account's name; may be left out when plugins, routes or a default choose, or there is only one.
             operation: Which kind of payment; the account's ``default_operation`` when left out.
@@ -93,7 +93,7 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, AccountsMixin, Event
 
         Raises:
             InvalidPayout: It cannot be paid as asked; nothing is recorded or sent.
-            KeyReused: The key stands for another intent.
+            KeyReused: The key stands for another order.
             UnknownAccount: The account is not configured.
             PayoutInterrupted: Something failed after the payout was recorded.
 
@@ -129,7 +129,7 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, AccountsMixin, Event
 
         Args:
             key: The caller's business key: one key, at most one payment.
-            payee: Who receives it.
+            payee: The receiver.
             amount: How much.
             account: The account's name; may be left out when plugins, routes or a default choose, or there is only one.
             operation: Which kind of payment; the account's ``default_operation`` when left out.
@@ -139,11 +139,11 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, AccountsMixin, Event
             expires_at: Not sent later; aware.
             connection: Of psycopg (``Connection`` here, ``AsyncConnection`` for the asynchronous client), to the
                 journal's database, in a transaction of yours: the payout is there exactly if you commit. It is
-                returned without history, and nobody is told of it.
+                returned without history, and no observer is called.
 
         Raises:
             InvalidPayout: It cannot be paid as asked; nothing is recorded.
-            KeyReused: The key stands for another intent.
+            KeyReused: The key stands for another order.
             UnknownAccount: The account is not configured.
             SettingsError: A connection was given, and the journal is a file.
             JournalError: It cannot be written; roll back, if the transaction is yours.
@@ -195,7 +195,7 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, AccountsMixin, Event
         Raises:
             OverRefund: There is not that much left to refund; nothing is recorded or sent.
             InvalidPayout: It cannot be paid as asked; nothing is recorded or sent.
-            KeyReused: The key stands for another intent.
+            KeyReused: The key stands for another order.
             UnknownAccount: The account is not configured.
             PayoutInterrupted: Something failed after the payout was recorded.
 
@@ -255,7 +255,7 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, AccountsMixin, Event
             moment, early = resuming.next_look(row, step, now)
             waiting.sleep(max((min(moment, until) - now).total_seconds(), 0.0))
             row = find_payout(self._runtime.journal, row.id)
-            if not resuming.is_settled(row):  # otherwise another process has found out: nobody need ask once more
+            if not resuming.is_settled(row):  # otherwise another process has read it already
                 row = self._advance(row, early=early)
             step += 1
         return view(self._runtime, row)
@@ -319,7 +319,7 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, AccountsMixin, Event
     def deliver(self, token: str, callback: Callback) -> Payout | None:
         """Take in what came to a path minted for a submission or a query; None when the path was never minted.
 
-        The first clear answer counts. What comes later changes no end: if it tells another one, it contradicts.
+        The first clear answer counts. A later one changes no end: if it differs, it is recorded as a contradiction.
 
         Args:
             token: The path's token.

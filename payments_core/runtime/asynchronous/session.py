@@ -179,7 +179,7 @@ class AsyncAccountSession:
                 finally:
                     await waiting.result_of(journal.token(sharing.keep(fetched)))
             await waiting.sleep(LOOK_AGAIN_S)
-        return sharing.waited_in_vain()
+        return sharing.timed_out()
 
     async def _fetch(self) -> Fetched:
         auth = self._auth

@@ -180,7 +180,7 @@ class AccountSession:
                 finally:
                     waiting.result_of(journal.token(sharing.keep(fetched)))
             waiting.sleep(LOOK_AGAIN_S)
-        return sharing.waited_in_vain()
+        return sharing.timed_out()
 
     def _fetch(self) -> Fetched:
         auth = self._auth
