@@ -7,8 +7,8 @@ from datetime import timedelta
 from payments_core.domain.shared_tokens import AskToken, KeepToken, SharedToken
 from payments_core.http.messages import NoAnswer
 from payments_core.provider import Account, Credential
-from payments_core.runtime.common import Fetched
 from payments_core.runtime.runtime import Runtime
+from payments_core.runtime.session_rules import Fetched
 from payments_core.runtime.token_encryption import Seal
 
 __all__ = ["LOOK_AGAIN_S", "MOST_LOOKS", "Sharing", "sharing_of"]

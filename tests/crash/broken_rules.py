@@ -46,8 +46,8 @@ from payments_core.journal.sql.statements import DbTransaction
 from payments_core.journal.sqlite import connection, schema
 from payments_core.journal.sqlite import journal as sqlite_journal
 from payments_core.provider import Account, CheckOutcome, Draft, Final, NotFound
-from payments_core.runtime import Runtime, common
-from payments_mtn_momo import codec
+from payments_core.runtime import Runtime, session_rules
+from payments_mtn_momo.api import codec
 
 S = PayoutStatus
 Patch = pytest.MonkeyPatch
@@ -328,7 +328,7 @@ def the_last_look_is_left_out(patch: Patch) -> None:
 
 def approvals_are_not_asked_for(patch: Patch) -> None:
     patch.setattr(attempts, "is_approved", lambda *_: True)
-    patch.setattr(common, "above_limit", lambda *_: "")
+    patch.setattr(session_rules, "above_limit", lambda *_: "")
 
 
 def cancelling_ignores_doubt(patch: Patch) -> None:

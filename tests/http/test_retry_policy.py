@@ -11,7 +11,7 @@ from payments_core.domain.errors import SettingsError
 from payments_core.domain.payout import Operation
 from payments_core.http.messages import HttpRequest
 from payments_core.provider import Account, PayoutProvider, ProviderSpec, RetryPolicy, overridden
-from payments_core.runtime import common
+from payments_core.runtime import session_rules
 from payments_core.settings import AccountSettings
 
 POLICIES = {"token": RetryPolicy(), "balance": RetryPolicy(attempts=2, deadline_s=60.0)}
@@ -43,7 +43,7 @@ def test_a_request_is_repeated_as_the_account_wishes() -> None:
     one = account({"balance": {"attempts": 7}})
 
     def policy(operation: str) -> RetryPolicy:
-        return common.policy_of(one, HttpRequest("GET", "http://p.invalid", operation, repeatable=True), None)
+        return session_rules.policy_of(one, HttpRequest("GET", "http://p.invalid", operation, repeatable=True), None)
 
     assert policy("balance").attempts == 7
     assert policy("token") == POLICIES["token"]

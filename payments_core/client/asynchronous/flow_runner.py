@@ -43,7 +43,7 @@ class AsyncFlowRunner:
         await waiting.run_blocking(self._runtime.observers.close)
         self._runtime.journal.close()
 
-    async def _ask(self, account: Account, flow: EngineFlow[T], priority: Priority | None = None) -> T:
+    async def _run(self, account: Account, flow: EngineFlow[T], priority: Priority | None = None) -> T:
         with self._session(account).executor(priority) as executor:
             return await arun_flow(flow, self._with_sessions(executor))
 

@@ -60,13 +60,13 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
         chosen = self._account(account)
         if Capability.BALANCE_RESULT_CALLBACKS in chosen.spec.capabilities:
             flow, until = engine.query_balances(chosen, self._runtime.moment()), time.monotonic() + wait_s
-            query = await self._ask(chosen, flow)
+            query = await self._run(chosen, flow)
             while (answer := await waiting.run_blocking(self.inbox.answer_to, query)) is None:
                 if (left_s := until - time.monotonic()) <= 0:
                     raise engine.no_balances(chosen, wait_s)
                 await waiting.sleep(min(_LOOK_EVERY_S, left_s))
             return engine.kept_balances(chosen, answer, currency)
-        return await self._ask(chosen, engine.balances(chosen, currency, self._runtime.clock()))
+        return await self._run(chosen, engine.balances(chosen, currency, self._runtime.clock()))
 
     async def account_holder(self, account: str, payee: Payee) -> HolderStatus:
         """Ask whether a payee has a wallet that is active; raises as :meth:`balances`.
@@ -77,7 +77,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.account_holder(chosen, payee, self._runtime.clock()))
+        return await self._run(chosen, engine.account_holder(chosen, payee, self._runtime.clock()))
 
     async def name(self, account: str, payee: Payee) -> Person:
         """Ask for the name of a wallet's holder; raises as :meth:`balances`.
@@ -88,7 +88,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.name(chosen, payee, self._runtime.clock()))
+        return await self._run(chosen, engine.name(chosen, payee, self._runtime.clock()))
 
     async def operator(self, account: str, payee: Payee) -> Operator:
         """Ask which operator a payee's wallet is with; nothing is chosen by it. Raises as :meth:`balances`.
@@ -99,7 +99,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.operator(chosen, payee, self._runtime.clock()))
+        return await self._run(chosen, engine.operator(chosen, payee, self._runtime.clock()))
 
     async def cancel_at_provider(self, payout: str) -> CancelAnswer:
         """Ask the provider to drop a payment it has taken and not begun; raises as :meth:`balances`.
@@ -117,7 +117,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
         self._runtime.check_process()
         row = find_payout(self._runtime.journal, payout)
         serving = self._runtime.serving(row)
-        return await self._ask(serving, engine.cancel_at_provider(serving, row, self._runtime.clock()))
+        return await self._run(serving, engine.cancel_at_provider(serving, row, self._runtime.clock()))
 
     async def ask(self, account: str, question: Callable[[PayoutProvider], HttpFlow[T | LookupRefused]]) -> T:
         """Ask an account's provider what only it can be asked; raises as :meth:`balances`. No money moves.
@@ -128,7 +128,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.ask_own(chosen, question, self._runtime.clock()))
+        return await self._run(chosen, engine.ask_own(chosen, question, self._runtime.clock()))
 
     async def refresh_provider_config(self, account: str) -> None:
         """Let an account's provider ask for what it goes by (limits, keys), where that is out of date.
@@ -142,7 +142,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
         """
         chosen = self._account(account)
         if Capability.PROVIDER_CONFIG in chosen.spec.capabilities:
-            await self._ask(chosen, engine.refresh_provider_config(chosen, self._runtime.clock()))
+            await self._run(chosen, engine.refresh_provider_config(chosen, self._runtime.clock()))
             self._runtime.learned.add(account)
 
     async def ask_consent(self, account: str, payee: Payee, *, scopes: Sequence[str]) -> Consent:
@@ -155,7 +155,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.ask_consent(chosen, payee, scopes, self._runtime.clock()))
+        return await self._run(chosen, engine.ask_consent(chosen, payee, scopes, self._runtime.clock()))
 
     async def user_info(self, account: str, consent: Consent) -> Person:
         """Ask for what was consented to; raises as :meth:`balances`.
@@ -168,7 +168,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.user_info(chosen, consent, self._runtime.clock()))
+        return await self._run(chosen, engine.user_info(chosen, consent, self._runtime.clock()))
 
     async def diagnose(self, account: str) -> tuple[Finding, ...]:
         """Look at an account as far as its provider can without moving money; empty where it cannot.
@@ -178,7 +178,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
 
         """
         chosen = self._account(account)
-        return await self._ask(chosen, engine.diagnose(chosen, self._runtime.clock()))
+        return await self._run(chosen, engine.diagnose(chosen, self._runtime.clock()))
 
     def _account(self, name: str) -> Account:
         self._runtime.check_process()

@@ -78,6 +78,6 @@ class AsyncRoutingMixin(AsyncFlowRunner):
 
     async def _operator_of(self, account: Account, payee: Payee) -> Operator | None:
         try:
-            return await self._ask(account, engine.operator(account, payee, self._runtime.clock()))
+            return await self._run(account, engine.operator(account, payee, self._runtime.clock()))
         except LookupFailed:  # no verdict: the next one is asked, or the prefix, or the payout is refused
             return None

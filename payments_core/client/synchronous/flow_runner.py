@@ -44,7 +44,7 @@ class FlowRunner:
         waiting.run_blocking(self._runtime.observers.close)
         self._runtime.journal.close()
 
-    def _ask(self, account: Account, flow: EngineFlow[T], priority: Priority | None = None) -> T:
+    def _run(self, account: Account, flow: EngineFlow[T], priority: Priority | None = None) -> T:
         with self._session(account).executor(priority) as executor:
             return run_flow(flow, self._with_sessions(executor))
 

@@ -61,13 +61,13 @@ class LookupsMixin(InboxMixin, FlowRunner):
         chosen = self._account(account)
         if Capability.BALANCE_RESULT_CALLBACKS in chosen.spec.capabilities:
             flow, until = engine.query_balances(chosen, self._runtime.moment()), time.monotonic() + wait_s
-            query = self._ask(chosen, flow)
+            query = self._run(chosen, flow)
             while (answer := waiting.run_blocking(self.inbox.answer_to, query)) is None:
                 if (left_s := until - time.monotonic()) <= 0:
                     raise engine.no_balances(chosen, wait_s)
                 waiting.sleep(min(_LOOK_EVERY_S, left_s))
             return engine.kept_balances(chosen, answer, currency)
-        return self._ask(chosen, engine.balances(chosen, currency, self._runtime.clock()))
+        return self._run(chosen, engine.balances(chosen, currency, self._runtime.clock()))
 
     def account_holder(self, account: str, payee: Payee) -> HolderStatus:
         """Ask whether a payee has a wallet that is active; raises as :meth:`balances`.
@@ -78,7 +78,7 @@ class LookupsMixin(InboxMixin, FlowRunner):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.account_holder(chosen, payee, self._runtime.clock()))
+        return self._run(chosen, engine.account_holder(chosen, payee, self._runtime.clock()))
 
     def name(self, account: str, payee: Payee) -> Person:
         """Ask for the name of a wallet's holder; raises as :meth:`balances`.
@@ -89,7 +89,7 @@ class LookupsMixin(InboxMixin, FlowRunner):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.name(chosen, payee, self._runtime.clock()))
+        return self._run(chosen, engine.name(chosen, payee, self._runtime.clock()))
 
     def operator(self, account: str, payee: Payee) -> Operator:
         """Ask which operator a payee's wallet is with; nothing is chosen by it. Raises as :meth:`balances`.
@@ -100,7 +100,7 @@ class LookupsMixin(InboxMixin, FlowRunner):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.operator(chosen, payee, self._runtime.clock()))
+        return self._run(chosen, engine.operator(chosen, payee, self._runtime.clock()))
 
     def cancel_at_provider(self, payout: str) -> CancelAnswer:
         """Ask the provider to drop a payment it has taken and not begun; raises as :meth:`balances`.
@@ -118,7 +118,7 @@ class LookupsMixin(InboxMixin, FlowRunner):
         self._runtime.check_process()
         row = find_payout(self._runtime.journal, payout)
         serving = self._runtime.serving(row)
-        return self._ask(serving, engine.cancel_at_provider(serving, row, self._runtime.clock()))
+        return self._run(serving, engine.cancel_at_provider(serving, row, self._runtime.clock()))
 
     def ask(self, account: str, question: Callable[[PayoutProvider], HttpFlow[T | LookupRefused]]) -> T:
         """Ask an account's provider what only it can be asked; raises as :meth:`balances`. No money moves.
@@ -129,7 +129,7 @@ class LookupsMixin(InboxMixin, FlowRunner):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.ask_own(chosen, question, self._runtime.clock()))
+        return self._run(chosen, engine.ask_own(chosen, question, self._runtime.clock()))
 
     def refresh_provider_config(self, account: str) -> None:
         """Let an account's provider ask for what it goes by (limits, keys), where that is out of date.
@@ -143,7 +143,7 @@ class LookupsMixin(InboxMixin, FlowRunner):
         """
         chosen = self._account(account)
         if Capability.PROVIDER_CONFIG in chosen.spec.capabilities:
-            self._ask(chosen, engine.refresh_provider_config(chosen, self._runtime.clock()))
+            self._run(chosen, engine.refresh_provider_config(chosen, self._runtime.clock()))
             self._runtime.learned.add(account)
 
     def ask_consent(self, account: str, payee: Payee, *, scopes: Sequence[str]) -> Consent:
@@ -156,7 +156,7 @@ class LookupsMixin(InboxMixin, FlowRunner):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.ask_consent(chosen, payee, scopes, self._runtime.clock()))
+        return self._run(chosen, engine.ask_consent(chosen, payee, scopes, self._runtime.clock()))
 
     def user_info(self, account: str, consent: Consent) -> Person:
         """Ask for what was consented to; raises as :meth:`balances`.
@@ -169,7 +169,7 @@ class LookupsMixin(InboxMixin, FlowRunner):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.user_info(chosen, consent, self._runtime.clock()))
+        return self._run(chosen, engine.user_info(chosen, consent, self._runtime.clock()))
 
     def diagnose(self, account: str) -> tuple[Finding, ...]:
         """Look at an account as far as its provider can without moving money; empty where it cannot.
@@ -179,7 +179,7 @@ class LookupsMixin(InboxMixin, FlowRunner):
 
         """
         chosen = self._account(account)
-        return self._ask(chosen, engine.diagnose(chosen, self._runtime.clock()))
+        return self._run(chosen, engine.diagnose(chosen, self._runtime.clock()))
 
     def _account(self, name: str) -> Account:
         self._runtime.check_process()

@@ -47,7 +47,7 @@ class ReviewMixin(ReviewFlows, FlowRunner):
 
         """
         person = OperatorDecision(actor, reason, evidence)
-        return view(self._runtime, self._ask(*self._resolving(self._find(payout), paid, person), Priority.DUE))
+        return view(self._runtime, self._run(*self._resolving(self._find(payout), paid, person), Priority.DUE))
 
     def reopen(self, payout: str, *, actor: str, reason: str) -> Payout:
         """Let a payout in REVIEW be read and sent again; the provider is asked first. Raises as :meth:`resolve`.
@@ -60,7 +60,7 @@ class ReviewMixin(ReviewFlows, FlowRunner):
         """
         return view(
             self._runtime,
-            self._ask(*self._reopening(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE),
+            self._run(*self._reopening(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE),
         )
 
     def reissue(
@@ -86,7 +86,7 @@ class ReviewMixin(ReviewFlows, FlowRunner):
             PayoutInterrupted: Something failed after the new attempt was recorded.
 
         """
-        row = self._ask(
+        row = self._run(
             *self._reissuing(self._find(payout), OperatorDecision(actor, reason, evidence), account), Priority.DUE
         )
         return view(self._runtime, self._settle(row))
@@ -108,7 +108,7 @@ class ReviewMixin(ReviewFlows, FlowRunner):
             UnknownPayout: There is none.
 
         """
-        row = self._ask(*self._cancelling(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE)
+        row = self._run(*self._cancelling(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE)
         return view(self._runtime, row)
 
     def approve(self, payout: str, *, actor: str, reason: str = "approved") -> Payout:
@@ -124,7 +124,7 @@ class ReviewMixin(ReviewFlows, FlowRunner):
             UnknownPayout: There is none.
 
         """
-        return view(self._runtime, self._ask(*self._approving(self._find(payout), OperatorDecision(actor, reason))))
+        return view(self._runtime, self._run(*self._approving(self._find(payout), OperatorDecision(actor, reason))))
 
     def check(self, payout: str) -> Payout:
         """Read a payout that has ended once more, and write down what the provider says; the end stands.
@@ -141,7 +141,7 @@ class ReviewMixin(ReviewFlows, FlowRunner):
             UnknownPayout: There is none.
 
         """
-        return view(self._runtime, self._ask(*self._checking(self._find(payout)), Priority.DUE))
+        return view(self._runtime, self._run(*self._checking(self._find(payout)), Priority.DUE))
 
     def acknowledge(self, payout: str, *, actor: str, reason: str) -> Payout:
         """Write down that a person has taken note of what its provider reports against a payout's ends.

@@ -79,6 +79,6 @@ class RoutingMixin(FlowRunner):
 
     def _operator_of(self, account: Account, payee: Payee) -> Operator | None:
         try:
-            return self._ask(account, engine.operator(account, payee, self._runtime.clock()))
+            return self._run(account, engine.operator(account, payee, self._runtime.clock()))
         except LookupFailed:  # no verdict: the next one is asked, or the prefix, or the payout is refused
             return None

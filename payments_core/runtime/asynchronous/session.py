@@ -26,10 +26,10 @@ from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, Not
 from payments_core.http.retry import asend_with_retry
 from payments_core.http.transport import AsyncTransport
 from payments_core.provider import Account, Credential
-from payments_core.runtime import common
+from payments_core.runtime import session_rules
 from payments_core.runtime.asynchronous.rate_limiter import AsyncRateLimiter
-from payments_core.runtime.common import Fetched
 from payments_core.runtime.runtime import Runtime, in_daemon
+from payments_core.runtime.session_rules import Fetched
 from payments_core.runtime.shared_credential import LOOK_AGAIN_S, MOST_LOOKS, Sharing, sharing_of
 from payments_core.waiting import tasks as waiting
 
@@ -41,7 +41,7 @@ class AsyncAccountSession:
 
     def __init__(self, account: Account, transport: AsyncTransport, runtime: Runtime) -> None:
         self.account = account
-        self._auth = common.authenticator(account)
+        self._auth = session_rules.authenticator(account)
         self._transport = transport
         self._runtime = runtime
         self.limiter = AsyncRateLimiter(account, runtime.journal)
@@ -71,14 +71,14 @@ class AsyncAccountSession:
             except Exception as error:  # noqa: BLE001 fails closed
                 broken = error
             if broken is not None:
-                return common.guard_failed(broken, clock())
+                return session_rules.guard_failed(broken, clock())
             if refusal:
-                return common.guard_refused(refusal, clock())
-        return common.credential_problem(await self.credential(), clock()) if self._auth else None
+                return session_rules.guard_refused(refusal, clock())
+        return session_rules.credential_problem(await self.credential(), clock()) if self._auth else None
 
     async def approval_needed(self, row: PayoutRecord) -> str | Postponed:
         """Return why an attempt needs an approval; empty when it does not."""
-        if why := common.above_limit(self.account, row):
+        if why := session_rules.above_limit(self.account, row):
             return why
         clock, plugins = self._runtime.clock, self._runtime.plugins
         if row.guards_passed or not plugins.has_approvals:
@@ -89,7 +89,7 @@ class AsyncAccountSession:
             return await waiting.result_of(asked, self.account.settings.guard_timeout_s) or ""
         except Exception as error:  # noqa: BLE001 fails closed
             broken = error
-        return common.approval_failed(broken, clock())
+        return session_rules.approval_failed(broken, clock())
 
     def is_ready(self) -> bool:
         """Whether a request could be sent now without fetching a credential first."""
@@ -105,16 +105,16 @@ class AsyncAccountSession:
         """
         if request.moves_money or not request.repeatable:
             return await self._send(request, priority=priority)
-        policy = common.policy_of(self.account, request, priority)
+        policy = session_rules.policy_of(self.account, request, priority)
         auth = self._auth if request.credential else None
         if auth:  # outside the policy: fetching a credential has a policy of its own
-            common.present(await self.credential(), self._runtime.clock())
+            session_rules.present(await self.credential(), self._runtime.clock())
 
         async def by_policy() -> HttpResponse:
             return await asend_with_retry(
                 policy,
                 lambda: self._send(request, policy.timeout_s, priority),
-                on_retry=common.repeats(self.account, request),
+                on_retry=session_rules.repeats(self.account, request),
             )
 
         response = await by_policy()
@@ -135,24 +135,26 @@ class AsyncAccountSession:
         auth, used = self._auth if request.credential else None, None
         if auth:
             used = await self.credential()
-            request = common.filled(auth, request, used, self._runtime.clock())
+            request = session_rules.filled(auth, request, used, self._runtime.clock())
         if timeout_s is not None:
-            request = common.within(request, timeout_s)
+            request = session_rules.within(request, timeout_s)
         if priority is not None and self.limiter.applies(priority):
-            common.check_permit(priority, await self.limiter.take(priority), self._runtime.clock())
+            session_rules.check_permit(priority, await self.limiter.take(priority), self._runtime.clock())
         start = perf_counter()
         try:
             response = await self._transport.send(request)
         except (NotSent, NoAnswer) as ended:
-            common.note_exchange(self.account, request, ended, (perf_counter() - start) * 1000)
+            session_rules.note_exchange(self.account, request, ended, (perf_counter() - start) * 1000)
             raise
-        common.note_exchange(self.account, request, response, (perf_counter() - start) * 1000)
+        session_rules.note_exchange(self.account, request, response, (perf_counter() - start) * 1000)
         if auth and used is not None and auth.is_auth_refusal(response):
             self._credential.drop(used)
         return response
 
     def _is_usable(self, fetched: Fetched) -> bool:
-        return isinstance(fetched, Credential) and common.is_usable(fetched, self._runtime.clock())
+        if not isinstance(fetched, Credential):
+            return False
+        return fetched.expires_at is None or fetched.expires_at > self._runtime.clock()
 
     def _no_credential(self) -> Fetched:
         return NoAnswer("the fetch was interrupted", at=self._runtime.clock())
@@ -191,8 +193,8 @@ class AsyncAccountSession:
             fetched = ended
         except Exception as bug:  # noqa: BLE001 whatever it was, there is no credential
             fetched = NoAnswer(f"provider bug: {type(bug).__name__}", at=self._runtime.clock())
-        fetched = common.checked(fetched, self._runtime.clock())
-        common.fetched_event(self.account, fetched)
+        fetched = session_rules.checked(fetched, self._runtime.clock())
+        session_rules.fetched_event(self.account, fetched)
         return fetched
 
     async def _execute_http(self, command: object) -> HttpResponse:
@@ -269,7 +271,7 @@ class AsyncCommandExecutor:
             self._permit = True
             if limiter.applies(Priority.POST):
                 if (after_s := await limiter.take(Priority.POST)) is not None:
-                    return common.no_permit(after_s, self._runtime.clock())
+                    return session_rules.no_permit(after_s, self._runtime.clock())
                 self._permit_at = monotonic()
             if asked is not row or self._session.is_ready():
                 break

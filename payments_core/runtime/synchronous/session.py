@@ -27,9 +27,9 @@ from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, Not
 from payments_core.http.retry import send_with_retry
 from payments_core.http.transport import Transport
 from payments_core.provider import Account, Credential
-from payments_core.runtime import common
-from payments_core.runtime.common import Fetched
+from payments_core.runtime import session_rules
 from payments_core.runtime.runtime import Runtime, in_daemon
+from payments_core.runtime.session_rules import Fetched
 from payments_core.runtime.shared_credential import LOOK_AGAIN_S, MOST_LOOKS, Sharing, sharing_of
 from payments_core.runtime.synchronous.rate_limiter import RateLimiter
 from payments_core.waiting import threads as waiting
@@ -42,7 +42,7 @@ class AccountSession:
 
     def __init__(self, account: Account, transport: Transport, runtime: Runtime) -> None:
         self.account = account
-        self._auth = common.authenticator(account)
+        self._auth = session_rules.authenticator(account)
         self._transport = transport
         self._runtime = runtime
         self.limiter = RateLimiter(account, runtime.journal)
@@ -72,14 +72,14 @@ class AccountSession:
             except Exception as error:  # noqa: BLE001 fails closed
                 broken = error
             if broken is not None:
-                return common.guard_failed(broken, clock())
+                return session_rules.guard_failed(broken, clock())
             if refusal:
-                return common.guard_refused(refusal, clock())
-        return common.credential_problem(self.credential(), clock()) if self._auth else None
+                return session_rules.guard_refused(refusal, clock())
+        return session_rules.credential_problem(self.credential(), clock()) if self._auth else None
 
     def approval_needed(self, row: PayoutRecord) -> str | Postponed:
         """Return why an attempt needs an approval; empty when it does not."""
-        if why := common.above_limit(self.account, row):
+        if why := session_rules.above_limit(self.account, row):
             return why
         clock, plugins = self._runtime.clock, self._runtime.plugins
         if row.guards_passed or not plugins.has_approvals:
@@ -90,7 +90,7 @@ class AccountSession:
             return waiting.result_of(asked, self.account.settings.guard_timeout_s) or ""
         except Exception as error:  # noqa: BLE001 fails closed
             broken = error
-        return common.approval_failed(broken, clock())
+        return session_rules.approval_failed(broken, clock())
 
     def is_ready(self) -> bool:
         """Whether a request could be sent now without fetching a credential first."""
@@ -106,16 +106,16 @@ class AccountSession:
         """
         if request.moves_money or not request.repeatable:
             return self._send(request, priority=priority)
-        policy = common.policy_of(self.account, request, priority)
+        policy = session_rules.policy_of(self.account, request, priority)
         auth = self._auth if request.credential else None
         if auth:  # outside the policy: fetching a credential has a policy of its own
-            common.present(self.credential(), self._runtime.clock())
+            session_rules.present(self.credential(), self._runtime.clock())
 
         def by_policy() -> HttpResponse:
             return send_with_retry(
                 policy,
                 lambda: self._send(request, policy.timeout_s, priority),
-                on_retry=common.repeats(self.account, request),
+                on_retry=session_rules.repeats(self.account, request),
             )
 
         response = by_policy()
@@ -136,24 +136,26 @@ class AccountSession:
         auth, used = self._auth if request.credential else None, None
         if auth:
             used = self.credential()
-            request = common.filled(auth, request, used, self._runtime.clock())
+            request = session_rules.filled(auth, request, used, self._runtime.clock())
         if timeout_s is not None:
-            request = common.within(request, timeout_s)
+            request = session_rules.within(request, timeout_s)
         if priority is not None and self.limiter.applies(priority):
-            common.check_permit(priority, self.limiter.take(priority), self._runtime.clock())
+            session_rules.check_permit(priority, self.limiter.take(priority), self._runtime.clock())
         start = perf_counter()
         try:
             response = self._transport.send(request)
         except (NotSent, NoAnswer) as ended:
-            common.note_exchange(self.account, request, ended, (perf_counter() - start) * 1000)
+            session_rules.note_exchange(self.account, request, ended, (perf_counter() - start) * 1000)
             raise
-        common.note_exchange(self.account, request, response, (perf_counter() - start) * 1000)
+        session_rules.note_exchange(self.account, request, response, (perf_counter() - start) * 1000)
         if auth and used is not None and auth.is_auth_refusal(response):
             self._credential.drop(used)
         return response
 
     def _is_usable(self, fetched: Fetched) -> bool:
-        return isinstance(fetched, Credential) and common.is_usable(fetched, self._runtime.clock())
+        if not isinstance(fetched, Credential):
+            return False
+        return fetched.expires_at is None or fetched.expires_at > self._runtime.clock()
 
     def _no_credential(self) -> Fetched:
         return NoAnswer("the fetch was interrupted", at=self._runtime.clock())
@@ -192,8 +194,8 @@ class AccountSession:
             fetched = ended
         except Exception as bug:  # noqa: BLE001 whatever it was, there is no credential
             fetched = NoAnswer(f"provider bug: {type(bug).__name__}", at=self._runtime.clock())
-        fetched = common.checked(fetched, self._runtime.clock())
-        common.fetched_event(self.account, fetched)
+        fetched = session_rules.checked(fetched, self._runtime.clock())
+        session_rules.fetched_event(self.account, fetched)
         return fetched
 
     def _execute_http(self, command: object) -> HttpResponse:
@@ -270,7 +272,7 @@ class CommandExecutor:
             self._permit = True
             if limiter.applies(Priority.POST):
                 if (after_s := limiter.take(Priority.POST)) is not None:
-                    return common.no_permit(after_s, self._runtime.clock())
+                    return session_rules.no_permit(after_s, self._runtime.clock())
                 self._permit_at = monotonic()
             if asked is not row or self._session.is_ready():
                 break

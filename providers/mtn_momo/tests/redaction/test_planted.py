@@ -20,7 +20,7 @@ from payments_core.domain.payout import Payee, Payout
 from payments_core.engine import transitions
 from payments_core.http.messages import HttpRequest
 from payments_core.http.transport import exchange, httpx_sync
-from payments_core.runtime import common
+from payments_core.runtime import session_rules
 from payments_core.testing.leaks import CapturedText, LogCapture
 from payments_mtn_momo import AsyncDisbursementsClient, DisbursementsClient, MtnMomoSettings
 from payments_mtn_momo.native import failures
@@ -156,7 +156,7 @@ def test_a_neutral_client_that_logs_its_requests(
     def note(_account: object, request: Any, *_: object) -> None:
         logging.getLogger("payments_core").debug("sent", extra={"body": request.body})
 
-    monkeypatch.setattr(common, "note_exchange", note)
+    monkeypatch.setattr(session_rules, "note_exchange", note)
     pay(stage, capture)
 
     assert "a number in log: payments_core" in found()

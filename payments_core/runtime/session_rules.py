@@ -28,7 +28,6 @@ __all__ = [
     "filled",
     "guard_failed",
     "guard_refused",
-    "is_usable",
     "no_permit",
     "note_exchange",
     "policy_of",
@@ -77,11 +76,6 @@ def check_permit(priority: Priority, after_s: float | None, at: datetime) -> Non
 def no_permit(after_s: float, at: datetime) -> Postponed:
     """Return that no permit for the payment was free in time."""
     return Postponed("no permit for a payment was free soon enough", at, after_s=max(after_s, 1.0), by_rate=True)
-
-
-def is_usable(credential: Credential | None, at: datetime) -> bool:
-    """Whether a credential can still be used."""
-    return credential is not None and (credential.expires_at is None or credential.expires_at > at)
 
 
 def filled(provider: Authenticates, request: HttpRequest, fetched: Fetched, at: datetime) -> HttpRequest:
