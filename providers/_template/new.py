@@ -50,7 +50,7 @@ def _spell(text: str, spelt: dict[str, str]) -> str:
 
 
 def main(words: list[str]) -> int:
-    """Copy as a command line says; return the exit code."""
+    """Run the command line; return the exit code."""
     if len(words) not in {1, 2}:
         sys.stderr.write(f"{__doc__}\n")
         return 2

@@ -1,4 +1,4 @@
-"""How Template Pay's words translate into ours: total tables.
+"""Maps Template Pay's statuses and codes to outcomes: total tables.
 
 What no table lists is ``Unknown``, never a failure.
 """
@@ -28,7 +28,7 @@ __all__ = ["REASONS", "STATUSES", "read_status", "read_submitted"]
 
 STATUSES: Mapping[str, type[Final] | type[Pending]] = {"accepted": Pending, "paid": Final, "failed": Final}
 
-# Of a failed payment, and of one that is refused.
+# Codes of a failed payment and of a refused one.
 REASONS: Mapping[str, ReasonCode] = {
     "no_such_wallet": ReasonCode.PAYEE_NOT_FOUND,
     "wallet_full": ReasonCode.PAYEE_LIMIT_REACHED,
@@ -36,7 +36,7 @@ REASONS: Mapping[str, ReasonCode] = {
     "bad_request": ReasonCode.INVALID_REQUEST,
 }
 
-# What is wrong with us: the account stops, and no payout fails.
+# Codes that refuse the account: its payments pause, and no payout fails.
 BLOCKS: Mapping[str, ReasonCode] = {
     "bad_key": ReasonCode.CREDENTIALS,
     "not_allowed": ReasonCode.NOT_PERMITTED,
@@ -44,7 +44,7 @@ BLOCKS: Mapping[str, ReasonCode] = {
 
 
 def read_submitted(response: HttpResponse, reference: str) -> SubmitOutcome:
-    """Say what the answer to a payment means; one about another payment says nothing of this one."""
+    """Map the answer to a payment to its outcome; an answer about another payment is ``Unknown``."""
     fields = parse_object(response.body)
     code = text_of(fields.get("error"))
     details: dict[str, Any] = {"code": code, "text": text_of(fields.get("message")), "http_status": response.status}
@@ -64,7 +64,7 @@ def read_submitted(response: HttpResponse, reference: str) -> SubmitOutcome:
 
 
 def read_status(response: HttpResponse, reference: str) -> CheckOutcome:
-    """Say what the answer to the question after a payment means; one about another payment says nothing of this one."""
+    """Map the answer to a check to its outcome; an answer about another payment is ``Unknown``."""
     fields = parse_object(response.body)
     if response.status == 404 and fields.get("error") == "no_such_payment":
         return NotFound(code="no_such_payment", http_status=404)

@@ -62,11 +62,11 @@ class TemplateProvider:
             raise InvalidAmount(
                 f"{order.amount} has more than two decimals.", hint="Amounts are never rounded for you."
             )
-        if given := scrub(", ".join(sorted(order.options))):  # nobody else looks at them
+        if given := scrub(", ".join(sorted(order.options))):  # the core does not check options
             raise InvalidPayout(f"Template Pay has no option {given}.", hint="It has none.")
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
-        """Make the payment ready: pure, equal for equal arguments.
+        """Return the payment's draft: pure, equal for equal arguments.
 
         Raises:
             InvalidPayout: The order cannot be paid from this account.
@@ -87,27 +87,27 @@ class TemplateProvider:
         return Draft({"reference": reference}, request, order)
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
-        """Send the payment, once, and say what the answer means."""
+        """Send the payment once and map the answer to its outcome."""
         answer = yield from exchange(draft.request)
         return codec.read_submitted(answer, draft.references["reference"])
 
     def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
-        """Ask what became of the payment."""
+        """Read the payment's status at the provider."""
         reference = draft.references["reference"]
         path = f"/payments/{quote(reference, safe='')}"
         answer = yield from exchange(replace(self._request("GET", path, "status"), repeatable=True))
         return codec.read_status(answer, reference)
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
-        """Return where and as whom it pays."""
+        """Return the host and the identity that payments are sent to and as."""
         where = {"host": urlsplit(self._settings.base_url).netloc, "merchant": self._settings.merchant}
         return {"provider": "template", **where, "operation": str(operation)}
 
-    # The key never changes, so nothing is fetched: a provider with tokens asks for one here.
+    # The key never changes. A provider with tokens fetches one here.
 
     def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
         """Return the key."""
-        yield from ()  # a flow, though it asks for nothing
+        yield from ()  # makes this a flow without a request
         return Credential({"api_key": self._settings.api_key.get_secret_value()})
 
     def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
@@ -115,26 +115,26 @@ class TemplateProvider:
         return fill(request, credential.secrets)
 
     def is_auth_refusal(self, response: HttpResponse) -> bool:
-        """Return False: another key would be no better."""
+        """Return False: the key never changes, so a new one cannot help."""
         return False
 
-    # Nothing is signed, so a callback is a hint: it makes the next question due, and that decides.
+    # Callbacks are not signed. A callback is a hint: it makes the next check due, and the check decides.
 
     def verify(self, callback: Callback) -> bool | None:
-        """Return None: nothing proves where it comes from."""
+        """Return None: callbacks are not signed."""
         return None
 
     def parse(self, callback: Callback) -> ParsedCallback | None:
-        """Say which payment it is about; None when it names none.
+        """Return the payment that a callback names; None when it names none.
 
-        Our own id is in no reference here, so any of them finds the payment; were it in one, that one would have to.
+        No reference here holds our own id, so any reference finds the payment. Where one does, return that one.
         """
         fields = parse_object(callback.body)
         reference, status = text_of(fields.get("id")), text_of(fields.get("status"))
         return ParsedCallback(references={"reference": reference}, status=status) if reference else None
 
     def acknowledge(self, callback: Callback) -> Acknowledgement:
-        """Answer 200, whatever it says."""
+        """Acknowledge with 200, independent of the content."""
         return Acknowledgement()
 
     def _request(self, method: str, path: str, operation: str) -> HttpRequest:

@@ -20,10 +20,10 @@ class TemplateSettings(AccountSettings):
     provider: Literal["template"] = Field("template", description="Always `template`.")
     merchant: str = Field(min_length=1, description="The merchant's id, as the portal shows it.")
     api_key: SecretStr = Field(description="The merchant's key.")
-    currency: str = Field("KES", description="What it pays in.")
+    currency: str = Field("KES", description="The currency of its payments.")
     base_url: BaseUrl = Field(_LIVE, description="May be left out; the gateway's address without a path.")
     callback_url: str = Field(
-        "", repr=False, description="Where it tells what became of payments, as `payouts callbacks --reveal` prints it."
+        "", repr=False, description="Where Template Pay posts callbacks, as `payouts callbacks --reveal` prints it."
     )
 
     @property

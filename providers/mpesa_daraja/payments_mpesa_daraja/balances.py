@@ -1,4 +1,4 @@
-"""What M-Pesa says of a short code's accounts: whether it took the question, and what comes to the question's path.
+"""Balances of a short code's accounts: whether M-Pesa accepted the query, and the result callback to the query's path.
 
 Source: the developer portal's page on Account Balance, as read in August and November 2026.
 """
@@ -20,7 +20,7 @@ PAYS = "Utility Account"  # what B2C spends
 
 
 def read_acceptance(response: HttpResponse) -> Deferred | LookupRefused:
-    """Say what the answer to the question means: that it was taken, or why there will be no balance."""
+    """Map the answer to a query: accepted, or the reason why no result will come."""
     is_accepted, details = read_acknowledgement(response)
     if is_accepted:
         return Deferred(**details)
@@ -39,7 +39,7 @@ def read_acceptance(response: HttpResponse) -> Deferred | LookupRefused:
 
 
 def read_balances(callback: Callback) -> tuple[Balance, ...] | LookupRefused | None:
-    """Return what is available in each account, the one that pays first; None when not all of it is said clearly."""
+    """Return the available balance of each account, the paying one first; None when any of them is unclear."""
     result = result_of(callback)
     if result is None or not result.code:
         return None
@@ -50,7 +50,7 @@ def read_balances(callback: Callback) -> tuple[Balance, ...] | LookupRefused | N
             return None
         case ReasonCode() as code if code in _OURS:
             return LookupRefused(reason=Reason(code, result.code, result.text))
-        case _:  # what says something about a payee says nothing here
+        case _:  # a code about a payee does not apply to a query
             return LookupRefused(reason=Reason(ReasonCode.PROVIDER_ERROR, result.code, result.text))
 
 

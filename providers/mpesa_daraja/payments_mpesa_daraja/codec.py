@@ -1,4 +1,4 @@
-"""How M-Pesa's answers translate into ours. What no table lists is ``Unknown``, never a failure."""
+"""Maps M-Pesa's answers to outcomes. What no table lists is ``Unknown``, never a failure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 CURRENCY = "KES"  # answers name none: M-Pesa in Kenya has no other
-_DUPLICATE = "500.002.1001"  # also "Service is currently under maintenance": only the text tells which
+_DUPLICATE = "500.002.1001"  # also "Service is currently under maintenance": only the text distinguishes them
 _LIFE_S, _LONGEST_LIFE_S, _MARGIN_S = 3599.0, 86_400.0, 60.0
 _NUMBER = re.compile(r"\s*\+?(254[0-9]{9})\b")
 
@@ -53,10 +53,10 @@ _NUMBER = re.compile(r"\s*\+?(254[0-9]{9})\b")
 
 
 def read_token(response: HttpResponse) -> Credential | AccountRefused:
-    """Say what the answer of the token endpoint means.
+    """Map the answer of the token endpoint.
 
     Raises:
-        NoAnswer: It is neither a token nor a refusal of ours: worth asking again later.
+        NoAnswer: The answer is neither a token nor a refusal; a later request may succeed.
 
     """
     fields = parse_object(response.body)
@@ -74,15 +74,15 @@ def read_token(response: HttpResponse) -> Credential | AccountRefused:
 
 
 def is_token_refused(response: HttpResponse) -> bool:
-    """Say whether an answer means that the token is not good any more: perhaps because somebody asked for another."""
+    """Whether an answer refuses the token: it expired, or a newer one replaced it."""
     return ERRORS.get(text_of(parse_object(response.body).get("errorCode"))) == "token"
 
 
-# --- answers at once ---
+# --- answers to requests ---
 
 
 def read_submitted(response: HttpResponse, draft: Draft) -> SubmitOutcome:
-    """Say what the answer to a payment means: taken, and no more than that."""
+    """Map the answer to a payment: accepted at most; the result comes by callback."""
     fields, details = _details(response)
     if response.status == 200 and text_of(fields.get("ResponseCode")) == "0" and not details["code"]:
         if text_of(fields.get("OriginatorConversationID")) not in {"", draft.references["originator"]}:
@@ -103,13 +103,13 @@ def read_submitted(response: HttpResponse, draft: Draft) -> SubmitOutcome:
 
 
 def read_asked(response: HttpResponse) -> CheckOutcome:
-    """Say what the answer to a question means: that it was taken, or nothing."""
+    """Map the answer to a status query: accepted, or unknown."""
     is_accepted, details = read_acknowledgement(response)
     return Deferred(**details) if is_accepted else Unknown(**details, retry_after_s=wait_asked_s(response))
 
 
 def read_acknowledgement(response: HttpResponse) -> tuple[bool, dict[str, Any]]:
-    """Say whether a question was taken; with code, text and status of the answer."""
+    """Whether a query was accepted; with code, text and HTTP status of the answer."""
     fields, details = _details(response)
     return response.status == 200 and text_of(fields.get("ResponseCode")) == "0" and not details["code"], details
 
@@ -123,20 +123,20 @@ def _details(response: HttpResponse) -> tuple[Mapping[str, Any], dict[str, Any]]
     return fields, details
 
 
-# --- answers that come later ---
+# --- result callbacks ---
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What M-Pesa posts to a ResultURL.
+    """A result that M-Pesa posts to a ResultURL.
 
     Args:
         code: Its ResultCode, number or text; empty when it has none.
         text: Its ResultDesc.
-        originator: Of what was asked for: ours for a payment, M-Pesa's own for a question.
-        conversation: M-Pesa's id of the same.
+        originator: OriginatorConversationID: ours for a payment, M-Pesa's own for a query.
+        conversation: M-Pesa's id of the same request.
         receipt: Its TransactionID.
-        parameters: By name; a name can come more than once, and with nothing.
+        parameters: By name; a name can be repeated and can lack a value.
 
     """
 
@@ -148,17 +148,17 @@ class Result:
     parameters: Mapping[str, tuple[str, ...]]
 
     def only(self, name: str) -> str:
-        """Return the value of a name; empty when it has none, or several that differ."""
+        """Return the value of a parameter; empty when it has none, or values that differ."""
         found = {value for value in self.parameters.get(name, ()) if value}
         return found.pop() if len(found) == 1 else ""
 
     def first(self, *names: str) -> str:
-        """Return the first value that one of these has; empty when none has any."""
+        """Return the first value of the named parameters; empty when none has one."""
         return next((value for name in names for value in self.parameters.get(name, ()) if value), "")
 
 
 def read_answer(draft: Draft, callback: Callback) -> CheckOutcome:
-    """Say what came to a path that was minted for a payment or for a question about it."""
+    """Map a result callback to the minted path of a payment or of a query about it."""
     result = result_of(callback)
     if result is None:
         return Unknown(text="no result")
@@ -169,9 +169,9 @@ def read_answer(draft: Draft, callback: Callback) -> CheckOutcome:
 
 
 def _of_payment(result: Result, *, is_certain: bool) -> CheckOutcome:
-    """Read how a payment ended, as M-Pesa tells it unasked."""
+    """Map the result of a payment."""
     meaning = RESULTS.get(result.code, "unknown")
-    if result.code == "SFC_IC0003" and not is_certain:  # of a question it may mean that the id is not known
+    if result.code == "SFC_IC0003" and not is_certain:  # in a query's result it may mean an unknown id
         meaning = "unknown"
     seen = ReportedDetails(
         amount=number(result.only("TransactionAmount")),
@@ -183,14 +183,14 @@ def _of_payment(result: Result, *, is_certain: bool) -> CheckOutcome:
 
 
 def _of_question(result: Result, ours: str) -> CheckOutcome:
-    """Read where a payment stands, as M-Pesa tells when asked; that it cannot be told is never a failure."""
+    """Map the result of a status query; a failed query is never a failed payment."""
     named = result.parameters.get("OriginatorConversationID", ()) + result.parameters.get(
         "Originator Conversation ID", ()
     )
     if result.code != "0":
         return Unknown(code=result.code, text=result.text)
     if ours not in named:
-        return Unknown(code=result.code, text="an answer about something else")
+        return Unknown(code=result.code, text="a result about another payment")
     status = result.first("TransactionStatus")
     parties = result.parameters.get("CreditPartyName", ()) + result.parameters.get("DebitPartyName", ())
     charges = result.first("DebitPartyCharges").split("|")  # Fee For B2C Payment|KES|22.40
@@ -221,9 +221,9 @@ def _outcome(
 
 
 def parse_callback(callback: Callback) -> ParsedCallback | None:
-    """Say which payment a callback to the account's path is about; None when it names none.
+    """Return the payment that a callback to the account's path names; None when it names none.
 
-    What a queue gave up comes there: the request itself, as it was sent.
+    A request that timed out in M-Pesa's queue comes back there as it was sent.
     """
     result = result_of(callback)
     if result is not None:
@@ -238,7 +238,7 @@ def parse_callback(callback: Callback) -> ParsedCallback | None:
 
 
 def result_of(callback: Callback) -> Result | None:
-    """Return what a callback to a ResultURL holds; None when it is no result."""
+    """Return the result in a callback to a ResultURL; None when there is none."""
     result = object_of(parse_object(callback.body).get("Result"))
     if not result:
         return None
@@ -256,7 +256,7 @@ def result_of(callback: Callback) -> Result | None:
 
 
 def _parameters(value: object) -> Iterator[tuple[str, str]]:
-    """Yield names and values; there can be one, several, or none."""
+    """Yield the names and values of one, several or no parameters."""
     rows = value.get("ResultParameter") if isinstance(value, dict) else None
     for row in rows if isinstance(rows, list) else [rows]:
         if isinstance(row, dict) and (name := text_of(row.get("Key"))):
@@ -264,7 +264,7 @@ def _parameters(value: object) -> Iterator[tuple[str, str]]:
 
 
 def _payee(party: str) -> str | None:
-    """Return the number of ``254708374149 - John Doe``; None where it is masked or somebody else's kind."""
+    """Return the number of ``254708374149 - John Doe``; None where it is masked or has another form."""
     found = _NUMBER.match(party)
     return found[1] if found else None
 

@@ -1,4 +1,4 @@
-"""What M-Pesa's codes mean: total tables. What no table lists is not known, and never a failure.
+"""M-Pesa's codes and statuses: total tables. A code that no table lists is unknown, never a failure.
 
 Sources: the developer portal's pages on B2C, Transaction Status and Authorization, and on result codes, as read in
 August and November 2026.
@@ -31,8 +31,8 @@ RESULTS: Mapping[str, ReasonCode | Word] = {
     "2028": ReasonCode.NOT_PERMITTED,  # the short code has no such product
     "8006": ReasonCode.CREDENTIALS,  # the initiator is locked
     "2040": ReasonCode.PAYEE_NOT_FOUND,  # no M-Pesa customer
-    "SFC_IC0003": ReasonCode.PAYEE_NOT_FOUND,  # of a payment; see codec for what it may be of a question
-    "15": "unknown",  # a duplicate: it tells nothing about the payment that was there before
+    "SFC_IC0003": ReasonCode.PAYEE_NOT_FOUND,  # of a payment; see codec for its meaning in a query's result
+    "15": "unknown",  # a duplicate: the earlier payment's result stays open
     "17": "unknown",  # internal failure
     "26": "unknown",  # busy
     "100000000": "pending",  # kept, to be sent again by M-Pesa
@@ -41,7 +41,7 @@ RESULTS: Mapping[str, ReasonCode | Word] = {
     "100000011": "unknown",
 }
 
-# The TransactionStatus of a payment that was asked about: the portal lists initial, intermediate and final ones.
+# The TransactionStatus in a query's result: the portal lists initial, intermediate and final ones.
 STATUSES: Mapping[str, ReasonCode | Word] = {
     "Completed": "paid",
     "Initiated": "pending",
@@ -65,7 +65,7 @@ ERRORS: Mapping[str, ReasonCode | Answer] = {
     "500.003.03": "busy",  # quota
 }
 
-# The errorCode of the token endpoint: what is wrong with us.
+# The errorCode of the token endpoint: the account is refused.
 TOKEN_ERRORS: Mapping[str, ReasonCode] = {
     "400.008.01": ReasonCode.CREDENTIALS,
     "400.008.02": ReasonCode.MISCONFIGURED,

@@ -1,4 +1,4 @@
-"""What the conformance suite is told of M-Pesa; see ``payments_core.testing.conformance``."""
+"""M-Pesa's profile for the conformance suite; see ``payments_core.testing.conformance``."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class MpesaDarajaConformance(ProviderConformance):
     other_payee = Payee.msisdn("+254190000010")
     unpayable = Payee.msisdn("+254190000001")
     amount = Money("50", "KES")
-    wrong_payees = (Payee(kind="email", value="somebody@example.org"), Payee.msisdn("+256772000000"))
+    wrong_payees = (Payee(kind="email", value="payee@example.org"), Payee.msisdn("+256772000000"))
     wrong_amounts = (Money("50.5", "KES"), Money("9", "KES"), Money("250001", "KES"), Money("50", "UGX"))
     statuses = {word: _MEANS.get(means, "failed") for word, means in STATUSES.items()}
     answers = {
@@ -63,7 +63,7 @@ class MpesaDarajaConformance(ProviderConformance):
         "500, too many": ExpectedOutcome(NotAccepted, lambda _: _error(500, "500.003.02")),
         "500, over the quota": ExpectedOutcome(NotAccepted, lambda _: _error(500, "500.003.03")),
         "500, anything": ExpectedOutcome(Unknown, lambda _: _error(500, "500.001.1001")),
-        "200, an error nobody listed": ExpectedOutcome(Unknown, lambda _: _error(200, "499.999.99")),
+        "200, an unlisted error": ExpectedOutcome(Unknown, lambda _: _error(200, "499.999.99")),
         "200, not taken": ExpectedOutcome(Unknown, lambda _: reply(200, {"ResponseCode": "1"})),
     }
     refused_questions = {
@@ -98,7 +98,7 @@ class MpesaDarajaConformance(ProviderConformance):
         return Callback("POST", {}, json.dumps(payload).encode(), datetime.now(UTC))
 
     def not_found(self, draft: Draft) -> HttpResponse | Callback:
-        """Write the answer for a payment nobody made, which is not its word alone."""
+        """Write the answer to a check of a payment that was never made; its code has other meanings too."""
         return _later("SFC_IC0003", "The operator does not exist.")
 
     def callback_settings(self, address: str, path: str) -> Mapping[str, Any]:
@@ -106,5 +106,5 @@ class MpesaDarajaConformance(ProviderConformance):
         return {"callback_url": address + path}
 
     def wrong_settings(self) -> Mapping[str, Any]:
-        """Give a secret of somebody else's."""
+        """Return settings with a wrong secret."""
         return {"consumer_secret": "env:PAYMENTS_CONFORMANCE_WRONG_SECRET"}

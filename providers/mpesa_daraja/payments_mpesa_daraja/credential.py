@@ -16,14 +16,14 @@ __all__ = ["check_certificate", "encrypt"]
 
 
 def encrypt(password: str, certificate: str) -> str:
-    """Return the security credential; each call returns another one, and all of them are good.
+    """Return the security credential; every call returns a different, valid one.
 
     Args:
         password: The initiator's.
         certificate: The portal's, PEM.
 
     Raises:
-        ValueError: The certificate is none, or has no RSA key.
+        ValueError: The certificate cannot be parsed, or has no RSA key.
 
     """
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15

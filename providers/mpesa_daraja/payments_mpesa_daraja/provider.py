@@ -1,4 +1,4 @@
-"""One short code of M-Pesa as the core sees it: which calls there are. What the words mean is in ``codec``."""
+"""Payments from one M-Pesa short code: which requests are made. ``codec`` maps the answers."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ class MpesaDarajaProvider:
     def __init__(self, settings: MpesaDarajaSettings) -> None:
         self._settings = settings
 
-    # --- paying and asking ---
+    # --- payments ---
 
     def validate(self, order: Order) -> None:
         """Raise ``InvalidPayout`` when the order cannot be paid from this account."""
         if not self._settings.callback_url:
             raise InvalidPayout(
-                "This account has no callback_url, and M-Pesa answers in no other way.",
+                "This account has no callback_url, and M-Pesa sends results only by callback.",
                 hint="`payouts callbacks --url ADDRESS --reveal` prints it; `payouts serve` has to run there.",
             )
         if order.payee.kind != "msisdn" or not _PAYEE.fullmatch(order.payee.value):
@@ -83,7 +83,7 @@ class MpesaDarajaProvider:
             raise InvalidPayout("There is no such command_id.", hint=f"There are: {', '.join(COMMANDS)}.")
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
-        """Make the payment ready: pure, equal for equal arguments.
+        """Return the payment's draft: pure, equal for equal arguments.
 
         Raises:
             InvalidPayout: The order cannot be paid from this account.
@@ -107,17 +107,17 @@ class MpesaDarajaProvider:
         return Draft({"originator": originator}, request, order)
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
-        """Send the payment, once; how it ends is told to the path minted for this try."""
+        """Send the payment once; its result comes to the path minted for this submission."""
         answer = yield from exchange(draft.request)
         return codec.read_submitted(answer, draft)
 
     def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
-        """Ask what became of the payment; the answer comes to the path minted for the question."""
+        """Query the payment's status; the result comes to the path minted for the query."""
         fields = {
             "Initiator": self._settings.initiator,
             "SecurityCredential": slot("security_credential"),
             "CommandID": "TransactionStatusQuery",
-            # Not under the name OriginatorConversationID as well: the answer could be taken for the payment's own.
+            # Without OriginatorConversationID: the result could be taken for the payment's own.
             "OriginalConversationID": draft.references["originator"],
             **({"TransactionID": draft.references["receipt"]} if "receipt" in draft.references else {}),
             "PartyA": self._settings.shortcode,
@@ -131,14 +131,14 @@ class MpesaDarajaProvider:
         return codec.read_asked(answer)
 
     def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
-        """Say what came to a path that was minted for the payment, or for a question about it."""
+        """Map a result callback to the minted path of the payment, or of a query about it."""
         return codec.read_answer(draft, callback)
 
     def query_balances(self) -> HttpFlow[Deferred | LookupRefused]:
-        """Ask what the short code's accounts hold; the answer comes to the path minted for the question."""
+        """Query the balances of the short code's accounts; the result comes to the path minted for the query."""
         if not self._settings.callback_url:
             return LookupRefused(
-                reason=Reason(ReasonCode.MISCONFIGURED, text="callback_url is not set: nowhere to answer")
+                reason=Reason(ReasonCode.MISCONFIGURED, text="callback_url is not set, so no result can arrive")
             )
         fields = {
             "Initiator": self._settings.initiator,
@@ -154,11 +154,11 @@ class MpesaDarajaProvider:
         return balances.read_acceptance(answer)
 
     def read_balances(self, callback: Callback) -> tuple[Balance, ...] | LookupRefused | None:
-        """Say what came to that path; of several accounts, the one that pays stands first."""
+        """Return the balances in a result callback, the paying account first."""
         return balances.read_balances(callback)
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
-        """Return where and as whom it pays."""
+        """Return the host and the identity that payments are sent to and as."""
         settings = self._settings
         binding = {"provider": "mpesa_daraja", "host": settings.host, "shortcode": settings.shortcode}
         return binding | {"operation": str(operation), "version": "b2c/v3"}
@@ -166,7 +166,7 @@ class MpesaDarajaProvider:
     # --- credentials ---
 
     def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
-        """Obtain a token; the one before ends with it."""
+        """Obtain a token; it invalidates the previous one."""
         settings = self._settings
         pair = f"{settings.consumer_key.get_secret_value()}:{settings.consumer_secret.get_secret_value()}"
         request = HttpRequest(
@@ -185,7 +185,7 @@ class MpesaDarajaProvider:
         return fill(request, {**credential.secrets, "security_credential": self._security_credential})
 
     def is_auth_refusal(self, response: HttpResponse) -> bool:
-        """Say whether this answer means that the token is no longer good."""
+        """Whether an answer refuses the token."""
         return codec.is_token_refused(response)
 
     @functools.cached_property
@@ -193,22 +193,22 @@ class MpesaDarajaProvider:
         settings = self._settings
         return encrypt(settings.initiator_password.get_secret_value(), settings.certificate.get_secret_value())
 
-    # --- callbacks to the account's path: nothing is signed, so they are hints ---
+    # --- callbacks to the account's path: unsigned, so they are hints ---
 
     def verify(self, callback: Callback) -> bool | None:
-        """Return None: nothing proves where it comes from."""
+        """Return None: callbacks are not signed."""
         return None
 
     def parse(self, callback: Callback) -> ParsedCallback | None:
-        """Say which payment it is about; None when it names none."""
+        """Return the payment that a callback names; None when it names none."""
         return codec.parse_callback(callback)
 
     def acknowledge(self, callback: Callback) -> Acknowledgement:
-        """Answer that it is accepted, whatever it says."""
+        """Acknowledge it in M-Pesa's form, independent of the content."""
         return Acknowledgement(headers={"content-type": "application/json"}, body=_ACCEPTED)
 
     def redact(self, callback: Callback) -> Callback:
-        """Return it without the security credential, which comes back when a queue gives a request up."""
+        """Return it without the security credential, which a request that timed out in a queue carries back."""
         return redacted(callback)
 
     # --- requests ---
@@ -217,7 +217,7 @@ class MpesaDarajaProvider:
         return order.options.get("command_id", self._settings.command_id)
 
     def _callback_urls(self, token: str) -> dict[str, str]:
-        """Return the two addresses: a path of its own for the answer, the account's for what a queue gave up."""
+        """Return both callback URLs: the minted path for the result, the account's path for a queue timeout."""
         ours = self._settings.callback_url
         return {"ResultURL": f"{ours.rpartition('/')[0]}/{token}", "QueueTimeOutURL": ours}
 

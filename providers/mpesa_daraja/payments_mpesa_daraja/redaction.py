@@ -1,4 +1,4 @@
-"""Takes the security credential out of what M-Pesa sends back, before anything is kept."""
+"""Removes the security credential from callbacks before they are stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAME = "securitycredential"
 
 
 def redacted(callback: Callback) -> Callback:
-    """Return a callback without a security credential; of what cannot be read and names one, nothing is left."""
+    """Return a callback without a security credential; an unreadable body that names one is emptied."""
     try:
         payload = json.loads(callback.body)
         redacted_payload = _without(payload)

@@ -22,7 +22,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
 class MpesaDarajaSettings(AccountSettings):
-    """One short code that pays out, and who asks it to."""
+    """One short code that pays out, and the credentials that use it."""
 
     provider: Literal["mpesa_daraja"] = Field("mpesa_daraja", description="Always `mpesa_daraja`.")
     environment: Literal["sandbox", "production"] = Field(description="`sandbox` (play money) or `production`.")
@@ -37,7 +37,7 @@ class MpesaDarajaSettings(AccountSettings):
     )
     certificate: SecretStr = Field(
         description="The portal's certificate of this environment, PEM: `file:ProductionCertificate.cer`. It is no "
-        "secret, and kept where secrets are for its line breaks."
+        "secret; it is given like one because of its line breaks."
     )
     command_id: Command = Field(
         "BusinessPayment",
@@ -50,8 +50,8 @@ class MpesaDarajaSettings(AccountSettings):
     callback_url: str = Field(
         "",
         repr=False,
-        description="Where M-Pesa answers, as `payouts callbacks --reveal` prints it. Nothing is paid without it, as "
-        "nothing is answered any other way.",
+        description="Where M-Pesa sends results, as `payouts callbacks --reveal` prints it. Nothing is paid without "
+        "it: there is no other way to learn a result.",
     )
 
     @model_validator(mode="before")

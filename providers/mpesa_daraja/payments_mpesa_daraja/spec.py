@@ -1,4 +1,4 @@
-"""What this distribution hands to the core, and the facts the engine decides by."""
+"""The provider's specification: capabilities, retry policies and the facts the engine decides by."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SPEC = ProviderSpec(
             Capability.BALANCE_RESULT_CALLBACKS,
         }
     ),
-    # A duplicate is refused, but for how long a reference is remembered is not written anywhere, and nothing tells that
-    # a payment never arrived: so nothing that may have arrived is sent again, and resend keeps its cautious value.
+    # A duplicate is refused, but how long a reference is remembered is undocumented, and no answer proves that a
+    # payment never arrived. So nothing that may have arrived is sent again: resend keeps its cautious value.
     facts=Facts(
         status_by="result_callback",
         result_by="submission",

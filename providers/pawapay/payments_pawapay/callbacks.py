@@ -1,4 +1,4 @@
-"""What a callback of pawaPay is about. It changes nothing by itself, signed or not: it makes the next read due."""
+"""Parses pawaPay's callbacks. A callback changes no payout, signed or not: it makes the next check due."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST = 64 * 1024  # bytes; a status has a few hundred
 
 
 def parse(callback: Callback) -> ParsedCallback | None:
-    """Say which payment it is about; None when it names none. Never raises."""
+    """Return the payment that a callback names; None when it names none. Never raises."""
     fields = parse_object(callback.body) if len(callback.body) <= _LONGEST else {}
     ours = text_of(object_of(fields.get("metadata")).get(OUR_ID))
     named = {"reference": text_of(fields.get("payoutId")), "external_id": ours}

@@ -1,4 +1,4 @@
-"""What pawaPay's answers about payments mean. HTTP 200 says nothing: refusals and "not found" come inside it."""
+"""Maps pawaPay's answers about payments to outcomes. HTTP 200 also carries refusals and "not found"."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from payments_core.provider import (
 )
 from payments_pawapay.codes import AMBIGUOUS, BLOCKS, BUSY, FAILURES, REFUSALS, STATUSES
 
-__all__ = ["OUR_ID", "failure_in", "read_many", "read_status", "read_submitted", "refusal_of_us"]
+__all__ = ["OUR_ID", "account_refusal", "failure_in", "read_many", "read_status", "read_submitted"]
 
 OUR_ID = "payoutsId"  # the name of our own id in a payment's metadata
 
 
 def read_submitted(response: HttpResponse, reference: str) -> SubmitOutcome:
-    """Say what the answer to a payment means.
+    """Map the answer to a payment to its outcome.
 
     Args:
         response: The answer.
-        reference: Our ``payoutId``: an answer about another payment says nothing of this one.
+        reference: Our ``payoutId``; an answer about another payment is ``Unknown``.
 
     """
     if response.status == 429:
@@ -41,15 +41,15 @@ def read_submitted(response: HttpResponse, reference: str) -> SubmitOutcome:
 
 
 def read_many(response: HttpResponse, references: Sequence[str]) -> Sequence[SubmitOutcome]:
-    """Say what the answer to a bulk means for each of its payments; one that it does not name is unknown."""
+    """Map the answer to a bulk to one outcome for each payment; one that it does not name is unknown."""
     parsed = parse_json(response.body)
-    if response.status != 200 or not isinstance(parsed, list):  # refused as a whole, or not understood
+    if response.status != 200 or not isinstance(parsed, list):  # refused as a whole, or unreadable
         return [read_submitted(response, reference) for reference in references]
     named = [item for item in parsed if isinstance(item, dict)]
 
     def one(place: int, reference: str) -> SubmitOutcome:
         ours = [item for item in named if item.get("payoutId") == reference]
-        # A refusal may not name its payment: its place then does, where every payment has an answer.
+        # A refusal may lack its payoutId: then its position counts, where every payment has an answer.
         if not ours and len(named) == len(references) and named[place].get("payoutId") is None:
             ours = [named[place]]
         return _submitted(ours[0] if len(ours) == 1 else {}, response, reference)
@@ -58,7 +58,7 @@ def read_many(response: HttpResponse, references: Sequence[str]) -> Sequence[Sub
 
 
 def read_status(response: HttpResponse, reference: str) -> CheckOutcome:
-    """Say what the answer to the question after a payment means."""
+    """Map the answer to a check to its outcome."""
     fields = parse_object(response.body)
     if response.status != 200:
         code, text = failure_in(fields)
@@ -85,8 +85,8 @@ def read_status(response: HttpResponse, reference: str) -> CheckOutcome:
     return meaning(**details)
 
 
-def refusal_of_us(code: str, text: str, http_status: int) -> AccountRefused | None:
-    """Return what is wrong with us; None when the code is not about us."""
+def account_refusal(code: str, text: str, http_status: int) -> AccountRefused | None:
+    """Return the refusal of the account; None when the code is not one."""
     if code not in BLOCKS or http_status not in {200, 400, 401, 403}:
         return None
     return AccountRefused(Reason(BLOCKS[code], code, text), http_status=http_status)
@@ -103,12 +103,12 @@ def failure_in(fields: Mapping[str, Any]) -> tuple[str, str]:
 def _submitted(fields: Mapping[str, Any], response: HttpResponse, reference: str) -> SubmitOutcome:
     code, text = failure_in(fields)
     details: dict[str, Any] = {"code": code, "text": text, "http_status": response.status}
-    if blocked := refusal_of_us(code, text, response.status):
+    if blocked := account_refusal(code, text, response.status):
         return blocked
     status, named = fields.get("status"), fields.get("payoutId")
     is_refused = status == "REJECTED" and response.status in {200, 400} and named in (None, reference)
     if is_refused and code in BUSY:
-        return NotAccepted(**details)  # without a wait: one operator is down, and the account pays to others
+        return NotAccepted(**details)  # without a wait: one operator is down, the others are not
     if is_refused and code in REFUSALS:
         return Final(reason=Reason(REFUSALS[code], code, text), **details)
     if response.status == 200 and named == reference:

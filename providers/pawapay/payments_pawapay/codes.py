@@ -1,6 +1,6 @@
-"""pawaPay's words, as total tables: statuses, failure codes, and which of them are about us.
+"""pawaPay's statuses and failure codes, as total tables, and which codes refuse the account.
 
-Sources: pawaPay's API reference v2 and its Postman collection. What stands in no table is not known, and never failed.
+Sources: pawaPay's API reference v2 and its Postman collection. A code that no table lists is unknown, never a failure.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ __all__ = ["AMBIGUOUS", "BLOCKS", "BUSY", "FAILURES", "REFUSALS", "STATUSES", "o
 
 STATUSES: Mapping[str, type[Final] | type[Pending]] = {
     "ACCEPTED": Pending,
-    "ENQUEUED": Pending,  # for hours, while an operator is down; it can be cancelled
+    "ENQUEUED": Pending,  # for hours while an operator is down; can be cancelled
     "PROCESSING": Pending,
     "IN_RECONCILIATION": Pending,
     "COMPLETED": Final,
     "FAILED": Final,
 }
 
-# A payment that was not taken: REJECTED inside 200 or 400. It may have been refused before its payoutId was read.
+# A payment that was refused: REJECTED inside 200 or 400, perhaps before its payoutId was read.
 REFUSALS: Mapping[str, ReasonCode] = {
     "INVALID_INPUT": ReasonCode.INVALID_REQUEST,
     "MISSING_PARAMETER": ReasonCode.INVALID_REQUEST,
@@ -38,11 +38,11 @@ REFUSALS: Mapping[str, ReasonCode] = {
     "PAWAPAY_WALLET_OUT_OF_FUNDS": ReasonCode.INSUFFICIENT_FUNDS,
 }
 
-# Not taken for now. The same payoutId may come again: a duplicate is one of an *accepted* payout (API reference v2,
-# Initiate payout). Were it otherwise, the next reads would find nothing, and the payout would end in review.
+# Refused for now. The same payoutId may be sent again: only an *accepted* payout makes a duplicate (API reference v2,
+# Initiate payout). If that were wrong, the next checks would find nothing, and the payout would end in review.
 BUSY = frozenset({"PROVIDER_TEMPORARILY_UNAVAILABLE"})
 
-# What is wrong with us: the account stops, and no payout fails.
+# Codes that refuse the account: its payments pause, and no payout fails.
 BLOCKS: Mapping[str, ReasonCode] = {
     "NO_AUTHENTICATION": ReasonCode.CREDENTIALS,
     "AUTHENTICATION_ERROR": ReasonCode.CREDENTIALS,
@@ -51,7 +51,7 @@ BLOCKS: Mapping[str, ReasonCode] = {
     "PAYOUTS_NOT_ALLOWED": ReasonCode.NOT_PERMITTED,
 }
 
-# Of a payment that was taken and FAILED.
+# Codes of an accepted payment that FAILED.
 FAILURES: Mapping[str, ReasonCode] = {
     "RECIPIENT_NOT_FOUND": ReasonCode.PAYEE_NOT_FOUND,
     "WALLET_LIMIT_REACHED": ReasonCode.PAYEE_LIMIT_REACHED,
@@ -63,10 +63,10 @@ FAILURES: Mapping[str, ReasonCode] = {
     "UNSPECIFIED_FAILURE": ReasonCode.NOT_COMPLETED,
 }
 
-# Says that pawaPay itself does not know, even where it stands beside FAILED.
+# pawaPay itself does not know, even beside FAILED.
 AMBIGUOUS = frozenset({"UNKNOWN_ERROR"})
 
-# An operator's code begins with its name and ends with its country, such as MTN_MOMO_ZMB; in the core's words.
+# An operator's code begins with its name and ends with its country, such as MTN_MOMO_ZMB. Here: its key in the core.
 _OPERATORS: Mapping[str, str] = {
     "AIRTEL": "airtel",
     "HALOTEL": "halotel",
@@ -78,10 +78,10 @@ _OPERATORS: Mapping[str, str] = {
     "WAVE": "wave",
     "ZAMTEL": "zamtel",
 }
-_MPESA: Mapping[str, str] = {"ETH": "safaricom", "KEN": "safaricom"}  # the wallet of several operators
+_MPESA: Mapping[str, str] = {"ETH": "safaricom", "KEN": "safaricom"}  # a wallet of several operators
 
 
 def operator_key(code: str) -> str:
-    """Return an operator's code in the core's words; empty when it has none."""
+    """Return the core's key of an operator's code; empty when it has none."""
     name, _, rest = code.partition("_")
     return _MPESA.get(rest.rpartition("_")[2], "") if name == "MPESA" else _OPERATORS.get(name, "")

@@ -1,4 +1,4 @@
-"""What the conformance suite is told of pawaPay; see ``payments_core.testing.conformance``."""
+"""pawaPay's profiles for the conformance suite; see ``payments_core.testing.conformance``."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def _answer(status: int, word: str, code: str = "", *, named: bool = True) -> Ca
 
 
 class PawapayConformance(ProviderConformance):
-    """pawaPay, whose HTTP 200 says nothing."""
+    """pawaPay without signatures."""
 
     spec = SPEC
     payee = Payee.msisdn("+999700000789")
     other_payee = Payee.msisdn("+999700001789")
     unpayable = Payee.msisdn("+999700000089")
     amount = Money("15.2", "ZMW")
-    wrong_payees = (Payee(kind="email", value="somebody@example.org"), Payee.msisdn("+9987000000789"))
+    wrong_payees = (Payee(kind="email", value="payee@example.org"), Payee.msisdn("+9987000000789"))
     wrong_amounts = (
         Money("5.005", "ZMW"),
-        Money("5.5", "XOF"),  # an operator that takes whole ones
+        Money("5.5", "XOF"),  # an operator that takes whole amounts
         Money("5", "UGX"),
         Money("1000001", "ZMW"),
         Money("0.5", "ZMW"),
@@ -60,8 +60,8 @@ class PawapayConformance(ProviderConformance):
         "refused, named": ExpectedOutcome(Final, _answer(200, "REJECTED", "INVALID_PHONE_NUMBER")),
         "refused, not named": ExpectedOutcome(Final, _answer(200, "REJECTED", "AMOUNT_OUT_OF_BOUNDS", named=False)),
         "refused with 400": ExpectedOutcome(Final, _answer(400, "REJECTED", "MISSING_PARAMETER")),
-        "refused, a new word": ExpectedOutcome(Unknown, _answer(200, "REJECTED", "A_NEW_WORD")),
-        "refused, nobody knows": ExpectedOutcome(Unknown, _answer(200, "REJECTED", "UNKNOWN_ERROR")),
+        "refused, an unlisted code": ExpectedOutcome(Unknown, _answer(200, "REJECTED", "A_NEW_WORD")),
+        "refused, unknown error": ExpectedOutcome(Unknown, _answer(200, "REJECTED", "UNKNOWN_ERROR")),
         "operator down": ExpectedOutcome(NotAccepted, _answer(200, "REJECTED", "PROVIDER_TEMPORARILY_UNAVAILABLE")),
         "no funds": ExpectedOutcome(Final, _answer(200, "REJECTED", "PAWAPAY_WALLET_OUT_OF_FUNDS")),
         "401, a wrong token": ExpectedOutcome(AccountRefused, _answer(401, "REJECTED", "AUTHENTICATION_ERROR")),
@@ -78,12 +78,12 @@ class PawapayConformance(ProviderConformance):
 
     @classmethod
     def emulator(cls) -> PawapayEmulator:
-        """Return one that pays at once."""
+        """Return an emulator that pays at once."""
         cls.emulated = PawapayEmulator(**cls.switches)
         return cls.emulated
 
     def status(self, draft: Draft, word: str, reason: object = None) -> HttpResponse | Callback:
-        """Write the answer to the question after a payment."""
+        """Write the answer to a check of a payment."""
         order = draft.order
         fields: dict[str, Any] = {
             "payoutId": draft.references["reference"],
@@ -104,24 +104,24 @@ class PawapayConformance(ProviderConformance):
         return reply(200, {"status": "FOUND", "data": fields})
 
     def not_found(self, draft: Draft) -> HttpResponse | Callback:
-        """Write the answer for a payment nobody made."""
+        """Write the answer to a check of a payment that was never made."""
         return reply(200, {"status": "NOT_FOUND"})
 
     def callback_settings(self, address: str, path: str) -> Mapping[str, Any]:
-        """Tell the dashboard; what the account needs of it is the address that signatures are over."""
+        """Set the dashboard's callback URL; the account needs it because signatures cover it."""
         self.emulated.gateway.callback_url = address + path
         return {"callback_url": address + path}
 
     def wrong_settings(self) -> Mapping[str, Any]:
-        """Give a token of somebody else's."""
+        """Return settings with a wrong token."""
         return {"api_token": "env:PAYMENTS_CONFORMANCE_WRONG_SECRET"}
 
 
 class SignedPawapayConformance(PawapayConformance):
-    """pawaPay with everything signed: payments, and callbacks."""
+    """pawaPay with signed payments and signed callbacks."""
 
     switches: ClassVar[Mapping[str, Any]] = {"signed_callbacks": True, "signed_requests": True}
 
     def callback_settings(self, address: str, path: str) -> Mapping[str, Any]:
-        """Want signed ones."""
+        """Return the settings that require signed callbacks."""
         return {**super().callback_settings(address, path), "signed_callbacks": True}

@@ -1,4 +1,4 @@
-"""What pawaPay tells of an account (``active-conf``): operators, and what each takes in which currency. Pure."""
+"""An account's configuration at pawaPay (``active-conf``): operators, currencies and limits. Pure."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _NAME = re.compile(r"[A-Z0-9_]{1,64}")
 _CODE = re.compile(r"[A-Z]{3}")
 _PREFIX = re.compile(r"[0-9]{1,6}")
 _MOST_NAMED = 20  # operators or currencies in a message
-FINEST = Decimal("0.01")  # no operator takes more than two decimals
+FINEST = Decimal("0.01")  # no operator accepts more than two decimals
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an operator takes of one currency in a payout.
+    """An operator's limits for payouts in one currency.
 
     Args:
         quantum: Amounts are multiples of it.
-        least: Smallest amount; None where it is not told.
-        most: Largest amount; None where it is not told.
+        least: Smallest amount; None when unknown.
+        most: Largest amount; None when unknown.
 
     """
 
@@ -46,7 +46,7 @@ class Operator:
     Args:
         code: pawaPay's.
         country: ISO 3166 alpha-3.
-        prefix: The country's telephone code; empty where it is not told.
+        prefix: The country's telephone code; empty when unknown.
         limits: By currency.
         statuses: ``OPERATIONAL``, ``DELAYED`` or ``CLOSED``, by currency.
 
@@ -61,12 +61,12 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What an account may do.
+    """The configuration of an account.
 
     Args:
         operators: By code.
         company: The account's name at pawaPay.
-        signed_requests_only: Whether payments have to be signed.
+        signed_requests_only: Whether payments must be signed.
         signed_callbacks: Whether callbacks are signed.
 
     """
@@ -77,18 +77,18 @@ class Configuration:
     signed_callbacks: bool = False
 
     def check(self, operator: str, payee: str, amount: Money) -> None:
-        """Raise ``InvalidPayout`` when the operator does not take this: refused, never rounded.
+        """Raise ``InvalidPayout`` when the operator does not accept the payment: refused, never rounded.
 
         Args:
             operator: Its code.
             payee: The number, digits only.
-            amount: How much.
+            amount: The amount.
 
         """
         known = self.operators.get(operator)
         if known is None:
             raise InvalidPayout(
-                f"The account does not pay to {operator}; it pays to: {_listed(self.operators) or 'nobody'}.",
+                f"The account does not pay to {operator}. It pays to: {_listed(self.operators) or 'no operator'}.",
                 hint="Correct the operator, or have it opened for payouts in pawaPay's dashboard.",
             )
         if not payee.startswith(known.prefix):
@@ -99,15 +99,17 @@ class Configuration:
         limits = known.limits.get(str(amount.currency))
         if limits is None:
             raise InvalidCurrency(
-                f"{operator} does not take {amount.currency}; it takes: {_listed(known.limits) or 'nothing'}."
+                f"{operator} does not accept {amount.currency}. It accepts: {_listed(known.limits) or 'no currency'}."
             )
         if not amount.is_multiple_of(limits.quantum):
             places = "whole amounts" if limits.quantum == 1 else "at most two decimals"
-            raise InvalidAmount(f"{operator} takes {places}, not {amount}.", hint="Amounts are never rounded for you.")
+            raise InvalidAmount(
+                f"{operator} accepts {places}, not {amount}.", hint="Amounts are never rounded for you."
+            )
         if limits.least is not None and amount.amount < limits.least:
-            raise InvalidAmount(f"{operator} takes no less than {limits.least:f} {amount.currency}.")
+            raise InvalidAmount(f"{operator} accepts {limits.least:f} {amount.currency} or more, not {amount}.")
         if limits.most is not None and amount.amount > limits.most:
-            raise InvalidAmount(f"{operator} takes no more than {limits.most:f} {amount.currency}.")
+            raise InvalidAmount(f"{operator} accepts {limits.most:f} {amount.currency} or less, not {amount}.")
 
 
 def _listed(names: Mapping[str, object]) -> str:
@@ -116,19 +118,19 @@ def _listed(names: Mapping[str, object]) -> str:
 
 
 def name_in(value: object) -> str:
-    """Return the name of an operator in pawaPay's form; empty for anything else, which is repeated nowhere."""
+    """Return an operator's code in pawaPay's form; empty for anything else, which could hold personal data."""
     name = text_of(value)
     return name if _NAME.fullmatch(name) and mask_numbers(name) == name else ""
 
 
 def currency_in(value: object) -> str:
-    """Return a code of three capital letters, of a currency or a country; empty for anything else."""
+    """Return a code of three capital letters (currency or country); empty for anything else."""
     code = text_of(value)
     return code if _CODE.fullmatch(code) else ""
 
 
 def read_configuration(fields: object) -> Configuration | None:
-    """Read an answer of ``active-conf``; None when it is none. What cannot be read in it is left out."""
+    """Parse the body of ``active-conf``; None for anything else. Unreadable parts are left out."""
     if not isinstance(fields, dict) or not isinstance(fields.get("countries"), list):
         return None
     signatures = object_of(fields.get("signatureConfiguration"))
@@ -156,7 +158,7 @@ def _operators(country: Mapping[str, Any]) -> Iterator[Operator]:
 
 
 def _payout(value: object) -> Mapping[str, Any] | None:
-    """Find what is told of payouts: by name, in a list of names, or in a list that names each inside it."""
+    """Return the part about payouts: by name, in a list of names, or in a list of objects with a name."""
     for one in [value] if isinstance(value, dict) else _objects(value):
         if isinstance(named := one.get("PAYOUT"), dict):
             return named

@@ -1,4 +1,4 @@
-"""What pawaPay's answers beside payments mean."""
+"""Maps pawaPay's answers to lookups: balances, operators, keys, availability and diagnosis."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CANCELS: Mapping[str, CancelAnswer] = {
 
 
 def lookup_refused(response: HttpResponse) -> LookupRefused:
-    """Return why a question has no answer."""
+    """Return the refusal of a lookup."""
     code, text = failure_in(parse_object(response.body))
     neutral = BLOCKS.get(code, ReasonCode.INVALID_REQUEST if response.status == 400 else ReasonCode.PROVIDER_ERROR)
     return LookupRefused(
@@ -42,7 +42,7 @@ def lookup_refused(response: HttpResponse) -> LookupRefused:
 
 
 def read_balances(response: HttpResponse, currency: str | None) -> tuple[Balance, ...] | LookupRefused:
-    """Read the wallets, of one currency or of all; one that cannot be read is a question without an answer."""
+    """Parse the wallets of one currency or of all; an unreadable wallet refuses the lookup."""
     wallets = parse_object(response.body).get("balances")
     if response.status != 200 or not isinstance(wallets, list):
         return lookup_refused(response)
@@ -59,7 +59,7 @@ def read_balances(response: HttpResponse, currency: str | None) -> tuple[Balance
 
 
 def read_operator(response: HttpResponse) -> Operator | LookupRefused:
-    """Read whose customer a number is thought to be."""
+    """Parse the predicted operator of a number."""
     fields = parse_object(response.body)
     code = name_in(fields.get("provider"))
     if response.status != 200 or not code:
@@ -68,7 +68,7 @@ def read_operator(response: HttpResponse) -> Operator | LookupRefused:
 
 
 def read_cancel(response: HttpResponse, reference: str) -> CancelAnswer | LookupRefused:
-    """Read whether an enqueued payment is to be dropped; also whether a callback is to come again."""
+    """Parse the answer to a cancellation or to a request for another callback."""
     fields = parse_object(response.body)
     code, _ = failure_in(fields)
     if response.status == 200 and fields.get("payoutId") in (None, reference):
@@ -80,7 +80,7 @@ def read_cancel(response: HttpResponse, reference: str) -> CancelAnswer | Lookup
 
 
 def read_keys(response: HttpResponse) -> Mapping[str, str] | None:
-    """Read the public keys, in PEM by their id; None when there are none."""
+    """Parse the public keys, in PEM by id; None when there are none."""
     keys = parse_json(response.body)
     if response.status != 200 or not isinstance(keys, list):
         return None
@@ -89,7 +89,7 @@ def read_keys(response: HttpResponse) -> Mapping[str, str] | None:
 
 
 def read_availability(response: HttpResponse) -> Mapping[str, str]:
-    """Read which operators take payouts: a word for each; empty when it was not told."""
+    """Parse the status of each operator for payouts; empty when unknown."""
     value = parse_json(response.body)
     found: dict[str, str] = {}
     for country in value if isinstance(value, list) else ():
@@ -106,40 +106,45 @@ def read_availability(response: HttpResponse) -> Mapping[str, str]:
 
 
 def findings(known: Configuration | None, works: Mapping[str, str], settings: PawapaySettings) -> Iterator[Finding]:
-    """Say what is found of an account.
+    """Yield the findings of an account's diagnosis.
 
     Args:
-        known: What it may do; None when that was not told.
-        works: Which operators work.
-        settings: The account's.
+        known: The account's configuration; None when unknown.
+        works: The status of each operator.
+        settings: The account's settings.
 
     """
     operator, currency, country = settings.operator, settings.currency, settings.country
     if known is None:
-        yield Finding("wrong", "configuration", "pawaPay did not tell what the account may do.", "Look at api_token.")
+        yield Finding("wrong", "configuration", "pawaPay returned no configuration of the account.", "Check api_token.")
         return
-    yield Finding("ok", "configuration", f"{len(known.operators)} operators take payouts.")
+    yield Finding("ok", "configuration", f"The account pays to {len(known.operators)} operators.")
     if known.signed_requests_only and settings.signing_key is None:
-        yield Finding("wrong", "signatures", "Payments have to be signed.", "Give signing_key and signing_key_id.")
+        yield Finding("wrong", "signatures", "pawaPay requires signed payments.", "Set signing_key and signing_key_id.")
     if known.signed_callbacks != settings.signed_callbacks:
         says = "Callbacks are signed." if known.signed_callbacks else "Callbacks are not signed."
-        hint = "Set signed_callbacks as the dashboard has it."
+        hint = "Set signed_callbacks to the dashboard's value."
         yield Finding("wrong" if settings.signed_callbacks else "note", "callbacks", says, hint)
     if not operator:
-        yield Finding("note", "operator", "No operator is set: each payment has to name one.")
+        yield Finding("note", "operator", "operator is not set: each payment must name one.")
     elif operator not in known.operators:
-        yield Finding("wrong", "operator", f"{operator} takes no payouts from this account.", "Have it opened.")
+        yield Finding(
+            "wrong",
+            "operator",
+            f"The account does not pay to {operator}.",
+            "Ask pawaPay to open it, or correct operator.",
+        )
     elif known.operators[operator].country != country:
         says = f"{operator} is in {known.operators[operator].country}, not in {country}."
         yield Finding("wrong", "operator", says, "Correct country or operator.")
     elif currency not in known.operators[operator].limits:
-        yield Finding("wrong", "operator", f"{operator} takes no {currency}.", "Correct currency or operator.")
+        yield Finding("wrong", "operator", f"{operator} does not accept {currency}.", "Correct currency or operator.")
     else:
-        word = works.get(operator, "not told")
+        word = works.get(operator, "UNKNOWN")
         if word == "OPERATIONAL":
             yield Finding("ok", "operator", f"{operator} is {word}.")
         else:
-            yield Finding("note", "operator", f"{operator} is {word}.", "Payouts may wait, or be refused.")
+            yield Finding("note", "operator", f"{operator} is {word}.", "Payouts may wait or be refused.")
 
 
 def _is(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""One account of pawaPay as the core sees it: which calls there are. What the words mean is in ``codec``."""
+"""Payments from one pawaPay account: which requests are made. ``codec`` and ``lookups`` map the answers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class PawapayProvider:
     # --- paying ---
 
     def validate(self, order: Order) -> None:
-        """Raise ``InvalidPayout`` when the order cannot be paid from this account, as far as is known."""
+        """Raise ``InvalidPayout`` when the order cannot be paid from this account, by the known configuration."""
         if not order.payee.is_msisdn:
             raise InvalidPayee("pawaPay pays to telephone numbers.", hint="Make it with Payee.msisdn(…).")
         operator = operator_of(order, self._settings.operator)
@@ -77,7 +77,7 @@ class PawapayProvider:
             )
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
-        """Make the payment ready: pure, equal for equal arguments.
+        """Return the payment's draft: pure, equal for equal arguments.
 
         Raises:
             InvalidPayout: The order cannot be paid from this account.
@@ -90,20 +90,20 @@ class PawapayProvider:
         return Draft(references, self._calls.pay(fields), order)
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
-        """Send the payment, once, and say what the answer means."""
+        """Send the payment once and map the answer to its outcome."""
         answer = yield from exchange(draft.request)
         return codec.read_submitted(answer, draft.references["reference"])
 
     def submit_many(self, drafts: Sequence[Draft]) -> HttpFlow[Sequence[SubmitOutcome]]:
-        """Send many payments in one request, and say of each what its answer means; not atomic.
+        """Send many payments in one request and return the outcome of each; not atomic.
 
-        Not for the engine, which writes down one payment before it sends it: whoever calls this keeps the references.
+        Outside the engine's promises: the caller stores the references before the call.
 
         Args:
             drafts: At most 20.
 
         Raises:
-            InvalidPayout: There are none, or too many.
+            InvalidPayout: No drafts, or more than 20.
 
         """
         if not 1 <= len(drafts) <= MOST_AT_ONCE:
@@ -112,31 +112,31 @@ class PawapayProvider:
         return codec.read_many(answer, [draft.references["reference"] for draft in drafts])
 
     def _in_one(self, drafts: Sequence[Draft]) -> HttpRequest:
-        """Return one request for many payments; built apart, as a frame that waits is seen by error trackers."""
+        """Return one request for many payments; built apart, so that no waiting frame holds payees."""
         payments = [parse_json((draft.request.body or "").encode()) for draft in drafts]
         return self._calls.pay_many([one for one in payments if isinstance(one, dict)])
 
     def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
-        """Ask what became of the payment."""
+        """Read the payment's status at the provider."""
         reference = draft.references["reference"]
         answer = yield from exchange(self._calls.status(reference))
-        if self._verifier is not None:  # a process that only reads has to hear of new keys, too
-            yield from self._learn_keys(answer.at)
+        if self._verifier is not None:  # a process that only checks needs new keys too
+            yield from self._fetch_keys(answer.at)
         return codec.read_status(answer, reference)
 
     def cancel(self, draft: Draft) -> HttpFlow[CancelAnswer | LookupRefused]:
-        """Ask to fail a payment that is enqueued; what became of it is told by ``check``."""
+        """Ask to fail an enqueued payment; ``check`` reads the result."""
         reference = draft.references["reference"]
         answer = yield from exchange(self._calls.cancel(reference))
         return lookups.read_cancel(answer, reference)
 
     def resend_callback(self, reference: str) -> HttpFlow[CancelAnswer | LookupRefused]:
-        """Ask for a payment's callback once more: ``TOO_LATE`` here means that the payment has not ended yet."""
+        """Ask for a payment's callback again; ``TOO_LATE`` means here that the payment has not ended yet."""
         answer = yield from exchange(self._calls.resend_callback(reference))
         return lookups.read_cancel(answer, reference)
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
-        """Return where and as whom it pays."""
+        """Return the host and the identity that payments are sent to and as."""
         return {
             "provider": "pawapay",
             "version": "v2",
@@ -145,11 +145,11 @@ class PawapayProvider:
             "operation": str(operation),
         }
 
-    # --- credentials: the token never changes, so nothing is fetched ---
+    # --- credentials: the token never changes ---
 
     def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
         """Return the token."""
-        yield from ()  # a flow, though it asks for nothing
+        yield from ()  # makes this a flow without a request
         return Credential({"api_token": self._settings.api_token.get_secret_value()})
 
     def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
@@ -160,64 +160,64 @@ class PawapayProvider:
         return self._signer.sign(filled, at)
 
     def is_auth_refusal(self, response: HttpResponse) -> bool:
-        """Return False: another token would be no better."""
+        """Return False: the token never changes, so a new one cannot help."""
         return False
 
-    # --- what the account goes by ---
+    # --- the account's configuration ---
 
     def refresh_provider_config(self, at: datetime) -> HttpFlow[None]:
-        """Ask for operators, limits and keys where they are out of date."""
+        """Fetch operators, limits and keys that are out of date."""
         if self._config_cache.begin("configuration", at):
             answer = yield from exchange(self._calls.active_conf())
-            self._take_configuration(answer)
+            self._store_configuration(answer)
         if self._verifier is not None:
-            yield from self._learn_keys(at)
+            yield from self._fetch_keys(at)
 
-    def _take_configuration(self, answer: HttpResponse) -> None:
+    def _store_configuration(self, answer: HttpResponse) -> None:
         found = read_configuration(parse_json(answer.body)) if answer.status == 200 else None
         if found is not None:
             self._config_cache.configuration = found
-            self._config_cache.learned("configuration", answer.at)
+            self._config_cache.fetched("configuration", answer.at)
 
-    def _learn_keys(self, at: datetime) -> HttpFlow[None]:
+    def _fetch_keys(self, at: datetime) -> HttpFlow[None]:
         if not self._config_cache.begin("keys", at):
             return
         try:
             answer = yield from exchange(self._calls.keys())
         except (NotSent, NoAnswer):
-            return  # whatever it was asked beside is not spoilt by it
+            return  # the call that needed it goes on without new keys
         if keys := lookups.read_keys(answer):
-            self._config_cache.learn_keys(keys, answer.at)
+            self._config_cache.replace_keys(keys, answer.at)
 
-    # --- questions ---
+    # --- lookups ---
 
     def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | LookupRefused]:
-        """Ask what the wallets hold: one for each country and currency."""
+        """Return the wallets' balances, one for each country and currency."""
         answer = yield from exchange(self._calls.balances())
         return lookups.read_balances(answer, currency)
 
     def operator(self, payee: Payee) -> HttpFlow[Operator | LookupRefused]:
-        """Ask whose customer a number is thought to be; pawaPay can be wrong where numbers are carried over."""
+        """Return the predicted operator of a number; wrong where the number was ported."""
         answer = yield from exchange(self._calls.predict(payee.value))
         return lookups.read_operator(answer)
 
     def diagnose(self) -> HttpFlow[Sequence[Finding]]:
-        """Look at what the account may do, and whether its operator works."""
+        """Check the account's configuration and its operator's availability."""
         answer = yield from exchange(self._calls.active_conf())
         known = read_configuration(parse_json(answer.body)) if answer.status == 200 else None
         available = yield from exchange(self._calls.availability())
         return tuple(lookups.findings(known, lookups.read_availability(available), self._settings))
 
-    # --- callbacks: hints, also where they are proven ---
+    # --- callbacks: hints, even when signed ---
 
     def verify(self, callback: Callback) -> bool | None:
-        """Say whether pawaPay signed it; None where nothing is signed, or with a key that is not known yet."""
+        """Whether pawaPay signed it; None for unsigned callbacks and for a key that is not known yet."""
         return None if self._verifier is None else self._verifier.verify(callback, self._config_cache)
 
     def parse(self, callback: Callback) -> ParsedCallback | None:
-        """Say which payment it is about; None when it names none."""
+        """Return the payment that a callback names; None when it names none."""
         return callbacks.parse(callback)
 
     def acknowledge(self, callback: Callback) -> Acknowledgement:
-        """Answer 200, whatever it says: anything else brings it again for fifteen minutes."""
+        """Acknowledge with 200, independent of the content: anything else repeats it for fifteen minutes."""
         return Acknowledgement()

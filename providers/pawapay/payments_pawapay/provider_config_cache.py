@@ -1,8 +1,7 @@
-"""What one process has learned of an account: its configuration, and the keys callbacks are signed with.
+"""One process's cache of an account's configuration and of the keys that callbacks are signed with.
 
-It is obtained by flows and only read by what is pure. No draft is made of it: it refuses an order, or it does not, and
-pawaPay itself would refuse the same. So a draft is the same whatever is known, and an order that nothing was known of
-goes to pawaPay, which decides.
+Flows fill it; pure code reads it. It can refuse an order that pawaPay would refuse, and no value of it enters a draft.
+So a draft is the same whatever is cached, and without a cached configuration pawaPay decides.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ from payments_pawapay.limits import Configuration
 
 __all__ = ["ProviderConfigCache"]
 
-_AGAIN = timedelta(seconds=60)  # after a question without an answer, and after a key that nobody knew
+_AGAIN = timedelta(seconds=60)  # after a failed request, and after an unknown key
 
 
 class ProviderConfigCache:
-    """Known until it is replaced; what could not be asked for stays as it was.
+    """Values stay until they are replaced; a failed request changes none.
 
     Args:
-        every_s: How long it is gone by, in seconds.
-        keys: Public keys in PEM that are known from the start.
+        every_s: How long a value is used before it is fetched again, in seconds.
+        keys: Public keys in PEM from the settings.
 
     """
 
@@ -36,7 +35,7 @@ class ProviderConfigCache:
         self._missed = False
 
     def begin(self, what: str, at: datetime) -> bool:
-        """Say whether something is to be asked for now; whoever is told so asks, and nobody else for a minute.
+        """Whether to fetch a value now; when true, the caller fetches it, and other callers wait a minute.
 
         Args:
             what: ``configuration`` or ``keys``.
@@ -51,15 +50,15 @@ class ProviderConfigCache:
         self._asked[what] = at
         return True
 
-    def learned(self, what: str, at: datetime) -> None:
-        """Note that it was told: it is gone by for as long as the settings say."""
+    def fetched(self, what: str, at: datetime) -> None:
+        """Record that a value was fetched."""
         self._until[what] = at + self._every
 
-    def learn_keys(self, keys: Mapping[str, str], at: datetime) -> None:
-        """Take the keys that are in force, in place of those fetched before."""
+    def replace_keys(self, keys: Mapping[str, str], at: datetime) -> None:
+        """Replace the keys that were fetched before."""
         self.keys, self._missed = {**self._pinned, **keys}, False
-        self.learned("keys", at)
+        self.fetched("keys", at)
 
     def miss_key(self) -> None:
-        """Note that a callback names a key nobody knows: keys may have changed."""
+        """Record that a callback names an unknown key: the keys may have changed."""
         self._missed = True

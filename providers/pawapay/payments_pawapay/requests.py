@@ -1,4 +1,4 @@
-"""What is asked of pawaPay, and how an order is written for it. Pure."""
+"""The requests to pawaPay, and how an order is written into one. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from payments_pawapay.codes import operator_key
 __all__ = ["BULK", "MOST_AT_ONCE", "PAY", "REPEATABLE", "SIGNED", "Calls", "check_options", "operator_of", "payment"]
 
 PAY, BULK = "pay", "pay_bulk"
-SIGNED = frozenset({PAY, BULK})  # the calls that pawaPay wants signed: those that move money
+SIGNED = frozenset({PAY, BULK})  # signed calls: those that move money
 MOST_AT_ONCE = 20
 REPEATABLE = ("status", "active_conf", "keys", "availability", "balances", "predict")
 
@@ -41,43 +41,43 @@ class Calls:
         self._base_url = base_url
 
     def pay(self, payment: Mapping[str, Any]) -> HttpRequest:
-        """Return the one request that pays."""
+        """Return the request that makes one payment."""
         return replace(self._post(PAY, "/v2/payouts", payment), moves_money=True)
 
     def pay_many(self, payments: list[Mapping[str, Any]]) -> HttpRequest:
-        """Return a request that pays many."""
+        """Return the request that makes many payments."""
         return replace(self._post(BULK, "/v2/payouts/bulk", payments), moves_money=True)
 
     def status(self, reference: str) -> HttpRequest:
-        """Return the question after a payment."""
+        """Return the request for a payment's status."""
         return self._get("status", f"/v2/payouts/{quote(reference, safe='')}")
 
     def cancel(self, reference: str) -> HttpRequest:
-        """Return the request to drop an enqueued payment."""
+        """Return the request to fail an enqueued payment."""
         return self._post("cancel", f"/v2/payouts/fail-enqueued/{quote(reference, safe='')}")
 
     def resend_callback(self, reference: str) -> HttpRequest:
-        """Return the request to be called back once more."""
+        """Return the request for another callback."""
         return self._post("resend_callback", f"/v2/payouts/resend-callback/{quote(reference, safe='')}")
 
     def active_conf(self) -> HttpRequest:
-        """Return the question what the account may do."""
+        """Return the request for the account's configuration."""
         return self._get("active_conf", "/v2/active-conf", operationType="PAYOUT")
 
     def keys(self) -> HttpRequest:
-        """Return the question for the keys that callbacks are signed with."""
+        """Return the request for the keys that callbacks are signed with."""
         return self._get("keys", "/v2/public-key/http")
 
     def availability(self) -> HttpRequest:
-        """Return the question which operators work."""
+        """Return the request for the operators' availability."""
         return self._get("availability", "/v2/availability", operationType="PAYOUT")
 
     def balances(self) -> HttpRequest:
-        """Return the question what the account holds."""
+        """Return the request for the account's balances."""
         return self._get("balances", "/v2/wallet-balances")
 
     def predict(self, number: str) -> HttpRequest:
-        """Return the question whose customer a number is."""
+        """Return the request for the operator of a number."""
         asked = self._post("predict", "/v2/predict-provider", {"phoneNumber": number})
         return replace(asked, repeatable=True)
 
@@ -96,12 +96,12 @@ def _headers() -> dict[str, str]:
 
 
 def operator_of(order: Order, default: str) -> str:
-    """Return whose wallet is paid: as the options name it, the payee, or the account, and never a guess.
+    """Return the payee's operator as named by the options, the payee or the account; it is never guessed.
 
-    A payee may also name it in the core's words, such as ``mtn``: then it has to be the operator that is paid.
+    A payee may also name it by the core's key, such as ``mtn``: then it must be the operator that is paid.
 
     Raises:
-        InvalidPayout: Nobody names one, or two differ.
+        InvalidPayout: No operator is named, or two differ.
 
     """
     named_by_payee, option = order.payee.details.get("operator", ""), order.options.get("provider", "")
@@ -126,33 +126,33 @@ def operator_of(order: Order, default: str) -> str:
 
 
 def check_options(options: Mapping[str, str]) -> None:
-    """Raise ``InvalidPayout`` for an option that pawaPay has not, or would refuse."""
+    """Raise ``InvalidPayout`` for an option that pawaPay does not have or would refuse."""
     for name, value in options.items():
         if name.startswith(_METADATA):
             if not name.partition(".")[2] or name.partition(".")[2] == OUR_ID or not value:
-                raise InvalidPayout(f"The option {scrub(name)} names no metadata of yours, or is empty.")
+                raise InvalidPayout(f"Option {scrub(name)} is empty, or its metadata name is missing or reserved.")
         elif name == "customer_message":
             if not _MESSAGE.fullmatch(value):
-                raise InvalidPayout("customer_message is 4 to 22 letters, digits and blanks.")
+                raise InvalidPayout("customer_message must be 4 to 22 letters, digits and spaces.")
         elif name != "provider":
             raise InvalidPayout(
-                f"There is no option {scrub(name)}.",
-                hint="There are provider, customer_message, metadata.NAME and pii.NAME.",
+                f"pawaPay has no option {scrub(name)}.",
+                hint="The options are provider, customer_message, metadata.NAME and pii.NAME.",
             )
     keys = [name.partition(".")[2] for name in options if name.startswith(_METADATA)]
     if len(set(keys)) != len(keys) or len(keys) >= _MOST_METADATA:
-        raise InvalidPayout(f"Metadata has at most {_MOST_METADATA - 1} names, each once.")
+        raise InvalidPayout(f"Metadata can have at most {_MOST_METADATA - 1} names, each once.")
 
 
 def payment(order: Order, operator: str, reference: str, our_id: str) -> dict[str, Any]:
-    """Return an order as pawaPay wants it."""
+    """Return an order in pawaPay's form."""
     fields: dict[str, Any] = {
         "payoutId": reference,
         "amount": order.amount.text,  # without trailing zeros: pawaPay refuses them
         "currency": str(order.amount.currency),
         "recipient": {"type": "MMO", "accountDetails": {"phoneNumber": order.payee.value, "provider": operator}},
         "clientReferenceId": our_id,
-        # A callback tells the metadata and not the clientReferenceId.
+        # A callback contains the metadata, not the clientReferenceId.
         "metadata": [{OUR_ID: our_id}, *_metadata(order.options)],
     }
     if message := order.options.get("customer_message") or _message(order.note):
@@ -172,6 +172,6 @@ def _metadata(options: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def _message(note: str) -> str:
-    """Return as much of a note as the payee can be shown; nothing where that is too little."""
+    """Return the part of a note that can be shown to the payee; empty when it is too short."""
     plain = " ".join("".join(c if c.isascii() and c.isalnum() else " " for c in note).split())[:22].strip()
     return plain if _MESSAGE.fullmatch(plain) else ""

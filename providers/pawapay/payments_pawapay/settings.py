@@ -1,4 +1,4 @@
-"""What an account at pawaPay needs."""
+"""The settings of an account at pawaPay."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SigningAlgorithm: TypeAlias = Literal["ecdsa-p256-sha256", "ecdsa-p384-sha384", 
 
 
 class PawapaySettings(AccountSettings):
-    """One account at pawaPay, and the country and operator it pays to when nobody names another."""
+    """One account at pawaPay, with the default country and operator of its payments."""
 
     provider: Literal["pawapay"] = Field("pawapay", description="Always `pawapay`.")
     api_token: SecretStr = Field(description="The API token, as the dashboard makes it. It ends when it is revoked.")
@@ -36,19 +36,17 @@ class PawapaySettings(AccountSettings):
     operator: str = Field(
         "",
         pattern=r"^([A-Z0-9_]{3,40})?$",
-        description="Whose wallets it pays to when neither payee nor options name one, such as `MTN_MOMO_ZMB`. Left "
-        "out, each payment has to name it: it is never guessed.",
+        description="The operator when neither payee nor options name one, such as `MTN_MOMO_ZMB`. Left out, each "
+        "payment must name it: it is never guessed.",
     )
     base_url: BaseUrl = Field(_LIVE, description=f"May be left out; `https://{SANDBOX}` for the sandbox.")
     learn_every_s: Seconds = Field(
-        3600.0, description="How long the operators, limits and keys pawaPay tells are gone by, in seconds."
+        3600.0, description="How long fetched operators, limits and keys are used before they are fetched again."
     )
     signing_key: SecretStr | None = Field(
         None, description="Private key in PEM; with it every payment is signed. Needs the extra `signatures`."
     )
-    signing_key_id: str = Field(
-        "", pattern=r"^[ -~]{0,200}$", description="What the dashboard calls the public key that belongs to it."
-    )
+    signing_key_id: str = Field("", pattern=r"^[ -~]{0,200}$", description="The id of its public key in the dashboard.")
     signing_algorithm: SigningAlgorithm = Field("ecdsa-p256-sha256", description="How payments are signed.")
     ecdsa_encoding: Literal["der", "raw"] = Field(
         "der",
@@ -58,25 +56,25 @@ class PawapaySettings(AccountSettings):
     content_digest: Literal["sha-256", "sha-512"] = Field("sha-512", description="Hash of a signed payment's body.")
     signed_callbacks: bool = Field(
         False,
-        description="Whether callbacks are signed, as switched on in the dashboard: then one that is not, or not "
-        "rightly, is thrown away. Needs the extra `signatures` and `callback_url`.",
+        description="Whether callbacks are signed, as switched on in the dashboard: then a callback without a "
+        "valid signature is dropped. Needs the extra `signatures` and `callback_url`.",
     )
     callback_url: str = Field(
         "",
         repr=False,
-        description="The address the dashboard has for payouts, as `payouts callbacks --reveal` prints it: signatures "
-        "are over it. Only for `signed_callbacks`.",
+        description="The dashboard's callback URL for payouts, as `payouts callbacks --reveal` prints it: signatures "
+        "cover it. Only for `signed_callbacks`.",
     )
     callback_keys: Mapping[str, str] = Field(
         {},
-        description="Public keys in PEM by their id, beside those that are fetched: for a process that takes callbacks "
-        "and asks pawaPay for nothing.",
+        description="Public keys in PEM by id, beside the fetched ones: for a process that receives callbacks and "
+        "makes no requests to pawaPay.",
     )
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
         if (self.signing_key is None) != (not self.signing_key_id):
-            msg = "signing_key and signing_key_id belong together: give both or none"
+            msg = "signing_key and signing_key_id must be set together"
             raise ValueError(msg)
         if self.signed_callbacks and urlsplit(self.callback_url).scheme not in {"http", "https"}:
             msg = "signed_callbacks needs callback_url, the whole address"
@@ -90,11 +88,11 @@ class PawapaySettings(AccountSettings):
 
     @property
     def currencies(self) -> frozenset[str] | None:
-        """Known to pawaPay alone: a payment may name another operator than the account's, in another currency."""
+        """None: a payment may name another operator in another currency, which only pawaPay knows."""
         return None
 
     @property
     def operators(self) -> frozenset[str] | None:
-        """The operator that it pays to when nobody names one."""
+        """The default operator of its payments."""
         key = operator_key(self.operator)
         return frozenset({key}) if key else None

@@ -1,7 +1,7 @@
 """Signatures of requests and callbacks (RFC 9421), by the library ``http-message-signatures``; imported when used.
 
-ECDSA has two spellings: RFC 9421 says the raw numbers, pawaPay's example programs write ASN.1 DER. What we send is a
-setting; what we are sent is understood either way.
+ECDSA signatures have two encodings: raw numbers in RFC 9421, ASN.1 DER in pawaPay's example programs. A setting selects
+the encoding of requests; callbacks are accepted in either.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ class Signer:
         settings: With a signing key.
 
     Raises:
-        SettingsError: The key is none, is of another kind than the algorithm, or the extra is not installed.
+        SettingsError: The key cannot be parsed or does not fit the algorithm, or the extra is not installed.
 
     """
 
     def __init__(self, settings: PawapaySettings) -> None:
         library = _library("signing_key")
         if settings.signing_key is None:
-            raise SettingsError("There is no signing_key.")
+            raise SettingsError("signing_key is not set.")
         kind = algorithm(settings.signing_algorithm, settings.ecdsa_encoding)
         try:
             key = kind(private_key=settings.signing_key.get_secret_value().encode()).private_key
-        except Exception as error:  # noqa: BLE001 - whatever it is; its words could be those of the key
+        except Exception as error:  # noqa: BLE001 - any error; its text could quote the key
             raise SettingsError(
                 f"signing_key is no private key for {settings.signing_algorithm} ({type(error).__name__}).",
                 hint="Give it in PEM, without a password.",
@@ -72,10 +72,10 @@ class Signer:
         self._signer.content_digest_class = type("Digest", (library.ContentDigest,), {"algorithm": self._digest})
 
     def sign(self, request: HttpRequest, at: datetime) -> HttpRequest:
-        """Return a request with its digest, date and signature; over exactly the bytes that are sent.
+        """Return a request with digest, date and signature over the bytes that are sent.
 
         Args:
-            request: Whole: nothing of it may change any more.
+            request: Complete; it must not change afterwards.
             at: Now.
 
         """
@@ -98,10 +98,10 @@ class Signer:
 
 
 class Verifier:
-    """Says of callbacks whether pawaPay signed them.
+    """Verifies that callbacks are signed by pawaPay.
 
     Args:
-        address: The whole address pawaPay has: what it signs, whatever a proxy makes of it on the way.
+        address: The complete callback URL in the dashboard: pawaPay signs it, and a proxy may change it.
 
     Raises:
         SettingsError: The extra is not installed.
@@ -114,11 +114,11 @@ class Verifier:
         self._algorithms = [algorithm(name) for name in ALGORITHMS]
 
     def verify(self, callback: Callback, config_cache: ProviderConfigCache) -> bool | None:
-        """Say whether it is proven; None where its key is not known yet, and may be tomorrow.
+        """Whether the signature is valid; None when its key is not known yet.
 
         Args:
-            callback: As it came, with the moment it came at.
-            config_cache: Has the keys, and is told of one that it lacks.
+            callback: As received, with its time.
+            config_cache: Holds the keys and records a missing one.
 
         """
         message = _Message(callback.method, self._address, dict(callback.headers))
@@ -127,7 +127,7 @@ class Verifier:
             verifier = self._verifier(one, keys, callback.at)
             try:
                 verifier.verify(message, max_age=_OLDEST, require_components=REQUIRED, body=callback.body)
-            except Exception:  # noqa: BLE001, S112 - a stranger's bytes break a parser in any way they like
+            except Exception:  # noqa: BLE001, S112 - untrusted bytes can raise anything
                 continue
             return True
         if not keys.missed:
@@ -151,13 +151,13 @@ class Verifier:
         refused = self._library.InvalidSignature
 
         class AtThatTime(self._library.HTTPMessageVerifier):  # type: ignore[misc, name-defined] # imported late
-            """Judges by the moment it came, not by the one it is looked at."""
+            """Compares with the time of arrival, not with the time of verification."""
 
             def validate_created_and_expires(self, sig_input: Any, max_age: timedelta | None = None) -> None:
                 created, expires = (sig_input.params.get(name) for name in ("created", "expires"))
                 now = at.timestamp()
                 if type(created) is not int or created > now + _SKEW.total_seconds():
-                    raise refused("it has no time of making, or one to come")
+                    raise refused("its time of creation is missing or in the future")
                 until = expires if type(expires) is int else created + (max_age or _OLDEST).total_seconds()
                 if until < now - _SKEW.total_seconds():
                     raise refused("it is too old")
@@ -166,7 +166,7 @@ class Verifier:
 
 
 def algorithm(name: str, encoding: str = "raw") -> type[Any]:
-    """Return an algorithm of the library; ECDSA with both spellings understood, and one written.
+    """Return an algorithm of the library; ECDSA reads both encodings and writes one.
 
     Args:
         name: As RFC 9421 calls it.

@@ -1,4 +1,4 @@
-"""What this distribution hands to the core, and the facts the engine decides by."""
+"""The provider's specification: capabilities, retry policies and the facts the engine decides by."""
 
 from __future__ import annotations
 

@@ -194,13 +194,13 @@ def test_the_three_ways_of_telling_what_a_payout_may_be() -> None:
 def test_a_missed_key_is_asked_for_soon_and_not_all_the_time() -> None:
     known = ProviderConfigCache(3600, {"pinned": "p"})
     assert known.begin("keys", AT)
-    known.learn_keys({"one": "1"}, AT)
+    known.replace_keys({"one": "1"}, AT)
     assert known.keys == {"pinned": "p", "one": "1"}
     assert not known.begin("keys", AT + timedelta(seconds=600))
     known.miss_key()
     assert not known.begin("keys", AT + timedelta(seconds=59))
     assert known.begin("keys", AT + timedelta(seconds=60))
     assert not known.begin("keys", AT + timedelta(seconds=119)), "a stranger's key id makes nobody ask all the time"
-    known.learn_keys({"two": "2"}, AT + timedelta(seconds=60))
+    known.replace_keys({"two": "2"}, AT + timedelta(seconds=60))
     assert known.keys == {"pinned": "p", "two": "2"}, "a key that is not told any more is not believed any more"
     assert not known.begin("keys", AT + timedelta(seconds=600))

@@ -1,4 +1,4 @@
-"""Template Pay's wire: a pure state machine over the clock it is given."""
+"""Template Pay's HTTP API: a pure state machine that reads no clock."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from payments_core.testing.emulator.faults import Rule
 
 __all__ = ["Gateway", "Payment", "Switches"]
 
-# Test payees and how their payments fail; anybody else is paid.
+# Test payees whose payments fail, and the reason; every other payee is paid.
 FAILURES: Mapping[str, str] = {"999700000001": "no_such_wallet", "999700000002": "wallet_full"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches(Options):
-    """Where a test wants it otherwise.
+    """Options of the emulator.
 
     Args:
         ends_after_s: How long a payment takes.
@@ -41,7 +41,7 @@ class Request(emulator.Request):
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """The JSON object it carries; empty when there is none."""
+        """The JSON object in the body; empty when there is none."""
         try:
             value = json.loads(self.body)
         except ValueError:
@@ -50,13 +50,13 @@ class Request(emulator.Request):
 
     @property
     def reference(self) -> str:
-        """The payment it is about."""
+        """The reference of the payment that the request names."""
         return self.part("id") or str(self.fields.get("id", ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One that was taken."""
+    """An accepted payment."""
 
     order: Mapping[str, Any]
     accepted_at: datetime
@@ -65,28 +65,28 @@ class Payment:
 
     @property
     def reason(self) -> str:
-        """Why it fails; empty when it does not."""
+        """The failure's code; empty when the payment succeeds."""
         return FAILURES.get(self.order["to"], "")
 
     def state(self, at: datetime) -> str:
-        """Return where it stands."""
+        """Return its status at a time."""
         if self.ends_at is None or at < self.ends_at:
             return "accepted"
         return "failed" if self.reason else "paid"
 
     def payload(self, at: datetime, **changed: Any) -> dict[str, Any]:
-        """Return it as a status or a callback tells it."""
+        """Return the payment as a status answer or a callback writes it."""
         state = self.state(at)
         payload = {name: self.order[name] for name in ("id", "to", "amount", "currency")} | {"status": state}
         return payload | ({"reason": self.reason} if state == "failed" else {}) | changed
 
 
 class Gateway(emulator.Gateway[Request]):
-    """The two calls, as the gateway answers them.
+    """Answers the API's two calls.
 
     Args:
-        api_key: Who may call it.
-        switches: Where a test wants it otherwise.
+        api_key: The key that a request must carry.
+        switches: Options of the emulator.
 
     """
 
@@ -98,7 +98,7 @@ class Gateway(emulator.Gateway[Request]):
         self._posts: Counter[str] = Counter()
 
     def answer(self, request: Request) -> Answer:
-        """Answer one request and remember what it did."""
+        """Answer one request and record its effect."""
         if request.operation == "pay":
             self._posts[request.reference] += 1
         if request.authorization != f"Bearer {self.api_key}":
@@ -124,7 +124,7 @@ class Gateway(emulator.Gateway[Request]):
         return _json(201, {"id": order["id"], "status": "accepted"})
 
     def refuse(self, fault: str, rule: Rule, request: Request) -> Answer:
-        """Return the answer of a fault."""
+        """Return the answer that a fault gives."""
         match fault:
             case "writes_forbidden":
                 return _error(403, "not_allowed", "The merchant may not pay.")
@@ -138,7 +138,7 @@ class Gateway(emulator.Gateway[Request]):
                 return _error(500, rule.code or "internal", "Something went wrong.")
 
     def ledger(self, at: datetime) -> Sequence[Mapping[str, Any]]:
-        """Return what was paid, a row a reference."""
+        """Return one row for each payment, by reference."""
         return [
             {
                 "reference": reference,
@@ -153,17 +153,17 @@ class Gateway(emulator.Gateway[Request]):
         ]
 
     def payee(self, request: Request) -> str:
-        """Return who the payment of a request goes to."""
+        """Return the payee of a request's payment."""
         known = self._payments.get(request.reference)
         return str(request.fields.get("to") or (known.order["to"] if known else ""))
 
     def note_unanswered(self, request: Request) -> None:
-        """Count a payment that was read and not carried out."""
+        """Count a payment request that is not carried out."""
         if request.operation == "pay":
             self._posts[request.reference] += 1
 
     def plan_callbacks(self, request: Request, answer: Answer, fires: Fires) -> Sequence[Callback]:
-        """Return the callbacks of a payment that was just taken."""
+        """Return the callbacks of a payment that was just accepted."""
         payment = self._payments.get(request.reference)
         if payment is None or answer.status != 201 or not payment.order.get("callback_url"):
             return ()

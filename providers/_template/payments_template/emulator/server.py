@@ -33,11 +33,11 @@ class TemplateEmulator(Emulator[Gateway]):
 
     @classmethod
     def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
-        """Read switches that were written as text; raises ``ValueError`` for one that does not exist."""
+        """Parse options given as text; raises ``ValueError`` for an unknown option."""
         return Switches.read(written)
 
     def about(self) -> Mapping[str, Any]:
-        """Return what is played."""
+        """Return what the emulator imitates, and its options."""
         return {"what": "An emulator of Template Pay. No money moves.", "switches": asdict(self.switches)}
 
     def write_config(self, path: Path, *, target: str = "", overwrite: bool = False) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Daraja's wire: a pure state machine over the clock it is given."""
+"""Daraja's HTTP API: a pure state machine that reads no clock."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _URLS = ("ResultURL", "QueueTimeOutURL")
 
 @dataclass(slots=True)
 class Credentials:
-    """Who may call the gateway."""
+    """The credentials that requests must carry."""
 
     consumer_key: str = field(default_factory=lambda: secrets.token_hex(16))
     consumer_secret: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
@@ -54,7 +54,7 @@ class Request(emulator.Request):
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """The JSON object it carries; empty when there is none."""
+        """The JSON object in the body; empty when there is none."""
         try:
             value = json.loads(self.body)
         except ValueError:
@@ -63,23 +63,23 @@ class Request(emulator.Request):
 
     @property
     def reference(self) -> str:
-        """The payment it is about."""
+        """The reference of the payment that the request names."""
         name = "OriginatorConversationID" if self.operation == "pay" else "OriginalConversationID"
         return str(self.fields.get(name, ""))
 
 
 class Gateway(emulator.Gateway[Request]):
-    """The calls, as the gateway answers them.
+    """Answers the API's calls.
 
     Args:
-        credentials: Who may call it.
-        keys: What passwords are encrypted with.
-        switches: Where a test wants it otherwise.
+        credentials: The credentials that requests must carry.
+        keys: The key pair that passwords are encrypted for.
+        switches: Options of the emulator.
 
     """
 
     def __init__(self, credentials: Credentials, keys: Keys, switches: Switches) -> None:
-        super().__init__(Request, CallbackBook())  # nothing is written of a second try
+        super().__init__(Request, CallbackBook())  # no retries are documented
         self.credentials = credentials
         self._keys = keys
         self._switches = switches
@@ -88,10 +88,10 @@ class Gateway(emulator.Gateway[Request]):
         self._posts: Counter[str] = Counter()
         self._passwords: dict[str, str] = {}
         self._numbers = count(1)
-        self._taken = Decimal(0)  # of the utility account: what was paid, and what is on its way
+        self._taken = Decimal(0)  # of the utility account: paid and in progress
 
     def answer(self, request: Request) -> Answer:
-        """Answer one request and remember what it did."""
+        """Answer one request and record its effect."""
         if request.operation == "token":
             return self._token(request)
         if request.operation == "pay":
@@ -120,7 +120,7 @@ class Gateway(emulator.Gateway[Request]):
         return _json(200, {"access_token": token, "expires_in": lifetime})
 
     def revoke(self, request: Request) -> None:
-        """End the token that a request carries."""
+        """Revoke the token of a request."""
         self._tokens.pop(request.authorization.removeprefix("Bearer "), None)
 
     def _pay(self, request: Request) -> Answer:
@@ -147,7 +147,7 @@ class Gateway(emulator.Gateway[Request]):
         return self._accepted(request.reference, payment.conversation)
 
     def _decrypt(self, encrypted: str) -> str:
-        if encrypted not in self._passwords:  # opening one takes a millisecond, and it comes with each request
+        if encrypted not in self._passwords:  # decryption takes a millisecond
             self._passwords[encrypted] = self._keys.decrypt(encrypted)
         return self._passwords[encrypted]
 
@@ -161,7 +161,7 @@ class Gateway(emulator.Gateway[Request]):
         return _json(200, fields)
 
     def refuse(self, fault: str, rule: Rule, request: Request) -> Answer:
-        """Return the answer of a fault; being asked too often is a 500 here."""
+        """Return the answer that a fault gives; Daraja reports too many requests as HTTP 500."""
         match fault:
             case "writes_forbidden" | "waf_page":
                 return _answer(
@@ -174,10 +174,10 @@ class Gateway(emulator.Gateway[Request]):
             case _:
                 return _error(500, rule.code or "500.003.1001", "Internal Server Error")
 
-    # --- what is told later ---
+    # --- result callbacks ---
 
     def plan_callbacks(self, request: Request, answer: Answer, fires: Fires) -> Sequence[Callback]:
-        """Return what is posted because of a request that was just answered."""
+        """Return the callbacks of a request that was just answered."""
         if answer.status != 200 or request.operation not in {"pay", "status", "balance"}:
             return ()
         accepted = json.loads(answer.body)
@@ -219,7 +219,7 @@ class Gateway(emulator.Gateway[Request]):
         return self._planned(request, fires, ends_at, balances_at, self._switches.answers)
 
     def _balances(self, request: Request, query: str, at: datetime, otherwise: bool) -> dict[str, Any]:
-        """Return what the accounts hold; what is on its way is reserved."""
+        """Return the result of a balance query; payments in progress are reserved."""
         credentials = self.credentials
         password = self._decrypt(str(request.fields["SecurityCredential"]))
         is_ours = (request.fields["Initiator"], password) == (credentials.initiator, credentials.initiator_password)
@@ -248,7 +248,7 @@ class Gateway(emulator.Gateway[Request]):
             payload = payload_at(ends_at or request.at, says == "other end")
             if says == "another's":
                 payload = {"Result": {**payload["Result"], "OriginatorConversationID": "another-payment"}}
-            # The faults that lie do not know the path that was minted; the switches that do say so.
+            # A forged or contradicting callback does not know the minted path, unless an option says so.
             url = "QueueTimeOutURL" if says == "other end" and tuple(answers) == ("true",) else "ResultURL"
             return self._callback(request, payload, str(payload["Result"]["ResultCode"]), due_at, url=url)
 
@@ -280,10 +280,10 @@ class Gateway(emulator.Gateway[Request]):
             due_at=due_at,
         )
 
-    # --- what is watched ---
+    # --- what tests read ---
 
     def ledger(self, at: datetime) -> Sequence[Mapping[str, Any]]:
-        """Return what was paid, a row a reference."""
+        """Return one row for each payment, by reference."""
         return [
             {
                 "reference": reference,
@@ -299,12 +299,12 @@ class Gateway(emulator.Gateway[Request]):
         ]
 
     def payee(self, request: Request) -> str:
-        """Return who the payment of a request goes to."""
+        """Return the payee of a request's payment."""
         known = self._payments.get(request.reference)
         return str(request.fields.get("PartyB") or (known.order["PartyB"] if known else ""))
 
     def note_unanswered(self, request: Request) -> None:
-        """Count a payment that was read and not carried out."""
+        """Count a payment request that is not carried out."""
         if request.operation == "pay":
             self._posts[request.reference] += 1
 

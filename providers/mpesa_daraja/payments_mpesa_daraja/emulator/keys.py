@@ -1,4 +1,4 @@
-"""The portal's key pair: the certificate that passwords are encrypted with, and what opens them again."""
+"""The portal's key pair: the certificate that passwords are encrypted with, and its private key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Keys"]
 
 
 class Keys:
-    """A key pair that was made for this emulator."""
+    """A key pair made for this emulator."""
 
     def __init__(self) -> None:
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -32,7 +32,7 @@ class Keys:
         self.certificate = built.sign(self._key, SHA256()).public_bytes(Encoding.PEM).decode()
 
     def decrypt(self, security_credential: str) -> str:
-        """Return the password in a security credential; empty when there is none, or it is for another key."""
+        """Return the password in a security credential; empty when it cannot be decrypted."""
         try:
             encrypted = base64.b64decode(security_credential, validate=True)
             return self._key.decrypt(encrypted, padding.PKCS1v15()).decode()

@@ -1,4 +1,4 @@
-"""A payment as the emulated M-Pesa keeps it, and what is posted about it."""
+"""A payment of the emulated M-Pesa, and its results."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 
 __all__ = ["FAILURES", "QUEUED", "STALE", "Payment", "result"]
 
-# Payees whose payment does not succeed, numbers that nobody has: how its result says so.
+# Unassigned numbers whose payments fail: code and text of the result.
 FAILURES: Mapping[str, tuple[str | int, str]] = {
     "254190000001": (2040, "Credit Party customer type (Unregistered) can't be supported by the service."),
     "254190000002": (1, "The balance is insufficient for the transaction."),
     "254190000003": (8, "The maximum balance would be exceeded."),
     "254190000004": ("SFC_IC0003", "The operator does not exist."),
 }
-QUEUED = "254190000009"  # the payment waits in a queue until it is given up: the request is sent back
+QUEUED = "254190000009"  # the payment times out in a queue: the request comes back
 STALE = (2001, "The initiator information is invalid.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """One that was taken.
+    """An accepted payment.
 
     Args:
         order: The request's fields.
-        conversation: M-Pesa's id of it.
-        receipt: M-Pesa's id of its transaction.
-        accepted_at: When.
-        visible_at: Questions find it from then on.
-        ends_at: None: never.
+        conversation: M-Pesa's id of the request.
+        receipt: M-Pesa's id of the transaction.
+        accepted_at: When it was accepted.
+        visible_at: Queries find it from then on.
+        ends_at: When it ends; None for never.
         is_ours: Whether the initiator's password was the right one.
         is_covered: Whether the utility account held enough.
 
@@ -47,7 +47,7 @@ class Payment:
 
     @property
     def originator(self) -> str:
-        """The reference it was asked for by."""
+        """The caller's reference."""
         return str(self.order["OriginatorConversationID"])
 
     @property
@@ -58,19 +58,19 @@ class Payment:
         return FAILURES.get(self.order["PartyB"]) or (None if self.is_covered else FAILURES["254190000002"])
 
     def has_ended(self, at: datetime) -> bool:
-        """Say whether it has."""
+        """Whether the payment has ended."""
         return self.ends_at is not None and at >= self.ends_at
 
     def is_paid(self, at: datetime) -> bool:
-        """Say whether the payee has the money."""
+        """Whether the payee has the money."""
         return self.has_ended(at) and self.failure is None
 
     def result_at(self, at: datetime, *, otherwise: bool = False) -> dict[str, Any]:
-        """Return its result as it is posted.
+        """Return the result that is posted.
 
         Args:
             at: When it ended.
-            otherwise: Tell another end than it has.
+            otherwise: Report the opposite end.
 
         """
         failure = self.failure
@@ -91,13 +91,13 @@ class Payment:
         return result(0, "Processed.", self.originator, self.conversation, self.receipt, *rows.items())
 
     def status_at(self, at: datetime, query: str, *, parties: str, otherwise: bool = False) -> dict[str, Any]:
-        """Return the answer to a question about it.
+        """Return the result of a status query.
 
         Args:
-            at: When it is answered.
-            query: The id of the question.
-            parties: Where the payee stands; see the switch.
-            otherwise: Tell another end than it has.
+            at: When the query is answered.
+            query: The query's id.
+            parties: Where the payee is named; see the option.
+            otherwise: Report the opposite end.
 
         """
         if not self.has_ended(at):
@@ -126,7 +126,7 @@ class Payment:
 def result(
     code: str | int, text: str, originator: str, conversation: str, receipt: str, *rows: tuple[str, Any]
 ) -> dict[str, Any]:
-    """Return what is posted to a ResultURL; there are no parameters on failure."""
+    """Return the body posted to a ResultURL; a failure has no parameters."""
     fields: dict[str, Any] = {
         "ResultType": 0,
         "ResultCode": code,

@@ -25,7 +25,7 @@ class MpesaDarajaEmulator(Emulator[Gateway]):
     Args:
         port: 0 for any free one.
         faults: Faults in force from the start.
-        callback_url: Written into the configuration: where answers go, as ``payouts callbacks --reveal`` prints it.
+        callback_url: Written into the configuration, as ``payouts callbacks --reveal`` prints it.
         switches: Fields of :class:`~payments_mpesa_daraja.emulator.switches.Switches`.
 
     """
@@ -42,17 +42,17 @@ class MpesaDarajaEmulator(Emulator[Gateway]):
 
     @classmethod
     def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
-        """Read switches that were written as text; raises ``ValueError`` for one that does not exist."""
+        """Parse options given as text; raises ``ValueError`` for an unknown option."""
         own = {name: text for name, text in written.items() if name == _CALLBACK_URL}
         return {**Switches.read({name: text for name, text in written.items() if name not in own}), **own}
 
     def about(self) -> Mapping[str, Any]:
-        """Return what is played."""
+        """Return what the emulator imitates, and its options."""
         return {"what": "An emulator of M-Pesa Daraja, B2C v3. No money moves.", "switches": asdict(self.switches)}
 
     @property
     def certificate(self) -> str:
-        """What passwords are encrypted with here, PEM."""
+        """The certificate that passwords are encrypted with, PEM."""
         return self._keys.certificate
 
     def write_config(self, path: Path, *, target: str = "", overwrite: bool = False) -> Sequence[str]:
@@ -82,7 +82,7 @@ class MpesaDarajaEmulator(Emulator[Gateway]):
             credentials.consumer_key, credentials.consumer_secret = kept["consumer_key"], kept["consumer_secret"]
             credentials.initiator_password = kept["initiator_password"]
             kept_in = str(load(path).accounts[account.name]["certificate"]).removeprefix("file:")
-            (path.parent / kept_in).write_text(self.certificate, "utf-8")  # the key pair is new
+            (path.parent / kept_in).write_text(self.certificate, "utf-8")  # the key pair is new on every start
         else:
             write_new(path, account)
         return (account.name,)

@@ -1,4 +1,4 @@
-"""pawaPay's wire: a pure state machine over the clock it is given."""
+"""pawaPay's HTTP API: a pure state machine that reads no clock."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _RETRIES_S = (1.0, 10.0, 60.0, 300.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switches(Options):
-    """Where a test wants it otherwise.
+    """Options of the emulator.
 
     Args:
         ends_after_s: How long an operator takes for a payment.
-        enqueued_s: How long a payment waits before it is begun, and can be cancelled.
-        callback_url: What the dashboard has; empty for no callbacks.
+        enqueued_s: How long a payment is enqueued and can be cancelled.
+        callback_url: The dashboard's callback URL; empty for no callbacks.
         signed_callbacks: Whether callbacks are signed.
         signed_requests: Whether payments have to be signed.
-        ecdsa: How callbacks spell ECDSA.
+        ecdsa: The encoding of ECDSA signatures in callbacks.
 
     """
 
@@ -53,12 +53,12 @@ class Switches(Options):
 
 
 class Gateway(emulator.Gateway[Request]):
-    """The calls, as pawaPay answers them.
+    """Answers the API's calls.
 
     Args:
-        api_token: Who may call it.
-        switches: Where a test wants it otherwise.
-        keys: That callbacks are signed with; None where they are not.
+        api_token: The token that requests must carry.
+        switches: Options of the emulator.
+        keys: The keys that callbacks are signed with; None for unsigned callbacks.
 
     """
 
@@ -67,13 +67,13 @@ class Gateway(emulator.Gateway[Request]):
         self.api_token = api_token
         self.callback_url = switches.callback_url
         self.keys = keys
-        self.merchant_key: tuple[str, str] | None = None  # id and public key, where payments have to be signed
+        self.merchant_key: tuple[str, str] | None = None  # id and public key, where payments must be signed
         self._switches = switches
         self._payments: dict[str, Payment] = {}
         self._posts: Counter[str] = Counter()
 
     def answer(self, request: Request) -> Answer:
-        """Answer one request and remember what it did."""
+        """Answer one request and record its effect."""
         self.note_unanswered(request)
         if request.authorization != f"Bearer {self.api_token}":
             return refused(401, "AUTHENTICATION_ERROR", "The API token in the request is invalid.")
@@ -108,7 +108,7 @@ class Gateway(emulator.Gateway[Request]):
     def _is_signed(self, request: Request) -> bool:
         from payments_pawapay.emulator.signing import signs_rightly
 
-        assert self.merchant_key is not None  # noqa: S101 - asked before
+        assert self.merchant_key is not None  # noqa: S101 - checked by the caller
         url = f"http://{request.headers.get('host', '')}{request.path}"
         return signs_rightly(request, url, *self.merchant_key)
 
@@ -116,13 +116,13 @@ class Gateway(emulator.Gateway[Request]):
         if not isinstance(order, dict):
             return 400, rejection(None, "INVALID_INPUT", "We are unable to parse the body of the request.")
         if wrong := problem(order):
-            # Where the sources show it, a refusal names no payment.
+            # The sources show this refusal without a payoutId.
             named = None if wrong[1] == "AMOUNT_OUT_OF_BOUNDS" else order.get("payoutId")
             return wrong[0], rejection(named, *wrong[1:])
         reference = order["payoutId"]
         known = self._payments.get(reference)
         if known is None:
-            known = self._payments[reference] = Payment.taken(
+            known = self._payments[reference] = Payment.accepted(
                 order,
                 request.at,
                 invisible_s=request.invisible_s,
@@ -153,7 +153,7 @@ class Gateway(emulator.Gateway[Request]):
         if payment.state(request.at) != "ENQUEUED":
             return json_answer(200, rejection(request.reference, "INVALID_STATE", "Payout is not enqueued."))
         payment.cancelled_at = request.at
-        for callback in self.callbacks.planned:  # what was to be told of its end is told of this one
+        for callback in self.callbacks.planned:  # report the cancellation instead of the planned end
             if callback.reference == request.reference and callback.state == "waiting":
                 self._rewrite(callback, payment.payload(request.at), callback.due_at)
         return json_answer(200, {"payoutId": request.reference, "status": "ACCEPTED"})
@@ -192,7 +192,7 @@ class Gateway(emulator.Gateway[Request]):
         return refused(400, "INVALID_PARAMETER", "Value for parameter 'phoneNumber' is invalid.")
 
     def refuse(self, fault: str, rule: Rule, request: Request) -> Answer:
-        """Return the answer of a fault."""
+        """Return the answer that a fault gives."""
         match fault:
             case "writes_forbidden":
                 return refused(403, "AUTHORISATION_ERROR", "The API token is not authorised for this endpoint.")
@@ -206,7 +206,7 @@ class Gateway(emulator.Gateway[Request]):
                 return refused(500, rule.code or "UNKNOWN_ERROR", "Unable to process request.", status="")
 
     def ledger(self, at: datetime) -> Sequence[Mapping[str, Any]]:
-        """Return what was paid, a row a reference."""
+        """Return one row for each payment, by reference."""
         return [
             {
                 "reference": reference,
@@ -221,7 +221,7 @@ class Gateway(emulator.Gateway[Request]):
         ]
 
     def payee(self, request: Request) -> str:
-        """Return who the payment of a request goes to."""
+        """Return the payee of a request's payment."""
         if (known := self._payments.get(request.reference)) is not None:
             return known.number
         recipient = request.orders[0].get("recipient") if request.orders else None
@@ -229,13 +229,13 @@ class Gateway(emulator.Gateway[Request]):
         return str(details.get("phoneNumber", "")) if isinstance(details, dict) else ""
 
     def note_unanswered(self, request: Request) -> None:
-        """Count the payments that were asked for."""
+        """Count the payments of a request."""
         self._posts.update(str(order.get("payoutId", "")) for order in request.orders)
 
     # --- callbacks ---
 
     def plan_callbacks(self, request: Request, answer: Answer, fires: Fires) -> Sequence[Callback]:
-        """Return the callbacks of payments that were just taken, or the one that was asked for again."""
+        """Return the callbacks of payments that were just accepted, or a resent one."""
         if not self.callback_url or answer.status != 200:
             return ()
         payload = json.loads(answer.body)
@@ -260,7 +260,7 @@ class Gateway(emulator.Gateway[Request]):
 
         found = plan(write, fires, accepted_at=payment.accepted_at, ends_at=payment.ends_at)
         for callback in found:
-            if "callback_forged" in callback.faults and self.keys:  # no forger has our key
+            if "callback_forged" in callback.faults and self.keys:  # a forger lacks the key
                 callback.headers = self.keys.sign(callback.url, callback.body, callback.due_at, by_stranger=True)
         return found
 

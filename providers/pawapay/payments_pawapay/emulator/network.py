@@ -1,4 +1,4 @@
-"""Who is paid by the emulated pawaPay: operators, what they take, and what becomes of a payment by its number's end."""
+"""The emulated pawaPay's operators: which payments they accept, and how a payment ends."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-__all__ = ["ENDS", "OPERATORS", "STUCK", "Takes", "active_conf", "availability", "problem"]
+__all__ = ["ENDS", "OPERATORS", "STUCK", "AcceptedPayments", "active_conf", "availability", "problem"]
 
-# The last three digits of a number decide, as in pawaPay's sandbox; anybody else is paid.
+# Last three digits of a number to the failure code, as in pawaPay's sandbox; every other number is paid.
 ENDS: Mapping[str, str] = {
     "089": "RECIPIENT_NOT_FOUND",
     "099": "WALLET_LIMIT_REACHED",
@@ -23,11 +23,11 @@ _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{0,3}[1-9])?")
 
 
 @dataclass(frozen=True, slots=True)
-class Takes:
-    """What an operator takes.
+class AcceptedPayments:
+    """The payments that an operator accepts.
 
     Args:
-        country: ISO 3166 alpha-3; ``XTS`` is nowhere, with numbers that nobody has.
+        country: ISO 3166 alpha-3; ``XTS`` is no country, with unassigned numbers.
         prefix: The country's telephone code.
         currencies: ``NONE`` or ``TWO_PLACES``, by currency.
 
@@ -38,19 +38,19 @@ class Takes:
     currencies: Mapping[str, str]
 
 
-OPERATORS: Mapping[str, Takes] = {
-    "MTN_MOMO_ZMB": Takes("ZMB", "260", {"ZMW": "TWO_PLACES"}),
-    "AIRTEL_OAPI_ZMB": Takes("ZMB", "260", {"ZMW": "TWO_PLACES"}),
-    "MTN_MOMO_BEN": Takes("BEN", "229", {"XOF": "NONE"}),
-    "MTN_MOMO_UGA": Takes("UGA", "256", {"UGX": "TWO_PLACES"}),
-    "AIRTEL_OAPI_UGA": Takes("UGA", "256", {"UGX": "NONE"}),
-    "TEST_MOMO_XTS": Takes("XTS", "999", {"ZMW": "TWO_PLACES", "XOF": "NONE"}),
+OPERATORS: Mapping[str, AcceptedPayments] = {
+    "MTN_MOMO_ZMB": AcceptedPayments("ZMB", "260", {"ZMW": "TWO_PLACES"}),
+    "AIRTEL_OAPI_ZMB": AcceptedPayments("ZMB", "260", {"ZMW": "TWO_PLACES"}),
+    "MTN_MOMO_BEN": AcceptedPayments("BEN", "229", {"XOF": "NONE"}),
+    "MTN_MOMO_UGA": AcceptedPayments("UGA", "256", {"UGX": "TWO_PLACES"}),
+    "AIRTEL_OAPI_UGA": AcceptedPayments("UGA", "256", {"UGX": "NONE"}),
+    "TEST_MOMO_XTS": AcceptedPayments("XTS", "999", {"ZMW": "TWO_PLACES", "XOF": "NONE"}),
 }
 LEAST, MOST = Decimal(1), Decimal(1_000_000)
 
 
 def active_conf(*, signed_requests: bool, signed_callbacks: bool) -> dict[str, Any]:
-    """Return what an account may do. Both spellings of the sources are in it, each for some operators."""
+    """Return the body of ``active-conf``, with both spellings of the sources, each for some operators."""
     countries: dict[str, dict[str, Any]] = {}
     for place, (code, takes) in enumerate(OPERATORS.items()):
         country = countries.setdefault(
@@ -72,7 +72,7 @@ def active_conf(*, signed_requests: bool, signed_callbacks: bool) -> dict[str, A
 
 
 def availability() -> list[dict[str, Any]]:
-    """Return which operators work: all do."""
+    """Return the body of ``availability``: every operator works."""
     kinds = [{"operationType": "PAYOUT", "status": "OPERATIONAL"}]
     return [
         {"country": takes.country, "providers": [{"provider": code, "operationTypes": kinds}]}
@@ -81,7 +81,7 @@ def availability() -> list[dict[str, Any]]:
 
 
 def problem(order: Mapping[str, Any]) -> tuple[int, str, str] | None:
-    """Return status, code and words of what is wrong with an order; None when nothing is."""
+    """Return the HTTP status, code and text that refuse an order; None for a valid order."""
     for name in ("payoutId", "amount", "currency", "recipient"):
         if not order.get(name):
             return 400, "MISSING_PARAMETER", f"Request does not include the required parameter '{name}'."

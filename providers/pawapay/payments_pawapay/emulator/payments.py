@@ -1,4 +1,4 @@
-"""The payments an emulated pawaPay has taken."""
+"""The payments that an emulated pawaPay has accepted."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Payment"]
 
 @dataclass(slots=True)
 class Payment:
-    """One that was taken.
+    """An accepted payment.
 
     Args:
-        order: As it was asked for.
-        accepted_at: When it was taken.
-        visible_at: Reads do not find it before.
-        begins_at: It is enqueued, and can be cancelled, before.
+        order: The request's payment.
+        accepted_at: When it was accepted.
+        visible_at: Checks find it from then on.
+        begins_at: Until then it is enqueued and can be cancelled.
         ends_at: When it ends; None for never.
         cancelled_at: When it was cancelled, if it was.
 
@@ -34,7 +34,7 @@ class Payment:
     cancelled_at: datetime | None = None
 
     @classmethod
-    def taken(
+    def accepted(
         cls,
         order: Mapping[str, Any],
         at: datetime,
@@ -43,7 +43,7 @@ class Payment:
         enqueued_s: float,
         ends_after_s: float | None,
     ) -> Payment:
-        """Return one that is taken now."""
+        """Return a payment that is accepted now."""
         begins_at = at + timedelta(seconds=enqueued_s)
         number = order["recipient"]["accountDetails"]["phoneNumber"]
         is_stuck = ends_after_s is None or number.endswith(STUCK)
@@ -52,16 +52,16 @@ class Payment:
 
     @property
     def number(self) -> str:
-        """Who is paid."""
+        """The payee's number."""
         return str(self.order["recipient"]["accountDetails"]["phoneNumber"])
 
     @property
     def reason(self) -> str:
-        """Why it fails; empty when it does not."""
+        """The failure's code; empty when the payment succeeds."""
         return "MANUALLY_CANCELLED" if self.cancelled_at else ENDS.get(self.number[-3:], "")
 
     def state(self, at: datetime) -> str:
-        """Return where it stands."""
+        """Return its status at a time."""
         if self.cancelled_at is not None:
             return "FAILED"
         if at < self.begins_at:
@@ -71,7 +71,7 @@ class Payment:
         return "FAILED" if self.reason else "COMPLETED"
 
     def payload(self, at: datetime) -> dict[str, Any]:
-        """Return it as a status or a callback tells it."""
+        """Return the payment as a status answer or a callback writes it."""
         state, operator = self.state(at), self.order["recipient"]["accountDetails"]["provider"]
         payload = {
             "payoutId": self.order["payoutId"],
@@ -81,7 +81,7 @@ class Payment:
             "country": OPERATORS[operator].country,
             "recipient": self.order["recipient"],
             "created": f"{self.accepted_at:%Y-%m-%dT%H:%M:%SZ}",
-            # Asked for as a list, and told as an object.
+            # A list in the request, an object in the answer.
             "metadata": {
                 name: value for one in self.order.get("metadata", ()) for name, value in one.items() if name != "isPII"
             },

@@ -11,7 +11,7 @@ __all__ = ["answer", "json_answer", "refused", "rejection"]
 
 
 def rejection(reference: Any, code: str, message: str) -> dict[str, Any]:
-    """Return what is told of a payment that is refused."""
+    """Return the body that refuses a payment."""
     return {
         "payoutId": reference,
         "status": "REJECTED",
@@ -20,7 +20,7 @@ def rejection(reference: Any, code: str, message: str) -> dict[str, Any]:
 
 
 def refused(http_status: int, code: str, message: str, *, status: str = "REJECTED") -> Answer:
-    """Return an answer that refuses whatever was asked."""
+    """Return an answer that refuses a request."""
     fields = {"failureReason": {"failureCode": code, "failureMessage": message}}
     return json_answer(http_status, {"status": status, **fields} if status else fields)
 

@@ -1,4 +1,4 @@
-"""A request to the emulated pawaPay, and which call it is."""
+"""A request to the emulated pawaPay and its route."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Request(emulator.Request):
 
     @property
     def payload(self) -> Any:
-        """The JSON it carries; None when there is none."""
+        """The JSON in the body; None when there is none."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -38,11 +38,11 @@ class Request(emulator.Request):
 
     @property
     def orders(self) -> Sequence[Mapping[str, Any]]:
-        """The payments it asks for."""
+        """The payments in the body."""
         payload = self.payload if self.kind == "post" else None
         return [one for one in (payload if isinstance(payload, list) else [payload]) if isinstance(one, dict)]
 
     @property
     def reference(self) -> str:
-        """The first payment it is about."""
+        """The reference of the first payment that it names."""
         return self.part("id") or next((str(order.get("payoutId", "")) for order in self.orders), "")

@@ -41,19 +41,19 @@ class PawapayEmulator(Emulator[Gateway]):
             keys = KeyRing(self.switches.ecdsa) if self.switches.signed_callbacks else None
             self._signing_key = new_key() if self.switches.signed_requests else ""
         super().__init__(Gateway(secrets.token_hex(16), self.switches, keys), port, faults=faults)
-        self._know(self._signing_key)
+        self._set_signing_key(self._signing_key)
 
     @classmethod
     def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
-        """Read switches that were written as text; raises ``ValueError`` for one that does not exist."""
+        """Parse options given as text; raises ``ValueError`` for an unknown option."""
         return Switches.read(written)
 
     def about(self) -> Mapping[str, Any]:
-        """Return what is played."""
+        """Return what the emulator imitates, and its options."""
         return {"what": "An emulator of pawaPay. No money moves.", "switches": asdict(self.switches)}
 
     def rotate_keys(self) -> str:
-        """Sign callbacks with a new key from now on; return its id. Raises ``ValueError`` where nothing is signed."""
+        """Sign callbacks with a new key from now on; return its id. Raises ``ValueError`` for unsigned callbacks."""
         if self.gateway.keys is None:
             raise ValueError("signed_callbacks is off")
         with self._lock:
@@ -77,13 +77,13 @@ class PawapayEmulator(Emulator[Gateway]):
         if self.config_reused:
             read = read_back(path, account).secrets
             self.gateway.api_token = read["api_token"]
-            self._know(read.get("signing_key", ""))
+            self._set_signing_key(read.get("signing_key", ""))
         else:
             write_new(path, account)
         return (account.name,)
 
-    def _know(self, signing_key: str) -> None:
-        """Let payments be signed with a key, and with no other."""
+    def _set_signing_key(self, signing_key: str) -> None:
+        """Require payments to be signed with this key."""
         if signing_key:
             from payments_pawapay.emulator.signing import public_of
 

@@ -1,4 +1,4 @@
-"""The emulated pawaPay's keys: signs callbacks, changes keys, and checks what a merchant has signed."""
+"""The emulated pawaPay's keys: signs callbacks, rotates keys, and verifies a merchant's signatures."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def public_of(private: str) -> str:
 
 
 class KeyRing:
-    """Keys that callbacks are signed with; the newest signs.
+    """The keys that callbacks are signed with; the newest one signs.
 
     Args:
-        encoding: How ECDSA is spelt: ``der`` or ``raw``.
+        encoding: Of ECDSA signatures: ``der`` or ``raw``.
 
     """
 
@@ -57,7 +57,7 @@ class KeyRing:
         self.rotate()
 
     def rotate(self) -> str:
-        """Sign with a new key from now on; the old one is not told any more. Return its id."""
+        """Sign with a new key from now on and publish only that; return its id."""
         self._number += 1
         self._private = new_key()
         return self.key_id
@@ -68,7 +68,7 @@ class KeyRing:
         return f"HTTP_EC_P256_KEY:{self._number}"
 
     def public(self) -> list[dict[str, str]]:
-        """Return the keys in force, as they are told."""
+        """Return the body with the published keys."""
         return [{"id": self.key_id, "key": public_of(self._private)}]
 
     def sign(
@@ -77,11 +77,11 @@ class KeyRing:
         """Return the header fields of a signed callback.
 
         Args:
-            url: Where it goes.
-            body: What it says.
-            at: When it leaves.
-            by_stranger: With somebody else's key under our id.
-            good_for_s: Until when, in seconds.
+            url: The callback's URL.
+            body: The callback's body.
+            at: When it is sent.
+            by_stranger: Sign with another key under this key's id.
+            good_for_s: How long the signature is valid, in seconds.
 
         """
         private = self._stranger if by_stranger else self._private
@@ -102,17 +102,17 @@ class KeyRing:
 
 
 def signs_rightly(request: Any, url: str, key_id: str, public: str) -> bool:
-    """Say whether a merchant's request is signed rightly, whichever way ECDSA is spelt."""
+    """Whether a merchant's request has a valid signature, in either encoding of ECDSA."""
 
     class AnyTime(HTTPMessageVerifier):
         def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:
-            """Believe it: an emulator's clock is moved."""
+            """Accept every time: tests move an emulator's clock."""
 
     resolver = MappingKeyResolver(public_keys={key_id: public.encode()}, private_keys={})
     verifier = AnyTime(signature_algorithm=algorithm(_NAME), key_resolver=resolver)
     message = _Message(request.method, url, dict(request.headers))
     try:
         verifier.verify(message, require_components=COVERED, body=request.body)
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is not signed rightly
+    except Exception:  # noqa: BLE001 - any error means that the signature is not valid
         return False
     return True
