@@ -1,8 +1,8 @@
-"""The conformance suite: a provider's author writes one short class, and inherits every promise as a test.
+"""The conformance suite: a provider's author writes one short class and inherits every promise as a test.
 
-Derive from :class:`ProviderConformance`, fill in what
-:class:`~payments_core.testing.conformance.profile.Profile` asks for, and let pytest collect it. It needs pytest and the
-extra ``server``; it pays through the provider's own emulator.
+Derive from :class:`ProviderConformance`, fill in the attributes and methods of
+:class:`~payments_core.testing.conformance.profile.Profile`, and let pytest collect the class. The suite needs pytest
+and the extra ``server``; it pays through the provider's own emulator.
 """
 
 import pkgutil

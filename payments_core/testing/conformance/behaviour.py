@@ -1,4 +1,4 @@
-"""Promises of how a provider behaves among others: it waits for nothing, and both clients come to one end with it."""
+"""Promises of a provider's runtime behaviour: it never blocks, and both clients get the same results."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ __all__ = ["BehaviourPromises"]
 
 
 class BehaviourPromises(PaymentPromises):
-    """Flows that only ask, values that travel, and one engine behind two clients."""
+    """Flows without I/O of their own, values that can be pickled, and equal results of both clients."""
 
     def test_a_provider_never_blocks(
         self, running: Emulator[Any], receiver: CallbackReceiver | None, tmp_path: Path
     ) -> None:
-        """It sleeps nowhere, opens no file and no connection: on an event loop everybody else would wait with it."""
+        """It does not sleep and opens no file or connection: on an event loop every other task would wait."""
         with self.played(running, tmp_path, "async", receiver) as harness:
-            harness.pay(harness.key("warm"))  # whatever is imported late
+            harness.pay(harness.key("warm"))  # late imports happen here
             key = harness.key("watched")
             with calls_in(self.package, may_wait) as waits:
                 harness.pay(key)
                 harness.settle(key)
 
-            assert not waits, f"on the event loop: {', '.join(waits)}; a flow asks for what it needs, and does nothing"
+            assert not waits, f"blocking calls in a flow: {', '.join(waits)}; yield an HttpRequest instead"
 
     def test_outcomes_can_be_pickled_and_shown(self, shared_harness: Harness) -> None:
-        """Every outcome: other processes carry it, and no repr shows the payee."""
+        """Other processes can carry every outcome, and no repr shows the payee."""
         draft = shared_harness.draft("outcomes")
         outcomes: list[object] = [
             self.submitted(shared_harness, draft, expected.answer(draft)) for expected in self.answers.values()
@@ -45,11 +45,11 @@ class BehaviourPromises(PaymentPromises):
     def test_both_clients_decide_alike(
         self, running: Emulator[Any], receiver: CallbackReceiver | None, tmp_path: Path
     ) -> None:
-        """In every trouble: the same events one after another, the same end, asked for as often."""
+        """With every fault: the same events in the same order, the same final status, the same number of requests."""
         chance = {EventName.CALLBACK_MATCHED}
         if self.spec.facts.status_by == "answer":
-            receiver = None  # when a callback arrives is chance; without one the two must agree to the letter
-        else:  # an answer that comes before its question is written down as taken makes one read of two
+            receiver = None  # a callback's time of arrival is random; without callbacks both must agree exactly
+        else:  # a result that arrives before its query is recorded turns two reads into one
             chance |= {EventName.PAYOUT_QUERIED, EventName.PAYOUT_READ}
         results: dict[Kind, dict[str, Any]] = {"sync": {}, "async": {}}
         for kind, result in results.items():

@@ -1,4 +1,4 @@
-"""What a provider calls while it runs, as the interpreter's profiler tells it."""
+"""Traces the built-in functions that a provider calls, by the interpreter's profiler."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from typing import Any
 
 __all__ = ["asks_for_chance", "calls_in", "may_wait"]
 
-_LOGGING = {"logging", "structlog"}  # a record has a time of its own, which goes nowhere else
+_LOGGING = {"logging", "structlog"}  # a log record reads the clock for itself
 
 
 @contextmanager
 def calls_in(package: str, is_watched: Callable[[Any], bool]) -> Iterator[list[str]]:
-    """Note calls of built-in functions in this thread, made while a function of a package is under way.
+    """Record calls of built-in functions in this thread, made by functions of a package.
 
     Args:
-        package: Of the provider.
-        is_watched: Which of them.
+        package: The provider's package.
+        is_watched: Whether a call is recorded.
 
     """
     found: list[str] = []
@@ -52,7 +52,7 @@ def calls_in(package: str, is_watched: Callable[[Any], bool]) -> Iterator[list[s
 
 
 def may_wait(called: Any) -> bool:
-    """Say whether a call sleeps, opens a file or uses a socket."""
+    """Whether a call sleeps, opens a file or uses a socket."""
     if any(called is one for one in (time.sleep, io.open, select.select)):
         return True
     whose = getattr(called, "__self__", None)
@@ -64,7 +64,7 @@ _CHANCE = (*(getattr(time, name) for name in _CLOCKS), os.urandom, getattr(os, "
 
 
 def asks_for_chance(called: Any) -> bool:
-    """Say whether a call reads a clock or draws a number."""
+    """Whether a call reads a clock or a source of randomness."""
     whose = getattr(called, "__self__", None)
     if isinstance(whose, type) and issubclass(whose, date):
         return getattr(called, "__name__", "") in {"now", "today", "utcnow"}

@@ -1,4 +1,4 @@
-"""Promises of callbacks: what arrives from outside changes nothing by itself."""
+"""Promises of callbacks: a callback alone changes no payout."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
 
 
 class CallbackPromises(StatusMappingPromises):
-    """True, forged, repeated, early, late, lost, another's, malformed: the end is the truth."""
+    """True, forged, repeated, early, late, lost, foreign and malformed callbacks leave the true result."""
 
     @needs(*CALLED_BACK)
     @pytest.mark.parametrize("way", WAYS)
     def test_callbacks_do_not_change_the_final_status(self, harness: Harness, way: str) -> None:
-        """Paid once, and told so."""
+        """Whatever arrives, the payout is paid once and ends with the provider's own status."""
         key = harness.key(way)
         with harness.faults(**WAYS[way]):
             harness.pay(key)
@@ -70,9 +70,9 @@ class CallbackPromises(StatusMappingPromises):
 
     @needs(*CALLED_BACK)
     def test_a_forged_callback_does_not_undo_a_failure(self, harness: Harness) -> None:
-        """Nor the other way round: what was forged is asked about."""
+        """A callback that reports success makes a check due; the check still finds the failure."""
         self.builds_on(harness, self.test_an_accepted_payment_is_pending)
-        assert self.unpayable is not None, "name somebody whose payment fails"
+        assert self.unpayable is not None, "set unpayable: a payee whose payment fails"
         key = harness.key("forged success")
         with harness.faults(callback_forged=True, callback_contradicts=True):
             harness.pay(key, payee=self.unpayable)
@@ -83,7 +83,7 @@ class CallbackPromises(StatusMappingPromises):
 
     @needs(*CALLED_BACK)
     def test_a_callback_finds_its_payment(self, harness: Harness) -> None:
-        """And makes the read of it due: not taken for a forged one, nor for somebody else's."""
+        """It makes that payment's next check due: it counts neither as forged nor as another payment's."""
         self.builds_on(harness, self.test_a_callback_is_acknowledged)
         key = harness.key("found")
         harness.pay(key)
@@ -91,38 +91,38 @@ class CallbackPromises(StatusMappingPromises):
         harness.handle_callbacks()
 
         counts = {count.outcome: count.count for count in harness.payer.client.inbox.counts()}
-        assert {"read due", "answered"} & set(counts), f"what became of them: {counts}"
+        assert {"read due", "answered"} & set(counts), f"outcomes of the callbacks: {counts}"
 
     @needs(*CALLED_BACK)
     def test_a_callback_is_acknowledged(self, harness: Harness) -> None:
-        """In the provider's own form, so that it does not come again."""
+        """The acknowledgement has the provider's form, so the provider does not repeat the callback."""
         before = len(harness.emulator.callbacks())
         key = harness.key("acknowledged")
         harness.pay(key)
         harness.settle(key)
 
         sent = harness.emulator.callbacks()[before:]
-        assert sent, "the emulator called nobody back: are the callback settings right?"
+        assert sent, "the emulator sent no callback: check callback_settings"
         assert {row["state"] for row in sent} == {"received"}, sent
 
     @needs(Capability.CALLBACKS)
     def test_any_callback_is_parsed_without_an_error(self, shared_harness: Harness) -> None:
-        """What makes no sense is about no payment."""
+        """A malformed body returns None or a callback without a payment, never an exception."""
         for callback in _arrivals():
             parsed = callbacks_of(shared_harness).parse(callback)
             assert parsed is None or isinstance(parsed, ParsedCallback)
 
     @needs(Capability.CALLBACKS)
     def test_an_unsigned_callback_is_not_verified(self, shared_harness: Harness) -> None:
-        """Anybody can send anything: without the provider's signature it is a hint, or forged."""
+        """Without the provider's signature a callback is a hint (None) or forged (False), never verified (True)."""
         for callback in _arrivals():
             assert callbacks_of(shared_harness).verify(callback) is not True, (
-                "something without a signature was called proven"
+                "a callback without a signature was verified"
             )
 
     @needs(Capability.CALLBACKS)
     def test_an_altered_callback_is_forged(self, harness: Harness) -> None:
-        """Where one is proven: with a digit changed, another's signature or none, it proves nothing and is dropped."""
+        """Where callbacks are signed: a changed digit, another signature or none makes verify return False."""
         self.builds_on(harness, self.test_an_unsigned_callback_is_not_verified)
         for name in "first", "second":
             harness.pay(harness.key(name))
@@ -132,28 +132,28 @@ class CallbackPromises(StatusMappingPromises):
         for callback in proven:
             for what, altered in _altered(callback, proven):
                 verdict = provider.verify(altered)
-                assert verdict is False, f"a callback with {what} is not forged, but {verdict}"
+                assert verdict is False, f"verify returned {verdict} instead of False for a callback with {what}"
 
     @needs(Capability.CALLBACKS)
     def test_every_callback_is_acknowledged_alike(self, shared_harness: Harness) -> None:
-        """In the provider's own form, and whatever it says: an answer that depends on it tells a stranger something."""
+        """The acknowledgement does not depend on the content: a difference would leak what is known."""
         answers = [callbacks_of(shared_harness).acknowledge(callback) for callback in _arrivals()]
 
         assert all(isinstance(answer, Acknowledgement) for answer in answers)
-        assert all(answer == answers[0] for answer in answers), "an answer tells a stranger what is known"
+        assert all(answer == answers[0] for answer in answers), "the acknowledgement depends on the content"
         wanted = self.acknowledgement or answers[0]
         assert answers[0] == wanted, f"{answers[0]!r} instead of {wanted!r}"
 
     @needs(Capability.BALANCE_RESULT_CALLBACKS)
     def test_a_balance_is_asked_for_with_a_path_of_its_own(self, shared_harness: Harness) -> None:
-        """The question names it by a slot, and moves no money."""
+        """The query names it by ``slot('answer_token')`` and moves no money."""
         asked: list[HttpRequest] = []
         answered(balances_of(shared_harness).query_balances(), reply(503), asked)
 
-        assert not [request for request in asked if request.moves_money], "asking moves no money"
+        assert not [request for request in asked if request.moves_money], "a balance query moves money"
         token = slot("answer_token")
         named = [request for request in asked if token in request.url or token in (request.body or "")]
-        assert len(named) == 1, "one request names where the answer comes to, by slot('answer_token')"
+        assert len(named) == 1, "one request must name the result's path by slot('answer_token')"
 
     @needs(Capability.BALANCE_RESULT_CALLBACKS)
     def test_a_malformed_callback_is_no_balance(self, shared_harness: Harness) -> None:
@@ -174,26 +174,26 @@ class CallbackPromises(StatusMappingPromises):
         )
         held = harness.payer.ask("balances", harness.account, wait_s=10.0)
 
-        assert held, "the emulator told no balance"
+        assert held, "the emulator sent no balance"
         assert all(isinstance(one, Balance) for one in held)
 
 
 def balances_of(harness: Harness) -> BalanceResultCallbacks:
-    """Return the part of a provider that tells later what is held."""
+    """Return the provider as one that sends balances by callback."""
     provider = harness.provider().provider
     assert isinstance(provider, BalanceResultCallbacks)
     return provider
 
 
 def callbacks_of(harness: Harness) -> Callbacks:
-    """Return the part of a provider that hears callbacks."""
+    """Return the provider as one that receives callbacks."""
     provider = harness.provider().provider
     assert isinstance(provider, Callbacks)
     return provider
 
 
 def _altered(callback: Callback, others: Iterable[Callback]) -> Iterator[tuple[str, Callback]]:
-    """Yield a callback as somebody else might send it: each of its first digits changed, and its signature."""
+    """Yield forged copies of a callback: with a changed digit, another signature, and none."""
     body = callback.body
     digits = [at for at in range(len(body)) if body[at : at + 1].isdigit()]
     for at in digits[:_MOST_DIGITS]:
@@ -210,5 +210,5 @@ _MOST_DIGITS = 100
 
 
 def _arrivals() -> Iterator[Callback]:
-    bodies = (*BODIES.values(), b'{"id": "somebody-elses", "status": "SUCCESSFUL"}')
+    bodies = (*BODIES.values(), b'{"id": "another-payment", "status": "SUCCESSFUL"}')
     return (Callback("POST", {"content-type": "application/json"}, body, datetime.now(UTC)) for body in bodies)

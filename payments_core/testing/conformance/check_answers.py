@@ -1,4 +1,4 @@
-"""Promises of what the answer to the question after a payment is taken for: the flow that asks, answered by hand."""
+"""Promises of checks: the outcome of every answer, with the flow driven by hand."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ __all__ = ["CheckPromises"]
 
 
 class CheckPromises(Promises):
-    """Nothing a read says is taken for more than it says."""
+    """A check claims no more than its answer proves."""
 
     def checked(self, shared_harness: Harness, draft: Draft, answer: HttpResponse | Callback) -> CheckOutcome:
-        """Ask what became of a payment, answered by hand."""
+        """Run a check with a given answer."""
         provider = shared_harness.provider().provider
         if isinstance(answer, Callback):
             assert isinstance(provider, ResultCallbacks)
@@ -44,7 +44,7 @@ class CheckPromises(Promises):
         return answered(provider.check(draft), answer)
 
     def test_every_status_is_mapped(self, shared_harness: Harness) -> None:
-        """What has not ended is pending, and each end is its own."""
+        """Every status of the profile maps to its outcome: pending, succeeded, failed or unknown."""
         draft = shared_harness.draft("statuses")
         ends = {"pending": Pending, "succeeded": Final, "failed": Final, "unknown": Unknown}
         for word, end in self.statuses.items():
@@ -52,10 +52,12 @@ class CheckPromises(Promises):
             assert isinstance(outcome, ends[end]), f"{word} was taken for {outcome!r}"
             if isinstance(outcome, Final):
                 assert outcome.succeeded == (end == "succeeded"), f"{word} was taken for {outcome!r}"
-        assert set(self.statuses.values()) >= {"pending", "succeeded", "failed"}, "name a word for each end"
+        assert set(self.statuses.values()) >= {"pending", "succeeded", "failed"}, (
+            "list a status for each of pending, succeeded and failed"
+        )
 
     def test_an_unlisted_status_is_not_final(self, shared_harness: Harness) -> None:
-        """Neither a failure nor a success: providers get new words, also some that hold an old one."""
+        """A new status is pending or unknown, also one that contains a known status."""
         draft = shared_harness.draft("new word")
         longer = [new for word in self.statuses for new in (f"{word}_{UNLISTED}", f"NOT_{word}")]
         for word in (UNLISTED, "", "succeeded ", "0x00", *longer):
@@ -65,7 +67,7 @@ class CheckPromises(Promises):
 
     @pytest.mark.parametrize("reason", [None, UNLISTED, "", 7, {"code": UNLISTED, "message": "so"}, []])
     def test_a_failure_needs_no_listed_reason(self, shared_harness: Harness, reason: object) -> None:
-        """Reasons come as code, as text, as an object, or not at all."""
+        """A failed payment is final whether its reason is a code, a text, an object or missing."""
         draft = shared_harness.draft("reasons")
         for word in (word for word, end in self.statuses.items() if end == "failed"):
             outcome = self.checked(shared_harness, draft, self.status(draft, word, reason))
@@ -74,24 +76,24 @@ class CheckPromises(Promises):
             assert outcome.reason.code
 
     def test_not_found_is_an_outcome_of_its_own(self, shared_harness: Harness) -> None:
-        """A payment that is not seen may appear yet: never a failure."""
+        """A payment that is not found may still appear: the outcome is NotFound, never a failure."""
         draft = shared_harness.draft("not found")
 
         outcome = self.checked(shared_harness, draft, self.not_found(draft))
         assert isinstance(outcome, NotFound), f"it was taken for {outcome!r}"
 
     def test_a_refused_check_is_unknown(self, shared_harness: Harness) -> None:
-        """A 401, a 404, a 500 or an error of the provider's own refuses the question; the payment may be paid."""
+        """A 401, 404, 500 or an error of the provider refuses the check; the payment may have been made."""
         draft, wrong = shared_harness.draft("refused question"), []
         for name, answer in self._refusals(draft):
             outcome = self.checked(shared_harness, draft, answer)
             if not isinstance(outcome, Unknown):
                 wrong.append(f"{name}: {outcome!r}")
 
-        assert not wrong, f"a refused question was taken for an answer: {'; '.join(wrong)}"
+        assert not wrong, f"a refused check was taken for a result: {'; '.join(wrong)}"
 
     def _refusals(self, draft: Draft) -> Iterator[tuple[str, HttpResponse | Callback]]:
-        """Yield answers that refuse a question: those to a payment, and statuses, each with the HTTP of a refusal."""
+        """Yield answers that refuse a check: those to a payment, and statuses, each with a refusing HTTP status."""
         for name, write in self.refused_questions.items():
             yield name, write(draft)
         absent = self.not_found(draft)
@@ -103,11 +105,11 @@ class CheckPromises(Promises):
         }
         for name, answer in answers.items():
             for status in sorted({*REFUSED, answer.status} - {*range(400)}):
-                if not_there not in {(status, b""), (status, answer.body)}:  # that is how it says "not found"
+                if not_there not in {(status, b""), (status, answer.body)}:  # the provider's own "not found"
                     yield f"{name}, with HTTP {status}", replace(answer, status=status)
 
     def test_a_lost_check_is_unknown(self, shared_harness: Harness) -> None:
-        """A question that was lost, or not even sent, is no answer: not "not found", and no end."""
+        """A check without an answer, sent or not, is neither NotFound nor final."""
         draft, now = shared_harness.draft("lost read"), datetime.now(UTC)
         for lost in NoAnswer("broken off", at=now), NotSent("refused", at=now):
             try:
@@ -117,7 +119,7 @@ class CheckPromises(Promises):
             assert isinstance(outcome, Unknown), f"{type(lost).__name__} was taken for {outcome!r}"
 
     def test_a_check_moves_no_money(self, shared_harness: Harness) -> None:
-        """However it is answered: it does not send the payment again to see what comes, marked or not."""
+        """With any answer: a check never sends the payment's request, marked as money or not."""
         draft, now = shared_harness.draft("question"), datetime.now(UTC)
         answers: list[HttpResponse | Callback | Exception] = [
             expected.answer(draft) for expected in self.answers.values()
@@ -129,11 +131,11 @@ class CheckPromises(Promises):
             if not isinstance(answer, Callback):
                 with contextlib.suppress(NoAnswer):
                     answered(shared_harness.provider().provider.check(draft), answer, asked)
-            assert not [request for request in asked if pays(request, draft)], "a question asks for money"
+            assert not [request for request in asked if pays(request, draft)], "a check sent a money request"
 
     @pytest.mark.parametrize("body", BODIES)
     def test_a_malformed_check_ends_no_payment(self, shared_harness: Harness, body: str) -> None:
-        """A read that makes no sense says nothing, not even that there is no such payment."""
+        """A malformed answer is unknown: neither final nor NotFound."""
         draft = shared_harness.draft("broken read")
         for status in STATUSES:
             answer = reply(status, BODIES[body])
@@ -148,7 +150,7 @@ class CheckPromises(Promises):
 
     @pytest.mark.parametrize("wrong", ["number", "list", "object", "null", "true"])
     def test_a_mistyped_check_invents_no_failure(self, shared_harness: Harness, wrong: str) -> None:
-        """Each field in turn holds something else than it should; nothing raises, and no failure is invented."""
+        """Each field in turn has a wrong type; nothing raises, and no failure is invented."""
         draft = shared_harness.draft("read types")
         for word, end in self.statuses.items():
             for where, answer in mistyped(self.status(draft, word), wrong):
@@ -157,13 +159,13 @@ class CheckPromises(Promises):
                 assert not invented, f"{word} with {where} a {wrong}: {outcome!r}"
 
     def test_a_success_reports_amount_currency_and_payee(self, shared_harness: Harness) -> None:
-        """A success tells amount, currency and payee as far as the answer does, so that they can be compared."""
+        """A success reports amount, currency and payee as far as the answer has them, for the engine to compare."""
         draft = shared_harness.draft("seen")
         for word in (word for word, end in self.statuses.items() if end == "succeeded"):
             outcome = self.checked(shared_harness, draft, self.status(draft, word))
             assert isinstance(outcome, Final)
             seen = outcome.seen
-            assert seen is not None, "tell what was paid, to whom: the engine compares it"
+            assert seen is not None, "set reported details: the engine compares amount, currency and payee"
             assert seen.amount in {None, self.amount.amount}
             assert isinstance(seen.amount, Decimal | None), "an amount is a Decimal: a float has lost digits"
             assert seen.currency in {None, str(self.amount.currency)}
@@ -171,7 +173,7 @@ class CheckPromises(Promises):
             assert seen.amount is not None or seen.payee is not None
 
     def test_a_check_of_another_payment_reports_the_difference(self, shared_harness: Harness) -> None:
-        """Its id, amount, currency and payee are read from the answer, and never filled in from what we asked for."""
+        """Reference, amount, currency and payee come from the answer, never from our own order."""
         self.builds_on(shared_harness, self.test_a_success_reports_amount_currency_and_payee)
         ours, double = shared_harness.draft("ours"), Money(str(self.amount.amount * 2), self.amount.currency)
         order = ours.order
@@ -185,7 +187,7 @@ class CheckPromises(Promises):
             for what, theirs in others.items():
                 answer = self.status(theirs, word)
                 if answer.body == self.status(ours, word).body:
-                    continue  # it does not say
+                    continue  # the answer does not contain it
                 outcome = self.checked(shared_harness, ours, answer)
                 is_ours = isinstance(outcome, Final | Pending) and not _is_of_another(outcome.seen, ours)
                 assert not is_ours, f"{word} of a payment with another {what} was taken for ours: {outcome!r}"
@@ -195,7 +197,7 @@ REFUSED = (401, 403, 404, 500, 503)
 
 
 def _is_of_another(seen: ReportedDetails | None, draft: Draft) -> bool:
-    """Say whether what is told differs from what was asked for, as the engine compares it."""
+    """Whether reported details differ from the order, as the engine compares them."""
     order, seen = draft.order, seen or ReportedDetails()
     pairs = (
         (seen.amount, order.amount.amount),

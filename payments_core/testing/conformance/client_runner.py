@@ -40,12 +40,12 @@ def runtime_of(
     """Return an installation with one account.
 
     Args:
-        spec: The provider's.
+        spec: The provider's specification.
         config: A payouts.toml: the namespace and the account's secrets are found by it.
         account: Its name.
         table: In place of the account's table there.
         journal: The name of a file beside the configuration.
-        clock: Tells the time.
+        clock: Returns the current time.
 
     """
     configuration = replace(load(config), accounts={account: dict(table)}, journal=f"sqlite:///{journal}")
@@ -55,16 +55,16 @@ def runtime_of(
 
 
 def draft_in(account: Account, order: Order, *, namespace: str, number: int = 1) -> Draft:
-    """Make an attempt of a payment ready in an installation."""
+    """Return the draft of an attempt in an installation."""
     return make_draft(account, order, namespace=namespace, payout_id=payout_id(namespace, order.key), number=number)
 
 
 class Payer:
-    """A client of either kind, asked in one way.
+    """A client of either kind, called in one way.
 
     Args:
-        runtime: What it works with; closed with it.
-        kind: Which.
+        runtime: What the client works with; closed with it.
+        kind: Sync or async.
 
     """
 
@@ -76,12 +76,12 @@ class Payer:
         self._runner = asyncio.Runner() if kind == "async" else None
 
     def ask(self, name: str, *args: Any, **more: Any) -> Any:
-        """Call a method of the client and return what it gives."""
+        """Call a method of the client and return its result."""
         found = getattr(self.client, name)(*args, **more)
         return self._run(found) if inspect.isawaitable(found) else found
 
     def ask_together(self, name: str, calls: list[Mapping[str, Any]]) -> list[Any]:
-        """Make many calls at once."""
+        """Make many calls concurrently."""
         if self._runner is None:
             from concurrent.futures import ThreadPoolExecutor
 
@@ -94,7 +94,7 @@ class Payer:
         return list(self._run(together()))
 
     def close(self) -> None:
-        """Close it and its journal; twice is as good as once."""
+        """Close the client and its journal; a second call has no effect."""
         if not self._closed:
             self._closed = True
             self.ask("close")

@@ -1,4 +1,4 @@
-"""Promises of a draft, and of what a provider says of itself. No network."""
+"""Promises of drafts and of a provider's specification. No network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["DraftPromises", "leaked", "secrets_of"]
 
 
 def secrets_of(harness: Harness) -> Mapping[str, str]:
-    """Return every secret the account's settings hold, at any depth, by the field's name."""
+    """Return every secret of the account's settings, at any depth, by the field's name."""
     return dict(_secrets_in("", harness.provider().settings))
 
 
@@ -38,16 +38,16 @@ def _secrets_in(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def leaked(harness: Harness, *texts: CapturedText) -> list[str]:
-    """Return which of the account's secrets are in what was given off; one of three characters is found nowhere."""
+    """Return which of the account's secrets are in the texts; a secret below four characters is not searched."""
     secrets = {name: value for name, value in secrets_of(harness).items() if len(value) >= SHORTEST_SECRET}
     return Forbidden(secrets).leaks(texts)
 
 
 class DraftPromises(OrderPromises):
-    """A draft is whole, bound to where it pays, and free of secrets; the spec says what is true."""
+    """A draft is complete, bound to its host and identity, and free of secrets; the specification is true."""
 
     def test_another_server_is_another_binding(self, shared_harness: Harness) -> None:
-        """What was sent to one is never asked for at another: the binding tells them apart."""
+        """A payment sent to one host is never checked at another: the binding distinguishes them."""
         moved = {
             name: value.replace(shared_harness.emulator.url, "http://127.0.0.1:1")
             for name, value in shared_harness.table().items()
@@ -66,7 +66,7 @@ class DraftPromises(OrderPromises):
 
     @needs(Capability.CREDENTIALS)
     def test_filling_slots_changes_nothing_else(self, shared_harness: Harness) -> None:
-        """Each time it leaves, the request is the stored one: only its slots are filled, and header fields added."""
+        """Every submission sends the stored request: only slots are filled and header fields added."""
         draft, provider = shared_harness.draft("filled"), shared_harness.provider().provider
         assert isinstance(provider, Authenticates)
         credential = Credential({name: f"secret-{name}" for name in slots_in(draft.request)})
@@ -79,20 +79,20 @@ class DraftPromises(OrderPromises):
             assert is_stored, "apply sends another request than the stored one: only fill its slots, and add headers"
 
     def test_a_stored_request_is_read_back_as_it_was(self, shared_harness: Harness) -> None:
-        """What is sent after a crash is what was written down before it."""
+        """After a crash the same request is sent that was stored before it."""
         draft = shared_harness.draft("stored")
 
         assert HttpRequest.from_json(draft.request.to_json()) == draft.request
 
     def test_the_drafted_request_moves_money_and_is_not_repeatable(self, shared_harness: Harness) -> None:
-        """Only the engine sends a payment again, once it knows that it may."""
+        """moves_money is set and repeatable is not: only the engine sends a payment again."""
         request = shared_harness.draft("money").request
 
         assert request.moves_money, "the drafted request pays: set moves_money"
         assert not request.repeatable, "only the engine sends a payment again: leave repeatable off"
 
     def test_no_secret_is_stored(self, shared_harness: Harness) -> None:
-        """Not in the request, not in a reference, not in the binding: secrets are filled into slots when it leaves."""
+        """No secret is in the request, a reference or the binding: slots are filled when the request is sent."""
         draft = shared_harness.draft("secret")
         stored = "\n".join(
             [
@@ -103,10 +103,10 @@ class DraftPromises(OrderPromises):
         )
 
         found = leaked(shared_harness, CapturedText("stored", "the draft", stored))
-        assert not found, f"{', '.join(found)} would be written into the journal: use wire.slot()"
+        assert not found, f"{', '.join(found)} would be stored in the journal: use slot()"
 
     def test_no_repr_shows_a_secret_or_a_payee(self, shared_harness: Harness) -> None:
-        """No repr of what is handed around does."""
+        """No repr of a draft, request, account, settings, provider or specification does."""
         draft, account = shared_harness.draft("shown"), shared_harness.provider()
         shown = "\n".join(map(repr, (draft, draft.request, account, account.settings, account.provider, self.spec)))
 
@@ -114,22 +114,22 @@ class DraftPromises(OrderPromises):
         assert self.payee.value.lstrip("+") not in shown, "a repr shows the payee's whole address"
 
     def test_a_draft_can_be_pickled(self, shared_harness: Harness) -> None:
-        """Other processes and queues may carry it."""
+        """Other processes and queues can carry a draft."""
         draft = shared_harness.draft("pickled")
 
         assert pickle.loads(pickle.dumps(draft)) == draft  # noqa: S301 - our own
 
     def test_declared_capabilities_are_implemented(self, shared_harness: Harness) -> None:
-        """Capabilities are data, and the data is true."""
+        """The declared capabilities are exactly the protocols that the provider implements."""
         provider = shared_harness.provider().provider
         there = {capability for capability in Capability if isinstance(provider, capability.protocol)}
 
         assert set(self.spec.capabilities) == there
-        assert self.spec.operations, "a provider pays something"
+        assert self.spec.operations, "declare at least one operation"
         assert self.spec.settings.model_fields["provider"].default == self.spec.name
 
     def test_facts_have_sources(self) -> None:
-        """Whatever the engine is told beyond the cautious value says where it was read."""
+        """Every fact beyond the cautious default names its source."""
         declared = {
             field.name
             for field in fields(Facts)

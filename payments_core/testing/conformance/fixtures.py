@@ -1,4 +1,4 @@
-"""What every group of promises has: the scene it plays in, and the promises that are skipped with a reason."""
+"""Fixtures of every group of promises, and the promises that are skipped with a reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def needs(*capabilities: Capability) -> Callable[[F], F]:
-    """Mark a promise of providers that declare one of some capabilities."""
+    """Mark a promise as one of providers that declare any of these capabilities."""
 
     def mark(promise: F) -> F:
         promise.__dict__["needs"] = capabilities
@@ -30,11 +30,11 @@ def needs(*capabilities: Capability) -> Callable[[F], F]:
 
 
 def why_skipped(profile: type[Profile] | Profile, name: str) -> str:
-    """Return why a promise is not asked of a provider; empty when it is.
+    """Return the reason why a promise is skipped for a provider; empty when it is tested.
 
     Args:
-        sheet: The provider's.
-        name: Of the promise's test.
+        profile: The provider's profile.
+        name: The name of the promise's test.
 
     """
     if reason := profile.skipped.get(name, ""):
@@ -50,7 +50,7 @@ class Promises(Profile):
 
     @property
     def package(self) -> str:
-        """Whose functions and variables are the provider's own."""
+        """The provider's top-level package."""
         return self.spec.build.__module__.partition(".")[0]
 
     @pytest.fixture(autouse=True)
@@ -67,14 +67,14 @@ class Promises(Profile):
 
     @pytest.fixture(params=["sync", "async"])
     def kind(self, request: pytest.FixtureRequest) -> Kind:
-        """Which client pays."""
+        """The client that pays: sync or async."""
         found: Kind = request.param
         return found
 
     @pytest.fixture(scope="class")
     @classmethod
     def receiver(cls) -> Iterator[CallbackReceiver | None]:
-        """Where callbacks come to, of a provider that calls back or answers later."""
+        """The server that receives callbacks; None for a provider without any."""
         if not {Capability.CALLBACKS, Capability.RESULT_CALLBACKS} & cls.spec.capabilities:
             yield None
             return
@@ -85,7 +85,7 @@ class Promises(Profile):
     def harness(
         self, running: Emulator[Any], receiver: CallbackReceiver | None, tmp_path: Path, kind: Kind
     ) -> Iterator[Harness]:
-        """Return an installation of its own."""
+        """Return a new installation."""
         with self.played(running, tmp_path, kind, receiver) as harness:
             yield harness
 
@@ -94,7 +94,7 @@ class Promises(Profile):
     def shared_harness(
         cls, running: Emulator[Any], tmp_path_factory: pytest.TempPathFactory, receiver: CallbackReceiver | None
     ) -> Iterator[Harness]:
-        """Return an installation for what no client has a part in: nothing is paid from it."""
+        """Return one installation for the whole class; nothing is paid from it."""
         harness = Harness(cls(), running, tmp_path_factory.mktemp("shared_harness"), "sync", receiver)
         yield harness
         harness.close()
@@ -103,7 +103,7 @@ class Promises(Profile):
     def played(
         self, running: Emulator[Any], folder: Path, kind: Kind, receiver: CallbackReceiver | None
     ) -> Iterator[Harness]:
-        """Play in an installation of its own, with an emulator that behaves."""
+        """Provide a new installation, with an emulator without faults."""
         running.set_faults({})
         harness = Harness(self, running, folder, kind, receiver)
         try:
@@ -113,18 +113,18 @@ class Promises(Profile):
             harness.close()
 
     def builds_on(self, harness: Harness, *promises: Callable[[Harness], None]) -> None:
-        """Skip what must fail as well when another promise is broken, so that a fault is told once.
+        """Skip a promise that depends on a broken one, so that one fault fails one test.
 
         Args:
-            scene: Where they are tried.
-            promises: Each a test of this class that needs nothing more than a scene.
+            harness: The installation to test them in.
+            promises: Tests of this class that need only a harness.
 
         """
         for promise in promises:
             name = getattr(promise, "func", promise).__name__
             if why_skipped(self, name):
-                continue  # what a provider has not is no ground that is missing
+                continue  # a skipped promise is no missing basis
             try:
                 promise(harness)
-            except Exception:  # noqa: BLE001 - however it fails, it is told where it belongs
+            except Exception:  # noqa: BLE001 - its own test reports the failure
                 pytest.skip(f"builds on {name}, which is broken")

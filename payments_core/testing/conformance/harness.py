@@ -1,4 +1,4 @@
-"""Where the promises are tried: an emulator, an installation that pays through it, and a client of either kind."""
+"""The test environment of a promise: an emulator, an installation that pays through it, and a client of either kind."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from payments_core.testing.emulator.server import Emulator
 
 __all__ = ["CallbackReceiver", "Harness", "Kind", "Payer"]
 
-_LONGEST, _MOST_STEPS = timedelta(hours=80), 120  # past every schedule, and more steps than any has
+_LONGEST, _MOST_STEPS = timedelta(hours=80), 120  # longer than every schedule
 _numbers = itertools.count(1)
 _QUICK = {"attempts": 2, "first_wait_s": 0.001, "longest_wait_s": 0.002, "jitter_s": 0.0}
 
 
 class CallbackReceiver:
-    """Where callbacks come to: one address for many installations, one after the other; also a context manager."""
+    """A server that receives callbacks: one address for many installations in turn; also a context manager."""
 
     def __init__(self) -> None:
         listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -80,11 +80,11 @@ class Harness:
     """One installation that pays through an emulator, on the emulator's clock.
 
     Args:
-        sheet: The author's.
-        emulator: Started.
-        folder: Empty; for configuration, secrets and journal.
-        kind: Of the client.
-        receiver: Where it is called back; None where it is not.
+        profile: The provider's profile.
+        emulator: A started emulator.
+        folder: An empty folder for configuration, secrets and journal.
+        kind: The kind of client.
+        receiver: Where callbacks arrive; None for a provider without any.
 
     """
 
@@ -120,11 +120,11 @@ class Harness:
     # --- clients ---
 
     def open(self, *, journal: str = "payouts.db", called_back: bool = True, **settings: Any) -> Payer:
-        """Return a client on a journal; another file is an installation that has lost its journal."""
+        """Return a client on a journal; another file imitates an installation that lost its journal."""
         payer = Payer(self._runtime(journal, settings), self._kind)
         self._stack.callback(payer.close)
         if called_back and self._receiver:
-            self._receiver.behind = app(payer.client)  # a later client takes it over
+            self._receiver.behind = app(payer.client)  # a later client replaces it
         return payer
 
     def reopen(self, kind: Kind) -> Payer:
@@ -151,13 +151,13 @@ class Harness:
     # --- callbacks ---
 
     def arrived(self) -> list[Callback]:
-        """Return what has come from outside to this installation, as the provider is asked about it."""
+        """Return the callbacks that this installation received."""
         received = self._receiver.arrived if self._receiver else []
         return [Callback(method, headers, body, self.emulator.now) for method, headers, body in received]
 
     @property
     def is_called_back(self) -> bool:
-        """Whether somebody listens to what the provider tells."""
+        """Whether a receiver for callbacks runs."""
         return self._receiver is not None
 
     def _callback_settings(self, receiver: CallbackReceiver) -> Mapping[str, Any]:
@@ -169,21 +169,21 @@ class Harness:
     # --- paying ---
 
     def key(self, name: str) -> str:
-        """Return a key that is new to the emulator."""
+        """Return a key that the emulator has not seen."""
         return f"{self._name}/{name}"
 
     def payout_id(self, key: str) -> str:
-        """Return our id of the payment with a key."""
+        """Return our payout id for a key."""
         return payout_id(self.payer.runtime.namespace, key)
 
     def order(self, key: str, **other: Any) -> Order:
-        """Return what is asked for: the sheet's, with other fields of ``Order`` where some are given."""
+        """Return the profile's order, with other values for the given fields of ``Order``."""
         profile = self.profile
         usual = Order(key=key, payee=profile.payee, amount=profile.amount, options=profile.options)
         return replace(usual, **{name: value for name, value in other.items() if value is not None})
 
     def draft(self, key: str, *, number: int = 1, namespace: str = "", **other: Any) -> Draft:
-        """Make a payment ready, as the engine does."""
+        """Return a payment's draft, as the engine makes it."""
         namespace, order = namespace or self.payer.runtime.namespace, self.order(key, **other)
         return draft_in(self.provider(), order, namespace=namespace, number=number)
 
@@ -203,10 +203,10 @@ class Harness:
         return payout
 
     def settle(self, key: str, *, by: Payer | None = None) -> Payout:
-        """Let the time pass until a payout is final, in review, or waits for nothing; what comes is heard.
+        """Advance the clock until a payout is final, in review, or waits for nothing; callbacks are handled.
 
         Raises:
-            AssertionError: It comes to no end, however often the engine takes it up.
+            AssertionError: The payout is still open after many steps.
 
         """
         payer = by or self.payer
@@ -219,19 +219,17 @@ class Harness:
             row = payer.runtime.journal.get(payout.id)
             assert row is not None
             due = row.next_at if row.status is not PayoutStatus.SENDING else row.lease_until
-            if due is not None and row.status is PayoutStatus.CREATED:  # held as long as the account is slowed down
+            if due is not None and row.status is PayoutStatus.CREATED:  # waits while the account is slowed down
                 due = max([due, *(pause.probe_at for pause in payer.ask("pauses") if pause.probe_at)])
             if payout.status.is_final or payout.status is PayoutStatus.REVIEW or due is None or due > end:
                 return payout
             self.emulator.advance(max((due - self.emulator.now).total_seconds(), 0.0) + 0.01)
         payout = self.get(key, by=payer)
         latest = "; ".join(f"{entry.event} {dict(entry.evidence)}" for entry in payout.history[-3:])
-        raise AssertionError(
-            f"after {_MOST_STEPS} steps the payout is {payout.status} still and moves no further; at last: {latest}"
-        )
+        raise AssertionError(f"after {_MOST_STEPS} steps the payout is still {payout.status}; latest events: {latest}")
 
     def handle_callbacks(self, by: Payer | None = None) -> None:
-        """Wait until every callback that is due has left, and handle what has come."""
+        """Wait until every due callback was sent, and handle the received ones."""
         if not self.is_called_back:
             return
         until(lambda: not any(self._under_way(row) for row in self.emulator.callbacks()))
@@ -248,11 +246,11 @@ class Harness:
         return (row for row in self.emulator.ledger() if str(row["reference"]).lower() in ours)
 
     def credits(self, payout: Payout) -> int:
-        """Return how often the payment of a payout reached somebody."""
+        """Return how often the payment of a payout was credited."""
         return sum(row["credits"] for row in self._rows(payout))
 
     def posts(self, payout: Payout) -> int:
-        """Return how often it was asked for."""
+        """Return how often the payment was requested."""
         return sum(row["posts"] for row in self._rows(payout))
 
     @contextmanager
@@ -266,14 +264,14 @@ class Harness:
 
 
 def until(holds: Callable[[], bool], *, seconds: float = 20.0) -> None:
-    """Wait for what other threads do.
+    """Wait until a condition holds.
 
     Raises:
-        TimeoutError: It did not happen.
+        TimeoutError: The condition did not become true in time.
 
     """
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:
-            raise TimeoutError("it did not happen")
+            raise TimeoutError("the condition did not become true in time")
         time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""Answers that no provider should send: broken, wrongly typed, in words nobody listed; and a flow answered by hand."""
+"""Malformed answers (broken, mistyped, unlisted), and a flow driven with a given answer."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ STATUSES = (200, 201, 202, 204, 301, 400, 401, 403, 404, 409, 422, 500, 502, 503
 
 
 def answered(flow: HttpFlow[T], answer: HttpResponse | Exception, asked: list[HttpRequest] | None = None) -> T:
-    """Drive a provider's flow with one answer, as often as it asks, and return its result.
+    """Drive a provider's flow with the same answer to every request, and return its result.
 
     Args:
-        flow: The provider's.
-        answer: What everything it asks for is answered with.
-        asked: Where its requests are noted.
+        flow: The provider's flow.
+        answer: The answer to each of its requests.
+        asked: A list that its requests are appended to.
 
     """
     asked = [] if asked is None else asked
@@ -55,7 +55,7 @@ def answered(flow: HttpFlow[T], answer: HttpResponse | Exception, asked: list[Ht
 
 
 def reworded(answer: HttpResponse) -> HttpResponse | None:
-    """Return an answer of JSON with all its words and numbers replaced; None where it has none."""
+    """Return a JSON answer with every text and number replaced; None where it has none."""
     try:
         fields = json.loads(answer.body)
     except ValueError:
@@ -76,7 +76,7 @@ _WRONG: dict[str, object] = {"number": 7, "list": [1], "object": {"a": 1}, "null
 
 
 def mistyped(answer: Any, wrong: str) -> Iterator[tuple[str, Any]]:
-    """Yield an answer with one field after another, at any depth, replaced."""
+    """Yield copies of an answer with one field after another, at any depth, replaced."""
     try:
         whole = json.loads(answer.body)
     except ValueError:

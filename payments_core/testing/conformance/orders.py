@@ -1,4 +1,4 @@
-"""Promises of what becomes of an order: refused for what is wrong with it, or written into the request as it is."""
+"""Promises of orders: an invalid order is refused, a valid one is written into the request unchanged."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ __all__ = ["OrderPromises"]
 
 
 class OrderPromises(StabilityPromises):
-    """Nothing is rounded, cut, dropped or mixed up between the caller's order and the request."""
+    """Nothing is rounded, cut, dropped or mixed up between the order and the request."""
 
     def test_a_wrong_payee_is_refused(self, shared_harness: Harness) -> None:
-        """Before anything is recorded or sent, with what to do."""
-        assert self.wrong_payees, "name payees whose form this provider cannot pay"
+        """It is refused before anything is recorded or sent, with a message."""
+        assert self.wrong_payees, "set wrong_payees: payees in a form that this provider cannot pay"
         for payee in self.wrong_payees:
             refused(shared_harness, payee=payee)
 
     def test_a_wrong_amount_is_refused_and_never_rounded(self, shared_harness: Harness) -> None:
-        """Too fine, too large, in another currency: before anything is recorded or sent."""
-        assert self.wrong_amounts, "name amounts that the route does not take: too fine, in another currency, too large"
+        """Too many digits, too large, another currency: refused before anything is recorded or sent."""
+        assert self.wrong_amounts, "set wrong_amounts: too many digits, another currency, too large"
         amount, currency = self.amount.amount, self.amount.currency
         for wrong in *self.wrong_amounts, Money(amount + Decimal("1e-9"), currency), Money(amount, "XTS"):
             refused(shared_harness, amount=wrong)
 
     def test_an_unknown_option_is_refused(self, shared_harness: Harness) -> None:
-        """Nobody else looks at them: a misspelt one would be taken, and do nothing."""
+        """The core does not check options: a misspelt one would be accepted without effect."""
         refused(shared_harness, options={**self.options, "no_such_option": "1"})
 
     def test_the_amount_is_sent_exactly(self, shared_harness: Harness) -> None:
-        """The request names the amount to the last digit, and the payee; with another of them it is another request."""
+        """The request contains the exact amount and the payee; another amount or payee is another request."""
         self.builds_on(shared_harness, self.test_a_draft_is_pure_and_stable)
         first = shared_harness.draft("amount")
         for amount in self._amounts():
             try:
                 draft = shared_harness.draft("amount", amount=amount)
-            except InvalidPayout:  # the route does not take it
+            except InvalidPayout:  # the route refuses it
                 continue
             other = first if amount != self.amount else shared_harness.draft("amount", amount=self.double)
-            named = _numbers(draft.request) - _numbers(other.request)  # what both have is no amount
+            named = _numbers(draft.request) - _numbers(other.request)  # what both contain is no amount
             wanted = amount.amount * self.written_for_one
             assert wanted in named, f"{amount} is not in the request as {wanted:f}; there is {[*map(str, named)]}"
         other = shared_harness.draft("payee", payee=self.other_payee)
@@ -62,14 +62,14 @@ class OrderPromises(StabilityPromises):
         assert ours != theirs
 
     def _amounts(self) -> Iterator[Money]:
-        """Yield the amount, and some near it with digits that are easily lost."""
+        """Yield the amount, and similar ones with digits that are easily lost."""
         for more in "0", "0.01", "0.37", "0.5", "0.375", "1", "17":
             yield Money(self.amount.amount + Decimal(more), self.amount.currency)
 
     def test_a_note_or_key_changes_no_other_field(self, shared_harness: Harness) -> None:
-        """Quotes, line breaks, signs of a format, any length, in note or key: refused, or written where they belong."""
+        """Quotes, line breaks, format characters and long texts are refused or encoded in their own field."""
         plain, other = (_fields(shared_harness.draft("plain", note=note).request) for note in ("November", "December"))
-        free = {name for name, value in plain.items() if other.get(name) != value}  # where the note stands
+        free = {name for name, value in plain.items() if other.get(name) != value}  # the note's fields
         for text in _TEXTS:
             for key, note in (("plain", text), (text.replace("\n", " ")[:100].strip(), "November")):
                 try:
@@ -82,7 +82,7 @@ class OrderPromises(StabilityPromises):
 
     @property
     def double(self) -> Money:
-        """Another amount than the sheet's."""
+        """Twice the profile's amount."""
         return Money(self.amount.amount * 2, self.amount.currency)
 
 
@@ -104,12 +104,12 @@ def _numbers(request: HttpRequest) -> Counter[Decimal]:
 
 
 def _home(payee: Payee) -> str:
-    """Return what every way to write a payee has in common: a number may lack its country code."""
+    """Return the part common to all forms of a payee: a number may lack its country code."""
     return payee.value[-7:] if payee.value.isdigit() else payee.value
 
 
 def _fields(request: HttpRequest) -> Mapping[str, str]:
-    """Return the request's fields by their place, of JSON and of forms; of anything else it is one field."""
+    """Return the request's fields by path, of JSON and of forms; any other body is one field."""
     address, _, query = request.url.partition("?")
     body = request.body or ""
     found = {"address": address, **{f"query {name}": value for name, value in parse_qsl(query)}}
@@ -131,11 +131,11 @@ def _leaves(where: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def refused(harness: Harness, **other: Any) -> None:
-    """Show that a payment is refused and leaves nothing behind."""
+    """Assert that a payment is refused and leaves no trace."""
     key = harness.key(f"refused {other}")[:200]
     with pytest.raises(InvalidPayout) as error:
         harness.payer.ask("send", **harness.asked(key, **other))
-    assert str(error.value), "say what is wrong with it"
+    assert str(error.value), "the refusal has no message"
     assert harness.payer.runtime.journal.by_key(key) is None
     assert not list(_mentioned(harness, key))
 

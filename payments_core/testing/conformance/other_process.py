@@ -29,7 +29,7 @@ _PLACE = {"TZ": "Asia/Kathmandu", "LC_ALL": "C"}
 
 
 class NotMade(RuntimeError):
-    """Another process could not make the draft; it says why."""
+    """Another process could not make the draft; the message has its error."""
 
 
 def made(account: Account, order: Order, namespace: str) -> Mapping[str, Any]:
@@ -40,10 +40,10 @@ def made(account: Account, order: Order, namespace: str) -> Mapping[str, Any]:
 
 
 def made_elsewhere(harness: Harness, key: str) -> Mapping[str, Any]:
-    """Return what another process makes of a payment.
+    """Return a payment's draft and binding from another process.
 
     Raises:
-        NotMade: It could not.
+        NotMade: The other process failed.
 
     """
     kind = type(harness.profile)
@@ -68,23 +68,23 @@ def made_elsewhere(harness: Harness, key: str) -> Mapping[str, Any]:
 
 
 def main() -> None:
-    """Make ready what standard input tells, and print it."""
+    """Make the draft described on standard input, and print it."""
     given = json.load(sys.stdin)
-    profile = _sheet(given["file"], given["name"])
+    profile = _profile(given["file"], given["name"])
     account, table = given["account"], given["table"]
     runtime = runtime_of(profile.spec, Path(given["config"]), account, table, "elsewhere.db", lambda: datetime.now(UTC))
     order = Order(key=given["key"], payee=profile.payee, amount=profile.amount, options=profile.options)
-    print(json.dumps(made(runtime.account(account), order, runtime.namespace)))  # noqa: T201 - read by who began it
+    print(json.dumps(made(runtime.account(account), order, runtime.namespace)))  # noqa: T201 - the parent process reads it
     runtime.journal.close()
 
 
-def _sheet(file: str, name: str) -> Profile:
+def _profile(file: str, name: str) -> Profile:
     spec = importlib.util.spec_from_file_location("profile", file)
     if spec is None or spec.loader is None:
         raise ImportError(f"there is no module at {file}")
     module = sys.modules["profile"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found: Profile = attrgetter(name)(module)()  # so it has to stand at the top of its module
+    found: Profile = attrgetter(name)(module)()  # so it must be at the top level of its module
     return found
 
 

@@ -1,4 +1,4 @@
-"""Promises of payments that go wrong, over real sockets, through both clients."""
+"""Promises of payments with faults, over real sockets, through both clients."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["PaymentPromises"]
 PAID, REVIEW = PayoutStatus.SUCCEEDED, PayoutStatus.REVIEW
 AT_ONCE = int(os.environ.get("PAYMENTS_CONFORMANCE_MANY", "50"))
 
-# What may go wrong with a payment's answer, and how often; afterwards everything is well again.
+# Faults of a payment's answers and how often they occur; afterwards the emulator works.
 TROUBLES: Mapping[str, Mapping[str, Any]] = {
     "accepted, answer lost": {"answer_lost_after_acceptance": {"next": 1, "on": "post"}},
     "lost before acceptance": {"answer_lost_before_acceptance": {"next": 1, "on": "post"}},
@@ -45,10 +45,10 @@ TROUBLES: Mapping[str, Mapping[str, Any]] = {
 
 
 class PaymentPromises(DraftPromises, StatusMappingPromises):
-    """Nobody is paid twice, nothing is lost, nothing is guessed."""
+    """No payment is made twice, lost or guessed."""
 
     def test_a_payment_is_made_once(self, harness: Harness) -> None:
-        """Paid, and told so; the same key again asks for nothing."""
+        """It succeeds with one request; the same key again sends nothing."""
         self.builds_on(harness, self.test_a_check_moves_no_money)
         key = harness.key("once")
         first = harness.pay(key)
@@ -61,7 +61,7 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         assert (harness.credits(paid), harness.posts(paid)) == (1, 1)
 
     def test_references_are_written_down_before_anything_is_sent(self, harness: Harness) -> None:
-        """What is only accepted has them, and the provider then knows the payment by them."""
+        """An accepted payout already has them, and the provider later knows the payment by them."""
         key = harness.key("accepted")
         accepted = harness.payer.ask("accept", **harness.asked(key))
         assert accepted.references
@@ -74,7 +74,7 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
 
     @pytest.mark.parametrize("trouble", TROUBLES)
     def test_a_fault_pays_at_most_once_and_fails_nothing(self, harness: Harness, trouble: str) -> None:
-        """It ends paid once, or, where sending again is not proven safe, in review."""
+        """It ends paid once, or in review where sending again is not proven safe."""
         self.builds_on(
             harness,
             self.test_not_found_is_an_outcome_of_its_own,
@@ -91,18 +91,18 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         self.check(harness, end, trouble)
 
     def check(self, harness: Harness, end: Payout, trouble: str) -> None:
-        """Show that an end is the truth."""
+        """Assert that a payout's end matches the provider's ledger."""
         assert end.status in {PAID, REVIEW}, f"{trouble}: {end.status}, {end.reason}"
         assert harness.credits(end) <= 1, f"{trouble}: paid {harness.credits(end)} times"
         if end.status is PAID:
-            assert harness.credits(end) == 1, f"{trouble}: said to be paid, and is not"
+            assert harness.credits(end) == 1, f"{trouble}: SUCCEEDED, but not credited"
         elif self.spec.facts.resend == "safe":
-            assert harness.credits(end) == 1, f"{trouble}: sending again is safe, and it was not done"
+            assert harness.credits(end) == 1, f"{trouble}: resend is safe, but the payment was not sent again"
 
     def test_an_unsent_payment_is_sent_later(self, harness: Harness) -> None:
-        """Nobody listens: proven, so it waits and is paid once."""
-        key, port = harness.key("nobody listens"), harness.emulator.url.rpartition(":")[2]
-        harness.pay(harness.key("warm"))  # whatever is fetched once is there
+        """With the server down it is proven unsent: the payout waits and is paid once."""
+        key, port = harness.key("server down"), harness.emulator.url.rpartition(":")[2]
+        harness.pay(harness.key("warm"))  # one-time requests happen here
         harness.emulator.stop()
         try:
             first = harness.pay(key)
@@ -116,9 +116,9 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         assert harness.credits(end) == 1
 
     def test_a_failed_payment_has_a_reason(self, harness: Harness) -> None:
-        """Whoever cannot be paid is not, and the reason is the provider's."""
+        """An unpayable payee is not credited, and the failure has the provider's reason."""
         self.builds_on(harness, self.test_an_accepted_payment_is_pending)
-        assert self.unpayable is not None, "name somebody whose payment fails"
+        assert self.unpayable is not None, "set unpayable: a payee whose payment fails"
         key = harness.key("unpayable")
         harness.pay(key, payee=self.unpayable)
         end = harness.settle(key)
@@ -128,7 +128,7 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         assert harness.credits(end) == 0
 
     def test_a_payment_that_takes_long_stays_open(self, harness: Harness) -> None:
-        """However long: no timer makes a failure of it."""
+        """No timer turns it into a failure: it ends in review."""
         self.builds_on(
             harness,
             self.test_an_accepted_payment_is_pending,
@@ -144,7 +144,7 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         assert harness.posts(end) == 1
 
     def test_a_lost_journal_pays_at_most_once(self, harness: Harness) -> None:
-        """The same key has the same references, and what the provider has already is adopted."""
+        """The same key derives the same references, so the provider's existing payment is adopted."""
         self.builds_on(harness, self.test_a_draft_is_pure_and_stable)
         key = harness.key("journal lost")
         harness.pay(key)
@@ -160,7 +160,7 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         assert ours
 
     def test_another_payment_under_our_reference_is_not_ours(self, harness: Harness) -> None:
-        """Somebody else was paid under it: a person looks at it, and nobody is paid."""
+        """Another payee was paid under it: the payout goes to review, and nothing is paid."""
         self.builds_on(
             harness,
             self.test_a_draft_is_pure_and_stable,
@@ -175,13 +175,13 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         end = harness.settle(key, by=later)
 
         assert others.status is PAID
-        assert end.status is REVIEW, f"{end.status}, {end.reason}: it was taken for ours, or paid again"
+        assert end.status is REVIEW, f"{end.status}, {end.reason}: it was adopted or paid again"
         assert harness.credits(others) == 1
 
     def test_refused_credentials_pause_the_account_and_fail_nothing(
         self, harness: Harness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It says something about us: the payout waits, and is paid when that is mended."""
+        """The refusal is about the account: the payout waits and is not failed."""
         self.builds_on(harness, self.test_a_refusal_of_the_account_fails_no_payment)
         monkeypatch.setenv("PAYMENTS_CONFORMANCE_WRONG_SECRET", "0123456789abcdef0123456789abcdef")
         key = harness.key("credentials")
@@ -197,7 +197,7 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
     @needs(Capability.CREDENTIALS)
     @pytest.mark.parametrize("trouble", ["token_slow_s", "token_refused", "ends"])
     def test_a_token_fault_pays_once(self, harness: Harness, trouble: str) -> None:
-        """Late, refused while a payment is under way, or at its end: fetched anew, and the payment made once."""
+        """A token that is late, refused during a payment or expired is fetched again; the payment is made once."""
         harness.pay(harness.key("first"))
         key, faults = harness.key(trouble), dict[str, Any]()
         if trouble == "ends":
@@ -216,12 +216,12 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         assert harness.credits(end) == 1
 
     def test_many_at_once_are_each_paid_once(self, harness: Harness) -> None:
-        """Many tasks or threads that start together, without a token: one is fetched for all of them."""
+        """Many tasks or threads start together without a token: one token is fetched, each payment is made once."""
         issued = harness.emulator.tokens_issued
         keys = [harness.key(f"many/{number}") for number in range(AT_ONCE)]
         asked = [harness.asked(key) for key in keys]
         harness.payer.ask_together("send", asked)
-        for key in keys:  # as all began together, most have come to their end with the first
+        for key in keys:  # settling the first ends most of them
             if not harness.get(key).status.is_final:
                 harness.settle(key)
         paid = [harness.get(key) for key in keys]
@@ -235,7 +235,7 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         assert len({json.dumps(dict(payout.references), sort_keys=True) for payout in paid}) == AT_ONCE
 
     def test_both_clients_come_to_the_same_end(self, harness: Harness, kind: str) -> None:
-        """The other kind of client goes on with what one has begun."""
+        """One kind of client completes a payout that the other kind began."""
         key = harness.key("other client")
         with harness.faults(answer_lost_after_acceptance={"next": 1, "on": "post"}):
             first = harness.pay(key)
@@ -247,6 +247,6 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
 
 
 def lift(harness: Harness) -> None:
-    """Let a person lift what the trouble may have paused: the trouble is over."""
+    """End the pauses that a fault caused."""
     for pause in harness.payer.ask("pauses"):
         harness.payer.ask("unpause", account=pause.account)

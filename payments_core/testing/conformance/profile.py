@@ -1,4 +1,4 @@
-"""What a provider's author tells the suite: how to pay with it, and what its words look like."""
+"""A provider's profile: how to pay with it, and what its answers look like."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ End: TypeAlias = Literal["pending", "succeeded", "failed", "unknown"]
 
 
 def reply(status: int, content: object = None, **headers: str) -> HttpResponse:
-    """Return an answer as a transport hands it over.
+    """Return an answer as a transport delivers it.
 
     Args:
         status: HTTP status code.
-        content: Written as JSON; bytes and text as they are; None for no body.
+        content: Encoded as JSON; bytes and text unchanged; None for no body.
         headers: Field names, with ``_`` for ``-``.
 
     """
@@ -41,11 +41,11 @@ def reply(status: int, content: object = None, **headers: str) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedOutcome:
-    """An answer to a payment, and what it means.
+    """An answer to a payment and its expected outcome.
 
     Args:
-        means: One of the kinds of ``SubmitOutcome``.
-        answer: Writes it, given the payment.
+        means: The type of ``SubmitOutcome``.
+        answer: Returns the answer for a draft.
 
     """
 
@@ -54,43 +54,43 @@ class ExpectedOutcome:
 
 
 class Profile:
-    """The part of :class:`ProviderConformance` that an author writes."""
+    """The part of :class:`ProviderConformance` that the author of a provider writes."""
 
     spec: ProviderSpec
 
-    #: Somebody who is paid at once, and somebody else who is.
+    #: Two different payees who are paid at once.
     payee: Payee
     other_payee: Payee
-    #: What is paid.
+    #: The amount of a payment.
     amount: Money
-    #: Somebody whose payment fails for good; None where the emulator has nobody like that.
+    #: A payee whose payment fails for good; None where the emulator has none.
     unpayable: Payee | None = None
-    #: Payees whose form this provider cannot pay; they are refused before anything is recorded.
+    #: Payees in a form that this provider cannot pay; refused before anything is recorded.
     wrong_payees: Sequence[Payee] = ()
-    #: Amounts finer or otherwise not as the route takes them; refused, never rounded.
+    #: Amounts that the route does not accept, such as too many digits; refused, never rounded.
     wrong_amounts: Sequence[Money] = ()
-    #: What a request writes for one unit of the currency, such as 100 where the provider counts cents.
+    #: The number in a request for one unit of the currency: 100 where the provider counts cents.
     written_for_one: int = 1
-    #: More of the account's table of payouts.toml.
+    #: Further settings of the account.
     settings: Mapping[str, Any] = {}
-    #: The provider's options of a payment.
+    #: Options of a payment.
     options: Mapping[str, str] = {}
 
-    #: Every word the provider has for where a payment stands.
+    #: Every status of the provider and its meaning.
     statuses: Mapping[str, End]
-    #: Answers to a payment, by a name that says what happened.
+    #: Answers to a payment, by a descriptive name.
     answers: Mapping[str, ExpectedOutcome]
 
-    #: Answers that refuse the question after a payment, beside those to a payment, which are tried as well.
+    #: Answers that refuse a check, in addition to those to a payment, which are tested as well.
     refused_questions: Mapping[str, Callable[[Draft], HttpResponse | Callback]] = {}
 
-    #: HTTP statuses that refuse a payment for good whatever stands in the body.
+    #: HTTP statuses that refuse a payment for good, with any body.
     final_statuses: frozenset[int] = frozenset()
 
-    #: How the provider wants its callbacks acknowledged; None where it says no more than "200".
+    #: The acknowledgement that the provider requires; None where any 200 does.
     acknowledgement: Acknowledgement | None = None
 
-    #: Promises that cannot be shown for this provider, by the test's name, and why in a sentence.
+    #: Promises that cannot be tested for this provider: the test's name and the reason in a sentence.
     skipped: Mapping[str, str] = {}
 
     @classmethod
@@ -99,30 +99,30 @@ class Profile:
         raise NotImplementedError
 
     def status(self, draft: Draft, word: str, reason: object = None) -> HttpResponse | Callback:
-        """Write how the provider tells where a payment stands: its answer to ``check``, or what comes later to a path.
+        """Return the provider's answer for a status: to ``check``, or a result callback.
 
         Args:
-            draft: Of the payment.
-            word: One of ``statuses``, or one nobody ever heard of.
-            reason: For a failure: the provider's code, or None for a failure without one.
+            draft: The payment.
+            word: One of ``statuses``, or an unlisted one.
+            reason: Of a failure: the provider's code; None for a failure without one.
 
         """
         raise NotImplementedError
 
     def not_found(self, draft: Draft) -> HttpResponse | Callback:
-        """Write how the provider tells that it knows no such payment."""
+        """Return the provider's answer for an unknown payment."""
         raise NotImplementedError
 
     def wrong_settings(self) -> Mapping[str, Any]:
-        """Return settings the provider refuses; ``env:PAYMENTS_CONFORMANCE_WRONG_SECRET`` is a secret."""
+        """Return settings that the provider refuses; ``env:PAYMENTS_CONFORMANCE_WRONG_SECRET`` is a wrong secret."""
         raise NotImplementedError
 
     def callback_settings(self, address: str, path: str) -> Mapping[str, Any]:
-        """Return the settings by which the provider calls back.
+        """Return the settings that make the provider send callbacks.
 
         Args:
-            address: Of a server on this machine, without a path.
-            path: Of the account: ``/callbacks/TOKEN``.
+            address: The URL of a server on this machine, without a path.
+            path: The account's path: ``/callbacks/TOKEN``.
 
         """
         return {}

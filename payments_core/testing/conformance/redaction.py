@@ -1,4 +1,4 @@
-"""Promises of what is not given off: no secret, no payee, in whatever goes wrong."""
+"""Promises of redaction: no secret and no payee leaks, whatever fails."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["SecrecyPromises"]
 
 
 class SecrecyPromises(DraftPromises):
-    """Logs, warnings, errors and their causes, reprs, and what the journal stores."""
+    """Logs, warnings, errors and their causes, reprs, and the stored journal."""
 
     def test_no_secret_leaks(
         self, harness: Harness, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """No credential of the settings or fetched, no PIN, no number in any form: in logs, errors, reprs, on stdout.
+        """No credential, PIN or number, in any form, is in logs, errors, reprs or output.
 
-        Through a payment that is well, one of each kind of trouble, and those that are refused.
+        Tested with a successful payment, one with each fault, and refused ones.
         """
         fetched = _noting(type(harness.provider().provider), monkeypatch)
         capfd.readouterr()
@@ -49,7 +49,7 @@ class SecrecyPromises(DraftPromises):
             *capture.captured,
             *(CapturedText("output", "stdout or stderr", text) for text in capfd.readouterr()),
         ]
-        secrets = secrets_of(harness)  # only now: an error's frames hold every variable of ours
+        secrets = secrets_of(harness)  # only now: an error's frames hold our variables
         assert secrets, "settings without a SecretStr: where are the credentials?"
         known = {*secrets.values()}
         found = {f"{name}, fetched": value.get_secret_value() for name, value in fetched.items()}
@@ -70,7 +70,7 @@ class SecrecyPromises(DraftPromises):
             yield "wrong amount", harness.asked(harness.key(f"secret/amount/{number}"), amount=amount)
 
     def test_the_journal_holds_no_secret(self, harness: Harness) -> None:
-        """Not a byte of one, in the file or beside it."""
+        """No secret is in the journal's file or in the files beside it."""
         self.builds_on(harness, self.test_no_secret_is_stored)
         harness.pay(harness.key("stored"))
         harness.settle(harness.key("stored"))
@@ -80,7 +80,7 @@ class SecrecyPromises(DraftPromises):
 
 
 def _noting(kind: type, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, SecretStr]:
-    """Return where each secret is noted that a provider of a class fills into a request, by its slot's name."""
+    """Return a mapping that collects each secret that the provider fills into a request, by slot."""
     noted: dict[str, SecretStr] = {}
     if not issubclass(kind, Authenticates):
         return noted

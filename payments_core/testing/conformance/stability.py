@@ -1,4 +1,4 @@
-"""Promises of a draft's identity: the same for one key and attempt, wherever it is made, and another for any other."""
+"""Promises of a draft's identity: equal for one key and attempt in every process, different for any other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from payments_core.testing.conformance.other_process import made, made_elsewhere
 
 __all__ = ["StabilityPromises"]
 
-# Keys that only somebody careless takes for one: case, signs, zeros, accents, and what stands at a long one's end.
+# Different keys that look alike: case, punctuation, zeros, accents, and the end of a long key.
 KEYS = (
     *(
         "pay-2026/0042",
@@ -27,10 +27,10 @@ KEYS = (
 
 
 class StabilityPromises(Promises):
-    """A draft and its references follow from their arguments, and from nothing else."""
+    """A draft and its references depend on their arguments only."""
 
     def test_a_draft_is_pure_and_stable(self, shared_harness: Harness) -> None:
-        """The same payment makes the same draft, whenever it is made: it reads no clock, and draws nothing."""
+        """The same payment gives the same draft at any time: it reads no clock and no randomness."""
         first = shared_harness.draft("stable")
         with calls_in(self.package, asks_for_chance) as calls:
             again = shared_harness.draft("stable")
@@ -45,7 +45,7 @@ class StabilityPromises(Promises):
         )
 
     def test_a_draft_is_the_same_in_every_process(self, shared_harness: Harness) -> None:
-        """Also where text is hashed otherwise, in another time zone, folder and language."""
+        """It does not depend on the hash seed, time zone, folder or language."""
         self.builds_on(shared_harness, self.test_a_draft_is_pure_and_stable)
         key = shared_harness.key("everywhere")
         ours = made(shared_harness.provider(), shared_harness.order(key), shared_harness.payer.runtime.namespace)
@@ -55,7 +55,7 @@ class StabilityPromises(Promises):
         assert not wrong, f"another process makes another {' and '.join(wrong)} of the same payment"
 
     def test_references_follow_from_the_key(self, shared_harness: Harness) -> None:
-        """From key, attempt and installation, and nothing else: each reference is another for another one of these."""
+        """References depend on key, attempt and namespace only, and differ when one of these differs."""
         self.builds_on(shared_harness, self.test_a_draft_is_pure_and_stable)
         first, again = shared_harness.draft(KEYS[0]), shared_harness.draft(KEYS[0], number=2)
         others = [shared_harness.draft(key) for key in KEYS[1:]] + [
@@ -64,13 +64,13 @@ class StabilityPromises(Promises):
         double = Money(self.amount.amount * 2, self.amount.currency)
         same = shared_harness.draft(KEYS[0], amount=double, payee=self.other_payee, note="another note")
 
-        assert first.references, "a draft has at least one reference: by it the payment is asked for"
+        assert first.references, "a draft needs at least one reference to check the payment by"
         assert same.references == first.references, "a reference follows from the order: derive it from attempt.seed"
         for name, value in first.references.items():
             values = [value, *(other.references[name] for other in others)]
             assert len({*values}) == len(values), f"two payments have one {name}: derive it from attempt.seed"
         assert first.references != again.references, "two attempts have the same references: use all of attempt.seed"
-        identity = shared_harness.payout_id(KEYS[0])  # what finds the payment, whichever attempt it is
+        identity = shared_harness.payout_id(KEYS[0])  # finds the payment, for every attempt
         shared = [name for name, value in first.references.items() if again.references[name] == value]
         wrong = [name for name in shared if identity not in first.references[name]]
         assert not wrong, f"two attempts have one {', '.join(wrong)}: derive it from attempt.seed"

@@ -1,4 +1,4 @@
-"""Promises of what a provider's words are taken for."""
+"""Promises of how a provider's answers are mapped."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ __all__ = ["StatusMappingPromises"]
 
 
 class StatusMappingPromises(CheckPromises, SubmitPromises):
-    """Nothing a provider says is taken for more than it says."""
+    """An outcome claims no more than the provider's answer proves."""

@@ -1,4 +1,4 @@
-"""Promises of what the answer to a payment is taken for: the flow that submits it, answered by hand."""
+"""Promises of submissions: the outcome of every answer, with the flow driven by hand."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["SubmitPromises", "pays"]
 
 
 def pays(request: HttpRequest, draft: Draft) -> bool:
-    """Say whether a request asks for the draft's payment, whether or not it is marked as one that moves money."""
+    """Whether a request makes the draft's payment, marked as money or not."""
     ours = draft.request
     return request.moves_money or (request.method, request.url, request.body) == (ours.method, ours.url, ours.body)
 
 
 class SubmitPromises(Promises):
-    """Nothing the answer to a payment says is taken for more than it says."""
+    """A submission claims no more than its answer proves."""
 
     def submitted(self, shared_harness: Harness, draft: Draft, answer: HttpResponse) -> SubmitOutcome:
-        """Pay, answered by hand."""
+        """Run a submission with a given answer."""
         return answered(shared_harness.provider().provider.submit(draft), answer)
 
     def _mean(self, shared_harness: Harness, means: type) -> None:
@@ -41,31 +41,31 @@ class SubmitPromises(Promises):
         assert not wrong, "; ".join(wrong)
 
     def test_an_accepted_payment_is_pending(self, shared_harness: Harness) -> None:
-        """And no success before the provider says so."""
+        """Acceptance is pending, never a success."""
         self._mean(shared_harness, Pending)
 
     def test_a_final_answer_is_final(self, shared_harness: Harness) -> None:
-        """Whatever the provider decides at once: paid, or refused for good."""
+        """A payment that the provider decides at once is final: paid, or refused for good."""
         self._mean(shared_harness, Final)
 
     def test_a_used_reference_is_a_duplicate(self, shared_harness: Harness) -> None:
-        """Neither a success nor a failure: what stands under it is read, and compared."""
+        """A used reference is neither a success nor a failure: the existing payment is checked and compared."""
         self._mean(shared_harness, Duplicate)
 
     def test_a_temporary_refusal_is_not_accepted(self, shared_harness: Harness) -> None:
-        """Proven not to be taken, and no failure: too many requests, a token that has ended."""
+        """Proven unaccepted, and no failure: too many requests, an expired token."""
         self._mean(shared_harness, NotAccepted)
 
     def test_a_refusal_of_the_account_fails_no_payment(self, shared_harness: Harness) -> None:
-        """Credentials, permission, configuration: it says something about us, and the account pauses."""
+        """Credentials, permission, configuration: the account pauses, and no payment fails."""
         self._mean(shared_harness, AccountRefused)
 
     def test_an_inconclusive_answer_is_unknown(self, shared_harness: Harness) -> None:
-        """An error of the server may come after the money has moved."""
+        """A server error may come after the money has moved."""
         self._mean(shared_harness, Unknown)
 
     def test_retry_after_is_read(self, shared_harness: Harness) -> None:
-        """Retry-After is read where it is given, and missed nowhere."""
+        """NotAccepted carries the seconds of Retry-After, and None without the header."""
         self.builds_on(shared_harness, self.test_a_temporary_refusal_is_not_accepted)
         draft = shared_harness.draft("wait")
         for name, expected in self.answers.items():
@@ -77,16 +77,18 @@ class SubmitPromises(Promises):
                     assert outcome.retry_after_s == wait_s, f"{name} with {headers}: waits {outcome.retry_after_s}"
 
     def test_the_answers_cover_every_outcome(self) -> None:
-        """Taken, our duplicate, a trouble of our own, and one that is refused or not taken."""
+        """The profile has an accepted payment, a duplicate, a refused account and a temporary refusal."""
         means = {expected.means for expected in self.answers.values()}
 
-        assert means & {Pending, Final}, "show how a payment is taken"
-        assert Duplicate in means, "show how a reference that was used before is answered"
-        assert AccountRefused in means, "show how an account is refused: credentials, permission, configuration"
-        assert NotAccepted in means, "show how it is told to come back later"
+        assert means & {Pending, Final}, "list the answer that accepts a payment"
+        assert Duplicate in means, "list the answer to a used reference"
+        assert AccountRefused in means, (
+            "list the answer that refuses the account: credentials, permission, configuration"
+        )
+        assert NotAccepted in means, "list the answer that refuses for now, such as 429"
 
     def test_a_submit_sends_one_money_request(self, shared_harness: Harness) -> None:
-        """However it is answered, and whether or not it is marked: one money request a flow, and the stored one."""
+        """With any answer: one money request in a flow, and it is the stored one."""
         draft, now = shared_harness.draft("once"), datetime.now(UTC)
         answers: list[HttpResponse | Exception] = [expected.answer(draft) for expected in self.answers.values()]
         answers += [reply(500), reply(200, HTML), NoAnswer("broken off", at=now), NotSent("refused", at=now)]
@@ -95,10 +97,10 @@ class SubmitPromises(Promises):
             with contextlib.suppress(NoAnswer, NotSent):
                 answered(shared_harness.provider().provider.submit(draft), answer, asked)
             paying = [request for request in asked if pays(request, draft)]
-            assert paying == [draft.request], "a payment asks for money once, by the request it drafted"
+            assert paying == [draft.request], "submit must send the drafted request once, and no other money request"
 
     def test_a_lost_answer_is_unknown(self, shared_harness: Harness) -> None:
-        """Neither a failure nor a success nor "not taken"."""
+        """It is neither a failure, nor a success, nor NotAccepted."""
         draft, now = shared_harness.draft("lost"), datetime.now(UTC)
         try:
             outcome = answered(shared_harness.provider().provider.submit(draft), NoAnswer("broken off", at=now))
@@ -107,14 +109,14 @@ class SubmitPromises(Promises):
         assert isinstance(outcome, Unknown), f"a lost answer was taken for {outcome!r}"
 
     def test_an_unsent_payment_stays_unsent(self, shared_harness: Harness) -> None:
-        """It is sent later, and is no failure."""
+        """NotSent leaves the flow unchanged, so that the engine sends the payment later."""
         draft, now = shared_harness.draft("not sent"), datetime.now(UTC)
         with pytest.raises(NotSent):
             answered(shared_harness.provider().provider.submit(draft), NotSent("refused", at=now))
 
     @pytest.mark.parametrize("body", BODIES)
     def test_a_malformed_answer_is_unknown(self, shared_harness: Harness, body: str) -> None:
-        """Whatever the HTTP status: without words of the provider nothing is known, not even that it was not taken."""
+        """With any HTTP status: a body that is not the provider's proves nothing, not even a refusal."""
         draft, wrong = shared_harness.draft("broken"), []
         for status in STATUSES:
             outcome = self.submitted(shared_harness, draft, reply(status, BODIES[body]))
@@ -124,13 +126,13 @@ class SubmitPromises(Promises):
         assert not wrong, "; ".join(wrong)
 
     def _claims(self, outcome: SubmitOutcome, status: int) -> bool:
-        """Whether an outcome says more than an HTTP status can: an end, or at a 2xx or 5xx that nothing was taken."""
+        """Whether an outcome claims more than an HTTP status proves: a final one, or a refusal at 2xx or 5xx."""
         if isinstance(outcome, Final):
             return status not in self.final_statuses
         return isinstance(outcome, NotAccepted | AccountRefused) and not 400 <= status < 500
 
     def test_an_outcome_follows_from_the_body(self, shared_harness: Harness) -> None:
-        """An HTTP status is none: a failure inside a 2xx is not taken, and words nobody listed say nothing."""
+        """The HTTP status alone decides nothing: a refusal inside a 2xx is not accepted, unlisted codes are unknown."""
         self.builds_on(
             shared_harness,
             self.test_a_temporary_refusal_is_not_accepted,
@@ -144,7 +146,7 @@ class SubmitPromises(Promises):
             if (new := reworded(answer)) is not None:
                 outcome = self.submitted(shared_harness, draft, new)
                 if self._claims(outcome, new.status) or isinstance(outcome, Pending):
-                    wrong.append(f"{name}, in words nobody listed: {outcome!r}")
+                    wrong.append(f"{name}, with unlisted texts: {outcome!r}")
             for status in taken & {200, 201, 202} if expected.means is not Pending and answer.body else ():
                 outcome = self.submitted(shared_harness, draft, replace(answer, status=status))
                 is_paid = isinstance(outcome, Final) and outcome.succeeded and expected.means is not Final
@@ -154,19 +156,19 @@ class SubmitPromises(Promises):
         assert not wrong, "; ".join(wrong)
 
     def test_an_answer_to_another_payment_is_not_ours(self, shared_harness: Harness) -> None:
-        """Where it names a payment, it says nothing of any other."""
+        """An answer that names another payment is unknown."""
         ours, another = shared_harness.draft("ours"), shared_harness.draft("another's")
         theirs = replace(ours, references=another.references)
         for name, expected in self.answers.items():
             answer = expected.answer(theirs)
             if answer.body == expected.answer(ours).body:
-                continue  # it names none
+                continue  # the answer has no reference
             outcome = self.submitted(shared_harness, ours, answer)
             assert isinstance(outcome, Unknown | AccountRefused), f"{name}, of another payment: taken for {outcome!r}"
 
     @pytest.mark.parametrize("wrong", ["number", "list", "object", "null", "true"])
     def test_a_mistyped_answer_fails_no_payment(self, shared_harness: Harness, wrong: str) -> None:
-        """Each field in turn holds something else than it should."""
+        """Each field in turn has a wrong type; no failure is invented."""
         draft = shared_harness.draft("types")
         for name, expected in self.answers.items():
             if expected.means in {Pending, Final, Duplicate}:
