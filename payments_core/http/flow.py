@@ -48,7 +48,7 @@ def run_flow(flow: Generator[C, R, T], execute: Callable[[C], R]) -> T:
             except (NotSent, NoAnswer) as ended:
                 command = flow.throw(ended)
             except StopIteration as stray:
-                raise _stray(stray) from stray
+                raise _wrapped(stray) from stray
             else:
                 command = flow.send(reply)
     except StopIteration as end:
@@ -74,7 +74,7 @@ async def arun_flow(flow: Generator[C, R, T], execute: Callable[[C], Awaitable[R
             except (NotSent, NoAnswer) as ended:
                 command = flow.throw(ended)
             except StopIteration as stray:  # a coroutine turns it into RuntimeError; a plain awaitable may not
-                raise _stray(stray) from stray
+                raise _wrapped(stray) from stray
             else:
                 command = flow.send(reply)
     except StopIteration as end:
@@ -84,6 +84,6 @@ async def arun_flow(flow: Generator[C, R, T], execute: Callable[[C], Awaitable[R
         flow.close()
 
 
-def _stray(stray: StopIteration) -> ProviderBug:
+def _wrapped(stray: StopIteration) -> ProviderBug:
     # Unguarded, it would be taken for the flow's own result.
     return ProviderBug(f"An executor raised StopIteration({stray.value!r}).")

@@ -5,7 +5,7 @@ stamina costs more than everything else around a request that succeeds.
 
 stamina's hooks, ``set_active`` and ``set_testing`` are global and belong to the application. Its hooks stay in place,
 whatever they are, and are not called for the requests repeated here: the default one would print each retry on the
-standard output of a program that never asked for it. Our own event ``http.repeated`` tells of them (``on_retry``).
+standard output of a program that never asked for it. Our own event ``http.repeated`` reports them (``on_retry``).
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ __all__ = ["asend_with_retry", "send_with_retry"]
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 
 
-class _Unwelcome(Exception):
-    """A complete answer whose status is worth another send, in the only form stamina repeats for."""
+class _RetryableStatus(Exception):
+    """A complete answer whose status is worth another send; an exception, as stamina repeats for nothing else."""
 
     def __init__(self, response: HttpResponse) -> None:
         super().__init__(f"HTTP {response.status}")
         self.response = response
 
 
-_Failure = NotSent | NoAnswer | _Unwelcome
+_Failure = NotSent | NoAnswer | _RetryableStatus
 _OnRetry = Callable[[int, str, float], None] | None
 
 
 @dataclass(frozen=True, slots=True)
-class _ForOthers:
+class _HookForOthers:
     """A retry hook of the application, called for every retry but those of this module."""
 
     hook: RetryHook
@@ -56,14 +56,14 @@ class _ForOthers:
 def _keep_hooks_to_others() -> None:
     """Wrap each hook that stamina would call, once; an application may have set new ones since the last retry."""
     hooks = get_on_retry_hooks()
-    if not all(isinstance(hook, _ForOthers) for hook in hooks):
-        set_on_retry_hooks([hook if isinstance(hook, _ForOthers) else _ForOthers(hook) for hook in hooks])
+    if not all(isinstance(hook, _HookForOthers) for hook in hooks):
+        set_on_retry_hooks([hook if isinstance(hook, _HookForOthers) else _HookForOthers(hook) for hook in hooks])
 
 
 def send_with_retry(
     policy: RetryPolicy, send: Callable[[], HttpResponse], *, on_retry: _OnRetry = None
 ) -> HttpResponse:
-    """Send a repeatable request until it has a welcome answer or the policy is used up.
+    """Send a repeatable request until its answer is none to retry for, or the policy is used up.
 
     A Retry-After is honoured, also when it is longer than the policy's own waits; when it does not fit into the
     deadline, or nothing is left of the deadline, the last answer is returned at once. No send starts after the
@@ -72,51 +72,51 @@ def send_with_retry(
     Args:
         policy: How often, how long, for which statuses.
         send: Sends it once.
-        on_retry: Told, before each wait: which send failed (1 for the first), why, and the wait in seconds
+        on_retry: Called before each wait with which send failed (1 for the first), why, and the wait in seconds
             without its random part.
 
     Raises:
-        NotSent: So ended the last send.
-        NoAnswer: So ended the last send.
+        NotSent: The last send ended so.
+        NoAnswer: The last send ended so.
 
     """
-    course = _Course(policy, on_retry)
+    state = _RetryState(policy, on_retry)
     try:
-        return course.welcome(send())
-    except (NotSent, NoAnswer, _Unwelcome) as failure:
-        course.last = failure
+        return state.accept(send())
+    except (NotSent, NoAnswer, _RetryableStatus) as failure:
+        state.last = failure
     _keep_hooks_to_others()
     try:
-        for attempt in stamina.retry_context(**course.arguments()):
+        for attempt in stamina.retry_context(**state.arguments()):
             with attempt:
-                course.enter(attempt)
-                return course.welcome(send())
-    except _Unwelcome as unwelcome:
-        return unwelcome.response
-    raise course.last  # not reached: stamina ends with an answer or an exception
+                state.enter(attempt)
+                return state.accept(send())
+    except _RetryableStatus as retryable:
+        return retryable.response
+    raise state.last  # not reached: stamina ends with an answer or an exception
 
 
 async def asend_with_retry(
     policy: RetryPolicy, send: Callable[[], Awaitable[HttpResponse]], *, on_retry: _OnRetry = None
 ) -> HttpResponse:
-    """Send a repeatable request until it has a welcome answer or the policy is used up; see ``send_with_retry``."""
-    course = _Course(policy, on_retry)
+    """Send a repeatable request as ``send_with_retry`` does, on an event loop."""
+    state = _RetryState(policy, on_retry)
     try:
-        return course.welcome(await send())
-    except (NotSent, NoAnswer, _Unwelcome) as failure:
-        course.last = failure
+        return state.accept(await send())
+    except (NotSent, NoAnswer, _RetryableStatus) as failure:
+        state.last = failure
     _keep_hooks_to_others()
     try:
-        async for attempt in stamina.retry_context(**course.arguments()):
+        async for attempt in stamina.retry_context(**state.arguments()):
             with attempt:
-                course.enter(attempt)
-                return course.welcome(await send())
-    except _Unwelcome as unwelcome:
-        return unwelcome.response
-    raise course.last
+                state.enter(attempt)
+                return state.accept(await send())
+    except _RetryableStatus as retryable:
+        return retryable.response
+    raise state.last
 
 
-class _Course:
+class _RetryState:
     """The sends of one request: how many failed, and whether another may follow."""
 
     last: _Failure
@@ -127,9 +127,9 @@ class _Course:
         self._end = time.monotonic() + policy.deadline_s
         self._attempt: stamina.Attempt | None = None
 
-    def welcome(self, response: HttpResponse) -> HttpResponse:
+    def accept(self, response: HttpResponse) -> HttpResponse:
         if response.status in self._policy.statuses:
-            raise _Unwelcome(response)
+            raise _RetryableStatus(response)
         return response
 
     def arguments(self) -> dict[str, Any]:
@@ -152,11 +152,11 @@ class _Course:
         return self._end - time.monotonic()
 
     def _wait_s(self, failure: Exception) -> float | bool:
-        """Tell stamina whether to go on: False, True for its own wait, or the wait the server asked for."""
+        """Return what stamina does next: False to stop, True for its own wait, or the wait the server asked for."""
         if not isinstance(failure, _Failure) or isinstance(failure, NoPermit) or self._attempt is None:
             return False  # stamina also asks about cancellations and bugs
         self.last = failure
-        asked_s = _retry_after_s(failure.response) if isinstance(failure, _Unwelcome) else None
+        asked_s = _retry_after_s(failure.response) if isinstance(failure, _RetryableStatus) else None
         wait_s = asked_s or self._attempt.next_wait
         if self._attempt.num >= self._policy.attempts or wait_s >= self._left_s():
             return False
