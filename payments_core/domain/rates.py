@@ -1,15 +1,13 @@
-"""Rates: whose turn it is when a provider caps how often it is asked. Arithmetic only; it holds no clock.
+"""Rate limits: which permit comes next when a provider limits the calls per second. Arithmetic only; no clock.
 
 Permits of one queue are at least ``1 / rate`` apart (GCRA with a burst of one), so that no second sees more of them
-than the rate allows. Reads are one queue with three lanes. A lane's share is a share of the places in which permits
-wait for their moment: lanes that all ask without end are served in proportion to their places, and a lane that asks
-alone fills every turn.
+than the rate allows. Reads that callbacks asked for share one queue with the other reads. Both have as many places in
+which permits wait for their time: callbacks take at most half while others wait, and each fills the rate alone.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
@@ -31,7 +29,7 @@ __all__ = [
 ]
 
 VOID_AFTER_S = 0.1  # a permit that is not used by then is void
-LONGEST_WAIT_S = 10.0  # nobody waits longer for a permit
+LONGEST_WAIT_S = 10.0  # no caller waits longer for a permit
 LONGEST_HOLD_S = 3600.0
 _FIRST_HOLD_S = 5.0
 _SHORTEST_HOLD_S = 1.0
@@ -42,9 +40,8 @@ class Priority(StrEnum):
     """What a permit is asked for."""
 
     POST = "post"
-    CALLBACKS = "callbacks"
-    DUE = "due"
-    UNKNOWNS = "unknowns"
+    READ = "read"
+    CALLBACK_READ = "callback_read"
 
     @property
     def queue(self) -> Literal["post", "read"]:
@@ -52,8 +49,7 @@ class Priority(StrEnum):
         return "post" if self is Priority.POST else "read"
 
 
-_SHARES: Mapping[Priority, float] = {Priority.CALLBACKS: 0.5, Priority.DUE: 0.3, Priority.UNKNOWNS: 0.2}
-_PLACES = 10  # at the least; more of them where a turn is so short that ten would not bridge a slow answer
+_PLACES = 5  # of each priority, at the least; more where a turn is so short that ten would not bridge a slow response
 _BRIDGED_S = 0.25
 
 
@@ -143,7 +139,7 @@ class Queue:
 
     Args:
         next_at: The earliest moment of the next permit.
-        waiting: Permits whose moment is still to come, each with its lane.
+        waiting: Permits whose time is still to come, each with its priority.
         held_until: No permit before.
         penalty: Length of the last penalty; 0 once it is forgotten.
 
@@ -190,13 +186,9 @@ def reserve(queue: Queue, asked: AcquirePermit, now: int) -> Given:
         return Given(moment, replace(queue, next_at=moment + interval))
     waiting = tuple((priority, at) for priority, at in queue.waiting if now < at <= horizon)
     mine = [at for priority, at in waiting if priority is asked.priority]
-    if len(mine) >= _places(asked.priority, asked.per_s):
+    if len(mine) >= max(_PLACES, math.ceil(asked.per_s * _BRIDGED_S / 2)):
         return Given(min(mine), None)
     return Given(moment, Queue(moment + interval, (*waiting, (asked.priority, moment)), held_until, queue.penalty))
-
-
-def _places(priority: Priority, per_s: float) -> int:
-    return math.ceil(_SHARES[priority] * max(_PLACES, per_s * _BRIDGED_S))
 
 
 def penalise(queue: Queue, after_s: float | None, now: int) -> Queue:

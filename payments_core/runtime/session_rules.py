@@ -61,10 +61,8 @@ _TOO_MANY = 429
 def priority_of(row: PayoutRecord) -> Priority | None:
     """Return what a step's reads of a payout are for; None where it will not be read."""
     if row.status is PayoutStatus.CREATED:  # before a further attempt is sent, the earlier ones are read
-        return Priority.DUE if row.attempt > 1 else None
-    if row.is_callback_read:
-        return Priority.CALLBACKS
-    return Priority.UNKNOWNS if row.status in {PayoutStatus.UNKNOWN, PayoutStatus.SENDING} else Priority.DUE
+        return Priority.READ if row.attempt > 1 else None
+    return Priority.CALLBACK_READ if row.is_callback_read else Priority.READ
 
 
 def check_permit(priority: Priority, after_s: float | None, at: datetime) -> None:

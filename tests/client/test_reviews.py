@@ -116,7 +116,7 @@ def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, usin
     wait_until(caught.value.again_at)
     lanes.clear()
     payout = using(again)
-    assert lanes == [Priority.DUE, Priority.DUE]
+    assert lanes == [Priority.READ, Priority.READ]
     assert (payout.attempt, payout.submissions, payout.key) == (2, 1, "k/1")
     sent = [entry["reference"] for entry in gateway.ledger()]
     assert len(set(sent)) == 2
@@ -156,7 +156,7 @@ def test_an_earlier_attempt_is_read_on_the_line_of_what_it_was_paid_as(
         time.sleep(2.5)
         lanes.clear()
         payout = using(lambda client: client.reissue("k/1", actor="Ann", reason="moved"))
-        assert lanes == [Priority.DUE, Priority.DUE]
+        assert lanes == [Priority.READ, Priority.READ]
         assert payout.attempt == 2
         assert [entry["reference"] for entry in other.ledger()] == [payout.references["reference"]]
         assert len(gateway.ledger()) == 1
@@ -194,7 +194,7 @@ def test_review_is_listed_and_decided(using: Run, lanes: list[Priority]) -> None
         lambda client: client.resolve("k/1", paid=True, actor="Ann", reason="the old amount", evidence="line 7")
     )
     assert (payout.status, payout.history[-1].decided_by) == (S.SUCCEEDED, "person")
-    assert set(lanes) == {Priority.DUE}  # a permit that came too late on a busy machine is asked for once more
+    assert set(lanes) == {Priority.READ}  # a permit that came too late on a busy machine is asked for once more
     assert list(using(lambda client: client.review())) == []
 
 

@@ -96,7 +96,7 @@ def test_the_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any
     assert journal.renew("w", [now.id], START) == {now.id}
     journal.release("w", [now.id])
     assert len(journal.history(now.id)) == 6
-    ask = AcquirePermit(account="a", priority=Priority.DUE, per_s=9, within_s=10)
+    ask = AcquirePermit(account="a", priority=Priority.READ, per_s=9, within_s=10)
     assert journal.permit(ask).result().is_given
     assert journal.permit(ask).result().is_given
     now = journal.get(now.id)

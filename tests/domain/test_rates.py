@@ -15,11 +15,11 @@ from payments_core.domain.rates import LONGEST_WAIT_S, AcquirePermit, Priority, 
 
 SECOND = 1_000_000
 NOW = 1_760_000_000 * SECOND
-READS = [Priority.CALLBACKS, Priority.DUE, Priority.UNKNOWNS]
+READS = [Priority.CALLBACK_READ, Priority.READ]
 
 
 def asking(
-    priority: Priority = Priority.DUE, per_s: float | None = 9.0, within_s: float = 10.0, lead_s: float = 0.0
+    priority: Priority = Priority.READ, per_s: float | None = 9.0, within_s: float = 10.0, lead_s: float = 0.0
 ) -> AcquirePermit:
     return AcquirePermit(account="till", priority=priority, per_s=per_s, within_s=within_s, lead_s=lead_s)
 
@@ -117,36 +117,33 @@ class Line:
 
 
 @pytest.mark.parametrize("per_s", [2, 9, 50])
-def test_lanes_that_all_want_more_share_as_agreed(per_s: float) -> None:
-    """Half for callbacks, three tenths for due polls, a fifth for unknowns, and nothing is left unused."""
+def test_callbacks_take_half_while_other_reads_wait(per_s: float) -> None:
+    """Half for reads that callbacks asked for, half for all others, and nothing is left unused."""
     line = Line(dict.fromkeys(READS, 30), per_s)
     line.run(NOW + 60 * SECOND)
-    assert line.shares() == pytest.approx(
-        {Priority.CALLBACKS: 0.5, Priority.DUE: 0.3, Priority.UNKNOWNS: 0.2}, abs=0.03
-    )
+    assert line.shares() == pytest.approx({Priority.CALLBACK_READ: 0.5, Priority.READ: 0.5}, abs=0.03)
     assert len(line.used) >= 0.97 * 60 * per_s
 
 
 @pytest.mark.parametrize("priority", READS)
-def test_what_a_lane_does_not_use_flows_over(priority: Priority) -> None:
-    """A lane that asks alone has the whole rate, the one with the smallest share too."""
+def test_a_priority_that_asks_alone_has_the_whole_rate(priority: Priority) -> None:
     line = Line({priority: 30}, 9)
     line.run(NOW + 60 * SECOND)
     assert len(line.used) >= 0.97 * 60 * 9
 
 
-def test_a_flood_in_one_lane_starves_no_other() -> None:
-    """A thousand callbacks wait; the one caller who asks about an unknown waits little more than a second each time."""
-    line = Line({Priority.CALLBACKS: 1000, Priority.UNKNOWNS: 1}, 9)
+def test_a_flood_of_callbacks_delays_another_read_by_a_second() -> None:
+    """A thousand callbacks wait; the one caller of another read waits little more than a second each time."""
+    line = Line({Priority.CALLBACK_READ: 1000, Priority.READ: 1}, 9)
     line.run(NOW + 60 * SECOND)
-    unknowns = [at for at, priority in line.used if priority is Priority.UNKNOWNS]
-    assert max(later - earlier for earlier, later in pairwise(unknowns)) <= 1.3 * SECOND
+    others = [at for at, priority in line.used if priority is Priority.READ]
+    assert max(later - earlier for earlier, later in pairwise(others)) <= 1.3 * SECOND
 
 
 def test_a_clock_that_was_set_back_stops_nobody_for_long() -> None:
     """What was written by a clock an hour ahead is not waited for."""
     hour = 3_600 * SECOND
-    ahead = Queue(NOW + hour, ((Priority.DUE, NOW + hour),) * 9, NOW + 2 * hour, hour)
+    ahead = Queue(NOW + hour, ((Priority.READ, NOW + hour),) * 9, NOW + 2 * hour, hour)
     decided = reserve(ahead, asking(), NOW)
     assert decided.queue is not None
     assert decided.moment - NOW <= SECOND

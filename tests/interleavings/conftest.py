@@ -132,7 +132,7 @@ class Owner:
 
     def step(self, line: Any, flow: EngineFlow[PayoutRecord]) -> Step:
         """Begin a flow that a test has made."""
-        return Step(flow, line.executor(Priority.UNKNOWNS))
+        return Step(flow, line.executor(Priority.READ))
 
     def begin(self, row: PayoutRecord | None = None) -> Step:
         """Begin a step with the payout as it stands, or as this owner has read it before."""

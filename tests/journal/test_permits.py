@@ -26,7 +26,7 @@ START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 
 def ask_permit(
     journal: Journal,
-    priority: Priority = Priority.DUE,
+    priority: Priority = Priority.READ,
     per_s: float | None = 9,
     within_s: float = 10.0,
     account: str = ACCOUNT,
@@ -73,7 +73,7 @@ def run_workers(address: str, processes: int, *arguments: object) -> list[dict[s
 @pytest.mark.usefixtures("journal")
 @pytest.mark.parametrize(
     "lanes",
-    [pytest.param(["post"], marks=pytest.mark.proof), ["callbacks", "due", "unknowns"]],
+    [pytest.param(["post"], marks=pytest.mark.proof), ["callback_read", "read"]],
     ids=["posts", "reads"],
 )
 def test_many_processes_together_stay_under_the_cap_and_use_it(
@@ -115,15 +115,15 @@ def test_the_clock_is_the_databases(journal: Journal) -> None:
 
 
 def test_what_was_not_given_is_not_reserved(journal: Journal) -> None:
-    """A lane has as many places as its share; who finds none is told when to come back, and takes up nothing."""
+    """Each priority has five places; a caller that finds none gets the time to come back, and reserves nothing."""
     given = [ask_permit(journal, per_s=1) for _ in range(9)]
     waiting = [permit for permit in given if permit.is_given]
-    assert len(waiting) in {3, 4}  # the first one's moment is now, and so it may be over
+    assert len(waiting) in {5, 6}  # the first one's moment is now, and so it may be over
     assert {permit.at for permit in given if not permit.is_given} <= {permit.at for permit in waiting}
-    behind = ask_permit(journal, Priority.UNKNOWNS, per_s=1)
+    behind = ask_permit(journal, Priority.CALLBACK_READ, per_s=1)
     assert behind.is_given
     assert behind.at - waiting[-1].at == SECOND
-    assert not ask_permit(journal, Priority.CALLBACKS, per_s=1, within_s=0.5).is_given
+    assert not ask_permit(journal, Priority.READ, per_s=1, within_s=0.5).is_given
 
 
 def test_a_refused_read_holds_the_reads_of_every_process(
@@ -136,7 +136,7 @@ def test_a_refused_read_holds_the_reads_of_every_process(
     assert not held.is_given
     assert held.is_penalised
     assert held.starts - time.monotonic() == pytest.approx(30, abs=5)
-    assert not ask_permit(other, Priority.CALLBACKS, per_s=None).is_given  # one without a cap waits as well
+    assert not ask_permit(other, Priority.CALLBACK_READ, per_s=None).is_given  # one without a cap waits as well
     assert ask_permit(other, Priority.POST).is_given
     assert ask_permit(other, account="mtn-ghana").is_given
     [hold] = other.holds()

@@ -71,29 +71,26 @@ def test_without_a_cap_the_journal_is_never_asked(open_desk: OpenDesk) -> None:
     assert asked.permits == []
 
 
-def test_a_read_takes_a_permit_of_its_lane(open_desk: OpenDesk) -> None:
-    """What is unknown reads in one lane, what is due in another; a payment's own way takes no read's permit."""
+def test_each_read_takes_a_permit(open_desk: OpenDesk) -> None:
+    """What is unknown and what is due are read under a permit; a payment's own way takes no read's permit."""
     desk = open_desk(reads_per_s=200)
     asked = watch(desk)
     create_payout(desk, "pending")
     create_payout(desk, "unknown", PayoutStatus.UNKNOWN)
     desk.pay("pending", "unknown", "new")
-    assert sorted(asked.lanes) == [Priority.DUE, Priority.UNKNOWNS]
+    assert sorted(asked.lanes) == [Priority.READ, Priority.READ]
 
 
 @pytest.mark.parametrize("status", PayoutStatus)
-def test_every_status_has_its_lane(open_desk: OpenDesk, status: PayoutStatus) -> None:
+def test_priority_follows_from_the_record(open_desk: OpenDesk, status: PayoutStatus) -> None:
     """A callback's read is one whatever the payout's state; nothing is read of what was never sent."""
     row = replace(open_desk().row(), status=status)
     unsent = status is PayoutStatus.CREATED
-    doubtful = status in {PayoutStatus.UNKNOWN, PayoutStatus.SENDING}
     called = replace(row, next_at=row.created_at, callback_read_at=row.created_at)
-    assert priority_of(called) is (None if unsent else Priority.CALLBACKS)
+    assert priority_of(called) is (None if unsent else Priority.CALLBACK_READ)
     done = replace(called, next_at=row.created_at + timedelta(seconds=1))
-    assert priority_of(done) is (None if unsent else Priority.UNKNOWNS if doubtful else Priority.DUE)
-    assert priority_of(replace(done, attempt=2)) is (
-        Priority.UNKNOWNS if doubtful else Priority.DUE
-    )  # the first one is read
+    assert priority_of(done) is (None if unsent else Priority.READ)
+    assert priority_of(replace(done, attempt=2)) is Priority.READ  # the first one is read
 
 
 def test_payments_leave_in_turn(open_desk: OpenDesk) -> None:
@@ -229,7 +226,7 @@ def test_no_permit_is_no_reason_to_try_again_at_once(open_desk: OpenDesk, asks: 
     hold(desk, 60)
     asked = watch(desk)
     with pytest.raises(NoPermit) as ended:
-        desk.one(lambda line: line.exchange(asks["read"](), Priority.DUE))
+        desk.one(lambda line: line.exchange(asks["read"](), Priority.READ))
     assert 50 < ended.value.after_s <= 60
     assert len(asked.permits) == 1
 
@@ -246,7 +243,7 @@ def test_each_repetition_of_a_read_takes_a_permit(open_desk: OpenDesk, asks: dic
             raise NoAnswer("reset", at=desk.clock())
 
     desk.server.at_send = at_send
-    assert desk.one(lambda line: line.exchange(asks["read"](), Priority.DUE)).status == 200
+    assert desk.one(lambda line: line.exchange(asks["read"](), Priority.READ)).status == 200
     assert Counter(permit.is_given for permit in asked.permits)[True] == 3
 
 

@@ -46,7 +46,7 @@ class AsyncReviewMixin(ReviewFlows, AsyncFlowRunner):
 
         """
         person = OperatorDecision(actor, reason, evidence)
-        return view(self._runtime, await self._run(*self._resolving(self._find(payout), paid, person), Priority.DUE))
+        return view(self._runtime, await self._run(*self._resolving(self._find(payout), paid, person), Priority.READ))
 
     async def reopen(self, payout: str, *, actor: str, reason: str) -> Payout:
         """Let a payout in REVIEW be read and sent again; the provider is asked first. Raises as :meth:`resolve`.
@@ -59,7 +59,7 @@ class AsyncReviewMixin(ReviewFlows, AsyncFlowRunner):
         """
         return view(
             self._runtime,
-            await self._run(*self._reopening(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE),
+            await self._run(*self._reopening(self._find(payout), OperatorDecision(actor, reason)), Priority.READ),
         )
 
     async def reissue(
@@ -86,7 +86,7 @@ class AsyncReviewMixin(ReviewFlows, AsyncFlowRunner):
 
         """
         row = await self._run(
-            *self._reissuing(self._find(payout), OperatorDecision(actor, reason, evidence), account), Priority.DUE
+            *self._reissuing(self._find(payout), OperatorDecision(actor, reason, evidence), account), Priority.READ
         )
         return view(self._runtime, await self._settle(row))
 
@@ -107,7 +107,7 @@ class AsyncReviewMixin(ReviewFlows, AsyncFlowRunner):
             UnknownPayout: There is none.
 
         """
-        row = await self._run(*self._cancelling(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE)
+        row = await self._run(*self._cancelling(self._find(payout), OperatorDecision(actor, reason)), Priority.READ)
         return view(self._runtime, row)
 
     async def approve(self, payout: str, *, actor: str, reason: str = "approved") -> Payout:
@@ -142,7 +142,7 @@ class AsyncReviewMixin(ReviewFlows, AsyncFlowRunner):
             UnknownPayout: There is none.
 
         """
-        return view(self._runtime, await self._run(*self._checking(self._find(payout)), Priority.DUE))
+        return view(self._runtime, await self._run(*self._checking(self._find(payout)), Priority.READ))
 
     async def acknowledge(self, payout: str, *, actor: str, reason: str) -> Payout:
         """Write down that a person has taken note of what its provider reports against a payout's ends.

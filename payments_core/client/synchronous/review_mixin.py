@@ -47,7 +47,7 @@ class ReviewMixin(ReviewFlows, FlowRunner):
 
         """
         person = OperatorDecision(actor, reason, evidence)
-        return view(self._runtime, self._run(*self._resolving(self._find(payout), paid, person), Priority.DUE))
+        return view(self._runtime, self._run(*self._resolving(self._find(payout), paid, person), Priority.READ))
 
     def reopen(self, payout: str, *, actor: str, reason: str) -> Payout:
         """Let a payout in REVIEW be read and sent again; the provider is asked first. Raises as :meth:`resolve`.
@@ -60,7 +60,7 @@ class ReviewMixin(ReviewFlows, FlowRunner):
         """
         return view(
             self._runtime,
-            self._run(*self._reopening(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE),
+            self._run(*self._reopening(self._find(payout), OperatorDecision(actor, reason)), Priority.READ),
         )
 
     def reissue(
@@ -87,7 +87,7 @@ class ReviewMixin(ReviewFlows, FlowRunner):
 
         """
         row = self._run(
-            *self._reissuing(self._find(payout), OperatorDecision(actor, reason, evidence), account), Priority.DUE
+            *self._reissuing(self._find(payout), OperatorDecision(actor, reason, evidence), account), Priority.READ
         )
         return view(self._runtime, self._settle(row))
 
@@ -108,7 +108,7 @@ class ReviewMixin(ReviewFlows, FlowRunner):
             UnknownPayout: There is none.
 
         """
-        row = self._run(*self._cancelling(self._find(payout), OperatorDecision(actor, reason)), Priority.DUE)
+        row = self._run(*self._cancelling(self._find(payout), OperatorDecision(actor, reason)), Priority.READ)
         return view(self._runtime, row)
 
     def approve(self, payout: str, *, actor: str, reason: str = "approved") -> Payout:
@@ -141,7 +141,7 @@ class ReviewMixin(ReviewFlows, FlowRunner):
             UnknownPayout: There is none.
 
         """
-        return view(self._runtime, self._run(*self._checking(self._find(payout)), Priority.DUE))
+        return view(self._runtime, self._run(*self._checking(self._find(payout)), Priority.READ))
 
     def acknowledge(self, payout: str, *, actor: str, reason: str) -> Payout:
         """Write down that a person has taken note of what its provider reports against a payout's ends.

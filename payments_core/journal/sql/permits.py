@@ -13,7 +13,7 @@ from payments_core.journal.sql.statements import DbTransaction, Statements
 
 __all__ = ["holds", "note_read", "take"]
 
-_READ = Priority.DUE.queue
+_READ = Priority.READ.queue
 
 
 class _Text:
