@@ -20,7 +20,7 @@ from payments_core.client.inbox import PATH
 from payments_core.domain.errors import JournalError, PaymentsError, SettingsError
 from payments_core.domain.payout import PayoutStatus, ReasonCode
 from payments_core.domain.records import EndedAttempt, PayoutRecord
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import open_journal
 from payments_core.plugins.manager import Plugins, found
 from payments_core.provider import Account

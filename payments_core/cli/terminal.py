@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from payments_core.client import PayoutClient
-    from payments_core.engine.commands import Journal
+    from payments_core.engine.journal_protocol import Journal
     from payments_core.runtime import Runtime
     from payments_core.settings import Configuration
 

@@ -13,7 +13,7 @@ from payments_core.domain.events import EventName
 from payments_core.domain.payout import Payee
 from payments_core.domain.records import ErasureResult
 from payments_core.engine import OperatorDecision
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_core.logs import log_payout
 from payments_core.runtime import Runtime
 

@@ -8,7 +8,7 @@ from payments_core.domain.events import EventName
 from payments_core.domain.masking import mask_key
 from payments_core.domain.payout import Payout
 from payments_core.domain.records import PayoutRecord
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_core.runtime import Runtime
 
 __all__ = ["find_payout", "view"]

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from payments_core.domain.errors import SettingsError
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_core.logs import secret_exposed
 from payments_core.settings import read_secret
 

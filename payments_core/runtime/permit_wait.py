@@ -6,7 +6,7 @@ from time import monotonic
 
 from payments_core.domain.events import EventName
 from payments_core.domain.rates import LONGEST_WAIT_S, VOID_AFTER_S, AcquirePermit, Permit, Priority
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_core.logs import log
 from payments_core.provider import Account
 

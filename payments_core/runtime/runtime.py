@@ -27,12 +27,12 @@ from payments_core.engine.commands import (
     CreatePayout,
     CreateResult,
     HistoryAppended,
-    Journal,
     JournalCommand,
     JournalResult,
     TransitionApplied,
 )
 from payments_core.engine.flow import ReadAs
+from payments_core.engine.journal_protocol import Journal
 from payments_core.logs import log, log_payout
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account

@@ -8,7 +8,8 @@ from concurrent.futures import Future
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from payments_core.engine.commands import Journal, JournalCommand, JournalResult
+from payments_core.engine.commands import JournalCommand, JournalResult
+from payments_core.engine.journal_protocol import Journal
 
 __all__ = [
     "BoundedSemaphore",

@@ -9,7 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
-from payments_core.engine.commands import Journal, JournalCommand, JournalResult
+from payments_core.engine.commands import JournalCommand, JournalResult
+from payments_core.engine.journal_protocol import Journal
 
 __all__ = [
     "BoundedSemaphore",

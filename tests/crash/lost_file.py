@@ -11,7 +11,7 @@ from pathlib import Path
 from crash_points import CrashFile
 
 from payments_core.domain.errors import JournalDamaged, JournalMissing
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import open_journal
 
 PARTS = ("", "-wal", "-shm")

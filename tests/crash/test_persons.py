@@ -21,8 +21,9 @@ from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine import OperatorDecision, StepContext, accept, advance, reissue, resolve
-from payments_core.engine.commands import ApplyTransition, CreateAttempt, Journal
+from payments_core.engine.commands import ApplyTransition, CreateAttempt
 from payments_core.engine.flow import Command, EngineFlow, Proceed, ReadAs, Reply, RunPreflight
+from payments_core.engine.journal_protocol import Journal
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
 from payments_core.provider import Authenticates, Credential

@@ -29,15 +29,9 @@ from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus, R
 from payments_core.domain.records import Pause, PayoutRecord
 from payments_core.domain.references import uuid4_shaped
 from payments_core.engine import OperatorDecision, StepContext, accept, advance, cancel, reissue, reopen, resolve
-from payments_core.engine.commands import (
-    AppendHistory,
-    ApplyTransition,
-    CreateAttempt,
-    CreatePayout,
-    Journal,
-    LoadAttempts,
-)
+from payments_core.engine.commands import AppendHistory, ApplyTransition, CreateAttempt, CreatePayout, LoadAttempts
 from payments_core.engine.flow import Command, EngineFlow, Proceed, Reply, RunPreflight
+from payments_core.engine.journal_protocol import Journal
 from payments_core.http.flow import exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.journal import open_journal

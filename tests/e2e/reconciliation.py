@@ -13,7 +13,7 @@ from watching import Post
 
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import PayoutRecord
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_core.http.messages import HttpRequest, is_filled
 
 S = PayoutStatus

@@ -28,7 +28,7 @@ from supervisor import Supervisor
 from payments_core.cli.demo.compare import differences, unaccounted
 from payments_core.cli.demo.stage import Stage
 from payments_core.client import assemble
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_core.engine.transitions import MOST_SUBMISSIONS
 
 if TYPE_CHECKING:

@@ -27,8 +27,9 @@ from payments_core.engine import (
     resolve,
     token_hash,
 )
-from payments_core.engine.commands import CreatePayout, CreateResult, Journal
+from payments_core.engine.commands import CreatePayout, CreateResult
 from payments_core.engine.flow import Command, EngineFlow, PreflightResult, Proceed, ReadAs, Reply, RunPreflight
+from payments_core.engine.journal_protocol import Journal
 from payments_core.http.flow import exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.journal import open_journal

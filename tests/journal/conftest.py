@@ -20,7 +20,8 @@ from psycopg import conninfo
 
 from payments_core.domain.payout import Operation
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, Journal, TransitionApplied
+from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, TransitionApplied
+from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import open_journal
 from payments_core.journal.sqlite.journal import SqliteJournal
 

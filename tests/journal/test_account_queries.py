@@ -9,7 +9,8 @@ from typing import Any
 
 from payments_core.domain.inbox_records import Arrival, Handling
 from payments_core.domain.records import Query
-from payments_core.engine.commands import HistoryAppended, Journal, RecordAccountQuery
+from payments_core.engine.commands import HistoryAppended, RecordAccountQuery
+from payments_core.engine.journal_protocol import Journal
 
 START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
 ANSWER = '{"balances":[{"amount":"49117.50","currency":"KES","label":"Utility Account"}]}'

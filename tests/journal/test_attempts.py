@@ -23,7 +23,6 @@ from payments_core.engine.commands import (
     Contradicted,
     CreateAttempt,
     CreatePayout,
-    Journal,
     LoadAttempts,
     LoadedAttempts,
     NotApproved,
@@ -31,6 +30,7 @@ from payments_core.engine.commands import (
     Stale,
     TransitionApplied,
 )
+from payments_core.engine.journal_protocol import Journal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 S = PayoutStatus

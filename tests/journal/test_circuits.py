@@ -12,7 +12,8 @@ import pytest
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.rates import PostEnd
 from payments_core.domain.records import Event, Pause, PayoutRecord
-from payments_core.engine.commands import AccountPaused, ApplyTransition, Journal, JournalResult, TransitionApplied
+from payments_core.engine.commands import AccountPaused, ApplyTransition, JournalResult, TransitionApplied
+from payments_core.engine.journal_protocol import Journal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNT = "mtn-uganda"

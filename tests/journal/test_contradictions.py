@@ -13,13 +13,8 @@ from payments_core.domain.deliveries import Consumer, PayoutEvent
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine.commands import (
-    AcknowledgeContradictions,
-    AppendHistory,
-    ApplyTransition,
-    HistoryAppended,
-    Journal,
-)
+from payments_core.engine.commands import AcknowledgeContradictions, AppendHistory, ApplyTransition, HistoryAppended
+from payments_core.engine.journal_protocol import Journal
 from payments_core.journal.sql.statements import SQLITE
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)

@@ -17,7 +17,8 @@ import pytest
 
 from payments_core.domain.errors import JournalError
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine.commands import CreatePayout, CreateResult, Journal
+from payments_core.engine.commands import CreatePayout, CreateResult
+from payments_core.engine.journal_protocol import Journal
 from payments_core.journal.sqlite.journal import SqliteJournal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)

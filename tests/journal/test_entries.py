@@ -29,10 +29,10 @@ from payments_core.engine.commands import (
     CreatePayout,
     CreateResult,
     HistoryAppended,
-    Journal,
     Stale,
     TransitionApplied,
 )
+from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import open_journal
 from payments_core.journal.sql.columns import COLUMNS, read_row, write_row
 

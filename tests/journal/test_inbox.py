@@ -13,7 +13,8 @@ import pytest
 from payments_core.domain.inbox_records import MOST_PER_PATH, Arrival, Handled, Handling, InboxCount
 from payments_core.domain.payout import PayoutStatus as S
 from payments_core.domain.records import Event, PayoutRecord, Query
-from payments_core.engine.commands import ApplyTransition, Journal, Stale
+from payments_core.engine.commands import ApplyTransition, Stale
+from payments_core.engine.journal_protocol import Journal
 
 START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
 SECRET = '{"body":"c2VhbGVk"}'

@@ -13,7 +13,8 @@ import pytest
 from payments_core.domain.deliveries import Backlog, Consumer
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine.commands import ApplyTransition, Journal
+from payments_core.engine.commands import ApplyTransition
+from payments_core.engine.journal_protocol import Journal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 BOOKS, OTHER = Consumer("books"), Consumer("other")

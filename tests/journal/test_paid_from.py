@@ -14,7 +14,8 @@ from payments_core.domain.errors import JournalError
 from payments_core.domain.inbox_records import Arrival, Handling
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import EndedAttempt, Event, PayoutRecord, Query
-from payments_core.engine.commands import ApplyTransition, CreateAttempt, Journal, Stale, TransitionApplied
+from payments_core.engine.commands import ApplyTransition, CreateAttempt, Stale, TransitionApplied
+from payments_core.engine.journal_protocol import Journal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 S = PayoutStatus

@@ -17,7 +17,8 @@ import pytest
 
 from payments_core.domain.rates import AcquirePermit, Permit, Priority, ReadEnd
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine.commands import ApplyTransition, Journal, TransitionApplied
+from payments_core.engine.commands import ApplyTransition, TransitionApplied
+from payments_core.engine.journal_protocol import Journal
 
 ACCOUNT = "mtn-uganda"
 SECOND = 1_000_000

@@ -16,14 +16,8 @@ from payments_core.domain.events import EventName
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine.commands import (
-    AppendHistory,
-    ApplyTransition,
-    CreatePayout,
-    CreateResult,
-    Journal,
-    OverRefunded,
-)
+from payments_core.engine.commands import AppendHistory, ApplyTransition, CreatePayout, CreateResult, OverRefunded
+from payments_core.engine.journal_protocol import Journal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 TEN = Decimal(10)

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from payments_core.domain.payout import Operation, Order
 from payments_core.domain.shared_tokens import AskToken, KeepToken, SharedToken
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, fill, slot
 from payments_core.plugins.manager import Plugins

@@ -23,7 +23,8 @@ import pytest
 from payments_core.client import assemble
 from payments_core.domain.payout import Operation, PayoutStatus
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, Journal, TransitionApplied
+from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, TransitionApplied
+from payments_core.engine.journal_protocol import Journal
 
 HERE = Path(__file__).parent
 NAMESPACE = "test-namespace"

@@ -17,7 +17,8 @@ import pytest
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.rates import AcquirePermit, Permit, Priority, ReadEnd
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine.commands import ApplyTransition, Journal
+from payments_core.engine.commands import ApplyTransition
+from payments_core.engine.journal_protocol import Journal
 from payments_core.http.messages import NoAnswer, NoPermit
 from payments_core.provider import RetryPolicy
 from payments_core.runtime import priority_of

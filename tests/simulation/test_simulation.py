@@ -20,7 +20,7 @@ from payout_simulation import Outcome, Plan, SqliteStore, shrink, simulate
 from payout_simulation import __main__ as simulation
 from payout_simulation.__main__ import main
 
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import init_journal, open_journal
 from payments_core.provider import Unknown
 

@@ -20,7 +20,7 @@ import pytest
 from payments_core import Money, Payee, PayoutClient, PayoutStatus
 from payments_core.client import assemble
 from payments_core.domain.records import PayoutRecord
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 LEASE_S = 2.0

@@ -6,7 +6,7 @@ from __future__ import annotations
 from time import monotonic
 
 from payments_core.domain.rates import Priority
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_core.provider import Account
 from payments_core.runtime.permit_wait import AccountCaps
 from payments_core.waiting import threads as waiting

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import raw_access
 
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import open_journal, store_of
 from payments_core.journal.sql.statements import POSTGRES_SCHEMA
 

@@ -15,13 +15,13 @@ from payments_core.domain.records import PayoutRecord
 from payments_core.engine.commands import (
     CreatePayout,
     CreateResult,
-    Journal,
     JournalCommand,
     JournalResult,
     LoadAttempts,
     RecordAccountQuery,
 )
 from payments_core.engine.flow import PreflightResult
+from payments_core.engine.journal_protocol import Journal
 from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_core.provider import Account
 from payments_core.runtime import AccountSession, Runtime

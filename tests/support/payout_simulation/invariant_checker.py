@@ -18,11 +18,11 @@ from payments_core.engine.commands import (
     CreateAttempt,
     CreatePayout,
     CreateResult,
-    Journal,
     JournalCommand,
     JournalResult,
     TransitionApplied,
 )
+from payments_core.engine.journal_protocol import Journal
 from payments_core.http.messages import HttpRequest
 from payments_core.provider import Account
 from payout_simulation.ends import Attempt, Ends

@@ -11,7 +11,7 @@ from payments_core import engine
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import Pause, PayoutRecord
 from payments_core.engine import OperatorDecision
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payout_simulation.process import Process, World
 from payout_simulation.simulated_time import HOUR, MINUTE
 from payout_simulation.task import Work, advancing, deciding

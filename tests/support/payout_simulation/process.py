@@ -16,7 +16,8 @@ from payments_core.client.inbox import Inbox
 from payments_core.domain.inbox_records import Arrival, Handled, Handling
 from payments_core.domain.records import PayoutRecord
 from payments_core.engine import StepContext
-from payments_core.engine.commands import Journal, JournalCommand, JournalResult, LoadAttempts, RecordAccountQuery
+from payments_core.engine.commands import JournalCommand, JournalResult, LoadAttempts, RecordAccountQuery
+from payments_core.engine.journal_protocol import Journal
 from payments_core.http.messages import HttpRequest, HttpResponse, NotSent
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account, Callback

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import raw_access
 
-from payments_core.engine.commands import Journal
+from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import open_journal
 
 __all__ = ["SqliteStore", "Store"]
