@@ -9,7 +9,7 @@ from payments_core.http.messages import NoAnswer
 from payments_core.provider import Account, Credential
 from payments_core.runtime.runtime import Runtime
 from payments_core.runtime.session_rules import Fetched
-from payments_core.runtime.token_encryption import Seal
+from payments_core.runtime.token_encryption import CredentialCipher
 
 __all__ = ["LOOK_AGAIN_S", "MOST_LOOKS", "Sharing", "sharing_of"]
 
@@ -33,34 +33,34 @@ class Sharing:
     """
 
     def __init__(self, account: Account, runtime: Runtime) -> None:
-        self._seal = Seal(account)
+        self._cipher = CredentialCipher(account)
         self._runtime = runtime
         self._spent = ""
 
     def spend(self, credential: Credential | None) -> None:
         """Remember that a credential was refused: it is not taken from the journal again."""
         if credential is not None:
-            self._spent = self._seal.mark(credential)
+            self._spent = self._cipher.mark(credential)
 
     def ask(self) -> AskToken:
         """Return what the journal is asked for."""
         at = self._runtime.clock()
-        return AskToken(name=self._seal.name, owner=self._runtime.owner, at=at, until=at + _LEASE, spent=self._spent)
+        return AskToken(name=self._cipher.name, owner=self._runtime.owner, at=at, until=at + _LEASE, spent=self._spent)
 
     def opened(self, shared: SharedToken) -> Credential | None:
         """Return the credential that the journal has; None when it has none."""
-        return self._seal.open(shared.sealed) if shared.sealed else None
+        return self._cipher.decrypt(shared.sealed) if shared.sealed else None
 
     def keep(self, fetched: Fetched | None) -> KeepToken:
         """Return what is kept of a fetch, however it ended."""
-        name, owner = self._seal.name, self._runtime.owner
+        name, owner = self._cipher.name, self._runtime.owner
         if not isinstance(fetched, Credential):
             return KeepToken(name=name, owner=owner)
         return KeepToken(
             name=name,
             owner=owner,
-            sealed=self._seal.close(fetched),
-            mark=self._seal.mark(fetched),
+            sealed=self._cipher.encrypt(fetched),
+            mark=self._cipher.mark(fetched),
             good_until=fetched.expires_at,
         )
 

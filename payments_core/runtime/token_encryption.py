@@ -13,14 +13,14 @@ from pydantic import SecretStr
 from payments_core.domain.errors import SettingsError
 from payments_core.provider import Account, Credential
 
-__all__ = ["Seal"]
+__all__ = ["CredentialCipher"]
 
 
-class Seal:
-    """Seals and opens one account's credential.
+class CredentialCipher:
+    """Encrypts and decrypts one account's credential.
 
     Args:
-        account: Whose; the keys are made of its secrets, so a changed secret opens nothing any more.
+        account: The keys are derived from its secrets, so a changed secret decrypts nothing any more.
 
     Raises:
         SettingsError: The package ``cryptography`` is not installed.
@@ -39,20 +39,20 @@ class Seal:
         values = ((name, getattr(held, name)) for name in sorted(type(held).model_fields))
         secrets = {name: value.get_secret_value() for name, value in values if isinstance(value, SecretStr)}
         self._root = hashlib.sha256(json.dumps(["token", account.name, secrets]).encode()).digest()
-        self._box, self._forged = fernet.Fernet(base64.urlsafe_b64encode(self._key("box"))), fernet.InvalidToken
+        self._fernet, self._invalid = fernet.Fernet(base64.urlsafe_b64encode(self._key("box"))), fernet.InvalidToken
         self.name = f"{account.name}/{self._key('name').hex()[:16]}"
 
-    def close(self, credential: Credential) -> str:
-        """Return the credential sealed."""
+    def encrypt(self, credential: Credential) -> str:
+        """Return the credential encrypted."""
         ends = credential.expires_at
         plain = json.dumps([dict(credential.secrets), ends.isoformat() if ends else ""]).encode()
-        return self._box.encrypt(plain).decode()
+        return self._fernet.encrypt(plain).decode()
 
-    def open(self, sealed: str) -> Credential | None:
-        """Return what was sealed; None for what was not sealed by these keys."""
+    def decrypt(self, encrypted: str) -> Credential | None:
+        """Return the credential; None for what was not encrypted with these keys."""
         try:
-            secrets, ends = json.loads(self._box.decrypt(sealed.encode()))
-        except self._forged:
+            secrets, ends = json.loads(self._fernet.decrypt(encrypted.encode()))
+        except self._invalid:
             return None
         return Credential(secrets, expires_at=datetime.fromisoformat(ends) if ends else None)
 

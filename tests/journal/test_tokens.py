@@ -30,7 +30,7 @@ from payments_core.provider import (
     SubmitOutcome,
 )
 from payments_core.runtime import AccountSession, AsyncAccountSession, Runtime
-from payments_core.runtime.token_encryption import Seal
+from payments_core.runtime.token_encryption import CredentialCipher
 from payments_core.settings import AccountSettings
 
 START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
@@ -231,36 +231,36 @@ def test_a_process_that_has_its_own_asks_nobody(journal: Journal, ask: Ask) -> N
     assert len(server.given) == 2
 
 
-# --- the seal ---
+# --- the cipher ---
 
 
 def test_only_the_same_secrets_open_it() -> None:
     credential = Credential({"token": "abc" * 500, "and": "é"}, expires_at=START)
-    seal = Seal(account())
-    sealed = seal.close(credential)
+    cipher = CredentialCipher(account())
+    sealed = cipher.encrypt(credential)
 
-    assert Seal(account()).open(sealed) == credential
-    assert Seal(account(key="another")).open(sealed) is None
-    assert Seal(account(key="another")).name != seal.name
-    assert sealed != seal.close(credential)
-    assert seal.mark(credential) != seal.mark(Credential({"token": "xyz"}))
+    assert CredentialCipher(account()).decrypt(sealed) == credential
+    assert CredentialCipher(account(key="another")).decrypt(sealed) is None
+    assert CredentialCipher(account(key="another")).name != cipher.name
+    assert sealed != cipher.encrypt(credential)
+    assert cipher.mark(credential) != cipher.mark(Credential({"token": "xyz"}))
 
 
 def test_what_was_changed_does_not_open() -> None:
-    seal = Seal(account())
-    sealed = seal.close(Credential({"token": "abc"}))
+    cipher = CredentialCipher(account())
+    sealed = cipher.encrypt(Credential({"token": "abc"}))
 
     for place in range(len(sealed.rstrip("=")) - 1):  # the last digit has bits that stand for nothing
         other = "A" if sealed[place] != "A" else "B"
-        assert seal.open(sealed[:place] + other + sealed[place + 1 :]) is None
-    assert seal.open("") is None
-    assert seal.open("no base64!") is None
+        assert cipher.decrypt(sealed[:place] + other + sealed[place + 1 :]) is None
+    assert cipher.decrypt("") is None
+    assert cipher.decrypt("no base64!") is None
 
 
 def test_who_waits_in_vain_has_no_token(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("payments_core.runtime.synchronous.session.LOOK_AGAIN_S", 0.0)
     one = account()
-    name = Seal(one).name
+    name = CredentialCipher(one).name
     journal.token(AskToken(name=name, owner="another", at=START, until=after(60))).result()
 
     assert isinstance(AccountSession(one, Wire(Server()), runtime(journal, one)).credential(), NoAnswer)
@@ -268,7 +268,7 @@ def test_who_waits_in_vain_has_no_token(journal: Journal, monkeypatch: pytest.Mo
 
 def test_what_cannot_be_opened_is_no_token(journal: Journal) -> None:
     one, server = account(), Server()
-    name = Seal(one).name
+    name = CredentialCipher(one).name
     journal.token(AskToken(name=name, owner="another", at=START, until=after(60))).result()
     journal.token(KeepToken(name=name, owner="another", sealed="garbage", mark="m", good_until=after(60))).result()
 
