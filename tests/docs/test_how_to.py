@@ -105,11 +105,11 @@ def route_rows() -> list[str]:
 @pytest.mark.parametrize(
     ("heading", "expected"),
     [
-        ("Its test payees", number_rows()),
-        ("Its refunds", refund_rows()),
-        ("Its account holders", holder_rows()),
-        ("Its faults", fault_rows()),
-        ("Its switches", switch_rows()),
+        ("Test payees", number_rows()),
+        ("Refunds", refund_rows()),
+        ("Account holders", holder_rows()),
+        ("Faults", fault_rows()),
+        ("Switches", switch_rows()),
     ],
 )
 def test_the_emulators_page_lists_everything(heading: str, expected: list[str]) -> None:
@@ -119,7 +119,7 @@ def test_the_emulators_page_lists_everything(heading: str, expected: list[str]) 
 
 def test_every_route_of_the_emulator_is_on_its_page() -> None:
     """Each route that watches or steers the emulator has a row, with its methods."""
-    rows = table("Its own routes")
+    rows = table("Control routes")
     assert [found for found in route_rows() if not any(line.startswith(found) for line in rows)] == []
     assert len(rows) == len(route_rows())
 
@@ -158,9 +158,9 @@ def test_the_routes_of_the_page_are_routes() -> None:
     assert {RouteSettings.model_validate(route).account for route in read["routes"]} == set(read["accounts"])
 
 
-def test_every_event_that_should_wake_somebody_is_on_the_page() -> None:
+def test_every_alert_is_on_the_page() -> None:
     """Whatever is logged at WARNING or above has a row that says what to do."""
-    text = (HOW_TO / "structured-logs.md").read_text("utf-8").split("\n## What to be woken for\n")[1]
+    text = (HOW_TO / "structured-logs.md").read_text("utf-8").split("\n## Alerts\n")[1]
     assert [name for name, level in _LEVELS.items() if level >= logging.WARNING and f"`{name}`" not in text] == []
 
 
