@@ -1,6 +1,6 @@
-"""Callbacks in: an ASGI application that keeps what providers call back with, and acknowledges it.
+"""An ASGI application that stores callbacks of providers and acknowledges them.
 
-It needs no framework and can be mounted in any. ``payouts serve`` serves it.
+It needs no framework and can be mounted in any of them. ``payouts serve`` serves it.
 """
 
 from payments_core.callbacks.application import CallbackApp, app

@@ -1,7 +1,7 @@
-"""The ASGI application: one durable insert, then the answer the provider wants; everything else is 404 and nothing.
+"""The ASGI application: one durable insert, then the provider's acknowledgement; any other request gets 404.
 
-Whatever an accepted callback says, and of whichever payout, it is answered alike: nothing is looked up before the
-answer but the path it came to. State is never changed here.
+Every accepted callback gets the same answer, whatever it contains: before the answer only its path is looked up. No
+payout changes here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Client: TypeAlias = PayoutClient | AsyncPayoutClient
 _METHODS = frozenset({"POST", "PUT"})
 _NOT_FOUND = Acknowledgement(status=404)
 _NOT_KEPT = Acknowledgement(status=503)
-_READY_S = 1.0  # a readiness probe writes; asking more often does not
+_READY_S = 1.0  # a readiness probe writes to the journal at most once in this time
 
 
 def app(
@@ -39,17 +39,17 @@ def app(
     allowed: Collection[str] = (),
     address_header: str = "",
 ) -> CallbackApp:
-    """Make the application.
+    """Return the application.
 
     Args:
-        client: Whose accounts are called back; or what returns it, asked at the first request, where it is made later.
+        client: The client whose accounts receive callbacks, or a function that returns it, called at the first request.
         limits: What a request may cost.
-        allowed: Addresses and networks that may call back; everybody when empty.
-        address_header: The header field that holds the client's address, where a proxy in front writes one; its last
-            value counts. Empty: the other end of the connection.
+        allowed: Addresses and networks that may send callbacks; all when empty.
+        address_header: The header field in which a proxy writes the client's address; its last value counts. Empty:
+            the peer of the connection is the client.
 
     Raises:
-        ValueError: An address or network that is none.
+        ValueError: An address or network is not valid.
 
     """
     return CallbackApp(client, limits=limits or Limits(), gates=Gates(allowed, address_header))
@@ -59,9 +59,9 @@ class CallbackApp:
     """Serves ``…/callbacks/TOKEN`` by PUT and POST, ``/health`` and ``/ready`` by GET; see :func:`app`.
 
     Args:
-        client: Whose accounts are called back, or what returns it.
+        client: The client whose accounts receive callbacks, or a function that returns it.
         limits: What a request may cost.
-        gates: Whose requests are let in.
+        gates: The addresses that may send requests.
 
     """
 
@@ -75,7 +75,7 @@ class CallbackApp:
         self._ready: tuple[float, bool] = (float("-inf"), False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the server's life."""
+        """Serve one request, or the server's lifespan."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "websocket":
@@ -87,7 +87,7 @@ class CallbackApp:
                 await _send(answer, send)
 
     async def handle(self) -> None:
-        """Handle what is kept, until nothing is left; errors are logged, and what is left waits for the next time."""
+        """Handle stored callbacks until none is left; errors are logged, and the rest waits for the next time."""
         await asyncio.shield(self._begin_handling())
 
     # --- requests ---
@@ -104,7 +104,7 @@ class CallbackApp:
             inbox = self._inbox()
             async with asyncio.timeout(self._limits.keep_s):
                 place = await asyncio.to_thread(inbox.place, token)
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing can be kept now
+        except Exception as error:  # noqa: BLE001 - any error: nothing can be stored now
             why = _error_text(error)
         if why:
             return self._failed("", why)
@@ -156,12 +156,12 @@ class CallbackApp:
     async def _readiness(self) -> Acknowledgement:
         at, ready = self._ready
         if time.monotonic() - at > _READY_S:
-            self._ready = (time.monotonic(), ready)  # whoever asks meanwhile hears the answer of before
+            self._ready = (time.monotonic(), ready)  # concurrent probes get the previous result
             why = ""
             try:
                 async with asyncio.timeout(self._limits.keep_s):
                     await asyncio.to_thread(self._inbox().prove_writable)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
+            except Exception as error:  # noqa: BLE001 - any error: not ready
                 why = _error_text(error)
             if why:
                 log(EventName.CALLBACK_FAILED, account="", error=f"not ready: {why}")
@@ -186,13 +186,13 @@ class CallbackApp:
             self._more, why = False, ""
             try:
                 await asyncio.to_thread(self._inbox().handle)
-            except Exception as error:  # noqa: BLE001 - it is kept: the next one, or whoever works, comes back to it
+            except Exception as error:  # noqa: BLE001 - it is stored: the next callback or a worker handles it
                 why = _error_text(error)
             if why:
                 log(EventName.CALLBACK_FAILED, account="", error=f"not handled: {why}")
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """Begin at the start with what a crash has left, which nobody waits for, and end when all is handled."""
+        """Handle at the start what a crash left, in the background; at the end, wait until all is handled."""
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
@@ -206,9 +206,9 @@ class CallbackApp:
 
 
 def _error_text(error: BaseException) -> str:
-    """Return what may be logged of an error, when it is not being handled any more: of a stranger's its kind alone.
+    """Return the loggable text of an error: of a foreign error its type alone.
 
-    A log handler that fails prints the error that is being handled beside its own.
+    Log it outside the ``except`` block: a log handler that fails there prints the handled error with its text.
     """
     return f"{type(error).__name__}: {error}" if isinstance(error, PaymentsError) else type(error).__name__
 

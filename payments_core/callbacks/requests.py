@@ -1,4 +1,4 @@
-"""Reading a request that anybody may have sent: how much, for how long, and from where."""
+"""Reads untrusted requests with limits of size, time and origin."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 
 class Refused(Exception):
-    """It is no callback, whatever it is."""
+    """The request is not a callback."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a request may cost.
+    """The limits of a request.
 
     Args:
-        body_bytes: Longest body; a status of a payment has a few hundred bytes.
-        header_bytes: All header fields together.
-        header_fields: How many.
-        body_s: Longest wait for the whole body, in seconds.
-        keep_s: Longest wait until the path is looked up, and again until it is durable, in seconds; then it is answered
-            503, and may come again.
+        body_bytes: Size of the body; a payment's status has a few hundred bytes.
+        header_bytes: Size of all header fields together.
+        header_fields: Number of header fields.
+        body_s: Seconds until the whole body must have arrived.
+        keep_s: Seconds for the look-up of the path, and again for the durable insert; later the answer is 503, and the
+            provider may repeat the callback.
 
     """
 
@@ -42,15 +42,15 @@ class Limits:
 
 
 class Gates:
-    """Whose requests are let in.
+    """The addresses that may send requests.
 
     Args:
-        allowed: Addresses and networks; everybody when empty.
-        address_header: The header field whose last value is the client's address, as the proxy in front of us writes
-            it; empty: the other end of the connection is the client.
+        allowed: Addresses and networks; all when empty.
+        address_header: The header field in which a proxy writes the client's address; its last value counts. Empty:
+            the peer of the connection is the client.
 
     Raises:
-        ValueError: An address or network that is none.
+        ValueError: An address or network is not valid.
 
     """
 
@@ -59,7 +59,7 @@ class Gates:
         self._header = address_header.lower()
 
     def let_in(self, scope: Scope, headers: Mapping[str, str]) -> bool:
-        """Say whether a request comes from where it may."""
+        """Whether a request comes from an allowed address."""
         if not self._allowed:
             return True
         client = (scope.get("client") or ("",))[0]
@@ -81,7 +81,7 @@ def fields_of(raw: Iterable[tuple[bytes, bytes]], limits: Limits) -> Mapping[str
     """Return header fields by lower-case name, repeated ones joined.
 
     Raises:
-        Refused: There are too many, or they are too long.
+        Refused: Too many, or too long.
 
     """
     found: dict[str, str] = {}
@@ -96,10 +96,10 @@ def fields_of(raw: Iterable[tuple[bytes, bytes]], limits: Limits) -> Mapping[str
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limits: Limits) -> bytes | None:
-    """Return the whole body; None when the sender has gone.
+    """Return the whole body; None when the sender has disconnected.
 
     Raises:
-        Refused: It is too long, or takes too long.
+        Refused: It is too long, or arrives too slowly.
 
     """
     declared = headers.get("content-length", "")

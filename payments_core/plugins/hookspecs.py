@@ -1,4 +1,4 @@
-"""The hooks a plugin may implement. Arguments go by keyword; later versions only ever add some.
+"""The hooks that a plugin may implement. Arguments are passed by keyword; later versions only add some.
 
 A plugin is a module named by an entry point of the group ``payments_core`` whose functions are marked with
 ``hookimpl``.
@@ -29,23 +29,23 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 @hookspec
 def payments_providers() -> Sequence[ProviderSpec]:
-    """Return the providers this plugin brings.
+    """Return the plugin's providers.
 
-    Called once, when a client is made. May raise: the client then refuses to start and names the plugin.
+    Called once, when a client is created. May raise: the client then refuses to start and names the plugin.
     """
     raise NotImplementedError
 
 
 @hookspec(firstresult=True)
 def payments_choose_account(order: Order, accounts: Sequence[str]) -> str | None:
-    """Return the account to pay an order from, or None to leave it to the next plugin.
+    """Return the account to pay an order from; None leaves the choice to the next plugin.
 
-    Called only when the caller named no account, before anything is recorded. When no plugin decides, the routes of the
+    Called only when the caller names no account, before anything is recorded. When no plugin chooses, the routes of the
     configuration do. May raise: nothing is recorded then.
 
     Args:
-        order: What is to be paid.
-        accounts: The names that are configured.
+        order: The order to pay.
+        accounts: The names of the configured accounts.
 
     """
     raise NotImplementedError
@@ -53,12 +53,12 @@ def payments_choose_account(order: Order, accounts: Sequence[str]) -> str | None
 
 @hookspec(firstresult=True)
 def payments_resolve_secret(reference: str) -> SecretStr | None:
-    """Return the secret a reference of the configuration stands for, or None when it is not yours.
+    """Return the secret for a reference in the configuration; None for a reference of another plugin.
 
-    Called at start, once a secret. May raise: the client refuses to start.
+    Called at the start, once for each secret. May raise: the client refuses to start.
 
     Args:
-        reference: What stands in the configuration, such as ``vault:payments/key``; ``env:`` and ``file:`` are ours.
+        reference: The reference, such as ``vault:payments/key``; the core resolves ``env:`` and ``file:`` itself.
 
     """
     raise NotImplementedError
@@ -66,14 +66,14 @@ def payments_resolve_secret(reference: str) -> SecretStr | None:
 
 @hookspec
 def payments_before_submit(payout: Payout) -> str | None:
-    """Return why this payout must not be sent, or None to let it pass.
+    """Return the reason why a payout must not be sent; None lets it pass.
 
-    Called once for each attempt, before the first send and never before a repeated one; may block for at most
+    Called once for each attempt, before the first submission and never before a later one; may block for at most
     ``guard_timeout_s``. A reason fails the payout (``refused_by_guard``). An exception or a time-out fails closed: the
     payout waits and the guard is asked again later.
 
     Args:
-        payout: What is about to be sent.
+        payout: The payout that is about to be sent.
 
     """
     raise NotImplementedError
@@ -81,14 +81,14 @@ def payments_before_submit(payout: Payout) -> str | None:
 
 @hookspec
 def payments_needs_approval(payout: Payout) -> str | None:
-    """Return why somebody has to approve this payout before it is sent, or None.
+    """Return the reason why a payout needs an approval before it is sent; None when it needs none.
 
-    Called before each attempt's guards, until they have let it pass; may block for at most ``guard_timeout_s``. With a
+    Called before each attempt's guards, until the guards let it pass; may block for at most ``guard_timeout_s``. With a
     reason the payout waits (``needs_approval``) until ``payouts approve``. An exception or a time-out fails closed: the
     payout waits and the hook is asked again later.
 
     Args:
-        payout: What is about to be sent.
+        payout: The payout that is about to be sent.
 
     """
     raise NotImplementedError
@@ -96,16 +96,16 @@ def payments_needs_approval(payout: Payout) -> str | None:
 
 @hookspec
 def payments_payout_changed(payout: Payout, event: Event) -> None:
-    """Hear of a recorded change.
+    """Observe a recorded change.
 
     Called after each commit, in order, in the paying process and in a thread of its own. May raise: it is logged as
     ``payments.hook_failed`` and stops neither the money nor the other observers. May block: no payment waits for it,
-    only what it is told next; once 10,000 changes wait, further ones are dropped and logged, and closing the client
-    waits for five seconds at most. For what must survive a crash there is ``client.events()``.
+    only the next changes do; once 10,000 changes wait, further ones are dropped and logged, and closing the client
+    waits for five seconds at most. Use ``client.events()`` for events that must survive a crash.
 
     Args:
-        payout: As it stands after the change.
-        event: What happened.
+        payout: The payout after the change.
+        event: The event.
 
     """
     raise NotImplementedError

@@ -1,7 +1,7 @@
-"""Finding plugins, loading them, and calling their hooks: the only module that touches pluggy's ``pm.hook``.
+"""Finds and loads plugins, and calls their hooks: the only module that uses pluggy's ``pm.hook``.
 
-Loading is our own loop over the entry points, because pluggy's own silently drops the second plugin of a name. The
-manager is made and passed in, never a global, and listing what is installed imports nothing of it.
+Loading is our own loop over the entry points: pluggy's loader silently drops the second plugin of a name. The manager
+is created and passed in, never a global, and listing the installed plugins imports none of them.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Found:
     """An installed plugin, not imported.
 
     Args:
-        name: Of the entry point: the word used in payouts.toml and on the command line.
-        distribution: Which installed distribution brings it, with its version.
-        entry_point: What would be imported.
+        entry_point: The entry point; its name is the one used in payouts.toml and on the command line.
+        distribution: The name of its distribution.
+        version: The version of its distribution.
 
     """
 
@@ -71,13 +71,13 @@ def found() -> tuple[Found, ...]:
 
 
 class Plugins:
-    """The loaded plugins, one typed method a hook.
+    """The loaded plugins, with one typed method for each hook.
 
     Args:
-        plugins: Which to load; every installed one when not given.
+        plugins: The plugins to load; every installed one when not given.
 
     Raises:
-        PluginError: Two plugins of one name, one that cannot be imported, a misspelt hook or argument, or none at all.
+        PluginError: Two plugins have one name, or a plugin cannot be imported, misspells a hook, or has no hook.
 
     """
 
@@ -94,7 +94,7 @@ class Plugins:
     def register(self, plugin: object, name: str) -> None:
         """Add a plugin that is not installed: a module or object with ``hookimpl`` functions, for embedding."""
         if self._manager.has_plugin(name):
-            raise PluginError(f"Two plugins are called {name!r}.", hint="Give one of them another name.")
+            raise PluginError(f"Two plugins are called {name!r}.", hint="Register one of them under another name.")
         self._add(plugin, name, f"plugin {name!r}")
 
     def _load(self, plugin: Found) -> None:
@@ -108,7 +108,7 @@ class Plugins:
         except Exception as error:
             raise PluginError(
                 f"The plugin {plugin} cannot be imported: {type(error).__name__}: {scrub(str(error))}.",
-                hint=f"Mend or uninstall {plugin.distribution}, or set PAYMENTS_DISABLED_PLUGINS={plugin.name}.",
+                hint=f"Repair or uninstall {plugin.distribution}, or set PAYMENTS_DISABLED_PLUGINS={plugin.name}.",
             ) from error
         self._names[plugin.name] = plugin
         self._add(module, plugin.name, f"plugin {plugin}")
@@ -122,7 +122,7 @@ class Plugins:
                 hint=f"The hooks are {', '.join(sorted(self.hooks()))}.",
             )
         unmarked = [word for word in self.hooks() if callable(getattr(plugin, word, None)) and word not in marked]
-        if unmarked:  # a guard that nobody asks would let everything pass
+        if unmarked:  # an unmarked guard would never be called
             raise PluginError(
                 f"The {title} has functions named like hooks, but not marked as such: {', '.join(unmarked)}.",
                 hint="Mark them with `from payments_core import hookimpl`, or give them other names.",
@@ -155,13 +155,13 @@ class Plugins:
         """Return the names of the hooks."""
         return tuple(word for word in vars(hookspecs) if word.startswith(PREFIX))
 
-    # One typed method a hook.
+    # One typed method for each hook.
 
     def providers(self) -> Mapping[str, ProviderSpec]:
         """Collect the providers, once.
 
         Raises:
-            PluginError: Two providers of one name, or a plugin that breaks; the message names the plugin.
+            PluginError: Two providers have one name, or a plugin fails; the message names the plugin.
 
         """
         if self._providers is None:
@@ -177,15 +177,15 @@ class Plugins:
                 brought: list[object] = list(implementation.function())  # type: ignore[call-overload]  # pluggy says object
             except Exception as error:
                 raise PluginError(
-                    f"The plugin {implementation.plugin_name!r} cannot say which providers it brings: "
+                    f"The plugin {implementation.plugin_name!r} failed in payments_providers: "
                     f"{type(error).__name__}: {scrub(str(error))}.",
-                    hint=f"Mend it, or set PAYMENTS_DISABLED_PLUGINS={implementation.plugin_name}.",
+                    hint=f"Repair it, or set PAYMENTS_DISABLED_PLUGINS={implementation.plugin_name}.",
                 ) from error
             for spec in brought:
                 if not isinstance(spec, ProviderSpec):
                     raise PluginError(
-                        f"The plugin {implementation.plugin_name!r} brings a {type(spec).__name__} as a provider.",
-                        hint="payments_providers() returns a list of ProviderSpec.",
+                        f"The plugin {implementation.plugin_name!r} returned a {type(spec).__name__} as a provider.",
+                        hint="payments_providers() must return a list of ProviderSpec.",
                     )
                 if spec.name in specs:
                     raise PluginError(
@@ -200,36 +200,36 @@ class Plugins:
         """Return one provider.
 
         Raises:
-            ProviderNotInstalled: None of the plugins brings it.
+            ProviderNotInstalled: No plugin has it.
 
         """
         specs = self.providers()
         if name not in specs:
             meant = difflib.get_close_matches(name, specs, 1, 0.6)
-            # No name of a distribution is guessed: somebody else may have published one that is called so.
+            # No distribution's name is guessed: another publisher may use that name.
             raise ProviderNotInstalled(
-                f"No installed plugin brings the provider {name!r}; installed are: {', '.join(specs) or 'none'}.",
+                f"No installed plugin has the provider {name!r}. Installed: {', '.join(specs) or 'none'}.",
                 hint=f"Did you mean {meant[0]}?"
                 if meant
-                else "Correct the name, or install the distribution that brings it; `payouts providers` lists plugins.",
+                else "Correct the name, or install its distribution; `payouts providers` lists the installed plugins.",
             )
         return specs[name]
 
     def choose_account(self, order: Order, accounts: Sequence[str]) -> str | None:
-        """Ask the routing plugins; None when none decides."""
+        """Return the account that a routing plugin chooses; None when none chooses."""
         chosen: str | None = self._manager.hook.payments_choose_account(order=order, accounts=accounts)
         return chosen
 
     def resolve_secret(self, reference: str, *, root: Path) -> SecretStr:
-        """Return the secret a reference stands for: ``env:NAME``, ``file:PATH`` or a plugin's own form.
+        """Return the secret for a reference: ``env:NAME``, ``file:PATH`` or a plugin's own form.
 
         Args:
             reference: As written in the configuration.
             root: Where relative paths start.
 
         Raises:
-            SecretMissing: It stands for nothing.
-            SettingsError: Its file is no regular one, too large, or others can change it.
+            SecretMissing: The reference resolves to nothing.
+            SettingsError: The file is not regular, too large, or writable by other users.
 
         """
         from payments_core.settings import read_secret
@@ -239,53 +239,53 @@ class Plugins:
         secret: SecretStr | None = self._manager.hook.payments_resolve_secret(reference=reference)
         if secret is None:
             raise SecretMissing(
-                "A secret is written into the configuration itself, or no plugin knows its form.",
-                hint='Write where it is: "env:NAME", "file:PATH", or what an installed plugin understands.',
+                "A secret is written into the configuration itself, or no plugin resolves its reference.",
+                hint='Write a reference: "env:NAME", "file:PATH", or the form of an installed plugin.',
             )
         return secret
 
     @property
     def has_guards(self) -> bool:
-        """Whether any plugin guards sending."""
+        """Whether any plugin has a guard."""
         return bool(self._manager.hook.payments_before_submit.get_hookimpls())
 
     def before_submit(self, payout: Payout) -> str | None:
-        """Ask every guard; the first refusal, or None. Whatever a guard raises goes up: it fails closed."""
+        """Return the first refusal of the guards, or None. An exception of a guard propagates: it fails closed."""
         refusals: list[object] = self._manager.hook.payments_before_submit(payout=payout)
-        for refusal in refusals:  # whatever is not None is no leave
+        for refusal in refusals:  # any value but None refuses
             if not isinstance(refusal, str):
                 raise TypeError(f"a guard answered with a {type(refusal).__name__}")
-            return refusal.strip() or "a guard refused and did not say why"
+            return refusal.strip() or "a guard refused without a reason"
         return None
 
     @property
     def has_approvals(self) -> bool:
-        """Whether any plugin says which payouts need an approval."""
+        """Whether any plugin decides which payouts need an approval."""
         return bool(self._manager.hook.payments_needs_approval.get_hookimpls())
 
     def needs_approval(self, payout: Payout) -> str | None:
-        """Ask every plugin; the first reason, or None. Whatever one raises goes up: it fails closed."""
+        """Return the first reason for an approval, or None. An exception propagates: it fails closed."""
         reasons: list[object] = self._manager.hook.payments_needs_approval(payout=payout)
-        for reason in reasons:  # whatever is not None is a reason
+        for reason in reasons:  # any value but None is a reason
             if not isinstance(reason, str):
                 raise TypeError(f"a plugin answered with a {type(reason).__name__}")
-            return reason.strip() or "a plugin wants an approval and did not say why"
+            return reason.strip() or "a plugin requires an approval without a reason"
         return None
 
     @property
     def has_observers(self) -> bool:
-        """Whether any plugin listens to changes."""
+        """Whether any plugin observes changes."""
         return bool(self._manager.hook.payments_payout_changed.get_hookimpls())
 
     def payout_changed(self, payout: Payout, event: Event) -> None:
-        """Tell every observer; a broken one is logged and stops nobody."""
+        """Call every observer; a failing one is logged and stops neither payments nor other observers."""
         arguments = {"payout": payout, "event": event}
         for implementation in self._manager.hook.payments_payout_changed.get_hookimpls():
-            with contextlib.suppress(BaseException):  # a fault that cannot even be put into words, or be logged
+            with contextlib.suppress(BaseException):  # an error whose text or log record fails too
                 bug = ""
                 try:
                     implementation.function(*(arguments[name] for name in implementation.argnames))
-                except BaseException as error:  # noqa: BLE001 an observer's fault is its own; money and observers go on
+                except BaseException as error:  # noqa: BLE001 an observer's error stops nothing else
                     bug = f"{type(error).__name__}: {error}"
                 if bug:
                     hook = "payments_payout_changed"

@@ -1,6 +1,6 @@
-"""For redaction tests: hears what a paying process gives off, and searches it for what may not be in it.
+"""For redaction tests: captures the output of a paying process and searches it for secrets and personal data.
 
-Each provider drives its own calls between the two. Nothing here knows a provider or a test framework.
+A provider's test makes its calls in between. This module knows no provider and no test framework.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 
 __all__ = ["SHORTEST_SECRET", "CapturedText", "Forbidden", "LogCapture"]
 
-_PIECE, _STEP = 16, 8  # characters: whatever shows 23 in a row of a secret is found
+_PIECE, _STEP = 16, 8  # characters: 23 consecutive characters of a secret are always found
 _SHORTEST_IN_PARTS, SHORTEST_SECRET = 8, 4
 _GAP = r"[\s.()-]{0,2}"
 _LEAST_DIGITS = 7  # of a number without its country code
@@ -28,12 +28,12 @@ _LONGEST_TEXT = 1_000_000
 
 
 class CapturedText(NamedTuple):
-    """One thing that a process gave off.
+    """One captured text.
 
     Args:
         channel: ``log``, ``warning``, ``error``, ``locals``, ``shown``, ``output``, ``stored`` …
         where: A logger's name, a step, a file.
-        text: All of it.
+        text: The whole text.
 
     """
 
@@ -44,13 +44,13 @@ class CapturedText(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
-    """What may not be given off.
+    """Secrets and personal data that no text may contain.
 
     Args:
-        secrets: What each is called, to its value of 4 characters or more. One of fewer than 8 characters, such as a
-            PIN, counts only where it stands alone: not inside a longer word or number.
-        numbers: Complete payees' numbers, digits only.
-        names: Of account holders, and what else is known of them.
+        secrets: Secrets by name, each of 4 characters or more. One of fewer than 8 characters, such as a PIN, counts
+            only as a word of its own, not inside a longer word or number.
+        numbers: Complete numbers of payees, digits only.
+        names: Names and other personal data of account holders.
 
     Raises:
         ValueError: A secret is shorter than 4 characters.
@@ -62,7 +62,7 @@ class Forbidden:
     names: Collection[str] = field(default=(), repr=False)
 
     def leaks(self, texts: Iterable[CapturedText]) -> list[str]:
-        """Return what leaked and where, each once; values of variables are searched for secrets only.
+        """Return each leak once, with its place; values of variables are searched for secrets only.
 
         A secret is also found in part, URL-encoded and in Base64; a number with a plus sign, gaps, URL-encoded, and
         without its country code.
@@ -72,10 +72,10 @@ class Forbidden:
         alone = {name: _alone(value) for name, value in self.secrets.items() if len(value) < _SHORTEST_IN_PARTS}
         numbers = [_number(number) for number in self.numbers]
         names = [name.lower() for name in self.names]
-        seen: dict[tuple[bool, str], set[str]] = {}  # much is said again and again
+        seen: dict[tuple[bool, str], set[str]] = {}  # many texts repeat
         found: dict[str, None] = {}
         for channel, where, text in texts:
-            whole = channel != "locals"  # a caller's own variables hold whom they pay
+            whole = channel != "locals"  # a caller's variables hold payees
             leaked = seen.get((whole, text))
             if leaked is None:
                 decoded = f"{text}\n{unquote(text)}" if "%" in text else text
@@ -95,7 +95,7 @@ class Forbidden:
 
 def _pieces(secret: str) -> Iterator[str]:
     if len(secret) < SHORTEST_SECRET:
-        raise ValueError(f"A secret shorter than {SHORTEST_SECRET} characters cannot be told from other text.")
+        raise ValueError(f"A secret shorter than {SHORTEST_SECRET} characters cannot be distinguished from other text.")
     if len(secret) < _SHORTEST_IN_PARTS:
         return
     for form in {secret, quote(secret, safe="")}:
@@ -104,7 +104,7 @@ def _pieces(secret: str) -> Iterator[str]:
 
 
 def _alone(secret: str) -> re.Pattern[str]:
-    """Find a short secret where it is a word of its own; digits are none in a time, an address or a line's number."""
+    """Match a short secret as a word of its own; digits in a time, an address or a line number do not count."""
     before, after = r"(?<![^\W_])", r"(?![^\W_])"
     if secret.isdigit():
         before, after = rf"{before}(?<![0-9][.,:/-])(?<!line )", rf"{after}(?![.,:/-][0-9])"
@@ -112,14 +112,14 @@ def _alone(secret: str) -> re.Pattern[str]:
 
 
 def _number(number: str) -> re.Pattern[str]:
-    """Find a number anywhere; without its country code (1 to 3 digits), as it is dialled at home, only alone."""
+    """Match a number anywhere; without its country code (1 to 3 digits) only as a word of its own."""
     home = [_GAP.join(number[code:]) for code in (1, 2, 3) if len(number) - code >= _LEAST_DIGITS]
     alone = [rf"(?<![0-9])0?(?:{'|'.join(home)})(?![0-9])"] if home else []
     return re.compile("|".join([_GAP.join(number), *alone]))
 
 
 def _decoded(text: str) -> Iterator[str]:
-    """Yield what stands in Base64 in a text, wherever in a word it begins."""
+    """Yield the decoded Base64 in a text, at every offset of a word."""
     for word in set(_ENCODED.findall(text)):
         for at in range(4):
             part = word[at:].translate(_PLAIN_ALPHABET)
@@ -131,10 +131,10 @@ _PLAIN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctim
 
 
 class LogCapture(logging.Handler):
-    """Listens for a block: every logger at DEBUG through the root, and every warning; told of errors and values.
+    """Captures a block's log records (every logger at DEBUG) and warnings; errors and values are added by calls.
 
     Args:
-        ours: Names of packages whose frames' variables are told as well, as an error tracker would.
+        ours: Packages whose frames' variables are captured too, as an error tracker would.
 
     """
 
@@ -147,7 +147,7 @@ class LogCapture(logging.Handler):
         self._before: list[tuple[logging.Logger, int]] = []
 
     def __enter__(self) -> Self:
-        """Begin to listen."""
+        """Start to capture."""
         root = logging.getLogger()
         there = [logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
         self._before = [(logger, logger.level) for logger in (root, *there)]
@@ -161,7 +161,7 @@ class LogCapture(logging.Handler):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Put everything back."""
+        """Restore the logging and warnings."""
         self._warnings.__exit__(kind, error, trace)
         self.captured += [
             CapturedText("warning", str(one.category.__name__), str(one.message)) for one in self._warned or ()
@@ -171,7 +171,7 @@ class LogCapture(logging.Handler):
             logger.setLevel(level)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take in one record: what is printed of it, its arguments, its further fields, its exception and stack."""
+        """Capture one log record: its text, arguments, further fields, exception and stack."""
         parts = [logging.Formatter("%(name)s %(levelname)s %(message)s").format(record)]
         arguments = record.args if isinstance(record.args, tuple) else (record.args,)
         further = [value for name, value in vars(record).items() if name not in _PLAIN_FIELDS]
@@ -181,12 +181,12 @@ class LogCapture(logging.Handler):
             self.error(record.name, record.exc_info[1])
 
     def shown(self, where: str, *values: object) -> None:
-        """Take in values as they are printed: str and repr."""
+        """Capture values as they are printed: str and repr."""
         for value in values:
             self._capture("shown", f"{where}, {type(value).__name__}", f"{value}\n{value!r}\n{value!a}")
 
     def error(self, where: str, error: BaseException) -> None:
-        """Take in an error that left the library: text, arguments, attributes and traceback, causes included."""
+        """Capture an error: text, arguments, attributes and traceback, with its causes."""
         chain = list(_chain(error))
         for one in chain:
             self._capture("error", f"{where}, {type(one).__name__}", f"{one}\n{one!r}\n{one.args!r}\n{vars(one)!r}")
@@ -202,7 +202,7 @@ class LogCapture(logging.Handler):
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error, its causes, the errors while which it was raised, and members of groups; each once."""
+    """Yield an error, its causes and contexts, and members of groups; each once."""
     todo: list[BaseException | None] = [error]
     seen: set[int] = set()
     while todo:

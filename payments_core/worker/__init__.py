@@ -1,4 +1,4 @@
-"""Workers: processes that work on due payouts until they are told to stop."""
+"""Workers: processes that work on due payouts until they are stopped."""
 
 from payments_core.settings import WorkerSettings
 from payments_core.worker.loop import Worked, run_worker

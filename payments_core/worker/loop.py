@@ -1,7 +1,7 @@
-"""One worker: it claims what is due, works on it many at a time, and sleeps until the next payout is due.
+"""One worker: it claims due payouts, works on many at a time, and sleeps until the next one is due.
 
-Nothing here decides about money. Each step is the engine's, as safe when two workers take it at once as when one does;
-a claim only keeps them from doing so for nothing.
+Nothing here decides about money. Every step is the engine's, and safe when two workers take it at once; a claim only
+saves the duplicate work.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _DEFAULTS = WorkerSettings()
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """What a worker has done.
+    """The counts of a worker's run.
 
     Args:
-        steps: How often it worked on a payout.
-        ended: How many of its steps led to an end or into REVIEW, by status.
-        trouble: How often a payout could not be worked on.
+        steps: Steps of payouts.
+        ended: Steps that led to a final status or into REVIEW, by status.
+        trouble: Steps that failed with an error.
         cut: Payouts in flight that were left at the end of the grace time, as a crash would leave them.
 
     """
@@ -60,17 +60,17 @@ async def run_worker(
     stop: asyncio.Event | None = None,
     on_change: Callable[[Payout], None] | None = None,
 ) -> Worked:
-    """Work on every due payout until told to stop; as many of these may run as you like, on one journal.
+    """Work on every due payout until stopped; any number of workers may share one journal.
 
-    Cancelled, it leaves what is in flight as a crash would. Signals are the application's; see :func:`work`.
+    When cancelled, it leaves payouts in flight as a crash would. Signals are the application's; see :func:`work`.
 
     Args:
         payer: A client, which stays open, or the configuration to make one from.
         accounts: The accounts to work for; all when not given.
-        settings: How it behaves; the configuration's ``[worker]`` when not given, or the defaults with a client.
-        once: Work on what is due now, and return.
-        stop: Set it to take nothing new, finish what is in flight, and return.
-        on_change: Called with each payout that has moved.
+        settings: The worker's settings; the configuration's ``[worker]`` when not given, or the defaults with a client.
+        once: Work on the payouts that are due now, and return.
+        stop: When set, the worker takes nothing new, finishes payouts in flight, and returns.
+        on_change: Called with each payout that has changed.
 
     Raises:
         SettingsError: A setting, secret or plugin is wrong, or an account is not configured.
@@ -88,7 +88,7 @@ async def run_worker(
 
 
 class _Slots:
-    """What is worked on for one account: some in flight, and about as many more ready to follow."""
+    """The payouts of one account: some in flight, and about as many claimed next."""
 
     def __init__(self, account: str, size: int) -> None:
         self.account = account
@@ -122,12 +122,12 @@ class _Worker:
         self._settings = settings
         self._once = once
         self._began: datetime | None = None
-        self._more = False  # callbacks may be left to be handled
+        self._more = False  # stored callbacks may need handling
         self._stop = stop
         self._on_change = on_change
         self._wake = asyncio.Event()
         self._over = asyncio.Event()
-        self._done: set[str] = set()  # worked on, and still claimed
+        self._done: set[str] = set()  # in work and claimed
         self._steps = self._trouble = self._cut = 0
         self._ended: Counter[PayoutStatus] = Counter()
 
@@ -143,7 +143,7 @@ class _Worker:
             await self._drain()
             self._over.set()
             await _ended_within(telling, until - asyncio.get_running_loop().time())
-        except JournalError:  # what is in flight may still be written
+        except JournalError:  # payouts in flight may still be written
             await self._drain()
             raise
         finally:
@@ -152,7 +152,7 @@ class _Worker:
             log(EventName.WORKER_STOPPED, owner=self._owner, steps=worked.steps, trouble=worked.trouble, cut=worked.cut)
         return worked
 
-    # --- taking and waiting ---
+    # --- claiming and waiting ---
 
     async def _work(self) -> None:
         failures = 0
@@ -176,23 +176,23 @@ class _Worker:
             await _within(self._wake, wait_s)
 
     async def _turn(self) -> float | None:
-        """Take what is due where there is room; return how long to wait for more, or None when all is done."""
+        """Claim due payouts where there is room; return the seconds to wait, or None when all is done."""
         await self._let_go()
-        handled = await asyncio.to_thread(self._client.inbox.handle, PAGE)  # what callbacks ask for is due then
-        if self._began is None or self._more:  # what the last of them asks for is due by then as well
+        handled = await asyncio.to_thread(self._client.inbox.handle, PAGE)  # checks for callbacks are due then
+        if self._began is None or self._more:  # checks for the last callbacks are due then too
             self._began = self._clock()
         self._more = handled == PAGE
         wait_s = await self._take_due(self._began)
         return 0.0 if self._more else wait_s
 
     async def _take_due(self, began: datetime) -> float | None:
-        """Take what is due where there is room."""
+        """Claim due payouts where there is room."""
         poll_s, now, open_lanes = (
             self._settings.poll_s,
             self._clock(),
             [slots for slots in self._lanes if slots.has_room],
         )
-        if not open_lanes:  # wait until there is room, unless there is nobody to work for
+        if not open_lanes:  # wait until there is room, unless no account is left
             return None if self._once and not self._lanes else poll_s
         at = began if self._once else now
         names = [slots.account for slots in open_lanes]
@@ -202,7 +202,7 @@ class _Worker:
                 return poll_s if self._tasks() else None
             return poll_s if due_at is None else min(poll_s, (due_at - now).total_seconds())
         taken = [await self._take(slots) for slots in open_lanes]
-        return 0.0 if any(taken) else _MOMENT_S  # what was due has just been taken by somebody else
+        return 0.0 if any(taken) else _MOMENT_S  # another worker has just claimed the due payouts
 
     async def _take(self, slots: _Slots) -> bool:
         now = self._clock()
@@ -217,7 +217,7 @@ class _Worker:
             )
         )
         for row in rows:
-            if row.id not in slots.tasks:  # we stood still for so long that our own claim was over
+            if row.id not in slots.tasks:  # this process was stopped for longer than its claim
                 slots.tasks[row.id] = asyncio.create_task(self._step(slots, row), name=f"payout {row.id}")
         return bool(rows)
 
@@ -227,13 +227,13 @@ class _Worker:
         why = ""
         try:
             async with slots.permits:
-                if self._stop.is_set():  # taken, and not begun
+                if self._stop.is_set():  # claimed, not started
                     self._done.add(row.id)
                     return
                 after = await self._client.work_on(row)
             self._note(row, after)
-        except Exception as error:  # noqa: BLE001 - one payout's trouble is not the others'
-            # It stays claimed until the claim ends by itself: nobody tries again before that.
+        except Exception as error:  # noqa: BLE001 - one payout's error stops no other
+            # It stays claimed until the claim expires: no worker retries before that.
             self._trouble += 1
             why = error.message if isinstance(error, PayoutInterrupted) else f"{type(error).__name__}: {error}"
         finally:
@@ -245,26 +245,26 @@ class _Worker:
     def _note(self, before: PayoutRecord, after: PayoutRecord) -> None:
         self._steps += 1
         if after.version == before.version:
-            return  # nothing could be done about it now: like one in trouble
+            return  # no step was possible now: like an error
         self._done.add(after.id)
         if after.status is not before.status and (after.status.is_final or after.status is PayoutStatus.REVIEW):
             self._ended[after.status] += 1
-        if self._on_change is not None and not before.status.is_final:  # what has ended is only looked at
+        if self._on_change is not None and not before.status.is_final:  # a final payout needs no step
             self._on_change(after.view())
 
     def _tasks(self) -> Mapping[str, asyncio.Task[None]]:
         return {payout: task for slots in self._lanes for payout, task in slots.tasks.items()}
 
-    # --- telling ---
+    # --- webhooks ---
 
     async def _tell(self, webhook: str) -> None:
-        """Send events to a webhook, beside all else: neither money nor another webhook waits for this one."""
+        """Send events to a webhook concurrently: neither payments nor other webhooks wait for it."""
         is_over = False
         while not is_over:
-            is_over, why = self._over.is_set(), ""  # once more then, for what has ended last
+            is_over, why = self._over.is_set(), ""  # once more, for the last events
             try:
                 await self._client.send_events(webhook, stopped=self._stop.is_set)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it stops no money
+            except Exception as error:  # noqa: BLE001 - an error here stops no payment
                 why = error.message if isinstance(error, JournalError) else type(error).__name__
             if why:
                 log(EventName.WORKER_TROUBLE, owner=self._owner, why=f"webhook {webhook}: {why}")
@@ -274,7 +274,7 @@ class _Worker:
     # --- claims ---
 
     async def _keep(self) -> None:
-        """Renew the claims of what is worked on, as long as we live."""
+        """Renew the claims of payouts in work."""
         while True:
             await asyncio.sleep(self._settings.claim_s / 3)
             if not (ids := list(self._tasks())):
@@ -286,7 +286,9 @@ class _Worker:
                 log(EventName.WORKER_TROUBLE, owner=self._owner, why=error.message)
                 continue
             if lost := set(ids) & set(self._tasks()) - ours:
-                why = f"others took over {len(lost)} payouts: nothing was heard of us for longer than claim_s"
+                why = (
+                    f"other workers took over {len(lost)} payouts: this worker's claims were not renewed within claim_s"
+                )
                 log(EventName.WORKER_TROUBLE, owner=self._owner, why=why)
 
     async def _let_go(self) -> None:
@@ -305,7 +307,7 @@ class _Worker:
         self._done |= left.keys()
         try:
             await self._let_go()
-        except JournalError as error:  # they end by themselves
+        except JournalError as error:  # claims expire by themselves
             log(EventName.WORKER_TROUBLE, owner=self._owner, why=error.message)
 
 

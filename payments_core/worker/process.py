@@ -1,4 +1,4 @@
-"""A worker as a process of its own: it runs until a signal tells it to stop."""
+"""A worker as a process: it runs until a signal stops it."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def work(
     The first signal lets it finish what is in flight, within the grace time. A second one ends it at once.
 
     Args:
-        configuration: Path of a payouts.toml, or one that was read.
+        configuration: The path of a payouts.toml, or a parsed configuration.
         accounts: The accounts to work for; all when not given.
-        settings: How it behaves; the configuration's ``[worker]`` when not given.
-        once: Work on what is due now, and return.
-        on_change: Called with each payout that has moved.
+        settings: The worker's settings; the configuration's ``[worker]`` when not given.
+        once: Work on the payouts that are due now, and return.
+        on_change: Called with each payout that has changed.
 
     Raises:
         SettingsError: A setting, secret or plugin is wrong, or an account is not configured.
@@ -55,9 +55,9 @@ def work(
 
 @contextlib.contextmanager
 def stop_on_signals(on_signal: Callable[[], None] = lambda: None) -> Iterator[asyncio.Event]:
-    """Give an event for :func:`run_worker` that the first SIGTERM or SIGINT sets.
+    """Provide an event for :func:`run_worker` that the first SIGTERM or SIGINT sets.
 
-    A second signal does what it would have done without us. Outside of the main thread no signal is touched.
+    A second signal has its original effect. Outside the main thread no signal handler is changed.
 
     Args:
         on_signal: Called at the first signal.

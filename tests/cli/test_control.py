@@ -148,7 +148,7 @@ def test_the_doctor_names_every_illness_at_once(pay: Call, payouts: Call, config
 
     assert ran.code == 1
     assert "wrong  account mtn-kampala: others may read the secret file" in ran.out
-    assert "No installed plugin brings the provider 'mpesa'" in ran.out
+    assert "No installed plugin has the provider 'mpesa'" in ran.out
     assert "wrong  journal: others may read" in ran.out
     assert "wrong  journal: open payouts belong to accounts that are not configured: mtn-uganda" in ran.out
     assert "note   pause: all accounts are paused by a person" in ran.out

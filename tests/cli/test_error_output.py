@@ -150,7 +150,7 @@ def test_provider_not_installed(pay: Call, config: Path) -> None:
     ran = pay("wages-1", "--json")
 
     assert (ran.code, ran.error["code"]) == (1, "provider_not_installed")
-    assert re.search(r"installed are: .*\bmtn_momo\b", ran.error["message"])
+    assert re.search(r"Installed: .*\bmtn_momo\b", ran.error["message"])
     assert "payments-mpesa" not in ran.error["hint"]
     assert ran.error["hint"].endswith("Nothing was recorded and nothing was sent.")
 

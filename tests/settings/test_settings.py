@@ -434,7 +434,7 @@ def test_where_secrets_are(secret_places: Path) -> None:
         ("file:binary", "file binary cannot be read: UnicodeDecodeError", "0600"),
         ("file:a\0b", "is not the name of a file", "file:secrets/key"),
         (SECRET, "written into the configuration itself", "env:NAME"),
-        (f"vault:{SECRET}", "no plugin knows its form", "env:NAME"),
+        (f"vault:{SECRET}", "no plugin resolves its reference", "env:NAME"),
         ("", "written into the configuration itself", "env:NAME"),
     ],
     ids=ascii,

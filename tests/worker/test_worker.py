@@ -304,7 +304,7 @@ def test_one_accounts_trouble_holds_up_no_other(make_place: Any) -> None:
         ("worker.grace_s = -1\n", "grace_s"),
         ("worker.pol_s = 1\n", "did you mean poll_s"),
         ('worker.poll_s = "often"\n', "poll_s"),
-        ("worker = 1\n", "settings"),
+        ("worker = 1\n", "must be a table"),
     ],
 )
 def test_settings_are_checked_before_it_starts(tmp_path: Path, written: str, said: str) -> None:

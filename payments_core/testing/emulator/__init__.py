@@ -1,7 +1,7 @@
-"""The frame of every provider's emulator: server, clock, faults, callbacks, routes; the provider supplies its wire.
+"""The framework of providers' emulators: server, clock, faults, callbacks, routes. A provider adds its HTTP API.
 
-The server (:class:`payments_core.testing.emulator.server.Emulator`) needs the extra ``server``; the rest needs nothing
-and works without a socket.
+The server (:class:`payments_core.testing.emulator.server.Emulator`) needs the extra ``server``; the rest has no
+requirements and works without a socket.
 """
 
 from payments_core.testing.emulator.fault_injection import FaultInjector, Outcome

@@ -1,7 +1,7 @@
-"""Carries callbacks to receivers on this machine, on the server's event loop, beside the requests it serves.
+"""Sends callbacks to receivers on this machine, on the server's event loop.
 
-HTTP is written by hand: one request a connection, no redirect, no proxy, no name looked up, no TLS. That is all there
-is to a callback, and what is not there cannot leave this machine.
+HTTP is written by hand: one request for each connection, no redirect, no proxy, no name resolution, no TLS. So no
+callback can leave this machine.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from payments_core.testing.emulator.destinations import Destination
 
 __all__ = ["CallbackDispatcher"]
 
-_AT_ONCE = 16  # callbacks under way together
-_MOST = 65_536  # bytes of a receiver's answer that are read
+_AT_ONCE = 16  # concurrent callbacks
+_MOST = 65_536  # bytes read of a receiver's answer
 
 
 class CallbackDispatcher:
-    """Sends what a book says is due.
+    """Sends the due callbacks of a book.
 
     Args:
-        book: Says what, and keeps what came of it.
-        lock: Held whenever the book is asked.
-        clock: The gateway's.
-        timeout_s: For one try.
+        book: The planned callbacks and their results.
+        lock: Held while the book is used.
+        clock: The gateway's clock.
+        timeout_s: Seconds for one delivery attempt.
 
     """
 
@@ -49,7 +49,7 @@ class CallbackDispatcher:
         self._watched: dict[Callback, asyncio.Event] = {}
 
     async def run(self) -> None:
-        """Send until cancelled; what is under way then is broken off, and what waits goes on waiting."""
+        """Send until cancelled; then attempts in progress are aborted, and waiting callbacks stay waiting."""
         self._loop, self._awake = asyncio.get_running_loop(), asyncio.Event()
         places = asyncio.Semaphore(_AT_ONCE)
         try:
@@ -59,8 +59,8 @@ class CallbackDispatcher:
                     with self._lock:
                         due, wait_s = self._book.due(self._clock())
                     for callback in due:
-                        under_way.create_task(self._carry(callback, places))
-                    # Not `wait_for`: that of Python 3.11 may keep a cancellation to itself, and nobody would ever stop.
+                        under_way.create_task(self._deliver(callback, places))
+                    # Not `wait_for`: in Python 3.11 it may swallow a cancellation, and the loop would never stop.
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(wait_s):
                             await self._awake.wait()
@@ -72,18 +72,18 @@ class CallbackDispatcher:
                 tried.set()
 
     def wake(self) -> None:
-        """Look again at what is due; from any thread."""
+        """Look for due callbacks again; callable from any thread."""
         loop = self._loop
         if loop is not None:
-            with contextlib.suppress(RuntimeError):  # it has just been closed
+            with contextlib.suppress(RuntimeError):  # the loop was just closed
                 loop.call_soon_threadsafe(self._awake.set)
 
     async def first_try(self, callback: Callback) -> None:
-        """Return when a callback was tried, or when nobody carries any more; on the event loop that carries."""
+        """Wait for a callback's first delivery attempt or the end of the dispatcher; on the dispatcher's loop."""
         if callback.state in {"waiting", "sending"} and not callback.attempts and self._loop is not None:
             await self._watched.setdefault(callback, asyncio.Event()).wait()
 
-    async def _carry(self, callback: Callback, places: asyncio.Semaphore) -> None:
+    async def _deliver(self, callback: Callback, places: asyncio.Semaphore) -> None:
         async with places:
             answer, failed, loop = None, "the emulator stopped", asyncio.get_running_loop()
             began = loop.time()
@@ -135,13 +135,13 @@ def _request(callback: Callback, destination: Destination) -> bytes:
 
 
 async def _status(reader: asyncio.StreamReader) -> int:
-    """Return an answer's status when all of it is here."""
+    """Return an answer's status once the whole answer has arrived."""
     while True:
         head = await reader.readuntil(b"\r\n\r\n")
         if not (found := re.match(rb"HTTP/1\.[01] (\d{3})[ \r]", head)):
             raise ValueError("no HTTP")
         status = int(found[1])
-        if status >= 200:  # interim answers come before the one that counts
+        if status >= 200:  # interim answers precede the final one
             break
     length = re.search(rb"(?i)\r\ncontent-length: *(\d{1,9})\r", head)
     with contextlib.suppress(OSError, EOFError):  # the status is known by now

@@ -1,4 +1,4 @@
-"""The callbacks of one payment: the true one of its end, what faults make of it, or several in an order."""
+"""Plans the callbacks of one payment: the true one, its faulty variants, or a given sequence."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from payments_core.testing.emulator.gateway import Fires
 __all__ = ["Answer", "ProviderSays", "plan"]
 
 ProviderSays: TypeAlias = Literal["true", "other end", "another's"]
-#: One of several callbacks to one address: beside what can be written, nothing at all, and the other end at once, when
-#: the payment is taken, from a stranger who knows the address.
+#: One of several callbacks to one address: also an empty body, and a forged one with the opposite end, sent when the
+#: payment is accepted by a sender that knows the address.
 Answer: TypeAlias = Literal["true", "other", "another", "empty", "forged"]
 _WRITTEN: Mapping[Answer, ProviderSays] = {"other": "other end", "forged": "other end", "another": "another's"}
 
@@ -30,21 +30,21 @@ def plan(
     delay_s: float = 0.0,
     answers: Sequence[Answer] = ("true",),
 ) -> list[Callback]:
-    """Return the callbacks of a payment that was just taken; each brings its followers.
+    """Return the callbacks of a payment that was just accepted; each holds its followers.
 
-    Two faults tell an end that the payment does not have, both by ``write("other end", …)``. A forged one
-    (``callback_forged``) is a stranger's: it comes first, when the payment is taken. A contradicting one
-    (``callback_contradicts``) is the provider's own, and comes after the true one. Where the provider signs, only the
-    forged one has no good signature: it is the first that is returned, with the fault's name among its ``faults``.
+    Two faults report the opposite end, both by ``write("other end", …)``. A forged callback (``callback_forged``) comes
+    from another sender, first, when the payment is accepted. A contradicting one (``callback_contradicts``) comes from
+    the provider, after the true one. Where the provider signs, only the forged one has no valid signature: it is the
+    first that is returned, with the fault's name among its ``faults``.
 
     Args:
-        write: Returns a callback, due at a moment, that tells the payment's end (``"true"``), the end it does not have
+        write: Returns a callback, due at a time, with the payment's end (``"true"``), the opposite end
             (``"other end"``), or a true end with the reference of another payment (``"another's"``).
-        fires: Says whether a fault strikes this payment.
-        accepted_at: When it was taken.
-        ends_at: When it ends; None: never.
-        delay_s: How long after its end the callback leaves.
-        answers: What comes to its address, one after another; faults strike the true one where it comes alone.
+        fires: Returns the rule of a fault that applies to this payment.
+        accepted_at: When the payment was accepted.
+        ends_at: When it ends; None for never.
+        delay_s: Seconds from its end to the callback.
+        answers: The sequence of callbacks to its address; faults apply to a single true one.
 
     """
     forged = _of(write("other end", accepted_at), "callback_forged") if fires("callback_forged") else None
@@ -54,7 +54,7 @@ def plan(
         found = [] if ends_at is None else _genuine(write, fires, accepted_at, ends_at, delay_s)
     if forged is None:
         return found
-    forged.then = found  # at once: the gateway has not decided anything then
+    forged.then = found  # right after it: the payment has not ended then
     return [forged]
 
 
@@ -64,12 +64,12 @@ def _in_order(
     accepted_at: datetime,
     ends_at: datetime | None,
 ) -> list[Callback]:
-    """Return the first of several callbacks; each of the others follows the one before."""
+    """Return the first of several callbacks; each holds the next one."""
     first: list[Callback] = []
     place = first
     for answer in answers:
         due_at = accepted_at if answer == "forged" else ends_at
-        if due_at is None:  # it never ends: only a stranger says so
+        if due_at is None:  # the payment never ends: only a forged callback can claim it
             continue
         callback = write(_WRITTEN.get(answer, "true"), due_at)
         if answer == "empty":
@@ -86,7 +86,7 @@ def _genuine(
     ends_at: datetime,
     delay_s: float,
 ) -> list[Callback]:
-    """Return the callback of the payment's end, its copies and its companions."""
+    """Return the callback of the payment's end with its copies and followers."""
     due_at = ends_at + timedelta(seconds=delay_s)
     late = fires("callback_late_s")
     if late:
@@ -123,7 +123,7 @@ def _copy(callback: Callback) -> Callback:
 
 
 def _malformed(body: bytes, rule: Rule, kind: str) -> tuple[bytes, str]:
-    """Return a body that should not be believed, and its content type."""
+    """Return a malformed body and its content type."""
     match rule.kind:
         case "html":
             return b"<html>\r\n<body>\r\n<h1>502 Bad Gateway</h1>\r\n</body>\r\n</html>\r\n", "text/html"

@@ -1,4 +1,4 @@
-"""The callbacks of a gateway: when each is due, what came of it, when it is tried again. No socket, no clock."""
+"""The callbacks of a gateway: due times, results and retries. No socket, no clock."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["Callback", "CallbackBook", "DeliveryAttempt"]
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttempt:
-    """One sending of a callback.
+    """One attempt to deliver a callback.
 
     Args:
-        at: When, by the gateway's clock.
-        answer: The receiver's HTTP status; None when there was none.
-        failed: How it failed; empty when there was an answer.
+        at: The time, by the gateway's clock.
+        answer: The receiver's HTTP status; None without an answer.
+        failed: How it failed; empty with an answer.
 
     """
 
@@ -32,22 +32,22 @@ class DeliveryAttempt:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Callback:
-    """One callback, and what became of it.
+    """One callback and its result.
 
     Args:
-        reference: The payment it is told to be about.
-        url: The address asked for.
+        reference: The reference of the payment that it names.
+        url: The requested address.
         method: POST or PUT.
-        says: The status that its body tells, in a word.
-        body: What is sent; emptied when it is over.
+        says: The status in its body.
+        body: The body; emptied when the callback is done.
         headers: Beside those that HTTP needs.
-        destination: Where it goes, or why it goes nowhere.
-        due_at: When it is tried next; what is sent is written once, and the same each time.
-        faults: The faults that made it what it is.
-        early: Whether the payment's answer waits for its first try.
-        state: What became of it: ``received`` when a try was answered as the provider wants, ``given up`` when none
-            was, ``lost`` by a fault, ``not sent`` where its address is none that an emulator calls.
-        then: What is due only after its first try.
+        destination: Where it is sent, or why it is not sent.
+        due_at: The time of the next attempt; every attempt sends the same body.
+        faults: The faults that changed it.
+        early: Whether the payment's answer waits for its first attempt.
+        state: The result: ``received`` after a valid acknowledgement, ``given up`` after the last attempt without one,
+            ``lost`` by a fault, ``not sent`` where an emulator does not call its address.
+        then: Callbacks that are due after its first attempt.
 
     """
 
@@ -67,15 +67,14 @@ class Callback:
 
 
 class CallbackBook:
-    """Every callback that was planned, in that order: which word it tells, where it stands, how each try was answered.
+    """Every planned callback in order, with its status, state and attempts.
 
-    Ask it for ``planned``, or for ``rows()``, which ``emulator.callbacks()`` and ``/__emulator/callbacks`` give. It
-    does not keep what was sent: a body is emptied when its callback is over, and its word (``says``) remains. Whoever
-    wants the bytes listens for them.
+    ``planned`` has them, and ``rows()``, which ``emulator.callbacks()`` and ``/__emulator/callbacks`` return. Bodies
+    are not kept: a body is emptied when its callback is done, and the status (``says``) remains.
 
     Args:
-        retries_s: Seconds between the end of one try and the next; when they are over, it is given up.
-        only_200: Whether 200 alone ends the tries, and not every 2xx.
+        retries_s: Seconds between the end of one attempt and the next; after the last one, the callback is given up.
+        only_200: Whether only 200 acknowledges a callback, instead of every 2xx.
 
     """
 
@@ -88,7 +87,7 @@ class CallbackBook:
         self._turn = count()
 
     def add(self, callback: Callback) -> None:
-        """Plan a callback, and with it whatever follows it."""
+        """Plan a callback and its followers."""
         self._list(callback)
         self._queue(callback)
 
@@ -104,7 +103,7 @@ class CallbackBook:
             heapq.heappush(self._waiting, (callback.due_at, next(self._turn), callback))
 
     def due(self, at: datetime) -> tuple[list[Callback], float | None]:
-        """Return what is to be sent now, and the seconds until there will be more; None when nothing waits."""
+        """Return the due callbacks, and the seconds until the next is due; None when none waits."""
         found = []
         while self._waiting and self._waiting[0][0] <= at:
             callback = heapq.heappop(self._waiting)[2]
@@ -113,20 +112,20 @@ class CallbackBook:
         return found, (self._waiting[0][0] - at).total_seconds() if self._waiting else None
 
     def put_back(self) -> None:
-        """Let everything wait again that was due and is not sent any more."""
+        """Return callbacks that were being sent to the waiting ones."""
         for callback in self.planned:
             if callback.state == "sending":
                 callback.state = "waiting"
                 self._queue(callback)
 
     def note(self, callback: Callback, answer: int | None, failed: str, took_s: float) -> None:
-        """Write down what came of a try, and when there will be another.
+        """Record the result of an attempt, and plan the next one.
 
         Args:
-            callback: Which was sent.
-            answer: The receiver's HTTP status; None when there was none.
-            failed: How it failed, if so.
-            took_s: Seconds it took.
+            callback: The callback that was sent.
+            answer: The receiver's HTTP status; None without an answer.
+            failed: How it failed; empty with an answer.
+            took_s: Seconds that the attempt took.
 
         """
         callback.attempts.append(DeliveryAttempt(callback.due_at, answer, failed))
@@ -150,7 +149,7 @@ class CallbackBook:
         return answer == 200 if self._only_200 else 200 <= answer < 300
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield one row a callback, in the order they were planned."""
+        """Yield one row for each callback, in the order of planning."""
         for callback in self.planned:
             goes = callback.destination
             yield {

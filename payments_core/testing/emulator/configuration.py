@@ -29,7 +29,7 @@ url = "sqlite:///{journal}.db"
 [accounts.{name}]
 provider = "{provider}"
 {settings}
-{limits}# Quick, for a rehearsal. Leave all of these out for a live account: the defaults are made for it.
+{limits}# Short times for tests. Leave all of these out for a live account: the defaults are meant for it.
 timeout_s = 3  # live: the default, 30
 lease_s = 6  # live: the default, 90
 visible_after_s = 2  # live: the provider's own figure
@@ -48,9 +48,9 @@ class EmulatedAccount:
     Args:
         name: Its name in the configuration.
         provider: The provider's name.
-        settings: What it is written with, the emulator's address among it; in this order. ``write_new`` adds waits.
-        secrets: What goes into files of its own.
-        comments: What stands behind a setting, for a person.
+        settings: Its settings in this order, with the emulator's address. ``write_new`` adds short waits.
+        secrets: Secrets, each written into a file of its own.
+        comments: Comments behind settings.
         largest_amount: The most that one payout may be, for each currency it pays in.
 
     """
@@ -64,11 +64,11 @@ class EmulatedAccount:
 
 
 def write_new(path: Path, account: EmulatedAccount) -> None:
-    """Write the file and its secrets, readable by their owner alone.
+    """Write the file and its secrets, readable by their owner only.
 
-    Several files may share a folder: journals are called by the file, secrets by its namespace.
+    Several files can share a folder: a journal is named after the file, secrets after its namespace.
 
-    It adds short waits, so leave them out of the account's settings: ``timeout_s``, ``lease_s``, ``visible_after_s``,
+    It adds short waits, which the account's settings must not have: ``timeout_s``, ``lease_s``, ``visible_after_s``,
     ``dedupe_settle_s``, ``poll_schedule_s``, ``retry_schedule_s``, ``probe_after_s``, and ``reads_per_s`` (no limit).
     Of these, ``visible_after_s`` and ``dedupe_settle_s`` may be shorter than the provider's own only where the settings
     class says ``is_test_mode`` for a server on this machine.
@@ -93,12 +93,12 @@ def write_new(path: Path, account: EmulatedAccount) -> None:
 
 
 def read_back(path: Path, account: EmulatedAccount, *, taken: Collection[str] = ()) -> EmulatedAccount:
-    """Return the account of a file written before, with all settings and the secrets it has there.
+    """Return the account of an existing file, with its settings and secrets.
 
     Args:
         path: The file.
-        account: As it would be written; what it does not take from the file must be the same there.
-        taken: Settings that are taken from the file, as its secrets are.
+        account: The account as it would be written; other settings must be equal in the file.
+        taken: Settings that are read from the file, like its secrets.
 
     Raises:
         SettingsError: The file does not pay through this emulator, or its secrets cannot be read.
@@ -125,7 +125,7 @@ def _line(name: str, value: str, comment: str = "") -> str:
 
 
 def _limits(largest_amount: Mapping[str, str]) -> str:
-    """Return the setting in one line: a table of its own would end the account's."""
+    """Return the setting in one line: a separate table would end the account's."""
     if not largest_amount:
         return ""
     table = ", ".join(_line(code, amount) for code, amount in largest_amount.items())
@@ -133,7 +133,7 @@ def _limits(largest_amount: Mapping[str, str]) -> str:
 
 
 def _write(path: Path, text: str, *, mode: int) -> None:
-    """Put a file in place at once, with its final mode from the first byte."""
+    """Write a file atomically, with its final mode from the first byte."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
         file.write(text)

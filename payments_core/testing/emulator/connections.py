@@ -1,4 +1,4 @@
-"""Connections that can be broken off, and the server thread that holds them."""
+"""Connections that can be reset, and the server thread that holds them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from payments_core.testing.emulator.responses import Answer
 
 __all__ = ["ServerThread", "break_off", "part_of", "send_answer"]
 
-_PATIENCE_S = 2.0  # with a request under way whose connection is gone
+_PATIENCE_S = 2.0  # for a request whose connection is gone
 
 
 class _Breakable(H11Protocol):
@@ -31,12 +31,12 @@ class _Breakable(H11Protocol):
 
 
 async def break_off(connection: H11Protocol, receive: Receive, sent_before: bytes = b"") -> None:
-    """Reset a connection, after some bytes or none; returns when it is gone.
+    """Reset a connection, after some bytes or none; return when it is closed.
 
     Args:
-        connection: From the scope's state.
-        receive: The request's; it tells when the connection is gone.
-        sent_before: Written before the reset.
+        connection: The connection in the scope's state.
+        receive: The request's ``receive``; it reports the disconnection.
+        sent_before: Bytes written before the reset.
 
     """
     transport = connection.transport
@@ -46,7 +46,7 @@ async def break_off(connection: H11Protocol, receive: Receive, sent_before: byte
     sock = transport.get_extra_info("socket")
     if sock is not None and not transport.is_closing():
         with contextlib.suppress(OSError):
-            # Lingering for no time makes the close a reset instead of an orderly end.
+            # A linger time of zero turns the close into a reset.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
     while (await receive())["type"] != "http.disconnect":
@@ -61,7 +61,7 @@ async def send_answer(answer: Answer, send: Send) -> None:
 
 
 def part_of(answer: Answer) -> bytes:
-    """Return the beginning of an answer: its head and half its body, or half its head when there is no body."""
+    """Return the beginning of an answer: its head and half its body, or half its head without a body."""
     head = f"HTTP/1.1 {answer.status} {http.HTTPStatus(answer.status).phrase}\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items()) + "\r\n"
     raw = head.encode("latin-1")
@@ -69,7 +69,7 @@ def part_of(answer: Answer) -> bytes:
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it listens and stops when it is told, not at its next tick."""
+    """A server that signals when it listens, and stops immediately instead of at its next tick."""
 
     def __init__(self, config: uvicorn.Config, beside: Callable[[], Coroutine[Any, Any, None]]) -> None:
         super().__init__(config)
@@ -91,14 +91,14 @@ class _Server(uvicorn.Server):
             await self.errand
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Break everything off: a gateway that goes away does not say goodbye.
+        """Reset every connection: a gateway that fails does not close them in order.
 
-        In place of uvicorn's own, which waits a tenth of a second for those who want to: a test stops many servers.
+        It replaces uvicorn's shutdown, which waits a tenth of a second: a test stops many servers.
         """
         for listening in (one for server in self.servers for one in server.sockets):
             self.loop.remove_reader(listening.fileno())
-        # What was accepted just now is a connection only some turns of the loop later, and is lost, never closed, where
-        # its server is closed before that.
+        # An accepted socket becomes a connection some iterations of the loop later. If its server is closed before, the
+        # socket is never closed.
         for _ in range(5):
             await asyncio.sleep(0)
         for one in (*self.servers, *(sockets or ())):
@@ -109,7 +109,7 @@ class _Server(uvicorn.Server):
             _, stuck = await asyncio.wait(under_way, timeout=_PATIENCE_S)
             for task in stuck:
                 task.cancel()
-        while self.server_state.connections:  # noqa: ASYNC110 - uvicorn tells nobody when one is gone
+        while self.server_state.connections:  # noqa: ASYNC110 - uvicorn has no event for a closed connection
             await asyncio.sleep(0)
         for server in self.servers:
             await server.wait_closed()
@@ -120,8 +120,8 @@ class ServerThread:
 
     Args:
         app: The application.
-        listener: Bound and listening; closed with the server.
-        beside: Runs on the same event loop, and is cancelled when the server stops.
+        listener: A listening socket; closed with the server.
+        beside: A coroutine on the same event loop; cancelled when the server stops.
 
     """
 
@@ -135,7 +135,7 @@ class ServerThread:
             log_config=None,  # logging belongs to the application
             access_log=False,
             server_header=False,
-            date_header=False,  # the gateway's own clock writes it
+            date_header=False,  # the gateway writes it, by its own clock
             proxy_headers=False,
             timeout_keep_alive=75,
         )
@@ -152,7 +152,7 @@ class ServerThread:
                 raise RuntimeError("The emulator's server thread ended before it listened.")
 
     def stop(self) -> None:
-        """Break off every connection and return when the thread has ended."""
+        """Reset every connection and return when the thread has ended."""
         self._server.loop.call_soon_threadsafe(self._server.preflight.set)
         self._thread.join()
 

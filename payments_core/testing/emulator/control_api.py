@@ -1,4 +1,4 @@
-"""The routes that watch and steer an emulator: ``/__emulator/…``."""
+"""The routes that inspect and control an emulator: ``/__emulator/…``."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _ROOT = "/__emulator"
 
 
 class ControlApi:
-    """Answers the routes that no client of the provider knows.
+    """Answers the routes under ``/__emulator/``.
 
     Args:
-        emulator: What they watch and steer.
+        emulator: The emulator that they inspect and control.
 
     """
 
@@ -32,7 +32,7 @@ class ControlApi:
         self._emulator = emulator
 
     def routes(self) -> list[Route]:
-        """Return them."""
+        """Return the routes."""
         both = ["GET", "POST"]
         return [
             Route(f"{_ROOT}/", self._about),
@@ -86,7 +86,7 @@ class ControlApi:
 
 
 async def read_object(request: Request) -> Mapping[str, Any]:
-    """Return a request's JSON object; raises ``ValueError`` when it is none."""
+    """Return a request's JSON object; raises ``ValueError`` for anything else."""
     value = json.loads(await request.body())
     if not isinstance(value, dict):
         raise ValueError("the body must be a JSON object")
@@ -94,5 +94,5 @@ async def read_object(request: Request) -> Mapping[str, Any]:
 
 
 def describe_route(route: Route) -> str:
-    """Return how a route is asked."""
+    """Return a route's methods and path as text."""
     return f"{', '.join(sorted((route.methods or set()) - {'HEAD'}))} {route.path}"

@@ -1,7 +1,7 @@
-"""Where a callback is sent: this machine or nowhere. No name is ever looked up, so nothing leaves by a resolver either.
+"""Where a callback is sent: this machine or nowhere. No name is resolved, so no resolver is asked either.
 
 ``localhost`` and names under it are this machine by definition (RFC 6761); any other name is not, whatever a hosts file
-says.
+contains.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _AS_WRITTEN = "!#$%&'()*+,/:;=?@[]~"  # everything else would break the request'
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """An address of this machine, and what is asked of it.
+    """An address of this machine, with port and request target.
 
     Args:
-        addresses: Tried in turn.
-        port: Of each.
-        host: The Host header: always that of the address asked for.
+        addresses: IP addresses, tried in turn.
+        port: The port of each.
+        host: The Host header: always that of the requested address.
         target: Path and query.
 
     """
@@ -34,11 +34,11 @@ class Destination:
 
 
 def destination_of(url: str, via: str = "") -> Destination | str:
-    """Return where a callback goes, or why it goes nowhere.
+    """Return the destination of a callback, or why it is not sent.
 
     Args:
-        url: The address asked for.
-        via: The address called in its place; path, query and Host stay those of ``url``.
+        url: The requested address.
+        via: An address to call instead; path, query and Host stay those of ``url``.
 
     """
     try:

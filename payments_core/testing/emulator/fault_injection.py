@@ -1,4 +1,4 @@
-"""A gateway that misbehaves as it is told: still pure, so the same faults work on sockets and without."""
+"""Injects faults into a gateway; pure, so the same faults work with and without sockets."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["FaultInjector", "Outcome"]
 
 G = TypeVar("G", bound=Gateway[Any])
 
-# Asked in this order; the first that fires is the answer.
+# Checked in this order; the first that fires gives the answer.
 _REFUSALS = ("writes_forbidden", "waf_page", "status_429", "status_503", "status_500")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What becomes of one request.
+    """The result of one request.
 
     Args:
-        answer: What the gateway would answer; None when it never saw the request.
-        after_s: How long the caller waits for it.
-        arrives: All of it, a part of it followed by a reset, or nothing but a reset.
-        callbacks: What it made the gateway plan.
+        answer: The gateway's answer; None when it did not receive the request.
+        after_s: Seconds until the answer is sent.
+        arrives: The whole answer, a part followed by a reset, or a reset alone.
+        callbacks: The planned callbacks.
 
     """
 
@@ -40,10 +40,10 @@ class Outcome:
 
 
 class FaultInjector(Generic[G]):
-    """A gateway behind the faults that are in force.
+    """Applies the faults in force to a gateway.
 
     Args:
-        gateway: The one that does the work.
+        gateway: The gateway.
 
     """
 
@@ -56,7 +56,7 @@ class FaultInjector(Generic[G]):
         self.faults = Faults.read(described, at, self.gateway.request.routes.operations)
 
     def exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes, at: datetime) -> Outcome:
-        """Say what becomes of one request, and let it do what it does."""
+        """Carry out one request under the faults in force, and return its result."""
         planned = self.gateway.callbacks.planned
         known = len(planned)
         outcome = self._exchange(method, path, headers, body, at)

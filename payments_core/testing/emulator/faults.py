@@ -1,4 +1,4 @@
-"""The faults an emulated gateway can be told to have: their names, their forms, and when they fire.
+"""The faults of an emulated gateway: their names, their forms, and when they fire.
 
 A description maps names to forms::
 
@@ -24,7 +24,7 @@ a list of objects    several rules of one name; the first that fires counts
 ===================  ===============================================================================================
 
 Keys of one object restrict each other. ``{}`` as the whole description clears everything. Names that begin with
-``callback_`` are asked when a payment is taken that wants a callback, and count those alone.
+``callback_`` are checked when a payment with a callback is accepted, and count only those payments.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ __all__ = ["FAULTS", "BadFaults", "Fault", "Faults", "Rule"]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of misbehaviour.
+    """One kind of fault.
 
     Args:
-        does: What happens, for a person.
-        on: Which requests it concerns unless told otherwise.
-        value: Its figure unless told otherwise.
-        keys: Which keys beside next, payee, p and on its form may have.
-        most: The largest figure it takes.
-        kinds: The ways it can be told to take; the first unless told otherwise.
+        does: Its effect, for a person.
+        on: The requests it applies to by default.
+        value: Its default value.
+        keys: The allowed keys beside next, payee, p and on.
+        most: The largest value.
+        kinds: Its variants; the first is the default.
 
     """
 
@@ -102,22 +102,22 @@ _ON = ("post", "get", "token", "any")
 
 
 class BadFaults(ValueError):
-    """The description cannot be understood; the old faults stay in force."""
+    """The description is not valid; the old faults stay in force."""
 
 
 @dataclass(slots=True)
 class Rule:
-    """One form of one fault, with what is left of it.
+    """One rule of one fault, with its remaining count.
 
     Args:
-        value: Its figure.
-        on: Which requests.
-        p: Probability.
+        value: Its value.
+        on: The requests it applies to.
+        p: Its probability.
         payee: Only payments to this number.
-        left: How often it may still fire; None for ever.
+        left: How often it may still fire; None for no limit.
         code: The provider's error code; empty for its usual one.
         accepted: Whether the request is carried out all the same.
-        kind: Which way of its fault.
+        kind: The variant of the fault.
 
     """
 
@@ -136,8 +136,8 @@ class Faults:
     """The faults in force.
 
     Args:
-        described: As described; what :meth:`read` was given.
-        rules: By name.
+        described: The description given to :meth:`read`.
+        rules: The rules by fault.
         outage_until: No request is answered before.
 
     """
@@ -149,15 +149,15 @@ class Faults:
 
     @classmethod
     def read(cls, described: Mapping[str, Any], at: datetime, operations: Sequence[str] = ()) -> Faults:
-        """Understand a description.
+        """Parse a description.
 
         Args:
             described: Names to forms.
-            at: Now: an outage begins here.
-            operations: The calls there are.
+            at: Now; an outage begins here.
+            operations: The names of the calls.
 
         Raises:
-            BadFaults: A name is unknown or a form is wrong; the message lists what there is.
+            BadFaults: A name is unknown or a form is wrong; the message lists the valid ones.
 
         """
         seed = described.get("seed", 0)
@@ -170,18 +170,18 @@ class Faults:
         rules = {name: list(_rules(name, form, on)) for name, form in forms.items()}
         outage = rules.pop("outage_s", None)
         until = at + timedelta(seconds=outage[0].value) if outage else None
-        # Each name draws for itself: adding one fault does not change where another strikes.
+        # Each fault has its own random numbers: adding one does not change when another fires.
         drawn = {name: Random(f"{seed}:{name}") for name in rules}  # noqa: S311 - reproducible on purpose
         return cls(dict(described), rules, until, drawn)
 
     def fires(self, name: str, kind: str, payee: str, operation: str = "") -> Rule | None:
-        """Say whether a fault strikes a request, and use it up by one.
+        """Return the rule of a fault that applies to a request, and count it down.
 
         Args:
             name: The fault.
             kind: ``post``, ``get``, ``token`` or ``other``.
-            payee: Who the request's payment goes to; empty when it is about none.
-            operation: Which call it is; empty when it is none.
+            payee: The payee of the request's payment; empty without a payment.
+            operation: The name of the call; empty for an unknown one.
 
         """
         for rule in self.rules.get(name, ()):

@@ -1,4 +1,4 @@
-"""What a provider's emulator supplies: its wire, as a state machine over the clock it is given."""
+"""The interface of a provider's gateway: its HTTP API as a state machine that reads no clock."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["Fires", "Gateway"]
 
 R = TypeVar("R", bound=Request)
 
-# Says whether a fault strikes a request, by the fault's name.
+# Returns the rule of a fault, by name, that applies to a request.
 Fires: TypeAlias = Callable[[str], Rule | None]
 
 
 class Gateway(ABC, Generic[R]):
-    """A gateway as its emulator plays it. No socket, no thread, no clock of its own.
+    """An emulated gateway, without socket, thread or clock.
 
     Args:
-        request: What it reads requests as.
-        callbacks: Where its callbacks are kept.
+        request: The class of its requests.
+        callbacks: The book of its callbacks.
 
     """
 
@@ -34,13 +34,13 @@ class Gateway(ABC, Generic[R]):
         self.callbacks = callbacks
 
     def read(self, method: str, path: str, headers: Mapping[str, str], body: bytes, at: datetime) -> R:
-        """Return a request as the gateway understands it."""
+        """Return the parsed request."""
         known = {name.lower(): value for name, value in headers.items()}
         return self.request(method, path, known, body, at)
 
     @abstractmethod
     def answer(self, request: R) -> Answer:
-        """Answer one request and remember what it did."""
+        """Answer one request and record its effect."""
 
     @abstractmethod
     def refuse(self, fault: str, rule: Rule, request: R) -> Answer:
@@ -48,36 +48,36 @@ class Gateway(ABC, Generic[R]):
 
         Args:
             fault: ``writes_forbidden``, ``waf_page``, ``status_429``, ``status_503`` or ``status_500``.
-            rule: With its figure and code.
-            request: What is refused.
+            rule: The rule, with its value and code.
+            request: The refused request.
 
         """
 
     @abstractmethod
     def ledger(self, at: datetime) -> Sequence[Mapping[str, Any]]:
-        """Return what was paid, a row a reference.
+        """Return one row for each payment, by reference.
 
-        Each has at least ``reference``, ``payee``, ``amount``, ``posts`` and ``credits``.
+        Each row has at least ``reference``, ``payee``, ``amount``, ``posts`` and ``credits``.
         """
 
     def payee(self, request: R) -> str:
-        """Return who the payment of a request goes to; empty when it is about none."""
+        """Return the payee of a request's payment; empty without a payment."""
         return ""
 
     def note_unanswered(self, request: R) -> None:
-        """Count a payment that was read and not carried out."""
+        """Count a payment request that is not carried out."""
 
     def tokens_issued(self) -> int | None:
-        """Return how many tokens it has issued; None where it issues none, or does not count."""
+        """Return the number of issued tokens; None where tokens are not issued or not counted."""
         return None
 
     def revoke(self, request: R) -> None:
-        """End the token that a request carries."""
+        """Revoke the token of a request."""
 
     def delay_s(self, request: R) -> float:
         """Return how long an answer takes without any fault."""
         return 0.0
 
     def plan_callbacks(self, request: R, answer: Answer, fires: Fires) -> Sequence[Callback]:
-        """Return the callbacks that follow from a request that was just answered."""
+        """Return the callbacks of a request that was just answered."""
         return ()

@@ -1,4 +1,4 @@
-"""Where the sources of an emulator leave a choice: one switch each, its value checked."""
+"""Options of an emulator: one for each point where the provider's sources differ, with checked values."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from payments_core.domain.bounds import describe_range
 
 __all__ = ["Options", "describe", "fits"]
 
-_MOST = 1_000_000_000  # so that a time in seconds is one
+_MOST = 1_000_000_000  # so that seconds stay numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The switches of an emulator; derive from it, and give each a type that says what it takes, and a default.
+    """The options of an emulator; a derived class gives each a type and a default.
 
     Raises:
-        ValueError: A value that its switch does not take.
+        ValueError: A value does not fit its option.
 
     """
 
@@ -32,7 +32,7 @@ class Options:
 
     @classmethod
     def hints(cls) -> Mapping[str, Any]:
-        """Return what each switch takes, by name."""
+        """Return the type of each option by name."""
         if cls not in Options._known:
             hints = get_type_hints(cls)
             Options._known[cls] = {field.name: hints[field.name] for field in fields(cls)}
@@ -40,14 +40,14 @@ class Options:
 
     @classmethod
     def read(cls, written: Mapping[str, str]) -> dict[str, Any]:
-        """Return switches given as text, for a command line.
+        """Return options parsed from text, for a command line.
 
         Args:
             written: Names to texts: ``{"shape": "object", "delayed_s": "2", "words": "CREATED,PENDING"}``.
                 ``none`` stands for None.
 
         Raises:
-            ValueError: A name or a value that does not exist; the message lists what there is.
+            ValueError: A name or value is not valid; the message lists the valid ones.
 
         """
         hints = cls.hints()
@@ -79,7 +79,7 @@ def _possible(text: str, hint: Any) -> list[Any]:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Say whether a switch of a type takes a value."""
+    """Whether a value fits an option's type."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
         return any(value == part and type(value) is type(part) for part in parts)
@@ -94,7 +94,7 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def describe(hint: Any) -> str:
-    """Return what a switch of a type takes, for a person."""
+    """Return the valid values of a type, for a person."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
         return f"one of {', '.join(map(str, parts))}"

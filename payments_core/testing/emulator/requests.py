@@ -1,4 +1,4 @@
-"""A request as it came in, and which call of the provider's API it is."""
+"""A received request and its call of the provider's API."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Kind: TypeAlias = Literal["post", "get", "token", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Which call of the API a request is.
+    """The call of the API that a request makes.
 
     Args:
         operation: Its name.
-        kind: What faults call it: a payment (``post``), a read of one (``get``), a token, or anything else.
-        parts: What its address names.
+        kind: Its name in faults: a payment (``post``), its status (``get``), a token, or another call.
+        parts: The values in its path.
 
     """
 
@@ -31,10 +31,10 @@ class Call:
 
 
 class Routes:
-    """The calls an API has.
+    """The calls of an API.
 
     Args:
-        rows: Of each its name, HTTP method, path with ``{parts}`` and without its query, and kind.
+        rows: For each its name, HTTP method, path with ``{parts}`` and without its query, and kind.
 
     """
 
@@ -43,7 +43,7 @@ class Routes:
         self._routes = [(method, _pattern(path), operation, kind) for operation, method, path, kind in rows]
 
     def find(self, method: str, path: str) -> Call | None:
-        """Return which call a request line is; None when there is no such call."""
+        """Return the call of a request line; None for an unknown one."""
         for known, pattern, operation, kind in self._routes:
             if known == method and (found := pattern.fullmatch(path)):
                 return Call(operation, kind, {name: unquote(value) for name, value in found.groupdict().items()})
@@ -56,16 +56,16 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came in, and what a fault may have decided about it; an emulator's own names its routes.
+    """One received request and the effects of faults on it; a derived class names the routes.
 
     Args:
         method: HTTP method.
         path: With its query, if any.
         headers: Lower-case names.
         body: Raw bytes.
-        at: When.
-        stuck: A payment taken from it never ends.
-        invisible_s: A payment taken from it is not found by reads for that long.
+        at: When it arrived.
+        stuck: Whether its payment never ends.
+        invisible_s: Seconds during which checks do not find its payment.
 
     """
 
@@ -85,19 +85,19 @@ class Request:
 
     @property
     def kind(self) -> Kind:
-        """What faults call it."""
+        """Its kind in faults."""
         return self.call.kind if self.call else "other"
 
     @property
     def operation(self) -> str:
-        """Which call it is; empty when it is none."""
+        """The name of the call; empty for an unknown one."""
         return self.call.operation if self.call else ""
 
     @property
     def authorization(self) -> str:
-        """Its Authorization; empty when there is none."""
+        """The Authorization header; empty without one."""
         return self.headers.get("authorization", "")
 
     def part(self, name: str) -> str:
-        """Return what its address names; empty when it names none of that."""
+        """Return a value of its path; empty without one."""
         return self.call.parts.get(name, "") if self.call else ""

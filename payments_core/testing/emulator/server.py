@@ -1,4 +1,4 @@
-"""An emulator on a loopback socket: the provider's gateway, and the routes that watch and steer it."""
+"""An emulator on a loopback socket: the provider's gateway, and the routes that inspect and control it."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class Emulator(ABC, Generic[G]):
     """A stand-in for a provider's gateway on this machine; also a context manager.
 
     Args:
-        gateway: The provider's wire.
+        gateway: The provider's HTTP API.
         port: 0 for any free one.
-        host: A loopback address; nothing else is served.
+        host: A loopback address; no other one is allowed.
         faults: Faults in force from the start.
-        callback_timeout_s: How long a receiver of callbacks may take.
+        callback_timeout_s: Seconds that a receiver of callbacks may take.
 
     Raises:
-        ValueError: A host that is not loopback, or faults that cannot be understood.
+        ValueError: The host is not a loopback address, or the faults are not valid.
 
     """
 
-    example: ClassVar[str] = "--to NUMBER --amount AMOUNT"  # what a first `payouts send` through it may say
+    example: ClassVar[str] = "--to NUMBER --amount AMOUNT"  # options of a first `payouts send`
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Emulator(ABC, Generic[G]):
         self.url = f"http://{host}:{port}" if port else ""
         self._address = (host, port)
         self._gateway = FaultInjector(gateway)
-        self._lock = threading.Lock()  # the server's thread and the caller's both ask the gateway
+        self._lock = threading.Lock()  # the server's thread and the caller's both use the gateway
         self._ahead = timedelta()
         self._dispatcher = CallbackDispatcher(
             gateway.callbacks, lock=self._lock, clock=lambda: self.now, timeout_s=callback_timeout_s
@@ -70,7 +70,7 @@ class Emulator(ABC, Generic[G]):
 
     @classmethod
     def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
-        """Read arguments that were written as text; raises ``ValueError`` for a name or value that does not exist."""
+        """Parse options given as text; raises ``ValueError`` for an unknown name or value."""
         if written:
             raise ValueError(f"it has no switches, and so no {', '.join(written)}")
         return {}
@@ -79,12 +79,12 @@ class Emulator(ABC, Generic[G]):
     def write_config(self, path: Path, *, target: str = "", overwrite: bool = False) -> Sequence[str]:
         """Write a payouts.toml that pays through this server, or keep the one it wrote before.
 
-        ``configuration.write_new`` writes it, with short waits of its own; ``read_back`` reads the one that is kept.
+        ``configuration.write_new`` writes it, with short waits; ``read_back`` reads an existing one.
 
         Args:
             path: The file.
-            target: Which of the provider's environments; the emulator's own when empty.
-            overwrite: Write a new one, with a new namespace, whatever is there.
+            target: One of the provider's environments; the emulator's own when empty.
+            overwrite: Write a new file with a new namespace over an existing one.
 
         Returns:
             The names of its accounts.
@@ -92,7 +92,7 @@ class Emulator(ABC, Generic[G]):
         """
 
     def about(self) -> Mapping[str, Any]:
-        """Return what ``/__emulator/`` tells of this provider, such as ``what`` and ``switches``."""
+        """Return the provider's part of ``/__emulator/``, such as ``what`` and ``switches``."""
         return {}
 
     def routes(self) -> Sequence[Route]:
@@ -101,17 +101,17 @@ class Emulator(ABC, Generic[G]):
 
     @property
     def gateway(self) -> G:
-        """What answers; asked by the server's thread under a lock."""
+        """The gateway; the server's thread uses it under a lock."""
         return self._gateway.gateway
 
     @property
     def operations(self) -> Sequence[str]:
-        """The calls it answers."""
+        """The calls of its API."""
         operations: Sequence[str] = self.gateway.request.routes.operations
         return operations
 
     def start(self) -> None:
-        """Serve from a background thread; returns when the socket listens.
+        """Serve from a background thread; return when the socket listens.
 
         Raises:
             OSError: The port is taken.
@@ -120,20 +120,20 @@ class Emulator(ABC, Generic[G]):
         host, port = self._address
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=1024)
-        # Head and body leave in two writes: without this the second waits 40 ms for the first to be acknowledged.
+        # Head and body are two writes: without this the second one waits 40 ms for the acknowledgement of the first.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         self._thread = ServerThread(self._app(), listener, self._dispatcher.run)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving; what it has done stays readable."""
+        """Stop serving; its ledger stays readable."""
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.stop()
 
     def restart(self, port: int) -> None:
-        """Serve again on a port, with the same books."""
+        """Serve again on a port, with the same state."""
         self._address = (self._address[0], port)
         self.start()
 
@@ -152,18 +152,18 @@ class Emulator(ABC, Generic[G]):
         return datetime.now(UTC) + self._ahead
 
     def ledger(self) -> Sequence[Mapping[str, Any]]:
-        """Return what was paid, a row a reference."""
+        """Return one row for each payment, by reference."""
         with self._lock:
             return self.gateway.ledger(self.now)
 
     def callbacks(self) -> Sequence[Mapping[str, Any]]:
-        """Return the callbacks: to where, how, when, and what came of each try, a row each (``CallbackBook.rows``)."""
+        """Return one row for each callback, with its attempts (``CallbackBook.rows``)."""
         with self._lock:
             return list(self.gateway.callbacks.rows())
 
     @property
     def tokens_issued(self) -> int | None:
-        """How many tokens it has issued; None where it issues none, or does not count."""
+        """The number of issued tokens; None where tokens are not issued or not counted."""
         with self._lock:
             return self.gateway.tokens_issued()
 
@@ -173,12 +173,12 @@ class Emulator(ABC, Generic[G]):
         return self._gateway.faults.described
 
     def set_faults(self, faults: Mapping[str, Any]) -> None:
-        """Replace the faults in force; raises ``BadFaults`` when they cannot be understood."""
+        """Replace the faults in force; raises ``BadFaults`` for a description that is not valid."""
         with self._lock:
             self._gateway.set_faults(faults, self.now)
 
     def advance(self, seconds: float) -> None:
-        """Move the clock on; raises ``ValueError`` for a step back."""
+        """Advance the clock; raises ``ValueError`` for a negative step."""
         if not 0 <= seconds <= 10 * 366 * 86_400:
             raise ValueError("advance_s must be a number of seconds, 0 or more")
         with self._lock:
@@ -210,7 +210,7 @@ class Emulator(ABC, Generic[G]):
             if callback.early:
                 await self._dispatcher.first_try(callback)
         in_time = not outcome.after_s or await self._wait(outcome.after_s)
-        if not in_time:  # the emulator stops: nobody gets an answer that was to come later
+        if not in_time:  # the emulator stops: pending answers are dropped
             await break_off(scope["state"]["connection"], receive, b"")
         elif outcome.answer is not None and outcome.arrives == "whole":
             await send_answer(outcome.answer, send)
@@ -219,7 +219,7 @@ class Emulator(ABC, Generic[G]):
             await break_off(scope["state"]["connection"], receive, part)
 
     async def _wait(self, seconds: float) -> bool:
-        """Wait, and say whether it was not cut short by a stop."""
+        """Wait; return False when a stop cut it short."""
         thread = self._thread
         if thread is None:
             return False
