@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from payments_core.domain.payout import Operation
 from payments_core.provider import Acknowledgement, Callback, Callbacks, ParsedCallback
 from payments_mtn_momo import MtnMomoProvider, MtnMomoSettings, callbacks
-from payments_mtn_momo.emulator.books import Payment
+from payments_mtn_momo.emulator.ledger import Payment
 from payments_mtn_momo.emulator.payees import AT_ONCE, DEPOSIT_PAYEES, TRANSFER_PAYEES
 from payments_mtn_momo.emulator.statuses import write_status
 from payments_mtn_momo.emulator.switches import Switches

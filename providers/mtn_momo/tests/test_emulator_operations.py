@@ -15,8 +15,8 @@ import pytest
 
 from payments_core.domain.errors import SettingsError
 from payments_core.settings import load
+from payments_mtn_momo.api.requests import CIBA
 from payments_mtn_momo.emulator import MtnMomoEmulator
-from payments_mtn_momo.emulator.consent import CIBA
 from payments_mtn_momo.emulator.requests import OPERATIONS
 from payments_mtn_momo.targets import TARGETS
 

@@ -17,7 +17,7 @@ from payments_core.testing.emulator.callback_plan import ProviderSays, plan
 from payments_core.testing.emulator.callback_queue import Callback
 from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.gateway import Fires
-from payments_mtn_momo.emulator.books import Payment
+from payments_mtn_momo.emulator.ledger import Payment
 from payments_mtn_momo.emulator.payees import AT_ONCE, failed
 from payments_mtn_momo.emulator.statuses import write_status
 from payments_mtn_momo.emulator.switches import Switches
@@ -42,7 +42,7 @@ def plan_callbacks(
         payment: Its X-Callback-Url may be empty: then there is none.
         switches: Where the sources leave a choice.
         fires: Says whether a fault strikes this payment.
-        others: Every payment taken, for the external id of somebody else.
+        others: Every payment taken, for the external id of another one.
 
     """
     if not payment.callback_url:
@@ -52,7 +52,6 @@ def plan_callbacks(
         fires,
         accepted_at=payment.accepted_at,
         ends_at=payment.ends_at if payment.fate.end else None,
-        delay_s=switches.callback_delay_s,
     )
 
 
@@ -66,18 +65,18 @@ class _Writer:
 
     def write(self, says: ProviderSays, due_at: datetime) -> Callback:
         payment = self._payment(says)
-        told = write_status(payment, payment.ends_at, self.switches)
+        fields = write_status(payment, payment.ends_at, self.switches)
         headers = {"content-type": _JSON}
         if self.switches.callback_reference == "body":
-            told["referenceId"] = payment.reference
+            fields["referenceId"] = payment.reference
         elif self.switches.callback_reference == "header":
             headers["x-reference-id"] = payment.reference
         return Callback(
             reference=payment.reference,
             url=payment.callback_url,
             method=payment.callback_method,
-            says=told["status"],
-            body=json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode(),
+            says=fields["status"],
+            body=json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode(),
             headers=headers,
             destination=destination_of(payment.callback_url, self.switches.callback_via),
             due_at=due_at,
@@ -92,7 +91,7 @@ class _Writer:
             case "another's":
                 ours = payment.order.get("externalId")
                 theirs = (one.order.get("externalId") for one in reversed(self.others) if one is not payment)
-                told = next((name for name in theirs if name != ours), None)
-                return replace(payment, order={**payment.order, "externalId": told or "somebody-else"})
+                other = next((name for name in theirs if name != ours), None)
+                return replace(payment, order={**payment.order, "externalId": other or "another-payment"})
             case _:
                 return payment

@@ -1,4 +1,4 @@
-"""The desk where an account holder's consent is asked for, and what it gives: a token, and who they are.
+"""An account holder's consent, and what it gives: a token, and who they are.
 
 Sources: the OpenAPI export (fields), MTN's notebook of 2024 (the whole person of scope ``all_info``), MTN's Java
 library (an invalid scope is a 500), portal page Sandbox Use Cases (the numbers). What the sandbox answers in these
@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from payments_core.testing.emulator import Answer
-from payments_mtn_momo.emulator.callbacks import callback_refused
+from payments_mtn_momo.api.requests import CIBA
 from payments_mtn_momo.emulator.holders import person
 from payments_mtn_momo.emulator.replies import from_momo, json_answer
 from payments_mtn_momo.emulator.requests import Request, read_form
-from payments_mtn_momo.emulator.switches import Switches
-from payments_mtn_momo.emulator.tokens import Authenticator, jwt
+from payments_mtn_momo.emulator.tokens import TOKEN_LIFE_S, jwt
+from payments_mtn_momo.emulator.world import World
 
 __all__ = ["CASES", "CIBA", "Case", "ConsentHandler"]
 
-CIBA = "urn:openid:params:grant-type:ciba"  # MTN's own; the standard's has "oauth" and underscores
 _REFRESH_LIFE_S = 30 * 86_400
+_CONSENT_LIFE_S = 300  # no real value was found
 _PENDING = "46733123452"
 _SCOPES = frozenset({"openid", "profile", "all_info"})
 
@@ -83,20 +83,11 @@ class _Grant:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ConsentHandler:
-    """Asks for consent, gives its tokens, and tells who consented.
+    """Asks for consent, gives its tokens, and returns who consented."""
 
-    Args:
-        door: Who the API users are.
-        switches: Where the sources leave a choice.
-        bad_request: How a 400 is written.
-
-    """
-
-    door: Authenticator
-    switches: Switches
-    bad_request: Callable[[datetime], Answer]
+    world: World
     _asked: dict[str, _Consent] = field(default_factory=dict, init=False)
     _tokens: dict[str, _Grant] = field(default_factory=dict, init=False)
     _refresh: dict[str, _Grant] = field(default_factory=dict, init=False)
@@ -106,13 +97,12 @@ class ConsentHandler:
         form = read_form(request)
         hint = re.fullmatch(r"ID:\+?(\d{5,15})/MSISDN", (form or {}).get("login_hint", ""), re.ASCII)
         if form is None or hint is None or not _fits_access(form):
-            return self.bad_request(request.at)
+            return self.world.bad_request(request.at)
         scopes = form.get("scope", "").split()
         if not scopes or not _SCOPES.issuperset(scopes):
             return from_momo(500, "INTERNAL_PROCESSING_ERROR", request.at)
-        if wrong := callback_refused(request, self.door.users[user], self.switches):
-            code = "INVALID_CALLBACK_URL_HOST"
-            return from_momo(500, code, request.at) if wrong == "host" else self.bad_request(request.at)
+        if refused := self.world.callback_refused(request, user):
+            return refused
         if refused := self._case(hint[1], "authorize", request.at):
             return refused
         consent = _Consent(
@@ -125,18 +115,15 @@ class ConsentHandler:
         drawn = f"{user}:{hint[1]}:{len(self._asked)}:{request.at.isoformat()}"
         auth_req_id = str(uuid.uuid5(uuid.NAMESPACE_OID, drawn))
         self._asked[auth_req_id] = consent
-        told = {
-            "auth_req_id": auth_req_id,
-            "interval": self.switches.consent_interval_s,
-            "expires_in": self.switches.consent_expires_in_s,
-        }
-        return json_answer(200, told, request.at)
+        interval_s = self.world.switches.consent_interval_s
+        fields = {"auth_req_id": auth_req_id, "interval": interval_s, "expires_in": _CONSENT_LIFE_S}
+        return json_answer(200, fields, request.at)
 
     def token(self, request: Request, user: str) -> Answer:
         """Give a consent's token, or another for its refresh token."""
         form = read_form(request)
         if form is None:
-            return self.bad_request(request.at)
+            return self.world.bad_request(request.at)
         match form.get("grant_type"):
             case grant if grant == CIBA:
                 return self._first(request, user, form.get("auth_req_id", ""))
@@ -146,30 +133,30 @@ class ConsentHandler:
                 return self._error("unsupported_grant_type", "VALIDATION_ERROR", 400, request.at)
 
     def user_info(self, request: Request) -> Answer:
-        """Tell who consented, to whoever holds the consent's token."""
+        """Return who consented, to a holder of the consent's token."""
         scheme, _, token = request.authorization.partition(" ")
         grant = self._tokens.get(token)
         if scheme != "Bearer" or grant is None or request.at >= grant.until:
             return json_answer(401, {"error": "invalid_token"}, request.at)
         if refused := self._case(grant.consent.number, "user_info", request.at):
             return refused
-        told = person(request.at)
+        info = person(request.at)
         if "all_info" in grant.consent.scope.split():
-            told.update(_MORE)
-        return json_answer(200, told, request.at)
+            info.update(_MORE)
+        return json_answer(200, info, request.at)
 
     def _first(self, request: Request, user: str, auth_req_id: str) -> Answer:
         consent = self._asked.get(auth_req_id)
         if consent is None or consent.user != user:
             return self._error("invalid_grant", "RESOURCE_NOT_FOUND", 400, request.at)
         waited_s = (request.at - consent.asked_at).total_seconds()
-        answers_after_s = self.switches.consent_pending_s if consent.number == _PENDING else None
+        answers_after_s = self.world.switches.consent_pending_s if consent.number == _PENDING else None
         waits = answers_after_s is None or waited_s < answers_after_s
         if waits and (refused := self._case(consent.number, "token", request.at)):
             return refused
-        if waited_s >= self.switches.consent_expires_in_s:
+        if waited_s >= _CONSENT_LIFE_S:
             return self._error("expired_token", "EXPIRED", 400, request.at)
-        if consent.used and self.switches.consent_once:
+        if consent.used:
             return self._error("invalid_grant", "RESOURCE_ALREADY_EXIST", 400, request.at)
         self._asked[auth_req_id] = replace(consent, used=True)
         return self._give(consent, request.at)
@@ -184,20 +171,20 @@ class ConsentHandler:
         return self._give(grant.consent, request.at)
 
     def _give(self, consent: _Consent, at: datetime) -> Answer:
-        until = at + timedelta(seconds=self.switches.token_life_s)
+        until = at + timedelta(seconds=TOKEN_LIFE_S)
         token = jwt(consent.user, f"consent:{len(self._tokens)}", at, until)
         self._tokens[token] = _Grant(consent, until)
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "access_token": token,
             "token_type": "Bearer",
-            "expires_in": self.switches.token_life_s,
+            "expires_in": TOKEN_LIFE_S,
             "scope": consent.scope,
         }
         if consent.offline:
             refresh_token = str(uuid.uuid5(uuid.NAMESPACE_OID, token))
             self._refresh[refresh_token] = _Grant(consent, at + timedelta(seconds=_REFRESH_LIFE_S))
-            told |= {"refresh_token": refresh_token, "refresh_token_expired_in": _REFRESH_LIFE_S}
-        return json_answer(200, told, at, **{"cache-control": "no-store", "pragma": "no-cache"})
+            fields |= {"refresh_token": refresh_token, "refresh_token_expired_in": _REFRESH_LIFE_S}
+        return json_answer(200, fields, at, **{"cache-control": "no-store", "pragma": "no-cache"})
 
     def _case(self, number: str, where: str, at: datetime) -> Answer | None:
         case = CASES.get(number)
@@ -206,7 +193,7 @@ class ConsentHandler:
         return self._error(case.error, case.code, case.status, at)
 
     def _error(self, error: str, code: str, status: int, at: datetime) -> Answer:
-        if self.switches.consent_errors == "momo":
+        if self.world.switches.consent_errors == "momo":
             return from_momo(404 if code == "RESOURCE_NOT_FOUND" else 500, code, at)
         # The code goes with it where OpenID's word alone would not tell which scenario it is.
         detail = {"error_description": code} if error == "access_denied" else {}

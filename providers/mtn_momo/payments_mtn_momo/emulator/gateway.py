@@ -13,17 +13,17 @@ from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
 from payments_core.testing.emulator.faults import Rule
 from payments_core.testing.emulator.gateway import Fires
 from payments_core.testing.emulator.responses import Answer
-from payments_mtn_momo.emulator.books import Ledger
 from payments_mtn_momo.emulator.callback_plan import RETRIES_S, plan_callbacks
-from payments_mtn_momo.emulator.collected import Collections, NotificationHandler
 from payments_mtn_momo.emulator.consent import ConsentHandler
 from payments_mtn_momo.emulator.holders import HolderHandler
+from payments_mtn_momo.emulator.notifications import NotificationHandler
 from payments_mtn_momo.emulator.paying import PaymentHandler
 from payments_mtn_momo.emulator.provisioning import ProvisioningHandler
-from payments_mtn_momo.emulator.replies import empty, firewall_page, from_gateway, from_momo, json_answer
+from payments_mtn_momo.emulator.replies import firewall_page, from_gateway, from_momo, json_answer
 from payments_mtn_momo.emulator.requests import TOKEN_PATH, TRANSFER_PATH, Request
 from payments_mtn_momo.emulator.switches import Platform, Switches
-from payments_mtn_momo.emulator.tokens import Authenticator, Credentials
+from payments_mtn_momo.emulator.tokens import TOKEN_LIFE_S, Authenticator, Credentials
+from payments_mtn_momo.emulator.world import World
 from payments_mtn_momo.targets import TARGETS
 
 __all__ = ["TOKEN_PATH", "TRANSFER_PATH", "Gateway", "Request", "Switches", "home_of"]
@@ -54,45 +54,36 @@ class Gateway(emulator.Gateway[Request]):
     ) -> None:
         served = list(targets)
         self.switches = switches or Switches()
-        only_200 = self.switches.callback_received == "200"
-        super().__init__(Request, CallbackBook(RETRIES_S[self.switches.callback_retries], only_200=only_200))
+        super().__init__(Request, CallbackBook(RETRIES_S[self.switches.callback_retries]))
         self.platform: Platform = platform or home_of(served[0])
         self.targets = set(served)
-        self.books = Ledger()
+        self.door = Authenticator(self.switches.other_products_keys)
+        self._world = World(platform=self.platform, switches=self.switches, door=self.door)
+        self.books, self.collections = self._world.books, self._world.collections
         self._issued = 0
-        self.collections = Collections()
-        self.door = Authenticator(
-            life_s=self.switches.token_life_s, other_products_keys=self.switches.other_products_keys
-        )
         for held in credentials:
             self.door.admit(held)
-        self._consent = ConsentHandler(door=self.door, switches=self.switches, bad_request=self._bad_request)
-        self._provisioning = ProvisioningHandler(door=self.door, switches=self.switches, bad_request=self._bad_request)
-        self._routes = self._handlers()
+        provisioning = ProvisioningHandler(self._world)
+        self._consent = ConsentHandler(self._world)
+        self._without_user: Mapping[str, Callable[[Request], Answer]] = {
+            "token": self._token,
+            "create_api_user": provisioning.create,
+            "create_api_key": provisioning.create_key,
+            "get_api_user": provisioning.get,
+            "user_info": self._user_info,
+        }
+        self._with_user = self._handlers()
 
     def _handlers(self) -> Mapping[str, Callable[[Request, str], Answer]]:
-        """Return who answers the calls that a user makes with a token or a pair."""
-        paying = PaymentHandler(
-            books=self.books,
-            collections=self.collections,
-            door=self.door,
-            platform=self.platform,
-            switches=self.switches,
-            bad_request=self._bad_request,
-        )
-        holders = HolderHandler(
-            books=self.books, platform=self.platform, switches=self.switches, bad_request=self._bad_request
-        )
-        notifications = NotificationHandler(
-            collections=self.collections, switches=self.switches, bad_request=self._bad_request
-        )
+        """Return the handlers of the calls that a user makes with a token or a pair."""
+        payments, holders = PaymentHandler(self._world), HolderHandler(self._world)
         return {
-            **dict.fromkeys(("transfer", "deposit_v1", "deposit_v2", "refund_v1", "refund_v2"), paying.post),
-            **dict.fromkeys(("transfer_status", "deposit_status", "refund_status"), paying.status),
+            **dict.fromkeys(("transfer", "deposit_v1", "deposit_v2", "refund_v1", "refund_v2"), payments.post),
+            **dict.fromkeys(("transfer_status", "deposit_status", "refund_status"), payments.status),
             **dict.fromkeys(("balance", "balance_in"), holders.balance),
             "account_active": holders.active,
             "basic_user_info": holders.basic_user_info,
-            "delivery_notification": notifications.notify,
+            "delivery_notification": NotificationHandler(self._world).notify,
             "bc_authorize": self._consent.authorize,
             "oauth2_token": self._consent.token,
         }
@@ -154,7 +145,7 @@ class Gateway(emulator.Gateway[Request]):
 
     def revoke(self, request: Request) -> None:
         """End the token that a request carries."""
-        if request.speaks in {"bearer", "either"}:
+        if request.auth == "bearer":
             self.door.revoke(request.authorization)
 
     def delay_s(self, request: Request) -> float:
@@ -172,8 +163,8 @@ class Gateway(emulator.Gateway[Request]):
     def _at_the_gate(self, request: Request) -> Answer | None:
         """Check what stands in front of MoMo: the address and the subscription."""
         if "//" in request.path.partition("?")[0]:
-            return self._bad_request(request.at)
-        provisions = request.call is not None and request.speaks == "nobody"
+            return self._world.bad_request(request.at)
+        provisions = request.call is not None and request.auth == "none"
         if request.call is None or (provisions and self.platform != "sandbox"):
             return from_gateway(404, "Resource not found", request.at)
         if request.method == "POST" and self.switches.length_required and "content-length" not in request.headers:
@@ -186,19 +177,12 @@ class Gateway(emulator.Gateway[Request]):
         return None
 
     def _inside(self, request: Request) -> Answer:
-        without_user: Mapping[str, Callable[[Request], Answer]] = {
-            "token": self._token,
-            "create_api_user": self._provisioning.create,
-            "create_api_key": self._provisioning.create_key,
-            "get_api_user": self._provisioning.get,
-            "user_info": self._user_info,
-        }
-        if answer := without_user.get(request.operation):
-            return answer(request)
+        if handler := self._without_user.get(request.operation):
+            return handler(request)
         user = self._user(request)
-        if user is None:
-            return self._unauthorised(request.at)
-        return self._misplaced(request, user) or self._routes[request.operation](request, user)
+        if user is None:  # no body of it was captured
+            return from_gateway(401, "Unauthorized. Access token is missing or invalid.", request.at)
+        return self._misplaced(request, user) or self._with_user[request.operation](request, user)
 
     def _token(self, request: Request) -> Answer:
         if self.platform == "momo_africa":
@@ -206,30 +190,28 @@ class Gateway(emulator.Gateway[Request]):
                 return json_answer(400, {"error": "Invalid or missing X-Target-Environment header"}, request.at)
             if self.door.is_url_encoded(request.authorization):
                 return from_gateway(500, "Internal server error", request.at)
-        if request.body and self.switches.login_body == "refused":
-            return self._bad_request(request.at)
         token = self.door.login(request.authorization, request.at)
         if token is None:
             return self._login_refused(request.at)
         self._issued += 1
-        told = {"access_token": token, "token_type": "access_token", "expires_in": self.door.life_s}
-        return json_answer(200, told, request.at, **{"cache-control": "no-store", "pragma": "no-cache"})
+        fields = {"access_token": token, "token_type": "access_token", "expires_in": TOKEN_LIFE_S}
+        return json_answer(200, fields, request.at, **{"cache-control": "no-store", "pragma": "no-cache"})
 
     def _login_refused(self, at: datetime) -> Answer:
         if self.platform == "momo_africa":
             return json_answer(401, {"error": "invalid_client"}, at)
-        told = "login_failed" if self.switches.login_refusal == 500 else "login failed"
-        return json_answer(self.switches.login_refusal, {"error": told}, at)
+        error = "login_failed" if self.switches.login_refusal == 500 else "login failed"
+        return json_answer(self.switches.login_refusal, {"error": error}, at)
 
     def _user_info(self, request: Request) -> Answer:
         return self._misplaced(request) or self._consent.user_info(request)
 
     def _user(self, request: Request) -> str | None:
-        """Return who speaks; None when nobody does as the call wants it."""
-        speaks = request.speaks
-        ways = {"basic": {"basic"}, "bearer": {"bearer"}, "either": {"basic", "bearer"}}.get(speaks, set())
-        if speaks == "either" and self.switches.bc_authorize_auth != "either":
-            ways = {self.switches.bc_authorize_auth}
+        """Return the API user of a request; None when it carries nothing that the call takes."""
+        ways = {request.auth}
+        if request.operation == "bc_authorize":
+            switch = self.switches.bc_authorize_auth
+            ways = {"basic", "bearer"} if switch == "either" else {switch}
         user = self.door.basic(request.authorization) if "basic" in ways else None
         if user is None and "bearer" in ways:
             user = self.door.user_of(request.authorization, request.at)
@@ -241,21 +223,6 @@ class Gateway(emulator.Gateway[Request]):
         if request.target not in self.targets or request.target not in TARGETS or foreign:
             return from_momo(500, "NOT_ALLOWED_TARGET_ENVIRONMENT", request.at)
         return None
-
-    def _unauthorised(self, at: datetime) -> Answer:
-        match self.switches.unauthorised:
-            case "empty":
-                return empty(401, at)
-            case "error":
-                return json_answer(401, {"error": "invalid_token"}, at)
-            case _:
-                return from_gateway(401, "Unauthorized. Access token is missing or invalid.", at)
-
-    def _bad_request(self, at: datetime) -> Answer:
-        written = self.switches.bad_request
-        if written == "platform":
-            written = "validation_error" if self.platform == "momo_africa" else "empty"
-        return empty(400, at) if written == "empty" else from_momo(400, "VALIDATION_ERROR", at)
 
 
 _KEY_MISSING = (

@@ -1,4 +1,4 @@
-"""The desk that knows accounts: whether a holder is active, what they are called, what the own account holds.
+"""Accounts: whether a holder is active, what they are called, what the own account holds.
 
 Sources: portal page Sandbox Use Cases and a client's session per number (active), recorded sandbox answers in MTN's
 libraries (basic user info), three clients' sessions (the balance that flaps), a client's measurement in production (an
@@ -8,17 +8,14 @@ unknown wallet is not active, not a 404).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 
 from payments_core.testing.emulator import Answer
-from payments_mtn_momo.emulator.books import Ledger
-from payments_mtn_momo.emulator.orders import amount_text
 from payments_mtn_momo.emulator.replies import from_momo, json_answer
 from payments_mtn_momo.emulator.requests import Request, is_uuid
-from payments_mtn_momo.emulator.switches import Platform, Switches
+from payments_mtn_momo.emulator.world import World
 from payments_mtn_momo.targets import TARGETS
 
 __all__ = ["ACTIVE", "FLAPPING", "HolderHandler", "person"]
@@ -51,7 +48,7 @@ _HOLDERS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
-# Kind and holder to HTTP status and code; anybody else is active.
+# Kind and holder to HTTP status and code; any other is active.
 ACTIVE: Mapping[tuple[str, str], tuple[int, str]] = {
     (kind, holder): outcome
     for kind, holders in _HOLDERS.items()
@@ -94,71 +91,52 @@ def person(at: datetime) -> dict[str, object]:
     }
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class HolderHandler:
-    """Answers about accounts.
+    """Answers about accounts."""
 
-    Args:
-        books: What has been paid.
-        platform: Whose quirks it has.
-        switches: Where the sources leave a choice.
-        bad_request: How a 400 is written.
-
-    """
-
-    books: Ledger
-    platform: Platform
-    switches: Switches
-    bad_request: Callable[[datetime], Answer]
+    world: World
     _flapped: int = field(default=0, init=False)
 
     def active(self, request: Request, user: str) -> Answer:
-        """Say whether an account holder may be paid."""
-        kind, holder = request.part("kind").lower(), request.part("holder").lower()
+        """Return whether an account holder may be paid."""
+        kind, holder = request.part("account_type").lower(), request.part("account").lower()
         if not _is_holder(kind, holder):
-            return self.bad_request(request.at)
+            return self.world.bad_request(request.at)
         status, code = ACTIVE.get((kind, holder.removeprefix("+")), (200, "active"))
-        if status == 404 and self.platform != "sandbox":
+        if status == 404 and self.world.platform != "sandbox":
             status, code = 200, ""
         if status != 200:
             return from_momo(status, code, request.at)
-        told: object = bool(code) if self.switches.active_shape == "bare" else {"result": bool(code)}
-        return json_answer(200, told, request.at)
+        is_bare = self.world.switches.active_shape == "bare"
+        return json_answer(200, bool(code) if is_bare else {"result": bool(code)}, request.at)
 
     def basic_user_info(self, request: Request, user: str) -> Answer:
-        """Tell a holder's name: the same for everybody, as in the sandbox."""
-        kind, holder = request.part("kind").lower(), request.part("holder")
+        """Return a holder's name: the same for all, as in the sandbox."""
+        kind, holder = request.part("account_type").lower(), request.part("account")
         if kind not in _BASIC_TYPES or not _is_holder(kind, holder):
-            return self.bad_request(request.at)
-        told = person(request.at)
-        if self.switches.basic_user_info == "spec":
-            told = {name: told[name] for name in ("given_name", "family_name", "birthdate", "locale", "gender")}
-            told["status"] = "ACTIVE"
-        return json_answer(200, told, request.at)
+            return self.world.bad_request(request.at)
+        info = person(request.at)
+        if self.world.switches.basic_user_info == "spec":
+            info = {name: info[name] for name in ("given_name", "family_name", "birthdate", "locale", "gender")}
+            info["status"] = "ACTIVE"
+        return json_answer(200, info, request.at)
 
     def balance(self, request: Request, user: str) -> Answer:
-        """Tell what the own account holds."""
-        currency, asked = TARGETS[request.target].currency, request.part("currency")
-        if asked and not re.fullmatch(r"[A-Z]{3}", asked):
-            return self.bad_request(request.at)
-        if asked and self.switches.balance_in == 500:
-            return from_momo(500, "INTERNAL_PROCESSING_ERROR", request.at)
-        if asked and asked != currency:  # no source tells; the sentence for this code fits
+        """Return what the own account holds."""
+        currency, named = TARGETS[request.target].currency, request.part("currency")
+        if named and not re.fullmatch(r"[A-Z]{3}", named):
+            return self.world.bad_request(request.at)
+        if named and named != currency:  # no source tells; the sentence for this code fits
             return from_momo(500, "INVALID_CURRENCY", request.at)
-        outcome: str = self.switches.balance
+        outcome: str = self.world.switches.balance
         if outcome == "flapping":
             outcome = FLAPPING[self._flapped % len(FLAPPING)]
             self._flapped += 1
         if outcome in _BALANCE_ERRORS:
             return from_momo(*_BALANCE_ERRORS[outcome], request.at)
-        told = {"zero": "0", "negative": "-25"}.get(outcome) or self._available()
-        return json_answer(200, {"availableBalance": told, "currency": currency}, request.at)
-
-    def _available(self) -> str:
-        if not self.switches.balance_moves:
-            return self.switches.available_balance
-        left = Decimal(self.switches.available_balance) - self.books.paid()
-        return f"-{amount_text(f'{-left:f}')}" if left < 0 else amount_text(f"{left:f}")
+        available = {"zero": "0", "negative": "-25"}.get(outcome, self.world.switches.available_balance)
+        return json_answer(200, {"availableBalance": available, "currency": currency}, request.at)
 
 
 def _is_holder(kind: str, holder: str) -> bool:

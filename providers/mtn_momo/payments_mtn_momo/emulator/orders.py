@@ -17,6 +17,7 @@ from payments_mtn_momo.emulator.requests import is_uuid
 
 __all__ = ["TRANSFER_TYPES", "Rules", "amount_text", "read_order"]
 
+_NOTE_LIMIT = 160  # Common Error Codes; article 338 has 128
 # The sandbox's values, from a third party's digest of a newer portal page.
 TRANSFER_TYPES = frozenset({"CUSTOM_PAYMENT", "CUSTOM_BANK_PAYMENT", "CUSTOM_BANK_PAYMENT_FEE"})
 
@@ -27,8 +28,6 @@ class Rules:
 
     Args:
         quantum: The smallest step of an amount.
-        note_limit: Characters of a note.
-        external_id_spaces: Whether externalId may hold spaces.
         plus_in_numbers: Whether a number may begin with a plus sign.
         scenarios: Whether a refund may name a test scenario in place of a collection.
         transfer_type: Whether transferType is asked for.
@@ -36,8 +35,6 @@ class Rules:
     """
 
     quantum: Decimal
-    note_limit: int = 160
-    external_id_spaces: bool = True
     plus_in_numbers: bool = False
     scenarios: bool = False
     transfer_type: bool = False
@@ -67,7 +64,7 @@ def read_order(
         wrong = _wrong_payee(order.get("payee"), rules)
     if wrong == "empty_payee":
         return wrong
-    wrong = _wrong_money(order, rules) or wrong or _wrong_texts(order, rules)
+    wrong = _wrong_money(order, rules) or wrong or _wrong_texts(order)
     if not wrong and operation == "transfer" and rules.transfer_type and not isinstance(order.get("transferType"), str):
         return "transferType"
     return wrong or order
@@ -104,13 +101,13 @@ def _wrong_payee(payee: object, rules: Rules) -> str:
     return "" if re.fullmatch(pattern, str(payee.get("partyId")), re.ASCII) else "partyId"
 
 
-def _wrong_texts(order: dict[str, Any], rules: Rules) -> str:
+def _wrong_texts(order: dict[str, Any]) -> str:
     external_id = order.get("externalId", "")
-    if not isinstance(external_id, str) or (" " in external_id and not rules.external_id_spaces):
+    if not isinstance(external_id, str):
         return "externalId"
     for note in ("payerMessage", "payeeNote"):
         text = order.get(note, "")
-        if not isinstance(text, str) or not re.fullmatch(r"[ -~]*", text) or len(text) > rules.note_limit:
+        if not isinstance(text, str) or not re.fullmatch(r"[ -~]*", text) or len(text) > _NOTE_LIMIT:
             return note
         if set("'\"<>&") & set(text):
             return note

@@ -3,7 +3,7 @@
 Sources: portal page Sandbox Use Cases; the number lists in MTN's SDK tests; a client's live tests of September 2025.
 Uncertain rows are switches: ...453 was pending first and successful after 30 s in the documents of 2018 and stayed
 PENDING for the 40 s a later measurement took; ...454 was measured for collections only (CREATED, then SUCCESSFUL after
-about 25 s); which field of a refund carries its scenario is not told anywhere.
+about 25 s); which field of a refund carries its scenario is in no source.
 """
 
 from __future__ import annotations

@@ -44,9 +44,9 @@ def _answer(status: int, body: bytes, at: datetime, headers: Mapping[str, str]) 
     )
 
 
-def json_answer(status: int, told: object, at: datetime, **headers: str) -> Answer:
+def json_answer(status: int, value: object, at: datetime, **headers: str) -> Answer:
     """Answer with compact JSON, as MoMo does."""
-    body = json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode()
+    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
     return _answer(status, body, at, {"content-type": "application/json;charset=utf-8", **headers})
 
 

@@ -107,22 +107,22 @@ class MtnMomoEmulator(Emulator[Gateway]):
             return self.gateway.books.details()
 
     def collections(self) -> Sequence[Mapping[str, Any]]:
-        """Return the collections it was told of."""
+        """Return the collections it knows."""
         with self._lock:
             known = list(self.gateway.collections.known.values())
         return [asdict(one) | {"at": one.at.isoformat()} for one in known]
 
-    def add_collection(self, **told: Any) -> str:
+    def add_collection(self, **fields: Any) -> str:
         """Know a collection, for refunds and delivery notifications; return its reference.
 
         Args:
-            told: ``amount``, ``currency`` and ``payer``; where wanted ``reference``, ``state`` and ``api_user``.
+            fields: ``amount``, ``currency`` and ``payer``; where wanted ``reference``, ``state`` and ``api_user``.
 
         Raises:
             ValueError: Something is missing, unknown or wrong.
 
         """
-        collection = read_collection(told, user=self.credentials.api_user, at=self.now)
+        collection = read_collection(fields, user=self.credentials.api_user, at=self.now)
         with self._lock:
             self.gateway.collections.add(collection)
         return collection.reference
@@ -203,8 +203,8 @@ class MtnMomoEmulator(Emulator[Gateway]):
     async def _collections(self, request: Request) -> JSONResponse:
         if request.method == "POST":
             try:
-                told = await read_object(request)
-                return JSONResponse({"reference": self.add_collection(**told)}, 201)
+                fields = await read_object(request)
+                return JSONResponse({"reference": self.add_collection(**fields)}, 201)
             except (ValueError, TypeError) as error:
                 return JSONResponse({"error": str(error)}, 400)
         return JSONResponse({"collections": self.collections()})

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from payments_mtn_momo.emulator.books import Operation, Payment
+from payments_mtn_momo.emulator.ledger import Operation, Payment
 from payments_mtn_momo.emulator.orders import amount_text
 from payments_mtn_momo.emulator.replies import MESSAGES
 from payments_mtn_momo.emulator.switches import Switches
@@ -20,7 +20,7 @@ __all__ = ["FIELDS", "write_status"]
 
 _NOTES = ("payerMessage", "payeeNote")
 
-# What each operation tells, in the order recorded; status and reason follow.
+# What each operation shows, in the order recorded; status and reason follow.
 FIELDS: Mapping[Operation, tuple[str, ...]] = {
     "transfer": ("amount", "currency", "financialTransactionId", "externalId", "payee", *_NOTES),
     "deposit": ("externalId", "amount", "currency", "payee", *_NOTES),
@@ -30,28 +30,26 @@ FIELDS: Mapping[Operation, tuple[str, ...]] = {
 
 def write_status(payment: Payment, at: datetime, switches: Switches) -> dict[str, Any]:
     """Return the body of a status answer, and of a callback."""
-    state = payment.state(at, payment.words)
+    state = payment.state(at)
     known: dict[str, Any] = {
         "amount": amount_text(payment.order["amount"]),
         "currency": payment.order["currency"],
         "payee": dict(payment.party),
     }
     known |= {name: payment.order[name] for name in ("externalId", *_NOTES) if name in payment.order}
-    if not switches.status_notes:
-        known = {name: value for name, value in known.items() if name not in _NOTES}
     early = switches.pending_transaction_id and state == "PENDING" and payment.operation == "transfer"
     if state == "SUCCESSFUL" or early:
         known["financialTransactionId"] = payment.transaction_id
     if switches.status_values == "number":
         known |= {name: _number(known[name]) for name in _NUMBERS if name in known}
         known["payee"]["partyId"] = _number(known["payee"]["partyId"])
-    told = {name: known[name] for name in FIELDS[payment.operation] if name in known}
-    told["status"] = state
+    fields = {name: known[name] for name in FIELDS[payment.operation] if name in known}
+    fields["status"] = state
     if state == "FAILED":
         reason = payment.fate.reason
         as_object = {"code": reason, "message": MESSAGES.get(reason, reason)}
-        told["reason"] = reason if switches.reason_shape == "string" else as_object
-    return told
+        fields["reason"] = reason if switches.reason_shape == "string" else as_object
+    return fields
 
 
 _NUMBERS = ("amount", "externalId", "financialTransactionId")

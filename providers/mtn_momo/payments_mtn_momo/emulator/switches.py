@@ -31,124 +31,81 @@ class Switches(Options):
     Args:
         delayed_s: How long ...454 takes. 25 s measured by a public client on requesttopay; None: it stays PENDING, as
             the documents of 2018 say.
-        delayed_words: What ...454 says meanwhile, in turn. CREATED by the same measurement, PENDING by the portal.
         ongoing_s: When ...453 succeeds. None: it stays PENDING, as measured over 40 s in 2026; 30 in the documents of
             2018.
         reason_shape: A bare string since January 2024 (developer community, article 192); an object in the export.
         status_values: Amounts, numbers and ids as text, as recorded; as JSON numbers in the export's examples.
-        status_notes: Whether a status echoes the two notes: recorded answers do, a public client met some that do not.
         pending_transaction_id: Whether a PENDING transfer shows financialTransactionId: not as measured; some fixtures
             of MTN's own libraries do.
-        reads_across: Whether a payment is also found under another operation's status address. Assumed: no.
         reads_per_s: Status reads a second before 429; 0: no limit. 10 in article 93 of the developer community, 150
             in article 271; no 429 was ever captured.
-        token_life_s: 3600 in every source.
         token_delay_s: How late a token comes: 10 to 20 s on the newer platform (a public client's notes, 2026).
-        login_body: A body on the token call: a cause of 400 in Common Error Codes, accepted by the sandbox (issue 46
-            of a PHP client).
         login_refusal: 500 ``login_failed`` recorded in the sandbox, 401 in the OpenAPI export. The newer platform
             answers 401 ``invalid_client`` whatever this says.
         new_key_ends_tokens: Whether a new API key ends the tokens of the old one: one third-party page says so.
-        unauthorised: The body of a refused token's 401: the gateway's shape, none, or the export's ``{"error": ...}``;
-            captured nowhere.
         other_products_keys: Subscription keys of another product: fit for provisioning, refused by this product.
         product_scoping: Whether a user made under such a key is refused by every call but the token: measured in 2026;
             MTN's notebook of 2024 worked without.
         bad_request: The body of a 400: none (no schema in the OpenAPI export), or VALIDATION_ERROR (article 338, for
-            the newer platform). ``platform``: each where it was told.
-        note_limit: Characters of a note: 160 in Common Error Codes, 128 in article 338.
-        external_id_spaces: Whether externalId may hold spaces; one client reports that it may not.
-        own_id_as_reference: Whether the API user's id may be a reference; one client reports that it may not.
+            the newer platform). ``platform``: each where it was seen.
         length_required: Whether a POST without Content-Length is refused with 411. Assumed by what stands in front.
         aggregator: Whether transferType is asked for and checked. From a third party's digest of a newer portal page.
-        empty_callback: The status for an empty X-Callback-Url: "an error" in issue 80 of a PHP client.
-        callback_host_match: ``verbatim``: with what was given at provisioning, as it was given; ``host``: with the host
-            in it, where an address was given. Recorded only that an address is taken and matching becomes unreliable.
         transfer_callback: How a transfer's callback comes: PUT in the description of 2018; not in the export.
         callback_via: An http address of this machine that is called in place of every callback's own, path, query and
             Host kept: what a proxy in front of a receiver does. Empty: the address asked for, if it is of this machine.
-        callback_delay_s: How long after a payment's end its callback leaves; no figure was found.
         callback_retries: ``once`` in the description of 2018 and the newest seen; ``blocks`` in one capture of the
             portal: 20 more at 1 s, 30 at 2 min, then hourly until unblocked, here for a day.
         callback_timeout_s: How long a receiver may take: 2 s in the capture with the blocks.
-        callback_received: Which answers end the tries: any 2xx, or 200 alone. Assumed.
-        callback_reference: Where a callback tells X-Reference-Id: nowhere, as captured; one public receiver reads
+        callback_reference: Where a callback carries X-Reference-Id: nowhere, as captured; one public receiver reads
             ``referenceId`` in the body, one the header.
         refund_scenario: Which field of a refund carries the portal's scenarios 1 to 13. The portal names none;
-            ``referenceIdToRefund`` was tried by one client, ``externalId`` by nobody.
+            ``referenceIdToRefund`` was tried by one client, ``externalId`` by none.
         unknown_refund: What becomes of a refund of a collection the emulator does not know. Assumed.
         over_refund: What becomes of refunds that exceed their collection. Assumed.
         balance: The portal's scenarios, which have no selector; ``flapping`` gives one after another, as measured by
             three clients.
         available_balance: What is in the account.
-        balance_moves: Whether what was paid is taken off it: not in the sandbox.
-        balance_in: The balance in a named currency: 200 in MTN's library tests, 500 in a recorded session.
         active_shape: ``{"result":true}`` as recorded; a careful client also takes a bare ``true``.
         basic_user_info: The sandbox's body as recorded, or the export's fields.
         bc_authorize_auth: Basic in the export, Bearer in MTN's libraries and notebook.
-        consent_interval_s: Wait between questions for the consent's token; no real value was found.
-        consent_expires_in_s: Life of the question to the account holder; no real value was found.
+        consent_interval_s: Wait between requests for the consent's token; no real value was found.
         consent_pending_s: When ...452 consents; None: never.
-        consent_once: Whether one consent gives one token. Assumed, after the scenario ConsentAlreadyUsed.
-        consent_errors: ``oauth``: ``{"error": ...}`` with the words of OpenID's CIBA; ``momo``: MoMo's shape. Assumed:
+        consent_errors: ``oauth``: ``{"error": ...}`` with the codes of OpenID's CIBA; ``momo``: MoMo's shape. Assumed:
             no source has the answers of these scenarios.
-        notification_status: 200 in the export of Collections, 202 recorded by MTN's JavaScript library.
-        notification_window_s: After it a notification is 410; no figure was found.
-        api_user_shape: ``measured``, or ``spec`` with paymentServerUrl.
         user_appears_s: How long a new API user is 404: one client waits 2 s.
 
     """
 
     delayed_s: float | None = 25.0
-    delayed_words: tuple[Literal["CREATED", "PENDING"], ...] = ("CREATED", "PENDING")
     ongoing_s: float | None = None
     reason_shape: Literal["string", "object"] = "string"
     status_values: Literal["text", "number"] = "text"
-    status_notes: bool = True
     pending_transaction_id: bool = False
-    reads_across: bool = False
     reads_per_s: int = 0
-    token_life_s: int = 3600
     token_delay_s: float = 0.0
-    login_body: Literal["accepted", "refused"] = "accepted"
     login_refusal: Literal[500, 401] = 500
     new_key_ends_tokens: bool = False
-    unauthorised: Literal["gateway", "empty", "error"] = "gateway"
     other_products_keys: tuple[str, ...] = ()
     product_scoping: bool = True
     bad_request: Literal["platform", "empty", "validation_error"] = "platform"
-    note_limit: int = 160
-    external_id_spaces: bool = True
-    own_id_as_reference: bool = True
     length_required: bool = False
     aggregator: bool = False
-    empty_callback: Literal[400, 500] = 400
-    callback_host_match: Literal["verbatim", "host"] = "verbatim"
     transfer_callback: Literal["PUT", "POST"] = "PUT"
     callback_via: str = ""
-    callback_delay_s: float = 0.0
     callback_retries: Literal["once", "blocks"] = "once"
     callback_timeout_s: float = 2.0
-    callback_received: Literal["2xx", "200"] = "2xx"
     callback_reference: Literal["none", "body", "header"] = "none"
     refund_scenario: Literal["off", "referenceIdToRefund", "externalId"] = "off"
     unknown_refund: Literal["succeeds", "fails"] = "succeeds"
     over_refund: Literal["succeeds", "fails"] = "fails"
     balance: BalanceOutcome = "success"
     available_balance: str = "1000"
-    balance_moves: bool = False
-    balance_in: Literal[200, 500] = 200
     active_shape: Literal["object", "bare"] = "object"
     basic_user_info: Literal["sandbox", "spec"] = "sandbox"
     bc_authorize_auth: Literal["either", "basic", "bearer"] = "either"
     consent_interval_s: int = 5
-    consent_expires_in_s: int = 300
     consent_pending_s: float | None = None
-    consent_once: bool = True
     consent_errors: Literal["oauth", "momo"] = "oauth"
-    notification_status: Literal[200, 202] = 200
-    notification_window_s: float = 3600.0
-    api_user_shape: Literal["measured", "spec"] = "measured"
     user_appears_s: float = 0.0
 
     def __post_init__(self) -> None:

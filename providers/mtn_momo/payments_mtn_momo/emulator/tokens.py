@@ -14,7 +14,9 @@ from urllib.parse import unquote
 
 from payments_mtn_momo.emulator.switches import Platform
 
-__all__ = ["ApiUser", "Authenticator", "Credentials", "jwt"]
+__all__ = ["TOKEN_LIFE_S", "ApiUser", "Authenticator", "Credentials", "jwt"]
+
+TOKEN_LIFE_S = 3600  # in every source
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,10 @@ class Credentials:
         subscription_key = secrets.token_hex(16)
         if platform == "momo_africa":
             user = base64.b64encode(secrets.token_bytes(32)).decode()
-            letters = string.ascii_letters + string.digits + "!#$%&*+-.:=?@^_~"
-            key = "".join(secrets.choice(letters) for _ in range(40)) + "%+:="  # each time what breaks careless clients
+            alphabet = string.ascii_letters + string.digits + "!#$%&*+-.:=?@^_~"
+            key = (
+                "".join(secrets.choice(alphabet) for _ in range(40)) + "%+:="
+            )  # each time what breaks careless clients
             return cls(user, key, subscription_key, callback_host)
         return cls(str(uuid.uuid4()), secrets.token_hex(16), subscription_key, callback_host)
 
@@ -74,13 +78,11 @@ class Authenticator:
     """Checks credentials and issues tokens that look like the sandbox's.
 
     Args:
-        life_s: Life of a token, in seconds.
         other_products_keys: Subscription keys that only provisioning takes.
 
     """
 
-    def __init__(self, *, life_s: int, other_products_keys: tuple[str, ...] = ()) -> None:
-        self.life_s = life_s
+    def __init__(self, other_products_keys: tuple[str, ...] = ()) -> None:
         self.issued = 0
         self.users: dict[str, ApiUser] = {}
         self.other_products_keys = frozenset(other_products_keys)
@@ -93,7 +95,7 @@ class Authenticator:
         self._subscriptions.add(credentials.subscription_key)
 
     def knows_subscription(self, key: str) -> bool:
-        """Say whether the gateway lets this subscription key in."""
+        """Whether the gateway lets this subscription key in."""
         return key in self._subscriptions
 
     def basic(self, authorization: str) -> str | None:
@@ -104,7 +106,7 @@ class Authenticator:
         return pair[0] if self.users[pair[0]].key == pair[1] else None
 
     def is_url_encoded(self, authorization: str) -> bool:
-        """Say whether this is a good Basic pair, URL-encoded before it went into Base64."""
+        """Whether this is a good Basic pair, URL-encoded before it went into Base64."""
         pair = _pair(authorization)
         if pair is None or self.basic(authorization) is not None:
             return False
@@ -117,7 +119,7 @@ class Authenticator:
         if user is None:
             return None
         self.issued += 1
-        expires = at + timedelta(seconds=self.life_s)
+        expires = at + timedelta(seconds=TOKEN_LIFE_S)
         token = jwt(user, f"{self.users[user].key}:{self.issued}", at, expires)
         self._tokens[token] = (user, expires)  # older ones stay good until their own end
         return token
@@ -143,7 +145,7 @@ class Authenticator:
         key = secrets.token_hex(16)
         self.users[user] = replace(self.users[user], key=key)
         if ends_tokens:
-            self._tokens = {token: told for token, told in self._tokens.items() if told[0] != user}
+            self._tokens = {token: owner for token, owner in self._tokens.items() if owner[0] != user}
         return key
 
 

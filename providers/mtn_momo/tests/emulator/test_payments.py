@@ -263,14 +263,11 @@ def test_a_payee_may_be_an_address_or_a_code(caller: Any, reference: str, kind: 
     assert status(caller, "transfer", reference)["payee"] == {"partyIdType": kind, "partyId": party}
 
 
-def test_another_operation_s_address_does_not_find_a_payment_unless_switched(
-    make_caller: Callable[..., Any], reference: str
-) -> None:
-    for switch, found in ((False, 404), (True, 200)):
-        caller = make_caller(reads_across=switch)
-        caller.post("/v2_0/deposit", ORDER, reference)
-        assert caller.get(f"/v1_0/transfer/{reference}").status == found
-        assert caller.get(f"/v1_0/deposit/{reference}").status == 200
+def test_another_operation_s_address_does_not_find_a_payment(caller: Any, reference: str) -> None:
+    caller.post("/v2_0/deposit", ORDER, reference)
+
+    assert caller.get(f"/v1_0/transfer/{reference}").status == 404
+    assert caller.get(f"/v1_0/deposit/{reference}").status == 200
 
 
 # --- callbacks ---------------------------------------------------------------------------------------------------
@@ -302,18 +299,10 @@ def test_a_callback_goes_to_the_registered_host_or_nothing_is_created(
     assert kept == ([(reference, url)] if fits else [])
 
 
-def test_a_host_registered_as_an_address_matches_when_switched(make_caller: Callable[..., Any]) -> None:
-    caller = make_caller(callback_host="https://payouts.example.org/x", callback_host_match="host")
-
-    assert caller.post("/v1_0/transfer", ORDER, x_callback_url="http://payouts.example.org/cb").status == 202
-
-
 @pytest.mark.parametrize("url", ["", " ", "null"])
-def test_an_empty_callback_is_an_error(make_caller: Callable[..., Any], url: str) -> None:
-    for status_code in (400, 500):
-        caller = make_caller(empty_callback=status_code)
-        assert caller.post("/v1_0/transfer", ORDER, x_callback_url=url).status == status_code
-        assert caller.gateway.ledger(caller.at) == []
+def test_an_empty_callback_is_an_error(caller: Any, url: str) -> None:
+    assert caller.post("/v1_0/transfer", ORDER, x_callback_url=url).status == 400
+    assert caller.gateway.ledger(caller.at) == []
 
 
 @pytest.mark.parametrize(
@@ -356,13 +345,12 @@ def test_the_pending_payees_are_switched(make_caller: Callable[..., Any], refere
     assert paid(caller, str(uuid.uuid4()), 3000, payee=payee("46733123454"))["status"] == "PENDING"
 
 
-def test_a_status_may_hold_numbers_and_leave_the_notes_out(make_caller: Callable[..., Any], reference: str) -> None:
-    caller = make_caller(status_values="number", status_notes=False)
+def test_a_status_may_hold_numbers(make_caller: Callable[..., Any], reference: str) -> None:
+    caller = make_caller(status_values="number")
     told = paid(caller, reference, externalId="42", payerMessage="7")
 
     assert (told["amount"], told["externalId"], told["payee"]["partyId"]) == (12.5, 42, 46733123499)
     assert isinstance(told["financialTransactionId"], int)
-    assert not {"payerMessage", "payeeNote"} & set(told)
     assert paid(caller, str(uuid.uuid4()), amount="3", externalId="po_1")["amount"] == 3
 
 
@@ -376,10 +364,8 @@ def test_a_pending_transfer_may_show_its_transaction_id(make_caller: Callable[..
     ("switches", "changed", "expected"),
     [
         ({}, {"payeeNote": "x" * 160}, 202),
-        ({"note_limit": 128}, {"payeeNote": "x" * 129}, 400),
-        ({"note_limit": 128}, {"payeeNote": "x" * 128}, 202),
+        ({}, {"payeeNote": "x" * 161}, 400),
         ({}, {"externalId": "a b"}, 202),
-        ({"external_id_spaces": False}, {"externalId": "a b"}, 400),
         ({"aggregator": True}, {}, 400),
         ({"aggregator": True}, {"transferType": "CUSTOM_PAYMENT"}, 202),
         ({}, {"transferType": "WHATEVER"}, 202),
@@ -396,12 +382,6 @@ def test_an_aggregator_s_unknown_transfer_type_fails(make_caller: Callable[..., 
 
     assert paid(caller, reference, transferType="WHATEVER")["reason"] == "TRANSFER_TYPE_UNKNOWN"
     assert caller.post("/v2_0/deposit", ORDER).status == 202  # only a transfer is asked for it
-
-
-def test_the_api_user_s_own_id_may_be_refused_as_a_reference(make_caller: Callable[..., Any]) -> None:
-    for switch, expected in ((True, 202), (False, 400)):
-        caller = make_caller(own_id_as_reference=switch)
-        assert caller.post("/v1_0/transfer", ORDER, caller.held.api_user).status == expected
 
 
 def test_status_reads_may_be_limited(make_caller: Callable[..., Any], reference: str) -> None:

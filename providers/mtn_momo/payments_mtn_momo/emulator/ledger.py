@@ -1,10 +1,10 @@
-"""The emulated gateway's books: payments, and the money that left, each in a list that only grows."""
+"""The emulated gateway's ledger: payments, and the money that left, each in a list that only grows."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -28,13 +28,12 @@ class Payment:
         version: Of the address it came by.
         user: The API user it belongs to.
         order: The request's body.
-        party: Who gets it: the order's payee; for a refund whoever paid the collection.
+        party: Who gets it: the order's payee; for a refund the payer of the collection.
         fate: What becomes of it.
-        words: What it says until then, in turn.
         accepted_at: When it was taken.
         ends_at: When it reaches its end.
         visible_at: Before it, reads do not find it.
-        callback_url: Where its end is to be told; empty for nowhere.
+        callback_url: Where its end is reported; empty for nowhere.
         callback_method: How.
 
     """
@@ -46,7 +45,6 @@ class Payment:
     order: Mapping[str, Any]
     party: Mapping[str, str]
     fate: Fate
-    words: Sequence[str] = ()
     accepted_at: datetime
     ends_at: datetime
     visible_at: datetime
@@ -63,14 +61,14 @@ class Payment:
         """Ten digits, as financialTransactionId."""
         return str(10**9 + int.from_bytes(hashlib.sha256(self.reference.encode()).digest()[:7], "big") % (9 * 10**9))
 
-    def state(self, at: datetime, words: Sequence[str] = ()) -> str:
-        """Return its status; until its end one of ``words``, or PENDING."""
+    def state(self, at: datetime) -> str:
+        """Return its status; on its way to an end first CREATED (measured), then PENDING (the portal)."""
         if self.fate.end is None:
             return "PENDING"
         if at >= self.ends_at:
             return self.fate.end
-        share = (at - self.accepted_at) / (self.ends_at - self.accepted_at)
-        return words[int(share * len(words))] if words else "PENDING"
+        is_early = at - self.accepted_at < (self.ends_at - self.accepted_at) / 2
+        return "CREATED" if self.fate.pace == "delayed" and is_early else "PENDING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +128,6 @@ class Ledger:
             and payment.order["referenceIdToRefund"].lower() == collection
         ]
         return sum(refunds, Decimal(0))
-
-    def paid(self) -> Decimal:
-        """Return what has left."""
-        return sum((Decimal(credit.amount) for credit in self.credits), Decimal(0))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row a reference, in the order of acceptance."""
