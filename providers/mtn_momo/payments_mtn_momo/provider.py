@@ -106,7 +106,7 @@ class MtnMomoProvider(LookupsMixin):
         call = _CALLS[draft.order.operation].read
         request = build(self._settings, call, path={"reference": draft.references["reference"]})
         response = yield from exchange(request)
-        return codec.read_check(response)
+        return codec.read_status(response)
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
         """Return where and as whom it pays."""

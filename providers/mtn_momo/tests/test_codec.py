@@ -26,7 +26,7 @@ from payments_core.provider import (
     SubmitOutcome,
     Unknown,
 )
-from payments_mtn_momo.api.codec import STATUSES, read_check, read_submit
+from payments_mtn_momo.api.codec import STATUSES, read_status, read_submit
 from payments_mtn_momo.api.error_catalog import REASONS
 from payments_mtn_momo.api.payment_body import encode_payment, recipient, reduce_note
 
@@ -180,14 +180,14 @@ GETS: list[tuple[str, HttpResponse, type]] = [
 
 @pytest.mark.parametrize(("given_answer", "means"), [row[1:] for row in GETS], ids=[row[0] for row in GETS])
 def test_each_answer_to_a_read_has_its_meaning(given_answer: HttpResponse, means: type) -> None:
-    outcome = read_check(given_answer)
+    outcome = read_status(given_answer)
 
     assert type(outcome) is means
     assert outcome.http_status == given_answer.status
 
 
 def test_a_success_tells_what_was_paid() -> None:
-    outcome = read_check(answer(200, STATUS))
+    outcome = read_status(answer(200, STATUS))
 
     assert outcome == Final(
         code="SUCCESSFUL",
@@ -205,7 +205,7 @@ def test_numbers_are_read_like_text() -> None:
         b'"payee":{"partyId":46733123499},"status":"SUCCESSFUL","later":{"field":[null]}}'
     )
 
-    outcome = read_check(answer(200, raw))
+    outcome = read_status(answer(200, raw))
 
     assert isinstance(outcome, Final)
     assert outcome.seen == SEEN
@@ -214,7 +214,7 @@ def test_numbers_are_read_like_text() -> None:
 
 @pytest.mark.parametrize("amount", ["", "a lot", "500,00", "NaN", "Infinity", "1e999999999", True, [], {}])
 def test_an_amount_that_cannot_be_read_agrees_with_none(amount: object) -> None:
-    outcome = read_check(answer(200, STATUS | {"amount": amount}))
+    outcome = read_status(answer(200, STATUS | {"amount": amount}))
 
     assert isinstance(outcome, Final)
     assert outcome.seen is not None
@@ -223,9 +223,9 @@ def test_an_amount_that_cannot_be_read_agrees_with_none(amount: object) -> None:
 
 
 def test_what_is_not_shown_is_not_seen_and_what_cannot_be_read_agrees_with_nothing() -> None:
-    silent = read_check(answer(200, STATUS | dict.fromkeys(("amount", "payee", "currency", "externalId"))))
+    silent = read_status(answer(200, STATUS | dict.fromkeys(("amount", "payee", "currency", "externalId"))))
     odd = {"payee": "46733999999", "currency": ["UGX"], "externalId": ["x"]}
-    shown = read_check(answer(200, STATUS | odd))
+    shown = read_status(answer(200, STATUS | odd))
 
     assert silent.seen == ReportedDetails()
     assert shown.seen is not None
@@ -233,7 +233,7 @@ def test_what_is_not_shown_is_not_seen_and_what_cannot_be_read_agrees_with_nothi
 
 
 def test_an_impossible_amount_is_seen_so_that_it_cannot_pass_for_ours() -> None:
-    outcome = read_check(answer(200, STATUS | {"amount": "-12.50"}))
+    outcome = read_status(answer(200, STATUS | {"amount": "-12.50"}))
 
     assert isinstance(outcome, Final)
     assert outcome.seen is not None
@@ -281,8 +281,8 @@ def test_every_listed_reason_has_a_row() -> None:
 
 @pytest.mark.parametrize("word", sorted(REASONS))
 def test_a_reason_is_read_as_text_and_as_an_object(word: str) -> None:
-    bare = read_check(answer(200, STATUS | {"status": "FAILED", "reason": word}))
-    told = read_check(answer(200, STATUS | {"status": "FAILED", "reason": momo(word, "Told.")}))
+    bare = read_status(answer(200, STATUS | {"status": "FAILED", "reason": word}))
+    told = read_status(answer(200, STATUS | {"status": "FAILED", "reason": momo(word, "Told.")}))
 
     row = REASONS[word]
     assert row.reason is not None
@@ -300,14 +300,14 @@ def test_a_reason_is_read_as_text_and_as_an_object(word: str) -> None:
     [("SOMETHING_NEW", "SOMETHING_NEW"), (None, ""), ({}, ""), ([], ""), ({"code": {"a": 1}}, ""), (17, "17")],
 )
 def test_an_unlisted_reason_is_kept_and_fails_all_the_same(reason: object, kept: str) -> None:
-    outcome = read_check(answer(200, STATUS | {"status": "FAILED", "reason": reason}))
+    outcome = read_status(answer(200, STATUS | {"status": "FAILED", "reason": reason}))
 
     assert isinstance(outcome, Final)
     assert outcome.reason == Reason(ReasonCode.UNRECOGNISED, kept)
 
 
 def test_a_reason_beside_a_success_does_not_make_it_a_failure() -> None:
-    outcome = read_check(answer(200, STATUS | {"reason": "NOT_ENOUGH_FUNDS"}))
+    outcome = read_status(answer(200, STATUS | {"reason": "NOT_ENOUGH_FUNDS"}))
 
     assert isinstance(outcome, Final)
     assert outcome.succeeded
@@ -375,7 +375,7 @@ def test_no_answer_to_a_post_ends_a_payment_but_a_400(given_answer: HttpResponse
 @example(answer(200, b'{"status":"FAILED","reason":"\\ud800","amount":1e400}'))
 def test_no_answer_to_a_read_ends_a_payment_but_the_two_words(given_answer: HttpResponse) -> None:
     """Whatever comes back from a read, only a 200 whose status is SUCCESSFUL or FAILED is an end."""
-    outcome = read_check(given_answer)
+    outcome = read_status(given_answer)
 
     told = given_answer.json()
     word = told.get("status") if given_answer.status == 200 and isinstance(told, dict) else None

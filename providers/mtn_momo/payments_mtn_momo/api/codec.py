@@ -29,7 +29,7 @@ from payments_core.provider import (
 from payments_mtn_momo.api.error_catalog import Effect, meaning_of_reason, meaning_of_response
 from payments_mtn_momo.api.parsing import Body, Shape, read_body, retry_after_s
 
-__all__ = ["STATUSES", "read_check", "read_reason", "read_submit"]
+__all__ = ["STATUSES", "read_reason", "read_status", "read_submit"]
 
 STATUSES: Mapping[str, type[Final] | type[Pending] | type[Unknown]] = {
     "SUCCESSFUL": Final,  # SPEC
@@ -65,7 +65,7 @@ def read_submit(response: HttpResponse) -> SubmitOutcome:
             return Unknown(**evidence)
 
 
-def read_check(response: HttpResponse) -> CheckOutcome:
+def read_status(response: HttpResponse) -> CheckOutcome:
     """Return what the response to a payment's status GET means."""
     body = read_body(response)
     if body.says_not_found(response.status):
