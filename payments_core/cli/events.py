@@ -75,7 +75,7 @@ def _record(one: Waiting) -> dict[str, Any]:
         "attempts": one.attempts,
         "next_at": one.next_at.isoformat() if one.next_at else None,
         "given_up": one.is_given_up,
-        "told": one.told,
+        "result": one.result,
     }
 
 
@@ -93,7 +93,7 @@ def _cells(one: Waiting) -> tuple[str, ...]:
         messages.moment(event.at),
         str(one.attempts or ""),
         messages.moment(one.next_at) if one.next_at else again,
-        one.told,
+        one.result,
     )
 
 

@@ -111,7 +111,7 @@ class Inbox:
         self._runtime.check_process()
         kept = self._redacted(place, callback)
         arrival = Arrival(
-            account=place.account, query=place.query, method=kept.method, at=callback.at, sealed=_sealed(kept)
+            account=place.account, query=place.query, method=kept.method, at=callback.at, encoded=_encoded(kept)
         )
         return self._runtime.journal.receive(arrival)
 
@@ -264,7 +264,7 @@ class Inbox:
             )
             if effect is not None:
                 at = self._runtime.clock()
-                self._close(Handling(no=arrival.no, at=at, outcome=effect, told=details, payout_id=row.id), arrival)
+                self._close(Handling(no=arrival.no, at=at, outcome=effect, details=details, payout_id=row.id), arrival)
                 return True
         if row is not None:  # other processes move it all the time: one of them reads it once more
             self._ask(arrival, row, details, "")
@@ -282,7 +282,7 @@ class Inbox:
         if (before := self._runtime.journal.account_answer(arrival.query)) is not None:
             self._ignore(arrival, details, Effect.REPEATED if kept == before else "differs from the answer that counts")
             return
-        answered = Handling(no=arrival.no, at=self._runtime.clock(), outcome="answered", told=details, answer=kept)
+        answered = Handling(no=arrival.no, at=self._runtime.clock(), outcome="answered", details=details, answer=kept)
         self._close(answered, arrival)
 
     def _ask(
@@ -294,7 +294,7 @@ class Inbox:
                 no=arrival.no,
                 at=at,
                 outcome="read due",
-                told=details,
+                details=details,
                 payout_id=row.id,
                 proven=proven,
                 event=Event(EventName.CALLBACK_MATCHED, at, {"claims": claims} if claims else {}),
@@ -304,7 +304,7 @@ class Inbox:
 
     def _ignore(self, arrival: Arrival, details: str, why: str, *, proven: bool | None = None) -> None:
         self._close(
-            Handling(no=arrival.no, at=self._runtime.clock(), outcome=why, told=details, proven=proven), arrival
+            Handling(no=arrival.no, at=self._runtime.clock(), outcome=why, details=details, proven=proven), arrival
         )
 
     def _close(self, handling: Handling, arrival: Arrival) -> None:
@@ -353,13 +353,13 @@ def _token(secret: bytes, account: str) -> str:
     return base64.urlsafe_b64encode(digest[:24]).decode()
 
 
-def _sealed(callback: Callback) -> str:
+def _encoded(callback: Callback) -> str:
     body = base64.b64encode(callback.body).decode()
     return json.dumps({"headers": dict(callback.headers), "body": body}, separators=(",", ":"))
 
 
 def _unsealed(arrival: Arrival) -> Callback:
-    read = json.loads(arrival.sealed)
+    read = json.loads(arrival.encoded)
     return Callback(arrival.method, read["headers"], base64.b64decode(read["body"]), arrival.at)
 
 

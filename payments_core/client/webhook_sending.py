@@ -76,7 +76,10 @@ class Receiver:
             return DeliverySummary(delivered=1)
         again_at = next_at(self._webhook, waiting, result)
         self._runtime.journal.put_off_delivery(
-            self._webhook.consumer.name, event.id, next_at=again_at, told=f"{result.at:%Y-%m-%d %H:%M:%S} {result.why}"
+            self._webhook.consumer.name,
+            event.id,
+            next_at=again_at,
+            result=f"{result.at:%Y-%m-%d %H:%M:%S} {result.why}",
         )
         name_of_it = EventName.WEBHOOK_GIVEN_UP if again_at is None else EventName.WEBHOOK_FAILED
         log(name_of_it, **facts, attempts=waiting.attempts + 1, why=result.why, next_at=again_at)

@@ -68,14 +68,14 @@ class Waiting:
         event: Which.
         attempts: How often a webhook has tried to deliver it since it was last asked to.
         next_at: When it does so again; None when it never tried, or has given up.
-        told: How the last try ended; empty when there was none.
+        result: How the last attempt ended; empty when there was none.
 
     """
 
     event: PayoutEvent
     attempts: int = 0
     next_at: datetime | None = None
-    told: str = ""
+    result: str = ""
 
     @property
     def is_given_up(self) -> bool:
@@ -137,7 +137,7 @@ class Outbox(Protocol):
         """Take events that may be delivered now, and keep others from them until a moment."""
         ...
 
-    def put_off_delivery(self, consumer: str, event_id: str, *, next_at: datetime | None, told: str) -> None:
+    def put_off_delivery(self, consumer: str, event_id: str, *, next_at: datetime | None, result: str) -> None:
         """Write down that a delivery failed, and when it is tried again; None gives it up."""
         ...
 

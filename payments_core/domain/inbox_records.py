@@ -27,7 +27,7 @@ class Arrival:
         query: ``token_hash`` of the question whose path it came to; empty for an account's path.
         method: HTTP method.
         at: When.
-        sealed: Header fields and body, as :mod:`payments_core.client.inbox` writes them; gone once it is handled.
+        encoded: Header fields and body, as :mod:`payments_core.client.inbox` writes them; gone once it is handled.
         no: Its number in the inbox; 0 before it is there.
 
     """
@@ -36,7 +36,7 @@ class Arrival:
     query: str
     method: str
     at: datetime
-    sealed: str = field(repr=False)
+    encoded: str = field(repr=False)
     no: int = 0
 
 
@@ -48,7 +48,7 @@ class Handling:
         no: Its number.
         at: When.
         outcome: In a few words, for a person.
-        told: What may be kept of it: nothing that names a person or opens anything. Takes the place of ``sealed``.
+        details: What may be kept of it, without personal data and secrets; replaces ``encoded``.
         payout_id: The payout it is about; None for nothing we know.
         proven: Whether it is proven to come from the provider; None where nothing proves it.
         event: For the payout's history if its next read becomes due sooner; None: no read is wanted.
@@ -59,7 +59,7 @@ class Handling:
     no: int
     at: datetime
     outcome: str
-    told: str
+    details: str
     payout_id: str | None = None
     proven: bool | None = None
     event: Event | None = None

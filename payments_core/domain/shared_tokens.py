@@ -1,4 +1,4 @@
-"""A token that all processes share: what is asked of the journal, which keeps it sealed, and what it answers."""
+"""A token that all processes share: what is asked of the journal, which keeps it encrypted, and what it answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class KeepToken:
     Args:
         name: Whose.
         owner: Who fetched it.
-        sealed: Unreadable without the account's secrets; empty when there is none.
+        encrypted: Unreadable without the account's secrets; empty when there is none.
         mark: Tells it from others, and tells nothing else.
         good_until: Of the token.
 
@@ -44,7 +44,7 @@ class KeepToken:
 
     name: str
     owner: str
-    sealed: str = field(default="", repr=False)
+    encrypted: str = field(default="", repr=False)
     mark: str = ""
     good_until: datetime | None = None
 
@@ -57,10 +57,10 @@ class SharedToken:
     """What there is.
 
     Args:
-        sealed: The token; empty when there is none that is good.
+        encrypted: The token; empty when there is none that is good.
         may_fetch: Whether the one who asked fetches it now; otherwise somebody else does.
 
     """
 
-    sealed: str = field(default="", repr=False)
+    encrypted: str = field(default="", repr=False)
     may_fetch: bool = False

@@ -1,4 +1,4 @@
-"""The journal: the one memory of the house, opened by its address."""
+"""The journal: where every payout is stored; opened by its address."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def open_journal(url: str, *, namespace: str, root: Path, clock: Callable[[], da
 
 
 def open_audit(url: str, *, namespace: str, root: Path, derive: DeriveReferences | None = None) -> Audit:
-    """Look at a journal, or a backup, as it stands now; nothing is written, and whoever pays goes on.
+    """Open a journal, or a backup, for verification, as it stands now; nothing is written, and payments go on.
 
     Args:
         url: As for :func:`open_journal`.
@@ -91,9 +91,9 @@ def backup_journal(
     clock: Callable[[], datetime],
     on_progress: Callable[[int, int], object] = lambda _done, _of: None,
 ) -> datetime:
-    """Write a backup of a journal into a new file, while others go on paying; return the moment it shows.
+    """Write a backup of a journal into a new file, while payments go on; return the time it shows.
 
-    It is flushed, only its owner may read it, and it says that it is a backup: :func:`open_journal` refuses it.
+    It is flushed, only its owner may read it, and it is marked as a backup: :func:`open_journal` refuses it.
 
     Args:
         url: As for :func:`open_journal`.
@@ -101,7 +101,7 @@ def backup_journal(
         namespace: The installation's.
         root: Where a relative path of the journal starts.
         clock: Returns now; aware, UTC.
-        on_progress: Told how much of how much is done.
+        on_progress: Called with how much of how much is done.
 
     Raises:
         SettingsError: The address is not understood.
@@ -130,7 +130,7 @@ def _snapshot(url: str, namespace: str, root: Path) -> Snapshot:
 
 
 def store_of(url: str, *, namespace: str, root: Path, at: datetime) -> Store:
-    """Return a journal's database for whoever looks after it: one that may not be paid with, too.
+    """Return a journal's database for maintenance: also one that may not be paid with.
 
     Args:
         url: As for :func:`open_journal`.
@@ -174,8 +174,8 @@ def init_journal(url: str, *, namespace: str, root: Path, at: datetime) -> None:
 def _address(url: str, root: Path) -> str:
     try:
         secret = read_secret(url, root=root, on_exposed=secret_exposed)
-    except SettingsError as wrong:
-        raise type(wrong)(f"[journal] url: {wrong.message}", hint=wrong.hint) from None
+    except SettingsError as error:
+        raise type(error)(f"[journal] url: {error.message}", hint=error.hint) from None
     return url if secret is None else secret.get_secret_value()
 
 

@@ -1,4 +1,4 @@
-"""What is said when a journal is used that may not be used any more."""
+"""The errors of a journal that is closed, or belongs to another process."""
 
 from __future__ import annotations
 

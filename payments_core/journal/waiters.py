@@ -1,4 +1,4 @@
-"""Who waits for an entry to be written: somebody who stands still, or somebody who holds a future."""
+"""What waits for an entry to be written: a blocked thread, or a future."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Reply = TypeVar("Reply")
 
 @dataclass(frozen=True, slots=True)
 class Wrote(Generic[Reply]):
-    """It is done."""
+    """The entry is written."""
 
     reply: Reply
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It is not done, or that is not known."""
+    """The entry is not written, or that is not known."""
 
     error: BaseException
 
 
 class BlockingWaiter(Generic[Entry, Reply]):
-    """Somebody who waits in ``execute``. A bare lock, since an interrupt inside a future could leave its lock held."""
+    """A thread that waits in ``execute``. A bare lock, since an interrupt inside a future could leave its lock held."""
 
     __slots__ = ("_gate", "entry", "has_left", "outcome")
 
@@ -44,7 +44,7 @@ class BlockingWaiter(Generic[Entry, Reply]):
         self._gate.acquire()
 
     def wait(self, enqueue: Callable[[BlockingWaiter[Entry, Reply]], None]) -> Wrote[Reply] | Failed:
-        """Queue up and wait for the end; who is interrupted leaves nothing behind that is not yet taken up."""
+        """Queue up and wait for the outcome; after an interrupt, an entry that was not taken up is not written."""
         try:
             enqueue(self)
             self._gate.acquire()
@@ -54,17 +54,17 @@ class BlockingWaiter(Generic[Entry, Reply]):
         return self.outcome or Failed(JournalError("The journal's writer did not answer."))
 
     def take_up(self) -> bool:
-        """Say whether somebody still waits."""
+        """Whether the thread still waits."""
         return not self.has_left
 
-    def tell(self, outcome: Wrote[Reply] | Failed) -> None:
-        """Hand over how it ended."""
+    def set_outcome(self, outcome: Wrote[Reply] | Failed) -> None:
+        """Hand over the outcome."""
         self.outcome = outcome
         self._gate.release()
 
 
 class FutureWaiter(Generic[Entry, Reply]):
-    """Somebody who holds a future."""
+    """A future."""
 
     __slots__ = ("entry", "future")
 
@@ -73,11 +73,11 @@ class FutureWaiter(Generic[Entry, Reply]):
         self.future: Future[Reply] = Future()
 
     def take_up(self) -> bool:
-        """Say whether it was not cancelled; from now on it cannot be."""
+        """Whether it was not cancelled; from now on it cannot be."""
         return self.future.set_running_or_notify_cancel()
 
-    def tell(self, outcome: Wrote[Reply] | Failed) -> None:
-        """Hand over how it ended."""
+    def set_outcome(self, outcome: Wrote[Reply] | Failed) -> None:
+        """Hand over the outcome."""
         with contextlib.suppress(BaseException):  # a callback of the caller's must not end the writer
             if isinstance(outcome, Failed):
                 self.future.set_exception(outcome.error)
@@ -86,7 +86,7 @@ class FutureWaiter(Generic[Entry, Reply]):
 
 
 def result_of(outcome: Wrote[Reply] | Failed) -> Reply:
-    """Return what came of an entry, or raise it."""
+    """Return the reply to an entry, or raise its error."""
     if isinstance(outcome, Failed):
         raise outcome.error
     return outcome.reply

@@ -49,7 +49,7 @@ class Sharing:
 
     def opened(self, shared: SharedToken) -> Credential | None:
         """Return the credential that the journal has; None when it has none."""
-        return self._cipher.decrypt(shared.sealed) if shared.sealed else None
+        return self._cipher.decrypt(shared.encrypted) if shared.encrypted else None
 
     def keep(self, fetched: Fetched | None) -> KeepToken:
         """Return what is kept of a fetch, however it ended."""
@@ -59,7 +59,7 @@ class Sharing:
         return KeepToken(
             name=name,
             owner=owner,
-            sealed=self._cipher.encrypt(fetched),
+            encrypted=self._cipher.encrypt(fetched),
             mark=self._cipher.mark(fetched),
             good_until=fetched.expires_at,
         )

@@ -67,7 +67,7 @@ def test_what_is_given_up_is_seen_and_sent_again(payouts: Call, receiver: type[R
     assert "given up" in payouts("events", "list", "webhook/erp").out
     [left] = payouts("events", "list", "webhook/erp", "--json").json
     assert (left["status"], left["attempts"], left["given_up"], left["next_at"]) == ("SUCCEEDED", 2, True, None)
-    assert left["told"].endswith("HTTP 500")
+    assert left["result"].endswith("HTTP 500")
     found = check(payouts)
     assert (found["level"], found["hint"].split(": ")[1]) == ("wrong", "payouts events deliver --again erp")
     assert "1 given up" in found["says"]

@@ -41,7 +41,7 @@ from payments_core.engine.flow import EngineFlow, apply_transition
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpResponse
 from payments_core.journal.maintenance import restore
-from payments_core.journal.sql import apply, attempts, restore_gap
+from payments_core.journal.sql import attempts, history, refunds, restore_gap, write_transition
 from payments_core.journal.sql.statements import DbTransaction
 from payments_core.journal.sqlite import connection, schema
 from payments_core.journal.sqlite import journal as sqlite_journal
@@ -143,7 +143,7 @@ def ends_are_overwritten(patch: Patch) -> None:
 
     patch.setattr(steps, "contradict", contradicted)
     patch.setattr(result_callbacks, "contradict", contradicted)
-    patch.setattr(apply, "_refuse_forbidden", lambda *_: None)
+    patch.setattr(write_transition, "_refuse_forbidden", lambda *_: None)
 
 
 _ANY_ACCOUNT: Any = None  # a final answer needs no schedule
@@ -151,7 +151,7 @@ _ANY_ACCOUNT: Any = None  # a final answer needs no schedule
 
 def event_outside_the_commit(patch: Patch) -> None:
     """The outbox is written when the change is announced, in a commit of its own."""
-    patch.setattr(apply, "_publish", lambda *_: None)
+    patch.setattr(history, "publish", lambda *_: None)
     announced = Runtime.announce
 
     def announce(self: Runtime, entry: Any, reply: Any) -> None:
@@ -198,14 +198,14 @@ _CALM_ACCOUNT: Any = _Calm()
 
 
 def ceiling_is_ignored(patch: Patch) -> None:
-    patch.setattr(apply, "_over_refunded", lambda *_: None)
+    patch.setattr(refunds, "over_refunded", lambda *_: None)
 
 
 def ceiling_forgets(status: PayoutStatus) -> Callable[[Patch], None]:
-    counts = apply.may_have_moved
+    counts = refunds.may_have_moved
 
     def broken(patch: Patch) -> None:
-        patch.setattr(apply, "may_have_moved", lambda journal, row: row.status is not status and counts(journal, row))
+        patch.setattr(refunds, "may_have_moved", lambda journal, row: row.status is not status and counts(journal, row))
 
     return broken
 
@@ -249,14 +249,14 @@ def not_found_reads_as_failed(patch: Patch) -> None:
 
 
 def fence_is_not_compared(patch: Patch) -> None:
-    moved = apply._move
+    moved = write_transition.write_transition
 
     def blind(session: DbTransaction, entry: ApplyTransition) -> Any:
         (version,) = session.execute("SELECT version FROM payouts WHERE id = ?", (entry.before.id,)).fetchone()
         return moved(session, replace(entry, before=replace(entry.before, version=version)))
 
-    patch.setattr(apply, "_move", blind)
-    patch.setattr(apply, "_refuse_forbidden", lambda *_: None)
+    patch.setattr(write_transition, "write_transition", blind)
+    patch.setattr(write_transition, "_refuse_forbidden", lambda *_: None)
 
 
 def lease_is_ignored(patch: Patch) -> None:
@@ -286,7 +286,7 @@ def paid_again_without_waiting(patch: Patch) -> None:
 
 
 def contradictions_are_ignored(patch: Patch) -> None:
-    patch.setattr(attempts, "is_contradicted", lambda *_: False)
+    patch.setattr(history, "is_contradicted", lambda *_: False)
 
 
 def contradictions_are_forgotten(patch: Patch) -> None:
@@ -296,18 +296,18 @@ def contradictions_are_forgotten(patch: Patch) -> None:
 
 def contradictions_are_told_to_nobody(patch: Patch) -> None:
     """One is kept, and the application is not told."""
-    publish = apply._publish
+    publish = history.publish
 
     def all_but_those(session: Any, row: PayoutRecord, event: Any, seq: int, said: Any = None) -> None:
         if said is None:
             publish(session, row, event, seq)
 
-    patch.setattr(apply, "_publish", all_but_those)
+    patch.setattr(history, "publish", all_but_those)
 
 
 def contradictions_wait_for_nobody(patch: Patch) -> None:
     """One is a line of the history and an event, as it was once: no person finds it."""
-    patch.setattr(apply, "_contradicted", lambda session, row, said: row)
+    patch.setattr(history, "_set_contradictions", lambda session, row, contradictions: row)
 
 
 def attempt_numbers_are_reused(patch: Patch) -> None:
@@ -318,7 +318,7 @@ def attempt_numbers_are_reused(patch: Patch) -> None:
         return ready(account, row, namespace=namespace, number=number - 1)
 
     patch.setattr(reissuance, "made_ready", made_ready)
-    patch.setattr(attempts, "refuse_forbidden", lambda *_: None)
+    patch.setattr(attempts, "_refuse_forbidden", lambda *_: None)
 
 
 def the_last_look_is_left_out(patch: Patch) -> None:
@@ -333,7 +333,7 @@ def approvals_are_not_asked_for(patch: Patch) -> None:
 
 def cancelling_ignores_doubt(patch: Patch) -> None:
     """What may have arrived is cancelled, and the journal lets it."""
-    forbidden = apply._refuse_forbidden
+    forbidden = write_transition._refuse_forbidden
 
     def refuse_forbidden(stored: Any, after: Any) -> None:
         if after["status"] != S.CANCELLED:
@@ -341,7 +341,7 @@ def cancelling_ignores_doubt(patch: Patch) -> None:
 
     patch.setattr(cancellation, "_is_unsent", lambda row: not row.status.is_final)
     patch.setattr(cancellation, "_read_first", lambda *_: iter(()))
-    patch.setattr(apply, "_refuse_forbidden", refuse_forbidden)
+    patch.setattr(write_transition, "_refuse_forbidden", refuse_forbidden)
 
 
 def decided_without_asking(patch: Patch) -> None:
@@ -385,7 +385,7 @@ def absence_alone_opens_a_gap(patch: Patch) -> None:
 
 def paths_close_at_the_first_answer(patch: Patch) -> None:
     """Whatever comes first to a minted path is its answer, an empty one too; nothing after it counts."""
-    take_in, record = result_callbacks.answer, apply._answer
+    take_in, record = result_callbacks.answer, write_transition._record_answer
 
     def answer(account: Account, row: PayoutRecord, callback: Any, *, query: str, **about: Any) -> EngineFlow[Any]:
         taken_in = take_in(account, row, callback, query=query, **about)
@@ -398,7 +398,7 @@ def paths_close_at_the_first_answer(patch: Patch) -> None:
             return end.value
 
     patch.setattr(inbox, "answer", answer)
-    patch.setattr(apply, "_answer", lambda *about, ends: record(*about, ends=False))
+    patch.setattr(write_transition, "_record_answer", lambda *about, ends: record(*about, ends=False))
 
 
 def later_answers_are_dropped(patch: Patch) -> None:

@@ -128,6 +128,6 @@ def test_every_schedule_of_a_webhook_gives_a_moment(table: dict[str, Any], submi
     """An event that was not accepted is sent again at a moment that exists, or is given up."""
     read = WebhookSettings.model_validate({"url": "https://a.example", "secret": "A" * 32, **table})
     event: Any = PayoutEvent
-    waiting = Waiting(event=event, attempts=submissions, next_at=None, told="")
+    waiting = Waiting(event=event, attempts=submissions, next_at=None, result="")
     moment = next_at(Webhook("w", read, ()), waiting, DeliveryResult(accepted=False, why="500", at=T0, after_s=after_s))
     assert moment is None or moment >= T0

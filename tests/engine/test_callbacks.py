@@ -119,12 +119,12 @@ def ended(stage: MakeStage, status: PayoutStatus, *outcomes: Any) -> tuple[Any, 
 
 
 def called(one: Any, row: Any) -> Any:
-    arrival = Arrival(account=row.account, query="", method="PUT", at=one.at, sealed="{}")
+    arrival = Arrival(account=row.account, query="", method="PUT", at=one.at, encoded="{}")
     one.journal.receive(arrival).result()
     no = one.journal.unhandled(accounts=[row.account], limit=1)[0].no
     event = Event("callback.matched", one.at)
     handled = one.journal.handle(
-        Handling(no=no, at=one.at, outcome="read due", told="{}", payout_id=row.id, event=event)
+        Handling(no=no, at=one.at, outcome="read due", details="{}", payout_id=row.id, event=event)
     )
     return handled.row
 

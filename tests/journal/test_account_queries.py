@@ -25,12 +25,12 @@ def asked(journal: Journal, query: str = OURS, *, account: str = "mpesa", hours:
 
 
 def arrived(journal: Journal, query: str = OURS) -> int:
-    journal.receive(Arrival(account="mpesa", query=query, method="POST", at=START, sealed="{}")).result()
+    journal.receive(Arrival(account="mpesa", query=query, method="POST", at=START, encoded="{}")).result()
     return journal.unhandled(accounts=["mpesa"], limit=100)[-1].no
 
 
 def handled(no: int, answer: str | None = ANSWER) -> Handling:
-    return Handling(no=no, at=START, outcome="answered" if answer else "makes no sense", told="{}", answer=answer)
+    return Handling(no=no, at=START, outcome="answered" if answer else "makes no sense", details="{}", answer=answer)
 
 
 def test_a_question_is_there_for_whoever_opens_the_journal(journal: Journal, open_one: Callable[[], Journal]) -> None:

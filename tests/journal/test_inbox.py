@@ -28,14 +28,14 @@ def after(seconds: float) -> datetime:
 
 
 def arrival(**changes: Any) -> Arrival:
-    told: dict[str, Any] = {"account": "mtn-uganda", "query": "", "method": "PUT", "at": START, "sealed": SECRET}
+    told: dict[str, Any] = {"account": "mtn-uganda", "query": "", "method": "PUT", "at": START, "encoded": SECRET}
     return Arrival(**told | changes)
 
 
 def heard(no: int, payout: str | None = "po_one", seconds: float = 0) -> Handling:
     at = after(seconds)
     event = Event("callback.matched", at, {"claims": "SUCCESSFUL"}) if payout else None
-    return Handling(no=no, at=at, outcome="read due", told='{"bytes":6}', payout_id=payout, event=event)
+    return Handling(no=no, at=at, outcome="read due", details='{"bytes":6}', payout_id=payout, event=event)
 
 
 def call(journal: Journal, seconds: float = 0, payout: str = "po_one") -> Handled | None:
@@ -58,7 +58,7 @@ def test_what_arrived_is_there_for_the_next_process(journal: Journal, open_one: 
 
     found = open_one().unhandled(accounts=MINE, limit=2)
 
-    assert [(one.at, one.method, one.query, one.sealed) for one in found] == [
+    assert [(one.at, one.method, one.query, one.encoded) for one in found] == [
         (after(number), "POST", f"hash-{number}", SECRET) for number in range(2)
     ]
     assert len(open_one().unhandled(accounts=MINE, after=found[-1].no, limit=2)) == 1

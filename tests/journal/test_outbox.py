@@ -120,7 +120,7 @@ def test_what_somebody_delivers_is_left_to_him(journal: Journal, publish: Publis
     assert taken(journal, 1) == ["po_two.2"]
     assert taken(journal, 10) == []
     assert taken(journal, 11) == ["po_one.2", "po_two.2"]
-    journal.put_off_delivery("books", "po_two.2", next_at=later(15), told="HTTP 500")
+    journal.put_off_delivery("books", "po_two.2", next_at=later(15), result="HTTP 500")
     assert taken(journal, 14) == []
     assert taken(journal, 15) == ["po_two.2"]
     journal.acknowledge("books", "po_one.2", START)
@@ -131,20 +131,20 @@ def test_what_was_given_up_is_there_until_a_person_asks_for_it(journal: Journal,
     """It is never sent by itself, nothing of its payout overtakes it, and it is never lost."""
     publish("one", "REVIEW", "SUCCEEDED")
     assert taken(journal, 1) == ["po_one.2"]
-    journal.put_off_delivery("books", "po_one.2", next_at=later(2), told="HTTP 500")
+    journal.put_off_delivery("books", "po_one.2", next_at=later(2), result="HTTP 500")
     assert taken(journal, 2) == ["po_one.2"]
-    journal.put_off_delivery("books", "po_one.2", next_at=None, told="HTTP 503")
+    journal.put_off_delivery("books", "po_one.2", next_at=None, result="HTTP 503")
     assert taken(journal, 10**8) == []
     assert journal.backlog(BOOKS) == Backlog(2, 1, later(1))
     first, second = journal.waiting(BOOKS, limit=10)
-    assert (first.event.id, first.attempts, first.next_at, first.told) == ("po_one.2", 2, None, "HTTP 503")
+    assert (first.event.id, first.attempts, first.next_at, first.result) == ("po_one.2", 2, None, "HTTP 503")
     assert (first.is_given_up, second.event.id, second.is_given_up) == (True, "po_one.3", False)
     assert journal.resume_deliveries("other", later(20)) == 0
     assert journal.resume_deliveries("books", later(20)) == 1
     [again] = journal.take_deliveries(BOOKS, at=later(20), until=later(30), after=0, limit=10)
     assert (again.event.id, again.attempts) == ("po_one.2", 0)
     journal.acknowledge("books", "po_one.2", START)
-    journal.put_off_delivery("books", "po_one.2", next_at=None, told="too late to say so")
+    journal.put_off_delivery("books", "po_one.2", next_at=None, result="too late to say so")
     assert journal.backlog(BOOKS) == Backlog(1, 0, later(1))
 
 

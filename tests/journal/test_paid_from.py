@@ -106,11 +106,11 @@ def test_a_question_belongs_to_the_account_it_was_asked_from(journal: Journal, a
 
 def called(journal: Journal, row: PayoutRecord, at: datetime) -> Any:
     """Let a callback be handled that is about a payout."""
-    journal.receive(Arrival(account="mtn-uganda", query="", method="POST", at=at, sealed="{}")).result()
+    journal.receive(Arrival(account="mtn-uganda", query="", method="POST", at=at, encoded="{}")).result()
     number = journal.unhandled(accounts=["mtn-uganda"], limit=1)[0].no
     event = Event("callback.matched", at)
     return journal.handle(
-        Handling(no=number, at=at, outcome="read due", told="{}", payout_id=row.id, proven=None, event=event)
+        Handling(no=number, at=at, outcome="read due", details="{}", payout_id=row.id, proven=None, event=event)
     )
 
 

@@ -13,7 +13,7 @@ from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine.commands import ApplyTransition, CreateAttempt, TransitionApplied
 from payments_core.engine.journal_protocol import Journal
-from payments_core.journal.sql.provider_references import names
+from payments_core.journal.sql.provider_references import searchable_references
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 Add = Callable[..., PayoutRecord]
@@ -48,7 +48,7 @@ def test_what_no_text_can_hold_is_no_name(journal: Journal, add: Add, moved: Mov
 def test_what_holds_our_own_id_needs_no_second_name(add: Add, ask: Ask) -> None:
     """Its id finds it: nothing more is written for each payout."""
     row = add(references={"ours": "po_one-1", "theirs": "T-1"})
-    assert names(row) == ()
+    assert searchable_references(row) == ()
     assert ask("SELECT COUNT(*) FROM by_provider_reference") == [(0,)]
 
 

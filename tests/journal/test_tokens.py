@@ -47,7 +47,7 @@ def asked(journal: Journal, owner: str, seconds: float = 0, *, spent: str = "") 
 
 
 def kept(journal: Journal, owner: str, sealed: str = "SEALED", *, good_s: float = 3600) -> None:
-    journal.token(KeepToken(name="till", owner=owner, sealed=sealed, mark="m1", good_until=after(good_s))).result()
+    journal.token(KeepToken(name="till", owner=owner, encrypted=sealed, mark="m1", good_until=after(good_s))).result()
 
 
 def test_one_fetches_and_the_others_wait(journal: Journal, open_one: Callable[[], Journal]) -> None:
@@ -270,6 +270,6 @@ def test_what_cannot_be_opened_is_no_token(journal: Journal) -> None:
     one, server = account(), Server()
     name = CredentialCipher(one).name
     journal.token(AskToken(name=name, owner="another", at=START, until=after(60))).result()
-    journal.token(KeepToken(name=name, owner="another", sealed="garbage", mark="m", good_until=after(60))).result()
+    journal.token(KeepToken(name=name, owner="another", encrypted="garbage", mark="m", good_until=after(60))).result()
 
     assert AccountSession(one, Wire(server), runtime(journal, one)).exchange(READ).status == 200

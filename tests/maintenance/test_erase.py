@@ -301,5 +301,5 @@ def test_a_forgotten_payout_cannot_begin_another_attempt_by_hand(full: Any) -> N
         known = replace(row, payee_value=FAILS)
         fresh = _begun(runtime.account(row.account), known, runtime.moment(), absence_attested=False)
         after = replace(fresh, payee_value=row.payee_value)
-        with pytest.raises(JournalError, match="was forgotten"):
+        with pytest.raises(JournalError, match="was erased"):
             runtime.journal.execute(CreateAttempt(row, after, Event("payout.reissued", datetime.now(UTC))))

@@ -24,7 +24,7 @@ from payments_core.domain.payout import Payout
 from payments_core.domain.payout import PayoutStatus as S
 from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import slot
-from payments_core.journal.sql.queries import Reads
+from payments_core.journal.sql.queries import QueriesMixin
 from payments_core.provider import Acknowledgement, Callback, Capability, CheckOutcome, Draft, Final, ParsedCallback
 from payments_core.runtime import utc_now
 
@@ -112,13 +112,13 @@ def test_an_answer_that_finds_the_payout_moved_is_taken_in_anew(
     """Another process was quicker: what is delivered then is looked at once more."""
     with till(tmp_path) as (client, gateway, lost):
         payout, token, true = asked(client, gateway, lost)
-        by_query, stale = Reads.by_query, [True]
+        by_query, stale = QueriesMixin.by_query, [True]
 
         def moved(journal: Any, query: str) -> Any:
             row, attempt = by_query(journal, query) or pytest.fail("it was asked")
             return replace(row, version=row.version - stale.pop()) if stale else row, attempt
 
-        monkeypatch.setattr(Reads, "by_query", moved)
+        monkeypatch.setattr(QueriesMixin, "by_query", moved)
         callback = Callback("POST", {}, json.dumps(true).encode(), utc_now())
         if kind == "sync":
             found = client.deliver(token, callback)

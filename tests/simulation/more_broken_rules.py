@@ -27,7 +27,7 @@ from payments_core.engine.flow import Command, EngineFlow, Reply
 from payments_core.engine.provider_calls import CheckResult
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpRequest, NoAnswer, NoPermit
-from payments_core.journal.sql import apply, attempts, inbox, pauses
+from payments_core.journal.sql import history, inbox, pauses, write_transition
 from payments_core.provider import Account, Callback, Draft, Duplicate, Final, NotFound
 from payments_core.runtime import AsyncCommandExecutor
 
@@ -96,7 +96,7 @@ def callbacks_are_believed(patch: Patch) -> None:
 
 def early_callbacks_are_forgotten(patch: Patch) -> None:
     """What has become due while somebody worked on a payout is put off by what he writes."""
-    patch.setattr(apply, "_still_due", lambda after, *_: after)
+    patch.setattr(write_transition, "_keep_due", lambda after, *_: after)
 
 
 def callbacks_ask_at_once(patch: Patch) -> None:
@@ -109,12 +109,12 @@ def answers_about_others_are_accepted(patch: Patch) -> None:
 
 def answers_count_every_time(patch: Patch) -> None:
     """What a path tells twice counts twice."""
-    patch.setattr(apply, "_answer", lambda *_, **__: True)
+    patch.setattr(write_transition, "_record_answer", lambda *_, **__: True)
 
 
 def contradictions_are_ignored(patch: Patch) -> None:
     """Neither what was written down against an end nor what is read now keeps a payout from being paid again."""
-    patch.setattr(attempts, "is_contradicted", lambda *_: False)
+    patch.setattr(history, "is_contradicted", lambda *_: False)
     check_attempt = previous_attempts.check_attempt
 
     def blind(*about: Any) -> EngineFlow[tuple[previous_attempts.AttemptState, str]]:

@@ -343,7 +343,7 @@ def listen(client: PayoutClient, since: datetime, settings: WebhookSettings) -> 
             one.event,
             one.attempts,
             one.next_at,
-            one.told,
+            one.result,
             one.is_given_up,
         )
         client.acknowledge_event("webhook/erp", put_off[0].id)

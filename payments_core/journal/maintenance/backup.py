@@ -1,10 +1,10 @@
-"""A backup of a journal, taken while others go on paying: a file of its own that says of itself what it is.
+"""A backup of a journal, taken while others go on paying: a file of its own, marked as a backup.
 
 A backup is always a SQLite file, also that of a shared journal: so it can be looked at, and be moved into a database
-again. It says when it was taken, and nobody can pay from it before a person has said what it lacks.
+again. It holds when it was taken, and no process pays from it before a person has said what it lacks.
 """
 
-# ruff: noqa: S608 - put together from names of this house's tables
+# ruff: noqa: S608 - put together from names of our own tables
 
 from __future__ import annotations
 

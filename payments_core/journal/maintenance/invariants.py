@@ -40,7 +40,7 @@ _NOTES = frozenset(
         EventName.CALLBACK_MATCHED,
     }
 )
-# Entries of which the application is told, beside those that come to an end.
+# Entries that have an event for the application, beside those of a final state.
 _PUBLISHED = frozenset({EventName.PAYOUT_REVIEW, EventName.PAYOUT_CONTRADICTED})
 
 
@@ -48,7 +48,7 @@ _PUBLISHED = frozenset({EventName.PAYOUT_REVIEW, EventName.PAYOUT_CONTRADICTED})
 # or, of an older version, a count.
 _EVENT_ID = re.compile(r"(\.r([a-z]+|\d+))?")
 # Of a restored journal: an unsent payout is asked about, and as unsent as before when nothing is found.
-_SOUGHT = "payout.checked_first"
+_CHECKED_FIRST = "payout.checked_first"
 
 
 class Entry(NamedTuple):
@@ -135,7 +135,7 @@ def broken(stored: Stored, namespace: str) -> Broken:
 
 
 def _identity(stored: Stored, namespace: str) -> Broken:
-    row, order = stored.row, stored.row.order  # which refuses what nobody can have asked for
+    row, order = stored.row, stored.row.order  # which refuses an impossible order
     if (derived := payout_id(namespace, row.key)) != row.id:
         yield "identity", f"its key gives the id {derived}"
     if row.erased_at is None and order.fingerprint != row.fingerprint:
@@ -175,20 +175,22 @@ def _chain(stored: Stored) -> Broken:
     first = history[0]
     if (first.status, first.attempt, first.submissions) != (_S.CREATED, 1, 0):
         yield "history", f"it begins as {first.status}, attempt {first.attempt}, {first.submissions} tries"
-    sought = False
+    is_checked_first = False
     for before, after in pairwise(history):
-        sought = after.event == _SOUGHT or (sought and after.event != EventName.PAYOUT_SENDING)
-        yield from _step(before, after, sought=sought)
+        is_checked_first = after.event == _CHECKED_FIRST or (
+            is_checked_first and after.event != EventName.PAYOUT_SENDING
+        )
+        yield from _step(before, after, is_checked_first=is_checked_first)
 
 
-def _step(before: Entry, after: Entry, *, sought: bool) -> Broken:
+def _step(before: Entry, after: Entry, *, is_checked_first: bool) -> Broken:
     begins = after.event == EventName.PAYOUT_REISSUED
     if begins:
         is_next = (after.attempt, after.submissions, after.status) == (before.attempt + 1, 0, _S.CREATED)
         if before.status != _S.FAILED or not is_next:
             yield "history", f"entry {after.seq} begins an attempt that is not the next of one that failed"
         return
-    asked = sought and {before.status, after.status} == {_S.CREATED, _S.UNKNOWN}
+    asked = is_checked_first and {before.status, after.status} == {_S.CREATED, _S.UNKNOWN}
     if not asked and after.status not in _FOLLOWS.get(PayoutStatus(before.status), ()):
         yield "history", f"entry {after.seq} makes it {after.status} after {before.status}"
     sent = after.event == EventName.PAYOUT_SENDING
@@ -219,8 +221,8 @@ def _attempts(stored: Stored) -> Broken:
     row, ended = stored.row, stored.attempts
     numbers = [one.number for one in ended]
     if numbers != list(range(1, row.attempt)):
-        told = ", ".join(map(str, numbers)) or "none"
-        yield "attempts", f"it is at attempt {row.attempt}, and of those before {told} are kept"
+        kept = ", ".join(map(str, numbers)) or "none"
+        yield "attempts", f"it is at attempt {row.attempt}, and of those before {kept} are kept"
     accounts = {stored.paid_from(number) for number in (*numbers, row.attempt)}
     if row.operation is Operation.REFUND and len(accounts) > 1:
         yield "attempts", f"it is a refund, and was paid from {' and '.join(sorted(accounts))}"
@@ -240,17 +242,17 @@ def _attempts(stored: Stored) -> Broken:
 
 def _outbox(stored: Stored) -> Broken:
     row, entries = stored.row, {entry.seq: entry for entry in stored.history}
-    told = {event.seq for event in stored.events}
+    published = {event.seq for event in stored.events}
     before = ""
     for entry in stored.history:
         ended = entry.status in _FINALS and entry.status != before
         before = entry.status
-        if (ended or entry.event in _PUBLISHED) and entry.seq not in told:
-            yield "outbox", f"nobody is told of entry {entry.seq} ({entry.status})"
+        if (ended or entry.event in _PUBLISHED) and entry.seq not in published:
+            yield "outbox", f"entry {entry.seq} ({entry.status}) has no event"
     for event in stored.events:
         entry_of = entries.get(event.seq)
         if entry_of is None:
-            yield "outbox", f"event {event.event_id} tells of an entry that is not in its history"
+            yield "outbox", f"event {event.event_id} belongs to no entry of its history"
         elif not _EVENT_ID.fullmatch(event.event_id.removeprefix(f"{row.id}.{event.seq}")) or event[1:] != (
             row.key,
             stored.paid_from(entry_of.attempt),
@@ -259,20 +261,20 @@ def _outbox(stored: Stored) -> Broken:
             event.seq,
             entry_of.at,
         ):
-            yield "outbox", f"event {event.event_id} tells something else than entry {event.seq}"
+            yield "outbox", f"event {event.event_id} differs from entry {event.seq}"
 
 
 def _contradictions(stored: Stored) -> Broken:
     """Hold what is kept of contradictions against the history, and against when the payout says it waits."""
-    said = stored.row.contradictions
+    kept = stored.row.contradictions
     for what, event, moments in (
-        ("said", EventName.PAYOUT_CONTRADICTED, [one.at for one in said]),
-        ("acknowledged", EventName.PAYOUT_ACKNOWLEDGED, {one.acknowledged_at for one in said if one.acknowledged_at}),
+        ("contradicted", EventName.PAYOUT_CONTRADICTED, [one.at for one in kept]),
+        ("acknowledged", EventName.PAYOUT_ACKNOWLEDGED, {one.acknowledged_at for one in kept if one.acknowledged_at}),
     ):
         theirs = sorted(entry.at for entry in stored.history if entry.event == event)
         if sorted(map(to_us, moments)) != theirs:
             yield "contradiction", f"{len(moments)} times it was {what}, and {len(theirs)} times in its history"
-    if stored.row.contradicted_at != min((one.at for one in said if one.is_open), default=None):
+    if stored.row.contradicted_at != min((one.at for one in kept if one.is_open), default=None):
         yield "contradiction", f"it waits for a person since {stored.row.contradicted_at or 'never'}"
 
 
@@ -281,9 +283,9 @@ def _standing(stored: Stored) -> Broken:
     row = stored.row
     if row.status is _S.SENDING:
         if row.lease_until is None or row.sent_at is None or row.lease_until <= row.sent_at or not row.lease_owner:
-            yield "lease", "it is being sent, and nobody holds it for a time"
+            yield "lease", "it is SENDING without a lease"
     elif row.lease_until is not None or row.lease_owner:
-        yield "lease", f"it is {row.status}, and {row.lease_owner or 'somebody'} still holds it"
+        yield "lease", f"it is {row.status}, and {row.lease_owner or 'a process'} still holds its lease"
     if row.status in {_S.SENDING, _S.PENDING, _S.UNKNOWN} and row.next_at is None:
         yield "stranded", f"it is {row.status}, and nothing will ever look at it again"
     if row.rechecks_left and (row.status is not _S.FAILED or row.next_at is None):
@@ -299,6 +301,6 @@ def _standing(stored: Stored) -> Broken:
     if row.status is _S.CANCELLED and (row.ambiguous or row.first_sent_at is not None):
         yield "doubt", "it is CANCELLED, and may have arrived"
     if row.status in _FINALS and not row.decided_by:
-        yield "end", f"it is {row.status}, and nobody has decided so"
+        yield "end", f"it is {row.status}, and it is not known who decided so"
     if row.status in {_S.FAILED, _S.REVIEW} and row.reason is None:
         yield "end", f"it is {row.status}, and it is not known why"

@@ -54,7 +54,7 @@ def begin_gap(store: Store, began_at: datetime, act: OperatorAction) -> Gap:
         )
     with store.writing() as session:
         store.settle(session)
-        if (mark := store.meta(session).get(BACKUP_AT)) is not None:  # nobody knows better when it was made
+        if (mark := store.meta(session).get(BACKUP_AT)) is not None:  # it knows best when it was made
             began_at = min(began_at, datetime.fromisoformat(mark))
         return restore_gap.begin(session, began_at, act)
 
@@ -155,14 +155,14 @@ def _not_over(missing: Collection[str], unsettled: int, in_review: int) -> Decis
         "Open and not settled": _payouts(unsettled),
         "In REVIEW": _payouts(in_review),
     }
-    told = " ".join(f"{what}: {which}." for what, which in left.items() if which)
+    tasks = " ".join(f"{what}: {which}." for what, which in left.items() if which)
     if missing:
         hint = f"Next: `payouts journal reconciled --account {min(missing)} --statement-checked-by NAME --reason TEXT`."
     elif unsettled:
         hint = "Next: `payouts resume`, or `payouts wait KEY` for what a pause stops."
     else:
         hint = "Next: `payouts review list`."
-    return DecisionRefused(f"The gap cannot end yet. {told}", hint=hint)
+    return DecisionRefused(f"The gap cannot end yet. {tasks}", hint=hint)
 
 
 def _payouts(count: int) -> str:

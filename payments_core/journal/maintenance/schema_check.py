@@ -30,9 +30,9 @@ def flaws(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _of_file(snapshot: SqliteSnapshot) -> Iterator[str]:
-    for (said,) in snapshot.ask(f"PRAGMA integrity_check({_MOST})"):
-        if said != "ok":
-            yield f"the database does not pass its own check (SQLite: {' '.join(said.split())})"
+    for (text,) in snapshot.ask(f"PRAGMA integrity_check({_MOST})"):
+        if text != "ok":
+            yield f"the database does not pass its own check (SQLite: {' '.join(text.split())})"
     for table, count in snapshot.ask('SELECT "table", COUNT(*) FROM pragma_foreign_key_check GROUP BY "table"'):
         yield f"{count} rows of {table} refer to what is not there"
     statement = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"

@@ -172,10 +172,10 @@ class PostgresSnapshot(Snapshot):
     def _explained(self) -> Iterator[None]:
         import psycopg
 
-        told: JournalError | None = None
+        failure: JournalError | None = None
         try:
             yield
         except psycopg.Error as error:
-            told = self._server.explain(error)
-        if told is not None:  # outside of the except block: the driver's error may hold a row
-            raise told
+            failure = self._server.explain(error)
+        if failure is not None:  # outside of the except block: the driver's error may hold a row
+            raise failure

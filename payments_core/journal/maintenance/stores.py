@@ -1,4 +1,4 @@
-"""Databases as whoever looks after a journal opens them: also one that may not be paid with, and one that is empty."""
+"""A journal's database, opened for maintenance: also one that may not be paid with, and one that is empty."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["SqliteStore", "Store"]
 
 
 class Store(ABC):
-    """A journal's database, opened by one process for one thing.
+    """A journal's database, opened for one action.
 
     Args:
         namespace: The installation's.
@@ -90,7 +90,7 @@ class SqliteStore(Store):
         """Open one transaction, committed at the end of the block."""
         with self._connected() as connection:
             check_version(connection, self._path)
-            connection.execute("BEGIN IMMEDIATE")  # whoever writes is alone here
+            connection.execute("BEGIN IMMEDIATE")  # no other transaction writes now
             check_namespace(connection, self._path, self.namespace)
             yield DbTransaction(connection.execute, SQLITE)
             connection.execute("COMMIT")

@@ -1,6 +1,6 @@
 """Whether a journal is whole: looked at as it stood at one moment, while others go on paying; nothing is written."""
 
-# ruff: noqa: S608 - put together from constants of this house
+# ruff: noqa: S608 - put together from constants of this module
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from payments_core.domain.records import PayoutRecord
 from payments_core.journal.maintenance.invariants import Entry, Kept, Published, Stored, broken
 from payments_core.journal.maintenance.schema_check import REFERENCES, flaws
 from payments_core.journal.maintenance.snapshot import Snapshot
-from payments_core.journal.sql.apply import may_have_moved
 from payments_core.journal.sql.columns import COLUMNS, read_row
+from payments_core.journal.sql.refunds import may_have_moved
 
 __all__ = ["Audit", "DeriveReferences", "Flaw"]
 
@@ -76,7 +76,7 @@ class Audit:
         self.name = snapshot.name
         self.meta = snapshot.meta()
         self.payouts = self.contradicted = 0
-        with contextlib.suppress(JournalDamaged):  # told by the checks
+        with contextlib.suppress(JournalDamaged):  # the checks report it
             self.payouts = snapshot.ask(f"SELECT COUNT(*) FROM {self._at}payouts")[0][0]
             statement = f"SELECT COUNT(*) FROM {self._at}payouts WHERE contradicted_at IS NOT NULL"
             self.contradicted = snapshot.ask(statement)[0][0]
@@ -144,11 +144,11 @@ class Audit:
                     events=[Published(*found) for found in children["outbox"][payout]],
                     approvals=[(attempt, fingerprint) for attempt, fingerprint in children["approvals"][payout]],
                 )
-                told = [*broken(stored, self._namespace), *self._underived(stored)]
+                findings = [*broken(stored, self._namespace), *self._underived(stored)]
             except (ValueError, TypeError, KeyError, ArithmeticError, PaymentsError) as error:
                 why = error.message if isinstance(error, JournalDamaged) else type(error).__name__
-                told = [("unreadable", f"what is stored of it cannot be read: {why}")]
-            for rule, text in told:
+                findings = [("unreadable", f"what is stored of it cannot be read: {why}")]
+            for rule, text in findings:
                 yield Flaw(rule, payout, text)
             on_payout()
 
@@ -184,7 +184,7 @@ class Audit:
                 try:
                     row = read_row(stored)
                 except JournalDamaged:
-                    continue  # said already
+                    continue  # reported already
                 if not may_have_moved(self._snapshot.session, row):
                     continue
                 first = first or row

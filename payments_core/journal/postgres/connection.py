@@ -1,4 +1,4 @@
-"""Connections to the journal's server: checked before use, and their errors said so that a person can act.
+"""Connections to the journal's server: checked before use, and their errors say what the operator can do.
 
 No error of the driver is shown or chained: what the server adds as detail may hold a whole row, payee included.
 """
@@ -44,7 +44,7 @@ SET_DURABLE = (
 
 
 class Server:
-    """Where the journal is, and what is said about it.
+    """The server of a journal, and the errors about it.
 
     Args:
         url: ``postgresql://…``, as libpq understands it; what it leaves out comes from ``PGHOST``, ``PGPASSFILE``,
@@ -119,8 +119,8 @@ class Server:
         )
 
     def explain(self, error: psycopg.Error) -> JournalError:
-        """Return what the server said as an error that tells what to do next."""
-        said = (error.diag.message_primary or type(error).__name__).rstrip(".")
+        """Return an error of the server as one that says what to do next."""
+        cause = (error.diag.message_primary or type(error).__name__).rstrip(".")
         match error:
             case errors.LockNotAvailable():
                 return JournalLocked(
@@ -137,35 +137,35 @@ class Server:
                 return JournalError(f"{self.name} has become read-only.", hint="Name the primary in [journal] url.")
             case errors.InsufficientPrivilege():
                 return JournalError(
-                    f"{self.name} refused the paying role: {said}.",
+                    f"{self.name} refused the paying role: {cause}.",
                     hint="Grant it what the page how-to/run-on-postgresql of the documentation lists.",
                 )
             case errors.UndefinedTable() | errors.UndefinedColumn() | errors.InvalidSchemaName():
                 return JournalError(
-                    f"{self.name} holds no journal of this version: {said}.",
+                    f"{self.name} holds no journal of this version: {cause}.",
                     hint="`payouts journal verify` says what is missing. Then restore a backup.",
                 )
             case errors.TransactionRollback() | errors.DeadlockDetected() | errors.SerializationFailure():
                 return JournalError(
-                    f"{self.name} gave way to another transaction: {said}.",
+                    f"{self.name} gave way to another transaction: {cause}.",
                     hint="Roll back and begin again: the same key is safe.",
                 )
             case errors.DataCorrupted() | errors.IndexCorrupted() | errors.IoError() | errors.UndefinedFile():
                 return JournalDamaged(
-                    f"{self.name} is damaged: the server cannot read its files (PostgreSQL: {said}).",
+                    f"{self.name} is damaged: the server cannot read its files (PostgreSQL: {cause}).",
                     hint="Stop every paying process, keep a copy of the server's files, and restore a backup.",
                 )
             case psycopg.OperationalError():
                 return JournalError(
-                    f"{self.name} was lost: {said}.",
+                    f"{self.name} was lost: {cause}.",
                     hint="See that the server runs, and try again: the same key is safe.",
                 )
             case _:
-                return JournalError(f"{self.name} refused an entry: {said}.")
+                return JournalError(f"{self.name} refused an entry: {cause}.")
 
 
 def _parsed(url: str) -> dict[str, Any]:
-    """Return what an address says, told apart by libpq itself."""
+    """Return the parts of an address, as libpq parses it."""
     try:
         parameters: dict[str, Any] = dict(conninfo.conninfo_to_dict(url))
     except psycopg.Error:

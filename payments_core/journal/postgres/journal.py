@@ -15,17 +15,7 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import tuple_row
 
 from payments_core.domain.errors import JournalError
-from payments_core.domain.rates import AcquirePermit, Permit
-from payments_core.domain.records import Pause
-from payments_core.domain.shared_tokens import SharedToken, TokenChange
-from payments_core.engine.commands import (
-    CreatePayout,
-    CreateResult,
-    JournalCommand,
-    JournalResult,
-    Stale,
-    TransitionApplied,
-)
+from payments_core.engine.commands import CreatePayout, CreateResult, Stale, TransitionApplied
 from payments_core.journal.postgres.connection import SET_DURABLE, Connection, ReadConnection, Server
 from payments_core.journal.postgres.schema import (
     SELECT_NAMESPACE,
@@ -34,24 +24,20 @@ from payments_core.journal.postgres.schema import (
     check_version,
 )
 from payments_core.journal.postgres.thread_pool import ThreadPool
-from payments_core.journal.sql.apply import Asking, Change, Reply, apply, opening
-from payments_core.journal.sql.claims import Claims
-from payments_core.journal.sql.erasure import Erasing
-from payments_core.journal.sql.inbox import InboxCalls, InboxChange
-from payments_core.journal.sql.outbox import OutboxCalls
-from payments_core.journal.sql.pauses import LiftPause, SetPause
-from payments_core.journal.sql.queries import Reads
+from payments_core.journal.sql.apply import Change, Reply, apply
+from payments_core.journal.sql.new_payouts import StatementFlow, creation
+from payments_core.journal.sql.sql_journal import SqlJournal
 from payments_core.journal.sql.statements import POSTGRES, POSTGRES_SCHEMA, DbTransaction
 
 __all__ = ["PostgresJournal"]
 
-_TRIES = 5
+_REPETITIONS = 5
 _PAUSE_S = 0.1
 # READ COMMITTED whatever the server's default: what is read behind a lock must be what is there now.
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {{lock_timeout_ms}}; SELECT {SET_DURABLE}"
 
 
-class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
+class PostgresJournal(SqlJournal):
     """A journal in a PostgreSQL database that was prepared by ``payouts journal init``.
 
     Args:
@@ -95,93 +81,69 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
             self._threads.close()
             raise
 
-    def _check(self, line: ReadConnection) -> None:
-        """Look at the version, once: a process of the version before goes on while a new one is brought in."""
-        connection = line.take()
+    def _check(self, reader: ReadConnection) -> None:
+        """Check the version and the server, once."""
+        connection = reader.take()
         try:
             check_version(connection, self._server.name)
             return check_server(connection, self._server.name)
         except psycopg.Error as error:
-            told = self._server.explain(error)
-        raise told
+            failure = self._server.explain(error)
+        raise failure
 
     def _connect(self) -> Connection:
         connection = self._server.connect()
         try:
             check_namespace(connection, self._server.name, self._namespace)
         except psycopg.errors.UndefinedTable:
-            return connection  # said better by what comes next
+            return connection  # explained better by the check of the version
         except psycopg.Error as error:
-            told = self._server.explain(error)
+            failure = self._server.explain(error)
         except BaseException:
             connection.close()
             raise
         else:
             return connection
         connection.close()
-        raise told
+        raise failure
 
     # --- writing ---
-
-    def execute(self, entry: JournalCommand) -> JournalResult:
-        """Write one entry and return when it is durable."""
-        return cast("JournalResult", self._threads.execute(partial(self._write, entry)))
-
-    def submit(self, entry: JournalCommand) -> Future[JournalResult]:
-        """Queue one entry; the future ends when it is durable. Cancelling it before it is taken up writes nothing."""
-        return cast("Future[JournalResult]", self._threads.submit(partial(self._write, entry)))
-
-    def set_pause(self, pause: Pause) -> None:
-        """Write a pause; one in force for the same account is replaced."""
-        self._threads.execute(partial(self._write, SetPause(pause)))
-
-    def lift_pause(self, account: str | None) -> bool:
-        """End the pause of an account (or the one for all) and wake what waited for it; say whether there was one."""
-        return bool(self._threads.execute(partial(self._write, LiftPause(account, self._clock()))))
-
-    def permit(self, asked: AcquirePermit) -> Future[Permit]:
-        """Reserve the next moment at which an account may be used, by the journal's clock, for all processes."""
-        return cast("Future[Permit]", self._threads.submit(partial(self._write, asked)))
-
-    def token(self, change: TokenChange) -> Future[SharedToken]:
-        """Ask for a token that all processes share, or keep the one that was fetched; what there is now."""
-        return cast("Future[SharedToken]", self._threads.submit(partial(self._write, change)))
 
     def _change(self, change: Change) -> Any:
         return self._threads.execute(partial(self._write, change))
 
-    def _queue(self, change: InboxChange) -> Future[Any]:
+    def _queue(self, change: Change) -> Future[Any]:
         return self._threads.submit(partial(self._write, change))
 
     def vacuum(self) -> bool:
-        """Say False: the server wipes, when it vacuums; its log and its backups keep what was there."""
+        """Return False: the server vacuums by itself; its log and its backups keep what was there."""
         return False
 
     def close(self) -> None:
         """Finish what is queued and close; in a forked process nothing is touched."""
         self._threads.close()
 
-    def _write(self, change: Change, line: ReadConnection) -> Reply:
-        """Write a change; again when nothing of it was written and another try may succeed."""
-        told = JournalError("")
-        for _ in range(_TRIES):
+    def _write(self, change: Change, reader: ReadConnection) -> Reply:
+        """Write a change; again when nothing of it was written and a repetition may succeed."""
+        failure = JournalError("")
+        for _ in range(_REPETITIONS):
             try:
-                return self._transact(change, line)
+                return self._transact(change, reader)
             except _NothingWritten as undone:
-                told = undone.told
+                failure = undone.failure
             except _NotKnown as lost:
-                return self._find_out(change, lost.reply, line)
-        raise told
+                return self._find_out(change, lost.reply, reader)
+        raise failure
 
-    def _find_out(self, change: Change, lost: Reply, line: ReadConnection) -> Reply:
-        """Write a change whose commit was not answered once more: who finds it there already has written it.
+    def _find_out(self, change: Change, lost: Reply, reader: ReadConnection) -> Reply:
+        """Write a change once more whose commit was not answered: if it is there, the first commit has written it.
 
-        The number of the lost transaction tells nothing: after a crash the server gives it to another one.
+        The number of the lost transaction proves nothing: after a crash the server gives it to another one.
         """
         until = time.monotonic() + self._fate_timeout_s
         while True:
             try:
-                return _recognised(lost, self._transact(change, line))
+                return _recognised(lost, self._transact(change, reader))
             except (_NothingWritten, _NotKnown, JournalError):
                 if time.monotonic() >= until:
                     break
@@ -191,8 +153,8 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
             hint="See that the server runs, and try again: the same key is safe.",
         )
 
-    def _transact(self, change: Change, line: ReadConnection) -> Reply:
-        connection, reply = line.take(), None
+    def _transact(self, change: Change, reader: ReadConnection) -> Reply:
+        connection, reply = reader.take(), None
         failure: psycopg.Error | None = None
         try:
             connection.execute(self._begin, prepare=False)
@@ -206,10 +168,10 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
             return reply
         if reply is not None and connection.broken:
             raise _NotKnown(reply)
-        told = self._server.explain(failure)
+        explained = self._server.explain(failure)
         if connection.broken or isinstance(failure, psycopg.errors.TransactionRollback):
-            raise _NothingWritten(told)
-        raise told
+            raise _NothingWritten(explained)
+        raise explained
 
     # --- in the application's transaction ---
 
@@ -228,12 +190,12 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
         if not isinstance(connection, psycopg.Connection):
             raise _not_usable("It is no psycopg.Connection.")
         _check_transaction(connection)
-        asking, answer = self._joining(entry), None
+        flow, answer = self._creation_within(entry), None
         failure: psycopg.Error
         with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
             try:
                 while True:
-                    cursor.execute(*asking.send(answer))
+                    cursor.execute(*flow.send(answer))
                     answer = cursor.fetchall() if cursor.description else cursor.rowcount
             except StopIteration as done:
                 return cast("CreateResult", done.value)
@@ -247,12 +209,12 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
         if not isinstance(connection, psycopg.AsyncConnection):
             raise _not_usable("It is no psycopg.AsyncConnection.")
         _check_transaction(connection)
-        asking, answer = self._joining(entry), None
+        flow, answer = self._creation_within(entry), None
         failure: psycopg.Error
         async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
             try:
                 while True:
-                    await cursor.execute(*asking.send(answer))
+                    await cursor.execute(*flow.send(answer))
                     answer = await cursor.fetchall() if cursor.description else cursor.rowcount
             except StopIteration as done:
                 return cast("CreateResult", done.value)
@@ -260,7 +222,7 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
                 failure = error
         raise self._server.explain(failure)
 
-    def _joining(self, entry: CreatePayout) -> Asking[CreateResult]:
+    def _creation_within(self, entry: CreatePayout) -> StatementFlow[CreateResult]:
         if entry.row.original_amount is not None:
             raise JournalError("A refund cannot be accepted in the application's transaction.", hint="Use refund().")
         looks = f"SELECT to_regclass(%s)::text, {SET_DURABLE}, current_setting('lock_timeout')"
@@ -269,28 +231,28 @@ class PostgresJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
         if found != [(self._namespace,)]:
             raise _not_usable("It leads to a database without this journal.")
         if lock_timeout != "0":
-            return (yield from opening(entry, POSTGRES))
+            return (yield from creation(entry, POSTGRES))
         yield _SET_LOCK_TIMEOUT, (_LOCK_TIMEOUT,)  # another transaction may hold the same key, and the application both
-        opened = yield from opening(entry, POSTGRES)
+        result = yield from creation(entry, POSTGRES)
         yield _SET_LOCK_TIMEOUT, ("0",)
-        return opened
+        return result
 
     # --- reading ---
 
     def _fetch(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._threads.execute(partial(self._read, statement, values))
 
-    def _read(self, statement: str, values: Sequence[Any], line: ReadConnection) -> list[tuple[Any, ...]]:
-        told = JournalError("")
+    def _read(self, statement: str, values: Sequence[Any], reader: ReadConnection) -> list[tuple[Any, ...]]:
+        failure = JournalError("")
         for _ in range(2):  # a connection that lay idle while the server was restarted is found out here
-            connection = line.take()
+            connection = reader.take()
             try:
                 return connection.execute(statement, values).fetchall()
             except psycopg.Error as error:
-                told = self._server.explain(error)
+                failure = self._server.explain(error)
             if not connection.broken:
                 break
-        raise told
+        raise failure
 
 
 _LOCK_TIMEOUT = "10s"  # of an accept in an application's transaction that has none of its own
@@ -300,9 +262,9 @@ _SET_LOCK_TIMEOUT = "SELECT set_config('lock_timeout', %s, true)"
 class _NothingWritten(Exception):
     """The transaction was undone by what may not happen again."""
 
-    def __init__(self, told: JournalError) -> None:
+    def __init__(self, failure: JournalError) -> None:
         super().__init__()
-        self.told = told
+        self.failure = failure
 
 
 class _NotKnown(Exception):
@@ -314,13 +276,13 @@ class _NotKnown(Exception):
 
 
 def _recognised(lost: Reply, found: Reply) -> Reply:
-    """Return what is true of a change that was made twice: its first reply, when the second time found it there."""
+    """Return the reply to a change that was made twice: the first one, when the second found the change there."""
     match lost, found:
         case (TransitionApplied(), Stale()) if found.row == lost.row:
             return lost
         case (CreateResult(created=True), CreateResult(created=False)) if found.row == lost.row:
             return lost
-        case (bool(), bool()):  # a pause that is not there any more was lifted by us
+        case (bool(), bool()):  # a pause that is not there any more was lifted by this change
             return lost or found
         case _:
             return found
@@ -342,8 +304,8 @@ def _check_transaction(connection: psycopg.Connection[Any] | psycopg.AsyncConnec
         raise _not_usable("It is in pipeline mode, and answers later.")
 
 
-def _not_usable(why: str) -> JournalError:
+def _not_usable(problem: str) -> JournalError:
     return JournalError(
-        f"The payout cannot be accepted on this connection. {why}",
+        f"The payout cannot be accepted on this connection. {problem}",
         hint="Give the psycopg connection to the journal's database on which your own transaction is open.",
     )

@@ -200,7 +200,7 @@ def _version(connection: Connection) -> int:
 
 
 def _make_schema(connection: Connection, where: str) -> None:
-    """Make the schema, unless whoever owns the database has already made an empty one for us."""
+    """Create the schema, unless the owner of the database has created it, empty."""
     if _one(connection, "SELECT 1 FROM pg_namespace WHERE nspname = %s", SCHEMA) is None:
         connection.execute(f"CREATE SCHEMA {SCHEMA}")
     elif _one(connection, "SELECT 1 FROM pg_tables WHERE schemaname = %s LIMIT 1", SCHEMA) is not None:

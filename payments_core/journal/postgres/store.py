@@ -1,4 +1,4 @@
-"""A database under PostgreSQL as whoever looks after a journal opens it."""
+"""A journal's database under PostgreSQL, opened for maintenance."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class PostgresStore(Store):
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Connection]:
-        told: JournalError
+        failure: JournalError
         with contextlib.closing(self._server.connect()) as connection:
             try:
                 yield connection
             except psycopg.Error as error:
-                told = self._server.explain(error)
+                failure = self._server.explain(error)
             else:
                 return
-        raise told
+        raise failure

@@ -1,7 +1,7 @@
 """Threads that work for a shared journal, each on a connection of its own; no more of them than are busy at once.
 
-Nobody's own thread touches a connection: Ctrl-C, which strikes anywhere in the main thread, finds callers waiting at a
-bare lock, and never a connection in the middle of a message.
+No thread of a caller touches a connection: Ctrl-C, which strikes anywhere in the main thread, finds callers waiting at
+a bare lock, and never a connection in the middle of a message.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class ThreadPool(Generic[U]):
         with self._lock:
             self._closing = True
             threads = set(self._threads)
-            self._jobs.put(None)  # whoever takes it passes it on
+            self._jobs.put(None)  # the thread that takes it passes it on
         for thread in threads:
             if thread is not threading.current_thread():  # a future's callback may close us
                 thread.join()
@@ -100,7 +100,7 @@ class ThreadPool(Generic[U]):
         self.check_open()
         with self._lock:
             self.check_open()
-            # In this order: whoever is interrupted in between leaves a thread too many, and never one too few.
+            # In this order: an interrupt in between leaves a thread too many, and never one too few.
             self._undone += 1
             if self._undone > len(self._threads) < self._size:
                 thread = threading.Thread(target=self._work, name="payments-journal", daemon=True)
@@ -110,7 +110,9 @@ class ThreadPool(Generic[U]):
 
     def _work(self) -> None:
         with self._lock:
-            me = threading.current_thread()  # who started us may have been interrupted before he noted it
+            me = (
+                threading.current_thread()
+            )  # the thread that started this one may have been interrupted before it noted that
             if me not in self._threads and len(self._threads) >= self._size:
                 return
             self._threads.add(me)
@@ -120,12 +122,12 @@ class ThreadPool(Generic[U]):
             if member.take_up():
                 try:
                     outcome = Wrote(member.entry(tool))
-                except BaseException as error:  # noqa: BLE001 - whatever it is, the caller hears of it, and we live on
+                except BaseException as error:  # noqa: BLE001 - whatever it is, the caller gets it, and the thread lives
                     outcome = Failed(error)
             with self._lock:
                 self._undone -= 1
             if outcome is not None:
-                member.tell(outcome)
+                member.set_outcome(outcome)
             del member, outcome  # holds no payee while it waits
         self._jobs.put(None)
         tool.close()

@@ -1,22 +1,32 @@
-"""Attempts that ended, what stands in the way of the next one, and who approved it."""
+"""Attempts: how the next one begins, who approved it, and those that have ended."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from payments_core.domain.errors import JournalError
-from payments_core.domain.events import EventName
 from payments_core.domain.payout import Operation, PayoutStatus
 from payments_core.domain.records import Approval
-from payments_core.engine.commands import LoadAttempts, LoadedAttempts
-from payments_core.journal.sql import restore_gap
-from payments_core.journal.sql.columns import read_approval, read_attempt, to_us
-from payments_core.journal.sql.statements import FIXED, DbTransaction
+from payments_core.engine.commands import (
+    Contradicted,
+    CreateAttempt,
+    GapOpen,
+    LoadAttempts,
+    LoadedAttempts,
+    OverRefunded,
+    Stale,
+    TransitionApplied,
+)
+from payments_core.journal.sql import history, refunds, restore_gap
+from payments_core.journal.sql.columns import COLUMNS, read_approval, read_attempt, read_row, to_us, write_row
+from payments_core.journal.sql.provider_references import add_references
+from payments_core.journal.sql.statements import FIXED, MOVABLE, DbTransaction
 
-__all__ = ["approve", "is_approved", "is_contradicted", "keep", "recall", "refuse_forbidden"]
+__all__ = ["approve", "create_attempt", "is_approved", "load"]
 
-# How an attempt begins: nothing of the one before it may be left.
+# The columns of a new attempt: nothing of the one before it is left.
 _FRESH: Mapping[str, Any] = {
     "status": str(PayoutStatus.CREATED),
     "reason": None,
@@ -27,28 +37,54 @@ _FRESH: Mapping[str, Any] = {
     "reopened_at": None,
     "lease_owner": "",
     "lease_until": None,
-    **dict.fromkeys(
-        (
-            "submissions",
-            "refusals",
-            "ambiguous",
-            "guards_passed",
-            "duplicate_unverified",
-            "refused",
-            "rechecks_left",
-            "not_found_count",
-        ),
-        0,
-    ),
+    "submissions": 0,
+    "refusals": 0,
+    "ambiguous": 0,
+    "guards_passed": 0,
+    "duplicate_unverified": 0,
+    "refused": 0,
+    "rechecks_left": 0,
+    "not_found_count": 0,
 }
 
 
-def refuse_forbidden(session: DbTransaction, stored: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Refuse a further attempt that is none: judged by what is stored.
+def create_attempt(
+    session: DbTransaction, entry: CreateAttempt
+) -> TransitionApplied | Stale | Contradicted | OverRefunded | GapOpen:
+    """Begin the next attempt of a payout that failed, and keep the one that ended.
+
+    Raises:
+        JournalError: It is no next attempt.
+
+    """
+    before, event = entry.before, entry.event
+    stored, seq = history.lock_payout(session, before.id)
+    if stored["version"] != before.version:
+        return Stale(read_row(stored.values()))
+    after = replace(entry.after, version=before.version + 1, updated_at=event.at)
+    values = dict(zip(COLUMNS, write_row(after), strict=True))
+    _refuse_forbidden(session, stored, values)
+    if history.is_contradicted(session, before.id):
+        return Contradicted()
+    if after.original_amount is not None:
+        refunds.lock_collection(session, after)
+        if over := refunds.over_refunded(session, after, after.original_amount):
+            return over
+    if restore_gap.is_open(session):
+        return GapOpen()
+    session.execute(session.sql.keep_attempt, (before.id,))
+    session.execute(session.sql.update, (*map(values.__getitem__, MOVABLE), before.id, before.version))
+    history.append(session, after, event, seq + 1)
+    add_references(session, after)
+    return TransitionApplied(after)
+
+
+def _refuse_forbidden(session: DbTransaction, stored: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Refuse what is no next attempt, judged by the stored columns.
 
     Raises:
         JournalError: The one before has not failed, a number is left out or used twice, a request was sent before,
-            something of the attempt before is left, or the intent is another.
+            something of the attempt before is left, or the order is another.
 
     """
     payout, number = stored["id"], stored["attempt"]
@@ -57,7 +93,7 @@ def refuse_forbidden(session: DbTransaction, stored: Mapping[str, Any], after: M
     if stored["rechecks_left"]:
         raise JournalError(f"The failure of payout {payout} is still being read again: it is not paid again yet.")
     if stored["erased_at"] is not None:
-        raise JournalError(f"The payee of payout {payout} was forgotten: it is not paid again.")
+        raise JournalError(f"The payee of payout {payout} was erased: it is not paid again.")
     if after["attempt"] != number + 1:
         raise JournalError(f"Payout {payout} had attempt {number} and cannot begin attempt {after['attempt']}.")
     changed = [name for name in FIXED if stored[name] != after[name]]
@@ -69,24 +105,13 @@ def refuse_forbidden(session: DbTransaction, stored: Mapping[str, Any], after: M
     if left:
         raise JournalError(f"A new attempt of payout {payout} cannot begin with the {', '.join(left)} of another.")
     values = (payout, after["request_hash"])
-    used = after["request_hash"] == stored["request_hash"]
-    if used or session.execute(session.sql.was_attempted, values).fetchone():
+    is_used = after["request_hash"] == stored["request_hash"]
+    if is_used or session.execute(session.sql.was_attempted, values).fetchone():
         raise JournalError(f"A new attempt of payout {payout} has the request of an earlier one.")
 
 
-def keep(session: DbTransaction, payout_id: str) -> None:
-    """Keep the current attempt as it stands; the payout is locked."""
-    session.execute(session.sql.keep_attempt, (payout_id,))
-
-
-def is_contradicted(session: DbTransaction, payout_id: str) -> bool:
-    """Say whether a read has contradicted an end of this payout."""
-    found = session.execute(session.sql.has_event, (payout_id, str(EventName.PAYOUT_CONTRADICTED))).fetchone()
-    return found is not None
-
-
 def approve(session: DbTransaction, stored: Mapping[str, Any], approval: Approval) -> None:
-    """Write an approval of the current attempt, of exactly the intent that is stored.
+    """Write an approval of the current attempt, of exactly the stored order.
 
     Raises:
         JournalError: It is not waiting to be sent.
@@ -99,26 +124,28 @@ def approve(session: DbTransaction, stored: Mapping[str, Any], approval: Approva
 
 
 def is_approved(session: DbTransaction, stored: Mapping[str, Any]) -> bool:
-    """Say whether the current attempt was approved, of exactly the intent that is stored."""
+    """Whether the current attempt was approved, of exactly the stored order."""
     values = (stored["id"], stored["attempt"], stored["fingerprint"])
     return session.execute(session.sql.is_approved, values).fetchone() is not None
 
 
-def recall(session: DbTransaction, entry: LoadAttempts, attempt: int) -> LoadedAttempts:
-    """Return what a payout's row does not tell.
+def load(session: DbTransaction, entry: LoadAttempts) -> LoadedAttempts:
+    """Return what a payout's record does not hold: its ended attempts, its approval, and facts of its history.
 
-    Args:
-        session: An open transaction.
-        entry: What is asked.
-        attempt: The payout's current one.
+    Raises:
+        JournalError: There is no such payout.
 
     """
     sql, payout = session.sql, entry.payout_id
+    found = session.execute(sql.by_id, (payout,)).fetchone()
+    if found is None:
+        raise JournalError(f"The journal has no payout {payout}.")
+    attempt = read_row(found).attempt
     approval = session.execute(sql.approval, (payout, attempt)).fetchone()
     pending = session.execute(sql.was_in, (payout, attempt, str(PayoutStatus.PENDING))).fetchone()
     return LoadedAttempts(
         attempts=tuple(map(read_attempt, session.execute(sql.attempts, (payout,)).fetchall())),
-        contradicted=is_contradicted(session, payout),
+        contradicted=history.is_contradicted(session, payout),
         was_taken=pending is not None,
         approval=None if approval is None else read_approval(approval),
         gap=restore_gap.current(session),

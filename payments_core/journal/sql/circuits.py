@@ -1,4 +1,4 @@
-"""Circuits: when POSTs of an account end without a clear answer again and again, they stop; reads go on."""
+"""Circuits: after many ambiguous submissions in a row the POSTs of an account stop; reads go on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["count", "reset"]
 _FIRST_WAIT_S = 30.0
 
 
-class _Text:
+class _Statements:
     """The statements, in one dialect."""
 
     def __init__(self, sql: Statements) -> None:
@@ -25,23 +25,23 @@ class _Text:
             f" ON CONFLICT (account) DO UPDATE SET in_a_row = {at}ambiguity.in_a_row + 1"
         )
         self.in_a_row = text(f"SELECT in_a_row FROM {at}ambiguity WHERE account = ?")  # noqa: S608
-        self.erase = text(f"DELETE FROM {at}ambiguity WHERE account = ?")  # noqa: S608
+        self.reset = text(f"DELETE FROM {at}ambiguity WHERE account = ?")  # noqa: S608
 
 
-_text = functools.cache(_Text)
+_statements = functools.cache(_Statements)
 
 
 def count(session: DbTransaction, account: str, end: PostEnd, at: datetime) -> tuple[Pause | None, bool]:
-    """Count a POST's end; return the circuit it opened, if it did, and whether it closed one.
+    """Count the end of a POST; return the circuit that it opened, and whether it closed one.
 
-    The count comes before any pause is locked: every transaction takes the two in this order.
+    The count is locked before any pause: every transaction takes the two in this order.
     """
     if not end.is_ambiguous:
-        closes = reset(session, account) and pauses.lift_by(session, account, at, pauses.CIRCUIT)
-        return None, closes
-    text = _text(session.sql)
-    session.execute(text.add, (account,))
-    (in_a_row,) = session.execute(text.in_a_row, (account,)).fetchone()
+        is_closed = reset(session, account) and pauses.lift_by(session, account, at, pauses.CIRCUIT)
+        return None, is_closed
+    statements = _statements(session.sql)
+    session.execute(statements.add, (account,))
+    (in_a_row,) = session.execute(statements.in_a_row, (account,)).fetchone()
     if not 0 < end.circuit_after <= in_a_row:
         return None, False
     why = f"{in_a_row} payments in a row ended without a clear answer"
@@ -50,5 +50,5 @@ def count(session: DbTransaction, account: str, end: PostEnd, at: datetime) -> t
 
 
 def reset(session: DbTransaction, account: str) -> bool:
-    """Begin to count anew; say whether there was anything to forget."""
-    return session.execute(_text(session.sql).erase, (account,)).rowcount > 0
+    """Begin to count anew; whether anything was counted before."""
+    return session.execute(_statements(session.sql).reset, (account,)).rowcount > 0

@@ -1,28 +1,28 @@
-"""Claims: who works on which due payout, so that two workers do not do the same work.
+"""Claims: which worker works on which due payout, so that two workers do not do the same work.
 
 A claim saves work and protects nothing: every transition compares the record's version, and only the lease that is
 written before a submission keeps other processes from sending. A claim that is lost, late or wrong costs one read. A
-claim that ends later than the longest claim of a worker was written by a clock that was ahead; it counts for nothing.
+claim that ends later than the longest claim of a worker was written by a clock that was ahead, and does not count.
 """
 
-# ruff: noqa: S608 - put together from constants of this house
+# ruff: noqa: S608 - put together from constants of this module
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from payments_core.domain.bounds import DAY_S, HOUR_S
 from payments_core.domain.records import PayoutRecord
+from payments_core.journal.sql.access import SqlAccess
 from payments_core.journal.sql.columns import read_row, to_us
-from payments_core.journal.sql.due import not_held
-from payments_core.journal.sql.statements import DbTransaction, Statements
+from payments_core.journal.sql.due import not_paused
+from payments_core.journal.sql.statements import DbTransaction, Statements, marks
 
-__all__ = ["Claim", "ClaimChange", "ClaimReply", "Claims", "Release", "Renew", "apply", "unclaimed"]
+__all__ = ["Claim", "ClaimChange", "ClaimReply", "ClaimsMixin", "Release", "Renew", "apply", "unclaimed"]
 
 _AT_ONCE = 500
 _LONGEST_US = int((DAY_S + HOUR_S) * 1_000_000)  # the longest `claim_s` there is, and an hour for clocks that differ
@@ -31,7 +31,7 @@ _HOLDS = f"{{}} - ? BETWEEN 1 AND {_LONGEST_US}"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Take due payouts that nobody holds."""
+    """Take due payouts without a claim."""
 
     at: datetime
     owner: str
@@ -42,7 +42,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """Hold payouts for longer that are still held by their owner."""
+    """Extend the claims that are still their owner's."""
 
     owner: str
     payout_ids: tuple[str, ...]
@@ -51,7 +51,7 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Let go of payouts."""
+    """End claims."""
 
     owner: str
     payout_ids: tuple[str, ...]
@@ -73,20 +73,20 @@ def apply(session: DbTransaction, change: ClaimChange) -> ClaimReply:
 
 
 def unclaimed(sql: Statements) -> str:
-    """Return the condition for payouts that nobody holds; the moment is its value."""
+    """Return the condition for payouts without a claim; the time is its value."""
     return f"id NOT IN (SELECT payout_id FROM {sql.schema}claims WHERE {_HOLDS.format('until')})"
 
 
 def _claim(session: DbTransaction, change: Claim) -> tuple[PayoutRecord, ...]:
     sql, now, until = session.sql, to_us(change.at), to_us(change.until)
-    condition, values = not_held(sql, change.accounts, change.at)
+    condition, values = not_paused(sql, change.accounts, change.at)
 
     def find(more: str, limit: int) -> list[PayoutRecord]:
-        # What somebody is moving this instant is left to them.
+        # A payout that another transaction is moving is left out.
         statement = sql.due(f"{condition} AND {unclaimed(sql)} AND {more}") + sql.skip_locked
         return list(map(read_row, session.execute(statement, (*values, now, now, now, limit)).fetchall()))
 
-    # Strangers can make callbacks: what they ask for gets half of the places, and more where nothing else is due.
+    # Anyone can send callbacks: the reads that they ask for get half of the places, and more where nothing else is due.
     called = find("callback_read_at = next_at", change.limit)
     half = change.limit // 2
     others = find("(callback_read_at IS NULL OR callback_read_at <> next_at)", change.limit - min(len(called), half))
@@ -95,7 +95,7 @@ def _claim(session: DbTransaction, change: Claim) -> tuple[PayoutRecord, ...]:
     rows = (*others, *called[: change.limit - len(others)])
     if not rows:
         return ()
-    # Somebody may have claimed one after our statement began to look: theirs stands.
+    # Another worker may have claimed one since the statement began: that claim stands.
     taken = session.execute(
         sql.text(
             f"INSERT INTO {sql.schema}claims (payout_id, owner, until) VALUES {', '.join(['(?, ?, ?)'] * len(rows))}"
@@ -142,26 +142,22 @@ def _chunks(payout_ids: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
 
 
 def _one_of(ids: Sequence[str]) -> str:
-    return f"payout_id IN ({', '.join('?' * len(ids))})"
+    return f"payout_id IN ({marks(len(ids))})"
 
 
-class Claims(ABC):
-    """The claims of the journal's protocol, whichever database holds them."""
-
-    @abstractmethod
-    def _change(self, change: Any) -> Any:
-        """Write a change and return what came of it when it is durable."""
+class ClaimsMixin(SqlAccess):
+    """The claims' part of the journal's protocol, for both databases."""
 
     def claim(
         self, at: datetime, *, owner: str, until: datetime, accounts: Collection[str], limit: int
     ) -> tuple[PayoutRecord, ...]:
-        """Take due payouts that nobody holds, and hold them until a moment; about half at most for callbacks."""
+        """Claim due payouts until a time; about half of them at most for callbacks."""
         return cast("tuple[PayoutRecord, ...]", self._change(Claim(at, owner, until, tuple(accounts), limit)))
 
     def renew(self, owner: str, payout_ids: Collection[str], until: datetime) -> frozenset[str]:
-        """Hold payouts for longer; return those that are still the owner's."""
+        """Extend claims; return the payouts whose claim is still the owner's."""
         return cast("frozenset[str]", self._change(Renew(owner, tuple(payout_ids), until)))
 
     def release(self, owner: str, payout_ids: Collection[str]) -> None:
-        """Let go of payouts, so that others may claim them when they are due; another's are left alone."""
+        """End the owner's claims, so that other workers may claim the payouts when they are due."""
         self._change(Release(owner, tuple(payout_ids)))

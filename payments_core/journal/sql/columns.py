@@ -58,20 +58,20 @@ def from_us(microseconds: int) -> datetime:
 
 
 def write_json(mapping: Mapping[str, Any]) -> str:
-    """Return compact JSON that every store takes, whatever is in it: evidence must never stop a move.
+    """Return compact JSON that every store accepts, whatever is in it: evidence must never stop a transition.
 
-    What JSON does not know is written as text, half a character as an escape.
+    A value that JSON does not know is written as text, half a character as an escape.
     """
     return _dump(dict(mapping)) if mapping else "{}"
 
 
 def _read_json(text: str) -> dict[str, Any]:
-    told: dict[str, Any] = {} if text == "{}" else json.loads(text)
-    return told
+    mapping: dict[str, Any] = {} if text == "{}" else json.loads(text)
+    return mapping
 
 
 def checked(read: Callable[[A], T]) -> Callable[[A], T]:
-    """Let a reader say of values that make no sense that the journal is damaged: we have written others."""
+    """Let a reader raise ``JournalDamaged`` for values that this library cannot have written."""
 
     @functools.wraps(read)
     def call(stored: A) -> T:
@@ -97,8 +97,8 @@ def write_reason(reason: Reason) -> str:
 
 def read_reason(text: str) -> Reason:
     """Read a reason back."""
-    told = json.loads(text)
-    return Reason(**told | {"code": ReasonCode(told["code"])})
+    fields = json.loads(text)
+    return Reason(**fields | {"code": ReasonCode(fields["code"])})
 
 
 def _dump(value: Any) -> str:
@@ -110,20 +110,20 @@ def _dump(value: Any) -> str:
     return text
 
 
-def _told(contradiction: Contradiction) -> dict[str, Any]:
-    told = dataclasses.asdict(contradiction)
-    return told | {name: None if told[name] is None else to_us(told[name]) for name in ("at", "acknowledged_at")}
+def _contradiction_fields(contradiction: Contradiction) -> dict[str, Any]:
+    fields = dataclasses.asdict(contradiction)
+    return fields | {name: None if fields[name] is None else to_us(fields[name]) for name in ("at", "acknowledged_at")}
 
 
-def _contradiction(told: Mapping[str, Any]) -> Contradiction:
-    ended = told["acknowledged_at"]
-    times = {"at": from_us(told["at"]), "acknowledged_at": None if ended is None else from_us(ended)}
-    return Contradiction(**{**told, **times, "provider_status": ProviderStatus(told["provider_status"])})
+def _contradiction(fields: Mapping[str, Any]) -> Contradiction:
+    at, acknowledged_at = fields["at"], fields["acknowledged_at"]
+    times = {"at": from_us(at), "acknowledged_at": None if acknowledged_at is None else from_us(acknowledged_at)}
+    return Contradiction(**{**fields, **times, "provider_status": ProviderStatus(fields["provider_status"])})
 
 
 def write_contradiction(contradiction: Contradiction) -> str:
     """Return a contradiction as JSON."""
-    return write_json(_told(contradiction))
+    return write_json(_contradiction_fields(contradiction))
 
 
 def read_contradiction(text: str) -> Contradiction:
@@ -133,7 +133,7 @@ def read_contradiction(text: str) -> Contradiction:
 
 def write_contradictions(contradictions: Iterable[Contradiction]) -> str:
     """Return contradictions as a JSON list."""
-    return _dump([_told(one) for one in contradictions])
+    return _dump([_contradiction_fields(one) for one in contradictions])
 
 
 def _read_contradictions(text: str) -> tuple[Contradiction, ...]:

@@ -1,6 +1,6 @@
-"""Which payouts are due, and when the next one will be: leases and pauses considered."""
+"""Conditions for due payouts: pauses considered."""
 
-# ruff: noqa: S608 - put together from constants of this house
+# ruff: noqa: S608 - put together from constants of this module
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import Pause
 from payments_core.journal.sql.columns import to_us
-from payments_core.journal.sql.statements import Statements
+from payments_core.journal.sql.statements import Statements, marks
 
-__all__ = ["among", "holds", "not_held", "unsent_of"]
+__all__ = ["not_paused", "of_accounts", "paused_accounts", "unsent_of"]
 
 
-def holds(pauses: Iterable[Pause], accounts: Collection[str]) -> Mapping[str, datetime | None]:
-    """Return the paused ones of these accounts, each with the moment of its probe; None when only a person lifts it."""
+def paused_accounts(pauses: Iterable[Pause], accounts: Collection[str]) -> Mapping[str, datetime | None]:
+    """Return the paused of these accounts, each with the time of its probe; None when only a person lifts the pause."""
     found: dict[str, datetime | None] = {}
     for pause in pauses:
         until = None if pause.by == "person" else pause.probe_at
@@ -27,17 +27,17 @@ def holds(pauses: Iterable[Pause], accounts: Collection[str]) -> Mapping[str, da
     return found
 
 
-def not_held(sql: Statements, accounts: Collection[str], at: datetime) -> tuple[str, Sequence[Any]]:
-    """Return the condition for payouts of these accounts without the unsent ones that a pause holds at a moment."""
-    held = f"SELECT account FROM {sql.schema}pauses WHERE by = 'person' OR probe_at IS NULL OR probe_at > ?"
-    condition = f"{_one_of(accounts)} AND NOT (status = ? AND (account IN ({held}) OR '' IN ({held})))"
+def not_paused(sql: Statements, accounts: Collection[str], at: datetime) -> tuple[str, Sequence[Any]]:
+    """Return the condition for payouts of these accounts without the unsent ones that a pause stops at a time."""
+    paused = f"SELECT account FROM {sql.schema}pauses WHERE by = 'person' OR probe_at IS NULL OR probe_at > ?"
+    condition = f"{_one_of(accounts)} AND NOT (status = ? AND (account IN ({paused}) OR '' IN ({paused})))"
     return condition, (*accounts, str(PayoutStatus.CREATED), to_us(at), to_us(at))
 
 
-def among(accounts: Collection[str], *, unsent_held: Collection[str]) -> tuple[str, Sequence[str]]:
-    """Return the condition for payouts of these accounts without the unsent ones of those."""
-    condition = f"{_one_of(accounts)} AND NOT (status = ? AND {_one_of(unsent_held)})"
-    return condition, (*accounts, str(PayoutStatus.CREATED), *unsent_held)
+def of_accounts(accounts: Collection[str], *, without_unsent_of: Collection[str]) -> tuple[str, Sequence[str]]:
+    """Return the condition for payouts of these accounts, some of them without their unsent payouts."""
+    condition = f"{_one_of(accounts)} AND NOT (status = ? AND {_one_of(without_unsent_of)})"
+    return condition, (*accounts, str(PayoutStatus.CREATED), *without_unsent_of)
 
 
 def unsent_of(account: str) -> tuple[str, Sequence[str]]:
@@ -46,4 +46,4 @@ def unsent_of(account: str) -> tuple[str, Sequence[str]]:
 
 
 def _one_of(accounts: Collection[str]) -> str:
-    return f"account IN ({', '.join('?' * len(accounts))})" if accounts else "1 = 0"
+    return f"account IN ({marks(len(accounts))})" if accounts else "1 = 0"

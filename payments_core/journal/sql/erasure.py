@@ -1,10 +1,10 @@
-"""Forgetting a payee: whatever may tell who it was is taken out of a payout that has come to an end.
+"""Erasure: whatever may identify the payee is removed from a payout that has come to an end.
 
-What keeps the promises stays: key, fingerprint, references, hashes, amounts, states and times. In the payee's place
-stands a hash under a key of the journal's own, by which the payouts of one forgotten payee are still the same payee's.
+What the promises need stays: key, fingerprint, references, hashes, amounts, states and times. A hash under a key of the
+journal replaces the payee, so that the payouts of one erased payee can still be found together.
 """
 
-# ruff: noqa: S608 - put together from constants of this house
+# ruff: noqa: S608 - put together from constants of this module
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ import hashlib
 import hmac
 import json
 import secrets
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import ERASED, Payee, PayoutStatus, Reason
-from payments_core.domain.records import ErasureResult, PayoutRecord
+from payments_core.domain.records import ErasureResult, Event, PayoutRecord
 from payments_core.http.messages import HttpRequest
+from payments_core.journal.sql import history
+from payments_core.journal.sql.access import SqlAccess
 from payments_core.journal.sql.columns import (
     read_attempt,
     read_reason,
@@ -34,10 +35,10 @@ from payments_core.journal.sql.columns import (
 )
 from payments_core.journal.sql.statements import DbTransaction, Statements
 
-__all__ = ["Erase", "Erasing", "Trim", "apply"]
+__all__ = ["Erase", "ErasureMixin", "Trim", "apply"]
 
 _SECRET = "payee_secret"  # noqa: S105 - its name
-# What a history entry may go on saying; everything else may be words about a person.
+# What may stay in the evidence of a history entry; everything else may describe a person.
 _FACTS = frozenset(
     {
         "not_found_count",
@@ -67,14 +68,14 @@ _FACTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    """Take the payee out of payouts.
+    """Erase the payees of payouts.
 
     Args:
         at: Now.
-        payout_ids: Which.
-        actor: Who wants it.
-        reason: On what grounds.
-        all_or_none: Change nothing unless each of them can be forgotten.
+        payout_ids: The payouts.
+        actor: The person who decides it.
+        reason: The person's reason.
+        all_or_none: Change nothing unless each of them can be erased.
         dry_run: Change nothing at all.
 
     """
@@ -109,7 +110,7 @@ class _Statements:
             f"SELECT id, no FROM {at}payouts WHERE no > ? AND updated_at < ? AND erased_at IS NULL"
             f" AND status IN ({_FINAL}) ORDER BY no LIMIT ?"
         )
-        self.erase = text(
+        self.erase_payout = text(
             f"UPDATE {at}payouts SET payee_value = ?, payee_details = '{{}}', note = '', options = '{{}}', request = ?,"
             " reason = ?, contradictions = ?, version = version + 1, updated_at = ?, erased_at = ? WHERE id = ?"
         )
@@ -137,24 +138,24 @@ def apply(session: DbTransaction, change: Erase | Trim) -> ErasureResult | int:
     if isinstance(change, Trim):
         return session.execute(_statements(session.sql).trim, (to_us(change.before), change.limit)).rowcount
     found: dict[str, tuple[PayoutRecord, int]] = {}
-    for payout in sorted(change.payout_ids):  # locked in one order by everybody
+    for payout in sorted(change.payout_ids):  # every transaction locks them in this order
         stored = session.execute(session.sql.lock_payout, (payout,)).fetchone()
         if stored is not None:
             (seq,) = session.execute(session.sql.last_seq, (payout,)).fetchone()
             found[payout] = read_row(stored), seq
-    kept = {payout: why for payout, (row, _) in found.items() if (why := _kept_for(row, change.at))}
+    kept = {payout: reason for payout, (row, _) in found.items() if (reason := _reason_to_keep(row, change.at))}
     if kept and change.all_or_none:
         return ErasureResult((), kept)
     wanted = [one for payout, one in found.items() if payout not in kept and one[0].erased_at is None]
     if wanted and not change.dry_run:
         secret = _secret(session)
         for row, seq in wanted:
-            _forget(session, row, seq, change, secret)
+            _erase(session, row, seq, change, secret)
     return ErasureResult(tuple(row.id for row, _ in wanted), kept)
 
 
-def _kept_for(row: PayoutRecord, at: datetime) -> str:
-    """Say why a payout cannot be forgotten yet; empty when it can."""
+def _reason_to_keep(row: PayoutRecord, at: datetime) -> str:
+    """Return why a payout cannot be erased yet; empty when it can."""
     if not row.status.is_final:
         return f"It is {row.status}: its payee is needed until it has come to an end."
     if row.rechecks_left:
@@ -167,25 +168,27 @@ def _kept_for(row: PayoutRecord, at: datetime) -> str:
     return ""
 
 
-def _forget(session: DbTransaction, row: PayoutRecord, seq: int, change: Erase, secret: bytes) -> None:
+def _erase(session: DbTransaction, row: PayoutRecord, seq: int, change: Erase, secret: bytes) -> None:
     sql, at = _statements(session.sql), to_us(change.at)
     payee = row.payee_value if row.payee_kind == "collection" else _hash(secret, row.payee_kind, row.payee_value)
-    said = write_contradictions(replace(one, reason="") for one in row.contradictions)
-    session.execute(sql.erase, (payee, _bare(row.request), _wordless(row.reason), said, at, at, row.id))
-    for number, told in session.execute(sql.evidence, (row.id,)).fetchall():
-        session.execute(sql.erase_evidence, (write_json(_facts(json.loads(told))), row.id, number))
+    contradictions = write_contradictions(replace(one, reason="") for one in row.contradictions)
+    session.execute(
+        sql.erase_payout,
+        (payee, _without_payee(row.request), _without_text(row.reason), contradictions, at, at, row.id),
+    )
+    for number, evidence in session.execute(sql.evidence, (row.id,)).fetchall():
+        session.execute(sql.erase_evidence, (write_json(_facts(json.loads(evidence))), row.id, number))
     for ended in map(read_attempt, session.execute(session.sql.attempts, (row.id,)).fetchall()):
-        told = (_bare(ended.request), _wordless(ended.reason), row.id, ended.number)
-        session.execute(sql.erase_attempt, told)
+        values = (_without_payee(ended.request), _without_text(ended.reason), row.id, ended.number)
+        session.execute(sql.erase_attempt, values)
     session.execute(sql.erase_approvals, (row.id,))
-    for no, why in session.execute(sql.events, (row.id,)).fetchall():
-        session.execute(sql.erase_event, (_wordless(read_reason(why)), no))
-    told = write_json({"actor": change.actor, "reason": change.reason})
-    entry = (row.id, seq + 1, at, EventName.PAYOUT_ERASED, str(row.status), row.attempt, row.submissions, "", told)
-    session.execute(session.sql.add_history, entry)
+    for no, reason in session.execute(sql.events, (row.id,)).fetchall():
+        session.execute(sql.erase_event, (_without_text(read_reason(reason)), no))
+    event = Event(EventName.PAYOUT_ERASED, change.at, {"actor": change.actor, "reason": change.reason})
+    history.append(session, row, event, seq + 1)
 
 
-def _wordless(reason: Reason | None) -> str | None:
+def _without_text(reason: Reason | None) -> str | None:
     return None if reason is None else write_reason(replace(reason, text=""))
 
 
@@ -197,10 +200,10 @@ def _facts(evidence: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _bare(request: str) -> str:
-    """Return a stored request without whom it pays; what reads a payment by its references needs no more."""
-    told = HttpRequest.from_json(request)
-    return HttpRequest(told.method, "", told.operation, moves_money=told.moves_money).to_json()
+def _without_payee(request: str) -> str:
+    """Return a stored request without its payee; a read by reference needs no more."""
+    full = HttpRequest.from_json(request)
+    return HttpRequest(full.method, "", full.operation, moves_money=full.moves_money).to_json()
 
 
 def _secret(session: DbTransaction) -> bytes:
@@ -214,26 +217,18 @@ def _hash(secret: bytes, kind: str, value: str) -> str:
     return f"{ERASED}{digest[:32]}"
 
 
-class Erasing(ABC):
-    """The part of the journal's protocol that looks after what it holds of people."""
-
-    _sql: ClassVar[Statements]
-
-    @abstractmethod
-    def _fetch(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
-
-    @abstractmethod
-    def _change(self, change: Any) -> Any: ...
+class ErasureMixin(SqlAccess):
+    """The part of the journal's protocol that erases personal data, for both databases."""
 
     def erase(
         self, payout_ids: Collection[str], *, at: datetime, actor: str, reason: str, all_or_none: bool, dry_run: bool
     ) -> ErasureResult:
-        """Take the payee out of payouts that have come to an end."""
-        told: ErasureResult = self._change(Erase(at, tuple(payout_ids), actor, reason, all_or_none, dry_run))
-        return told
+        """Erase the payees of payouts that have come to an end."""
+        result: ErasureResult = self._change(Erase(at, tuple(payout_ids), actor, reason, all_or_none, dry_run))
+        return result
 
     def of_payee(self, payee: Payee) -> tuple[str, ...]:
-        """Return the ids of a payee's payouts, the forgotten ones too."""
+        """Return the ids of a payee's payouts, the erased ones too."""
         found = self._fetch(_statements(self._sql).secret, (_SECRET,))
         hashed = _hash(bytes.fromhex(found[0][0]), payee.kind, payee.value) if found else payee.value
         return tuple(
@@ -241,7 +236,7 @@ class Erasing(ABC):
         )
 
     def ended_before(self, moment: datetime, *, after: int = 0, limit: int) -> tuple[tuple[str, int], ...]:
-        """Return ids and numbers of unforgotten payouts that moved last before a moment, and have come to an end."""
+        """Return ids and numbers of ended payouts that are not erased, and moved last before a time."""
         return tuple(self._fetch(_statements(self._sql).ended_before, (after, to_us(moment), limit)))
 
     def trim(self, before: datetime, *, limit: int) -> int:

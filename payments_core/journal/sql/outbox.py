@@ -1,27 +1,27 @@
-"""The outbox: who has acknowledged which event, and what is to be delivered when."""
+"""The outbox: which consumer has acknowledged which event, and when the next delivery is due."""
 
-# ruff: noqa: S608 - put together from constants of this house
+# ruff: noqa: S608 - put together from constants of this module
 
 from __future__ import annotations
 
 import functools
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 from payments_core.domain.deliveries import Backlog, Consumer, PayoutEvent, Waiting
 from payments_core.domain.payout import PayoutStatus
+from payments_core.journal.sql.access import SqlAccess
 from payments_core.journal.sql.columns import checked, from_us, read_contradiction, read_reason, to_us
-from payments_core.journal.sql.statements import DbTransaction, Statements
+from payments_core.journal.sql.statements import DbTransaction, Statements, marks
 
-__all__ = ["Acknowledge", "OutboxCalls", "OutboxChange", "PutOff", "ResumeDeliveries", "TakeDeliveries", "apply"]
+__all__ = ["Acknowledge", "OutboxChange", "OutboxMixin", "PutOff", "ResumeDeliveries", "TakeDeliveries", "apply"]
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """A consumer has heard an event."""
+    """A consumer has received an event."""
 
     consumer: str
     event_id: str
@@ -30,7 +30,7 @@ class Acknowledge:
 
 @dataclass(frozen=True, slots=True)
 class TakeDeliveries:
-    """Keep others from delivering what we are about to deliver."""
+    """Take due deliveries, and keep other senders from them until a time."""
 
     consumer: Consumer
     at: datetime
@@ -46,12 +46,12 @@ class PutOff:
     consumer: str
     event_id: str
     next_at: datetime | None
-    told: str
+    result: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeDeliveries:
-    """What was given up is to be delivered after all."""
+    """Make due the deliveries that were given up."""
 
     consumer: str
     at: datetime
@@ -63,7 +63,7 @@ OutboxReply: TypeAlias = bool | int | tuple[Waiting, ...] | None
 _EVENT = "o.event_id, o.payout_id, o.key, o.account, o.status, o.reason, o.attempt, o.seq, o.at, o.no, o.contradiction"
 
 
-class _Text:
+class _Statements:
     """The statements, in one dialect."""
 
     def __init__(self, sql: Statements) -> None:
@@ -77,7 +77,7 @@ class _Text:
             f"SELECT COUNT(*), COUNT(d.event_id) - COUNT(d.next_at), MIN(o.at) FROM {at}outbox o"
             f" LEFT JOIN {at}deliveries d ON d.consumer = ? AND d.event_id = o.event_id"
         )
-        self.unheard = (
+        self.unacknowledged = (
             f"NOT EXISTS (SELECT 1 FROM {at}outbox_reads r WHERE r.consumer = ? AND r.event_id = {{0}}.event_id)"
         )
         self.earlier = f"SELECT 1 FROM {at}outbox e WHERE e.payout_id = o.payout_id AND e.seq < o.seq"
@@ -102,64 +102,66 @@ class _Text:
             f"UPDATE {at}deliveries SET attempts = 0, next_at = ? WHERE consumer = ? AND next_at IS NULL"
         )
 
-    def unread(self, consumer: Consumer, after: int, *, first: bool = True) -> tuple[str, tuple[Any, ...]]:
-        """Return the condition for what a consumer has not acknowledged, and its values.
+    def unacknowledged_by(self, consumer: Consumer, after: int, *, first: bool = True) -> tuple[str, tuple[Any, ...]]:
+        """Return the condition for the events that a consumer has not acknowledged, and its values.
 
         Args:
-            consumer: Who.
+            consumer: The consumer.
             after: Only higher numbers.
-            first: Only what no earlier event of the same payout stands before.
+            first: Only the first unacknowledged event of each payout.
 
         """
         mine, values = "", list[Any]()
         if consumer.since is not None:
             mine, values = " AND {0}.at >= ?", [to_us(consumer.since)]
         if consumer.accounts:
-            mine += f" AND {{0}}.account IN ({', '.join('?' * len(consumer.accounts))})"
+            mine += f" AND {{0}}.account IN ({marks(len(consumer.accounts))})"
             values += consumer.accounts
-        mine, values = f"{self.unheard}{mine}", [consumer.name, *values]
+        mine, values = f"{self.unacknowledged}{mine}", [consumer.name, *values]
         condition = f"o.no > ? AND {mine.format('o')}"
         if not first:
             return condition, (after, *values)
         return f"{condition} AND NOT EXISTS ({self.earlier} AND {mine.format('e')})", (after, *values, *values)
 
 
-_text = functools.cache(_Text)
+_statements = functools.cache(_Statements)
 
 
 def apply(session: DbTransaction, change: OutboxChange) -> OutboxReply:
     """Write one change of the outbox."""
-    text = _text(session.sql)
+    statements = _statements(session.sql)
     match change:
         case Acknowledge():
             return _acknowledge(session, change)
         case TakeDeliveries():
             return _take(session, change)
-        case PutOff(consumer, event_id, next_at, told):
-            session.execute(text.put_off, (None if next_at is None else to_us(next_at), told, consumer, event_id))
+        case PutOff(consumer, event_id, next_at, result):
+            due_at = None if next_at is None else to_us(next_at)
+            session.execute(statements.put_off, (due_at, result, consumer, event_id))
             return None
         case ResumeDeliveries(consumer, at):
-            return session.execute(text.resume, (to_us(at), consumer)).rowcount
+            return session.execute(statements.resume, (to_us(at), consumer)).rowcount
 
 
 def _acknowledge(session: DbTransaction, change: Acknowledge) -> bool:
-    text = _text(session.sql)
-    session.execute(text.delivered, (change.consumer, change.event_id))
-    if session.execute(text.acknowledge, (change.consumer, to_us(change.at), change.event_id)).rowcount > 0:
+    statements = _statements(session.sql)
+    session.execute(statements.delivered, (change.consumer, change.event_id))
+    if session.execute(statements.acknowledge, (change.consumer, to_us(change.at), change.event_id)).rowcount > 0:
         return True
-    return session.execute(text.is_event, (change.event_id,)).fetchone() is not None  # acknowledged before
+    return session.execute(statements.is_event, (change.event_id,)).fetchone() is not None  # acknowledged before
 
 
 def _take(session: DbTransaction, change: TakeDeliveries) -> tuple[Waiting, ...]:
-    # One at a time: a second one would still see as due what we are taking.
+    # One at a time: a second sender would still see as due what this one takes.
     session.lock("deliveries", change.consumer.name)
-    text, name = _text(session.sql), change.consumer.name
-    condition, values = text.unread(change.consumer, change.after)
-    statement = f"{text.deliveries} WHERE {condition} AND (d.event_id IS NULL OR d.next_at <= ?) ORDER BY o.no LIMIT ?"
+    statements, name = _statements(session.sql), change.consumer.name
+    condition, values = statements.unacknowledged_by(change.consumer, change.after)
+    is_due = "(d.event_id IS NULL OR d.next_at <= ?)"
+    statement = f"{statements.deliveries} WHERE {condition} AND {is_due} ORDER BY o.no LIMIT ?"
     values = (name, *values, to_us(change.at), change.limit)
     found = tuple(map(_read_waiting, session.execute(session.sql.text(statement), values).fetchall()))
     for one in found:
-        session.execute(text.take, (name, one.event.id, to_us(change.until)))
+        session.execute(statements.take, (name, one.event.id, to_us(change.until)))
     return found
 
 
@@ -182,22 +184,17 @@ def _read_event(stored: Sequence[Any]) -> PayoutEvent:
 
 
 def _read_waiting(stored: Sequence[Any]) -> Waiting:
-    *event, attempts, next_at, told = stored
+    *event, attempts, next_at, result = stored
     return Waiting(
-        event=_read_event(event), attempts=attempts, next_at=None if next_at is None else from_us(next_at), told=told
+        event=_read_event(event),
+        attempts=attempts,
+        next_at=None if next_at is None else from_us(next_at),
+        result=result,
     )
 
 
-class OutboxCalls(ABC):
-    """The outbox's part of the journal's protocol, whichever database holds it."""
-
-    _sql: ClassVar[Statements]
-
-    @abstractmethod
-    def _fetch(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
-
-    @abstractmethod
-    def _change(self, change: Any) -> Any: ...
+class OutboxMixin(SqlAccess):
+    """The outbox's part of the journal's protocol, for both databases."""
 
     @property
     def appears_late(self) -> bool:
@@ -208,47 +205,47 @@ class OutboxCalls(ABC):
         return self._fetch(self._sql.text(statement), values)
 
     def offered(self, consumer: Consumer, *, after: int, limit: int) -> tuple[PayoutEvent, ...]:
-        """Return events that a consumer may hear now, by number, from after a number."""
-        text = _text(self._sql)
-        condition, values = text.unread(consumer, after)
-        found = self._find(f"{text.events} WHERE {condition} ORDER BY o.no LIMIT ?", (*values, limit))
+        """Return events that a consumer may receive now, by number, from after a number."""
+        statements = _statements(self._sql)
+        condition, values = statements.unacknowledged_by(consumer, after)
+        found = self._find(f"{statements.events} WHERE {condition} ORDER BY o.no LIMIT ?", (*values, limit))
         return tuple(map(_read_event, found))
 
     def waiting(self, consumer: Consumer, *, limit: int) -> tuple[Waiting, ...]:
-        """Return what a consumer has not acknowledged, by number."""
-        text = _text(self._sql)
-        condition, values = text.unread(consumer, 0, first=False)
-        statement = f"{text.deliveries} WHERE {condition} ORDER BY o.no LIMIT ?"
+        """Return the events that a consumer has not acknowledged, by number."""
+        statements = _statements(self._sql)
+        condition, values = statements.unacknowledged_by(consumer, 0, first=False)
+        statement = f"{statements.deliveries} WHERE {condition} ORDER BY o.no LIMIT ?"
         return tuple(map(_read_waiting, self._find(statement, (consumer.name, *values, limit))))
 
     def backlog(self, consumer: Consumer) -> Backlog:
-        """Count what a consumer has not acknowledged."""
-        text = _text(self._sql)
-        condition, values = text.unread(consumer, 0, first=False)
-        count, given_up, at = self._find(f"{text.backlog} WHERE {condition}", (consumer.name, *values))[0]
+        """Count the events that a consumer has not acknowledged."""
+        statements = _statements(self._sql)
+        condition, values = statements.unacknowledged_by(consumer, 0, first=False)
+        count, given_up, at = self._find(f"{statements.backlog} WHERE {condition}", (consumer.name, *values))[0]
         return Backlog(count, given_up, None if at is None else from_us(at))
 
     def acknowledged_up_to(self, consumer: Consumer, *, after: int) -> int:
-        """Return a number up to which a consumer has acknowledged all that can be seen now, from after another one."""
-        text = _text(self._sql)
-        condition, values = text.unread(consumer, after, first=False)
-        return int(self._find(text.acknowledged_up_to.format(condition), values)[0][0])
+        """Return a number up to which every event that is visible now, from after another one, is acknowledged."""
+        statements = _statements(self._sql)
+        condition, values = statements.unacknowledged_by(consumer, after, first=False)
+        return int(self._find(statements.acknowledged_up_to.format(condition), values)[0][0])
 
     def acknowledge(self, consumer: str, event_id: str, at: datetime) -> bool:
-        """Write down that a consumer has heard an event; say whether there is such an event."""
+        """Record that a consumer has received an event; whether there is such an event."""
         return bool(self._change(Acknowledge(consumer, event_id, at)))
 
     def take_deliveries(
         self, consumer: Consumer, *, at: datetime, until: datetime, after: int, limit: int
     ) -> tuple[Waiting, ...]:
-        """Take events that may be delivered now, and keep others from them until a moment."""
+        """Take events that may be delivered now, and keep other senders from them until a time."""
         taken: tuple[Waiting, ...] = self._change(TakeDeliveries(consumer, at, until, after, limit))
         return taken
 
-    def put_off_delivery(self, consumer: str, event_id: str, *, next_at: datetime | None, told: str) -> None:
-        """Write down that a delivery failed, and when it is tried again; None gives it up."""
-        self._change(PutOff(consumer, event_id, next_at, told))
+    def put_off_delivery(self, consumer: str, event_id: str, *, next_at: datetime | None, result: str) -> None:
+        """Record that a delivery failed, and when the next attempt is due; None gives it up."""
+        self._change(PutOff(consumer, event_id, next_at, result))
 
     def resume_deliveries(self, consumer: str, at: datetime) -> int:
-        """Make due what was given up, with its attempts counted anew; return how many there were."""
+        """Make due the deliveries that were given up, with their attempts counted anew; return how many."""
         return int(self._change(ResumeDeliveries(consumer, at)))

@@ -1,7 +1,7 @@
-"""Pauses: what stops money requests, and the one payout that may go and see whether a stop of the machine's is over.
+"""Pauses: what stops money requests, and the one payout that may probe whether a stop of the machine is over.
 
-The machine stops an account by itself for three reasons: the provider refuses us (a block), it asks for less (a rate),
-or nobody knows what became of the last payments (a circuit). One stop of an account is in force at a time.
+The machine stops an account by itself for three reasons: the provider refuses the account (a block), it asks for fewer
+requests (a rate), or the last payments were all ambiguous (a circuit). One stop of an account is in force at a time.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class SetPause:
 
 @dataclass(frozen=True, slots=True)
 class LiftPause:
-    """End the pause of an account, or the one for all; what waited for it is due at once."""
+    """End the pause of an account, or the one for all; payouts that waited for it are due at once."""
 
     account: str | None
     at: datetime
 
 
 def lock(session: DbTransaction, *, shared: bool = False) -> None:
-    """Wait for every send under way, or as one (``shared``) for whoever stops them: who commits later has seen it."""
+    """Exclude submissions and pauses: a submission locks shared, so that one that commits later sees a pause."""
     session.lock("pauses", shared=shared)
 
 
@@ -68,11 +68,11 @@ def replace(session: DbTransaction, pause: Pause) -> None:
 
 
 def stop(session: DbTransaction, pause: Pause) -> bool:
-    """Write a pause that a move brings along; return whether it began with it.
+    """Write the pause that belongs to a transition; whether it began now.
 
-    A person's is never replaced by the machine's, and of those only a block replaces another. One of the same kind
-    that is there keeps its beginning and its probe moves only away: sixteen refusals of payments already on the wire
-    are one block.
+    The machine never replaces a person's pause, and of its own only a block replaces another. One of the same kind that
+    is in force keeps its beginning, and its probe moves only away: sixteen refusals of payments already on the wire are
+    one block.
     """
     lock(session)
     found = session.execute(session.sql.pause_of, (pause.account or "",)).fetchone()
@@ -86,7 +86,7 @@ def stop(session: DbTransaction, pause: Pause) -> bool:
 
 
 def stop_if_free(session: DbTransaction, pause: Pause) -> bool:
-    """Write a pause unless one is in force for its account; say whether it was written."""
+    """Write a pause unless one is in force for its account; whether it was written."""
     lock(session)
     if session.execute(session.sql.pause_of, (pause.account or "",)).fetchone() is not None:
         return False
@@ -95,7 +95,7 @@ def stop_if_free(session: DbTransaction, pause: Pause) -> bool:
 
 
 def lift(session: DbTransaction, account: str | None, at: datetime) -> bool:
-    """End the pause of an account, or the one for all; say whether there was one."""
+    """End the pause of an account, or the one for all; whether there was one."""
     ended = session.execute(session.sql.lift, (account or "",)).rowcount > 0
     if ended:
         _wake(session, account, at)
@@ -103,13 +103,13 @@ def lift(session: DbTransaction, account: str | None, at: datetime) -> bool:
 
 
 def lift_ours(session: DbTransaction, account: str, at: datetime, *, sent_at: datetime | None) -> str:
-    """End what the machine has stopped, as a payment got through; say which kind, or nothing. A person's pause stays.
+    """End a pause of the machine, as a payment got through; return its kind, or nothing. A person's pause stays.
 
     Args:
         session: The open transaction.
         account: The account's name.
         at: Now.
-        sent_at: When that payment left.
+        sent_at: When that payment was sent.
 
     """
     found = session.execute(session.sql.lifted, (account, to_us(sent_at or at))).fetchone()
@@ -117,7 +117,7 @@ def lift_ours(session: DbTransaction, account: str, at: datetime, *, sent_at: da
 
 
 def lift_by(session: DbTransaction, account: str, at: datetime, by: str) -> bool:
-    """End the pause of an account if it is of this kind; say whether it was."""
+    """End the pause of an account if it is of this kind; whether it was."""
     ended = session.execute(session.sql.lift_by, (account, by)).rowcount > 0
     if ended:
         _wake(session, account, at)
@@ -125,16 +125,16 @@ def lift_by(session: DbTransaction, account: str, at: datetime, by: str) -> bool
 
 
 def _wake(session: DbTransaction, account: str | None, at: datetime) -> None:
-    """Make unsent payouts due, however long a block or a refusal had put them off; never before ``not_before``."""
+    """Make unsent payouts due, however long a block or a refusal had delayed them; never before ``not_before``."""
     now = to_us(at)
     session.execute(session.sql.wake, (now, now, account, account))
 
 
 def pause_or_probe(session: DbTransaction, account: str, at: datetime) -> Pause | None:
-    """Return the pause that forbids a send, or None when it may leave.
+    """Return the pause that forbids a submission, or None when it may leave.
 
-    A send that leaves although a stop of the machine's is in force is its probe: the next one is put off in the same
-    transaction, by a wait that doubles up to a limit, so that only one leaves. The pauses are locked.
+    A submission that leaves although a stop of the machine is in force is its probe: the next probe is delayed in the
+    same transaction, by a wait that doubles up to a limit, so that only one leaves. The pauses are locked.
     """
     found: list[tuple[Any, ...]] = session.execute(session.sql.pauses_holding, (account,)).fetchall()
     now = to_us(at)

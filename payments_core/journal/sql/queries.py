@@ -1,17 +1,17 @@
-"""What is asked of a journal, whichever database holds it."""
+"""What a journal is asked, for both databases."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from payments_core.domain.characters import is_storable
 from payments_core.domain.payout import HistoryEntry, PayoutStatus
 from payments_core.domain.rates import Hold
 from payments_core.domain.records import Approval, EndedAttempt, Gap, Pause, PayoutRecord
 from payments_core.journal.sql import permits, restore_gap
+from payments_core.journal.sql.access import SqlAccess
 from payments_core.journal.sql.claims import unclaimed
 from payments_core.journal.sql.columns import (
     from_us,
@@ -23,22 +23,15 @@ from payments_core.journal.sql.columns import (
     read_row,
     to_us,
 )
-from payments_core.journal.sql.due import among, holds, not_held, unsent_of
-from payments_core.journal.sql.statements import Statements
+from payments_core.journal.sql.due import not_paused, of_accounts, paused_accounts, unsent_of
 
-__all__ = ["Reads"]
+__all__ = ["QueriesMixin"]
 
 _PAGE = 200
 
 
-class Reads(ABC):
-    """The questions of the journal's protocol."""
-
-    _sql: ClassVar[Statements]
-
-    @abstractmethod
-    def _fetch(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return every row a statement finds."""
+class QueriesMixin(SqlAccess):
+    """The reading part of the journal's protocol."""
 
     def get(self, payout_id: str) -> PayoutRecord | None:
         """Return one payout."""
@@ -54,7 +47,7 @@ class Reads(ABC):
         return (read_row(found[0][1:]), int(found[0][0])) if found else None
 
     def by_provider_reference(self, name: str) -> tuple[PayoutRecord, ...]:
-        """Return the payouts that have, or had, a reference of this value, and none that holds our own id."""
+        """Return the payouts that have, or had, this reference, and none whose reference holds our own id."""
         return tuple(map(read_row, self._fetch(self._sql.by_provider_reference, (name,)))) if is_storable(name) else ()
 
     def history(self, payout_id: str) -> tuple[HistoryEntry, ...]:
@@ -67,7 +60,7 @@ class Reads(ABC):
         return tuple(map(read_attempt, self._fetch(self._sql.attempts, (payout_id,))))
 
     def approval(self, payout_id: str, attempt: int) -> Approval | None:
-        """Return who approved an attempt; None when nobody did."""
+        """Return the approval of an attempt; None when there is none."""
         found = self._fetch(self._sql.approval, (payout_id, attempt))
         return read_approval(found[0]) if found else None
 
@@ -92,7 +85,7 @@ class Reads(ABC):
 
         ``CREATED`` payouts of a paused account are left out until the pause is lifted or its probe is due.
         """
-        condition, values = not_held(self._sql, accounts, at)
+        condition, values = not_paused(self._sql, accounts, at)
         now = to_us(at)
         found = self._fetch(self._sql.due(condition), (*values, now, now, limit))
         return tuple(map(read_row, found))
@@ -100,11 +93,11 @@ class Reads(ABC):
     def next_due(self, *, accounts: Collection[str], free_at: datetime | None = None) -> datetime | None:
         """Return when the next payout becomes due, lease and pauses considered as in ``due``; None when none will.
 
-        With ``free_at``, payouts that somebody holds at that moment are left out.
+        With ``free_at``, payouts with a claim at that time are left out.
         """
-        held = holds(self.pauses(), accounts)
-        moments = [self._earliest(*among(accounts, unsent_held=held), free_at)]
-        for account, until in held.items():
+        paused = paused_accounts(self.pauses(), accounts)
+        moments = [self._earliest(*of_accounts(accounts, without_unsent_of=paused), free_at)]
+        for account, until in paused.items():
             if until is not None and (moment := self._earliest(*unsent_of(account), free_at)) is not None:
                 moments.append(max(moment, until))
         return min((moment for moment in moments if moment is not None), default=None)

@@ -47,19 +47,19 @@ __all__ = [
 ]
 
 _LEAST_NOT_FOUND = 3
-_LETTERS = 10
-# Who may say that a payout has failed whatever the journal has forgotten: all others only know what it remembers.
+_MARK_LENGTH = 10
+# Deciders whose FAILED holds whatever the journal lost; every other rests on what it still has.
 _KNOW = frozenset({"read", "result_callback", "person"})
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorAction:
-    """What a person says about a restored journal.
+    """A person's decision about a restored journal.
 
     Args:
-        at: When.
-        actor: Who.
-        reason: In their words.
+        at: Its time.
+        actor: The person.
+        reason: The person's reason.
 
     """
 
@@ -67,12 +67,12 @@ class OperatorAction:
     actor: str
     reason: str
 
-    def told(self, **more: int) -> dict[str, Any]:
-        """For the journal."""
+    def fields(self, **more: int) -> dict[str, Any]:
+        """Return what the journal stores of it."""
         return {"at": to_us(self.at), "actor": self.actor, "reason": self.reason, **more}
 
 
-class _Text:
+class _Statements:
     """The statements, in one dialect."""
 
     def __init__(self, sql: Statements) -> None:
@@ -86,7 +86,7 @@ class _Text:
         )
         self.drop = f"DELETE FROM {at}meta WHERE name = 'restored'"  # noqa: S608
         self.unmark = f"DELETE FROM {at}meta WHERE name = 'backup_at'"  # noqa: S608
-        # Whatever stops the account already stays, and is not waited for.
+        # A pause that is in force stays.
         self.stop = text(
             f"INSERT INTO {at}pauses (account, since, why, by) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
         )
@@ -110,7 +110,7 @@ class _Text:
         return self._text(self._gate.format(", ".join("?" * references)))
 
 
-_text = functools.cache(_Text)
+_statements = functools.cache(_Statements)
 
 
 def current(session: DbTransaction) -> Gap | None:
@@ -120,24 +120,24 @@ def current(session: DbTransaction) -> Gap | None:
 
 def find(sql: Statements, fetch: Callable[[str], Sequence[tuple[Any, ...]]]) -> Gap | None:
     """Return the same outside of a transaction."""
-    found = fetch(_text(sql).get)
+    found = fetch(_statements(sql).get)
     return _read(found[0][0]) if found else None
 
 
 def is_open(session: DbTransaction) -> bool:
-    """Say whether something may be missing; nobody says so before the commit. The pauses are locked."""
+    """Whether the gap is open, and stays so until the commit. The pauses are locked."""
     pauses.lock(session, shared=True)
     return current(session) is not None
 
 
 @checked
 def _read(stored: str) -> Gap:
-    told = json.loads(stored)
-    return Gap(from_us(told["began"]), from_us(told["at"]), frozenset(told.get("compared", ())))
+    fields = json.loads(stored)
+    return Gap(from_us(fields["began"]), from_us(fields["at"]), frozenset(fields.get("compared", ())))
 
 
 def is_presumed(stored: Mapping[str, Any], after: PayoutRecord) -> bool:
-    """Say whether a move calls a payout failed that nobody has asked about: by a guard, an expiry, or a send's end."""
+    """Whether a transition to FAILED is decided without a read: by a guard, an expiry, or the end of a submission."""
     is_end = after.status is PayoutStatus.FAILED and stored["status"] != after.status
     return is_end and after.decided_by not in _KNOW
 
@@ -145,9 +145,9 @@ def is_presumed(stored: Mapping[str, Any], after: PayoutRecord) -> bool:
 def refuse(
     session: DbTransaction, stored: Mapping[str, Any], entry: ApplyTransition
 ) -> CheckFirst | AccountPaused | OnStatement | None:
-    """Say why a payout may not be sent, or not be called failed; None when it may. The pauses are locked.
+    """Return why a payout may not be sent, or not become FAILED; None when it may. The pauses are locked.
 
-    The stop for all to see is written here: it is a sign, and what holds is the gap itself.
+    The pause that is written here shows the stop to operators; the gap itself refuses.
     """
     after = entry.after
     gap, is_on_statement = _look(session, after)
@@ -168,14 +168,14 @@ def refuse(
         return None
     why = f"the journal was restored, and the statement of {', '.join(sorted(wanted))} was not compared with it yet"
     pause = Pause(after.account, entry.event.at, why, pauses.RESTORED)
-    session.execute(_text(session.sql).stop, (pause.account, to_us(pause.since), pause.why, pause.by))
+    session.execute(_statements(session.sql).stop, (pause.account, to_us(pause.since), pause.why, pause.by))
     return AccountPaused(pause)
 
 
 def refuse_cancellation(
     session: DbTransaction, stored: Mapping[str, Any], after: PayoutRecord
 ) -> CheckFirst | OnStatement | None:
-    """Say why a payout may not be called cancelled: its send, or a later attempt, may be in what is missing."""
+    """Return why a payout may not become CANCELLED: its submission, or a later attempt, may be in the gap."""
     gap, is_on_statement = _look(session, after)
     if is_on_statement:
         return OnStatement()
@@ -185,95 +185,95 @@ def refuse_cancellation(
 def _look(session: DbTransaction, after: PayoutRecord) -> tuple[Gap | None, bool]:
     """Return what the journal lacks, and whether a statement has a reference of this attempt."""
     values = list(_compared(after.references)) or [""]
-    told, is_on_statement = session.execute(_text(session.sql).gate(len(values)), values).fetchone()
-    return None if told is None else _read(told), bool(is_on_statement)
+    gap, is_on_statement = session.execute(_statements(session.sql).gate(len(values)), values).fetchone()
+    return None if gap is None else _read(gap), bool(is_on_statement)
 
 
 def known(session: DbTransaction, references: Collection[str]) -> frozenset[str]:
-    """Return those of references, in the form in which they are compared, that an attempt of the journal has."""
+    """Return the canonical references that an attempt of the journal has."""
     wanted, found = frozenset(references), set[str]()
     if wanted:
-        cursor = session.execute(_text(session.sql).references, ())
+        cursor = session.execute(_statements(session.sql).references, ())
         while (row := cursor.fetchone()) is not None:
             found |= wanted & _compared(json.loads(row[0]))
     return frozenset(found)
 
 
 def _compared(references: Mapping[str, str]) -> frozenset[str]:
-    """Return the references of an attempt in the form in which they are compared."""
+    """Return the canonical references of an attempt."""
     return frozenset(canonical(value) for value in references.values() if is_storable(value))
 
 
 def _was_sent_since(stored: Mapping[str, Any], gap: Gap) -> bool:
-    """Say whether a try followed the restore: it has passed the gate."""
+    """Whether a submission followed the restore: it has passed the gate."""
     return stored["sent_at"] is not None and stored["sent_at"] >= to_us(gap.declared_at)
 
 
 def _is_absent(stored: Mapping[str, Any], gap: Gap, since: datetime) -> bool:
-    """Say whether the provider was asked since the restore and has shown nothing, often and long enough."""
+    """Whether the provider was read since the restore and did not show the payment, often and long enough."""
     absent_at = stored["first_not_found_at"]
     long_enough = absent_at is not None and to_us(gap.declared_at) <= absent_at <= to_us(since)
     return long_enough and stored["not_found_count"] >= _LEAST_NOT_FOUND
 
 
 def begin(session: DbTransaction, began_at: datetime, act: OperatorAction) -> Gap:
-    """Write down that whatever came after a moment may be missing; an earlier gap that is not over is a part of it.
+    """Open a gap from a time on; an earlier gap that has not ended is a part of it.
 
-    What was compared before counts no more.
+    Statements that were compared before do not count any more.
     """
-    text = _text(session.sql)
+    statements = _statements(session.sql)
     pauses.lock(session)
     before = current(session)
     if before is not None:
         began_at = min(began_at, before.began_at)
-    told = json.dumps(act.told(began=to_us(began_at)))
-    session.execute(text.put, ("restored", told))
-    session.execute(text.unmark, ())
-    # It goes into the ids of events: consumers may have seen those that were lost. It is drawn, as a count would be
-    # restored with the journal; of letters only, as digits may be masked as a number.
-    word = "".join(secrets.choice(string.ascii_lowercase) for _ in range(_LETTERS))
-    session.execute(text.put, ("restorations", word))
-    return _read(told)
+    fields = json.dumps(act.fields(began=to_us(began_at)))
+    session.execute(statements.put, ("restored", fields))
+    session.execute(statements.unmark, ())
+    # It goes into the ids of events, as consumers may have received the lost ones. It is random, as a count would be
+    # restored with the journal; letters only, as digits may be masked as a number.
+    mark = "".join(secrets.choice(string.ascii_lowercase) for _ in range(_MARK_LENGTH))
+    session.execute(statements.put, ("restorations", mark))
+    return _read(fields)
 
 
 def compare(session: DbTransaction, account: str, references: Iterable[str], act: OperatorAction) -> Gap:
-    """Write down that a person has compared an account's statement, and what it has that the journal lacks.
+    """Record that a person has compared an account's statement, and store its references.
 
-    There is a gap, and the pauses are locked. The stops are lifted: whatever is still refused writes them again. The
-    references are in the form in which they are compared.
+    There is a gap, and the pauses are locked. The pauses of the gap are lifted: a refusal writes them again.
+    The references are canonical.
     """
-    text = _text(session.sql)
-    told = json.loads(session.execute(text.get, ()).fetchone()[0])
-    told["compared"] = {**told.get("compared", {}), account: act.told()}
-    session.execute(text.put, ("restored", json.dumps(told)))
+    statements = _statements(session.sql)
+    fields = json.loads(session.execute(statements.get, ()).fetchone()[0])
+    fields["compared"] = {**fields.get("compared", {}), account: act.fields()}
+    session.execute(statements.put, ("restored", json.dumps(fields)))
     for reference in references:
-        session.execute(text.keep, (reference, account, to_us(act.at)))
+        session.execute(statements.keep, (reference, account, to_us(act.at)))
     _lift(session, act.at)
-    return _read(json.dumps(told))
+    return _read(json.dumps(fields))
 
 
 def accounts(session: DbTransaction) -> frozenset[str]:
     """Return the names of the accounts that payouts of the journal are, or were, paid from."""
-    return frozenset(name for (name,) in session.execute(_text(session.sql).accounts, ()).fetchall())
+    return frozenset(name for (name,) in session.execute(_statements(session.sql).accounts, ()).fetchall())
 
 
 def unsettled(session: DbTransaction, gap: Gap) -> tuple[int, int]:
-    """Count the payouts that are open and not settled, as nobody knows yet of their end, and those in REVIEW."""
-    text, since = _text(session.sql), to_us(gap.declared_at)
-    (count,) = session.execute(text.unsettled, (since, since, _LEAST_NOT_FOUND, since)).fetchone()
-    (in_review,) = session.execute(text.in_review, ()).fetchone()
+    """Count the payouts that are open and whose fate in the gap is not known yet, and those in REVIEW."""
+    statements, since = _statements(session.sql), to_us(gap.declared_at)
+    (count,) = session.execute(statements.unsettled, (since, since, _LEAST_NOT_FOUND, since)).fetchone()
+    (in_review,) = session.execute(statements.in_review, ()).fetchone()
     return int(count), int(in_review)
 
 
 def end(session: DbTransaction, act: OperatorAction) -> None:
-    """Write down that a person says it is over; what was said stays. There is a gap, and the pauses are locked."""
-    text = _text(session.sql)
-    told = json.loads(session.execute(text.get, ()).fetchone()[0]) | {"over": act.told()}
-    session.execute(text.put, (f"restored {act.at.isoformat()}", json.dumps(told)))
-    session.execute(text.drop, ())
+    """End the gap, as a person decided; its record stays. There is a gap, and the pauses are locked."""
+    statements = _statements(session.sql)
+    fields = json.loads(session.execute(statements.get, ()).fetchone()[0]) | {"over": act.fields()}
+    session.execute(statements.put, (f"restored {act.at.isoformat()}", json.dumps(fields)))
+    session.execute(statements.drop, ())
     _lift(session, act.at)
 
 
 def _lift(session: DbTransaction, at: datetime) -> None:
-    for (account,) in session.execute(_text(session.sql).pauses, ()).fetchall():
+    for (account,) in session.execute(_statements(session.sql).pauses, ()).fetchall():
         pauses.lift_by(session, account, at, pauses.RESTORED)

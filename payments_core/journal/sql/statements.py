@@ -1,11 +1,11 @@
 """Every statement, written once for the two dialects: they differ in a few words, and in what has to be locked.
 
 SQLite has one writer at a time, so nothing is ever locked there. Under PostgreSQL many write at once: what a decision
-rests on is locked until its commit, in the order payout, collection, ambiguity, pauses, permits, and never the other
+depends on is locked until its commit, in the order payout, collection, ambiguity, pauses, permits, and never the other
 way round.
 """
 
-# ruff: noqa: S608 - put together from constants of this house
+# ruff: noqa: S608 - put together from constants of this module
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from payments_core.journal.sql.columns import COLUMNS
 __all__ = [
     "FIXED",
     "MOVABLE",
-    "NOTED",
     "POSTGRES",
     "POSTGRES_SCHEMA",
     "SQLITE",
+    "UNVERSIONED",
     "Cursor",
     "DbTransaction",
     "Statements",
     "lock_number",
+    "marks",
 ]
 
 POSTGRES_SCHEMA = "payments_core"
 
-# The intent is covered by the fingerprint and never changes; a payout keeps its name for life.
+# The order is covered by the fingerprint and never changes; a payout keeps its id and key for life.
 FIXED = (
     "id",
     "key",
@@ -47,9 +48,9 @@ FIXED = (
     "original_amount",
     "created_at",
 )
-# Written beside the moves: a mover may have read them before they were written.
-NOTED = ("contradictions", "contradicted_at")
-MOVABLE = tuple(name for name in COLUMNS if name not in (*FIXED, *NOTED))
+# Written without a transition: the caller of one may have read the record before.
+UNVERSIONED = ("contradictions", "contradicted_at")
+MOVABLE = tuple(name for name in COLUMNS if name not in (*FIXED, *UNVERSIONED))
 
 # Quoted: `references` is a word of SQL. Only names of PayoutRecord's own fields are ever put into a statement.
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
@@ -60,7 +61,8 @@ _ENDED = (
 )
 
 
-def _marks(count: int) -> str:
+def marks(count: int) -> str:
+    """Return as many marks for values."""
     return ", ".join("?" * count)
 
 
@@ -80,7 +82,7 @@ class Statements:
         self._mark, self._table, self._greatest = mark, f"{schema}payouts", greatest
         text, at = self.text, schema
         self.schema, self._folded = schema, folded
-        # Not FOR UPDATE: a table of the application's that refers to payouts must not make our moves wait.
+        # Not FOR UPDATE: a table of the application that refers to payouts must not make transitions wait.
         lock, lock_pause = (" FOR NO KEY UPDATE", " FOR UPDATE") if locks else ("", "")
         self.skip_locked = f"{lock} SKIP LOCKED" if locks else ""
         advisory = text("SELECT pg_advisory_xact_lock{}(?)") if locks else ""
@@ -94,7 +96,7 @@ class Statements:
             f"SELECT q.asked_of, {_NAMES} FROM {at}payouts"
             f" JOIN (SELECT payout_id, attempt AS asked_of FROM {at}queries WHERE token_hash = ?) q ON q.payout_id = id"
         )
-        self.know_as = text(
+        self.add_provider_reference = text(
             f"INSERT INTO {at}by_provider_reference (value, payout_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
         )
         self.by_provider_reference = text(
@@ -116,10 +118,10 @@ class Statements:
         self.pauses = f"SELECT {_PAUSE} FROM {at}pauses ORDER BY account"
 
         self.lock_payout = self.by_id + lock
-        # Asked once the payout is locked: a subquery beside the lock would see the history as it was before the wait.
+        # Read once the payout is locked: a subquery beside the lock would see the history as it was before the wait.
         self.last_seq = text(f"SELECT COALESCE(MAX(seq), 0) FROM {at}history WHERE payout_id = ?")
-        # Whatever is unique: a key that somebody else is just writing is waited for, and then not written again.
-        self.insert = text(f"INSERT INTO {at}payouts ({_NAMES}) VALUES ({_marks(len(COLUMNS))}) ON CONFLICT DO NOTHING")
+        # Waits for another transaction that is writing the same key, and then writes nothing.
+        self.insert = text(f"INSERT INTO {at}payouts ({_NAMES}) VALUES ({marks(len(COLUMNS))}) ON CONFLICT DO NOTHING")
         self.update = text(f"UPDATE {at}payouts SET {_SETS} WHERE id = ? AND version = ?")
         self.make_due = text(f"UPDATE {at}payouts SET next_at = ? WHERE id = ? AND (next_at IS NULL OR next_at > ?)")
         self.contradict = text(f"UPDATE {at}payouts SET contradictions = ?, contradicted_at = ? WHERE id = ?")
@@ -129,21 +131,21 @@ class Statements:
         self.has_event = text(f"SELECT 1 FROM {at}history WHERE payout_id = ? AND event = ? LIMIT 1")
         self.add_history = text(
             f"INSERT INTO {at}history (payout_id, seq, at, event, status, attempt, submissions, decided_by, evidence)"
-            f" VALUES ({_marks(9)})"
+            f" VALUES ({marks(9)})"
         )
         self.publish = text(
             f"INSERT INTO {at}outbox"
             " (event_id, payout_id, key, account, status, reason, attempt, seq, at, contradiction)"
             # A restored journal counts a payout's events from an earlier one on: it may not use an id twice.
             f" VALUES (CAST(? AS TEXT) || COALESCE((SELECT '.r' || value FROM {at}meta"
-            f" WHERE name = 'restorations'), ''), {_marks(9)})"
+            f" WHERE name = 'restorations'), ''), {marks(9)})"
         )
-        self.ask = text(f"INSERT INTO {at}queries (token_hash, payout_id, attempt, asked_at) VALUES ({_marks(4)})")
+        self.add_query = text(f"INSERT INTO {at}queries (token_hash, payout_id, attempt, asked_at) VALUES ({marks(4)})")
         about = "WHERE token_hash = ? AND payout_id = ? AND attempt = ?"
         self.answer = text(f"UPDATE {at}queries SET answered_at = ? {about} AND answered_at IS NULL")
         self.answer_end = text(f"UPDATE {at}queries SET answered_at = COALESCE(answered_at, ?) {about}")
 
-        # An attempt that ended, in the words of the row it was: `updated_at` is when it ended.
+        # An attempt that ended, from the columns of its payout: `updated_at` is when it ended.
         self.keep_attempt = text(
             f"INSERT INTO {at}attempts (payout_id, number, account, {_ENDED}, ended_at)"
             f" SELECT id, attempt, account, {_ENDED}, updated_at FROM {at}payouts WHERE id = ?"
@@ -154,13 +156,13 @@ class Statements:
         self.was_attempted = text(f"SELECT 1 FROM {at}attempts WHERE payout_id = ? AND request_hash = ?")
         self.was_in = text(f"SELECT 1 FROM {at}history WHERE payout_id = ? AND attempt = ? AND status = ? LIMIT 1")
         self.approve = text(
-            f"INSERT INTO {at}approvals (payout_id, attempt, fingerprint, by, why, at) VALUES ({_marks(6)})"
+            f"INSERT INTO {at}approvals (payout_id, attempt, fingerprint, by, why, at) VALUES ({marks(6)})"
         )
         self.approval = text(f"SELECT by, why, at FROM {at}approvals WHERE payout_id = ? AND attempt = ?")
         self.is_approved = text(f"SELECT 1 FROM {at}approvals WHERE payout_id = ? AND attempt = ? AND fingerprint = ?")
 
         self.put_pause = text(
-            f"INSERT INTO {at}pauses (account, since, why, by, probe_at, probe_every) VALUES ({_marks(6)})"
+            f"INSERT INTO {at}pauses (account, since, why, by, probe_at, probe_every) VALUES ({marks(6)})"
             " ON CONFLICT (account) DO UPDATE SET since = excluded.since, why = excluded.why, by = excluded.by,"
             " probe_at = excluded.probe_at, probe_every = excluded.probe_every"
         )
@@ -171,13 +173,13 @@ class Statements:
         )
         self.put_off_probe = text(f"UPDATE {at}pauses SET probe_at = ?, probe_every = ? WHERE account = ?")
         self.lift = text(f"DELETE FROM {at}pauses WHERE account = ? AND by <> 'restored'")
-        # A send that was under way when the provider asked for less says nothing about whether it now takes more.
+        # A submission from before the provider asked for fewer does not show that it accepts more now.
         self.lifted = text(
             f"SELECT by FROM {at}pauses WHERE account = ? AND by NOT IN ('person', 'restored')"
             " AND (by <> 'rate' OR since <= ?)"
         )
         self.lift_by = text(f"DELETE FROM {at}pauses WHERE account = ? AND by = ?")
-        # A payout that somebody is moving this instant is left to him: waiting for it could be waiting for ourselves.
+        # A payout that another transaction is moving is left out: waiting for it could be a deadlock.
         self.wake = text(
             f"UPDATE {at}payouts SET next_at = {greatest}(?, COALESCE(not_before, 0)) WHERE no IN ("
             f"SELECT no FROM {at}payouts WHERE status = '{PayoutStatus.CREATED}' AND next_at > ?"
@@ -256,11 +258,11 @@ class DbTransaction(NamedTuple):
     sql: Statements
 
     def lock(self, *what: str, shared: bool = False) -> None:
-        """Keep others from deciding about the same until the commit; nothing where one writes at a time.
+        """Keep other transactions from the same decision until the commit; nothing where one writes at a time.
 
         Args:
             what: What is decided about.
-            shared: Let others do so too who ask in the same way.
+            shared: Let others do so too that take the lock shared.
 
         """
         statement = self.sql.lock_shared if shared else self.sql.lock_exclusive

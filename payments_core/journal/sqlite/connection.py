@@ -1,4 +1,4 @@
-"""Connections to the journal's file: made safe before use, and their errors said so that a person can act."""
+"""Connections to the journal's file: made safe before use; their errors say what the operator can do."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def identity_of(path: Path) -> tuple[int, int] | None:
 
 
 def moved(path: Path) -> JournalError:
-    """Return the error of a file that is not at its path any more: what is written to it, nobody would find."""
+    """Return the error of a file that is not at its path any more: what is written to it would be lost."""
     return JournalError(
         f"The journal {path} was removed or replaced while this process had it open; nothing of this entry was "
         "written.",
@@ -222,12 +222,12 @@ def verify(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def is_busy(error: Exception) -> bool:
-    """Say whether another connection merely held the lock."""
+    """Whether another connection merely held the lock."""
     return _primary_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def explain(error: Exception, path: Path) -> JournalError:
-    """Return what SQLite said as an error that tells what to do next."""
+    """Return an error of SQLite as one that says what to do next."""
     code = _primary_code(error)
     if is_busy(error):
         return JournalLocked(
@@ -326,16 +326,16 @@ class Reader:
             try:
                 return self._connection.execute(statement, values).fetchall()
             except SQLITE_ERRORS as error:
-                self._forget()
+                self._drop()
                 raise explain(error, self._path) from error
 
     def close(self) -> None:
         """Close for good."""
         with self._lock:
             self._closed = True
-            self._forget()
+            self._drop()
 
-    def _forget(self) -> None:
+    def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):

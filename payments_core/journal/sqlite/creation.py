@@ -20,7 +20,7 @@ __all__ = ["create_file", "link", "make_private", "remove"]
 def create_file(path: Path, *, namespace: str, at: datetime) -> bool:
     """Make a journal file with all its tables; return False, and change nothing, where there is a file already.
 
-    It is made under a temporary name, flushed and closed before it is linked to its own: whoever finds the name finds
+    It is created under a temporary name, flushed and closed before it is linked to its own: what has the name is
     a complete journal, and of two processes that start at once one makes it.
 
     Args:

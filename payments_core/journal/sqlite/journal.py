@@ -9,20 +9,12 @@ from contextlib import closing
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from payments_core.domain.errors import JournalError, SettingsError
-from payments_core.domain.rates import AcquirePermit, Permit
-from payments_core.domain.records import Pause
-from payments_core.domain.shared_tokens import SharedToken, TokenChange
-from payments_core.engine.commands import CreatePayout, CreateResult, JournalCommand, JournalResult
+from payments_core.engine.commands import CreatePayout, CreateResult
 from payments_core.journal.sql.apply import Change, Reply, apply
-from payments_core.journal.sql.claims import Claims
-from payments_core.journal.sql.erasure import Erasing
-from payments_core.journal.sql.inbox import InboxCalls, InboxChange
-from payments_core.journal.sql.outbox import OutboxCalls
-from payments_core.journal.sql.pauses import LiftPause, SetPause
-from payments_core.journal.sql.queries import Reads
+from payments_core.journal.sql.sql_journal import SqlJournal
 from payments_core.journal.sql.statements import SQLITE, DbTransaction
 from payments_core.journal.sqlite.connection import (
     SQLITE_ERRORS,
@@ -42,10 +34,10 @@ from payments_core.journal.usability import check_live
 __all__ = ["SqliteJournal"]
 
 
-_WIPE_S = 1.0
+_VACUUM_BUSY_S = 1.0
 
 
-class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
+class SqliteJournal(SqlJournal):
     """A journal in a SQLite file (WAL, every commit flushed).
 
     Args:
@@ -119,30 +111,6 @@ class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
 
     # --- writing ---
 
-    def execute(self, entry: JournalCommand) -> JournalResult:
-        """Write one entry and return when it is durable."""
-        return cast("JournalResult", self._writer.execute(entry))
-
-    def submit(self, entry: JournalCommand) -> Future[JournalResult]:
-        """Queue one entry; the future ends when it is durable. Cancelling it before it is taken up writes nothing."""
-        return cast("Future[JournalResult]", self._writer.submit(entry))
-
-    def set_pause(self, pause: Pause) -> None:
-        """Write a pause; one in force for the same account is replaced."""
-        self._writer.execute(SetPause(pause))
-
-    def lift_pause(self, account: str | None) -> bool:
-        """End the pause of an account (or the one for all) and wake what waited for it; say whether there was one."""
-        return bool(self._writer.execute(LiftPause(account, self._clock())))
-
-    def permit(self, asked: AcquirePermit) -> Future[Permit]:
-        """Reserve the next moment at which an account may be used, by the journal's clock, for all processes."""
-        return cast("Future[Permit]", self._writer.submit(asked))
-
-    def token(self, change: TokenChange) -> Future[SharedToken]:
-        """Ask for a token that all processes share, or keep the one that was fetched; what there is now."""
-        return cast("Future[SharedToken]", self._writer.submit(change))
-
     def open_within(self, connection: object, entry: CreatePayout) -> CreateResult:
         """Refuse: no transaction of an application's reaches into our file."""
         raise _no_transaction()
@@ -154,16 +122,16 @@ class SqliteJournal(Reads, Claims, InboxCalls, OutboxCalls, Erasing):
     def _change(self, change: Change) -> Any:
         return self._writer.execute(change)
 
-    def _queue(self, change: InboxChange) -> Future[Any]:
+    def _queue(self, change: Change) -> Future[Any]:
         return self._writer.submit(change)
 
     def vacuum(self) -> bool:
-        """Write the file anew, without what was overwritten, and empty its log; say False while somebody is in the way.
+        """Write the file anew, without what was overwritten, and empty its log; False while another program reads.
 
-        Others wait meanwhile. Wiping as one goes would not do: pages that are split keep what they held.
+        Writers wait meanwhile. Overwriting as rows change would not do: pages that are split keep what they held.
         """
         self._writer.check_open()
-        with closing(connect(self._path, busy_timeout_s=_WIPE_S)) as connection:
+        with closing(connect(self._path, busy_timeout_s=_VACUUM_BUSY_S)) as connection:
             try:
                 connection.execute("PRAGMA secure_delete = ON")
                 connection.execute("VACUUM")

@@ -1,6 +1,6 @@
 """The writer: one connection through which every entry goes, many entries to a commit when many are waiting.
 
-A lone caller commits in its own thread. When somebody is writing already, entries queue, and one thread takes up to
+A lone caller commits in its own thread. While another writes, entries queue, and one thread takes up to
 64 of them into one transaction, a savepoint each: one bad entry does not undo its neighbours.
 """
 
@@ -33,7 +33,7 @@ class Writer(Generic[Entry, Reply]):
         apply: Writes one entry inside the open transaction and returns its reply; raising undoes this entry only.
         reopen: Opens and verifies the file after a failure; raises ``JournalError`` while it cannot be trusted.
         explain: Turns an error of SQLite into one for people.
-        check: Called before each commit; raises ``JournalError`` where nobody would find what it writes.
+        check: Called before each commit; raises ``JournalError`` where what it writes would be lost.
 
     """
 
@@ -56,7 +56,7 @@ class Writer(Generic[Entry, Reply]):
         self._lock = threading.Lock()  # guards the four below
         self._changed = threading.Condition(self._lock)
         self._queue: deque[BlockingWaiter[Entry, Reply] | FutureWaiter[Entry, Reply]] = deque()
-        self._busy = False  # somebody uses the connection
+        self._busy = False  # a thread uses the connection
         self._closing = False
         self._thread: threading.Thread | None = None
         self.commits = 0
@@ -108,7 +108,7 @@ class Writer(Generic[Entry, Reply]):
             raise closed()
 
     def close(self) -> bool:
-        """Write what is queued, then close; say False in a forked process, where the connection is left alone."""
+        """Write what is queued, then close; False in a forked process, where the connection is left alone."""
         if os.getpid() != self._pid:
             return False  # closing it here could touch the parent's files
         with self._lock:
@@ -153,12 +153,12 @@ class Writer(Generic[Entry, Reply]):
             members = [member for member in group if member.take_up()]
             try:
                 done = self._commit([member.entry for member in members])
-            except BaseException as error:  # noqa: BLE001 - whatever it is, the callers hear of it and the writer lives
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the callers get it and the writer lives
                 done = [Failed(error) for _ in members]
             self._busy = False
             self._wake()
             for member, outcome in zip(members, done, strict=True):
-                member.tell(outcome)
+                member.set_outcome(outcome)
             del group, members, done  # holds no payee while it waits
         self._dispose()
 
@@ -167,13 +167,13 @@ class Writer(Generic[Entry, Reply]):
             while self._busy or not self._queue:
                 if self._closing and not self._queue:
                     return []
-                # Bounded while somebody waits: the one who wakes us may be interrupted just before he does.
+                # Bounded while entries wait: the thread that wakes this one may be interrupted just before it does.
                 self._changed.wait(1.0 if self._queue else None)
             self._busy = True
             return [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_GROUP))]
 
     def _commit(self, entries: Sequence[Entry]) -> list[Wrote[Reply] | Failed]:
-        """Write entries in one transaction; what fails all of them is told to each."""
+        """Write entries in one transaction; each gets the error that fails all of them."""
         if not entries:
             return []
         try:
@@ -216,9 +216,9 @@ class Writer(Generic[Entry, Reply]):
 
     def _caused(self, error: Exception) -> JournalError:
         # A new one for each member: an exception raised in several threads mixes up its tracebacks.
-        told = self._explain(error)
-        told.__cause__ = error
-        return told
+        explained = self._explain(error)
+        explained.__cause__ = error
+        return explained
 
     def _discard(self) -> None:
         connection, self._connection = self._connection, None

@@ -173,7 +173,7 @@ class AsyncAccountSession:
             shared = await waiting.result_of(journal.token(sharing.ask()))
             if (found := sharing.opened(shared)) is not None:
                 return found
-            if shared.may_fetch or shared.sealed:  # what cannot be decrypted is none
+            if shared.may_fetch or shared.encrypted:  # what cannot be decrypted is none
                 fetched: Fetched | None = None
                 try:
                     fetched = await self._fetch()

@@ -174,7 +174,7 @@ class AccountSession:
             shared = waiting.result_of(journal.token(sharing.ask()))
             if (found := sharing.opened(shared)) is not None:
                 return found
-            if shared.may_fetch or shared.sealed:  # what cannot be decrypted is none
+            if shared.may_fetch or shared.encrypted:  # what cannot be decrypted is none
                 fetched: Fetched | None = None
                 try:
                     fetched = self._fetch()

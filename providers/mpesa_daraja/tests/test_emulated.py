@@ -146,7 +146,7 @@ def test_a_security_credential_that_comes_back_is_not_kept_for_a_moment(play: Pl
     inbox.receive(place, Callback("POST", {}, echo, harness.emulator.now)).result()
     [kept] = harness.payer.runtime.journal.unhandled(accounts=["mpesa"], limit=10)
 
-    body = base64.b64decode(json.loads(kept.sealed)["body"])
+    body = base64.b64decode(json.loads(kept.encoded)["body"])
     assert json.loads(body) == {"OriginatorConversationID": "po_x", "SecurityCredential": "***"}
 
 
@@ -159,7 +159,7 @@ def test_what_a_provider_cannot_redact_is_not_kept(play: Play, monkeypatch: pyte
     inbox.receive(place, Callback("POST", {"a": "SEALED"}, b"SEALED", harness.emulator.now)).result()
     [kept] = harness.payer.runtime.journal.unhandled(accounts=["mpesa"], limit=10)
 
-    assert json.loads(kept.sealed) == {"headers": {}, "body": ""}
+    assert json.loads(kept.encoded) == {"headers": {}, "body": ""}
 
 
 def outcomes(harness: Harness) -> dict[str, int]:

@@ -69,7 +69,7 @@ class Ends:
         attempt = self._asked.get(arrival.query)
         if attempt is None or outcome not in set(Effect):  # who has sent it is in no configuration any more
             return None
-        told = _told(base64.b64decode(json.loads(arrival.sealed)["body"]))
+        told = _told(base64.b64decode(json.loads(arrival.encoded)["body"]))
         is_ours, is_end = told.get("external") == attempt[0], told.get("state") in _CONTRARY.values()
         if (is_ours or "external" not in told) and self._contradicts(told, attempt) and self.erased([attempt]):
             return "a contradiction was forgotten", attempt

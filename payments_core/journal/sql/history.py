@@ -1,0 +1,107 @@
+"""The history of a payout, its events for the outbox, and what contradicts it: written in the same commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from payments_core.domain.contradictions import Contradiction
+from payments_core.domain.errors import JournalError
+from payments_core.domain.events import EventName
+from payments_core.domain.records import Event, PayoutRecord
+from payments_core.engine.commands import AcknowledgeContradictions, AppendHistory, HistoryAppended
+from payments_core.journal.sql.columns import (
+    COLUMNS,
+    read_row,
+    to_us,
+    write_contradiction,
+    write_contradictions,
+    write_json,
+    write_reason,
+)
+from payments_core.journal.sql.statements import DbTransaction
+
+__all__ = ["acknowledge", "append", "history_values", "is_contradicted", "lock_payout", "note", "publish"]
+
+
+def lock_payout(session: DbTransaction, payout_id: str) -> tuple[Mapping[str, Any], int]:
+    """Return a payout's columns and the number of its last history entry; until the commit no other writer moves it.
+
+    Raises:
+        JournalError: There is no such payout.
+
+    """
+    found = session.execute(session.sql.lock_payout, (payout_id,)).fetchone()
+    if found is None:
+        raise JournalError(f"The journal has no payout {payout_id}.")
+    (seq,) = session.execute(session.sql.last_seq, (payout_id,)).fetchone()
+    return dict(zip(COLUMNS, found, strict=True)), seq
+
+
+def history_values(row: PayoutRecord, event: Event, seq: int, *, decided_by: str = "") -> tuple[Any, ...]:
+    """Return the values of the statement that adds a history entry."""
+    state = (str(row.status), row.attempt, row.submissions)
+    return (row.id, seq, to_us(event.at), event.name, *state, decided_by, write_json(event.evidence))
+
+
+def append(session: DbTransaction, row: PayoutRecord, event: Event, seq: int, *, decided_by: str = "") -> None:
+    """Add a history entry."""
+    session.execute(session.sql.add_history, history_values(row, event, seq, decided_by=decided_by))
+
+
+def publish(
+    session: DbTransaction, row: PayoutRecord, event: Event, seq: int, contradiction: Contradiction | None = None
+) -> None:
+    """Add an event to the outbox."""
+    reason = None if row.reason is None else write_reason(row.reason)
+    values = (f"{row.id}.{seq}", row.id, row.key, row.account, str(row.status), reason, row.attempt, seq)
+    details = None if contradiction is None else write_contradiction(contradiction)
+    session.execute(session.sql.publish, (*values, to_us(event.at), details))
+
+
+def is_contradicted(session: DbTransaction, payout_id: str) -> bool:
+    """Whether a read has contradicted an end of this payout."""
+    values = (payout_id, str(EventName.PAYOUT_CONTRADICTED))
+    return session.execute(session.sql.has_event, values).fetchone() is not None
+
+
+def note(session: DbTransaction, entry: AppendHistory) -> HistoryAppended:
+    """Add a history entry without a transition."""
+    stored, seq = lock_payout(session, entry.payout_id)
+    row, contradiction = read_row(stored.values()), entry.contradiction
+    if contradiction is not None:
+        if any(contradiction.repeats(before) for before in row.contradictions):
+            return HistoryAppended(row, written=False)
+        row = _set_contradictions(session, row, (*row.contradictions, contradiction))
+    append(session, row, entry.event, seq + 1)
+    if contradiction is not None:
+        publish(session, row, entry.event, seq + 1, contradiction)
+    if entry.due_at is not None and (row.next_at is None or row.next_at > entry.due_at):
+        due_at = to_us(entry.due_at)
+        session.execute(session.sql.make_due, (due_at, entry.payout_id, due_at))
+        row = replace(row, next_at=entry.due_at)
+    return HistoryAppended(row)
+
+
+def acknowledge(session: DbTransaction, entry: AcknowledgeContradictions) -> HistoryAppended:
+    """Record that a person has acknowledged every open contradiction of a payout."""
+    stored, seq = lock_payout(session, entry.payout_id)
+    row = read_row(stored.values())
+    if not any(one.is_open for one in row.contradictions):
+        return HistoryAppended(row, written=False)
+    by = entry.event.at, entry.actor, entry.reason
+    acknowledged = [one.acknowledged(*by) if one.is_open else one for one in row.contradictions]
+    row = _set_contradictions(session, row, acknowledged)
+    append(session, row, entry.event, seq + 1)
+    return HistoryAppended(row)
+
+
+def _set_contradictions(
+    session: DbTransaction, row: PayoutRecord, contradictions: Sequence[Contradiction]
+) -> PayoutRecord:
+    """Write the contradictions of a payout; this is no transition, and the version stays."""
+    since = min((one.at for one in contradictions if one.is_open), default=None)
+    values = (write_contradictions(contradictions), None if since is None else to_us(since), row.id)
+    session.execute(session.sql.contradict, values)
+    return replace(row, contradictions=tuple(contradictions), contradicted_at=since)
