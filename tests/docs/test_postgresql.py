@@ -112,7 +112,7 @@ def test_the_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any
     journal.callback_secret()
     consumer = Consumer("books")
     [event, *_] = journal.take_deliveries(consumer, at=START, until=START, after=0, limit=1)
-    journal.put_off_delivery("books", event.event.id, next_at=START, told="503")
+    journal.put_off_delivery("books", event.event.id, next_at=START, result="503")
     assert journal.acknowledge("books", event.event.id, START)
     journal.prove_writable()
     journal.prove_writable()
