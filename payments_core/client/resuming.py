@@ -47,14 +47,8 @@ class ResumeResult:
 
 
 STEPS_AT_ONCE = 3  # send, duplicate, read: more than that is the schedule's work
-
-
 MOMENT = timedelta(seconds=0.25)
-
-
 _LONGEST_SLEEP_S = 1.0
-
-
 _WAITS_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)  # a waiting caller asks sooner than the schedule, but never faster than this
 
 

@@ -29,11 +29,7 @@ from payments_core.provider import (
 from payments_core.waiting import tasks as waiting
 
 __all__ = ["AsyncLookupsMixin"]
-
-
 T = TypeVar("T")
-
-
 _LOOK_EVERY_S = 0.1  # for an answer that another process may have taken
 
 

@@ -15,8 +15,6 @@ from payments_core.http.flow import arun_flow
 from payments_core.waiting import tasks as waiting
 
 __all__ = ["AsyncReviewMixin"]
-
-
 T = TypeVar("T")
 
 

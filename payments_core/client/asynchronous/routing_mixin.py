@@ -15,8 +15,6 @@ from payments_core.provider import Account, Operator
 from payments_core.routing import Choice
 
 __all__ = ["AsyncRoutingMixin"]
-
-
 T = TypeVar("T")
 
 

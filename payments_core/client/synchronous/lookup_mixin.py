@@ -30,11 +30,7 @@ from payments_core.provider import (
 from payments_core.waiting import threads as waiting
 
 __all__ = ["LookupsMixin"]
-
-
 T = TypeVar("T")
-
-
 _LOOK_EVERY_S = 0.1  # for an answer that another process may have taken
 
 

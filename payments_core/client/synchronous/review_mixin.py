@@ -16,8 +16,6 @@ from payments_core.http.flow import run_flow
 from payments_core.waiting import threads as waiting
 
 __all__ = ["ReviewMixin"]
-
-
 T = TypeVar("T")
 
 

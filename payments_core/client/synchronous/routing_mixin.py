@@ -16,8 +16,6 @@ from payments_core.provider import Account, Operator
 from payments_core.routing import Choice
 
 __all__ = ["RoutingMixin"]
-
-
 T = TypeVar("T")
 
 
