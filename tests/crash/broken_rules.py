@@ -239,13 +239,13 @@ def untried_ones_stay_as_drafted(patch: Patch) -> None:
 
 def not_found_reads_as_failed(patch: Patch) -> None:
     """The codec takes a 404 on a payment's status for its failure."""
-    true_read = codec.read_check
+    true_read = codec.read_status
 
-    def read_check(response: HttpResponse) -> CheckOutcome:
+    def read_status(response: HttpResponse) -> CheckOutcome:
         outcome = true_read(response)
         return Final(reason=Reason(ReasonCode.REJECTED)) if isinstance(outcome, NotFound) else outcome
 
-    patch.setattr(codec, "read_check", read_check)
+    patch.setattr(codec, "read_status", read_status)
 
 
 def fence_is_not_compared(patch: Patch) -> None:

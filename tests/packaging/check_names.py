@@ -73,7 +73,6 @@ ALLOWED = {"ascii_letters"}  # string.ascii_letters
 # Not renamed yet. This list only shrinks.
 TO_DO = (
     "payments_core/cli",
-    "payments_core/client",
     "payments_core/domain",
     "payments_core/engine",
     "payments_core/http",
