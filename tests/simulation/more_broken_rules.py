@@ -82,11 +82,11 @@ def callbacks_are_believed(patch: Patch) -> None:
     hint = Inbox._hint
 
     def believing(self: Inbox, arrival: Arrival, account: Account, callback: Callback) -> None:
-        heard = match_callback(account, callback).heard
-        row, _ = (None, "") if heard is None else self._payout(heard, account.name)
-        if heard is not None and row is not None and not row.status.is_final:
-            failed = Reason(ReasonCode.NOT_COMPLETED) if heard.status == "FAILED" else None
-            if heard.status in {"FAILED", "SUCCESSFUL"}:
+        parsed = match_callback(account, callback).parsed
+        row, _ = (None, "") if parsed is None else self._payout(parsed, account.name)
+        if parsed is not None and row is not None and not row.status.is_final:
+            failed = Reason(ReasonCode.NOT_COMPLETED) if parsed.status == "FAILED" else None
+            if parsed.status in {"FAILED", "SUCCESSFUL"}:
                 decision = decide_outcome.after_check(row, account, Final(reason=failed), callback.at)
                 run_flow(steps._settle(row, decision), self._write)
         hint(self, arrival, account, callback)
