@@ -52,7 +52,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"payments_core\.testing\..+\.[A-Z]"),  # type variables
     (r"py:.*", r"payments_core\.http\.flow\.[CRT]"),
     # What a client is made of, the journal in it, and what a flow may ask for, is private.
-    (r"py:.*", r"payments_core\.(runtime\.runtime\.Runtime|engine\.commands\.Journal)|Command|Reply"),
+    (r"py:.*", r"payments_core\.(runtime\.runtime\.Runtime|engine\.journal_protocol\.Journal)|Command|Reply"),
+    (r"py:.*", r"payments_core\.domain\.records\.PayoutRecord|DeriveReferences"),
     (r"py:.*", r"payments_core\.(client\.event_stream\.Look|journal\.maintenance\.snapshot\.Snapshot)"),
 ]
 
@@ -85,7 +86,7 @@ def read_docstring(app: Sphinx, what: str, name: str, thing: object, options: ob
         for base in thing.__mro__[1:]:
             if base.__name__.startswith("_") and base.__module__.startswith("payments_"):
                 lines += inspect.cleandoc(base.__doc__ or "").splitlines()[1:]
-    elif what == "property":  # an empty comment: in the first line, napoleon takes words before a colon for a type
+    elif what in {"property", "attribute"}:  # an empty comment: napoleon takes words before a colon for a type
         lines[:0] = ["..", ""]
 
 

@@ -1,7 +1,7 @@
-"""Writes the reference pages from the code; a test fails when a page is not what this would write.
+"""Writes the reference pages from the code; a test fails when a page differs from the output.
 
-What is said of one provider stands in the provider's own folder, so that adding one changes nothing else. Run it with
-every distribution installed: ``python docs/reference/generate.py``.
+A provider's page is in the provider's own folder, so that adding one changes nothing else. Run it with every
+distribution installed: ``python docs/reference/generate.py``.
 """
 
 from __future__ import annotations
@@ -78,58 +78,61 @@ def settings_page() -> str:
     """Every setting, from the settings classes."""
     parts = [
         "# Settings\n",
-        "Everything stands in one `payouts.toml`. It is read and checked when a client is made: whatever is wrong is",
-        "found there, and never in the middle of a batch. `payouts doctor --init` writes one to fill in.\n",
+        "All settings are in one `payouts.toml`. It is read and validated when a client is made. `payouts doctor",
+        "--init` writes one to fill in.\n",
         table(
             ("table", "setting", "meaning"),
             [
-                ("`[installation]`", "`namespace`", "What every reference is derived from. Made once, never changed."),
+                (
+                    "`[installation]`",
+                    "`namespace`",
+                    "The text from which every reference is derived. Created once, never changed.",
+                ),
                 (
                     "`[installation]`",
                     "`default_account`",
-                    "The account that new payouts are paid from when neither the caller nor a plugin names one; not "
-                    "beside `[[routes]]`. May be left out; where there is one account, that one pays.",
+                    "The account of new payouts when neither the caller nor a plugin names one; not "
+                    "beside `[[routes]]`. Optional; a single account is the default.",
                 ),
                 (
                     "`[journal]`",
                     "`url`",
                     "`sqlite:///payouts.db`, beside the file; `sqlite:////absolute/path.db`; "
                     "`postgresql://user@host/database`, for many processes ([how to](../how-to/run-on-postgresql.md)). "
-                    "Or where such an address stands, with a password in it: `env:NAME` or `file:PATH`.",
+                    "Or the place of such an address with a password: `env:NAME` or `file:PATH`.",
                 ),
-                ("`[accounts.NAME]`", "see below", "One table for each account; its name is yours to choose."),
-                ("`[worker]`", "see below", "How workers behave; may be left out."),
-                ("`[webhooks.NAME]`", "see below", "Where events are sent; one table for each receiver, if any."),
+                ("`[accounts.NAME]`", "see below", "One table for each account, with a name of your choice."),
+                ("`[worker]`", "see below", "Settings of workers; optional."),
+                ("`[webhooks.NAME]`", "see below", "Receivers of events; one table for each."),
                 (
                     "`[[routes]]`",
                     "see below",
-                    "From which account is paid when a payout names none; tried in their order, if there are any.",
+                    "The account of a payout that names none; routes are tried in order.",
                 ),
             ],
         ),
         "\n## Secrets\n",
-        'A secret never stands in the file itself. Write where it is: `"env:NAME"`, `"file:PATH"` (from the folder of',
+        'Write the place of a secret, not the secret: `"env:NAME"`, `"file:PATH"` (from the folder of',
         "`payouts.toml`), or a form that a plugin with `payments_resolve_secret` understands.\n",
-        "The file of a secret (at most 64 KiB), and `payouts.toml` itself (at most 1 MiB), is a regular file that",
-        "belongs to you or to root, and that no other user can change: one that its group or everybody may write, or",
-        "that stands in a folder in which everybody may replace it, is refused by every command. Of a symbolic",
-        "link both it and what it names are judged. The same holds for a journal of SQLite; its folder is never open",
-        "to all.",
+        "The file of a secret (at most 64 KiB) and `payouts.toml` (at most 1 MiB) must be regular files that belong",
+        "to you or to root and that no other user can change. A file that its group or everybody may write, or in a",
+        "folder where everybody may replace it, is refused. For a symbolic link, both the link and its target are",
+        "checked. The same holds for a SQLite journal, whose folder must not be open to all.",
         "Keep secrets at mode 0600; one that others may read is used, with a warning (`secret.exposed`).",
-        "`payouts.toml` holds no secret. What stands after `env:` or `file:` is repeated in a message only where it",
-        "looks like a name or a path: a key that was put there by mistake is not.\n",
+        "The text after `env:` or `file:` appears in a message only if it looks like a name or a path, so a secret",
+        "written there by mistake is not shown.\n",
         "\n## Numbers\n",
-        "Every number has a range; one outside of it, text, or `true` is refused at start. Times are in seconds.\n",
+        "Every number has a range; other values, text and `true` are refused at start. Times are in seconds.\n",
         "\n## Every account\n",
     ]
     parts += [fields(AccountSettings, AccountSettings.model_fields, left_to_providers=True)]
-    parts += ["\nEach provider has more of its own: its reference page has them.\n"]
+    parts += ["\nEach provider has further settings, on its own reference page.\n"]
     parts += ["\n## Workers\n", fields(WorkerSettings, WorkerSettings.model_fields)]
     parts += ["\n## Webhooks\n", fields(WebhookSettings, WebhookSettings.model_fields)]
     parts += ["\n## Routes\n", fields(RouteSettings, RouteSettings.model_fields)]
     parts += [
         f"\nOperators: {', '.join(f'`{key}`' for key in sorted(OPERATORS))}.",
-        "\nNumbers are taken to change operators where phonenumbers' data says so, and in "
+        "\nNumbers move between operators where the data of phonenumbers says so, and in "
         f"{', '.join(f'`{code}`' for code in sorted(PORTABLE))}. [How to choose an account]"
         "(../how-to/choose-an-account.md) explains both.",
     ]
@@ -176,15 +179,15 @@ def errors_page() -> str:
     return "\n".join(
         [
             "# Errors\n",
-            "An exception means that something must be mended: bad input, bad settings, a journal that cannot be",
-            "written. A decline is no exception but a status, and so is not knowing. Every message says what to do",
-            "next; none holds a secret or a complete number. On the command line `--json` gives",
+            "An exception means bad input, wrong settings, or a journal that cannot be written. A decline is a status,",
+            "not an exception, and so is an unknown result. Every message says what to do next; none holds a secret or",
+            "a complete number. On the command line `--json` prints",
             '`{"error": {"code", "message", "hint"}}` on standard error.\n',
             "```text",
             inspect.cleandoc(tree),
             "```\n",
             table(("error", "code", "meaning"), rows),
-            "\n[Numbers and keys](numbers-and-keys.md) says which of them are refused, and why.",
+            "\n[Phone numbers and keys](numbers-and-keys.md) lists the refused ones, with reasons.",
         ]
     )
 
@@ -195,10 +198,10 @@ def events_page() -> str:
     return "\n".join(
         [
             "# Events\n",
-            "Histories and logs use the same names. The library logs to the standard logger `payments_core`, event",
-            "name as the message and the facts as `extra`, and configures nothing; `payments_core.logs.configure()`",
-            "prints them for a person or as JSON. An event about a payout carries `payout` (its id), `key` (masked),",
-            "`account`, `attempt`, `try` and `status`.\n",
+            "Histories and logs use the same names. The library logs to the standard logger `payments_core`, with the",
+            "event name as the message and the facts as `extra`. `payments_core.logs.configure()` prints them as text",
+            "or JSON. An event about a payout carries `payout` (its id), `key` (masked),",
+            "`account`, `attempt`, `submission` and `status`.\n",
             table(("event", "meaning"), rows),
         ]
     )
@@ -209,8 +212,8 @@ def hooks_page() -> str:
     parts = [
         "# Hooks\n",
         f"A plugin is a module named by an entry point of the group `{hookspecs.GROUP}`, whose functions are marked",
-        "with `from payments_core import hookimpl`. Arguments go by name; leave out those you do not need. A misspelt",
-        "hook or argument is an error at start. `PAYMENTS_DISABLED_PLUGINS=name,name` leaves plugins out.\n",
+        "with `from payments_core import hookimpl`. Arguments are passed by name; leave out unused ones. A misspelt",
+        "hook or argument is an error at start. `PAYMENTS_DISABLED_PLUGINS=name,name` disables plugins.\n",
     ]
     for name in Plugins.hooks():
         function = getattr(hookspecs, name)
@@ -235,20 +238,19 @@ def statuses_page() -> str:
                 ("status", "final", "meaning"),
                 [(f"`{s}`", "yes" if s.is_final else "", messages.STATUSES[s]) for s in PayoutStatus],
             ),
-            "\nThe neutral code stands in `payout.reason.code`; the provider's own code and words stand beside it in",
+            "\nThe neutral code is `payout.reason.code`; the provider's own code and text are",
             "`payout.reason.provider_code` and `.text`.\n",
             table(("reason", "meaning"), [(f"`{code}`", messages.REASONS[code]) for code in ReasonCode]),
             "",
-            "An end stands, whatever its provider says later. What it says against one is in",
-            "`payout.contradictions`: of which attempt, when, and what it calls the attempt now (`provider_status`).",
-            "`payout.has_open_contradiction` says that no person has acknowledged it yet: then nobody knows what is",
-            "true, commands exit with 4, and the payout waits in `payouts review list`. Acknowledged or not, it is",
-            "never paid again under its key, and `may_have_been_sent` is true.",
+            "A final status never changes. A later report of the provider against it is in `payout.contradictions`:",
+            "the attempt, the time, and the reported status (`provider_status`). `payout.has_open_contradiction` means",
+            "that no person has acknowledged it yet: commands exit with 4, and the payout is in `payouts review list`.",
+            "Acknowledged or not, the payout is never reissued, and `may_have_been_sent` is true.",
             "",
             table(
                 ("provider_status", "meaning"),
                 [
-                    (f"`{status}`", f"the provider says that the attempt {messages.CALLED[status]}")
+                    (f"`{status}`", f"the provider reports that the attempt {messages.CALLED[status]}")
                     for status in ProviderStatus
                 ],
             ),
@@ -268,9 +270,9 @@ def command_line_page() -> str:
         "Exit codes: 0 done, 1 error, 2 usage, 3 a payout failed or a row of a file was refused, 4 not known yet",
         "(pending, unknown, in review, waiting to be sent, or contradicted by the provider and not acknowledged).",
         "Results go to standard output, progress and logs to standard error. Numbers are masked unless `--reveal` is",
-        "given. `payouts COMMAND --help` says the same as this page.\n",
+        "given. `payouts COMMAND --help` prints the same text.\n",
         "## Every command\n",
-        "These stand before or after the command.\n",
+        "These options may come before or after the command.\n",
         options(parameter for parameter in root.params if parameter.name != "help"),
     ]
     commands = dict(root.commands)
@@ -316,19 +318,19 @@ def operations_page() -> str:
     return "\n".join(
         [
             "# MTN MoMo operations\n",
-            "Every call of MTN's Disbursements product and of sandbox provisioning, each by the name that logs and",
-            "`retry` use. A call that moves money is never repeated by itself: `PayoutClient` sends it again under the",
-            "same reference once it knows what became of it, and the native clients leave that to you.\n",
+            "Every call of MTN's Disbursements product and of sandbox provisioning, by its name in logs and `retry`. A",
+            "call that moves money is never repeated as such: `PayoutClient` reads first and may send it again under",
+            "the same reference; with the native clients you do that.\n",
             f"Sources: {sources}\n",
-            "## What is sent, and what counts as taken\n",
-            table(("Operation", "MTN's name", "Request", "Speaks as", "Success", "Moves money", "Source"), calls),
+            "## Requests and success\n",
+            table(("Operation", "MTN's name", "Request", "Authentication", "Success", "Moves money", "Source"), calls),
             "",
             "## What becomes of a note\n",
-            "MTN answers 400 to a payment whose note holds what it does not like. So only letters from A to Z, digits,",
-            "blanks, `.`, `_` and `-` are sent: accents and apostrophes are dropped, everything else becomes a blank,",
-            'what is longer than 60 characters is cut, and an empty note is sent as "Payout". The journal keeps the',
-            "note as you wrote it, and the key stands for that one. The native clients reduce notes alike.\n",
-            "## How it is repeated\n",
+            "MTN answers 400 to a note with other characters. So only letters A to Z, digits, blanks, `.`, `_` and",
+            "`-` are sent: accents and apostrophes are dropped, other characters become blanks, a note is cut at 60",
+            'characters, and an empty note is sent as "Payout". The journal keeps the note as you wrote it, and that',
+            "text is part of the order. The native clients change notes in the same way.\n",
+            "## Retries\n",
             table(
                 (
                     *("Operation", "Sends at most", "First wait", "Longest wait", "Jitter", "One send", "All sends"),
@@ -349,8 +351,8 @@ def answers_page() -> str:
     return "\n".join(
         [
             "# What MTN MoMo's answers mean\n",
-            '"Can money have moved?" is about the answer to a payment; a read moves none. Where it says perhaps, only',
-            "a read says more. [Statuses and reasons](statuses-and-reasons.md) has the words for all providers.\n",
+            '"Can money have moved?" is about the answer to a payment; a read moves none. If it says perhaps, read the',
+            "payment. [Statuses and reasons](statuses-and-reasons.md) has the terms for all providers.\n",
             "## Answers to a request\n",
             meanings_table("Answer", answers),
             "",
@@ -387,9 +389,9 @@ def conformance_page() -> str:
         [
             "# What a provider promises\n",
             "Each row is a test of the conformance suite, which every provider inherits;",
-            "`payouts providers --conformance NAME` [plays them](../how-to/evaluate-a-provider.md). A promise that",
-            "is not asked of a provider has a reason: it lacks a capability, or its author says why it is skipped.",
-            "Each provider's reference page has them.\n",
+            "`payouts providers --conformance NAME` [runs them](../how-to/evaluate-a-provider.md). A skipped promise",
+            "has a reason: the provider lacks a capability, or its author explains why. Each provider's reference page",
+            "lists them.\n",
             table(
                 ("promise", "what it means", "test"),
                 [
@@ -417,7 +419,7 @@ def sentence(name: str) -> str:
 
 
 def provider_page(spec: ProviderSpec) -> str:
-    """What one provider adds: settings, commands, and what is not asked of it."""
+    """What one provider adds: settings, commands, and skipped promises."""
     common = AccountSettings.model_fields
     own = [
         name
@@ -430,14 +432,14 @@ def provider_page(spec: ProviderSpec) -> str:
         f'Of accounts with `provider = "{spec.name}"`, beside those of every account.\n',
         fields(spec.settings, own),
         *command_parts(brought_by(spec.name)),
-        "\n## Promises that are not asked of it\n",
+        "\n## Skipped promises\n",
     ]
     if not spec.conformance:
-        return "\n".join([*parts, "Everything: it has no conformance profile."])
+        return "\n".join([*parts, "All: it has no conformance profile."])
     profile = resolve_name(spec.conformance)
     skipped = {name: why for name in promises() if (why := why_skipped(profile, name))}
     rows = [(sentence(name), f"{why.rstrip('.')}.") for name, why in skipped.items()]
-    return "\n".join([*parts, table(("promise", "why"), rows) if rows else "None: every promise is asked of it."])
+    return "\n".join([*parts, table(("promise", "why"), rows) if rows else "None."])
 
 
 def brought_by(name: str) -> dict[str, Any]:

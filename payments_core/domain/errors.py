@@ -274,7 +274,7 @@ class LookupFailed(PaymentsError):
     Args:
         message: What happened.
         hint: What to do next.
-        reason: Why, as text and no ``Reason``: the value of a :class:`~payments_core.domain.payout.ReasonCode`, such as
+        reason: Why, as text and no ``Reason``: the value of a :class:`~payments_core.ReasonCode`, such as
             ``"credentials"``. The provider's own words stand in the message. Empty when no answer came.
         retry_after_s: When asking again is worth it, in seconds; None when it is not known.
 
