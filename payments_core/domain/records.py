@@ -283,17 +283,17 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Somebody's leave to send one attempt of one payout, exactly as it stands.
+    """A person's permission to send one attempt of one payout, exactly as it stands.
 
     Args:
-        by: Who gave it, as they said.
-        why: In their words.
+        actor: The person's name, as they gave it.
+        reason: In their words.
         at: When; aware, UTC.
 
     """
 
-    by: str
-    why: str
+    actor: str
+    reason: str
     at: datetime
 
 

@@ -122,4 +122,4 @@ def test_a_long_name_is_cut(stage: MakeStage) -> None:
     """What stands beside the approval is a name, whatever was given."""
     one, row = waiting(stage)
     one.approve(row, actor="A" * 150)
-    assert one.journal.approval(row.id, 1).by == "A" * 99 + "…"
+    assert one.journal.approval(row.id, 1).actor == "A" * 99 + "…"

@@ -119,7 +119,14 @@ def approve(session: DbTransaction, stored: Mapping[str, Any], approval: Approva
     """
     if stored["status"] != PayoutStatus.CREATED:
         raise JournalError(f"Payout {stored['id']} is {stored['status']}: only what waits to be sent is approved.")
-    values = (stored["id"], stored["attempt"], stored["fingerprint"], approval.by, approval.why, to_us(approval.at))
+    values = (
+        stored["id"],
+        stored["attempt"],
+        stored["fingerprint"],
+        approval.actor,
+        approval.reason,
+        to_us(approval.at),
+    )
     session.execute(session.sql.approve, values)
 
 

@@ -259,6 +259,6 @@ def read_attempt(stored: tuple[Any, ...]) -> EndedAttempt:
 
 @checked
 def read_approval(stored: tuple[Any, ...]) -> Approval:
-    """Read an approval: by, why, at."""
-    by, why, at = stored
-    return Approval(by, why, from_us(at))
+    """Read an approval: actor, reason, at."""
+    actor, reason, at = stored
+    return Approval(actor, reason, from_us(at))

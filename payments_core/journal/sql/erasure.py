@@ -117,7 +117,7 @@ class _Statements:
         self.evidence = text(f"SELECT seq, evidence FROM {at}history WHERE payout_id = ?")
         self.erase_evidence = text(f"UPDATE {at}history SET evidence = ? WHERE payout_id = ? AND seq = ?")
         self.erase_attempt = text(f"UPDATE {at}attempts SET request = ?, reason = ? WHERE payout_id = ? AND number = ?")
-        self.erase_approvals = text(f"UPDATE {at}approvals SET why = '' WHERE payout_id = ?")
+        self.erase_approvals = text(f"UPDATE {at}approvals SET reason = '' WHERE payout_id = ?")
         self.events = text(f"SELECT no, reason FROM {at}outbox WHERE payout_id = ? AND reason IS NOT NULL")
         self.erase_event = text(f"UPDATE {at}outbox SET reason = ? WHERE no = ?")
         self.trim = text(

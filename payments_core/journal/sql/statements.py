@@ -156,9 +156,9 @@ class Statements:
         self.was_attempted = text(f"SELECT 1 FROM {at}attempts WHERE payout_id = ? AND request_hash = ?")
         self.was_in = text(f"SELECT 1 FROM {at}history WHERE payout_id = ? AND attempt = ? AND status = ? LIMIT 1")
         self.approve = text(
-            f"INSERT INTO {at}approvals (payout_id, attempt, fingerprint, by, why, at) VALUES ({marks(6)})"
+            f"INSERT INTO {at}approvals (payout_id, attempt, fingerprint, actor, reason, at) VALUES ({marks(6)})"
         )
-        self.approval = text(f"SELECT by, why, at FROM {at}approvals WHERE payout_id = ? AND attempt = ?")
+        self.approval = text(f"SELECT actor, reason, at FROM {at}approvals WHERE payout_id = ? AND attempt = ?")
         self.is_approved = text(f"SELECT 1 FROM {at}approvals WHERE payout_id = ? AND attempt = ? AND fingerprint = ?")
 
         self.put_pause = text(

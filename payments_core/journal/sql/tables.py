@@ -123,9 +123,9 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
         payout_id TEXT NOT NULL REFERENCES {at}payouts (id),
         attempt {integer} NOT NULL,
         fingerprint TEXT NOT NULL, -- of the order that was approved
-        by TEXT NOT NULL,
+        actor TEXT NOT NULL,
         at {integer} NOT NULL,
-        why TEXT NOT NULL,
+        reason TEXT NOT NULL,
         PRIMARY KEY (payout_id, attempt)
     ){without_rowid}
     """,
