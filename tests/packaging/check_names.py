@@ -81,7 +81,6 @@ TO_DO = (
     "payments_core/settings",
     "payments_core/testing",
     "payments_core/webhooks.py",
-    "providers/mtn_momo",
 )
 
 

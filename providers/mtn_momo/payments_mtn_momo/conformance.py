@@ -1,4 +1,4 @@
-"""What the conformance suite is told of MTN MoMo; see ``payments_core.testing.conformance``."""
+"""The profile of MTN MoMo for the conformance suite; see ``payments_core.testing.conformance``."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class MtnMomoConformance(ProviderConformance):
 
     def status(self, draft: Draft, word: str, reason: object = None) -> HttpResponse | Callback:
         """Write a status as the sandbox does."""
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "financialTransactionId": "1234567890",
             "externalId": draft.references["external_id"],
             "amount": draft.order.amount.text,
@@ -81,7 +81,7 @@ class MtnMomoConformance(ProviderConformance):
             "payee": {"partyIdType": "MSISDN", "partyId": draft.order.payee.value.lstrip("+")},
             "status": word,
         }
-        return reply(200, told if reason is None else {**told, "reason": reason})
+        return reply(200, fields if reason is None else {**fields, "reason": reason})
 
     def not_found(self, draft: Draft) -> HttpResponse | Callback:
         """Write the 404 of a status."""
@@ -92,5 +92,5 @@ class MtnMomoConformance(ProviderConformance):
         return {"callback_url": address + path}
 
     def wrong_settings(self) -> Mapping[str, Any]:
-        """Give a key of somebody else's."""
+        """Give another user's key."""
         return {"api_key": "env:PAYMENTS_CONFORMANCE_WRONG_SECRET"}

@@ -23,7 +23,7 @@ __all__ = ["PROBE", "diagnose"]
 
 PROBE = "payouts-doctor"  # no UUID, so no reference: MTN answers 400 to it (ERR)
 _REACH = "See that this server reaches the gateway and that the account's credentials are good."
-_UNTOLD = "Nothing is known to be wrong; run it again."
+_NOT_KNOWN = "Nothing is known to be wrong; run it again."
 
 
 def diagnose(settings: MtnMomoSettings) -> HttpFlow[tuple[Finding, ...]]:
@@ -80,13 +80,13 @@ def _environment(settings: MtnMomoSettings) -> HttpFlow[Finding]:
             "MTN would refuse every payment. Ask it which currency the wallet has, and compare target_environment.",
         )
     body = read_body(response)
-    seen = f"{target} did not tell its balance ({_answered(response, body)})"
+    seen = f"{target} did not return its balance ({_answered(response, body)})"
     if _flaps(settings, response, body):
         hint = "The sandbox answers balances with errors as it likes; by itself that is nothing."
         if body.code == "NOT_ALLOWED_TARGET_ENVIRONMENT":
             hint = f"{hint} If payments say the same, {_OTHER_PRODUCT}"
         return Finding("note", what, seen, hint)
-    return _refused(what, seen, response, body) or Finding("note", what, seen, _UNTOLD)
+    return _refused(what, seen, response, body) or Finding("note", what, seen, _NOT_KNOWN)
 
 
 _OTHER_PRODUCT = (
@@ -116,11 +116,11 @@ def _callback_host(settings: MtnMomoSettings) -> HttpFlow[list[Finding]]:
     request = build(settings, "get_api_user", path={"api_user": settings.api_user})
     response = yield from _query(fill_secrets(request, own_secrets(settings)), settings)
     if isinstance(response, str):
-        return [Finding("note", what, f"the registered host could not be read: {response}", _UNTOLD)]
+        return [Finding("note", what, f"the registered host could not be read: {response}", _NOT_KNOWN)]
     user = results.read_api_user(response, api_user=settings.api_user)
     if user is None:
         seen = _answered(response, read_body(response))
-        return [Finding("note", what, f"the sandbox did not tell the registered host ({seen})", _UNTOLD)]
+        return [Finding("note", what, f"the sandbox did not return the registered host ({seen})", _NOT_KNOWN)]
     theirs = scrub(user.provider_callback_host, limit=100)
     if not theirs:
         return [Finding("ok" if not ours else "note", what, "none is registered")]
@@ -181,12 +181,12 @@ def _permission(settings: MtnMomoSettings) -> HttpFlow[Finding]:
             "authorise the account for payments; a page of HTML is its firewall's.",
         )
     return _refused(what, f"a payment would be refused ({seen})", response, body) or Finding(
-        "note", what, f"it could not be told ({seen})", _UNTOLD
+        "note", what, f"it is not known ({seen})", _NOT_KNOWN
     )
 
 
 def _refused(what: str, seen: str, response: HttpResponse, body: Body) -> Finding | None:
-    """Return what is wrong where the response tells that it is something about us."""
+    """Return what is wrong where the response proves that it is something of ours."""
     meaning = meaning_of_response(response.status, body)
     if meaning.effect is not Effect.ACCOUNT_REFUSED:
         return None

@@ -49,7 +49,7 @@ class MtnMomoSettings(AccountSettings):
     callback_url: str = Field(
         "",
         repr=False,
-        description="Where MTN tells what became of payments, a hint beside asking; none is sent when left out. The "
+        description="Where MTN reports what became of payments, a hint beside reads; none is sent when left out. The "
         "whole address, as `payouts callbacks --reveal` prints it: `https://` and a host name; plain `http://` only in "
         "rehearsal.",
     )

@@ -187,11 +187,11 @@ def test_a_gateway_that_reads_payments_permits_them(ask: Ask, shape: str) -> Non
         ({"waf_page": True}, "wrong", "does not let this account pay from here (HTTP 403)"),
         ({"status_500": {"code": "NOT_ALLOWED"}}, "wrong", "HTTP 500 NOT_ALLOWED"),
         ({"status_500": {"code": "NOT_ALLOWED_TARGET_ENVIRONMENT"}}, "wrong", "may not use this target environment"),
-        ({"status_500": True}, "note", "could not be told (HTTP 500 INTERNAL_PROCESSING_ERROR)"),
-        ({"status_503": True}, "note", "could not be told (HTTP 503 SERVICE_UNAVAILABLE)"),
-        ({"status_429": True}, "note", "could not be told (HTTP 429)"),
+        ({"status_500": True}, "note", "is not known (HTTP 500 INTERNAL_PROCESSING_ERROR)"),
+        ({"status_503": True}, "note", "is not known (HTTP 503 SERVICE_UNAVAILABLE)"),
+        ({"status_429": True}, "note", "is not known (HTTP 429)"),
         ({"answer_lost_before_acceptance": True}, "note", "could not be asked for"),
-        ({"token_refused": {"on": "transfer"}}, "note", "could not be told (HTTP 401)"),
+        ({"token_refused": {"on": "transfer"}}, "note", "is not known (HTTP 401)"),
     ],
 )
 def test_a_write_that_is_refused_is_wrong_and_one_that_fails_is_not(

@@ -1,4 +1,4 @@
-"""What MTN's responses and reasons mean: what each does to a payment, and what it tells a person.
+"""What MTN's responses and reasons mean: what each does to a payment, and what a person needs to know.
 
 One row for each response the portal or a measurement knows: the effect on the payment whose POST it answers, the
 neutral reason, what happened, whether money can have moved, and what to do. What no row lists is unknown, never a
@@ -136,7 +136,7 @@ ANSWERS: Mapping[tuple[int, str], Meaning] = MappingProxyType(
             "Check that no proxy or library changes the User-Agent, and ask MTN whether this server's address is "
             "allowed.",
         ),
-        (403, "*"): _ours(  # ERR "FORBIDDEN IP"; MK: said before the body is read
+        (403, "*"): _ours(  # ERR "FORBIDDEN IP"; MK: before the body is read
             ReasonCode.NOT_PERMITTED,
             "The gateway does not allow this call from this server's address, or not to this account.",
             "Ask MTN to allow the server's public address and the account to disburse; reads may work while payments "
@@ -186,7 +186,7 @@ ANSWERS: Mapping[tuple[int, str], Meaning] = MappingProxyType(
         (500, "INTERNAL_PROCESSING_ERROR"): _unclear(  # ERR, COMM-186, LAR
             "MTN failed inside, for a reason it does not tell; often the float is too low."
         ),
-        (500, "*"): _unclear("MTN failed inside and said nothing that is documented."),
+        (500, "*"): _unclear("MTN failed inside and returned nothing that is documented."),
         (502, "*"): _unclear("The gateway had no good answer from the machine behind it."),
         (503, "*"): _unclear(  # ERR: SERVICE_UNAVAILABLE
             "MTN says the service is unavailable; the request may have passed before."

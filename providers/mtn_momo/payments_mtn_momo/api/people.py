@@ -28,7 +28,7 @@ class _Personal:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BasicUserInfo(_Personal):
-    """Who holds an account, as far as MTN tells without consent.
+    """Who holds an account, as far as MTN shows without consent.
 
     Args:
         sub: MTN's id of the person; seen in answers, not in SPEC.

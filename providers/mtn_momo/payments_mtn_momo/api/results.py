@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import SecretStr
 
@@ -40,68 +41,57 @@ __all__ = [
 ]
 
 _LONGEST = 4096
+M = TypeVar("M")
 T = TypeVar("T")
 
 
 class Fields:
-    """The fields of a response, taken one by one; what is not taken is left."""
+    """The fields of a response, taken one by one; what is not taken, or cannot be read, is left."""
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
-        self._left = dict(fields)
+        self.left = dict(fields)
+
+    def taken(self, name: str, value: T | None) -> T | None:
+        """Return a value, and take its field unless it was not understood."""
+        if value is not None or self.left.get(name) is None:
+            self.left.pop(name, None)
+        return value
 
     def text(self, name: str) -> str:
         """Take a text, or a number as text; empty when there is none."""
-        found = text_of(self._left.get(name), limit=_LONGEST)
-        return self._taken(name, found, bool(found))
+        return self.taken(name, text_of(self.left.get(name), limit=_LONGEST) or None) or ""
 
     def number(self, name: str) -> Decimal | None:
         """Take a number, or text that is one."""
-        found = number(self._left.get(name))
-        return self._taken(name, found, found is not None)
+        return self.taken(name, number(self.left.get(name)))
 
     def seconds(self, name: str) -> float | None:
         """Take a duration in seconds."""
-        found = self.number(name)
-        return None if found is None else float(found)
+        value = self.number(name)
+        return None if value is None else float(value)
 
     def flag(self, name: str) -> bool | None:
         """Take true or false, also written as text."""
-        found = is_true(self._left.get(name))
-        return self._taken(name, found, found is not None)
+        return self.taken(name, is_true(self.left.get(name)))
 
     def moment(self, name: str) -> datetime | None:
         """Take a moment written as seconds since 1970, or as ISO 8601."""
-        value = self._left.get(name)
-        found: datetime | None = None
-        seconds = number(value)
-        try:
-            if seconds is not None:
-                found = datetime.fromtimestamp(float(seconds), UTC)
-            elif isinstance(value, str):
-                found = datetime.fromisoformat(value)
-                found = found if found.tzinfo else found.replace(tzinfo=UTC)
-        except (ValueError, OverflowError, OSError):
-            found = None
-        return self._taken(name, found, found is not None)
+        return self.taken(name, _moment(self.left.get(name)))
 
     def secret(self, name: str) -> SecretStr | None:
         """Take a secret that fits into a header field or a form."""
-        found = sendable_secret(self._left.get(name))
-        return self._taken(name, found, found is not None)
+        return self.taken(name, sendable_secret(self.left.get(name)))
 
-    def any(self, name: str) -> Any:
-        """Take a value as it is."""
-        return self._left.pop(name, None)
 
-    @property
-    def left(self) -> dict[str, Any]:
-        """What has not been taken."""
-        return self._left
-
-    def _taken(self, name: str, value: T, understood: bool) -> T:
-        if understood or self._left.get(name) is None:
-            self._left.pop(name, None)
-        return value
+def _moment(value: object) -> datetime | None:
+    seconds = number(value)
+    try:
+        if seconds is not None:
+            return datetime.fromtimestamp(float(seconds), UTC)
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError, OSError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 def is_true(value: object) -> bool | None:
@@ -122,152 +112,127 @@ def _fields(response: HttpResponse) -> Fields:
     return Fields(read_body(response).fields if response.status in {200, 201} else {})
 
 
+# --- a model from its fields, each read by its type ------------------------------------------------------------------
+
+# MTN's name of a field where it is neither ours nor ours in camel case; a unit is ours.
+_NAMES: Mapping[str, str] = {
+    "interval_s": "interval",
+    "expires_in_s": "expires_in",
+    "refresh_token_expires_in_s": "refresh_token_expired_in",  # so spelt by MTN
+}
+
+
+def _build(model: Callable[..., M], source: Fields, **known: Any) -> M:
+    """Return a model; what none of its fields takes goes into ``extra``.
+
+    Args:
+        model: A dataclass with a field ``extra``.
+        source: The response's fields.
+        known: Values that do not come from the response.
+
+    """
+    values = {
+        one.name: _READERS[str(one.type)](source, _name(one.name, source))
+        for one in dataclass_fields(cast("Any", model))
+        if one.name not in known and one.name != "extra"
+    }
+    return model(**known, **values, extra=source.left)
+
+
+def _name(name: str, source: Fields) -> str:
+    if name in _NAMES:
+        return _NAMES[name]
+    first, *others = name.split("_")
+    camel = first + "".join(part.title() for part in others)
+    return name if name in source.left else camel
+
+
+def _party(source: Fields, name: str) -> Party | None:
+    value = source.left.get(name)
+    party = Party(text_of(value.get("partyIdType")), text_of(value.get("partyId"))) if isinstance(value, dict) else None
+    return source.taken(name, party if party and party.value else None)
+
+
+def _reason(source: Fields, name: str) -> StatusReason | None:
+    code, message = read_reason(source.left.get(name))
+    return source.taken(name, StatusReason(code, message) if code or message else None)
+
+
+def _address(source: Fields, name: str) -> Address | None:
+    """Read an object (as in responses), or text (SPEC)."""
+    value = source.left.get(name)
+    if isinstance(value, dict):
+        return source.taken(name, _build(Address, Fields(value)))
+    return source.taken(name, Address(formatted=value) if isinstance(value, str) else None)
+
+
+_READERS: Mapping[str, Callable[[Fields, str], Any]] = {
+    "str": Fields.text,
+    "bool | None": Fields.flag,
+    "float | None": Fields.seconds,
+    "Decimal": Fields.number,
+    "Decimal | None": Fields.number,
+    "datetime | None": Fields.moment,
+    "SecretStr": Fields.secret,
+    "SecretStr | None": Fields.secret,
+    "Party | None": _party,
+    "StatusReason | None": _reason,
+    "Address | None": _address,
+}
+
+
+# --- what each call returns; None when the response does not hold it -------------------------------------------------
+
+
 def read_payment(response: HttpResponse, *, reference: str) -> PaymentStatus | None:
-    """Read a status; None when the response holds none."""
-    fields = _fields(response)
-    status = fields.text("status")
-    if not status:
-        return None
-    return PaymentStatus(
-        reference=reference,
-        status=status,
-        amount=fields.number("amount"),
-        currency=fields.text("currency"),
-        financial_transaction_id=fields.text("financialTransactionId"),
-        external_id=fields.text("externalId"),
-        payee=_party(fields),
-        payer_message=fields.text("payerMessage"),
-        payee_note=fields.text("payeeNote"),
-        reason=_reason(fields),
-        extra=fields.left,
-    )
-
-
-def _party(fields: Fields) -> Party | None:
-    given = fields.any("payee")
-    if given is None:
-        return None
-    if isinstance(given, dict) and (value := text_of(given.get("partyId"))):
-        return Party(text_of(given.get("partyIdType")), value)
-    fields.left["payee"] = given
-    return None
-
-
-def _reason(fields: Fields) -> StatusReason | None:
-    value = fields.any("reason")
-    if value is None:
-        return None
-    code, message = read_reason(value)
-    if code or message:
-        return StatusReason(code, message)
-    fields.left["reason"] = value
-    return None
+    """Read the status of a payment."""
+    status = _build(PaymentStatus, _fields(response), reference=reference)
+    return status if status.status else None
 
 
 def read_balance(response: HttpResponse) -> Balance | None:
-    """Read a balance; None when the response holds none."""
+    """Read a balance."""
     fields = _fields(response)
-    available = fields.number("availableBalance")
-    currency = fields.text("currency")
-    return None if available is None else Balance(available, currency, fields.left)
+    return None if number(fields.left.get("availableBalance")) is None else _build(Balance, fields)
 
 
 def read_active(response: HttpResponse) -> bool | None:
-    """Read whether an account holder is active: ``{"result": true}``, or bare true or false; None for neither."""
-    fields = _fields(response)
-    active = is_true(fields.left.get("result"))
+    """Read whether an account holder is active: ``{"result": true}``, or bare true or false."""
+    active = is_true(_fields(response).left.get("result"))
     return is_true(response.text) if active is None and response.status == 200 else active
 
 
 def read_basic_user_info(response: HttpResponse) -> BasicUserInfo | None:
-    """Read a name; None when the response is no object."""
+    """Read the name of an account holder."""
     fields = _fields(response)
-    if not fields.left:
-        return None
-    texts = ("sub", "name", "given_name", "family_name", "birthdate", "locale", "gender", "status")
-    return BasicUserInfo(
-        **{name: fields.text(name) for name in texts}, updated_at=fields.moment("updated_at"), extra=fields.left
-    )
-
-
-_USER_TEXTS = (
-    *("sub", "name", "given_name", "family_name", "middle_name", "email", "gender", "locale", "phone_number", "status"),
-    *("birthdate", "country_of_birth", "region_of_birth", "city_of_birth", "occupation", "employer_name"),
-    *("identification_type", "identification_value"),
-)
+    return _build(BasicUserInfo, fields) if fields.left else None
 
 
 def read_user_info(response: HttpResponse) -> UserInfo | None:
-    """Read an account holder's information; None when the response is no object."""
+    """Read an account holder's information."""
     fields = _fields(response)
-    if not fields.left:
-        return None
-    return UserInfo(
-        **{name: fields.text(name) for name in _USER_TEXTS},
-        email_verified=fields.flag("email_verified"),
-        phone_number_verified=fields.flag("phone_number_verified"),
-        active=fields.flag("active"),
-        address=_address(fields),
-        updated_at=fields.moment("updated_at"),
-        credit_score=fields.number("credit_score"),  # a number in answers, a text in SPEC
-        extra=fields.left,
-    )
-
-
-def _address(fields: Fields) -> Address | None:
-    given = fields.any("address")
-    if isinstance(given, dict):
-        parts = Fields(given)
-        names = ("formatted", "street_address", "postal_code", "locality", "region", "country")
-        return Address(**{name: parts.text(name) for name in names}, extra=parts.left)
-    if isinstance(given, str):
-        return Address(formatted=given)
-    if given is not None:
-        fields.left["address"] = given
-    return None
+    return _build(UserInfo, fields) if fields.left else None
 
 
 def read_consent_request(response: HttpResponse) -> ConsentRequest | None:
-    """Read the response to a request for consent; None when it names none."""
-    fields = _fields(response)
-    name = fields.text("auth_req_id")
-    if not name:
-        return None
-    return ConsentRequest(name, fields.seconds("interval"), fields.seconds("expires_in"), fields.left)
+    """Read a request for consent that was taken."""
+    request = _build(ConsentRequest, _fields(response))
+    return request if request.auth_req_id else None
 
 
 def read_oauth2_token(response: HttpResponse) -> Oauth2Token | None:
-    """Read a consent's token; None when the response holds none."""
+    """Read a consent's token."""
     fields = _fields(response)
-    token = fields.secret("access_token")
-    if token is None:
-        return None
-    return Oauth2Token(
-        access_token=token,
-        token_type=fields.text("token_type"),
-        expires_in_s=fields.seconds("expires_in"),
-        scope=fields.text("scope"),
-        refresh_token=fields.secret("refresh_token"),
-        refresh_token_expires_in_s=fields.seconds("refresh_token_expired_in"),  # so spelt by MTN
-        extra=fields.left,
-    )
+    return None if sendable_secret(fields.left.get("access_token")) is None else _build(Oauth2Token, fields)
 
 
 def read_api_key(response: HttpResponse, *, api_user: str) -> ApiKey | None:
-    """Read a new key; None when the response holds none."""
+    """Read a new key."""
     key = _fields(response).secret("apiKey")
     return None if key is None else ApiKey(api_user, key)
 
 
 def read_api_user(response: HttpResponse, *, api_user: str) -> ApiUser | None:
-    """Read a user of the sandbox; None when the response is no object."""
+    """Read a user of the sandbox."""
     fields = _fields(response)
-    if not fields.left:
-        return None
-    return ApiUser(
-        api_user,
-        fields.text("providerCallbackHost"),
-        fields.text("targetEnvironment"),
-        fields.text("paymentServerUrl"),
-        fields.left,
-    )
+    return _build(ApiUser, fields, api_user=api_user) if fields.left else None

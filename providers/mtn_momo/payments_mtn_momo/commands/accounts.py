@@ -18,7 +18,7 @@ from payments_mtn_momo.targets import BASE_URLS
 
 __all__ = ["Plan"]
 
-_NOBODY = "00000000-0000-4000-8000-000000000000"
+_ANY_USER = "00000000-0000-4000-8000-000000000000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Plan:
                 )
             text = self.config.read_text("utf-8")  # which was read just now
         try:
-            found = tomllib.loads(text + self._table(_NOBODY))["accounts"][self.account]
+            found = tomllib.loads(text + self._table(_ANY_USER))["accounts"][self.account]
         except (tomllib.TOMLDecodeError, LookupError, TypeError):
             raise SettingsError(
                 f"A table [accounts.{self.account}] cannot be added at the end of {self.config}.",

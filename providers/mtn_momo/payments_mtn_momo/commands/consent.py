@@ -41,7 +41,7 @@ def consent(
     from payments_core.domain.errors import LookupFailed
     from payments_core.domain.payout import Payee, ReasonCode
 
-    payee, person, said_no = Payee.msisdn(to), None, False
+    payee, person, declined = Payee.msisdn(to), None, False
     with terminal.client() as client:
         asks = asking(client, account)
         asked = client.ask_consent(asks, payee, scopes=[scope])
@@ -50,29 +50,29 @@ def consent(
         except LookupFailed as error:
             if error.reason != ReasonCode.REJECTED:
                 raise
-            said_no = True
-    told: dict[str, Any] = {
+            declined = True
+    result: dict[str, Any] = {
         "account": asks,
         "payee": payee.value if terminal.reveal else payee.masked,
         "scope": scope,
-        "answered": person is not None or said_no,
+        "answered": person is not None or declined,
         "person": None if person is None else _shown(person.details, reveal=terminal.reveal),
     }
     if terminal.as_json:
-        output.print_json(told)
-    elif said_no:
-        terminal.say(f"{told['payee']} said no, or MTN did for them. Another call asks them once more.")
+        output.print_json(result)
+    elif declined:
+        terminal.say(f"{result['payee']} said no, or MTN did for them. Another call asks them once more.")
     elif person is None:
-        terminal.say(f"{told['payee']} has not answered within {wait:g} s. Another call asks them once more.")
+        terminal.say(f"{result['payee']} has not answered within {wait:g} s. Another call asks them once more.")
     else:
-        output.print_table(("field", "value"), sorted(_lines(told["person"])))
-    if said_no:
+        output.print_table(("field", "value"), sorted(_lines(result["person"])))
+    if declined:
         return exit_codes.FAILED
     return exit_codes.NOT_KNOWN if person is None else exit_codes.DONE
 
 
 def _answer(terminal: Terminal, client: PayoutClient, account: str, asked: Consent, wait_s: float) -> Person | None:
-    """Ask until somebody has answered; None when the time is over first."""
+    """Ask until the account holder has answered; None when the time is over first."""
     import time
 
     from payments_core.cli.progress import spinner

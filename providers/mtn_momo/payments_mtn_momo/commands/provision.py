@@ -45,7 +45,7 @@ def provision(
     """Make an API user of the sandbox, with its key and an account in payouts.toml.
 
     Of a configuration that is there, nothing is changed: the account is added at its end. If it stops half-way, run it
-    again: a new user is made, and one that nobody uses does no harm. Live API users come from the partner portal.
+    again: a new user is made, and one that is not used does no harm. Live API users come from the partner portal.
     """
     from payments_core.cli import output
     from payments_mtn_momo.callback_address import check_callback_host

@@ -54,7 +54,7 @@ class Collections:
         self.known[collection.reference] = collection
 
     def find(self, reference: str) -> Collection | None:
-        """Return the collection of a reference, in whatever letters."""
+        """Return the collection of a reference, in any case."""
         return self.known.get(reference.lower())
 
 

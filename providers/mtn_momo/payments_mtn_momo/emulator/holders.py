@@ -127,7 +127,7 @@ class HolderHandler:
         currency, named = TARGETS[request.target].currency, request.part("currency")
         if named and not re.fullmatch(r"[A-Z]{3}", named):
             return self.world.bad_request(request.at)
-        if named and named != currency:  # no source tells; the sentence for this code fits
+        if named and named != currency:  # no source has it; the sentence for this code fits
             return from_momo(500, "INVALID_CURRENCY", request.at)
         outcome: str = self.world.switches.balance
         if outcome == "flapping":

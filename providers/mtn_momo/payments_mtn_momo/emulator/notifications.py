@@ -1,7 +1,7 @@
 """Messages for the payers of collections.
 
 Sources: the export of Collections (header, 160 characters, every refusal), MTN's libraries of 2023 (the address under
-Disbursements). After which time a notification is 410 no source tells; here it is an hour.
+Disbursements). No source has the time after which a notification is 410; here it is an hour.
 """
 
 from __future__ import annotations

@@ -138,8 +138,8 @@ class MtnMomoEmulator(Emulator[Gateway]):
         """Write a payouts.toml that pays through this server, or keep the one it wrote before.
 
         A file that pays through this address is kept, and the credentials it names are served: the same journal
-        works on after a restart (``config_reused`` tells). Secrets go into files of mode 0600 in ``secrets/``, which
-        several configurations may share.
+        works on after a restart (then ``config_reused`` is true). Secrets go into files of mode 0600 in ``secrets/``,
+        which several configurations may share.
 
         Args:
             path: The file.

@@ -6,7 +6,7 @@
     └── MomoError               operation, reference, http_status, provider_code, text, reason, retry_after_s
         ├── ActionError         a call that does something: a payment, a consent, a notification, a new API user
         │   ├── NotSentError          nothing left, or nothing could; nothing was done
-        │   ├── RefusedError          MTN or its gateway said no; nothing was done
+        │   ├── RefusedError          MTN or its gateway refused; nothing was done
         │   ├── AlreadyUsedError      the reference is in use: an earlier request under it was accepted
         │   └── UnknownOutcomeError   it may have been done; only a read can tell
         └── ReadError           a call that changes nothing
@@ -96,7 +96,7 @@ class NotSentError(ActionError):
 
 
 class RefusedError(ActionError):
-    """MTN or its gateway said no: nothing was done. What is wrong has to be put right first, unless it was the rate."""
+    """MTN or its gateway refused: nothing was done. What is wrong has to be put right first, unless it was the rate."""
 
     code = "momo_refused"
 

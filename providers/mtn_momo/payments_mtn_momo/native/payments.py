@@ -30,7 +30,7 @@ class Payment:
         external_id: Shown in MTN's records; the reference when empty.
         payer_message: For the payer's history.
         payee_note: For the payee's history; ``payer_message`` when empty.
-        callback_url: Where MTN tells the end; the account's when None, nowhere when empty.
+        callback_url: Where MTN reports the end; the account's when None, nowhere when empty.
 
     """
 

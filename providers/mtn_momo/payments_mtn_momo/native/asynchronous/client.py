@@ -130,7 +130,7 @@ class AsyncDisbursementsClient:
             consent_valid_in_s: How long the consent is good, in seconds; only with ``offline``.
             client_notification_token: For MTN to show in its notification.
             scope_instruction: A financial instruction in Base64, for a consented payment.
-            callback_url: Where MTN tells the end.
+            callback_url: Where MTN reports the end.
 
         Raises:
             ActionError: It was not sent, was refused, or its outcome is unknown.
@@ -282,13 +282,13 @@ class AsyncDisbursementsClient:
             external_id: Shown in MTN's records; the reference when empty.
             payer_message: For the payer's history; reduced to what the gateway takes.
             payee_note: For the payee's history; ``payer_message`` when empty.
-            callback_url: Where MTN tells the end; its host must be the one registered for the API user. The settings'
+            callback_url: Where MTN reports the end; its host must be the one registered for the API user. The settings'
                 own when left out, nowhere when empty.
             transfer_type: Only for aggregators, as agreed with MTN.
 
         Raises:
             NotSentError: Nothing left: make the same call again.
-            RefusedError: MTN said no, and no money moved: put right what the hint says.
+            RefusedError: MTN refused, and no money moved: put right what the hint says.
             AlreadyUsedError: An earlier request under this reference was accepted: read its status.
             UnknownOutcomeError: Money may have moved: read the status by this reference.
 
