@@ -12,8 +12,7 @@ from payments_core.http.flow import run_flow
 from payments_core.provider import LookupRefused
 from payments_mtn_momo import MtnMomoProvider, MtnMomoSettings, new_reference
 from payments_mtn_momo.native import NotSentError, ReadRefused
-from payments_mtn_momo.native.calls import Calls
-from payments_mtn_momo.native.payments import Payment
+from payments_mtn_momo.native.payment_calls import DisbursementCalls
 
 WRONG = [
     Payee("party_code", "5cecb5a78-bd0-4f49-87b1-8eb9ecc7b7bc"),  # a UUID, but for the places of its dashes
@@ -33,11 +32,11 @@ def test_a_payee_is_refused_alike(
     def send(_request: object) -> None:
         pytest.fail("a request left")
 
-    provider, calls = MtnMomoProvider(settings), Calls(settings)
+    provider, calls = MtnMomoProvider(settings), DisbursementCalls(settings)
     with pytest.raises(InvalidPayee) as neutral:
         provider.validate(make_order(payee=payee))
     looked_up = run_flow(provider.account_holder(payee), send)  # type: ignore[arg-type]
-    transfer = calls.transfer(Payment(amount=5), reference=new_reference(), payee=payee, transfer_type="")
+    transfer = calls.transfer(reference=new_reference(), payee=payee, amount=5)
     with pytest.raises(NotSentError) as paid:
         run_flow(transfer, send)  # type: ignore[arg-type]
     with pytest.raises(ReadRefused) as read:

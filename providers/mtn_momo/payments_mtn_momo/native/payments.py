@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
-from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout
+from payments_core.domain.errors import InvalidAmount
 from payments_core.domain.money import Money
-from payments_core.domain.payout import Payee
 from payments_core.settings.amount_limits import above_largest_amount
-from payments_mtn_momo.api.checks import check_amount, check_payee, check_text
+from payments_mtn_momo.api.checks import check_amount, check_text
 from payments_mtn_momo.api.payment_body import encode_payment
-from payments_mtn_momo.callback_address import check_callback_url
 from payments_mtn_momo.settings import MtnMomoSettings
 
-__all__ = ["Amount", "Payment", "read_callback_url", "read_payee"]
+__all__ = ["Amount", "Payment"]
 
 Amount: TypeAlias = Money | Decimal | int | str
 
@@ -72,37 +70,3 @@ def _read_amount(amount: Amount, settings: MtnMomoSettings) -> Money:
     ):
         raise InvalidAmount(problem, hint="Correct the amount; where it is meant, change the setting first.")
     return money
-
-
-def read_payee(payee: Payee | str) -> Payee:
-    """Return who is paid or looked up; a text is a telephone number.
-
-    Raises:
-        InvalidPayee: MTN cannot address it.
-
-    """
-    read = Payee.msisdn(payee) if isinstance(payee, str) else payee
-    if not isinstance(read, Payee):
-        raise InvalidPayee("The account holder is neither a text nor a Payee.")
-    check_payee(read)
-    return read
-
-
-def read_callback_url(url: str | None, settings: MtnMomoSettings) -> str:
-    """Return the callback's address: the account's when None is given.
-
-    Raises:
-        InvalidPayout: MTN would refuse it, or never call it (Common Error Codes, the portal's page Callback).
-
-    """
-    if url is None:
-        return settings.callback_url
-    if not url:
-        return ""
-    try:
-        check_callback_url(url, is_live=not settings.is_test_mode, registered_host=settings.callback_host)
-    except ValueError as problem:
-        raise InvalidPayout(
-            f"The callback's address {problem}.", hint="Leave it out, or use the host registered for the API user."
-        ) from None
-    return url

@@ -13,7 +13,7 @@ from payments_core.domain.errors import InvalidPayout, SettingsError
 from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import HttpRequest
 from payments_mtn_momo.api import results
-from payments_mtn_momo.api.checks import read_version_4
+from payments_mtn_momo.api.checks import new_reference, read_version_4
 from payments_mtn_momo.api.models import ApiKey, ApiUser
 from payments_mtn_momo.api.payment_body import write_json
 from payments_mtn_momo.api.requests import build, fill_secrets, own_secrets
@@ -55,11 +55,22 @@ class ProvisioningCalls:
             clock=clock,
         )
 
-    def create_api_user(self, provider_callback_host: str, api_user: str | UUID) -> HttpFlow[ApiUser]:
-        """Make an API user."""
+    def create_api_user(self, provider_callback_host: str, *, api_user: str | UUID = "") -> HttpFlow[ApiUser]:
+        """Make an API user.
+
+        Args:
+            provider_callback_host: The only host its callbacks may go to: a bare name. It cannot be changed later.
+            api_user: Its id, a UUID of version 4; drawn when empty.
+
+        Raises:
+            AlreadyUsedError: There is one with this id.
+            ActionError: It was not sent, was refused, or its outcome is unknown; ``reference`` is the id.
+
+        """
+        new_user = api_user or new_reference()
 
         def prepare() -> HttpRequest:
-            reference = read_version_4(api_user)
+            reference = read_version_4(new_user)
             if not _HOST.fullmatch(provider_callback_host) or provider_callback_host.replace(".", "").isdigit():
                 raise InvalidPayout(
                     "provider_callback_host is no host name.",
@@ -69,13 +80,19 @@ class ProvisioningCalls:
             return fill_secrets(build(self.settings, "create_api_user", reference=reference, body=body), self._key)
 
         return run_call(
-            self._context("create_api_user", api_user),
+            self._context("create_api_user", new_user),
             prepare,
-            lambda _: ApiUser(read_version_4(api_user), provider_callback_host, "sandbox"),
+            lambda _: ApiUser(read_version_4(new_user), provider_callback_host, "sandbox"),
         )
 
     def create_api_key(self, api_user: str | UUID) -> HttpFlow[ApiKey]:
-        """Make a key for an API user."""
+        """Make a key for an API user; it is shown once, and another one may end the tokens of the last.
+
+        Raises:
+            RefusedError: There is no such user; a new one may take two seconds to appear.
+            ActionError: It was not sent, was refused, or its outcome is unknown.
+
+        """
         return run_call(
             self._context("create_api_key", api_user),
             lambda: self._about_user("create_api_key", api_user),
@@ -83,7 +100,13 @@ class ProvisioningCalls:
         )
 
     def get_api_user(self, api_user: str | UUID) -> HttpFlow[ApiUser]:
-        """Read an API user."""
+        """Read an API user.
+
+        Raises:
+            ReadNotFound: There is none with this id.
+            ReadError: It could not be read.
+
+        """
         return run_call(
             self._context("get_api_user", api_user),
             lambda: self._about_user("get_api_user", api_user),

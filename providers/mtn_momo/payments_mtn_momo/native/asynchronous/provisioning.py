@@ -7,13 +7,11 @@ from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
 from typing import Self
-from uuid import UUID
 
 from pydantic import SecretStr
 
-from payments_mtn_momo.api.checks import new_reference
-from payments_mtn_momo.api.models import ApiKey, ApiUser
 from payments_mtn_momo.native.asynchronous.session import AsyncNativeSession
+from payments_mtn_momo.native.methods import AsyncMethod
 from payments_mtn_momo.native.provisioning_calls import ProvisioningCalls
 from payments_mtn_momo.native.session_config import Retry, utc_now
 
@@ -70,36 +68,6 @@ class AsyncSandboxProvisioning:
         """Close the connections."""
         await self._session.close()
 
-    async def create_api_user(self, provider_callback_host: str, *, api_user: str | UUID = "") -> ApiUser:
-        """Make an API user.
-
-        Args:
-            provider_callback_host: The only host its callbacks may go to: a bare name. It cannot be changed later.
-            api_user: Its id, a UUID of version 4; drawn when empty.
-
-        Raises:
-            AlreadyUsedError: There is one with this id.
-            ActionError: It was not sent, was refused, or its outcome is unknown; ``reference`` is the id.
-
-        """
-        return await self._session.run(self._calls.create_api_user(provider_callback_host, api_user or new_reference()))
-
-    async def create_api_key(self, api_user: str | UUID) -> ApiKey:
-        """Make a key for an API user; it is shown once, and another one may end the tokens of the last.
-
-        Raises:
-            RefusedError: There is no such user; a new one may take two seconds to appear.
-            ActionError: It was not sent, was refused, or its outcome is unknown.
-
-        """
-        return await self._session.run(self._calls.create_api_key(api_user))
-
-    async def get_api_user(self, api_user: str | UUID) -> ApiUser:
-        """Read an API user.
-
-        Raises:
-            ReadNotFound: There is none with this id.
-            ReadError: It could not be read.
-
-        """
-        return await self._session.run(self._calls.get_api_user(api_user))
+    create_api_user = AsyncMethod(ProvisioningCalls.create_api_user)
+    create_api_key = AsyncMethod(ProvisioningCalls.create_api_key)
+    get_api_user = AsyncMethod(ProvisioningCalls.get_api_user)

@@ -9,12 +9,10 @@ from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
 from typing import Self
-from uuid import UUID
 
 from pydantic import SecretStr
 
-from payments_mtn_momo.api.checks import new_reference
-from payments_mtn_momo.api.models import ApiKey, ApiUser
+from payments_mtn_momo.native.methods import Method
 from payments_mtn_momo.native.provisioning_calls import ProvisioningCalls
 from payments_mtn_momo.native.session_config import Retry, utc_now
 from payments_mtn_momo.native.synchronous.session import NativeSession
@@ -72,36 +70,6 @@ class SandboxProvisioning:
         """Close the connections."""
         self._session.close()
 
-    def create_api_user(self, provider_callback_host: str, *, api_user: str | UUID = "") -> ApiUser:
-        """Make an API user.
-
-        Args:
-            provider_callback_host: The only host its callbacks may go to: a bare name. It cannot be changed later.
-            api_user: Its id, a UUID of version 4; drawn when empty.
-
-        Raises:
-            AlreadyUsedError: There is one with this id.
-            ActionError: It was not sent, was refused, or its outcome is unknown; ``reference`` is the id.
-
-        """
-        return self._session.run(self._calls.create_api_user(provider_callback_host, api_user or new_reference()))
-
-    def create_api_key(self, api_user: str | UUID) -> ApiKey:
-        """Make a key for an API user; it is shown once, and another one may end the tokens of the last.
-
-        Raises:
-            RefusedError: There is no such user; a new one may take two seconds to appear.
-            ActionError: It was not sent, was refused, or its outcome is unknown.
-
-        """
-        return self._session.run(self._calls.create_api_key(api_user))
-
-    def get_api_user(self, api_user: str | UUID) -> ApiUser:
-        """Read an API user.
-
-        Raises:
-            ReadNotFound: There is none with this id.
-            ReadError: It could not be read.
-
-        """
-        return self._session.run(self._calls.get_api_user(api_user))
+    create_api_user = Method(ProvisioningCalls.create_api_user)
+    create_api_key = Method(ProvisioningCalls.create_api_key)
+    get_api_user = Method(ProvisioningCalls.get_api_user)

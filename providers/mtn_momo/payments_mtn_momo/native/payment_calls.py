@@ -1,0 +1,246 @@
+"""The calls about payments, each written once: transfers, deposits, refunds, their status, and notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+from uuid import UUID
+
+from payments_core.domain.errors import InvalidPayout
+from payments_core.domain.payout import Payee
+from payments_core.http.flow import HttpFlow
+from payments_core.http.messages import HttpRequest
+from payments_mtn_momo.api import results
+from payments_mtn_momo.api.checks import check_text, read_reference, read_version_4
+from payments_mtn_momo.api.models import Accepted, PaymentStatus
+from payments_mtn_momo.api.operations import OPERATIONS
+from payments_mtn_momo.api.payment_body import fold, recipient, write_json
+from payments_mtn_momo.api.requests import build
+from payments_mtn_momo.native.account_calls import AccountCalls
+from payments_mtn_momo.native.calls import read_callback_url, read_payee, run_call
+from payments_mtn_momo.native.payments import Amount, Payment
+
+__all__ = ["DisbursementCalls"]
+
+
+class DisbursementCalls(AccountCalls):
+    """Every call of the Disbursements product: those of an account, payments, and messages about them."""
+
+    def transfer(
+        self,
+        *,
+        reference: str | UUID,
+        payee: Payee | str,
+        amount: Amount,
+        external_id: str = "",
+        payer_message: str = "",
+        payee_note: str = "",
+        callback_url: str | None = None,
+        transfer_type: str = "",
+    ) -> HttpFlow[Accepted]:
+        """Pay a wallet, once: taken is not paid, so read ``get_transfer_status`` until it is final.
+
+        Nothing is written down here and nothing is sent again by itself.
+
+        Args:
+            reference: A UUID of version 4 that you stored before this call (``new_reference()``).
+            payee: Who; a text is a telephone number with its country code.
+            amount: How much; a ``Money``, or a number in the account's currency. Never rounded.
+            external_id: Shown in MTN's records; the reference when empty.
+            payer_message: For the payer's history; reduced to what the gateway takes.
+            payee_note: For the payee's history; ``payer_message`` when empty.
+            callback_url: Where MTN reports the end; its host must be the one registered for the API user. The settings'
+                own when left out, nowhere when empty.
+            transfer_type: Only for aggregators, as agreed with MTN.
+
+        Raises:
+            NotSentError: Nothing left: make the same call again.
+            RefusedError: MTN refused, and no money moved: put right what the hint says.
+            AlreadyUsedError: An earlier request under this reference was accepted: read its status.
+            UnknownOutcomeError: Money may have moved: read the status by this reference.
+
+        """
+        payment = Payment(
+            amount=amount,
+            external_id=external_id,
+            payer_message=payer_message,
+            payee_note=payee_note,
+            callback_url=callback_url,
+        )
+        return self._pay(
+            "transfer",
+            payment,
+            reference,
+            lambda: recipient(read_payee(payee), transfer_type=check_text(transfer_type, "transfer_type")),
+        )
+
+    def deposit(
+        self,
+        *,
+        reference: str | UUID,
+        payee: Payee | str,
+        amount: Amount,
+        external_id: str = "",
+        payer_message: str = "",
+        payee_note: str = "",
+        callback_url: str | None = None,
+        version: Literal[1, 2] = 2,
+    ) -> HttpFlow[Accepted]:
+        """Pay cash into a wallet, once; arguments and errors as for ``transfer``.
+
+        Args:
+            reference: As for ``transfer``.
+            payee: As for ``transfer``.
+            amount: As for ``transfer``.
+            external_id: As for ``transfer``.
+            payer_message: As for ``transfer``.
+            payee_note: As for ``transfer``.
+            callback_url: As for ``transfer``; MTN calls it by PUT for version 2 and by POST for version 1.
+            version: Of MTN's call.
+
+        Raises:
+            ActionError: As for ``transfer``.
+
+        """
+        payment = Payment(
+            amount=amount,
+            external_id=external_id,
+            payer_message=payer_message,
+            payee_note=payee_note,
+            callback_url=callback_url,
+        )
+        return self._pay(f"deposit_v{version}", payment, reference, lambda: recipient(read_payee(payee)))
+
+    def refund(
+        self,
+        *,
+        reference: str | UUID,
+        reference_id_to_refund: str | UUID,
+        amount: Amount,
+        external_id: str = "",
+        payer_message: str = "",
+        payee_note: str = "",
+        callback_url: str | None = None,
+        version: Literal[1, 2] = 2,
+    ) -> HttpFlow[Accepted]:
+        """Pay a collection back, in full or in part, once; the payer of the collection gets it.
+
+        Nothing here knows how much of the collection was paid back before.
+
+        Args:
+            reference: Of this refund; as for ``transfer``.
+            reference_id_to_refund: The collection's own reference.
+            amount: As for ``transfer``.
+            external_id: As for ``transfer``.
+            payer_message: As for ``transfer``.
+            payee_note: As for ``transfer``.
+            callback_url: As for ``transfer``; MTN calls it by PUT for version 2 and by POST for version 1.
+            version: Of MTN's call.
+
+        Raises:
+            ActionError: As for ``transfer``.
+
+        """
+        payment = Payment(
+            amount=amount,
+            external_id=external_id,
+            payer_message=payer_message,
+            payee_note=payee_note,
+            callback_url=callback_url,
+        )
+        return self._pay(
+            f"refund_v{version}",
+            payment,
+            reference,
+            lambda: recipient(Payee.payer_of(read_reference(reference_id_to_refund))),
+        )
+
+    def _pay(
+        self, operation: str, payment: Payment, reference: str | UUID, to: Callable[[], Mapping[str, object]]
+    ) -> HttpFlow[Accepted]:
+        known = operation if operation in OPERATIONS else f"{operation.partition('_')[0]}_v2"
+        external_id = payment.external_id or str(reference).lower()
+
+        def prepare() -> HttpRequest:
+            if known != operation:
+                raise InvalidPayout("There is no such version.", hint="Give version=1 or version=2.")
+            return build(
+                self._settings,
+                operation,
+                reference=read_version_4(reference),
+                callback_url=read_callback_url(payment.callback_url, self._settings),
+                body=payment.encode(self._settings, external_id=external_id, to=to()),
+            )
+
+        return run_call(
+            self._context(known, str(reference)),
+            prepare,
+            lambda response: Accepted(read_version_4(reference), operation, external_id, response.at),
+        )
+
+    def get_transfer_status(self, reference: str | UUID) -> HttpFlow[PaymentStatus]:
+        """Read what became of a transfer.
+
+        Args:
+            reference: The one it was sent with.
+
+        Raises:
+            ReadNotFound: MTN knows none under it, here and for this API user, or not yet; never a failure by itself.
+            ReadError: It could not be read; that says nothing about the transfer.
+
+        """
+        return self._status("transfer_status", reference)
+
+    def get_deposit_status(self, reference: str | UUID) -> HttpFlow[PaymentStatus]:
+        """Read what became of a deposit, of either version; see ``get_transfer_status``."""
+        return self._status("deposit_status", reference)
+
+    def get_refund_status(self, reference: str | UUID) -> HttpFlow[PaymentStatus]:
+        """Read what became of a refund, of either version; see ``get_transfer_status``."""
+        return self._status("refund_status", reference)
+
+    def _status(self, operation: str, reference: str | UUID) -> HttpFlow[PaymentStatus]:
+        return run_call(
+            self._context(operation, str(reference)),
+            lambda: build(self._settings, operation, path={"reference": read_reference(reference)}),
+            lambda response: results.read_payment(response, reference=read_reference(reference)),
+        )
+
+    def send_delivery_notification(self, reference: str | UUID, message: str, *, language: str = "") -> HttpFlow[None]:
+        """Send the payer of a successful collection a message.
+
+        Args:
+            reference: Of the collection.
+            message: 1 to 160 characters; a header field carries it too, without accents.
+            language: ISO 639, such as ``en``.
+
+        Raises:
+            ActionError: It was not sent, was refused, or its outcome is unknown.
+
+        """
+
+        def prepare() -> HttpRequest:
+            if not 1 <= len(message) <= 160:
+                raise InvalidPayout("The message must have 1 to 160 characters.")
+            return build(
+                self._settings,
+                "delivery_notification",
+                path={"reference": read_reference(reference)},
+                headers={
+                    "notificationMessage": _header_text(message),
+                    "Language": check_text(language, "language"),
+                },
+                body=write_json({"notificationMessage": check_text(message, "message")}),
+            )
+
+        yield from run_call(self._context("delivery_notification", str(reference)), prepare, lambda _: True)
+
+
+def _header_text(text: str) -> str:
+    """Return text as far as a header field can carry it: ASCII, accents dropped."""
+    kept = "".join(mark for mark in fold(text) if mark.isascii() and mark.isprintable()).strip()
+    if not kept:
+        raise InvalidPayout(
+            "The message holds nothing that a header field can carry.", hint="Write it in Latin letters."
+        )
+    return check_text(kept, "message")
