@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from types import NoneType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, get_type_hints
 
 from payments_core.http.flow import HttpFlow
 
@@ -57,8 +58,10 @@ class Method(Generic[P, T]):
 
 def _described(method: Any, call: Callable[..., Any]) -> Any:
     """Return a method with the name, docstring and signature of its call; it returns what the flow ends with."""
-    signature = inspect.signature(call)
-    result = str(signature.return_annotation).removeprefix("HttpFlow[").removesuffix("]")
-    method.__signature__ = signature.replace(return_annotation=result)
+    hints = get_type_hints(call)
+    hints["return"] = get_args(hints["return"])[-1]
+    method.__annotations__ = hints
+    result = None if hints["return"] is NoneType else hints["return"]
+    method.__signature__ = inspect.signature(call, eval_str=True).replace(return_annotation=result)
     method.__name__, method.__qualname__, method.__doc__ = call.__name__, call.__name__, call.__doc__
     return method
