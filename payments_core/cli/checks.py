@@ -17,6 +17,7 @@ from payments_core import settings
 from payments_core.cli import messages
 from payments_core.client import PayoutClient, build_account, build_webhook
 from payments_core.client.inbox import PATH
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import JournalError, PaymentsError, SettingsError
 from payments_core.domain.payout import PayoutStatus, ReasonCode
 from payments_core.domain.records import EndedAttempt, PayoutRecord
@@ -213,7 +214,7 @@ def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Chec
         over = "When all is settled: `payouts journal restored --over`."
         yield Check("note", "journal", says, reconciled if missing else over)
     for pause in journal.pauses():
-        level: Literal["note", "wrong"] = "note" if pause.by in {"person", "rate"} else "wrong"
+        level: Literal["note", "wrong"] = "note" if pause.by in {PausedBy.PERSON, PausedBy.RATE} else "wrong"
         yield Check(level, "pause", messages.lifting(pause))
     for hold in journal.holds():
         until = messages.moment(datetime.fromtimestamp(hold.held_until / 1_000_000, UTC), utc_now())

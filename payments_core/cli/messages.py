@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from payments_core.domain.causes import DecidedBy, PausedBy
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import ERASED, Payout, PayoutStatus, Reason, ReasonCode
@@ -232,7 +233,7 @@ def moment(at: datetime | None, now: datetime | None = None) -> str:
 def pause_of(account: str, pauses: Iterable[Pause]) -> Pause | None:
     """Return the pause that stops an account; one for all counts first, as only a person lifts it."""
     stopping = [pause for pause in pauses if pause.account in {None, account}]
-    return min(stopping, key=lambda pause: (pause.by != "person", pause.account is not None), default=None)
+    return min(stopping, key=lambda pause: (pause.by is not PausedBy.PERSON, pause.account is not None), default=None)
 
 
 def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
@@ -303,16 +304,16 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
 def _is_read_again(payout: Payout) -> bool:
     """Whether nothing has been heard since a result callback told the failure."""
     last = payout.history[-1] if payout.history else None
-    return last is not None and last.event == EventName.PAYOUT_FAILED and last.decided_by == "result_callback"
+    return last is not None and last.event == EventName.PAYOUT_FAILED and last.decided_by == DecidedBy.RESULT_CALLBACK
 
 
 _CANCEL = "payouts cancel {key} --actor NAME --reason TEXT withdraws it."
 _TOO_LARGE = ReasonCode.ABOVE_LARGEST_AMOUNT
 _COMPARE = "Compare with the provider's own records, and do not pay it in any other way before you know what is true."
 _NEVER_AGAIN = "It is never paid again under this key."
-_STOPS: Mapping[str, str] = {
-    "circuit": "stopped because nobody knows what became of the last payments",
-    "rate": "slowed down because the provider says that we send too fast",
+_STOPS: Mapping[PausedBy, str] = {
+    PausedBy.CIRCUIT: "stopped because nobody knows what became of the last payments",
+    PausedBy.RATE: "slowed down because the provider says that we send too fast",
 }
 _PAY_AGAIN = "payouts reissue {key} --actor NAME --reason TEXT pays it under the same key."
 
@@ -321,10 +322,10 @@ def lifting(pause: Pause) -> str:
     """Return why an account is paused and what ends it."""
     who = "all accounts are" if pause.account is None else f"the account {pause.account} is"
     option = f" --account {pause.account}" if pause.account else ""
-    if pause.by == "person":
+    if pause.by is PausedBy.PERSON:
         why = "" if pause.why == NO_REASON else f" ({pause.why})"
         return f"{who} paused by a person{why}. `payouts unpause{option}` ends it."
-    if pause.by == "restored":
+    if pause.by is PausedBy.RESTORED:
         ends = "`payouts journal reconciled --account NAME` ends it, and `unpause` does not."
         return f"{who} stopped: {pause.why}. Reads go on. {ends}"
     if pause.by in _STOPS:

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.characters import is_blank
 from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.masking import mask_key, scrub
@@ -229,9 +230,7 @@ class Pause:
         account: The account, or None for all.
         since: When it was set.
         why: For a person.
-        by: ``"person"``; or by the machine: ``"blocked"`` when the provider refused us, ``"rate"`` when it asked for
-            less, ``"circuit"`` when payment after payment ended without a clear answer, ``"restored"`` when the
-            journal was restored and a statement that it waits for was not compared yet.
+        by: What set it.
         probe_at: When one payout may be sent to see whether it is over; None: only a person lifts it.
 
     """
@@ -239,7 +238,7 @@ class Pause:
     account: str | None
     since: datetime
     why: str
-    by: str = "person"
+    by: PausedBy = PausedBy.PERSON
     probe_at: datetime | None = None
 
     @classmethod

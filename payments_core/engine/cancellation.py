@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from payments_core.domain.causes import DecidedBy
 from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub
@@ -64,7 +65,7 @@ def cancel(
     if row.submissions and is_bound(account, row) and account.facts.status_by == "answer":
         yield from _read_first(account, row, moment)
     evidence = {"actor": scrub(person.actor, limit=100), "reason": scrub(person.reason)}
-    after = replace(row, status=_S.CANCELLED, reason=None, decided_by="person", next_at=None)
+    after = replace(row, status=_S.CANCELLED, reason=None, decided_by=DecidedBy.PERSON, next_at=None)
     reply = yield from apply_transition(
         ApplyTransition(row, after, Event(EventName.PAYOUT_CANCELLED, moment.at, evidence), publish=True)
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.money import Money
 from payments_core.domain.rates import PostEnd, ReadEnd
@@ -241,14 +242,14 @@ class TransitionApplied:
     Args:
         row: As it is now.
         opened: The circuit that this move has opened.
-        ended: What has ended with it: ``"blocked"``, ``"rate"``, ``"circuit"``.
+        ended: The pauses and penalties that have ended with it.
         paused: The entry's pause began with it; False when one of its kind was in force already.
 
     """
 
     row: PayoutRecord
     opened: Pause | None = None
-    ended: frozenset[str] = frozenset()
+    ended: frozenset[PausedBy] = frozenset()
     paused: bool = False
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from payments_core.domain.causes import DecidedBy, PausedBy
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub, scrub_code
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
@@ -77,7 +78,7 @@ def _slower(row: PayoutRecord, account: Account, outcome: NotAccepted, at: datet
             return None
         wait_s = account.settings.retry_schedule_s[0]  # no longer than this payment itself waits
     why = f"the provider asked us to wait: {scrub_code(outcome.code) or outcome.http_status}"
-    return Pause(row.account, at, why, by="rate", probe_at=at + timedelta(seconds=min(wait_s, LONGEST_HOLD_S)))
+    return Pause(row.account, at, why, by=PausedBy.RATE, probe_at=at + timedelta(seconds=min(wait_s, LONGEST_HOLD_S)))
 
 
 def post_end(account: Account, outcome: SubmitResult) -> PostEnd | None:
@@ -108,11 +109,11 @@ def _taken(row: PayoutRecord, account: Account, outcome: Duplicate | Pending | F
             transitions.maybe_arrived(row, next_at=at), refused=True, reason=transitions.clean_reason(outcome.reason)
         )
         return Decision(after, Event(EventName.PAYOUT_UNKNOWN, at, transitions.evidence(outcome)))
-    return _final(row, outcome, "submit", at)
+    return _final(row, outcome, DecidedBy.SUBMIT, at)
 
 
 def after_check(
-    row: PayoutRecord, account: Account, outcome: CheckResult, at: datetime, *, by: str = "read"
+    row: PayoutRecord, account: Account, outcome: CheckResult, at: datetime, *, by: DecidedBy = DecidedBy.READ
 ) -> Decision:
     """Decide what a read means for a payout that is open or in review."""
     match outcome:
@@ -132,16 +133,16 @@ def after_check(
     succeeded = isinstance(outcome, Final) and outcome.succeeded
     # Someone else's payment may stand under our reference, and anyone may post to a path: then all of it must agree.
     if difference := differs(
-        row, outcome.seen, whole=row.duplicate_unverified or (by == "result_callback" and succeeded)
+        row, outcome.seen, whole=row.duplicate_unverified or (by is DecidedBy.RESULT_CALLBACK and succeeded)
     ):
         return transitions.review(row, ReasonCode.MISMATCH, difference, at, transitions.evidence(outcome))
     if isinstance(outcome, Pending):
         return _pending(row, account, outcome, at)
     differed = row.reason is not None and row.reason.code is ReasonCode.MISMATCH
-    if differed and by == "result_callback" and not succeeded:
+    if differed and by is DecidedBy.RESULT_CALLBACK and not succeeded:
         return transitions.review(row, ReasonCode.MISMATCH, _PAID_AND_FAILED, at, transitions.evidence(outcome))
     decision = _final(row, outcome, by, at)
-    if by == "result_callback" and decision.after.status is PayoutStatus.FAILED:
+    if by is DecidedBy.RESULT_CALLBACK and decision.after.status is PayoutStatus.FAILED:
         return replace(decision, after=rechecks.begin(decision.after, account, at))
     return decision
 
@@ -205,11 +206,11 @@ def _refused_and_absent(row: PayoutRecord, account: Account, at: datetime, later
         why = "An earlier send may have arrived, a later one was refused, and the provider shows nothing."
         return transitions.review(row, ReasonCode.NEVER_APPEARED, why, at)
     if row.sent_at is not None and at - row.sent_at >= timedelta(seconds=conclusive_s) and row.reason is not None:
-        return transitions.fail(row, row.reason, "read", at, {"not_found_count": row.not_found_count})
+        return transitions.fail(row, row.reason, DecidedBy.READ, at, {"not_found_count": row.not_found_count})
     return later
 
 
-def _final(row: PayoutRecord, outcome: Final, by: str, at: datetime) -> Decision:
+def _final(row: PayoutRecord, outcome: Final, by: DecidedBy, at: datetime) -> Decision:
     evidence = transitions.evidence(outcome)
     if row.duplicate_unverified:
         evidence["adopted"] = True

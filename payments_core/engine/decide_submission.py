@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from payments_core.domain.bounds import HOUR_S
+from payments_core.domain.causes import DecidedBy, PausedBy
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
@@ -125,7 +126,7 @@ def expired(row: PayoutRecord, at: datetime) -> Decision | None:
     if row.ambiguous or row.expires_at is None or at < row.expires_at:
         return None
     reason = Reason(ReasonCode.NOT_SENT_IN_TIME, text="It was to be sent before expires_at and was not.")
-    return transitions.fail(row, reason, "expiry", at, {})
+    return transitions.fail(row, reason, DecidedBy.EXPIRY, at, {})
 
 
 def too_early(row: PayoutRecord, at: datetime) -> Decision | None:
@@ -214,7 +215,7 @@ def above_largest_amount(row: PayoutRecord, account: Account, why: str, at: date
 
 def refused_by_guard(row: PayoutRecord, reason: Reason, at: datetime) -> Decision:
     """A guard refused the payout before the first submission."""
-    return transitions.fail(row, reason, "guard", at, {"why": scrub(reason.text)})
+    return transitions.fail(row, reason, DecidedBy.GUARD, at, {"why": scrub(reason.text)})
 
 
 def account_refused(
@@ -230,4 +231,4 @@ def account_refused(
         after = transitions.released(row, status=PayoutStatus.CREATED, reason=reason, next_at=probe_at)
         decision = Decision(after, Event(EventName.PAYOUT_ACCOUNT_REFUSED, at, evidence))
     words = f"{reason}: {reason.text}" if reason.text else str(reason)
-    return replace(decision, pause=Pause(row.account, at, words, by="blocked", probe_at=probe_at))
+    return replace(decision, pause=Pause(row.account, at, words, by=PausedBy.ACCOUNT_REFUSED, probe_at=probe_at))

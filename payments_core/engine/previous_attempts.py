@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import Enum, auto
 from typing import TypeVar
 
+from payments_core.domain.causes import DecidedBy
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import PayoutStatus
@@ -127,7 +128,7 @@ def _absence_is_proof(attempt: EndedAttempt) -> bool:
     # A failure that is not settled speaks of a payment that was taken.
     settles = attempt.reason is not None and attempt.reason.settling_h > 0
     never_taken = not attempt.ambiguous and attempt.decided_by in _NEVER_TAKEN and not settles
-    return never_taken or attempt.decided_by == "person"
+    return never_taken or attempt.decided_by == DecidedBy.PERSON
 
 
 def reading_as(

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from payments_core.domain.causes import DecidedBy
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import EndedAttempt, PayoutRecord
@@ -72,7 +73,7 @@ def answer(
     outcome = _read(account, draft_of(row), callback)
     if row.status.is_final:
         return (yield from _after_an_end(account, row, outcome, callback.at))
-    decision = decide_outcome.after_check(row, account, outcome, callback.at, by="result_callback")
+    decision = decide_outcome.after_check(row, account, outcome, callback.at, by=DecidedBy.RESULT_CALLBACK)
     after = decision.after
     if isinstance(outcome, Final) and (after.status, after.reason) == (row.status, row.reason):
         return Answered(row, Effect.REPEATED)  # what does not agree has stopped it before

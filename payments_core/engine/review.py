@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from payments_core.domain.causes import DecidedBy
 from payments_core.domain.characters import find_unclear, is_blank
 from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.events import EventName
@@ -111,7 +112,7 @@ def resolve(
         code = row.reason.code if row.reason else ReasonCode.NO_FINAL_ANSWER
         reason = Reason(code, text=f"A person decided that it was not paid: {scrub(person.reason)}")
         end = {"status": PayoutStatus.FAILED, "reason": reason}
-    after = replace(row, decided_by="person", next_at=None, **end)
+    after = replace(row, decided_by=DecidedBy.PERSON, next_at=None, **end)
     return (yield from _write(asked.before, Decision(after, event)))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from payments_core.domain.causes import DecidedBy
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import LEAST_DIGITS, scrub, scrub_code
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
@@ -81,7 +82,7 @@ def review(
     return Decision(after, Event(EventName.PAYOUT_REVIEW, at, {"why": why, **(evidence or {})}))
 
 
-def fail(row: PayoutRecord, reason: Reason, by: str, at: datetime, evidence: Mapping[str, Any]) -> Decision:
+def fail(row: PayoutRecord, reason: Reason, by: DecidedBy, at: datetime, evidence: Mapping[str, Any]) -> Decision:
     """End the attempt as FAILED: no money moved, and none will under this attempt."""
     reason = clean_reason(reason)
     after = released(row, status=PayoutStatus.FAILED, reason=reason, decided_by=by, next_at=None)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeAlias, TypeVar
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import JournalClosed, PayoutInterrupted, ProviderBug, SettingsError, UnknownAccount
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import quote
@@ -196,11 +197,11 @@ def _announce_stops(entry: ApplyTransition, reply: TransitionApplied) -> None:
     """Emit the events of what a move has stopped, slowed or let go on."""
     account = reply.row.account
     for by in sorted(reply.ended):
-        log(_ENDS[by], account=account, **({"by": by} if by == "blocked" else {}))
+        log(_ENDS[by], account=account, **({"by": by} if by is PausedBy.ACCOUNT_REFUSED else {}))
     if reply.opened is not None:
         log(EventName.CIRCUIT_OPENED, account=account, why=reply.opened.why, probe_at=reply.opened.probe_at)
     if (pause := entry.pause) is not None and reply.paused:  # once an incident, not once a payout
-        if pause.by == "rate":
+        if pause.by is PausedBy.RATE:
             log(EventName.RATE_PENALTY, account=account, queue="post", why=pause.why, until=pause.probe_at)
         else:
             log(EventName.ACCOUNT_PAUSED, account=pause.account, by=pause.by, why=pause.why)
@@ -209,9 +210,9 @@ def _announce_stops(entry: ApplyTransition, reply: TransitionApplied) -> None:
 
 
 _ENDS = {
-    "blocked": EventName.ACCOUNT_UNPAUSED,
-    "rate": EventName.RATE_CLEARED,
-    "circuit": EventName.CIRCUIT_CLOSED,
+    PausedBy.ACCOUNT_REFUSED: EventName.ACCOUNT_UNPAUSED,
+    PausedBy.RATE: EventName.RATE_CLEARED,
+    PausedBy.CIRCUIT: EventName.CIRCUIT_CLOSED,
 }
 
 

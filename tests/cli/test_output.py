@@ -10,6 +10,7 @@ import pytest
 from payments_core.cli import exit_codes, messages, output
 from payments_core.cli.error_output import problem, tell
 from payments_core.cli.terminal import Terminal
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import PayoutInterrupted
 from payments_core.domain.money import Money
 from payments_core.domain.payout import HistoryEntry, Operation, Payee, Payout, PayoutStatus, Reason, ReasonCode
@@ -96,7 +97,7 @@ def test_paying_again_is_not_advised_where_it_is_not_offered() -> None:
 
 
 def test_the_pause_of_a_person_counts_before_a_block() -> None:
-    block = Pause("mtn-uganda", AT, "credentials", by="blocked", probe_at=AT + timedelta(seconds=300))
+    block = Pause("mtn-uganda", AT, "credentials", by=PausedBy.ACCOUNT_REFUSED, probe_at=AT + timedelta(seconds=300))
     person = Pause(None, AT, "payday moved")
 
     assert messages.pause_of("mtn-uganda", [block, person]) is person

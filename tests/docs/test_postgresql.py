@@ -16,6 +16,7 @@ import pytest
 from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.deliveries import Consumer
 from payments_core.domain.errors import JournalError
 from payments_core.domain.inbox_records import Arrival, Handling
@@ -81,7 +82,7 @@ def test_the_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any
     refund = row(id="po_two", key="two", operation=Operation.REFUND, original_amount=Decimal(2))
     assert isinstance(journal.execute(CreatePayout(refund, EVENT)), CreateResult)
     now = journal.execute(CreatePayout(row(), EVENT)).row
-    block = Pause("a", START, "blocked", "blocked", START)
+    block = Pause("a", START, "blocked", PausedBy.ACCOUNT_REFUSED, START)
     now = journal.execute(ApplyTransition(now, now, EVENT, pause=block, asks=Query("q", START))).row
     now = journal.execute(ApplyTransition(now, replace(now, status=PayoutStatus.SENDING), EVENT)).row
     now = journal.execute(

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import pytest
 from kit import OURS, T0, account_of, after, lost, row_of, unsent
 
+from payments_core.domain.causes import DecidedBy
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.rates import ReadEnd
 from payments_core.domain.records import PayoutRecord
@@ -72,7 +73,7 @@ AFTER_SUBMIT: Mapping[str, tuple[tuple[S, float | None], tuple[S, float | None]]
     "not sent": ((S.CREATED, 2.0), (S.UNKNOWN, 10.0)),
     "no answer": ((S.UNKNOWN, 10.0), (S.UNKNOWN, 10.0)),
 }
-STOPS = {"blocked": "blocked", "not accepted": "rate", "not accepted, wait": "rate"}
+STOPS = {"blocked": "account_refused", "not accepted": "rate", "not accepted, wait": "rate"}
 LEAVES_DOUBT = {"duplicate", "unknown", "no answer"}
 FIRST = T0 - timedelta(seconds=100)
 
@@ -274,16 +275,15 @@ def test_a_deferred_success_needs_everything_and_a_deferred_failure_no_contradic
         (ReportedDetails(amount=Decimal(26)), True, S.REVIEW),
     ):
         outcome = Final(reason=NO if failed else None, seen=seen)
-        assert (
-            decide_outcome.after_check(row_of(S.UNKNOWN), ACCOUNT, outcome, AT, by="result_callback").after.status
-            is status
-        )
+        by = DecidedBy.RESULT_CALLBACK
+        assert decide_outcome.after_check(row_of(S.UNKNOWN), ACCOUNT, outcome, AT, by=by).after.status is status
 
 
 def test_a_deferred_answer_that_it_is_under_way_needs_nothing_more() -> None:
     """It ends nothing: it is asked again."""
     for seen, status in ((None, S.PENDING), (OURS, S.PENDING), (ReportedDetails(amount=Decimal(26)), S.REVIEW)):
-        decision = decide_outcome.after_check(row_of(S.UNKNOWN), ACCOUNT, Pending(seen=seen), AT, by="result_callback")
+        by = DecidedBy.RESULT_CALLBACK
+        decision = decide_outcome.after_check(row_of(S.UNKNOWN), ACCOUNT, Pending(seen=seen), AT, by=by)
         assert decision.after.status is status
 
 
@@ -480,7 +480,7 @@ def test_a_block_pauses_the_account_and_fails_nothing(status: S) -> None:
     """Blocked says something about us: POSTs stop until a probe, and no payout fails."""
     decision = decide_submission.account_refused(row_of(status), ACCOUNT, AccountRefused(NO, 403), AT)
     assert decision.pause is not None
-    assert (decision.pause.account, decision.pause.by) == ("till", "blocked")
+    assert (decision.pause.account, decision.pause.by) == ("till", "account_refused")
     assert decision.pause.probe_at == AT + timedelta(seconds=ACCOUNT.settings.probe_after_s)
     assert decision.after.status is (S.UNKNOWN if status is S.UNKNOWN else S.CREATED)
 

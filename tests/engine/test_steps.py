@@ -155,7 +155,7 @@ def test_blocked_before_sending_pauses_the_account(stage: MakeStage) -> None:
     row = one.advance(one.accept())
     assert (row.status, row.next_at, row.submissions) == (S.CREATED, after(300), 0)
     (pause,) = one.journal.pauses()
-    assert (pause.account, pause.by) == ("till", "blocked")
+    assert (pause.account, pause.by) == ("till", "account_refused")
     one.preflight = None
     other = one.accept(key="k/2")
     held = one.advance(other)

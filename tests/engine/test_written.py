@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 from kit import OURS, T0, account_of, after, lost, row_of, unsent
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.rates import PostEnd, ReadEnd
 from payments_core.domain.records import Event, Pause, PayoutRecord
@@ -351,7 +352,7 @@ WRITTEN: Mapping[str, Written] = {
             "next_at": after(12),
         },
         _event("waiting", {"why": f"The provider did not take it: {LONG}.", "again_in_s": 2.0}),
-        Pause("till", AT, f"the provider asked us to wait: {CUT}", by="rate", probe_at=after(12)),
+        Pause("till", AT, f"the provider asked us to wait: {CUT}", by=PausedBy.RATE, probe_at=after(12)),
     ),
     "not accepted, in its words": Written(
         SENDING,
@@ -360,21 +361,21 @@ WRITTEN: Mapping[str, Written] = {
         ),
         {**RELEASED, "status": S.CREATED, "reason": NO_CLEAN, "refusals": 1, "next_at": after(17)},
         _event("waiting", {"why": "The provider did not take it: 401.", "again_in_s": 7.0}),
-        Pause("till", AT, "the provider asked us to wait: 401", by="rate", probe_at=after(17)),
+        Pause("till", AT, "the provider asked us to wait: 401", by=PausedBy.RATE, probe_at=after(17)),
     ),
     "not accepted, once too often": Written(
         replace(SENDING, reason=NO_CLEAN),
         lambda row: decide_outcome.after_submit(row, ACCOUNT, NotAccepted(http_status=401, blocks_if_repeated=NO), AT),
         {**RELEASED, "status": S.CREATED, "next_at": after(310)},
         _event("account_refused", {"http_status": 401, "code": CUT, "text": MASKED}),
-        Pause("till", AT, f"rejected ({CUT}): {MASKED}", by="blocked", probe_at=after(310)),
+        Pause("till", AT, f"rejected ({CUT}): {MASKED}", by=PausedBy.ACCOUNT_REFUSED, probe_at=after(310)),
     ),
     "blocked": Written(
         SENDING,
         lambda row: decide_outcome.after_submit(row, ACCOUNT, AccountRefused(NO, 403), AT),
         {**RELEASED, "status": S.CREATED, "reason": NO_CLEAN, "next_at": after(310)},
         _event("account_refused", {"http_status": 403, "code": CUT, "text": MASKED}),
-        Pause("till", AT, f"rejected ({CUT}): {MASKED}", by="blocked", probe_at=after(310)),
+        Pause("till", AT, f"rejected ({CUT}): {MASKED}", by=PausedBy.ACCOUNT_REFUSED, probe_at=after(310)),
     ),
     "waiting, not for long": Written(
         SENDING,
@@ -393,7 +394,7 @@ WRITTEN: Mapping[str, Written] = {
         lambda row: decide_outcome.after_submit(row, ACCOUNT, AccountRefused(replace(NO, text=""), 403), AT),
         {**RELEASED, "status": S.UNKNOWN, "next_at": after(20)},
         _event("account_refused", {"http_status": 403, "code": CUT, "text": ""}),
-        Pause("till", AT, f"rejected ({CUT})", by="blocked", probe_at=after(310)),
+        Pause("till", AT, f"rejected ({CUT})", by=PausedBy.ACCOUNT_REFUSED, probe_at=after(310)),
     ),
     "no answer": Written(
         SENDING,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.rates import PostEnd
 from payments_core.domain.records import Event, Pause, PayoutRecord
@@ -129,7 +130,9 @@ def test_what_was_on_the_wire_changes_nothing(till: FakeProvider) -> None:
     assert till.probes() == [32]
 
 
-@pytest.mark.parametrize("pause", [Pause(ACCOUNT, START, "audit"), Pause(ACCOUNT, START, "no", "blocked", later(300))])
+@pytest.mark.parametrize(
+    "pause", [Pause(ACCOUNT, START, "audit"), Pause(ACCOUNT, START, "no", PausedBy.ACCOUNT_REFUSED, later(300))]
+)
 def test_a_circuit_takes_the_place_of_no_other_pause(till: FakeProvider, pause: Pause) -> None:
     """A person's stays a person's, a block a block; the circuit opens with the next doubt once it is lifted."""
     sent = [till.send() for _ in range(4)]
@@ -157,7 +160,7 @@ def test_who_lifts_a_circuit_begins_the_count_anew(till: FakeProvider) -> None:
 
 def test_a_block_and_a_penalty_take_the_place_of_a_circuit(till: FakeProvider) -> None:
     """Both are clear answers."""
-    for by in ("blocked", "rate"):
+    for by in (PausedBy.ACCOUNT_REFUSED, PausedBy.RATE):
         open_circuit(till)
         pause = Pause(ACCOUNT, later(31), "no", by, later(90))
         assert till.end(till.send(30), 31, clear=True, pause=pause).ended == {"circuit"}
@@ -177,7 +180,7 @@ def test_many_threads_open_one_circuit(till: FakeProvider) -> None:
 
 
 def slower(seconds: float, wait_s: float = 10.0) -> Pause:
-    return Pause(ACCOUNT, later(seconds), f"slower at {seconds}", "rate", later(seconds + wait_s))
+    return Pause(ACCOUNT, later(seconds), f"slower at {seconds}", PausedBy.RATE, later(seconds + wait_s))
 
 
 def test_a_payment_refused_for_the_rate_slows_the_account(till: FakeProvider) -> None:
@@ -200,7 +203,9 @@ def test_a_success_that_left_before_the_penalty_does_not_end_it(till: FakeProvid
     assert till.journal.pauses() == (slower(1),)
 
 
-@pytest.mark.parametrize("pause", [Pause(ACCOUNT, START, "audit"), Pause(ACCOUNT, START, "no", "blocked", later(300))])
+@pytest.mark.parametrize(
+    "pause", [Pause(ACCOUNT, START, "audit"), Pause(ACCOUNT, START, "no", PausedBy.ACCOUNT_REFUSED, later(300))]
+)
 def test_a_penalty_takes_the_place_of_no_other_pause(till: FakeProvider, pause: Pause) -> None:
     sent = till.send()
     till.journal.set_pause(pause)

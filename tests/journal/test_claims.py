@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine.commands import ApplyTransition, TransitionApplied
@@ -155,7 +156,7 @@ def test_when_the_next_one_is_free(journal: Journal, add: AddRow) -> None:
     assert journal.next_due(accounts=ACCOUNTS) == START
     assert journal.next_due(accounts=ACCOUNTS, free_at=START) == later(50)
     assert journal.next_due(accounts=ACCOUNTS, free_at=later(30)) == START
-    journal.set_pause(Pause("mtn-uganda", START, "blocked", "blocked", later(5)))
+    journal.set_pause(Pause("mtn-uganda", START, "blocked", PausedBy.ACCOUNT_REFUSED, later(5)))
     assert journal.next_due(accounts=ACCOUNTS, free_at=START) == later(50)
 
 

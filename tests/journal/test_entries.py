@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import JournalError
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
@@ -327,7 +328,7 @@ def test_a_move_is_written_whole_or_not_at_all(
         replace(row, status=PayoutStatus.REVIEW),
         event(seconds=5),
         publish=True,
-        pause=Pause(row.account, START, "blocked", "blocked", later(300)),
+        pause=Pause(row.account, START, "blocked", PausedBy.ACCOUNT_REFUSED, later(300)),
         asks=Query("q" * 64, START),
     )
     with pytest.raises(JournalError, match="broken"):

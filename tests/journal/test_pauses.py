@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine.commands import AccountPaused, ApplyTransition, JournalResult, Stale, TransitionApplied
@@ -26,7 +27,7 @@ def later(seconds: float) -> datetime:
 
 def block(seconds: float = 0, *, probe_after_s: float | None = 300, account: str | None = ACCOUNT) -> Pause:
     probe_at = None if probe_after_s is None else later(seconds + probe_after_s)
-    return Pause(account, later(seconds), f"blocked at {seconds}", "blocked", probe_at)
+    return Pause(account, later(seconds), f"blocked at {seconds}", PausedBy.ACCOUNT_REFUSED, probe_at)
 
 
 def send(journal: Journal, row: PayoutRecord, seconds: float) -> JournalResult:
@@ -143,7 +144,7 @@ def test_many_refusals_are_one_block(journal: Journal, add: AddRow) -> None:
     """Payments already on the wire keep the beginning, never bring the probe nearer, and are one incident."""
     assert refuse(journal, add("a"), block(0))
     assert not refuse(journal, add("b"), block(4))
-    assert journal.pauses() == (Pause(ACCOUNT, START, "blocked at 4", "blocked", later(304)),)
+    assert journal.pauses() == (Pause(ACCOUNT, START, "blocked at 4", PausedBy.ACCOUNT_REFUSED, later(304)),)
     assert isinstance(send(journal, add("c"), 304), TransitionApplied)
     assert not refuse(journal, add("d"), block(305))
     assert put_off(journal) == [304 + 600]

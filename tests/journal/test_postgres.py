@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import (
     JournalClosed,
     JournalError,
@@ -215,7 +216,7 @@ def test_a_block_that_comes_with_an_answer_holds_what_follows(
     """So does a refusal of us: who sends after it has seen it."""
     a, b = open_shared(), open_shared()
     one, two = write(a, make_row("one")), write(a, make_row("two"))
-    block = Pause("mtn-uganda", START, "blocked", "blocked", START + timedelta(seconds=300))
+    block = Pause("mtn-uganda", START, "blocked", PausedBy.ACCOUNT_REFUSED, START + timedelta(seconds=300))
     gate.shut()
     refused = gate.start(lambda: a.execute(ApplyTransition(one, replace(one, submissions=1), EVENT, pause=block)))
     late = gate.start(lambda: send(b, two))
@@ -228,7 +229,7 @@ def test_one_probe_leaves(open_shared: OpenShared, gate: Gate, make_row: Row) ->
     """Two who find the probe due at one moment: one takes it, and the other sees that it is taken."""
     a, b = open_shared(), open_shared()
     one, two = write(a, make_row("one")), write(a, make_row("two"))
-    a.set_pause(Pause("mtn-uganda", START, "blocked", "blocked", START + timedelta(seconds=300)))
+    a.set_pause(Pause("mtn-uganda", START, "blocked", PausedBy.ACCOUNT_REFUSED, START + timedelta(seconds=300)))
     gate.shut()
     probe = gate.start(lambda: send(a, one, 300))
     late = gate.start(lambda: send(b, two, 300))

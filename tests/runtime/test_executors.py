@@ -451,5 +451,5 @@ def test_a_refused_account_is_paused_and_nothing_fails(desk: Desk) -> None:
     (row,) = desk.pay("k")
 
     assert (row.status, row.submissions) == (PayoutStatus.CREATED, 0)
-    assert [(pause.account, pause.by) for pause in desk.journal.pauses()] == [("main", "blocked")]
+    assert [(pause.account, pause.by) for pause in desk.journal.pauses()] == [("main", "account_refused")]
     assert desk.server.count("pay") == 0

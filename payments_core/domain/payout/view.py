@@ -27,7 +27,7 @@ class HistoryEntry:
         status: The status after it.
         attempt: Which attempt it belongs to.
         submissions: Sends of that attempt so far.
-        decided_by: Who decided a final state: submit, read, deferred, guard, expiry, person; empty otherwise.
+        decided_by: What decided a final state, a :class:`~payments_core.domain.causes.DecidedBy`; empty otherwise.
         evidence: What the decision rests on: HTTP status, code, scrubbed text.
 
     """

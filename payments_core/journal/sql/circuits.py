@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from datetime import datetime, timedelta
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.rates import PostEnd
 from payments_core.domain.records import Pause
 from payments_core.journal.sql import pauses
@@ -37,7 +38,7 @@ def count(session: DbTransaction, account: str, end: PostEnd, at: datetime) -> t
     The count is locked before any pause: every transaction takes the two in this order.
     """
     if not end.is_ambiguous:
-        is_closed = reset(session, account) and pauses.lift_by(session, account, at, pauses.CIRCUIT)
+        is_closed = reset(session, account) and pauses.lift_by(session, account, at, PausedBy.CIRCUIT)
         return None, is_closed
     statements = _statements(session.sql)
     session.execute(statements.add, (account,))
@@ -45,7 +46,7 @@ def count(session: DbTransaction, account: str, end: PostEnd, at: datetime) -> t
     if not 0 < end.circuit_after <= in_a_row:
         return None, False
     why = f"{in_a_row} payments in a row ended without a clear answer"
-    opened = Pause(account, at, why, pauses.CIRCUIT, at + timedelta(seconds=_FIRST_WAIT_S))
+    opened = Pause(account, at, why, PausedBy.CIRCUIT, at + timedelta(seconds=_FIRST_WAIT_S))
     return (opened if pauses.stop_if_free(session, opened) else None), False
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import JournalDamaged, PaymentsError
 from payments_core.domain.payout import HistoryEntry, Operation, PayoutStatus, Reason, ReasonCode
@@ -219,7 +220,7 @@ def read_counts(stored: Iterable[tuple[Any, ...]]) -> dict[PayoutStatus, int]:
 def read_pause(stored: tuple[Any, ...]) -> Pause:
     """Read a pause: account, since, why, by, probe_at."""
     account, since, why, by, probe_at = stored
-    return Pause(account or None, from_us(since), why, by, None if probe_at is None else from_us(probe_at))
+    return Pause(account or None, from_us(since), why, PausedBy(by), None if probe_at is None else from_us(probe_at))
 
 
 @checked

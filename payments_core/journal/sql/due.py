@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import Pause
 from payments_core.journal.sql.columns import to_us
@@ -20,7 +21,7 @@ def paused_accounts(pauses: Iterable[Pause], accounts: Collection[str]) -> Mappi
     """Return the paused of these accounts, each with the time of its probe; None when only a person lifts the pause."""
     found: dict[str, datetime | None] = {}
     for pause in pauses:
-        until = None if pause.by == "person" else pause.probe_at
+        until = None if pause.by is PausedBy.PERSON else pause.probe_at
         for account in accounts if pause.account is None else {pause.account}.intersection(accounts):
             earlier = found.get(account, until)
             found[account] = None if until is None or earlier is None else max(until, earlier)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.records import Pause
 from payments_core.journal.sql.columns import read_pause, to_us
 from payments_core.journal.sql.statements import DbTransaction
 
 __all__ = [
-    "CIRCUIT",
-    "RESTORED",
     "LiftPause",
     "SetPause",
     "lift",
@@ -29,10 +28,6 @@ __all__ = [
     "stop_if_free",
 ]
 
-_PERSON = "person"
-_BLOCKED = "blocked"
-CIRCUIT = "circuit"
-RESTORED = "restored"
 # Doubling ends here: an hour, and ten minutes where the provider may only have had a bad moment.
 _LONGEST_PROBE_US = 3_600_000_000
 _LONGEST_CIRCUIT_US = 600_000_000
@@ -76,7 +71,11 @@ def stop(session: DbTransaction, pause: Pause) -> bool:
     """
     lock(session)
     found = session.execute(session.sql.pause_of, (pause.account or "",)).fetchone()
-    if found is None or pause.by == _PERSON or (pause.by == _BLOCKED and found[0] not in {_PERSON, _BLOCKED}):
+    if (
+        found is None
+        or pause.by == PausedBy.PERSON
+        or (pause.by == PausedBy.ACCOUNT_REFUSED and found[0] not in {PausedBy.PERSON, PausedBy.ACCOUNT_REFUSED})
+    ):
         replace(session, pause)
         return found is None or found[0] != pause.by
     if found[0] == pause.by:
@@ -102,7 +101,7 @@ def lift(session: DbTransaction, account: str | None, at: datetime) -> bool:
     return ended
 
 
-def lift_ours(session: DbTransaction, account: str, at: datetime, *, sent_at: datetime | None) -> str:
+def lift_ours(session: DbTransaction, account: str, at: datetime, *, sent_at: datetime | None) -> PausedBy | None:
     """End a pause of the machine, as a payment got through; return its kind, or nothing. A person's pause stays.
 
     Args:
@@ -113,7 +112,7 @@ def lift_ours(session: DbTransaction, account: str, at: datetime, *, sent_at: da
 
     """
     found = session.execute(session.sql.lifted, (account, to_us(sent_at or at))).fetchone()
-    return found[0] if found is not None and lift_by(session, account, at, found[0]) else ""
+    return PausedBy(found[0]) if found is not None and lift_by(session, account, at, found[0]) else None
 
 
 def lift_by(session: DbTransaction, account: str, at: datetime, by: str) -> bool:
@@ -140,10 +139,10 @@ def pause_or_probe(session: DbTransaction, account: str, at: datetime) -> Pause 
     now = to_us(at)
     for *stored, _ in found:
         pause = read_pause(tuple(stored))
-        if pause.by == _PERSON or pause.probe_at is None or at < pause.probe_at:
+        if pause.by == PausedBy.PERSON or pause.probe_at is None or at < pause.probe_at:
             return pause
     for name, _, _, by, _, every in found:
-        longest = _LONGEST_CIRCUIT_US if by == CIRCUIT else _LONGEST_PROBE_US
+        longest = _LONGEST_CIRCUIT_US if by == PausedBy.CIRCUIT else _LONGEST_PROBE_US
         wait = min(2 * every, max(every, longest))
         session.execute(session.sql.put_off_probe, (now + wait, wait, name))
     return None

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from payments_core.domain.causes import DecidedBy, PausedBy
 from payments_core.domain.characters import is_storable
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import Gap, Pause, PayoutRecord
@@ -49,7 +50,7 @@ __all__ = [
 _LEAST_NOT_FOUND = 3
 _MARK_LENGTH = 10
 # Deciders whose FAILED holds whatever the journal lost; every other rests on what it still has.
-_KNOW = frozenset({"read", "result_callback", "person"})
+_KNOW = frozenset({DecidedBy.READ, DecidedBy.RESULT_CALLBACK, DecidedBy.PERSON})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class _Statements:
         self.stop = text(
             f"INSERT INTO {at}pauses (account, since, why, by) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"  # noqa: S608
         )
-        self.pauses = f"SELECT account FROM {at}pauses WHERE by = '{pauses.RESTORED}'"  # noqa: S608
+        self.pauses = f"SELECT account FROM {at}pauses WHERE by = '{PausedBy.RESTORED}'"  # noqa: S608
         self.keep = text(
             f"INSERT INTO {at}statement_references (reference, account, kept_at) VALUES (?, ?, ?)"  # noqa: S608
             " ON CONFLICT DO NOTHING"
@@ -167,7 +168,7 @@ def refuse(
     if not (wanted := wanted - gap.compared):
         return None
     why = f"the journal was restored, and the statement of {', '.join(sorted(wanted))} was not compared with it yet"
-    pause = Pause(after.account, entry.event.at, why, pauses.RESTORED)
+    pause = Pause(after.account, entry.event.at, why, PausedBy.RESTORED)
     session.execute(_statements(session.sql).stop, (pause.account, to_us(pause.since), pause.why, pause.by))
     return AccountPaused(pause)
 
@@ -276,4 +277,4 @@ def end(session: DbTransaction, act: OperatorAction) -> None:
 
 def _lift(session: DbTransaction, at: datetime) -> None:
     for (account,) in session.execute(_statements(session.sql).pauses, ()).fetchall():
-        pauses.lift_by(session, account, at, pauses.RESTORED)
+        pauses.lift_by(session, account, at, PausedBy.RESTORED)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import JournalError
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import Event, PayoutRecord
@@ -48,10 +49,10 @@ def write_transition(session: DbTransaction, entry: ApplyTransition) -> Transiti
         values |= unversioned
         after = read_row(values.values())
     _refuse_forbidden(stored, values)
-    opened, ended = None, set[str]()
+    opened, ended = None, set[PausedBy]()
     if entry.post_end is not None:
         opened, is_closed = circuits.count(session, after.account, entry.post_end, event.at)
-        ended |= {pauses.CIRCUIT} if is_closed else set()
+        ended |= {PausedBy.CIRCUIT} if is_closed else set()
     if entry.pause is not None:
         pauses.lock(session)  # before any row of pauses is touched
     if (refusal := _refusal(session, stored, after, entry)) is not None:
@@ -73,7 +74,7 @@ def write_transition(session: DbTransaction, entry: ApplyTransition) -> Transiti
         query = (entry.asks.token_hash, after.id, after.attempt, to_us(entry.asks.asked_at))
         session.execute(session.sql.add_query, query)
     if entry.read_end is not None and permits.record_read(session, after.account, entry.read_end):
-        ended.add("rate")
+        ended.add(PausedBy.RATE)
     if entry.approves is not None:
         attempts.approve(session, stored, entry.approves)
     return TransitionApplied(after, opened, frozenset(ended), paused)

@@ -227,7 +227,7 @@ class Payer:
 
     def blocked(self) -> str:
         """Return why the provider stopped the account; empty when it did not."""
-        return next((pause.why for pause in self.face.pauses() if pause.by == "blocked"), "")
+        return next((pause.why for pause in self.face.pauses() if pause.by == "account_refused"), "")
 
 
 def _paid(face: Face, operation: str, key: str, to: str) -> Payout:
