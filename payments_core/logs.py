@@ -52,10 +52,10 @@ def _redacted(value: Any) -> Any:
 
 
 _LOGGER = logging.getLogger("payments_core")
-_LOGGER.addHandler(logging.NullHandler())  # silent until the application wants to hear us
+_LOGGER.addHandler(logging.NullHandler())  # silent until the application configures logging
 _EVENTS: structlog.stdlib.BoundLogger = structlog.wrap_logger(
     _LOGGER,
-    # Ours alone: an application's own structlog configuration is neither read nor changed.
+    # An application's own structlog configuration is neither read nor changed.
     processors=[structlog.stdlib.filter_by_level, redact, structlog.stdlib.render_to_log_kwargs],
     wrapper_class=structlog.stdlib.BoundLogger,
     context_class=dict,
@@ -112,7 +112,7 @@ def log(name: EventName, **facts: Any) -> None:
 
 
 def secret_exposed(file: str) -> None:
-    """Say that others than its owner may read the file of a secret.
+    """Log that other users than its owner may read the file of a secret.
 
     Args:
         file: Its name, as written in the configuration.

@@ -30,7 +30,7 @@ __all__ = ["PREFIX", "DeliveryResult", "Webhook", "WebhookSettings", "body_of", 
 
 PREFIX = "webhook/"  # an application's own consumers cannot be called so
 _SECRET = re.compile(r"(whsec_)?([A-Za-z0-9+/]+={0,2})")
-_LONGEST_WAIT_S = 86_400.0  # whatever a receiver asks for
+_LONGEST_WAIT_S = 86_400.0  # at most, even when a receiver asks for more
 
 
 class WebhookSettings(BaseModel):
@@ -93,7 +93,7 @@ class WebhookSettings(BaseModel):
 
 
 class Signer(Protocol):
-    """What signs; of the library."""
+    """Signs; of the library standardwebhooks."""
 
     def sign(self, msg_id: str, timestamp: datetime, data: str) -> str:
         """Return a signature with its version before it."""
@@ -117,7 +117,7 @@ class Webhook:
 
     @classmethod
     def make(cls, name: str, settings: WebhookSettings) -> Self:
-        """Make one of its settings.
+        """Return the receiver of these settings.
 
         Raises:
             SettingsError: The library that signs is not installed.
@@ -135,7 +135,7 @@ class Webhook:
 
     @property
     def consumer(self) -> Consumer:
-        """Who acknowledges what was delivered."""
+        """The consumer that acknowledges what was delivered."""
         return Consumer(f"{PREFIX}{self.name}", self.settings.since, self.settings.accounts)
 
 
@@ -163,7 +163,7 @@ class DeliveryResult:
         accepted: The receiver has it.
         why: In words, where it has not.
         at: When.
-        after_s: The shortest wait before the next try that the receiver asks for, in seconds.
+        after_s: The shortest wait before the next attempt that the receiver asks for, in seconds.
 
     """
 
@@ -176,14 +176,14 @@ class DeliveryResult:
 def deliver(
     webhook: Webhook, event: PayoutEvent, row: PayoutRecord, *, at: datetime, until: datetime
 ) -> HttpFlow[DeliveryResult]:
-    """Post an event once, and tell how that ended: only an answer of 200 to 299 has accepted it.
+    """Post an event once: only a response of 200 to 299 accepts it.
 
     Args:
-        webhook: Where to.
-        event: What is told.
+        webhook: The receiver.
+        event: The event.
         row: Its payout.
         at: Now.
-        until: It is not written after this moment: somebody else may be at it by then.
+        until: It is not sent after this time: another process may deliver it by then.
 
     """
     body = body_of(event, row)
@@ -209,20 +209,20 @@ def deliver(
         return DeliveryResult(accepted=False, why=ended.why, at=ended.at)
     if 200 <= response.status < 300:
         return DeliveryResult(accepted=True, why="", at=response.at)
-    after_s = _asked_s(response.headers.get("retry-after", ""), response.at)
+    after_s = _retry_after_s(response.headers.get("retry-after", ""), response.at)
     return DeliveryResult(accepted=False, why=f"HTTP {response.status}", at=response.at, after_s=after_s)
 
 
 def body_of(event: PayoutEvent, row: PayoutRecord) -> str:
-    """Return what is posted: nothing that says who is paid, and no words of a provider's.
+    """Return the body: without personal data, and without texts of a provider.
 
     Args:
-        event: What is told.
+        event: The event.
         row: Its payout, for the amount.
 
     """
     key = event.key
-    if row.operation is not Operation.REFUND:  # whose payee was forgotten cannot be looked for: any number may be his
+    if row.operation is not Operation.REFUND:  # an erased payee cannot be found in the key: any number may be its own
         key = mask_in(key, row.payee_value) if row.erased_at is None else mask_numbers(key)
     reason = event.reason and {"code": str(event.reason.code), "provider_code": scrub_code(event.reason.provider_code)}
     data: dict[str, object] = {
@@ -240,12 +240,12 @@ def body_of(event: PayoutEvent, row: PayoutRecord) -> str:
     }
     what = event.status.lower() if event.contradiction is None else "contradicted"
     if event.contradiction is not None:
-        data["contradiction"] = _said(event.contradiction)
-    told = {"type": f"payout.{what}", "timestamp": event.at.isoformat(), "data": data}
-    return json.dumps(told, separators=(",", ":"))
+        data["contradiction"] = _contradiction(event.contradiction)
+    payload = {"type": f"payout.{what}", "timestamp": event.at.isoformat(), "data": data}
+    return json.dumps(payload, separators=(",", ":"))
 
 
-def _said(contradiction: Contradiction) -> dict[str, object]:
+def _contradiction(contradiction: Contradiction) -> dict[str, object]:
     return {
         "account": contradiction.account,
         "attempt": contradiction.attempt,
@@ -254,22 +254,22 @@ def _said(contradiction: Contradiction) -> dict[str, object]:
     }
 
 
-def next_at(webhook: Webhook, waiting: Waiting, told: DeliveryResult) -> datetime | None:
+def next_at(webhook: Webhook, waiting: Waiting, result: DeliveryResult) -> datetime | None:
     """Return when an event that was not accepted is posted again; None gives it up.
 
     Args:
-        webhook: Where to.
-        waiting: What was tried, as it stood before.
-        told: How it ended.
+        webhook: The receiver.
+        waiting: The delivery, as it was before.
+        result: How the attempt ended.
 
     """
     schedule = webhook.settings.retry_schedule_s
     if waiting.attempts >= len(schedule):
         return None
-    return told.at + timedelta(seconds=max(schedule[waiting.attempts], told.after_s))
+    return result.at + timedelta(seconds=max(schedule[waiting.attempts], result.after_s))
 
 
-def _asked_s(text: str, now: datetime) -> float:
+def _retry_after_s(text: str, now: datetime) -> float:
     """Read a Retry-After: seconds, or a date."""
     if re.fullmatch(r"[0-9]{1,9}", text):
         return min(float(text), _LONGEST_WAIT_S)

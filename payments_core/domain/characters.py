@@ -1,4 +1,4 @@
-"""Characters that nobody sees, that a terminal obeys, or that are written in two ways: found, named, and replaced."""
+"""Characters that are invisible, control a terminal, or are written in two ways: found, named, and replaced."""
 
 from __future__ import annotations
 

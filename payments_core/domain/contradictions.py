@@ -1,4 +1,4 @@
-"""What a provider says against the end of a payout: part of the payout, also once a person has acknowledged it."""
+"""Contradictions: a provider's statement against the end of a payout, kept also once a person has acknowledged it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Contradiction:
         provider_status: What the provider calls it now.
         code: The provider's own code, scrubbed; empty when it gave none.
         acknowledged_at: When a person took note of it; None while it waits for one.
-        actor: Who did, as given.
+        actor: The person who acknowledged it.
         reason: On what grounds, in their words.
 
     """

@@ -1,4 +1,4 @@
-"""The outbox: what the application is told of payouts, and what each of its consumers has heard."""
+"""The outbox: events of payouts for the application, and what each of its consumers has acknowledged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PayoutEvent:
     """A payout has come to an end, stopped in REVIEW, or is contradicted; written in the same commit.
 
     Args:
-        id: Names this event for good: who has seen it before may leave it.
+        id: Names this event for good: a consumer that has processed it may ignore a repetition.
         payout_id: Whose it is.
         key: The caller's key of that payout.
         account: The account's name.
@@ -46,7 +46,7 @@ class PayoutEvent:
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """Somebody who hears events, each until it is acknowledged under this name.
+    """A receiver of events; each event is offered until it is acknowledged under this name.
 
     Args:
         name: The journal remembers by it what was acknowledged.
@@ -79,7 +79,7 @@ class Waiting:
 
     @property
     def is_given_up(self) -> bool:
-        """Whether nothing will be tried any more unless somebody asks for it."""
+        """Whether no further attempt is made unless the operator asks for it."""
         return self.attempts > 0 and self.next_at is None
 
 
@@ -112,35 +112,35 @@ class Outbox(Protocol):
         ...
 
     def offered(self, consumer: Consumer, *, after: int, limit: int) -> tuple[PayoutEvent, ...]:
-        """Return events that a consumer may hear now, by number, from after a number."""
+        """Return events that a consumer may receive now, by number, from after a number."""
         ...
 
     def waiting(self, consumer: Consumer, *, limit: int) -> tuple[Waiting, ...]:
-        """Return what a consumer has not acknowledged, by number."""
+        """Return the events that a consumer has not acknowledged, by number."""
         ...
 
     def backlog(self, consumer: Consumer) -> Backlog:
-        """Count what a consumer has not acknowledged."""
+        """Count the events that a consumer has not acknowledged."""
         ...
 
     def acknowledged_up_to(self, consumer: Consumer, *, after: int) -> int:
-        """Return a number up to which a consumer has acknowledged all that can be seen now, from after another one."""
+        """Return a number up to which every event that is visible now, from after another one, is acknowledged."""
         ...
 
     def acknowledge(self, consumer: str, event_id: str, at: datetime) -> bool:
-        """Write down that a consumer has heard an event; say whether there is such an event."""
+        """Record that a consumer has received an event; whether there is such an event."""
         ...
 
     def take_deliveries(
         self, consumer: Consumer, *, at: datetime, until: datetime, after: int, limit: int
     ) -> tuple[Waiting, ...]:
-        """Take events that may be delivered now, and keep others from them until a moment."""
+        """Take events that may be delivered now, and keep other senders from them until a time."""
         ...
 
     def put_off_delivery(self, consumer: str, event_id: str, *, next_at: datetime | None, result: str) -> None:
-        """Write down that a delivery failed, and when it is tried again; None gives it up."""
+        """Record that a delivery failed, and when the next attempt is due; None gives it up."""
         ...
 
     def resume_deliveries(self, consumer: str, at: datetime) -> int:
-        """Make due what was given up, with its tries counted anew; return how many there were."""
+        """Make due the deliveries that were given up, with their attempts counted anew; return how many."""
         ...

@@ -13,7 +13,7 @@
     │   ├── InvalidPayee
     │   ├── InvalidCurrency
     │   ├── OverRefund             the refunds of one collection would be more than was collected
-    │   └── NoRoute                no route says from which account to pay, or it hangs on what is not known
+    │   └── NoRoute                no route names the account to pay from, or that is not known
     ├── KeyReused                  the key belongs to another intent; nothing was changed
     ├── InvalidArgument            a number given to a method is outside of its bounds; nothing was done
     ├── UnknownPayout              no payout has this id or key, or two have it
@@ -168,13 +168,13 @@ class OverRefund(InvalidPayout):
 
 
 class NoRoute(InvalidPayout):
-    """No route says from which account to pay, or it hangs on what is not known; nothing was recorded or sent."""
+    """No route names the account to pay from, or that is not known; nothing was recorded or sent."""
 
     code = "no_route"
 
 
 class KeyReused(PaymentsError):
-    """The key already stands for another intent; the recorded payout is untouched."""
+    """The key belongs to another order; the recorded payout is unchanged."""
 
     code = "key_reused"
 

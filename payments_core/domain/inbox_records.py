@@ -1,4 +1,4 @@
-"""What the journal's inbox holds: callbacks as they came, and what became of them."""
+"""Records of the journal's inbox: callbacks as they arrived, and how they were handled."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handling:
-    """Close a callback, unless somebody else has: what it was, and what is due because of it.
+    """Close a callback, unless it is closed: what it was, and what is due because of it.
 
     Args:
         no: Its number.
         at: When.
-        outcome: In a few words, for a person.
+        outcome: In a few words, for the operator.
         details: What may be kept of it, without personal data and secrets; replaces ``encoded``.
         payout_id: The payout it is about; None for nothing we know.
         proven: Whether it is proven to come from the provider; None where nothing proves it.

@@ -72,7 +72,7 @@ class Money:
         return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
     def is_multiple_of(self, quantum: Decimal) -> bool:
-        """Say whether the amount can be written in whole steps of ``quantum`` (``Decimal("0.01")``)."""
+        """Whether the amount can be written in whole steps of ``quantum`` (``Decimal("0.01")``)."""
         return _EXACT.remainder(self.amount, quantum) == 0
 
     def __str__(self) -> str:

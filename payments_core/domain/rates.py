@@ -81,7 +81,7 @@ class Permit:
         at: The moment, in microseconds since 1970 by the journal's clock.
         starts: The same by ``time.monotonic()`` of this process.
         is_given: It is ours; else nothing was reserved.
-        is_penalised: The queue stands under a penalty, or has not been used since the last one.
+        is_penalised: The queue has a penalty, or has not been used since the last one.
 
     """
 
@@ -110,7 +110,7 @@ class PostEnd:
     """How a POST ended, counted in the commit that records it.
 
     Args:
-        is_ambiguous: It may have arrived, and nobody knows.
+        is_ambiguous: It may have arrived, and that is not known.
         circuit_after: So many ambiguous ends in a row open the account's circuit; 0 for never.
 
     """
@@ -121,10 +121,10 @@ class PostEnd:
 
 @dataclass(frozen=True, slots=True)
 class ReadEnd:
-    """What a read's answer says about the rate.
+    """What a read's response means for the rate.
 
     Args:
-        is_refused: We ask too often: a penalty; else a penalty that is over is forgotten.
+        is_refused: The provider refused it for the rate: a penalty; else a penalty that is over ends.
         after_s: The provider's own wait, in seconds; None for a default that doubles.
 
     """
@@ -141,7 +141,7 @@ class Queue:
         next_at: The earliest moment of the next permit.
         waiting: Permits whose time is still to come, each with its priority.
         held_until: No permit before.
-        penalty: Length of the last penalty; 0 once it is forgotten.
+        penalty: Length of the last penalty; 0 once it has ended.
 
     """
 
@@ -166,16 +166,16 @@ class Given:
 
 
 def reserve(queue: Queue, asked: AcquirePermit, now: int) -> Given:
-    """Give out the next moment of a queue, or say when to ask again.
+    """Return the next time of a queue, or when to ask again.
 
     Args:
         queue: As it is stored.
-        asked: Who asks.
+        asked: The request.
         now: By the journal's clock, in microseconds.
 
     """
     interval = 0 if asked.per_s is None else math.ceil(_SECOND / asked.per_s)
-    # What is further away than anybody waits was written before the clock was set back.
+    # What is further away than any caller waits was written before the clock was set back.
     horizon = now + _us(LONGEST_WAIT_S)
     next_at = queue.next_at if queue.next_at <= horizon + interval else now + interval
     held_until = queue.held_until if queue.held_until <= now + _us(LONGEST_HOLD_S) else 0
@@ -192,7 +192,7 @@ def reserve(queue: Queue, asked: AcquirePermit, now: int) -> Given:
 
 
 def penalise(queue: Queue, after_s: float | None, now: int) -> Queue:
-    """Hold a queue, as the provider said that it is asked too often.
+    """Delay a queue, as the provider refused requests for their rate.
 
     Refusals of what was already on the wire are one penalty: without a wait of the provider's own only a refusal after
     the last hold doubles it.

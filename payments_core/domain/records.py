@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-NO_REASON = "paused by a person"  # what stands there when a person gives none
+NO_REASON = "paused by a person"  # where a person gives none
 # Why an attempt stops of which nothing may have left, while another one of its payout may have been paid.
 _PAID_ELSEWHERE = {ReasonCode.EARLIER_ATTEMPT_PAID, ReasonCode.ON_STATEMENT}
 
@@ -58,12 +58,12 @@ class PayoutRecord:
         references: By name; those we derived and those the provider gave.
         request: The stored request (JSON, secrets as slots).
         request_hash: Its SHA-256.
-        status: Where it stands.
+        status: Its status.
         reason: Why, when there is something to explain.
-        decided_by: Who decided the final state.
+        decided_by: What decided the final state.
         attempt: Number of the current attempt.
         submissions: Sends of this attempt.
-        refusals: Proven refusals in a row without an ambiguous try: the backoff's step.
+        refusals: Proven refusals in a row without an ambiguous submission: the backoff's step.
         ambiguous: A submission of this attempt may have arrived; set once, never cleared.
         guards_passed: The guards have let this attempt pass.
         duplicate_unverified: The provider called our first submission a duplicate, or the restored journal may lack
@@ -72,22 +72,22 @@ class PayoutRecord:
         absence_attested: A person has compared the provider's records before this attempt began: that it does not show
             an earlier one proves that one to have failed.
         rechecks_left: Reads that are still to be made of a failure, as a result callback told it.
-        first_sent_at: Before the first byte of the first try that may have arrived; set once, never cleared.
-        sent_at: Before the first byte of the latest try: the poll schedule starts here.
+        first_sent_at: Before the first byte of the first submission that may have arrived; set once, never cleared.
+        sent_at: Before the first byte of the latest submission: the poll schedule starts here.
         not_found_count: "Not found" answers since the latest send.
         first_not_found_at: When the first of them came.
         reopened_at: When a person gave it back to the machine: the poll schedule starts here anew.
         read_at: When the provider was last asked what became of it.
         callback_read_at: When the read is due that a callback asked for; it was done once ``next_at`` says otherwise.
-        version: Grows with every move.
-        lease_owner: Who is sending.
-        lease_until: When others may take over.
+        version: Grows with every transition.
+        lease_owner: The worker that is sending.
+        lease_until: When other workers may take over.
         next_at: When the payout is due; None when the machine waits for nothing.
         created_at: When it was accepted.
-        updated_at: When it last moved.
-        erased_at: When its payee was forgotten; nothing tells who it was any more.
-        contradictions: What its provider has said against the end of an attempt, oldest first; no move changes it.
-        contradicted_at: Of the ones that no person has acknowledged, when the oldest was said; no move changes it.
+        updated_at: The time of its last transition.
+        erased_at: When its payee was erased.
+        contradictions: Of the ends of its attempts, by its provider, oldest first; no transition changes them.
+        contradicted_at: The time of the oldest that no person has acknowledged; no transition changes it.
 
     """
 
@@ -146,7 +146,7 @@ class PayoutRecord:
 
     @property
     def order(self) -> Order:
-        """The intent, as it was given."""
+        """The order, as it was given."""
         return Order(
             key=self.key,
             payee=Payee(self.payee_kind, self.payee_value, self.payee_details),
@@ -166,7 +166,7 @@ class PayoutRecord:
 
     @property
     def waits_for_approval(self) -> bool:
-        """Whether it cannot be sent before somebody has approved it."""
+        """Whether it cannot be sent before a person has approved it."""
         stopped = self.reason is not None and self.reason.code is ReasonCode.NEEDS_APPROVAL
         return stopped and self.status is PayoutStatus.CREATED
 
@@ -208,7 +208,7 @@ class PayoutRecord:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a history row says beside the state.
+    """The facts of a history entry beside the state.
 
     Args:
         name: An :class:`~payments_core.domain.events.EventName`, such as ``payout.pending``.
@@ -245,18 +245,18 @@ class Pause:
     def by_person(cls, account: str | None, since: datetime, why: str) -> Self:
         """Return a pause that a person sets: a reason that cannot be stored or seen must not keep it from being set.
 
-        Numbers in it are masked before it is stored: every process shows it to whoever waits.
+        Numbers in it are masked before it is stored: every process shows it.
         """
         return cls(account, since, NO_REASON if is_blank(why) else scrub(why))
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What a restored journal may lack, for as long as somebody has not said that it is over.
+    """What a restored journal may lack, until a person ends it.
 
     Args:
         began_at: The moment of the backup: whatever was written later is lost.
-        declared_at: When somebody said so; from then on the journal is complete.
+        declared_at: When a person declared it; from then on the journal is complete.
         compared: Names of the accounts whose own statement since ``began_at`` a person has compared with it.
 
     """
@@ -268,7 +268,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question whose answer comes later, to a path minted for it.
+    """A query whose answer comes later, to a path minted for it.
 
     Args:
         token_hash: SHA-256 (hex) of the path's token; the token itself is not stored.
@@ -282,11 +282,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A person's permission to send one attempt of one payout, exactly as it stands.
+    """A person's approval to send one attempt of one payout, exactly as it is.
 
     Args:
-        actor: The person's name, as they gave it.
-        reason: In their words.
+        actor: The person.
+        reason: The person's reason.
         at: When; aware, UTC.
 
     """
@@ -308,11 +308,11 @@ class EndedAttempt:
         request: The stored request.
         request_hash: Its SHA-256.
         reason: Why it failed.
-        decided_by: Who said so.
+        decided_by: What decided so.
         submissions: How often it was sent.
         ambiguous: A try of it may have arrived.
-        first_sent_at: Before the first byte of the first try that may have arrived.
-        sent_at: Before the first byte of the latest try.
+        first_sent_at: Before the first byte of the first submission that may have arrived.
+        sent_at: Before the first byte of the latest submission.
         ended_at: When it failed.
 
     """
@@ -353,11 +353,11 @@ class EndedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class ErasureResult:
-    """What came of forgetting payees.
+    """The result of an erasure.
 
     Args:
         erased: Ids of the payouts whose payee is gone now.
-        kept: Ids of those that cannot be forgotten yet, each with why.
+        kept: Ids of those that cannot be erased yet, each with the reason.
         vacuumed: No byte of what was there is left in the journal's file; never true of a server's.
 
     """

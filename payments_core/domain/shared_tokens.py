@@ -1,4 +1,4 @@
-"""A token that all processes share: what is asked of the journal, which keeps it encrypted, and what it answers."""
+"""A token that all processes share: the requests to the journal, which keeps it encrypted, and the response."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["AskToken", "KeepToken", "SharedToken", "TokenChange"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskToken:
-    """Ask for the token, or for leave to fetch one.
+    """Ask for the token, or for the lease to fetch one.
 
     Args:
-        name: Whose.
-        owner: Who asks.
+        name: The name of the token.
+        owner: The worker that asks.
         at: Now.
-        until: Until when nobody else fetches one, if the leave is given.
+        until: The end of the lease, if it is granted.
         spent: ``mark`` of a token that was refused; empty for none.
 
     """
@@ -31,13 +31,13 @@ class AskToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepToken:
-    """Keep what was fetched and give the leave back; nothing is kept of somebody whose leave was over.
+    """Store what was fetched and end the lease; nothing is stored for a worker whose lease was over.
 
     Args:
-        name: Whose.
-        owner: Who fetched it.
+        name: The name of the token.
+        owner: The worker that fetched it.
         encrypted: Unreadable without the account's secrets; empty when there is none.
-        mark: Tells it from others, and tells nothing else.
+        mark: Distinguishes it from other tokens.
         good_until: Of the token.
 
     """
@@ -54,11 +54,11 @@ TokenChange: TypeAlias = AskToken | KeepToken
 
 @dataclass(frozen=True, slots=True)
 class SharedToken:
-    """What there is.
+    """The response.
 
     Args:
         encrypted: The token; empty when there is none that is good.
-        may_fetch: Whether the one who asked fetches it now; otherwise somebody else does.
+        may_fetch: Whether the caller fetches it now; otherwise another worker does.
 
     """
 

@@ -1,7 +1,7 @@
 """From which account a payout is paid, when its caller names none: the routes of the configuration, and why.
 
-What decides is pure: an order, the routes, and what is known of the payee go in; a choice that explains itself comes
-out. Nothing is guessed: a choice that hangs on something unknown is refused, and says on what.
+The decision is pure: its input is an order, the routes, and what is known of the payee; its result explains itself.
+Nothing is guessed: a choice that depends on something unknown is refused, with what is unknown.
 """
 
 from payments_core.routing.choice import Choice, Choosing, choose

@@ -22,7 +22,7 @@ class Choice:
 
     Args:
         account: Its name; empty when none can be chosen.
-        by: Who chose: the caller, a plugin, a route, the configuration, or nobody, as there is only one account.
+        by: What chose: the caller, a plugin, a route, or the configuration; ``only_account`` where there is no other.
         route: The number of the route that was taken.
         tried: What became of each route, in their order.
         payee: What was known of the payee.
@@ -51,10 +51,10 @@ Choosing: TypeAlias = Generator[Account, Operator | None, Choice]
 
 
 def choose(order: Order, routes: Sequence[Route], *, by_default: bool, ask: bool) -> Choosing:
-    """Choose by the routes: the first one that takes the order, if that hangs on nothing unknown.
+    """Choose by the routes: the first one that takes the order, if that depends on nothing unknown.
 
-    The operator is asked for only when the choice hangs on it: first the caller's word, then the providers of the
-    accounts in question, one after the other, then the number's prefix as far as a route lets it count.
+    The operator is asked for only when the choice depends on it: first what the caller gave, then the providers of the
+    accounts in question, one after the other, then the number's prefix as far as a route allows.
 
     Args:
         order: What is to be paid.
@@ -65,15 +65,15 @@ def choose(order: Order, routes: Sequence[Route], *, by_default: bool, ask: bool
     """
     payee, unasked = PayeeFacts.of(order.payee, routes), []
     tried = _try(routes, order, payee, by_default=by_default)
-    if payee.can_be_asked and _hangs_on_operator(_possible(tried)):
+    if payee.can_be_asked and _depends_on_operator(_possible(tried)):
         for account in _askable(_possible(tried)):
             if not ask:
                 unasked.append(account.name)
                 continue
-            payee = payee.told((yield account), account.name)
+            payee = payee.with_answer((yield account), account.name)
             if payee.source is Source.PROVIDER:
                 break
-        payee = payee.hinted()
+        payee = payee.with_hint()
         tried = _try(routes, order, payee, by_default=by_default)
     return _judged(tried, payee, tuple(unasked))
 
@@ -94,15 +94,15 @@ def _possible(tried: Sequence[Tried]) -> list[Tried]:
 
 
 def _is_settled(possible: Sequence[Tried]) -> bool:
-    """Say whether the choice is the same, whatever the unknown turns out to be."""
+    """Whether the choice is the same, whatever the unknown turns out to be."""
     if not possible:
         return True
     return possible[-1].verdict is Verdict.MATCHES and len({one.route.account for one in possible}) == 1
 
 
-def _hangs_on_operator(possible: Sequence[Tried]) -> bool:
-    wanting = any(one.route.settings.operator for one in possible if one.verdict is Verdict.NOT_KNOWN)
-    return wanting and not _is_settled(possible)
+def _depends_on_operator(possible: Sequence[Tried]) -> bool:
+    needs_operator = any(one.route.settings.operator for one in possible if one.verdict is Verdict.NOT_KNOWN)
+    return needs_operator and not _is_settled(possible)
 
 
 def _askable(possible: Sequence[Tried]) -> list[Account]:
@@ -116,7 +116,7 @@ def _judged(tried: tuple[Tried, ...], payee: PayeeFacts, unasked: tuple[str, ...
         return Choice(
             tried=tried,
             payee=payee,
-            why=f"No route takes this payout: {_told(tried)}.",
+            why=f"No route takes this payout: {_describe(tried)}.",
             hint="Name the account to pay from, or add a route to the configuration.",
         )
     if _is_settled(possible):
@@ -128,13 +128,13 @@ def _judged(tried: tuple[Tried, ...], payee: PayeeFacts, unasked: tuple[str, ...
     return Choice(
         tried=tried,
         payee=payee,
-        why=f"Which account pays hangs on what is not known: {_told(possible)}.",
+        why=f"Which account pays hangs on what is not known: {_describe(possible)}.",
         hint=_advice(payee),
         unasked=unasked,
     )
 
 
-def _told(tried: Sequence[Tried]) -> str:
+def _describe(tried: Sequence[Tried]) -> str:
     return "; ".join(f"{one} ({one.verdict})" if one.verdict is Verdict.MATCHES else str(one) for one in tried)
 
 

@@ -1,4 +1,4 @@
-"""What a telephone number tells by itself: its country, and a hint of its operator. The only import of phonenumbers."""
+"""The country of a telephone number, and a hint of its operator. The only import of phonenumbers."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from payments_core.domain.errors import SettingsError
 from payments_core.routing.operators import BRANDS, PORTABLE
 
-__all__ = ["NumberFacts", "is_country", "look", "require"]
+__all__ = ["NumberFacts", "is_country", "parse_number", "require"]
 
 
 @dataclass(frozen=True, slots=True)
 class NumberFacts:
-    """What a number tells.
+    """Facts that a number gives by itself.
 
     Args:
-        country: ISO 3166 alpha-2, by its country code; empty when that does not tell.
-        operator: To whom the number was given out, as one of our keys; empty when that is not known.
+        country: ISO 3166 alpha-2, by its country code; empty when that is not enough.
+        operator: The operator that the number was assigned to, as one of our keys; empty when that is not known.
         is_portable: It may be with another operator by now, as far as is known.
 
     """
@@ -43,14 +43,14 @@ def require() -> None:
 
 
 def is_country(code: str) -> bool:
-    """Say whether there is a country of this code that has telephone numbers."""
+    """Whether a country of this code has telephone numbers."""
     import phonenumbers
 
     return code in phonenumbers.SUPPORTED_REGIONS
 
 
-def look(number: str) -> NumberFacts:
-    """Return what a number tells.
+def parse_number(number: str) -> NumberFacts:
+    """Return the facts of a number.
 
     Args:
         number: Country code and number, digits only.

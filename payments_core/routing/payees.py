@@ -1,4 +1,4 @@
-"""What is known of a payee's country and operator, and who said so: the caller, a provider, or the number itself."""
+"""What is known of a payee's country and operator, and its source: the caller, a provider, or the number itself."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ __all__ = ["PayeeFacts", "Source"]
 
 
 class Source(StrEnum):
-    """Who said whose customer a payee is, most trusted first."""
+    """The source of a payee's operator, most trusted first."""
 
     CALLER = "caller"
     PROVIDER = "provider"
     PREFIX = "prefix"
-    NOBODY = "nobody"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class PayeeFacts:
-    """What is known of a payee; nothing of it tells who it is.
+    """What is known of a payee; nothing of it identifies a person.
 
     Args:
-        country: ISO 3166 alpha-2, by the number; empty when it is not known or nobody asked.
+        country: ISO 3166 alpha-2, by the number; empty when it is not known, or no route needs it.
         operator: One of our keys; empty when it is not known.
-        source: Who said so.
-        asked: The account whose provider said so.
-        hint: The operator that the number was given out to, as one of our keys; taken only when nobody says more.
+        source: Where the operator is known from.
+        asked: The account whose provider gave it.
+        hint: The operator that the number was assigned to, as one of our keys; used where no better source has one.
         is_portable: The number may be with another operator than that.
         is_number: The payee is a telephone number.
 
@@ -41,7 +41,7 @@ class PayeeFacts:
 
     country: str = ""
     operator: str = ""
-    source: Source = Source.NOBODY
+    source: Source = Source.NONE
     asked: str = ""
     hint: str = ""
     is_portable: bool = True
@@ -49,30 +49,30 @@ class PayeeFacts:
 
     @classmethod
     def of(cls, payee: Payee, routes: Iterable[Route]) -> Self:
-        """Return what the caller and the number say, as far as any route asks for it."""
-        said = payee.details.get("operator", "")
-        operator = said if said in OPERATORS else ""
-        facts = cls(operator=operator, source=Source.CALLER if said else Source.NOBODY, is_number=payee.is_msisdn)
+        """Return what the caller and the number give, as far as any route asks for it."""
+        given = payee.details.get("operator", "")
+        operator = given if given in OPERATORS else ""
+        facts = cls(operator=operator, source=Source.CALLER if given else Source.NONE, is_number=payee.is_msisdn)
         if facts.is_number and any(route.asks_number for route in routes):
             from payments_core.routing import numbers
 
-            told = numbers.look(payee.value)
-            facts = replace(facts, country=told.country, hint=told.operator, is_portable=told.is_portable)
+            number = numbers.parse_number(payee.value)
+            facts = replace(facts, country=number.country, hint=number.operator, is_portable=number.is_portable)
         return facts
 
     @property
     def can_be_asked(self) -> bool:
-        """Whether a provider may be asked for the operator: the caller's word needs no second one."""
-        return self.is_number and self.source is Source.NOBODY
+        """Whether a provider may be asked for the operator: where the caller has not given it."""
+        return self.is_number and self.source is Source.NONE
 
-    def told(self, answer: Operator | None, account: str) -> Self:
-        """Return it with a provider's answer; as it was when that is none, or an operator we have no key for."""
+    def with_answer(self, answer: Operator | None, account: str) -> Self:
+        """Return it with a provider's answer; unchanged when there is none, or the operator has no key here."""
         if answer is None or answer.key not in OPERATORS:
             return self
         return replace(self, operator=answer.key, source=Source.PROVIDER, asked=account)
 
-    def hinted(self) -> Self:
-        """Return it with the prefix's hint, where nobody has said more."""
-        if self.source is not Source.NOBODY or not self.hint:
+    def with_hint(self) -> Self:
+        """Return it with the operator of the prefix, where no better source has one."""
+        if self.source is not Source.NONE or not self.hint:
             return self
         return replace(self, operator=self.hint, source=Source.PREFIX)

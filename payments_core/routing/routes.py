@@ -21,14 +21,14 @@ __all__ = ["Route", "RouteSettings", "read_routes"]
 
 
 def _listed(value: object) -> object:
-    """Take one for a list of one."""
+    """Return one value as a list of one."""
     return [value] if isinstance(value, str) else value
 
 
 def _is_key(key: str) -> str:
     if key not in OPERATORS:
-        meant = difflib.get_close_matches(key.lower(), OPERATORS, 1, 0.6)
-        also = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(sorted(OPERATORS))}"
+        similar = difflib.get_close_matches(key.lower(), OPERATORS, 1, 0.6)
+        also = f"did you mean {similar[0]}?" if similar else f"there are {', '.join(sorted(OPERATORS))}"
         msg = f"names no operator we know; {also}"
         raise ValueError(msg)
     return key
@@ -100,7 +100,7 @@ class Route:
 
     @property
     def asks_number(self) -> bool:
-        """Whether it asks for what a telephone number may tell."""
+        """Whether it needs the country or operator of a number."""
         return bool(self.settings.country or self.settings.operator)
 
     @property
@@ -115,11 +115,11 @@ class Route:
 
     @property
     def takes_default(self) -> bool:
-        """Whether it takes the kind of payment that its account makes when nobody names one."""
+        """Whether it takes the kind of payment that its account makes when the caller names none."""
         return self.account.settings.default_operation in self.operations
 
     def hides(self, other: Route) -> bool:
-        """Say whether it takes everything that another one would, so that the other one never has its turn."""
+        """Whether it takes everything that another route would, so that the other one is never reached."""
         if other.takes_default and not self.takes_default:  # of payouts that name no operation
             return False
         mine, theirs = self.settings, other.settings
@@ -147,7 +147,7 @@ def read_routes(raw: Sequence[Mapping[str, Any]], accounts: Mapping[str, Account
 
     Raises:
         SettingsError: A setting is wrong, an account is not configured or can never pay what is sent to it, a route
-            never has its turn, or the extra ``routing`` is missing.
+            is never reached, or the extra ``routing`` is missing.
 
     """
     routes: list[Route] = []

@@ -1,4 +1,4 @@
-"""Whether one route takes an order: yes, no, or not known, and in words why."""
+"""Whether one route takes an order: yes, no, or not known, with the reasons in words."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def attempt(route: Route, order: Order, payee: PayeeFacts, *, by_default: bool) 
     met = [*_own(route, order, operation), *_country(route, payee), *_operator(route, payee)]
     verdicts = {verdict for verdict, _ in met}
     verdict = next((one for one in (Verdict.NO, Verdict.NOT_KNOWN) if one in verdicts), Verdict.MATCHES)
-    return Tried(route, verdict, tuple(says for one, says in met if one is verdict) or ("takes everything",))
+    return Tried(route, verdict, tuple(reason for one, reason in met if one is verdict) or ("takes everything",))
 
 
 def _own(route: Route, order: Order, operation: Operation) -> Iterator[tuple[Verdict, str]]:
-    """Yield what the order itself says: never anything unknown."""
+    """Yield the verdicts on the order itself: never unknown."""
     asked, amount = route.settings, order.amount
     if route.currencies is not None and amount.currency not in route.currencies:
         yield Verdict.NO, f"currency is {amount.currency}, not {' or '.join(sorted(route.currencies))}"
@@ -102,19 +102,19 @@ def _operator(route: Route, payee: PayeeFacts) -> Iterator[tuple[Verdict, str]]:
     wanted = route.settings.operator
     if not wanted:
         return
-    wish, said = " or ".join(sorted(wanted)), _said_by(payee)
+    listed, source = " or ".join(sorted(wanted)), _source(payee)
     if not payee.operator:
-        yield Verdict.NOT_KNOWN, f"operator is not known, wanted is {wish}"
+        yield Verdict.NOT_KNOWN, f"operator is not known, wanted is {listed}"
     elif payee.source is Source.PREFIX and not _takes_hint(route, payee):
         may = "numbers may change operators there" if payee.is_portable else 'operator_hint is "refuse"'
         yield (
             Verdict.NOT_KNOWN,
-            f"operator is not known, wanted is {wish}: the prefix hints at {payee.operator}, but {may}",
+            f"operator is not known, wanted is {listed}: the prefix hints at {payee.operator}, but {may}",
         )
     elif payee.operator in wanted:
-        yield Verdict.MATCHES, f"operator is {payee.operator} ({said})"
+        yield Verdict.MATCHES, f"operator is {payee.operator} ({source})"
     else:
-        yield Verdict.NO, f"operator is {payee.operator} ({said}), not {wish}"
+        yield Verdict.NO, f"operator is {payee.operator} ({source}), not {listed}"
 
 
 def _takes_hint(route: Route, payee: PayeeFacts) -> bool:
@@ -122,10 +122,10 @@ def _takes_hint(route: Route, payee: PayeeFacts) -> bool:
     return policy == "accept" or (policy == "unless_portable" and not payee.is_portable)
 
 
-def _said_by(payee: PayeeFacts) -> str:
+def _source(payee: PayeeFacts) -> str:
     return {
         Source.CALLER: "as the caller says",
-        Source.PROVIDER: f"as {payee.asked} was told",
+        Source.PROVIDER: f"from the provider of {payee.asked}",
         Source.PREFIX: "by the prefix",
-        Source.NOBODY: "nobody says so",
+        Source.NONE: "source unknown",
     }[payee.source]

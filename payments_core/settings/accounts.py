@@ -83,7 +83,7 @@ class AccountSettings(BaseModel):
     )
     approve_above: AmountLimits | None = Field(
         default=None,
-        description="A payout of more than this waits until somebody approves it, by currency, such as "
+        description="A payout of more than this waits until a person approves it, by currency, such as "
         '`{ UGX = "500000" }`; one in a currency that the table does not name always waits.',
     )
     guard_timeout_s: Timeout = Field(
@@ -171,7 +171,7 @@ class WorkerSettings(BaseModel):
     )
     claim_s: Interval = Field(
         default=30.0,
-        description="How long a worker that is not heard of keeps others from what it has taken, in seconds; it renews "
+        description="How long a claim of a worker keeps other workers from a payout, in seconds; the worker renews "
         "its claims while it lives. Also the wait before a payout that could not be worked on is tried again.",
     )
     grace_s: float = Field(
@@ -180,6 +180,6 @@ class WorkerSettings(BaseModel):
         ge=0,
         le=DAY_S,
         allow_inf_nan=False,
-        description="Longest wait for what is in flight when a worker is told to stop, in seconds; as long as the "
+        description="Longest wait for what is in flight when a worker has to stop, in seconds; as long as the "
         "longest `timeout_s` and a little more.",
     )

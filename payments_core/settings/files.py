@@ -12,13 +12,13 @@ from payments_core.domain.errors import PaymentsError, SettingsError
 
 __all__ = ["FileText", "check_folders", "check_unchangeable", "read_file"]
 
-_IS_POSIX = os.name == "posix"  # elsewhere a file's mode and owner say nothing
-# Not to wait for who writes into a pipe, and not to become the controller of a terminal.
+_IS_POSIX = os.name == "posix"  # elsewhere a file's mode and owner mean nothing
+# Not to wait for the writer of a pipe, and not to become the controller of a terminal.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
 
 class FileText(NamedTuple):
-    """What stands in a file.
+    """The content of a file.
 
     Args:
         text: The text.
@@ -31,7 +31,7 @@ class FileText(NamedTuple):
 
 
 def read_file(path: Path, what: str, *, most_bytes: int) -> FileText:
-    """Read a regular file that nobody else can change; what was opened is looked at, so that nothing comes in between.
+    """Read a regular file that no other user can change; the opened file is checked, so that nothing comes in between.
 
     Args:
         path: The file.
@@ -65,7 +65,7 @@ _LINKS = 40  # as many as Linux follows
 def check_unchangeable(
     path: Path, what: str, found: os.stat_result, *, error: type[PaymentsError] = SettingsError
 ) -> None:
-    """Refuse a file that another user can change or replace: who changes it decides who is paid, and as whom.
+    """Refuse a file that another user can change or replace: its content decides which payee is paid, and as whom.
 
     Args:
         path: The file, perhaps behind symbolic links.

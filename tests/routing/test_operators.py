@@ -7,7 +7,7 @@ import pytest
 from phonenumbers.carrierdata import CARRIER_DATA
 
 from payments_core.routing import BRANDS, IGNORED, OPERATORS, PORTABLE
-from payments_core.routing.numbers import look
+from payments_core.routing.numbers import parse_number
 
 
 def brands_of(country: str) -> set[str]:
@@ -60,7 +60,7 @@ def code_of(country: str) -> int:
     ],
 )
 def test_what_a_number_tells(number: str, country: str, operator: str, is_portable: bool) -> None:
-    told = look(number)
+    told = parse_number(number)
 
     assert (told.country, told.operator) == (country, operator)
     if country in BRANDS:

@@ -25,13 +25,13 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the caller wants: the intent, before any account or provider is involved.
+    """What the caller wants paid, before an account or a provider is involved.
 
     Args:
         key: The caller's business key, unique in the journal, 1 to 200 characters.
-        payee: Who receives it.
-        amount: How much.
-        operation: Which kind of payment.
+        payee: The receiver of the money.
+        amount: The amount.
+        operation: The kind of payment.
         note: Text for the payee's and the payer's history.
         options: Options of the provider, by its own names. The core knows none of them: the account's provider refuses
             what it does not have, before anything is recorded.
@@ -55,7 +55,7 @@ class Order:
     original_amount: Money | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what could not be stored or told apart later."""
+        """Refuse what could not be stored or distinguished later."""
         if not isinstance(self.payee, Payee):
             raise InvalidPayee(
                 f"The payee cannot be a {type(self.payee).__name__}.", hint="Make it: Payee.msisdn(number)."
@@ -126,7 +126,7 @@ class Order:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over everything that makes it this payment and no other; the key is not part of it."""
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "payee": [self.payee.kind, self.payee.value, sorted(self.payee.details.items())],
             "amount": [self.amount.text, str(self.amount.currency)],
             "operation": str(self.operation),
@@ -134,5 +134,5 @@ class Order:
             "options": sorted(self.options.items()),
         }
         if self.original_amount is not None:  # only then: fingerprints are compared with those of earlier versions
-            told["original_amount"] = self.original_amount.text
-        return hashlib.sha256(json.dumps(told, separators=(",", ":")).encode()).hexdigest()
+            fields["original_amount"] = self.original_amount.text
+        return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).hexdigest()

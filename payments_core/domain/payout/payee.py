@@ -26,10 +26,10 @@ _KIND = re.compile(r"[a-z_]{1,32}")
 @closed
 @dataclass(frozen=True, slots=True, repr=False)
 class Payee:
-    """Who receives the money.
+    """The receiver of the money.
 
     Args:
-        kind: ``"msisdn"``, ``"email"``, ``"party_code"``, ``"collection"`` (whoever paid it), or another kind a
+        kind: ``"msisdn"``, ``"email"``, ``"party_code"``, ``"collection"`` (its payer), or another kind a
             provider declares.
         value: The address, normalised (an msisdn: country code and number, digits only).
         details: What some providers need beside it, such as ``{"operator": "…"}``.
@@ -58,7 +58,7 @@ class Payee:
 
     @classmethod
     def payer_of(cls, collection: str) -> Self:
-        """Return whoever paid a collection: the payee of its refund.
+        """Return the payer of a collection: the payee of its refund.
 
         Args:
             collection: The reference under which the money was collected, as its provider knows it.
@@ -94,9 +94,9 @@ class Payee:
 
     @property
     def masked(self) -> str:
-        """The address with its middle hidden; a collection's reference is nobody's, nor is a forgotten one's hash."""
-        is_nobodys = self.kind == "collection" or _HASHED.fullmatch(self.value)
-        return clean(self.value if is_nobodys else mask_number(self.value))
+        """The address with its middle hidden; a collection's reference and an erased payee's hash are no address."""
+        is_no_address = self.kind == "collection" or _HASHED.fullmatch(self.value)
+        return clean(self.value if is_no_address else mask_number(self.value))
 
     def __repr__(self) -> str:
         """Show the kind and the masked address only; what has not the form of a kind may be the address."""

@@ -8,7 +8,7 @@ __all__ = ["Operation", "PayoutStatus"]
 
 
 class PayoutStatus(StrEnum):
-    """Where a payout stands. ``UNKNOWN``: the machine is finding out. ``REVIEW``: it has stopped; read or decide."""
+    """The status of a payout. ``UNKNOWN``: reads go on. ``REVIEW``: only a read or a person decides."""
 
     CREATED = "CREATED"
     SENDING = "SENDING"
@@ -30,7 +30,7 @@ _FINAL = frozenset({PayoutStatus.SUCCEEDED, PayoutStatus.FAILED, PayoutStatus.CA
 
 
 class Operation(StrEnum):
-    """What kind of payment it is; all kinds travel the same road."""
+    """The kind of payment; all kinds are processed in the same way."""
 
     TRANSFER = "transfer"
     DEPOSIT = "deposit"

@@ -51,9 +51,9 @@ class Payout:
         key: The caller's.
         account: The account it is paid from.
         operation: Which kind of payment.
-        payee: Who receives it.
-        amount: How much.
-        status: Where it stands.
+        payee: The receiver of the money.
+        amount: The amount.
+        status: Its status.
         reason: Why it failed, waits or is in review; None when there is nothing to explain.
         references: Every reference by name: what we sent and what the provider gave.
         attempt: 1 unless it was paid again.
@@ -96,5 +96,5 @@ class Payout:
 
     @property
     def has_open_contradiction(self) -> bool:
-        """Whether its provider contradicts an end and no person has acknowledged that: nobody knows what is true."""
+        """Whether its provider contradicts an end and no person has acknowledged that."""
         return any(one.is_open for one in self.contradictions)
