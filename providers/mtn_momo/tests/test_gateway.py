@@ -14,7 +14,7 @@ import pytest
 
 from payments_core.testing.emulator import Answer
 from payments_mtn_momo.emulator.gateway import TOKEN_PATH, TRANSFER_PATH, Gateway, Switches
-from payments_mtn_momo.emulator.orders import amount_text
+from payments_mtn_momo.emulator.ledger import amount_text
 from payments_mtn_momo.emulator.payees import TRANSFER_PAYEES
 from payments_mtn_momo.emulator.tokens import Credentials
 

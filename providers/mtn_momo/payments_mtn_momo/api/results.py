@@ -14,17 +14,19 @@ from payments_core.http.messages import HttpResponse
 from payments_core.http.parsing import number, text_of
 from payments_mtn_momo.api.codec import read_reason
 from payments_mtn_momo.api.models import (
+    Address,
     ApiKey,
     ApiUser,
     Balance,
+    BasicUserInfo,
     ConsentRequest,
     Oauth2Token,
     Party,
     PaymentStatus,
     StatusReason,
+    UserInfo,
 )
 from payments_mtn_momo.api.parsing import read_body
-from payments_mtn_momo.api.people import Address, BasicUserInfo, UserInfo
 
 __all__ = [
     "is_true",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from payments_core.testing.emulator.callback_plan import ProviderSays, plan
@@ -47,29 +47,13 @@ def plan_callbacks(
     """
     if not payment.callback_url:
         return []
-    return plan(
-        _Writer(payment, switches, others).write,
-        fires,
-        accepted_at=payment.accepted_at,
-        ends_at=payment.ends_at if payment.fate.end else None,
-    )
 
-
-@dataclass(frozen=True, slots=True)
-class _Writer:
-    """Writes callbacks to where a payment wants them."""
-
-    payment: Payment
-    switches: Switches
-    others: Sequence[Payment]
-
-    def write(self, says: ProviderSays, due_at: datetime) -> Callback:
-        payment = self._payment(says)
-        fields = write_status(payment, payment.ends_at, self.switches)
+    def write(says: ProviderSays, due_at: datetime) -> Callback:
+        fields = write_status(_shown(payment, says, others), payment.ends_at, switches)
         headers = {"content-type": _JSON}
-        if self.switches.callback_reference == "body":
+        if switches.callback_reference == "body":
             fields["referenceId"] = payment.reference
-        elif self.switches.callback_reference == "header":
+        elif switches.callback_reference == "header":
             headers["x-reference-id"] = payment.reference
         return Callback(
             reference=payment.reference,
@@ -78,20 +62,24 @@ class _Writer:
             says=fields["status"],
             body=json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode(),
             headers=headers,
-            destination=destination_of(payment.callback_url, self.switches.callback_via),
+            destination=destination_of(payment.callback_url, switches.callback_via),
             due_at=due_at,
         )
 
-    def _payment(self, says: ProviderSays) -> Payment:
-        payment = self.payment
-        match says:
-            case "other end":
-                end = failed("INTERNAL_PROCESSING_ERROR") if payment.fate.end == "SUCCESSFUL" else AT_ONCE
-                return replace(payment, fate=end)
-            case "another's":
-                ours = payment.order.get("externalId")
-                theirs = (one.order.get("externalId") for one in reversed(self.others) if one is not payment)
-                other = next((name for name in theirs if name != ours), None)
-                return replace(payment, order={**payment.order, "externalId": other or "another-payment"})
-            case _:
-                return payment
+    ends_at = payment.ends_at if payment.fate.end else None
+    return plan(write, fires, accepted_at=payment.accepted_at, ends_at=ends_at)
+
+
+def _shown(payment: Payment, says: ProviderSays, others: Sequence[Payment]) -> Payment:
+    """Return the payment as a callback shows it."""
+    match says:
+        case "other end":
+            end = failed("INTERNAL_PROCESSING_ERROR") if payment.fate.end == "SUCCESSFUL" else AT_ONCE
+            return replace(payment, fate=end)
+        case "another's":
+            ours = payment.order.get("externalId")
+            theirs = (one.order.get("externalId") for one in reversed(others) if one is not payment)
+            other = next((name for name in theirs if name != ours), None)
+            return replace(payment, order={**payment.order, "externalId": other or "another-payment"})
+        case _:
+            return payment

@@ -10,12 +10,18 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from payments_mtn_momo.emulator.orders import amount_text
 from payments_mtn_momo.emulator.payees import Fate
 
-__all__ = ["Credit", "Ledger", "Operation", "Payment"]
+__all__ = ["Credit", "Ledger", "Operation", "Payment", "amount_text"]
 
 Operation = Literal["transfer", "deposit", "refund"]
+
+
+def amount_text(amount: str) -> str:
+    """Write an amount as MTN echoes it: ``12.50`` becomes ``12.5``, ``6.0`` becomes ``6``."""
+    whole, _, decimals = amount.partition(".")
+    decimals = decimals.rstrip("0")
+    return f"{whole.lstrip('0') or '0'}.{decimals}" if decimals else whole.lstrip("0") or "0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

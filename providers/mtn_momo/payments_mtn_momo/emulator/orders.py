@@ -9,47 +9,22 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
+from payments_mtn_momo.emulator.ledger import Operation
 from payments_mtn_momo.emulator.requests import is_uuid
+from payments_mtn_momo.emulator.world import World
+from payments_mtn_momo.targets import Target
 
-__all__ = ["TRANSFER_TYPES", "Rules", "amount_text", "read_order"]
+__all__ = ["TRANSFER_TYPES", "read_order"]
 
 _NOTE_LIMIT = 160  # Common Error Codes; article 338 has 128
 # The sandbox's values, from a third party's digest of a newer portal page.
 TRANSFER_TYPES = frozenset({"CUSTOM_PAYMENT", "CUSTOM_BANK_PAYMENT", "CUSTOM_BANK_PAYMENT_FEE"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What a body has to keep to.
-
-    Args:
-        quantum: The smallest step of an amount.
-        plus_in_numbers: Whether a number may begin with a plus sign.
-        scenarios: Whether a refund may name a test scenario in place of a collection.
-        transfer_type: Whether transferType is asked for.
-
-    """
-
-    quantum: Decimal
-    plus_in_numbers: bool = False
-    scenarios: bool = False
-    transfer_type: bool = False
-
-
-def amount_text(amount: str) -> str:
-    """Write an amount as MTN echoes it: ``12.50`` becomes ``12.5``, ``6.0`` becomes ``6``."""
-    whole, _, decimals = amount.partition(".")
-    decimals = decimals.rstrip("0")
-    return f"{whole.lstrip('0') or '0'}.{decimals}" if decimals else whole.lstrip("0") or "0"
-
-
-def read_order(
-    body: bytes, rules: Rules, *, operation: Literal["transfer", "deposit", "refund"] = "transfer"
-) -> dict[str, Any] | str:
+def read_order(body: bytes, target: Target, world: World, *, operation: Operation = "transfer") -> dict[str, Any] | str:
     """Return a payment's body, or what is wrong with it."""
     try:
         order = json.loads(body)
@@ -59,39 +34,45 @@ def read_order(
         return "no object"
     if operation == "refund":
         reference = order.get("referenceIdToRefund")
-        wrong = "" if _is_collection(reference, rules) else "referenceIdToRefund"
+        wrong = "" if _is_collection(reference, world) else "referenceIdToRefund"
     else:
-        wrong = _wrong_payee(order.get("payee"), rules)
+        wrong = _wrong_payee(order.get("payee"), world)
     if wrong == "empty_payee":
         return wrong
-    wrong = _wrong_money(order, rules) or wrong or _wrong_texts(order)
-    if not wrong and operation == "transfer" and rules.transfer_type and not isinstance(order.get("transferType"), str):
+    wrong = _wrong_money(order, target) or wrong or _wrong_texts(order)
+    if (
+        not wrong
+        and operation == "transfer"
+        and world.switches.aggregator
+        and not isinstance(order.get("transferType"), str)
+    ):
         return "transferType"
     return wrong or order
 
 
-def _is_collection(reference: object, rules: Rules) -> bool:
+def _is_collection(reference: object, world: World) -> bool:
     if not isinstance(reference, str):
         return False
-    return is_uuid(reference) or (rules.scenarios and re.fullmatch(r"[1-9]|1[0-3]", reference) is not None)
+    named = world.switches.refund_scenario == "referenceIdToRefund"  # in place of a collection
+    return is_uuid(reference) or (named and re.fullmatch(r"[1-9]|1[0-3]", reference) is not None)
 
 
-def _wrong_money(order: dict[str, Any], rules: Rules) -> str:
+def _wrong_money(order: dict[str, Any], target: Target) -> str:
     amount = order.get("amount")
     if not isinstance(amount, str) or not re.fullmatch(r"\d{1,18}(\.\d{1,9})?", amount, re.ASCII):
         return "amount"
-    if Decimal(amount) <= 0 or Decimal(amount) % rules.quantum:
+    if Decimal(amount) <= 0 or Decimal(amount) % target.quantum:
         return "amount"
     return "" if isinstance(order.get("currency"), str) else "currency"
 
 
-def _wrong_payee(payee: object, rules: Rules) -> str:
+def _wrong_payee(payee: object, world: World) -> str:
     if not isinstance(payee, dict):
         return "payee"
     if not any(payee.values()):
         return "empty_payee"
     patterns = {
-        "MSISDN": r"\+?\d{5,15}" if rules.plus_in_numbers else r"\d{5,15}",
+        "MSISDN": r"\d{5,15}" if world.platform == "sandbox" else r"\+?\d{5,15}",
         "EMAIL": r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+",
         "PARTY_CODE": r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     }

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 from payments_core.testing.emulator import Answer
 from payments_mtn_momo.emulator.collected import party_of_unknown
 from payments_mtn_momo.emulator.ledger import Operation, Payment
-from payments_mtn_momo.emulator.orders import TRANSFER_TYPES, Rules, read_order
+from payments_mtn_momo.emulator.orders import TRANSFER_TYPES, read_order
 from payments_mtn_momo.emulator.payees import (
     AT_ONCE,
     DEPOSIT_PAYEES,
@@ -47,7 +47,7 @@ class PaymentHandler:
         if not is_version_4(request.reference):
             return self.world.bad_request(request.at)
         target = TARGETS[request.target]
-        order = read_order(request.body, self._rules(target.quantum), operation=operation)
+        order = read_order(request.body, target, self.world, operation=operation)
         if order == "empty_payee":  # measured: a payee without fields is a 500, not a 400
             return from_momo(500, "INTERNAL_PROCESSING_ERROR", request.at)
         if isinstance(order, str):
@@ -60,14 +60,6 @@ class PaymentHandler:
             return from_momo(409, "RESOURCE_ALREADY_EXIST", request.at)
         self.world.books.accept(self._taken(request, user, operation, "v2_0" if version == "v2" else "v1_0", order))
         return accepted(request.at)
-
-    def _rules(self, quantum: Decimal) -> Rules:
-        return Rules(
-            quantum=quantum,
-            plus_in_numbers=self.world.platform != "sandbox",
-            scenarios=self.world.switches.refund_scenario == "referenceIdToRefund",
-            transfer_type=self.world.switches.aggregator,
-        )
 
     def _taken(
         self,

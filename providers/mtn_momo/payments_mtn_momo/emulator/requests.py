@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import parse_qsl
 
 from payments_core.testing import emulator
 from payments_core.testing.emulator.requests import Kind
 from payments_mtn_momo.api import operations as api
+from payments_mtn_momo.settings import UUID
 
 __all__ = [
     "OPERATIONS",
@@ -19,18 +19,15 @@ __all__ = [
     "read_form",
 ]
 
-_UUID = re.compile(r"(?i)[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{12}")
-
 
 def is_uuid(text: str) -> bool:
     """Whether a text is a UUID of any version."""
-    return _UUID.fullmatch(text) is not None
+    return UUID.fullmatch(text) is not None
 
 
 def is_version_4(text: str) -> bool:
     """Whether a text is a UUID of version 4."""
-    found = _UUID.fullmatch(text)
-    return found is not None and found[1] == "4" and found[2].lower() in "89ab"
+    return is_uuid(text) and text[14] == "4" and text[19].lower() in "89ab"
 
 
 def _kind(call: api.Call) -> Kind:

@@ -11,8 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from payments_mtn_momo.emulator.ledger import Operation, Payment
-from payments_mtn_momo.emulator.orders import amount_text
+from payments_mtn_momo.emulator.ledger import Operation, Payment, amount_text
 from payments_mtn_momo.emulator.replies import MESSAGES
 from payments_mtn_momo.emulator.switches import Switches
 

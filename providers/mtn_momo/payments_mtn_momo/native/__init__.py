@@ -8,16 +8,18 @@ from payments_mtn_momo.api.checks import new_reference
 from payments_mtn_momo.api.models import (
     Accepted,
     AccessToken,
+    Address,
     ApiKey,
     ApiUser,
     Balance,
+    BasicUserInfo,
     ConsentRequest,
     Oauth2Token,
     Party,
     PaymentStatus,
     StatusReason,
+    UserInfo,
 )
-from payments_mtn_momo.api.people import Address, BasicUserInfo, UserInfo
 from payments_mtn_momo.native.asynchronous.client import AsyncDisbursementsClient
 from payments_mtn_momo.native.asynchronous.provisioning import AsyncSandboxProvisioning
 from payments_mtn_momo.native.errors import (

@@ -15,8 +15,7 @@ from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_mtn_momo.api import results
 from payments_mtn_momo.api.access_token import read_access_token, token_request
-from payments_mtn_momo.api.models import AccessToken, Balance, ConsentRequest, Oauth2Token
-from payments_mtn_momo.api.people import BasicUserInfo, UserInfo
+from payments_mtn_momo.api.models import AccessToken, Balance, BasicUserInfo, ConsentRequest, Oauth2Token, UserInfo
 from payments_mtn_momo.api.requests import CIBA, build
 from payments_mtn_momo.native.calls import NativeCalls, plain, read_callback_url, read_payee, run_call
 

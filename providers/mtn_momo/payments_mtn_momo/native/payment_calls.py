@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from decimal import Decimal
+from typing import Literal, TypeAlias
 from uuid import UUID
 
-from payments_core.domain.errors import InvalidPayout
+from payments_core.domain.errors import InvalidAmount, InvalidPayout
+from payments_core.domain.money import Money
 from payments_core.domain.payout import Payee
 from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import HttpRequest
+from payments_core.settings.amount_limits import above_largest_amount
 from payments_mtn_momo.api import results
-from payments_mtn_momo.api.checks import check_text, read_reference, read_version_4
+from payments_mtn_momo.api.checks import check_amount, check_text, read_reference, read_version_4
 from payments_mtn_momo.api.models import Accepted, PaymentStatus
 from payments_mtn_momo.api.operations import OPERATIONS
-from payments_mtn_momo.api.payment_body import fold, recipient, write_json
+from payments_mtn_momo.api.payment_body import encode_payment, fold, recipient, write_json
 from payments_mtn_momo.api.requests import build
 from payments_mtn_momo.native.account_calls import AccountCalls
 from payments_mtn_momo.native.calls import read_callback_url, read_payee, run_call
-from payments_mtn_momo.native.payments import Amount, Payment
+from payments_mtn_momo.settings import MtnMomoSettings
 
 __all__ = ["DisbursementCalls"]
+
+Amount: TypeAlias = Money | Decimal | int | str
 
 
 class DisbursementCalls(AccountCalls):
@@ -60,18 +65,15 @@ class DisbursementCalls(AccountCalls):
             UnknownOutcomeError: Money may have moved: read the status by this reference.
 
         """
-        payment = Payment(
+        return self._pay(
+            "transfer",
+            reference,
+            lambda: recipient(read_payee(payee), transfer_type=check_text(transfer_type, "transfer_type")),
             amount=amount,
             external_id=external_id,
             payer_message=payer_message,
             payee_note=payee_note,
             callback_url=callback_url,
-        )
-        return self._pay(
-            "transfer",
-            payment,
-            reference,
-            lambda: recipient(read_payee(payee), transfer_type=check_text(transfer_type, "transfer_type")),
         )
 
     def deposit(
@@ -102,14 +104,16 @@ class DisbursementCalls(AccountCalls):
             ActionError: As for ``transfer``.
 
         """
-        payment = Payment(
+        return self._pay(
+            f"deposit_v{version}",
+            reference,
+            lambda: recipient(read_payee(payee)),
             amount=amount,
             external_id=external_id,
             payer_message=payer_message,
             payee_note=payee_note,
             callback_url=callback_url,
         )
-        return self._pay(f"deposit_v{version}", payment, reference, lambda: recipient(read_payee(payee)))
 
     def refund(
         self,
@@ -141,41 +145,51 @@ class DisbursementCalls(AccountCalls):
             ActionError: As for ``transfer``.
 
         """
-        payment = Payment(
+        return self._pay(
+            f"refund_v{version}",
+            reference,
+            lambda: recipient(Payee.payer_of(read_reference(reference_id_to_refund))),
             amount=amount,
             external_id=external_id,
             payer_message=payer_message,
             payee_note=payee_note,
             callback_url=callback_url,
         )
-        return self._pay(
-            f"refund_v{version}",
-            payment,
-            reference,
-            lambda: recipient(Payee.payer_of(read_reference(reference_id_to_refund))),
-        )
 
     def _pay(
-        self, operation: str, payment: Payment, reference: str | UUID, to: Callable[[], Mapping[str, object]]
+        self,
+        operation: str,
+        reference: str | UUID,
+        to: Callable[[], Mapping[str, object]],
+        *,
+        amount: Amount,
+        external_id: str,
+        payer_message: str,
+        payee_note: str,
+        callback_url: str | None,
     ) -> HttpFlow[Accepted]:
         known = operation if operation in OPERATIONS else f"{operation.partition('_')[0]}_v2"
-        external_id = payment.external_id or str(reference).lower()
+        own_id = external_id or str(reference).lower()
 
         def prepare() -> HttpRequest:
             if known != operation:
                 raise InvalidPayout("There is no such version.", hint="Give version=1 or version=2.")
+            body = encode_payment(
+                _read_amount(amount, self._settings),
+                external_id=check_text(own_id, "external_id"),
+                to=to(),
+                payer_message=payer_message,
+                payee_note=payee_note or payer_message,
+            )
+            callback = read_callback_url(callback_url, self._settings)
             return build(
-                self._settings,
-                operation,
-                reference=read_version_4(reference),
-                callback_url=read_callback_url(payment.callback_url, self._settings),
-                body=payment.encode(self._settings, external_id=external_id, to=to()),
+                self._settings, operation, reference=read_version_4(reference), callback_url=callback, body=body
             )
 
         return run_call(
             self._context(known, str(reference)),
             prepare,
-            lambda response: Accepted(read_version_4(reference), operation, external_id, response.at),
+            lambda response: Accepted(read_version_4(reference), operation, own_id, response.at),
         )
 
     def get_transfer_status(self, reference: str | UUID) -> HttpFlow[PaymentStatus]:
@@ -244,3 +258,14 @@ def _header_text(text: str) -> str:
             "The message holds nothing that a header field can carry.", hint="Write it in Latin letters."
         )
     return check_text(kept, "message")
+
+
+def _read_amount(amount: Amount, settings: MtnMomoSettings) -> Money:
+    """Return an amount that the account pays; above its ``largest_amount`` it pays none."""
+    money = amount if isinstance(amount, Money) else Money(amount, settings.target.currency)
+    check_amount(money, settings.target)
+    if problem := above_largest_amount(
+        settings.largest_amount, money.amount, money.currency, account=settings.target_environment
+    ):
+        raise InvalidAmount(problem, hint="Correct the amount; where it is meant, change the setting first.")
+    return money

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
@@ -17,14 +16,13 @@ from payments_mtn_momo.api.checks import new_reference, read_version_4
 from payments_mtn_momo.api.models import ApiKey, ApiUser
 from payments_mtn_momo.api.payment_body import write_json
 from payments_mtn_momo.api.requests import build, fill_secrets, own_secrets
+from payments_mtn_momo.callback_address import check_callback_host
 from payments_mtn_momo.native.calls import run_call
 from payments_mtn_momo.native.failures import CallContext
 from payments_mtn_momo.native.session_config import NativeSessionConfig, Retry, read_policies, read_settings
 from payments_mtn_momo.settings import MtnMomoSettings
 
 __all__ = ["ProvisioningCalls"]
-
-_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 
 
 class ProvisioningCalls:
@@ -71,11 +69,11 @@ class ProvisioningCalls:
 
         def prepare() -> HttpRequest:
             reference = read_version_4(new_user)
-            if not _HOST.fullmatch(provider_callback_host) or provider_callback_host.replace(".", "").isdigit():
-                raise InvalidPayout(
-                    "provider_callback_host is no host name.",
-                    hint="Write a bare name such as pay.example.org: no scheme, port or path; it cannot be changed.",
-                )
+            try:
+                check_callback_host(provider_callback_host.lower())
+            except ValueError as problem:
+                hint = "It cannot be changed later."
+                raise InvalidPayout(f"provider_callback_host {problem}.", hint=hint) from None
             body = write_json({"providerCallbackHost": provider_callback_host})
             return fill_secrets(build(self.settings, "create_api_user", reference=reference, body=body), self._key)
 
