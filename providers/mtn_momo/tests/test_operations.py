@@ -132,7 +132,7 @@ def test_sealed_secrets_are_sent_and_not_shown(make_settings: MakeSettings) -> N
 
 WRONG: list[tuple[dict[str, dict[str, Any]], str]] = [
     ({"transfer": {"attempts": 2}}, "transfer is no operation that is repeated"),
-    ({"balance": {"submissions": 2}}, "balance has no tries"),
+    ({"balance": {"submissions": 2}}, "balance has no submissions"),
     ({"balance": {"attempts": 0}}, "attempts must be a whole number"),
     ({"balance": {"attempts": 2.5}}, "attempts must be a whole number"),
     ({"balance": {"attempts": True}}, "attempts must be a whole number"),

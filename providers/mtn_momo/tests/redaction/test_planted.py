@@ -251,7 +251,7 @@ def test_a_command_line_that_shows_numbers(
 
     pay(stage, capture)
     masked, revealed = told(), told("--reveal")
-    monkeypatch.setattr(output, "told", lambda payout, *, reveal: _unmasked(payout))
+    monkeypatch.setattr(output, "payee_address", lambda payout, *, reveal: _unmasked(payout))
     erased = told()
 
     assert (masked, revealed, erased) == ([], ["a number in output: stdout"], ["a number in output: stdout"])
