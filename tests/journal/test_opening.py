@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ import pytest
 
 from payments_core.domain.errors import (
     JournalClosed,
+    JournalDamaged,
     JournalError,
     JournalLocked,
     JournalTooNew,
@@ -329,3 +331,16 @@ def test_a_journal_that_may_not_be_written_is_said_to_be(
     finally:
         folder.chmod(0o700)
         shutil.rmtree(folder)
+
+
+def test_a_value_that_cannot_be_read_is_not_shown(
+    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
+) -> None:
+    """A damaged text is in no message and no traceback."""
+    journal = open_sqlite()
+    journal.execute(CreatePayout(make_row(), Event("e", START)))
+    pragma(path, "UPDATE payouts SET note = CAST(X'5345435245542DFF' AS TEXT)")  # SECRET- and half of a character
+    with pytest.raises(JournalDamaged) as caught:
+        journal.get("po_one")
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__context__)
+    assert "SECRET" not in shown

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -40,7 +41,8 @@ from payments_core.engine.commands import (
     Stale,
     TransitionApplied,
 )
-from payments_core.journal import init_journal, open_journal
+from payments_core.journal import init_journal, open_journal, store_of
+from payments_core.journal.maintenance.snapshot import PostgresSnapshot
 from payments_core.journal.postgres import connection
 from payments_core.journal.postgres.journal import PostgresJournal
 
@@ -453,6 +455,25 @@ def test_what_the_server_adds_to_an_error_is_not_shown(
     with pytest.raises(JournalError, match=r"refused an entry: .*check constraint") as caught:
         shared.execute(CreatePayout(row, EVENT))
     assert row.payee_value not in told(caught.value)
+
+
+def test_maintenance_does_not_show_the_error_of_the_driver(shared: PostgresJournal, postgres_url: str) -> None:
+    """Where a journal is restored, verified or backed up, nothing of the driver is chained to an error either."""
+    store = store_of(postgres_url, namespace=NAMESPACE, root=Path(), at=START)
+    with pytest.raises(JournalError, match="refused an entry") as caught, store.writing() as session:
+        session.execute("UPDATE payments_core.meta SET value = NULL", ())
+    assert "Failing row" not in told(caught.value)
+
+
+@pytest.mark.parametrize("read", [PostgresSnapshot.ask, lambda snapshot, statement: [*snapshot.stream(statement)]])
+def test_a_snapshot_does_not_show_the_error_of_the_driver(
+    shared: PostgresJournal, postgres_url: str, read: Any
+) -> None:
+    """Neither where all rows are read at once nor where they are streamed."""
+    snapshot = PostgresSnapshot(connection.Server(postgres_url), namespace=NAMESPACE)
+    with closing(snapshot), pytest.raises(JournalError, match="refused an entry") as caught:
+        read(snapshot, "SELECT 1 / COUNT(*) FROM payments_core.claims")
+    assert "DivisionByZero" not in told(caught.value)
 
 
 def test_a_missing_driver_is_named_with_its_extra() -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from payments_core.domain.errors import JournalError
 from payments_core.journal.sql.statements import POSTGRES, SQLITE, Cursor, DbTransaction, Statements
 from payments_core.journal.sqlite.connection import SQLITE_ERRORS, check_file, explain
 from payments_core.journal.sqlite.schema import check_namespace, check_version
@@ -43,18 +42,19 @@ class Snapshot(ABC):
 
     sql: ClassVar[Statements]
     name: str
+    connection: Any
 
     @abstractmethod
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
-        """Ask, in the words of this dialect."""
+        """Execute a statement of this dialect."""
 
     @abstractmethod
     def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield what a statement finds, however much it is."""
 
-    @abstractmethod
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
+        self.connection.close()
 
     def ask(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return every row that a statement finds; values stand at its question marks."""
@@ -62,11 +62,11 @@ class Snapshot(ABC):
 
     @property
     def session(self) -> DbTransaction:
-        """For what is asked inside a transaction."""
+        """The snapshot, for what reads within a transaction."""
         return DbTransaction(self.execute, self.sql)
 
     def meta(self) -> dict[str, str]:
-        """Return what the journal says of itself."""
+        """Return what ``meta`` holds."""
         return dict(self.ask(f"SELECT name, value FROM {self.sql.schema}meta"))  # noqa: S608 - a constant
 
 
@@ -101,7 +101,7 @@ class SqliteSnapshot(Snapshot):
             raise
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
-        """Ask, in the words of SQLite."""
+        """Execute a statement of SQLite."""
         with self._explained():
             return _Rows(self.connection.execute(statement, values).fetchall())
 
@@ -109,10 +109,6 @@ class SqliteSnapshot(Snapshot):
         """Yield what a statement finds, a row at a time."""
         with self._explained():
             yield from self.connection.execute(statement, values)
-
-    def close(self) -> None:
-        """Let go of it."""
-        self.connection.close()
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -138,44 +134,29 @@ class PostgresSnapshot(Snapshot):
     sql = POSTGRES
 
     def __init__(self, server: Server, *, namespace: str) -> None:
-        from payments_core.journal.postgres import schema  # here: the driver is an extra
-
         self._server = server
         self.name = server.name
         self.connection: Connection = server.connect()
         try:
-            with self._explained():
-                self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                schema.check_version(self.connection, server.name)
-                schema.check_namespace(self.connection, server.name, namespace)
+            server.run(lambda: self._begin(namespace))
         except BaseException:
             self.connection.close()
             raise
 
+    def _begin(self, namespace: str) -> None:
+        from payments_core.journal.postgres import schema  # here: the driver is an extra
+
+        self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        schema.check_version(self.connection, self.name)
+        schema.check_namespace(self.connection, self.name, namespace)
+
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Cursor:
-        """Ask, in the words of PostgreSQL."""
-        with self._explained():
-            return _Rows(self.connection.execute(statement, values).fetchall())
+        """Execute a statement of PostgreSQL."""
+        return self._server.run(lambda: _Rows(self.connection.execute(statement, values).fetchall()))
 
     def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield what a statement finds; the server keeps the rest."""
-        with self._explained(), self.connection.cursor(name="payments_audit") as cursor:
-            cursor.itersize = _AT_ONCE
-            cursor.execute(statement, values)
-            yield from cursor
-
-    def close(self) -> None:
-        """Let go of it."""
-        self.connection.close()
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        import psycopg
-
-        failure: JournalError | None = None
-        try:
-            yield
-        except psycopg.Error as error:
-            failure = self._server.explain(error)
-        if failure is not None:  # outside of the except block: the driver's error may hold a row
-            raise failure
+        with contextlib.closing(self.connection.cursor(name="payments_audit")) as cursor:
+            self._server.run(lambda: cursor.execute(statement, values))
+            while rows := self._server.run(lambda: cursor.fetchmany(_AT_ONCE)):
+                yield from rows

@@ -6,7 +6,7 @@ No error of the driver is shown or chained: what the server adds as detail may h
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import conninfo, errors
@@ -16,6 +16,8 @@ from psycopg.rows import TupleRow
 from payments_core.domain.errors import JournalDamaged, JournalError, JournalLocked, SettingsError
 
 __all__ = ["SET_DURABLE", "Connection", "ReadConnection", "Server"]
+
+T = TypeVar("T")
 
 Connection: TypeAlias = "psycopg.Connection[TupleRow]"
 
@@ -117,6 +119,17 @@ class Server:
             f"{self.name} cannot be reached: {' '.join(str(error).split()).rstrip('.')}.",
             hint="See that the server runs and that [journal] url is right; the same key is safe.",
         )
+
+    def run(self, action: Callable[[], T]) -> T:
+        """Return what an action returns; an error of the driver is explained, and is not chained.
+
+        Not a context manager: an error that is raised at the end of its block keeps the driver's as its context.
+        """
+        try:
+            return action()
+        except psycopg.Error as error:
+            failure = self.explain(error)
+        raise failure
 
     def explain(self, error: psycopg.Error) -> JournalError:
         """Return an error of the server as one that says what to do next."""

@@ -83,29 +83,22 @@ class PostgresJournal(SqlJournal):
 
     def _check(self, reader: ReadConnection) -> None:
         """Check the version and the server, once."""
-        connection = reader.take()
-        try:
-            check_version(connection, self._server.name)
-            return check_server(connection, self._server.name)
-        except psycopg.Error as error:
-            failure = self._server.explain(error)
-        raise failure
+        connection, name = reader.take(), self._server.name
+        self._server.run(lambda: check_version(connection, name))
+        self._server.run(lambda: check_server(connection, name))
 
     def _connect(self) -> Connection:
         connection = self._server.connect()
         try:
-            check_namespace(connection, self._server.name, self._namespace)
-        except psycopg.errors.UndefinedTable:
-            return connection  # explained better by the check of the version
-        except psycopg.Error as error:
-            failure = self._server.explain(error)
+            self._server.run(lambda: self._check_namespace(connection))
         except BaseException:
             connection.close()
             raise
-        else:
-            return connection
-        connection.close()
-        raise failure
+        return connection
+
+    def _check_namespace(self, connection: Connection) -> None:
+        with contextlib.suppress(psycopg.errors.UndefinedTable):  # explained better by the check of the version
+            check_namespace(connection, self._server.name, self._namespace)
 
     # --- writing ---
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
-import psycopg
-
-from payments_core.domain.errors import JournalError
 from payments_core.journal.maintenance.stores import Store
 from payments_core.journal.postgres.connection import SET_DURABLE, Connection, Server
 from payments_core.journal.postgres.schema import check_namespace, check_version, create, remember_server
-from payments_core.journal.sql.statements import POSTGRES, DbTransaction
+from payments_core.journal.sql.statements import POSTGRES, Cursor, DbTransaction
 
 __all__ = ["PostgresStore"]
 
@@ -31,35 +29,36 @@ class PostgresStore(Store):
         self.name = self._server.name.removeprefix("The ")
 
     def create(self) -> None:
-        """Make an empty journal."""
-        with self._connected() as connection, connection.transaction():
+        """Create an empty journal."""
+        with contextlib.closing(self._server.connect()) as connection:
+            self._server.run(lambda: self._create(connection))
+
+    def _create(self, connection: Connection) -> None:
+        with connection.transaction():
             connection.execute(_LOCAL)
             create(connection, self._server.name, namespace=self.namespace, at=self.at)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[DbTransaction]:
         """Open one transaction, committed at the end of the block."""
-        where = self._server.name
-        with self._connected() as connection, connection.transaction():
-            connection.execute(_LOCAL)
-            check_version(connection, where)
-            check_namespace(connection, where, self.namespace)
+        server = self._server
+        with contextlib.closing(server.connect()) as connection:  # closing undoes what was not committed
+            server.run(lambda: self._begin(connection))
             self._connection = connection
-            yield DbTransaction(connection.execute, POSTGRES)
+
+            def execute(statement: str, values: Sequence[Any]) -> Cursor:
+                return server.run(lambda: connection.execute(statement, values))
+
+            yield DbTransaction(execute, POSTGRES)
+            server.run(lambda: connection.execute("COMMIT"))
+
+    def _begin(self, connection: Connection) -> None:
+        connection.execute(f"BEGIN; {_LOCAL}")
+        check_version(connection, self._server.name)
+        check_namespace(connection, self._server.name, self.namespace)
 
     def settle(self, session: DbTransaction) -> None:
         """Remember which server the journal is on."""
-        if self._connection is not None:
-            remember_server(self._connection)
-
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        failure: JournalError
-        with contextlib.closing(self._server.connect()) as connection:
-            try:
-                yield connection
-            except psycopg.Error as error:
-                failure = self._server.explain(error)
-            else:
-                return
-        raise failure
+        connection = self._connection
+        if connection is not None:
+            self._server.run(lambda: remember_server(connection))

@@ -249,7 +249,10 @@ def explain(error: Exception, path: Path) -> JournalError:
     if code == sqlite3.SQLITE_CORRUPT:
         return damaged(path, str(error))
     is_no_text = isinstance(error, UnicodeDecodeError) or str(error).startswith("Could not decode")
-    if code == sqlite3.SQLITE_TOOBIG or is_no_text:  # their words would hold the value
+    if code == sqlite3.SQLITE_TOOBIG or is_no_text:
+        error.args = ("a value in it cannot be read",)  # its text holds the value, and it may be chained
+        if isinstance(error, UnicodeDecodeError):
+            error.object = b""
         return damaged(path, "a value in it cannot be read")
     if code == sqlite3.SQLITE_CANTOPEN:
         return JournalError(
