@@ -25,7 +25,7 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 GOALS = {"files": 28, "changes of file": 110, "calls": 280}
 
 
-class Path_:
+class CallPath:
     """Follows one thread until the first ``sendall`` of a POST.
 
     Args:
@@ -52,18 +52,20 @@ class Path_:
             self.calls.append((frame.f_code.co_filename, frame.f_code.co_qualname))
 
 
-def measure(client: PayoutClient) -> Path_:
+def measure(client: PayoutClient) -> CallPath:
     """Send three payouts, and follow the third."""
     import payments_core
     import payments_mtn_momo
 
     roots = tuple(str(Path(package.__file__ or "").parent) for package in (payments_core, payments_mtn_momo))
-    path = Path_(roots)
+    path, (account,) = CallPath(roots), client.accounts()
     for number in range(3):
         if number == 2:
             sys.setprofile(path.follow)
         try:
-            client.send(key=f"path/{number}", payee=Payee.msisdn("+46733123450"), amount=Money("25", "EUR"))
+            client.send(
+                key=f"path/{number}", payee=Payee.msisdn("+46733123450"), amount=Money("25", "EUR"), account=account
+            )
         finally:
             sys.setprofile(None)
     return path

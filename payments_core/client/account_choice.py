@@ -74,10 +74,10 @@ def choose(
         InvalidPayout: It may be no new payout; or no account was named, there are several, and no routes.
 
     """
-    order.check_new()  # before a provider is asked about the payee
-    names = _names(runtime)
     if account:
         return Choice(runtime.account(account).name, "caller", why="The caller names it.")
+    order.check_new()  # before a plugin or a provider is asked about it
+    names = _names(runtime)
     if (name := runtime.plugins.choose_account(order, names)) is not None:
         return Choice(runtime.account(name).name, "plugin", why="A plugin chose it (payments_choose_account).")
     if runtime.routes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from payments_core.domain.errors import InvalidAmount
 from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
 from payments_core.domain.records import PayoutRecord
@@ -20,20 +18,17 @@ def check_amount(account: Account, order: Order) -> None:
         InvalidAmount: It is more than ``largest_amount``, or that names no limit for its currency.
 
     """
-    if why := _excess(account, order.amount.amount, order.amount.currency):
+    limits, amount = account.settings.largest_amount, order.amount
+    if why := above_largest_amount(limits, amount.amount, amount.currency, account=account.name):
         raise InvalidAmount(why, hint="Correct the amount; where it is meant, change the setting first.")
 
 
 def too_large(account: Account, row: PayoutRecord) -> str:
     """Return why a payout may not leave by the settings as they are now; empty when it may."""
-    return _excess(account, row.amount, row.currency)
+    return above_largest_amount(account.settings.largest_amount, row.amount, row.currency, account=account.name)
 
 
 def waits_and_fits(account: Account, row: PayoutRecord) -> bool:
     """Whether a payout waits because it was too large, and is not by the settings as they are now."""
     stopped = row.reason is not None and row.reason.code is ReasonCode.ABOVE_LARGEST_AMOUNT
     return stopped and row.status is PayoutStatus.CREATED and not too_large(account, row)
-
-
-def _excess(account: Account, amount: Decimal, currency: str) -> str:
-    return above_largest_amount(account.settings.largest_amount, amount, currency, account=account.name)

@@ -49,7 +49,7 @@ from payments_core.engine.previous_attempts import PAID_BEFORE, AttemptState, ch
 from payments_core.engine.provider_calls import CheckResult, query, send_once
 from payments_core.engine.same_order import same_order
 from payments_core.engine.transitions import Decision
-from payments_core.http.messages import NoPermit
+from payments_core.http.messages import NoPermit, stored_hash
 from payments_core.provider import Account
 
 __all__ = ["StepContext", "accept", "advance", "over_refund", "query_status", "token_hash"]
@@ -68,6 +68,7 @@ def accept(account: Account, order: Order, moment: StepContext) -> EngineFlow[Cr
     order.check_new()
     draft = make_draft(account, order, namespace=moment.namespace, payout_id=identity)
     check_amount(account, order)
+    stored = draft.request.to_json()
     row = PayoutRecord(
         id=identity,
         key=order.key,
@@ -86,8 +87,8 @@ def accept(account: Account, order: Order, moment: StepContext) -> EngineFlow[Cr
         original_amount=None if order.original_amount is None else order.original_amount.amount,
         binding=dict(account.provider.binding(order.operation)),
         references=dict(draft.references),
-        request=draft.request.to_json(),
-        request_hash=draft.request.hash,
+        request=stored,
+        request_hash=stored_hash(stored),
         next_at=max(at, order.not_before) if order.not_before else at,
         created_at=at,
         updated_at=at,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-__all__ = ["HttpRequest", "HttpResponse", "NoAnswer", "NotSent", "fill", "slot", "slots_in"]
+__all__ = ["HttpRequest", "HttpResponse", "NoAnswer", "NotSent", "fill", "slot", "slots_in", "stored_hash"]
 
 _SLOT = re.compile(r"\{\{slot:([a-z0-9_]+)\}\}")
 _ANY = r"(?:\{\{slot:[a-z0-9_]+\}\}|[!#-\[\]-~]+)"  # no blank, quote or backslash: a value cannot become a field
@@ -72,7 +72,12 @@ class HttpRequest:
     @property
     def hash(self) -> str:
         """SHA-256 of the stored form: equal for every submission of an attempt."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        return stored_hash(self.to_json())
+
+
+def stored_hash(text: str) -> str:
+    """Return the SHA-256 of a stored request."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 # Made once: json.dumps would make an encoder for every call.

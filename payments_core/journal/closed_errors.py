@@ -1,4 +1,4 @@
-"""The errors of a journal that is closed, or belongs to another process."""
+"""The errors of a journal that is closed, or was opened by another process."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ import os
 
 from payments_core.domain.errors import JournalClosed
 
-__all__ = ["check_process", "closed"]
+__all__ = ["closed", "forked"]
 
 
-def check_process(pid: int) -> None:
-    """Refuse use in a forked process.
+def forked(pid: int) -> JournalClosed:
+    """Return the error of a journal in a process forked from the one that opened it.
 
     Args:
         pid: The process that opened the journal.
 
-    Raises:
-        JournalClosed: This is another one.
-
     """
-    if os.getpid() != pid:
-        raise JournalClosed(
-            f"This journal was opened by process {pid} and cannot be used in its fork {os.getpid()}.",
-            hint="Make a new client after the fork.",
-        )
+    return JournalClosed(
+        f"This journal was opened by process {pid} and cannot be used in its fork {os.getpid()}.",
+        hint="Make a new client after the fork.",
+    )
 
 
 def closed() -> JournalClosed:

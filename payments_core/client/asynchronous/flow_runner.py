@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from payments_core.client import resuming
@@ -12,11 +11,11 @@ from payments_core.domain.rates import Priority
 from payments_core.domain.records import PayoutRecord
 from payments_core.engine import advance
 from payments_core.engine.commands import JournalResult
-from payments_core.engine.flow import Command, EngineFlow, ReadAs, Reply
+from payments_core.engine.flow import Command, EngineFlow, ReadAs
 from payments_core.http.flow import arun_flow
 from payments_core.logs import about_payout
 from payments_core.provider import Account
-from payments_core.runtime import AsyncAccountSession, AsyncCommandExecutor, Runtime, priority_of
+from payments_core.runtime import AsyncAccountSession, Runtime, priority_of
 from payments_core.waiting import tasks as waiting
 
 __all__ = ["AsyncFlowRunner"]
@@ -44,18 +43,12 @@ class AsyncFlowRunner:
         self._runtime.journal.close()
 
     async def _run(self, account: Account, flow: EngineFlow[T], priority: Priority | None = None) -> T:
-        with self._session(account).executor(priority) as executor:
-            return await arun_flow(flow, self._with_sessions(executor))
+        with self._session(account).executor(priority, self._session_of) as executor:
+            return await arun_flow(flow, executor)
 
-    def _with_sessions(self, executor: AsyncCommandExecutor) -> Callable[[Command], Awaitable[Reply]]:
-        """Let a flow read as another identity of its account: each has a session of its own."""
-
-        async def execute(command: Command) -> Reply:
-            if isinstance(command, ReadAs):
-                return await self._session(self._runtime.identity(command)).exchange(command.request, executor.priority)
-            return await executor(command)
-
-        return execute
+    def _session_of(self, read: ReadAs) -> AsyncAccountSession:
+        """Return the session of another identity of an account: each has its own."""
+        return self._session(self._runtime.identity(read))
 
     def _session(self, account: Account) -> AsyncAccountSession:
         if (session := self._sessions.get(account)) is None:
@@ -86,9 +79,9 @@ class AsyncFlowRunner:
     async def _advance(self, row: PayoutRecord, *, early: bool = False) -> PayoutRecord:
         self._runtime.check_process()
         session = self._session(self._runtime.serving(row))
-        with about_payout(row.id), session.executor(priority_of(row)) as executor:
+        with about_payout(row.id), session.executor(priority_of(row), self._session_of) as executor:
             try:
                 flow = advance(session.account, row, self._runtime.moment(), early=early)
-                return await arun_flow(flow, self._with_sessions(executor))
+                return await arun_flow(flow, executor)
             except Exception as error:
                 raise interrupted(error, row, money_asked=executor.money_asked) from error

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeVar
 
 from payments_core.client import resuming
@@ -13,11 +12,11 @@ from payments_core.domain.rates import Priority
 from payments_core.domain.records import PayoutRecord
 from payments_core.engine import advance
 from payments_core.engine.commands import JournalResult
-from payments_core.engine.flow import Command, EngineFlow, ReadAs, Reply
+from payments_core.engine.flow import Command, EngineFlow, ReadAs
 from payments_core.http.flow import run_flow
 from payments_core.logs import about_payout
 from payments_core.provider import Account
-from payments_core.runtime import AccountSession, CommandExecutor, Runtime, priority_of
+from payments_core.runtime import AccountSession, Runtime, priority_of
 from payments_core.waiting import threads as waiting
 
 __all__ = ["FlowRunner"]
@@ -45,18 +44,12 @@ class FlowRunner:
         self._runtime.journal.close()
 
     def _run(self, account: Account, flow: EngineFlow[T], priority: Priority | None = None) -> T:
-        with self._session(account).executor(priority) as executor:
-            return run_flow(flow, self._with_sessions(executor))
+        with self._session(account).executor(priority, self._session_of) as executor:
+            return run_flow(flow, executor)
 
-    def _with_sessions(self, executor: CommandExecutor) -> Callable[[Command], Reply]:
-        """Let a flow read as another identity of its account: each has a session of its own."""
-
-        def execute(command: Command) -> Reply:
-            if isinstance(command, ReadAs):
-                return self._session(self._runtime.identity(command)).exchange(command.request, executor.priority)
-            return executor(command)
-
-        return execute
+    def _session_of(self, read: ReadAs) -> AccountSession:
+        """Return the session of another identity of an account: each has its own."""
+        return self._session(self._runtime.identity(read))
 
     def _session(self, account: Account) -> AccountSession:
         if (session := self._sessions.get(account)) is None:
@@ -87,9 +80,9 @@ class FlowRunner:
     def _advance(self, row: PayoutRecord, *, early: bool = False) -> PayoutRecord:
         self._runtime.check_process()
         session = self._session(self._runtime.serving(row))
-        with about_payout(row.id), session.executor(priority_of(row)) as executor:
+        with about_payout(row.id), session.executor(priority_of(row), self._session_of) as executor:
             try:
                 flow = advance(session.account, row, self._runtime.moment(), early=early)
-                return run_flow(flow, self._with_sessions(executor))
+                return run_flow(flow, executor)
             except Exception as error:
                 raise interrupted(error, row, money_asked=executor.money_asked) from error

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from payments_core.journal.closed_errors import check_process, closed
+from payments_core.journal.closed_errors import closed, forked
 from payments_core.journal.waiters import BlockingWaiter, Failed, FutureWaiter, Wrote, result_of
 
 __all__ = ["ThreadPool"]
@@ -80,7 +80,8 @@ class ThreadPool(Generic[U]):
             JournalClosed: Closed, or another process's.
 
         """
-        check_process(self._pid)
+        if os.getpid() != self._pid:
+            raise forked(self._pid)
         if self._closing:
             raise closed()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import attrgetter
@@ -132,17 +132,13 @@ def read_contradiction(text: str) -> Contradiction:
     return _contradiction(json.loads(text))
 
 
-def write_contradictions(contradictions: Iterable[Contradiction]) -> str:
+def write_contradictions(contradictions: Sequence[Contradiction]) -> str:
     """Return contradictions as a JSON list."""
-    return _dump([_contradiction_fields(one) for one in contradictions])
+    return _dump([_contradiction_fields(one) for one in contradictions]) if contradictions else "[]"
 
 
 def _read_contradictions(text: str) -> tuple[Contradiction, ...]:
     return () if text == "[]" else tuple(map(_contradiction, json.loads(text)))
-
-
-def _plain(amount: Decimal) -> str:
-    return format(amount, "f")
 
 
 Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
@@ -152,8 +148,8 @@ _CODECS: Mapping[str, Codec] = {
     "operation": (str, Operation),
     "status": (str, PayoutStatus),
     "currency": (str, str),
-    "amount": (_plain, Decimal),
-    "original_amount": (_plain, Decimal),
+    "amount": ("{:f}".format, Decimal),
+    "original_amount": ("{:f}".format, Decimal),
     "reason": (write_reason, read_reason),
     "contradictions": (write_contradictions, _read_contradictions),
     **dict.fromkeys(("payee_details", "options", "binding", "references"), (write_json, _read_json)),

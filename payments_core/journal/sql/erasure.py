@@ -171,7 +171,7 @@ def _reason_to_keep(row: PayoutRecord, at: datetime) -> str:
 def _erase(session: DbTransaction, row: PayoutRecord, seq: int, change: Erase, secret: bytes) -> None:
     sql, at = _statements(session.sql), to_us(change.at)
     payee = row.payee_value if row.payee_kind == "collection" else _hash(secret, row.payee_kind, row.payee_value)
-    contradictions = write_contradictions(replace(one, reason="") for one in row.contradictions)
+    contradictions = write_contradictions([replace(one, reason="") for one in row.contradictions])
     session.execute(
         sql.erase_payout,
         (payee, _without_payee(row.request), _without_text(row.reason), contradictions, at, at, row.id),

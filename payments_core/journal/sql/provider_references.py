@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from payments_core.domain.characters import is_storable
+from payments_core.domain.characters import UNSTORABLE
 from payments_core.domain.records import PayoutRecord
 from payments_core.journal.sql.statements import DbTransaction
 
@@ -11,8 +11,8 @@ __all__ = ["add_references", "searchable_references"]
 
 def searchable_references(row: PayoutRecord) -> tuple[str, ...]:
     """Return the references of a payout that a callback may hold; none where one of them begins with our own id."""
-    values = tuple(filter(is_storable, dict.fromkeys(row.references.values())))
-    return () if any(value.startswith(row.id) for value in values) else values
+    values = [value for value in dict.fromkeys(row.references.values()) if not UNSTORABLE.search(value)]
+    return () if [value for value in values if value.startswith(row.id)] else tuple(values)
 
 
 def add_references(session: DbTransaction, row: PayoutRecord) -> None:

@@ -202,7 +202,7 @@ def known(session: DbTransaction, references: Collection[str]) -> frozenset[str]
 
 def _compared(references: Mapping[str, str]) -> frozenset[str]:
     """Return the canonical references of an attempt."""
-    return frozenset(canonical(value) for value in references.values() if is_storable(value))
+    return frozenset([canonical(value) for value in references.values() if is_storable(value)])
 
 
 def _was_sent_since(stored: Mapping[str, Any], gap: Gap) -> bool:

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from typing import Generic
 
 from payments_core.domain.errors import JournalError
-from payments_core.journal.closed_errors import check_process, closed
+from payments_core.journal.closed_errors import closed, forked
 from payments_core.journal.sqlite.connection import SQLITE_ERRORS, is_busy
 from payments_core.journal.waiters import BlockingWaiter, Entry, Failed, FutureWaiter, Reply, Wrote, result_of
 
@@ -74,7 +74,8 @@ class Writer(Generic[Entry, Reply]):
         alone = False
         try:
             with self._lock:
-                self.check_open()
+                if self._closing:
+                    raise closed()
                 if not self._busy and not self._queue:
                     self._busy = alone = True  # one statement, no call: an interrupt cannot come in between
             if alone:
@@ -103,7 +104,8 @@ class Writer(Generic[Entry, Reply]):
             JournalClosed: Closed, or another process's.
 
         """
-        check_process(self._pid)
+        if os.getpid() != self._pid:
+            raise forked(self._pid)
         if self._closing:
             raise closed()
 

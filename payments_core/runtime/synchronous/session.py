@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic, perf_counter
 from types import TracebackType
@@ -52,14 +53,19 @@ class AccountSession:
             self._fetch_anywhere, is_fresh=self._is_usable, interrupted=self._no_credential, on_drop=self._spend
         )
 
-    def executor(self, priority: Priority | None = None) -> CommandExecutor:
+    def executor(
+        self,
+        priority: Priority | None = None,
+        session_of: Callable[[ReadAs], AccountSession] | None = None,
+    ) -> CommandExecutor:
         """Return the executor of one flow.
 
         Args:
             priority: What the flow's reads are for; None where they are no status reads, and not capped.
+            session_of: Returns the session of another identity; None where the flow reads as this one only.
 
         """
-        return CommandExecutor(self, self._runtime, self._permits, priority)
+        return CommandExecutor(self, self._runtime, self._permits, priority, session_of)
 
     def preflight(self, row: PayoutRecord) -> PreflightResult | None:
         """Ask the guards and make a credential ready; None when nothing stands against sending."""
@@ -213,12 +219,14 @@ class CommandExecutor:
         runtime: Runtime,
         permits: waiting.BoundedSemaphore,
         priority: Priority | None,
+        session_of: Callable[[ReadAs], AccountSession] | None = None,
     ) -> None:
         self._session = session
         self._runtime = runtime
         self._permits = permits
         self._permit = False
         self._permit_at: float | None = None
+        self._session_of = session_of
         self.priority = priority
         self.money_asked = False
 
@@ -237,7 +245,9 @@ class CommandExecutor:
             self.priority = None  # what is asked for on the way to a payment is no status read
             return self._preflight(command.row)
         if isinstance(command, ReadAs):
-            raise ProviderBug("Only the client has the sessions of other identities.")
+            if self._session_of is None:
+                raise ProviderBug("This executor has no session of another identity.")
+            return self._session_of(command).exchange(command.request, self.priority)
         reply = waiting.execute(self._runtime.journal, command)
         self._runtime.announce(command, reply)
         if isinstance(command, ApplyTransition) and command.read_end is not None and command.read_end.is_refused:

@@ -65,11 +65,13 @@ def reduce_note(note: str) -> str:
     >>> reduce_note("Prime d'été, novembre")
     'Prime dete novembre'
     """
-    folded = "".join(mark for mark in fold(note[:1000]) if mark not in _APOSTROPHES)
+    if not note:
+        return "Payout"
+    folded = "".join([mark for mark in fold(note[:1000]) if mark not in _APOSTROPHES])
     words = re.sub(r"[^A-Za-z0-9 ._-]", " ", folded).split()
     return " ".join(words)[:_NOTE_LENGTH].strip() or "Payout"
 
 
 def fold(text: str) -> str:
     """Return text with accents dropped."""
-    return "".join(mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark))
+    return "".join([mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark)])

@@ -8,7 +8,7 @@ from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 from payments_core.domain.errors import ProviderBug
-from payments_core.http.messages import HttpRequest, fill, slot, slots_in
+from payments_core.http.messages import HttpRequest, fill, slot
 from payments_mtn_momo.api.operations import OPERATIONS, Auth, Call
 from payments_mtn_momo.settings import MtnMomoSettings
 
@@ -115,7 +115,6 @@ def own_secrets(settings: MtnMomoSettings) -> dict[str, str]:
 
 def fill_secrets(request: HttpRequest, secrets: Mapping[str, str]) -> HttpRequest:
     """Return the request with secrets in their slots, hidden from its repr."""
-    filled = fill(request, secrets)
-    secret = {name for name, value in request.headers.items() if slots_in(replace(request, headers={name: value}))}
-    hidden = {name: _Hidden(value) if name in secret else value for name, value in filled.headers.items()}
+    filled, drafted = fill(request, secrets), request.headers
+    hidden = {name: value if value == drafted[name] else _Hidden(value) for name, value in filled.headers.items()}
     return replace(filled, headers=hidden)
