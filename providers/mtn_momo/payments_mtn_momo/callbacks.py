@@ -1,7 +1,7 @@
-"""What MTN sends by itself: hints, never proof. It signs nothing, and nothing in a callback is believed but "ask".
+"""MTN's callbacks: hints to read a status, never proof. MTN signs nothing, so nothing in a callback is believed.
 
 The body is that of a status read; it names no reference of ours but ``externalId`` (the portal's page Callback, and
-callbacks recorded by a client of the sandbox). Nobody agrees on repetitions: none, or dozens.
+callbacks recorded by a client of the sandbox). Sources disagree on repetitions: none, or dozens.
 """
 
 from __future__ import annotations

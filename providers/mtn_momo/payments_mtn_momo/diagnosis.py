@@ -1,4 +1,4 @@
-"""What can be found out about an account without moving money: three requests, and what its settings tell.
+"""Checks of an account that move no money: three requests, and its settings.
 
 Sources: ERR is the portal's page Common Error Codes, MK the measurements of a client of sandbox and production, MIG the
 public notes of a client that moved to the newer platform, SDK-JAVA the live tests of MTN's Java library.

@@ -1,4 +1,4 @@
-"""What can be looked up beside payments: the account's balance, whether a payee can be paid, who a payee is.
+"""The lookups beside payments: the account's balance, whether a payee can be paid, who a payee is.
 
 An unclear response is ``LookupRefused`` with the neutral reason, MTN's own code where it has one, and our sentence.
 MTN's sentences are left out: they may repeat the request.

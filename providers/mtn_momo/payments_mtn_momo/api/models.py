@@ -143,7 +143,7 @@ class StatusReason:
     """Why a payment failed.
 
     Args:
-        code: MTN's word, verbatim.
+        code: MTN's code, verbatim.
         message: Its sentence; empty since MTN sends bare words.
 
     """
@@ -153,7 +153,7 @@ class StatusReason:
 
     @property
     def neutral(self) -> ReasonCode:
-        """The same in the neutral words of ``payments_core``."""
+        """The neutral code of ``payments_core``."""
         return self.meaning.reason or ReasonCode.UNRECOGNISED
 
     @property

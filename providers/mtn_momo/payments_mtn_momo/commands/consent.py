@@ -72,7 +72,7 @@ def consent(
 
 
 def _answer(terminal: Terminal, client: PayoutClient, account: str, asked: Consent, wait_s: float) -> Person | None:
-    """Ask until the account holder has answered; None when the time is over first."""
+    """Poll until the account holder has answered; None when the time is over first."""
     import time
 
     from payments_core.cli.progress import spinner

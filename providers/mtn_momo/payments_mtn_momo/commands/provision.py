@@ -119,7 +119,7 @@ def _key(config: Path, reference: str) -> SecretStr:
 
 @contextlib.contextmanager
 def _unused(terminal: Terminal, api_user: str, *ends: type[BaseException]) -> Iterator[None]:
-    """Say what is left behind when a step ends so."""
+    """Report what is left behind when a step ends so."""
     try:
         yield
     except ends:

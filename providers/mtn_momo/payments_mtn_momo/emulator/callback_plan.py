@@ -1,4 +1,4 @@
-"""What a payment's callbacks say, and how they are tried again.
+"""The callbacks of a payment: their bodies, and how they are tried again.
 
 Sources: the portal's page on callbacks (the body is that of the status, one for each end), a client's live tests of
 September 2025 (no transaction id in what failed). No source tells a callback's content type; the status's is assumed.
@@ -41,7 +41,7 @@ def plan_callbacks(
     Args:
         payment: Its X-Callback-Url may be empty: then there is none.
         switches: Where the sources leave a choice.
-        fires: Says whether a fault strikes this payment.
+        fires: Returns whether a fault strikes this payment.
         others: Every payment taken, for the external id of another one.
 
     """

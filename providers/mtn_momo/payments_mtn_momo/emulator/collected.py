@@ -45,12 +45,12 @@ class Collection:
 
 @dataclass(slots=True)
 class Collections:
-    """What was collected, by reference."""
+    """The collections, by reference."""
 
     known: dict[str, Collection] = field(default_factory=dict)
 
     def add(self, collection: Collection) -> None:
-        """Know a collection from now on."""
+        """Add a collection."""
         self.known[collection.reference] = collection
 
     def find(self, reference: str) -> Collection | None:
@@ -59,7 +59,7 @@ class Collections:
 
 
 def read_collection(fields: Mapping[str, Any], *, user: str, at: datetime) -> Collection:
-    """Understand a collection as a test describes it.
+    """Read a collection as a test describes it.
 
     Args:
         fields: ``amount``, ``currency``, ``payer`` (a number, or an object), and, where not drawn or assumed,

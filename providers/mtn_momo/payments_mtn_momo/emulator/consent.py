@@ -2,7 +2,7 @@
 
 Sources: the OpenAPI export (fields), MTN's notebook of 2024 (the whole person of scope ``all_info``), MTN's Java
 library (an invalid scope is a 500), portal page Sandbox Use Cases (the numbers). What the sandbox answers in these
-cases is in no source: the answers here are OpenID's CIBA words, or MoMo's shape, by switch.
+cases is in no source: the answers here have OpenID's CIBA codes, or MoMo's shape, by switch.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Case:
     """What the consent of a test number runs into.
 
     Args:
-        scenario: The portal's word.
+        scenario: The portal's name.
         at: Where it shows.
-        error: In OpenID's words.
-        code: In MoMo's.
+        error: OpenID's code.
+        code: MoMo's code.
         status: HTTP status of OpenID's form.
 
     """

@@ -114,7 +114,7 @@ class Ledger:
         self.settle(payment.accepted_at)
 
     def settle(self, at: datetime) -> None:
-        """Let the time pass: what has come to its end is credited, once for each acceptance."""
+        """Advance to a time: a payment that has come to its end is credited, once for each acceptance."""
         self._at = at if self._at is None else max(at, self._at)
         waiting, self._open = self._open, []
         for payment in waiting:

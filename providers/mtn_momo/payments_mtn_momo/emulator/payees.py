@@ -76,7 +76,7 @@ DEPOSIT_PAYEES: Mapping[str, Fate] = {
     "46733123463": failed("COULD_NOT_PERFORM_TRANSACTION"),
 }
 
-# The words "Failed", "Rejected" and "Expired" stand for the same codes as in the tables above.
+# The portal's "Failed", "Rejected" and "Expired" stand for the same codes as in the tables above.
 REFUND_SCENARIOS: Mapping[str, Fate] = {
     "1": failed("TRANSACTION_NOT_FOUND"),
     "2": failed("INTERNAL_PROCESSING_ERROR"),

@@ -51,7 +51,7 @@ class Request(emulator.Request):
 
     @property
     def auth(self) -> api.Auth:
-        """What it has to carry; the export and MTN's libraries disagree about ``bc_authorize``."""
+        """The credentials it has to carry; the export and MTN's libraries disagree about ``bc_authorize``."""
         return api.OPERATIONS[self.operation].auth if self.call else "none"
 
     @property

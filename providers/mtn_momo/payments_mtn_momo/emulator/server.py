@@ -113,7 +113,7 @@ class MtnMomoEmulator(Emulator[Gateway]):
         return [asdict(one) | {"at": one.at.isoformat()} for one in known]
 
     def add_collection(self, **fields: Any) -> str:
-        """Know a collection, for refunds and delivery notifications; return its reference.
+        """Add a collection, for refunds and delivery notifications; return its reference.
 
         Args:
             fields: ``amount``, ``currency`` and ``payer``; where wanted ``reference``, ``state`` and ``api_user``.

@@ -90,7 +90,7 @@ class Authenticator:
         self._tokens: dict[str, tuple[str, datetime]] = {}
 
     def admit(self, credentials: Credentials) -> None:
-        """Know these credentials from now on."""
+        """Accept these credentials from now on."""
         self.users[credentials.api_user] = ApiUser(credentials.api_key, credentials.callback_host)
         self._subscriptions.add(credentials.subscription_key)
 
@@ -131,7 +131,7 @@ class Authenticator:
         return user if scheme == "Bearer" and at < expires else None
 
     def revoke(self, authorization: str) -> None:
-        """Forget a token."""
+        """Revoke a token."""
         self._tokens.pop(authorization.partition(" ")[2], None)
 
     def new_key(self, user: str, *, ends_tokens: bool) -> str:

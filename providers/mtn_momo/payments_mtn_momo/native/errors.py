@@ -47,8 +47,8 @@ class MomoError(PaymentsError):
         reference: What it was about: the payment's reference; empty where a call has none.
         http_status: Of the answer; None when there was none.
         provider_code: The provider's own code, as far as it is one.
-        text: The provider's own words, numbers and credentials masked.
-        reason: The neutral word for what is wrong.
+        text: The provider's own text, numbers and credentials masked.
+        reason: The neutral code of what is wrong.
         retry_after_s: How long the gateway asks to wait, in seconds.
 
     """

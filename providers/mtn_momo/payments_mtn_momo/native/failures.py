@@ -43,7 +43,7 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{1,59}")
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """What an error is about.
+    """The call that an error is about.
 
     Args:
         operation: The call.

@@ -43,7 +43,7 @@ class ProvisioningCalls:
         self._hidden = tuple(self._key.values())
 
     def config(self, retry: Retry | None, clock: Callable[[], datetime]) -> NativeSessionConfig:
-        """Return what a client goes by."""
+        """Return the configuration of a client's session."""
         return NativeSessionConfig(
             label="mtn_momo:provisioning",
             subscription_key=self._key["subscription_key"],

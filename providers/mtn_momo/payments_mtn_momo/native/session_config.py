@@ -1,4 +1,4 @@
-"""What a native client goes by, without waiting for anything; whatever is wrong with it is found here."""
+"""The configuration of a native client's session; settings that are wrong are found here."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def read_policies(*overrides: Retry | None) -> dict[str, RetryPolicy]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NativeSessionConfig:
-    """What both sessions go by, for threads and for an event loop.
+    """The configuration of a session, for threads or for an event loop.
 
     Args:
         label: What the client is called in events.
