@@ -16,6 +16,7 @@ from payments_core.testing.conformance import ProviderConformance
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "write-a-provider.md"
 BLOCK = re.compile(r"```(?P<kind>\w+)\n(?:# (?P<file>\S+)\n)?(?P<text>.*?)```", re.DOTALL)
 PROMISES = PAGE.parents[1] / "how-to" / "test-a-provider.md"
+VARIABLE = re.compile(r"po_[a-z2-7]{24}|(?<=order_no=)[A-Z2-7]{20}")
 PYTEST = "$ python -m pytest -q tests\n"
 MADE = """
 from shop_pay.settings import ShopPaySettings
@@ -196,6 +197,8 @@ def test_the_provider_is_paid_through_by_its_entry_point(author: Author) -> None
     try:
         assert gateway.stdout is not None
         assert gateway.stdout.readline()
+        printed = author.run("payments_core", *send.split())
+        assert re.sub(VARIABLE, "…", printed) in re.sub(VARIABLE, "…", PAGE.read_text("utf-8"))
         paid = [author.run("payments_core", *send.split(), "--json") for _ in range(2)]
         assert all('"SUCCEEDED"' in told for told in paid), paid
     finally:
