@@ -6,15 +6,15 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from payments_core.domain.deliveries import PayoutEvent
 from payments_core.domain.events import EventName
-from payments_core.domain.payout import Operation, PayoutStatus
-from payments_core.domain.records import PayoutRecord
+from payments_core.domain.payout import HistoryEntry, Operation, PayoutStatus
+from payments_core.domain.records import EndedAttempt, PayoutRecord
 from payments_core.domain.references import payout_id
-from payments_core.journal.sql.columns import to_us
 
-__all__ = ["Entry", "Kept", "Published", "Stored", "broken"]
+__all__ = ["Stored", "broken"]
 
 _S = PayoutStatus
 
@@ -51,49 +51,11 @@ _EVENT_ID = re.compile(r"(\.r([a-z]+|\d+))?")
 _CHECKED_FIRST = "payout.checked_first"
 
 
-class Entry(NamedTuple):
-    """A line of the history."""
-
-    seq: int
-    at: int
-    event: str
-    status: str
-    attempt: int
-    submissions: int
-
-
-class Kept(NamedTuple):
-    """An attempt that ended."""
-
-    number: int
-    account: str
-    binding: str
-    references: str
-    request: str
-    request_hash: str
-    submissions: int
-    ambiguous: int
-    first_sent_at: int | None
-
-
-class Published(NamedTuple):
-    """An event for the application."""
-
-    event_id: str
-    key: str
-    account: str
-    status: str
-    attempt: int
-    seq: int
-    at: int
-
-
 class Stored(NamedTuple):
     """A payout with everything that hangs on it.
 
     Args:
         row: The payout.
-        values: Its columns as stored.
         history: By number.
         attempts: By number.
         events: By number.
@@ -102,10 +64,9 @@ class Stored(NamedTuple):
     """
 
     row: PayoutRecord
-    values: Mapping[str, Any]
-    history: Sequence[Entry]
-    attempts: Sequence[Kept]
-    events: Sequence[Published]
+    history: Sequence[HistoryEntry]
+    attempts: Sequence[EndedAttempt]
+    events: Sequence[PayoutEvent]
     approvals: Sequence[tuple[int, str]]
 
     def paid_from(self, attempt: int) -> str:
@@ -183,7 +144,7 @@ def _chain(stored: Stored) -> Broken:
         yield from _step(before, after, is_checked_first=is_checked_first)
 
 
-def _step(before: Entry, after: Entry, *, is_checked_first: bool) -> Broken:
+def _step(before: HistoryEntry, after: HistoryEntry, *, is_checked_first: bool) -> Broken:
     begins = after.event == EventName.PAYOUT_REISSUED
     if begins:
         is_next = (after.attempt, after.submissions, after.status) == (before.attempt + 1, 0, _S.CREATED)
@@ -191,7 +152,7 @@ def _step(before: Entry, after: Entry, *, is_checked_first: bool) -> Broken:
             yield "history", f"entry {after.seq} begins an attempt that is not the next of one that failed"
         return
     asked = is_checked_first and {before.status, after.status} == {_S.CREATED, _S.UNKNOWN}
-    if not asked and after.status not in _FOLLOWS.get(PayoutStatus(before.status), ()):
+    if not asked and after.status not in _FOLLOWS[before.status]:
         yield "history", f"entry {after.seq} makes it {after.status} after {before.status}"
     sent = after.event == EventName.PAYOUT_SENDING
     if (after.attempt, after.submissions) != (before.attempt, before.submissions + sent):
@@ -213,7 +174,7 @@ def _last_entry(stored: Stored) -> Broken:
     moves = [entry for entry in history[1:] if entry.event not in _NOTES]
     if row.version != len(moves):
         yield "version", f"its version is {row.version}, and it was moved {len(moves)} times"
-    if stored.values["updated_at"] != (moves[-1] if moves else history[0]).at:
+    if row.updated_at != (moves[-1] if moves else history[0]).at:
         yield "last entry", "it was moved at another moment than the last move in its history"
 
 
@@ -252,16 +213,12 @@ def _outbox(stored: Stored) -> Broken:
     for event in stored.events:
         entry_of = entries.get(event.seq)
         if entry_of is None:
-            yield "outbox", f"event {event.event_id} belongs to no entry of its history"
-        elif not _EVENT_ID.fullmatch(event.event_id.removeprefix(f"{row.id}.{event.seq}")) or event[1:] != (
-            row.key,
-            stored.paid_from(entry_of.attempt),
-            entry_of.status,
-            entry_of.attempt,
-            event.seq,
-            entry_of.at,
+            yield "outbox", f"event {event.id} belongs to no entry of its history"
+        elif not _EVENT_ID.fullmatch(event.id.removeprefix(f"{row.id}.{event.seq}")) or (
+            (event.key, event.account, event.status, event.attempt, event.at)
+            != (row.key, stored.paid_from(entry_of.attempt), entry_of.status, entry_of.attempt, entry_of.at)
         ):
-            yield "outbox", f"event {event.event_id} differs from entry {event.seq}"
+            yield "outbox", f"event {event.id} differs from entry {event.seq}"
 
 
 def _contradictions(stored: Stored) -> Broken:
@@ -272,7 +229,7 @@ def _contradictions(stored: Stored) -> Broken:
         ("acknowledged", EventName.PAYOUT_ACKNOWLEDGED, {one.acknowledged_at for one in kept if one.acknowledged_at}),
     ):
         theirs = sorted(entry.at for entry in stored.history if entry.event == event)
-        if sorted(map(to_us, moments)) != theirs:
+        if sorted(moments) != theirs:
             yield "contradiction", f"{len(moments)} times it was {what}, and {len(theirs)} times in its history"
     if stored.row.contradicted_at != min((one.at for one in kept if one.is_open), default=None):
         yield "contradiction", f"it waits for a person since {stored.row.contradicted_at or 'never'}"

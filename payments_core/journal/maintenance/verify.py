@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,20 @@ from typing import Any, TypeAlias
 
 from payments_core.domain.errors import JournalDamaged, PaymentsError
 from payments_core.domain.records import PayoutRecord
-from payments_core.journal.maintenance.invariants import Entry, Kept, Published, Stored, broken
+from payments_core.journal.maintenance.invariants import Stored, broken
 from payments_core.journal.maintenance.schema_check import REFERENCES, flaws
 from payments_core.journal.maintenance.snapshot import Snapshot
-from payments_core.journal.sql.columns import COLUMNS, read_row
+from payments_core.journal.sql.columns import (
+    ATTEMPT_COLUMNS,
+    COLUMNS,
+    HISTORY_COLUMNS,
+    read_attempt,
+    read_history,
+    read_row,
+)
+from payments_core.journal.sql.outbox import EVENT_COLUMNS, read_event
 from payments_core.journal.sql.refunds import may_have_moved
+from payments_core.journal.sql.statements import marks, quoted
 
 __all__ = ["Audit", "DeriveReferences", "Flaw"]
 
@@ -29,12 +37,12 @@ DeriveReferences: TypeAlias = Callable[[PayoutRecord, str, Mapping[str, str], in
 
 _AT_ONCE = 500
 _MOST_ORPHANS = 100
-_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
-_CHILDREN = {  # what hangs on a payout: columns, and the last one they are in order of
-    "history": "seq, at, event, status, attempt, submissions",
-    "attempts": 'number, account, binding, "references", request, request_hash, submissions, ambiguous, first_sent_at',
-    "outbox": "event_id, key, account, status, attempt, seq, at",
-    "approvals": "attempt, fingerprint",
+_NAMES, _ID = quoted(COLUMNS), COLUMNS.index("id")
+_CHILDREN = {  # the rows of a payout in other tables: their columns and order
+    "history": (quoted(HISTORY_COLUMNS), "seq"),
+    "attempts": (quoted(ATTEMPT_COLUMNS), "number"),
+    "outbox": (EVENT_COLUMNS, "seq"),
+    "approvals": ("attempt, fingerprint", "attempt"),
 }
 
 
@@ -114,7 +122,7 @@ class Audit:
     def _payouts(self, on_payout: Callable[[], object]) -> Iterator[Flaw]:
         statement = f"SELECT {_NAMES} FROM {self._at}payouts ORDER BY no"
         for page in _pages(self._snapshot.stream(statement)):
-            yield from self._page([dict(zip(COLUMNS, stored, strict=True)) for stored in page], on_payout)
+            yield from self._page(page, on_payout)
 
     def _orphans(self) -> Iterator[Flaw]:
         for table, column, parent, wanted in REFERENCES:
@@ -130,18 +138,17 @@ class Audit:
             for (payout,) in self._snapshot.ask(statement):
                 yield Flaw("identity", payout, f"two payouts have the same {column}")
 
-    def _page(self, page: Sequence[Mapping[str, Any]], on_payout: Callable[[], object]) -> Iterator[Flaw]:
-        ids = [values["id"] for values in page]
-        children = {table: self._children(table, columns, ids) for table, columns in _CHILDREN.items()}
+    def _page(self, page: Sequence[Sequence[Any]], on_payout: Callable[[], object]) -> Iterator[Flaw]:
+        ids = [values[_ID] for values in page]
+        children = {table: self._children(table, *columns, ids) for table, columns in _CHILDREN.items()}
         for values in page:
-            payout = values["id"]
+            payout = values[_ID]
             try:
                 stored = Stored(
-                    row=read_row(values.values()),
-                    values=values,
-                    history=[Entry(*found) for found in children["history"][payout]],
-                    attempts=[Kept(*found) for found in children["attempts"][payout]],
-                    events=[Published(*found) for found in children["outbox"][payout]],
+                    row=read_row(values),
+                    history=[*map(read_history, children["history"][payout])],
+                    attempts=[*map(read_attempt, children["attempts"][payout])],
+                    events=[*map(read_event, children["outbox"][payout])],
                     approvals=[(attempt, fingerprint) for attempt, fingerprint in children["approvals"][payout]],
                 )
                 findings = [*broken(stored, self._namespace), *self._underived(stored)]
@@ -152,12 +159,12 @@ class Audit:
                 yield Flaw(rule, payout, text)
             on_payout()
 
-    def _children(self, table: str, columns: str, ids: Sequence[str]) -> Mapping[str, list[tuple[Any, ...]]]:
-        order = "seq" if "seq" in columns else columns.partition(",")[0]
-        marks = ", ".join("?" * len(ids))
+    def _children(
+        self, table: str, columns: str, order: str, ids: Sequence[str]
+    ) -> Mapping[str, list[tuple[Any, ...]]]:
         found = defaultdict[str, list[tuple[Any, ...]]](list)
-        statement = f"SELECT payout_id, {columns} FROM {self._at}{table} WHERE payout_id IN ({marks})"
-        for payout, *rest in self._snapshot.ask(f"{statement} ORDER BY payout_id, {order}", ids):
+        statement = f"SELECT o.payout_id, {columns} FROM {self._at}{table} o WHERE o.payout_id IN ({marks(len(ids))})"
+        for payout, *rest in self._snapshot.ask(f"{statement} ORDER BY o.payout_id, o.{order}", ids):
             found[payout].append(tuple(rest))
         return found
 
@@ -166,7 +173,7 @@ class Audit:
         row = stored.row
         if row.erased_at is not None or self._derive is None:
             return
-        attempts = [(one.number, json.loads(one.binding), json.loads(one.references)) for one in stored.attempts]
+        attempts = [(one.number, one.binding, one.references) for one in stored.attempts]
         for number, binding, references in [*attempts, (row.attempt, row.binding, row.references)]:
             for name, value in self._derive(row, stored.paid_from(number), binding, number).items():
                 if references.get(name) != value:

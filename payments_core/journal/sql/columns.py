@@ -18,7 +18,9 @@ from payments_core.domain.payout import HistoryEntry, Operation, PayoutStatus, R
 from payments_core.domain.records import Approval, EndedAttempt, Pause, PayoutRecord
 
 __all__ = [
+    "ATTEMPT_COLUMNS",
     "COLUMNS",
+    "HISTORY_COLUMNS",
     "checked",
     "from_us",
     "read_approval",
@@ -152,7 +154,7 @@ _CODECS: Mapping[str, Codec] = {
     "original_amount": ("{:f}".format, Decimal),
     "reason": (write_reason, read_reason),
     "contradictions": (write_contradictions, _read_contradictions),
-    **dict.fromkeys(("payee_details", "options", "binding", "references"), (write_json, _read_json)),
+    **dict.fromkeys(("payee_details", "options", "binding", "references", "evidence"), (write_json, _read_json)),
     **dict.fromkeys(("ambiguous", "guards_passed", "duplicate_unverified", "refused", "absence_attested"), (int, bool)),
     **dict.fromkeys(
         (
@@ -170,40 +172,53 @@ _CODECS: Mapping[str, Codec] = {
             "updated_at",
             "erased_at",
             "contradicted_at",
+            "ended_at",
+            "at",
         ),
         (to_us, from_us),
     ),
 }
-_CODED = tuple((place, *_CODECS[name]) for place, name in enumerate(COLUMNS) if name in _CODECS)
+
+
+def _coded(names: Iterable[str]) -> tuple[tuple[int, Callable[[Any], Any], Callable[[Any], Any]], ...]:
+    return tuple((place, *_CODECS[name]) for place, name in enumerate(names) if name in _CODECS)
+
+
+def _reader(kind: Callable[..., T], names: Sequence[str]) -> Callable[[Iterable[Any]], T]:
+    """Return what reads the columns of these names as fields of a value."""
+    coded = _coded(names)
+
+    @checked
+    def read(stored: Iterable[Any]) -> T:
+        values = list(stored)
+        for place, _, decode in coded:
+            if values[place] is not None:
+                values[place] = decode(values[place])
+        return kind(**dict(zip(names, values, strict=True)))
+
+    return read
+
+
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(column.name for column in dataclasses.fields(kind))
+
+
+_ROW = _coded(COLUMNS)
 _values = attrgetter(*COLUMNS)
+HISTORY_COLUMNS, ATTEMPT_COLUMNS = _names(HistoryEntry), _names(EndedAttempt)
+
+read_row = _reader(PayoutRecord, COLUMNS)
+read_history = _reader(HistoryEntry, HISTORY_COLUMNS)
+read_attempt = _reader(EndedAttempt, ATTEMPT_COLUMNS)
 
 
 def write_row(row: PayoutRecord) -> list[Any]:
     """Return a row's values in the order of :data:`COLUMNS`."""
     values = list(_values(row))
-    for place, write, _ in _CODED:
+    for place, write, _ in _ROW:
         if values[place] is not None:
             values[place] = write(values[place])
     return values
-
-
-@checked
-def read_row(stored: Iterable[Any]) -> PayoutRecord:
-    """Read a row from values in the order of :data:`COLUMNS`."""
-    values = list(stored)
-    for place, _, read in _CODED:
-        if values[place] is not None:
-            values[place] = read(values[place])
-    return PayoutRecord(**dict(zip(COLUMNS, values, strict=True)))
-
-
-@checked
-def read_history(stored: tuple[Any, ...]) -> HistoryEntry:
-    """Read a history row: seq, at, event, status, attempt, submissions, decided_by, evidence."""
-    seq, at, event, status, attempt, submissions, decided_by, evidence = stored
-    return HistoryEntry(
-        seq, from_us(at), event, PayoutStatus(status), attempt, submissions, decided_by, _read_json(evidence)
-    )
 
 
 @checked
@@ -217,41 +232,6 @@ def read_pause(stored: tuple[Any, ...]) -> Pause:
     """Read a pause: account, since, why, by, probe_at."""
     account, since, why, by, probe_at = stored
     return Pause(account or None, from_us(since), why, PausedBy(by), None if probe_at is None else from_us(probe_at))
-
-
-@checked
-def read_attempt(stored: tuple[Any, ...]) -> EndedAttempt:
-    """Read an attempt that ended, in the order of its fields."""
-    (
-        number,
-        account,
-        binding,
-        references,
-        request,
-        request_hash,
-        reason,
-        decided_by,
-        submissions,
-        ambiguous,
-        first_sent_at,
-        sent_at,
-        ended_at,
-    ) = stored
-    return EndedAttempt(
-        number=number,
-        account=account,
-        binding=_read_json(binding),
-        references=_read_json(references),
-        request=request,
-        request_hash=request_hash,
-        reason=None if reason is None else read_reason(reason),
-        decided_by=decided_by,
-        submissions=submissions,
-        ambiguous=bool(ambiguous),
-        first_sent_at=None if first_sent_at is None else from_us(first_sent_at),
-        sent_at=None if sent_at is None else from_us(sent_at),
-        ended_at=from_us(ended_at),
-    )
 
 
 @checked

@@ -16,7 +16,17 @@ from payments_core.journal.sql.access import SqlAccess
 from payments_core.journal.sql.columns import checked, from_us, read_contradiction, read_reason, to_us
 from payments_core.journal.sql.statements import DbTransaction, Statements, marks
 
-__all__ = ["Acknowledge", "OutboxChange", "OutboxMixin", "PutOff", "ResumeDeliveries", "TakeDeliveries", "apply"]
+__all__ = [
+    "EVENT_COLUMNS",
+    "Acknowledge",
+    "OutboxChange",
+    "OutboxMixin",
+    "PutOff",
+    "ResumeDeliveries",
+    "TakeDeliveries",
+    "apply",
+    "read_event",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,10 @@ class ResumeDeliveries:
 OutboxChange: TypeAlias = Acknowledge | TakeDeliveries | PutOff | ResumeDeliveries
 OutboxReply: TypeAlias = bool | int | tuple[Waiting, ...] | None
 
-_EVENT = "o.event_id, o.payout_id, o.key, o.account, o.status, o.reason, o.attempt, o.seq, o.at, o.no, o.contradiction"
+#: Of the outbox ``o``, in the order in which ``read_event`` reads them.
+EVENT_COLUMNS = (
+    "o.event_id, o.payout_id, o.key, o.account, o.status, o.reason, o.attempt, o.seq, o.at, o.no, o.contradiction"
+)
 
 
 class _Statements:
@@ -68,9 +81,9 @@ class _Statements:
 
     def __init__(self, sql: Statements) -> None:
         at, text = sql.schema, sql.text
-        self.events = f"SELECT {_EVENT} FROM {at}outbox o"
+        self.events = f"SELECT {EVENT_COLUMNS} FROM {at}outbox o"
         self.deliveries = (
-            f"SELECT {_EVENT}, COALESCE(d.attempts, 0), d.next_at, COALESCE(d.result, '') FROM {at}outbox o"
+            f"SELECT {EVENT_COLUMNS}, COALESCE(d.attempts, 0), d.next_at, COALESCE(d.result, '') FROM {at}outbox o"
             f" LEFT JOIN {at}deliveries d ON d.consumer = ? AND d.event_id = o.event_id"
         )
         self.backlog = (
@@ -166,7 +179,8 @@ def _take(session: DbTransaction, change: TakeDeliveries) -> tuple[Waiting, ...]
 
 
 @checked
-def _read_event(stored: Sequence[Any]) -> PayoutEvent:
+def read_event(stored: Sequence[Any]) -> PayoutEvent:
+    """Read an event from :data:`EVENT_COLUMNS`."""
     event_id, payout_id, key, account, status, reason, attempt, seq, at, no, contradiction = stored
     return PayoutEvent(
         id=event_id,
@@ -186,7 +200,7 @@ def _read_event(stored: Sequence[Any]) -> PayoutEvent:
 def _read_waiting(stored: Sequence[Any]) -> Waiting:
     *event, attempts, next_at, result = stored
     return Waiting(
-        event=_read_event(event),
+        event=read_event(event),
         attempts=attempts,
         next_at=None if next_at is None else from_us(next_at),
         result=result,
@@ -209,7 +223,7 @@ class OutboxMixin(SqlAccess):
         statements = _statements(self._sql)
         condition, values = statements.unacknowledged_by(consumer, after)
         found = self._find(f"{statements.events} WHERE {condition} ORDER BY o.no LIMIT ?", (*values, limit))
-        return tuple(map(_read_event, found))
+        return tuple(map(read_event, found))
 
     def waiting(self, consumer: Consumer, *, limit: int) -> tuple[Waiting, ...]:
         """Return the events that a consumer has not acknowledged, by number."""

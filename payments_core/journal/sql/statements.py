@@ -10,11 +10,11 @@ way round.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from payments_core.domain.payout import PayoutStatus
-from payments_core.journal.sql.columns import COLUMNS
+from payments_core.journal.sql.columns import ATTEMPT_COLUMNS, COLUMNS, HISTORY_COLUMNS
 
 __all__ = [
     "FIXED",
@@ -28,6 +28,7 @@ __all__ = [
     "Statements",
     "lock_number",
     "marks",
+    "quoted",
 ]
 
 POSTGRES_SCHEMA = "payments_core"
@@ -52,18 +53,23 @@ FIXED = (
 UNVERSIONED = ("contradictions", "contradicted_at")
 MOVABLE = tuple(name for name in COLUMNS if name not in (*FIXED, *UNVERSIONED))
 
-# Quoted: `references` is a word of SQL. Only names of PayoutRecord's own fields are ever put into a statement.
-_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
-_SETS = ", ".join(f'"{name}" = ?' for name in MOVABLE)
 _PAUSE = "account, since, why, by, probe_at"
-_ENDED = (
-    'binding, "references", request, request_hash, reason, decided_by, submissions, ambiguous, first_sent_at, sent_at'
-)
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Return names of columns for a statement: some are words of SQL."""
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def marks(count: int) -> str:
     """Return as many marks for values."""
     return ", ".join("?" * count)
+
+
+# Only names of our records' own fields are ever put into a statement.
+_NAMES = quoted(COLUMNS)
+_SETS = ", ".join(f'"{name}" = ?' for name in MOVABLE)
+_ENDED = quoted(name for name in ATTEMPT_COLUMNS if name not in {"number", "account", "ended_at"})
 
 
 class Statements:
@@ -111,10 +117,7 @@ class Statements:
             f" AND (status = '{PayoutStatus.REVIEW}' OR contradicted_at IS NOT NULL) ORDER BY no LIMIT ?"
         )
         self.counts = f"SELECT status, COUNT(*) FROM {at}payouts GROUP BY status"
-        self.history = text(
-            f"SELECT seq, at, event, status, attempt, submissions, decided_by, evidence FROM {at}history"
-            " WHERE payout_id = ? ORDER BY seq"
-        )
+        self.history = text(f"SELECT {quoted(HISTORY_COLUMNS)} FROM {at}history WHERE payout_id = ? ORDER BY seq")
         self.pauses = f"SELECT {_PAUSE} FROM {at}pauses ORDER BY account"
 
         self.lock_payout = self.by_id + lock
@@ -150,9 +153,7 @@ class Statements:
             f"INSERT INTO {at}attempts (payout_id, number, account, {_ENDED}, ended_at)"
             f" SELECT id, attempt, account, {_ENDED}, updated_at FROM {at}payouts WHERE id = ?"
         )
-        self.attempts = text(
-            f"SELECT number, account, {_ENDED}, ended_at FROM {at}attempts WHERE payout_id = ? ORDER BY number"
-        )
+        self.attempts = text(f"SELECT {quoted(ATTEMPT_COLUMNS)} FROM {at}attempts WHERE payout_id = ? ORDER BY number")
         self.was_attempted = text(f"SELECT 1 FROM {at}attempts WHERE payout_id = ? AND request_hash = ?")
         self.was_in = text(f"SELECT 1 FROM {at}history WHERE payout_id = ? AND attempt = ? AND status = ? LIMIT 1")
         self.approve = text(
