@@ -49,8 +49,8 @@ def fate(known: Mapping[str, Fate], name: str) -> str:
 
 def meanings() -> Iterator[tuple[str, str]]:
     """Yield each switch with what the code says it does, its source with it."""
-    told = (inspect.getdoc(Switches) or "").split("Args:\n", 1)[1]
-    for name, text in re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", told, re.MULTILINE):
+    arguments = (inspect.getdoc(Switches) or "").split("Args:\n", 1)[1]
+    for name, text in re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", arguments, re.MULTILINE):
         yield name, " ".join(text.split()).replace("``", "`")
 
 
@@ -131,7 +131,7 @@ def test_every_operation_and_outcome_of_the_emulator_is_on_its_page() -> None:
 
 
 def test_the_fixtures_of_the_page_work_under_pytest(tmp_path: Path) -> None:
-    """Who copies the page's conftest.py and test file has tests that pass."""
+    """The page's conftest.py and test file pass as copied."""
     text = (HOW_TO / EMULATOR).read_text("utf-8")
     files = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", text, re.DOTALL))
     assert set(files) == {"conftest.py", "test_refunds.py"}
@@ -151,7 +151,7 @@ def test_code_that_cannot_run_here_is_at_least_python(page: str) -> None:
 
 
 def test_the_routes_of_the_page_are_routes() -> None:
-    """Whoever copies the page's TOML has tables that are understood."""
+    """The page's TOML is a valid configuration of routes."""
     text = (HOW_TO / "choose-an-account.md").read_text("utf-8")
     (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     read = tomllib.loads(block)
@@ -165,7 +165,7 @@ def test_every_alert_is_on_the_page() -> None:
 
 
 def test_every_live_target_is_on_the_page_that_goes_live() -> None:
-    """Who goes live finds each target environment with its money."""
+    """Each live target environment is on the page with its currency."""
     text = (HOW_TO / "go-live-with-mtn.md").read_text("utf-8")
     rows = [
         row(f"`{target.name}`", target.currency, str(-int(target.quantum.as_tuple().exponent)))

@@ -44,7 +44,7 @@ LISTENS = re.compile(r"(?:What it has paid:|Listening for callbacks at) (http://
 
 def ended(line: str) -> int:
     """Return the exit code that a line names: 0 when it names none."""
-    return int(told[1]) if (told := EXITS.search(line)) else 0
+    return int(found[1]) if (found := EXITS.search(line)) else 0
 
 
 def comparable(printed: str) -> list[str]:
@@ -61,12 +61,12 @@ def fits(printed: str, written: str) -> bool:
 
 
 class Reader:
-    """Somebody who follows a page word for word, in an empty folder.
+    """A reader who follows a page word for word, in an empty folder.
 
     Args:
         folder: Empty.
         page: The page's text.
-        supervisor: Starts `payouts`; what it says goes to the file ``said`` of the folder.
+        supervisor: Starts `payouts`; its output goes to the file ``said`` of the folder.
 
     """
 
@@ -84,7 +84,7 @@ class Reader:
         self.printed = ""
         for line in str(example.parsed).splitlines():
             words = shlex.split(line, comments=True)
-            before = len(self.heard())
+            before = len(self.log())
             if PROGRAM.match(line):
                 command = [sys.executable, *words[1:]]
                 done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=90, check=False)
@@ -92,11 +92,11 @@ class Reader:
                 assert done.returncode == ended(line), f"{line}\n{done.stdout}\n{done.stderr}"
             elif line.startswith(("payouts emulator ", "payouts serve ")):
                 self.start(words[1:])
-                self.printed += self.heard()[before:]
+                self.printed += self.log()[before:]
             elif line.startswith("payouts "):
                 code = self.supervisor.start(folder=str(self.folder), command=words[1:]).wait()
-                self.printed += self.heard()[before:]
-                assert code == ended(line), f"{line}\n{self.heard()}"
+                self.printed += self.log()[before:]
+                assert code == ended(line), f"{line}\n{self.log()}"
 
     def python(self, example: Example) -> None:
         """Run a block; later blocks of the page see its names. One that the page runs as a program is written."""
@@ -131,18 +131,18 @@ class Reader:
     def start(self, words: list[str]) -> None:
         port = words.index("--port") + 1
         written, words[port] = words[port], "0"  # pages name a fixed port; several tests may run at once
-        heard = len(self.heard())
+        before = len(self.log())
         self.gateways.append(self.supervisor.start(folder=str(self.folder), command=words))
         until = time.monotonic() + 60
-        while (found := LISTENS.search(self.heard()[heard:])) is None:  # told last, when the configuration is written
-            assert time.monotonic() < until, self.heard()
+        while (found := LISTENS.search(self.log()[before:])) is None:  # printed last, when the configuration is written
+            assert time.monotonic() < until, self.log()
             time.sleep(0.02)
         self.urls[f"http://127.0.0.1:{written}"] = found[1]
 
-    def heard(self) -> str:
+    def log(self) -> str:
         """Return all that `payouts` has printed so far, without the folder's path."""
-        said = self.folder / "said"
-        return said.read_text("utf-8").replace(f"{self.folder}/", "") if said.exists() else ""
+        log = self.folder / "said"
+        return log.read_text("utf-8").replace(f"{self.folder}/", "") if log.exists() else ""
 
     def preflight(self) -> None:
         for gateway in self.gateways:

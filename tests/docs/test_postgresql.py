@@ -108,8 +108,8 @@ def test_the_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any
     journal.execute(ApplyTransition(now, now, EVENT, post_end=PostEnd(is_ambiguous=False, circuit_after=9)))
     journal.receive(Arrival(account="a", query="", method="PUT", at=START, encoded="{}")).result()
     [arrival] = journal.unhandled(accounts=["a"], limit=9)
-    told = Handling(no=arrival.no, at=START, outcome="read due", details="{}", payout_id=now.id, event=EVENT)
-    assert journal.handle(told) is not None
+    handling = Handling(no=arrival.no, at=START, outcome="read due", details="{}", payout_id=now.id, event=EVENT)
+    assert journal.handle(handling) is not None
     journal.callback_secret()
     consumer = Consumer("books")
     [event, *_] = journal.take_deliveries(consumer, at=START, until=START, after=0, limit=1)

@@ -73,7 +73,7 @@ def test_every_method_of_the_client_is_on_its_page_once() -> None:
 
 @pytest.mark.parametrize("union", ["SubmitOutcome", "CheckOutcome"])
 def test_every_kind_of_answer_stands_where_its_union_does(union: str) -> None:
-    """Nobody is sent elsewhere to learn what ``submit`` and ``check`` may return: each kind has its line."""
+    """Each outcome that ``submit`` and ``check`` may return has a line beside the union."""
     page = (API / "provider.rst").read_text("utf-8")
     section = page.split(f".. py:type:: payments_core.provider.{union}\n")[1].split("\n..")[0]
     kinds = [kind.__name__ for kind in get_args(getattr(provider, union))]
