@@ -11,7 +11,7 @@ from payments_core.domain.masking import scrub, scrub_code
 from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.domain.records import Query
 from payments_core.engine.commands import RecordAccountQuery
-from payments_core.engine.flow import EngineFlow, record_account_query
+from payments_core.engine.flow import EngineFlow, append_history
 from payments_core.engine.lookups import lookup_refused, not_supported, query_account
 from payments_core.engine.steps import StepContext, token_hash
 from payments_core.provider import (
@@ -54,7 +54,7 @@ def query_balances(account: Account, moment: StepContext) -> EngineFlow[str]:
     if not isinstance(provider, BalanceResultCallbacks):
         raise not_supported(account, Capability.BALANCE_RESULT_CALLBACKS)
     query = Query(token_hash(moment.token), moment.at)
-    yield from record_account_query(RecordAccountQuery(account.name, query))
+    yield from append_history(RecordAccountQuery(account.name, query))
     yield from query_account(account, _WHAT, Deferred, provider.query_balances, moment.at, answer_token=moment.token)
     return query.token_hash
 

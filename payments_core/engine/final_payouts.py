@@ -12,7 +12,6 @@ from payments_core.engine.context import StepContext
 from payments_core.engine.contradict import contradict
 from payments_core.engine.drafts import is_bound
 from payments_core.engine.flow import EngineFlow, append_history
-from payments_core.engine.flow import acknowledge as write_acknowledgement
 from payments_core.engine.previous_attempts import check_previous_attempts
 from payments_core.engine.provider_calls import CheckResult
 from payments_core.engine.review import OperatorDecision
@@ -70,7 +69,7 @@ def acknowledge(row: PayoutRecord, person: OperatorDecision, moment: StepContext
     """
     event = Event(EventName.PAYOUT_ACKNOWLEDGED, moment.at, person.as_evidence)
     entry = AcknowledgeContradictions(row.id, event, scrub(person.actor, limit=100), scrub(person.reason))
-    noted = yield from write_acknowledgement(entry)
+    noted = yield from append_history(entry)
     row = noted.row or row
     if not row.contradictions:
         raise DecisionRefused(

@@ -14,6 +14,7 @@ from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import PayoutRecord
 from payments_core.engine import decide_submission
 from payments_core.engine.flow import RunPreflight
+from payments_core.http.messages import HttpRequest
 from payments_core.provider import Final, NotFound, Unknown
 
 S = PayoutStatus
@@ -112,3 +113,21 @@ def test_paying_again_is_held_against_the_limit_as_it_is_now(stage: MakeStage) -
     with pytest.raises(InvalidAmount, match="25 EUR is more than the largest_amount of account till: 20 EUR"):
         one.reissue(row, account_of(failing, settings=limited()))
     assert one.journal.get(row.id) == row
+
+
+def test_what_is_not_sent_again_is_recorded_at_the_time_of_its_read(stage: MakeStage) -> None:
+    one = stage(Fake(checking=reading(NotFound())), settings=limited())
+    row = one.put(S.UNKNOWN, not_found_count=2, first_not_found_at=T0, next_at=after(300))
+    original, one.at = one.execute, after(300)
+
+    def slow(command: Any) -> Any:
+        if isinstance(command, HttpRequest):
+            one.at = after(310)
+        return original(command)
+
+    one.execute = slow
+    one.advance(row)
+    assert [(entry.event, entry.at) for entry in one.journal.history(row.id)][-2:] == [
+        ("payout.resend", after(310)),
+        ("payout.above_largest_amount", after(310)),
+    ]

@@ -16,7 +16,7 @@ from payments_core.domain.records import Event
 from payments_core.engine.commands import AppendHistory
 from payments_core.engine.flow import Command, EngineFlow, Reply
 from payments_core.engine.provider_calls import query, send_once
-from payments_core.http.flow import exchange, run_flow
+from payments_core.http.flow import HttpFlow, exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, slot
 from payments_core.provider import (
     AccountRefused,
@@ -325,3 +325,11 @@ def test_slots_are_all_that_a_provider_fills(changed: dict[str, Any], is_sent: b
     outcome, _ = run_flow(flow, execute)
     assert isinstance(outcome, Pending if is_sent else NotSent)
     assert len(sent) == is_sent
+
+
+def test_a_flow_gets_the_response_to_its_request() -> None:
+    def by_status(draft: Draft) -> HttpFlow[Any]:
+        response = yield from exchange(draft.request)
+        return Pending(http_status=response.status)
+
+    assert played(by_status, 202)[0] == Pending(http_status=202)

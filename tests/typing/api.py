@@ -78,14 +78,12 @@ from payments_core.engine.flow import (
     RefusedByGuard,
     Reply,
     RunPreflight,
-    acknowledge,
     append_history,
     apply_transition,
     create_attempt,
     create_payout,
     load_attempts,
     read_as,
-    record_account_query,
     run_preflight,
 )
 from payments_core.http.flow import HttpFlow, arun_flow, exchange, run_flow
@@ -741,9 +739,9 @@ def every_question(row: PayoutRecord, event: Event) -> EngineFlow[str]:
     assert_type(read, HttpResponse)
     noted = yield from append_history(AppendHistory(row.id, event, due_at=None))
     assert_type(noted, HistoryAppended)
-    acknowledged = yield from acknowledge(AcknowledgeContradictions(row.id, event, "Ann", "compared"))
+    acknowledged = yield from append_history(AcknowledgeContradictions(row.id, event, "Ann", "compared"))
     assert_type(acknowledged, HistoryAppended)
-    asked = yield from record_account_query(RecordAccountQuery(row.account, Query("0" * 64, event.at)))
+    asked = yield from append_history(RecordAccountQuery(row.account, Query("0" * 64, event.at)))
     assert_type(asked, HistoryAppended)
     return "done"
 
