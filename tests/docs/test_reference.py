@@ -11,6 +11,7 @@ import pytest
 
 from payments_core.cli.output import FIELDS
 from payments_core.domain import errors
+from payments_core.domain.causes import DecidedBy
 from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import PayoutStatus, ReasonCode
@@ -46,7 +47,10 @@ def test_pages_are_what_the_code_says(tmp_path: Path) -> None:
         ("errors", [getattr(errors, name).code for name in errors.__all__]),
         ("events", list(EventName)),
         ("hooks", list(Plugins.hooks())),
-        ("payout", [f"`{name}`" for name in (*FIELDS, *(one.name for one in fields(Contradiction)))]),
+        (
+            "payout",
+            [f"`{name}`" for name in (*FIELDS, *(one.name for one in fields(Contradiction)), *filter(None, DecidedBy))],
+        ),
         ("statuses-and-reasons", [*PayoutStatus, *ReasonCode]),
         ("operations", [f"| `{name}` |" for name in OPERATIONS]),
         ("conformance", [f"| `{name}` |" for name in dir(ProviderConformance) if name.startswith("test_")]),
