@@ -69,7 +69,7 @@ IGNORED: Mapping[str, frozenset[str]] = {
     "ZA": frozenset({"Liquid Intelligent Technology", "Rain", "TelAfrica (Wirles Connect)", "WBS Mobile"}),
 }
 
-# Wallets that belong to no range of numbers: only a caller or a provider can say so.
+# Wallets that belong to no range of numbers: only a caller or a provider can name them.
 _WALLETS = frozenset({"wave"})
 
 OPERATORS = frozenset({key for brands in BRANDS.values() for key in brands.values()}) | _WALLETS

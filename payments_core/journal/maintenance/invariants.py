@@ -236,7 +236,7 @@ def _contradictions(stored: Stored) -> Broken:
 
 
 def _standing(stored: Stored) -> Broken:
-    """Look at how it stands: who holds it, when it is due, and what is in doubt."""
+    """Check its lease, when it is due, and what is in doubt."""
     row = stored.row
     if row.status is _S.SENDING:
         if row.lease_until is None or row.sent_at is None or row.lease_until <= row.sent_at or not row.lease_owner:

@@ -41,7 +41,7 @@ def begin_gap(store: Store, began_at: datetime, act: OperatorAction) -> Gap:
     Args:
         store: Where it is.
         began_at: The moment of the backup; aware. A backup's own mark counts where it is earlier.
-        act: Who says so.
+        act: The person's decision.
 
     Raises:
         DecisionRefused: That moment is still to come.
@@ -93,7 +93,7 @@ def compare_statement(
 
     Args:
         store: Where it is.
-        act: Who did, and what was found.
+        act: The person's decision, and what was found.
         account: Whose statement; it covers what the account paid as before.
         configured: The names of the accounts that are configured.
         references: Those of payments in the statement; none of them is ever sent again.
@@ -126,7 +126,7 @@ def end_gap(store: Store, act: OperatorAction, configured: Collection[str]) -> G
 
     Args:
         store: Where it is.
-        act: Who says so, and why.
+        act: The person's decision.
         configured: The names of the accounts that are configured.
 
     Raises:

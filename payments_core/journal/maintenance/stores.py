@@ -96,7 +96,7 @@ class SqliteStore(Store):
             connection.execute("COMMIT")
 
     def settle(self, session: DbTransaction) -> None:
-        """Nothing of a file tells a copy from the original."""
+        """Do nothing: a file does not show whether it is a copy."""
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

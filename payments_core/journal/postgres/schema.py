@@ -160,7 +160,7 @@ def check_server(connection: Connection, where: str) -> None:
 
 
 def remember_server(connection: Connection) -> None:
-    """Write down which server the journal is on, where it tells."""
+    """Record which server the journal is on, where the server shows it."""
     if server := _server(connection):
         _remember(connection, "server", server)
 

@@ -1,4 +1,4 @@
-"""Attempts: how the next one begins, who approved it, and those that have ended."""
+"""Attempts: the next one, its approval, and those that have ended."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def emptied(path: Path) -> JournalDamaged:
 
 
 def identity_of(path: Path) -> tuple[int, int] | None:
-    """Return what tells the file at a path from any other; None while none can be seen."""
+    """Return what distinguishes the file at a path from any other; None while there is none."""
     try:
         found = path.stat()
     except OSError:
