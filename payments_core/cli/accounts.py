@@ -1,4 +1,4 @@
-"""The accounts that can be built here: looking must work where a secret or a plugin is missing."""
+"""Builds the accounts that can be built: read-only commands must work without a secret or a plugin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["build_accounts", "pays_real_money"]
 
 
 def build_accounts(read: Configuration) -> tuple[dict[str, Account], dict[str, str]]:
-    """Return the accounts that can be built, and why the others cannot, by name.
+    """Return the accounts that can be built, and the errors of the others, by name.
 
     Args:
         read: The configuration.
@@ -37,7 +37,7 @@ def build_accounts(read: Configuration) -> tuple[dict[str, Account], dict[str, s
 
 
 def pays_real_money(read: Configuration) -> bool:
-    """Whether any account pays real money, or may, as it cannot be built.
+    """Whether any account pays real money, or cannot be built and so might.
 
     Args:
         read: The configuration.

@@ -1,4 +1,4 @@
-"""The commands by name. Nothing here imports more than typer: what a command needs is imported when it runs."""
+"""The commands by name. This module imports only typer; a command imports what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ __all__ = ["app", "run"]
 
 
 class PluginGroup(TyperGroup):
-    """Our commands, and those of plugins: a plugin is found and imported only when its name is used."""
+    """The core's commands and those of plugins: a plugin is imported only when its name is used."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return one of ours, or the group that the plugin of this name brings."""
+        """Return a command of the core, or the command group of the plugin with this name."""
         ours = super().get_command(ctx, cmd_name)
         return ours or _plugin_commands(cmd_name)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Add the names of the installed plugins, none of which is imported for it."""
+        """Add the names of the installed plugins without importing them."""
         from importlib.metadata import entry_points
 
         super().format_epilog(ctx, formatter)
@@ -84,7 +84,7 @@ app = typer.Typer(
     "contradicted by the provider. Every command takes --json.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,  # plain help: rendering it with rich would cost more than everything else
+    rich_markup_mode=None,  # plain help: rich would take longer than the rest
     pretty_exceptions_enable=False,
 )
 
@@ -112,7 +112,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Keep what stands before the command; the command adds what stands after it."""
+    """Keep the options before the command; the command adds those after it."""
     context.obj = {
         "config": config,
         "as_json": as_json,
@@ -147,7 +147,7 @@ app.add_typer(events.GROUP)
 
 
 def _with_range(message: str, option: Any) -> str:
-    """Return what is said of a number that is out of bounds with both of them."""
+    """Return the message for a number out of range, with both bounds."""
     low, high = getattr(option, "min", None), getattr(option, "max", None)
     if low is None or high is None or not re.search(r"(less|greater) than", message):
         return message
@@ -158,27 +158,27 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code.
 
     Args:
-        arguments: Of the command line; this process's when not given.
+        arguments: The arguments; those of this process when not given.
 
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     open_closed_streams()
-    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character must not end a payment's report
+    for stream in (sys.stdout, sys.stderr):  # a character that the terminal lacks must not end the output
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
         code = get_command(app).main(given, prog_name="payouts", standalone_mode=False)
         sys.stdout.flush()
-    except Exception as error:  # noqa: BLE001 - click raises its own, of whichever copy typer carries
+    except Exception as error:  # noqa: BLE001 - click's errors come from typer's copy of it
         from payments_core.cli import error_output
 
         as_json = "--json" in given
         if isinstance(error, OSError) and is_output_lost():
             return error_output.print_output_lost(error, as_json=as_json)
-        if not hasattr(error, "format_message"):  # of a plugin's own group
+        if not hasattr(error, "format_message"):  # from a plugin's group
             error_output.print_problem(error_output.problem(error), as_json=as_json)
             return exit_codes.ERROR
-        if isinstance(message := getattr(error, "message", None), str):  # typer's words for a value are pydantic's
+        if isinstance(message := getattr(error, "message", None), str):  # typer has pydantic's text for a value
             plain = re.sub(r", unable to parse .*", "", message).replace("Input should be", "must be")
             plain = _with_range(plain, getattr(error, "param", None))
             error.message = plain  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
-"""The server behind ``payouts serve``: one request a connection, no connection for long, a quiet end.
+"""The server of ``payouts serve``: one request for each connection, short connections, an orderly shutdown.
 
-Beside it, in the same loop and with the same client, a worker may run; both are told to stop at once.
+A worker can run in the same loop with the same client; both are stopped together.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from payments_core.worker import run_worker, stop_on_signals
 
 __all__ = ["listen", "server_config"]
 
-_HEAD_S = 3.0  # how long a request's head may take: a gateway sends it in one piece
-_LONGEST_S = 10.0  # a connection's life: whoever sends slower than that is cut off
+_HEAD_S = 3.0  # for a request's head: a gateway sends it in one piece
+_LONGEST_S = 10.0  # for a connection: a slower sender is disconnected
 _DRAIN_S = 10
 _CONNECTIONS = 512
-_FROM_ONE_ADDRESS = 256  # the rest stays free for all others
+_FROM_ONE_ADDRESS = 256  # the rest stays free for other addresses
 _HEAD_BYTES = 32 * 1024
 _TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class _Brief(H11Protocol):
-    """HTTP/1.1 as uvicorn speaks it, on connections that end in time; one address holds half of them at the most."""
+    """uvicorn's HTTP/1.1 with time limits for connections; one address can hold half of them at most."""
 
-    held: ClassVar[Counter[object]]  # how many connections each address has; of one server
+    held: ClassVar[Counter[object]]  # connections of each address, of one server
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -68,13 +68,13 @@ class _Brief(H11Protocol):
 
 
 def _network(client: tuple[str, int] | None) -> object:
-    """Return what one caller can send from: an IPv4 address, or the /64 network of an IPv6 address."""
+    """Return the unit that connections are counted by: an IPv4 address, or the /64 network of an IPv6 address."""
     address = ip_address(client[0].partition("%")[0]) if client else None
     return ip_network((address, 64), strict=False) if isinstance(address, IPv6Address) else address
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to us and says when it listens."""
+    """A server that leaves signals to the caller and prints when it listens."""
 
     def __init__(self, config: uvicorn.Config, terminal: Terminal, url: str) -> None:
         super().__init__(config)
@@ -82,11 +82,11 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Do nothing: uvicorn would raise them once more at the end, and a quiet end is no error."""
+        """Do nothing: uvicorn would raise the signal again at the end, and an orderly end is no error."""
         yield
 
     def stop(self) -> None:
-        """Let nobody new in, and end when all that has come is answered."""
+        """Accept no new connection, and end when all received requests are answered."""
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -108,15 +108,15 @@ async def listen(
     """Serve until SIGTERM or Ctrl-C; a second one ends it at once.
 
     Args:
-        terminal: Of the command.
+        terminal: The terminal of the command.
         host: Address to listen on.
         port: 0 for any free one.
-        allowed: Addresses and networks that may call back.
-        address_header: Where a proxy writes the caller's address.
-        worker: Of the worker that runs beside it; None for none.
+        allowed: Addresses and networks that may send callbacks.
+        address_header: The header field in which a proxy writes the client's address.
+        worker: The settings of a worker beside the server; None for none.
 
     Raises:
-        SettingsError: It cannot listen there, or an address is none.
+        SettingsError: It cannot listen there, or an address is not valid.
         JournalError: The worker's journal was closed, or belongs to another process.
 
     """
@@ -132,7 +132,7 @@ async def listen(
             working = None
             if worker is not None:
                 working = asyncio.create_task(run_worker(client, settings=worker, stop=stop))
-                working.add_done_callback(lambda _: server.stop())  # one that failed is not left unseen
+                working.add_done_callback(lambda _: server.stop())  # a failed worker stops the server
             try:
                 await server.serve(sockets=[listener])
             finally:
@@ -143,7 +143,7 @@ async def listen(
 
 
 def server_config(served: CallbackApp) -> uvicorn.Config:
-    """Return how the application is served: one request a connection, and no word about paths."""
+    """Return the server's configuration: one request for each connection, and no paths in logs."""
     return uvicorn.Config(
         served,
         http=type("_OfOneServer", (_Brief,), {"held": Counter()}),
@@ -151,7 +151,7 @@ def server_config(served: CallbackApp) -> uvicorn.Config:
         ws="none",
         lifespan="on",
         log_config=None,
-        access_log=False,  # it would print the paths, and they are secret
+        access_log=False,  # it would print the secret paths
         server_header=False,
         proxy_headers=False,
         headers=[("connection", "close")],
@@ -170,6 +170,6 @@ def _listener(host: str, port: int) -> socket.socket:
             f"Nothing can listen on {host}, port {port}: {error.strerror}.",
             hint="Stop what uses the port, or take another: --port 0 takes any free one.",
         ) from None
-    # Head and body leave in two writes: without this the second waits 40 ms for the first to be acknowledged.
+    # Head and body are two writes: without this the second one waits 40 ms for the acknowledgement of the first.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

@@ -1,4 +1,4 @@
-"""``payouts callbacks`` and ``payouts serve``: where providers call back to, and what listens there."""
+"""``payouts callbacks`` and ``payouts serve``: the callback URLs, and the server behind them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["COMMANDS"]
 def callbacks(
     terminal: Terminal,
     url: Annotated[
-        str, typer.Option("--url", metavar="URL", help="Where `payouts serve` is reached from outside.")
+        str, typer.Option("--url", metavar="URL", help="The public address of `payouts serve`.")
     ] = "https://HOST",
 ) -> int:
-    """Print where each account is called back.
+    """Print the callback URL of each account.
 
-    The last part of an address is secret: it is masked unless --reveal is given.
+    The last part of a URL is secret: it is masked unless --reveal is given.
     """
     from payments_core.cli import output
     from payments_core.client.inbox import PATH
 
     if not url.startswith(("https://", "http://")):
-        raise typer.BadParameter("--url begins with https://, as in https://pay.example.org.")
+        raise typer.BadParameter("--url must begin with https://, as in https://pay.example.org.")
     with terminal.client() as client:
         tokens, counted = client.inbox.tokens, client.inbox.counts()
         shown = [
@@ -46,10 +46,10 @@ def callbacks(
     if terminal.as_json:
         output.print_json(shown)
     elif not shown:
-        terminal.note("No account's provider calls back.")
+        terminal.note("No account has a provider that sends callbacks.")
     else:
         output.print_table(
-            ("account", "url", "callbacks", "not handled yet", "last came"),
+            ("account", "url", "callbacks", "not handled yet", "latest"),
             [
                 (row["account"], row["url"], str(row["received"]), str(row["unhandled"]), row["last_at"] or "")
                 for row in shown
@@ -76,11 +76,13 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 8600,
     allow: Annotated[
         list[str] | None,
-        typer.Option("--allow", metavar="ADDRESS", help="Who may call back: an address or network; once for each."),
+        typer.Option(
+            "--allow", metavar="ADDRESS", help="An address or network that may send callbacks; may be repeated."
+        ),
     ] = None,
     address_header: Annotated[
         str,
-        typer.Option(metavar="NAME", help="Header field in which the proxy in front writes the caller's address."),
+        typer.Option(metavar="NAME", help="Header field in which a proxy writes the client's address."),
     ] = "",
     with_worker: Annotated[
         bool, typer.Option("--with-worker", help="Work on due payouts as well, as `payouts worker` does.")
@@ -88,9 +90,9 @@ def serve(
 ) -> int:
     """Listen for callbacks.
 
-    Each is kept and acknowledged; its payout is read by whoever works: a worker, here with --with-worker.
-    Put a proxy with TLS in front. At SIGTERM it lets nobody new in, keeps what has come, finishes what the worker has
-    in flight, and leaves with 0; a second one ends it at once.
+    Each callback is stored and acknowledged; a worker then checks its payout, here with --with-worker. Put a proxy with
+    TLS in front. At SIGTERM it accepts no new connection, stores received callbacks, finishes payouts in flight, and
+    ends with 0; a second signal ends it at once.
     """
     import asyncio  # here: `--help` must not pay for it
 
@@ -105,7 +107,7 @@ def serve(
         ) from None
     worker = terminal.configuration().worker if with_worker else None
     if with_worker and not terminal.is_live:
-        terminal.tell_events("INFO")
+        terminal.print_events("INFO")
     return asyncio.run(
         callback_server.listen(
             terminal, host=host, port=port, allowed=allow or [], address_header=address_header, worker=worker

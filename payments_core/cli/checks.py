@@ -1,4 +1,4 @@
-"""What the doctor looks at: configuration, secrets, journal, pauses and credentials; no money moves."""
+"""The checks of ``payouts doctor``: configuration, secrets, journal, pauses, credentials; no money moves."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ __all__ = ["Check", "examine", "write_configuration"]
 
 
 class Check(NamedTuple):
-    """One thing that was looked at.
+    """The result of one check.
 
     Args:
-        level: ``ok``, ``note`` (look at it) or ``wrong``.
-        what: What was looked at.
-        says: What was found.
-        hint: What to do.
+        level: ``ok``, ``note`` (worth a look) or ``wrong``.
+        what: The subject.
+        says: The finding.
+        hint: The fix.
 
     """
 
@@ -50,7 +50,7 @@ class Check(NamedTuple):
 
 
 def examine(path: Path) -> list[Check]:
-    """Look at everything; what is wrong in one place hides nothing in another."""
+    """Run all checks; a failed one hides no other."""
     return list(_examine(path))
 
 
@@ -73,7 +73,7 @@ def _examine(path: Path) -> Iterator[Check]:
     accounts: dict[str, Account] = {}
     for name, raw in read.accounts.items():
         yield from _account(name, raw, plugins, root, accounts)
-    if read.routes and len(accounts) == len(read.accounts):  # a broken account is told of above
+    if read.routes and len(accounts) == len(read.accounts):  # a broken account is reported above
         yield _routes(read, accounts)
     if not read.accounts:
         yield Check("note", "accounts", "none is configured", "Add [accounts.<name>] to pay from.")
@@ -85,7 +85,7 @@ def _examine(path: Path) -> Iterator[Check]:
         return
     try:
         yield from _used(read, journal, plugins, root, accounts)
-    except JournalError as error:  # such as one that is damaged further in
+    except JournalError as error:  # such as a damaged one
         journal.close()
         yield _wrong("journal", error)
 
@@ -93,7 +93,7 @@ def _examine(path: Path) -> Iterator[Check]:
 def _used(
     read: Configuration, journal: Journal, plugins: Plugins, root: Path, accounts: Mapping[str, Account]
 ) -> Iterator[Check]:
-    """Look at what the journal holds, and ask each account's provider; the journal is closed with it."""
+    """Check the journal's content and each account's provider; the journal is closed afterwards."""
     yield from _journal(read, journal, root)
     for name, raw in read.webhooks.items():
         yield _webhook(name, raw, plugins, root, journal)
@@ -101,14 +101,14 @@ def _used(
     needed, orphans = _needed(journal, accounts)
     yield from _identities(accounts, needed, orphans)
     retired = {title: one for name in sorted(accounts) for title, one in _retired(accounts[name])}
-    everybody = {**accounts, **retired}  # a retired identity is asked as if it were an account of its own
-    runtime = Runtime(namespace=read.namespace, journal=journal, plugins=plugins, accounts=everybody)
+    identities = {**accounts, **retired}  # a retired identity is checked like an account
+    runtime = Runtime(namespace=read.namespace, journal=journal, plugins=plugins, accounts=identities)
     with PayoutClient(runtime) as client:
         yield from _paths(client, accounts)
         for name in sorted(accounts):
             checked = _credential(client, name)
             yield checked
-            if checked.level == "ok":  # without a credential every other answer would be the same one
+            if checked.level == "ok":  # without a credential every lookup would fail alike
                 for finding in client.diagnose(name):
                     yield Check(finding.level, f"{finding.what} of {name}", finding.says, finding.hint)
         for title, identity in retired.items():
@@ -136,28 +136,30 @@ def _account(
 
 
 def _exposed(what: str, value: Any, root: Path) -> Iterator[Check]:
-    """Say which files of secrets, anywhere in a table, others than their owner may read."""
+    """Yield the secret files in a table, at any depth, that other users may read."""
     if isinstance(value, str) and value.startswith("file:"):
         exposed: list[str] = []
-        with contextlib.suppress(SettingsError):  # said where it is read
+        with contextlib.suppress(SettingsError):  # reported where it is read
             settings.read_secret(value, root=root, on_exposed=exposed.append)
         for name in exposed:
-            yield Check("wrong", what, f"others may read the secret file {root / name}", f"chmod 600 {root / name}")
+            yield Check(
+                "wrong", what, f"other users may read the secret file {root / name}", f"chmod 600 {root / name}"
+            )
     elif isinstance(value, Mapping | list | tuple):
         for part in value.values() if isinstance(value, Mapping) else value:
             yield from _exposed(what, part, root)
 
 
 def _largest_amount(account: Account) -> Iterator[Check]:
-    """Ask for the limit that refuses a slipped digit, where real money moves, and for each currency it is paid in."""
+    """Require a largest amount for each currency where real money moves: it refuses a mistyped digit."""
     settings = account.settings
     limits = settings.largest_amount
     lacking = sorted((settings.currencies or {settings.currency}) - (limits or {}).keys())
     if not lacking or (limits is None and settings.is_test_mode):
         return
     codes = ", ".join(lacking)
-    means = f"nothing is paid in {codes}" if limits else "an amount that was mistyped is paid like any other"
-    hint = f'Write the most that one payout may be: [accounts.{account.name}.largest_amount] {lacking[0]} = "…"'
+    means = f"nothing is paid in {codes}" if limits else "a mistyped amount is paid like any other"
+    hint = f'Set the largest amount of one payout: [accounts.{account.name}.largest_amount] {lacking[0]} = "…"'
     yield Check("note", f"largest_amount of {account.name}", f"none for {codes}: {means}", hint)
 
 
@@ -171,7 +173,10 @@ def _routes(read: Configuration, accounts: Mapping[str, Account]) -> Check:
     if not unreached:
         return Check("ok", "routes", says)
     return Check(
-        "note", "routes", f"{says}; none leads to {', '.join(unreached)}", "Only who names them is paid there."
+        "note",
+        "routes",
+        f"{says}; none leads to {', '.join(unreached)}",
+        "These accounts pay only orders that name them.",
     )
 
 
@@ -183,19 +188,19 @@ def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Chec
     file = root / read.journal.removeprefix("sqlite:///")
     is_file = read.journal.startswith("sqlite:") and os.name == "posix" and file.exists()
     if is_file and stat.S_IMODE(file.stat().st_mode) & 0o077:
-        yield Check("wrong", "journal", f"others may read {file}, and it holds payees", f"chmod 600 {file}")
+        yield Check("wrong", "journal", f"other users may read {file}, which holds payees", f"chmod 600 {file}")
     if review := counts.get(PayoutStatus.REVIEW):
         waits = "waits" if review == 1 else "wait"
-        says = f"{messages.counted(review, 'payout')} {waits} for a person"
+        says = f"{messages.counted(review, 'payout')} {waits} for a decision"
         yield Check("note", "review", says, "`payouts list --status REVIEW` shows which.")
     contradicted = sum(1 for row in journal.undecided() if row.contradicted_at is not None)
     if contradicted:
-        says = f"the provider contradicts the end of {messages.counted(contradicted, 'payout')}"
-        yield Check("wrong", "contradictions", says, "`payouts review list` shows which, until it is acknowledged.")
+        says = f"the provider contradicts the result of {messages.counted(contradicted, 'payout')}"
+        yield Check("wrong", "contradictions", says, "`payouts review list` shows them until they are acknowledged.")
     untaken = sum(1 for row in journal.rows(status=PayoutStatus.REVIEW) if not row.view().may_have_been_sent)
     if untaken:
-        says = f"{messages.counted(untaken, 'payout')} in review {'was' if untaken == 1 else 'were'} never taken"
-        yield Check("note", "review", says, "Once the cause is mended, it is safe to pay such a one under another key.")
+        says = f"{messages.counted(untaken, 'payout')} in review {'was' if untaken == 1 else 'were'} never accepted"
+        yield Check("note", "review", says, "After the cause is fixed, it is safe to pay these under another key.")
     paid_from = set[str]().union(*(_paid_from(journal, row) for row in _to_be_asked(journal)))
     gone = sorted(paid_from - read.accounts.keys())
     if gone:
@@ -203,54 +208,54 @@ def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Chec
             "wrong",
             "journal",
             f"open payouts belong to accounts that are not configured: {', '.join(gone)}",
-            "Put these accounts back until their payouts have come to an end.",
+            "Put these accounts back until their payouts are final.",
         )
     if (gap := journal.gap()) is not None:
-        says = f"it was restored, and may lack what came after {messages.moment(gap.began_at)}"
+        says = f"it was restored, and may lack everything after {messages.moment(gap.began_at)}"
         missing = sorted(read.accounts.keys() - gap.compared)
         if missing:
-            says = f"{says}; the statement of {', '.join(missing)} was not compared with it yet"
+            says = f"{says}; the statement of {', '.join(missing)} is not compared yet"
         reconciled = "Compare each statement: `payouts journal reconciled --account NAME`."
-        over = "When all is settled: `payouts journal restored --over`."
+        over = "When all payouts are settled: `payouts journal restored --over`."
         yield Check("note", "journal", says, reconciled if missing else over)
     for pause in journal.pauses():
         level: Literal["note", "wrong"] = "note" if pause.by in {PausedBy.PERSON, PausedBy.RATE} else "wrong"
         yield Check(level, "pause", messages.lifting(pause))
     for hold in journal.holds():
         until = messages.moment(datetime.fromtimestamp(hold.held_until / 1_000_000, UTC), utc_now())
-        says = f"status reads of {hold.account} wait until {until}: the provider says that we ask too often"
-        yield Check("note", "rate", says, "Lower reads_per_s of the account if this comes again.")
+        says = f"status checks of {hold.account} wait until {until}: the provider reports too many requests"
+        yield Check("note", "rate", says, "Lower reads_per_s of the account if this happens again.")
 
 
 def _webhook(name: str, raw: Mapping[str, Any], plugins: Plugins, root: Path, journal: Journal) -> Check:
-    """Say whether a webhook can be served, and how much its receiver has still to accept."""
+    """Check a webhook's configuration and backlog."""
     what = f"webhook {name}"
     try:
         backlog = journal.backlog(build_webhook(plugins, name, raw, root=root).consumer)
     except PaymentsError as error:
         return _wrong(what, error)
-    says = f"{messages.counted(backlog.count, 'event')} to be delivered"
+    says = f"{messages.counted(backlog.count, 'event')} to deliver"
     if backlog.oldest_at is not None:
-        says += f", the oldest of {messages.moment(backlog.oldest_at, utc_now())}"
+        says += f", the oldest from {messages.moment(backlog.oldest_at, utc_now())}"
     if not backlog.given_up:
         return Check("ok", what, says)
-    hint = f"Mend the receiver, then: payouts events deliver --again {name}"
+    hint = f"Fix the receiver, then: payouts events deliver --again {name}"
     return Check("wrong", what, f"{says}; {backlog.given_up} given up", hint)
 
 
 def _retired(account: Account) -> Iterator[tuple[str, Account]]:
-    """Yield the identities an account had, each with its title."""
+    """Yield an account's retired identities with their titles."""
     for number, identity in enumerate(account.retired, 1):
         yield f"retired identity {number} of {account.name}", identity
 
 
 def _needed(journal: Journal, accounts: Mapping[str, Account]) -> tuple[Counter[Account], Counter[str]]:
-    """Count by identity the payouts that are asked about as it, and by account those that nobody can ask about."""
+    """Count the payouts that each identity checks, and by account those that no identity can check."""
     needed, orphans = Counter[Account](), Counter[str]()
     for row in _to_be_asked(journal):
         account = accounts.get(row.account)
         if account is None or (row.status is PayoutStatus.CREATED and not row.submissions):
-            continue  # an untried payout is sent as what its account is then
+            continue  # an unsent payout is sent with the account's current identity
         identity = account.identity(row.operation, row.binding)
         if identity is None and not row.status.is_final:
             orphans[row.account] += 1
@@ -263,7 +268,7 @@ def _needed(journal: Journal, accounts: Mapping[str, Account]) -> tuple[Counter[
 
 
 def _earlier(journal: Journal, row: PayoutRecord) -> tuple[EndedAttempt, ...]:
-    """Return what is looked at before anything of a payout is sent again."""
+    """Return the earlier attempts that are checked before a payout is sent again."""
     return journal.attempts(row.id) if row.attempt > 1 else ()
 
 
@@ -274,28 +279,28 @@ def _paid_from(journal: Journal, row: PayoutRecord) -> set[str]:
 def _identities(
     accounts: Mapping[str, Account], needed: Counter[Account], orphans: Mapping[str, int]
 ) -> Iterator[Check]:
-    """Say which retired identities are still needed, and which payouts nobody can ask about any more."""
+    """Yield which retired identities are still needed, and which payouts no identity can check."""
     for account in accounts.values():
         for what, identity in _retired(account):
             if count := needed[identity]:
                 says = f"{messages.counted(count, 'payout')} still {'needs' if count == 1 else 'need'} it"
-                yield Check("ok", what, says, "Keep it until they have come to an end that stands.")
+                yield Check("ok", what, says, "Keep it until these payouts are final.")
             else:
                 yield Check("note", what, "no payout needs it: it can be removed")
     for name, count in orphans.items():
         yield Check(
             "wrong",
             f"identities of {name}",
-            f"{messages.counted(count, 'open payout')} {'was' if count == 1 else 'were'} sent as somebody the account "
-            "neither is nor was",
-            f"Put what it paid as then back, as [[accounts.{name}.retired]]; until then nobody can ask about them.",
+            f"{messages.counted(count, 'open payout')} {'was' if count == 1 else 'were'} sent with an identity that "
+            "the account does not have",
+            f"Add that identity as [[accounts.{name}.retired]]; until then these payouts cannot be checked.",
         )
 
 
 def _to_be_asked(journal: Journal) -> Iterator[PayoutRecord]:
-    """Yield what is open, and what has failed for a reason that may still be contradicted.
+    """Yield the open payouts, and failed ones whose result the provider may still change.
 
-    Not what stopped in REVIEW before anything was taken: nobody has to ask about that.
+    Payouts in REVIEW of which nothing was accepted are left out: they need no check.
     """
     for status in PayoutStatus:
         if not status.is_final:
@@ -309,23 +314,23 @@ def _to_be_asked(journal: Journal) -> Iterator[PayoutRecord]:
 
 
 def _paths(client: PayoutClient, accounts: Mapping[str, Account]) -> Iterator[Check]:
-    """Say whether what a provider is told to call leads to where `payouts serve` listens for it."""
+    """Check that each account's callback_url leads to `payouts serve`."""
     for name, token in client.inbox.tokens.items():
-        if name not in accounts:  # a retired identity is called back by nobody
+        if name not in accounts:  # a retired identity receives no callbacks
             continue
         url = getattr(accounts[name].settings, "callback_url", "")
         what = f"callbacks of {name}"
         if not url:
-            if accounts[name].facts.status_by == "result_callback":  # nothing else ever tells how a payment ended
-                says = f"callback_url is not set, and {accounts[name].spec.title} answers in no other way"
-                hint = "`payouts callbacks --url ADDRESS --reveal` prints it; `payouts serve` has to run there."
+            if accounts[name].facts.status_by == "result_callback":  # results come only by callback
+                says = f"callback_url is not set, and {accounts[name].spec.title} reports results only by callback"
+                hint = "`payouts callbacks --url ADDRESS --reveal` prints it; `payouts serve` must run there."
                 yield Check("wrong", what, says, hint)
             continue
         if url.endswith(f"/{PATH}/{token}"):
             yield Check("ok", what, "callback_url ends with the account's own path")
         else:
-            says = "callback_url does not end with the account's own path: `payouts serve` hears nothing of it"
-            yield Check("note", what, says, "`payouts callbacks --url ADDRESS --reveal` shows how it has to end.")
+            says = "callback_url does not end with the account's own path: `payouts serve` receives no callbacks"
+            yield Check("note", what, says, "`payouts callbacks --url ADDRESS --reveal` prints it.")
 
 
 def _credential(client: PayoutClient, name: str) -> Check:
@@ -333,10 +338,12 @@ def _credential(client: PayoutClient, name: str) -> Check:
     problem = client.check_account(name)
     if not problem:
         return Check("ok", what, "the provider accepts them")
-    if problem.partition(":")[0].partition(" ")[0] in set(ReasonCode):  # refused: a reason's code stands first
+    if problem.partition(":")[0].partition(" ")[0] in set(
+        ReasonCode
+    ):  # refused: the message begins with the reason's code
         hint = "Compare the account's user, keys and environment with the provider's portal."
     else:
-        hint = "See that its server runs and can be reached from here, and that the account has the right address."
+        hint = "Check that its server runs and is reachable, and that the account has the right address."
     return Check("wrong", what, problem, hint)
 
 
@@ -369,18 +376,18 @@ def write_configuration(path: Path) -> None:
     """Write a new configuration with a fresh namespace.
 
     Raises:
-        SettingsError: A file is there already, or it cannot be written.
+        SettingsError: The file exists already, or cannot be written.
 
     """
     try:
-        # Only its owner may change it, whatever the umask: another file would be refused.
+        # Only its owner may change it, whatever the umask: a file that others can change is refused.
         number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         with os.fdopen(number, "w", encoding="utf-8") as file:
             file.write(_NEW.format(namespace=secrets.token_hex(16)))
     except FileExistsError:
         raise SettingsError(
-            f"{path} is there already, and its namespace must not be lost.",
-            hint="Name another path with --config, or go on with this one: `payouts doctor`.",
+            f"{path} exists already, and its namespace must not be lost.",
+            hint="Name another path with --config, or use this one: `payouts doctor`.",
         ) from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be written: {error.strerror}.") from None

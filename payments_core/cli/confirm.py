@@ -1,4 +1,4 @@
-"""Asking a person before a file is paid: how much, from where, what is refused, and what the accounts hold."""
+"""The confirmation before a file is paid: amounts, accounts, refused rows and balances."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ _YES = frozenset({"y", "yes"})
 
 
 def has_to_ask(terminal: Terminal, *, yes: bool) -> bool:
-    """Whether a person is asked before anything of a file is paid.
+    """Whether a confirmation is needed before a file is paid.
 
     Args:
-        terminal: Of the call.
-        yes: The caller said so beforehand.
+        terminal: The terminal of the call.
+        yes: Whether --yes was given.
 
     Raises:
-        typer.BadParameter: Nobody said yes, and nobody can be asked: no terminal, or JSON is wanted.
+        typer.BadParameter: --yes is missing, and no question is possible: no terminal, or JSON output.
 
     """
     if not yes and (terminal.as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
         raise typer.BadParameter(
-            "A file is paid after a person has said yes. Nobody can be asked here: a script, and --json, say --yes."
+            "Without a terminal, and with --json, no confirmation can be asked for. Add --yes to pay the file."
         )
     return not yes
 
 
 async def balances(client: AsyncPayoutClient, rows: Sequence[Row]) -> dict[tuple[str, str], str]:
-    """Return what each account holds of each currency that would be paid from it, in words; no money moves."""
+    """Return the balances of each account in the currencies to pay, as text; no money moves."""
     held: dict[tuple[str, str], str] = {}
     for account, currency in _sums(rows):
         try:
             found = await client.balances(account, currency=currency, wait_s=_BALANCE_WAIT_S)
         except NotSupported:
-            held[account, currency] = "cannot be asked"
+            held[account, currency] = "not available"
         except LookupFailed:
-            held[account, currency] = "not told"
+            held[account, currency] = "no answer"
         else:
             lines = [f"{one.label} {one.amount:,f} {one.currency}".strip() for one in found]
             held[account, currency] = ", ".join(lines) or "nothing"
@@ -61,13 +61,13 @@ async def balances(client: AsyncPayoutClient, rows: Sequence[Row]) -> dict[tuple
 
 
 def show(terminal: Terminal, path: Path, rows: Sequence[Row], held: dict[tuple[str, str], str]) -> None:
-    """Print what would be paid.
+    """Print the payments of a file.
 
     Args:
-        terminal: Where.
+        terminal: The terminal.
         path: The file.
-        rows: All of it, each with its account.
-        held: From :func:`balances`.
+        rows: Its rows with their accounts.
+        held: The result of :func:`balances`.
 
     """
     counted = Counter("repeated" if row.same_as else "refused" if row.error else "known" for row in rows)
@@ -75,7 +75,7 @@ def show(terminal: Terminal, path: Path, rows: Sequence[Row], held: dict[tuple[s
     new = sum(count for count, _ in sums.values())
     counted["known"] -= new
     parts = [messages.counted(new, "payout")]
-    parts += [f"{counted['known']} already known (what is open of them goes on)"] if counted["known"] else []
+    parts += [f"{counted['known']} already known (open ones continue)"] if counted["known"] else []
     parts += [f"{counted[what]} {what}" for what in ("refused", "repeated") if counted[what]]
     terminal.say(f"{path}: {', '.join(parts)}.")
     lines = [
@@ -86,13 +86,14 @@ def show(terminal: Terminal, path: Path, rows: Sequence[Row], held: dict[tuple[s
         output.print_table(("account", "payouts", "amount", "holds"), lines)
     refused = [row for row in rows if row.error is not None and row.same_as is None]
     for row in refused[:_MOST_SHOWN]:
-        terminal.say(f"line {row.line} is refused: {row.error.message if row.error else ''}")
+        if row.error:
+            terminal.say(f"Row {row.line}: {row.error.message} {row.error.hint}".strip())
     if more := ", ".join(str(row.line) for row in refused[_MOST_SHOWN:]):
-        terminal.say(f"and lines {more}.")
+        terminal.say(f"Also refused: rows {more}.")
 
 
 def ask() -> bool:
-    """Whether a person says yes; whatever else is said, or nothing, means no."""
+    """Whether the answer is yes; any other answer, or none, means no."""
     try:
         return input("Pay? [y/N] ").strip().lower() in _YES
     except EOFError:
@@ -101,7 +102,7 @@ def ask() -> bool:
 
 
 def _sums(rows: Sequence[Row]) -> dict[tuple[str, str], tuple[int, Decimal]]:
-    """Count and add up what would be new, by account and currency."""
+    """Return count and sum of the new payouts, by account and currency."""
     found: dict[tuple[str, str], tuple[int, Decimal]] = defaultdict(lambda: (0, Decimal(0)))
     for row in rows:
         if row.order is None or row.is_known or row.error is not None or row.same_as is not None:

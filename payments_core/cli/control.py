@@ -24,11 +24,11 @@ Account = Annotated[str | None, typer.Option(metavar="NAME", help="One account; 
 def pause(
     terminal: Terminal,
     account: Account = None,
-    reason: Annotated[str, typer.Option(help="For whoever finds the pause.")] = "",
+    reason: Annotated[str, typer.Option(help="Shown with the pause.")] = "",
 ) -> int:
-    """Stop payments from one account, or all.
+    """Stop payments from one account, or from all.
 
-    Every process obeys before its next payment; what is under way is still read.
+    It takes effect in every process before its next payment; payments in progress are still checked.
     """
     from payments_core.cli import output
     from payments_core.domain.events import EventName
@@ -41,22 +41,22 @@ def pause(
     new_pause = Pause.by_person(account, utc_now(), reason)
     with terminal.journal(configuration) as journal:  # an emergency stop must work where a secret is missing
         journal.set_pause(new_pause)
-        if terminal.log_json or terminal.log_level in {"DEBUG", "INFO"}:  # else the sentence below says it
+        if terminal.log_json or terminal.log_level in {"DEBUG", "INFO"}:  # else the output below has it
             log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=new_pause.why)
     if terminal.as_json:
         output.print_json({"account": account, "paused": True, "reason": new_pause.why})
     else:
         option = f" --account {account}" if account else ""
         words = "" if new_pause.why == NO_REASON else f": {clean(new_pause.why)}"
-        terminal.say(f"{_who(account)} paused{words}. `payouts unpause{option}` ends it.")
+        terminal.say(f"{_subject(account)} paused{words}. `payouts unpause{option}` ends it.")
     return exit_codes.DONE
 
 
 @command
 def unpause(terminal: Terminal, account: Account = None) -> int:
-    """End the pause of one account, or the one for all.
+    """End the pause of one account, or the one for all accounts.
 
-    What the machine has stopped by itself on that account ends as well, whatever the cause: see to that first.
+    It also ends automatic pauses of that account, whatever their cause: fix the cause first.
     """
     from payments_core.cli import messages, output
     from payments_core.domain.events import EventName
@@ -72,8 +72,8 @@ def unpause(terminal: Terminal, account: Account = None) -> int:
     if terminal.as_json:
         output.print_json({"account": account, "lifted": lifted, "left": [found.account for found in left]})
         return exit_codes.DONE
-    whose = f"the account {account}" if account else "all accounts"
-    terminal.say(f"The pause of {whose} has ended." if lifted else f"There was no pause of {whose}.")
+    subject = f"the account {account}" if account else "all accounts"
+    terminal.say(f"The pause of {subject} has ended." if lifted else f"There was no pause of {subject}.")
     for found in left:
         terminal.say(f"Still in force: {messages.lifting(found)}")
     if lifted and not left:
@@ -81,7 +81,7 @@ def unpause(terminal: Terminal, account: Account = None) -> int:
     return exit_codes.DONE
 
 
-def _who(account: str | None) -> str:
+def _subject(account: str | None) -> str:
     return f"The account {account} is" if account else "All accounts are"
 
 
@@ -91,15 +91,15 @@ def _check_account(configuration: Configuration, account: str | None) -> None:
     if account is not None and account not in configuration.accounts:
         there_are = ", ".join(sorted(configuration.accounts)) or "none"
         raise UnknownAccount(
-            f"There is no account {quote(account)}; configured are: {there_are}.",
-            hint="Correct the name, or leave out --account to stop all.",
+            f"Account {quote(account)} is not configured. Configured: {there_are}.",
+            hint="Correct the name, or leave out --account for all accounts.",
         )
 
 
 @command
 def providers(
     terminal: Terminal,
-    load: Annotated[bool, typer.Option("--load", help="Import them, and tell what they can do.")] = False,
+    load: Annotated[bool, typer.Option("--load", help="Import them, and show what they can do.")] = False,
     conformance: Annotated[
         str | None, typer.Option(metavar="NAME", help="Run a provider's conformance suite against its own emulator.")
     ] = None,
@@ -170,7 +170,7 @@ def doctor(
 ) -> int:
     """Check that everything is ready to pay.
 
-    Looks at the configuration, secrets, the journal, pauses and each account's credentials; no money moves.
+    It checks the configuration, secrets, the journal, pauses and each account's credentials; no money moves.
     """
     from importlib.metadata import version
 
@@ -181,9 +181,9 @@ def doctor(
         if terminal.as_json:
             output.print_json({"written": str(terminal.config)})
         else:
-            terminal.say(f"Wrote {terminal.config} with a namespace of its own; keep it as you keep the journal.")
-            terminal.say("Next: uncomment an account, and say where its secrets are. Then make the journal")
-            terminal.say("(`payouts journal init`), and ask the doctor (`payouts doctor`).")
+            terminal.say(f"Wrote {terminal.config} with a new namespace. Keep it as safe as the journal.")
+            terminal.say("Next: uncomment an account and set where its secrets are. Then create the journal")
+            terminal.say("(`payouts journal init`) and run `payouts doctor`.")
         return exit_codes.DONE
     found = checks.examine(terminal.config)
     is_well = all(check.level != "wrong" for check in found)

@@ -20,10 +20,10 @@ def demo(
     seed: Annotated[int | None, seed_option("Repeats a run; drawn when left out.")] = None,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Work in this folder and keep it.")] = None,
 ) -> int:
-    """See people paid exactly once, whatever happens.
+    """Show that every payee is paid exactly once, in spite of faults.
 
-    They are paid through a gateway that misbehaves, by a process that is killed in the middle; another goes on, and
-    the gateway's books are compared with the journal.
+    The gateway has faults, and the paying process is killed during the run; another one resumes, and the gateway's
+    ledger is compared with the journal.
     """
     from payments_core.cli.demo.story import tell
 

@@ -1,4 +1,4 @@
-"""``payouts emulator``: a provider's stand-in on this machine."""
+"""``payouts emulator``: an emulator of a provider on this machine."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-Target = Annotated[str, typer.Option(metavar="NAME", help="What it plays, where its provider has several.")]
-Seed = Annotated[int | None, seed_option("Makes its faults strike alike in every run.")]
+Target = Annotated[
+    str, typer.Option(metavar="NAME", help="The environment to emulate, where the provider has several.")
+]
+Seed = Annotated[int | None, seed_option("Makes random faults repeatable.")]
 
 Switches = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="How it behaves; its page lists the names.")
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="An option of the emulator; the provider's page lists them."),
 ]
 
 
@@ -40,9 +43,9 @@ def emulator(
     seed: Seed = None,
     switches: Switches = None,
 ) -> int:
-    """Serve a stand-in for a provider's gateway.
+    """Run an emulator of a provider's gateway until Ctrl-C.
 
-    It serves until Ctrl-C; no money moves.
+    No money moves.
     """
     from payments_core.plugins.manager import Plugins
 
@@ -53,7 +56,7 @@ def emulator(
         if seed is not None:
             server.set_faults({"seed": seed})
         accounts = _write(server, write_config, target) if write_config else ()
-        _tell(terminal, spec, server, write_config, accounts)
+        _print_started(terminal, spec, server, write_config, accounts)
         while not stop.wait(0.2):
             pass
     finally:
@@ -75,12 +78,14 @@ def _start(spec: ProviderSpec, port: int, target: str, switches: Sequence[str]) 
     from payments_core.domain.errors import SettingsError
 
     if not spec.emulator:
-        raise SettingsError(f"The provider {spec.name} brings no emulator.", hint="`payouts providers --load` tells.")
+        raise SettingsError(
+            f"The provider {spec.name} has no emulator.", hint="`payouts providers --load` shows which have one."
+        )
     module, _, name = spec.emulator.partition(":")
     try:
         kind: type[Emulator] = getattr(import_module(module), name)
         if target and "target" not in signature(kind).parameters:
-            raise ValueError(f"it plays one target environment, so --target {target} means nothing to it.")
+            raise ValueError(f"it has one target environment, so --target {target} is not allowed.")
         options = kind.options(dict(_named(switch) for switch in switches))
         server: Emulator = kind(port, **options, **({"target": target} if target else {}))  # type: ignore[call-arg]
         server.start()
@@ -102,7 +107,7 @@ def _start(spec: ProviderSpec, port: int, target: str, switches: Sequence[str]) 
 def _named(switch: str) -> tuple[str, str]:
     name, equals, value = switch.partition("=")
     if not (name and equals):
-        raise ValueError(f"{switch!r} is not written NAME=VALUE.")
+        raise ValueError(f"--set {switch!r} is not NAME=VALUE.")
     return name, value
 
 
@@ -115,25 +120,29 @@ def _write(server: Emulator, path: Path, target: str) -> Sequence[str]:
         raise SettingsError(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def _tell(terminal: Terminal, spec: ProviderSpec, server: Emulator, path: Path | None, accounts: Sequence[str]) -> None:
+def _print_started(
+    terminal: Terminal, spec: ProviderSpec, server: Emulator, path: Path | None, accounts: Sequence[str]
+) -> None:
     import json
 
-    if terminal.as_json:  # on one line, so that whoever starts it can read it while it serves
+    if terminal.as_json:  # on one line, for a parent process that reads it while it serves
         fields = {"provider": spec.name, "url": server.url, "accounts": list(accounts)}
         print(json.dumps({**fields, "config": str(path) if path else None}), flush=True)
         return
     terminal.say(f"{spec.title}: an emulator listens at {server.url}; no money moves.")
     if path is None:
-        terminal.say("Nothing is configured to pay through it: start it with --write-config payouts.toml.")
+        terminal.say("No configuration pays through it: start it with --write-config payouts.toml.")
     else:
         if getattr(server, "config_reused", False):
-            terminal.say(f"{path} was there already. The gateway's books are new: they are kept in memory, so it knows")
-            terminal.say("nothing of what an earlier run took; such payouts end in REVIEW, or may be sent to it again.")
+            terminal.say(
+                f"{path} exists already. The gateway's ledger is new: it is kept in memory, so it does not know"
+            )
+            terminal.say("the payments of an earlier run; such payouts end in REVIEW, or may be sent again.")
         terminal.say(f"{path} pays through it, from {', '.join(accounts)}. In another terminal:")
         option = "" if str(path) == "payouts.toml" else f" --config {path}"
         terminal.say(f"  payouts send --key test-1 {server.example} --wait 10{option}")
         terminal.say(f"  payouts list{option}")
-    terminal.say(f"What it has paid: {server.url}/__emulator/ledger. Ctrl-C ends it.")
+    terminal.say(f"Its ledger: {server.url}/__emulator/ledger. Ctrl-C ends it.")
     print(end="", flush=True)
 
 

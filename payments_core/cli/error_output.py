@@ -1,4 +1,4 @@
-"""What the command line says when something is wrong: what happened, and what to do next; never a secret."""
+"""Error messages of the command line: what happened and what to do; never a secret."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from payments_core.domain.masking import scrub
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
 
-__all__ = ["print_interrupted", "print_output_lost", "print_problem", "problem", "tell"]
+__all__ = ["print_error", "print_interrupted", "print_output_lost", "print_problem", "problem"]
 
 _SAFE = "What was accepted is in the journal: sending the same key again is safe, and `payouts resume` goes on."
 
 
 def problem(error: Exception, *, pays: bool = False) -> dict[str, str]:
-    """Return an error as code, message and hint; of a foreign error only its kind and scrubbed text.
+    """Return an error as code, message and hint; of a foreign error only its type and scrubbed text.
 
     Args:
-        error: What went wrong.
-        pays: A payout was to be made.
+        error: The error.
+        pays: Whether the command makes payouts.
 
     """
     if isinstance(error, PaymentsError):
@@ -38,22 +38,22 @@ def problem(error: Exception, *, pays: bool = False) -> dict[str, str]:
     return {
         "code": "unexpected_error",
         "message": f"{type(error).__name__}: {scrub(str(error)) or 'no message'}",
-        "hint": "This is a defect. Run again with --log-level DEBUG to see where it is; `payouts journal verify` says "
-        "whether the journal is whole.",
+        "hint": "This is a defect. Run again with --log-level DEBUG to see where it is; `payouts journal verify` "
+        "checks the journal.",
     }
 
 
-def tell(error: Exception, terminal: Terminal) -> int:
+def print_error(error: Exception, terminal: Terminal) -> int:
     """Print an error and return the exit code."""
     print_problem(problem(error, pays=terminal.pays), as_json=terminal.as_json)
     if terminal.log_level == "DEBUG" and not isinstance(error, PaymentsError):
-        for place in traceback.extract_tb(error.__traceback__):  # places only, no values and no text
+        for place in traceback.extract_tb(error.__traceback__):  # places only: no values, no text
             print(f"  {place.filename}:{place.lineno} in {place.name}", file=sys.stderr)
     return exit_codes.NOT_KNOWN if isinstance(error, LookupFailed | PayoutInterrupted) else exit_codes.ERROR
 
 
 def print_interrupted(terminal: Terminal) -> None:
-    """Print what is safe after Ctrl-C or SIGTERM."""
+    """Print what to do after Ctrl-C or SIGTERM."""
     details = {"code": "interrupted", "message": "Stopped before it was finished.", "hint": _SAFE}
     print_problem(details, as_json=terminal.as_json)
 
@@ -63,7 +63,7 @@ def print_output_lost(error: OSError, *, as_json: bool) -> int:
     details = {
         "code": "output_not_written",
         "message": f"The output could not be written: {error.strerror or type(error).__name__}.",
-        "hint": "What was done is recorded: `payouts list`, or the same command again, tells what became of it.",
+        "hint": "Everything done is recorded: `payouts list`, or the same command again, shows the result.",
     }
     with contextlib.suppress(OSError):  # standard error may be on the same disk
         print_problem(details, as_json=as_json)

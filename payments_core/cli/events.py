@@ -1,4 +1,4 @@
-"""``payouts events``: what the application and webhooks have still to hear."""
+"""``payouts events``: the events that the application and webhooks have not acknowledged."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ __all__ = ["GROUP"]
 
 GROUP = typer.Typer(
     name="events",
-    help="What the application and webhooks have still to hear.",
+    help="Events that the application and webhooks have not acknowledged.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-Who = Annotated[str, typer.Argument(metavar="CONSUMER", help="Its name; webhook/NAME for a webhook.")]
+ConsumerName = Annotated[str, typer.Argument(metavar="CONSUMER", help="Its name; webhook/NAME for a webhook.")]
 
 
 @GROUP.callback()
 def events() -> None:
-    """What the application and webhooks have still to hear."""
+    """Events that the application and webhooks have not acknowledged."""
 
 
 @GROUP.command("list")
 @command
 def list_(
     terminal: Terminal,
-    consumer: Who,
+    consumer: ConsumerName,
     limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, metavar="N", help="How many at most.")] = 100,
 ) -> int:
     """List the events that a consumer has not acknowledged, oldest first.
 
-    For a webhook also how often each was sent, when it is sent again, and how the last time ended.
+    For a webhook also the number of deliveries, the time of the next one, and the result of the last one.
     """
     from payments_core.cli import output
 
@@ -49,7 +49,7 @@ def list_(
     if terminal.as_json:
         output.print_json([_record(one) for one in waiting])
     elif not waiting:
-        terminal.note("Nothing waits.")
+        terminal.note("No event waits.")
     else:
         output.print_table(
             ("event", "key", "status", "why", "at", "attempts", "next", "last"), [_cells(one) for one in waiting]
@@ -101,12 +101,12 @@ def _cells(one: Waiting) -> tuple[str, ...]:
 @command
 def ack(
     terminal: Terminal,
-    consumer: Who,
+    consumer: ConsumerName,
     event: Annotated[list[str], typer.Argument(metavar="EVENT...", help="Ids of events.")],
 ) -> int:
-    """Acknowledge events for a consumer: it does not hear them any more.
+    """Acknowledge events for a consumer: it does not get them again.
 
-    For what cannot be delivered or worked on: the later events of that payout wait for it.
+    For events that cannot be delivered or handled: later events of the same payout wait for them.
     """
     from payments_core.cli import output
 
@@ -129,14 +129,14 @@ def deliver(
         typer.Option(
             "--again",
             metavar="WEBHOOK",
-            help="Send also what this webhook has given up; may be repeated.",
+            help="Send also the events given up for this webhook; may be repeated.",
             show_default=False,
         ),
     ] = None,
 ) -> int:
-    """Send to webhooks what is due now, and end: for cron, or by hand.
+    """Send the due events to webhooks once: for cron, or by hand.
 
-    `payouts worker` does so by itself. Leaves with 4 when something was not accepted: it is sent again later.
+    `payouts worker` does it by itself. Ends with 4 when an event was not accepted: it is sent again later.
     """
     from payments_core.cli import output
 

@@ -1,4 +1,4 @@
-"""``payouts journal``: the journal itself."""
+"""``payouts journal``: commands for the journal itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["GROUP"]
 
 GROUP = typer.Typer(
     name="journal",
-    help="Look after the journal itself.",
+    help="Create, check and maintain the journal.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -19,17 +19,17 @@ GROUP = typer.Typer(
 
 @GROUP.callback()
 def journal() -> None:
-    """Look after the journal itself."""
+    """Create, check and maintain the journal."""
 
 
 @GROUP.command("init")
 @command
 def init(terminal: Terminal) -> int:
-    """Make the journal of a new installation: a file, or the tables in a database.
+    """Create the journal of a new installation: a file, or the tables in a database.
 
-    Needed once, before the first payment of real money; where every account is a rehearsal (sandbox or emulator), a
-    file is made when it is first used. Never run it because a journal is missing that was there: a new one does not
-    know what was paid. Leaves with 1 where there is one already.
+    It is needed once, before the first payment of real money; where every account is in test mode (sandbox or
+    emulator), a file is created at its first use. Never run it because an existing journal is missing: a new one does
+    not know the payments. Ends with 1 when there is a journal already.
     """
     from payments_core.cli import output
     from payments_core.journal import init_journal
@@ -40,5 +40,5 @@ def init(terminal: Terminal) -> int:
     if terminal.as_json:
         output.print_json({"journal": read.journal, "made": True})
     else:
-        terminal.say(f"{read.journal}: made. Back it up, with {terminal.config}. Next: `payouts doctor`.")
+        terminal.say(f"{read.journal}: created. Back it up together with {terminal.config}. Next: `payouts doctor`.")
     return exit_codes.DONE

@@ -1,4 +1,4 @@
-"""``payouts journal restored | reconciled``: what a person says about a journal as a whole."""
+"""``payouts journal restored | reconciled``: a person's statements about a restored journal."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
-Actor = Annotated[str, typer.Option(metavar="NAME", help="Who says so.")]
-Reason = Annotated[str, typer.Option(metavar="TEXT", help="On what grounds.")]
+Actor = Annotated[str, typer.Option(metavar="NAME", help="The person who states it.")]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="The reason, for the history.")]
 
 
 def add_to(group: typer.Typer) -> None:
@@ -31,19 +31,19 @@ def add_to(group: typer.Typer) -> None:
 def restored(
     terminal: Terminal,
     gap_from: Annotated[
-        str, typer.Option(metavar="TIME", help="When the backup was made: ISO 8601, UTC unless it says otherwise.")
+        str, typer.Option(metavar="TIME", help="When the backup was made: ISO 8601, in UTC without an offset.")
     ] = "",
     no_gap: Annotated[
         bool, typer.Option("--no-gap", help="The server changed as planned, and nothing is lost.")
     ] = False,
-    over: Annotated[bool, typer.Option("--over", help="Nothing is missing any more.")] = False,
+    over: Annotated[bool, typer.Option("--over", help="The gap is closed.")] = False,
     actor: Actor = "",
     reason: Reason = "",
 ) -> int:
-    """Say that the journal was restored from a backup, and what it may lack.
+    """Record that the journal was restored from a backup, and the gap that it may have.
 
-    From then on every payout is read at its provider before it is first sent, and no further attempt begins. `--over`
-    ends that, when the statement of every account was compared and no payout is open.
+    From then on every payout is checked at its provider before its first submission, and no further attempt begins.
+    `--over` ends that, once the statement of every account is compared and no payout is open.
     """
     from payments_core.cli import output
     from payments_core.journal.maintenance import restore
@@ -53,18 +53,18 @@ def restored(
     store = _store(terminal)
     if no_gap:
         restore.no_gap(store)
-        state, says = "complete", f"{store.name}: complete; payments may go on."
+        state, says = "complete", f"{store.name}: complete; payments continue."
     elif over:
         gap = restore.end_gap(store, _act(store, actor, reason), terminal.configuration().accounts.keys())
         state = "over"
-        says = f"{store.name}: complete again; it lacked what came after {gap.began_at:%Y-%m-%d %H:%M:%S} UTC."
+        says = f"{store.name}: complete again; the gap began at {gap.began_at:%Y-%m-%d %H:%M:%S} UTC."
     else:
         gap = restore.begin_gap(store, _moment(gap_from), _act(store, actor, reason))
         state = "restored"
         says = (
-            f"{store.name}: may lack what came after {gap.began_at:%Y-%m-%d %H:%M:%S} UTC. Every payout is read before "
-            "it is sent. If anything may have been paid again since then, run `payouts pause` now. Next, for each "
-            "account: `payouts journal reconciled --account NAME`."
+            f"{store.name}: may lack everything after {gap.began_at:%Y-%m-%d %H:%M:%S} UTC. Every payout is checked "
+            "before it is sent. If anything may have been paid again since then, run `payouts pause` now. "
+            "Next, for each account: `payouts journal reconciled --account NAME`."
         )
     if terminal.as_json:
         output.print_json({"journal": store.name, "state": state})
@@ -77,18 +77,18 @@ def restored(
 def reconciled(
     terminal: Terminal,
     account: Annotated[str, typer.Option(metavar="NAME", help="The account whose own statement was compared.")],
-    statement_checked_by: Annotated[str, typer.Option(metavar="NAME", help="Who has compared the statement.")],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Which statement, and what was found.")],
+    statement_checked_by: Annotated[str, typer.Option(metavar="NAME", help="The person who compared the statement.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="The statement and the finding, for the history.")],
     references: Annotated[
         str,
-        typer.Option(metavar="FILE", help="The references of its payments, one to a line; - is standard input."),
+        typer.Option(metavar="FILE", help="The references of its payments, one on each line; - is standard input."),
     ] = "",
 ) -> int:
-    """Say that an account's own statement was compared with a restored journal.
+    """Record that an account's own statement was compared with a restored journal.
 
-    The statement since the beginning of the gap, of everything that the account pays as or paid as (`retired`). Give
-    the references of its payments: under a reference of FILE nothing is ever sent again. It is only read, and stops in
-    REVIEW where that does not end it.
+    The statement covers the time since the beginning of the gap, for all identities of the account (`retired` too).
+    Give the references of its payments: nothing is ever sent under a reference of FILE. Such a payout is only checked,
+    and stops in REVIEW when the check is not final.
     """
     from payments_core.cli import output
     from payments_core.cli.reference_file import read_references

@@ -1,4 +1,4 @@
-"""``payouts balance``, ``account-status`` and ``name``: questions beside payments; no money moves."""
+"""``payouts balance``, ``account-status`` and ``name``: lookups beside payments; no money moves."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ __all__ = ["COMMANDS", "asking"]
 
 Asking = Annotated[
     str | None,
-    typer.Option("--account", metavar="NAME", help="The account that asks; may be left out when there is only one."),
+    typer.Option(
+        "--account", metavar="NAME", help="The account that makes the lookup; may be left out when there is only one."
+    ),
 ]
-To = Annotated[str, number_option("About whom, such as +256772123456.")]
+To = Annotated[str, number_option("The number, such as +256772123456.")]
 
 
 _COLUMNS = ["account", "amount", "currency"]
@@ -32,14 +34,14 @@ _COLUMNS = ["account", "amount", "currency"]
 def balance(
     terminal: Terminal,
     account: Annotated[
-        str | None, typer.Option(metavar="NAME", help="One account; every account that can tell when left out.")
+        str | None, typer.Option(metavar="NAME", help="One account; every account with balances when left out.")
     ] = None,
-    currency: Annotated[str | None, typer.Option(metavar="CODE", help="Only what is held in it, such as UGX.")] = None,
+    currency: Annotated[str | None, typer.Option(metavar="CODE", help="Only balances in it, such as UGX.")] = None,
     wait: Annotated[float, seconds("Longest wait for an account that answers by callback.")] = 30.0,
 ) -> int:
-    """Show what accounts hold.
+    """Show the balances of accounts.
 
-    Leaves with 4 when one of them was not told.
+    Ends with 4 when one is not known.
     """
     from payments_core.cli import error_output, output
 
@@ -54,14 +56,14 @@ def balance(
         shown = [(*(row[name] or "" for name in columns), _why(row["error"])) for row in rows]
         output.print_table((*columns, "why"), shown)
     else:
-        terminal.note("Nothing is held." if currency is None else f"Nothing is held in {currency}.")
+        terminal.note("No balance." if currency is None else f"No balance in {currency}.")
     return exit_codes.NOT_KNOWN if any(row["error"] for row in rows) else exit_codes.DONE
 
 
 def _balances(
     terminal: Terminal, client: PayoutClient, account: str | None, currency: str | None, wait_s: float
 ) -> list[dict[str, Any]]:
-    """Ask one account, or all; one that does not answer hides no other."""
+    """Return the balances of one account, or of all; a failed lookup hides no other."""
     from payments_core.cli.progress import spinner
     from payments_core.domain.errors import LookupFailed, NotSupported
 
@@ -70,7 +72,7 @@ def _balances(
     names = (account,) if account else client.accounts()
     for name in names:
         try:
-            with spinner(terminal, f"Asking what {name} holds …"):
+            with spinner(terminal, f"Asking for the balance of {name} …"):
                 held = client.balances(name, currency=currency, wait_s=wait_s)
         except NotSupported as error:
             cannot.append(error)
@@ -91,9 +93,9 @@ def _why(error: LookupFailed | None) -> str:
 
 @command
 def account_status(terminal: Terminal, to: To, account: Asking = None) -> int:
-    """Ask whether somebody has a wallet that is active.
+    """Show whether a number has an active wallet.
 
-    Leaves with 0 when it is, 3 when it is not or there is none, 4 when the provider did not tell.
+    Ends with 0 when it has, 3 when it has not, 4 when it is not known.
     """
     from payments_core.cli import messages, output
     from payments_core.domain.payout import Payee
@@ -112,9 +114,9 @@ def account_status(terminal: Terminal, to: To, account: Asking = None) -> int:
 
 @command
 def name(terminal: Terminal, to: To, account: Asking = None) -> int:
-    """Ask who holds a wallet.
+    """Show the name of a wallet's holder.
 
-    Only initials are shown unless --reveal is given. Leaves with 4 when the provider did not tell.
+    Only initials are shown unless --reveal is given. Ends with 4 when the name is not known.
     """
     from payments_core.cli import messages, output
     from payments_core.domain.payout import Payee
@@ -133,12 +135,10 @@ def name(terminal: Terminal, to: To, account: Asking = None) -> int:
 
 
 def asking(client: PayoutClient, account: str | None) -> str:
-    """Return the account that asks: the one named, or the only one there is."""
+    """Return the account for a lookup: the named one, or the only one."""
     accounts = client.accounts()
     if account is None and len(accounts) != 1:
-        raise typer.BadParameter(
-            f"Name the account that asks with --account: {', '.join(accounts) or 'none is there'}."
-        )
+        raise typer.BadParameter(f"Name the account with --account. Configured: {', '.join(accounts) or 'none'}.")
     return account or accounts[0]
 
 

@@ -1,4 +1,4 @@
-"""``payouts journal verify``, ``backup`` and ``trim``, and ``payouts erase``: looking after what the journal holds."""
+"""``payouts journal verify``, ``backup`` and ``trim``, and ``payouts erase``: maintenance of the journal."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def verify(
         Path | None, typer.Argument(metavar="[FILE]", help="A backup; the journal itself when left out.")
     ] = None,
 ) -> int:
-    """Check that the journal is whole.
+    """Check the journal for inconsistencies.
 
-    Every payout, its history, attempts and events, what is refunded, and the database itself. Nothing is written, and
-    whoever pays goes on. Leaves with 1 when something is wrong.
+    It checks every payout with its history, attempts and events, the sums of refunds, and the database itself. Nothing
+    is written, and payments continue. Ends with 1 when it finds a flaw.
     """
     from contextlib import closing
 
@@ -60,16 +60,16 @@ def verify(
             count += 1
             terminal.say(str(one))
     for name, why in missing.items():
-        terminal.note(f"The references of account {name} were not derived again: {why}")
+        terminal.note(f"The references of account {name} could not be checked: {why}")
     what = f"the backup of {backup_at}" if backup_at else "the journal"
     looked = f"{messages.counted(audit.payouts, 'payout')} in {what}"
     if audit.contradicted:
         ends = messages.counted(audit.contradicted, "payout")
-        terminal.note(f"The provider contradicts the end of {ends}; `payouts review list` shows them.")
+        terminal.note(f"The provider contradicts the result of {ends}; `payouts review list` shows them.")
     if count:
-        terminal.say(f"{messages.counted(count, 'flaw')} found among {looked}. Stop paying, and keep a copy of it.")
+        terminal.say(f"{messages.counted(count, 'flaw')} found in {looked}. Stop paying, and keep a copy of it.")
         return exit_codes.ERROR
-    terminal.say(f"Nothing is wrong: {looked}.")
+    terminal.say(f"No flaws found: {looked}.")
     return exit_codes.DONE
 
 
@@ -82,12 +82,12 @@ def _flaws(terminal: Terminal, audit: Audit) -> Iterator[Any]:
 
 @command
 def backup(
-    terminal: Terminal, path: Annotated[Path, typer.Argument(help="The new file; nothing is overwritten.")]
+    terminal: Terminal, path: Annotated[Path, typer.Argument(help="The new file; an existing one is not overwritten.")]
 ) -> int:
     """Write a backup of the journal, and check it.
 
-    Whoever pays goes on. A shared journal is written into a file as well. Nobody can pay from a backup before
-    `payouts journal restored` has said what it lacks.
+    Payments continue. A shared journal is written into a file too. No payment is possible from a backup before
+    `payouts journal restored` records its gap.
     """
     from contextlib import closing
 
@@ -100,10 +100,12 @@ def backup(
     root = read.path.resolve().parent
     with spinner(terminal, "writing") as show:
 
-        def tell(done: int, of: int) -> None:
+        def show_progress(done: int, of: int) -> None:
             show(f"writing: {100 * done // max(of, 1)} %")
 
-        at = backup_journal(read.journal, path, namespace=read.namespace, root=root, clock=utc_now, on_progress=tell)
+        at = backup_journal(
+            read.journal, path, namespace=read.namespace, root=root, clock=utc_now, on_progress=show_progress
+        )
     url = f"sqlite:///{path.resolve()}"
     with closing(open_audit(url, namespace=read.namespace, root=root)) as audit:
         count = sum(1 for _ in _flaws(terminal, audit))
@@ -111,11 +113,9 @@ def backup(
         shown = {"backup": str(path), "backup_at": at.isoformat(), "payouts": audit.payouts, "flaws": count}
         output.print_json(shown)
     else:
-        terminal.say(
-            f"{path}: {messages.counted(audit.payouts, 'payout')}, as of {at:%Y-%m-%d %H:%M:%S} UTC; read back."
-        )
+        terminal.say(f"{path}: {messages.counted(audit.payouts, 'payout')}, as of {at:%Y-%m-%d %H:%M:%S} UTC; checked.")
         if count:
-            terminal.say(f"It shows {messages.counted(count, 'flaw')} of the journal: `payouts journal verify {path}`.")
+            terminal.say(f"It has {messages.counted(count, 'flaw')}: `payouts journal verify {path}` shows them.")
     return exit_codes.ERROR if count else exit_codes.DONE
 
 
@@ -123,10 +123,10 @@ def backup(
 def trim(
     terminal: Terminal,
     days: Annotated[
-        int, typer.Option(min=1, max=36_500, metavar="DAYS", help="Keep what was handled in the last days.")
+        int, typer.Option(min=1, max=36_500, metavar="DAYS", help="Keep callbacks handled in the last DAYS days.")
     ] = 90,
 ) -> int:
-    """Remove callbacks that were handled long ago.
+    """Remove old callbacks that were handled.
 
     Payouts, their histories and events are never removed.
     """
@@ -137,7 +137,7 @@ def trim(
 
     before, removed = utc_now() - timedelta(days=days), 0
     with terminal.journal() as journal:
-        while count := journal.trim(before, limit=_MOST):  # in parts, so that nobody waits long
+        while count := journal.trim(before, limit=_MOST):  # in parts, so that no writer waits long
             removed += count
     if terminal.as_json:
         output.print_json({"removed": removed, "before": before.isoformat()})
@@ -149,26 +149,28 @@ def trim(
 @command
 def erase(
     terminal: Terminal,
-    actor: Annotated[str, typer.Option(metavar="NAME", help="Who wants it; written into the history as given.")],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="On what grounds; name no payee here.")],
+    actor: Annotated[str, typer.Option(metavar="NAME", help="The person who requests it; recorded in the history.")],
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="The reason; recorded in the history. Do not name the payee.")
+    ],
     payout: Annotated[str | None, typer.Argument(metavar="[ID|KEY]", help="One payout, by its id or its key.")] = None,
-    payee: Annotated[str | None, number_option("Everything that was paid to this number.")] = None,
-    payee_kind: Annotated[str, typer.Option(metavar="KIND", help="What kind of address it is.")] = "msisdn",
+    payee: Annotated[str | None, number_option("All payouts to this number.")] = None,
+    payee_kind: Annotated[str, typer.Option(metavar="KIND", help="The kind of its address.")] = "msisdn",
     before: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Whatever has ended before this day (UTC)."),
+        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="All payouts that became final before this day (UTC)."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, it is only said what would be done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Erase; without it, only show what would be erased.")] = False,
 ) -> int:
-    """Forget who was paid.
+    """Erase the payees of final payouts.
 
-    The payee, the note and whatever else may tell of a person is taken out of payouts that have come to an end. Keys,
-    amounts, references and hashes stay, so that nothing is paid twice. It cannot be undone.
+    The payee, the note and other personal data are removed. Keys, amounts, references and hashes stay, so that nothing
+    is paid twice. It cannot be undone.
     """
     from datetime import UTC
 
     from payments_core.cli import messages, output
-    from payments_core.client import erase as forget_in
+    from payments_core.client import erase as erase_in
     from payments_core.domain.payout import Payee
     from payments_core.runtime import utc_now
 
@@ -179,7 +181,7 @@ def erase(
         person = Payee.msisdn(payee) if payee_kind == "msisdn" else Payee(payee_kind, payee)
     day = before.replace(tzinfo=UTC) if before else None
     with terminal.journal() as journal:
-        found = forget_in(
+        found = erase_in(
             journal, payout, payee=person, before=day, actor=actor, reason=reason, at=utc_now(), dry_run=not yes
         )
     if terminal.as_json:
@@ -190,15 +192,15 @@ def erase(
         terminal.say(f"{kept} is kept. {reason}")
     count = messages.counted(len(found.erased), "payout")
     if not yes:
-        terminal.say(f"{count} would be forgotten. Nothing was changed: --yes does it, and it cannot be undone.")
+        terminal.say(f"{count} would be erased. Nothing was changed: add --yes to erase. It cannot be undone.")
         return exit_codes.DONE
-    terminal.say(f"The payee of {count} is forgotten.")
+    terminal.say(f"The payee of {count} is erased.")
     if not found.vacuumed:
         terminal.say(
-            "What was there is not wiped from the disk yet. A server does that when it vacuums; a file, when this is "
-            "run again while no other program reads it."
+            "The erased data is still on the disk. A server removes it when it vacuums, a file when this command runs "
+            "again while no other program reads it."
         )
-    terminal.say("Backups, and logs of the database, keep what was there when they were made.")
+    terminal.say("Existing backups and logs of the database still contain it.")
     return exit_codes.DONE
 
 

@@ -1,4 +1,4 @@
-"""Statuses and reasons in a person's words: total tables."""
+"""Texts for people: statuses, reasons and advice, as total tables."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ __all__ = [
 ]
 
 STATUSES: Mapping[PayoutStatus, str] = {
-    PayoutStatus.CREATED: "written down, nothing was sent yet",
-    PayoutStatus.SENDING: "on its way to the provider",
-    PayoutStatus.PENDING: "the provider has it and has not finished",
-    PayoutStatus.UNKNOWN: "it may have arrived; the provider is being asked",
-    PayoutStatus.REVIEW: "the machine has stopped; a person must look",
-    PayoutStatus.SUCCEEDED: "the money is there",
+    PayoutStatus.CREATED: "recorded, not sent yet",
+    PayoutStatus.SENDING: "being sent to the provider",
+    PayoutStatus.PENDING: "accepted by the provider, not finished",
+    PayoutStatus.UNKNOWN: "it may have arrived; the provider is being checked",
+    PayoutStatus.REVIEW: "automatic processing has stopped; a person must decide",
+    PayoutStatus.SUCCEEDED: "paid",
     PayoutStatus.FAILED: "no money moved",
     PayoutStatus.CANCELLED: "cancelled before it was sent",
-    PayoutStatus.REVERSED: "paid, and taken back",
+    PayoutStatus.REVERSED: "paid, then reversed",
 }
 
 REASONS: Mapping[ReasonCode, str] = {
@@ -62,24 +62,24 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.EXPIRED: "it expired at the provider",
     ReasonCode.CANCELLED: "it was cancelled at the provider",
     ReasonCode.NOT_COMPLETED: "the provider did not complete it",
-    ReasonCode.PROVIDER_UNAVAILABLE: "the provider could not be reached or did not take it",
-    ReasonCode.PROVIDER_ERROR: "the provider had an error of its own",
-    ReasonCode.INVALID_REQUEST: "the provider called the request wrong",
-    ReasonCode.UNRECOGNISED: "the provider gave a reason we do not know",
+    ReasonCode.PROVIDER_UNAVAILABLE: "the provider could not be reached or did not accept it",
+    ReasonCode.PROVIDER_ERROR: "the provider had an internal error",
+    ReasonCode.INVALID_REQUEST: "the provider found the request invalid",
+    ReasonCode.UNRECOGNISED: "the provider gave an unknown reason",
     ReasonCode.CREDENTIALS: "the provider does not accept our credentials",
     ReasonCode.NOT_PERMITTED: "the provider does not let this account pay",
-    ReasonCode.MISCONFIGURED: "the account is set up wrongly",
+    ReasonCode.MISCONFIGURED: "the account is configured wrongly",
     ReasonCode.REFUSED_BY_GUARD: "a guard refused it",
     ReasonCode.NOT_SENT_IN_TIME: "it could not be sent in time",
-    ReasonCode.MISMATCH: "what the provider shows is not what was sent",
-    ReasonCode.BINDING_GONE: "the account now pays elsewhere or as somebody else",
+    ReasonCode.MISMATCH: "the provider shows another amount, payee or reference than was sent",
+    ReasonCode.BINDING_GONE: "the account now pays to another host or with another identity",
     ReasonCode.NEVER_APPEARED: "the provider never showed it, and sending again is not proven safe",
     ReasonCode.NO_FINAL_ANSWER: "the provider has given no final answer",
-    ReasonCode.DUPLICATE_OF_ANOTHER: "another payment stands under its reference",
+    ReasonCode.DUPLICATE_OF_ANOTHER: "the provider has another payment under its reference",
     ReasonCode.EARLIER_ATTEMPT_PAID: "an earlier attempt was paid after all",
     ReasonCode.ON_STATEMENT: "the provider's statement has a payment under its reference",
-    ReasonCode.NEEDS_APPROVAL: "somebody has to approve it first",
-    ReasonCode.ABOVE_LARGEST_AMOUNT: "it is more than the account pays at once",
+    ReasonCode.NEEDS_APPROVAL: "it needs an approval",
+    ReasonCode.ABOVE_LARGEST_AMOUNT: "it is above the largest amount of the account",
 }
 
 
@@ -93,30 +93,30 @@ ACKNOWLEDGE = "payouts review acknowledge {key} --actor NAME --reason TEXT"
 
 SAYS: Mapping[ProviderSays, str] = {
     ProviderSays.SILENT: "does not answer",
-    ProviderSays.UNCLEAR: "says nothing clear",
-    ProviderSays.LATER: "answers only later",
-    ProviderSays.GONE: "cannot be asked any more",
+    ProviderSays.UNCLEAR: "gives no clear answer",
+    ProviderSays.LATER: "answers only by callback",
+    ProviderSays.GONE: "can no longer be checked",
     ProviderSays.NOT_FOUND: "does not show it",
-    ProviderSays.PENDING: "says that it is under way",
+    ProviderSays.PENDING: "reports it as in progress",
     ProviderSays.ANOTHER: "shows another payment under its reference",
 }
 
 CALLED: Mapping[ProviderStatus, str] = {
     ProviderStatus.PAID: "was paid",
     ProviderStatus.FAILED: "failed",
-    ProviderStatus.TAKEN_BACK: "was paid and taken back",
+    ProviderStatus.TAKEN_BACK: "was paid and reversed",
     ProviderStatus.PAID_OTHERWISE: "was paid with another amount, payee or transaction id",
 }
 
 _CHECKED = {
-    **{str(status): f"says that it {called}" for status, called in CALLED.items()},
+    **{str(status): f"reports that it {called}" for status, called in CALLED.items()},
     **{str(code): text for code, text in SAYS.items()},
-    str(ProviderSays.LATER): "answers only later: the question is asked, and the answer comes by callback",
+    str(ProviderSays.LATER): "answers only by callback: the query is sent, and the result comes later",
 }
 
 CANCELS: Mapping[CancelAnswer, str] = {
-    CancelAnswer.TAKEN: "drops it",
-    CancelAnswer.TOO_LATE: "says that it is too late",
+    CancelAnswer.TAKEN: "cancels it",
+    CancelAnswer.TOO_LATE: "answers that it is too late",
     CancelAnswer.NOT_FOUND: "does not know it",
 }
 
@@ -128,7 +128,7 @@ HOLDERS: Mapping[HolderStatus, str] = {
 
 
 def initials(name: str) -> str:
-    """Return what of a name may be shown: ``A. G. O.``."""
+    """Return the initials of a name: ``A. G. O.``."""
     return " ".join(f"{part[0]}." for part in name.split())
 
 
@@ -145,15 +145,15 @@ def counted(count: int, noun: str) -> str:
 
 
 def standing(payout: Payout) -> str:
-    """Return where a payout stands, in words that hold for this one."""
+    """Return the text of a payout's status."""
     if payout.status is PayoutStatus.REVIEW and not payout.may_have_been_sent:
-        return "the provider did not take it, and it is not sent any more"
+        return "the provider did not accept it, and it is not sent again"
     if payout.status is PayoutStatus.CREATED and payout.submissions:
-        return "the provider did not take it; it is to be sent again"
+        return "the provider did not accept it; it is sent again later"
     if payout.is_final and payout.contradictions:
-        return "it ended so, and its provider says otherwise"
+        return "it is final, and its provider contradicts it"
     if payout.status is PayoutStatus.FAILED and _settles(payout):
-        return "the provider says that it failed, and may yet say otherwise"
+        return "the provider reports a failure and may still change it"
     return STATUSES[payout.status]
 
 
@@ -162,7 +162,7 @@ def money(payout: Payout) -> str:
     match payout.status:
         case PayoutStatus.SUCCEEDED | PayoutStatus.REVERSED:
             return "The money may not be there." if payout.contradictions else ""
-        case PayoutStatus.FAILED | PayoutStatus.CANCELLED:  # an end: an earlier try that may have arrived did not
+        case PayoutStatus.FAILED | PayoutStatus.CANCELLED:  # final: no earlier submission was paid
             moved = _settles(payout) or bool(payout.contradictions)
         case _:
             moved = payout.may_have_been_sent
@@ -174,13 +174,13 @@ def _settles(payout: Payout) -> bool:
 
 
 def contradiction(one: Contradiction) -> str:
-    """Return what a provider says against an end: ``the provider says that attempt 1 was paid (DONE)``."""
+    """Return a contradiction as text: ``the provider reports that attempt 1 was paid (DONE)``."""
     code = f" ({one.code})" if one.code else ""
-    return f"the provider says that attempt {one.attempt} {CALLED[one.provider_status]}{code}"
+    return f"the provider reports that attempt {one.attempt} {CALLED[one.provider_status]}{code}"
 
 
 def contradicted(payout: Payout) -> str:
-    """Return all that its provider says against a payout's ends, and who has acknowledged it; empty when nothing."""
+    """Return all contradictions of a payout with their acknowledgements; empty without any."""
     return "; ".join(
         f"{contradiction(one)}, {moment(one.at)}, "
         + ("not acknowledged" if one.is_open else f"acknowledged by {one.actor}: {one.reason}")
@@ -189,7 +189,7 @@ def contradicted(payout: Payout) -> str:
 
 
 def concern(payout: Payout) -> str:
-    """Return in one line why a payout needs attention: what its provider says against its end, or its reason."""
+    """Return in one line why a payout needs attention: its contradiction or its reason."""
     waiting = [one for one in payout.contradictions if one.is_open]
     if waiting:
         return f"contradicted: {contradiction(waiting[-1])}"
@@ -198,25 +198,25 @@ def concern(payout: Payout) -> str:
 
 
 def latest_answer(payout: Payout) -> str:
-    """Return what the latest answer was, as far as the history tells; empty where it says no more than the status."""
+    """Return the latest answer in the history; empty where it adds nothing to the status."""
     evidence = payout.history[-1].evidence if payout.history else {}
     if payout.status is PayoutStatus.PENDING and evidence.get("http_status", 0) in range(200, 300):
         return ""
     if str(evidence.get("why", "")).startswith("no credential"):
-        return f"the provider could not be asked: {evidence['why']}"
+        return f"no request could be made: {evidence['why']}"
     if "http_status" in evidence:
         return " ".join(("the answer was HTTP", *(str(evidence.get(n, "")) for n in ("http_status", "code")))).strip()
     return f"there was no answer: {evidence['why']}" if "why" in evidence else ""
 
 
 def checked(payout: Payout) -> str:
-    """Return what the provider said when an ended payout was last read at a person's wish."""
+    """Return the provider's answer to the latest check of a final payout."""
     entry = next(entry for entry in reversed(payout.history) if entry.event == EventName.PAYOUT_CHECKED)
     return f"The provider {_CHECKED[entry.evidence['provider']]}."
 
 
 def moment(at: datetime | None, now: datetime | None = None) -> str:
-    """Return a moment as a person reads it: UTC to the second, and how far away it is."""
+    """Return a time as text: UTC to the second, and how far away it is."""
     if at is None:
         return ""
     text = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -231,13 +231,13 @@ def moment(at: datetime | None, now: datetime | None = None) -> str:
 
 
 def pause_of(account: str, pauses: Iterable[Pause]) -> Pause | None:
-    """Return the pause that stops an account; one for all counts first, as only a person lifts it."""
+    """Return the pause that stops an account; one for all accounts comes first, as only a person ends it."""
     stopping = [pause for pause in pauses if pause.account in {None, account}]
     return min(stopping, key=lambda pause: (pause.by is not PausedBy.PERSON, pause.account is not None), default=None)
 
 
 def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
-    """Return what to do next about a payout; empty when nothing is to be done."""
+    """Return the next action for a payout; empty when there is none."""
     if payout.has_open_contradiction and payout.status is not PayoutStatus.REVIEW:
         return f"{_COMPARE} Then {ACKNOWLEDGE.format(key=payout.key)}. {_NEVER_AGAIN}"
     if payout.contradictions and payout.is_final:
@@ -250,7 +250,7 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
             )
         case PayoutStatus.CREATED if payout.reason is not None and payout.reason.code is _TOO_LARGE:
             return (
-                f"Nothing was sent. Where the amount is meant, raise largest_amount of [accounts.{payout.account}]: "
+                f"Nothing was sent. If the amount is right, raise largest_amount of [accounts.{payout.account}]: "
                 f"payouts wait {payout.key} then sends it, once. {_CANCEL.format(key=payout.key)}"
             )
         case PayoutStatus.CREATED:
@@ -259,42 +259,42 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
                 return f"Nothing was sent: {lifting(pause)} It is sent then, once."
             if payout.attempt > 1 and payout.reason is not None:
                 return (
-                    "Earlier attempts are read before this one is sent; `payouts resume` goes on. Where the provider "
-                    f"does not show one any more, payouts reissue {payout.key} --actor NAME --reason TEXT "
+                    "Earlier attempts are checked before this one is sent; `payouts resume` continues. If the provider "
+                    f"no longer shows one, payouts reissue {payout.key} --actor NAME --reason TEXT "
                     f"--evidence TEXT records the proof that it failed. {_CANCEL.format(key=payout.key)}"
                 )
-            return "Nothing was sent. When it is due, `payouts resume` or the same key again sends it, once."
+            return "Nothing was sent. When it is due, `payouts resume` or the same key again sends it once."
         case PayoutStatus.SENDING | PayoutStatus.PENDING | PayoutStatus.UNKNOWN:
-            return f"Ask again: payouts wait {payout.key}. The same key is safe; `payouts resume` goes on with all."
+            return f"Check again: payouts wait {payout.key}. The same key is safe; `payouts resume` continues all."
         case PayoutStatus.REVIEW if not payout.may_have_been_sent:
             return (
-                "Nothing was taken, and this one is not sent any more: once the cause is mended, it is safe to pay it "
+                "Nothing was accepted, and this payout is not sent again. After the cause is fixed, it is safe to pay "
                 f"under another key. {_CANCEL.format(key=payout.key)}"
             )
         case PayoutStatus.REVIEW:
             return (
                 f"Do not pay it under another key. Compare with the provider's own records: payouts review show "
-                f"{payout.key} tells what can be decided, and payouts wait {payout.key} asks the provider once more."
+                f"{payout.key} shows the possible decisions, and payouts wait {payout.key} checks the provider again."
             )
         case PayoutStatus.FAILED if payout.payee.value.startswith(ERASED):
             return "No money moved. If it is still owed, pay it under a new key: its payee was erased."
         case PayoutStatus.FAILED if _is_read_again(payout):
             return (
-                f"A result callback told this failure, and it is read again first: `payouts resume` and workers do so. "
-                f"Do not pay it in another way before; payouts show {payout.key} tells more then."
+                f"A result callback reported this failure, and it is checked first, by `payouts resume` or a worker. "
+                f"Do not pay it in another way before that; then see payouts show {payout.key}."
             )
         case PayoutStatus.FAILED if any(entry.event == EventName.PAYOUT_QUERIED for entry in payout.history):
             return (
-                "Its provider tells only later what became of a payment, so it is not paid again under its key. "
+                "Its provider reports results only by callback, so it is not paid again under its key. "
                 "Compare with the provider's own records before you pay it under a new key."
             )
         case PayoutStatus.FAILED if payout.reason is not None and payout.reason.settling_h:
             return (
-                f"Wait {payout.reason.settling_h:g} hours: until then the provider may still say otherwise. Then "
+                f"Wait {payout.reason.settling_h:g} hours: until then the provider may still change the result. Then "
                 f"{_PAY_AGAIN.format(key=payout.key)}"
             )
         case PayoutStatus.FAILED:
-            return f"No money moved. When the cause is mended, {_PAY_AGAIN.format(key=payout.key)}"
+            return f"No money moved. After the cause is fixed, {_PAY_AGAIN.format(key=payout.key)}"
         case PayoutStatus.CANCELLED:
             return "No money moved. If it is still wanted, pay it under a new key."
         case _:
@@ -302,41 +302,42 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
 
 
 def _is_read_again(payout: Payout) -> bool:
-    """Whether nothing has been heard since a result callback told the failure."""
+    """Whether a result callback reported the failure and no check followed yet."""
     last = payout.history[-1] if payout.history else None
     return last is not None and last.event == EventName.PAYOUT_FAILED and last.decided_by == DecidedBy.RESULT_CALLBACK
 
 
 _CANCEL = "payouts cancel {key} --actor NAME --reason TEXT withdraws it."
 _TOO_LARGE = ReasonCode.ABOVE_LARGEST_AMOUNT
-_COMPARE = "Compare with the provider's own records, and do not pay it in any other way before you know what is true."
+_COMPARE = "Compare with the provider's own records, and do not pay it in another way before the result is clear."
 _NEVER_AGAIN = "It is never paid again under this key."
 _STOPS: Mapping[PausedBy, str] = {
-    PausedBy.CIRCUIT: "stopped because nobody knows what became of the last payments",
-    PausedBy.RATE: "slowed down because the provider says that we send too fast",
+    PausedBy.CIRCUIT: "stopped because the results of the last payments are unknown",
+    PausedBy.RATE: "slowed down because the provider reports too many requests",
 }
 _PAY_AGAIN = "payouts reissue {key} --actor NAME --reason TEXT pays it under the same key."
 
 
 def lifting(pause: Pause) -> str:
-    """Return why an account is paused and what ends it."""
-    who = "all accounts are" if pause.account is None else f"the account {pause.account} is"
+    """Return why an account is paused and what ends the pause."""
+    subject = "all accounts are" if pause.account is None else f"the account {pause.account} is"
     option = f" --account {pause.account}" if pause.account else ""
     if pause.by is PausedBy.PERSON:
         why = "" if pause.why == NO_REASON else f" ({pause.why})"
-        return f"{who} paused by a person{why}. `payouts unpause{option}` ends it."
+        return f"{subject} paused by a person{why}. `payouts unpause{option}` ends it."
     if pause.by is PausedBy.RESTORED:
         ends = "`payouts journal reconciled --account NAME` ends it, and `unpause` does not."
-        return f"{who} stopped: {pause.why}. Reads go on. {ends}"
+        return f"{subject} stopped: {pause.why}. Checks continue. {ends}"
     if pause.by in _STOPS:
-        until = f" One payment tries at {moment(pause.probe_at)}, ever more rarely." if pause.probe_at else ""
-        return f"{who} {_STOPS[pause.by]} ({pause.why}). Reads go on.{until} `payouts unpause{option}` ends it now."
+        until = (
+            f" One payment is tried at {moment(pause.probe_at)}, then less and less often." if pause.probe_at else ""
+        )
+        ends = f"`payouts unpause{option}` ends it now."
+        return f"{subject} {_STOPS[pause.by]} ({pause.why}). Checks continue.{until} {ends}"
     probe = (
-        f" It ends by itself when the payment that tries at {moment(pause.probe_at)} gets through,"
-        if pause.probe_at
-        else ""
+        f" It ends by itself when the payment tried at {moment(pause.probe_at)} is accepted," if pause.probe_at else ""
     )
     return (
-        f"{who} paused because the provider refuses us ({pause.why}). Mend the cause.{probe or ' It ends'} "
+        f"{subject} paused because the provider refuses the account ({pause.why}). Fix the cause.{probe or ' It ends'} "
         f"{'or ' if probe else ''}by `payouts unpause{option}`."
     )

@@ -1,4 +1,4 @@
-"""Telephone numbers on a command line, which every user of the machine can read with ``ps``."""
+"""Options for telephone numbers: other users of the machine can read a command line with ``ps``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["number_option"]
 _STDIN = "-"
 
 
-def number_option(help: str) -> Any:  # noqa: A002 - as typer calls it
+def number_option(help: str) -> Any:  # noqa: A002 - typer's name
     """Return the option of a number: ``-`` reads it from standard input.
 
     Args:
-        help: What the number is for, a sentence.
+        help: The help text, a sentence.
 
     """
     text = f"{help} `-` reads it from standard input: others on this machine can see a command line."

@@ -1,4 +1,4 @@
-"""Options that several commands share: numbers with bounds, so that nonsense is refused before anything is done."""
+"""Options that several commands share: numbers with bounds, checked before the command runs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def seconds(text: str, *, most: float = LONGEST_S, **more: Any) -> Any:
     """Return an option for a time in seconds.
 
     Args:
-        text: What `--help` says of it.
-        most: The longest.
-        **more: Of ``typer.Option``.
+        text: The help text.
+        most: The largest value.
+        **more: Arguments of ``typer.Option``.
 
     """
 
     def check(value: float | None) -> float | None:
-        if value is not None and math.isnan(value):  # it is neither less nor more than anything
+        if value is not None and math.isnan(value):  # nan passes every comparison
             raise typer.BadParameter(f"nan is not in the range 0<=x<={most:g}.")
         return value
 
@@ -31,5 +31,5 @@ def seconds(text: str, *, most: float = LONGEST_S, **more: Any) -> Any:
 
 
 def seed(text: str) -> Any:
-    """Return an option for the seed of what is drawn."""
+    """Return an option for the seed of random numbers."""
     return typer.Option(min=0, max=2**63 - 1, metavar="N", help=text)

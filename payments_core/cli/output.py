@@ -1,4 +1,4 @@
-"""Results: one shape for machines, tables for people; numbers masked unless asked for."""
+"""Output: JSON for machines, tables for people; numbers are masked unless --reveal is given."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ _COLOURS = {
     PayoutStatus.SENDING: "cyan",
 }
 
-_WHOLE = frozenset({"at (UTC)", "event", "payee", "status"})  # never broken over two lines
+_WHOLE = frozenset({"at (UTC)", "event", "payee", "status"})  # never wrapped
 
 
 def record(payout: Payout, *, reveal: bool, history: bool = False) -> dict[str, Any]:
-    """Return a payout as the JSON of every command shows it.
+    """Return a payout for the JSON of every command.
 
     Args:
         payout: The payout.
-        reveal: Show the payee's complete address.
-        history: Add its history.
+        reveal: Whether to show the payee's complete address.
+        history: Whether to add its history.
 
     """
     shown: dict[str, Any] = {
@@ -92,12 +92,12 @@ def record(payout: Payout, *, reveal: bool, history: bool = False) -> dict[str, 
 
 
 def written(at: datetime | None) -> str | None:
-    """Return a time as JSON shows it: ISO 8601 in UTC."""
+    """Return a time for JSON: ISO 8601 in UTC."""
     return None if at is None else at.astimezone(UTC).isoformat()
 
 
 def contradiction(one: Contradiction) -> dict[str, Any]:
-    """Return what a provider says against an end as JSON shows it."""
+    """Return a contradiction for JSON."""
     return {
         "at": written(one.at),
         "account": one.account,
@@ -124,7 +124,7 @@ def _entry(entry: HistoryEntry) -> dict[str, Any]:
 
 
 def payee_address(payout: Payout, *, reveal: bool) -> str:
-    """Return the payee's address as it may be shown."""
+    """Return the payee's address, masked unless revealed."""
     return payout.payee.value if reveal else payout.payee.masked
 
 
@@ -146,12 +146,12 @@ def payout_line(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: d
 
 
 def _amount(payout: Payout) -> str:
-    """Return an amount, and of how much it is a part."""
+    """Return the amount, and the original amount of a refund."""
     return f"{payout.amount} of {payout.original_amount}" if payout.original_amount else str(payout.amount)
 
 
 def _attempt(payout: Payout) -> str:
-    """Return the number of an attempt that is not the first, with where others were paid from before."""
+    """Return the number of a later attempt, with the accounts of the earlier ones."""
     if payout.attempt == 1:
         return ""
     before = [entry.evidence["account_before"] for entry in payout.history if "account_before" in entry.evidence]
@@ -159,13 +159,13 @@ def _attempt(payout: Payout) -> str:
 
 
 def _cancelled(payout: Payout) -> str:
-    """Return who cancelled a payout and why; empty when nobody did."""
+    """Return the actor and reason of a cancellation; empty without one."""
     evidence = next((entry.evidence for entry in payout.history if entry.event == EventName.PAYOUT_CANCELLED), None)
     return f"by {evidence['actor']}: {evidence['reason']}" if evidence else ""
 
 
 def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datetime) -> str:
-    """Return everything about one payout that a person wants first, a line each."""
+    """Return the main facts of one payout, one on each line."""
     asked_last = bool(payout.history) and payout.history[-1].event == EventName.PAYOUT_READ
     was_asked = payout.status is PayoutStatus.REVIEW and asked_last
     has_left = not payout.is_final and payout.status is not PayoutStatus.CREATED
@@ -201,8 +201,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table: with colours on a terminal; elsewhere plain, stable and never cut.
 
     Args:
-        columns: Names; a column named ``status`` is coloured, one that is empty everywhere is left out on a terminal.
-        rows: Cells.
+        columns: The names; ``status`` is coloured, and an empty column is left out on a terminal.
+        rows: The cells.
 
     """
     cells = [[clean(cell) for cell in row] for row in rows]
@@ -223,7 +223,7 @@ def _print_rich(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     console = Console()
     kept = [number for number in range(len(columns)) if not cells or any(row[number] for row in cells)]
     width = sum(max(len(columns[number]), *(len(row[number]) for row in cells), 0) + 3 for number in kept)
-    if width > console.width and "key" in columns:  # where room is short, the key alone names a payout
+    if width > console.width and "key" in columns:  # on a narrow terminal the key identifies the payout
         kept = [number for number in kept if columns[number] != "id"]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number in kept:

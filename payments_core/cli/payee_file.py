@@ -1,4 +1,4 @@
-"""Reading a file of people: one row, one payout. Everything wrong in it is found before the first one is paid."""
+"""Reads a file of payees: one row, one payout. Every error in it is found before the first payment."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class Row:
     """One row of the file.
 
     Args:
-        line: Where it begins in the file, the header being line 1.
+        line: The line of the file where it begins; the header is line 1. Messages call it the row's number.
         key: As written.
-        order: What it asks for; None when it cannot be understood.
-        account: The account it is paid from, where one is named.
+        order: The order; None when the row cannot be parsed.
+        account: The account that the row or the command names.
         error: Why it is refused; None when it can be paid.
         same_as: The line of an earlier row with the same key and content: both are one payout.
         to: The number, as written.
         amount: The amount, as written.
-        chosen: The account it is paid from, where none is named.
-        waits: A provider has to be asked before that can be chosen.
-        is_known: The journal has a payout of this key and content.
+        chosen: The account chosen for a row that names none.
+        waits: Whether a provider must be asked before an account can be chosen.
+        is_known: Whether the journal has a payout with this key and content.
 
     """
 
@@ -63,8 +63,8 @@ class People:
     """A file that was read.
 
     Args:
-        cells: Per row: its line, and its cells by our names of the columns.
-        ignored: Columns nobody asked for.
+        cells: For each row its line, and its cells by the core's column names.
+        ignored: Unknown columns.
 
     """
 
@@ -77,27 +77,29 @@ def read_file(path: Path, names: Mapping[str, str]) -> People:
 
     Args:
         path: The file.
-        names: What the file calls our columns.
+        names: The file's name of each of the core's columns.
 
     Raises:
-        InvalidPayout: The file itself is unusable; nothing of it is paid.
+        InvalidPayout: The file is unusable; nothing of it is paid.
 
     """
     try:
         if stat.S_ISCHR(mode := path.stat().st_mode) or stat.S_ISBLK(mode):
-            raise InvalidPayout(f"{path} is a device, which may never end.", hint="Name a file or a pipe.")
+            raise InvalidPayout(f"{path} is a device, not a file.", hint="Name a file or a pipe.")
         text = path.read_text("utf-8-sig")
     except OSError as error:
         raise InvalidPayout(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise InvalidPayout(f"{path} is not UTF-8.", hint="Save it as CSV UTF-8.") from None
     head = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)  # spreadsheets in half the world write semicolons
+    delimiter = max(",;\t", key=head.count)  # spreadsheets in many countries write semicolons
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         rows = list(_rows(reader))
     except csv.Error as error:
-        raise InvalidPayout(f"{path}, line {reader.line_num}: {error}.", hint="Mend the quotes of this line.") from None
+        raise InvalidPayout(
+            f"{path}, line {reader.line_num}: {error}.", hint="Correct the quotes in this line."
+        ) from None
     if not rows:
         raise InvalidPayout(f"{path} is empty.", hint=f"The first line names the columns: {','.join(COLUMNS)}.")
     header = [name.strip() for name in rows[0][1]]
@@ -120,7 +122,7 @@ def _rows(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
     for row in reader:
         if any(cell.strip() for cell in row):
             yield line, row
-        line = reader.line_num + 1  # type: ignore[attr-defined]  # a row may span several lines
+        line = reader.line_num + 1  # type: ignore[attr-defined]  # a row can span several lines
 
 
 def _check_header(path: Path, header: Sequence[str], names: Mapping[str, str]) -> None:
@@ -128,11 +130,11 @@ def _check_header(path: Path, header: Sequence[str], names: Mapping[str, str]) -
     if missing:
         found = scrub(", ".join(header)) or "none"
         raise InvalidPayout(
-            f"{path}, line 1: the header has no column {', '.join(missing)}; it has {found}.",
-            hint="The first line names the columns; --key-column, --to-column and so on say what yours are called.",
+            f"{path}, line 1: the header has no column {', '.join(missing)}. It has: {found}.",
+            hint="The first line has the column names; --key-column, --to-column and so on take other names.",
         )
     unused = [name for name in names.values() if name not in header]
-    for name in header:  # a misspelt `currency` would pay in the account's
+    for name in header:  # a misspelt `currency` would pay in the account's currency
         if name not in names.values() and (meant := difflib.get_close_matches(name.lower(), unused, 1, 0.7)):
             raise InvalidPayout(
                 f"{path}, line 1: the column {scrub(name)!r} looks like {meant[0]!r}.",
@@ -140,20 +142,20 @@ def _check_header(path: Path, header: Sequence[str], names: Mapping[str, str]) -
             )
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if named := scrub(", ".join(twice)):
-        raise InvalidPayout(f"{path}, line 1: the column {named} stands there twice.", hint="Keep one.")
+        raise InvalidPayout(f"{path}, line 1: the column {named} is there twice.", hint="Keep one.")
 
 
 def check(
     people: People, runtime: Runtime, *, account: str | None, operation: str | None, currency: str | None
 ) -> list[Row]:
-    """Check every row as far as it can be without sending anything.
+    """Check every row without a request to a provider.
 
     Args:
         people: The file.
         runtime: The accounts and the journal.
-        account: For rows that name none.
-        operation: For every row; the one it was recorded with, else its account's, when None.
-        currency: For rows that name none; the account's when None.
+        account: The account of rows that name none.
+        operation: The operation of every row; when None the recorded one, else the account's.
+        currency: The currency of rows that name none; the account's when None.
 
     """
     first: dict[str, Row] = {}
@@ -179,7 +181,11 @@ def _read(
     currency: str | None,
 ) -> Row:
     if cells is None:
-        return Row(line, "", error=InvalidPayout("The row has more fields than the header.", hint="Quote commas."))
+        return Row(
+            line,
+            "",
+            error=InvalidPayout("The row has more fields than the header.", hint="Put texts with commas into quotes."),
+        )
     key = cells.get("key", "")
     named = cells.get("account") or account
     order = None
@@ -191,7 +197,7 @@ def _read(
         if recorded is not None:
             return Row(line, key, replace(order, operation=recorded.operation), named, is_known=True)
         choice = choose_at_once(choose(runtime, order, named, by_default=operation is None))
-    except JournalError:  # not the row's fault
+    except JournalError:  # not an error of the row
         raise
     except PaymentsError as error:
         return Row(line, key, order, named, error, to=cells.get("to", ""), amount=cells.get("amount", ""))
@@ -200,17 +206,17 @@ def _read(
 
 
 def place(row: Row, runtime: Runtime, choice: Choice, *, by_default: bool) -> Row:
-    """Return a row with the account that was chosen for it, or with why it cannot be paid.
+    """Return a row with its chosen account, or with the error that refuses it.
 
     Args:
-        row: It was understood.
+        row: A parsed row.
         runtime: The accounts.
-        choice: Of its account.
-        by_default: No operation was named: the account's own is taken.
+        choice: The choice of its account.
+        by_default: Whether the account's own operation is used, because none is named.
 
     """
     order = row.order
-    assert order is not None  # noqa: S101 - it was understood
+    assert order is not None  # noqa: S101 - the row was parsed
     try:
         account, order = apply_choice(runtime, order, choice, by_default=by_default)
         if isinstance(account.provider, Validates):
@@ -222,13 +228,13 @@ def place(row: Row, runtime: Runtime, choice: Choice, *, by_default: bool) -> Ro
 
 
 def _again(row: Row, earlier: Row) -> Row:
-    """A key that stood in the file before: the same payout, or a mistake."""
+    """Return a row whose key was used in the file before: the same payout, or an error."""
     same = earlier.order is not None and row.order is not None and earlier.order.fingerprint == row.order.fingerprint
     if same and earlier.account == row.account:
         return replace(row, error=earlier.error, same_as=earlier.line, waits=False)
     error = KeyReused(
-        f"Lines {earlier.line} and {row.line} have the key {mask_key(row.key)!r} and are not the same payment.",
-        hint=f"One key is one payment: give line {row.line} a key of its own, or remove it.",
+        f"Rows {earlier.line} and {row.line} have the key {mask_key(row.key)!r} and different content.",
+        hint=f"One key is one payment: give row {row.line} another key, or remove it.",
     )
     return Row(row.line, row.key, row.order, row.account, error)
 
@@ -237,8 +243,8 @@ def currency_of(runtime: Runtime, account: str | None) -> str:
     """Return the currency of an account, or the one all accounts share.
 
     Raises:
-        UnknownAccount: It is not configured.
-        InvalidPayout: No account is named, and they pay in several currencies.
+        UnknownAccount: The account is not configured.
+        InvalidPayout: No account is named, and the accounts pay in several currencies.
 
     """
     if account is not None:

@@ -1,4 +1,4 @@
-"""Progress on standard error, for a person who watches; nothing at all elsewhere."""
+"""Progress on standard error, only on a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["bar", "spinner"]
 
 @contextlib.contextmanager
 def spinner(terminal: Terminal, text: str) -> Iterator[Callable[[str], None]]:
-    """Show a line that lives; yields what changes it."""
+    """Show a status line; yields a function that changes it."""
     if not terminal.is_live:
         yield lambda _text: None
         return
@@ -30,7 +30,7 @@ def spinner(terminal: Terminal, text: str) -> Iterator[Callable[[str], None]]:
 
 @contextlib.contextmanager
 def bar(terminal: Terminal, text: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show how much of a known number is done; yields what adds one."""
+    """Show a progress bar; yields a function that advances it by one."""
     if not terminal.is_live or not total:
         yield lambda: None
         return
@@ -46,7 +46,7 @@ def _progress(*columns: object) -> Progress:
     from rich.console import Console
     from rich.progress import Progress
 
-    # What is printed meanwhile moves above the line when both share a screen, and stays out of it otherwise.
+    # Other output is printed above the line on the same screen, and unchanged elsewhere.
     return Progress(
         *columns,  # type: ignore[arg-type]
         console=Console(stderr=True),

@@ -1,4 +1,4 @@
-"""Reading the references of a provider's statement: one to a line, from a regular file or standard input."""
+"""Reads the references of a provider's statement: one for each line, from a regular file or standard input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def read_references(source: str) -> tuple[str, ...]:
         source: The path of a regular file that only its owner can change, UTF-8; ``-`` is standard input.
 
     Raises:
-        SettingsError: It is no such file, or too large.
+        SettingsError: It is not such a file, or it is too large.
         typer.BadParameter: It cannot be read, or has a line that is not one reference.
 
     """
@@ -42,7 +42,7 @@ def read_references(source: str) -> tuple[str, ...]:
             continue
         if fault := fault_of(reference):
             raise typer.BadParameter(
-                f"{name}, line {number}: {fault}. Write one reference to a line, of letters, digits, - and _."
+                f"{name}, line {number}: {fault}. Write one reference on each line, of letters, digits, - and _."
             )
         found[reference] = None
     return tuple(found)

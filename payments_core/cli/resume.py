@@ -1,4 +1,4 @@
-"""``payouts wait`` and ``payouts resume``: going on with what is open."""
+"""``payouts wait`` and ``payouts resume``: work on open payouts."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def wait(
     payout: Annotated[str, typer.Argument(metavar="ID|KEY", help="The payout's id or its key.")],
     timeout: Annotated[float, seconds("Longest wait.")] = 60.0,
 ) -> int:
-    """Work on one payout until its end.
+    """Work on one payout until it is final.
 
-    The provider is asked sooner than the schedule would; about one in review it is asked once.
+    Its checks come sooner than scheduled; a payout in review is checked once.
     """
     from payments_core.cli import output
     from payments_core.domain.payout import PayoutStatus
@@ -52,10 +52,10 @@ def resume(
     terminal: Terminal,
     timeout: Annotated[float, seconds("Longest time; 0: only what is due now.")] = 60.0,
 ) -> int:
-    """Go on with every open payout.
+    """Work on every open payout.
 
-    Works until nothing becomes due any more, or the time is over.
-    Leaves with 0 when nothing is open any more and nothing waits for a person, else with 4.
+    It works until no payout is due, or the time is over. Ends with 0 when no payout is open or waits for a decision,
+    else with 4.
     """
     import asyncio  # here: `--help` must not pay for it
 
@@ -88,12 +88,12 @@ async def _resume(terminal: Terminal, timeout_s: float, changes: _Changes) -> tu
         waiting = [status for status in PayoutStatus if not status.is_final]
         changes.begin([payout for status in waiting async for payout in client.payouts(status=status)])
         with spinner(terminal, changes.line) as changes.show:
-            left = await client.resume(timeout_s=timeout_s, on_change=changes.hear)
+            left = await client.resume(timeout_s=timeout_s, on_change=changes.record)
         return left, await client.pauses()
 
 
 class _Changes:
-    """What has changed since the beginning, told as it happens."""
+    """Prints changes as they happen."""
 
     def __init__(self, terminal: Terminal) -> None:
         self.changed: dict[str, Payout] = {}
@@ -101,13 +101,13 @@ class _Changes:
         self._known: dict[str, PayoutStatus] = {}
         self._open: set[str] = set()
         self._steps = 0
-        self.show: Callable[[str], None] = lambda _text: None  # replaced while a person watches
+        self.show: Callable[[str], None] = lambda _text: None  # replaced on a terminal
 
     def begin(self, open_payouts: Iterable[Payout]) -> None:
         self._known = {payout.id: payout.status for payout in open_payouts}
         self._open = set(self._known)
 
-    def hear(self, payout: Payout) -> None:
+    def record(self, payout: Payout) -> None:
         from payments_core.cli import messages
 
         self._steps += 1

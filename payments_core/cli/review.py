@@ -1,4 +1,4 @@
-"""What a person decides: ``payouts review``, ``check``, ``reissue``, ``approve``, ``cancel``."""
+"""Decisions of a person: ``payouts review``, ``check``, ``reissue``, ``approve``, ``cancel``."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "review"]
 
 Which = Annotated[str, typer.Argument(metavar="ID|KEY", help="The payout's id or its key.")]
-Actor = Annotated[str, typer.Option(metavar="NAME", help="Who decides; written into the history as given.")]
-Reason = Annotated[str, typer.Option(metavar="TEXT", help="On what grounds.")]
+Actor = Annotated[str, typer.Option(metavar="NAME", help="The person who decides; recorded in the history.")]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="The reason; recorded in the history.")]
 
 review = typer.Typer(
     help="Payouts that wait for a person's decision.",
@@ -29,10 +29,9 @@ review = typer.Typer(
 
 @command
 def list_(terminal: Terminal) -> int:
-    """List what waits for a person, oldest first.
+    """List the payouts that wait for a decision, oldest first.
 
-    What stopped in REVIEW, and what has ended and its provider says otherwise: why, since when, and how much is at
-    stake.
+    These are payouts in REVIEW, and final ones that their provider contradicts: why, since when, and the amount.
     """
     from payments_core.cli import messages, output
     from payments_core.client import in_review
@@ -43,7 +42,7 @@ def list_(terminal: Terminal) -> int:
         output.print_json([_record(one, terminal) for one in found])
         return exit_codes.DONE
     if not found:
-        terminal.note("Nothing waits for a decision.")
+        terminal.note("No payout waits for a decision.")
         return exit_codes.DONE
     cells = [
         (
@@ -63,10 +62,10 @@ def list_(terminal: Terminal) -> int:
 
 @command
 def show(terminal: Terminal, payout: Which) -> int:
-    """Show what is known of one payout that waits for a person, and what can be decided.
+    """Show one payout that waits for a decision, and the possible decisions.
 
-    Every answer of the provider is in the history. Each decision asks the provider once more first: beside it stands
-    what the provider has to say then.
+    Every answer of the provider is in the history. Each decision first checks the provider again; beside it is the
+    answer that it requires.
     """
     from payments_core.cli import messages, output
     from payments_core.client import in_review
@@ -104,13 +103,13 @@ def show(terminal: Terminal, payout: Which) -> int:
     )
     terminal.say()
     if one.acts:
-        terminal.say("The provider is asked first, and what it says for certain counts. What can be decided otherwise:")
+        terminal.say("The provider is checked first, and a clear answer counts. Otherwise the possible decisions are:")
     for act, says in one.acts.items():
         when = ", or ".join(messages.SAYS[answer] for answer in says)
         terminal.say(f"  {messages.ACTS[act].format(key=found.key)}")
         terminal.say(f"      when the provider {when}")
     if found.has_open_contradiction:
-        terminal.say("Its provider contradicts an end, which stands. Compare with its records, and take note:")
+        terminal.say("The provider contradicts the result, which stands. Compare with its records, then acknowledge:")
         terminal.say(f"  {messages.ACKNOWLEDGE.format(key=found.key)}")
     return exit_codes.DONE
 
@@ -122,53 +121,52 @@ def resolve(
     actor: Actor,
     reason: Reason,
     paid: Annotated[
-        bool | None, typer.Option("--paid/--not-paid", help="Whether the money is there.", show_default=False)
+        bool | None, typer.Option("--paid/--not-paid", help="Whether the payee got the money.", show_default=False)
     ] = None,
-    evidence: Annotated[
-        str, typer.Option(metavar="TEXT", help="What it was compared with, such as a line of the statement.")
-    ] = "",
+    evidence: Annotated[str, typer.Option(metavar="TEXT", help="The evidence, such as a line of the statement.")] = "",
 ) -> int:
     """Decide whether a payout in review was paid.
 
-    The provider is asked first: what it says for certain counts, and a decision that is not safe is refused.
+    The provider is checked first: a clear answer counts, and an unsafe decision is refused.
     """
     if paid is None:
-        raise typer.BadParameter("Say --paid or --not-paid.")
+        raise typer.BadParameter("Give --paid or --not-paid.")
     with terminal.client() as client:
-        return _tell(terminal, client.resolve(payout, paid=paid, actor=actor, reason=reason, evidence=evidence))
+        return _print(terminal, client.resolve(payout, paid=paid, actor=actor, reason=reason, evidence=evidence))
 
 
 @command
 def reopen(terminal: Terminal, payout: Which, actor: Actor, reason: Reason) -> int:
-    """Give a payout in review back to the machine.
+    """Return a payout in review to automatic processing.
 
-    It is asked about by a schedule anew, and sent again only where that is proven safe.
+    Its checks start again, and it is sent again only where that is proven safe.
     """
     with terminal.client() as client:
-        return _tell(terminal, client.reopen(payout, actor=actor, reason=reason))
+        return _print(terminal, client.reopen(payout, actor=actor, reason=reason))
 
 
 @command
 def acknowledge(
     terminal: Terminal,
     payout: Which,
-    actor: Annotated[str, typer.Option(metavar="NAME", help="Who takes note; written into the history as given.")],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="What they found.")],
+    actor: Annotated[
+        str, typer.Option(metavar="NAME", help="The person who acknowledges it; recorded in the history.")
+    ],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="The finding; recorded in the history.")],
 ) -> int:
-    """Take note of what its provider says against a payout's end.
+    """Acknowledge that a provider contradicts a payout's result.
 
-    The end stands, the payout leaves this list, and it is never paid again.
+    The result stands, the payout leaves this list, and it is never paid again.
     """
     with terminal.client() as client:
-        return _tell(terminal, client.acknowledge(payout, actor=actor, reason=reason))
+        return _print(terminal, client.acknowledge(payout, actor=actor, reason=reason))
 
 
 @command
 def check(terminal: Terminal, payout: Which) -> int:
-    """Read a payout that has ended once more.
+    """Check a final payout at its provider again.
 
-    What the provider says is written into the history; the end stands. Where it answers only later, the answer is taken
-    in by `payouts serve`.
+    The answer is recorded in the history; the result stands. `payouts serve` receives an answer by callback.
     """
     from payments_core.cli import messages
 
@@ -176,7 +174,7 @@ def check(terminal: Terminal, payout: Which) -> int:
         found = client.check(payout)
     if not terminal.as_json:
         terminal.say(messages.checked(found))
-    return _tell(terminal, found)
+    return _print(terminal, found)
 
 
 @command
@@ -185,53 +183,53 @@ def reissue(
     payout: Which,
     actor: Actor,
     reason: Reason,
-    account: Annotated[str | None, typer.Option(metavar="NAME", help="Pay it from this account now.")] = None,
+    account: Annotated[str | None, typer.Option(metavar="NAME", help="Pay from this account instead.")] = None,
     evidence: Annotated[
-        str, typer.Option(metavar="TEXT", help="What the provider's records show, where it does not show an attempt.")
+        str, typer.Option(metavar="TEXT", help="What the provider's records show, where it no longer shows an attempt.")
     ] = "",
 ) -> int:
-    """Pay a failed payout again, under the same key.
+    """Pay a failed payout again under the same key.
 
-    It is paid from its account, or from another one. Every earlier attempt is read first and has to be proven failed;
-    otherwise nothing is sent, and it says when it may be tried again, or that evidence is missing.
+    It is paid from its account or from another one. Every earlier attempt is checked first and must be proven failed;
+    otherwise nothing is sent, and the message has the time of the next try or the missing evidence.
     """
     with terminal.client() as client:
-        return _tell(terminal, client.reissue(payout, actor=actor, reason=reason, account=account, evidence=evidence))
+        return _print(terminal, client.reissue(payout, actor=actor, reason=reason, account=account, evidence=evidence))
 
 
 @command
 def approve(terminal: Terminal, payout: Which, actor: Actor, reason: Reason = "approved") -> int:
-    """Let a payout be sent that waits for somebody's leave.
+    """Approve a payout that waits for an approval.
 
-    Nothing is sent by this command: `payouts resume`, or whoever works on payouts, does it.
+    This command sends nothing: `payouts resume` or a worker does.
     """
     with terminal.client() as client:
-        return _tell(terminal, client.approve(payout, actor=actor, reason=reason))
+        return _print(terminal, client.approve(payout, actor=actor, reason=reason))
 
 
 @command
 def cancel(
     terminal: Terminal,
     payout: Which,
-    actor: Annotated[str, typer.Option(metavar="NAME", help="Who cancels it; written into the history as given.")],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="On what grounds.")],
+    actor: Annotated[str, typer.Option(metavar="NAME", help="The person who cancels it; recorded in the history.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason; recorded in the history.")],
 ) -> int:
-    """Cancel a payout of which nothing was sent: it is never sent afterwards.
+    """Cancel a payout that was not sent: it is never sent afterwards.
 
-    Leaves with 0 when it is CANCELLED, and its key with 3 from then on. What may have arrived is not cancelled: the
-    refusal says what to do instead. A payout that waits for an approval is declined so.
+    Ends with 0 when it is CANCELLED; commands with its key then end with 3. A payout that may have arrived is not
+    cancelled: the refusal has the next action. It also declines a payout that waits for an approval.
     """
     with terminal.client() as client:
-        _tell(terminal, client.cancel(payout, actor=actor, reason=reason))
+        _print(terminal, client.cancel(payout, actor=actor, reason=reason))
     return exit_codes.DONE
 
 
 @command
 def cancel_at_provider(terminal: Terminal, payout: Which) -> int:
-    """Ask the provider to drop a payment it has taken and not begun.
+    """Ask the provider to cancel a payment that it has accepted and not begun.
 
-    The payout stays as it is until a read tells what became of it. Leaves with 0 when the provider drops it, 3 when it
-    is too late, 4 when the provider does not know it or did not tell.
+    The payout changes only by a later check. Ends with 0 when the provider cancels it, 3 when it is too late, 4 when
+    the provider does not know it or did not answer.
     """
     from payments_core.cli import messages, output
     from payments_core.provider import CancelAnswer
@@ -241,12 +239,12 @@ def cancel_at_provider(terminal: Terminal, payout: Which) -> int:
     if terminal.as_json:
         output.print_json({"key": key, "answer": str(answer)})
     else:
-        terminal.say(f"{key}: the provider {messages.CANCELS[answer]}. payouts wait {key} asks what became of it.")
+        terminal.say(f"{key}: the provider {messages.CANCELS[answer]}. payouts wait {key} shows the result.")
     codes = {CancelAnswer.TAKEN: exit_codes.DONE, CancelAnswer.TOO_LATE: exit_codes.FAILED}
     return codes.get(answer, exit_codes.NOT_KNOWN)
 
 
-def _tell(terminal: Terminal, payout: Payout) -> int:
+def _print(terminal: Terminal, payout: Payout) -> int:
     from payments_core.cli import output
     from payments_core.runtime import utc_now
 

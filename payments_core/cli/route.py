@@ -1,4 +1,4 @@
-"""``payouts route``: from which account somebody would be paid, and why; nothing is sent or recorded."""
+"""``payouts route``: the account that a payee would be paid from, and why; nothing is sent or recorded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from payments_core.cli import exit_codes
 from payments_core.cli.number_options import number_option
-from payments_core.cli.send import Currency, Whose
+from payments_core.cli.send import Currency, OperatorKey
 from payments_core.cli.terminal import Terminal, command
 from payments_core.domain.characters import clean
 from payments_core.domain.masking import quote
@@ -25,26 +25,26 @@ __all__ = ["COMMANDS"]
 @command
 def route(
     terminal: Terminal,
-    to: Annotated[str, number_option("Who would receive it, such as +256772123456.")],
+    to: Annotated[str, number_option("The payee's number, such as +256772123456.")],
     amount: Annotated[str, typer.Option(metavar="AMOUNT", help='Such as "25000 UGX", or 25000 with --currency.')],
     currency: Currency = None,
     operation: Annotated[str | None, typer.Option(help="transfer or deposit; each account's own if left out.")] = None,
-    operator: Whose = None,
+    operator: OperatorKey = None,
     ask: Annotated[
-        bool, typer.Option("--ask", help="Ask a provider whose customer the payee is, as `payouts send` does.")
+        bool, typer.Option("--ask", help="Ask a provider for the payee's operator, as `payouts send` does.")
     ] = False,
 ) -> int:
-    """Show from which account somebody would be paid, and why.
+    """Show the account that a payee would be paid from, and why.
 
-    Nothing is sent or recorded, and without --ask nobody is asked. Leaves with 3 when no account can be chosen, 4 when
-    `payouts send` would first ask a provider whose customer the payee is.
+    Nothing is sent or recorded, and without --ask no provider is asked. Ends with 3 when no account can be chosen, with
+    4 when `payouts send` would first ask a provider for the payee's operator.
     """
     from payments_core.cli import output
     from payments_core.client import PayoutClient
     from payments_core.domain.payout import Payee
 
     if operation not in {None, "transfer", "deposit"}:
-        raise typer.BadParameter(f"{quote(operation)} is no operation to send by; there are transfer and deposit.")
+        raise typer.BadParameter(f"--operation {quote(operation)} is unknown. Write transfer or deposit.")
     payee = Payee.msisdn(to, operator=operator or "")
     runtime = terminal.runtime()
     with PayoutClient(runtime) as client:
@@ -60,13 +60,13 @@ def route(
 
 
 def _money(runtime: Runtime, written: str, currency: str | None) -> Money:
-    """Read an amount with its currency, in one word or two."""
+    """Parse an amount with its currency, in one word or two."""
     from payments_core.cli.payee_file import currency_of
     from payments_core.domain.money import Money
 
     amount, _, code = written.strip().partition(" ")
     if code and currency and code.strip() != currency:
-        raise typer.BadParameter(f"--amount is in {code.strip()}, and --currency is {currency}.")
+        raise typer.BadParameter(f"--amount is in {code.strip()}, but --currency is {currency}. Give one of them.")
     return Money(amount, code.strip() or currency or currency_of(runtime, None))
 
 
@@ -103,12 +103,12 @@ def _record(choice: Choice, payee: Payee, money: Money, *, reveal: bool) -> dict
 def _hint(choice: Choice) -> str:
     if choice.unasked:
         asked = ", ".join(choice.unasked)
-        return f"`payouts send` would ask the provider of {asked} whose customer the payee is: add --ask to do so."
+        return f"`payouts send` would ask the provider of {asked} for the payee's operator. Add --ask to do so."
     return choice.hint
 
 
 _VERDICTS = {"matches": "matches", "no": "no", "not_known": "not known"}
-_SOURCES = {"caller": "as you say", "provider": "as the provider of {asked} says", "prefix": "by the prefix"}
+_SOURCES = {"caller": "as given", "provider": "from the provider of {asked}", "prefix": "by the prefix"}
 
 
 def _print(terminal: Terminal, choice: Choice, payee: Payee, money: Money) -> None:

@@ -1,4 +1,4 @@
-"""JSON that may reach a terminal: it obeys control characters, and some of what we print came from outside."""
+"""JSON that may reach a terminal, with control characters escaped: some values come from outside."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ _OBEYED = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
-    """Return JSON in which every control character is escaped, those that JSON itself allows as well."""
+    """Return JSON with every control character escaped, including those that JSON allows."""
     written = json.dumps(value, indent=indent, ensure_ascii=False)
     return _OBEYED.sub(lambda mark: f"\\u{ord(mark[0]):04x}", written)

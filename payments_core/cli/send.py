@@ -25,7 +25,7 @@ __all__ = ["COMMANDS"]
 
 
 def _column(name: str) -> Any:
-    return typer.Option(f"--{name}-column", metavar="NAME", help=f"What the file calls the column {name}.")
+    return typer.Option(f"--{name}-column", metavar="NAME", help=f"The file's name of the column {name}.")
 
 
 Amount = typer.Option(metavar="AMOUNT", help="Plain digits, such as 25000 or 12.50.")
@@ -37,19 +37,19 @@ Account = Annotated[
         help="The account to pay from; may be left out where routes or a default choose, or there is only one.",
     ),
 ]
-Wait = Annotated[float, seconds("Wait for the end; otherwise return at the first answer.")]
-Whose = Annotated[
+Wait = Annotated[float, seconds("Seconds to wait for the final status; otherwise return at the first answer.")]
+OperatorKey = Annotated[
     str | None,
-    typer.Option(metavar="KEY", help="Whose customer the payee is, where you know it; routes go by it."),
+    typer.Option(metavar="KEY", help="The payee's operator, if known; routes use it."),
 ]
 KEY = "Your business key: one key, at most one payment."
-CUT = "The provider may get it shortened or without some characters."
+CUT = "It may be shortened, or sent without some characters."
 
 
 def _send(
     terminal: Terminal,
     key: Annotated[str | None, typer.Option(help=KEY)] = None,
-    to: Annotated[str | None, number_option("Who receives it, such as +256772123456.")] = None,
+    to: Annotated[str | None, number_option("The payee's number, such as +256772123456.")] = None,
     amount: Annotated[str | None, Amount] = None,
     currency: Currency = None,
     account: Account = None,
@@ -57,19 +57,17 @@ def _send(
     operation: Annotated[str | None, typer.Option(help="transfer or deposit; the account's if left out.")] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An option of the provider's; may be given several times."),
+        typer.Option(metavar="NAME=VALUE", help="An option of the provider; may be repeated."),
     ] = None,
-    operator: Whose = None,
+    operator: OperatorKey = None,
     wait: Wait = 0.0,
     file: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="A row, a payout: key,to,amount,currency,account,note,operator."),
+        typer.Option(metavar="CSV", help="One payout for each row: key,to,amount,currency,account,note,operator."),
     ] = None,
-    all_or_nothing: Annotated[
-        bool, typer.Option("--all-or-nothing", help="Pay none when a row of the file is refused.")
-    ] = False,
+    all_or_nothing: Annotated[bool, typer.Option("--all-or-nothing", help="Pay no row when one is refused.")] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Pay the file without asking first; needed where no terminal is.")
+        bool, typer.Option("--yes", help="Pay the file without a question; required without a terminal.")
     ] = False,
     key_column: Annotated[str, _column("key")] = "key",
     to_column: Annotated[str, _column("to")] = "to",
@@ -79,15 +77,15 @@ def _send(
     note_column: Annotated[str, _column("note")] = "note",
     operator_column: Annotated[str, _column("operator")] = "operator",
 ) -> int:
-    """Pay somebody, or everybody in a file.
+    """Pay one payee, or every payee in a file.
 
-    Give `--key`, `--to` and `--amount`, or `--file`. The same key again never pays twice: it returns what became of
-    the payout. Before a file is paid it shows how much, from which account, what is refused and what the accounts hold,
-    and asks; without a terminal it needs --yes. Leaves with 1 when the answer is no: nothing is recorded.
+    Give `--key`, `--to` and `--amount`, or `--file`. The same key again never pays twice: it returns the payout.
+    Before a file is paid, the command shows amounts, accounts, refused rows and balances, and asks for a confirmation;
+    without a terminal it needs --yes. Ends with 1 when the answer is no: nothing is recorded.
     """
     if operation not in {None, "transfer", "deposit"}:
-        there_are = "there are transfer and deposit; `payouts refund` pays a collection back"
-        raise typer.BadParameter(f"{quote(operation)} is no operation to send by; {there_are}.")
+        hint = "Write transfer or deposit; `payouts refund` pays a collection back."
+        raise typer.BadParameter(f"--operation {quote(operation)} is unknown. {hint}")
     if file is None:
         missing = [name for name, given in (("--key", key), ("--to", to), ("--amount", amount)) if given is None]
         if missing:
@@ -97,7 +95,7 @@ def _send(
         return _send_one(terminal, key, payee, amount, currency, account, note, operation, _options(option), wait)
     if key is not None or to is not None or amount is not None or note or option or operator:
         raise typer.BadParameter(
-            "With --file, key, number, amount, note and operator stand in the file, and there is no option."
+            "With --file, the file has key, number, amount, note and operator, and --option is not allowed."
         )
     columns = (key_column, to_column, amount_column, currency_column, account_column, note_column, operator_column)
     from payments_core.cli.confirm import has_to_ask
@@ -167,7 +165,7 @@ def _pay(
     account: str | None,
     wait_s: float,
 ) -> int:
-    """Make one payout, wait for it as asked, and tell what became of it."""
+    """Make one payout, wait for it if requested, and print it."""
     from payments_core.cli import output
     from payments_core.cli.payee_file import currency_of
     from payments_core.client import PayoutClient
@@ -186,13 +184,13 @@ def _pay(
         output.print_json(output.record(payout, reveal=terminal.reveal, history=True) | {"is_new": is_new})
     else:
         if not is_new:
-            terminal.say("This key is known: it is the payout below, and nothing was added.")
+            terminal.say("This key is known. It is the payout below; nothing was added.")
         terminal.say(output.details(payout, pauses, reveal=terminal.reveal, now=utc_now()))
     return exit_codes.of(payout)
 
 
 def _deposit(terminal: Terminal, /, **options: Any) -> int:
-    """Pay by deposit: to somebody, or everybody in a file.
+    """Pay one payee, or every payee in a file, by deposit.
 
     Like `payouts send --operation deposit`.
     """
@@ -213,15 +211,15 @@ def refund(
         str, typer.Option(metavar="REFERENCE", help="The reference under which the money was collected.")
     ],
     amount: Annotated[str, Amount],
-    original_amount: Annotated[str, typer.Option(metavar="AMOUNT", help="How much was collected.")],
+    original_amount: Annotated[str, typer.Option(metavar="AMOUNT", help="The amount that was collected.")],
     currency: Currency = None,
     account: Account = None,
     note: Annotated[str, typer.Option(help=f"Text for the payer. {CUT}")] = "",
     wait: Wait = 0.0,
 ) -> int:
-    """Pay a collection back, whole or in part.
+    """Refund a collection, in full or in part.
 
-    All refunds of one collection together never come to more than was collected; one that is not known yet counts.
+    All refunds of one collection together never exceed its amount; a refund with an unknown result counts.
     """
 
     def begin(client: PayoutClient, money: Callable[[str], Money]) -> Payout:

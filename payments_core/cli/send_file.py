@@ -1,4 +1,4 @@
-"""Paying everybody in a file: checked whole, then sent side by side, then told row by row."""
+"""Pays every row of a file: checks all rows, sends them concurrently, and reports row by row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["send_file"]
 
-# More rows than the wire takes at once, so that it never idles; each account's `max_in_flight` is the limit.
+# More rows than connections, so that none idles; each account's `max_in_flight` is the limit.
 _AT_ONCE = 64
 _MOST_SHOWN = 20
 End: TypeAlias = Payout | PaymentsError
@@ -45,21 +45,21 @@ def send_file(
     all_or_nothing: bool,
     is_asked: bool,
 ) -> int:
-    """Pay every row of a file that can be paid, and return the exit code.
+    """Pay every valid row of a file, and return the exit code.
 
-    A refused row does not stop the others unless ``all_or_nothing`` is set; one without an account does. Where
-    ``is_asked`` is set, a person is shown what would be paid, and nothing is recorded unless the answer is yes.
+    A refused row does not stop the others unless ``all_or_nothing`` is set; a row without an account does. With
+    ``is_asked`` the payments are shown first, and nothing is recorded unless the answer is yes.
     """
     try:
         read = payee_file.read_file(path, names)
         if read.ignored:
-            terminal.note(f"Not used: the columns {scrub(', '.join(read.ignored))}.")
+            terminal.note(f"Unknown columns are ignored: {scrub(', '.join(read.ignored))}.")
         rows = payee_file.check(read, runtime, account=account, operation=operation, currency=currency)
     except BaseException:
         runtime.journal.close()
         raise
 
-    with asyncio.Runner() as runner:  # the loop stands still while a person is asked, so that Ctrl-C ends the question
+    with asyncio.Runner() as runner:  # the loop does not run during the question, so that Ctrl-C ends it
         client = AsyncPayoutClient(runtime)
         try:
             placed = runner.run(_placed(terminal, client, runtime, rows, by_default=operation is None))
@@ -86,12 +86,12 @@ def send_file(
 async def _placed(
     terminal: Terminal, client: AsyncPayoutClient, runtime: Runtime, rows: Sequence[Row], *, by_default: bool
 ) -> Sequence[Row]:
-    """Choose the accounts that hang on what a provider says of the payee; no money moves."""
+    """Choose the accounts that depend on a provider's answer about the payee; no money moves."""
     found: dict[int, Row] = {row.line: row for row in rows}
 
     async def ask(row: Row) -> None:
         order = row.order
-        assert order is not None  # noqa: S101 - only rows that were understood wait
+        assert order is not None  # noqa: S101 - only parsed rows wait
         choice = await client.route(
             key=order.key,
             payee=order.payee,
@@ -107,24 +107,26 @@ async def _placed(
 
 
 def _refuse(path: Path, rows: Sequence[Row], *, all_or_nothing: bool) -> None:
-    """Refuse the whole file for a row without an account, or, if that was asked for, for any refused row."""
+    """Refuse the whole file for a row without an account, or with ``all_or_nothing`` for any refused row."""
     if refused := [row for row in rows if isinstance(row.error, NoRoute)]:
         count = messages.counted(len(refused), "row")
         raise NoRoute(
             f"No account can be chosen for {count} of {path}. Nothing was sent: {_describe_refused(refused)}",
-            hint="Name the account (a column, or --account) or the payee's operator (a column) in these rows, or mend "
-            "the routes; `payouts route` explains one.",
+            hint="Name the account (a column, or --account) or the payee's operator (a column) in these rows, or "
+            "correct the routes; `payouts route` explains one.",
         )
     if all_or_nothing and (refused := [row for row in rows if row.error is not None]):
         raise InvalidPayout(
             f"{len(refused)} rows of {path} cannot be paid, so nothing was sent: {_describe_refused(refused)}",
-            hint="Mend them, or leave out --all-or-nothing to pay the others.",
+            hint="Correct them, or leave out --all-or-nothing to pay the others.",
         )
 
 
 def _describe_refused(refused: Sequence[Row]) -> str:
-    """Name every row, and say of the first ones what is wrong."""
-    rows = "; ".join(f"line {row.line}: {row.error.message}" for row in refused[:_MOST_SHOWN] if row.error)
+    """Return the numbers of all refused rows, and the errors of the first ones."""
+    rows = "; ".join(
+        f"row {row.line}: {row.error.message} {row.error.hint}".strip() for row in refused[:_MOST_SHOWN] if row.error
+    )
     more = ", ".join(str(row.line) for row in refused[_MOST_SHOWN:])
     return f"{rows}; and {len(refused) - _MOST_SHOWN} more: {more}" if more else rows
 
@@ -132,7 +134,7 @@ def _describe_refused(refused: Sequence[Row]) -> str:
 async def _pay(
     terminal: Terminal, client: AsyncPayoutClient, rows: Sequence[Row], *, wait_s: float
 ) -> Mapping[int, End]:
-    """Send every row, then wait for those that are open; what each line ended with."""
+    """Send every row, wait for the open ones, and return the result of each row."""
     ended: dict[int, End] = {}
 
     async def send(row: Row) -> None:
@@ -156,7 +158,7 @@ async def _pay(
 
 async def _send(client: AsyncPayoutClient, row: Row) -> Payout:
     order = row.order
-    assert order is not None  # noqa: S101 - only rows that were understood are sent
+    assert order is not None  # noqa: S101 - only parsed rows are sent
     return await client.send(
         key=order.key,
         payee=order.payee,
@@ -218,7 +220,7 @@ def _shown(row: Row, end: End, *, reveal: bool) -> dict[str, Any]:
 
 
 def _status(end: End) -> str:
-    """Return how a row stands: refused before anything was recorded, or not to be worked on."""
+    """Return the status of a row: the payout's, REFUSED, or ERROR."""
     if isinstance(end, Payout):
         return str(end.status)
     return "ERROR" if isinstance(end, PayoutInterrupted | JournalError) else "REFUSED"
@@ -227,19 +229,19 @@ def _status(end: End) -> str:
 def _print_rows(terminal: Terminal, results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> None:
     now, lines = utc_now(), []
     for row, end in results:
-        also = f"same payout as line {row.same_as}" if row.same_as else ""
+        also = f"same payout as row {row.same_as}" if row.same_as else ""
         if isinstance(end, Payout):
             key, payee, amount, _, account, status, why, submissions, _, found = output.payout_line(
                 end, pauses, reveal=terminal.reveal, now=now
             )
             lines.append((str(row.line), key, payee, amount, account, status, also or why, submissions, found))
         else:
-            asked = _shown(row, end, reveal=terminal.reveal)  # what was understood, else as it stands in the file
+            asked = _shown(row, end, reveal=terminal.reveal)  # parsed values, else as written in the file
             payee = asked["payee"] or (row.to if terminal.reveal else mask_number(row.to))
             amount = f"{asked['amount']} {asked['currency']}" if asked["amount"] else scrub(row.amount, limit=40)
             why = f"{end.message} {end.hint}".strip()
             lines.append((str(row.line), row.key, payee, amount, asked["account"] or "", _status(end), why, "", ""))
-    output.print_table(("line", "key", "payee", "amount", "account", "status", "why", "submissions", "id"), lines)
+    output.print_table(("row", "key", "payee", "amount", "account", "status", "why", "submissions", "id"), lines)
 
 
 def _summary(results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> str:
@@ -250,13 +252,13 @@ def _summary(results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> str
     rows = messages.counted(len(results), "row")
     lines = [f"{rows}: {parts or 'nothing to pay'}" + (f", {again} repeated" if again else "") + "."]
     if counted["REFUSED"]:
-        lines.append("Nothing was sent for what was refused: mend it, and send the file again.")
+        lines.append("Refused rows were not sent: correct them, and send the file again.")
     open_ones = [end for end in ends if isinstance(end, Payout) and not end.is_final]
     stopped = {messages.pause_of(end.account, pauses) for end in open_ones if end.status is PayoutStatus.CREATED}
     contradicted = sum(1 for end in ends if isinstance(end, Payout) and end.has_open_contradiction)
     if contradicted:
-        lines.append(f"{contradicted} contradicted by the provider: `payouts review list` shows what it says.")
+        lines.append(f"{contradicted} contradicted by the provider: `payouts review list` shows them.")
     lines += [f"Nothing is lost: {messages.lifting(pause)}" for pause in stopped if pause]
     if open_ones:
-        lines.append("`payouts resume` goes on with the open ones; sending the same file again pays nobody twice.")
+        lines.append("`payouts resume` continues the open ones; the same file again pays no row twice.")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""``payouts show`` and ``payouts list``: looking needs the journal only, no secret and no plugin."""
+"""``payouts show`` and ``payouts list``: they need only the journal, no secret and no plugin."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ def list_(
     wanted = None
     if status is not None:
         if status.upper() not in set(PayoutStatus):
-            raise typer.BadParameter(f"{quote(status)} is no status; there are {', '.join(PayoutStatus)}.")
+            raise typer.BadParameter(f"--status {quote(status)} is unknown. Write one of {', '.join(PayoutStatus)}.")
         wanted = PayoutStatus(status.upper())
     configuration = terminal.configuration()
     with terminal.journal(configuration) as journal:
         found = [row.view() for row in journal.rows(status=wanted, account=account)]
-        if not found and account not in {None, *configuration.accounts}:  # what an account no more there paid is shown
+        if not found and account not in {None, *configuration.accounts}:  # payouts of a removed account are shown too
             paid_from = {row.account for row in journal.rows()}
             if account not in paid_from:
                 known = ", ".join(sorted(paid_from | set(configuration.accounts))) or "none"
                 raise UnknownAccount(
-                    f"There is no account {quote(account)}; there are: {known}.",
+                    f"Account {quote(account)} is unknown. Known: {known}.",
                     hint="Correct the name.",
                 )
         pauses = journal.pauses()

@@ -1,4 +1,4 @@
-"""One call of the command line: its common options, its exit code, and what it says when something goes wrong."""
+"""One call of the command line: its common options, its exit code and its error output."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _LEVEL = "WARNING"
 
 
 class Terminal(NamedTuple):
-    """How one call was asked to behave.
+    """The common options of one call.
 
     Args:
-        config: Path of payouts.toml.
-        as_json: Print JSON for machines.
-        reveal: Print complete numbers.
-        log_level: Lowest level of events on standard error.
-        log_json: Events as JSON.
-        pays: The command makes payouts: its errors say that nothing was sent, where that is so.
-        log_asked: Whether the level was asked for.
+        config: The path of payouts.toml.
+        as_json: Whether to print JSON.
+        reveal: Whether to print complete numbers.
+        log_level: The lowest level of events on standard error.
+        log_json: Whether to print events as JSON.
+        pays: Whether the command makes payouts; then errors state that nothing was sent, where that is true.
+        log_asked: Whether the level was given.
 
     """
 
@@ -58,7 +58,7 @@ class Terminal(NamedTuple):
 
     @classmethod
     def asked(cls, root: Mapping[str, Any], own: Mapping[str, Any], *, pays: bool = False) -> Terminal:
-        """Put together what stood before the command and what stood after it; the latter wins."""
+        """Merge the options before and after the command; the latter win."""
         return cls(
             config=own["config"] or root.get("config") or Path(_CONFIG),
             as_json=own["as_json"] or bool(root.get("as_json")),
@@ -71,7 +71,7 @@ class Terminal(NamedTuple):
 
     @property
     def is_live(self) -> bool:
-        """Whether a person watches standard error: only then is progress shown."""
+        """Whether standard error is a terminal: only then is progress shown."""
         return sys.stderr.isatty() and not self.as_json
 
     def say(self, text: str = "") -> None:
@@ -79,11 +79,11 @@ class Terminal(NamedTuple):
         print(clean_lines(text), flush=True)
 
     def note(self, text: str) -> None:
-        """Print beside the result, where it disturbs no pipe."""
+        """Print on standard error, beside the result."""
         print(clean_lines(text), file=sys.stderr, flush=True)
 
-    def tell_events(self, level: str) -> None:
-        """Print events from a level up, unless another one was asked for."""
+    def print_events(self, level: str) -> None:
+        """Print events from a level up, unless another level was given."""
         if not self.log_asked:
             _configure_logs(self._replace(log_level=level))
 
@@ -94,7 +94,7 @@ class Terminal(NamedTuple):
         return settings.load(self.config)
 
     def runtime(self) -> Runtime:
-        """Build everything a client needs."""
+        """Build the runtime of a client."""
         from payments_core.client import assemble
 
         return assemble(self.config)
@@ -109,7 +109,7 @@ class Terminal(NamedTuple):
 
     @contextlib.contextmanager
     def journal(self, read: Configuration | None = None) -> Iterator[Journal]:
-        """Open the journal alone: looking and stopping must work where a secret or a plugin is missing."""
+        """Open the journal alone: reading and pausing must work without a secret or a plugin."""
         from payments_core.cli.accounts import pays_real_money
         from payments_core.domain.errors import JournalMissing
         from payments_core.journal import open_journal
@@ -151,7 +151,7 @@ COMMON: Mapping[str, tuple[Any, Any]] = {
 def command(body: Callable[Concatenate[Terminal, P], int]) -> Callable[..., None]:
     """Make a command of a function that takes a terminal first and returns the exit code.
 
-    The common options are added to its own, so that they are understood after the command as well as before it.
+    The common options are added to its own, so that they are valid after the command as well as before it.
     """
     hints = get_type_hints(body, include_extras=True)
     own = [
@@ -191,19 +191,19 @@ def _carry_out(terminal: Terminal, body: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         error_output.print_interrupted(terminal)
         return exit_codes.TERMINATED if stopped_by else exit_codes.INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except BrokenPipeError:  # the reader of our output has closed it
         drop_output()
         return exit_codes.ERROR
-    except Exception as error:  # noqa: BLE001 - the last place where it can be said in a person's words
+    except Exception as error:  # noqa: BLE001 - the last place to print it for a person
         if isinstance(error, OSError) and is_output_lost():
             return error_output.print_output_lost(error, as_json=terminal.as_json)
-        return error_output.tell(error, terminal)
+        return error_output.print_error(error, terminal)
 
 
 def is_output_lost() -> bool:
-    """Whether standard output cannot be written, as on a full disk; if so, what is left of it is dropped."""
+    """Whether standard output cannot be written, as on a full disk; then the rest of it is dropped."""
     try:
-        print(flush=True)  # what could not be written is gone: only writing tells
+        print(flush=True)  # unwritten output is lost: only a write shows the error
     except OSError:
         drop_output()
         return True
@@ -211,24 +211,24 @@ def is_output_lost() -> bool:
 
 
 def drop_output() -> None:
-    """Let what is left of the output go nowhere."""
+    """Send the rest of the output to the null device."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def open_closed_streams() -> None:
-    """Put the null device where a standard stream was closed: what is done is done, and no file takes its place."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # each takes the lowest number that is free
+    """Replace closed standard streams by the null device, so that no other file takes their number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # each open takes the lowest free number
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for as long as we run
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - open until the process ends
 
 
 @contextlib.contextmanager
 def _terminated_like_interrupted(stopped_by: list[int]) -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does: flows are closed, the journal is closed."""
+    """Make SIGTERM end the work like Ctrl-C: flows and the journal are closed."""
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         stopped_by.append(number)
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: only Ctrl-C is not for us
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job ignores only Ctrl-C
             signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.raise_signal(signal.SIGINT)
 
@@ -245,7 +245,7 @@ def _terminated_like_interrupted(stopped_by: list[int]) -> Iterator[None]:
 
 def _configure_logs(terminal: Terminal) -> None:
     if terminal.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
-        raise typer.BadParameter(f"{terminal.log_level} is no level; write DEBUG, INFO, WARNING or ERROR.")
+        raise typer.BadParameter(f"--log-level {terminal.log_level} is unknown. Write DEBUG, INFO, WARNING or ERROR.")
     from payments_core import logs
 
     logs.configure(style="json" if terminal.log_json else "console", level=terminal.log_level)

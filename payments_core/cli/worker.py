@@ -1,4 +1,4 @@
-"""``payouts worker``: work on every due payout until told to stop."""
+"""``payouts worker``: work on every due payout until stopped."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["COMMANDS"]
 @command
 def worker(
     terminal: Terminal,
-    once: Annotated[bool, typer.Option("--once", help="Work on what is due now, and end: for cron.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Work on the due payouts once: for cron.")] = False,
     grace: Annotated[
         float | None,
         seconds(
-            "Longest wait for what is in flight when told to stop; [worker] grace_s if left out.",
+            "Longest wait for payouts in flight at a stop; [worker] grace_s if left out.",
             most=DAY_S,
             show_default=False,
         ),
@@ -39,11 +39,12 @@ def worker(
         typer.Option(metavar="NAME", help="Work for this account only; may be repeated.", show_default=False),
     ] = None,
 ) -> int:
-    """Work on every due payout until told to stop.
+    """Work on every due payout until stopped.
 
-    Sends what was accepted, reads what is open, takes over what others have left. As many as you like may run on one
-    journal. At SIGTERM or Ctrl-C it takes nothing new, finishes what is in flight, and leaves with 0; a second one ends
-    it at once. Where nobody watches, its events go to standard error, from INFO up unless --log-level is given.
+    It sends accepted payouts, checks open ones, and takes over those of stopped workers. Any number of workers can
+    share one journal. At SIGTERM or Ctrl-C it takes nothing new, finishes payouts in flight, and ends with 0; a
+    second signal ends it at once. Without a terminal its events go to standard error, from INFO up unless --log-level
+    is given.
     """
     import asyncio  # here: `--help` must not pay for it
 
@@ -53,7 +54,7 @@ def worker(
     read = terminal.configuration().worker
     settings = read if grace is None else WorkerSettings(**read.model_dump() | {"grace_s": grace})
     if not terminal.is_live:
-        terminal.tell_events("INFO")
+        terminal.print_events("INFO")
     done = asyncio.run(_work(terminal, settings, account, once=once))
     if terminal.as_json:
         ended = {str(status): count for status, count in sorted(done.ended.items())}
@@ -72,20 +73,20 @@ async def _work(terminal: Terminal, settings: WorkerSettings, accounts: list[str
     async with AsyncPayoutClient(terminal.runtime()) as client:
         with spinner(terminal, seen.line) as seen.show, stop_on_signals(seen.stop) as stop:
             return await run_worker(
-                client, accounts=accounts or None, settings=settings, once=once, stop=stop, on_change=seen.hear
+                client, accounts=accounts or None, settings=settings, once=once, stop=stop, on_change=seen.record
             )
 
 
 class _Seen:
-    """What a person sees while it works: one line."""
+    """The status line on a terminal."""
 
     def __init__(self) -> None:
         self._steps = 0
         self._ended: Counter[PayoutStatus] = Counter()
         self._stopping = False
-        self.show: Callable[[str], None] = lambda _text: None  # replaced while a person watches
+        self.show: Callable[[str], None] = lambda _text: None  # replaced on a terminal
 
-    def hear(self, payout: Payout) -> None:
+    def record(self, payout: Payout) -> None:
         self._steps += 1
         if payout.is_final:
             self._ended[payout.status] += 1
@@ -108,7 +109,7 @@ def _counts(ended: Mapping[PayoutStatus, int]) -> list[str]:
 def _summary(done: Worked) -> str:
     parts = [f"{done.steps} steps", *_counts(done.ended)]
     if done.trouble:
-        parts.append(f"{done.trouble} times a payout could not be worked on (--log-level WARNING says why)")
+        parts.append(f"{done.trouble} steps failed (--log-level WARNING shows why)")
     if done.cut:
         parts.append(f"{done.cut} left in flight, for others to read when their leases are over")
     return f"Stopped: {', '.join(parts)}."

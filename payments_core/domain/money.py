@@ -17,6 +17,7 @@ __all__ = ["Currency", "Money"]
 
 _CODE = re.compile(r"[A-Z]{3}")
 _PLAIN = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?")  # not \d: other scripts have digits too
+_COMMA = re.compile(r"[0-9]{1,4},[0-9]{1,2}")  # of decimals: three digits after it could be thousands
 _EXACT = Context(prec=60, Emin=-999, Emax=999, traps=[InvalidOperation])  # an application may have changed its own
 
 
@@ -105,6 +106,8 @@ def _exact(amount: object) -> Decimal:
     if not text:
         raise InvalidAmount("The amount is empty.", hint="Write plain digits, such as 25000 or 12.50.")
     if not _PLAIN.fullmatch(text):
+        if _COMMA.fullmatch(text):
+            raise InvalidAmount(f"Amount {_quoted(text)} uses a comma.", hint=f"Write {text.replace(',', '.')}.")
         raise InvalidAmount(
             f"{_quoted(text)} is not a positive amount.",
             hint="Write plain digits, such as 25000 or 12.50, and the currency apart from them.",

@@ -99,7 +99,7 @@ class Runtime:
         """
         if name not in self.accounts:
             raise UnknownAccount(
-                f"There is no account {quote(name)}; configured are: {', '.join(sorted(self.accounts)) or 'none'}.",
+                f"Account {quote(name)} is not configured. Configured: {', '.join(sorted(self.accounts)) or 'none'}.",
                 hint="Correct the name, or add [accounts.…] to the configuration.",
             )
         return self.accounts[name]

@@ -48,7 +48,7 @@ def test_the_paths_are_masked_unless_they_are_asked_for(config: Path, payouts: C
 def test_an_address_that_is_none_is_refused(payouts: Call) -> None:
     """What is printed is copied into a provider's portal: it has to be an address."""
     ran = payouts("callbacks", "--url", "pay.example.org")
-    assert (ran.code, "--url begins with https://" in ran.err) == (2, True)
+    assert (ran.code, "--url must begin with https://" in ran.err) == (2, True)
 
 
 def test_accounts_whose_provider_does_not_call_back_have_no_path(tills: Any, payouts: Call) -> None:

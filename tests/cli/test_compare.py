@@ -92,10 +92,10 @@ def test_every_row_of_a_file_is_accounted_for() -> None:
 
     assert unaccounted(rows, [{"key": "k-0"}]) == []
     assert unaccounted(rows, []) == [
-        "line 2 is no payout and was not refused",
-        "line 4 is no payout and was not refused",
+        "row 2 is no payout and was not refused",
+        "row 4 is no payout and was not refused",
     ]
-    assert unaccounted(rows, [{"key": "k-0"}, {"key": "k-1"}]) == ["line 3 was refused and is a payout all the same"]
+    assert unaccounted(rows, [{"key": "k-0"}, {"key": "k-1"}]) == ["row 3 was refused and is a payout all the same"]
     assert unaccounted(rows, [{"key": "k-0"}, {"key": "k-9"}]) == ["k-9 is in no row"]
 
 

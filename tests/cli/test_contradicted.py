@@ -34,21 +34,21 @@ def test_a_failure_that_is_called_paid_is_told_everywhere(contradicted: str, pay
     """Until a person has acknowledged it nobody reads that no money moved, or how to pay it again."""
     for ran in (payouts("show", contradicted), payouts("wait", contradicted), pay(contradicted)):
         assert ran.code == 4
-        assert "FAILED: it ended so, and its provider says otherwise" in ran.out
-        assert "the provider says that attempt 1 was paid" in ran.out
+        assert "FAILED: it is final, and its provider contradicts it" in ran.out
+        assert "the provider reports that attempt 1 was paid" in ran.out
         assert "payouts review acknowledge wages-1 --actor NAME --reason TEXT" in ran.out
         assert "o money moved" not in ran.out.split("NO  AT (UTC)")[0]
         assert "reissue" not in ran.out
     told = payouts("show", contradicted, "--json").json["contradictions"]
     assert [(one["attempt"], one["provider_status"], one["acknowledged_at"]) for one in told] == [(1, "paid", None)]
     assert payouts("list", "--json").json[0]["contradictions"] == told
-    assert "contradicted: the provider says that attempt 1 was paid" in payouts("list").out
-    assert "contradicted: the provider says that attempt 1 was paid" in payouts("review", "list").out
+    assert "contradicted: the provider reports that attempt 1 was paid" in payouts("list").out
+    assert "contradicted: the provider reports that attempt 1 was paid" in payouts("review", "list").out
     waiting = payouts("review", "list", "--json").json[0]
     assert (waiting["acts"], waiting["since"], waiting["contradictions"]) == ({}, told[0]["at"], told)
     assert "payouts review acknowledge wages-1" in payouts("review", "show", contradicted).out
-    assert "the provider contradicts the end of 1 payout" in payouts("doctor").out
-    assert "The provider contradicts the end of 1 payout" in payouts("journal", "verify").err
+    assert "the provider contradicts the result of 1 payout" in payouts("doctor").out
+    assert "The provider contradicts the result of 1 payout" in payouts("journal", "verify").err
     assert payouts("journal", "verify", "--json").json["contradicted"] == 1
     events = payouts("events", "list", "books", "--json").json
     assert [(one["status"], (one["contradiction"] or {}).get("provider_status")) for one in events] == [
@@ -71,7 +71,7 @@ def test_paying_again_hears_of_the_payment_by_itself(
 
     assert (refused["code"], "an attempt of it was paid after all" in refused["message"]) == ("decision_refused", True)
     shown = payouts("show", "wages-1")
-    assert (shown.code, "the provider says that attempt 1 was paid" in shown.out) == (4, True)
+    assert (shown.code, "the provider reports that attempt 1 was paid" in shown.out) == (4, True)
     assert "o money moved" not in shown.out.split("NO  AT (UTC)")[0]
     paid = payouts("show", "wages-1", "--json").json["id"]
     assert [entry["credits"] for entry in gateway.ledger() if entry["external_id"] == paid] == [1]
@@ -102,7 +102,7 @@ def test_a_person_acknowledges_it_and_it_is_never_paid_again(
     (one,) = ran.json["contradictions"]
     assert (one["actor"], one["reason"]) == ("Ann", "the statement shows it")
     assert one["acknowledged_at"] == ran.json["history"][-1]["at"]
-    assert payouts("review", "list").err == "Nothing waits for a decision.\n"
+    assert payouts("review", "list").err == "No payout waits for a decision.\n"
     assert "contradicts" not in payouts("doctor").out
     shown = payouts("show", contradicted)
     assert (shown.code, pay(contradicted).code) == (3, 3)
@@ -124,9 +124,9 @@ def test_a_success_that_is_called_failed_is_told_as_well(liar: Any, pay: Call, p
     ran = payouts("check", "wages-2")
 
     assert ran.code == 4
-    assert ran.out.startswith("The provider says that it failed.\n")
+    assert ran.out.startswith("The provider reports that it failed.\n")
     assert "The money may not be there." in ran.out
-    assert "the provider says that attempt 1 failed" in ran.out
+    assert "the provider reports that attempt 1 failed" in ran.out
     assert payouts("review", "acknowledge", "wages-2", *ACTOR).code == 0
 
 

@@ -77,12 +77,12 @@ def test_what_it_says_to_try_next_is_taken(start: Call, payouts: Call, provider:
 def test_a_target_is_refused_where_there_is_one(payouts: Call, plays_one: str) -> None:
     ran = payouts("emulator", plays_one, "--port", "0", "--target", "atlantis", "--json")
 
-    assert (ran.code, "plays one target environment" in ran.error["message"]) == (1, True)
+    assert (ran.code, "has one target environment" in ran.error["message"]) == (1, True)
 
 
 @pytest.fixture
 def plays_one() -> str:
-    """A provider that is installed and whose emulator plays one target environment."""
+    """A provider that is installed and whose emulator has one target environment."""
     for spec in Plugins().providers().values():
         module, _, name = spec.emulator.partition(":")
         if name and "target" not in signature(getattr(import_module(module), name)).parameters:
@@ -122,7 +122,7 @@ def test_switches_are_set_by_name(start: Call, payouts: Call, folder: Path) -> N
     ("written", "says"),
     [
         ("nonsense=1", "unknown switches: nonsense; there are: delayed_s"),
-        ("reason_shape", "'reason_shape' is not written NAME=VALUE"),
+        ("reason_shape", "'reason_shape' is not NAME=VALUE"),
         ("reason_shape=round", "reason_shape must be one of string, object"),
         ("platform=mars", "There is no platform 'mars'"),
     ],

@@ -47,7 +47,7 @@ def test_unknown_account(pay: Call) -> None:
     assert ran.code == 1
     assert ran.error == {
         "code": "unknown_account",
-        "message": "There is no account 'mtn-ghana'; configured are: mtn-uganda.",
+        "message": "Account 'mtn-ghana' is not configured. Configured: mtn-uganda.",
         "hint": "Correct the name, or add [accounts.…] to the configuration. "
         "Nothing was recorded and nothing was sent.",
     }
@@ -83,7 +83,7 @@ def test_wrong_key_pauses_the_account_and_fails_nothing(pay: Call, payouts: Call
     ran = pay("wages-1")
 
     assert ran.code == 4
-    assert "status      CREATED: written down, nothing was sent yet" in ran.out
+    assert "status      CREATED: recorded, not sent yet" in ran.out
     assert "the provider does not accept our credentials" in ran.out
     assert "`payouts unpause --account mtn-uganda`" in ran.out
     sick = payouts("doctor")
@@ -186,8 +186,8 @@ def test_gateway_down_leaves_the_payout_to_be_sent_later(pay: Call, payouts: Cal
 
     assert ran.code == 4
     assert "status      CREATED" in ran.out
-    assert "the provider could not be reached or did not take it" in ran.out
-    assert "When it is due, `payouts resume` or the same key again sends it, once." in ran.out
+    assert "the provider could not be reached or did not accept it" in ran.out
+    assert "When it is due, `payouts resume` or the same key again sends it once." in ran.out
     assert payouts("list", "--json").json[0]["submissions"] == 0
 
 
@@ -201,7 +201,7 @@ def test_writes_forbidden_pauses_the_account_fails_nothing_and_is_lifted(
     waiting = payouts("resume", "--timeout", "0")
 
     assert [first.code, second.code, waiting.code] == [4, 4, 4]
-    assert "the account mtn-uganda is paused because the provider refuses us" in first.out
+    assert "the account mtn-uganda is paused because the provider refuses the account" in first.out
     assert "by `payouts unpause --account mtn-uganda`" in first.out
     assert (second.json["status"], second.json["submissions"]) == ("CREATED", 0)
     assert "2 of them wait unsent: the account mtn-uganda is paused" in waiting.out
@@ -379,7 +379,7 @@ def test_output_that_cannot_be_written_is_told(gateway: Any, folder: Path, more:
     told = shell(f"{pay}{more} >/dev/full", folder)
     assert told.returncode == 1
     assert "The output could not be written: No space left on device" in told.stderr
-    assert "What was done is recorded" in told.stderr
+    assert "Everything done is recorded" in told.stderr
     assert "defect" not in told.stderr
     assert "Traceback" not in told.stderr
     assert shell(f"{pay}{more} >/dev/full 2>&1", folder).returncode == 1

@@ -73,7 +73,7 @@ def test_what_is_given_up_is_seen_and_sent_again(payouts: Call, receiver: type[R
     assert "1 given up" in found["says"]
     receiver.status = 200
     assert payouts("events", "deliver", "--again", "erp", "--json").json == {"delivered": 1, "failed": 0}
-    assert "Nothing waits." in payouts("events", "list", "webhook/erp").err
+    assert "No event waits." in payouts("events", "list", "webhook/erp").err
 
 
 def test_a_consumers_events_are_listed_and_acknowledged(payouts: Call, receiver: type[Receiver]) -> None:

@@ -135,7 +135,7 @@ def test_every_account_that_can_tell_is_asked(payouts: Call, tills: Any) -> None
     one = payouts("balance", "--account", "west", "--currency", "UGX", "--json").json
     assert [(row["account"], row["amount"]) for row in one] == [("west", "-1.00")]
     nothing = payouts("balance", "--currency", "EUR")
-    assert (nothing.code, nothing.out, nothing.err) == (0, "", "Nothing is held in EUR.\n")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "No balance in EUR.\n")
     assert tills.ledger == []
 
 
@@ -184,7 +184,7 @@ def test_who_has_several_accounts_says_which_one_asks(payouts: Call) -> None:
     for asked in ("account-status", "name"):
         ran = payouts(asked, "--to", TILL, "--json")
         assert (ran.code, ran.error["code"]) == (2, "usage")
-        assert "--account: east, west." in ran.error["message"]
+        assert "--account. Configured: east, west." in ran.error["message"]
 
 
 @pytest.mark.usefixtures("tills")

@@ -148,7 +148,11 @@ def test_a_refunds_key_is_no_payments(refund: Call, pay: Call) -> None:
     ("arguments", "code", "says"),
     [
         (("send", "--key", "k", "--to", NUMBER, "--amount", "1", "--operation", "refund"), "usage", "payouts refund"),
-        (("send", "--key", "k", "--to", NUMBER, "--amount", "1", "--operation", "gift"), "usage", "no operation"),
+        (
+            ("send", "--key", "k", "--to", NUMBER, "--amount", "1", "--operation", "gift"),
+            "usage",
+            "is unknown. Write transfer or deposit",
+        ),
         (("deposit", "--key", "k", "--to", NUMBER, "--amount", "1", "--operation", "deposit"), "usage", "--operation"),
         (("deposit", "--key", "k"), "usage", "Missing --to, --amount; or give --file."),
         (("refund", "--key", "k", "--collection", "c", "--amount", "1"), "usage", "--original-amount"),
@@ -274,7 +278,7 @@ def test_what_a_retired_identity_reads_with_is_tried_and_missed(
     assert [level for level, _ in (*checks(needed, what), *checks(free, what))] == ["wrong", "note"]
     for ran in (asked, shown):
         assert ran.code == 4
-        assert "why         the provider could not be asked: no credential: credentials (login_failed)" in ran.out
+        assert "why         no request could be made: no credential: credentials (login_failed)" in ran.out
 
 
 def test_a_refused_login_names_the_settings_to_look_at(payouts: Call, config: Path, gateway: Any) -> None:
@@ -298,7 +302,7 @@ def test_the_doctor_finds_payouts_of_an_identity_nobody_has(pay: Call, payouts: 
 
     assert ran.code == 1
     assert checks(ran, "identities of mtn-uganda") == [
-        ("wrong", "1 open payout was sent as somebody the account neither is nor was")
+        ("wrong", "1 open payout was sent with an identity that the account does not have")
     ]
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from payments_core.cli import exit_codes, messages, output
-from payments_core.cli.error_output import problem, tell
+from payments_core.cli.error_output import print_error, problem
 from payments_core.cli.terminal import Terminal
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import PayoutInterrupted
@@ -66,7 +66,7 @@ def test_what_a_read_could_not_be_asked_with_is_told() -> None:
     read = HistoryEntry(4, AT, "payout.read", PayoutStatus.PENDING, 1, 1, evidence=evidence)
     pending = payout(PayoutStatus.PENDING, history=(read,), may_have_been_sent=True)
     stopped = replace(pending, status=PayoutStatus.REVIEW, reason=Reason(ReasonCode.NO_FINAL_ANSWER))
-    told = "the provider could not be asked: no credential: credentials (login_failed)"
+    told = "no request could be made: no credential: credentials (login_failed)"
 
     assert f"why         {told}\n" in output.details(pending, [], reveal=False, now=AT)
     assert f"asked       {told}\n" in output.details(stopped, [], reveal=False, now=AT)
@@ -82,15 +82,15 @@ def test_a_failure_that_may_still_be_contradicted_is_not_to_be_paid_again_at_onc
 
 
 def test_paying_again_is_not_advised_where_it_is_not_offered() -> None:
-    """Where the provider answers only later, and where the payee was erased."""
+    """Where the provider answers only by callback, and where the payee was erased."""
     failed = payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED))
     told = HistoryEntry(4, AT, "payout.failed", PayoutStatus.FAILED, 1, 1, decided_by="result_callback")
     asked = HistoryEntry(5, AT, "payout.queried", PayoutStatus.FAILED, 1, 1)
     erased = replace(failed, payee=Payee("msisdn", "erased:1f"))
 
     assert "payouts reissue wages-1" in messages.advice(failed)
-    assert "it is read again first" in messages.advice(replace(failed, history=(told,)))
-    assert "tells only later" in messages.advice(replace(failed, history=(told, asked)))
+    assert "it is checked first" in messages.advice(replace(failed, history=(told,)))
+    assert "reports results only by callback" in messages.advice(replace(failed, history=(told, asked)))
     assert "its payee was erased" in messages.advice(erased)
     for one in (replace(failed, history=(told,)), replace(failed, history=(told, asked)), erased):
         assert "reissue" not in messages.advice(one)
@@ -103,10 +103,13 @@ def test_the_pause_of_a_person_counts_before_a_block() -> None:
     assert messages.pause_of("mtn-uganda", [block, person]) is person
     assert messages.pause_of("mtn-uganda", [block]) is block
     assert messages.pause_of("mtn-ghana", [block]) is None
-    assert "the payment that tries at 2026-11-02 09:05:00 UTC" in messages.lifting(block)
+    assert "the payment tried at 2026-11-02 09:05:00 UTC" in messages.lifting(block)
 
 
-@pytest.mark.parametrize(("by", "told"), [("circuit", "nobody knows what became"), ("rate", "we send too fast")])
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [("circuit", "results of the last payments are unknown"), ("rate", "the provider reports too many requests")],
+)
 def test_a_stop_of_the_machines_says_what_it_is_and_that_it_ends_by_itself(by: str, told: str) -> None:
     stop = Pause("mtn-uganda", AT, "20 in a row", by=by, probe_at=AT + timedelta(seconds=30))
     advice = messages.advice(payout(PayoutStatus.CREATED), [replace(stop, account=None)])
@@ -134,7 +137,7 @@ def test_control_characters_from_outside_do_not_reach_a_terminal(capsys: pytest.
 def test_an_interruption_after_the_record_is_not_known_yet(capsys: pytest.CaptureFixture[str]) -> None:
     error = PayoutInterrupted("The disk is full.", payout_id="po_1", key="wages-1", may_have_been_sent=True)
 
-    assert tell(error, Terminal()) == exit_codes.NOT_KNOWN
+    assert print_error(error, Terminal()) == exit_codes.NOT_KNOWN
     assert "It may have been sent" in capsys.readouterr().err
 
 

@@ -31,7 +31,7 @@ def test_what_waits_is_listed_with_why_since_when_and_how_much(stopped: str, pay
     listed, shown = payouts("review", "list"), payouts("review", "list", "--json").json
 
     assert listed.code == 0
-    assert "what the provider shows is not what was sent" in listed.out
+    assert "the provider shows another amount, payee or reference than was sent" in listed.out
     assert "26000 UGX" in listed.out
     assert "256700199887" not in listed.out
     (one,) = shown
@@ -49,7 +49,7 @@ def test_one_is_shown_with_its_story_and_what_can_be_decided(stopped: str, payou
     assert "The provider shows another amount under our reference." in ran.out
     assert f"payouts review resolve {stopped} --paid --actor NAME --reason TEXT" in ran.out
     assert "--not-paid" in ran.out.split("What can be decided")[1]
-    assert ran.out.rstrip().endswith("when the provider answers only later")
+    assert ran.out.rstrip().endswith("when the provider answers only by callback")
     assert [entry["event"] for entry in told["history"]][-1] == "payout.review"
     assert f"payouts review show {stopped}" in payouts("show", stopped).out
 
@@ -77,7 +77,7 @@ def test_a_decision_is_written_down_with_who_and_why(stopped: str, payouts: Call
     last = ran.json["history"][-1]
     assert (last["event"], last["decided_by"]) == ("payout.resolved", "person")
     assert (last["evidence"]["actor"], last["evidence"]["evidence"]) == ("Ann", "line 7")
-    assert payouts("review", "list").err == "Nothing waits for a decision.\n"
+    assert payouts("review", "list").err == "No payout waits for a decision.\n"
     again = payouts("review", "show", stopped)
     assert (again.code, "is SUCCEEDED and not in REVIEW" in again.err) == (1, True)
 

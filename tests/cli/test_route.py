@@ -232,7 +232,7 @@ def test_a_file_with_rows_that_have_no_route_is_refused_whole(
 
     assert (ran.code, ran.out, ran.error["code"]) == (1, "", "no_route")
     assert "25 rows" in ran.error["message"]
-    named = {int(number) for number in re.findall(r"line (\d+)", ran.error["message"])}
+    named = {int(number) for number in re.findall(r"row (\d+)", ran.error["message"])}
     named |= {int(number) for number in ran.error["message"].rpartition("more: ")[2].split(",")}
     assert named == set(range(3, 28))
     assert ELSEWHERE not in ran.err

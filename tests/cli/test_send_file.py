@@ -95,7 +95,7 @@ def test_a_key_that_looks_like_another_is_refused_before_any_row_is_sent(send: C
     refused = send(text, "--all-or-nothing", "--json")
 
     assert (refused.code, refused.error["code"]) == (1, "invalid_payout")
-    assert refused.error["message"].startswith("3 rows of people.csv cannot be paid, so nothing was sent: line 3: ")
+    assert refused.error["message"].startswith("3 rows of people.csv cannot be paid, so nothing was sent: row 3: ")
     for told in (
         "U+0308 (COMBINING DIAERESIS) at position 3",
         "U+3164 (HANGUL FILLER) at position 8",
@@ -123,12 +123,12 @@ def test_the_table_says_refused_with_the_reason_and_the_summary_counts(send: Cal
     ran = send(text, "--wait", "10")
 
     lines = ran.out.splitlines()
-    assert lines[0].split() == ["LINE", "KEY", "PAYEE", "AMOUNT", "ACCOUNT", "STATUS", "WHY", "SUBMISSIONS", "ID"]
-    assert "same payout as line 2" in lines[2]
+    assert lines[0].split() == ["ROW", "KEY", "PAYEE", "AMOUNT", "ACCOUNT", "STATUS", "WHY", "SUBMISSIONS", "ID"]
+    assert "same payout as row 2" in lines[2]
     assert "REFUSED" in lines[3]
     assert "UGX takes whole numbers only here" in lines[3]
     assert lines[4] == "3 rows: 1 SUCCEEDED, 1 REFUSED, 1 repeated."
-    assert lines[5] == "Nothing was sent for what was refused: mend it, and send the file again."
+    assert lines[5] == "Refused rows were not sent: correct them, and send the file again."
 
 
 def test_a_refused_row_shows_what_stands_in_the_file(send: Call) -> None:
@@ -150,7 +150,7 @@ def test_all_or_nothing_pays_nobody_when_a_row_is_refused(send: Call, payouts: C
     ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},5.5\n", "--all-or-nothing", "--json")
 
     assert ran.code == 1
-    assert "nothing was sent: line 3: 5.5 UGX has too many decimals." in ran.error["message"]
+    assert "nothing was sent: row 3: 5.5 UGX has too many decimals." in ran.error["message"]
     assert payouts("list", "--json").json == []
 
 
@@ -172,7 +172,7 @@ def test_one_key_with_two_contents_is_refused_naming_both_lines(send: Call) -> N
     assert ran.code == 3
     assert ran.json[0]["status"] == "SUCCEEDED"
     assert ran.json[1]["error"]["code"] == "key_reused"
-    assert "Lines 2 and 3" in ran.json[1]["error"]["message"]
+    assert "Rows 2 and 3" in ran.json[1]["error"]["message"]
 
 
 def test_a_key_that_the_journal_knows_for_another_payment_is_refused(send: Call, pay: Call) -> None:
@@ -187,7 +187,7 @@ def test_an_open_row_leaves_with_4_and_says_how_to_go_on(send: Call) -> None:
     ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,46733123453,5\n", "--wait", "2.5")
 
     assert ran.code == 4
-    assert "`payouts resume` goes on with the open ones" in ran.out
+    assert "`payouts resume` continues the open ones" in ran.out
 
 
 def test_a_misspelt_column_stops_the_file(send: Call, gateway: MtnMomoEmulator) -> None:
@@ -208,7 +208,7 @@ def test_columns_may_have_other_names_and_others_are_not_used(send: Call) -> Non
     )
 
     assert ran.code == 0
-    assert "Not used: the columns Name." in ran.err
+    assert "Unknown columns are ignored: Name." in ran.err
 
 
 @pytest.mark.parametrize(
@@ -231,8 +231,8 @@ def test_what_spreadsheets_write_is_read(send: Call, text: bytes) -> None:
     ("text", "message"),
     [
         (b"", "people.csv is empty."),
-        (b"key,to\nwages-1,5\n", "people.csv, line 1: the header has no column amount; it has key, to."),
-        (b"key,to,amount,to\n", "people.csv, line 1: the column to stands there twice."),
+        (b"key,to\nwages-1,5\n", "people.csv, line 1: the header has no column amount. It has: key, to."),
+        (b"key,to,amount,to\n", "people.csv, line 1: the column to is there twice."),
         (b"key,to,amount\nk\xe9,1,1\n", "people.csv is not UTF-8."),
         (b'key,to,amount\nwages-1,"46,5\n', "people.csv, line 2: unexpected end of data."),
     ],
@@ -258,7 +258,7 @@ def test_a_device_is_refused_and_a_pipe_is_read(payouts: Call, folder: Path) -> 
     """A device such as /dev/zero never ends and would fill the memory; what a program writes into a pipe is paid."""
     ran = payouts("send", "--file", "/dev/null", "--yes", "--json")
     assert (ran.code, ran.error["code"]) == (1, "invalid_payout")
-    assert ran.error["message"] == "/dev/null is a device, which may never end."
+    assert ran.error["message"] == "/dev/null is a device, not a file."
     os.mkfifo(folder / "pipe")
     text = f"key,to,amount,currency\nk,+{NUMBERS[0]},5,UGX\n"
     writer = threading.Thread(target=(folder / "pipe").write_text, args=(text, "utf-8"))

@@ -110,7 +110,7 @@ def test_verify_says_which_check_damage_has_stopped_and_goes_on_with_the_others(
         assert f"unreadable: the check of {what} could not be finished: The journal {path} is damaged" in said.out
     assert "Stop paying, and keep a copy of it." in said.out
     copied = payouts("journal", "backup", "b.db")  # better than none, and said to be what it is
-    assert (copied.code, "It shows 4 flaws of the journal: `payouts journal verify b.db`." in copied.out) == (1, True)
+    assert (copied.code, "It has 4 flaws: `payouts journal verify b.db` shows them." in copied.out) == (1, True)
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)

@@ -135,5 +135,5 @@ def test_a_wish_that_makes_no_sense_stops_the_client_from_being_made(tmp_path: P
 
 
 def test_an_account_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with till(tmp_path) as (client, _, _lost), pytest.raises(UnknownAccount, match="configured are: till"):
+    with till(tmp_path) as (client, _, _lost), pytest.raises(UnknownAccount, match="Configured: till"):
         client.balances("tills")

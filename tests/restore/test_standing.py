@@ -44,7 +44,7 @@ def test_a_backup_is_not_paid_with_before_somebody_says_that_it_was_restored(
     assert run(["journal", "restored", "--no-gap"]) == 1
     assert "is a backup" in capsys.readouterr().err
     assert run(["journal", "restored", "--gap-from", "2026-11-02T09:00:00", "--actor", "Ann", "--reason", "disk"]) == 0
-    assert "may lack what came after 2026-11-02 08:00:00 UTC" in capsys.readouterr().out
+    assert "may lack everything after 2026-11-02 08:00:00 UTC" in capsys.readouterr().out
     with place.client() as client:
         assert client.get("k").key == "k"
     gap = restore.gap_of(place.store())

@@ -88,7 +88,7 @@ def test_a_gap_does_not_end_before_the_statement_was_compared(place: Any, say: S
     assert (code, f"Statements not compared: {account}." in said, next_one in said) == (1, True, True)
     send(say, "a2", "46733000002")
     code, said = say("resume", "--timeout", "5")
-    assert f"the statement of {account} was not compared with it yet" in said
+    assert f"the statement of {account} is not compared yet" in said
     code, said = say(*over)
     assert (code, f"Statements not compared: {account}." in said) == (1, True)
     assert "settled" not in said  # three absences: whether it was paid is for the statement to say

@@ -1,1 +1,1 @@
-"""The demonstration: people paid through a gateway that misbehaves, by a process that is killed in the middle."""
+"""The demonstration: payees are paid through a gateway with faults, by a process that is killed during the run."""

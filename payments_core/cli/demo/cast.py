@@ -1,4 +1,4 @@
-"""The cast: who is paid, and what the gateway does to whom; all drawn from one seed."""
+"""The payees of the demonstration and the faults of their payments, all drawn from one seed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["MOST", "Cast", "Person"]
 # Documented test payees of MTN's sandbox.
 _DELAYED = "46733123454"
 _FAILING = ("46733123455", "46733123456", "46733123457", "46733123458")
-# Numbers that the Swedish telephone authority keeps for books and films: nobody has them.
+# Numbers that the Swedish telephone authority reserves for books and films.
 _FICTION = ((46701740605, 95), (46313900600, 100), (46406280400, 100), (46846500400, 100), (46980319200, 100))
 MOST = 400
 _NAMES = (
@@ -25,14 +25,14 @@ _NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who is to be paid.
+    """A payee.
 
     Args:
-        key: Of the payout.
-        name: For the table.
-        number: Whole.
+        key: The payout's key.
+        name: The name in the table.
+        number: The complete number.
         amount: Plain decimal text.
-        currency: EUR, but for the one whose row is wrong.
+        currency: EUR, except in the invalid row.
 
     """
 
@@ -45,15 +45,15 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Everybody, and what goes wrong.
+    """The payees and their faults.
 
     Args:
         people: In the order of the file.
-        twice: Who stands in the file twice.
-        lost_after: Whose payment is taken, and the answer lost.
-        lost_before: Whose request is lost before it is taken.
-        not_taken: Whose first request is refused with 503.
-        kill_at: How many payments the gateway has taken when the paying process is killed.
+        twice: The payee with two rows in the file.
+        lost_after: The payee whose payment is accepted and its answer lost.
+        lost_before: The payee whose request is lost before it is accepted.
+        not_taken: The payee whose first request is refused with 503.
+        kill_at: The number of accepted payments at which the paying process is killed.
 
     """
 
@@ -66,8 +66,8 @@ class Cast:
 
     @classmethod
     def draw(cls, size: int, seed: int) -> Cast:
-        """Draw a cast of ``size`` people; the same seed gives the same one."""
-        dice = Random(seed)  # noqa: S311 - a play, not a secret
+        """Draw ``size`` payees; the same seed gives the same ones."""
+        dice = Random(seed)  # noqa: S311 - a demonstration, not a secret
         numbers = [_DELAYED, *_FAILING]
         fiction = [str(first + step) for first, length in _FICTION for step in range(length)]
         numbers += dice.sample(fiction, size - len(numbers))
@@ -79,7 +79,7 @@ class Cast:
         ]
         lost_after_1, lost_after_2, lost_before, not_taken, twice = dice.sample(people[len(_FAILING) + 1 : -1], 5)
         return cls(
-            people=[people[0], *dice.sample(people[1:], size - 1)],  # the delayed one first, so that it is under way
+            people=[people[0], *dice.sample(people[1:], size - 1)],  # the delayed one first, so that it is in progress
             twice=twice,
             lost_after=(lost_after_1, lost_after_2),
             lost_before=lost_before,
@@ -88,7 +88,7 @@ class Cast:
         )
 
     def trouble(self, person: Person) -> str:
-        """Return what the gateway does to somebody's payment."""
+        """Return the fault of a payee's payment."""
         if person in self.lost_after:
             return "answer lost"
         if person is self.lost_before:
@@ -101,7 +101,7 @@ class Cast:
 
     @property
     def faults(self) -> Mapping[str, Any]:
-        """What the gateway is told."""
+        """The faults of the gateway."""
         return {
             "answer_lost_after_acceptance": [{"payee": one.number, "next": 1} for one in self.lost_after],
             "answer_lost_before_acceptance": {"payee": self.lost_before.number, "next": 1},
@@ -110,7 +110,7 @@ class Cast:
         }
 
     def write(self, path: Path) -> None:
-        """Write the file of people, one of them twice."""
+        """Write the file of payees, one of them twice."""
         with path.open("w", encoding="utf-8", newline="") as file:
             lines = csv.writer(file)
             lines.writerow(("key", "name", "to", "amount", "currency", "note"))

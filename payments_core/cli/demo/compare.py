@@ -1,4 +1,4 @@
-"""The proof: the gateway's books against our journal, row by row."""
+"""Compares the gateway's ledger with the journal, row by row."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 
 __all__ = ["differences", "unaccounted"]
 
-# What the ledger calls an end, and what the journal must say of it then.
+# Final states of the ledger, and the status that the journal must have.
 _ENDS = {"SUCCESSFUL": "SUCCEEDED", "FAILED": "FAILED"}
 _OPEN = frozenset({"CREATED", "SENDING", "PENDING", "UNKNOWN", "REVIEW"})
 
 
 def differences(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Compare what a gateway has done with what the journal believes, and return every difference in words.
+    """Compare a gateway's ledger with the journal, and return every difference as text.
 
     Args:
         ledger: ``entries`` of ``GET /__emulator/ledger``.
-        payouts: Of ``payouts list --json --reveal``.
+        payouts: The output of ``payouts list --json --reveal``.
 
     Returns:
-        Nothing when each payment belongs to one payout, all of it agrees, each payout that succeeded was credited
-        exactly once, no other was credited, and none is open any more.
+        An empty list when each payment belongs to one payout and agrees with it, each successful payout was credited
+        exactly once, no other was credited, and none is open.
 
     """
     return [*_of_payments(ledger, payouts), *_of_payouts(ledger, payouts), *_of_payees(ledger, payouts)]
 
 
 def _of_payments(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Start from what the gateway has done: nothing there may be unknown to us."""
+    """Compare from the ledger: every payment must belong to a payout."""
     owners: dict[str, list[Mapping[str, Any]]] = {}
     for payout in payouts:
         owners.setdefault(payout["references"].get("reference", ""), []).append(payout)
@@ -55,7 +55,7 @@ def _of_payments(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[
 
 
 def _of_payouts(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Start from what we believe: all of it must be in the gateway's books."""
+    """Compare from the journal: every payout must agree with the ledger."""
     credits_of = {entry["reference"]: entry["credits"] for entry in ledger}
     for payout in payouts:
         credited = credits_of.get(payout["references"].get("reference"), 0)
@@ -68,7 +68,7 @@ def _of_payouts(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[s
 
 
 def _of_payees(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Nobody may have got more than the keys that name them."""
+    """Compare by payee: no payee may be credited more often than its keys allow."""
     keys = Counter(payout["payee"] for payout in payouts)
     credited: Counter[str] = Counter()
     for entry in ledger:
@@ -85,22 +85,22 @@ def _shown(name: str, value: Any) -> str:
 
 
 def unaccounted(rows: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the rows of a file that are neither a payout nor refused with a reason, and payouts of no row.
+    """Return the rows of a file that are neither a payout nor refused with a reason, and payouts without a row.
 
     Args:
-        rows: Of ``payouts send --file … --json``.
-        payouts: Of ``payouts list --json``.
+        rows: The output of ``payouts send --file … --json``.
+        payouts: The output of ``payouts list --json``.
 
     """
     found = {payout["key"] for payout in payouts}
     named = {row["key"] for row in rows if row["error"] is None}
     lost = [
-        f"line {row['row']} is no payout and was not refused"
+        f"row {row['row']} is no payout and was not refused"
         for row in rows
         if row["error"] is None and row["key"] not in found
     ]
     refused = [
-        f"line {row['row']} was refused and is a payout all the same"
+        f"row {row['row']} was refused and is a payout all the same"
         for row in rows
         if row["error"] is not None and row["key"] in found - named
     ]

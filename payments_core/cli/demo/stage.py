@@ -1,4 +1,4 @@
-"""The stage: an emulator in a process of its own, and paying processes started, watched and killed."""
+"""Runs the demonstration's processes: an emulator, and paying processes that are started and killed."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Stage:
     """An emulator and the command line, both as a user would start them; a context manager.
 
     Args:
-        folder: Where configuration, journal and files go.
-        max_in_flight: Payments on the wire at once; few, so that a kill finds some sent and others not.
+        folder: The folder of configuration, journal and files.
+        max_in_flight: Concurrent payments; few, so that a kill finds some sent and others not.
 
     """
 
@@ -62,11 +62,11 @@ class Stage:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start ``payouts`` with these arguments."""
-        # -P: a file in the working folder must not stand in for a module.
+        # -P: a file in the working folder must not replace a module.
         command = [sys.executable, "-P", "-m", "payments_core", *arguments]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "NO_COLOR": "1"}
         environment.pop("PAYOUTS_CONFIG", None)
-        return subprocess.Popen(  # noqa: S603 - this very program
+        return subprocess.Popen(  # noqa: S603 - this program
             command,
             cwd=self.folder,
             env=environment,
@@ -86,12 +86,12 @@ class Stage:
         return json.loads(out)
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return every payout, numbers complete."""
+        """Return every payout with complete numbers."""
         found: list[dict[str, Any]] = self.ask("list", "--reveal")
         return found
 
     def kill_when(self, process: subprocess.Popen[str], is_time: Callable[[], bool]) -> bool:
-        """Kill a process with SIGKILL as soon as it is time; False when it ended by itself before."""
+        """Kill a process with SIGKILL once a condition holds; return False when it ended before."""
         while process.poll() is None and not is_time():
             time.sleep(0.01)
         in_time = process.poll() is None
@@ -100,26 +100,26 @@ class Stage:
         return in_time
 
     def ledger(self) -> list[dict[str, Any]]:
-        """Return what the gateway has done."""
+        """Return the gateway's ledger."""
         entries: list[dict[str, Any]] = self._call("ledger")["entries"]
         return entries
 
     def set_faults(self, faults: Mapping[str, Any]) -> None:
-        """Let the gateway misbehave."""
+        """Set the gateway's faults."""
         self._call("faults", faults)
 
     def advance(self, seconds: float) -> None:
-        """Move the gateway's clock on."""
+        """Advance the gateway's clock."""
         self._call("clock", {"advance_s": seconds})
 
     def settle(
         self, *, rounds: int = 8, timeout_s: int = 15, on_line: Callable[[str], None] = lambda _line: None
     ) -> int:
-        """Run ``payouts resume`` until nothing is open; return how often.
+        """Run ``payouts resume`` until nothing is open; return the number of runs.
 
         Args:
-            rounds: At most so often; the gateway's clock moves on between them.
-            timeout_s: Of each, in seconds.
+            rounds: The largest number of runs; the gateway's clock advances between them.
+            timeout_s: Seconds for each run.
             on_line: Called with each line that ``resume`` prints.
 
         """
@@ -135,7 +135,7 @@ class Stage:
         return rounds
 
     def _call(self, route: str, body: Mapping[str, Any] | None = None) -> Any:
-        request = urllib.request.Request(  # noqa: S310 - the address our own emulator has told
+        request = urllib.request.Request(  # noqa: S310 - the address of our own emulator
             f"{self.url}/__emulator/{route}",
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},

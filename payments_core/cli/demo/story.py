@@ -1,4 +1,4 @@
-"""The story: pay, be killed, go on, compare."""
+"""The run of the demonstration: pay, get killed, resume, compare."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ __all__ = ["tell"]
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What the story came to.
+    """The result of the run.
 
     Args:
-        at_kill: How many payouts stood where when the paying process was killed.
-        rows: What became of each row of the file.
-        payouts: The journal.
-        ledger: The gateway's books.
+        at_kill: The number of payouts by status when the paying process was killed.
+        rows: The result of each row of the file.
+        payouts: The journal's payouts.
+        ledger: The gateway's ledger.
         found: Every difference.
 
     """
@@ -48,7 +48,7 @@ class Ending:
 
 
 def tell(terminal: Terminal, *, people: int, seed: int | None, keep: Path | None) -> int:
-    """Play it, print what happened, and return 0 only when nothing differs and nothing is open."""
+    """Run the demonstration, print it, and return 0 only when nothing differs and nothing is open."""
     started = time.monotonic()
     drawn = secrets.randbelow(10**6) if seed is None else seed
     cast = Cast.draw(people, drawn)
@@ -88,7 +88,7 @@ def _play(terminal: Terminal, cast: Cast, folder: Path) -> Ending:
         )
         say(f"  {outcome}; the journal says: {_in_words(at_kill)}")
         say("\n$ payouts resume")
-        stage.advance(30)  # for the payee who takes half a minute
+        stage.advance(30)  # for the payment that takes half a minute
         with spinner(terminal, "resuming"):
             stage.settle(on_line=lambda line: say(f"  {line}"))
         say("\n$ payouts send --file people.csv --yes     # the same file again, the same keys")
@@ -157,13 +157,13 @@ def _masked(payout: Mapping[str, Any], *, reveal: bool) -> dict[str, Any]:
 
 def _line(terminal: Terminal, cast: Cast, person: Person, ending: Ending) -> Sequence[str]:
     number = person.number if terminal.reveal else mask_number(person.number)
-    who = (person.name, number, f"{person.amount} {person.currency}", cast.trouble(person))
+    payee = (person.name, number, f"{person.amount} {person.currency}", cast.trouble(person))
     payout = next((one for one in ending.payouts if one["key"] == person.key), None)
     if payout is None:
         row = next((one for one in ending.rows if one["key"] == person.key), None)
         why = row["error"]["message"] if row and row["error"] else "not in the journal"
-        return *who, "REFUSED", why, "0", "0", "0"
+        return *payee, "REFUSED", why, "0", "0", "0"
     entry = next((one for one in ending.ledger if one["reference"] == payout["references"]["reference"]), None)
     why = messages.REASONS[ReasonCode(payout["reason"])] if payout["reason"] else ""
     arrived, credited = (str(entry["posts"]), str(entry["credits"])) if entry else ("0", "0")
-    return *who, payout["status"], why, str(payout["submissions"]), arrived, credited
+    return *payee, payout["status"], why, str(payout["submissions"]), arrived, credited
