@@ -39,7 +39,7 @@ VARIABLE = {
     r" {2,}|-{4,}": " ",
 }
 WRITES = "PAYMENTS_WRITE_PAGES" in os.environ
-LISTENS = re.compile(r"(?:What it has paid:|Listening for callbacks at) (http://127\.0\.0\.1:\d+)")
+LISTENS = re.compile(r"(?:Its ledger:|Listening for callbacks at) (http://127\.0\.0\.1:\d+)")
 
 
 def ended(line: str) -> int:
