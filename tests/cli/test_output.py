@@ -116,7 +116,7 @@ def test_a_stop_of_the_machines_says_what_it_is_and_that_it_ends_by_itself(by: s
 
     assert told in messages.lifting(stop)
     assert told in advice
-    assert "One payment tries at 2026-11-02 09:00:30 UTC" in advice
+    assert "One payment is tried at 2026-11-02 09:00:30 UTC" in advice
     assert "`payouts unpause --account mtn-uganda` ends it now." in messages.lifting(stop)
     assert "Mend the cause" not in advice
 

@@ -48,7 +48,7 @@ def test_one_is_shown_with_its_story_and_what_can_be_decided(stopped: str, payou
     assert "The provider already has our reference, and is read now." in ran.out
     assert "The provider shows another amount under our reference." in ran.out
     assert f"payouts review resolve {stopped} --paid --actor NAME --reason TEXT" in ran.out
-    assert "--not-paid" in ran.out.split("What can be decided")[1]
+    assert "--not-paid" in ran.out.split("the possible decisions are")[1]
     assert ran.out.rstrip().endswith("when the provider answers only by callback")
     assert [entry["event"] for entry in told["history"]][-1] == "payout.review"
     assert f"payouts review show {stopped}" in payouts("show", stopped).out

@@ -125,7 +125,7 @@ def test_a_person_sees_what_would_be_paid_and_is_asked(
 
     again = person("send", "--file", "people.csv")
     screen = again.sees(QUESTION)
-    assert "people.csv: 0 payouts, 3 already known (what is open of them goes on), 1 refused, 1 repeated." in screen
+    assert "people.csv: 0 payouts, 3 already known (open ones continue), 1 refused, 1 repeated." in screen
     assert again.types("YES\n")[0] == 3
     assert [entry["credits"] for entry in gateway.ledger()[before:]] == [1, 1, 1]
 
