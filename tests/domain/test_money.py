@@ -215,3 +215,14 @@ def test_money_travels() -> None:
 
     assert pickle.loads(pickle.dumps(money)) == copy.deepcopy(money) == money  # noqa: S301
     assert type(pickle.loads(pickle.dumps(money)).currency) is Currency  # noqa: S301
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"), [("412,50", "Write 412.50."), ("12,5", "Write 12.5."), ("25,000", "Write plain digits")]
+)
+def test_amount_with_comma_is_refused_with_the_fix(text: str, fix: str) -> None:
+    """A decimal comma is named with the right spelling; a comma that could part thousands is never guessed."""
+    with pytest.raises(InvalidAmount) as refused:
+        Money(text, "EUR")
+
+    assert fix in refused.value.hint
