@@ -214,7 +214,7 @@ def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Chec
         says = f"it was restored, and may lack everything after {messages.moment(gap.began_at)}"
         missing = sorted(read.accounts.keys() - gap.compared)
         if missing:
-            says = f"{says}; the statement of {', '.join(missing)} is not compared yet"
+            says = f"{says}; the statement of {', '.join(missing)} was not compared with it yet"
         reconciled = "Compare each statement: `payouts journal reconciled --account NAME`."
         over = "When all payouts are settled: `payouts journal restored --over`."
         yield Check("note", "journal", says, reconciled if missing else over)

@@ -51,7 +51,7 @@ def test_a_backup_is_not_paid_with_before_somebody_says_that_it_was_restored(
     assert gap is not None
     assert gap.began_at == at
     run(["doctor"])
-    assert "it was restored, and may lack what came after" in capsys.readouterr().out
+    assert "it was restored, and may lack everything after" in capsys.readouterr().out
 
 
 def test_the_commands_say_what_is_wrong(place: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,7 +88,7 @@ def test_a_gap_does_not_end_before_the_statement_was_compared(place: Any, say: S
     assert (code, f"Statements not compared: {account}." in said, next_one in said) == (1, True, True)
     send(say, "a2", "46733000002")
     code, said = say("resume", "--timeout", "5")
-    assert f"the statement of {account} is not compared yet" in said
+    assert f"the statement of {account} was not compared with it yet" in said
     code, said = say(*over)
     assert (code, f"Statements not compared: {account}." in said) == (1, True)
     assert "settled" not in said  # three absences: whether it was paid is for the statement to say
@@ -229,7 +229,7 @@ def test_how_a_statement_writes_a_reference_does_not_matter(place: Any, say: Say
     ("content", "said"),
     [
         ("one, two\n", "line 1: U+002C (COMMA) at position 4, which no reference has"),
-        ("one\n\n" + "x" * 201, "line 3: it is longer than 200 characters. Write one reference to a line"),
+        ("one\n\n" + "x" * 201, "line 3: it is longer than 200 characters. Write one reference on each line"),
         ("one\ntw\x00o\n", "line 2: U+0000 at position 3"),
         ("a1-2\u200b3", "line 1: U+200B (ZERO WIDTH SPACE) at position 5"),
         ("a\u00ad1", "U+00AD (SOFT HYPHEN) at position 2"),
