@@ -157,7 +157,7 @@ def test_what_may_still_be_paid_there_is_not_paid_here(two: Two, using: Run, sta
 
 def test_an_unknown_account_is_none(two: Two, using: Run) -> None:
     two.fail()
-    with pytest.raises(UnknownAccount, match="no account 'sparse'"):
+    with pytest.raises(UnknownAccount, match="Account 'sparse' is not configured"):
         using(lambda client: over(client, "sparse"))
 
 

@@ -149,7 +149,7 @@ def test_a_payment_without_an_end_ends_the_run_with_a_word() -> None:
     """The engine takes such a payout up for ever; the suite stops, and says what the engine was told at last."""
     said = _run(f"{PROVIDERS}::Test{ENDLESS}::test_a_payment_is_made_once")
 
-    assert "steps the payout is CREATED still" in said
+    assert "steps the payout is still CREATED" in said
     assert "The provider asked for another money request than the one it drafted" in said
 
 

@@ -265,7 +265,7 @@ def test_a_secret_that_others_may_read_is_told_and_used(paying: Path, capsys: py
         ("secret.exposed", "warning", scrub(f"secrets/{key.name}"))  # hexadecimal may hold a long number
     ]
     assert run(["doctor"]) == 1
-    assert f"others may read the secret file {key}" in capsys.readouterr().out
+    assert f"other users may read the secret file {key}" in capsys.readouterr().out
 
 
 def test_a_certificate_is_no_secret(folder: Path) -> None:

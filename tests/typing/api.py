@@ -87,7 +87,7 @@ from payments_core.engine.flow import (
     run_preflight,
 )
 from payments_core.http.flow import HttpFlow, arun_flow, exchange, run_flow
-from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill, slot, slots_in
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill, slot, slots_in, stored_hash
 from payments_core.journal import backup_journal, init_journal, open_audit
 from payments_core.journal.maintenance.verify import Audit, Flaw
 from payments_core.plugins.hookspecs import GROUP, PREFIX, hookspec
@@ -769,4 +769,5 @@ async def drive(make: Callable[[], EngineFlow[str]]) -> None:
 
 def stored(request: HttpRequest) -> HttpRequest:
     written: tuple[str, str] = (request.to_json(), request.hash)
+    assert_type(stored_hash(written[0]), str)
     return HttpRequest.from_json(written[0])

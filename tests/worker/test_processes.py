@@ -156,7 +156,9 @@ def test_once_works_on_what_is_due_and_ends(place: Any) -> None:
     assert Counter(entry["posts"] for entry in place.gateway.ledger()) == {1: 5}
 
 
-@pytest.mark.parametrize(("option", "said"), [("--account", "no account 'mars'"), ("--grace", "'--grace'")])
+@pytest.mark.parametrize(
+    ("option", "said"), [("--account", "Account 'mars' is not configured"), ("--grace", "'--grace'")]
+)
 def test_what_is_not_understood_is_said_before_it_starts(make_place: Any, option: str, said: str) -> None:
     """A worker that works for nobody would look as if all was well."""
     worker = make_place().start(option, "mars")

@@ -184,7 +184,7 @@ def _coded(names: Iterable[str]) -> tuple[tuple[int, Callable[[Any], Any], Calla
     return tuple((place, *_CODECS[name]) for place, name in enumerate(names) if name in _CODECS)
 
 
-def _reader(kind: Callable[..., T], names: Sequence[str]) -> Callable[[Iterable[Any]], T]:
+def _reader(kind: Callable[..., T], names: Sequence[str], doc: str) -> Callable[[Iterable[Any]], T]:
     """Return what reads the columns of these names as fields of a value."""
     coded = _coded(names)
 
@@ -196,6 +196,7 @@ def _reader(kind: Callable[..., T], names: Sequence[str]) -> Callable[[Iterable[
                 values[place] = decode(values[place])
         return kind(**dict(zip(names, values, strict=True)))
 
+    read.__doc__ = doc
     return read
 
 
@@ -207,9 +208,9 @@ _ROW = _coded(COLUMNS)
 _values = attrgetter(*COLUMNS)
 HISTORY_COLUMNS, ATTEMPT_COLUMNS = _names(HistoryEntry), _names(EndedAttempt)
 
-read_row = _reader(PayoutRecord, COLUMNS)
-read_history = _reader(HistoryEntry, HISTORY_COLUMNS)
-read_attempt = _reader(EndedAttempt, ATTEMPT_COLUMNS)
+read_row = _reader(PayoutRecord, COLUMNS, "Read a record from values in the order of its columns.")
+read_history = _reader(HistoryEntry, HISTORY_COLUMNS, "Read a history entry.")
+read_attempt = _reader(EndedAttempt, ATTEMPT_COLUMNS, "Read an attempt that ended.")
 
 
 def write_row(row: PayoutRecord) -> list[Any]:

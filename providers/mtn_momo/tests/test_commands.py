@@ -161,7 +161,7 @@ def test_the_only_account_need_not_be_named(consent: Payouts, payouts: Payouts, 
     several = payouts("consent", "--to", NUMBER, "--json")
 
     assert (ran.code, ran.json["account"]) == (0, "mtn-sandbox")
-    assert (several.code, "--account: mtn-sandbox, second." in several.error["message"]) == (2, True)
+    assert (several.code, "Configured: mtn-sandbox, second." in several.error["message"]) == (2, True)
 
 
 def test_a_misuse_of_consent_is_told(consent: Payouts, payouts: Payouts) -> None:

@@ -211,7 +211,11 @@ def test_a_file_asks_before_anybody_is_paid(world: World, tmp_path: Path, capsys
     (tmp_path / "people.csv").write_text("\n".join([*table, "c,+254733123456,10,KES,", f"a,{AIRTEL_ZM},10,ZMW,"]))
     assert run(["send", "--file", "people.csv", "--yes", "--json"]) == 1
     error = json.loads(capsys.readouterr().err.splitlines()[-1])["error"]
-    assert (error["code"], "line 4" in error["message"], "line 2" in error["message"]) == ("no_route", True, False)
+    assert (error["code"], "row 4" in error["message"].lower(), "row 2" in error["message"]) == (
+        "no_route",
+        True,
+        False,
+    )
     assert world.paid == (0, 0, 0)
     world.asked.clear()
     (tmp_path / "people.csv").write_text("\n".join([*table, f"a,{AIRTEL_ZM},10,ZMW,"]))

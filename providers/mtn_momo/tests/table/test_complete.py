@@ -136,7 +136,7 @@ def test_a_person_reads_what_an_answer_means(payer: Payer, gate: Gate, show: Cal
             f"({payout.reason.provider_code})" if payout.reason.provider_code else lines["why"]
         )
     if row.ends == "blocked":
-        assert "Mend the cause" in lines["what next"]
+        assert "Fix the cause" in lines["what next"]
         assert "payouts unpause" in lines["what next"]
     if row.ends == "UNKNOWN":
         assert f"payouts wait {payout.key}" in lines["what next"]
