@@ -152,7 +152,7 @@ def waiting(
     reason: Reason | None = None,
 ) -> Decision:
     """Try later: nothing was sent this time."""
-    if row.ambiguous:  # an earlier try may still be there: ask, do not only wait
+    if row.ambiguous:  # an earlier submission may have arrived: read, do not only wait
         return transitions.read_later(row, account, at, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why)}))
     steps = account.settings.retry_schedule_s
     wait_s = max(steps[min(row.refusals, len(steps) - 1)], after_s or 0.0)

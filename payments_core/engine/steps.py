@@ -226,7 +226,7 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
         send_before=at + timedelta(seconds=settings.lease_s / 2),
         at=at,
     )
-    # `row.ambiguous` still tells of earlier tries only: this one's end is what is decided here.
+    # `row.ambiguous` is still about earlier submissions only: the outcome of this one is decided here.
     decision = decide_outcome.after_submit(row, account, outcome, at)
     after, moved = yield from _commit(row, decision, post_end=decide_outcome.post_end(account, outcome))
     if not moved:  # our lease was over and another worker went on: its state stands, this result makes a read due
@@ -305,7 +305,7 @@ def _record_read(
 
 
 def _rebound(account: Account, row: PayoutRecord, moment: StepContext) -> Decision:
-    """Make an untried payout ready again, as its account now pays elsewhere; nothing of it has left."""
+    """Make an unsent payout ready again, as its account now pays elsewhere; nothing of it has left."""
     after = made_ready(account, row, namespace=moment.namespace, number=row.attempt)
     return Decision(after, Event(EventName.PAYOUT_REBOUND, moment.at))
 

@@ -52,7 +52,7 @@ class AccountSettings(BaseModel):
         min_length=1,
         max_length=MOST_ENTRIES,
         description="Waits between reads of an open payout, in seconds; after the last one the payout goes to REVIEW. "
-        "A failure that a result callback told is read again after the first three.",
+        "A failure reported by a result callback is read again three times, at the first three waits.",
     )
     retry_schedule_s: tuple[Seconds, ...] = Field(
         default=(2.0, 8.0, 30.0, 120.0, 300.0),

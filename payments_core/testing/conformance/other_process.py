@@ -79,10 +79,10 @@ def main() -> None:
 
 
 def _profile(file: str, name: str) -> Profile:
-    spec = importlib.util.spec_from_file_location("profile", file)
+    spec = importlib.util.spec_from_file_location("conformance_profile", file)
     if spec is None or spec.loader is None:
         raise ImportError(f"there is no module at {file}")
-    module = sys.modules["profile"] = importlib.util.module_from_spec(spec)
+    module = sys.modules["conformance_profile"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     found: Profile = attrgetter(name)(module)()  # so it must be at the top level of its module
     return found
