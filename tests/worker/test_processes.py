@@ -28,7 +28,9 @@ def test_two_workers_share_the_work_and_do_nothing_twice(place: Any) -> None:
 
     print(f"\nshares: {[one['steps'] for one in told]}")
     place.check(count)
-    assert sum(one["steps"] for one in told) == 2 * count, "one to send it, one to read its end"
+    # One to send it, one to read its end; both count as one where the read is due before the first has ended.
+    assert sum(one["steps"] for one in told) <= 2 * count
+    assert Counter(row.version for row in place.rows()) == {3: count}, "sending, pending, succeeded"
     assert [entry["posts"] for entry in place.gateway.ledger()] == [1] * count
     assert sum(one["ended"].get("SUCCEEDED", 0) for one in told) == count
     assert min(one["steps"] for one in told) > 0
