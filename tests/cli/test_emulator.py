@@ -106,7 +106,7 @@ def test_another_target_is_refused_with_the_ones_there_are(payouts: Call) -> Non
 
 def test_switches_are_set_by_name(start: Call, payouts: Call, folder: Path) -> None:
     """`--set` gives what the emulator's class takes by keyword: here another platform, and amounts as numbers."""
-    words = ("--set", "platform=momo_africa", "--set", "token_delay_s=0", "--set", "status_values=number")
+    words = ("--set", "platform=momo_africa", "--set", "status_values=number")
     served = ("emulator", "mtn_momo", "--port", "0", "--target", "mtnuganda", "--write-config", "payouts.toml")
     process = start(*served, "--json", *words)
     assert process.stdout is not None

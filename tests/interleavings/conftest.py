@@ -185,7 +185,7 @@ class World:
 
     def posts(self) -> int:
         """Return how many payments reached the gateway, refused ones included."""
-        return sum(self.gateway._gateway.gateway.books._posts.values())
+        return sum(self.gateway._gateway.gateway.posts.values())
 
     def credits(self) -> list[int]:
         """Return how often each payment that the gateway took was paid."""

@@ -243,7 +243,7 @@ def test_the_platform_is_changed_with_open_rows(world: World, store: str, measur
     The steps are those of ``changes_hands``, between two gateways that share nothing. Fifty at once, and back again:
     the provider's own ``test_switch_platform.py``.
     """
-    with MtnMomoEmulator(target="mtnuganda", platform="momo_africa", token_delay_s=0) as newer:
+    with MtnMomoEmulator(target="mtnuganda", platform="momo_africa") as newer:
         changes_hands(world, newer.credentials, platform="momo_africa", base_url=newer.url)
         assert (world.posts(), world.credits()) == (1, [1])
         assert [(entry["posts"], entry["credits"]) for entry in newer.ledger()] == [(1, 1)]

@@ -23,7 +23,7 @@ from payments_core.provider import (
     Unknown,
 )
 from payments_core.testing.emulator import Answer, Routes
-from payments_template.emulator.gateway import Gateway, Request, _json
+from payments_template.emulator.gateway import Gateway, Request
 from payments_template.provider import TemplateProvider
 
 __all__ = ["COUNTRY", "NOBODY", "AirtelGateway", "AirtelProvider"]
@@ -52,7 +52,7 @@ class AirtelGateway(Gateway):
     def answer(self, request: Request) -> Answer:
         if request.operation == "user":
             told = {"first_name": "Grace", "last_name": "Banda", "is_barred": request.part("msisdn") == NOBODY}
-            return _json(200, {"data": told, "status": {"success": True, "response_code": "DP02200000001"}})
+            return Answer.json(200, {"data": told, "status": {"success": True, "response_code": "DP02200000001"}})
         return super().answer(request)
 
     def _pay(self, request: Request) -> Answer:
@@ -65,7 +65,7 @@ class AirtelGateway(Gateway):
 
 def _envelope(code: str, status: str) -> Answer:
     told = {"code": "200" if status else "400", "success": bool(status), "response_code": code}
-    return _json(200, {"data": {"transaction": {"status": status}}, "status": told})
+    return Answer.json(200, {"data": {"transaction": {"status": status}}, "status": told})
 
 
 class AirtelProvider(TemplateProvider):

@@ -17,7 +17,7 @@ from payments_core.provider import Attempt, Callback, CheckOutcome, Draft, Parse
 from payments_core.testing.emulator import Answer, Fires, Routes
 from payments_core.testing.emulator import callback_queue as book
 from payments_template import codec
-from payments_template.emulator.gateway import Gateway, Request, _error, _json
+from payments_template.emulator.gateway import Gateway, Request, _error
 from payments_template.provider import TemplateProvider
 
 __all__ = ["CameroonGateway", "CameroonProvider", "SenegalGateway", "SenegalProvider"]
@@ -44,7 +44,7 @@ class CameroonGateway(Gateway):
     def answer(self, request: Request) -> Answer:
         if request.operation == "init":
             self.given.append(f"MP{len(self.given) + 1:08}")
-            return _json(200, {"payToken": self.given[-1]})
+            return Answer.json(200, {"payToken": self.given[-1]})
         if request.operation == "pay" and request.reference not in self.given:
             return _error(422, "bad_request", "It begins with init.")
         return super().answer(request)

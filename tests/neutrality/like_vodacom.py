@@ -27,7 +27,7 @@ from payments_core.provider import (
 from payments_core.testing.emulator import Answer, Fires, Routes
 from payments_core.testing.emulator import callback_queue as book
 from payments_template import codec
-from payments_template.emulator.gateway import Gateway, Request, _error, _json
+from payments_template.emulator.gateway import Gateway, Request, _error
 from payments_template.provider import TemplateProvider
 
 __all__ = ["LONGEST", "REFUSED", "WARM_UP_S", "VodacomGateway", "VodacomProvider"]
@@ -59,7 +59,7 @@ class VodacomGateway(Gateway):
         if request.operation == "session":
             name = f"session-{len(self.sessions) + 1}"
             self.sessions[f"Bearer {name}"] = request.at + timedelta(seconds=WARM_UP_S)
-            return _json(200, {"output_SessionID": name})
+            return Answer.json(200, {"output_SessionID": name})
         works_at = self.sessions.get(request.authorization)
         if works_at is None or request.at < works_at:
             return _error(401, "INS-989", "The session is not known.")

@@ -24,7 +24,7 @@ from payments_core.provider import (
     Unknown,
 )
 from payments_core.testing.emulator import Answer, Routes
-from payments_template.emulator.gateway import Gateway, Request, _error, _json
+from payments_template.emulator.gateway import Gateway, Request, _error
 from payments_template.provider import TemplateProvider
 
 __all__ = ["WaveGateway", "WaveProvider"]
@@ -59,27 +59,30 @@ class WaveGateway(Gateway):
             case "pay":
                 return self._taken(request)
             case "status":
-                return next((_json(200, one) for one in self.paid.values() if one["id"] == request.part("id")), _gone())
+                return next(
+                    (Answer.json(200, one) for one in self.paid.values() if one["id"] == request.part("id")), _gone()
+                )
             case "search":
                 [wanted] = parse_qs(urlsplit(request.path).query)["client_reference"]
-                return _json(200, {"result": [one for one in self.paid.values() if one["client_reference"] == wanted]})
+                return Answer.json(
+                    200, {"result": [one for one in self.paid.values() if one["client_reference"] == wanted]}
+                )
             case _:
                 is_same = request.fields["name"] == "Awa Diop"
-                return _json(200, {"within_limits": True, "name_match": "MATCH" if is_same else "NO_MATCH"})
+                return Answer.json(200, {"within_limits": True, "name_match": "MATCH" if is_same else "NO_MATCH"})
 
     def _taken(self, request: Request) -> Answer:
         key, told = request.reference, dict(request.fields)
-        self._posts[key] += 1
         known = self.paid.get(key)
         if known and any(known[name] != value for name, value in told.items()):
             return _error(409, "idempotency-mismatch", "Another body.")
         if not known:
             self.paid[key] = {**told, "id": f"pt-{len(self.paid) + 1}", "status": "succeeded", "fee": "1"}
-        return _json(200, self.paid[key])
+        return Answer.json(200, self.paid[key])
 
     def ledger(self, at: datetime) -> Sequence[Mapping[str, Any]]:
         return [
-            {"reference": key, "payee": one["mobile"], "amount": one["receive_amount"], "posts": self._posts[key]}
+            {"reference": key, "payee": one["mobile"], "amount": one["receive_amount"], "posts": self.posts[key]}
             | {"credits": int(one["status"] == "succeeded")}
             for key, one in self.paid.items()
         ]

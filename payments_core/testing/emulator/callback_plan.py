@@ -27,7 +27,6 @@ def plan(
     *,
     accepted_at: datetime,
     ends_at: datetime | None,
-    delay_s: float = 0.0,
     answers: Sequence[Answer] = ("true",),
 ) -> list[Callback]:
     """Return the callbacks of a payment that was just accepted; each holds its followers.
@@ -43,7 +42,6 @@ def plan(
         fires: Returns the rule of a fault that applies to this payment.
         accepted_at: When the payment was accepted.
         ends_at: When it ends; None for never.
-        delay_s: Seconds from its end to the callback.
         answers: The sequence of callbacks to its address; faults apply to a single true one.
 
     """
@@ -51,7 +49,7 @@ def plan(
     if tuple(answers) != ("true",):
         found = _in_order(write, answers, accepted_at, ends_at)
     else:
-        found = [] if ends_at is None else _genuine(write, fires, accepted_at, ends_at, delay_s)
+        found = [] if ends_at is None else _genuine(write, fires, accepted_at, ends_at)
     if forged is None:
         return found
     forged.then = found  # right after it: the payment has not ended then
@@ -84,16 +82,11 @@ def _genuine(
     fires: Fires,
     accepted_at: datetime,
     ends_at: datetime,
-    delay_s: float,
 ) -> list[Callback]:
     """Return the callback of the payment's end with its copies and followers."""
-    due_at = ends_at + timedelta(seconds=delay_s)
     late = fires("callback_late_s")
-    if late:
-        due_at += timedelta(seconds=late.value)
     early = ends_at == accepted_at and fires("callback_early") is not None
-    if early:
-        due_at = accepted_at
+    due_at = ends_at + timedelta(seconds=late.value if late and not early else 0)
     true = _of(write("true", due_at), *["callback_late_s"] * bool(late), *["callback_early"] * early)
     true.early = early
     if fires("callback_lost"):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Literal
 
-from payments_core.testing.emulator.destinations import Destination
+from payments_core.testing.emulator.destinations import Destination, destination_of
 
 __all__ = ["Callback", "CallbackBook", "DeliveryAttempt"]
+
+_JSON: Mapping[str, str] = {"content-type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,31 @@ class Callback:
     state: Literal["waiting", "sending", "received", "given up", "lost", "not sent"] = "waiting"
     attempts: list[DeliveryAttempt] = field(default_factory=list)
     then: list[Callback] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls,
+        reference: str,
+        url: str,
+        says: str,
+        payload: Mapping[str, Any],
+        due_at: datetime,
+        *,
+        method: Literal["POST", "PUT"] = "POST",
+        headers: Mapping[str, str] = _JSON,
+        via: str = "",
+    ) -> Callback:
+        """Return a callback in compact JSON; ``via`` is an address that is called instead of ``url``."""
+        return cls(
+            reference=reference,
+            url=url,
+            method=method,
+            says=says,
+            body=json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode(),
+            headers=headers,
+            destination=destination_of(url, via),
+            due_at=due_at,
+        )
 
 
 class CallbackBook:

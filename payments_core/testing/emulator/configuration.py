@@ -52,6 +52,7 @@ class EmulatedAccount:
         secrets: Secrets, each written into a file of its own.
         comments: Comments behind settings.
         largest_amount: The most that one payout may be, for each currency it pays in.
+        taken: Settings that are read back from an existing file, like its secrets.
 
     """
 
@@ -61,6 +62,7 @@ class EmulatedAccount:
     secrets: Mapping[str, str] = field(repr=False)
     comments: Mapping[str, str] = field(default_factory=dict)
     largest_amount: Mapping[str, str] = field(default_factory=dict)
+    taken: Collection[str] = ()
 
 
 def write_new(path: Path, account: EmulatedAccount) -> None:
@@ -92,13 +94,12 @@ def write_new(path: Path, account: EmulatedAccount) -> None:
     _write(path, text, mode=0o644)
 
 
-def read_back(path: Path, account: EmulatedAccount, *, taken: Collection[str] = ()) -> EmulatedAccount:
+def read_back(path: Path, account: EmulatedAccount) -> EmulatedAccount:
     """Return the account of an existing file, with its settings and secrets.
 
     Args:
         path: The file.
-        account: The account as it would be written; other settings must be equal in the file.
-        taken: Settings that are read from the file, like its secrets.
+        account: The account as it would be written; its settings must be equal in the file.
 
     Raises:
         SettingsError: The file does not pay through this emulator, or its secrets cannot be read.
@@ -111,7 +112,7 @@ def read_back(path: Path, account: EmulatedAccount, *, taken: Collection[str] = 
     for name, value in account.settings.items():
         if name not in found:
             raise SettingsError(f"{path}: [accounts.{account.name}] has no {name}.", hint=_ELSEWHERE)
-        if name not in taken and found[name] != value:
+        if name not in account.taken and found[name] != value:
             raise SettingsError(
                 f"{path} is there already: the {name} of [accounts.{account.name}] is {found[name]!r}, not {value!r}.",
                 hint=f"Start the emulator on that port, or w{_ELSEWHERE[1:]}" if name == "base_url" else _ELSEWHERE,

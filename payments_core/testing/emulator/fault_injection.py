@@ -72,7 +72,6 @@ class FaultInjector(Generic[G]):
             return self.faults.fires(name, request.kind, payee, request.operation)
 
         if fires("answer_lost_before_acceptance"):
-            self.gateway.note_unanswered(request)
             return Outcome(None, arrives="nothing")
         answer = self._refusal(request, fires)
         if answer is None:
@@ -83,7 +82,7 @@ class FaultInjector(Generic[G]):
             marked = replace(request, stuck=stuck, invisible_s=hidden.value if hidden else 0.0)
             answer = self._carry_out(marked, fires)
         slow = fires("slow_s") or fires("token_slow_s")
-        after_s = max(slow.value if slow else 0.0, self.gateway.delay_s(request))
+        after_s = slow.value if slow else 0.0
         if answer.status < 300 and fires("answer_lost_after_acceptance"):
             return Outcome(answer, after_s, "nothing")
         return Outcome(answer, after_s, "part" if fires("reset_mid_body") else "whole")
@@ -100,7 +99,5 @@ class FaultInjector(Generic[G]):
             if rule := fires(name):
                 if rule.accepted:
                     self._carry_out(request, fires)
-                else:
-                    self.gateway.note_unanswered(request)
                 return self.gateway.refuse(name, rule, request)
         return None

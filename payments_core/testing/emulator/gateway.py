@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -32,11 +33,16 @@ class Gateway(ABC, Generic[R]):
     def __init__(self, request: type[R], callbacks: CallbackBook) -> None:
         self.request = request
         self.callbacks = callbacks
+        #: How often a payment was asked for, carried out or not, by reference.
+        self.posts: Counter[str] = Counter()
 
     def read(self, method: str, path: str, headers: Mapping[str, str], body: bytes, at: datetime) -> R:
-        """Return the parsed request."""
+        """Return the parsed request, and count its payments."""
         known = {name.lower(): value for name, value in headers.items()}
-        return self.request(method, path, known, body, at)
+        request = self.request(method, path, known, body, at)
+        if request.kind == "post":
+            self.posts.update(request.references)
+        return request
 
     @abstractmethod
     def answer(self, request: R) -> Answer:
@@ -64,19 +70,12 @@ class Gateway(ABC, Generic[R]):
         """Return the payee of a request's payment; empty without a payment."""
         return ""
 
-    def note_unanswered(self, request: R) -> None:
-        """Count a payment request that is not carried out."""
-
     def tokens_issued(self) -> int | None:
         """Return the number of issued tokens; None where tokens are not issued or not counted."""
         return None
 
     def revoke(self, request: R) -> None:
         """Revoke the token of a request."""
-
-    def delay_s(self, request: R) -> float:
-        """Return how long an answer takes without any fault."""
-        return 0.0
 
     def plan_callbacks(self, request: R, answer: Answer, fires: Fires) -> Sequence[Callback]:
         """Return the callbacks of a request that was just answered."""

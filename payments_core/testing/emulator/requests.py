@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 from urllib.parse import unquote
 
 __all__ = ["Call", "Kind", "Request", "Routes"]
@@ -56,7 +57,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One received request and the effects of faults on it; a derived class names the routes.
+    """One received request and the effects of faults on it; a derived class names the routes and the reference.
 
     Args:
         method: HTTP method.
@@ -97,6 +98,30 @@ class Request:
     def authorization(self) -> str:
         """The Authorization header; empty without one."""
         return self.headers.get("authorization", "")
+
+    @property
+    def payload(self) -> Any:
+        """The JSON in the body; None when there is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The JSON object in the body; empty when there is none."""
+        payload = self.payload
+        return payload if isinstance(payload, dict) else {}
+
+    @property
+    def reference(self) -> str:
+        """The reference of the payment that it is about; empty without one."""
+        return ""
+
+    @property
+    def references(self) -> Sequence[str]:
+        """The references of its payments; several where the API takes them together."""
+        return (self.reference,)
 
     def part(self, name: str) -> str:
         """Return a value of its path; empty without one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,3 +23,13 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    @classmethod
+    def of(cls, status: int, body: bytes, content_type: str, **headers: str) -> Answer:
+        """Return an answer with its length."""
+        return cls(status, {"content-length": str(len(body)), "content-type": content_type, **headers}, body)
+
+    @classmethod
+    def json(cls, status: int, value: object, **headers: str) -> Answer:
+        """Return an answer in JSON."""
+        return cls.of(status, json.dumps(value).encode(), "application/json", **headers)

@@ -8,6 +8,7 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -18,10 +19,12 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from payments_core.testing.emulator.callback_dispatcher import CallbackDispatcher
+from payments_core.testing.emulator.configuration import EmulatedAccount, read_back, write_new
 from payments_core.testing.emulator.connections import ServerThread, break_off, part_of, send_answer
 from payments_core.testing.emulator.control_api import ControlApi
 from payments_core.testing.emulator.fault_injection import FaultInjector
 from payments_core.testing.emulator.gateway import Gateway
+from payments_core.testing.emulator.options import Options
 
 __all__ = ["Emulator"]
 
@@ -43,7 +46,11 @@ class Emulator(ABC, Generic[G]):
 
     """
 
-    example: ClassVar[str] = "--to NUMBER --amount AMOUNT"  # options of a first `payouts send`
+    what: ClassVar[str]  #: What it imitates.
+    example: ClassVar[str] = "--to NUMBER --amount AMOUNT"  #: Options of a first `payouts send`.
+    switch_type: ClassVar[type[Options]] = Options  #: The class of ``switches``.
+    own_options: ClassVar[frozenset[str]] = frozenset()  #: Arguments beside the switches that are text.
+    switches: Options = Options()
 
     def __init__(
         self,
@@ -71,15 +78,27 @@ class Emulator(ABC, Generic[G]):
     @classmethod
     def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
         """Parse options given as text; raises ``ValueError`` for an unknown name or value."""
-        if written:
-            raise ValueError(f"it has no switches, and so no {', '.join(written)}")
-        return {}
+        own = {name: text for name, text in written.items() if name in cls.own_options}
+        return own | cls.switch_type.read({name: text for name, text in written.items() if name not in own})
 
     @abstractmethod
+    def account(self, target: str) -> EmulatedAccount:
+        """Return the account that pays through this server.
+
+        Args:
+            target: One of the provider's environments; the emulator's own when empty.
+
+        """
+
+    @abstractmethod
+    def adopt(self, account: EmulatedAccount, path: Path) -> None:
+        """Use the secrets and settings of an account that was read back from an existing file."""
+
     def write_config(self, path: Path, *, target: str = "", overwrite: bool = False) -> Sequence[str]:
         """Write a payouts.toml that pays through this server, or keep the one it wrote before.
 
-        ``configuration.write_new`` writes it, with short waits; ``read_back`` reads an existing one.
+        A file that pays through this address is kept, and its credentials are valid: the same journal works after a
+        restart. Secrets go into files of mode 0600 in ``secrets/``, which several configurations may share.
 
         Args:
             path: The file.
@@ -89,11 +108,24 @@ class Emulator(ABC, Generic[G]):
         Returns:
             The names of its accounts.
 
+        Raises:
+            SettingsError: Another file is there.
+            RuntimeError: The server has no address yet.
+
         """
+        if not self.url:
+            raise RuntimeError("Start the emulator first: its address goes into the file.")
+        account = self.account(target)
+        self.config_reused = path.exists() and not overwrite
+        if self.config_reused:
+            self.adopt(read_back(path, account), path)
+        else:
+            write_new(path, account)
+        return (account.name,)
 
     def about(self) -> Mapping[str, Any]:
-        """Return the provider's part of ``/__emulator/``, such as ``what`` and ``switches``."""
-        return {}
+        """Return the provider's part of ``/__emulator/``."""
+        return {"what": f"An emulator of {self.what}. No money moves.", "switches": asdict(self.switches)}
 
     def routes(self) -> Sequence[Route]:
         """Return the provider's own routes under ``/__emulator/``."""

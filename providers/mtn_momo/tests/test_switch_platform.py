@@ -47,7 +47,7 @@ def legacy() -> Iterator[MtnMomoEmulator]:
 
 @pytest.fixture
 def newer() -> Iterator[MtnMomoEmulator]:
-    with MtnMomoEmulator(target="mtnuganda", platform="momo_africa", ongoing_s=ONGOING_S, token_delay_s=0) as emulator:
+    with MtnMomoEmulator(target="mtnuganda", platform="momo_africa", ongoing_s=ONGOING_S) as emulator:
         yield emulator
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +11,6 @@ from payments_core.testing import emulator
 from payments_core.testing.emulator import Answer, Fires, Options, Routes
 from payments_core.testing.emulator.callback_plan import ProviderSays, plan
 from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
-from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.faults import Rule
 
 __all__ = ["Gateway", "Payment", "Switches"]
@@ -38,15 +35,6 @@ class Request(emulator.Request):
     """A request to the gateway."""
 
     routes = Routes(("pay", "POST", "/payments", "post"), ("status", "GET", "/payments/{id}", "get"))
-
-    @property
-    def fields(self) -> Mapping[str, Any]:
-        """The JSON object in the body; empty when there is none."""
-        try:
-            value = json.loads(self.body)
-        except ValueError:
-            return {}
-        return value if isinstance(value, dict) else {}
 
     @property
     def reference(self) -> str:
@@ -95,12 +83,9 @@ class Gateway(emulator.Gateway[Request]):
         self.api_key = api_key
         self._switches = switches
         self._payments: dict[str, Payment] = {}
-        self._posts: Counter[str] = Counter()
 
     def answer(self, request: Request) -> Answer:
         """Answer one request and record its effect."""
-        if request.operation == "pay":
-            self._posts[request.reference] += 1
         if request.authorization != f"Bearer {self.api_key}":
             return _error(401, "bad_key", "The key is not known.")
         if request.operation == "pay":
@@ -109,7 +94,7 @@ class Gateway(emulator.Gateway[Request]):
             payment = self._payments.get(request.reference)
             if payment is None or request.at < payment.visible_at:
                 return _error(404, "no_such_payment", "There is no such payment.")
-            return _json(200, payment.payload(request.at))
+            return Answer.json(200, payment.payload(request.at))
         return _error(404, "no_such_call", "There is no such call.")
 
     def _pay(self, request: Request) -> Answer:
@@ -121,7 +106,7 @@ class Gateway(emulator.Gateway[Request]):
         ends_at = None if request.stuck else at + timedelta(seconds=self._switches.ends_after_s)
         visible_at = at + timedelta(seconds=request.invisible_s)
         self._payments[order["id"]] = Payment(order, at, visible_at, ends_at)
-        return _json(201, {"id": order["id"], "status": "accepted"})
+        return Answer.json(201, {"id": order["id"], "status": "accepted"})
 
     def refuse(self, fault: str, rule: Rule, request: Request) -> Answer:
         """Return the answer that a fault gives."""
@@ -129,7 +114,7 @@ class Gateway(emulator.Gateway[Request]):
             case "writes_forbidden":
                 return _error(403, "not_allowed", "The merchant may not pay.")
             case "waf_page":
-                return _answer(403, b"<html><title>403 Forbidden</title></html>", "text/html")
+                return Answer.of(403, b"<html><title>403 Forbidden</title></html>", "text/html")
             case "status_429":
                 return _error(429, "too_many", "Slow down.", **{"retry-after": f"{rule.value:g}"})
             case "status_503":
@@ -146,7 +131,7 @@ class Gateway(emulator.Gateway[Request]):
                 "amount": payment.order["amount"],
                 "currency": payment.order["currency"],
                 "state": payment.state(at),
-                "posts": self._posts[reference],
+                "posts": self.posts[reference],
                 "credits": int(payment.state(at) == "paid"),
             }
             for reference, payment in self._payments.items()
@@ -156,11 +141,6 @@ class Gateway(emulator.Gateway[Request]):
         """Return the payee of a request's payment."""
         known = self._payments.get(request.reference)
         return str(request.fields.get("to") or (known.order["to"] if known else ""))
-
-    def note_unanswered(self, request: Request) -> None:
-        """Count a payment request that is not carried out."""
-        if request.operation == "pay":
-            self._posts[request.reference] += 1
 
     def plan_callbacks(self, request: Request, answer: Answer, fires: Fires) -> Sequence[Callback]:
         """Return the callbacks of a payment that was just accepted."""
@@ -177,27 +157,10 @@ class Gateway(emulator.Gateway[Request]):
                 payload |= {
                     "id": next((other for other in self._payments if other != payload["id"]), "another-payment")
                 }
-            return Callback(
-                reference=payment.order["id"],
-                url=url,
-                method="POST",
-                says=payload["status"],
-                body=json.dumps(payload).encode(),
-                headers={"content-type": "application/json"},
-                destination=destination_of(url),
-                due_at=due_at,
-            )
+            return Callback.of(payment.order["id"], url, payload["status"], payload, due_at)
 
         return plan(write, fires, accepted_at=payment.accepted_at, ends_at=payment.ends_at)
 
 
-def _json(status: int, content: object, **headers: str) -> Answer:
-    return _answer(status, json.dumps(content).encode(), "application/json", **headers)
-
-
 def _error(status: int, code: str, message: str, **headers: str) -> Answer:
-    return _json(status, {"error": code, "message": message}, **headers)
-
-
-def _answer(status: int, body: bytes, kind: str, **headers: str) -> Answer:
-    return Answer(status, {"content-length": str(len(body)), "content-type": kind, **headers}, body)
+    return Answer.json(status, {"error": code, "message": message}, **headers)

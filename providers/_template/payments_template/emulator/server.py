@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from payments_core.testing.emulator.configuration import EmulatedAccount, read_back, write_new
+from payments_core.testing.emulator.configuration import EmulatedAccount
 from payments_core.testing.emulator.server import Emulator
 from payments_template.emulator.gateway import Gateway, Switches
 
@@ -25,33 +24,24 @@ class TemplateEmulator(Emulator[Gateway]):
 
     """
 
+    what: ClassVar[str] = "Template Pay"
     example: ClassVar[str] = "--to +999700000010 --amount 5"
+    switch_type = Switches
 
     def __init__(self, port: int = 0, *, faults: Mapping[str, Any] | None = None, **switches: Any) -> None:
         self.switches = Switches(**switches)
         super().__init__(Gateway(secrets.token_hex(16), self.switches), port, faults=faults)
 
-    @classmethod
-    def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
-        """Parse options given as text; raises ``ValueError`` for an unknown option."""
-        return Switches.read(written)
-
-    def about(self) -> Mapping[str, Any]:
-        """Return what the emulator imitates, and its options."""
-        return {"what": "An emulator of Template Pay. No money moves.", "switches": asdict(self.switches)}
-
-    def write_config(self, path: Path, *, target: str = "", overwrite: bool = False) -> Sequence[str]:
-        """Write a payouts.toml that pays through this server, or keep the one it wrote before; return its accounts."""
-        account = EmulatedAccount(
+    def account(self, target: str) -> EmulatedAccount:
+        """Return the account that pays through this server."""
+        return EmulatedAccount(
             name="template",
             provider="template",
             settings={"merchant": "M-1001", "base_url": self.url},
             secrets={"api_key": self.gateway.api_key},
             largest_amount={"KES": "100000"},
         )
-        self.config_reused = path.exists() and not overwrite
-        if self.config_reused:
-            self.gateway.api_key = read_back(path, account).secrets["api_key"]
-        else:
-            write_new(path, account)
-        return (account.name,)
+
+    def adopt(self, account: EmulatedAccount, path: Path) -> None:
+        """Accept the API key of an account that was written before."""
+        self.gateway.api_key = account.secrets["api_key"]

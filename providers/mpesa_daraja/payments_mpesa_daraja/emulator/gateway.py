@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,7 +17,6 @@ from payments_core.testing.emulator import Answer, Fires, Routes
 from payments_core.testing.emulator.callback_plan import Answer as CallbackContent
 from payments_core.testing.emulator.callback_plan import ProviderSays, plan
 from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
-from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.faults import Rule
 from payments_mpesa_daraja.emulator.keys import Keys
 from payments_mpesa_daraja.emulator.payments import QUEUED, STALE, Payment, result
@@ -53,15 +51,6 @@ class Request(emulator.Request):
     )
 
     @property
-    def fields(self) -> Mapping[str, Any]:
-        """The JSON object in the body; empty when there is none."""
-        try:
-            value = json.loads(self.body)
-        except ValueError:
-            return {}
-        return value if isinstance(value, dict) else {}
-
-    @property
     def reference(self) -> str:
         """The reference of the payment that the request names."""
         name = "OriginatorConversationID" if self.operation == "pay" else "OriginalConversationID"
@@ -85,7 +74,6 @@ class Gateway(emulator.Gateway[Request]):
         self._switches = switches
         self._tokens: dict[str, datetime] = {}
         self._payments: dict[str, Payment] = {}
-        self._posts: Counter[str] = Counter()
         self._passwords: dict[str, str] = {}
         self._numbers = count(1)
         self._taken = Decimal(0)  # of the utility account: paid and in progress
@@ -94,8 +82,6 @@ class Gateway(emulator.Gateway[Request]):
         """Answer one request and record its effect."""
         if request.operation == "token":
             return self._token(request)
-        if request.operation == "pay":
-            self._posts[request.reference] += 1
         if not request.operation:
             return _error(404, "404.001.01", "Resource not found")
         if self._tokens.get(request.authorization.removeprefix("Bearer "), request.at) <= request.at:
@@ -117,7 +103,7 @@ class Gateway(emulator.Gateway[Request]):
             self._tokens.clear()
         self._tokens[token] = request.at + timedelta(seconds=life_s)
         lifetime = str(life_s) if self._switches.expires_in == "text" else life_s
-        return _json(200, {"access_token": token, "expires_in": lifetime})
+        return Answer.json(200, {"access_token": token, "expires_in": lifetime})
 
     def revoke(self, request: Request) -> None:
         """Revoke the token of a request."""
@@ -158,19 +144,18 @@ class Gateway(emulator.Gateway[Request]):
             "ResponseCode": "0",
             "ResponseDescription": "Accept the service request successfully.",
         }
-        return _json(200, fields)
+        return Answer.json(200, fields)
 
     def refuse(self, fault: str, rule: Rule, request: Request) -> Answer:
         """Return the answer that a fault gives; Daraja reports too many requests as HTTP 500."""
         match fault:
             case "writes_forbidden" | "waf_page":
-                return _answer(
-                    403, b"<html><title>Request unsuccessful. Incapsula incident</title></html>", "text/html"
-                )
+                page = b"<html><title>Request unsuccessful. Incapsula incident</title></html>"
+                return Answer.of(403, page, "text/html")
             case "status_429":
                 return _error(500, "500.003.02", "Error Occurred: Spike Arrest Violation")
             case "status_503":
-                return _answer(503, b"<html><title>503 Service Unavailable</title></html>", "text/html")
+                return Answer.of(503, b"<html><title>503 Service Unavailable</title></html>", "text/html")
             case _:
                 return _error(500, rule.code or "500.003.1001", "Internal Server Error")
 
@@ -268,17 +253,7 @@ class Gateway(emulator.Gateway[Request]):
     def _callback(
         self, request: Request, payload: Mapping[str, Any], says: str, due_at: datetime, *, url: str
     ) -> Callback:
-        address = str(request.fields[url])
-        return Callback(
-            reference=request.reference,
-            url=address,
-            method="POST",
-            says=says,
-            body=json.dumps(payload).encode(),
-            headers={"content-type": "application/json"},
-            destination=destination_of(address),
-            due_at=due_at,
-        )
+        return Callback.of(request.reference, str(request.fields[url]), says, payload, due_at)
 
     # --- what tests read ---
 
@@ -292,7 +267,7 @@ class Gateway(emulator.Gateway[Request]):
                 "currency": "KES",
                 "command": payment.order["CommandID"],
                 "status": "paid" if payment.is_paid(at) else "failed" if payment.has_ended(at) else "accepted",
-                "posts": self._posts[reference],
+                "posts": self.posts[reference],
                 "credits": int(payment.is_paid(at)),
             }
             for reference, payment in self._payments.items()
@@ -303,19 +278,6 @@ class Gateway(emulator.Gateway[Request]):
         known = self._payments.get(request.reference)
         return str(request.fields.get("PartyB") or (known.order["PartyB"] if known else ""))
 
-    def note_unanswered(self, request: Request) -> None:
-        """Count a payment request that is not carried out."""
-        if request.operation == "pay":
-            self._posts[request.reference] += 1
-
-
-def _json(status: int, content: object) -> Answer:
-    return _answer(status, json.dumps(content).encode(), "application/json")
-
 
 def _error(status: int, code: str, message: str) -> Answer:
-    return _json(status, {"requestId": secrets.token_hex(8), "errorCode": code, "errorMessage": message})
-
-
-def _answer(status: int, body: bytes, kind: str) -> Answer:
-    return Answer(status, {"content-length": str(len(body)), "content-type": kind}, body)
+    return Answer.json(status, {"requestId": secrets.token_hex(8), "errorCode": code, "errorMessage": message})

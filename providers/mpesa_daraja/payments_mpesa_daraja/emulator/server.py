@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from payments_core.settings import load
-from payments_core.testing.emulator.configuration import EmulatedAccount, read_back, write_new
+from payments_core.testing.emulator.configuration import EmulatedAccount
 from payments_core.testing.emulator.server import Emulator
 from payments_mpesa_daraja.emulator.gateway import Credentials, Gateway
 from payments_mpesa_daraja.emulator.keys import Keys
@@ -30,7 +28,10 @@ class MpesaDarajaEmulator(Emulator[Gateway]):
 
     """
 
+    what: ClassVar[str] = "M-Pesa Daraja, B2C v3"
     example: ClassVar[str] = "--to +254708374149 --amount 10"
+    switch_type = Switches
+    own_options = frozenset({_CALLBACK_URL})
 
     def __init__(
         self, port: int = 0, *, faults: Mapping[str, Any] | None = None, callback_url: str = "", **switches: Any
@@ -40,25 +41,15 @@ class MpesaDarajaEmulator(Emulator[Gateway]):
         self._keys = Keys()
         super().__init__(Gateway(Credentials(), self._keys, self.switches), port, faults=faults)
 
-    @classmethod
-    def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
-        """Parse options given as text; raises ``ValueError`` for an unknown option."""
-        own = {name: text for name, text in written.items() if name == _CALLBACK_URL}
-        return {**Switches.read({name: text for name, text in written.items() if name not in own}), **own}
-
-    def about(self) -> Mapping[str, Any]:
-        """Return what the emulator imitates, and its options."""
-        return {"what": "An emulator of M-Pesa Daraja, B2C v3. No money moves.", "switches": asdict(self.switches)}
-
     @property
     def certificate(self) -> str:
         """The certificate that passwords are encrypted with, PEM."""
         return self._keys.certificate
 
-    def write_config(self, path: Path, *, target: str = "", overwrite: bool = False) -> Sequence[str]:
-        """Write a payouts.toml that pays through this server, or keep the one it wrote before; return its accounts."""
+    def account(self, target: str) -> EmulatedAccount:
+        """Return the account that pays through this server."""
         credentials = self.gateway.credentials
-        account = EmulatedAccount(
+        return EmulatedAccount(
             name="mpesa",
             provider="mpesa_daraja",
             settings={
@@ -75,14 +66,13 @@ class MpesaDarajaEmulator(Emulator[Gateway]):
                 "certificate": self.certificate,
             },
             largest_amount={"KES": "250000"},
+            taken={_CALLBACK_URL},
         )
-        self.config_reused = path.exists() and not overwrite
-        if self.config_reused:
-            kept = read_back(path, account, taken=(_CALLBACK_URL,)).secrets
-            credentials.consumer_key, credentials.consumer_secret = kept["consumer_key"], kept["consumer_secret"]
-            credentials.initiator_password = kept["initiator_password"]
-            kept_in = str(load(path).accounts[account.name]["certificate"]).removeprefix("file:")
-            (path.parent / kept_in).write_text(self.certificate, "utf-8")  # the key pair is new on every start
-        else:
-            write_new(path, account)
-        return (account.name,)
+
+    def adopt(self, account: EmulatedAccount, path: Path) -> None:
+        """Accept the credentials of an account that was written before, and renew its certificate."""
+        credentials, kept = self.gateway.credentials, account.secrets
+        credentials.consumer_key, credentials.consumer_secret = kept["consumer_key"], kept["consumer_secret"]
+        credentials.initiator_password = kept["initiator_password"]
+        file = account.settings["certificate"].removeprefix("file:")
+        (path.parent / file).write_text(self.certificate, "utf-8")  # the key pair is new on every start

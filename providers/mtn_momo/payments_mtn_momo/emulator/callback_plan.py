@@ -8,14 +8,12 @@ a callback is sent once. The captures set no end to the last block; here it is a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from payments_core.testing.emulator.callback_plan import ProviderSays, plan
 from payments_core.testing.emulator.callback_queue import Callback
-from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.gateway import Fires
 from payments_mtn_momo.emulator.ledger import Payment
 from payments_mtn_momo.emulator.payees import AT_ONCE, failed
@@ -55,15 +53,15 @@ def plan_callbacks(
             fields["referenceId"] = payment.reference
         elif switches.callback_reference == "header":
             headers["x-reference-id"] = payment.reference
-        return Callback(
-            reference=payment.reference,
-            url=payment.callback_url,
+        return Callback.of(
+            payment.reference,
+            payment.callback_url,
+            fields["status"],
+            fields,
+            due_at,
             method=payment.callback_method,
-            says=fields["status"],
-            body=json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode(),
             headers=headers,
-            destination=destination_of(payment.callback_url, switches.callback_via),
-            due_at=due_at,
+            via=switches.callback_via,
         )
 
     ends_at = payment.ends_at if payment.fate.end else None

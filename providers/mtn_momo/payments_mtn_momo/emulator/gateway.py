@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -60,7 +59,6 @@ class Gateway(emulator.Gateway[Request]):
         self.door = Authenticator(self.switches.other_products_keys)
         self._world = World(platform=self.platform, switches=self.switches, door=self.door)
         self.books, self.collections = self._world.books, self._world.collections
-        self._issued = 0
         for held in credentials:
             self.door.admit(held)
         provisioning = ProvisioningHandler(self._world)
@@ -95,8 +93,6 @@ class Gateway(emulator.Gateway[Request]):
     def answer(self, request: Request) -> Answer:
         """Answer one request and remember what it did."""
         self.books.settle(request.at)
-        if request.kind == "post":
-            self.books.note_post(request.reference)
         if self.platform == "momo_africa" and "python-requests" in request.headers.get("user-agent", "").lower():
             return firewall_page(403, "403 Forbidden", request.at)
         return self._at_the_gate(request) or self._inside(request)
@@ -104,7 +100,7 @@ class Gateway(emulator.Gateway[Request]):
     def ledger(self, at: datetime) -> list[dict[str, Any]]:
         """Return what was paid, a row a reference, in the order of acceptance."""
         self.books.settle(at)
-        return self.books.rows()
+        return self.books.rows(self.posts)
 
     def refuse(self, fault: str, rule: Rule, request: Request) -> Answer:
         """Return the answer of a fault, in MoMo's or the gateway's form."""
@@ -129,28 +125,17 @@ class Gateway(emulator.Gateway[Request]):
         if request.kind == "get":
             known = self.books.find(request.reference)
             return known.payee if known else ""
-        try:
-            return str(json.loads(request.body)["payee"]["partyId"])
-        except (ValueError, LookupError, TypeError, RecursionError):
-            return ""
-
-    def note_unanswered(self, request: Request) -> None:
-        """Count a payment that was read and not carried out."""
-        if request.kind == "post":
-            self.books.note_post(request.reference)
+        payee = request.fields.get("payee")
+        return str(payee.get("partyId", "")) if isinstance(payee, dict) else ""
 
     def tokens_issued(self) -> int:
         """Return how many tokens it has issued."""
-        return self._issued
+        return self.door.issued
 
     def revoke(self, request: Request) -> None:
         """End the token that a request carries."""
         if request.auth == "bearer":
             self.door.revoke(request.authorization)
-
-    def delay_s(self, request: Request) -> float:
-        """Return how long a token takes."""
-        return self.switches.token_delay_s if request.kind == "token" else 0.0
 
     def plan_callbacks(self, request: Request, answer: Answer, fires: Fires) -> Sequence[Callback]:
         """Return the callbacks of a payment that was just taken."""
@@ -193,7 +178,6 @@ class Gateway(emulator.Gateway[Request]):
         token = self.door.login(request.authorization, request.at)
         if token is None:
             return self._login_refused(request.at)
-        self._issued += 1
         fields = {"access_token": token, "token_type": "access_token", "expires_in": TOKEN_LIFE_S}
         return json_answer(200, fields, request.at, **{"cache-control": "no-store", "pragma": "no-cache"})
 

@@ -95,12 +95,7 @@ class Ledger:
         self.credits: list[Credit] = []
         self._open: list[Payment] = []
         self._by_reference: dict[str, Payment] = {}
-        self._posts: Counter[str] = Counter()
         self._at: datetime | None = None
-
-    def note_post(self, reference: str) -> None:
-        """Count a POST under a reference, whatever becomes of it."""
-        self._posts[reference] += 1
 
     def find(self, reference: str) -> Payment | None:
         """Return the payment of a reference."""
@@ -135,7 +130,7 @@ class Ledger:
         ]
         return sum(refunds, Decimal(0))
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self, posts: Mapping[str, int]) -> list[dict[str, Any]]:
         """Return one row a reference, in the order of acceptance."""
         credited = Counter(credit.reference for credit in self.credits)
         return [
@@ -148,7 +143,7 @@ class Ledger:
                 "external_id": payment.order.get("externalId"),
                 "state": payment.state(self._at or payment.accepted_at),
                 "reason": payment.fate.reason or None,
-                "posts": self._posts[payment.reference],
+                "posts": posts[payment.reference],
                 "credits": credited[payment.reference],
             }
             for payment in self._by_reference.values()

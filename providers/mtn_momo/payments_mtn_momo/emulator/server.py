@@ -12,14 +12,14 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from payments_core.domain.errors import SettingsError
-from payments_core.testing.emulator.configuration import EmulatedAccount, read_back, write_new
+from payments_core.testing.emulator.configuration import EmulatedAccount
 from payments_core.testing.emulator.control_api import read_object
 from payments_core.testing.emulator.server import Emulator
 from payments_mtn_momo.emulator.collected import read_collection
 from payments_mtn_momo.emulator.gateway import Gateway, home_of
 from payments_mtn_momo.emulator.switches import Platform, Switches
 from payments_mtn_momo.emulator.tokens import Credentials
-from payments_mtn_momo.targets import TARGETS
+from payments_mtn_momo.targets import TARGETS, Target
 
 __all__ = ["MtnMomoEmulator"]
 
@@ -44,7 +44,10 @@ class MtnMomoEmulator(Emulator[Gateway]):
 
     """
 
+    what: ClassVar[str] = "MTN MoMo Disbursements and of sandbox provisioning"
     example: ClassVar[str] = "--to +256772123456 --amount 5"
+    switch_type = Switches
+    own_options = frozenset({"platform", "callback_host"})
 
     def __init__(
         self,
@@ -58,34 +61,17 @@ class MtnMomoEmulator(Emulator[Gateway]):
         faults: Mapping[str, Any] | None = None,
         **switches: Any,
     ) -> None:
-        if target not in TARGETS:
-            raise ValueError(f"There is no target {target!r}; there are: {', '.join(TARGETS)}.")
-        self.target = target
+        self.target = _target(target).name
         self.platform = _platform(platform, target)
         self.switches = Switches(**switches)
         self.credentials = credentials or Credentials.new(self.platform, callback_host=callback_host)
         gateway = Gateway(self.credentials, targets=[target], switches=self.switches, platform=self.platform)
         super().__init__(gateway, port, host=host, faults=faults, callback_timeout_s=self.switches.callback_timeout_s)
 
-    @classmethod
-    def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
-        """Read ``platform``, ``callback_host`` and switches that were written as text.
-
-        Raises:
-            ValueError: A name or value that does not exist.
-
-        """
-        own = {name: text for name, text in written.items() if name in {"platform", "callback_host"}}
-        return own | Switches.read({name: text for name, text in written.items() if name not in own})
-
     def about(self) -> Mapping[str, Any]:
         """Return what is played, and how."""
-        return {
-            "what": "An emulator of MTN MoMo Disbursements and of sandbox provisioning. No money moves.",
-            "platform": self.platform,
-            "targets": self.targets,
-            "switches": {name: value for name, value in asdict(self.switches).items() if "keys" not in name},
-        }
+        shown = {name: on for name, on in asdict(self.switches).items() if "keys" not in name}
+        return {**super().about(), "platform": self.platform, "targets": self.targets, "switches": shown}
 
     def routes(self) -> Sequence[Route]:
         """Return the routes for what MoMo alone has."""
@@ -93,12 +79,6 @@ class MtnMomoEmulator(Emulator[Gateway]):
             Route("/__emulator/payments", self._payments),
             Route("/__emulator/collections", self._collections, methods=["GET", "POST"]),
         )
-
-    @property
-    def tokens_issued(self) -> int:
-        """How many tokens were asked for with good credentials."""
-        with self._lock:
-            return self.gateway.door.issued
 
     def payments(self) -> Sequence[Mapping[str, Any]]:
         """Return what the ledger leaves out: bodies, API users, callback addresses, a row an acceptance."""
@@ -132,70 +112,38 @@ class MtnMomoEmulator(Emulator[Gateway]):
         """The target environments it serves."""
         return sorted(self.gateway.targets)
 
-    def write_config(
-        self, path: Path, *, target: str = "", platform: str = "", overwrite: bool = False
-    ) -> Sequence[str]:
-        """Write a payouts.toml that pays through this server, or keep the one it wrote before.
-
-        A file that pays through this address is kept, and the credentials it names are served: the same journal
-        works on after a restart (then ``config_reused`` is true). Secrets go into files of mode 0600 in ``secrets/``,
-        which several configurations may share.
-
-        Args:
-            path: The file.
-            target: The target environment; the emulator's own when empty.
-            platform: Written down where it is not the target's own; must be the emulator's.
-            overwrite: Write a new one, with a new namespace, whatever is there.
-
-        Returns:
-            The names of its accounts.
+    def account(self, target: str) -> EmulatedAccount:
+        """Return the account that pays through this server in a target environment, which is served from now on.
 
         Raises:
-            SettingsError: Another file is there.
-            ValueError: A target that does not exist, or a platform this emulator does not play.
-            RuntimeError: The server has no address yet.
+            ValueError: There is no such target.
 
         """
-        if not self.url:
-            raise RuntimeError("Start the emulator first: its address goes into the file.")
-        if target and target not in TARGETS:
-            raise ValueError(f"There is no target {target!r}; there are: {', '.join(TARGETS)}.")
-        if platform and platform != self.platform:
-            raise ValueError(f"This emulator plays {self.platform}; start another with platform={platform!r}.")
-        account = self._account(target or self.target)
-        self.config_reused = path.exists() and not overwrite
-        if self.config_reused:
-            held = self._read_back(path, account)
-        else:
-            write_new(path, account)
-            held = self.credentials
+        row, held = _target(target or self.target), self.credentials
         with self._lock:
-            self.credentials = held
-            self.gateway.door.admit(held)
-            self.gateway.targets.add(target or self.target)
-        return (account.name,)
+            self.gateway.targets.add(row.name)
+        settings = {"target_environment": row.name, "base_url": self.url, "api_user": held.api_user}
+        return EmulatedAccount(
+            name=account_name(row.name),
+            provider="mtn_momo",
+            settings=settings | ({"platform": self.platform} if self.platform == "momo_africa" else {}),
+            secrets={"api_key": held.api_key, "subscription_key": held.subscription_key},
+            comments={"target_environment": f"pays in {row.currency}"},
+            largest_amount={row.currency: "100000" if row.quantum < 1 else "5000000"},
+            taken={"api_user"},
+        )
 
-    def _read_back(self, path: Path, account: EmulatedAccount) -> Credentials:
-        found = read_back(path, account, taken={"api_user"})
-        written = found.settings.get("platform", "")
+    def adopt(self, account: EmulatedAccount, path: Path) -> None:
+        """Accept the credentials of an account that was written before."""
+        written = account.settings.get("platform", "")
         if written == "momo_africa" != self.platform:
             raise SettingsError(
                 f"{path} is there already and pays through another platform: {written}.", hint="Write to another path."
             )
         host = self.credentials.callback_host
-        return Credentials(found.settings["api_user"], **found.secrets, callback_host=host)
-
-    def _account(self, target: str) -> EmulatedAccount:
-        held, moved = self.credentials, self.platform == "momo_africa"
-        settings = {"target_environment": target, "base_url": self.url, "api_user": held.api_user}
-        return EmulatedAccount(
-            name=account_name(target),
-            provider="mtn_momo",
-            settings=settings | ({"platform": self.platform} if moved else {}),
-            secrets={"api_key": held.api_key, "subscription_key": held.subscription_key},
-            comments={"target_environment": f"pays in {TARGETS[target].currency}"},
-            largest_amount={TARGETS[target].currency: "100000" if TARGETS[target].quantum < 1 else "5000000"},
-        )
+        self.credentials = Credentials(account.settings["api_user"], **account.secrets, callback_host=host)
+        with self._lock:
+            self.gateway.door.admit(self.credentials)
 
     async def _payments(self, request: Request) -> JSONResponse:
         return JSONResponse({"payments": self.payments()})
@@ -213,6 +161,12 @@ class MtnMomoEmulator(Emulator[Gateway]):
 def account_name(target: str) -> str:
     """Return the account's name for a target: ``mtn-sandbox``, ``mtn-uganda``."""
     return f"mtn-{target.removeprefix('mtn')}"
+
+
+def _target(name: str) -> Target:
+    if name not in TARGETS:
+        raise ValueError(f"There is no target {name!r}; there are: {', '.join(TARGETS)}.")
+    return TARGETS[name]
 
 
 def _platform(platform: str, target: str) -> Platform:

@@ -39,7 +39,6 @@ class Switches(Options):
             of MTN's own libraries do.
         reads_per_s: Status reads a second before 429; 0: no limit. 10 in article 93 of the developer community, 150
             in article 271; no 429 was ever captured.
-        token_delay_s: How late a token comes: 10 to 20 s on the newer platform (a public client's notes, 2026).
         login_refusal: 500 ``login_failed`` recorded in the sandbox, 401 in the OpenAPI export. The newer platform
             answers 401 ``invalid_client`` whatever this says.
         new_key_ends_tokens: Whether a new API key ends the tokens of the old one: one third-party page says so.
@@ -82,7 +81,6 @@ class Switches(Options):
     status_values: Literal["text", "number"] = "text"
     pending_transaction_id: bool = False
     reads_per_s: int = 0
-    token_delay_s: float = 0.0
     login_refusal: Literal[500, 401] = 500
     new_key_ends_tokens: bool = False
     other_products_keys: tuple[str, ...] = ()

@@ -101,8 +101,8 @@ def test_a_payment_is_read_on_the_platform_that_took_it(
 
 
 def test_a_token_comes_late_where_it_does(moved: Any) -> None:
-    gateway = Gateway(moved.held, targets=["mtnuganda"], platform="momo_africa", switches=Switches(token_delay_s=15))
-    unruly = FaultInjector(gateway)
+    unruly = FaultInjector(Gateway(moved.held, targets=["mtnuganda"], platform="momo_africa"))
+    unruly.set_faults({"token_slow_s": 15}, moved.at)
     headers = {
         "Authorization": moved.basic,
         "Ocp-Apim-Subscription-Key": moved.held.subscription_key,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +13,10 @@ from payments_core.testing import emulator
 from payments_core.testing.emulator import Answer, Fires, Options
 from payments_core.testing.emulator.callback_plan import ProviderSays, plan
 from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
-from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.faults import Rule
 from payments_pawapay.emulator.network import OPERATORS, active_conf, availability, problem
 from payments_pawapay.emulator.payments import Payment
-from payments_pawapay.emulator.replies import answer, json_answer, refused, rejection
+from payments_pawapay.emulator.replies import refused, rejection
 from payments_pawapay.emulator.requests import Request
 
 if TYPE_CHECKING:
@@ -70,11 +68,9 @@ class Gateway(emulator.Gateway[Request]):
         self.merchant_key: tuple[str, str] | None = None  # id and public key, where payments must be signed
         self._switches = switches
         self._payments: dict[str, Payment] = {}
-        self._posts: Counter[str] = Counter()
 
     def answer(self, request: Request) -> Answer:
         """Answer one request and record its effect."""
-        self.note_unanswered(request)
         if request.authorization != f"Bearer {self.api_token}":
             return refused(401, "AUTHENTICATION_ERROR", "The API token in the request is invalid.")
         if request.kind == "post" and self.merchant_key and not self._is_signed(request):
@@ -82,7 +78,7 @@ class Gateway(emulator.Gateway[Request]):
         match request.operation:
             case "pay":
                 status, payload = self._pay(request, request.payload)
-                return json_answer(status, payload)
+                return Answer.json(status, payload)
             case "pay_bulk":
                 return self._pay_many(request)
             case "status":
@@ -93,13 +89,13 @@ class Gateway(emulator.Gateway[Request]):
                 return self._resend(request)
             case "active_conf":
                 signs, signed = self._switches.signed_requests, self._switches.signed_callbacks
-                return json_answer(200, active_conf(signed_requests=signs, signed_callbacks=signed))
+                return Answer.json(200, active_conf(signed_requests=signs, signed_callbacks=signed))
             case "availability":
-                return json_answer(200, availability())
+                return Answer.json(200, availability())
             case "keys":
-                return json_answer(200, self.keys.public() if self.keys else [])
+                return Answer.json(200, self.keys.public() if self.keys else [])
             case "balances":
-                return json_answer(200, {"balances": self._balances(request.at)})
+                return Answer.json(200, {"balances": self._balances(request.at)})
             case "predict":
                 return self._predict(request)
             case _:
@@ -137,36 +133,36 @@ class Gateway(emulator.Gateway[Request]):
     def _pay_many(self, request: Request) -> Answer:
         payload = request.payload
         if not isinstance(payload, list) or not 1 <= len(payload) <= _MOST_AT_ONCE:
-            return json_answer(400, rejection(None, "INVALID_INPUT", "We are unable to parse the body of the request."))
-        return json_answer(200, [self._pay(request, order)[1] for order in payload])
+            return Answer.json(400, rejection(None, "INVALID_INPUT", "We are unable to parse the body of the request."))
+        return Answer.json(200, [self._pay(request, order)[1] for order in payload])
 
     def _status(self, request: Request) -> Answer:
         payment = self._payments.get(request.reference)
         if payment is None or request.at < payment.visible_at:
-            return json_answer(200, {"status": "NOT_FOUND"})
-        return json_answer(200, {"status": "FOUND", "data": payment.payload(request.at)})
+            return Answer.json(200, {"status": "NOT_FOUND"})
+        return Answer.json(200, {"status": "FOUND", "data": payment.payload(request.at)})
 
     def _cancel(self, request: Request) -> Answer:
         payment = self._payments.get(request.reference)
         if payment is None:
-            return json_answer(200, rejection(request.reference, "NOT_FOUND", "Payout not found."))
+            return Answer.json(200, rejection(request.reference, "NOT_FOUND", "Payout not found."))
         if payment.state(request.at) != "ENQUEUED":
-            return json_answer(200, rejection(request.reference, "INVALID_STATE", "Payout is not enqueued."))
+            return Answer.json(200, rejection(request.reference, "INVALID_STATE", "Payout is not enqueued."))
         payment.cancelled_at = request.at
         for callback in self.callbacks.planned:  # report the cancellation instead of the planned end
             if callback.reference == request.reference and callback.state == "waiting":
                 self._rewrite(callback, payment.payload(request.at), callback.due_at)
-        return json_answer(200, {"payoutId": request.reference, "status": "ACCEPTED"})
+        return Answer.json(200, {"payoutId": request.reference, "status": "ACCEPTED"})
 
     def _resend(self, request: Request) -> Answer:
         payment = self._payments.get(request.reference)
         if payment is None:
-            return json_answer(200, rejection(request.reference, "NOT_FOUND", "Payout not found."))
+            return Answer.json(200, rejection(request.reference, "NOT_FOUND", "Payout not found."))
         if payment.state(request.at) not in {"COMPLETED", "FAILED"}:
-            return json_answer(
+            return Answer.json(
                 200, rejection(request.reference, "INVALID_STATE", "Payout has not finished processing.")
             )
-        return json_answer(200, {"payoutId": request.reference, "status": "ACCEPTED"})
+        return Answer.json(200, {"payoutId": request.reference, "status": "ACCEPTED"})
 
     def _balances(self, at: datetime) -> list[dict[str, str]]:
         held = {
@@ -188,7 +184,7 @@ class Gateway(emulator.Gateway[Request]):
         number = "".join(filter(str.isdigit, str(payload.get("phoneNumber", "")))) if isinstance(payload, dict) else ""
         for code, takes in OPERATORS.items():
             if number.startswith(takes.prefix):
-                return json_answer(200, {"country": takes.country, "provider": code, "phoneNumber": number})
+                return Answer.json(200, {"country": takes.country, "provider": code, "phoneNumber": number})
         return refused(400, "INVALID_PARAMETER", "Value for parameter 'phoneNumber' is invalid.")
 
     def refuse(self, fault: str, rule: Rule, request: Request) -> Answer:
@@ -197,11 +193,11 @@ class Gateway(emulator.Gateway[Request]):
             case "writes_forbidden":
                 return refused(403, "AUTHORISATION_ERROR", "The API token is not authorised for this endpoint.")
             case "waf_page":
-                return answer(403, b"<html><title>403 Forbidden</title></html>", "text/html")
+                return Answer.of(403, b"<html><title>403 Forbidden</title></html>", "text/html")
             case "status_429":
-                return answer(429, b"", "text/plain", **{"retry-after": f"{rule.value:g}"})
+                return Answer.of(429, b"", "text/plain", **{"retry-after": f"{rule.value:g}"})
             case "status_503":
-                return answer(503, b"", "text/plain")
+                return Answer.of(503, b"", "text/plain")
             case _:
                 return refused(500, rule.code or "UNKNOWN_ERROR", "Unable to process request.", status="")
 
@@ -214,7 +210,7 @@ class Gateway(emulator.Gateway[Request]):
                 "amount": payment.order["amount"],
                 "currency": payment.order["currency"],
                 "state": payment.state(at),
-                "posts": self._posts[reference],
+                "posts": self.posts[reference],
                 "credits": int(payment.state(at) == "COMPLETED"),
             }
             for reference, payment in self._payments.items()
@@ -227,10 +223,6 @@ class Gateway(emulator.Gateway[Request]):
         recipient = request.orders[0].get("recipient") if request.orders else None
         details = recipient.get("accountDetails") if isinstance(recipient, dict) else None
         return str(details.get("phoneNumber", "")) if isinstance(details, dict) else ""
-
-    def note_unanswered(self, request: Request) -> None:
-        """Count the payments of a request."""
-        self._posts.update(str(order.get("payoutId", "")) for order in request.orders)
 
     # --- callbacks ---
 
@@ -265,16 +257,7 @@ class Gateway(emulator.Gateway[Request]):
         return found
 
     def _callback(self, payment: Payment, payload: Mapping[str, Any], due_at: datetime) -> Callback:
-        callback = Callback(
-            reference=payment.order["payoutId"],
-            url=self.callback_url,
-            method="POST",
-            says="",
-            body=b"",
-            headers={},
-            destination=destination_of(self.callback_url),
-            due_at=due_at,
-        )
+        callback = Callback.of(payment.order["payoutId"], self.callback_url, "", payload, due_at)
         self._rewrite(callback, payload, due_at)
         return callback
 

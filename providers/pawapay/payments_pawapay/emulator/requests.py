@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,20 +28,17 @@ class Request(emulator.Request):
     )
 
     @property
-    def payload(self) -> Any:
-        """The JSON in the body; None when there is none."""
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return None
-
-    @property
     def orders(self) -> Sequence[Mapping[str, Any]]:
         """The payments in the body."""
         payload = self.payload if self.kind == "post" else None
         return [one for one in (payload if isinstance(payload, list) else [payload]) if isinstance(one, dict)]
 
     @property
+    def references(self) -> Sequence[str]:
+        """The references of its payments."""
+        return [str(order.get("payoutId", "")) for order in self.orders]
+
+    @property
     def reference(self) -> str:
         """The reference of the first payment that it names."""
-        return self.part("id") or next((str(order.get("payoutId", "")) for order in self.orders), "")
+        return self.part("id") or next(iter(self.references), "")

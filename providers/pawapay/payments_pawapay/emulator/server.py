@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from payments_core.testing.emulator.configuration import EmulatedAccount, read_back, write_new
+from payments_core.testing.emulator.configuration import EmulatedAccount
 from payments_core.testing.emulator.server import Emulator
 from payments_pawapay.emulator.gateway import Gateway, Switches
 from payments_pawapay.emulator.network import MOST, OPERATORS
@@ -29,7 +28,9 @@ class PawapayEmulator(Emulator[Gateway]):
 
     """
 
+    what: ClassVar[str] = "pawaPay"
     example: ClassVar[str] = "--to +260763456789 --amount 15.2"
+    switch_type = Switches
 
     def __init__(self, port: int = 0, *, faults: Mapping[str, Any] | None = None, **switches: Any) -> None:
         self.switches = Switches(**switches)
@@ -43,15 +44,6 @@ class PawapayEmulator(Emulator[Gateway]):
         super().__init__(Gateway(secrets.token_hex(16), self.switches, keys), port, faults=faults)
         self._set_signing_key(self._signing_key)
 
-    @classmethod
-    def options(cls, written: Mapping[str, str]) -> Mapping[str, Any]:
-        """Parse options given as text; raises ``ValueError`` for an unknown option."""
-        return Switches.read(written)
-
-    def about(self) -> Mapping[str, Any]:
-        """Return what the emulator imitates, and its options."""
-        return {"what": "An emulator of pawaPay. No money moves.", "switches": asdict(self.switches)}
-
     def rotate_keys(self) -> str:
         """Sign callbacks with a new key from now on; return its id. Raises ``ValueError`` for unsigned callbacks."""
         if self.gateway.keys is None:
@@ -59,28 +51,25 @@ class PawapayEmulator(Emulator[Gateway]):
         with self._lock:
             return self.gateway.keys.rotate()
 
-    def write_config(self, path: Path, *, target: str = "", overwrite: bool = False) -> Sequence[str]:
-        """Write a payouts.toml that pays through this server, or keep the one it wrote before; return its accounts."""
+    def account(self, target: str) -> EmulatedAccount:
+        """Return the account that pays through this server."""
         settings = {"country": "ZMB", "operator": "MTN_MOMO_ZMB", "currency": "ZMW", "base_url": self.url}
         secret = {"api_token": self.gateway.api_token}
         if self._signing_key:
             settings["signing_key_id"] = _KEY_ID
             secret["signing_key"] = self._signing_key
-        account = EmulatedAccount(
+        return EmulatedAccount(
             name="pawapay",
             provider="pawapay",
             settings=settings,
             secrets=secret,
             largest_amount={code: str(MOST) for takes in OPERATORS.values() for code in takes.currencies},
         )
-        self.config_reused = path.exists() and not overwrite
-        if self.config_reused:
-            read = read_back(path, account).secrets
-            self.gateway.api_token = read["api_token"]
-            self._set_signing_key(read.get("signing_key", ""))
-        else:
-            write_new(path, account)
-        return (account.name,)
+
+    def adopt(self, account: EmulatedAccount, path: Path) -> None:
+        """Accept the token and the signing key of an account that was written before."""
+        self.gateway.api_token = account.secrets["api_token"]
+        self._set_signing_key(account.secrets.get("signing_key", ""))
 
     def _set_signing_key(self, signing_key: str) -> None:
         """Require payments to be signed with this key."""
