@@ -115,7 +115,7 @@ class Momo:
             one = Collection(
                 reference=collection_of(payer), amount=COLLECTED.text, currency="EUR", payer=party, at=_LONG_AGO
             )
-            self.gateway.collections.add(one)
+            self.gateway.collections[one.reference] = one
 
     def account(self) -> Account:
         settings = MtnMomoSettings.model_validate(
@@ -157,7 +157,7 @@ class Momo:
     def over_refunded(self) -> list[str]:
         """Return the collections of which more is or will be paid back than was collected."""
         self._settle_all()
-        books, known = self.gateway.books, self.gateway.collections.known
+        books, known = self.gateway.books, self.gateway.collections
         totals = [(books.refunded(reference), Decimal(one.amount)) for reference, one in known.items()]
         return [f"refunded {refunded} of {collected}" for refunded, collected in totals if refunded > collected]
 
@@ -169,7 +169,7 @@ class Momo:
     def _payee_of(self, payout: Payout) -> str:
         if payout.operation is not Operation.REFUND:
             return payout.payee.value
-        found = self.gateway.collections.find(payout.payee.value)
+        found = self.gateway.collections.get(payout.payee.value)
         return found.payer["partyId"] if found else ""
 
     # --- money requests ---

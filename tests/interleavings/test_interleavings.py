@@ -350,7 +350,7 @@ def test_failed_and_then_a_late_success(world: World, store: str, measured: Meas
     payment = books.find(failed.references["reference"])
     changed = replace(payment, fate=AT_ONCE)
     books._by_reference[payment.reference] = changed
-    books._open.append(changed)
+    books.accepted.append(changed)
     a.clock.move(7 * 24 * 3600.0)
     for _ in range(2):
         with pytest.raises(DecisionRefused, match="was paid after all"):

@@ -146,7 +146,7 @@ def test_a_collection_is_told_over_http(steer: httpx.Client, emulator: MtnMomoEm
     [known] = [
         one for one in steer.get("/collections").json()["collections"] if one["reference"] == made.json()["reference"]
     ]
-    assert (known["amount"], known["payer"]["partyId"], known["user"]) == (
+    assert (known["amount"], known["payer"]["partyId"], known["api_user"]) == (
         "12.50",
         "46733123498",
         emulator.credentials.api_user,

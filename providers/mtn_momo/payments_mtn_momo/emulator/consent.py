@@ -18,7 +18,7 @@ from payments_core.testing.emulator import Answer
 from payments_mtn_momo.api.requests import CIBA
 from payments_mtn_momo.emulator.holders import person
 from payments_mtn_momo.emulator.replies import from_momo, json_answer
-from payments_mtn_momo.emulator.requests import Request, read_form
+from payments_mtn_momo.emulator.requests import Request
 from payments_mtn_momo.emulator.tokens import TOKEN_LIFE_S, jwt
 from payments_mtn_momo.emulator.world import World
 
@@ -67,7 +67,7 @@ CASES: Mapping[str, Case] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Consent:
     user: str
     number: str
@@ -94,7 +94,7 @@ class ConsentHandler:
 
     def authorize(self, request: Request, user: str) -> Answer:
         """Ask an account holder."""
-        form = read_form(request)
+        form = request.form
         hint = re.fullmatch(r"ID:\+?(\d{5,15})/MSISDN", (form or {}).get("login_hint", ""), re.ASCII)
         if form is None or hint is None or not _fits_access(form):
             return self.world.bad_request(request.at)
@@ -105,13 +105,7 @@ class ConsentHandler:
             return refused
         if refused := self._case(hint[1], "authorize", request.at):
             return refused
-        consent = _Consent(
-            user=user,
-            number=hint[1],
-            scope=" ".join(scopes),
-            offline=form.get("access_type") == "offline",
-            asked_at=request.at,
-        )
+        consent = _Consent(user, hint[1], " ".join(scopes), form.get("access_type") == "offline", request.at)
         drawn = f"{user}:{hint[1]}:{len(self._asked)}:{request.at.isoformat()}"
         auth_req_id = str(uuid.uuid5(uuid.NAMESPACE_OID, drawn))
         self._asked[auth_req_id] = consent
@@ -121,7 +115,7 @@ class ConsentHandler:
 
     def token(self, request: Request, user: str) -> Answer:
         """Give a consent's token, or another for its refresh token."""
-        form = read_form(request)
+        form = request.form
         if form is None:
             return self.world.bad_request(request.at)
         match form.get("grant_type"):

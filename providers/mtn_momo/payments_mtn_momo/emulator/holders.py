@@ -66,14 +66,7 @@ FLAPPING = (
     "success",
     "account_not_found",
 )
-
-_BALANCE_ERRORS: Mapping[str, tuple[int, str]] = {
-    "account_not_found": (404, "RESOURCE_NOT_FOUND"),  # no body of it was captured
-    "not_allowed": (500, "NOT_ALLOWED"),
-    "not_allowed_target_environment": (500, "NOT_ALLOWED_TARGET_ENVIRONMENT"),
-    "internal_processing_error": (500, "INTERNAL_PROCESSING_ERROR"),
-    "service_unavailable": (503, "SERVICE_UNAVAILABLE"),
-}
+_BALANCES: Mapping[str, str] = {"zero": "0", "negative": "-25"}
 _BASIC_TYPES = frozenset({"msisdn", "email", "alias", "id"})
 
 
@@ -133,10 +126,12 @@ class HolderHandler:
         if outcome == "flapping":
             outcome = FLAPPING[self._flapped % len(FLAPPING)]
             self._flapped += 1
-        if outcome in _BALANCE_ERRORS:
-            return from_momo(*_BALANCE_ERRORS[outcome], request.at)
-        available = {"zero": "0", "negative": "-25"}.get(outcome, self.world.switches.available_balance)
-        return json_answer(200, {"availableBalance": available, "currency": currency}, request.at)
+        if outcome == "account_not_found":  # no body of it was captured
+            return from_momo(404, "RESOURCE_NOT_FOUND", request.at)
+        if outcome == "success" or outcome in _BALANCES:
+            available = _BALANCES.get(outcome, self.world.switches.available_balance)
+            return json_answer(200, {"availableBalance": available, "currency": currency}, request.at)
+        return from_momo(503 if outcome == "service_unavailable" else 500, outcome.upper(), request.at)
 
 
 def _is_holder(kind: str, holder: str) -> bool:

@@ -1,4 +1,4 @@
-"""The emulated gateway's ledger: payments, and the money that left, each in a list that only grows."""
+"""The emulated gateway's ledger: payments in a list that only grows; a payment made twice would show as two."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from payments_mtn_momo.emulator.payees import Fate
 
-__all__ = ["Credit", "Ledger", "Operation", "Payment", "amount_text"]
+__all__ = ["Ledger", "Operation", "Payment", "amount_text"]
 
 Operation = Literal["transfer", "deposit", "refund"]
 
@@ -77,25 +77,13 @@ class Payment:
         return "CREATED" if self.fate.pace == "delayed" and is_early else "PENDING"
 
 
-@dataclass(frozen=True, slots=True)
-class Credit:
-    """Money that reached a payee."""
-
-    reference: str
-    payee: str
-    amount: str
-    at: datetime
-
-
 class Ledger:
-    """Every acceptance and every credit, appended and never changed: a payment made twice would show as two."""
+    """Every acceptance, appended and never changed."""
 
     def __init__(self) -> None:
         self.accepted: list[Payment] = []
-        self.credits: list[Credit] = []
-        self._open: list[Payment] = []
         self._by_reference: dict[str, Payment] = {}
-        self._at: datetime | None = None
+        self._at = datetime.min.replace(tzinfo=UTC)
 
     def find(self, reference: str) -> Payment | None:
         """Return the payment of a reference."""
@@ -104,20 +92,17 @@ class Ledger:
     def accept(self, payment: Payment) -> None:
         """Take a payment on."""
         self.accepted.append(payment)
-        self._open.append(payment)
         self._by_reference.setdefault(payment.reference, payment)
         self.settle(payment.accepted_at)
 
     def settle(self, at: datetime) -> None:
-        """Advance to a time: a payment that has come to its end is credited, once for each acceptance."""
-        self._at = at if self._at is None else max(at, self._at)
-        waiting, self._open = self._open, []
-        for payment in waiting:
-            if payment.fate.end is None or payment.ends_at > self._at:
-                self._open.append(payment)
-            elif payment.fate.end == "SUCCESSFUL":
-                amount = amount_text(payment.order["amount"])
-                self.credits.append(Credit(payment.reference, payment.payee, amount, payment.ends_at))
+        """Advance to a time."""
+        self._at = max(at, self._at)
+
+    @property
+    def credits(self) -> list[Payment]:
+        """The acceptances whose money has reached the payee."""
+        return [payment for payment in self.accepted if payment.state(self._at) == "SUCCESSFUL"]
 
     def refunded(self, collection: str) -> Decimal:
         """Return what was or will be paid back of a collection."""
@@ -132,7 +117,7 @@ class Ledger:
 
     def rows(self, posts: Mapping[str, int]) -> list[dict[str, Any]]:
         """Return one row a reference, in the order of acceptance."""
-        credited = Counter(credit.reference for credit in self.credits)
+        credited = Counter(payment.reference for payment in self.credits)
         return [
             {
                 "reference": payment.reference,
@@ -141,7 +126,7 @@ class Ledger:
                 "amount": amount_text(payment.order["amount"]),
                 "currency": payment.order["currency"],
                 "external_id": payment.order.get("externalId"),
-                "state": payment.state(self._at or payment.accepted_at),
+                "state": payment.state(self._at),
                 "reason": payment.fate.reason or None,
                 "posts": posts[payment.reference],
                 "credits": credited[payment.reference],
@@ -163,7 +148,7 @@ class Ledger:
                 "callback_method": payment.callback_method if payment.callback_url else None,
                 "accepted_at": payment.accepted_at.isoformat(),
                 "ends_at": payment.ends_at.isoformat() if payment.fate.end else None,
-                "state": payment.state(self._at or payment.accepted_at),
+                "state": payment.state(self._at),
             }
             for payment in self.accepted
         ]

@@ -33,8 +33,8 @@ class NotificationHandler:
         language = request.headers.get("language", "en")
         if not is_uuid(request.reference) or not 1 <= len(message) <= 160 or not re.fullmatch(r"[a-z]{2,3}", language):
             return self.world.bad_request(request.at)
-        collection = self.world.collections.find(request.reference)
-        if collection is None or collection.user not in {"", user}:
+        collection = self.world.collections.get(request.reference)
+        if collection is None or collection.api_user not in {"", user}:
             return from_momo(404, "RESOURCE_NOT_FOUND", request.at)
         if collection.state != "SUCCESSFUL":
             return from_momo(409, "NOT_SUCCESSFULLY_COMPLETED", request.at)

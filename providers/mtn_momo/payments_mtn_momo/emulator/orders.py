@@ -7,7 +7,6 @@ production and fails later).
 
 from __future__ import annotations
 
-import json
 import re
 from decimal import Decimal
 from typing import Any
@@ -24,12 +23,8 @@ _NOTE_LIMIT = 160  # Common Error Codes; article 338 has 128
 TRANSFER_TYPES = frozenset({"CUSTOM_PAYMENT", "CUSTOM_BANK_PAYMENT", "CUSTOM_BANK_PAYMENT_FEE"})
 
 
-def read_order(body: bytes, target: Target, world: World, *, operation: Operation = "transfer") -> dict[str, Any] | str:
+def read_order(order: object, operation: Operation, target: Target, world: World) -> dict[str, Any] | str:
     """Return a payment's body, or what is wrong with it."""
-    try:
-        order = json.loads(body)
-    except (ValueError, RecursionError):
-        return "no JSON"
     if not isinstance(order, dict):
         return "no object"
     if operation == "refund":

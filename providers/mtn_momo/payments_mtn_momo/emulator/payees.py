@@ -42,6 +42,19 @@ def failed(reason: str) -> Fate:
     return Fate("FAILED", reason)
 
 
+def _in_order(first: int, *reasons: str) -> Mapping[str, Fate]:
+    return {str(number): failed(reason) for number, reason in enumerate(reasons, first)}
+
+
+# The same sequence in all three tables.
+_PLATFORM = (
+    "NOT_ALLOWED",
+    "NOT_ALLOWED_TARGET_ENVIRONMENT",
+    "INVALID_CALLBACK_URL_HOST",
+    "INVALID_CURRENCY",
+    "INTERNAL_PROCESSING_ERROR",
+    "SERVICE_UNAVAILABLE",
+)
 _ALIKE: Mapping[str, Fate] = {
     "46733123450": failed("INTERNAL_PROCESSING_ERROR"),
     "46733123451": failed("APPROVAL_REJECTED"),
@@ -55,25 +68,14 @@ TRANSFER_PAYEES: Mapping[str, Fate] = {
     "46733123455": failed("NOT_ENOUGH_FUNDS"),
     "46733123456": failed("PAYER_LIMIT_REACHED"),
     "46733123457": failed("PAYEE_NOT_FOUND"),
-    "46733123458": failed("NOT_ALLOWED"),
-    "46733123459": failed("NOT_ALLOWED_TARGET_ENVIRONMENT"),
-    "46733123460": failed("INVALID_CALLBACK_URL_HOST"),
-    "46733123461": failed("INVALID_CURRENCY"),
-    "46733123462": failed("INTERNAL_PROCESSING_ERROR"),
-    "46733123463": failed("SERVICE_UNAVAILABLE"),
+    **_in_order(46733123458, *_PLATFORM),
 }
 
 DEPOSIT_PAYEES: Mapping[str, Fate] = {
     **_ALIKE,
     "46733123455": failed("PAYER_NOT_FOUND"),
     "46733123456": failed("PAYEE_NOT_ALLOWED_TO_RECEIVE"),
-    "46733123457": failed("NOT_ALLOWED"),
-    "46733123458": failed("NOT_ALLOWED_TARGET_ENVIRONMENT"),
-    "46733123459": failed("INVALID_CALLBACK_URL_HOST"),
-    "46733123460": failed("INVALID_CURRENCY"),
-    "46733123461": failed("INTERNAL_PROCESSING_ERROR"),
-    "46733123462": failed("SERVICE_UNAVAILABLE"),
-    "46733123463": failed("COULD_NOT_PERFORM_TRANSACTION"),
+    **_in_order(46733123457, *_PLATFORM, "COULD_NOT_PERFORM_TRANSACTION"),
 }
 
 # The portal's "Failed", "Rejected" and "Expired" stand for the same codes as in the tables above.
@@ -84,11 +86,5 @@ REFUND_SCENARIOS: Mapping[str, Fate] = {
     "4": failed("EXPIRED"),
     "5": ONGOING,
     "6": DELAYED,
-    "7": failed("NOT_ALLOWED"),
-    "8": failed("NOT_ALLOWED_TARGET_ENVIRONMENT"),
-    "9": failed("INVALID_CALLBACK_URL_HOST"),
-    "10": failed("INVALID_CURRENCY"),
-    "11": failed("INTERNAL_PROCESSING_ERROR"),
-    "12": failed("SERVICE_UNAVAILABLE"),
-    "13": failed("COULD_NOT_PERFORM_TRANSACTION"),
+    **_in_order(7, *_PLATFORM, "COULD_NOT_PERFORM_TRANSACTION"),
 }

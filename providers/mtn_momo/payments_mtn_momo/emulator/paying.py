@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,6 @@ from decimal import Decimal
 from typing import Any, Literal, cast
 
 from payments_core.testing.emulator import Answer
-from payments_mtn_momo.emulator.collected import party_of_unknown
 from payments_mtn_momo.emulator.ledger import Operation, Payment
 from payments_mtn_momo.emulator.orders import TRANSFER_TYPES, read_order
 from payments_mtn_momo.emulator.payees import (
@@ -47,7 +47,7 @@ class PaymentHandler:
         if not is_version_4(request.reference):
             return self.world.bad_request(request.at)
         target = TARGETS[request.target]
-        order = read_order(request.body, target, self.world, operation=operation)
+        order = read_order(request.payload, operation, target, self.world)
         if order == "empty_payee":  # measured: a payee without fields is a 500, not a 400
             return from_momo(500, "INTERNAL_PROCESSING_ERROR", request.at)
         if isinstance(order, str):
@@ -96,8 +96,11 @@ class PaymentHandler:
     def _party(self, operation: Operation, order: Mapping[str, Any]) -> Mapping[str, str]:
         if operation != "refund":
             return {name: str(value) for name, value in order["payee"].items()}
-        found = self.world.collections.find(order["referenceIdToRefund"])
-        return found.payer if found else party_of_unknown(order["referenceIdToRefund"])
+        reference = order["referenceIdToRefund"].lower()
+        if found := self.world.collections.get(reference):
+            return found.payer
+        # Of an unknown collection a code, as MTN's PHP library recorded.
+        return {"partyIdType": "PARTY_CODE", "partyId": str(uuid.uuid5(uuid.NAMESPACE_OID, reference))}
 
     def _fate(self, operation: Operation, order: Mapping[str, Any]) -> Fate:
         if operation == "refund":
@@ -109,7 +112,7 @@ class PaymentHandler:
     def _refund_fate(self, order: Mapping[str, Any]) -> Fate:
         if scenario := REFUND_SCENARIOS.get(str(order.get(self.world.switches.refund_scenario))):
             return scenario
-        found = self.world.collections.find(order["referenceIdToRefund"])
+        found = self.world.collections.get(order["referenceIdToRefund"].lower())
         if found is None:
             return failed("TRANSACTION_NOT_FOUND") if self.world.switches.unknown_refund == "fails" else AT_ONCE
         total = self.world.books.refunded(found.reference) + Decimal(order["amount"])

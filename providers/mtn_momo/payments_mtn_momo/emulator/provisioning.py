@@ -6,7 +6,6 @@ address); a Dart client's live tests (the firewall refuses a body that is no JSO
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -27,11 +26,9 @@ class ProvisioningHandler:
 
     def create(self, request: Request) -> Answer:
         """Make an API user under the request's X-Reference-Id."""
-        try:
-            fields = json.loads(request.body) if request.body else None
-        except (ValueError, RecursionError):
+        if request.body and request.payload is None:
             return firewall_page(403, "403 Forbidden", request.at)
-        host = fields.get("providerCallbackHost") if isinstance(fields, dict) else None
+        host = request.fields.get("providerCallbackHost")
         reference = request.headers.get("x-reference-id", "").lower()
         if not is_version_4(reference) or not isinstance(host, str) or not host.strip():
             return self.world.bad_request(request.at)

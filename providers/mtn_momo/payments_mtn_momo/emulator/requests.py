@@ -9,15 +9,7 @@ from payments_core.testing.emulator.requests import Kind
 from payments_mtn_momo.api import operations as api
 from payments_mtn_momo.settings import UUID
 
-__all__ = [
-    "OPERATIONS",
-    "TOKEN_PATH",
-    "TRANSFER_PATH",
-    "Request",
-    "is_uuid",
-    "is_version_4",
-    "read_form",
-]
+__all__ = ["OPERATIONS", "TOKEN_PATH", "TRANSFER_PATH", "Request", "is_uuid", "is_version_4"]
 
 
 def is_uuid(text: str) -> bool:
@@ -72,13 +64,13 @@ class Request(emulator.Request):
         query = dict(parse_qsl(self.path.partition("?")[2]))
         return self.headers.get("ocp-apim-subscription-key") or query.get("subscription-key", "")
 
-
-def read_form(request: Request) -> dict[str, str] | None:
-    """Return the fields of a form; None when the body is none."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        return None
-    try:
-        return dict(parse_qsl(request.body.decode(), keep_blank_values=True, strict_parsing=bool(request.body)))
-    except ValueError:
-        return None
+    @property
+    def form(self) -> dict[str, str] | None:
+        """The fields of a form; None when the body is none."""
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/x-www-form-urlencoded":
+            return None
+        try:
+            return dict(parse_qsl(self.body.decode(), keep_blank_values=True, strict_parsing=bool(self.body)))
+        except ValueError:
+            return None

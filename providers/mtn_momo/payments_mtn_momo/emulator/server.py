@@ -15,7 +15,7 @@ from payments_core.domain.errors import SettingsError
 from payments_core.testing.emulator.configuration import EmulatedAccount
 from payments_core.testing.emulator.control_api import read_object
 from payments_core.testing.emulator.server import Emulator
-from payments_mtn_momo.emulator.collected import read_collection
+from payments_mtn_momo.emulator.collected import Collection
 from payments_mtn_momo.emulator.gateway import Gateway, home_of
 from payments_mtn_momo.emulator.switches import Platform, Switches
 from payments_mtn_momo.emulator.tokens import Credentials
@@ -89,22 +89,22 @@ class MtnMomoEmulator(Emulator[Gateway]):
     def collections(self) -> Sequence[Mapping[str, Any]]:
         """Return the collections it knows."""
         with self._lock:
-            known = list(self.gateway.collections.known.values())
-        return [asdict(one) | {"at": one.at.isoformat()} for one in known]
+            return [one.model_dump(mode="json") for one in self.gateway.collections.values()]
 
     def add_collection(self, **fields: Any) -> str:
         """Add a collection, for refunds and delivery notifications; return its reference.
 
         Args:
-            fields: ``amount``, ``currency`` and ``payer``; where wanted ``reference``, ``state`` and ``api_user``.
+            fields: ``amount``, ``currency`` and ``payer`` (a number, or an object); where wanted ``reference``,
+                ``state`` and ``api_user``.
 
         Raises:
             ValueError: Something is missing, unknown or wrong.
 
         """
-        collection = read_collection(fields, user=self.credentials.api_user, at=self.now)
+        collection = Collection.model_validate({"api_user": self.credentials.api_user, "at": self.now} | fields)
         with self._lock:
-            self.gateway.collections.add(collection)
+            self.gateway.collections[collection.reference] = collection
         return collection.reference
 
     @property
@@ -153,7 +153,7 @@ class MtnMomoEmulator(Emulator[Gateway]):
             try:
                 fields = await read_object(request)
                 return JSONResponse({"reference": self.add_collection(**fields)}, 201)
-            except (ValueError, TypeError) as error:
+            except ValueError as error:
                 return JSONResponse({"error": str(error)}, 400)
         return JSONResponse({"collections": self.collections()})
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from payments_core.testing.emulator import Answer
-from payments_mtn_momo.emulator.collected import Collections
+from payments_mtn_momo.emulator.collected import Collection
 from payments_mtn_momo.emulator.ledger import Ledger
 from payments_mtn_momo.emulator.replies import empty, from_momo
 from payments_mtn_momo.emulator.requests import Request
@@ -26,7 +26,7 @@ class World:
         switches: Where the sources leave a choice.
         door: Who the API users are.
         books: What has been paid.
-        collections: What a refund may pay back.
+        collections: What a refund may pay back, by reference.
 
     """
 
@@ -34,7 +34,7 @@ class World:
     switches: Switches
     door: Authenticator
     books: Ledger = field(default_factory=Ledger)
-    collections: Collections = field(default_factory=Collections)
+    collections: dict[str, Collection] = field(default_factory=dict)
 
     def bad_request(self, at: datetime) -> Answer:
         """Return a 400 as this platform writes it."""

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 from payments_core.testing.emulator import Answer
-from payments_mtn_momo.emulator.collected import read_collection
+from payments_mtn_momo.emulator.collected import Collection
 from payments_mtn_momo.emulator.gateway import TOKEN_PATH, Gateway, Switches
 from payments_mtn_momo.emulator.switches import Platform
 from payments_mtn_momo.emulator.tokens import Credentials
@@ -71,8 +71,8 @@ class BlockingWaiter:
     def collect(self, **told: Any) -> str:
         """Have collected something, to pay it back."""
         told = {"amount": "100", "currency": "EUR", "payer": "46733123499"} | told
-        found = read_collection(told, user=self.held.api_user, at=self.at)
-        self.gateway.collections.add(found)
+        found = Collection(**{"api_user": self.held.api_user, "at": self.at} | told)
+        self.gateway.collections[found.reference] = found
         return found.reference
 
     def entry(self, reference: str) -> dict[str, Any]:
