@@ -15,6 +15,7 @@ from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, Not
 from payments_core.provider import Finding
 from payments_mtn_momo.api import results
 from payments_mtn_momo.api.error_catalog import REASONS, Effect, meaning_of_response
+from payments_mtn_momo.api.models import ApiUser, Balance
 from payments_mtn_momo.api.parsing import Body, Shape, read_body
 from payments_mtn_momo.api.requests import build, fill_secrets, own_secrets
 from payments_mtn_momo.settings import MtnMomoSettings
@@ -68,7 +69,7 @@ def _environment(settings: MtnMomoSettings) -> HttpFlow[Finding]:
     response = yield from _query(build(settings, "balance"), settings)
     if isinstance(response, str):
         return Finding("wrong", what, f"the balance could not be asked for: {response}", _REACH)
-    balance = results.read_balance(response)
+    balance = results.read(Balance, response)
     if balance is not None and balance.currency == settings.currency:
         says = f"{target} knows the account, and its balance is in {balance.currency}, as it should be"
         return Finding("ok", what, says)
@@ -117,7 +118,7 @@ def _callback_host(settings: MtnMomoSettings) -> HttpFlow[list[Finding]]:
     response = yield from _query(fill_secrets(request, own_secrets(settings)), settings)
     if isinstance(response, str):
         return [Finding("note", what, f"the registered host could not be read: {response}", _NOT_KNOWN)]
-    user = results.read_api_user(response, api_user=settings.api_user)
+    user = results.read(ApiUser, response, api_user=settings.api_user)
     if user is None:
         seen = _answered(response, read_body(response))
         return [Finding("note", what, f"the sandbox did not return the registered host ({seen})", _NOT_KNOWN)]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from payments_core.domain.errors import InvalidCurrency, InvalidPayout
@@ -20,7 +21,7 @@ from payments_core.domain.payout import Payee, Reason, ReasonCode
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_core.provider import Balance, Consent, HolderStatus, LookupRefused, Person
-from payments_mtn_momo.api import results
+from payments_mtn_momo.api import models, results
 from payments_mtn_momo.api.call_answers import meaning_for_call
 from payments_mtn_momo.api.checks import check_payee
 from payments_mtn_momo.api.error_catalog import REASONS, meaning_of_response
@@ -121,7 +122,9 @@ class LookupsMixin:
         """Read what was consented to: the consent's token first, which it may use up, then the person."""
         # Secrets are opened in passing: a variable of this frame would be in every error tracker's report.
         request = build(self._settings, "oauth2_token", form={"grant_type": CIBA, "auth_req_id": consent.request_id})
-        token = yield from _query(fill_secrets(request, own_secrets(self._settings)), results.read_oauth2_token)
+        token = yield from _query(
+            fill_secrets(request, own_secrets(self._settings)), partial(results.read, models.Oauth2Token)
+        )
         if isinstance(token, LookupRefused):
             return _again(token, consent)
         request = fill_secrets(
@@ -142,7 +145,7 @@ def _query(request: HttpRequest, read: Callable[[HttpResponse], T | None]) -> Ht
 
 
 def _balances(response: HttpResponse, currency: str | None) -> tuple[Balance, ...] | None:
-    balance = results.read_balance(response)
+    balance = results.read(models.Balance, response)
     if balance is None:
         return None
     try:
@@ -161,14 +164,14 @@ def _holder_status(response: HttpResponse) -> HolderStatus | None:
 
 
 def _person(response: HttpResponse) -> Person | None:
-    info, details = results.read_basic_user_info(response), response.json()
+    info, details = results.read(models.BasicUserInfo, response), response.json()
     if info is None or not isinstance(details, dict):
         return None
     return Person(name=info.name, given_name=info.given_name, family_name=info.family_name, details=details)
 
 
 def _consent(response: HttpResponse) -> Consent | None:
-    consent = results.read_consent_request(response)
+    consent = results.read(models.ConsentRequest, response)
     if consent is None:
         return None
     return Consent(

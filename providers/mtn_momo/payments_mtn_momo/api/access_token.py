@@ -6,6 +6,7 @@ COMM-93 an article of the developer community.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from pydantic import SecretStr
@@ -14,15 +15,14 @@ from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer
 from payments_core.provider import AccountRefused, Credential
 from payments_mtn_momo.api.error_catalog import meaning_of_response
-from payments_mtn_momo.api.models import AccessToken
+from payments_mtn_momo.api.models import TOKEN_LIFE_S, AccessToken
 from payments_mtn_momo.api.parsing import Body, Shape, read_body
 from payments_mtn_momo.api.requests import build, fill_secrets, own_secrets
-from payments_mtn_momo.api.results import Fields
+from payments_mtn_momo.api.results import read
 from payments_mtn_momo.settings import MtnMomoSettings
 
 __all__ = ["is_token_refused", "read_access_token", "read_credential", "read_refusal", "token_request"]
 
-_LIFE_S = 3600.0  # SPEC and every recorded response; assumed where the response does not tell
 _LONGEST_LIFE_S = 86_400.0
 _MARGIN_S = 600.0  # COMM-93: ask for the next one ten minutes before
 
@@ -34,19 +34,11 @@ def token_request(settings: MtnMomoSettings) -> HttpRequest:
 
 def read_access_token(response: HttpResponse) -> AccessToken | None:
     """Return the token; None when the response holds none."""
-    fields = Fields(read_body(response).fields)
-    secret = fields.secret("access_token")
-    if response.status != 200 or secret is None:
+    token = read(AccessToken, response, renew_at=response.at)
+    if token is None or response.status != 200:
         return None
-    expires_in_s = fields.seconds("expires_in") or _LIFE_S
-    life_s = min(expires_in_s, _LONGEST_LIFE_S) if expires_in_s > 0 else _LIFE_S
-    return AccessToken(
-        access_token=secret,
-        token_type=fields.text("token_type"),
-        expires_in_s=expires_in_s,
-        renew_at=response.at + timedelta(seconds=life_s - min(_MARGIN_S, life_s / 6)),
-        extra=fields.left,
-    )
+    life_s = min(token.expires_in_s, _LONGEST_LIFE_S) if token.expires_in_s > 0 else TOKEN_LIFE_S
+    return replace(token, renew_at=response.at + timedelta(seconds=life_s - min(_MARGIN_S, life_s / 6)))
 
 
 def read_refusal(response: HttpResponse) -> AccountRefused | None:

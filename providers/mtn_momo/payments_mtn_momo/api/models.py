@@ -22,6 +22,7 @@ from payments_mtn_momo.api.codec import STATUSES
 from payments_mtn_momo.api.error_catalog import Meaning, meaning_of_reason
 
 __all__ = [
+    "TOKEN_LIFE_S",
     "Accepted",
     "AccessToken",
     "Address",
@@ -37,6 +38,8 @@ __all__ = [
     "UserInfo",
 ]
 
+TOKEN_LIFE_S = 3600.0  # SPEC and every recorded response
+
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
@@ -44,17 +47,17 @@ class AccessToken:
 
     Args:
         access_token: The token; send it as ``Bearer``.
-        token_type: The literal ``access_token``, whatever the name suggests.
-        expires_in_s: How long it lives, in seconds.
         renew_at: When the client fetches the next one: ten minutes before the end.
+        token_type: The literal ``access_token``, whatever the name suggests.
+        expires_in_s: How long it lives, in seconds; assumed where the response does not tell.
         extra: Whatever else came.
 
     """
 
     access_token: SecretStr
-    token_type: str
-    expires_in_s: float
     renew_at: datetime
+    token_type: str = ""
+    expires_in_s: float = TOKEN_LIFE_S
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -226,7 +229,7 @@ class Balance:
     """
 
     available_balance: Decimal
-    currency: str
+    currency: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -257,11 +260,13 @@ class ApiKey:
     Args:
         api_user: Whose.
         api_key: Goes into ``api_key`` of the settings.
+        extra: Whatever else came.
 
     """
 
     api_user: str
     api_key: SecretStr
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 # --- people: every field optional, and none of it in a repr ---

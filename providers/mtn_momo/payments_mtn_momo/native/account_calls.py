@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, TypeVar
 
 from pydantic import SecretStr
@@ -80,7 +81,7 @@ class AccountCalls(NativeCalls):
                 )
             )
 
-        return run_call(self._context("bc_authorize"), prepare, results.read_consent_request)
+        return run_call(self._context("bc_authorize"), prepare, partial(results.read, ConsentRequest))
 
     def create_oauth2_token(self, consent: ConsentRequest | str) -> HttpFlow[Oauth2Token]:
         """Fetch the token of a consent; ask again after the consent's interval while it has not been given.
@@ -117,7 +118,7 @@ class AccountCalls(NativeCalls):
                 build(self._settings, "oauth2_token", form={"grant_type": grant_type, name: plain(secret)})
             )
 
-        return run_call(self._context("oauth2_token", hidden=secret), prepare, results.read_oauth2_token)
+        return run_call(self._context("oauth2_token", hidden=secret), prepare, partial(results.read, Oauth2Token))
 
     def ask_user_info(self, token: Oauth2Token | SecretStr | str | None = None) -> HttpFlow[UserInfo]:
         """Read who holds an account, as far as the account holder consented.
@@ -139,7 +140,7 @@ class AccountCalls(NativeCalls):
                 raise InvalidPayout("The consent's token is empty or cannot be sent.")
             return self._filled(build(self._settings, "user_info"), {"oauth2_token": plain(secret)})
 
-        return run_call(self._context("user_info", hidden=secret), prepare, results.read_user_info)
+        return run_call(self._context("user_info", hidden=secret), prepare, partial(results.read, UserInfo))
 
     def get_account_balance(self) -> HttpFlow[Balance]:
         """Read the account's balance.
@@ -148,7 +149,9 @@ class AccountCalls(NativeCalls):
             ReadError: It could not be read; the sandbox fails at random here.
 
         """
-        return run_call(self._context("balance"), lambda: build(self._settings, "balance"), results.read_balance)
+        return run_call(
+            self._context("balance"), lambda: build(self._settings, "balance"), partial(results.read, Balance)
+        )
 
     def get_account_balance_in(self, currency: str) -> HttpFlow[Balance]:
         """Read the account's balance in one currency.
@@ -163,7 +166,7 @@ class AccountCalls(NativeCalls):
         return run_call(
             self._context("balance_in"),
             lambda: build(self._settings, "balance_in", path={"currency": str(Currency(currency))}),
-            results.read_balance,
+            partial(results.read, Balance),
         )
 
     def get_basic_user_info(self, msisdn: str, *, account_type: AccountType = "msisdn") -> HttpFlow[BasicUserInfo]:
@@ -178,7 +181,7 @@ class AccountCalls(NativeCalls):
             ReadError: It could not be read.
 
         """
-        return self._about_holder("basic_user_info", msisdn, account_type, results.read_basic_user_info)
+        return self._about_holder("basic_user_info", msisdn, account_type, partial(results.read, BasicUserInfo))
 
     def is_active(self, account: str, account_type: AccountType = "msisdn") -> HttpFlow[bool]:
         """Read whether an account holder is registered and active.

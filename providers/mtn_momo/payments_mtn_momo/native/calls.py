@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import SecretStr
 
-from payments_core.domain.errors import InvalidPayee, InvalidPayout, PaymentsError
+from payments_core.domain.errors import InvalidPayee, InvalidPayout, PaymentsError, SettingsError
 from payments_core.domain.payout import Payee
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.provider import RetryPolicy, overridden
+from payments_core.settings.tables import read_table
 from payments_mtn_momo.api.checks import check_payee
-from payments_mtn_momo.api.operations import OPERATIONS
+from payments_mtn_momo.api.operations import OPERATIONS, retry_policies
 from payments_mtn_momo.api.requests import fill_secrets, own_secrets
 from payments_mtn_momo.callback_address import check_callback_url
 from payments_mtn_momo.native.failures import CallContext, failed, misused, unanswered
 from payments_mtn_momo.settings import MtnMomoSettings
 
-__all__ = ["NativeCalls", "plain", "read_callback_url", "read_payee", "run_call"]
+__all__ = [
+    "NativeCalls",
+    "Retry",
+    "plain",
+    "read_callback_url",
+    "read_payee",
+    "read_policies",
+    "read_settings",
+    "run_call",
+    "utc_now",
+]
 
 T = TypeVar("T")
+Retry: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 def run_call(
@@ -73,6 +87,46 @@ class NativeCalls:
     def _filled(self, request: HttpRequest, secrets: Mapping[str, str] | None = None) -> HttpRequest:
         """Return a request with what the account holds in its slots; the session fills one that wants the token."""
         return request if request.credential else fill_secrets(request, {**self._secrets, **(secrets or {})})
+
+
+def utc_now() -> datetime:
+    """Return the time: aware, UTC."""
+    return datetime.now(UTC)
+
+
+def read_settings(settings: MtnMomoSettings | None, fields: Mapping[str, Any]) -> MtnMomoSettings:
+    """Return the settings given, or made from keyword arguments.
+
+    Raises:
+        SettingsError: Each wrong field with its problem, never its value; or both were given.
+
+    """
+    if settings is None:
+        return read_table(MtnMomoSettings, "The account", fields, resolve_secret=SecretStr)
+    if fields:
+        raise SettingsError("Give settings or keyword arguments, not both.")
+    return settings
+
+
+def read_policies(*overrides: Retry | None) -> dict[str, RetryPolicy]:
+    """Return how each call is repeated.
+
+    Args:
+        overrides: What differs from the table of operations; a later one counts more.
+
+    Raises:
+        SettingsError: A figure makes no sense.
+
+    """
+    table = retry_policies()
+    try:
+        for override in overrides:
+            table = overridden(table, override or {})
+    except ValueError as error:
+        problem = str(error)
+    else:
+        return table
+    raise SettingsError(f"retry is wrong: {problem}.", hint="See the page reference/operations of the documentation.")
 
 
 def plain(secret: SecretStr | str) -> str:

@@ -217,7 +217,7 @@ class DisbursementCalls(AccountCalls):
         return run_call(
             self._context(operation, str(reference)),
             lambda: build(self._settings, operation, path={"reference": read_reference(reference)}),
-            lambda response: results.read_payment(response, reference=read_reference(reference)),
+            lambda response: results.read(PaymentStatus, response, reference=read_reference(reference)),
         )
 
     def send_delivery_notification(self, reference: str | UUID, message: str, *, language: str = "") -> HttpFlow[None]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -17,9 +15,8 @@ from payments_mtn_momo.api.models import ApiKey, ApiUser
 from payments_mtn_momo.api.payment_body import write_json
 from payments_mtn_momo.api.requests import build, fill_secrets, own_secrets
 from payments_mtn_momo.callback_address import check_callback_host
-from payments_mtn_momo.native.calls import run_call
+from payments_mtn_momo.native.calls import read_settings, run_call
 from payments_mtn_momo.native.failures import CallContext
-from payments_mtn_momo.native.session_config import NativeSessionConfig, Retry, read_policies, read_settings
 from payments_mtn_momo.settings import MtnMomoSettings
 
 __all__ = ["ProvisioningCalls"]
@@ -41,17 +38,6 @@ class ProvisioningCalls:
         self.settings = _sandbox(subscription_key, base_url)
         self._key = {"subscription_key": own_secrets(self.settings)["subscription_key"]}
         self._hidden = tuple(self._key.values())
-
-    def config(self, retry: Retry | None, clock: Callable[[], datetime]) -> NativeSessionConfig:
-        """Return the configuration of a client's session."""
-        return NativeSessionConfig(
-            label="mtn_momo:provisioning",
-            subscription_key=self._key["subscription_key"],
-            timeout_s=self.settings.timeout_s,
-            policies=read_policies(retry),
-            fetch=None,
-            clock=clock,
-        )
 
     def create_api_user(self, provider_callback_host: str, *, api_user: str | UUID = "") -> HttpFlow[ApiUser]:
         """Make an API user.
@@ -94,7 +80,7 @@ class ProvisioningCalls:
         return run_call(
             self._context("create_api_key", api_user),
             lambda: self._about_user("create_api_key", api_user),
-            lambda response: results.read_api_key(response, api_user=read_version_4(api_user)),
+            lambda response: results.read(ApiKey, response, api_user=read_version_4(api_user)),
         )
 
     def get_api_user(self, api_user: str | UUID) -> HttpFlow[ApiUser]:
@@ -108,7 +94,7 @@ class ProvisioningCalls:
         return run_call(
             self._context("get_api_user", api_user),
             lambda: self._about_user("get_api_user", api_user),
-            lambda response: results.read_api_user(response, api_user=read_version_4(api_user)),
+            lambda response: results.read(ApiUser, response, api_user=read_version_4(api_user)),
         )
 
     def _about_user(self, operation: str, api_user: str | UUID) -> HttpRequest:

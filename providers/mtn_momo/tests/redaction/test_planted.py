@@ -24,7 +24,7 @@ from payments_core.runtime import session_rules
 from payments_core.testing.leaks import CapturedText, LogCapture
 from payments_mtn_momo import AsyncDisbursementsClient, DisbursementsClient, MtnMomoSettings
 from payments_mtn_momo.native import failures
-from payments_mtn_momo.native.session_config import NativeSessionConfig
+from payments_mtn_momo.native.synchronous.session import NativeSession
 
 if TYPE_CHECKING:
     from providers.mtn_momo.tests.redaction.conftest import Stage
@@ -116,7 +116,7 @@ def test_a_native_client_that_logs_its_requests(
     def note(terms: object, request: Any, ended: object, start: float) -> None:
         logging.getLogger("payments_core").debug("sent %s", [str(getattr(request, what))])
 
-    monkeypatch.setattr(NativeSessionConfig, "note", note)
+    monkeypatch.setattr(NativeSession, "_note", note)
     with native(stage) as client:
         client.is_active(NUMBER)
         client.transfer(reference="5c1f4a64-8a0b-4a3e-9c1d-6f1f0a8f7f11", payee=NUMBER, amount=5)

@@ -11,9 +11,9 @@ from typing import Self
 from pydantic import SecretStr
 
 from payments_mtn_momo.native.asynchronous.session import AsyncNativeSession
+from payments_mtn_momo.native.calls import Retry, utc_now
 from payments_mtn_momo.native.methods import AsyncMethod
 from payments_mtn_momo.native.provisioning_calls import ProvisioningCalls
-from payments_mtn_momo.native.session_config import Retry, utc_now
 
 __all__ = ["AsyncSandboxProvisioning"]
 
@@ -53,7 +53,11 @@ class AsyncSandboxProvisioning:
 
         self._calls = ProvisioningCalls(subscription_key, base_url)
         self._session = AsyncNativeSession(
-            self._calls.config(retry, clock), AiohttpTransport(max_connections=_CONNECTIONS, clock=clock, tls=tls)
+            "mtn_momo:provisioning",
+            self._calls.settings,
+            AiohttpTransport(max_connections=_CONNECTIONS, clock=clock, tls=tls),
+            retry=retry,
+            clock=clock,
         )
 
     async def __aenter__(self) -> Self:

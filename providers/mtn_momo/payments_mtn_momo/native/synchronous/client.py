@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from payments_mtn_momo.api.models import AccessToken
+from payments_mtn_momo.native.calls import Retry, read_settings, utc_now
 from payments_mtn_momo.native.methods import Method
 from payments_mtn_momo.native.payment_calls import DisbursementCalls
-from payments_mtn_momo.native.session_config import NativeSessionConfig, Retry, read_policies, read_settings, utc_now
 from payments_mtn_momo.native.synchronous.session import NativeSession
 from payments_mtn_momo.settings import MtnMomoSettings
 
@@ -62,16 +62,13 @@ class DisbursementsClient:
 
         self.settings = read_settings(settings, fields)
         self._calls = DisbursementCalls(self.settings, consent_auth=consent_auth)
-        config = NativeSessionConfig(
-            label=f"mtn_momo:{self.settings.target_environment}",
-            subscription_key=self.settings.subscription_key.get_secret_value(),
-            timeout_s=self.settings.timeout_s,
-            policies=read_policies(self.settings.retry, retry),
-            fetch=self._calls.create_access_token,
-            clock=clock,
-        )
         self._session = NativeSession(
-            config, HttpxTransport(max_connections=self.settings.max_in_flight, clock=clock, tls=tls)
+            f"mtn_momo:{self.settings.target_environment}",
+            self.settings,
+            HttpxTransport(max_connections=self.settings.max_in_flight, clock=clock, tls=tls),
+            retry=retry,
+            clock=clock,
+            fetch=self._calls.create_access_token,
         )
 
     def __enter__(self) -> Self:

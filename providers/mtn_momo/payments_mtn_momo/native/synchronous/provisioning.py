@@ -12,9 +12,9 @@ from typing import Self
 
 from pydantic import SecretStr
 
+from payments_mtn_momo.native.calls import Retry, utc_now
 from payments_mtn_momo.native.methods import Method
 from payments_mtn_momo.native.provisioning_calls import ProvisioningCalls
-from payments_mtn_momo.native.session_config import Retry, utc_now
 from payments_mtn_momo.native.synchronous.session import NativeSession
 
 __all__ = ["SandboxProvisioning"]
@@ -55,7 +55,11 @@ class SandboxProvisioning:
 
         self._calls = ProvisioningCalls(subscription_key, base_url)
         self._session = NativeSession(
-            self._calls.config(retry, clock), HttpxTransport(max_connections=_CONNECTIONS, clock=clock, tls=tls)
+            "mtn_momo:provisioning",
+            self._calls.settings,
+            HttpxTransport(max_connections=_CONNECTIONS, clock=clock, tls=tls),
+            retry=retry,
+            clock=clock,
         )
 
     def __enter__(self) -> Self:
