@@ -12,12 +12,7 @@ __all__ = ["build_accounts", "pays_real_money"]
 
 
 def build_accounts(read: Configuration) -> tuple[dict[str, Account], dict[str, str]]:
-    """Return the accounts that can be built, and the errors of the others, by name.
-
-    Args:
-        read: The configuration.
-
-    """
+    """Return the accounts that can be built, and the errors of the others, by name."""
     from payments_core.client import build_account
     from payments_core.domain.errors import SettingsError
     from payments_core.plugins.manager import Plugins
@@ -30,18 +25,13 @@ def build_accounts(read: Configuration) -> tuple[dict[str, Account], dict[str, s
         return {}, dict.fromkeys(read.accounts, error.message)
     for name, raw in read.accounts.items():
         try:
-            accounts[name] = build_account(plugins, name, raw, root=read.path.resolve().parent)
+            accounts[name] = build_account(plugins, name, raw, root=read.root)
         except SettingsError as error:
             missing[name] = error.message
     return accounts, missing
 
 
 def pays_real_money(read: Configuration) -> bool:
-    """Whether any account pays real money, or cannot be built and so might.
-
-    Args:
-        read: The configuration.
-
-    """
+    """Whether any account pays real money, or cannot be built and so might."""
     accounts, missing = build_accounts(read)
     return bool(missing) or not all(account.settings.is_test_mode for account in accounts.values())

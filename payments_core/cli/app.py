@@ -15,14 +15,12 @@ from typer.main import get_command
 from payments_core.cli import (
     callbacks,
     control,
-    demo_command,
     emulator,
     events,
     exit_codes,
     journal,
     journal_restored,
     lookups,
-    maintenance,
     resume,
     review,
     route,
@@ -113,37 +111,40 @@ def options(
     ] = False,
 ) -> None:
     """Keep the options before the command; the command adds those after it."""
-    context.obj = {
-        "config": config,
-        "as_json": as_json,
-        "reveal": reveal,
-        "log_level": log_level,
-        "log_json": log_json,
-    }
+    context.obj = context.params
 
 
-for module in (
-    send,
-    route,
-    show,
-    resume,
-    worker,
-    review,
-    maintenance,
-    callbacks,
-    lookups,
-    control,
-    emulator,
-    demo_command,
-):
-    for name, body in module.COMMANDS.items():
-        app.command(name)(body)
-for name, body in maintenance.JOURNAL_COMMANDS.items():
-    journal.GROUP.command(name)(body)
-app.add_typer(review.review, name="review")
-journal_restored.add_to(journal.GROUP)
-app.add_typer(journal.GROUP)
-app.add_typer(events.GROUP)
+for name, body in {
+    "send": send.send,
+    "deposit": send.deposit,
+    "refund": send.refund,
+    "route": route.route,
+    "show": show.show,
+    "list": show.list_,
+    "wait": resume.wait,
+    "resume": resume.resume,
+    "worker": worker.worker,
+    "check": review.check,
+    "reissue": review.reissue,
+    "approve": review.approve,
+    "cancel": review.cancel,
+    "cancel-at-provider": review.cancel_at_provider,
+    "erase": journal.erase,
+    "callbacks": callbacks.callbacks,
+    "serve": callbacks.serve,
+    "balance": lookups.balance,
+    "account-status": lookups.account_status,
+    "name": lookups.name,
+    "pause": control.pause,
+    "unpause": control.unpause,
+    "providers": control.providers,
+    "doctor": control.doctor,
+    "emulator": emulator.emulator,
+    "demo": emulator.demo,
+}.items():
+    app.command(name)(body)
+for group in (review.GROUP, journal_restored.GROUP, events.GROUP):
+    app.add_typer(group)
 
 
 def _with_range(message: str, option: Any) -> str:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from payments_core.cli import exit_codes
 from payments_core.cli.terminal import Terminal, command
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from payments_core.domain.inbox_records import InboxCount
-
-__all__ = ["COMMANDS"]
+__all__ = ["callbacks", "serve"]
 
 
 @command
@@ -34,39 +29,33 @@ def callbacks(
     if not url.startswith(("https://", "http://")):
         raise typer.BadParameter("--url must begin with https://, as in https://pay.example.org.")
     with terminal.client() as client:
-        tokens, counted = client.inbox.tokens, client.inbox.counts()
-        shown = [
-            {
-                "account": name,
-                "url": f"{url.rstrip('/')}/{PATH}/{token if terminal.reveal else '*' * 8}",
-                **_inbox_counts(count for count in counted if count.account == name),
-            }
-            for name, token in tokens.items()
-        ]
-    if terminal.as_json:
-        output.print_json(shown)
-    elif not shown:
-        terminal.note("No account has a provider that sends callbacks.")
-    else:
-        output.print_table(
-            ("account", "url", "callbacks", "not handled yet", "latest"),
-            [
-                (row["account"], row["url"], str(row["received"]), str(row["unhandled"]), row["last_at"] or "")
-                for row in shown
-            ],
-        )
+        tokens, counts = client.inbox.tokens, client.inbox.counts()
+
+    def record(account: str) -> dict[str, Any]:
+        known = [count for count in counts if count.account == account]
+        last = max((count.last_at for count in known), default=None)
+        return {
+            "account": account,
+            "url": f"{url.rstrip('/')}/{PATH}/{tokens[account] if terminal.reveal else '*' * 8}",
+            "received": sum(count.count for count in known),
+            "unhandled": sum(count.count for count in known if not count.outcome),
+            "outcomes": {count.outcome: count.count for count in known if count.outcome},
+            "last_at": last.isoformat(timespec="seconds") if last else None,
+        }
+
+    def cells(account: str) -> dict[str, str]:
+        shown = record(account)
+        return {
+            "account": account,
+            "url": shown["url"],
+            "callbacks": str(shown["received"]),
+            "not handled yet": str(shown["unhandled"]),
+            "latest": shown["last_at"] or "",
+        }
+
+    empty = "No account has a provider that sends callbacks."
+    output.print_list(terminal, list(tokens), record, cells, empty=empty)
     return exit_codes.DONE
-
-
-def _inbox_counts(counts: Iterable[InboxCount]) -> dict[str, Any]:
-    known = list(counts)
-    last = max((count.last_at for count in known), default=None)
-    return {
-        "received": sum(count.count for count in known),
-        "unhandled": sum(count.count for count in known if not count.outcome),
-        "outcomes": {count.outcome: count.count for count in known if count.outcome},
-        "last_at": last.isoformat(timespec="seconds") if last else None,
-    }
 
 
 @command
@@ -113,6 +102,3 @@ def serve(
             terminal, host=host, port=port, allowed=allow or [], address_header=address_header, worker=worker
         )
     )
-
-
-COMMANDS = {"callbacks": callbacks, "serve": serve}

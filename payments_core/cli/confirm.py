@@ -27,16 +27,7 @@ _YES = frozenset({"y", "yes"})
 
 
 def has_to_ask(terminal: Terminal, *, yes: bool) -> bool:
-    """Whether a confirmation is needed before a file is paid.
-
-    Args:
-        terminal: The terminal of the call.
-        yes: Whether --yes was given.
-
-    Raises:
-        typer.BadParameter: --yes is missing, and no question is possible: no terminal, or JSON output.
-
-    """
+    """Whether a confirmation is needed before a file is paid: refused where no question is possible."""
     if not yes and (terminal.as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
         raise typer.BadParameter(
             "Without a terminal, and with --json, no confirmation can be asked for. Add --yes to pay the file."
@@ -61,15 +52,7 @@ async def balances(client: AsyncPayoutClient, rows: Sequence[Row]) -> dict[tuple
 
 
 def show(terminal: Terminal, path: Path, rows: Sequence[Row], held: dict[tuple[str, str], str]) -> None:
-    """Print the payments of a file.
-
-    Args:
-        terminal: The terminal.
-        path: The file.
-        rows: Its rows with their accounts.
-        held: The result of :func:`balances`.
-
-    """
+    """Print the payments of a file, and the balances of the accounts that they are paid from."""
     counted = Counter("repeated" if row.same_as else "refused" if row.error else "known" for row in rows)
     sums = _sums(rows)
     new = sum(count for count, _ in sums.values())
@@ -78,12 +61,17 @@ def show(terminal: Terminal, path: Path, rows: Sequence[Row], held: dict[tuple[s
     parts += [f"{counted['known']} already known (open ones continue)"] if counted["known"] else []
     parts += [f"{counted[what]} {what}" for what in ("refused", "repeated") if counted[what]]
     terminal.say(f"{path}: {', '.join(parts)}.")
-    lines = [
-        (account, str(count), f"{total:,f} {currency}", held[account, currency])
-        for (account, currency), (count, total) in sums.items()
-    ]
-    if lines:
-        output.print_table(("account", "payouts", "amount", "holds"), lines)
+    output.print_table(
+        [
+            {
+                "account": account,
+                "payouts": str(count),
+                "amount": f"{total:,f} {currency}",
+                "holds": held[account, currency],
+            }
+            for (account, currency), (count, total) in sums.items()
+        ]
+    )
     refused = [row for row in rows if row.error is not None and row.same_as is None]
     for row in refused[:_MOST_SHOWN]:
         if row.error:
@@ -105,9 +93,9 @@ def _sums(rows: Sequence[Row]) -> dict[tuple[str, str], tuple[int, Decimal]]:
     """Return count and sum of the new payouts, by account and currency."""
     found: dict[tuple[str, str], tuple[int, Decimal]] = defaultdict(lambda: (0, Decimal(0)))
     for row in rows:
-        if row.order is None or row.is_known or row.error is not None or row.same_as is not None:
+        if row.order is None or row.chosen is None or row.error is not None or row.same_as is not None:
             continue
-        place = row.account or row.chosen or "", str(row.order.amount.currency)
+        place = row.chosen, str(row.order.amount.currency)
         count, total = found[place]
         found[place] = count + 1, total + row.order.amount.amount
     return dict(sorted(found.items()))

@@ -12,10 +12,11 @@ from payments_core.domain.characters import clean
 from payments_core.domain.masking import quote
 
 if TYPE_CHECKING:
+    from payments_core.plugins.manager import Found
     from payments_core.provider import ProviderSpec
     from payments_core.settings import Configuration
 
-__all__ = ["COMMANDS"]
+__all__ = ["doctor", "pause", "providers", "unpause"]
 
 Account = Annotated[str | None, typer.Option(metavar="NAME", help="One account; every account when left out.")]
 
@@ -30,7 +31,6 @@ def pause(
 
     It takes effect in every process before its next payment; payments in progress are still checked.
     """
-    from payments_core.cli import output
     from payments_core.domain.events import EventName
     from payments_core.domain.records import NO_REASON, Pause
     from payments_core.logs import log
@@ -43,12 +43,13 @@ def pause(
         journal.set_pause(new_pause)
         if terminal.log_json or terminal.log_level in {"DEBUG", "INFO"}:  # else the output below has it
             log(EventName.ACCOUNT_PAUSED, account=account, by="person", why=new_pause.why)
-    if terminal.as_json:
-        output.print_json({"account": account, "paused": True, "reason": new_pause.why})
-    else:
-        option = f" --account {account}" if account else ""
-        words = "" if new_pause.why == NO_REASON else f": {clean(new_pause.why)}"
-        terminal.say(f"{_subject(account)} paused{words}. `payouts unpause{option}` ends it.")
+    subject = f"The account {account} is" if account else "All accounts are"
+    option = f" --account {account}" if account else ""
+    words = "" if new_pause.why == NO_REASON else f": {clean(new_pause.why)}"
+    terminal.show(
+        {"account": account, "paused": True, "reason": new_pause.why},
+        f"{subject} paused{words}. `payouts unpause{option}` ends it.",
+    )
     return exit_codes.DONE
 
 
@@ -58,7 +59,7 @@ def unpause(terminal: Terminal, account: Account = None) -> int:
 
     It also ends automatic pauses of that account, whatever their cause: fix the cause first.
     """
-    from payments_core.cli import messages, output
+    from payments_core.cli import messages
     from payments_core.domain.events import EventName
     from payments_core.logs import log
 
@@ -69,20 +70,13 @@ def unpause(terminal: Terminal, account: Account = None) -> int:
         left = journal.pauses()
         if lifted:
             log(EventName.ACCOUNT_UNPAUSED, account=account)
-    if terminal.as_json:
-        output.print_json({"account": account, "lifted": lifted, "left": [found.account for found in left]})
-        return exit_codes.DONE
     subject = f"the account {account}" if account else "all accounts"
-    terminal.say(f"The pause of {subject} has ended." if lifted else f"There was no pause of {subject}.")
-    for found in left:
-        terminal.say(f"Still in force: {messages.lifting(found)}")
+    lines = [f"The pause of {subject} has ended." if lifted else f"There was no pause of {subject}."]
+    lines += [f"Still in force: {messages.lifting(found)}" for found in left]
     if lifted and not left:
-        terminal.say("`payouts resume` sends what waited.")
+        lines.append("`payouts resume` sends what waited.")
+    terminal.show({"account": account, "lifted": lifted, "left": [found.account for found in left]}, "\n".join(lines))
     return exit_codes.DONE
-
-
-def _subject(account: str | None) -> str:
-    return f"The account {account} is" if account else "All accounts are"
 
 
 def _check_account(configuration: Configuration, account: str | None) -> None:
@@ -115,50 +109,42 @@ def providers(
 
     if conformance is not None:
         return run_suite(conformance, as_json=terminal.as_json)
-    installed = found()
-    shown = [
-        {
-            "name": plugin.name,
-            "distribution": plugin.distribution,
-            "version": plugin.version,
-            "entry_point": plugin.entry_point.value,
-        }
-        for plugin in installed
-    ]
-    if not load:
-        if terminal.as_json:
-            output.print_json(shown)
-        elif not shown:
-            terminal.note("No plugin is installed. Each provider comes with a distribution of its own.")
-        else:
-            output.print_table(tuple(shown[0]), [tuple(row.values()) for row in shown])
-        return exit_codes.DONE
-    specs = list(Plugins(installed).providers().values())
-    if terminal.as_json:
-        output.print_json([_capable(spec) for spec in specs])
-        return exit_codes.DONE
-    rows = [
-        (
-            spec.name,
-            spec.title,
-            ", ".join(sorted(spec.operations)),
-            ", ".join(sorted(spec.capabilities)),
-            f"payouts emulator {spec.name}" if spec.emulator else "",
-            spec.docs,
-        )
-        for spec in specs
-    ]
-    output.print_table(("provider", "title", "pays", "can", "emulator", "docs"), rows)
+    empty = "No plugin is installed. Each provider comes with a distribution of its own."
+    if load:
+        specs = list(Plugins().providers().values())
+        output.print_list(terminal, specs, _record, _cells, empty=empty)
+    else:
+        output.print_list(terminal, found(), _installed, _installed, empty=empty)
     return exit_codes.DONE
 
 
-def _capable(spec: ProviderSpec) -> dict[str, object]:
+def _installed(plugin: Found) -> dict[str, str]:
+    return {
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "entry_point": plugin.entry_point.value,
+    }
+
+
+def _record(spec: ProviderSpec) -> dict[str, object]:
     return {
         "name": spec.name,
         "title": spec.title,
         "operations": sorted(map(str, spec.operations)),
         "capabilities": sorted(map(str, spec.capabilities)),
         "emulator": bool(spec.emulator),
+        "docs": spec.docs,
+    }
+
+
+def _cells(spec: ProviderSpec) -> dict[str, str]:
+    return {
+        "provider": spec.name,
+        "title": spec.title,
+        "pays": ", ".join(sorted(spec.operations)),
+        "can": ", ".join(sorted(spec.capabilities)),
+        "emulator": f"payouts emulator {spec.name}" if spec.emulator else "",
         "docs": spec.docs,
     }
 
@@ -174,28 +160,23 @@ def doctor(
     """
     from importlib.metadata import version
 
-    from payments_core.cli import checks, output
+    from payments_core.cli import checks
 
     if init:
         checks.write_configuration(terminal.config)
-        if terminal.as_json:
-            output.print_json({"written": str(terminal.config)})
-        else:
-            terminal.say(f"Wrote {terminal.config} with a new namespace. Keep it as safe as the journal.")
-            terminal.say("Next: uncomment an account and set where its secrets are. Then create the journal")
-            terminal.say("(`payouts journal init`) and run `payouts doctor`.")
+        terminal.show(
+            {"written": str(terminal.config)},
+            f"Wrote {terminal.config} with a new namespace. Keep it as safe as the journal.\n"
+            "Next: uncomment an account and set where its secrets are. Then create the journal\n"
+            "(`payouts journal init`) and run `payouts doctor`.",
+        )
         return exit_codes.DONE
-    found = checks.examine(terminal.config)
+    found = list(checks.examine(terminal.config))
     is_well = all(check.level != "wrong" for check in found)
-    if terminal.as_json:
-        report = {"ok": is_well, "version": version("payments-core"), "checks": [check._asdict() for check in found]}
-        output.print_json(report)
-    else:
-        for check in found:
-            terminal.say(f"{check.level:<5}  {check.what}: {check.says}")
-            if check.hint:
-                terminal.say(f"       {check.hint}")
+    text = "\n".join(
+        f"{check.level:<5}  {check.what}: {check.says}" + (f"\n       {check.hint}" if check.hint else "")
+        for check in found
+    )
+    report = {"ok": is_well, "version": version("payments-core"), "checks": [check._asdict() for check in found]}
+    terminal.show(report, text)
     return exit_codes.DONE if is_well else exit_codes.ERROR
-
-
-COMMANDS = {"pause": pause, "unpause": unpause, "providers": providers, "doctor": doctor}

@@ -1,4 +1,4 @@
-"""``payouts emulator``: an emulator of a provider on this machine."""
+"""``payouts emulator`` and ``payouts demo``: paying on this machine, without money."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from payments_core.provider import Emulator, ProviderSpec
 
-__all__ = ["COMMANDS"]
+__all__ = ["demo", "emulator"]
 
 Target = Annotated[
     str, typer.Option(metavar="NAME", help="The environment to emulate, where the provider has several.")
@@ -146,4 +146,18 @@ def _print_started(
     print(end="", flush=True)
 
 
-COMMANDS = {"emulator": emulator}
+@command
+def demo(
+    terminal: Terminal,
+    people: Annotated[int, typer.Option(min=20, max=400, help="How many are paid.")] = 25,
+    seed: Annotated[int | None, seed_option("Repeats a run; drawn when left out.")] = None,
+    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Work in this folder and keep it.")] = None,
+) -> int:
+    """Show that every payee is paid exactly once, in spite of faults.
+
+    The gateway has faults, and the paying process is killed during the run; another one resumes, and the gateway's
+    ledger is compared with the journal.
+    """
+    from payments_core.cli.demo.story import tell
+
+    return tell(terminal, people=people, seed=seed, keep=keep)

@@ -5,18 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
-from typing import TYPE_CHECKING
 
 import typer
 
 from payments_core.cli import exit_codes
-from payments_core.cli.safe_json import to_json
+from payments_core.cli.terminal import Terminal, to_json
 from payments_core.domain.characters import clean_lines
 from payments_core.domain.errors import InvalidPayout, LookupFailed, PaymentsError, PayoutInterrupted, SettingsError
 from payments_core.domain.masking import scrub
-
-if TYPE_CHECKING:
-    from payments_core.cli.terminal import Terminal
 
 __all__ = ["print_error", "print_interrupted", "print_output_lost", "print_problem", "problem"]
 
@@ -24,13 +20,7 @@ _SAFE = "What was accepted is in the journal: sending the same key again is safe
 
 
 def problem(error: Exception, *, pays: bool = False) -> dict[str, str]:
-    """Return an error as code, message and hint; of a foreign error only its type and scrubbed text.
-
-    Args:
-        error: The error.
-        pays: Whether the command makes payouts.
-
-    """
+    """Return an error as code, message and hint; of a foreign error only its type and scrubbed text."""
     if isinstance(error, PaymentsError):
         is_unsent = isinstance(error, InvalidPayout) or (pays and isinstance(error, SettingsError))
         unsent = " Nothing was recorded and nothing was sent." if is_unsent else ""

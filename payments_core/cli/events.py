@@ -7,28 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from payments_core.cli import exit_codes
-from payments_core.cli.terminal import Terminal, command
+from payments_core.cli.terminal import Terminal, command, group
 from payments_core.domain.bounds import MOST_ROWS
 
 if TYPE_CHECKING:
-    from payments_core.client import DeliverySummary
     from payments_core.domain.deliveries import Waiting
 
 __all__ = ["GROUP"]
 
-GROUP = typer.Typer(
-    name="events",
-    help="Events that the application and webhooks have not acknowledged.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+GROUP = group("events", "Events that the application and webhooks have not acknowledged.")
 
 ConsumerName = Annotated[str, typer.Argument(metavar="CONSUMER", help="Its name; webhook/NAME for a webhook.")]
-
-
-@GROUP.callback()
-def events() -> None:
-    """Events that the application and webhooks have not acknowledged."""
 
 
 @GROUP.command("list")
@@ -46,14 +35,7 @@ def list_(
 
     with terminal.client() as client:
         waiting = client.pending_events(consumer, limit=limit)
-    if terminal.as_json:
-        output.print_json([_record(one) for one in waiting])
-    elif not waiting:
-        terminal.note("No event waits.")
-    else:
-        output.print_table(
-            ("event", "key", "status", "why", "at", "attempts", "next", "last"), [_cells(one) for one in waiting]
-        )
+    output.print_list(terminal, waiting, _record, _cells, empty="No event waits.")
     return exit_codes.DONE
 
 
@@ -79,22 +61,22 @@ def _record(one: Waiting) -> dict[str, Any]:
     }
 
 
-def _cells(one: Waiting) -> tuple[str, ...]:
+def _cells(one: Waiting) -> dict[str, str]:
     from payments_core.cli import messages
 
-    event, again = one.event, "given up" if one.is_given_up else ""
-    return (
-        event.id,
-        event.key,
-        str(event.status),
-        f"contradicted: {messages.contradiction(event.contradiction)}"
-        if event.contradiction
-        else messages.why(event.reason),
-        messages.moment(event.at),
-        str(one.attempts or ""),
-        messages.moment(one.next_at) if one.next_at else again,
-        one.result,
-    )
+    event, why = one.event, messages.why(one.event.reason)
+    if event.contradiction:
+        why = f"contradicted: {messages.contradiction(event.contradiction)}"
+    return {
+        "event": event.id,
+        "key": event.key,
+        "status": str(event.status),
+        "why": why,
+        "at": messages.moment(event.at),
+        "attempts": str(one.attempts or ""),
+        "next": messages.moment(one.next_at) or ("given up" if one.is_given_up else ""),
+        "last": one.result,
+    }
 
 
 @GROUP.command("ack")
@@ -108,15 +90,10 @@ def ack(
 
     For events that cannot be delivered or handled: later events of the same payout wait for them.
     """
-    from payments_core.cli import output
-
     with terminal.client() as client:
         for one in event:
             client.acknowledge_event(consumer, one)
-    if terminal.as_json:
-        output.print_json({"consumer": consumer, "acknowledged": event})
-    else:
-        terminal.say(f"{len(event)} acknowledged for {consumer}.")
+    terminal.show({"consumer": consumer, "acknowledged": event}, f"{len(event)} acknowledged for {consumer}.")
     return exit_codes.DONE
 
 
@@ -138,14 +115,12 @@ def deliver(
 
     `payouts worker` does it by itself. Ends with 4 when an event was not accepted: it is sent again later.
     """
-    from payments_core.cli import output
-
     with terminal.client() as client:
         for webhook in again or ():
             client.resume_events(webhook)
-        sent: DeliverySummary = client.send_events()
-    if terminal.as_json:
-        output.print_json({"delivered": sent.delivered, "failed": sent.failed})
-    else:
-        terminal.say(f"{sent.delivered} delivered, {sent.failed} not accepted.")
+        sent = client.send_events()
+    terminal.show(
+        {"delivered": sent.delivered, "failed": sent.failed},
+        f"{sent.delivered} delivered, {sent.failed} not accepted.",
+    )
     return exit_codes.NOT_KNOWN if sent.failed else exit_codes.DONE

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from payments_core.cli import exit_codes
+from payments_core.cli.journal import GROUP
 from payments_core.cli.terminal import Terminal, command
 from payments_core.domain.masking import quote
 
@@ -15,18 +19,16 @@ if TYPE_CHECKING:
     from payments_core.journal.maintenance.stores import Store
     from payments_core.journal.sql.restore_gap import OperatorAction
 
-__all__ = ["add_to"]
+__all__ = ["GROUP"]
+
+_MOST_BYTES = 16 * 1024 * 1024
+_LINE_END = re.compile("\r\n|\r|\n")
 
 Actor = Annotated[str, typer.Option(metavar="NAME", help="The person who states it.")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="The reason, for the history.")]
 
 
-def add_to(group: typer.Typer) -> None:
-    """Add the commands to ``payouts journal``."""
-    for name, body in (("restored", restored), ("reconciled", reconciled)):
-        group.command(name)(body)
-
-
+@GROUP.command("restored")
 @command
 def restored(
     terminal: Terminal,
@@ -45,7 +47,6 @@ def restored(
     From then on every payout is checked at its provider before its first submission, and no further attempt begins.
     `--over` ends that, once the statement of every account is compared and no payout is open.
     """
-    from payments_core.cli import output
     from payments_core.journal.maintenance import restore
 
     if (bool(gap_from), no_gap, over).count(True) != 1:
@@ -66,13 +67,11 @@ def restored(
             "before it is sent. If anything may have been paid again since then, run `payouts pause` now. "
             "Next, for each account: `payouts journal reconciled --account NAME`."
         )
-    if terminal.as_json:
-        output.print_json({"journal": store.name, "state": state})
-    else:
-        terminal.say(says)
+    terminal.show({"journal": store.name, "state": state}, says)
     return exit_codes.DONE
 
 
+@GROUP.command("reconciled")
 @command
 def reconciled(
     terminal: Terminal,
@@ -90,25 +89,27 @@ def reconciled(
     Give the references of its payments: nothing is ever sent under a reference of FILE. Such a payout is only checked,
     and stops in REVIEW when the check is not final.
     """
-    from payments_core.cli import output
-    from payments_core.cli.reference_file import read_references
     from payments_core.journal.maintenance import restore
 
-    found = read_references(references) if references else ()
+    found = _read_references(references) if references else ()
     store = _store(terminal)
     act = _act(store, statement_checked_by, reason)
     configured = terminal.configuration().accounts.keys()
     done = restore.compare_statement(store, act, account=account, configured=configured, references=found)
-    if terminal.as_json:
-        fields = {"journal": store.name, "state": "reconciled", "account": account}
-        output.print_json(
-            {**fields, "references": done.kept, "known": done.known, "not_compared": sorted(done.missing)}
-        )
-        return exit_codes.DONE
     kept = f", {done.kept} references kept, of which the journal has {done.known}" if references else ""
-    terminal.say(f"{store.name}: the statement of {account} was compared by {statement_checked_by}{kept}.")
     following = f"payouts journal reconciled --account {min(done.missing)}" if done.missing else "payouts resume"
-    terminal.say(f"Next: `{following}`.")
+    record = {
+        "journal": store.name,
+        "state": "reconciled",
+        "account": account,
+        "references": done.kept,
+        "known": done.known,
+        "not_compared": sorted(done.missing),
+    }
+    terminal.show(
+        record,
+        f"{store.name}: the statement of {account} was compared by {statement_checked_by}{kept}.\nNext: `{following}`.",
+    )
     return exit_codes.DONE
 
 
@@ -117,8 +118,7 @@ def _store(terminal: Terminal) -> Store:
     from payments_core.runtime import utc_now
 
     read = terminal.configuration()
-    root = read.path.resolve().parent
-    return store_of(read.journal, namespace=read.namespace, root=root, at=utc_now())
+    return store_of(read.journal, namespace=read.namespace, root=read.root, at=utc_now())
 
 
 def _act(store: Store, actor: str, reason: str) -> OperatorAction:
@@ -135,3 +135,35 @@ def _moment(text: str) -> datetime:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise typer.BadParameter(f"{quote(text)} is no time; write 2026-11-02T08:00:00.") from None
+
+
+def _read_references(source: str) -> tuple[str, ...]:
+    """Return the references of a regular file or of standard input (``-``), each once; no message repeats a line."""
+    from payments_core.domain.references import fault_of
+    from payments_core.settings.files import read_file
+
+    name = "Standard input" if source == "-" else source
+    try:
+        text = _standard_input() if source == "-" else read_file(Path(source), source, most_bytes=_MOST_BYTES).text
+    except OSError as error:
+        raise typer.BadParameter(f"{name} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{name} is not UTF-8.") from None
+    found: dict[str, None] = {}
+    for number, line in enumerate(_LINE_END.split(text.removeprefix("\ufeff")), 1):
+        reference = line.strip(" \t")
+        if not reference:
+            continue
+        if fault := fault_of(reference):
+            raise typer.BadParameter(
+                f"{name}, line {number}: {fault}. Write one reference on each line, of letters, digits, - and _."
+            )
+        found[reference] = None
+    return tuple(found)
+
+
+def _standard_input() -> str:
+    data = sys.stdin.buffer.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise typer.BadParameter(f"Standard input is larger than {_MOST_BYTES} bytes.")
+    return data.decode("utf-8")

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from payments_core.cli import exit_codes
-from payments_core.cli.number_options import number_option
-from payments_core.cli.options import seconds
+from payments_core.cli.options import number_option, seconds
 from payments_core.cli.terminal import Terminal, command
 from payments_core.domain.characters import clean
 
 if TYPE_CHECKING:
     from payments_core.client import PayoutClient
-    from payments_core.domain.errors import LookupFailed
 
-__all__ = ["COMMANDS", "asking"]
+__all__ = ["account_status", "asking", "balance", "name"]
 
 Asking = Annotated[
     str | None,
@@ -25,9 +23,6 @@ Asking = Annotated[
     ),
 ]
 To = Annotated[str, number_option("The number, such as +256772123456.")]
-
-
-_COLUMNS = ["account", "amount", "currency"]
 
 
 @command
@@ -43,20 +38,20 @@ def balance(
 
     Ends with 4 when one is not known.
     """
-    from payments_core.cli import error_output, output
+    from payments_core.cli import output
 
     with terminal.client() as client:
         rows = _balances(terminal, client, account, currency, wait)
-    if terminal.as_json:
-        output.print_json(
-            [row | {"error": error_output.problem(row["error"]) if row["error"] else None} for row in rows],
-        )
-    elif rows:
-        columns = ["account", "amount", "currency", "label"] if any(row["label"] for row in rows) else _COLUMNS
-        shown = [(*(row[name] or "" for name in columns), _why(row["error"])) for row in rows]
-        output.print_table((*columns, "why"), shown)
-    else:
-        terminal.note("No balance." if currency is None else f"No balance in {currency}.")
+    has_labels = any(row["label"] for row in rows)
+
+    def cells(row: dict[str, Any]) -> dict[str, str]:
+        error = row["error"]
+        shown = {name: row[name] or "" for name in ("account", "amount", "currency")}
+        labels = {"label": row["label"] or ""} if has_labels else {}
+        return shown | labels | {"why": f"{error['message']} {error['hint']}" if error else ""}
+
+    empty = "No balance." if currency is None else f"No balance in {currency}."
+    output.print_list(terminal, rows, lambda row: row, cells, empty=empty)
     return exit_codes.NOT_KNOWN if any(row["error"] for row in rows) else exit_codes.DONE
 
 
@@ -64,6 +59,7 @@ def _balances(
     terminal: Terminal, client: PayoutClient, account: str | None, currency: str | None, wait_s: float
 ) -> list[dict[str, Any]]:
     """Return the balances of one account, or of all; a failed lookup hides no other."""
+    from payments_core.cli.error_output import problem
     from payments_core.cli.progress import spinner
     from payments_core.domain.errors import LookupFailed, NotSupported
 
@@ -71,24 +67,22 @@ def _balances(
     cannot: list[NotSupported] = []
     names = (account,) if account else client.accounts()
     for name in names:
+        row = {"account": name, "amount": None, "currency": currency, "label": None, "error": None}
         try:
             with spinner(terminal, f"Asking for the balance of {name} …"):
                 held = client.balances(name, currency=currency, wait_s=wait_s)
         except NotSupported as error:
             cannot.append(error)
         except LookupFailed as error:
-            rows.append({"account": name, "amount": None, "currency": currency, "label": None, "error": error})
+            rows.append(row | {"error": problem(error)})
         else:
-            for one in held:
-                row = {"amount": f"{one.amount:f}", "currency": one.currency, "label": one.label or None}
-                rows.append({"account": name, **row, "error": None})
+            rows += [
+                row | {"amount": f"{one.amount:f}", "currency": one.currency, "label": one.label or None}
+                for one in held
+            ]
     if cannot and len(cannot) == len(names):
         raise cannot[0]
     return rows
-
-
-def _why(error: LookupFailed | None) -> str:
-    return f"{error.message} {error.hint}" if error else ""
 
 
 @command
@@ -104,11 +98,11 @@ def account_status(terminal: Terminal, to: To, account: Asking = None) -> int:
     with terminal.client() as client:
         name = asking(client, account)
         status = client.account_holder(name, payee)
-    shown = payee.value if terminal.reveal else payee.masked
-    if terminal.as_json:
-        output.print_json({"account": name, "payee": shown, "status": str(status)})
-    else:
-        terminal.say(f"{shown}: {messages.HOLDERS[status]}.")
+    shown = output.address(payee, reveal=terminal.reveal)
+    terminal.show(
+        {"account": name, "payee": shown, "status": str(status)},
+        f"{shown}: {messages.HOLDERS[status]}.",
+    )
     return exit_codes.DONE if status == "active" else exit_codes.FAILED
 
 
@@ -125,12 +119,12 @@ def name(terminal: Terminal, to: To, account: Asking = None) -> int:
     with terminal.client() as client:
         asks = asking(client, account)
         found = client.name(asks, payee).full_name
-    shown = payee.value if terminal.reveal else payee.masked
+    shown = output.address(payee, reveal=terminal.reveal)
     person = found if terminal.reveal else messages.initials(found)
-    if terminal.as_json:
-        output.print_json({"account": asks, "payee": shown, "name": person or None})
-    else:
-        terminal.say(f"{shown}: {clean(person) or 'the provider gave no name'}")
+    terminal.show(
+        {"account": asks, "payee": shown, "name": person or None},
+        f"{shown}: {clean(person) or 'the provider gave no name'}",
+    )
     return exit_codes.DONE if person else exit_codes.NOT_KNOWN
 
 
@@ -140,6 +134,3 @@ def asking(client: PayoutClient, account: str | None) -> str:
     if account is None and len(accounts) != 1:
         raise typer.BadParameter(f"Name the account with --account. Configured: {', '.join(accounts) or 'none'}.")
     return account or accounts[0]
-
-
-COMMANDS = {"balance": balance, "account-status": account_status, "name": name}

@@ -3,49 +3,58 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from payments_core.cli import messages
-from payments_core.cli.safe_json import to_json
+from payments_core.cli import exit_codes, messages
+from payments_core.cli.terminal import to_json
 from payments_core.domain.characters import clean
 from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.events import EventName
-from payments_core.domain.payout import HistoryEntry, Payout, PayoutStatus
+from payments_core.domain.payout import HistoryEntry, Payee, Payout, PayoutStatus
 from payments_core.domain.records import Pause
+from payments_core.runtime import utc_now
+
+if TYPE_CHECKING:
+    from payments_core.cli.terminal import Terminal
 
 __all__ = [
-    "COLUMNS",
     "FIELDS",
+    "address",
+    "contradiction",
     "details",
-    "payee_address",
-    "payout_line",
+    "evidence",
+    "facts",
+    "payout_cells",
     "print_json",
+    "print_list",
+    "print_payout",
     "print_table",
     "record",
-    "written",
 ]
 
-COLUMNS = ("key", "payee", "amount", "operation", "account", "status", "why", "submissions", "next look", "id")
-FIELDS = (
-    "id",
-    "key",
-    "account",
-    "operation",
-    "payee",
-    "amount",
-    "currency",
-    "status",
-    "reason",
-    "references",
-    "attempt",
-    "submissions",
-    "created_at",
-    "updated_at",
-    "next_at",
-    "contradictions",
-)
+T = TypeVar("T")
+
+_READ: Mapping[str, Callable[[Payout], Any]] = {
+    "id": lambda payout: payout.id,
+    "key": lambda payout: payout.key,
+    "account": lambda payout: payout.account,
+    "operation": lambda payout: str(payout.operation),
+    "payee": lambda payout: payout.payee.masked,
+    "amount": lambda payout: payout.amount.text,
+    "currency": lambda payout: str(payout.amount.currency),
+    "status": lambda payout: str(payout.status),
+    "reason": lambda payout: str(payout.reason.code) if payout.reason else None,
+    "references": lambda payout: dict(payout.references),
+    "attempt": lambda payout: payout.attempt,
+    "submissions": lambda payout: payout.submissions,
+    "created_at": lambda payout: _written(payout.created_at),
+    "updated_at": lambda payout: _written(payout.updated_at),
+    "next_at": lambda payout: _written(payout.next_at),
+    "contradictions": lambda payout: [contradiction(one) for one in payout.contradictions],
+}
+FIELDS = tuple(_READ)
 
 _COLOURS = {
     PayoutStatus.SUCCEEDED: "green",
@@ -60,38 +69,14 @@ _WHOLE = frozenset({"at (UTC)", "event", "payee", "status"})  # never wrapped
 
 
 def record(payout: Payout, *, reveal: bool, history: bool = False) -> dict[str, Any]:
-    """Return a payout for the JSON of every command.
-
-    Args:
-        payout: The payout.
-        reveal: Whether to show the payee's complete address.
-        history: Whether to add its history.
-
-    """
-    shown: dict[str, Any] = {
-        "id": payout.id,
-        "key": payout.key,
-        "account": payout.account,
-        "operation": str(payout.operation),
-        "payee": payee_address(payout, reveal=reveal),
-        "amount": payout.amount.text,
-        "currency": str(payout.amount.currency),
-        "status": str(payout.status),
-        "reason": str(payout.reason.code) if payout.reason else None,
-        "references": dict(payout.references),
-        "attempt": payout.attempt,
-        "submissions": payout.submissions,
-        "created_at": written(payout.created_at),
-        "updated_at": written(payout.updated_at),
-        "next_at": written(payout.next_at),
-        "contradictions": [contradiction(one) for one in payout.contradictions],
-    }
+    """Return a payout for the JSON of every command, with the payee's complete address if revealed."""
+    shown = {name: read(payout) for name, read in _READ.items()} | {"payee": address(payout.payee, reveal=reveal)}
     if history:
         shown["history"] = [_entry(entry) for entry in payout.history]
     return shown
 
 
-def written(at: datetime | None) -> str | None:
+def _written(at: datetime | None) -> str | None:
     """Return a time for JSON: ISO 8601 in UTC."""
     return None if at is None else at.astimezone(UTC).isoformat()
 
@@ -99,12 +84,12 @@ def written(at: datetime | None) -> str | None:
 def contradiction(one: Contradiction) -> dict[str, Any]:
     """Return a contradiction for JSON."""
     return {
-        "at": written(one.at),
+        "at": _written(one.at),
         "account": one.account,
         "attempt": one.attempt,
         "provider_status": str(one.provider_status),
         "code": one.code,
-        "acknowledged_at": written(one.acknowledged_at),
+        "acknowledged_at": _written(one.acknowledged_at),
         "actor": one.actor,
         "reason": one.reason,
     }
@@ -113,7 +98,7 @@ def contradiction(one: Contradiction) -> dict[str, Any]:
 def _entry(entry: HistoryEntry) -> dict[str, Any]:
     return {
         "seq": entry.seq,
-        "at": written(entry.at),
+        "at": _written(entry.at),
         "event": entry.event,
         "status": str(entry.status),
         "attempt": entry.attempt,
@@ -123,26 +108,31 @@ def _entry(entry: HistoryEntry) -> dict[str, Any]:
     }
 
 
-def payee_address(payout: Payout, *, reveal: bool) -> str:
+def evidence(entry: HistoryEntry) -> str:
+    """Return the evidence of an entry in one line."""
+    return ", ".join(f"{name}={value}" for name, value in entry.evidence.items())
+
+
+def address(payee: Payee, *, reveal: bool) -> str:
     """Return the payee's address, masked unless revealed."""
-    return payout.payee.value if reveal else payout.payee.masked
+    return payee.value if reveal else payee.masked
 
 
-def payout_line(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datetime) -> tuple[str, ...]:
-    """Return a payout's cells under ``COLUMNS``."""
+def payout_cells(payout: Payout, pauses: Iterable[Pause], *, reveal: bool) -> dict[str, str]:
+    """Return a payout's cells in tables."""
     pause = messages.pause_of(payout.account, pauses) if payout.status is PayoutStatus.CREATED else None
-    return (
-        payout.key,
-        payee_address(payout, reveal=reveal),
-        _amount(payout),
-        str(payout.operation),
-        payout.account,
-        str(payout.status),
-        messages.concern(payout) or (f"paused: {pause.why}" if pause else ""),
-        str(payout.submissions),
-        messages.moment(payout.next_at, now),
-        payout.id,
-    )
+    return {
+        "key": payout.key,
+        "payee": address(payout.payee, reveal=reveal),
+        "amount": _amount(payout),
+        "operation": str(payout.operation),
+        "account": payout.account,
+        "status": str(payout.status),
+        "why": messages.concern(payout) or (f"paused: {pause.why}" if pause else ""),
+        "submissions": str(payout.submissions),
+        "next look": messages.moment(payout.next_at, utc_now()),
+        "id": payout.id,
+    }
 
 
 def _amount(payout: Payout) -> str:
@@ -160,8 +150,8 @@ def _attempt(payout: Payout) -> str:
 
 def _cancelled(payout: Payout) -> str:
     """Return the actor and reason of a cancellation; empty without one."""
-    evidence = next((entry.evidence for entry in payout.history if entry.event == EventName.PAYOUT_CANCELLED), None)
-    return f"by {evidence['actor']}: {evidence['reason']}" if evidence else ""
+    found = next((entry.evidence for entry in payout.history if entry.event == EventName.PAYOUT_CANCELLED), None)
+    return f"by {found['actor']}: {found['reason']}" if found else ""
 
 
 def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datetime) -> str:
@@ -169,26 +159,32 @@ def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datet
     asked_last = bool(payout.history) and payout.history[-1].event == EventName.PAYOUT_READ
     was_asked = payout.status is PayoutStatus.REVIEW and asked_last
     has_left = not payout.is_final and payout.status is not PayoutStatus.CREATED
-    lines = {
-        "key": payout.key,
-        "id": payout.id,
-        "status": f"{payout.status}: {messages.standing(payout)}",
-        "money": messages.money(payout),
-        "why": messages.why(payout.reason) or (messages.latest_answer(payout) if has_left else ""),
-        "said": payout.reason.text if payout.reason else "",
-        "cancelled": _cancelled(payout),
-        "but": messages.contradicted(payout),
-        "asked": messages.latest_answer(payout) if was_asked else "",
-        "payee": payee_address(payout, reveal=reveal),
-        "operation": str(payout.operation),
-        "amount": _amount(payout),
-        "account": payout.account,
-        "attempt": _attempt(payout),
-        "submissions": str(payout.submissions),
-        "references": ", ".join(f"{name}={value}" for name, value in payout.references.items()),
-        "next look": messages.moment(payout.next_at, now),
-        "what next": messages.advice(payout, pauses),
-    }
+    return facts(
+        {
+            "key": payout.key,
+            "id": payout.id,
+            "status": f"{payout.status}: {messages.standing(payout)}",
+            "money": messages.money(payout),
+            "why": messages.why(payout.reason) or (messages.latest_answer(payout) if has_left else ""),
+            "said": payout.reason.text if payout.reason else "",
+            "cancelled": _cancelled(payout),
+            "but": messages.contradicted(payout),
+            "asked": messages.latest_answer(payout) if was_asked else "",
+            "payee": address(payout.payee, reveal=reveal),
+            "operation": str(payout.operation),
+            "amount": _amount(payout),
+            "account": payout.account,
+            "attempt": _attempt(payout),
+            "submissions": str(payout.submissions),
+            "references": ", ".join(f"{name}={value}" for name, value in payout.references.items()),
+            "next look": messages.moment(payout.next_at, now),
+            "what next": messages.advice(payout, pauses),
+        }
+    )
+
+
+def facts(lines: Mapping[str, str]) -> str:
+    """Return facts with their names, one on each line; empty ones are left out."""
     return "\n".join(f"{name:<11} {clean(text)}" for name, text in lines.items() if text)
 
 
@@ -197,15 +193,43 @@ def print_json(shown: Any) -> None:
     print(to_json(shown, indent=2))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_payout(terminal: Terminal, payout: Payout, pauses: Iterable[Pause] = (), **more: Any) -> int:
+    """Print one payout, and return its exit code; ``more`` are further fields of the JSON."""
+    if terminal.as_json:
+        print_json(record(payout, reveal=terminal.reveal, history=True) | more)
+    else:
+        terminal.say(details(payout, pauses, reveal=terminal.reveal, now=utc_now()))
+    return exit_codes.of(payout)
+
+
+def print_list(
+    terminal: Terminal,
+    found: Sequence[T],
+    to_record: Callable[[T], Any],
+    to_cells: Callable[[T], Mapping[str, str]],
+    *,
+    empty: str,
+) -> None:
+    """Print a list as JSON or as a table; without --json a note tells that it is empty."""
+    if terminal.as_json:
+        print_json([to_record(one) for one in found])
+    elif found:
+        print_table([to_cells(one) for one in found])
+    else:
+        terminal.note(empty)
+
+
+def print_table(rows: Sequence[Mapping[str, str]]) -> None:
     """Print a table: with colours on a terminal; elsewhere plain, stable and never cut.
 
     Args:
-        columns: The names; ``status`` is coloured, and an empty column is left out on a terminal.
-        rows: The cells.
+        rows: The cells by column; ``status`` is coloured, and an empty column is left out on a terminal.
 
     """
-    cells = [[clean(cell) for cell in row] for row in rows]
+    if not rows:
+        return
+    columns = tuple(rows[0])
+    cells = [[clean(cell) for cell in row.values()] for row in rows]
     if sys.stdout.isatty():
         _print_rich(columns, cells)
         return
@@ -221,8 +245,8 @@ def _print_rich(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     from rich.text import Text
 
     console = Console()
-    kept = [number for number in range(len(columns)) if not cells or any(row[number] for row in cells)]
-    width = sum(max(len(columns[number]), *(len(row[number]) for row in cells), 0) + 3 for number in kept)
+    kept = [number for number in range(len(columns)) if any(row[number] for row in cells)]
+    width = sum(max(len(columns[number]), *(len(row[number]) for row in cells)) + 3 for number in kept)
     if width > console.width and "key" in columns:  # on a narrow terminal the key identifies the payout
         kept = [number for number in kept if columns[number] != "id"]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -9,7 +9,9 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
+from payments_core.cli.send import COLUMNS
 from payments_core.client.account_choice import apply_choice, choose, choose_at_once, existing_payout
 from payments_core.domain.errors import InvalidPayout, JournalError, KeyReused, PaymentsError
 from payments_core.domain.masking import mask_key, scrub
@@ -20,10 +22,25 @@ from payments_core.provider import Validates
 from payments_core.routing import Choice
 from payments_core.runtime import Runtime
 
-__all__ = ["COLUMNS", "People", "Row", "check", "currency_of", "place", "read_file"]
+__all__ = ["Defaults", "Row", "check", "currency_of", "place", "read_file"]
 
-COLUMNS = ("key", "to", "amount", "currency", "account", "note", "operator")
 _REQUIRED = ("key", "to", "amount")
+Cells: TypeAlias = Mapping[str, str]
+
+
+class Defaults(NamedTuple):
+    """What the command line gives for every row; a row's own account and currency come first.
+
+    Args:
+        account: The account of rows that name none.
+        currency: The currency of rows that name none; the account's when None.
+        operation: The operation of every row; when None the recorded one, else the account's.
+
+    """
+
+    account: str | None
+    currency: str | None
+    operation: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +54,8 @@ class Row:
         account: The account that the row or the command names.
         error: Why it is refused; None when it can be paid.
         same_as: The line of an earlier row with the same key and content: both are one payout.
-        to: The number, as written.
-        amount: The amount, as written.
-        chosen: The account chosen for a row that names none.
-        waits: Whether a provider must be asked before an account can be chosen.
+        cells: As written.
+        chosen: The account to pay from.
         is_known: Whether the journal has a payout with this key and content.
 
     """
@@ -51,29 +66,21 @@ class Row:
     account: str | None = None
     error: PaymentsError | None = None
     same_as: int | None = None
-    to: str = field(default="", repr=False)
-    amount: str = field(default="", repr=False)
+    cells: Cells = field(default_factory=dict, repr=False)
     chosen: str | None = None
-    waits: bool = False
     is_known: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class People:
-    """A file that was read.
-
-    Args:
-        cells: For each row its line, and its cells by the core's column names.
-        ignored: Unknown columns.
-
-    """
-
-    cells: Sequence[tuple[int, Mapping[str, str] | None]] = field(repr=False)
-    ignored: Sequence[str] = ()
+    @property
+    def waits(self) -> bool:
+        """Whether a provider must be asked before its account can be chosen."""
+        return self.error is None and self.same_as is None and not self.is_known and self.chosen is None
 
 
-def read_file(path: Path, names: Mapping[str, str]) -> People:
+def read_file(path: Path, names: Mapping[str, str]) -> tuple[list[tuple[int, Cells | None]], list[str]]:
     """Read a CSV file: UTF-8, with or without BOM, with a header; commas, semicolons or tabs.
+
+    Returns its rows, each with its line and its cells (None for too many) by the core's column names, and the names of
+    unknown columns.
 
     Args:
         path: The file.
@@ -105,16 +112,13 @@ def read_file(path: Path, names: Mapping[str, str]) -> People:
     header = [name.strip() for name in rows[0][1]]
     _check_header(path, header, names)
     ours = {theirs: own for own, theirs in names.items()}
-    cells = [
-        (
-            line,
-            None
-            if len(row) > len(header)
-            else {ours[name]: cell.strip() for name, cell in zip(header, row, strict=False) if name in ours},
-        )
-        for line, row in rows[1:]
-    ]
-    return People(cells, [name for name in header if name and name not in ours])
+
+    def cells(row: Sequence[str]) -> Cells | None:
+        if len(row) > len(header):
+            return None
+        return {ours[name]: cell.strip() for name, cell in zip(header, row, strict=False) if name in ours}
+
+    return [(line, cells(row)) for line, row in rows[1:]], [name for name in header if name and name not in ours]
 
 
 def _rows(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
@@ -145,23 +149,12 @@ def _check_header(path: Path, header: Sequence[str], names: Mapping[str, str]) -
         raise InvalidPayout(f"{path}, line 1: the column {named} is there twice.", hint="Keep one.")
 
 
-def check(
-    people: People, runtime: Runtime, *, account: str | None, operation: str | None, currency: str | None
-) -> list[Row]:
-    """Check every row without a request to a provider.
-
-    Args:
-        people: The file.
-        runtime: The accounts and the journal.
-        account: The account of rows that name none.
-        operation: The operation of every row; when None the recorded one, else the account's.
-        currency: The currency of rows that name none; the account's when None.
-
-    """
+def check(read: Sequence[tuple[int, Cells | None]], runtime: Runtime, defaults: Defaults) -> list[Row]:
+    """Check every row of a file without a request to a provider."""
     first: dict[str, Row] = {}
     rows = []
-    for line, cells in people.cells:
-        row = _read(line, cells, runtime, account=account, operation=operation, currency=currency)
+    for line, cells in read:
+        row = _check_row(line, cells, runtime, defaults)
         earlier = first.get(row.key)
         if earlier is None:
             first[row.key] = row
@@ -171,50 +164,31 @@ def check(
     return rows
 
 
-def _read(
-    line: int,
-    cells: Mapping[str, str] | None,
-    runtime: Runtime,
-    *,
-    account: str | None,
-    operation: str | None,
-    currency: str | None,
-) -> Row:
+def _check_row(line: int, cells: Cells | None, runtime: Runtime, defaults: Defaults) -> Row:
     if cells is None:
-        return Row(
-            line,
-            "",
-            error=InvalidPayout("The row has more fields than the header.", hint="Put texts with commas into quotes."),
-        )
-    key = cells.get("key", "")
-    named = cells.get("account") or account
-    order = None
+        error = InvalidPayout("The row has more fields than the header.", hint="Put texts with commas into quotes.")
+        return Row(line, "", error=error)
+    key, named = cells.get("key", ""), cells.get("account") or defaults.account
+    row, by_default = Row(line, key, account=named, cells=cells), defaults.operation is None
     try:
-        money = Money(cells.get("amount", ""), cells.get("currency") or currency or currency_of(runtime, named))
+        currency = cells.get("currency") or defaults.currency or currency_of(runtime, named)
+        money = Money(cells.get("amount", ""), currency)
         payee = Payee.msisdn(cells.get("to", ""), operator=cells.get("operator", ""))
-        order = Order(key, payee, money, Operation(operation or "transfer"), cells.get("note", ""))
-        recorded = existing_payout(runtime, order, named, by_default=operation is None)
+        order = Order(key, payee, money, Operation(defaults.operation or "transfer"), cells.get("note", ""))
+        row = replace(row, order=order)
+        recorded = existing_payout(runtime, order, named, by_default=by_default)
         if recorded is not None:
-            return Row(line, key, replace(order, operation=recorded.operation), named, is_known=True)
-        choice = choose_at_once(choose(runtime, order, named, by_default=operation is None))
+            return replace(row, order=replace(order, operation=recorded.operation), is_known=True)
+        choice = choose_at_once(choose(runtime, order, named, by_default=by_default))
     except JournalError:  # not an error of the row
         raise
     except PaymentsError as error:
-        return Row(line, key, order, named, error, to=cells.get("to", ""), amount=cells.get("amount", ""))
-    row = Row(line, key, order, named)
-    return replace(row, waits=True) if choice is None else place(row, runtime, choice, by_default=operation is None)
+        return replace(row, error=error)
+    return row if choice is None else place(row, runtime, choice, by_default=by_default)
 
 
 def place(row: Row, runtime: Runtime, choice: Choice, *, by_default: bool) -> Row:
-    """Return a row with its chosen account, or with the error that refuses it.
-
-    Args:
-        row: A parsed row.
-        runtime: The accounts.
-        choice: The choice of its account.
-        by_default: Whether the account's own operation is used, because none is named.
-
-    """
+    """Return a row with its chosen account, or with the error that refuses it."""
     order = row.order
     assert order is not None  # noqa: S101 - the row was parsed
     try:
@@ -223,20 +197,20 @@ def place(row: Row, runtime: Runtime, choice: Choice, *, by_default: bool) -> Ro
             account.provider.validate(order)
         check_amount(account, order)
     except PaymentsError as error:
-        return replace(row, order=order, error=error, waits=False)
-    return replace(row, order=order, chosen=account.name, waits=False)
+        return replace(row, order=order, error=error)
+    return replace(row, order=order, chosen=account.name)
 
 
 def _again(row: Row, earlier: Row) -> Row:
     """Return a row whose key was used in the file before: the same payout, or an error."""
     same = earlier.order is not None and row.order is not None and earlier.order.fingerprint == row.order.fingerprint
     if same and earlier.account == row.account:
-        return replace(row, error=earlier.error, same_as=earlier.line, waits=False)
+        return replace(row, error=earlier.error, same_as=earlier.line)
     error = KeyReused(
         f"Rows {earlier.line} and {row.line} have the key {mask_key(row.key)!r} and different content.",
         hint=f"One key is one payment: give row {row.line} another key, or remove it.",
     )
-    return Row(row.line, row.key, row.order, row.account, error)
+    return replace(row, error=error)
 
 
 def currency_of(runtime: Runtime, account: str | None) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from payments_core.cli import exit_codes
-from payments_core.cli.options import seconds
+from payments_core.cli.options import Which, seconds
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -17,34 +15,24 @@ if TYPE_CHECKING:
     from payments_core.domain.payout import Payout, PayoutStatus
     from payments_core.domain.records import Pause
 
-__all__ = ["COMMANDS"]
+__all__ = ["resume", "wait"]
 
 
 @command
-def wait(
-    terminal: Terminal,
-    payout: Annotated[str, typer.Argument(metavar="ID|KEY", help="The payout's id or its key.")],
-    timeout: Annotated[float, seconds("Longest wait.")] = 60.0,
-) -> int:
+def wait(terminal: Terminal, payout: Which, timeout: Annotated[float, seconds("Longest wait.")] = 60.0) -> int:
     """Work on one payout until it is final.
 
     Its checks come sooner than scheduled; a payout in review is checked once.
     """
     from payments_core.cli import output
     from payments_core.domain.payout import PayoutStatus
-    from payments_core.runtime import utc_now
 
     with terminal.client() as client:
         found = client.get(payout)
         if found.status is PayoutStatus.REVIEW:
             found = client.refresh(found.id)
         found = client.wait(found.id, timeout_s=timeout)
-        pauses = client.pauses()
-    if terminal.as_json:
-        output.print_json(output.record(found, reveal=terminal.reveal, history=True))
-    else:
-        terminal.say(output.details(found, pauses, reveal=terminal.reveal, now=utc_now()))
-    return exit_codes.of(found)
+        return output.print_payout(terminal, found, client.pauses())
 
 
 @command
@@ -63,19 +51,16 @@ def resume(
 
     changes = _Changes(terminal)
     left, pauses = asyncio.run(_resume(terminal, timeout, changes))
-    if terminal.as_json:
-        shown = {
-            "steps": left.steps,
-            "open": left.open,
-            "held": left.held,
-            "review": left.review,
-            "contradicted": left.contradicted,
-            "next_at": left.next_at.isoformat() if left.next_at else None,
-            "changed": [output.record(payout, reveal=terminal.reveal) for payout in changes.changed.values()],
-        }
-        output.print_json(shown)
-    else:
-        terminal.say(_summary(left, pauses))
+    record = {
+        "steps": left.steps,
+        "open": left.open,
+        "held": left.held,
+        "review": left.review,
+        "contradicted": left.contradicted,
+        "next_at": left.next_at.isoformat() if left.next_at else None,
+        "changed": [output.record(payout, reveal=terminal.reveal) for payout in changes.changed.values()],
+    }
+    terminal.show(record, _summary(left, pauses))
     return exit_codes.NOT_KNOWN if left.open or left.review or left.contradicted else exit_codes.DONE
 
 
@@ -147,6 +132,3 @@ def _summary(left: ResumeResult, pauses: tuple[Pause, ...]) -> str:
     if left.contradicted:
         lines.append(f"{left.contradicted} contradicted by the provider: `payouts review list` shows them.")
     return "\n".join(lines)
-
-
-COMMANDS = {"wait": wait, "resume": resume}

@@ -7,26 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from payments_core.cli import exit_codes
-from payments_core.cli.terminal import Terminal, command
+from payments_core.cli.options import Actor, Reason, Which
+from payments_core.cli.terminal import Terminal, command, group
 
 if TYPE_CHECKING:
-    from payments_core.client import InReview
+    from collections.abc import Callable
+
+    from payments_core.client import InReview, PayoutClient
     from payments_core.domain.payout import Payout
 
-__all__ = ["COMMANDS", "review"]
+__all__ = ["GROUP", "approve", "cancel", "cancel_at_provider", "check", "reissue"]
 
-Which = Annotated[str, typer.Argument(metavar="ID|KEY", help="The payout's id or its key.")]
-Actor = Annotated[str, typer.Option(metavar="NAME", help="The person who decides; recorded in the history.")]
-Reason = Annotated[str, typer.Option(metavar="TEXT", help="The reason; recorded in the history.")]
-
-review = typer.Typer(
-    help="Payouts that wait for a person's decision.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
+GROUP = group("review", "Payouts that wait for a person's decision.")
 
 
+@GROUP.command("list")
 @command
 def list_(terminal: Terminal) -> int:
     """List the payouts that wait for a decision, oldest first.
@@ -36,30 +31,26 @@ def list_(terminal: Terminal) -> int:
     from payments_core.cli import messages, output
     from payments_core.client import in_review
 
+    def cells(one: InReview) -> dict[str, str]:
+        return {
+            "key": one.payout.key,
+            "payee": output.address(one.payout.payee, reveal=terminal.reveal),
+            "amount": str(one.payout.amount),
+            "account": one.payout.account,
+            "status": str(one.payout.status),
+            "why": messages.concern(one.payout),
+            "since": messages.moment(one.since),
+        }
+
     with terminal.journal() as journal:
         found = [in_review(row.view(journal.history(row.id))) for row in journal.undecided()]
-    if terminal.as_json:
-        output.print_json([_record(one, terminal) for one in found])
-        return exit_codes.DONE
-    if not found:
-        terminal.note("No payout waits for a decision.")
-        return exit_codes.DONE
-    cells = [
-        (
-            one.payout.key,
-            output.payee_address(one.payout, reveal=terminal.reveal),
-            str(one.payout.amount),
-            one.payout.account,
-            str(one.payout.status),
-            messages.concern(one.payout),
-            messages.moment(one.since),
-        )
-        for one in found
-    ]
-    output.print_table(("key", "payee", "amount", "account", "status", "why", "since"), cells)
+    output.print_list(
+        terminal, found, lambda one: _record(one, terminal), cells, empty="No payout waits for a decision."
+    )
     return exit_codes.DONE
 
 
+@GROUP.command("show")
 @command
 def show(terminal: Terminal, payout: Which) -> int:
     """Show one payout that waits for a decision, and the possible decisions.
@@ -69,37 +60,30 @@ def show(terminal: Terminal, payout: Which) -> int:
     """
     from payments_core.cli import messages, output
     from payments_core.client import in_review
-    from payments_core.client.payout_views import find_payout
     from payments_core.domain.errors import DecisionRefused
     from payments_core.domain.events import EventName, meaning
-    from payments_core.runtime import utc_now
 
-    with terminal.journal() as journal:
-        row = find_payout(journal, payout)
-        found, pauses = row.view(journal.history(row.id)), journal.pauses()
+    found, pauses = terminal.recorded(payout)
     if found.status != "REVIEW" and not found.has_open_contradiction:
         raise DecisionRefused(
             f"Payout {found.key} is {found.status} and not in REVIEW.", hint=messages.advice(found, pauses)
         )
     one = in_review(found)
     if terminal.as_json:
-        output.print_json(
-            _record(one, terminal) | {"history": output.record(found, reveal=True, history=True)["history"]}
-        )
+        output.print_json(_record(one, terminal, history=True))
         return exit_codes.DONE
-    terminal.say(output.details(found, pauses, reveal=terminal.reveal, now=utc_now()))
+    output.print_payout(terminal, found, pauses)
     terminal.say()
     output.print_table(
-        ("at (UTC)", "what happened", "status", "evidence"),
         [
-            (
-                f"{entry.at:%Y-%m-%d %H:%M:%S}",
-                meaning(EventName(entry.event)),
-                str(entry.status),
-                ", ".join(f"{name}={value}" for name, value in entry.evidence.items()),
-            )
+            {
+                "at (UTC)": f"{entry.at:%Y-%m-%d %H:%M:%S}",
+                "what happened": meaning(EventName(entry.event)),
+                "status": str(entry.status),
+                "evidence": output.evidence(entry),
+            }
             for entry in found.history
-        ],
+        ]
     )
     terminal.say()
     if one.acts:
@@ -114,6 +98,7 @@ def show(terminal: Terminal, payout: Which) -> int:
     return exit_codes.DONE
 
 
+@GROUP.command("resolve")
 @command
 def resolve(
     terminal: Terminal,
@@ -131,35 +116,34 @@ def resolve(
     """
     if paid is None:
         raise typer.BadParameter("Give --paid or --not-paid.")
-    with terminal.client() as client:
-        return _print(terminal, client.resolve(payout, paid=paid, actor=actor, reason=reason, evidence=evidence))
+    return _decide(
+        terminal, lambda client: client.resolve(payout, paid=paid, actor=actor, reason=reason, evidence=evidence)
+    )
 
 
+@GROUP.command("reopen")
 @command
 def reopen(terminal: Terminal, payout: Which, actor: Actor, reason: Reason) -> int:
     """Return a payout in review to automatic processing.
 
     Its checks start again, and it is sent again only where that is proven safe.
     """
-    with terminal.client() as client:
-        return _print(terminal, client.reopen(payout, actor=actor, reason=reason))
+    return _decide(terminal, lambda client: client.reopen(payout, actor=actor, reason=reason))
 
 
+@GROUP.command("acknowledge")
 @command
 def acknowledge(
     terminal: Terminal,
     payout: Which,
-    actor: Annotated[
-        str, typer.Option(metavar="NAME", help="The person who acknowledges it; recorded in the history.")
-    ],
+    actor: Actor,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="The finding; recorded in the history.")],
 ) -> int:
     """Acknowledge that a provider contradicts a payout's result.
 
     The result stands, the payout leaves this list, and it is never paid again.
     """
-    with terminal.client() as client:
-        return _print(terminal, client.acknowledge(payout, actor=actor, reason=reason))
+    return _decide(terminal, lambda client: client.acknowledge(payout, actor=actor, reason=reason))
 
 
 @command
@@ -168,13 +152,13 @@ def check(terminal: Terminal, payout: Which) -> int:
 
     The answer is recorded in the history; the result stands. `payouts serve` receives an answer by callback.
     """
-    from payments_core.cli import messages
+    from payments_core.cli import messages, output
 
     with terminal.client() as client:
         found = client.check(payout)
     if not terminal.as_json:
         terminal.say(messages.checked(found))
-    return _print(terminal, found)
+    return output.print_payout(terminal, found)
 
 
 @command
@@ -193,8 +177,10 @@ def reissue(
     It is paid from its account or from another one. Every earlier attempt is checked first and must be proven failed;
     otherwise nothing is sent, and the message has the time of the next try or the missing evidence.
     """
-    with terminal.client() as client:
-        return _print(terminal, client.reissue(payout, actor=actor, reason=reason, account=account, evidence=evidence))
+    return _decide(
+        terminal,
+        lambda client: client.reissue(payout, actor=actor, reason=reason, account=account, evidence=evidence),
+    )
 
 
 @command
@@ -203,24 +189,17 @@ def approve(terminal: Terminal, payout: Which, actor: Actor, reason: Reason = "a
 
     This command sends nothing: `payouts resume` or a worker does.
     """
-    with terminal.client() as client:
-        return _print(terminal, client.approve(payout, actor=actor, reason=reason))
+    return _decide(terminal, lambda client: client.approve(payout, actor=actor, reason=reason))
 
 
 @command
-def cancel(
-    terminal: Terminal,
-    payout: Which,
-    actor: Annotated[str, typer.Option(metavar="NAME", help="The person who cancels it; recorded in the history.")],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="The reason; recorded in the history.")],
-) -> int:
+def cancel(terminal: Terminal, payout: Which, actor: Actor, reason: Reason) -> int:
     """Cancel a payout that was not sent: it is never sent afterwards.
 
     Ends with 0 when it is CANCELLED; commands with its key then end with 3. A payout that may have arrived is not
     cancelled: the refusal has the next action. It also declines a payout that waits for an approval.
     """
-    with terminal.client() as client:
-        _print(terminal, client.cancel(payout, actor=actor, reason=reason))
+    _decide(terminal, lambda client: client.cancel(payout, actor=actor, reason=reason))
     return exit_codes.DONE
 
 
@@ -231,50 +210,29 @@ def cancel_at_provider(terminal: Terminal, payout: Which) -> int:
     The payout changes only by a later check. Ends with 0 when the provider cancels it, 3 when it is too late, 4 when
     the provider does not know it or did not answer.
     """
-    from payments_core.cli import messages, output
+    from payments_core.cli import messages
     from payments_core.provider import CancelAnswer
 
     with terminal.client() as client:
         key, answer = client.get(payout).key, client.cancel_at_provider(payout)
-    if terminal.as_json:
-        output.print_json({"key": key, "answer": str(answer)})
-    else:
-        terminal.say(f"{key}: the provider {messages.CANCELS[answer]}. payouts wait {key} shows the result.")
+    terminal.show(
+        {"key": key, "answer": str(answer)},
+        f"{key}: the provider {messages.CANCELS[answer]}. payouts wait {key} shows the result.",
+    )
     codes = {CancelAnswer.TAKEN: exit_codes.DONE, CancelAnswer.TOO_LATE: exit_codes.FAILED}
     return codes.get(answer, exit_codes.NOT_KNOWN)
 
 
-def _print(terminal: Terminal, payout: Payout) -> int:
+def _decide(terminal: Terminal, decision: Callable[[PayoutClient], Payout]) -> int:
     from payments_core.cli import output
-    from payments_core.runtime import utc_now
 
-    if terminal.as_json:
-        output.print_json(output.record(payout, reveal=terminal.reveal, history=True))
-    else:
-        terminal.say(output.details(payout, (), reveal=terminal.reveal, now=utc_now()))
-    return exit_codes.of(payout)
+    with terminal.client() as client:
+        return output.print_payout(terminal, decision(client))
 
 
-def _record(one: InReview, terminal: Terminal) -> dict[str, Any]:
+def _record(one: InReview, terminal: Terminal, *, history: bool = False) -> dict[str, Any]:
     from payments_core.cli import output
 
     acts = {str(act): [str(answer) for answer in says] for act, says in one.acts.items()}
-    return output.record(one.payout, reveal=terminal.reveal) | {"since": one.since.isoformat(), "acts": acts}
-
-
-for _name, _body in {
-    "list": list_,
-    "show": show,
-    "resolve": resolve,
-    "reopen": reopen,
-    "acknowledge": acknowledge,
-}.items():
-    review.command(_name)(_body)
-
-COMMANDS = {
-    "check": check,
-    "reissue": reissue,
-    "approve": approve,
-    "cancel": cancel,
-    "cancel-at-provider": cancel_at_provider,
-}
+    record = output.record(one.payout, reveal=terminal.reveal, history=history)
+    return record | {"since": one.since.isoformat(), "acts": acts}

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from payments_core.cli import exit_codes
-from payments_core.cli.number_options import number_option
-from payments_core.cli.send import Currency, OperatorKey
+from payments_core.cli.options import number_option
+from payments_core.cli.send import Currency, OperatorKey, check_operation
 from payments_core.cli.terminal import Terminal, command
-from payments_core.domain.characters import clean
-from payments_core.domain.masking import quote
 
 if TYPE_CHECKING:
     from payments_core.domain.money import Money
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from payments_core.routing import Choice
     from payments_core.runtime import Runtime
 
-__all__ = ["COMMANDS"]
+__all__ = ["route"]
 
 
 @command
@@ -43,8 +41,7 @@ def route(
     from payments_core.client import PayoutClient
     from payments_core.domain.payout import Payee
 
-    if operation not in {None, "transfer", "deposit"}:
-        raise typer.BadParameter(f"--operation {quote(operation)} is unknown. Write transfer or deposit.")
+    check_operation(operation)
     payee = Payee.msisdn(to, operator=operator or "")
     runtime = terminal.runtime()
     with PayoutClient(runtime) as client:
@@ -60,7 +57,6 @@ def route(
 
 
 def _money(runtime: Runtime, written: str, currency: str | None) -> Money:
-    """Parse an amount with its currency, in one word or two."""
     from payments_core.cli.payee_file import currency_of
     from payments_core.domain.money import Money
 
@@ -71,6 +67,8 @@ def _money(runtime: Runtime, written: str, currency: str | None) -> Money:
 
 
 def _record(choice: Choice, payee: Payee, money: Money, *, reveal: bool) -> dict[str, Any]:
+    from payments_core.cli import output
+
     known = choice.payee
     return {
         "account": choice.account or None,
@@ -78,7 +76,7 @@ def _record(choice: Choice, payee: Payee, money: Money, *, reveal: bool) -> dict
         "route": choice.route,
         "why": choice.why,
         "hint": _hint(choice) or None,
-        "payee": payee.value if reveal else payee.masked,
+        "payee": output.address(payee, reveal=reveal),
         "amount": money.text,
         "currency": str(money.currency),
         "country": known.country or None,
@@ -118,7 +116,7 @@ def _print(terminal: Terminal, choice: Choice, payee: Payee, money: Money) -> No
     source = _SOURCES.get(known.source, "").format(asked=known.asked)
     prefix = known.hint + (" (numbers may change operators there)" if known.is_portable else "") if known.hint else ""
     lines = {
-        "payee": payee.value if terminal.reveal else payee.masked,
+        "payee": output.address(payee, reveal=terminal.reveal),
         "amount": str(money),
         "country": known.country,
         "prefix": prefix,
@@ -127,14 +125,17 @@ def _print(terminal: Terminal, choice: Choice, payee: Payee, money: Money) -> No
         "why": choice.why,
         "what next": _hint(choice),
     }
-    terminal.say("\n".join(f"{name:<11} {clean(text)}" for name, text in lines.items() if text))
+    terminal.say(output.facts(lines))
     if choice.tried:
         terminal.say()
-        rows = [
-            (str(one.route.number), one.route.account.name, _VERDICTS[one.verdict], "; ".join(one.why))
-            for one in choice.tried
-        ]
-        output.print_table(("route", "account", "matches", "why"), rows)
-
-
-COMMANDS = {"route": route}
+        output.print_table(
+            [
+                {
+                    "route": str(one.route.number),
+                    "account": one.route.account.name,
+                    "matches": _VERDICTS[one.verdict],
+                    "why": "; ".join(one.why),
+                }
+                for one in choice.tried
+            ]
+        )

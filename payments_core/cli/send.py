@@ -8,25 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from payments_core.cli import exit_codes
-from payments_core.cli.number_options import number_option
-from payments_core.cli.options import seconds
+from payments_core.cli.options import number_option, seconds
 from payments_core.cli.terminal import Terminal, command
 from payments_core.domain.masking import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from payments_core.client import PayoutClient
     from payments_core.domain.money import Money
     from payments_core.domain.payout import Payout
 
-__all__ = ["COMMANDS"]
+__all__ = ["COLUMNS", "Currency", "OperatorKey", "check_operation", "deposit", "refund", "send"]
 
-
-def _column(name: str) -> Any:
-    return typer.Option(f"--{name}-column", metavar="NAME", help=f"The file's name of the column {name}.")
-
+COLUMNS = ("key", "to", "amount", "currency", "account", "note", "operator")  # of a file
+KEY = "Your business key: one key, at most one payment."
+CUT = "It may be shortened, or sent without some characters."
 
 Amount = typer.Option(metavar="AMOUNT", help="Plain digits, such as 25000 or 12.50.")
 Currency = Annotated[str | None, typer.Option(metavar="CODE", help="Such as UGX; the account's if left out.")]
@@ -38,12 +35,7 @@ Account = Annotated[
     ),
 ]
 Wait = Annotated[float, seconds("Seconds to wait for the final status; otherwise return at the first answer.")]
-OperatorKey = Annotated[
-    str | None,
-    typer.Option(metavar="KEY", help="The payee's operator, if known; routes use it."),
-]
-KEY = "Your business key: one key, at most one payment."
-CUT = "It may be shortened, or sent without some characters."
+OperatorKey = Annotated[str | None, typer.Option(metavar="KEY", help="The payee's operator, if known; routes use it.")]
 
 
 def _send(
@@ -56,8 +48,7 @@ def _send(
     note: Annotated[str, typer.Option(help=f"Text for the payee. {CUT}")] = "",
     operation: Annotated[str | None, typer.Option(help="transfer or deposit; the account's if left out.")] = None,
     option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An option of the provider; may be repeated."),
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the provider; may be repeated.")
     ] = None,
     operator: OperatorKey = None,
     wait: Wait = 0.0,
@@ -69,13 +60,7 @@ def _send(
     yes: Annotated[
         bool, typer.Option("--yes", help="Pay the file without a question; required without a terminal.")
     ] = False,
-    key_column: Annotated[str, _column("key")] = "key",
-    to_column: Annotated[str, _column("to")] = "to",
-    amount_column: Annotated[str, _column("amount")] = "amount",
-    currency_column: Annotated[str, _column("currency")] = "currency",
-    account_column: Annotated[str, _column("account")] = "account",
-    note_column: Annotated[str, _column("note")] = "note",
-    operator_column: Annotated[str, _column("operator")] = "operator",
+    **columns: str,
 ) -> int:
     """Pay one payee, or every payee in a file.
 
@@ -83,55 +68,24 @@ def _send(
     Before a file is paid, the command shows amounts, accounts, refused rows and balances, and asks for a confirmation;
     without a terminal it needs --yes. Ends with 1 when the answer is no: nothing is recorded.
     """
-    if operation not in {None, "transfer", "deposit"}:
-        hint = "Write transfer or deposit; `payouts refund` pays a collection back."
-        raise typer.BadParameter(f"--operation {quote(operation)} is unknown. {hint}")
-    if file is None:
-        missing = [name for name, given in (("--key", key), ("--to", to), ("--amount", amount)) if given is None]
-        if missing:
-            raise typer.BadParameter(f"Missing {', '.join(missing)}; or give --file.")
-        assert key is not None and to is not None and amount is not None  # noqa: S101, PT018 - for the type checker
-        payee = (to, operator or "")
-        return _send_one(terminal, key, payee, amount, currency, account, note, operation, _options(option), wait)
-    if key is not None or to is not None or amount is not None or note or option or operator:
-        raise typer.BadParameter(
-            "With --file, the file has key, number, amount, note and operator, and --option is not allowed."
-        )
-    columns = (key_column, to_column, amount_column, currency_column, account_column, note_column, operator_column)
-    from payments_core.cli.confirm import has_to_ask
-    from payments_core.cli.send_file import send_file
+    check_operation(operation)
+    missing = [name for name, given in (("--key", key), ("--to", to), ("--amount", amount)) if given is None]
+    if file is not None:
+        if len(missing) < 3 or note or option or operator:
+            raise typer.BadParameter(
+                "With --file, the file has key, number, amount, note and operator, and --option is not allowed."
+            )
+        from payments_core.cli.payee_file import Defaults
+        from payments_core.cli.send_file import send_file
 
-    is_asked = has_to_ask(terminal, yes=yes)
-    names = dict(zip(("key", "to", "amount", "currency", "account", "note", "operator"), columns, strict=True))
-    return send_file(
-        terminal,
-        terminal.runtime(),
-        path=file,
-        names=names,
-        account=account,
-        currency=currency,
-        operation=operation,
-        wait_s=wait,
-        all_or_nothing=all_or_nothing,
-        is_asked=is_asked,
-    )
-
-
-def _send_one(
-    terminal: Terminal,
-    key: str,
-    to: tuple[str, str],
-    amount: str,
-    currency: str | None,
-    account: str | None,
-    note: str,
-    operation: str | None,
-    options: Mapping[str, str],
-    wait_s: float,
-) -> int:
+        names = {name: columns[f"{name}_column"] for name in COLUMNS}
+        defaults = Defaults(account, currency, operation)
+        return send_file(terminal, file, names, defaults, wait_s=wait, all_or_nothing=all_or_nothing, yes=yes)
+    if key is None or to is None or amount is None:
+        raise typer.BadParameter(f"Missing {', '.join(missing)}; or give --file.")
     from payments_core.domain.payout import Payee
 
-    payee = Payee.msisdn(to[0], operator=to[1])
+    payee, options = Payee.msisdn(to, operator=operator or ""), _options(option)
 
     def begin(client: PayoutClient, money: Callable[[str], Money]) -> Payout:
         return client.send(
@@ -144,7 +98,14 @@ def _send_one(
             options=options,
         )
 
-    return _pay(terminal, begin, currency=currency, account=account, wait_s=wait_s)
+    return _pay(terminal, begin, currency=currency, account=account, wait_s=wait)
+
+
+def check_operation(operation: str | None) -> None:
+    """Refuse an operation that a caller cannot name."""
+    if operation not in {None, "transfer", "deposit"}:
+        hint = "Write transfer or deposit; `payouts refund` pays a collection back."
+        raise typer.BadParameter(f"--operation {quote(operation)} is unknown. {hint}")
 
 
 def _options(written: list[str] | None) -> Mapping[str, str]:
@@ -170,7 +131,6 @@ def _pay(
     from payments_core.cli.payee_file import currency_of
     from payments_core.client import PayoutClient
     from payments_core.domain.money import Money
-    from payments_core.runtime import utc_now
 
     runtime = terminal.runtime()
     with PayoutClient(runtime) as client:
@@ -180,13 +140,9 @@ def _pay(
         if wait_s and not payout.is_final:
             payout = client.wait(payout.id, timeout_s=wait_s)
         pauses = client.pauses()
-    if terminal.as_json:
-        output.print_json(output.record(payout, reveal=terminal.reveal, history=True) | {"is_new": is_new})
-    else:
-        if not is_new:
-            terminal.say("This key is known. It is the payout below; nothing was added.")
-        terminal.say(output.details(payout, pauses, reveal=terminal.reveal, now=utc_now()))
-    return exit_codes.of(payout)
+    if not is_new and not terminal.as_json:
+        terminal.say("This key is known. It is the payout below; nothing was added.")
+    return output.print_payout(terminal, payout, pauses, is_new=is_new)
 
 
 def _deposit(terminal: Terminal, /, **options: Any) -> int:
@@ -197,10 +153,22 @@ def _deposit(terminal: Terminal, /, **options: Any) -> int:
     return _send(terminal, operation="deposit", **options)
 
 
-_deposit.__annotations__ = _send.__annotations__
-_deposit.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    [parameter for name, parameter in inspect.signature(_send).parameters.items() if name != "operation"]
-)
+def _column(name: str) -> inspect.Parameter:
+    text = f"The file's name of the column {name}."
+    option = typer.Option(f"--{name}-column", metavar="NAME", help=text)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(f"{name}_column", kind, default=name, annotation=Annotated[str, option])
+
+
+def _paying(body: Callable[..., int], parameters: Sequence[inspect.Parameter]) -> Callable[..., None]:
+    body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    body.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command(body)
+
+
+_PARAMETERS = [*list(inspect.signature(_send).parameters.values())[:-1], *map(_column, COLUMNS)]
+send = _paying(_send, _PARAMETERS)
+deposit = _paying(_deposit, [one for one in _PARAMETERS if one.name != "operation"])
 
 
 @command
@@ -233,6 +201,3 @@ def refund(
         )
 
     return _pay(terminal, begin, currency=currency, account=account, wait_s=wait)
-
-
-COMMANDS = {"send": command(_send), "deposit": command(_deposit), "refund": refund}

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from payments_core.cli import confirm, error_output, exit_codes, messages, output, payee_file
-from payments_core.cli.payee_file import Row
+from payments_core.cli.payee_file import Defaults, Row
 from payments_core.cli.progress import bar
 from payments_core.client import AsyncPayoutClient
 from payments_core.domain.errors import InvalidPayout, JournalError, NoRoute, PaymentsError, PayoutInterrupted
 from payments_core.domain.masking import mask_number, mask_numbers, scrub
 from payments_core.domain.payout import Payout, PayoutStatus
 from payments_core.domain.records import Pause
-from payments_core.runtime import Runtime, utc_now
+from payments_core.runtime import Runtime
 
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
@@ -34,27 +34,26 @@ T = TypeVar("T")
 
 def send_file(
     terminal: Terminal,
-    runtime: Runtime,
-    *,
     path: Path,
     names: Mapping[str, str],
-    account: str | None,
-    currency: str | None,
-    operation: str | None,
+    defaults: Defaults,
+    *,
     wait_s: float,
     all_or_nothing: bool,
-    is_asked: bool,
+    yes: bool,
 ) -> int:
     """Pay every valid row of a file, and return the exit code.
 
-    A refused row does not stop the others unless ``all_or_nothing`` is set; a row without an account does. With
-    ``is_asked`` the payments are shown first, and nothing is recorded unless the answer is yes.
+    A refused row does not stop the others unless ``all_or_nothing`` is set; a row without an account does. Without
+    ``yes`` the payments are shown first, and nothing is recorded unless the answer is yes.
     """
+    is_asked = confirm.has_to_ask(terminal, yes=yes)
+    runtime = terminal.runtime()
     try:
-        read = payee_file.read_file(path, names)
-        if read.ignored:
-            terminal.note(f"Unknown columns are ignored: {scrub(', '.join(read.ignored))}.")
-        rows = payee_file.check(read, runtime, account=account, operation=operation, currency=currency)
+        read, ignored = payee_file.read_file(path, names)
+        if ignored:
+            terminal.note(f"Unknown columns are ignored: {scrub(', '.join(ignored))}.")
+        rows = payee_file.check(read, runtime, defaults)
     except BaseException:
         runtime.journal.close()
         raise
@@ -62,7 +61,7 @@ def send_file(
     with asyncio.Runner() as runner:  # the loop does not run during the question, so that Ctrl-C ends it
         client = AsyncPayoutClient(runtime)
         try:
-            placed = runner.run(_placed(terminal, client, runtime, rows, by_default=operation is None))
+            placed = runner.run(_placed(terminal, client, runtime, rows, by_default=defaults.operation is None))
             _refuse(path, placed, all_or_nothing=all_or_nothing)
             to_pay = [row for row in placed if row.error is None and row.same_as is None]
             if is_asked and to_pay:
@@ -200,23 +199,16 @@ def _shown(row: Row, end: End, *, reveal: bool) -> dict[str, Any]:
     """Return a row's JSON: the payout's fields (null where there is no payout), its line, and what refused it."""
     if isinstance(end, Payout):
         return {**output.record(end, reveal=reveal), "row": row.line, "same_as_row": row.same_as, "error": None}
-    order = row.order
-    asked = {
-        "key": row.key or None,
-        "account": row.account and mask_numbers(row.account),
-        "operation": str(order.operation) if order else None,
-        "payee": (order.payee.value if reveal else order.payee.masked) if order else None,
-        "amount": order.amount.text if order else None,
-        "currency": str(order.amount.currency) if order else None,
-    }
-    empty = dict.fromkeys(output.FIELDS)
-    return {
-        **empty,
-        **asked,
-        "row": row.line,
-        "same_as_row": row.same_as,
-        "error": error_output.problem(end, pays=True),
-    }
+    shown: dict[str, Any] = dict.fromkeys(output.FIELDS)
+    shown |= {"key": row.key or None, "account": row.account and mask_numbers(row.account)}
+    if order := row.order:
+        shown |= {
+            "operation": str(order.operation),
+            "payee": output.address(order.payee, reveal=reveal),
+            "amount": order.amount.text,
+            "currency": str(order.amount.currency),
+        }
+    return shown | {"row": row.line, "same_as_row": row.same_as, "error": error_output.problem(end, pays=True)}
 
 
 def _status(end: End) -> str:
@@ -227,21 +219,29 @@ def _status(end: End) -> str:
 
 
 def _print_rows(terminal: Terminal, results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> None:
-    now, lines = utc_now(), []
+    lines = []
     for row, end in results:
-        also = f"same payout as row {row.same_as}" if row.same_as else ""
         if isinstance(end, Payout):
-            key, payee, amount, _, account, status, why, submissions, _, found = output.payout_line(
-                end, pauses, reveal=terminal.reveal, now=now
-            )
-            lines.append((str(row.line), key, payee, amount, account, status, also or why, submissions, found))
+            cells = {"row": str(row.line)} | output.payout_cells(end, pauses, reveal=terminal.reveal)
+            del cells["operation"], cells["next look"]
+            if row.same_as:
+                cells["why"] = f"same payout as row {row.same_as}"
         else:
             asked = _shown(row, end, reveal=terminal.reveal)  # parsed values, else as written in the file
-            payee = asked["payee"] or (row.to if terminal.reveal else mask_number(row.to))
-            amount = f"{asked['amount']} {asked['currency']}" if asked["amount"] else scrub(row.amount, limit=40)
-            why = f"{end.message} {end.hint}".strip()
-            lines.append((str(row.line), row.key, payee, amount, asked["account"] or "", _status(end), why, "", ""))
-    output.print_table(("row", "key", "payee", "amount", "account", "status", "why", "submissions", "id"), lines)
+            to, amount = row.cells.get("to", ""), scrub(row.cells.get("amount", ""), limit=40)
+            cells = {
+                "row": str(row.line),
+                "key": row.key,
+                "payee": asked["payee"] or (to if terminal.reveal else mask_number(to)),
+                "amount": f"{asked['amount']} {asked['currency']}" if asked["amount"] else amount,
+                "account": asked["account"] or "",
+                "status": _status(end),
+                "why": f"{end.message} {end.hint}".strip(),
+                "submissions": "",
+                "id": "",
+            }
+        lines.append(cells)
+    output.print_table(lines)
 
 
 def _summary(results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> str:

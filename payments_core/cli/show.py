@@ -7,46 +7,37 @@ from typing import Annotated
 import typer
 
 from payments_core.cli import exit_codes
+from payments_core.cli.options import Which
 from payments_core.cli.terminal import Terminal, command
 from payments_core.domain.masking import quote
 
-__all__ = ["COMMANDS"]
+__all__ = ["list_", "show"]
 
 
 @command
-def show(
-    terminal: Terminal,
-    payout: Annotated[str, typer.Argument(metavar="ID|KEY", help="The payout's id or its key.")],
-) -> int:
+def show(terminal: Terminal, payout: Which) -> int:
     """Show one payout and its history."""
     from payments_core.cli import output
-    from payments_core.client.payout_views import find_payout
-    from payments_core.runtime import utc_now
 
-    with terminal.journal() as journal:
-        row = find_payout(journal, payout)
-        found, pauses = row.view(journal.history(row.id)), journal.pauses()
-    if terminal.as_json:
-        output.print_json(output.record(found, reveal=terminal.reveal, history=True))
-        return exit_codes.of(found)
-    terminal.say(output.details(found, pauses, reveal=terminal.reveal, now=utc_now()))
-    terminal.say()
-    output.print_table(
-        ("no", "at (UTC)", "event", "status", "submissions", "decided by", "evidence"),
-        [
-            (
-                str(entry.seq),
-                f"{entry.at:%Y-%m-%d %H:%M:%S.%f}"[:-3],
-                entry.event,
-                str(entry.status),
-                str(entry.submissions),
-                entry.decided_by,
-                ", ".join(f"{name}={value}" for name, value in entry.evidence.items()),
-            )
-            for entry in found.history
-        ],
-    )
-    return exit_codes.of(found)
+    found, pauses = terminal.recorded(payout)
+    code = output.print_payout(terminal, found, pauses)
+    if not terminal.as_json:
+        terminal.say()
+        output.print_table(
+            [
+                {
+                    "no": str(entry.seq),
+                    "at (UTC)": f"{entry.at:%Y-%m-%d %H:%M:%S.%f}"[:-3],
+                    "event": entry.event,
+                    "status": str(entry.status),
+                    "submissions": str(entry.submissions),
+                    "decided by": entry.decided_by,
+                    "evidence": output.evidence(entry),
+                }
+                for entry in found.history
+            ]
+        )
+    return code
 
 
 @command
@@ -59,7 +50,6 @@ def list_(
     from payments_core.cli import output
     from payments_core.domain.errors import UnknownAccount
     from payments_core.domain.payout import PayoutStatus
-    from payments_core.runtime import utc_now
 
     wanted = None
     if status is not None:
@@ -73,20 +63,13 @@ def list_(
             paid_from = {row.account for row in journal.rows()}
             if account not in paid_from:
                 known = ", ".join(sorted(paid_from | set(configuration.accounts))) or "none"
-                raise UnknownAccount(
-                    f"Account {quote(account)} is unknown. Known: {known}.",
-                    hint="Correct the name.",
-                )
+                raise UnknownAccount(f"Account {quote(account)} is unknown. Known: {known}.", hint="Correct the name.")
         pauses = journal.pauses()
-    if terminal.as_json:
-        output.print_json([output.record(payout, reveal=terminal.reveal) for payout in found])
-        return exit_codes.DONE
-    if not found:
-        terminal.note("No payout yet." if wanted is None and account is None else "No such payout.")
-        return exit_codes.DONE
-    now = utc_now()
-    output.print_table(output.COLUMNS, [output.payout_line(p, pauses, reveal=terminal.reveal, now=now) for p in found])
+    output.print_list(
+        terminal,
+        found,
+        lambda payout: output.record(payout, reveal=terminal.reveal),
+        lambda payout: output.payout_cells(payout, pauses, reveal=terminal.reveal),
+        empty="No payout yet." if wanted is None and account is None else "No such payout.",
+    )
     return exit_codes.DONE
-
-
-COMMANDS = {"show": show, "list": list_}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -21,17 +23,20 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from payments_core.client import PayoutClient
+    from payments_core.domain.payout import Payout
+    from payments_core.domain.records import Pause
     from payments_core.engine.journal_protocol import Journal
     from payments_core.runtime import Runtime
     from payments_core.settings import Configuration
 
-__all__ = ["COMMON", "PAYING", "Terminal", "command", "drop_output", "is_output_lost", "open_closed_streams"]
+__all__ = ["COMMON", "PAYING", "Terminal", "command", "group", "is_output_lost", "open_closed_streams", "to_json"]
 
 P = ParamSpec("P")
 
 PAYING = frozenset({"send", "deposit", "refund"})
 _CONFIG = "payouts.toml"
 _LEVEL = "WARNING"
+_OBEYED = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 class Terminal(NamedTuple):
@@ -41,38 +46,30 @@ class Terminal(NamedTuple):
         config: The path of payouts.toml.
         as_json: Whether to print JSON.
         reveal: Whether to print complete numbers.
-        log_level: The lowest level of events on standard error.
+        log_level: The lowest level of events on standard error; empty for the command's own.
         log_json: Whether to print events as JSON.
         pays: Whether the command makes payouts; then errors state that nothing was sent, where that is true.
-        log_asked: Whether the level was given.
 
     """
 
     config: Path = Path(_CONFIG)
     as_json: bool = False
     reveal: bool = False
-    log_level: str = _LEVEL
+    log_level: str = ""
     log_json: bool = False
     pays: bool = False
-    log_asked: bool = False
-
-    @classmethod
-    def asked(cls, root: Mapping[str, Any], own: Mapping[str, Any], *, pays: bool = False) -> Terminal:
-        """Merge the options before and after the command; the latter win."""
-        return cls(
-            config=own["config"] or root.get("config") or Path(_CONFIG),
-            as_json=own["as_json"] or bool(root.get("as_json")),
-            reveal=own["reveal"] or bool(root.get("reveal")),
-            log_level=(own["log_level"] or root.get("log_level") or _LEVEL).upper(),
-            log_json=own["log_json"] or bool(root.get("log_json")),
-            pays=pays,
-            log_asked=bool(own["log_level"] or root.get("log_level")),
-        )
 
     @property
     def is_live(self) -> bool:
         """Whether standard error is a terminal: only then is progress shown."""
         return sys.stderr.isatty() and not self.as_json
+
+    def show(self, record: Any, text: str) -> None:
+        """Print a result: the record with --json, else the text."""
+        if self.as_json:
+            print(to_json(record, indent=2))
+        else:
+            self.say(text)
 
     def say(self, text: str = "") -> None:
         """Print a result for a person."""
@@ -84,7 +81,7 @@ class Terminal(NamedTuple):
 
     def print_events(self, level: str) -> None:
         """Print events from a level up, unless another level was given."""
-        if not self.log_asked:
+        if not self.log_level:
             _configure_logs(self._replace(log_level=level))
 
     def configuration(self) -> Configuration:
@@ -116,8 +113,8 @@ class Terminal(NamedTuple):
         from payments_core.runtime import utc_now
 
         found = read or self.configuration()
-        root = found.path.resolve().parent
-        open_it = functools.partial(open_journal, found.journal, namespace=found.namespace, root=root, clock=utc_now)
+        where: Any = {"namespace": found.namespace, "root": found.root}
+        open_it = functools.partial(open_journal, found.journal, clock=utc_now, **where)
         try:
             journal = open_it()
         except JournalMissing:
@@ -127,6 +124,29 @@ class Terminal(NamedTuple):
         with contextlib.closing(journal):
             yield journal
 
+    def recorded(self, payout: str) -> tuple[Payout, tuple[Pause, ...]]:
+        """Read a payout by its id or key, and the pauses, from the journal alone."""
+        from payments_core.client.payout_views import find_payout
+
+        with self.journal() as journal:
+            row = find_payout(journal, payout)
+            return row.view(journal.history(row.id)), journal.pauses()
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Return JSON with every control character escaped: some values come from outside, and it may reach a terminal."""
+    written = json.dumps(value, indent=indent, ensure_ascii=False)
+    return _OBEYED.sub(lambda mark: f"\\u{ord(mark[0]):04x}", written)
+
+
+def group(name: str, text: str) -> typer.Typer:
+    """Make a group of commands with its help text."""
+    return typer.Typer(name=name, help=text, no_args_is_help=True, rich_markup_mode=None)
+
+
+def _upper(level: str | None) -> str | None:
+    return level and level.upper()
+
 
 Config = Annotated[
     Path | None, typer.Option("--config", help=f"The configuration (default {_CONFIG}).", show_default=False)
@@ -135,7 +155,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; errors as JSON
 Reveal = Annotated[bool, typer.Option("--reveal", help="Print complete numbers and names instead of masked ones.")]
 LogLevel = Annotated[
     str | None,
-    typer.Option("--log-level", help=f"DEBUG, INFO, WARNING or ERROR (default {_LEVEL}).", show_default=False),
+    typer.Option(
+        "--log-level", help=f"DEBUG, INFO, WARNING or ERROR (default {_LEVEL}).", show_default=False, callback=_upper
+    ),
 ]
 LogJson = Annotated[bool, typer.Option("--log-json", help="Events on standard error as JSON, one a line.")]
 
@@ -166,8 +188,9 @@ def command(body: Callable[Concatenate[Terminal, P], int]) -> Callable[..., None
 
     @functools.wraps(body)
     def call(*, context: typer.Context, **given: Any) -> None:
-        asked = {name: given.pop(name) for name in COMMON}
-        terminal = Terminal.asked(context.obj or {}, asked, pays=context.info_name in PAYING)
+        asked = {name: given.pop(name) or context.obj[name] for name in COMMON}  # also valid before the command
+        common = {name: value for name, value in asked.items() if value}
+        terminal = Terminal(**common, pays=context.info_name in PAYING)
         raise typer.Exit(_carry_out(terminal, functools.partial(body, terminal, **given)))
 
     del call.__wrapped__  # typer must see the signature below, not the body's
@@ -192,7 +215,7 @@ def _carry_out(terminal: Terminal, body: Callable[[], int]) -> int:
         error_output.print_interrupted(terminal)
         return exit_codes.TERMINATED if stopped_by else exit_codes.INTERRUPTED
     except BrokenPipeError:  # the reader of our output has closed it
-        drop_output()
+        _drop_output()
         return exit_codes.ERROR
     except Exception as error:  # noqa: BLE001 - the last place to print it for a person
         if isinstance(error, OSError) and is_output_lost():
@@ -205,12 +228,12 @@ def is_output_lost() -> bool:
     try:
         print(flush=True)  # unwritten output is lost: only a write shows the error
     except OSError:
-        drop_output()
+        _drop_output()
         return True
     return False
 
 
-def drop_output() -> None:
+def _drop_output() -> None:
     """Send the rest of the output to the null device."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -244,8 +267,9 @@ def _terminated_like_interrupted(stopped_by: list[int]) -> Iterator[None]:
 
 
 def _configure_logs(terminal: Terminal) -> None:
-    if terminal.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
-        raise typer.BadParameter(f"--log-level {terminal.log_level} is unknown. Write DEBUG, INFO, WARNING or ERROR.")
+    level = terminal.log_level or _LEVEL
+    if level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+        raise typer.BadParameter(f"--log-level {level} is unknown. Write DEBUG, INFO, WARNING or ERROR.")
     from payments_core import logs
 
-    logs.configure(style="json" if terminal.log_json else "console", level=terminal.log_level)
+    logs.configure(style="json" if terminal.log_json else "console", level=level)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from payments_core.settings import WorkerSettings
     from payments_core.worker import Worked
 
-__all__ = ["COMMANDS"]
+__all__ = ["worker"]
 
 
 @command
@@ -48,7 +48,6 @@ def worker(
     """
     import asyncio  # here: `--help` must not pay for it
 
-    from payments_core.cli import output
     from payments_core.settings import WorkerSettings
 
     read = terminal.configuration().worker
@@ -56,11 +55,11 @@ def worker(
     if not terminal.is_live:
         terminal.print_events("INFO")
     done = asyncio.run(_work(terminal, settings, account, once=once))
-    if terminal.as_json:
-        ended = {str(status): count for status, count in sorted(done.ended.items())}
-        output.print_json({"steps": done.steps, "ended": ended, "trouble": done.trouble, "cut": done.cut})
-    else:
-        terminal.say(_summary(done))
+    ended = {str(status): count for status, count in sorted(done.ended.items())}
+    terminal.show(
+        {"steps": done.steps, "ended": ended, "trouble": done.trouble, "cut": done.cut},
+        _summary(done),
+    )
     return exit_codes.ERROR if once and done.trouble else exit_codes.DONE
 
 
@@ -113,6 +112,3 @@ def _summary(done: Worked) -> str:
     if done.cut:
         parts.append(f"{done.cut} left in flight, for others to read when their leases are over")
     return f"Stopped: {', '.join(parts)}."
-
-
-COMMANDS = {"worker": worker}

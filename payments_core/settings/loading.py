@@ -27,7 +27,7 @@ class Configuration:
     """A payouts.toml, read but not yet given to the providers.
 
     Args:
-        path: Where it was read; relative paths in it start from its folder.
+        path: Where it was read.
         namespace: ``[installation] namespace``.
         journal: ``[journal] url``: an address without a password, or a reference to one.
         accounts: The raw tables ``[accounts.<name>]``.
@@ -46,6 +46,11 @@ class Configuration:
     webhooks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     default_account: str = ""
     routes: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def root(self) -> Path:
+        """The folder in which relative paths start."""
+        return self.path.resolve().parent
 
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")

@@ -129,7 +129,7 @@ def test_amounts_are_plain_decimal_text() -> None:
 
 
 def test_control_characters_from_outside_do_not_reach_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    output.print_table(("why",), [("\x1b[2Jgone",)])
+    output.print_table([{"why": "\x1b[2Jgone"}])
 
     assert "\x1b" not in capsys.readouterr().out
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from payments_core import Money, Payee, PayoutClient
-from payments_core.cli.safe_json import to_json
+from payments_core.cli.terminal import to_json
 from payments_core.domain.characters import clean_lines
 from payments_core.domain.errors import InvalidPayout
 

@@ -142,8 +142,7 @@ def _report(terminal: Terminal, cast: Cast, ending: Ending, *, seed: int, second
         )
         return
     print()
-    columns = ("who", "number", "amount", "trouble", "status", "why", "submissions", "arrived", "credited")
-    output.print_table(columns, [_line(terminal, cast, person, ending) for person in cast.people])
+    output.print_table([_cells(terminal, cast, person, ending) for person in cast.people])
     print(f"\n{len(cast.people)} people: {len(paid)} paid exactly once, {len(failed)} failed at the gateway, ", end="")
     print(f"{len(refused)} refused before sending, {still} open.")
     print(f"{len(ending.found)} differences between the journal and the gateway's books. Seed {seed}, {seconds:.0f} s.")
@@ -155,15 +154,23 @@ def _masked(payout: Mapping[str, Any], *, reveal: bool) -> dict[str, Any]:
     return {**payout, "payee": payout["payee"] if reveal else mask_number(payout["payee"])}
 
 
-def _line(terminal: Terminal, cast: Cast, person: Person, ending: Ending) -> Sequence[str]:
-    number = person.number if terminal.reveal else mask_number(person.number)
-    payee = (person.name, number, f"{person.amount} {person.currency}", cast.trouble(person))
+def _cells(terminal: Terminal, cast: Cast, person: Person, ending: Ending) -> dict[str, str]:
     payout = next((one for one in ending.payouts if one["key"] == person.key), None)
-    if payout is None:
-        row = next((one for one in ending.rows if one["key"] == person.key), None)
-        why = row["error"]["message"] if row and row["error"] else "not in the journal"
-        return *payee, "REFUSED", why, "0", "0", "0"
-    entry = next((one for one in ending.ledger if one["reference"] == payout["references"]["reference"]), None)
-    why = messages.REASONS[ReasonCode(payout["reason"])] if payout["reason"] else ""
-    arrived, credited = (str(entry["posts"]), str(entry["credits"])) if entry else ("0", "0")
-    return *payee, payout["status"], why, str(payout["submissions"]), arrived, credited
+    row = next((one for one in ending.rows if one["key"] == person.key and one["error"]), None)
+    reference = payout["references"]["reference"] if payout else None
+    entry = next((one for one in ending.ledger if one["reference"] == reference), {"posts": 0, "credits": 0})
+    if payout is not None:
+        why = messages.REASONS[ReasonCode(payout["reason"])] if payout["reason"] else ""
+    else:
+        why = row["error"]["message"] if row else "not in the journal"
+    return {
+        "who": person.name,
+        "number": person.number if terminal.reveal else mask_number(person.number),
+        "amount": f"{person.amount} {person.currency}",
+        "trouble": cast.trouble(person),
+        "status": payout["status"] if payout else "REFUSED",
+        "why": why,
+        "submissions": str(payout["submissions"]) if payout else "0",
+        "arrived": str(entry["posts"]),
+        "credited": str(entry["credits"]),
+    }

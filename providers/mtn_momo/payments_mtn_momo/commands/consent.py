@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from payments_core.cli import exit_codes
-from payments_core.cli.number_options import number_option
-from payments_core.cli.options import seconds
+from payments_core.cli.options import number_option, seconds
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def consent(
     elif person is None:
         terminal.say(f"{result['payee']} has not answered within {wait:g} s. Another call asks them once more.")
     else:
-        output.print_table(("field", "value"), sorted(_lines(result["person"])))
+        output.print_table([{"field": name, "value": value} for name, value in sorted(_lines(result["person"]))])
     if declined:
         return exit_codes.FAILED
     return exit_codes.NOT_KNOWN if person is None else exit_codes.DONE
