@@ -15,7 +15,8 @@ from typing import Any, Literal, NamedTuple
 
 from payments_core import settings
 from payments_core.cli import messages
-from payments_core.client import PayoutClient, build_account, build_webhook
+from payments_core.cli.accounts import build_accounts
+from payments_core.client import PayoutClient, build_webhook
 from payments_core.client.inbox import PATH
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import JournalError, PaymentsError, SettingsError
@@ -49,12 +50,8 @@ class Check(NamedTuple):
     hint: str = ""
 
 
-def examine(path: Path) -> list[Check]:
+def examine(path: Path) -> Iterator[Check]:
     """Run all checks; a failed one hides no other."""
-    return list(_examine(path))
-
-
-def _examine(path: Path) -> Iterator[Check]:
     try:
         read = settings.load(path)
     except PaymentsError as error:
@@ -69,35 +66,38 @@ def _examine(path: Path) -> Iterator[Check]:
         return
     names = ", ".join(f"{plugin.name} {plugin.version}" for plugin in found()) or "none"
     yield Check("ok", "plugins", f"payments-core {version('payments-core')}; installed: {names}")
-    root = read.path.resolve().parent
-    accounts: dict[str, Account] = {}
+    accounts, broken = build_accounts(read, plugins)
     for name, raw in read.accounts.items():
-        yield from _account(name, raw, plugins, root, accounts)
-    if read.routes and len(accounts) == len(read.accounts):  # a broken account is reported above
+        if name in broken:
+            yield _wrong(f"account {name}", broken[name])
+        else:
+            yield from _account(accounts[name])
+            yield from _exposed(f"account {name}", raw, read.root)
+    if read.routes and not broken:
         yield _routes(read, accounts)
     if not read.accounts:
         yield Check("note", "accounts", "none is configured", "Add [accounts.<name>] to pay from.")
-    make = len(accounts) == len(read.accounts) and all(one.settings.is_test_mode for one in accounts.values())
+    make = not broken and all(one.settings.is_test_mode for one in accounts.values())
     try:
-        journal = open_journal(read.journal, namespace=read.namespace, root=root, clock=utc_now, make=make)
+        journal = open_journal(read.journal, namespace=read.namespace, root=read.root, clock=utc_now, make=make)
     except PaymentsError as error:
         yield _wrong("journal", error)
         return
     try:
-        yield from _used(read, journal, plugins, root, accounts)
+        yield from _used(read, journal, plugins, accounts)
     except JournalError as error:  # such as a damaged one
         journal.close()
         yield _wrong("journal", error)
 
 
-def _used(
-    read: Configuration, journal: Journal, plugins: Plugins, root: Path, accounts: Mapping[str, Account]
-) -> Iterator[Check]:
+def _used(read: Configuration, journal: Journal, plugins: Plugins, accounts: Mapping[str, Account]) -> Iterator[Check]:
     """Check the journal's content and each account's provider; the journal is closed afterwards."""
-    yield from _journal(read, journal, root)
+    yield from _file(read, journal)
+    yield from _payouts(read, journal)
+    yield from _stops(journal)
     for name, raw in read.webhooks.items():
-        yield _webhook(name, raw, plugins, root, journal)
-        yield from _exposed(f"webhook {name}", raw, root)
+        yield _webhook(name, raw, plugins, read.root, journal)
+        yield from _exposed(f"webhook {name}", raw, read.root)
     needed, orphans = _needed(journal, accounts)
     yield from _identities(accounts, needed, orphans)
     retired = {title: one for name in sorted(accounts) for title, one in _retired(accounts[name])}
@@ -120,19 +120,19 @@ def _wrong(what: str, error: PaymentsError) -> Check:
     return Check("wrong", what, error.message, error.hint)
 
 
-def _account(
-    name: str, raw: Mapping[str, Any], plugins: Plugins, root: Path, accounts: dict[str, Account]
-) -> Iterator[Check]:
-    what = f"account {name}"
-    try:
-        account = accounts[name] = build_account(plugins, name, raw, root=root)
-    except PaymentsError as error:
-        yield _wrong(what, error)
+def _account(account: Account) -> Iterator[Check]:
+    """Require a largest amount for each currency where real money moves: it refuses a mistyped digit."""
+    settings = account.settings
+    money = "no real money moves" if settings.is_test_mode else "REAL MONEY moves"
+    yield Check("ok", f"account {account.name}", f"{account.spec.title}, {settings.currency}, {money}")
+    limits = settings.largest_amount
+    lacking = sorted((settings.currencies or {settings.currency}) - (limits or {}).keys())
+    if not lacking or (limits is None and settings.is_test_mode):
         return
-    money = "no real money moves" if account.settings.is_test_mode else "REAL MONEY moves"
-    yield Check("ok", what, f"{account.spec.title}, {account.settings.currency}, {money}")
-    yield from _largest_amount(account)
-    yield from _exposed(what, raw, root)
+    codes = ", ".join(lacking)
+    means = f"nothing is paid in {codes}" if limits else "a mistyped amount is paid like any other"
+    hint = f'Set the largest amount of one payout: [accounts.{account.name}.largest_amount] {lacking[0]} = "…"'
+    yield Check("note", f"largest_amount of {account.name}", f"none for {codes}: {means}", hint)
 
 
 def _exposed(what: str, value: Any, root: Path) -> Iterator[Check]:
@@ -150,19 +150,6 @@ def _exposed(what: str, value: Any, root: Path) -> Iterator[Check]:
             yield from _exposed(what, part, root)
 
 
-def _largest_amount(account: Account) -> Iterator[Check]:
-    """Require a largest amount for each currency where real money moves: it refuses a mistyped digit."""
-    settings = account.settings
-    limits = settings.largest_amount
-    lacking = sorted((settings.currencies or {settings.currency}) - (limits or {}).keys())
-    if not lacking or (limits is None and settings.is_test_mode):
-        return
-    codes = ", ".join(lacking)
-    means = f"nothing is paid in {codes}" if limits else "a mistyped amount is paid like any other"
-    hint = f'Set the largest amount of one payout: [accounts.{account.name}.largest_amount] {lacking[0]} = "…"'
-    yield Check("note", f"largest_amount of {account.name}", f"none for {codes}: {means}", hint)
-
-
 def _routes(read: Configuration, accounts: Mapping[str, Account]) -> Check:
     try:
         routes = read_routes(read.routes, accounts)
@@ -172,44 +159,38 @@ def _routes(read: Configuration, accounts: Mapping[str, Account]) -> Check:
     says = messages.counted(len(routes), "route")
     if not unreached:
         return Check("ok", "routes", says)
-    return Check(
-        "note",
-        "routes",
-        f"{says}; none leads to {', '.join(unreached)}",
-        "These accounts pay only orders that name them.",
-    )
+    says += f"; none leads to {', '.join(unreached)}"
+    return Check("note", "routes", says, "These accounts pay only orders that name them.")
 
 
-def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Check]:
-    yield from _exposed("journal", read.journal, root)
-    counts = journal.counts()
-    summary = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no payout yet"
+def _file(read: Configuration, journal: Journal) -> Iterator[Check]:
+    yield from _exposed("journal", read.journal, read.root)
+    summary = ", ".join(f"{count} {status}" for status, count in sorted(journal.counts().items())) or "no payout yet"
     yield Check("ok", "journal", f"{read.journal}: {summary}")
-    file = root / read.journal.removeprefix("sqlite:///")
+    file = read.root / read.journal.removeprefix("sqlite:///")
     is_file = read.journal.startswith("sqlite:") and os.name == "posix" and file.exists()
     if is_file and stat.S_IMODE(file.stat().st_mode) & 0o077:
         yield Check("wrong", "journal", f"other users may read {file}, which holds payees", f"chmod 600 {file}")
-    if review := counts.get(PayoutStatus.REVIEW):
-        waits = "waits" if review == 1 else "wait"
-        says = f"{messages.counted(review, 'payout')} {waits} for a decision"
+
+
+def _payouts(read: Configuration, journal: Journal) -> Iterator[Check]:
+    review = list(journal.rows(status=PayoutStatus.REVIEW))
+    if review:
+        says = f"{messages.counted(len(review), 'payout')} {'waits' if len(review) == 1 else 'wait'} for a decision"
         yield Check("note", "review", says, "`payouts list --status REVIEW` shows which.")
     contradicted = sum(1 for row in journal.undecided() if row.contradicted_at is not None)
     if contradicted:
         says = f"the provider contradicts the result of {messages.counted(contradicted, 'payout')}"
         yield Check("wrong", "contradictions", says, "`payouts review list` shows them until they are acknowledged.")
-    untaken = sum(1 for row in journal.rows(status=PayoutStatus.REVIEW) if not row.view().may_have_been_sent)
+    untaken = sum(1 for row in review if not row.view().may_have_been_sent)
     if untaken:
         says = f"{messages.counted(untaken, 'payout')} in review {'was' if untaken == 1 else 'were'} never accepted"
         yield Check("note", "review", says, "After the cause is fixed, it is safe to pay these under another key.")
     paid_from = set[str]().union(*(_paid_from(journal, row) for row in _to_be_asked(journal)))
     gone = sorted(paid_from - read.accounts.keys())
     if gone:
-        yield Check(
-            "wrong",
-            "journal",
-            f"open payouts belong to accounts that are not configured: {', '.join(gone)}",
-            "Put these accounts back until their payouts are final.",
-        )
+        says = f"open payouts belong to accounts that are not configured: {', '.join(gone)}"
+        yield Check("wrong", "journal", says, "Put these accounts back until their payouts are final.")
     if (gap := journal.gap()) is not None:
         says = f"it was restored, and may lack everything after {messages.moment(gap.began_at)}"
         missing = sorted(read.accounts.keys() - gap.compared)
@@ -218,6 +199,9 @@ def _journal(read: Configuration, journal: Journal, root: Path) -> Iterator[Chec
         reconciled = "Compare each statement: `payouts journal reconciled --account NAME`."
         over = "When all payouts are settled: `payouts journal restored --over`."
         yield Check("note", "journal", says, reconciled if missing else over)
+
+
+def _stops(journal: Journal) -> Iterator[Check]:
     for pause in journal.pauses():
         level: Literal["note", "wrong"] = "note" if pause.by in {PausedBy.PERSON, PausedBy.RATE} else "wrong"
         yield Check(level, "pause", messages.lifting(pause))
@@ -288,13 +272,10 @@ def _identities(
             else:
                 yield Check("note", what, "no payout needs it: it can be removed")
     for name, count in orphans.items():
-        yield Check(
-            "wrong",
-            f"identities of {name}",
-            f"{messages.counted(count, 'open payout')} {'was' if count == 1 else 'were'} sent with an identity that "
-            "the account does not have",
-            f"Add that identity as [[accounts.{name}.retired]]; until then these payouts cannot be checked.",
-        )
+        sent = f"{messages.counted(count, 'open payout')} {'was' if count == 1 else 'were'} sent"
+        says = f"{sent} with an identity that the account does not have"
+        hint = f"Add that identity as [[accounts.{name}.retired]]; until then these payouts cannot be checked."
+        yield Check("wrong", f"identities of {name}", says, hint)
 
 
 def _to_be_asked(journal: Journal) -> Iterator[PayoutRecord]:
@@ -338,12 +319,9 @@ def _credential(client: PayoutClient, name: str) -> Check:
     problem = client.check_account(name)
     if not problem:
         return Check("ok", what, "the provider accepts them")
-    if problem.partition(":")[0].partition(" ")[0] in set(
-        ReasonCode
-    ):  # refused: the message begins with the reason's code
+    hint = "Check that its server runs and is reachable, and that the account has the right address."
+    if problem.partition(":")[0].partition(" ")[0] in set(ReasonCode):  # refused: it begins with the reason's code
         hint = "Compare the account's user, keys and environment with the provider's portal."
-    else:
-        hint = "Check that its server runs and is reachable, and that the account has the right address."
     return Check("wrong", what, problem, hint)
 
 

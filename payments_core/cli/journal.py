@@ -74,17 +74,24 @@ def verify(
         backup_at = audit.meta.get("backup_at")
         if terminal.as_json:
             rows = [{"rule": one.rule, "payout": one.payout or None, "text": one.text} for one in islice(found, _MOST)]
-            left = sum(1 for _ in found)
-            shown = {"ok": not rows, "payouts": audit.payouts, "backup_at": backup_at, "flaws": rows, "more": left}
-            shown["contradicted"] = audit.contradicted
-            output.print_json(shown | {"references_not_derived": missing})
+            output.print_json(
+                {
+                    "ok": not rows,
+                    "payouts": audit.payouts,
+                    "backup_at": backup_at,
+                    "flaws": rows,
+                    "more": sum(1 for _ in found),
+                    "contradicted": audit.contradicted,
+                    "references_not_derived": {name: error.message for name, error in missing.items()},
+                }
+            )
             return exit_codes.ERROR if rows else exit_codes.DONE
         count = 0
         for one in found:
             count += 1
             terminal.say(str(one))
-    for name, why in missing.items():
-        terminal.note(f"The references of account {name} could not be checked: {why}")
+    for name, error in missing.items():
+        terminal.note(f"The references of account {name} could not be checked: {error.message}")
     what = f"the backup of {backup_at}" if backup_at else "the journal"
     looked = f"{messages.counted(audit.payouts, 'payout')} in {what}"
     if audit.contradicted:

@@ -243,27 +243,8 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
     if payout.contradictions and payout.is_final:
         return _NEVER_AGAIN
     match payout.status:
-        case PayoutStatus.CREATED if payout.reason is not None and payout.reason.code is ReasonCode.NEEDS_APPROVAL:
-            return (
-                f"Nothing was sent. payouts approve {payout.key} --actor NAME lets it be sent. "
-                f"{_CANCEL.format(key=payout.key)}"
-            )
-        case PayoutStatus.CREATED if payout.reason is not None and payout.reason.code is _TOO_LARGE:
-            return (
-                f"Nothing was sent. If the amount is right, raise largest_amount of [accounts.{payout.account}]: "
-                f"payouts wait {payout.key} then sends it, once. {_CANCEL.format(key=payout.key)}"
-            )
         case PayoutStatus.CREATED:
-            pause = pause_of(payout.account, pauses)
-            if pause is not None:
-                return f"Nothing was sent: {lifting(pause)} It is sent then, once."
-            if payout.attempt > 1 and payout.reason is not None:
-                return (
-                    "Earlier attempts are checked before this one is sent; `payouts resume` continues. If the provider "
-                    f"no longer shows one, payouts reissue {payout.key} --actor NAME --reason TEXT "
-                    f"--evidence TEXT records the proof that it failed. {_CANCEL.format(key=payout.key)}"
-                )
-            return "Nothing was sent. When it is due, `payouts resume` or the same key again sends it once."
+            return _unsent(payout, pause_of(payout.account, pauses))
         case PayoutStatus.SENDING | PayoutStatus.PENDING | PayoutStatus.UNKNOWN:
             return f"Check again: payouts wait {payout.key}. The same key is safe; `payouts resume` continues all."
         case PayoutStatus.REVIEW if not payout.may_have_been_sent:
@@ -276,46 +257,63 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
                 f"Do not pay it under another key. Compare with the provider's own records: payouts review show "
                 f"{payout.key} shows the possible decisions, and payouts wait {payout.key} checks the provider again."
             )
-        case PayoutStatus.FAILED if payout.payee.value.startswith(ERASED):
-            return "No money moved. If it is still owed, pay it under a new key: its payee was erased."
-        case PayoutStatus.FAILED if _is_read_again(payout):
-            return (
-                f"A result callback reported this failure, and it is checked first, by `payouts resume` or a worker. "
-                f"Do not pay it in another way before that; then see payouts show {payout.key}."
-            )
-        case PayoutStatus.FAILED if any(entry.event == EventName.PAYOUT_QUERIED for entry in payout.history):
-            return (
-                "Its provider reports results only by callback, so it is not paid again under its key. "
-                "Compare with the provider's own records before you pay it under a new key."
-            )
-        case PayoutStatus.FAILED if payout.reason is not None and payout.reason.settling_h:
-            return (
-                f"Wait {payout.reason.settling_h:g} hours: until then the provider may still change the result. Then "
-                f"{_PAY_AGAIN.format(key=payout.key)}"
-            )
         case PayoutStatus.FAILED:
-            return f"No money moved. After the cause is fixed, {_PAY_AGAIN.format(key=payout.key)}"
+            return _failed(payout)
         case PayoutStatus.CANCELLED:
             return "No money moved. If it is still wanted, pay it under a new key."
         case _:
             return ""
 
 
-def _is_read_again(payout: Payout) -> bool:
-    """Whether a result callback reported the failure and no check followed yet."""
+def _unsent(payout: Payout, pause: Pause | None) -> str:
+    cancel = _CANCEL.format(key=payout.key)
+    code = payout.reason.code if payout.reason else None
+    if code is ReasonCode.NEEDS_APPROVAL:
+        return f"Nothing was sent. payouts approve {payout.key} --actor NAME lets it be sent. {cancel}"
+    if code is ReasonCode.ABOVE_LARGEST_AMOUNT:
+        return (
+            f"Nothing was sent. If the amount is right, raise largest_amount of [accounts.{payout.account}]: "
+            f"payouts wait {payout.key} then sends it, once. {cancel}"
+        )
+    if pause is not None:
+        return f"Nothing was sent: {lifting(pause)} It is sent then, once."
+    if payout.attempt > 1 and payout.reason is not None:
+        return (
+            "Earlier attempts are checked before this one is sent; `payouts resume` continues. If the provider "
+            f"no longer shows one, payouts reissue {payout.key} --actor NAME --reason TEXT "
+            f"--evidence TEXT records the proof that it failed. {cancel}"
+        )
+    return "Nothing was sent. When it is due, `payouts resume` or the same key again sends it once."
+
+
+def _failed(payout: Payout) -> str:
+    again = f"payouts reissue {payout.key} --actor NAME --reason TEXT pays it under the same key."
     last = payout.history[-1] if payout.history else None
-    return last is not None and last.event == EventName.PAYOUT_FAILED and last.decided_by == DecidedBy.RESULT_CALLBACK
+    if payout.payee.value.startswith(ERASED):
+        return "No money moved. If it is still owed, pay it under a new key: its payee was erased."
+    if last and last.event == EventName.PAYOUT_FAILED and last.decided_by == DecidedBy.RESULT_CALLBACK:
+        return (
+            "A result callback reported this failure, and it is checked first, by `payouts resume` or a worker. "
+            f"Do not pay it in another way before that; then see payouts show {payout.key}."
+        )
+    if any(entry.event == EventName.PAYOUT_QUERIED for entry in payout.history):
+        return (
+            "Its provider reports results only by callback, so it is not paid again under its key. "
+            "Compare with the provider's own records before you pay it under a new key."
+        )
+    if payout.reason is not None and payout.reason.settling_h:
+        hours = f"{payout.reason.settling_h:g} hours"
+        return f"Wait {hours}: until then the provider may still change the result. Then {again}"
+    return f"No money moved. After the cause is fixed, {again}"
 
 
 _CANCEL = "payouts cancel {key} --actor NAME --reason TEXT withdraws it."
-_TOO_LARGE = ReasonCode.ABOVE_LARGEST_AMOUNT
 _COMPARE = "Compare with the provider's own records, and do not pay it in another way before the result is clear."
 _NEVER_AGAIN = "It is never paid again under this key."
 _STOPS: Mapping[PausedBy, str] = {
     PausedBy.CIRCUIT: "stopped because the results of the last payments are unknown",
     PausedBy.RATE: "slowed down because the provider reports too many requests",
 }
-_PAY_AGAIN = "payouts reissue {key} --actor NAME --reason TEXT pays it under the same key."
 
 
 def lifting(pause: Pause) -> str:
@@ -334,10 +332,8 @@ def lifting(pause: Pause) -> str:
         )
         ends = f"`payouts unpause{option}` ends it now."
         return f"{subject} {_STOPS[pause.by]} ({pause.why}). Checks continue.{until} {ends}"
-    probe = (
-        f" It ends by itself when the payment tried at {moment(pause.probe_at)} is accepted," if pause.probe_at else ""
-    )
-    return (
-        f"{subject} paused because the provider refuses the account ({pause.why}). Fix the cause.{probe or ' It ends'} "
-        f"{'or ' if probe else ''}by `payouts unpause{option}`."
-    )
+    ends = "It ends"
+    if pause.probe_at:
+        ends = f"It ends by itself when the payment tried at {moment(pause.probe_at)} is accepted, or"
+    cause = f"the provider refuses the account ({pause.why})"
+    return f"{subject} paused because {cause}. Fix the cause. {ends} by `payouts unpause{option}`."

@@ -11,6 +11,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Found", "Plugins", "found"]
 
 
+@dataclass(frozen=True, slots=True)
 class Found:
     """An installed plugin, not imported.
 
@@ -44,13 +46,14 @@ class Found:
 
     """
 
-    __slots__ = ("distribution", "entry_point", "name", "version")
+    entry_point: EntryPoint
+    distribution: str
+    version: str
 
-    def __init__(self, entry_point: EntryPoint, distribution: str, version: str) -> None:
-        self.entry_point = entry_point
-        self.name = entry_point.name
-        self.distribution = distribution
-        self.version = version
+    @property
+    def name(self) -> str:
+        """The plugin's name."""
+        return self.entry_point.name
 
     def __str__(self) -> str:
         """``name = package.plugin (distribution 0.1.0)``."""
@@ -251,12 +254,7 @@ class Plugins:
 
     def before_submit(self, payout: Payout) -> str | None:
         """Return the first refusal of the guards, or None. An exception of a guard propagates: it fails closed."""
-        refusals: list[object] = self._manager.hook.payments_before_submit(payout=payout)
-        for refusal in refusals:  # any value but None refuses
-            if not isinstance(refusal, str):
-                raise TypeError(f"a guard answered with a {type(refusal).__name__}")
-            return refusal.strip() or "a guard refused without a reason"
-        return None
+        return _first_reason(self._manager.hook.payments_before_submit(payout=payout), "a guard", "refused")
 
     @property
     def has_approvals(self) -> bool:
@@ -265,12 +263,8 @@ class Plugins:
 
     def needs_approval(self, payout: Payout) -> str | None:
         """Return the first reason for an approval, or None. An exception propagates: it fails closed."""
-        reasons: list[object] = self._manager.hook.payments_needs_approval(payout=payout)
-        for reason in reasons:  # any value but None is a reason
-            if not isinstance(reason, str):
-                raise TypeError(f"a plugin answered with a {type(reason).__name__}")
-            return reason.strip() or "a plugin requires an approval without a reason"
-        return None
+        reasons = self._manager.hook.payments_needs_approval(payout=payout)
+        return _first_reason(reasons, "a plugin", "requires an approval")
 
     @property
     def has_observers(self) -> bool:
@@ -298,3 +292,12 @@ class Plugins:
                 commands: object | None = implementation.function()
                 return commands
         return None
+
+
+def _first_reason(reasons: Iterable[object], actor: str, act: str) -> str | None:
+    """Return the first of the hooks' reasons; any value but None is one, and None of them is None."""
+    for reason in reasons:
+        if not isinstance(reason, str):
+            raise TypeError(f"{actor} answered with a {type(reason).__name__}")
+        return reason.strip() or f"{actor} {act} without a reason"
+    return None

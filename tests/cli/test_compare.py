@@ -65,7 +65,7 @@ def test_books_that_agree_have_no_difference() -> None:
         (_entry(currency="UGX"), "k-0: currency is UGX there, EUR here"),
         (_entry(payee="46701740699"), "k-0: payee is 46*******99 there, 46*******10 here"),
         (_entry(external_id="po_7"), "k-0: external_id is po_7 there, po_0 here"),
-        (_entry(posts=2), "k-0 arrived 2 times there, 1 tries are known here"),
+        (_entry(posts=2), "k-0 arrived 2 times there, 1 submissions are known here"),
         (_entry(state="FAILED"), "k-0 is FAILED there, SUCCEEDED here"),
         (_payout(status="FAILED"), "k-0 is FAILED here and was credited there"),
         (_payout(1, status="SUCCEEDED"), "k-1 SUCCEEDED here and was credited 0 times there"),

@@ -6,29 +6,32 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from payments_core.domain.masking import mask_number
+
 __all__ = ["differences", "unaccounted"]
+
+Records = Sequence[Mapping[str, Any]]
 
 # Final states of the ledger, and the status that the journal must have.
 _ENDS = {"SUCCESSFUL": "SUCCEEDED", "FAILED": "FAILED"}
 _OPEN = frozenset({"CREATED", "SENDING", "PENDING", "UNKNOWN", "REVIEW"})
 
 
-def differences(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> list[str]:
+def differences(ledger: Records, payouts: Records) -> list[str]:
     """Compare a gateway's ledger with the journal, and return every difference as text.
+
+    None means: each payment belongs to one payout and agrees with it, each successful payout was credited exactly once,
+    no other was credited, and none is open.
 
     Args:
         ledger: ``entries`` of ``GET /__emulator/ledger``.
         payouts: The output of ``payouts list --json --reveal``.
 
-    Returns:
-        An empty list when each payment belongs to one payout and agrees with it, each successful payout was credited
-        exactly once, no other was credited, and none is open.
-
     """
     return [*_of_payments(ledger, payouts), *_of_payouts(ledger, payouts), *_of_payees(ledger, payouts)]
 
 
-def _of_payments(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _of_payments(ledger: Records, payouts: Records) -> Iterator[str]:
     """Compare from the ledger: every payment must belong to a payout."""
     owners: dict[str, list[Mapping[str, Any]]] = {}
     for payout in payouts:
@@ -46,15 +49,19 @@ def _of_payments(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[
         ours["external_id"] = payout["references"].get("external_id")
         for name, wanted in ours.items():
             if entry[name] != wanted:
-                yield f"{payout['key']}: {name} is {_shown(name, entry[name])} there, {_shown(name, wanted)} here"
+                there, here = (mask_number(str(one)) if name == "payee" else one for one in (entry[name], wanted))
+                yield f"{payout['key']}: {name} is {there} there, {here} here"
         end = _ENDS.get(entry["state"])
         if end is not None and end != payout["status"]:
             yield f"{payout['key']} is {entry['state']} there, {payout['status']} here"
         if entry["posts"] > payout["submissions"]:
-            yield f"{payout['key']} arrived {entry['posts']} times there, {payout['submissions']} tries are known here"
+            yield (
+                f"{payout['key']} arrived {entry['posts']} times there, "
+                f"{payout['submissions']} submissions are known here"
+            )
 
 
-def _of_payouts(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _of_payouts(ledger: Records, payouts: Records) -> Iterator[str]:
     """Compare from the journal: every payout must agree with the ledger."""
     credits_of = {entry["reference"]: entry["credits"] for entry in ledger}
     for payout in payouts:
@@ -67,7 +74,7 @@ def _of_payouts(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[s
             yield f"{payout['key']} is {payout['status']} here and was credited there"
 
 
-def _of_payees(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _of_payees(ledger: Records, payouts: Records) -> Iterator[str]:
     """Compare by payee: no payee may be credited more often than its keys allow."""
     keys = Counter(payout["payee"] for payout in payouts)
     credited: Counter[str] = Counter()
@@ -75,16 +82,10 @@ def _of_payees(ledger: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[st
         credited[entry["payee"]] += entry["credits"]
     for payee, times in credited.items():
         if times > keys[payee]:
-            yield f"the payee {_shown('payee', payee)} was credited {times} times for {keys[payee]} keys"
+            yield f"the payee {mask_number(payee)} was credited {times} times for {keys[payee]} keys"
 
 
-def _shown(name: str, value: Any) -> str:
-    from payments_core.domain.masking import mask_number
-
-    return mask_number(str(value)) if name == "payee" else str(value)
-
-
-def unaccounted(rows: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str, Any]]) -> list[str]:
+def unaccounted(rows: Records, payouts: Records) -> list[str]:
     """Return the rows of a file that are neither a payout nor refused with a reason, and payouts without a row.
 
     Args:
@@ -93,15 +94,11 @@ def unaccounted(rows: Sequence[Mapping[str, Any]], payouts: Sequence[Mapping[str
 
     """
     found = {payout["key"] for payout in payouts}
-    named = {row["key"] for row in rows if row["error"] is None}
-    lost = [
-        f"row {row['row']} is no payout and was not refused"
-        for row in rows
-        if row["error"] is None and row["key"] not in found
-    ]
-    refused = [
-        f"row {row['row']} was refused and is a payout all the same"
-        for row in rows
-        if row["error"] is not None and row["key"] in found - named
-    ]
-    return [*lost, *refused, *(f"{key} is in no row" for key in sorted(found - {row["key"] for row in rows}))]
+    accepted = {row["key"] for row in rows if row["error"] is None}
+    problems = []
+    for row in rows:
+        if row["error"] is None and row["key"] not in found:
+            problems.append(f"row {row['row']} is no payout and was not refused")
+        if row["error"] is not None and row["key"] in found - accepted:
+            problems.append(f"row {row['row']} was refused and is a payout all the same")
+    return [*problems, *(f"{key} is in no row" for key in sorted(found - {row["key"] for row in rows}))]

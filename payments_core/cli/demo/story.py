@@ -7,10 +7,9 @@ import secrets
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from payments_core.cli import exit_codes, messages, output
 from payments_core.cli.demo.cast import Cast, Person
@@ -27,18 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["tell"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """The result of the run.
-
-    Args:
-        at_kill: The number of payouts by status when the paying process was killed.
-        rows: The result of each row of the file.
-        payouts: The journal's payouts.
-        ledger: The gateway's ledger.
-        found: Every difference.
-
-    """
+class Ending(NamedTuple):
+    """The result of the run: payouts by status at the kill, rows, payouts, the gateway's ledger, and differences."""
 
     at_kill: Mapping[str, int]
     rows: Sequence[Mapping[str, Any]]
@@ -82,26 +71,21 @@ def _play(terminal: Terminal, cast: Cast, folder: Path) -> Ending:
         say(f"people.csv: {len(cast.people)} people, one of them in two rows, one in a currency that is not paid here.")
         say("\n$ payouts send --file people.csv --yes")
         killed = _pay_until_killed(terminal, stage, cast)
-        at_kill = _statuses(stage.listed())
-        outcome = (
-            f"killed with SIGKILL when the gateway had taken {len(stage.ledger())}" if killed else "ended unkilled"
-        )
-        say(f"  {outcome}; the journal says: {_in_words(at_kill)}")
+        at_kill = Counter(payout["status"] for payout in stage.listed())
+        outcome = f"killed with SIGKILL when the gateway had taken {len(stage.ledger())}"
+        say(f"  {outcome if killed else 'ended unkilled'}; the journal says: {_in_words(at_kill)}")
         say("\n$ payouts resume")
         stage.advance(30)  # for the payment that takes half a minute
         with spinner(terminal, "resuming"):
             stage.settle(on_line=lambda line: say(f"  {line}"))
         say("\n$ payouts send --file people.csv --yes     # the same file again, the same keys")
         rows = stage.ask("send", "--file", "people.csv", "--yes", "--reveal", "--wait", "5")
-        say(f"  {_in_words(_statuses(row for row in rows if row['error'] is None and row['same_as_row'] is None))}")
+        paid = Counter(row["status"] for row in rows if row["error"] is None and row["same_as_row"] is None)
+        say(f"  {_in_words(paid)}")
         stage.settle(on_line=lambda line: say(f"  {line}"))
         payouts, ledger = stage.listed(), stage.ledger()
     found = [] if killed else ["the paying process ended before it could be killed"]
     return Ending(at_kill, rows, payouts, ledger, [*found, *differences(ledger, payouts), *unaccounted(rows, payouts)])
-
-
-def _statuses(payouts: Iterable[Mapping[str, Any]]) -> Mapping[str, int]:
-    return dict(Counter(payout["status"] for payout in payouts))
 
 
 def _in_words(statuses: Mapping[str, int]) -> str:
@@ -120,57 +104,58 @@ def _pay_until_killed(terminal: Terminal, stage: Stage, cast: Cast) -> bool:
 
 
 def _report(terminal: Terminal, cast: Cast, ending: Ending, *, seed: int, seconds: float) -> None:
-    refused = [row for row in ending.rows if row["error"] is not None]
-    paid = [payout for payout in ending.payouts if payout["status"] == "SUCCEEDED"]
-    failed = [payout for payout in ending.payouts if payout["status"] == "FAILED"]
-    still = len(ending.payouts) - len(paid) - len(failed)
+    counted = Counter(payout["status"] for payout in ending.payouts)
+    paid, failed = counted["SUCCEEDED"], counted["FAILED"]
+    refused = sum(1 for row in ending.rows if row["error"] is not None)
+    still = len(ending.payouts) - paid - failed
     if terminal.as_json:
         output.print_json(
             {
                 "seed": seed,
                 "people": len(cast.people),
-                "paid": len(paid),
-                "failed": len(failed),
-                "refused": len(refused),
+                "paid": paid,
+                "failed": failed,
+                "refused": refused,
                 "open": still,
                 "repeated_rows": sum(1 for row in ending.rows if row["same_as_row"] is not None),
                 "at_kill": dict(ending.at_kill),
                 "seconds": round(seconds, 1),
                 "differences": list(ending.found),
-                "payouts": [_masked(payout, reveal=terminal.reveal) for payout in ending.payouts],
+                "payouts": [{**one, "payee": _number(terminal, one["payee"])} for one in ending.payouts],
             }
         )
         return
     print()
-    output.print_table([_cells(terminal, cast, person, ending) for person in cast.people])
-    print(f"\n{len(cast.people)} people: {len(paid)} paid exactly once, {len(failed)} failed at the gateway, ", end="")
-    print(f"{len(refused)} refused before sending, {still} open.")
+    output.print_table([_cells(terminal, person, ending) for person in cast.people])
+    print(f"\n{len(cast.people)} people: {paid} paid exactly once, {failed} failed at the gateway, ", end="")
+    print(f"{refused} refused before sending, {still} open.")
     print(f"{len(ending.found)} differences between the journal and the gateway's books. Seed {seed}, {seconds:.0f} s.")
     for difference in ending.found:
         print(f"DIFFERENCE: {difference}")
 
 
-def _masked(payout: Mapping[str, Any], *, reveal: bool) -> dict[str, Any]:
-    return {**payout, "payee": payout["payee"] if reveal else mask_number(payout["payee"])}
+def _number(terminal: Terminal, number: str) -> str:
+    return number if terminal.reveal else mask_number(number)
 
 
-def _cells(terminal: Terminal, cast: Cast, person: Person, ending: Ending) -> dict[str, str]:
-    payout = next((one for one in ending.payouts if one["key"] == person.key), None)
-    row = next((one for one in ending.rows if one["key"] == person.key and one["error"]), None)
-    reference = payout["references"]["reference"] if payout else None
-    entry = next((one for one in ending.ledger if one["reference"] == reference), {"posts": 0, "credits": 0})
-    if payout is not None:
-        why = messages.REASONS[ReasonCode(payout["reason"])] if payout["reason"] else ""
-    else:
-        why = row["error"]["message"] if row else "not in the journal"
-    return {
+def _cells(terminal: Terminal, person: Person, ending: Ending) -> dict[str, str]:
+    cells = {
         "who": person.name,
-        "number": person.number if terminal.reveal else mask_number(person.number),
+        "number": _number(terminal, person.number),
         "amount": f"{person.amount} {person.currency}",
-        "trouble": cast.trouble(person),
-        "status": payout["status"] if payout else "REFUSED",
-        "why": why,
-        "submissions": str(payout["submissions"]) if payout else "0",
+        "trouble": person.trouble,
+    }
+    payout = next((one for one in ending.payouts if one["key"] == person.key), None)
+    if payout is None:
+        row = next((one for one in ending.rows if one["key"] == person.key), None)
+        why = row["error"]["message"] if row and row["error"] else "not in the journal"
+        return cells | {"status": "REFUSED", "why": why, "submissions": "0", "arrived": "0", "credited": "0"}
+    reference = payout["references"]["reference"]
+    entry = next((one for one in ending.ledger if one["reference"] == reference), {"posts": 0, "credits": 0})
+    return cells | {
+        "status": payout["status"],
+        "why": messages.REASONS[ReasonCode(payout["reason"])] if payout["reason"] else "",
+        "submissions": str(payout["submissions"]),
         "arrived": str(entry["posts"]),
         "credited": str(entry["credits"]),
     }
