@@ -97,13 +97,7 @@ def about_payout(payout_id: str) -> Iterator[None]:
 
 
 def log(name: EventName, **facts: Any) -> None:
-    """Emit one event.
-
-    Args:
-        name: Which.
-        facts: Its key/values; secrets and complete numbers are masked whatever happens.
-
-    """
+    """Emit one event; secrets and complete numbers in its facts are masked whatever happens."""
     level = _LEVELS.get(name, logging.INFO)
     if _LOGGER.isEnabledFor(level):
         if payout_id := _payout_id.get():
@@ -112,24 +106,12 @@ def log(name: EventName, **facts: Any) -> None:
 
 
 def secret_exposed(file: str) -> None:
-    """Log that other users than its owner may read the file of a secret.
-
-    Args:
-        file: Its name, as written in the configuration.
-
-    """
+    """Log that other users than its owner may read the file of a secret, named as in the configuration."""
     log(EventName.SECRET_EXPOSED, file=file)
 
 
 def log_payout(name: EventName, row: PayoutRecord, facts: Mapping[str, Any]) -> None:
-    """Emit one event about a payout, with its id, masked key, account, attempt and try.
-
-    Args:
-        name: Which.
-        row: The payout as it stands now.
-        facts: The event's own key/values.
-
-    """
+    """Emit one event about a payout as it stands now: its id, masked key, account, attempt and submission."""
     if _LOGGER.isEnabledFor(_LEVELS.get(name, logging.INFO)):
         about: dict[str, Any] = {
             "payout": row.id,

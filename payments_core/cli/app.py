@@ -156,12 +156,7 @@ def _with_range(message: str, option: Any) -> str:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code.
-
-    Args:
-        arguments: The arguments; those of this process when not given.
-
-    """
+    """Run one command with the arguments, those of this process when not given, and return the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     open_closed_streams()
     for stream in (sys.stdout, sys.stderr):  # a character that the terminal lacks must not end the output

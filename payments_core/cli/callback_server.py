@@ -105,15 +105,9 @@ async def listen(
     address_header: str,
     worker: WorkerSettings | None = None,
 ) -> int:
-    """Serve until SIGTERM or Ctrl-C; a second one ends it at once.
+    """Serve, with a worker beside the server where its settings are given, until SIGTERM or Ctrl-C.
 
-    Args:
-        terminal: The terminal of the command.
-        host: Address to listen on.
-        port: 0 for any free one.
-        allowed: Addresses and networks that may send callbacks.
-        address_header: The header field in which a proxy writes the client's address.
-        worker: The settings of a worker beside the server; None for none.
+    A second signal ends it at once.
 
     Raises:
         SettingsError: It cannot listen there, or an address is not valid.

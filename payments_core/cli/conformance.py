@@ -21,10 +21,6 @@ NEEDED = ("pytest", "starlette", "uvicorn")
 def run_suite(name: str, *, as_json: bool) -> int:
     """Run the conformance suite of one provider in a process of its own; return pytest's exit code.
 
-    Args:
-        name: The provider's name.
-        as_json: Refused: the output is pytest's.
-
     Raises:
         SettingsError: The provider has no conformance profile, or a library is not installed.
 
@@ -49,16 +45,5 @@ def run_suite(name: str, *, as_json: bool) -> int:
         test.write_text(
             f"import {module} as provider\n\n\nclass TestProvider(provider.{profile}):\n    pass\n", "utf-8"
         )
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "pytest",
-            "-c",
-            str(settings),
-            "-rs",
-            "-p",
-            "no:cacheprovider",
-            str(test),
-        ]
-        return subprocess.run(command, check=False).returncode  # noqa: S603 - this interpreter
+        pytest = [sys.executable, "-P", "-m", "pytest", "-rs", "-p", "no:cacheprovider"]
+        return subprocess.run([*pytest, "-c", settings, test], check=False).returncode  # noqa: S603 - this interpreter

@@ -149,7 +149,6 @@ def _print_started(
 @command
 def demo(
     terminal: Terminal,
-    people: Annotated[int, typer.Option(min=20, max=400, help="How many are paid.")] = 25,
     seed: Annotated[int | None, seed_option("Repeats a run; drawn when left out.")] = None,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Work in this folder and keep it.")] = None,
 ) -> int:
@@ -160,4 +159,4 @@ def demo(
     """
     from payments_core.cli.demo.story import tell
 
-    return tell(terminal, people=people, seed=seed, keep=keep)
+    return tell(terminal, seed=seed, keep=keep)

@@ -183,7 +183,6 @@ def erase(
     ],
     payout: Annotated[str | None, typer.Argument(metavar="[ID|KEY]", help="One payout, by its id or its key.")] = None,
     payee: Annotated[str | None, number_option("All payouts to this number.")] = None,
-    payee_kind: Annotated[str, typer.Option(metavar="KIND", help="The kind of its address.")] = "msisdn",
     before: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="All payouts that became final before this day (UTC)."),
@@ -202,9 +201,7 @@ def erase(
 
     if [payout, payee, before].count(None) != 2:
         raise typer.BadParameter("Give a payout, --payee or --before, and only one of them.")
-    person = None
-    if payee is not None:
-        person = Payee.msisdn(payee) if payee_kind == "msisdn" else Payee(payee_kind, payee)
+    person = None if payee is None else Payee.msisdn(payee)
     day = before.replace(tzinfo=UTC) if before else None
     with terminal.journal() as journal:
         found = erase_in(

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from payments_core.cli.send import COLUMNS
 from payments_core.client.account_choice import apply_choice, choose, choose_at_once, existing_payout
 from payments_core.domain.errors import InvalidPayout, JournalError, KeyReused, PaymentsError
 from payments_core.domain.masking import mask_key, scrub
@@ -24,7 +23,8 @@ from payments_core.runtime import Runtime
 
 __all__ = ["Defaults", "Row", "check", "currency_of", "place", "read_file"]
 
-_REQUIRED = ("key", "to", "amount")
+COLUMNS = ("key", "to", "amount", "currency", "account", "note", "operator")
+_REQUIRED = COLUMNS[:3]
 Cells: TypeAlias = Mapping[str, str]
 
 
@@ -76,15 +76,10 @@ class Row:
         return self.error is None and self.same_as is None and not self.is_known and self.chosen is None
 
 
-def read_file(path: Path, names: Mapping[str, str]) -> tuple[list[tuple[int, Cells | None]], list[str]]:
+def read_file(path: Path) -> tuple[list[tuple[int, Cells | None]], list[str]]:
     """Read a CSV file: UTF-8, with or without BOM, with a header; commas, semicolons or tabs.
 
-    Returns its rows, each with its line and its cells (None for too many) by the core's column names, and the names of
-    unknown columns.
-
-    Args:
-        path: The file.
-        names: The file's name of each of the core's columns.
+    Returns its rows, each with its line and its cells by column (None for too many), and the names of unknown columns.
 
     Raises:
         InvalidPayout: The file is unusable; nothing of it is paid.
@@ -110,15 +105,14 @@ def read_file(path: Path, names: Mapping[str, str]) -> tuple[list[tuple[int, Cel
     if not rows:
         raise InvalidPayout(f"{path} is empty.", hint=f"The first line names the columns: {','.join(COLUMNS)}.")
     header = [name.strip() for name in rows[0][1]]
-    _check_header(path, header, names)
-    ours = {theirs: own for own, theirs in names.items()}
+    _check_header(path, header)
 
     def cells(row: Sequence[str]) -> Cells | None:
         if len(row) > len(header):
             return None
-        return {ours[name]: cell.strip() for name, cell in zip(header, row, strict=False) if name in ours}
+        return {name: cell.strip() for name, cell in zip(header, row, strict=False) if name in COLUMNS}
 
-    return [(line, cells(row)) for line, row in rows[1:]], [name for name in header if name and name not in ours]
+    return [(line, cells(row)) for line, row in rows[1:]], [name for name in header if name and name not in COLUMNS]
 
 
 def _rows(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
@@ -129,17 +123,17 @@ def _rows(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
         line = reader.line_num + 1  # type: ignore[attr-defined]  # a row can span several lines
 
 
-def _check_header(path: Path, header: Sequence[str], names: Mapping[str, str]) -> None:
-    missing = [names[own] for own in _REQUIRED if names[own] not in header]
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    missing = [name for name in _REQUIRED if name not in header]
     if missing:
         found = scrub(", ".join(header)) or "none"
         raise InvalidPayout(
             f"{path}, line 1: the header has no column {', '.join(missing)}. It has: {found}.",
-            hint="The first line has the column names; --key-column, --to-column and so on take other names.",
+            hint=f"The first line has the column names: {', '.join(COLUMNS)}.",
         )
-    unused = [name for name in names.values() if name not in header]
+    unused = [name for name in COLUMNS if name not in header]
     for name in header:  # a misspelt `currency` would pay in the account's currency
-        if name not in names.values() and (meant := difflib.get_close_matches(name.lower(), unused, 1, 0.7)):
+        if name not in COLUMNS and (meant := difflib.get_close_matches(name.lower(), unused, 1, 0.7)):
             raise InvalidPayout(
                 f"{path}, line 1: the column {scrub(name)!r} looks like {meant[0]!r}.",
                 hint="Correct its name, or rename it if it is something else; nothing of the file was sent.",

@@ -9,10 +9,8 @@ from payments_core.cli.options import Which, seconds
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from payments_core.client import ResumeResult
-    from payments_core.domain.payout import Payout, PayoutStatus
+    from payments_core.domain.payout import Payout
     from payments_core.domain.records import Pause
 
 __all__ = ["resume", "wait"]
@@ -49,8 +47,7 @@ def resume(
 
     from payments_core.cli import output
 
-    changes = _Changes(terminal)
-    left, pauses = asyncio.run(_resume(terminal, timeout, changes))
+    left, pauses, changed = asyncio.run(_resume(terminal, timeout))
     record = {
         "steps": left.steps,
         "open": left.open,
@@ -58,58 +55,43 @@ def resume(
         "review": left.review,
         "contradicted": left.contradicted,
         "next_at": left.next_at.isoformat() if left.next_at else None,
-        "changed": [output.record(payout, reveal=terminal.reveal) for payout in changes.changed.values()],
+        "changed": [output.record(payout, reveal=terminal.reveal) for payout in changed],
     }
     terminal.show(record, _summary(left, pauses))
     return exit_codes.NOT_KNOWN if left.open or left.review or left.contradicted else exit_codes.DONE
 
 
-async def _resume(terminal: Terminal, timeout_s: float, changes: _Changes) -> tuple[ResumeResult, tuple[Pause, ...]]:
+async def _resume(terminal: Terminal, timeout_s: float) -> tuple[ResumeResult, tuple[Pause, ...], list[Payout]]:
+    """Work on the open payouts, print each change as it happens, and return the changed payouts too."""
+    from payments_core.cli import messages
     from payments_core.cli.progress import spinner
     from payments_core.client import AsyncPayoutClient
     from payments_core.domain.payout import PayoutStatus
 
+    changed: dict[str, Payout] = {}
+    steps = 0
     async with AsyncPayoutClient(terminal.runtime()) as client:
         waiting = [status for status in PayoutStatus if not status.is_final]
-        changes.begin([payout for status in waiting async for payout in client.payouts(status=status)])
-        with spinner(terminal, changes.line) as changes.show:
-            left = await client.resume(timeout_s=timeout_s, on_change=changes.record)
-        return left, await client.pauses()
+        known = {payout.id: payout.status for status in waiting async for payout in client.payouts(status=status)}
+        left_open = set(known)
+        with spinner(terminal, f"{len(left_open)} open, 0 steps") as show:
 
+            def record(payout: Payout) -> None:
+                nonlocal steps
+                steps += 1
+                if payout.is_final:
+                    left_open.discard(payout.id)
+                before = known.get(payout.id)
+                if before is not payout.status:
+                    known[payout.id] = payout.status
+                    changed[payout.id] = payout
+                    reason = f": {messages.why(payout.reason)}" if payout.reason else ""
+                    if not terminal.as_json:
+                        terminal.say(f"{payout.key}  {before or 'new'} -> {payout.status}{reason}")
+                show(f"{len(left_open)} open, {steps} steps")
 
-class _Changes:
-    """Prints changes as they happen."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self.changed: dict[str, Payout] = {}
-        self._terminal = terminal
-        self._known: dict[str, PayoutStatus] = {}
-        self._open: set[str] = set()
-        self._steps = 0
-        self.show: Callable[[str], None] = lambda _text: None  # replaced on a terminal
-
-    def begin(self, open_payouts: Iterable[Payout]) -> None:
-        self._known = {payout.id: payout.status for payout in open_payouts}
-        self._open = set(self._known)
-
-    def record(self, payout: Payout) -> None:
-        from payments_core.cli import messages
-
-        self._steps += 1
-        if payout.is_final:
-            self._open.discard(payout.id)
-        before = self._known.get(payout.id)
-        if before is not payout.status:
-            self._known[payout.id] = payout.status
-            self.changed[payout.id] = payout
-            reason = f": {messages.why(payout.reason)}" if payout.reason else ""
-            if not self._terminal.as_json:
-                self._terminal.say(f"{payout.key}  {before or 'new'} -> {payout.status}{reason}")
-        self.show(self.line)
-
-    @property
-    def line(self) -> str:
-        return f"{len(self._open)} open, {self._steps} steps"
+            left = await client.resume(timeout_s=timeout_s, on_change=record)
+        return left, await client.pauses(), list(changed.values())
 
 
 def _summary(left: ResumeResult, pauses: tuple[Pause, ...]) -> str:

@@ -13,15 +13,14 @@ from payments_core.cli.terminal import Terminal, command
 from payments_core.domain.masking import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from payments_core.client import PayoutClient
     from payments_core.domain.money import Money
     from payments_core.domain.payout import Payout
 
-__all__ = ["COLUMNS", "Currency", "OperatorKey", "check_operation", "deposit", "refund", "send"]
+__all__ = ["Currency", "OperatorKey", "check_operation", "deposit", "refund", "send"]
 
-COLUMNS = ("key", "to", "amount", "currency", "account", "note", "operator")  # of a file
 KEY = "Your business key: one key, at most one payment."
 CUT = "It may be shortened, or sent without some characters."
 
@@ -60,7 +59,6 @@ def _send(
     yes: Annotated[
         bool, typer.Option("--yes", help="Pay the file without a question; required without a terminal.")
     ] = False,
-    **columns: str,
 ) -> int:
     """Pay one payee, or every payee in a file.
 
@@ -78,9 +76,8 @@ def _send(
         from payments_core.cli.payee_file import Defaults
         from payments_core.cli.send_file import send_file
 
-        names = {name: columns[f"{name}_column"] for name in COLUMNS}
         defaults = Defaults(account, currency, operation)
-        return send_file(terminal, file, names, defaults, wait_s=wait, all_or_nothing=all_or_nothing, yes=yes)
+        return send_file(terminal, file, defaults, wait_s=wait, all_or_nothing=all_or_nothing, yes=yes)
     if key is None or to is None or amount is None:
         raise typer.BadParameter(f"Missing {', '.join(missing)}; or give --file.")
     from payments_core.domain.payout import Payee
@@ -153,22 +150,11 @@ def _deposit(terminal: Terminal, /, **options: Any) -> int:
     return _send(terminal, operation="deposit", **options)
 
 
-def _column(name: str) -> inspect.Parameter:
-    text = f"The file's name of the column {name}."
-    option = typer.Option(f"--{name}-column", metavar="NAME", help=text)
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(f"{name}_column", kind, default=name, annotation=Annotated[str, option])
-
-
-def _paying(body: Callable[..., int], parameters: Sequence[inspect.Parameter]) -> Callable[..., None]:
-    body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    body.__annotations__ = {one.name: one.annotation for one in parameters}
-    return command(body)
-
-
-_PARAMETERS = [*list(inspect.signature(_send).parameters.values())[:-1], *map(_column, COLUMNS)]
-send = _paying(_send, _PARAMETERS)
-deposit = _paying(_deposit, [one for one in _PARAMETERS if one.name != "operation"])
+_deposit.__annotations__ = _send.__annotations__
+_deposit.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [parameter for name, parameter in inspect.signature(_send).parameters.items() if name != "operation"]
+)
+send, deposit = command(_send), command(_deposit)
 
 
 @command

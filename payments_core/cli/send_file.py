@@ -35,7 +35,6 @@ T = TypeVar("T")
 def send_file(
     terminal: Terminal,
     path: Path,
-    names: Mapping[str, str],
     defaults: Defaults,
     *,
     wait_s: float,
@@ -50,7 +49,7 @@ def send_file(
     is_asked = confirm.has_to_ask(terminal, yes=yes)
     runtime = terminal.runtime()
     try:
-        read, ignored = payee_file.read_file(path, names)
+        read, ignored = payee_file.read_file(path)
         if ignored:
             terminal.note(f"Unknown columns are ignored: {scrub(', '.join(ignored))}.")
         rows = payee_file.check(read, runtime, defaults)

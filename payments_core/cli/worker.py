@@ -13,7 +13,7 @@ from payments_core.cli.terminal import Terminal, command
 from payments_core.domain.bounds import DAY_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from payments_core.domain.payout import Payout, PayoutStatus
     from payments_core.settings import WorkerSettings
@@ -68,37 +68,25 @@ async def _work(terminal: Terminal, settings: WorkerSettings, accounts: list[str
     from payments_core.client import AsyncPayoutClient
     from payments_core.worker import run_worker, stop_on_signals
 
-    seen = _Seen()
+    ended: Counter[PayoutStatus] = Counter()
+    steps = 0
     async with AsyncPayoutClient(terminal.runtime()) as client:
-        with spinner(terminal, seen.line) as seen.show, stop_on_signals(seen.stop) as stop:
+        with spinner(terminal, "working: 0 steps") as show, stop_on_signals(lambda: update()) as stop:
+
+            def update() -> None:
+                doing = "finishing what is in flight; once more to stop at once" if stop.is_set() else "working"
+                show(", ".join([f"{doing}: {steps} steps", *_counts(ended)]))
+
+            def record(payout: Payout) -> None:
+                nonlocal steps
+                steps += 1
+                if payout.is_final:
+                    ended[payout.status] += 1
+                update()
+
             return await run_worker(
-                client, accounts=accounts or None, settings=settings, once=once, stop=stop, on_change=seen.record
+                client, accounts=accounts or None, settings=settings, once=once, stop=stop, on_change=record
             )
-
-
-class _Seen:
-    """The status line on a terminal."""
-
-    def __init__(self) -> None:
-        self._steps = 0
-        self._ended: Counter[PayoutStatus] = Counter()
-        self._stopping = False
-        self.show: Callable[[str], None] = lambda _text: None  # replaced on a terminal
-
-    def record(self, payout: Payout) -> None:
-        self._steps += 1
-        if payout.is_final:
-            self._ended[payout.status] += 1
-        self.show(self.line)
-
-    def stop(self) -> None:
-        self._stopping = True
-        self.show(self.line)
-
-    @property
-    def line(self) -> str:
-        doing = "finishing what is in flight; once more to stop at once" if self._stopping else "working"
-        return ", ".join([f"{doing}: {self._steps} steps", *_counts(self._ended)])
 
 
 def _counts(ended: Mapping[PayoutStatus, int]) -> list[str]:

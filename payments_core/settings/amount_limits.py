@@ -70,13 +70,6 @@ def above_largest_amount(
     """Return why an amount is more than an account pays at once, naming both and the setting; empty when it is not.
 
     A currency that the table does not name is not paid in: a limit that was forgotten is not the absence of one.
-
-    Args:
-        largest_amount: The account's setting; None for no limit at all.
-        amount: What is to be paid.
-        currency: In which currency.
-        account: What the account is called.
-
     """
     if largest_amount is None:
         return ""

@@ -67,15 +67,7 @@ def check_unchangeable(
 ) -> None:
     """Refuse a file that another user can change or replace: its content decides which payee is paid, and as whom.
 
-    Args:
-        path: The file, perhaps behind symbolic links.
-        what: What it is, with its name, for messages.
-        found: The status of the file itself.
-        error: What is raised.
-
-    Raises:
-        PaymentsError: Of the class ``error``.
-
+    ``what`` names it in messages, ``found`` is its own status, and ``error`` the class that is raised.
     """
     if not _IS_POSIX:
         return
@@ -98,15 +90,8 @@ def check_folders(
 ) -> None:
     """Refuse a file whose name another user can give to another file.
 
-    Args:
-        path: The file, perhaps behind symbolic links; it need not be there.
-        what: What it is, with its name, for messages.
-        error: What is raised.
-        may_be_shared: Whether its folder may be one in which all may add files but not replace another's (sticky).
-
-    Raises:
-        PaymentsError: Of the class ``error``.
-
+    It need not be there. With ``may_be_shared`` its folder may be one in which all may add files but not replace
+    another's (sticky).
     """
     if not _IS_POSIX:
         return

@@ -41,19 +41,7 @@ def read_account(
 
 
 def read_table(settings: type[S], title: str, raw: object, *, resolve_secret: Callable[[str], SecretStr]) -> S:
-    """Check a table against its settings, secrets resolved; as :func:`read_account`.
-
-    Args:
-        settings: The settings class.
-        title: The table's name, for messages.
-        raw: The table.
-        resolve_secret: Turns a reference into the secret; may raise ``SecretMissing``.
-
-    Raises:
-        SettingsError: Each wrong field with its problem; never its value.
-        SecretMissing: A reference that points at nothing.
-
-    """
+    """Check a table against its settings, as :func:`read_account` does; ``title`` is its name in messages."""
     if not isinstance(raw, Mapping):
         raise SettingsError(f"{title} must be a table.")
     values: dict[str, Any] = {}

@@ -40,12 +40,7 @@ Rate = Annotated[float, Field(strict=True, ge=0, le=_FASTEST, allow_inf_nan=Fals
 
 
 def range_of(field: FieldInfo) -> tuple[float, float] | None:
-    """Return the bounds of a setting's number, or of the numbers in its list; None where it has none.
-
-    Args:
-        field: Of a pydantic model.
-
-    """
+    """Return the bounds of a setting's number, or of the numbers in its list; None where it has none."""
     found = list(_constraints(field))
     low = max((value for value, is_low in found if is_low), default=-math.inf)
     high = min((value for value, is_low in found if not is_low), default=math.inf)

@@ -53,7 +53,7 @@ def test_a_difference_makes_it_fail_and_is_named(
         lambda *_: story.Ending({}, [], [payout], [], ["wages-1/001 SUCCEEDED here and was credited 0 times there"]),
     )
 
-    code = story.tell(Terminal(), people=20, seed=1, keep=tmp_path)
+    code = story.tell(Terminal(), seed=1, keep=tmp_path)
 
     assert code == 1
     assert "DIFFERENCE: wages-1/001 SUCCEEDED here and was credited 0 times there" in capsys.readouterr().out

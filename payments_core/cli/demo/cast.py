@@ -16,9 +16,11 @@ _FAILING = ("46733123455", "46733123456", "46733123457", "46733123458")
 # Numbers that the Swedish telephone authority reserves for books and films.
 _FICTION = ((46701740605, 95), (46313900600, 100), (46406280400, 100), (46846500400, 100), (46980319200, 100))
 _NAMES = (
-    "Achieng", "Babirye", "Chipo", "Daudi", "Esi", "Fatou", "Grace", "Habib", "Imani", "Jabari", "Kwame", "Lindiwe",
-    "Mosi", "Nakato", "Okello", "Penda", "Rehema", "Sanaa", "Tendai", "Uzoma", "Wanjiru", "Xola", "Yaw", "Zuri",
+    "Achieng", "Amina", "Babirye", "Chipo", "Daudi", "Esi", "Fatou", "Grace", "Habib", "Imani", "Jabari", "Kwame",
+    "Lindiwe", "Mosi", "Nakato", "Okello", "Penda", "Rehema", "Sanaa", "Tendai", "Uzoma", "Wanjiru", "Xola", "Yaw",
+    "Zuri",
 )  # fmt: skip
+_SIZE = len(_NAMES)
 _TROUBLES = ("answer lost", "answer lost", "request lost", "503 at first", "two rows")
 
 
@@ -40,29 +42,28 @@ class Cast(NamedTuple):
     kill_at: int
 
     @classmethod
-    def draw(cls, size: int, seed: int) -> Cast:
-        """Draw ``size`` payees; the same seed gives the same ones."""
+    def draw(cls, seed: int) -> Cast:
+        """Draw the payees; the same seed gives the same ones."""
         dice = Random(seed)  # noqa: S311 - a demonstration, not a secret
         fiction = [str(first + step) for first, length in _FICTION for step in range(length)]
-        numbers = [_DELAYED, *_FAILING, *dice.sample(fiction, size - len(_FAILING) - 1)]
-        names = [f"{_NAMES[n % len(_NAMES)]} {chr(65 + n // len(_NAMES))}." for n in range(size)]
-        amounts = [f"{dice.randint(300, 9999) / 100:.2f}" for _ in range(size)]
+        numbers = [_DELAYED, *_FAILING, *dice.sample(fiction, _SIZE - len(_FAILING) - 1)]
+        amounts = [f"{dice.randint(300, 9999) / 100:.2f}" for _ in range(_SIZE)]
         troubles = {0: "takes 25 s"}
-        troubles |= zip(dice.sample(range(len(_FAILING) + 1, size - 1), len(_TROUBLES)), _TROUBLES, strict=True)
+        troubles |= zip(dice.sample(range(len(_FAILING) + 1, _SIZE - 1), len(_TROUBLES)), _TROUBLES, strict=True)
         people = [
             Person(
                 key=f"wages-{seed}/{n + 1:03}",
-                name=names[n],
+                name=_NAMES[n],
                 number=numbers[n],
                 amount=amounts[n],
-                currency="UGX" if n == size - 1 else "EUR",  # the last one is not paid here
+                currency="UGX" if n == _SIZE - 1 else "EUR",  # the last one is not paid here
                 trouble=troubles.get(n, ""),
             )
-            for n in range(size)
+            for n in range(_SIZE)
         ]
         # The delayed one comes first, so that it is in progress.
-        people = [people[0], *dice.sample(people[1:], size - 1)]
-        return cls(people, max(4, size // 2 + dice.randint(-size // 8, size // 8)))
+        people = [people[0], *dice.sample(people[1:], _SIZE - 1)]
+        return cls(people, _SIZE // 2 + dice.randint(-4, 3))
 
     @property
     def faults(self) -> Mapping[str, Any]:

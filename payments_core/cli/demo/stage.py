@@ -115,13 +115,9 @@ class Stage:
     def settle(
         self, *, rounds: int = 8, timeout_s: int = 15, on_line: Callable[[str], None] = lambda _line: None
     ) -> int:
-        """Run ``payouts resume`` until nothing is open; return the number of runs.
+        """Run ``payouts resume`` until nothing is open, and return the number of runs.
 
-        Args:
-            rounds: The largest number of runs; the gateway's clock advances between them.
-            timeout_s: Seconds for each run.
-            on_line: Called with each line that ``resume`` prints.
-
+        The gateway's clock advances between them; ``on_line`` is called with each line that ``resume`` prints.
         """
         for number in range(1, rounds + 1):
             process = self.start("resume", "--timeout", str(timeout_s))

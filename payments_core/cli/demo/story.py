@@ -36,11 +36,11 @@ class Ending(NamedTuple):
     found: Sequence[str]
 
 
-def tell(terminal: Terminal, *, people: int, seed: int | None, keep: Path | None) -> int:
+def tell(terminal: Terminal, *, seed: int | None, keep: Path | None) -> int:
     """Run the demonstration, print it, and return 0 only when nothing differs and nothing is open."""
     started = time.monotonic()
     drawn = secrets.randbelow(10**6) if seed is None else seed
-    cast = Cast.draw(people, drawn)
+    cast = Cast.draw(drawn)
     with _folder(keep) as folder:
         ending = _play(terminal, cast, folder)
         _report(terminal, cast, ending, seed=drawn, seconds=time.monotonic() - started)
