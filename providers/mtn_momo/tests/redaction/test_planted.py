@@ -16,7 +16,7 @@ from payments_core.cli import output
 from payments_core.cli.app import run
 from payments_core.client import PayoutClient
 from payments_core.domain.money import Money
-from payments_core.domain.payout import Payee, Payout
+from payments_core.domain.payout import Payee
 from payments_core.engine import transitions
 from payments_core.http.messages import HttpRequest
 from payments_core.http.transport import exchange, httpx_sync
@@ -251,14 +251,10 @@ def test_a_command_line_that_shows_numbers(
 
     pay(stage, capture)
     masked, revealed = told(), told("--reveal")
-    monkeypatch.setattr(output, "payee_address", lambda payout, *, reveal: _unmasked(payout))
+    monkeypatch.setattr(output, "address", lambda payee, *, reveal: payee.value)
     erased = told()
 
     assert (masked, revealed, erased) == ([], ["a number in output: stdout"], ["a number in output: stdout"])
-
-
-def _unmasked(payout: Payout) -> str:
-    return payout.payee.value
 
 
 def test_settings_that_show_their_keys(stage: Stage, capture: LogCapture, found: Found) -> None:
