@@ -175,7 +175,7 @@ def reissue(
     """Pay a failed payout again under the same key.
 
     It is paid from its account or from another one. Every earlier attempt is checked first and must be proven failed;
-    otherwise nothing is sent, and the message has the time of the next try or the missing evidence.
+    otherwise nothing is sent, and the message says when to try again, or which evidence is missing.
     """
     return _decide(
         terminal,

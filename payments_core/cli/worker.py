@@ -98,5 +98,5 @@ def _summary(done: Worked) -> str:
     if done.trouble:
         parts.append(f"{done.trouble} steps failed (--log-level WARNING shows why)")
     if done.cut:
-        parts.append(f"{done.cut} left in flight, for others to read when their leases are over")
+        parts.append(f"{done.cut} left in flight, for others to check when their leases are over")
     return f"Stopped: {', '.join(parts)}."

@@ -30,7 +30,7 @@ def existing_payout(
         by_default: The caller named no operation: a recorded one stands, whatever the account's default is now.
 
     Raises:
-        KeyReused: It stands for another intent, or for a payout from another account.
+        KeyReused: It stands for another order, or for a payout from another account.
 
     """
     row = runtime.journal.by_key(order.key)

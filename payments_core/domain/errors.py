@@ -14,7 +14,7 @@
     │   ├── InvalidCurrency
     │   ├── OverRefund             the refunds of one collection would be more than was collected
     │   └── NoRoute                no route names the account to pay from, or that is not known
-    ├── KeyReused                  the key belongs to another intent; nothing was changed
+    ├── KeyReused                  the key belongs to another order; nothing was changed
     ├── InvalidArgument            a number given to a method is outside of its bounds; nothing was done
     ├── UnknownPayout              no payout has this id or key, or two have it
     ├── UnknownEvent               no event has this id

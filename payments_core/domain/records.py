@@ -310,7 +310,7 @@ class EndedAttempt:
         reason: Why it failed.
         decided_by: What decided so.
         submissions: How often it was sent.
-        ambiguous: A try of it may have arrived.
+        ambiguous: A submission of it may have arrived.
         first_sent_at: Before the first byte of the first submission that may have arrived.
         sent_at: Before the first byte of the latest submission.
         ended_at: When it failed.

@@ -38,7 +38,7 @@ class AccountSettings(BaseModel):
     )
     lease_s: Interval = Field(
         default=90.0,
-        description="How long a send holds its payout before others may ask what became of it, in seconds.",
+        description="How long a send holds its payout before others may check it, in seconds.",
     )
     max_in_flight: int = Field(
         default=16,
@@ -51,8 +51,8 @@ class AccountSettings(BaseModel):
         default=_POLL_SCHEDULE,
         min_length=1,
         max_length=MOST_ENTRIES,
-        description="Waits between reads of an open payout, in seconds; after the last one the payout goes to REVIEW. "
-        "A failure reported by a result callback is read again three times, at the first three waits.",
+        description="Waits between checks of an open payout, in seconds; after the last one the payout goes to REVIEW. "
+        "A failure reported by a result callback is checked again three times, at the first three waits.",
     )
     retry_schedule_s: tuple[Seconds, ...] = Field(
         default=(2.0, 8.0, 30.0, 120.0, 300.0),
@@ -96,7 +96,7 @@ class AccountSettings(BaseModel):
     )
     reads_per_s: Rate | None = Field(
         default=None,
-        description="Status reads a second at most, all processes together; 0 for no limit. Left out: the provider's "
+        description="Status checks a second at most, all processes together; 0 for no limit. Left out: the provider's "
         "own figure.",
     )
     posts_per_s: Rate | None = Field(
@@ -110,7 +110,7 @@ class AccountSettings(BaseModel):
         ge=0,
         le=10_000,
         description="After so many payments in a row without a clear answer payments stop and are probed one by one, "
-        "while reads go on; 0 for never.",
+        "while checks go on; 0 for never.",
     )
 
     default_operation: Operation = Field(
@@ -126,7 +126,7 @@ class AccountSettings(BaseModel):
         default=(),
         repr=False,
         description="What it paid as before, each a table `[[accounts.NAME.retired]]` with the provider's own settings "
-        "of that time: open payouts are read as what sent them, and nothing is paid so any more.",
+        "of that time: open payouts are checked as what sent them, and nothing is paid so any more.",
     )
 
     @model_validator(mode="after")

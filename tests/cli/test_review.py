@@ -45,7 +45,7 @@ def test_one_is_shown_with_its_story_and_what_can_be_decided(stopped: str, payou
     ran, told = payouts("review", "show", stopped), payouts("review", "show", stopped, "--json").json
 
     assert ran.code == 0
-    assert "The provider already has our reference, and is read now." in ran.out
+    assert "The provider already has our reference, and is checked now." in ran.out
     assert "The provider shows another amount under our reference." in ran.out
     assert f"payouts review resolve {stopped} --paid --actor NAME --reason TEXT" in ran.out
     assert "--not-paid" in ran.out.split("the possible decisions are")[1]

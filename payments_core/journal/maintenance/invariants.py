@@ -135,7 +135,7 @@ def _chain(stored: Stored) -> Broken:
         return
     first = history[0]
     if (first.status, first.attempt, first.submissions) != (_S.CREATED, 1, 0):
-        yield "history", f"it begins as {first.status}, attempt {first.attempt}, {first.submissions} tries"
+        yield "history", f"it begins as {first.status}, attempt {first.attempt}, {first.submissions} submissions"
     is_checked_first = False
     for before, after in pairwise(history):
         is_checked_first = after.event == _CHECKED_FIRST or (
@@ -156,7 +156,7 @@ def _step(before: HistoryEntry, after: HistoryEntry, *, is_checked_first: bool) 
         yield "history", f"entry {after.seq} makes it {after.status} after {before.status}"
     sent = after.event == EventName.PAYOUT_SENDING
     if (after.attempt, after.submissions) != (before.attempt, before.submissions + sent):
-        yield "history", f"entry {after.seq} counts attempt {after.attempt} and try {after.submissions} wrongly"
+        yield "history", f"entry {after.seq} counts attempt {after.attempt} and submission {after.submissions} wrongly"
 
 
 def _last_entry(stored: Stored) -> Broken:
@@ -167,7 +167,7 @@ def _last_entry(stored: Stored) -> Broken:
     for what, ours, theirs in (
         ("status", row.status, last.status),
         ("attempt", row.attempt, last.attempt),
-        ("number of tries", row.submissions, last.submissions),
+        ("number of submissions", row.submissions, last.submissions),
     ):
         if ours != theirs:
             yield "last entry", f"its {what} is {ours}, and {theirs} in the last entry of its history"
