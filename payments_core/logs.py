@@ -97,7 +97,7 @@ def about_payout(payout_id: str) -> Iterator[None]:
 
 
 def log(name: EventName, **facts: Any) -> None:
-    """Emit one event; secrets and complete numbers in its facts are masked whatever happens."""
+    """Emit one event by its name; secrets and complete numbers in its facts are masked whatever happens."""
     level = _LEVELS.get(name, logging.INFO)
     if _LOGGER.isEnabledFor(level):
         if payout_id := _payout_id.get():
@@ -111,7 +111,7 @@ def secret_exposed(file: str) -> None:
 
 
 def log_payout(name: EventName, row: PayoutRecord, facts: Mapping[str, Any]) -> None:
-    """Emit one event about a payout as it stands now: its id, masked key, account, attempt and submission."""
+    """Emit one event, by its name and facts, with a row's id, masked key, account, attempt and submission."""
     if _LOGGER.isEnabledFor(_LEVELS.get(name, logging.INFO)):
         about: dict[str, Any] = {
             "payout": row.id,
