@@ -28,7 +28,7 @@ from payments_core.cli import (
     show,
     worker,
 )
-from payments_core.cli.terminal import PAYING, AsJson, LogJson, LogLevel, Reveal, is_output_lost, open_closed_streams
+from payments_core.cli.terminal import PAYING, AsJson, LogJson, LogLevel, Reveal, Terminal, open_closed_streams
 from payments_core.domain.bounds import describe_range
 
 __all__ = ["app", "run"]
@@ -169,11 +169,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         from payments_core.cli import error_output
 
         as_json = "--json" in given
-        if isinstance(error, OSError) and is_output_lost():
-            return error_output.print_output_lost(error, as_json=as_json)
-        if not hasattr(error, "format_message"):  # from a plugin's group
-            error_output.print_problem(error_output.problem(error), as_json=as_json)
-            return exit_codes.ERROR
+        if not hasattr(error, "format_message"):  # from a plugin's group, or the output is lost
+            return error_output.print_error(error, Terminal(as_json=as_json))
         if isinstance(message := getattr(error, "message", None), str):  # typer has pydantic's text for a value
             plain = re.sub(r", unable to parse .*", "", message).replace("Input should be", "must be")
             plain = _with_range(plain, getattr(error, "param", None))

@@ -21,7 +21,7 @@ from payments_core.client.inbox import PATH
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import JournalError, PaymentsError, SettingsError
 from payments_core.domain.payout import PayoutStatus, ReasonCode
-from payments_core.domain.records import EndedAttempt, PayoutRecord
+from payments_core.domain.records import PayoutRecord
 from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import open_journal
 from payments_core.plugins.manager import Plugins, found
@@ -98,7 +98,10 @@ def _used(read: Configuration, journal: Journal, plugins: Plugins, accounts: Map
     for name, raw in read.webhooks.items():
         yield _webhook(name, raw, plugins, read.root, journal)
         yield from _exposed(f"webhook {name}", raw, read.root)
-    needed, orphans = _needed(journal, accounts)
+    needed, orphans, named = _needed(journal, accounts)
+    if gone := sorted(named - read.accounts.keys()):
+        says = f"open payouts belong to accounts that are not configured: {', '.join(gone)}"
+        yield Check("wrong", "journal", says, "Put these accounts back until their payouts are final.")
     yield from _identities(accounts, needed, orphans)
     retired = {title: one for name in sorted(accounts) for title, one in _retired(accounts[name])}
     identities = {**accounts, **retired}  # a retired identity is checked like an account
@@ -186,11 +189,6 @@ def _payouts(read: Configuration, journal: Journal) -> Iterator[Check]:
     if untaken:
         says = f"{messages.counted(untaken, 'payout')} in review {'was' if untaken == 1 else 'were'} never accepted"
         yield Check("note", "review", says, "After the cause is fixed, it is safe to pay these under another key.")
-    paid_from = set[str]().union(*(_paid_from(journal, row) for row in _to_be_asked(journal)))
-    gone = sorted(paid_from - read.accounts.keys())
-    if gone:
-        says = f"open payouts belong to accounts that are not configured: {', '.join(gone)}"
-        yield Check("wrong", "journal", says, "Put these accounts back until their payouts are final.")
     if (gap := journal.gap()) is not None:
         says = f"it was restored, and may lack everything after {messages.moment(gap.began_at)}"
         missing = sorted(read.accounts.keys() - gap.compared)
@@ -233,10 +231,12 @@ def _retired(account: Account) -> Iterator[tuple[str, Account]]:
         yield f"retired identity {number} of {account.name}", identity
 
 
-def _needed(journal: Journal, accounts: Mapping[str, Account]) -> tuple[Counter[Account], Counter[str]]:
-    """Count the payouts that each identity checks, and by account those that no identity can check."""
-    needed, orphans = Counter[Account](), Counter[str]()
-    for row in _to_be_asked(journal):
+def _needed(journal: Journal, accounts: Mapping[str, Account]) -> tuple[Counter[Account], Counter[str], set[str]]:
+    """Count the payouts that each identity checks, and by account those that none can; name the accounts of all."""
+    needed, orphans, named = Counter[Account](), Counter[str](), set[str]()
+    for row in _to_be_checked(journal):
+        earlier = journal.attempts(row.id) if row.attempt > 1 else ()  # checked before it is sent again
+        named |= {row.account, *(attempt.account for attempt in earlier)}
         account = accounts.get(row.account)
         if account is None or (row.status is PayoutStatus.CREATED and not row.submissions):
             continue  # an unsent payout is sent with the account's current identity
@@ -244,20 +244,11 @@ def _needed(journal: Journal, accounts: Mapping[str, Account]) -> tuple[Counter[
         if identity is None and not row.status.is_final:
             orphans[row.account] += 1
         asked = {identity}
-        for attempt in _earlier(journal, row):
+        for attempt in earlier:
             payer = accounts.get(attempt.account)
             asked.add(None if payer is None else payer.identity(row.operation, attempt.binding))
         needed.update(one for one in asked if one is not None)
-    return needed, orphans
-
-
-def _earlier(journal: Journal, row: PayoutRecord) -> tuple[EndedAttempt, ...]:
-    """Return the earlier attempts that are checked before a payout is sent again."""
-    return journal.attempts(row.id) if row.attempt > 1 else ()
-
-
-def _paid_from(journal: Journal, row: PayoutRecord) -> set[str]:
-    return {row.account, *(attempt.account for attempt in _earlier(journal, row))}
+    return needed, orphans, named
 
 
 def _identities(
@@ -278,7 +269,7 @@ def _identities(
         yield Check("wrong", f"identities of {name}", says, hint)
 
 
-def _to_be_asked(journal: Journal) -> Iterator[PayoutRecord]:
+def _to_be_checked(journal: Journal) -> Iterator[PayoutRecord]:
     """Yield the open payouts, and failed ones whose result the provider may still change.
 
     Payouts in REVIEW of which nothing was accepted are left out: they need no check.

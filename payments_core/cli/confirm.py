@@ -93,7 +93,7 @@ def _sums(rows: Sequence[Row]) -> dict[tuple[str, str], tuple[int, Decimal]]:
     """Return count and sum of the new payouts, by account and currency."""
     found: dict[tuple[str, str], tuple[int, Decimal]] = defaultdict(lambda: (0, Decimal(0)))
     for row in rows:
-        if row.order is None or row.chosen is None or row.error is not None or row.same_as is not None:
+        if row.order is None or row.chosen is None:
             continue
         place = row.chosen, str(row.order.amount.currency)
         count, total = found[place]

@@ -9,12 +9,12 @@ import traceback
 import typer
 
 from payments_core.cli import exit_codes
-from payments_core.cli.terminal import Terminal, to_json
+from payments_core.cli.terminal import Terminal, is_output_lost, to_json
 from payments_core.domain.characters import clean_lines
 from payments_core.domain.errors import InvalidPayout, LookupFailed, PaymentsError, PayoutInterrupted, SettingsError
 from payments_core.domain.masking import scrub
 
-__all__ = ["print_error", "print_interrupted", "print_output_lost", "print_problem", "problem"]
+__all__ = ["print_error", "print_interrupted", "print_problem", "problem"]
 
 _SAFE = "What was accepted is in the journal: sending the same key again is safe, and `payouts resume` goes on."
 
@@ -35,6 +35,15 @@ def problem(error: Exception, *, pays: bool = False) -> dict[str, str]:
 
 def print_error(error: Exception, terminal: Terminal) -> int:
     """Print an error and return the exit code."""
+    if isinstance(error, OSError) and is_output_lost():
+        details = {
+            "code": "output_not_written",
+            "message": f"The output could not be written: {error.strerror or type(error).__name__}.",
+            "hint": "Everything done is recorded: `payouts list`, or the same command again, shows the result.",
+        }
+        with contextlib.suppress(OSError):  # standard error may be on the same disk
+            print_problem(details, as_json=terminal.as_json)
+        return exit_codes.ERROR
     print_problem(problem(error, pays=terminal.pays), as_json=terminal.as_json)
     if terminal.log_level == "DEBUG" and not isinstance(error, PaymentsError):
         for place in traceback.extract_tb(error.__traceback__):  # places only: no values, no text
@@ -46,18 +55,6 @@ def print_interrupted(terminal: Terminal) -> None:
     """Print what to do after Ctrl-C or SIGTERM."""
     details = {"code": "interrupted", "message": "Stopped before it was finished.", "hint": _SAFE}
     print_problem(details, as_json=terminal.as_json)
-
-
-def print_output_lost(error: OSError, *, as_json: bool) -> int:
-    """Print that the output could not be written, and return the exit code."""
-    details = {
-        "code": "output_not_written",
-        "message": f"The output could not be written: {error.strerror or type(error).__name__}.",
-        "hint": "Everything done is recorded: `payouts list`, or the same command again, shows the result.",
-    }
-    with contextlib.suppress(OSError):  # standard error may be on the same disk
-        print_problem(details, as_json=as_json)
-    return exit_codes.ERROR
 
 
 def print_problem(details: dict[str, str], *, as_json: bool) -> None:

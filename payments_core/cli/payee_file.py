@@ -199,12 +199,12 @@ def _again(row: Row, earlier: Row) -> Row:
     """Return a row whose key was used in the file before: the same payout, or an error."""
     same = earlier.order is not None and row.order is not None and earlier.order.fingerprint == row.order.fingerprint
     if same and earlier.account == row.account:
-        return replace(row, error=earlier.error, same_as=earlier.line)
+        return replace(row, error=earlier.error, same_as=earlier.line, chosen=None)
     error = KeyReused(
         f"Rows {earlier.line} and {row.line} have the key {mask_key(row.key)!r} and different content.",
         hint=f"One key is one payment: give row {row.line} another key, or remove it.",
     )
-    return replace(row, error=error)
+    return replace(row, error=error, chosen=None)
 
 
 def currency_of(runtime: Runtime, account: str | None) -> str:

@@ -218,8 +218,6 @@ def _carry_out(terminal: Terminal, body: Callable[[], int]) -> int:
         _drop_output()
         return exit_codes.ERROR
     except Exception as error:  # noqa: BLE001 - the last place to print it for a person
-        if isinstance(error, OSError) and is_output_lost():
-            return error_output.print_output_lost(error, as_json=terminal.as_json)
         return error_output.print_error(error, terminal)
 
 
