@@ -145,7 +145,7 @@ def check_provider_config(runtime: Runtime, account: Account) -> None:
         InvalidPayout: The order could be one that ``send`` refuses.
 
     """
-    if Capability.PROVIDER_CONFIG in account.spec.capabilities and account.name not in runtime.learned:
+    if Capability.PROVIDER_CONFIG in account.capabilities and account.name not in runtime.learned:
         raise InvalidPayout(
             f"What account {account.name} may pay is not known in this process yet, and a transaction waits for no "
             "network.",

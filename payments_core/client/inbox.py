@@ -75,7 +75,7 @@ class Inbox:
         return {
             name: _token(secret, name)
             for name, account in sorted(self._runtime.accounts.items())
-            if Capability.CALLBACKS in account.spec.capabilities
+            if Capability.CALLBACKS in account.capabilities
         }
 
     @property

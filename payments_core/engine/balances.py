@@ -12,7 +12,7 @@ from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.domain.records import Query
 from payments_core.engine.commands import RecordAccountQuery
 from payments_core.engine.flow import EngineFlow, append_history
-from payments_core.engine.lookups import lookup_refused, not_supported, query_account
+from payments_core.engine.lookups import lookup_refused, offered, query_account
 from payments_core.engine.steps import StepContext, token_hash
 from payments_core.provider import (
     Account,
@@ -50,9 +50,7 @@ def query_balances(account: Account, moment: StepContext) -> EngineFlow[str]:
         LookupFailed: It did not take the question.
 
     """
-    provider = account.provider
-    if not isinstance(provider, BalanceResultCallbacks):
-        raise not_supported(account, Capability.BALANCE_RESULT_CALLBACKS)
+    provider: BalanceResultCallbacks = offered(account, Capability.BALANCE_RESULT_CALLBACKS)
     query = Query(token_hash(moment.token), moment.at)
     yield from append_history(RecordAccountQuery(account.name, query))
     yield from query_account(account, _WHAT, Deferred, provider.query_balances, moment.at, answer_token=moment.token)

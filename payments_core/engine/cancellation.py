@@ -25,7 +25,7 @@ from payments_core.engine.flow import EngineFlow, apply_transition
 from payments_core.engine.previous_attempts import AttemptState, check_previous_attempts
 from payments_core.engine.provider_calls import query
 from payments_core.engine.review import OperatorDecision
-from payments_core.provider import Account, Cancels, Final, NotFound, Pending
+from payments_core.provider import Account, Capability, Final, NotFound, Pending
 
 __all__ = ["cancel"]
 
@@ -131,7 +131,7 @@ def _check(account: Account, row: PayoutRecord) -> None:
         raise _refused(row, "It is being sent.", "`payouts wait` tells what became of it.")
     if row.status is _S.REVIEW:
         hint = "Decide what became of it: `payouts review show` tells how."
-    elif isinstance(account.provider, Cancels):
+    elif Capability.CANCELLATION in account.capabilities:
         hint = "`payouts cancel-at-provider` asks the provider to drop it; a read then tells what became of it."
     else:
         hint = "`payouts wait` asks what became of it; its provider cannot be asked to drop it."

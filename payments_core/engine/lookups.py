@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from payments_core.domain.errors import LookupFailed, NotSupported
 from payments_core.domain.masking import scrub, scrub_code
@@ -46,7 +46,7 @@ __all__ = [
     "diagnose",
     "lookup_refused",
     "name",
-    "not_supported",
+    "offered",
     "operator",
     "query_account",
     "refresh_provider_config",
@@ -64,17 +64,13 @@ def balances(account: Account, currency: str | None, at: datetime) -> EngineFlow
         LookupFailed: It did not answer.
 
     """
-    provider = account.provider
-    if not isinstance(provider, Balances):
-        raise not_supported(account, Capability.BALANCES)
+    provider: Balances = offered(account, Capability.BALANCES)
     return (yield from query_account(account, "its balance", tuple, lambda: provider.balances(currency), at))
 
 
 def account_holder(account: Account, payee: Payee, at: datetime) -> EngineFlow[HolderStatus]:
     """Ask whether a payee has a wallet that is active; raises as ``balances``, or ``InvalidPayee``."""
-    provider = account.provider
-    if not isinstance(provider, AccountHolders):
-        raise not_supported(account, Capability.ACCOUNT_HOLDERS)
+    provider: AccountHolders = offered(account, Capability.ACCOUNT_HOLDERS)
     payee.check()
     asked = "whether the payee is active"
     return (yield from query_account(account, asked, HolderStatus, lambda: provider.account_holder(payee), at))
@@ -82,27 +78,21 @@ def account_holder(account: Account, payee: Payee, at: datetime) -> EngineFlow[H
 
 def name(account: Account, payee: Payee, at: datetime) -> EngineFlow[Person]:
     """Query the holder of a payee's wallet; raises as ``balances``."""
-    provider = account.provider
-    if not isinstance(provider, NameLookup):
-        raise not_supported(account, Capability.NAME_LOOKUP)
+    provider: NameLookup = offered(account, Capability.NAME_LOOKUP)
     payee.check()
     return (yield from query_account(account, "the payee's name", Person, lambda: provider.name(payee), at))
 
 
 def operator(account: Account, payee: Payee, at: datetime) -> EngineFlow[Operator]:
     """Ask which operator a payee's wallet is with; raises as ``balances``."""
-    provider = account.provider
-    if not isinstance(provider, OperatorLookup):
-        raise not_supported(account, Capability.OPERATOR_LOOKUP)
+    provider: OperatorLookup = offered(account, Capability.OPERATOR_LOOKUP)
     payee.check()
     return (yield from query_account(account, "the payee's operator", Operator, lambda: provider.operator(payee), at))
 
 
 def cancel_at_provider(account: Account, row: PayoutRecord, at: datetime) -> EngineFlow[CancelAnswer]:
     """Ask a provider to drop a payment it has not begun; raises as ``balances``. The row stays as it is."""
-    provider = account.provider
-    if not isinstance(provider, Cancels):
-        raise not_supported(account, Capability.CANCELLATION)
+    provider: Cancels = offered(account, Capability.CANCELLATION)
     return (
         yield from query_account(
             account, "to cancel a payment", CancelAnswer, lambda: provider.cancel(draft_of(row)), at
@@ -126,9 +116,7 @@ def refresh_provider_config(account: Account, at: datetime) -> EngineFlow[None]:
 
 def ask_consent(account: Account, payee: Payee, scopes: Sequence[str], at: datetime) -> EngineFlow[Consent]:
     """Ask an account holder for consent; raises as ``balances``."""
-    provider = account.provider
-    if not isinstance(provider, UserInfo):
-        raise not_supported(account, Capability.USER_INFO)
+    provider: UserInfo = offered(account, Capability.USER_INFO)
     payee.check()
     return (
         yield from query_account(account, "for a consent", Consent, lambda: provider.ask_consent(payee, scopes), at)
@@ -137,17 +125,15 @@ def ask_consent(account: Account, payee: Payee, scopes: Sequence[str], at: datet
 
 def user_info(account: Account, consent: Consent, at: datetime) -> EngineFlow[Person]:
     """Query what the account holder consented to; raises as ``balances``, with ``retry_after_s`` before the consent."""
-    provider = account.provider
-    if not isinstance(provider, UserInfo):
-        raise not_supported(account, Capability.USER_INFO)
+    provider: UserInfo = offered(account, Capability.USER_INFO)
     return (yield from query_account(account, "what was consented to", Person, lambda: provider.user_info(consent), at))
 
 
 def diagnose(account: Account, at: datetime) -> EngineFlow[tuple[Finding, ...]]:
     """Look at an account without moving money; a provider that cannot has nothing to say."""
-    provider = account.provider
-    if not isinstance(provider, Diagnoses):
+    if Capability.DIAGNOSIS not in account.capabilities:
         return ()
+    provider: Diagnoses = offered(account, Capability.DIAGNOSIS)
     found, _ = yield from read_only(provider.diagnose, at=at)
     given: object = found  # whatever the annotations say
     if isinstance(given, list | tuple) and all(isinstance(one, Finding) for one in given):
@@ -202,9 +188,17 @@ def lookup_refused(account: Account, what: str, answer: LookupRefused) -> Lookup
     )
 
 
-def not_supported(account: Account, capability: Capability) -> NotSupported:
-    """Return the error of what a provider cannot do."""
-    return NotSupported(
-        f"Account {account.name} cannot be asked for this: {account.spec.title} has no {capability}.",
+def offered(account: Account, capability: Capability) -> Any:
+    """Return the account's provider, which implements the capability's protocol.
+
+    Raises:
+        NotSupported: The provider has no such capability, or the account's settings remove it.
+
+    """
+    if capability in account.capabilities:
+        return account.provider
+    where = " for this account" if capability in account.spec.capabilities else ""
+    raise NotSupported(
+        f"Account {account.name} cannot be asked for this: {account.spec.title} has no {capability}{where}.",
         hint="`payouts providers --load` shows what each provider can do.",
     )

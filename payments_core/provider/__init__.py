@@ -4,6 +4,7 @@ Four methods say how a payment is drafted, sent, read, and where and as whom it 
 protocol, and implementing it is the opt-in. A provider holds no lock, no clock and no memory of money.
 """
 
+from payments_core.domain.capabilities import Capability
 from payments_core.http.retry_policy import RetryPolicy, overridden
 from payments_core.provider.account import Account
 from payments_core.provider.lookup_results import (
@@ -53,7 +54,7 @@ from payments_core.provider.protocols import (
     UserInfo,
     Validates,
 )
-from payments_core.provider.spec import Capability, Facts, ProviderSpec
+from payments_core.provider.spec import Facts, ProviderSpec
 
 __all__ = [
     "Account",

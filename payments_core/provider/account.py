@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from payments_core.domain.capabilities import Capability
 from payments_core.domain.errors import SettingsError
 from payments_core.domain.payout import Operation
 from payments_core.http.retry_policy import RetryPolicy, overridden
@@ -13,6 +14,11 @@ from payments_core.provider.spec import Facts, ProviderSpec
 from payments_core.settings import AccountSettings
 
 __all__ = ["Account"]
+
+# Without these the provider pays otherwise, or not at all.
+_NEEDED_TO_PAY = frozenset(
+    {Capability.CREDENTIALS, Capability.VALIDATION, Capability.RESULT_CALLBACKS, Capability.PROVIDER_CONFIG}
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # one account is itself, and a key of what belongs to it
@@ -29,7 +35,8 @@ class Account:
 
     Raises:
         SettingsError: A figure of the settings is less cautious than the provider's fact, a retry figure makes no
-            sense, its default operation is none of the provider's, or two identities are one.
+            sense, its settings remove a capability that payments need, its default operation is none of the provider's,
+            or two identities are one.
 
     """
 
@@ -41,9 +48,10 @@ class Account:
     is_retired: bool = False
     facts: Facts = field(init=False)
     retry: Mapping[str, RetryPolicy] = field(init=False)
+    capabilities: frozenset[Capability] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Narrow the provider's facts and change its retry table by the account's settings."""
+        """Narrow the provider's facts and capabilities and change its retry table by the account's settings."""
         object.__setattr__(self, "facts", _narrowed(self.spec.facts, self.settings, self.name))
         try:
             object.__setattr__(self, "retry", overridden(self.spec.retry, self.settings.retry))
@@ -53,6 +61,10 @@ class Account:
                 hint="The operations are the provider's own; what each may have stands at retry in "
                 "the page reference/settings of the documentation.",
             ) from None
+        removed = self.settings.unsupported_capabilities
+        if needed := removed & _NEEDED_TO_PAY:
+            raise SettingsError(f"[accounts.{self.name}] cannot do without {', '.join(sorted(needed))}.")
+        object.__setattr__(self, "capabilities", self.spec.capabilities - removed)
         is_chosen = "default_operation" in self.settings.model_fields_set
         if is_chosen and self.settings.default_operation not in self.spec.operations:
             raise SettingsError(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from enum import StrEnum
 from typing import Any, Literal
 
+from payments_core.domain.capabilities import Capability
 from payments_core.domain.payout import Operation
 from payments_core.http.retry_policy import RetryPolicy
 from payments_core.provider.protocols import (
@@ -26,30 +26,6 @@ from payments_core.provider.protocols import (
     Validates,
 )
 from payments_core.settings import AccountSettings
-
-
-class Capability(StrEnum):
-    """What a provider can do beside paying and telling what became of it."""
-
-    CREDENTIALS = "credentials"
-    VALIDATION = "validation"
-    RESULT_CALLBACKS = "result_callbacks"
-    CALLBACKS = "callbacks"
-    BALANCES = "balances"
-    BALANCE_RESULT_CALLBACKS = "balance_result_callbacks"
-    ACCOUNT_HOLDERS = "account_holders"
-    NAME_LOOKUP = "name_lookup"
-    USER_INFO = "user_info"
-    DIAGNOSIS = "diagnosis"
-    PROVIDER_CONFIG = "learning"
-    CANCELLATION = "cancellation"
-    OPERATOR_LOOKUP = "operator_lookup"
-
-    @property
-    def protocol(self) -> type:
-        """The protocol that has it."""
-        return _PROTOCOLS[self]
-
 
 _PROTOCOLS: Mapping[Capability, type] = {
     Capability.CREDENTIALS: Authenticates,
@@ -121,14 +97,16 @@ class ProviderSpec:
         name: The word used in payouts.toml: small letters, digits and ``_``.
         title: For people.
         settings: The settings class of its accounts.
-        build: Makes the provider of one account; reads nothing from the environment.
+        build: The provider's class, called with one account's settings; reads nothing from the environment.
         operations: What it can pay.
-        capabilities: Exactly the optional protocols its provider implements.
         facts: What the engine decides by.
         retry: The retry policy of each repeatable operation.
         emulator: Where its :class:`Emulator` is, as ``"package.module:Class"``; imported only when one is started.
         conformance: Where its sheet of the conformance suite is, written alike; imported only when it is played.
         docs: Address of the provider's documentation.
+
+    Raises:
+        TypeError: ``build`` is no class, so that nothing tells which optional protocols it implements.
 
     """
 
@@ -137,9 +115,16 @@ class ProviderSpec:
     settings: type[AccountSettings]
     build: Callable[[Any], PayoutProvider]
     operations: frozenset[Operation]
-    capabilities: frozenset[Capability] = frozenset()
     facts: Facts = field(default_factory=Facts)
     retry: Mapping[str, RetryPolicy] = field(default_factory=dict)
     emulator: str = ""
     conformance: str = ""
     docs: str = ""
+    capabilities: frozenset[Capability] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Derive the capabilities: one for each optional protocol that the provider's class implements."""
+        if not isinstance(self.build, type):
+            raise TypeError(f"ProviderSpec {self.name}: build is {self.build!r}; give the provider's class itself.")
+        offered = frozenset(one for one, protocol in _PROTOCOLS.items() if issubclass(self.build, protocol))
+        object.__setattr__(self, "capabilities", offered)

@@ -107,7 +107,7 @@ def _depends_on_operator(possible: Sequence[Tried]) -> bool:
 
 def _askable(possible: Sequence[Tried]) -> list[Account]:
     accounts = dict.fromkeys(one.route.account for one in possible)
-    return [account for account in accounts if Capability.OPERATOR_LOOKUP in account.spec.capabilities]
+    return [account for account in accounts if Capability.OPERATOR_LOOKUP in account.capabilities]
 
 
 def _judged(tried: tuple[Tried, ...], payee: PayeeFacts, unasked: tuple[str, ...]) -> Choice:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from payments_core.domain.bounds import DAY_S, HOUR_S
+from payments_core.domain.capabilities import Capability
 from payments_core.domain.payout import Operation
 from payments_core.settings.amount_limits import AmountLimits
 from payments_core.settings.types import MOST_ENTRIES, Interval, Rate, Seconds, Timeout
@@ -148,6 +149,11 @@ class AccountSettings(BaseModel):
         a rehearsal paid is not paid again from a real account.
         """
         return False
+
+    @property
+    def unsupported_capabilities(self) -> frozenset[Capability]:
+        """What its provider can do, and not for this account, as in a sandbox: nothing. A provider overrides it."""
+        return frozenset()
 
     @property
     def currencies(self) -> frozenset[str] | None:

@@ -38,7 +38,6 @@ from payments_core.provider import (
     Attempt,
     Balance,
     Callback,
-    Capability,
     CheckOutcome,
     Credential,
     Deferred,
@@ -90,7 +89,6 @@ class Broken(TemplateProvider):
 
     """
 
-    capabilities = SPEC.capabilities
     settings: ClassVar[type[TemplateSettings]] = TemplateSettings
     emulated: ClassVar[type[TemplateEmulator]] = TemplateEmulator
 
@@ -655,14 +653,9 @@ class ConnectsInAFlow(Broken):
         return (yield from super().check(draft))
 
 
-class DeclaresWhatItLacks(Broken):
-    capabilities = SPEC.capabilities | {Capability.BALANCES}
-
-
 class TellsLater:
     """What is held is told later; the template's emulator has no such call."""
 
-    capabilities = SPEC.capabilities | {Capability.BALANCE_RESULT_CALLBACKS}
     path = f"/balance/{slot('answer_token')}"
 
     def query_balances(self) -> HttpFlow[Deferred | LookupRefused]:
@@ -685,13 +678,12 @@ class TakesAnythingForABalance(TellsLater, Broken):
 
 
 class TellsNoBalance(TellsLater, Broken):
-    """Declares it, and never gets one."""
+    """Can be asked, and never gets one."""
 
 
 class KnowsNames:
     """Can be asked for a name; the template's emulator has no such call."""
 
-    capabilities = SPEC.capabilities | {Capability.NAME_LOOKUP}
     moves_money = False
 
     def name(self, payee: Payee) -> HttpFlow[Person | LookupRefused]:
@@ -701,7 +693,7 @@ class KnowsNames:
 
 
 class AnswersNoQuestion(KnowsNames, Broken):
-    """Declares it, and never knows."""
+    """Can be asked, and never knows."""
 
 
 class PaysToAsk(KnowsNames, Broken):
@@ -746,6 +738,6 @@ if not IS_HEAVY:
     OneKind.skipped = {"test_both_clients_decide_alike": "one kind of client plays"}
 
 for broken in Broken.__subclasses__():
-    spec = replace(SPEC, build=broken, capabilities=broken.capabilities, settings=broken.settings)
+    spec = replace(SPEC, build=broken, settings=broken.settings)
     profile = {"spec": spec, "emulator": staticmethod(broken.emulated)}
     globals()[f"Test{broken.__name__}"] = type(f"Test{broken.__name__}", (OneKind,), profile)

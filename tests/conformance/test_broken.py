@@ -95,7 +95,6 @@ BREAKS: Mapping[str, set[str]] = {
     "MakesUpAName": {"test_a_malformed_answer_is_no_lookup_result"},
     "SleepsInAFlow": {"test_a_provider_never_blocks"},
     "ConnectsInAFlow": {"test_a_provider_never_blocks"},
-    "DeclaresWhatItLacks": {"test_declared_capabilities_are_implemented"},
 }
 
 

@@ -159,12 +159,12 @@ def bank_account() -> Account:
         name="bank",
         title="Ledger",
         settings=BankSettings,
-        build=lambda _: BankProvider(),
+        build=BankProvider,
         operations=frozenset(Operation),
         facts=Facts(resend="safe", dedupe_window_s=86_400.0, visible_after_s=VISIBLE_AFTER_S, dedupe_settle_s=SETTLE_S),
     )
     values = BankSettings.model_validate({"provider": "bank", "poll_schedule_s": POLLS_S})
-    return Account("till", spec, values, spec.build(values))
+    return Account("till", spec, values, BankProvider())
 
 
 def order_of(key: str, operation: Operation) -> Order:

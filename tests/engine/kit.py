@@ -128,12 +128,12 @@ def account_of(
         name="fake",
         title="Fake",
         settings=FakeSettings,
-        build=lambda _: provider or Fake(),
+        build=type(provider) if provider else Fake,
         operations=frozenset(Operation),
         facts=Facts(**{**SAFE, **facts}),
     )
     values = FakeSettings.model_validate(settings or {})
-    return Account(name, spec, values, spec.build(values))
+    return Account(name, spec, values, provider or Fake())
 
 
 def order_of(**changes: Any) -> Order:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, cast
 
 import pytest
-from kit import T0, Answer, Fake, account_of, after, lost, row_of, unsent
+from kit import T0, Answer, Fake, FakeSettings, account_of, after, lost, row_of, unsent
 
 from payments_core import engine
-from payments_core.domain.errors import InvalidPayee, LookupFailed, NotSupported, ProviderBug
+from payments_core.domain.errors import InvalidPayee, LookupFailed, NotSupported, ProviderBug, SettingsError
 from payments_core.domain.payout import Payee, Reason, ReasonCode
 from payments_core.engine import draft_of
 from payments_core.engine.flow import Command, EngineFlow, Reply
@@ -163,6 +164,39 @@ def test_without_an_answer_nothing_is_guessed(name: str, ended: Answer) -> None:
     assert f"The provider of account till did not answer when asked {WHAT[name]}: " in told.message
     assert "asking again is safe" in told.hint
     assert (told.reason, told.retry_after_s, sent) == ("", None, [READ])
+
+
+class Sandbox(FakeSettings):
+    """The settings of an account where nothing can be asked."""
+
+    @property
+    def unsupported_capabilities(self) -> frozenset[Capability]:
+        return frozenset(Capability) - NEEDED
+
+
+NEEDED = frozenset(
+    {Capability.CREDENTIALS, Capability.VALIDATION, Capability.RESULT_CALLBACKS, Capability.PROVIDER_CONFIG}
+)
+
+
+@EACH
+def test_a_capability_that_the_settings_remove_is_refused(name: str) -> None:
+    """Nothing is asked, though the provider's class implements it; a diagnosis has nothing to say."""
+    provider = Told(saying(QUESTIONS[name][2], READ))
+    account = replace(account_of(provider), settings=Sandbox())
+
+    with pytest.raises(NotSupported, match=f"Fake has no {OFFERED[name]} for this account"):
+        run_flow(QUESTIONS[name][0](account), pytest.fail)
+    assert run_flow(engine.diagnose(account, T0), pytest.fail) == ()
+    assert provider.asked == []
+
+
+@pytest.mark.parametrize("needed", sorted(NEEDED))
+def test_a_capability_that_payments_need_is_not_removed(needed: Capability) -> None:
+    settings = type("Wrong", (FakeSettings,), {"unsupported_capabilities": property(lambda _: frozenset({needed}))})
+
+    with pytest.raises(SettingsError, match=f"cannot do without {needed}"):
+        replace(account_of(), settings=settings())
 
 
 @EACH

@@ -20,7 +20,7 @@ PROVIDER = cast("PayoutProvider", SimpleNamespace(binding=lambda _operation: {})
 
 def account(retry: dict[str, Any]) -> Account:
     operations = frozenset({Operation.TRANSFER})
-    spec = ProviderSpec("p", "P", AccountSettings, lambda _: PROVIDER, operations, retry=POLICIES)
+    spec = ProviderSpec("p", "P", AccountSettings, SimpleNamespace, operations, retry=POLICIES)
     settings = AccountSettings.model_validate({"provider": "p", "currency": "EUR", "retry": retry})
     return Account("mtn-uganda", spec, settings, PROVIDER)
 

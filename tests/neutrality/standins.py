@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "providers" / "_template"))
 
-from payments_core.provider import Capability, Facts
+from payments_core.provider import Facts
 from payments_core.testing.emulator.server import Emulator
 from payments_template.conformance import TemplateConformance
 from payments_template.emulator.gateway import Gateway, Switches
@@ -39,19 +39,14 @@ class StandIn(TemplateEmulator):
         Emulator.__init__(self, gateway(secrets.token_hex(16), self.switches))
 
 
-def sheet_of(
-    provider: type[TemplateProvider], *, capabilities: frozenset[Capability] = frozenset(), **facts: Any
-) -> TemplateConformance:
+def sheet_of(provider: type[TemplateProvider], **facts: Any) -> TemplateConformance:
     """Return how a stand-in is paid with.
 
     Args:
         provider: Its class.
-        capabilities: Beside those of the template.
         facts: The engine decides by these; whatever is left out has its cautious value.
 
     """
     profile = TemplateConformance()
-    profile.spec = replace(
-        SPEC, build=provider, capabilities=SPEC.capabilities | capabilities, facts=Facts(**facts), retry={}
-    )
+    profile.spec = replace(SPEC, build=provider, facts=Facts(**facts), retry={})
     return profile

@@ -27,7 +27,7 @@ from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayo
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Payee, Payout, PayoutStatus, ReasonCode
 from payments_core.plugins.manager import Plugins
-from payments_core.provider import CancelAnswer, Capability, HolderStatus, Person
+from payments_core.provider import CancelAnswer, HolderStatus, Person
 from payments_core.testing.conformance import Harness, Profile
 
 PAID, FAILED, PENDING = PayoutStatus.SUCCEEDED, PayoutStatus.FAILED, PayoutStatus.PENDING
@@ -209,7 +209,7 @@ def test_07_a_payment_is_pending_successful_or_failed(play: Play, put_on: PutOn)
 def test_08_a_callback_is_a_post_of_json_with_our_id_answered_by_an_empty_200(play: Play, put_on: PutOn) -> None:
     """GSMA's is a PUT with the id in a header; Daraja has two addresses and wants words; Vodacom wants an echo."""
     gsma = put_on(
-        sheet_of(GsmaProvider, capabilities=frozenset({Capability.RESULT_CALLBACKS}), result_by="submission"),
+        sheet_of(GsmaProvider, result_by="submission"),
         StandIn(GsmaGateway),
     )
     paid = end(gsma, "put")
@@ -293,8 +293,7 @@ def test_10_there_is_one_balance(play: Play) -> None:
 
 def test_11_a_look_up_returns_a_name_and_a_state(play: Play, put_on: PutOn) -> None:
     """Wave only says whether a name matches, Airtel has one call for both, Daraja and pawaPay have neither."""
-    both = frozenset({Capability.NAME_LOOKUP, Capability.ACCOUNT_HOLDERS})
-    airtel = put_on(sheet_of(AirtelProvider, capabilities=both), StandIn(AirtelGateway))
+    airtel = put_on(sheet_of(AirtelProvider), StandIn(AirtelGateway))
     payee = Payee.msisdn("+999700000010")
     assert airtel.payer.ask("name", airtel.account, payee) == Person(given_name="Grace", family_name="Banda")
     assert airtel.payer.ask("account_holder", airtel.account, payee) is HolderStatus.ACTIVE

@@ -24,7 +24,6 @@ from payments_core.provider import (
     Attempt,
     Balance,
     Callback,
-    Capability,
     CheckOutcome,
     Consent,
     Deferred,
@@ -178,16 +177,6 @@ SPEC = ProviderSpec(
     settings=TallySettings,
     build=Tally,
     operations=frozenset(Operation),
-    capabilities=frozenset(
-        {
-            Capability.RESULT_CALLBACKS,
-            Capability.BALANCES,
-            Capability.ACCOUNT_HOLDERS,
-            Capability.NAME_LOOKUP,
-            Capability.USER_INFO,
-            Capability.DIAGNOSIS,
-        }
-    ),
     facts=Facts(visible_after_s=60.0, status_by="result_callback", sources={"visible_after_s": "made up"}),
     retry={"query": RetryPolicy(attempts=1), "balance": RetryPolicy(attempts=2, first_wait_s=0.01, jitter_s=0)},
 )

@@ -19,7 +19,7 @@ from payments_core.client.inbox import Place
 from payments_core.domain.payout import Payout
 from payments_core.domain.records import Event
 from payments_core.engine.commands import ApplyTransition, TransitionApplied
-from payments_core.provider import Acknowledgement, Callback, Capability, ParsedCallback
+from payments_core.provider import Acknowledgement, Callback, ParsedCallback
 from payments_core.runtime import utc_now
 
 
@@ -135,7 +135,7 @@ class CallsBack(tally.Tally):
 @contextmanager
 def called_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[PayoutClient, Payout]]:
     """Yield a client and a payout whose answer was lost."""
-    spec = replace(tally.SPEC, build=CallsBack, capabilities=tally.SPEC.capabilities | {Capability.CALLBACKS})
+    spec = replace(tally.SPEC, build=CallsBack)
     monkeypatch.setattr(tally, "SPEC", spec)
     other = '[accounts.other]\nprovider = "tally"\nbase_url = "URL"'
     with till(folder, more=other) as (client, _, lost):

@@ -25,7 +25,7 @@ from payments_core.domain.payout import PayoutStatus as S
 from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import slot
 from payments_core.journal.sql.queries import QueriesMixin
-from payments_core.provider import Acknowledgement, Callback, Capability, CheckOutcome, Draft, Final, ParsedCallback
+from payments_core.provider import Acknowledgement, Callback, CheckOutcome, Draft, Final, ParsedCallback
 from payments_core.runtime import utc_now
 
 PAID, FAILED = 0, 17
@@ -173,8 +173,7 @@ class CalledBack(tally.Tally):
 def paid_again(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[tuple[PayoutClient, Payout, str, dict[str, Any]]]:
     """Yield a payout whose first attempt failed and whose second waits, and the first one's path and result."""
     facts = replace(tally.SPEC.facts, status_by="answer", result_by="submission")
-    capabilities = tally.SPEC.capabilities | {Capability.CALLBACKS}
-    patch.setattr(tally, "SPEC", replace(tally.SPEC, build=CalledBack, facts=facts, capabilities=capabilities))
+    patch.setattr(tally, "SPEC", replace(tally.SPEC, build=CalledBack, facts=facts))
     gateway, ahead = TallyGateway(), [timedelta()]
     with served(gateway) as url, ExitStack() as stack:
         runtime = replace(runtime_of(folder, url, more=LIMIT), clock=lambda: utc_now() + ahead[0])

@@ -10,7 +10,7 @@ import pytest
 
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee
-from payments_core.provider import Account, Capability, Operator, ProviderSpec
+from payments_core.provider import Account, Operator, ProviderSpec
 from payments_core.routing import Choice, Route, choose, read_routes
 from payments_core.settings import AccountSettings
 
@@ -24,7 +24,13 @@ class Carrier:
     def binding(self, operation: Operation) -> Mapping[str, str]:
         return {"operation": operation}
 
-    draft = submit = check = operator = None
+    draft = submit = check = None
+
+
+class Teller(Carrier):
+    """One that can be asked whose customer somebody is; the tests answer for it."""
+
+    def operator(self, payee: Payee) -> Any: ...
 
 
 class AnyCurrency(AccountSettings):
@@ -55,9 +61,8 @@ def account(
     """Make an account; ``tells`` when its provider can be asked whose customer somebody is."""
     more: dict[str, Any] = {"default_operation": default} if default else {}
     settings = kind(provider="carrier", currency=currency, **more)
-    capabilities = frozenset({Capability.OPERATOR_LOOKUP}) if tells else frozenset()
-    build: Any = Carrier
-    spec = ProviderSpec("carrier", "Carrier", kind, build, frozenset(operations), capabilities)
+    build: Any = Teller if tells else Carrier
+    spec = ProviderSpec("carrier", "Carrier", kind, build, frozenset(operations))
     return Account(name, spec, settings, build(settings))
 
 

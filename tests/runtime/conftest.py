@@ -30,7 +30,6 @@ from payments_core.provider import (
     Account,
     AccountRefused,
     Attempt,
-    Capability,
     CheckOutcome,
     Credential,
     Draft,
@@ -226,9 +225,8 @@ class Desk:
             "carrier",
             "Carrier",
             AccountSettings,
-            lambda _: self.carrier,
+            Carrier,
             frozenset({Operation.TRANSFER}),
-            frozenset({Capability.CREDENTIALS}),
             retry={"token": ONCE, "read": ONCE, **(retry or {})},
         )
         read = AccountSettings.model_validate({"provider": "carrier", "currency": "EUR", **settings})

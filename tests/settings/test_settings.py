@@ -353,7 +353,7 @@ FACTS = Facts(resend="safe", visible_after_s=300, dedupe_window_s=86_400)
 
 def account(facts: Facts, **changed: Any) -> Account:
     spec = ProviderSpec(
-        "carrier", "Carrier", CarrierSettings, lambda _: PROVIDER, frozenset({Operation.TRANSFER}), facts=facts
+        "carrier", "Carrier", CarrierSettings, SimpleNamespace, frozenset({Operation.TRANSFER}), facts=facts
     )
     return Account("main", spec, read(**changed), PROVIDER)
 

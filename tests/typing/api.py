@@ -585,17 +585,12 @@ class Carrier:
         return [Finding("ok" if answer.status == 200 else "wrong", "gateway", str(answer.status), "")]
 
 
-def build(settings: CarrierSettings) -> PayoutProvider:
-    return Carrier(settings)
-
-
 SPEC = ProviderSpec(
     name="carrier",
     title="Carrier",
     settings=CarrierSettings,
-    build=build,
+    build=Carrier,
     operations=frozenset(Operation),
-    capabilities=frozenset({Capability.CREDENTIALS, Capability.VALIDATION, Capability.RESULT_CALLBACKS}),
     facts=Facts(
         resend="safe",
         dedupe_window_s=86_400.0,
@@ -661,9 +656,9 @@ def what_a_provider_implements(carrier: Carrier) -> None:
     learns: SupportsProviderConfig = carrier
     drops: Cancels = carrier
     sorts: OperatorLookup = carrier
-    protocol: type = Capability.BALANCES.protocol
+    can: frozenset[Capability] = SPEC.capabilities
     server: Emulator = CarrierEmulator()
-    del required, signs_in, checks, later, server, calls, hides, counts, knows, names, asks, looks, protocol
+    del required, signs_in, checks, later, server, calls, hides, counts, knows, names, asks, looks, can
     del learns, drops, sorts, waits
 
 

@@ -54,7 +54,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
         """
         check_number("wait_s", wait_s, 0, LONGEST_S)
         chosen = self._account(account)
-        if Capability.BALANCE_RESULT_CALLBACKS in chosen.spec.capabilities:
+        if Capability.BALANCE_RESULT_CALLBACKS in chosen.capabilities:
             flow, until = engine.query_balances(chosen, self._runtime.moment()), time.monotonic() + wait_s
             query = await self._run(chosen, flow)
             while (answer := await waiting.run_blocking(self.inbox.answer_to, query)) is None:
@@ -137,7 +137,7 @@ class AsyncLookupsMixin(InboxMixin, AsyncFlowRunner):
 
         """
         chosen = self._account(account)
-        if Capability.PROVIDER_CONFIG in chosen.spec.capabilities:
+        if Capability.PROVIDER_CONFIG in chosen.capabilities:
             await self._run(chosen, engine.refresh_provider_config(chosen, self._runtime.clock()))
             self._runtime.learned.add(account)
 

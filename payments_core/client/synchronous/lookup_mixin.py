@@ -55,7 +55,7 @@ class LookupsMixin(InboxMixin, FlowRunner):
         """
         check_number("wait_s", wait_s, 0, LONGEST_S)
         chosen = self._account(account)
-        if Capability.BALANCE_RESULT_CALLBACKS in chosen.spec.capabilities:
+        if Capability.BALANCE_RESULT_CALLBACKS in chosen.capabilities:
             flow, until = engine.query_balances(chosen, self._runtime.moment()), time.monotonic() + wait_s
             query = self._run(chosen, flow)
             while (answer := waiting.run_blocking(self.inbox.answer_to, query)) is None:
@@ -138,7 +138,7 @@ class LookupsMixin(InboxMixin, FlowRunner):
 
         """
         chosen = self._account(account)
-        if Capability.PROVIDER_CONFIG in chosen.spec.capabilities:
+        if Capability.PROVIDER_CONFIG in chosen.capabilities:
             self._run(chosen, engine.refresh_provider_config(chosen, self._runtime.clock()))
             self._runtime.learned.add(account)
 

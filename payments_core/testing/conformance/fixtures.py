@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def needs(*capabilities: Capability) -> Callable[[F], F]:
-    """Mark a promise as one of providers that declare any of these capabilities."""
+    """Mark a promise as one of providers that have any of these capabilities."""
 
     def mark(promise: F) -> F:
         promise.__dict__["needs"] = capabilities
@@ -42,7 +42,7 @@ def why_skipped(profile: type[Profile] | Profile, name: str) -> str:
     wanted: Sequence[Capability] = getattr(getattr(profile, name), "needs", ())
     if not wanted or profile.spec.capabilities & set(wanted):
         return ""
-    return f"{profile.spec.title} declares no {' and no '.join(wanted)}"
+    return f"{profile.spec.title} has no {' and no '.join(wanted)}"
 
 
 class Promises(Profile):

@@ -1,9 +1,9 @@
-"""The provider's specification: capabilities, retry policies and the facts the engine decides by."""
+"""The provider's specification: retry policies, and the facts the engine decides by."""
 
 from __future__ import annotations
 
 from payments_core.domain.payout import Operation
-from payments_core.provider import Capability, Facts, ProviderSpec, RetryPolicy
+from payments_core.provider import Facts, ProviderSpec, RetryPolicy
 from payments_template.provider import TemplateProvider
 from payments_template.settings import TemplateSettings
 
@@ -15,7 +15,6 @@ SPEC = ProviderSpec(
     settings=TemplateSettings,
     build=TemplateProvider,
     operations=frozenset({Operation.TRANSFER}),
-    capabilities=frozenset({Capability.CREDENTIALS, Capability.VALIDATION, Capability.CALLBACKS}),
     facts=Facts(
         resend="safe",
         dedupe_window_s=24 * 3600.0,

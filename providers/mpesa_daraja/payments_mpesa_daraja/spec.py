@@ -1,9 +1,9 @@
-"""The provider's specification: capabilities, retry policies and the facts the engine decides by."""
+"""The provider's specification: retry policies, and the facts the engine decides by."""
 
 from __future__ import annotations
 
 from payments_core.domain.payout import Operation
-from payments_core.provider import Capability, Facts, ProviderSpec, RetryPolicy
+from payments_core.provider import Facts, ProviderSpec, RetryPolicy
 from payments_mpesa_daraja.provider import MpesaDarajaProvider
 from payments_mpesa_daraja.settings import MpesaDarajaSettings
 
@@ -15,15 +15,6 @@ SPEC = ProviderSpec(
     settings=MpesaDarajaSettings,
     build=MpesaDarajaProvider,
     operations=frozenset({Operation.TRANSFER}),
-    capabilities=frozenset(
-        {
-            Capability.CREDENTIALS,
-            Capability.VALIDATION,
-            Capability.RESULT_CALLBACKS,
-            Capability.CALLBACKS,
-            Capability.BALANCE_RESULT_CALLBACKS,
-        }
-    ),
     # A duplicate is refused, but how long a reference is remembered is undocumented, and no answer proves that a
     # payment never arrived. So nothing that may have arrived is sent again: resend keeps its cautious value.
     facts=Facts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from payments_core.domain.payout import Operation
-from payments_core.provider import Capability, Facts, ProviderSpec
+from payments_core.provider import Facts, ProviderSpec
 from payments_mtn_momo.api.operations import retry_policies
 from payments_mtn_momo.provider import MtnMomoProvider
 from payments_mtn_momo.settings import MtnMomoSettings
@@ -16,18 +16,6 @@ SPEC = ProviderSpec(
     settings=MtnMomoSettings,
     build=MtnMomoProvider,
     operations=frozenset({Operation.TRANSFER, Operation.DEPOSIT, Operation.REFUND}),
-    capabilities=frozenset(
-        {
-            Capability.CREDENTIALS,
-            Capability.VALIDATION,
-            Capability.CALLBACKS,
-            Capability.BALANCES,
-            Capability.ACCOUNT_HOLDERS,
-            Capability.NAME_LOOKUP,
-            Capability.USER_INFO,
-            Capability.DIAGNOSIS,
-        }
-    ),
     facts=Facts(
         resend="safe",
         dedupe_window_s=24 * 3600.0,

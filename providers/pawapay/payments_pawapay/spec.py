@@ -1,9 +1,9 @@
-"""The provider's specification: capabilities, retry policies and the facts the engine decides by."""
+"""The provider's specification: retry policies, and the facts the engine decides by."""
 
 from __future__ import annotations
 
 from payments_core.domain.payout import Operation
-from payments_core.provider import Capability, Facts, ProviderSpec, RetryPolicy
+from payments_core.provider import Facts, ProviderSpec, RetryPolicy
 from payments_pawapay.provider import PawapayProvider
 from payments_pawapay.requests import REPEATABLE
 from payments_pawapay.settings import PawapaySettings
@@ -16,18 +16,6 @@ SPEC = ProviderSpec(
     settings=PawapaySettings,
     build=PawapayProvider,
     operations=frozenset({Operation.TRANSFER}),
-    capabilities=frozenset(
-        {
-            Capability.CREDENTIALS,
-            Capability.VALIDATION,
-            Capability.CALLBACKS,
-            Capability.BALANCES,
-            Capability.DIAGNOSIS,
-            Capability.PROVIDER_CONFIG,
-            Capability.CANCELLATION,
-            Capability.OPERATOR_LOOKUP,
-        }
-    ),
     facts=Facts(
         resend="safe",
         dedupe_window_s=24 * 3600.0,

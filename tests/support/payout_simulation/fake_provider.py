@@ -18,7 +18,6 @@ from payments_core.provider import (
     Acknowledgement,
     Attempt,
     Callback,
-    Capability,
     CheckOutcome,
     Credential,
     Deferred,
@@ -234,14 +233,12 @@ def account(
 
     """
     late = facts.status_by == "result_callback"
-    capabilities = {Capability.CREDENTIALS, Capability.CALLBACKS}
     spec = ProviderSpec(
         name="till",
         title="FakeProvider",
         settings=FakeProviderSettings,
         build=LateFakeProvider if late else FakeProvider,
         operations=frozenset(Operation),
-        capabilities=frozenset(capabilities | ({Capability.RESULT_CALLBACKS} if late else set())),
         facts=facts,
         retry={"status": RetryPolicy(attempts=1)},  # repeats inside one read would wait on the real clock
     )
