@@ -7,6 +7,7 @@ import difflib
 import io
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -16,8 +17,8 @@ from payments_core.domain.errors import InvalidPayout, JournalError, KeyReused, 
 from payments_core.domain.masking import mask_key, scrub
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee
-from payments_core.engine import check_amount
-from payments_core.provider import Validates
+from payments_core.engine import check_amount, findings
+from payments_core.provider import findings_of
 from payments_core.routing import Choice
 from payments_core.runtime import Runtime
 
@@ -187,12 +188,19 @@ def place(row: Row, runtime: Runtime, choice: Choice, *, by_default: bool) -> Ro
     assert order is not None  # noqa: S101 - the row was parsed
     try:
         account, order = apply_choice(runtime, order, choice, by_default=by_default)
-        if isinstance(account.provider, Validates):
-            account.provider.validate(order)
-        check_amount(account, order)
+        found = [*findings(account, order), *findings_of(lambda: check_amount(account, order))]
     except PaymentsError as error:
         return replace(row, order=order, error=error)
+    if found:
+        return replace(row, order=order, error=_all_of(found))
     return replace(row, order=order, chosen=account.name)
+
+
+def _all_of(found: Sequence[InvalidPayout]) -> InvalidPayout:
+    """Return the findings about a row as one error, of the kind of the first."""
+    error = copy(found[0])
+    error.hint = " ".join([error.hint, *map(str, found[1:])]).strip()
+    return error
 
 
 def _again(row: Row, earlier: Row) -> Row:

@@ -5,7 +5,7 @@ from payments_core.engine.balances import Kept, kept_balances, no_balances, quer
 from payments_core.engine.callback_match import CallbackMatch, about, differs_from, match_callback
 from payments_core.engine.cancellation import cancel
 from payments_core.engine.context import StepContext
-from payments_core.engine.drafts import derived_references, draft_of, make_draft
+from payments_core.engine.drafts import derived_references, draft_of, findings, make_draft
 from payments_core.engine.final_payouts import acknowledge, check
 from payments_core.engine.lookups import (
     account_holder,
@@ -58,6 +58,7 @@ __all__ = [
     "diagnose",
     "differs_from",
     "draft_of",
+    "findings",
     "kept_balances",
     "make_draft",
     "match_callback",

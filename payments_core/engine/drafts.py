@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
 
 from payments_core.domain.errors import InvalidPayout, PaymentsError, ProviderBug
+from payments_core.domain.masking import scrub
 from payments_core.domain.payout import Operation, Order
 from payments_core.domain.records import EndedAttempt, PayoutRecord
 from payments_core.domain.references import derive
 from payments_core.http.messages import HttpRequest
-from payments_core.provider import Account, Attempt, Draft
+from payments_core.provider import Account, Attempt, Capability, Draft
 
 __all__ = [
     "attempt_of",
     "derived_references",
     "draft_of",
+    "findings",
     "is_bound",
     "made_ready",
     "make_draft",
@@ -61,6 +65,37 @@ def other_payers(account: Account, row: PayoutRecord, accounts: Mapping[str, Acc
     )
 
 
+def findings(account: Account, order: Order) -> Sequence[InvalidPayout]:
+    """Return all that is wrong with an order for an account, in a stable order; nothing when it can be paid.
+
+    Raises:
+        ProviderBug: The provider's ``validate`` returns something else.
+
+    """
+    spec, operation = account.spec, order.operation
+    if operation not in spec.operations:
+        return [
+            InvalidPayout(
+                f"The provider of account {account.name} has no {operation}.",
+                hint=f"It has {', '.join(sorted(spec.operations))}.",
+            )
+        ]
+    found: list[InvalidPayout] = []
+    known = sorted(spec.options.get(operation, ()))
+    unknown = sorted(name for name in order.options if not any(fnmatchcase(name, one) for one in known))
+    if named := scrub(", ".join(unknown)):  # dropped in silence, it would be missed in the payment
+        hint = f"A {operation} takes {', '.join(known) or 'no options'}."
+        found.append(InvalidPayout(f"{spec.title} has no option {named}.", hint=hint))
+    if Capability.VALIDATION in account.capabilities:
+        validator: Any = account.provider
+        given: Any = validator.validate(order)
+        given = list(given) if isinstance(given, Iterable) else [given]
+        if not all(isinstance(one, InvalidPayout) for one in given):
+            raise ProviderBug("A provider's validate must return findings: a sequence of InvalidPayout.")
+        found += given
+    return found
+
+
 def make_draft(account: Account, order: Order, *, namespace: str, payout_id: str, number: int = 1) -> Draft:
     """Make one attempt of a payment ready.
 
@@ -72,15 +107,12 @@ def make_draft(account: Account, order: Order, *, namespace: str, payout_id: str
         number: Of the attempt: the only thing in which two drafts of one key differ.
 
     Raises:
-        InvalidPayout: It cannot be paid from this account, or its provider has no such operation.
-        ProviderBug: The draft's request could be sent twice, or as no payment.
+        InvalidPayout: The first of the ``findings``.
+        ProviderBug: Its findings are none, or the draft's request could be sent twice, or as no payment.
 
     """
-    if order.operation not in account.spec.operations:
-        raise InvalidPayout(
-            f"The provider of account {account.name} has no {order.operation}.",
-            hint=f"It has {', '.join(sorted(account.spec.operations))}.",
-        )
+    for finding in findings(account, order):
+        raise finding
     seed = derive(namespace, order.key, number)
     draft = account.provider.draft(order, Attempt(number, seed, payout_id))
     # Unmarked, its lost answer would count as "not sent"; repeatable, the line would send it twice.

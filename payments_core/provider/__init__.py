@@ -7,6 +7,7 @@ protocol, and implementing it is the opt-in. A provider holds no lock, no clock 
 from payments_core.domain.capabilities import Capability
 from payments_core.http.retry_policy import RetryPolicy, overridden
 from payments_core.provider.account import Account
+from payments_core.provider.defaults import ApiKeyProvider, UnsignedCallbacks, findings_of
 from payments_core.provider.lookup_results import (
     Acknowledgement,
     Balance,
@@ -61,6 +62,7 @@ __all__ = [
     "AccountHolders",
     "AccountRefused",
     "Acknowledgement",
+    "ApiKeyProvider",
     "Attempt",
     "Authenticates",
     "Balance",
@@ -101,7 +103,9 @@ __all__ = [
     "SubmitOutcome",
     "SupportsProviderConfig",
     "Unknown",
+    "UnsignedCallbacks",
     "UserInfo",
     "Validates",
+    "findings_of",
     "overridden",
 ]

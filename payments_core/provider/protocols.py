@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from payments_core.domain.errors import InvalidPayout
 from payments_core.domain.payout import Operation, Order, Payee
 from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import HttpRequest, HttpResponse
@@ -65,12 +66,7 @@ class PayoutProvider(Protocol):
     """What every provider implements."""
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
-        """Make the payment ready: pure, equal for equal arguments.
-
-        Raises:
-            InvalidPayout: The order cannot be paid on this route; nothing is recorded or sent.
-
-        """
+        """Make the payment ready: pure, equal for equal arguments. ``validate`` found nothing wrong with the order."""
         ...
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
@@ -129,14 +125,17 @@ class Authenticates(Protocol):
 
 @runtime_checkable
 class Validates(Protocol):
-    """For providers with rules of their own about amounts, payees and options.
+    """For providers with rules of their own about amounts, payees and the values of options.
 
-    ``draft`` calls it first, so it runs before anything is recorded or sent; a check of a file calls it alone. The core
-    knows no provider's options: an option that is not refused here is accepted. Refuse each one you do not have.
+    The core asks before it drafts, once a payment, and refuses the order with the first finding; a check of a file
+    shows all of them. The names of options are declared in the spec (``ProviderSpec.options``).
+
+    What a provider goes by that it was told (``SupportsProviderConfig``) it keeps itself: it is no argument here, since
+    verifying a callback needs it too, and the core could only carry it unread.
     """
 
-    def validate(self, order: Order) -> None:
-        """Raise ``InvalidPayout`` when the order cannot be paid on this account."""
+    def validate(self, order: Order) -> Iterable[InvalidPayout]:
+        """Return, or yield, all that is wrong with the order on this account, in a stable order; nothing if payable."""
         ...
 
 
@@ -211,8 +210,8 @@ class Redacts(Protocol):
 class SupportsProviderConfig(Protocol):
     """For providers that go by what the provider tells of an account: limits, decimals, keys.
 
-    What was learned may refuse an order or verify a callback. No draft is made of it, so a draft stays pure: the same
-    arguments give the same draft or a refusal.
+    What was learned may refuse an order (``validate``) or verify a callback. No draft is made of it, so a draft stays
+    pure: the same arguments give the same draft.
     """
 
     def refresh_provider_config(self, at: datetime) -> HttpFlow[None]:

@@ -99,6 +99,8 @@ class ProviderSpec:
         settings: The settings class of its accounts.
         build: The provider's class, called with one account's settings; reads nothing from the environment.
         operations: What it can pay.
+        options: The names of the options it takes, by operation; one that ends in ``*`` stands for all that begin so.
+            The core refuses any other.
         facts: What the engine decides by.
         retry: The retry policy of each repeatable operation.
         emulator: Where its :class:`Emulator` is, as ``"package.module:Class"``; imported only when one is started.
@@ -115,6 +117,7 @@ class ProviderSpec:
     settings: type[AccountSettings]
     build: Callable[[Any], PayoutProvider]
     operations: frozenset[Operation]
+    options: Mapping[Operation, frozenset[str]] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
     retry: Mapping[str, RetryPolicy] = field(default_factory=dict)
     emulator: str = ""

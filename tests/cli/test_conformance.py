@@ -29,7 +29,7 @@ from payments_mtn_momo.provider import MtnMomoProvider
 class Rounding(MtnMomoProvider):
     def validate(self, order):
         rounded = Money(round(order.amount.amount, {digits}), order.amount.currency)
-        super().validate(replace(order, amount=rounded))
+        return super().validate(replace(order, amount=rounded))
 
 
 class Drafts(DraftPromises):  # no more, so that it is quick

@@ -146,6 +146,17 @@ def test_a_refused_row_shows_what_stands_in_the_file(send: Call) -> None:
     assert lines[6].startswith("5 rows: 5 REFUSED.")
 
 
+def test_all_that_is_wrong_with_a_row_is_shown(send: Call) -> None:
+    """In one line, so that it is corrected once."""
+    ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},7000000.5\n", "--json")
+    error = ran.json[0]["error"]
+
+    assert (ran.code, error["code"]) == (3, "invalid_amount")
+    assert error["message"] == "7000000.5 UGX has too many decimals."
+    assert "UGX takes whole numbers only here" in error["hint"]
+    assert "is more than" in error["hint"]
+
+
 def test_all_or_nothing_pays_nobody_when_a_row_is_refused(send: Call, payouts: Call) -> None:
     ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},5.5\n", "--all-or-nothing", "--json")
 

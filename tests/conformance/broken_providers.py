@@ -13,7 +13,7 @@ import sys
 import time
 import uuid
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -338,12 +338,10 @@ class SeesNothing(Broken):
 
 
 class LeaksTheKeyInAnError(Broken):
-    def validate(self, order: Order) -> None:
-        try:
-            super().validate(order)
-        except InvalidPayout as error:
+    def validate(self, order: Order) -> Iterator[InvalidPayout]:
+        for finding in super().validate(order):
             key = self._settings.api_key.get_secret_value()
-            raise InvalidPayout(f"{error} It was asked with {key}.", hint="Ask otherwise.") from error
+            yield InvalidPayout(f"{finding} It was asked with {key}.", hint="Ask otherwise.")
 
 
 class LeaksTheKeyIntoTheHistory(Broken):
@@ -373,13 +371,13 @@ class StoresASecret(Broken):
 class Rounds(Broken):
     """Pays what is left when the pennies are cut off."""
 
-    def validate(self, order: Order) -> None:
-        super().validate(replace(order, amount=Money(round(order.amount.amount, 2), order.amount.currency)))
+    def validate(self, order: Order) -> Iterator[InvalidPayout]:
+        return super().validate(replace(order, amount=Money(round(order.amount.amount, 2), order.amount.currency)))
 
 
 class PaysToAnything(Broken):
-    def validate(self, order: Order) -> None:
-        super().validate(replace(order, payee=Payee.msisdn("+46733123499")))
+    def validate(self, order: Order) -> Iterator[InvalidPayout]:
+        return super().validate(replace(order, payee=Payee.msisdn("+46733123499")))
 
 
 class DrawsItsReferences(Broken):
@@ -481,11 +479,6 @@ class CutsAmounts(Broken):
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         return changed(super().draft(order, attempt), amount=str(int(order.amount.amount)))
-
-
-class TakesAnyOption(Broken):
-    def validate(self, order: Order) -> None:
-        super().validate(replace(order, options={}))
 
 
 class PastesTheNote(Broken):

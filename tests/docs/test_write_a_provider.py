@@ -83,17 +83,6 @@ for way, fault in {"forged": "callback_forged", "contradicting": "callback_contr
 
     print(f"{way}: {[is_signed(one) for one in found]}")
 """
-OPTIONAL = f"""{MADE}
-from payments_core.domain.errors import InvalidPayout
-from payments_core.domain.money import Money
-from payments_core.domain.payout import Order, Payee
-
-order = Order(key="a/1", payee=Payee.msisdn("+999700000010"), amount=Money("5", "KES"), options={{"express": "yes"}})
-try:
-    provider.validate(order)
-except InvalidPayout as refused:
-    print(refused.message)
-"""
 
 
 class Author:
@@ -219,12 +208,6 @@ def test_the_emulator_signs_all_but_what_is_forged(author: Author) -> None:
     (author.folder / "called_back.py").write_text(CALLED_BACK, "utf-8")
     signatures = dict(line.split(": ") for line in author.run("called_back").splitlines())
     assert signatures == {"forged": "[None, True]", "contradicting": "[True, True]"}
-
-
-def test_an_unknown_option_is_refused(author: Author) -> None:
-    """The provider refuses an unknown option, by its name, before anything is recorded."""
-    (author.folder / "optional.py").write_text(OPTIONAL, "utf-8")
-    assert author.run("optional") == "Shop Pay has no option express.\n"
 
 
 def test_it_is_as_short_as_it_is_said_to_be(author: Author) -> None:

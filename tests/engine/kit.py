@@ -130,6 +130,7 @@ def account_of(
         settings=FakeSettings,
         build=type(provider) if provider else Fake,
         operations=frozenset(Operation),
+        options=dict.fromkeys(Operation, frozenset({"*"})),
         facts=Facts(**{**SAFE, **facts}),
     )
     values = FakeSettings.model_validate(settings or {})

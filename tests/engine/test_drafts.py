@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from kit import NAMESPACE, Fake, account_of
+import pytest
+from kit import NAMESPACE, Fake, account_of, order_of
 
-from payments_core.domain.errors import InvalidPayout
-from payments_core.domain.payout import Order
-from payments_core.engine.drafts import derived_references
-from payments_core.provider import Attempt, Draft
+from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout, ProviderBug
+from payments_core.domain.payout import Operation, Order
+from payments_core.engine.drafts import derived_references, findings, make_draft
+from payments_core.provider import Account, Attempt, Draft
 
 MakeStage = Callable[..., Any]
 
@@ -45,3 +46,53 @@ def test_nothing_is_derived_of_an_order_that_the_account_refuses_now(stage: Make
     row = stage().accept()
     derive = derived_references({"till": account_of(Fake(drafts=refuse))}, NAMESPACE)
     assert derive(row, "till", row.binding, 1) == {}
+
+
+class Strict(Fake):
+    """A provider that finds something wrong, or returns what is no finding."""
+
+    def __init__(self, *found: object) -> None:
+        super().__init__()
+        self.found: Any = found
+
+    def validate(self, order: Order) -> Any:
+        return self.found
+
+
+def with_options(provider: Fake, *options: str) -> Account:
+    account = account_of(provider)
+    return replace(account, spec=replace(account.spec, options={Operation.TRANSFER: frozenset(options)}))
+
+
+def test_an_order_is_refused_with_the_first_of_all_its_findings() -> None:
+    """Its options by the core, then what the provider finds; nothing is drafted."""
+    wrong = [InvalidPayee("to nobody"), InvalidAmount("too odd")]
+    account = with_options(Strict(*wrong), "a", "pii.*")
+    order = order_of(options={"b": "1", "a": "1", "pii.name": "1", "meta.x": "1"})
+
+    found = findings(account, order)
+
+    assert found[0].message == "Fake has no option b, meta.x."
+    assert found[0].hint == "A transfer takes a, pii.*."
+    assert found[1:] == wrong
+    with pytest.raises(InvalidPayout, match="no option b"):
+        make_draft(account, order, namespace=NAMESPACE, payout_id="po_x")
+
+
+@pytest.mark.parametrize("operation", [Operation.TRANSFER, Operation.DEPOSIT])
+def test_an_option_that_is_not_declared_for_the_operation_is_refused(operation: Operation) -> None:
+    """Dropped in silence, it would be missed in the payment; also by a provider without any check of its own."""
+    account = with_options(Fake(), "transfer_type")
+    found = findings(account, order_of(operation=operation, options={"transfer_type": "X"}))
+
+    assert [one.hint for one in found] == ([] if operation is Operation.TRANSFER else ["A deposit takes no options."])
+
+
+@pytest.mark.parametrize("given", [None, True, ["to nobody"], [None]])
+def test_a_validate_that_returns_no_findings_is_a_bug_of_the_provider(given: object) -> None:
+    """As one that returns nothing, which could mean either: such an order is not paid."""
+    provider = Strict()
+    provider.found = given
+
+    with pytest.raises(ProviderBug, match="must return findings"):
+        make_draft(account_of(provider), order_of(), namespace=NAMESPACE, payout_id="po_x")

@@ -96,7 +96,6 @@ class WaveProvider(TemplateProvider):
     """Pays as Wave does."""
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
-        self.validate(order)
         references = {"idempotency_key": attempt.seed[:16].hex(), "client_reference": attempt.payout_id}
         told = {
             "currency": str(order.amount.currency),

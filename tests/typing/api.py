@@ -35,6 +35,7 @@ from payments_core.callbacks import CallbackApp, Limits, app
 from payments_core.client import AsyncEvents, DeliverySummary, Events, ResumeResult
 from payments_core.domain.deliveries import Waiting
 from payments_core.domain.errors import (
+    InvalidPayout,
     JournalIsBackup,
     KeyReused,
     LookupFailed,
@@ -96,6 +97,7 @@ from payments_core.provider import (
     AccountHolders,
     AccountRefused,
     Acknowledgement,
+    ApiKeyProvider,
     Attempt,
     Authenticates,
     Balance,
@@ -136,8 +138,10 @@ from payments_core.provider import (
     SubmitOutcome,
     SupportsProviderConfig,
     Unknown,
+    UnsignedCallbacks,
     UserInfo,
     Validates,
+    findings_of,
     overridden,
 )
 from payments_core.routing import Choice
@@ -515,8 +519,9 @@ class Carrier:
     def is_auth_refusal(self, response: HttpResponse) -> bool:
         return response.status == 401
 
-    def validate(self, order: Order) -> None:
+    def validate(self, order: Order) -> Sequence[InvalidPayout]:
         del order
+        return findings_of()
 
     def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
         told: tuple[str, Mapping[str, str], bytes, datetime] = (
@@ -585,12 +590,22 @@ class Carrier:
         return [Finding("ok" if answer.status == 200 else "wrong", "gateway", str(answer.status), "")]
 
 
+class Keyed(ApiKeyProvider, UnsignedCallbacks):
+    def secrets(self) -> Mapping[str, str]:
+        return {"key": "k"}
+
+    def parse(self, callback: Callback) -> ParsedCallback | None: ...
+
+
+SIGNS_IN: Authenticates = Keyed()
+CALLS: Callbacks = Keyed()
 SPEC = ProviderSpec(
     name="carrier",
     title="Carrier",
     settings=CarrierSettings,
     build=Carrier,
     operations=frozenset(Operation),
+    options={Operation.TRANSFER: frozenset({"metadata.*"})},
     facts=Facts(
         resend="safe",
         dedupe_window_s=86_400.0,

@@ -38,10 +38,6 @@ class OrderPromises(StabilityPromises):
         for wrong in *self.wrong_amounts, Money(amount + Decimal("1e-9"), currency), Money(amount, "XTS"):
             refused(shared_harness, amount=wrong)
 
-    def test_an_unknown_option_is_refused(self, shared_harness: Harness) -> None:
-        """The core does not check options: a misspelt one would be accepted without effect."""
-        refused(shared_harness, options={**self.options, "no_such_option": "1"})
-
     def test_the_amount_is_sent_exactly(self, shared_harness: Harness) -> None:
         """The request contains the exact amount and the payee; another amount or payee is another request."""
         self.builds_on(shared_harness, self.test_a_draft_is_pure_and_stable)

@@ -6,13 +6,12 @@ import base64
 import functools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
-from payments_core.domain.masking import scrub
 from payments_core.domain.payout import Operation, Order, Reason, ReasonCode
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, fill, slot
@@ -29,6 +28,7 @@ from payments_core.provider import (
     LookupRefused,
     ParsedCallback,
     SubmitOutcome,
+    UnsignedCallbacks,
 )
 from payments_mpesa_daraja import balances, codec
 from payments_mpesa_daraja.credential import encrypt
@@ -42,7 +42,7 @@ _PAYEE = re.compile(r"254[17][0-9]{8}")
 _ACCEPTED = json.dumps({"ResultCode": 0, "ResultDesc": "Accepted"}).encode()
 
 
-class MpesaDarajaProvider:
+class MpesaDarajaProvider(UnsignedCallbacks):
     """Pays from one short code, by B2C v3.
 
     Args:
@@ -55,41 +55,33 @@ class MpesaDarajaProvider:
 
     # --- payments ---
 
-    def validate(self, order: Order) -> None:
-        """Raise ``InvalidPayout`` when the order cannot be paid from this account."""
+    def validate(self, order: Order) -> Iterator[InvalidPayout]:
+        """Yield all that is wrong with the order on this account."""
         if not self._settings.callback_url:
-            raise InvalidPayout(
+            yield InvalidPayout(
                 "This account has no callback_url, and M-Pesa sends results only by callback.",
                 hint="`payouts callbacks --url ADDRESS --reveal` prints it; `payouts serve` has to run there.",
             )
         if order.payee.kind != "msisdn" or not _PAYEE.fullmatch(order.payee.value):
-            raise InvalidPayee(
+            yield InvalidPayee(
                 "M-Pesa pays to Kenyan mobile numbers: 254, then 7 or 1, then eight digits.",
                 hint="Make it with Payee.msisdn(…).",
             )
         if order.amount.currency != codec.CURRENCY:
-            raise InvalidCurrency(
+            yield InvalidCurrency(
                 f"M-Pesa pays in {codec.CURRENCY}, not in {order.amount.currency}.",
                 hint="Name an account of that currency.",
             )
         if not order.amount.is_multiple_of(_WHOLE) or not _LEAST <= order.amount.amount <= _MOST:
-            raise InvalidAmount(
+            yield InvalidAmount(
                 f"M-Pesa pays whole shillings from {_LEAST} to {_MOST}, not {order.amount}.",
                 hint="Amounts are never rounded or split for you.",
             )
-        if wrong := scrub(", ".join(sorted(set(order.options) - {"command_id"}))):
-            raise InvalidPayout(f"M-Pesa has no option {wrong}.", hint="There is: command_id.")
         if self._command(order) not in COMMANDS:
-            raise InvalidPayout("There is no such command_id.", hint=f"There are: {', '.join(COMMANDS)}.")
+            yield InvalidPayout("There is no such command_id.", hint=f"There are: {', '.join(COMMANDS)}.")
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
-        """Return the payment's draft: pure, equal for equal arguments.
-
-        Raises:
-            InvalidPayout: The order cannot be paid from this account.
-
-        """
-        self.validate(order)
+        """Return the payment's draft: pure, equal for equal arguments."""
         # Begins with our id, so that a callback leads to the payout; 36 characters, as long as the portal's samples.
         originator = f"{attempt.payout_id}-{attempt.seed[:4].hex()}"
         fields = {
@@ -194,10 +186,6 @@ class MpesaDarajaProvider:
         return encrypt(settings.initiator_password.get_secret_value(), settings.certificate.get_secret_value())
 
     # --- callbacks to the account's path: unsigned, so they are hints ---
-
-    def verify(self, callback: Callback) -> bool | None:
-        """Return None: callbacks are not signed."""
-        return None
 
     def parse(self, callback: Callback) -> ParsedCallback | None:
         """Return the payment that a callback names; None when it names none."""

@@ -15,6 +15,7 @@ SPEC = ProviderSpec(
     settings=MpesaDarajaSettings,
     build=MpesaDarajaProvider,
     operations=frozenset({Operation.TRANSFER}),
+    options={Operation.TRANSFER: frozenset({"command_id"})},
     # A duplicate is refused, but how long a reference is remembered is undocumented, and no answer proves that a
     # payment never arrived. So nothing that may have arrived is sent again: resend keeps its cautious value.
     facts=Facts(

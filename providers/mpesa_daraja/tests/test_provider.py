@@ -59,24 +59,23 @@ def test_the_password_leaves_only_encrypted(provider: MpesaDarajaProvider, draft
         ({"amount": "50.5"}, InvalidAmount),
         ({"currency": "UGX"}, InvalidCurrency),
         ({"options": {"command_id": "Bribe"}}, InvalidPayout),
-        ({"options": {"comand_id": "SalaryPayment"}}, InvalidPayout),
     ],
 )
 def test_what_cannot_be_paid_is_refused(
     provider: MpesaDarajaProvider, make_order: MakeOrder, wrong: dict[str, object], error: type[Exception]
 ) -> None:
-    with pytest.raises(error):
-        provider.validate(make_order(**wrong))
+    assert [type(one) for one in provider.validate(make_order(**wrong))] == [error]
 
 
 @pytest.mark.parametrize("amount", ["10", "250000", "50.00"])
 def test_the_least_and_the_most_are_paid(provider: MpesaDarajaProvider, make_order: MakeOrder, amount: str) -> None:
-    provider.validate(make_order(amount=amount, payee="+254190000010"))
+    assert not list(provider.validate(make_order(amount=amount, payee="+254190000010")))
 
 
 def test_nothing_is_paid_that_could_not_be_answered(make_settings: MakeSettings, make_order: MakeOrder) -> None:
-    with pytest.raises(InvalidPayout, match="callback_url"):
-        MpesaDarajaProvider(make_settings(callback_url="")).validate(make_order())
+    [finding] = MpesaDarajaProvider(make_settings(callback_url="")).validate(make_order())
+
+    assert "callback_url" in finding.message
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,12 @@ callbacks recorded by a client of the sandbox). Sources disagree on repetitions:
 from __future__ import annotations
 
 from payments_core.http.parsing import parse_object, text_of
-from payments_core.provider import Acknowledgement, Callback, ParsedCallback
+from payments_core.provider import Callback, ParsedCallback
 
-__all__ = ["acknowledge", "parse", "verify"]
+__all__ = ["parse"]
 
 _LONGEST = 64 * 1024  # bytes; a status has a few hundred
 _REFERENCES = {"external_id": "externalId", "financial_transaction_id": "financialTransactionId"}
-
-
-def verify(_callback: Callback) -> bool | None:
-    """Return None: there is no signature and no shared secret, so nothing proves where it comes from."""
-    return None
 
 
 def parse(callback: Callback) -> ParsedCallback | None:
@@ -26,8 +21,3 @@ def parse(callback: Callback) -> ParsedCallback | None:
     named = {ours: text_of(fields.get(theirs)) for ours, theirs in _REFERENCES.items()}
     references = {name: value for name, value in named.items() if value}
     return ParsedCallback(references=references, status=text_of(fields.get("status"))) if references else None
-
-
-def acknowledge(_callback: Callback) -> Acknowledgement:
-    """Answer 200 and nothing else: any other answer could bring it again, up to every hour."""
-    return Acknowledgement()

@@ -8,14 +8,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from payments_core.domain.errors import InvalidPayout
-from payments_core.domain.masking import scrub
 from payments_core.domain.payout import Operation, Order
 from payments_core.domain.references import uuid4_shaped
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_core.provider import (
     AccountRefused,
-    Acknowledgement,
     Attempt,
     Callback,
     CheckOutcome,
@@ -24,6 +22,8 @@ from payments_core.provider import (
     Finding,
     ParsedCallback,
     SubmitOutcome,
+    UnsignedCallbacks,
+    findings_of,
 )
 from payments_mtn_momo import callbacks, diagnosis
 from payments_mtn_momo.api import access_token, codec
@@ -33,8 +33,6 @@ from payments_mtn_momo.api.requests import build, fill_secrets
 from payments_mtn_momo.lookups import LookupsMixin
 
 __all__ = ["MtnMomoProvider"]
-
-_OPTIONS: Mapping[Operation, frozenset[str]] = {Operation.TRANSFER: frozenset({"transfer_type"})}  # of aggregators
 
 
 class _Calls(NamedTuple):
@@ -50,7 +48,7 @@ _CALLS: Mapping[Operation, _Calls] = {
 }
 
 
-class MtnMomoProvider(LookupsMixin):
+class MtnMomoProvider(LookupsMixin, UnsignedCallbacks):
     """Pays from one account's wallet to MTN wallets: transfers, deposits, and refunds of collections.
 
     Args:
@@ -58,24 +56,15 @@ class MtnMomoProvider(LookupsMixin):
 
     """
 
-    def validate(self, order: Order) -> None:
-        """Raise ``InvalidPayout`` when the order cannot be paid on this account."""
-        if unknown := set(order.options) - _OPTIONS.get(order.operation, frozenset()):
-            raise InvalidPayout(
-                f"Unknown options: {scrub(', '.join(sorted(unknown)))}.",
-                hint="A transfer through MTN MoMo takes transfer_type; deposits and refunds take no options.",
-            )
-        check_payee(order.payee, may_be_collection=True)
-        check_amount(order.amount, self._settings.target)
+    def validate(self, order: Order) -> Sequence[InvalidPayout]:
+        """Return all that is wrong with the order on this account."""
+        return findings_of(
+            lambda: check_payee(order.payee, may_be_collection=True),
+            lambda: check_amount(order.amount, self._settings.target),
+        )
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
-        """Make the payment ready: pure, equal for equal arguments.
-
-        Raises:
-            InvalidPayout: The order cannot be paid on this account.
-
-        """
-        self.validate(order)
+        """Make the payment ready: pure, equal for equal arguments."""
         reference, external_id = uuid4_shaped(attempt.seed), attempt.payout_id
         if order.operation is Operation.REFUND:
             # No response shows which collection a refund pays back; its external id does.
@@ -138,17 +127,9 @@ class MtnMomoProvider(LookupsMixin):
         """Whether this response means that the token is no longer good."""
         return access_token.is_token_refused(response)
 
-    def verify(self, callback: Callback) -> bool | None:
-        """Return None: MTN signs nothing."""
-        return callbacks.verify(callback)
-
     def parse(self, callback: Callback) -> ParsedCallback | None:
         """Return which payment a callback is about; None when it names none."""
         return callbacks.parse(callback)
-
-    def acknowledge(self, callback: Callback) -> Acknowledgement:
-        """Answer 200, whatever it holds."""
-        return callbacks.acknowledge(callback)
 
     def diagnose(self) -> HttpFlow[Sequence[Finding]]:
         """Look at platform, target environment and currency, callback host, and the permission to pay."""

@@ -16,6 +16,7 @@ SPEC = ProviderSpec(
     settings=MtnMomoSettings,
     build=MtnMomoProvider,
     operations=frozenset({Operation.TRANSFER, Operation.DEPOSIT, Operation.REFUND}),
+    options={Operation.TRANSFER: frozenset({"transfer_type"})},  # of aggregators
     facts=Facts(
         resend="safe",
         dedupe_window_s=24 * 3600.0,

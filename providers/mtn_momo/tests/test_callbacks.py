@@ -88,10 +88,7 @@ def test_what_can_be_understood_is_heard_and_nothing_more(body: object, heard: P
     "raw", [b"", b"{", b"<html>", b"\xff\xfe", b"[" * 60_000, b'{"externalId":' + b"9" * 5_000 + b"}", b"status=FAILED"]
 )
 def test_nonsense_is_not_heard(raw: bytes) -> None:
-    callback = Callback("POST", {}, raw, AT)
-
-    assert callbacks.parse(callback) is None
-    assert callbacks.acknowledge(callback) == Acknowledgement(status=200, headers={}, body=b"")
+    assert callbacks.parse(Callback("POST", {}, raw, AT)) is None
 
 
 JSON = st.recursive(
@@ -111,8 +108,6 @@ def test_nothing_that_arrives_raises_or_goes_unanswered(raw: bytes, method: str)
 
     heard = callbacks.parse(callback)
 
-    assert callbacks.acknowledge(callback) == Acknowledgement()
-    assert callbacks.verify(callback) is None
     if heard is not None:
         assert heard.references
         assert set(heard.references) <= {"external_id", "financial_transaction_id"}

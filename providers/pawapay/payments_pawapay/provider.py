@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -10,11 +10,11 @@ from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidP
 from payments_core.domain.payout import Operation, Order, Payee
 from payments_core.domain.references import uuid4_shaped
 from payments_core.http.flow import HttpFlow, exchange
-from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.http.parsing import parse_json
 from payments_core.provider import (
-    AccountRefused,
     Acknowledgement,
+    ApiKeyProvider,
     Attempt,
     Balance,
     Callback,
@@ -27,6 +27,7 @@ from payments_core.provider import (
     Operator,
     ParsedCallback,
     SubmitOutcome,
+    findings_of,
 )
 from payments_pawapay import callbacks, codec, lookups
 from payments_pawapay.limits import FINEST, read_configuration
@@ -38,7 +39,7 @@ from payments_pawapay.signatures import Signer, Verifier
 __all__ = ["PawapayProvider"]
 
 
-class PawapayProvider:
+class PawapayProvider(ApiKeyProvider):
     """Pays from one account at pawaPay, to many operators in many countries.
 
     Args:
@@ -58,16 +59,18 @@ class PawapayProvider:
 
     # --- paying ---
 
-    def validate(self, order: Order) -> None:
-        """Raise ``InvalidPayout`` when the order cannot be paid from this account, by the known configuration."""
+    def validate(self, order: Order) -> Iterator[InvalidPayout]:
+        """Yield all that is wrong with the order on this account, by the known configuration."""
         if not order.payee.is_msisdn:
-            raise InvalidPayee("pawaPay pays to telephone numbers.", hint="Make it with Payee.msisdn(…).")
-        operator = operator_of(order, self._settings.operator)
-        check_options(order.options)
-        if not order.amount.is_multiple_of(FINEST):
-            raise InvalidAmount(
-                f"{order.amount} has more than two decimals.", hint="Amounts are never rounded for you."
-            )
+            yield InvalidPayee("pawaPay pays to telephone numbers.", hint="Make it with Payee.msisdn(…).")
+        if self._config_cache.configuration is None and not order.amount.is_multiple_of(FINEST):
+            yield InvalidAmount(f"{order.amount} has over two decimals.", hint="Amounts are never rounded for you.")
+        yield from findings_of(
+            lambda: check_options(order.options),
+            lambda: self._check_route(operator_of(order, self._settings.operator), order),
+        )
+
+    def _check_route(self, operator: str, order: Order) -> None:
         if self._config_cache.configuration is not None:
             self._config_cache.configuration.check(operator, order.payee.value, order.amount)
         elif operator == self._settings.operator and order.amount.currency != self._settings.currency:
@@ -77,13 +80,7 @@ class PawapayProvider:
             )
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
-        """Return the payment's draft: pure, equal for equal arguments.
-
-        Raises:
-            InvalidPayout: The order cannot be paid from this account.
-
-        """
-        self.validate(order)
+        """Return the payment's draft: pure, equal for equal arguments."""
         reference = uuid4_shaped(attempt.seed)
         fields = payment(order, operator_of(order, self._settings.operator), reference, attempt.payout_id)
         references = {"reference": reference, "external_id": attempt.payout_id}
@@ -97,7 +94,7 @@ class PawapayProvider:
     def submit_many(self, drafts: Sequence[Draft]) -> HttpFlow[Sequence[SubmitOutcome]]:
         """Send many payments in one request and return the outcome of each; not atomic.
 
-        Outside the engine's promises: the caller stores the references before the call.
+        Outside the engine's promises: the caller validates the orders and stores the references before the call.
 
         Args:
             drafts: At most 20.
@@ -145,23 +142,18 @@ class PawapayProvider:
             "operation": str(operation),
         }
 
-    # --- credentials: the token never changes ---
+    # --- credentials ---
 
-    def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
-        """Return the token."""
-        yield from ()  # makes this a flow without a request
-        return Credential({"api_token": self._settings.api_token.get_secret_value()})
+    def secrets(self) -> Mapping[str, str]:
+        """Return the token, which never changes."""
+        return {"api_token": self._settings.api_token.get_secret_value()}
 
     def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
         """Return the request with the token in its slot, signed where it moves money and a key is set."""
-        filled = fill(request, credential.secrets)
+        filled = super().apply(request, credential, at=at, entropy=entropy)
         if self._signer is None or request.operation not in SIGNED:
             return filled
         return self._signer.sign(filled, at)
-
-    def is_auth_refusal(self, response: HttpResponse) -> bool:
-        """Return False: the token never changes, so a new one cannot help."""
-        return False
 
     # --- the account's configuration ---
 

@@ -126,19 +126,13 @@ def operator_of(order: Order, default: str) -> str:
 
 
 def check_options(options: Mapping[str, str]) -> None:
-    """Raise ``InvalidPayout`` for an option that pawaPay does not have or would refuse."""
+    """Raise ``InvalidPayout`` for an option that pawaPay would refuse."""
     for name, value in options.items():
         if name.startswith(_METADATA):
             if not name.partition(".")[2] or name.partition(".")[2] == OUR_ID or not value:
                 raise InvalidPayout(f"Option {scrub(name)} is empty, or its metadata name is missing or reserved.")
-        elif name == "customer_message":
-            if not _MESSAGE.fullmatch(value):
-                raise InvalidPayout("customer_message must be 4 to 22 letters, digits and spaces.")
-        elif name != "provider":
-            raise InvalidPayout(
-                f"pawaPay has no option {scrub(name)}.",
-                hint="The options are provider, customer_message, metadata.NAME and pii.NAME.",
-            )
+        elif name == "customer_message" and not _MESSAGE.fullmatch(value):
+            raise InvalidPayout("customer_message must be 4 to 22 letters, digits and spaces.")
     keys = [name.partition(".")[2] for name in options if name.startswith(_METADATA)]
     if len(set(keys)) != len(keys) or len(keys) >= _MOST_METADATA:
         raise InvalidPayout(f"Metadata can have at most {_MOST_METADATA - 1} names, each once.")

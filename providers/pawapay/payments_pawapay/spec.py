@@ -16,6 +16,7 @@ SPEC = ProviderSpec(
     settings=PawapaySettings,
     build=PawapayProvider,
     operations=frozenset({Operation.TRANSFER}),
+    options={Operation.TRANSFER: frozenset({"provider", "customer_message", "metadata.*", "pii.*"})},
     facts=Facts(
         resend="safe",
         dedupe_window_s=24 * 3600.0,
