@@ -43,6 +43,7 @@ from payments_core.provider import (
     Deferred,
     Draft,
     Duplicate,
+    Facts,
     Final,
     LookupRefused,
     NotAccepted,
@@ -66,6 +67,14 @@ from payments_template.provider import TemplateProvider
 from payments_template.settings import TemplateSettings
 from payments_template.spec import SPEC
 
+# What is broken here may be sent again: with the template's own facts less could go wrong.
+_FACTS: dict[str, Any] = {
+    "resend": "safe",
+    "dedupe_window_s": 86_400.0,
+    "visible_after_s": 60.0,
+    "dedupe_settle_s": 600.0,
+}
+SAFE = Facts(**_FACTS, sources=dict.fromkeys(_FACTS, "the template's emulator"))
 FAILED = Reason(ReasonCode.UNRECOGNISED, "broken")
 IS_HEAVY = os.environ.get("PAYMENTS_BROKEN_HEAVY") == "1"
 KINDS = ["sync", "async"] if IS_HEAVY else ["async"]
@@ -731,6 +740,6 @@ if not IS_HEAVY:
     OneKind.skipped = {"test_both_clients_decide_alike": "one kind of client plays"}
 
 for broken in Broken.__subclasses__():
-    spec = replace(SPEC, build=broken, settings=broken.settings)
+    spec = replace(SPEC, build=broken, settings=broken.settings, facts=SAFE)
     profile = {"spec": spec, "emulator": staticmethod(broken.emulated)}
     globals()[f"Test{broken.__name__}"] = type(f"Test{broken.__name__}", (OneKind,), profile)

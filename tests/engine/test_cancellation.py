@@ -192,10 +192,15 @@ def test_what_is_being_sent_is_not_cancelled(stage: MakeStage) -> None:
     assert refused == [("It is being sent.", "`payouts wait` tells what became of it.")]
 
 
+class Dropping(Fake):
+    """A provider that can be asked to drop a payment."""
+
+    def cancel(self, draft: Draft) -> Any:
+        return saying(CancelAnswer.TAKEN)(draft)
+
+
 def test_a_provider_that_can_be_asked_to_drop_it_is_named(stage: MakeStage) -> None:
-    provider = Fake()
-    provider.cancel = lambda draft: saying(CancelAnswer.TAKEN)(draft)  # type: ignore[attr-defined]
-    one = stage(provider)
+    one = stage(Dropping())
     hint = "`payouts cancel-at-provider` asks the provider to drop it; a read then tells what became of it."
     assert refusal(one, one.advance(one.accept())) == ("It is PENDING, and may have arrived.", hint)
 

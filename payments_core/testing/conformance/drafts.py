@@ -133,6 +133,6 @@ class DraftPromises(OrderPromises):
             and getattr(self.spec.facts, field.name) != getattr(Facts(), field.name)
         }
 
-        assert declared <= set(self.spec.facts.sources), (
-            f"no source: {', '.join(declared - set(self.spec.facts.sources))}"
-        )
+        missing = declared - {name for name, source in self.spec.facts.sources.items() if source.strip()}
+
+        assert not missing, f"no source: {', '.join(sorted(missing))}"

@@ -15,18 +15,14 @@ SPEC = ProviderSpec(
     settings=TemplateSettings,
     build=TemplateProvider,
     operations=frozenset({Operation.TRANSFER}),
-    facts=Facts(
-        resend="safe",
-        dedupe_window_s=24 * 3600.0,
-        visible_after_s=60.0,
-        dedupe_settle_s=600.0,
-        sources={
-            "resend": "invented: the API's page on payments, 409 duplicate_id",
-            "dedupe_window_s": "invented: the API's page on limits",
-            "visible_after_s": "invented",
-            "dedupe_settle_s": "invented",
-        },
-    ),
+    # The facts have their most cautious values: what may have arrived is never sent again, and a person decides.
+    # Declare one only with evidence, named in `sources`; a wrong one pays twice.
+    #   resend="safe", dedupe_window_s   a second payment under one reference is refused, and for how long: the API's
+    #                                    page, or a dated measurement. A 409 in an example proves no period.
+    #   visible_after_s                  how late a status can still say "not found" of an accepted payment.
+    #   dedupe_settle_s                  how late a payment can appear that was held up on its way; left out, a week.
+    #   not_found_conclusive_after_s     how late "not found" means that it was never accepted. Rarely documented.
+    facts=Facts(),
     retry={"status": RetryPolicy()},
     emulator="payments_template.emulator:TemplateEmulator",
     conformance="payments_template.conformance:TemplateConformance",
