@@ -87,7 +87,8 @@ class PayoutProvider(Protocol):
     def binding(self, operation: Operation) -> Mapping[str, str]:
         """Return where and as whom it pays: host, environment, API user, version. No secret; frozen in each payout.
 
-        What identifies the provider's books belongs there, and nothing else.
+        What identifies the provider's books belongs there, and nothing else. Where only an API key does, a setting
+        names the account: a hash of the key would change when the key is rotated.
         """
         ...
 

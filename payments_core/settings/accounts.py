@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from payments_core.domain.bounds import DAY_S, HOUR_S
 from payments_core.domain.capabilities import Capability
 from payments_core.domain.payout import Operation
+from payments_core.http.urls import is_on_this_machine
 from payments_core.settings.amount_limits import AmountLimits
 from payments_core.settings.types import MOST_ENTRIES, Interval, Rate, Seconds, Timeout
 
@@ -142,13 +143,13 @@ class AccountSettings(BaseModel):
 
     @property
     def is_test_mode(self) -> bool:
-        """True when no real money can move: a sandbox, or a server on this machine. A provider overrides it.
+        """True when no real money can move: ``base_url`` is on this machine. A provider with a sandbox overrides it.
 
         Where it is False, ``visible_after_s`` and ``dedupe_settle_s`` may not be shorter than the provider's own, a
         missing journal is not made (``payouts journal init``), and ``payouts doctor`` says that real money moves. What
         a rehearsal paid is not paid again from a real account.
         """
-        return False
+        return is_on_this_machine(str(getattr(self, "base_url", "")))
 
     @property
     def unsupported_capabilities(self) -> frozenset[Capability]:

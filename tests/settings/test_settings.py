@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 import pytest
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, create_model
 
 from payments_core.domain.errors import PaymentsError, SecretMissing, SettingsError
 from payments_core.domain.payout import Operation
@@ -332,6 +332,14 @@ def test_the_defaults_keep_the_rules() -> None:
     assert 71 <= asked_h <= 72
     assert settings.visible_after_s is None
     assert not AccountSettings(provider="p", currency="EUR").is_test_mode
+
+
+@pytest.mark.parametrize(("url", "is_test_mode"), [("http://127.0.0.1:1", True), ("https://api.example.com", False)])
+def test_an_account_on_this_machine_is_in_test_mode(url: str, is_test_mode: bool) -> None:
+    """Also where its provider does not say so: an emulator's short waits are accepted, and nothing else's."""
+    reached = create_model("Reached", __base__=AccountSettings, base_url=(str, url))
+
+    assert reached(provider="p", currency="EUR").is_test_mode is is_test_mode
 
 
 def test_settings_do_not_change() -> None:

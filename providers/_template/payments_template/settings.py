@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from payments_core.http.urls import BaseUrl, is_on_this_machine
+from payments_core.http.urls import BaseUrl
 from payments_core.settings import AccountSettings
 
 __all__ = ["TemplateSettings"]
@@ -25,8 +25,3 @@ class TemplateSettings(AccountSettings):
     callback_url: str = Field(
         "", repr=False, description="Where Template Pay posts callbacks, as `payouts callbacks --reveal` prints it."
     )
-
-    @property
-    def is_test_mode(self) -> bool:
-        """True for a server on this machine."""
-        return is_on_this_machine(self.base_url)

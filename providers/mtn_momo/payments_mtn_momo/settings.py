@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from payments_core.http.urls import check_base_url, is_on_this_machine
+from payments_core.http.urls import check_base_url
 from payments_core.settings import AccountSettings
 from payments_mtn_momo.callback_address import check_callback_host, check_callback_url
 from payments_mtn_momo.targets import BASE_URLS, TARGETS, Platform, Target, TargetName
@@ -143,4 +143,4 @@ class MtnMomoSettings(AccountSettings):
     @property
     def is_test_mode(self) -> bool:
         """True for the sandbox, and for any target served by this machine."""
-        return not self.target.is_live or is_on_this_machine(self.base_url)
+        return not self.target.is_live or super().is_test_mode

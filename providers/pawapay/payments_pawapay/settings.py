@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from payments_core.http.urls import BaseUrl, is_on_this_machine
+from payments_core.http.urls import BaseUrl
 from payments_core.settings import AccountSettings
 from payments_core.settings.types import Seconds
 from payments_pawapay.codes import operator_key
@@ -84,7 +84,7 @@ class PawapaySettings(AccountSettings):
     @property
     def is_test_mode(self) -> bool:
         """True for the sandbox and for a server on this machine."""
-        return urlsplit(self.base_url).hostname == SANDBOX or is_on_this_machine(self.base_url)
+        return urlsplit(self.base_url).hostname == SANDBOX or super().is_test_mode
 
     @property
     def currencies(self) -> frozenset[str] | None:
