@@ -108,7 +108,8 @@ class ProviderSpec:
         docs: Address of the provider's documentation.
 
     Raises:
-        TypeError: ``build`` is no class, so that nothing tells which optional protocols it implements.
+        TypeError: ``build`` is no class, so that nothing tells which optional protocols it implements, or it has some
+            methods of one and lacks others.
 
     """
 
@@ -129,5 +130,13 @@ class ProviderSpec:
         """Derive the capabilities: one for each optional protocol that the provider's class implements."""
         if not isinstance(self.build, type):
             raise TypeError(f"ProviderSpec {self.name}: build is {self.build!r}; give the provider's class itself.")
-        offered = frozenset(one for one, protocol in _PROTOCOLS.items() if issubclass(self.build, protocol))
+        offered = frozenset(one for one, protocol in _PROTOCOLS.items() if self._implements(protocol))
         object.__setattr__(self, "capabilities", offered)
+
+    def _implements(self, protocol: type) -> bool:
+        methods = [name for name in vars(protocol) if not name.startswith("_")]
+        missing = [name for name in methods if getattr(self.build, name, None) is None]
+        if 0 < len(missing) < len(methods):  # a misspelt method would take away the capability in silence
+            lacks = f"has a part of {protocol.__name__} and lacks {', '.join(missing)}"
+            raise TypeError(f"ProviderSpec {self.name}: {self.build.__name__} {lacks}.")
+        return not missing

@@ -16,11 +16,9 @@ class Silent:
 
 
 class Asking(Silent):
-    """One with two lookups, and half of a third one."""
+    """One with two lookups."""
 
     def name(self, payee: Payee) -> Any: ...
-
-    def ask_consent(self, payee: Payee, scopes: Any) -> Any: ...
 
     def balances(self, currency: str | None = None) -> Any: ...
 
@@ -44,8 +42,13 @@ def spec_of(build: Any) -> ProviderSpec:
     ],
 )
 def test_capabilities_are_those_that_the_class_implements(build: type, capabilities: set[Capability]) -> None:
-    """A protocol of two methods needs both; every protocol counts."""
     assert spec_of(build).capabilities == capabilities
+
+
+def test_a_part_of_a_protocol_is_refused() -> None:
+    """A misspelt method would take away the capability in silence."""
+    with pytest.raises(TypeError, match="has a part of UserInfo and lacks user_info"):
+        spec_of(type("Half", (Silent,), {"ask_consent": Asking.name, "user_infos": Asking.name}))
 
 
 @pytest.mark.parametrize("build", [lambda _: Silent(), Silent(), "carrier:Silent"])
