@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from payments_core.client.account_choice import apply_choice, choose, choose_at_once, existing_payout
-from payments_core.domain.errors import InvalidPayout, JournalError, KeyReused, PaymentsError
+from payments_core.domain.errors import InvalidCurrency, InvalidPayout, JournalError, KeyReused, PaymentsError
 from payments_core.domain.masking import mask_key, scrub
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee
@@ -188,7 +188,9 @@ def place(row: Row, runtime: Runtime, choice: Choice, *, by_default: bool) -> Ro
     assert order is not None  # noqa: S101 - the row was parsed
     try:
         account, order = apply_choice(runtime, order, choice, by_default=by_default)
-        found = [*findings(account, order), *findings_of(lambda: check_amount(account, order))]
+        found = list(findings(account, order))
+        if not any(isinstance(one, InvalidCurrency) for one in found):  # a wrong currency has no limit
+            found += findings_of(lambda: check_amount(account, order))
     except PaymentsError as error:
         return replace(row, order=order, error=error)
     if found:
