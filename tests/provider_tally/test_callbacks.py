@@ -16,10 +16,11 @@ from tally_runtime import GOOD, POOR, arrive, asked, till
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus
 from payments_core.client.inbox import Place
+from payments_core.domain.errors import NotSupported
 from payments_core.domain.payout import Payout
 from payments_core.domain.records import Event
 from payments_core.engine.commands import ApplyTransition, TransitionApplied
-from payments_core.provider import Acknowledgement, Callback, ParsedCallback
+from payments_core.provider import Acknowledgement, Callback, Capability, ParsedCallback
 from payments_core.runtime import utc_now
 
 
@@ -130,6 +131,25 @@ class CallsBack(tally.Tally):
 
     def acknowledge(self, callback: Callback) -> Acknowledgement:
         return Acknowledgement()
+
+
+class Sandbox(tally.TallySettings):
+    """The settings of an environment that neither calls back nor tells a balance."""
+
+    @property
+    def unsupported_capabilities(self) -> frozenset[Capability]:
+        return frozenset({Capability.CALLBACKS, Capability.BALANCES})
+
+
+def test_an_account_that_removes_capabilities_has_no_path_and_no_balance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its provider's class has both; the client goes by the account."""
+    monkeypatch.setattr(tally, "SPEC", replace(tally.SPEC, build=CallsBack, settings=Sandbox))
+    with till(tmp_path) as (client, _, _lost):
+        assert client.inbox.tokens == {}
+        with pytest.raises(NotSupported, match="no balances for this account"):
+            client.balances("till")
 
 
 @contextmanager
