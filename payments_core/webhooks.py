@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -102,36 +102,11 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A receiver of events.
+    """A receiver of events."""
 
-    Args:
-        name: From the configuration.
-        settings: Its table.
-        signers: One for each secret.
-
-    """
-
-    name: str
-    settings: WebhookSettings
-    signers: tuple[Signer, ...] = field(repr=False)
-
-    @classmethod
-    def make(cls, name: str, settings: WebhookSettings) -> Self:
-        """Return the receiver of these settings.
-
-        Raises:
-            SettingsError: The library that signs is not installed.
-
-        """
-        try:
-            from standardwebhooks import Webhook as Library
-        except ImportError:
-            raise SettingsError(
-                "Webhooks need the package standardwebhooks, which is not installed.",
-                hint='Install the extra: pip install "payments-core[webhooks]".',
-            ) from None
-        secrets = (settings.secret, settings.old_secret)
-        return cls(name, settings, tuple(Library(secret.get_secret_value()) for secret in secrets if secret))
+    name: str  #: From the configuration.
+    settings: WebhookSettings  #: Its table.
+    signers: tuple[Signer, ...] = field(repr=False)  #: One for each secret.
 
     @property
     def consumer(self) -> Consumer:
@@ -151,26 +126,26 @@ def read_webhook(name: str, raw: Mapping[str, Any], *, resolve_secret: Callable[
         SettingsError: A setting is wrong, a secret is missing, or the library that signs is not installed.
 
     """
-    read = read_table(WebhookSettings, f"[webhooks.{name}]", raw, resolve_secret=resolve_secret)
-    return Webhook.make(name, read)
+    settings = read_table(WebhookSettings, f"[webhooks.{name}]", raw, resolve_secret=resolve_secret)
+    try:
+        from standardwebhooks import Webhook as Library
+    except ImportError:
+        raise SettingsError(
+            "Webhooks need the package standardwebhooks, which is not installed.",
+            hint='Install the extra: pip install "payments-core[webhooks]".',
+        ) from None
+    secrets = (settings.secret, settings.old_secret)
+    return Webhook(name, settings, tuple(Library(secret.get_secret_value()) for secret in secrets if secret))
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """How a delivery ended.
+    """How a delivery ended."""
 
-    Args:
-        accepted: The receiver has it.
-        why: In words, where it has not.
-        at: When.
-        after_s: The shortest wait before the next attempt that the receiver asks for, in seconds.
-
-    """
-
-    accepted: bool
-    why: str
-    at: datetime
-    after_s: float = 0.0
+    accepted: bool  #: The receiver has it.
+    why: str  #: In words, where it has not.
+    at: datetime  #: When.
+    after_s: float = 0.0  #: The shortest wait before the next attempt that the receiver asks for, in seconds.
 
 
 def deliver(

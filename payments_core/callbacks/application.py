@@ -32,14 +32,8 @@ _NOT_KEPT = Acknowledgement(status=503)
 _READY_S = 1.0  # a readiness probe writes to the journal at most once in this time
 
 
-def app(
-    client: Client | Callable[[], Client],
-    *,
-    limits: Limits | None = None,
-    allowed: Collection[str] = (),
-    address_header: str = "",
-) -> CallbackApp:
-    """Return the application.
+class CallbackApp:
+    """Serves ``…/callbacks/TOKEN`` by PUT and POST, ``/health`` and ``/ready`` by GET.
 
     Args:
         client: The client whose accounts receive callbacks, or a function that returns it, called at the first request.
@@ -52,24 +46,19 @@ def app(
         ValueError: An address or network is not valid.
 
     """
-    return CallbackApp(client, limits=limits or Limits(), gates=Gates(allowed, address_header))
 
-
-class CallbackApp:
-    """Serves ``…/callbacks/TOKEN`` by PUT and POST, ``/health`` and ``/ready`` by GET; see :func:`app`.
-
-    Args:
-        client: The client whose accounts receive callbacks, or a function that returns it.
-        limits: What a request may cost.
-        gates: The addresses that may send requests.
-
-    """
-
-    def __init__(self, client: Client | Callable[[], Client], *, limits: Limits, gates: Gates) -> None:
+    def __init__(
+        self,
+        client: Client | Callable[[], Client],
+        *,
+        limits: Limits | None = None,
+        allowed: Collection[str] = (),
+        address_header: str = "",
+    ) -> None:
         self.counts: Counter[str] = Counter()
         self._client = client
-        self._limits = limits
-        self._gates = gates
+        self._limits = limits or Limits()
+        self._gates = Gates(allowed, address_header)
         self._handling: asyncio.Task[None] | None = None
         self._more = False
         self._ready: tuple[float, bool] = (float("-inf"), False)
@@ -203,6 +192,9 @@ class CallbackApp:
                     await self._handling
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+app = CallbackApp
 
 
 def _error_text(error: BaseException) -> str:

@@ -28,38 +28,27 @@ _LONGEST_TEXT = 1_000_000
 
 
 class CapturedText(NamedTuple):
-    """One captured text.
+    """One captured text."""
 
-    Args:
-        channel: ``log``, ``warning``, ``error``, ``locals``, ``shown``, ``output``, ``stored`` …
-        where: A logger's name, a step, a file.
-        text: The whole text.
-
-    """
-
-    channel: str
-    where: str
-    text: str
+    channel: str  #: ``log``, ``warning``, ``error``, ``locals``, ``shown``, ``output``, ``stored`` …
+    where: str  #: A logger's name, a step, a file.
+    text: str  #: The whole text.
 
 
 @dataclass(frozen=True, slots=True)
 class Forbidden:
     """Secrets and personal data that no text may contain.
 
-    Args:
-        secrets: Secrets by name, each of 4 characters or more. One of fewer than 8 characters, such as a PIN, counts
-            only as a word of its own, not inside a longer word or number.
-        numbers: Complete numbers of payees, digits only.
-        names: Names and other personal data of account holders.
-
     Raises:
         ValueError: A secret is shorter than 4 characters.
 
     """
 
+    #: Secrets by name, each of 4 characters or more. One of fewer than 8 characters, such as a PIN, counts only as a
+    #: word of its own, not inside a longer word or number.
     secrets: Mapping[str, str] = field(repr=False)
-    numbers: Collection[str] = field(default=(), repr=False)
-    names: Collection[str] = field(default=(), repr=False)
+    numbers: Collection[str] = field(default=(), repr=False)  #: Complete numbers of payees, digits only.
+    names: Collection[str] = field(default=(), repr=False)  #: Names and other personal data of account holders.
 
     def leaks(self, texts: Iterable[CapturedText]) -> list[str]:
         """Return each leak once, with its place; values of variables are searched for secrets only.

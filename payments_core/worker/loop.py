@@ -35,20 +35,12 @@ _DEFAULTS = WorkerSettings()
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """The counts of a worker's run.
+    """The counts of a worker's run."""
 
-    Args:
-        steps: Steps of payouts.
-        ended: Steps that led to a final status or into REVIEW, by status.
-        trouble: Steps that failed with an error.
-        cut: Payouts in flight that were left at the end of the grace time, as a crash would leave them.
-
-    """
-
-    steps: int
-    ended: Mapping[PayoutStatus, int]
-    trouble: int
-    cut: int
+    steps: int  #: Steps of payouts.
+    ended: Mapping[PayoutStatus, int]  #: Steps that led to a final status or into REVIEW, by status.
+    trouble: int  #: Steps that failed with an error.
+    cut: int  #: Payouts in flight that were left at the end of the grace time, as a crash would leave them.
 
 
 async def run_worker(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from standardwebhooks import Webhook as Library
 
 from payments_core import AsyncPayoutClient, PayoutClient
@@ -22,7 +23,7 @@ from payments_core.domain.errors import SecretMissing, SettingsError
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import PayoutRecord
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer
-from payments_core.webhooks import DeliveryResult, Webhook, WebhookSettings, body_of, deliver, next_at
+from payments_core.webhooks import DeliveryResult, Webhook, WebhookSettings, body_of, deliver, next_at, read_webhook
 
 AT = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ONE, OTHER = f"whsec_{'a' * 32}", f"whsec_{'b' * 32}"
@@ -41,7 +42,7 @@ EVENT = PayoutEvent(
 
 def webhook(**changes: Any) -> Webhook:
     given = {"url": "https://erp.example.org/payouts", "secret": ONE} | changes
-    return Webhook.make("erp", WebhookSettings.model_validate(given))
+    return read_webhook("erp", given, resolve_secret=SecretStr)
 
 
 @pytest.fixture

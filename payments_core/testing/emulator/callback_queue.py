@@ -19,54 +19,32 @@ _JSON: Mapping[str, str] = {"content-type": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttempt:
-    """One attempt to deliver a callback.
+    """One attempt to deliver a callback."""
 
-    Args:
-        at: The time, by the gateway's clock.
-        answer: The receiver's HTTP status; None without an answer.
-        failed: How it failed; empty with an answer.
-
-    """
-
-    at: datetime
-    answer: int | None
-    failed: str = ""
+    at: datetime  #: The time, by the gateway's clock.
+    answer: int | None  #: The receiver's HTTP status; None without an answer.
+    failed: str = ""  #: How it failed; empty with an answer.
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Callback:
-    """One callback and its result.
+    """One callback and its result."""
 
-    Args:
-        reference: The reference of the payment that it names.
-        url: The requested address.
-        method: POST or PUT.
-        says: The status in its body.
-        body: The body; emptied when the callback is done.
-        headers: Beside those that HTTP needs.
-        destination: Where it is sent, or why it is not sent.
-        due_at: The time of the next attempt; every attempt sends the same body.
-        faults: The faults that changed it.
-        early: Whether the payment's answer waits for its first attempt.
-        state: The result: ``received`` after a valid acknowledgement, ``given up`` after the last attempt without one,
-            ``lost`` by a fault, ``not sent`` where an emulator does not call its address.
-        then: Callbacks that are due after its first attempt.
-
-    """
-
-    reference: str
-    url: str
-    method: Literal["POST", "PUT"]
-    says: str
-    body: bytes
-    headers: Mapping[str, str]
-    destination: Destination | str
-    due_at: datetime
-    faults: tuple[str, ...] = ()
-    early: bool = False
+    reference: str  #: The reference of the payment that it names.
+    url: str  #: The requested address.
+    method: Literal["POST", "PUT"]  #: POST or PUT.
+    says: str  #: The status in its body.
+    body: bytes  #: The body; emptied when the callback is done.
+    headers: Mapping[str, str]  #: Beside those that HTTP needs.
+    destination: Destination | str  #: Where it is sent, or why it is not sent.
+    due_at: datetime  #: The time of the next attempt; every attempt sends the same body.
+    faults: tuple[str, ...] = ()  #: The faults that changed it.
+    early: bool = False  #: Whether the payment's answer waits for its first attempt.
+    #: The result: ``received`` after a valid acknowledgement, ``given up`` after the last attempt without one,
+    #: ``lost`` by a fault, ``not sent`` where an emulator does not call its address.
     state: Literal["waiting", "sending", "received", "given up", "lost", "not sent"] = "waiting"
     attempts: list[DeliveryAttempt] = field(default_factory=list)
-    then: list[Callback] = field(default_factory=list)
+    then: list[Callback] = field(default_factory=list)  #: Callbacks that are due after its first attempt.
 
     @classmethod
     def of(

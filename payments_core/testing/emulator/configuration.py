@@ -43,26 +43,16 @@ reads_per_s = 0  # no limit; live: the provider's own figure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatedAccount:
-    """An account that pays through an emulator.
+    """An account that pays through an emulator."""
 
-    Args:
-        name: Its name in the configuration.
-        provider: The provider's name.
-        settings: Its settings in this order, with the emulator's address. ``write_new`` adds short waits.
-        secrets: Secrets, each written into a file of its own.
-        comments: Comments behind settings.
-        largest_amount: The most that one payout may be, for each currency it pays in.
-        taken: Settings that are read back from an existing file, like its secrets.
-
-    """
-
-    name: str
-    provider: str
+    name: str  #: Its name in the configuration.
+    provider: str  #: The provider's name.
+    #: Its settings in this order, with the emulator's address. ``write_new`` adds short waits.
     settings: Mapping[str, str]
-    secrets: Mapping[str, str] = field(repr=False)
-    comments: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(repr=False)  #: Secrets, each written into a file of its own.
+    #: The most that one payout may be, for each currency it pays in.
     largest_amount: Mapping[str, str] = field(default_factory=dict)
-    taken: Collection[str] = ()
+    taken: Collection[str] = ()  #: Settings that are read back from an existing file, like its secrets.
 
 
 def write_new(path: Path, account: EmulatedAccount) -> None:
@@ -78,7 +68,7 @@ def write_new(path: Path, account: EmulatedAccount) -> None:
     namespace = secrets.token_hex(16)
     folder = path.parent / "secrets"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lines = [_line(name, value, account.comments.get(name, "")) for name, value in account.settings.items()]
+    lines = [_line(name, value) for name, value in account.settings.items()]
     for what, value in account.secrets.items():
         file = f"secrets/emulator-{account.name}-{namespace[:8]}-{what.replace('_', '-')}"
         _write(path.parent / file, value, mode=0o600)
@@ -121,8 +111,8 @@ def read_back(path: Path, account: EmulatedAccount) -> EmulatedAccount:
     return EmulatedAccount(name=account.name, provider=account.provider, settings=found, secrets=read)
 
 
-def _line(name: str, value: str, comment: str = "") -> str:
-    return f"{name} = {json.dumps(value)}" + (f"  # {comment}" if comment else "")
+def _line(name: str, value: str) -> str:
+    return f"{name} = {json.dumps(value)}"
 
 
 def _limits(largest_amount: Mapping[str, str]) -> str:

@@ -17,20 +17,12 @@ _AS_WRITTEN = "!#$%&'()*+,/:;=?@[]~"  # everything else would break the request'
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """An address of this machine, with port and request target.
+    """An address of this machine, with port and request target."""
 
-    Args:
-        addresses: IP addresses, tried in turn.
-        port: The port of each.
-        host: The Host header: always that of the requested address.
-        target: Path and query.
-
-    """
-
-    addresses: tuple[str, ...]
-    port: int
-    host: str
-    target: str
+    addresses: tuple[str, ...]  #: IP addresses, tried in turn.
+    port: int  #: The port of each.
+    host: str  #: The Host header: always that of the requested address.
+    target: str  #: Path and query.
 
 
 def destination_of(url: str, via: str = "") -> Destination | str:

@@ -23,20 +23,13 @@ _REFUSALS = ("writes_forbidden", "waf_page", "status_429", "status_503", "status
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of one request.
+    """The result of one request."""
 
-    Args:
-        answer: The gateway's answer; None when it did not receive the request.
-        after_s: Seconds until the answer is sent.
-        arrives: The whole answer, a part followed by a reset, or a reset alone.
-        callbacks: The planned callbacks.
-
-    """
-
-    answer: Answer | None
-    after_s: float = 0.0
+    answer: Answer | None  #: The gateway's answer; None when it did not receive the request.
+    after_s: float = 0.0  #: Seconds until the answer is sent.
+    #: The whole answer, a part followed by a reset, or a reset alone.
     arrives: Literal["whole", "part", "nothing"] = "whole"
-    callbacks: Sequence[Callback] = ()
+    callbacks: Sequence[Callback] = ()  #: The planned callbacks.
 
 
 class FaultInjector(Generic[G]):

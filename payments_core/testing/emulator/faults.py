@@ -41,24 +41,14 @@ __all__ = ["FAULTS", "BadFaults", "Fault", "Faults", "Rule"]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of fault.
+    """One kind of fault."""
 
-    Args:
-        does: Its effect, for a person.
-        on: The requests it applies to by default.
-        value: Its default value.
-        keys: The allowed keys beside next, payee, p and on.
-        most: The largest value.
-        kinds: Its variants; the first is the default.
-
-    """
-
-    does: str
-    on: str = "post"
-    value: float = 0.0
-    keys: frozenset[str] = frozenset()
-    most: float = 86_400
-    kinds: tuple[str, ...] = ()
+    does: str  #: Its effect, for a person.
+    on: str = "post"  #: The requests it applies to by default.
+    value: float = 0.0  #: Its default value.
+    keys: frozenset[str] = frozenset()  #: The allowed keys beside next, payee, p and on.
+    most: float = 86_400  #: The largest value.
+    kinds: tuple[str, ...] = ()  #: Its variants; the first is the default.
 
 
 _VALUE = frozenset({"value"})
@@ -107,44 +97,25 @@ class BadFaults(ValueError):
 
 @dataclass(slots=True)
 class Rule:
-    """One rule of one fault, with its remaining count.
+    """One rule of one fault, with its remaining count."""
 
-    Args:
-        value: Its value.
-        on: The requests it applies to.
-        p: Its probability.
-        payee: Only payments to this number.
-        left: How often it may still fire; None for no limit.
-        code: The provider's error code; empty for its usual one.
-        accepted: Whether the request is carried out all the same.
-        kind: The variant of the fault.
-
-    """
-
-    value: float
-    on: str
-    p: float = 1.0
-    payee: str = ""
-    left: int | None = None
-    code: str = ""
-    accepted: bool = False
-    kind: str = ""
+    value: float  #: Its value.
+    on: str  #: The requests it applies to.
+    p: float = 1.0  #: Its probability.
+    payee: str = ""  #: Only payments to this number.
+    left: int | None = None  #: How often it may still fire; None for no limit.
+    code: str = ""  #: The provider's error code; empty for its usual one.
+    accepted: bool = False  #: Whether the request is carried out all the same.
+    kind: str = ""  #: The variant of the fault.
 
 
 @dataclass(slots=True)
 class Faults:
-    """The faults in force.
+    """The faults in force."""
 
-    Args:
-        described: The description given to :meth:`read`.
-        rules: The rules by fault.
-        outage_until: No request is answered before.
-
-    """
-
-    described: Mapping[str, Any] = field(default_factory=dict)
-    rules: Mapping[str, list[Rule]] = field(default_factory=dict)
-    outage_until: datetime | None = None
+    described: Mapping[str, Any] = field(default_factory=dict)  #: The description given to :meth:`read`.
+    rules: Mapping[str, list[Rule]] = field(default_factory=dict)  #: The rules by fault.
+    outage_until: datetime | None = None  #: No request is answered before.
     _drawn: Mapping[str, Random] = field(default_factory=dict)
 
     @classmethod

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import functools
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from types import NoneType
-from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from payments_core.domain.bounds import describe_range
 
 __all__ = ["Options", "describe", "fits"]
 
+_adapter = functools.cache(TypeAdapter)
 _MOST = 1_000_000_000  # so that seconds stay numbers
 
 
@@ -23,20 +29,17 @@ class Options:
 
     """
 
-    _known: ClassVar[dict[type, Mapping[str, Any]]] = {}
-
     def __post_init__(self) -> None:
         for name, hint in self.hints().items():
             if not fits(getattr(self, name), hint):
                 raise ValueError(f"{name} must be {describe(hint)}, not {getattr(self, name)!r}")
 
     @classmethod
+    @functools.cache
     def hints(cls) -> Mapping[str, Any]:
         """Return the type of each option by name."""
-        if cls not in Options._known:
-            hints = get_type_hints(cls)
-            Options._known[cls] = {field.name: hints[field.name] for field in fields(cls)}
-        return Options._known[cls]
+        hints = get_type_hints(cls)
+        return {field.name: hints[field.name] for field in fields(cls)}
 
     @classmethod
     def read(cls, written: Mapping[str, str]) -> dict[str, Any]:
@@ -59,38 +62,25 @@ class Options:
 def _read(name: str, text: str, hint: Any) -> Any:
     if get_origin(hint) is tuple:
         return tuple(_read(name, part.strip(), get_args(hint)[0]) for part in text.split(",") if part.strip())
-    for possible in _possible(text, hint):
+    for possible in _possible(text):
         if fits(possible, hint):
             return possible
     raise ValueError(f"{name} must be {describe(hint)}, not {text!r}")
 
 
-def _possible(text: str, hint: Any) -> list[Any]:
-    found: list[Any] = [text]
-    words: dict[str, Any] = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        found.append(words[text.lower()])
-    for kind in (int, float):
-        try:
-            found.append(kind(text))
-        except ValueError:
-            continue
-    return found
+def _possible(text: str) -> Iterator[Any]:
+    yield text
+    with contextlib.suppress(ValueError):
+        yield None if text.lower() == "none" else json.loads(text.lower())
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value fits an option's type."""
-    origin, parts = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return any(value == part and type(value) is type(part) for part in parts)
-    if origin is tuple:
-        return isinstance(value, tuple) and all(fits(one, parts[0]) for one in value)
-    if parts:  # a union
-        return any(fits(value, part) for part in parts)
-    if hint in {int, float}:
-        wide = isinstance(value, int | float) if hint is float else isinstance(value, int)
-        return wide and not isinstance(value, bool) and 0 <= value <= _MOST
-    return value is None if hint is NoneType else isinstance(value, hint)
+    """Whether a value fits an option's type; a number also has to be from 0 to a billion."""
+    try:
+        _adapter(hint).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return not isinstance(value, int | float) or 0 <= value <= _MOST
 
 
 def describe(hint: Any) -> str:

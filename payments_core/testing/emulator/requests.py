@@ -17,18 +17,11 @@ Kind: TypeAlias = Literal["post", "get", "token", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The call of the API that a request makes.
+    """The call of the API that a request makes."""
 
-    Args:
-        operation: Its name.
-        kind: Its name in faults: a payment (``post``), its status (``get``), a token, or another call.
-        parts: The values in its path.
-
-    """
-
-    operation: str
-    kind: Kind
-    parts: Mapping[str, str] = field(default_factory=dict)
+    operation: str  #: Its name.
+    kind: Kind  #: Its name in faults: a payment (``post``), its status (``get``), a token, or another call.
+    parts: Mapping[str, str] = field(default_factory=dict)  #: The values in its path.
 
 
 class Routes:
@@ -57,28 +50,17 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One received request and the effects of faults on it; a derived class names the routes and the reference.
-
-    Args:
-        method: HTTP method.
-        path: With its query, if any.
-        headers: Lower-case names.
-        body: Raw bytes.
-        at: When it arrived.
-        stuck: Whether its payment never ends.
-        invisible_s: Seconds during which checks do not find its payment.
-
-    """
+    """One received request and the effects of faults on it; a derived class names the routes and the reference."""
 
     routes: ClassVar[Routes] = Routes()
 
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    at: datetime
-    stuck: bool = False
-    invisible_s: float = 0.0
+    method: str  #: HTTP method.
+    path: str  #: With its query, if any.
+    headers: Mapping[str, str]  #: Lower-case names.
+    body: bytes  #: Raw bytes.
+    at: datetime  #: When it arrived.
+    stuck: bool = False  #: Whether its payment never ends.
+    invisible_s: float = 0.0  #: Seconds during which checks do not find its payment.
     call: Call | None = field(init=False)
 
     def __post_init__(self) -> None:

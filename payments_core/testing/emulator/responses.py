@@ -11,18 +11,11 @@ __all__ = ["Answer"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer.
+    """An HTTP answer."""
 
-    Args:
-        status: HTTP status code.
-        headers: Lower-case names to values, content-length included.
-        body: Raw bytes.
-
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+    status: int  #: HTTP status code.
+    headers: Mapping[str, str]  #: Lower-case names to values, content-length included.
+    body: bytes  #: Raw bytes.
 
     @classmethod
     def of(cls, status: int, body: bytes, content_type: str, **headers: str) -> Answer:
