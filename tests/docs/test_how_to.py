@@ -97,7 +97,7 @@ def holder_rows() -> list[str]:
 
 def route_rows() -> list[str]:
     return [
-        re.sub(r"(GET.*) (/.*)", r"| `\2` | \1 |", route)
+        re.sub(r"([A-Z, ]+) (/.*)", r"| `\2` | \1 |", route)
         for route in map(describe_route, ControlApi(MtnMomoEmulator()).routes())
     ]
 

@@ -279,7 +279,7 @@ def test_the_default_operation_is_changed_with_open_rows(
     keys = ("taken/1", "lost/1", "new/1")
     assert {new.client.refresh(key).status for key in keys} == {S.SUCCEEDED}
     assert [new.row(key).operation for key in keys] == [before, before, now]
-    made = {entry["reference"]: entry["operation"] for entry in world.gateway.payments()}
+    made = {entry["reference"]: entry["operation"] for entry in world.gateway.ledger()}
     assert [made[new.row(key).references["reference"]] for key in keys] == [before, before, now]
     assert (world.posts(), world.credits()) == (4, [1, 1, 1])
     measured(13, "default operation changed with open rows", 1, store=store, now=now)

@@ -16,7 +16,6 @@ from payments_core.provider import Acknowledgement, Callback, Callbacks, ParsedC
 from payments_mtn_momo import MtnMomoProvider, MtnMomoSettings, callbacks
 from payments_mtn_momo.emulator.ledger import Payment
 from payments_mtn_momo.emulator.payees import AT_ONCE, DEPOSIT_PAYEES, TRANSFER_PAYEES
-from payments_mtn_momo.emulator.statuses import write_status
 from payments_mtn_momo.emulator.switches import Switches
 
 AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -134,7 +133,7 @@ def test_what_the_gateway_writes_as_a_status_is_heard(operation: Operation, numb
     )
 
     for shape in ("string", "object"):
-        heard = callbacks.parse(came(write_status(payment, AT, Switches(reason_shape=shape))))
+        heard = callbacks.parse(came(payment.status(AT, Switches(reason_shape=shape))))
 
         assert heard is not None
         assert (heard.references["external_id"], heard.status) == (EXTERNAL["external_id"], status)

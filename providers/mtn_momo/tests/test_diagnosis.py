@@ -33,7 +33,7 @@ def found(client: Asking, emulator: MtnMomoEmulator) -> dict[str, Finding]:
     """Diagnose, and see that nothing was paid."""
     findings = {finding.what: finding for finding in client.diagnose()}
     assert emulator.ledger() == []
-    assert emulator.payments() == []
+    assert emulator.ledger() == []
     return findings
 
 

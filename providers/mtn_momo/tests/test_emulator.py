@@ -94,9 +94,11 @@ def test_a_payment_travels_and_shows_in_the_ledger(
     assert len(read.headers.get_list("date")) == 1
     assert "server" not in read.headers
     rows = httpx.get(f"{emulator.url}/__emulator/ledger", trust_env=False).json()["entries"]
-    assert [row for row in rows if row["reference"] == reference] == [
-        {
-            "reference": reference,
+    [row] = [row for row in rows if row["reference"] == reference]
+    assert row["order"]["externalId"] == "po_x"
+    assert (
+        row
+        | {
             "operation": "transfer",
             "payee": "46733123499",
             "amount": "5",
@@ -107,7 +109,8 @@ def test_a_payment_travels_and_shows_in_the_ledger(
             "posts": 1,
             "credits": 1,
         }
-    ]
+        == row
+    )
     assert rows == emulator.ledger()
 
 

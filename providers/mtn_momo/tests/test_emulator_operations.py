@@ -117,7 +117,7 @@ def test_every_call_over_a_socket(target: str, platform: str) -> None:
         caller.consent()
         caller.look()
         caller.provision()
-        ledger, payments = emulator.ledger(), caller.get("/__emulator/payments").json()["payments"]
+        ledger, payments = emulator.ledger(), caller.get("/__emulator/ledger").json()["entries"]
 
     wanted = {name: ANSWERS.get(name, 200) for name in OPERATIONS}
     if platform != "sandbox":
@@ -143,10 +143,8 @@ def test_a_collection_is_told_over_http(steer: httpx.Client, emulator: MtnMomoEm
     wrong = steer.post("/collections", json=told | {"state": "LOST"})
 
     assert made.status_code == 201
-    [known] = [
-        one for one in steer.get("/collections").json()["collections"] if one["reference"] == made.json()["reference"]
-    ]
-    assert (known["amount"], known["payer"]["partyId"], known["api_user"]) == (
+    known = emulator.gateway.collections[made.json()["reference"]]
+    assert (known.amount, known.payer["partyId"], known.api_user) == (
         "12.50",
         "46733123498",
         emulator.credentials.api_user,

@@ -22,28 +22,16 @@ STALE = (2001, "The initiator information is invalid.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """An accepted payment.
+    """An accepted payment."""
 
-    Args:
-        order: The request's fields.
-        conversation: M-Pesa's id of the request.
-        receipt: M-Pesa's id of the transaction.
-        accepted_at: When it was accepted.
-        visible_at: Queries find it from then on.
-        ends_at: When it ends; None for never.
-        is_ours: Whether the initiator's password was the right one.
-        is_covered: Whether the utility account held enough.
-
-    """
-
-    order: Mapping[str, Any]
-    conversation: str
-    receipt: str
-    accepted_at: datetime
-    visible_at: datetime
-    ends_at: datetime | None
-    is_ours: bool
-    is_covered: bool
+    order: Mapping[str, Any]  #: The request's fields.
+    conversation: str  #: M-Pesa's id of the request.
+    receipt: str  #: M-Pesa's id of the transaction.
+    accepted_at: datetime  #: When it was accepted.
+    visible_at: datetime  #: Queries find it from then on.
+    ends_at: datetime | None  #: When it ends; None for never.
+    is_ours: bool  #: Whether the initiator's password was the right one.
+    is_covered: bool  #: Whether the utility account held enough.
 
     @property
     def originator(self) -> str:

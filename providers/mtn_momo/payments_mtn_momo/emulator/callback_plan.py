@@ -17,7 +17,6 @@ from payments_core.testing.emulator.callback_queue import Callback
 from payments_core.testing.emulator.gateway import Fires
 from payments_mtn_momo.emulator.ledger import Payment
 from payments_mtn_momo.emulator.payees import AT_ONCE, failed
-from payments_mtn_momo.emulator.statuses import write_status
 from payments_mtn_momo.emulator.switches import Switches
 
 __all__ = ["RETRIES_S", "plan_callbacks"]
@@ -34,20 +33,12 @@ RETRIES_S: Mapping[str, tuple[float, ...]] = {
 def plan_callbacks(
     payment: Payment, *, switches: Switches, fires: Fires, others: Sequence[Payment] = ()
 ) -> list[Callback]:
-    """Return the callbacks of a payment that was just taken; each brings its followers.
-
-    Args:
-        payment: Its X-Callback-Url may be empty: then there is none.
-        switches: Where the sources leave a choice.
-        fires: Returns whether a fault strikes this payment.
-        others: Every payment taken, for the external id of another one.
-
-    """
+    """Return the callbacks of a payment that was just taken; ``others`` have external ids of other payments."""
     if not payment.callback_url:
         return []
 
     def write(says: ProviderSays, due_at: datetime) -> Callback:
-        fields = write_status(_shown(payment, says, others), payment.ends_at, switches)
+        fields = _shown(payment, says, others).status(payment.ends_at, switches)
         headers = {"content-type": _JSON}
         if switches.callback_reference == "body":
             fields["referenceId"] = payment.reference

@@ -32,22 +32,13 @@ _SCOPES = frozenset({"openid", "profile", "all_info"})
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the consent of a test number runs into.
+    """What the consent of a test number runs into."""
 
-    Args:
-        scenario: The portal's name.
-        at: Where it shows.
-        error: OpenID's code.
-        code: MoMo's code.
-        status: HTTP status of OpenID's form.
-
-    """
-
-    scenario: str
-    at: Literal["authorize", "token", "refresh", "user_info"]
-    error: str
-    code: str
-    status: int = 400
+    scenario: str  #: The portal's name.
+    at: Literal["authorize", "token", "refresh", "user_info"]  #: Where it shows.
+    error: str  #: OpenID's code.
+    code: str  #: MoMo's code.
+    status: int = 400  #: HTTP status of OpenID's form.
 
 
 CASES: Mapping[str, Case] = {
@@ -96,7 +87,9 @@ class ConsentHandler:
         """Ask an account holder."""
         form = request.form
         hint = re.fullmatch(r"ID:\+?(\d{5,15})/MSISDN", (form or {}).get("login_hint", ""), re.ASCII)
-        if form is None or hint is None or not _fits_access(form):
+        access, valid_in = (form or {}).get("access_type", "online"), (form or {}).get("consent_valid_in")
+        is_valid = valid_in is None or (valid_in.isdigit() and access == "offline")
+        if form is None or hint is None or access not in {"online", "offline"} or not is_valid:
             return self.world.bad_request(request.at)
         scopes = form.get("scope", "").split()
         if not scopes or not _SCOPES.issuperset(scopes):
@@ -105,7 +98,7 @@ class ConsentHandler:
             return refused
         if refused := self._case(hint[1], "authorize", request.at):
             return refused
-        consent = _Consent(user, hint[1], " ".join(scopes), form.get("access_type") == "offline", request.at)
+        consent = _Consent(user, hint[1], " ".join(scopes), access == "offline", request.at)
         drawn = f"{user}:{hint[1]}:{len(self._asked)}:{request.at.isoformat()}"
         auth_req_id = str(uuid.uuid5(uuid.NAMESPACE_OID, drawn))
         self._asked[auth_req_id] = consent
@@ -126,7 +119,7 @@ class ConsentHandler:
             case _:
                 return self._error("unsupported_grant_type", "VALIDATION_ERROR", 400, request.at)
 
-    def user_info(self, request: Request) -> Answer:
+    def user_info(self, request: Request, _user: str) -> Answer:
         """Return who consented, to a holder of the consent's token."""
         scheme, _, token = request.authorization.partition(" ")
         grant = self._tokens.get(token)
@@ -192,13 +185,6 @@ class ConsentHandler:
         # The code goes with it where OpenID's word alone would not tell which scenario it is.
         detail = {"error_description": code} if error == "access_denied" else {}
         return json_answer(status, {"error": error, **detail}, at)
-
-
-def _fits_access(form: Mapping[str, str]) -> bool:
-    if form.get("access_type", "online") not in {"online", "offline"}:
-        return False
-    valid_in = form.get("consent_valid_in")
-    return valid_in is None or (valid_in.isdigit() and form.get("access_type") == "offline")
 
 
 _MORE: Mapping[str, Any] = {

@@ -20,20 +20,15 @@ from payments_mtn_momo.emulator.paying import PaymentHandler
 from payments_mtn_momo.emulator.provisioning import ProvisioningHandler
 from payments_mtn_momo.emulator.replies import firewall_page, from_gateway, from_momo, json_answer
 from payments_mtn_momo.emulator.requests import TOKEN_PATH, TRANSFER_PATH, Request
-from payments_mtn_momo.emulator.switches import Platform, Switches
-from payments_mtn_momo.emulator.tokens import TOKEN_LIFE_S, Authenticator, Credentials
+from payments_mtn_momo.emulator.switches import Switches
+from payments_mtn_momo.emulator.tokens import TOKEN_LIFE_S, Credentials
 from payments_mtn_momo.emulator.world import World
-from payments_mtn_momo.targets import TARGETS
+from payments_mtn_momo.targets import TARGETS, Platform
 
-__all__ = ["TOKEN_PATH", "TRANSFER_PATH", "Gateway", "Request", "Switches", "home_of"]
-
-
-def home_of(target: str) -> Platform:
-    """Return the platform a target environment is on unless it has moved."""
-    return "sandbox" if target == "sandbox" else "legacy"
+__all__ = ["TOKEN_PATH", "TRANSFER_PATH", "Gateway", "Request", "Switches"]
 
 
-class Gateway(emulator.Gateway[Request]):
+class Gateway(World, emulator.Gateway[Request]):
     """Every call of Disbursements and of sandbox provisioning, as MTN's gateway answers them.
 
     Args:
@@ -52,38 +47,27 @@ class Gateway(emulator.Gateway[Request]):
         platform: Platform | None = None,
     ) -> None:
         served = list(targets)
-        self.switches = switches or Switches()
-        super().__init__(Request, CallbackBook(RETRIES_S[self.switches.callback_retries]))
-        self.platform: Platform = platform or home_of(served[0])
+        World.__init__(self, platform or TARGETS[served[0]].platform, switches or Switches())
+        emulator.Gateway.__init__(self, Request, CallbackBook(RETRIES_S[self.switches.callback_retries]))
         self.targets = set(served)
-        self.door = Authenticator(self.switches.other_products_keys)
-        self._world = World(platform=self.platform, switches=self.switches, door=self.door)
-        self.books, self.collections = self._world.books, self._world.collections
         for held in credentials:
             self.door.admit(held)
-        provisioning = ProvisioningHandler(self._world)
-        self._consent = ConsentHandler(self._world)
-        self._without_user: Mapping[str, Callable[[Request], Answer]] = {
+        payments, holders = PaymentHandler(self), HolderHandler(self)
+        provisioning, consent = ProvisioningHandler(self), ConsentHandler(self)
+        self._handlers: Mapping[str, Callable[[Request, str], Answer]] = {
             "token": self._token,
             "create_api_user": provisioning.create,
             "create_api_key": provisioning.create_key,
             "get_api_user": provisioning.get,
-            "user_info": self._user_info,
-        }
-        self._with_user = self._handlers()
-
-    def _handlers(self) -> Mapping[str, Callable[[Request, str], Answer]]:
-        """Return the handlers of the calls that a user makes with a token or a pair."""
-        payments, holders = PaymentHandler(self._world), HolderHandler(self._world)
-        return {
             **dict.fromkeys(("transfer", "deposit_v1", "deposit_v2", "refund_v1", "refund_v2"), payments.post),
             **dict.fromkeys(("transfer_status", "deposit_status", "refund_status"), payments.status),
             **dict.fromkeys(("balance", "balance_in"), holders.balance),
             "account_active": holders.active,
             "basic_user_info": holders.basic_user_info,
-            "delivery_notification": NotificationHandler(self._world).notify,
-            "bc_authorize": self._consent.authorize,
-            "oauth2_token": self._consent.token,
+            "delivery_notification": NotificationHandler(self).notify,
+            "bc_authorize": consent.authorize,
+            "oauth2_token": consent.token,
+            "user_info": consent.user_info,
         }
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes, at: datetime) -> Answer:
@@ -148,7 +132,7 @@ class Gateway(emulator.Gateway[Request]):
     def _at_the_gate(self, request: Request) -> Answer | None:
         """Check what stands in front of MoMo: the address and the subscription."""
         if "//" in request.path.partition("?")[0]:
-            return self._world.bad_request(request.at)
+            return self.bad_request(request.at)
         provisions = request.call is not None and request.auth == "none"
         if request.call is None or (provisions and self.platform != "sandbox"):
             return from_gateway(404, "Resource not found", request.at)
@@ -157,19 +141,20 @@ class Gateway(emulator.Gateway[Request]):
         key = request.subscription_key
         if not key:
             return from_gateway(401, _KEY_MISSING, request.at)
-        if not self.door.knows_subscription(key) and not (provisions and key in self.door.other_products_keys):
+        if key not in self.door.subscriptions and not (provisions and key in self.door.other_products_keys):
             return from_gateway(401, _KEY_INVALID, request.at)
         return None
 
     def _inside(self, request: Request) -> Answer:
-        if handler := self._without_user.get(request.operation):
-            return handler(request)
-        user = self._user(request)
+        handler = self._handlers[request.operation]
+        if request.operation == "token" or request.auth == "none":
+            return handler(request, "")
+        user = "" if request.auth == "oauth2" else self._user(request)
         if user is None:  # no body of it was captured
             return from_gateway(401, "Unauthorized. Access token is missing or invalid.", request.at)
-        return self._misplaced(request, user) or self._with_user[request.operation](request, user)
+        return self._misplaced(request, user) or handler(request, user)
 
-    def _token(self, request: Request) -> Answer:
+    def _token(self, request: Request, _user: str) -> Answer:
         if self.platform == "momo_africa":
             if request.target not in self.targets:
                 return json_answer(400, {"error": "Invalid or missing X-Target-Environment header"}, request.at)
@@ -187,9 +172,6 @@ class Gateway(emulator.Gateway[Request]):
         error = "login_failed" if self.switches.login_refusal == 500 else "login failed"
         return json_answer(self.switches.login_refusal, {"error": error}, at)
 
-    def _user_info(self, request: Request) -> Answer:
-        return self._misplaced(request) or self._consent.user_info(request)
-
     def _user(self, request: Request) -> str | None:
         """Return the API user of a request; None when it carries nothing that the call takes."""
         ways = {request.auth}
@@ -201,7 +183,7 @@ class Gateway(emulator.Gateway[Request]):
             user = self.door.user_of(request.authorization, request.at)
         return user
 
-    def _misplaced(self, request: Request, user: str = "") -> Answer | None:
+    def _misplaced(self, request: Request, user: str) -> Answer | None:
         """Refuse a target environment that is not served here, and a user of another product."""
         foreign = bool(user) and not self.door.users[user].belongs and self.switches.product_scoping
         if request.target not in self.targets or request.target not in TARGETS or foreign:

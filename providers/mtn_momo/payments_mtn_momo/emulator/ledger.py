@@ -11,10 +11,22 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from payments_mtn_momo.emulator.payees import Fate
+from payments_mtn_momo.emulator.replies import MESSAGES
+from payments_mtn_momo.emulator.switches import Switches
 
 __all__ = ["Ledger", "Operation", "Payment", "amount_text"]
 
 Operation = Literal["transfer", "deposit", "refund"]
+_NOTES = ("payerMessage", "payeeNote")
+
+# What each operation shows, in the order recorded (answers recorded by MTN's libraries for Java, JavaScript and PHP);
+# status and reason follow.
+_FIELDS: Mapping[Operation, tuple[str, ...]] = {
+    "transfer": ("amount", "currency", "financialTransactionId", "externalId", "payee", *_NOTES),
+    "deposit": ("externalId", "amount", "currency", "payee", *_NOTES),
+    "refund": ("financialTransactionId", "externalId", "amount", "currency", "payee", *_NOTES),
+}
+_NUMBERS = ("amount", "externalId", "financialTransactionId")
 
 
 def amount_text(amount: str) -> str:
@@ -26,36 +38,20 @@ def amount_text(amount: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """One accepted transfer, deposit or refund.
+    """One accepted transfer, deposit or refund."""
 
-    Args:
-        reference: X-Reference-Id, in small letters.
-        operation: Which of the three.
-        version: Of the address it came by.
-        user: The API user it belongs to.
-        order: The request's body.
-        party: Who gets it: the order's payee; for a refund the payer of the collection.
-        fate: What becomes of it.
-        accepted_at: When it was taken.
-        ends_at: When it reaches its end.
-        visible_at: Before it, reads do not find it.
-        callback_url: Where its end is reported; empty for nowhere.
-        callback_method: How.
-
-    """
-
-    reference: str
-    operation: Operation = "transfer"
-    version: Literal["v1_0", "v2_0"] = "v1_0"
-    user: str
-    order: Mapping[str, Any]
-    party: Mapping[str, str]
-    fate: Fate
-    accepted_at: datetime
-    ends_at: datetime
-    visible_at: datetime
-    callback_url: str = ""
-    callback_method: Literal["POST", "PUT"] = "PUT"
+    reference: str  #: X-Reference-Id, in small letters.
+    operation: Operation = "transfer"  #: Which of the three.
+    version: Literal["v1_0", "v2_0"] = "v1_0"  #: Of the address it came by.
+    user: str  #: The API user it belongs to.
+    order: Mapping[str, Any]  #: The request's body.
+    party: Mapping[str, str]  #: Who gets it: the order's payee; for a refund the payer of the collection.
+    fate: Fate  #: What becomes of it.
+    accepted_at: datetime  #: When it was taken.
+    ends_at: datetime  #: When it reaches its end.
+    visible_at: datetime  #: Before it, reads do not find it.
+    callback_url: str = ""  #: Where its end is reported; empty for nowhere.
+    callback_method: Literal["POST", "PUT"] = "PUT"  #: How.
 
     @property
     def payee(self) -> str:
@@ -75,6 +71,36 @@ class Payment:
             return self.fate.end
         is_early = at - self.accepted_at < (self.ends_at - self.accepted_at) / 2
         return "CREATED" if self.fate.pace == "delayed" and is_early else "PENDING"
+
+    def status(self, at: datetime, switches: Switches) -> dict[str, Any]:
+        """Return the body of a status answer, and of a callback."""
+        state = self.state(at)
+        known: dict[str, Any] = {
+            "amount": amount_text(self.order["amount"]),
+            "currency": self.order["currency"],
+            "payee": dict(self.party),
+        }
+        known |= {name: self.order[name] for name in ("externalId", *_NOTES) if name in self.order}
+        early = switches.pending_transaction_id and state == "PENDING" and self.operation == "transfer"
+        if state == "SUCCESSFUL" or early:
+            known["financialTransactionId"] = self.transaction_id
+        if switches.status_values == "number":
+            known |= {name: _number(known[name]) for name in _NUMBERS if name in known}
+            known["payee"]["partyId"] = _number(known["payee"]["partyId"])
+        fields = {name: known[name] for name in _FIELDS[self.operation] if name in known}
+        fields["status"] = state
+        if state == "FAILED":
+            reason = self.fate.reason
+            as_object = {"code": reason, "message": MESSAGES.get(reason, reason)}
+            fields["reason"] = reason if switches.reason_shape == "string" else as_object
+        return fields
+
+
+def _number(text: str) -> Any:
+    """Return the JSON number of a text that is one, as in the export's examples."""
+    if not text.replace(".", "", 1).isdigit() or not text.isascii():
+        return text
+    return int(text) if text.isdigit() else float(Decimal(text))
 
 
 class Ledger:
@@ -130,25 +156,13 @@ class Ledger:
                 "reason": payment.fate.reason or None,
                 "posts": posts[payment.reference],
                 "credits": credited[payment.reference],
-            }
-            for payment in self._by_reference.values()
-        ]
-
-    def details(self) -> list[dict[str, Any]]:
-        """Return what the ledger's rows leave out, one row an acceptance."""
-        return [
-            {
-                "reference": payment.reference,
-                "operation": payment.operation,
                 "version": payment.version,
                 "api_user": payment.user,
                 "order": dict(payment.order),
-                "payee": dict(payment.party),
                 "callback_url": payment.callback_url or None,
                 "callback_method": payment.callback_method if payment.callback_url else None,
                 "accepted_at": payment.accepted_at.isoformat(),
                 "ends_at": payment.ends_at.isoformat() if payment.fate.end else None,
-                "state": payment.state(self._at),
             }
-            for payment in self.accepted
+            for payment in self._by_reference.values()
         ]

@@ -17,18 +17,11 @@ __all__ = ["AT_ONCE", "DEPOSIT_PAYEES", "REFUND_SCENARIOS", "STUCK", "TRANSFER_P
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What becomes of a payment.
+    """What becomes of a payment."""
 
-    Args:
-        end: Its last status; None when it stays PENDING.
-        reason: Why it failed.
-        pace: Whether it ends at once, takes its time, or goes on.
-
-    """
-
-    end: Literal["SUCCESSFUL", "FAILED"] | None = "SUCCESSFUL"
-    reason: str = ""
-    pace: Literal["at once", "delayed", "ongoing"] = "at once"
+    end: Literal["SUCCESSFUL", "FAILED"] | None = "SUCCESSFUL"  #: Its last status; None when it stays PENDING.
+    reason: str = ""  #: Why it failed.
+    pace: Literal["at once", "delayed", "ongoing"] = "at once"  #: Whether it ends at once, takes its time, or goes on.
 
 
 AT_ONCE = Fate()  # any number that is not listed

@@ -24,7 +24,7 @@ class ProvisioningHandler:
 
     world: World
 
-    def create(self, request: Request) -> Answer:
+    def create(self, request: Request, _user: str) -> Answer:
         """Make an API user under the request's X-Reference-Id."""
         if request.body and request.payload is None:
             return firewall_page(403, "403 Forbidden", request.at)
@@ -38,14 +38,14 @@ class ProvisioningHandler:
         self.world.door.users[reference] = ApiUser(callback_host=host, belongs=belongs, since=request.at)
         return empty(201, request.at)
 
-    def create_key(self, request: Request) -> Answer:
+    def create_key(self, request: Request, _user: str) -> Answer:
         """Make an API user's key; the one before is no longer good."""
         if refused := self._refused(request):
             return refused
         key = self.world.door.new_key(request.reference, ends_tokens=self.world.switches.new_key_ends_tokens)
         return json_answer(201, {"apiKey": key}, request.at)
 
-    def get(self, request: Request) -> Answer:
+    def get(self, request: Request, _user: str) -> Answer:
         """Return what is known of an API user."""
         if refused := self._refused(request):
             return refused

@@ -13,7 +13,7 @@ from email.utils import format_datetime
 
 from payments_core.testing.emulator.responses import Answer
 
-__all__ = ["MESSAGES", "Answer", "accepted", "empty", "firewall_page", "from_gateway", "from_momo", "json_answer"]
+__all__ = ["MESSAGES", "Answer", "empty", "firewall_page", "from_gateway", "from_momo", "json_answer"]
 
 MESSAGES: Mapping[str, str] = {
     "RESOURCE_NOT_FOUND": "Requested resource was not found.",
@@ -53,11 +53,6 @@ def json_answer(status: int, value: object, at: datetime, **headers: str) -> Ans
 def empty(status: int, at: datetime) -> Answer:
     """Answer without a body and without a content type."""
     return _answer(status, b"", at, {})
-
-
-def accepted(at: datetime) -> Answer:
-    """Answer that a payment was taken: 202, nothing else."""
-    return empty(202, at)
 
 
 def from_momo(status: int, code: str, at: datetime) -> Answer:

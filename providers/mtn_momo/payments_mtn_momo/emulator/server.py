@@ -16,10 +16,10 @@ from payments_core.testing.emulator.configuration import EmulatedAccount
 from payments_core.testing.emulator.control_api import read_object
 from payments_core.testing.emulator.server import Emulator
 from payments_mtn_momo.emulator.collected import Collection
-from payments_mtn_momo.emulator.gateway import Gateway, home_of
-from payments_mtn_momo.emulator.switches import Platform, Switches
+from payments_mtn_momo.emulator.gateway import Gateway
+from payments_mtn_momo.emulator.switches import Switches
 from payments_mtn_momo.emulator.tokens import Credentials
-from payments_mtn_momo.targets import TARGETS, Target
+from payments_mtn_momo.targets import TARGETS, Platform, Target
 
 __all__ = ["MtnMomoEmulator"]
 
@@ -75,21 +75,7 @@ class MtnMomoEmulator(Emulator[Gateway]):
 
     def routes(self) -> Sequence[Route]:
         """Return the routes for what MoMo alone has."""
-        return (
-            Route("/__emulator/payments", self._payments),
-            Route("/__emulator/collections", self._collections, methods=["GET", "POST"]),
-        )
-
-    def payments(self) -> Sequence[Mapping[str, Any]]:
-        """Return what the ledger leaves out: bodies, API users, callback addresses, a row an acceptance."""
-        with self._lock:
-            self.gateway.books.settle(self.now)
-            return self.gateway.books.details()
-
-    def collections(self) -> Sequence[Mapping[str, Any]]:
-        """Return the collections it knows."""
-        with self._lock:
-            return [one.model_dump(mode="json") for one in self.gateway.collections.values()]
+        return (Route("/__emulator/collections", self._collections, methods=["POST"]),)
 
     def add_collection(self, **fields: Any) -> str:
         """Add a collection, for refunds and delivery notifications; return its reference.
@@ -124,11 +110,10 @@ class MtnMomoEmulator(Emulator[Gateway]):
             self.gateway.targets.add(row.name)
         settings = {"target_environment": row.name, "base_url": self.url, "api_user": held.api_user}
         return EmulatedAccount(
-            name=account_name(row.name),
+            name=f"mtn-{row.name.removeprefix('mtn')}",
             provider="mtn_momo",
             settings=settings | ({"platform": self.platform} if self.platform == "momo_africa" else {}),
             secrets={"api_key": held.api_key, "subscription_key": held.subscription_key},
-            comments={"target_environment": f"pays in {row.currency}"},
             largest_amount={row.currency: "100000" if row.quantum < 1 else "5000000"},
             taken={"api_user"},
         )
@@ -145,22 +130,11 @@ class MtnMomoEmulator(Emulator[Gateway]):
         with self._lock:
             self.gateway.door.admit(self.credentials)
 
-    async def _payments(self, request: Request) -> JSONResponse:
-        return JSONResponse({"payments": self.payments()})
-
     async def _collections(self, request: Request) -> JSONResponse:
-        if request.method == "POST":
-            try:
-                fields = await read_object(request)
-                return JSONResponse({"reference": self.add_collection(**fields)}, 201)
-            except ValueError as error:
-                return JSONResponse({"error": str(error)}, 400)
-        return JSONResponse({"collections": self.collections()})
-
-
-def account_name(target: str) -> str:
-    """Return the account's name for a target: ``mtn-sandbox``, ``mtn-uganda``."""
-    return f"mtn-{target.removeprefix('mtn')}"
+        try:
+            return JSONResponse({"reference": self.add_collection(**await read_object(request))}, 201)
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 400)
 
 
 def _target(name: str) -> Target:
@@ -172,7 +146,7 @@ def _target(name: str) -> Target:
 def _platform(platform: str, target: str) -> Platform:
     if platform and platform not in get_args(Platform):
         raise ValueError(f"There is no platform {platform!r}; there are: {', '.join(get_args(Platform))}.")
-    found = cast("Platform", platform or home_of(target))
+    found = cast("Platform", platform or TARGETS[target].platform)
     if (found == "sandbox") != (target == "sandbox"):
         raise ValueError(f"The target {target} is not served by the platform {found}.")
     return found

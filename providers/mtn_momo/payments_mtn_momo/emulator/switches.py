@@ -8,18 +8,17 @@ from typing import Literal, TypeAlias
 from payments_core.testing.emulator.destinations import destination_of
 from payments_core.testing.emulator.options import Options
 
-__all__ = ["Platform", "Switches"]
+__all__ = ["BalanceOutcome", "Switches"]
 
-Platform: TypeAlias = Literal["sandbox", "legacy", "momo_africa"]
 BalanceOutcome: TypeAlias = Literal[
-    "success",
-    "zero",
-    "negative",
-    "account_not_found",
     "not_allowed",
-    "not_allowed_target_environment",
+    "zero",
     "internal_processing_error",
     "service_unavailable",
+    "negative",
+    "not_allowed_target_environment",
+    "success",
+    "account_not_found",
     "flapping",
 ]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import unquote
 
-from payments_mtn_momo.emulator.switches import Platform
+from payments_mtn_momo.targets import Platform
 
 __all__ = ["TOKEN_LIFE_S", "ApiUser", "Authenticator", "Credentials", "jwt"]
 
@@ -21,57 +21,34 @@ TOKEN_LIFE_S = 3600  # in every source
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What one caller of the gateway holds.
+    """What one caller of the gateway holds."""
 
-    Args:
-        api_user: A UUID; on the newer platform Base64 that ends with ``=``.
-        api_key: 32 hexadecimal digits; on the newer platform a credential token with punctuation.
-        subscription_key: 32 hexadecimal digits.
-        callback_host: Where its callbacks may go; empty for anywhere, which no real API user may.
-
-    """
-
-    api_user: str
+    api_user: str  #: A UUID; on the newer platform Base64 that ends with ``=``.
+    #: 32 hexadecimal digits; on the newer platform a credential token with punctuation.
     api_key: str = field(repr=False)
-    subscription_key: str = field(repr=False)
-    callback_host: str = ""
+    subscription_key: str = field(repr=False)  #: 32 hexadecimal digits.
+    callback_host: str = ""  #: Where its callbacks may go; empty for anywhere, which no real API user may.
 
     @classmethod
     def new(cls, platform: Platform = "sandbox", *, callback_host: str = "") -> Credentials:
-        """Draw credentials in a platform's form.
-
-        Args:
-            platform: The newer one issues user ids and credential tokens that are opaque.
-            callback_host: As registered with the API user.
-
-        """
+        """Draw credentials in a platform's form: the newer one issues opaque user ids and credential tokens."""
         subscription_key = secrets.token_hex(16)
         if platform == "momo_africa":
             user = base64.b64encode(secrets.token_bytes(32)).decode()
             alphabet = string.ascii_letters + string.digits + "!#$%&*+-.:=?@^_~"
-            key = (
-                "".join(secrets.choice(alphabet) for _ in range(40)) + "%+:="
-            )  # each time what breaks careless clients
-            return cls(user, key, subscription_key, callback_host)
+            drawn = "".join(secrets.choice(alphabet) for _ in range(40))
+            return cls(user, f"{drawn}%+:=", subscription_key, callback_host)  # with what breaks careless clients
         return cls(str(uuid.uuid4()), secrets.token_hex(16), subscription_key, callback_host)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiUser:
-    """An API user as the gateway knows it.
+    """An API user as the gateway knows it."""
 
-    Args:
-        key: Its key; empty until there is one.
-        callback_host: As given, whatever it is.
-        belongs: Whether it was made under a key of this product.
-        since: When it was made; None when it was there from the start.
-
-    """
-
-    key: str = field(default="", repr=False)
-    callback_host: str = ""
-    belongs: bool = True
-    since: datetime | None = None
+    key: str = field(default="", repr=False)  #: Its key; empty until there is one.
+    callback_host: str = ""  #: As given, whatever it is.
+    belongs: bool = True  #: Whether it was made under a key of this product.
+    since: datetime | None = None  #: When it was made; None when it was there from the start.
 
 
 class Authenticator:
@@ -86,17 +63,13 @@ class Authenticator:
         self.issued = 0
         self.users: dict[str, ApiUser] = {}
         self.other_products_keys = frozenset(other_products_keys)
-        self._subscriptions: set[str] = set()
+        self.subscriptions: set[str] = set()
         self._tokens: dict[str, tuple[str, datetime]] = {}
 
     def admit(self, credentials: Credentials) -> None:
         """Accept these credentials from now on."""
         self.users[credentials.api_user] = ApiUser(credentials.api_key, credentials.callback_host)
-        self._subscriptions.add(credentials.subscription_key)
-
-    def knows_subscription(self, key: str) -> bool:
-        """Whether the gateway lets this subscription key in."""
-        return key in self._subscriptions
+        self.subscriptions.add(credentials.subscription_key)
 
     def basic(self, authorization: str) -> str | None:
         """Return whose Basic pair this is; None when it is wrong."""
@@ -135,13 +108,7 @@ class Authenticator:
         self._tokens.pop(authorization.partition(" ")[2], None)
 
     def new_key(self, user: str, *, ends_tokens: bool) -> str:
-        """Give an API user another key.
-
-        Args:
-            user: Its id.
-            ends_tokens: Whether tokens issued for the old key are forgotten.
-
-        """
+        """Give an API user another key; ``ends_tokens`` forgets the tokens that were issued for the old one."""
         key = secrets.token_hex(16)
         self.users[user] = replace(self.users[user], key=key)
         if ends_tokens:

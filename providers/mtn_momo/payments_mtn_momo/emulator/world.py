@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -11,30 +10,28 @@ from payments_mtn_momo.emulator.collected import Collection
 from payments_mtn_momo.emulator.ledger import Ledger
 from payments_mtn_momo.emulator.replies import empty, from_momo
 from payments_mtn_momo.emulator.requests import Request
-from payments_mtn_momo.emulator.switches import Platform, Switches
+from payments_mtn_momo.emulator.switches import Switches
 from payments_mtn_momo.emulator.tokens import Authenticator
+from payments_mtn_momo.targets import Platform
 
 __all__ = ["World"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """The state of one emulated gateway.
 
     Args:
         platform: Whose quirks it has.
         switches: Where the sources leave a choice.
-        door: Who the API users are.
-        books: What has been paid.
-        collections: What a refund may pay back, by reference.
 
     """
 
-    platform: Platform
-    switches: Switches
-    door: Authenticator
-    books: Ledger = field(default_factory=Ledger)
-    collections: dict[str, Collection] = field(default_factory=dict)
+    def __init__(self, platform: Platform, switches: Switches) -> None:
+        self.platform = platform
+        self.switches = switches
+        self.door = Authenticator(switches.other_products_keys)
+        self.books = Ledger()
+        self.collections: dict[str, Collection] = {}  # by reference
 
     def bad_request(self, at: datetime) -> Answer:
         """Return a 400 as this platform writes it."""

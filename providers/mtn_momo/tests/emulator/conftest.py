@@ -15,8 +15,8 @@ import pytest
 from payments_core.testing.emulator import Answer
 from payments_mtn_momo.emulator.collected import Collection
 from payments_mtn_momo.emulator.gateway import TOKEN_PATH, Gateway, Switches
-from payments_mtn_momo.emulator.switches import Platform
 from payments_mtn_momo.emulator.tokens import Credentials
+from payments_mtn_momo.targets import Platform
 
 PRODUCT = "/disbursement"
 

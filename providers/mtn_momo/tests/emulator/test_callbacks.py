@@ -342,13 +342,13 @@ def test_a_callback_comes_at_the_payment_s_end(make_scene: Callable[..., Harness
     harness.pay(payee=DELAYED)
     for step_s, state in ((1000, "CREATED"), (2590, "PENDING")):
         harness.emulator.advance(step_s)
-        [row], [payment] = harness.rows(), harness.emulator.payments()
+        [row], [payment] = harness.rows(), harness.emulator.ledger()
         assert (row["state"], row["attempts"], payment["state"]) == ("waiting", [], state)
     harness.emulator.advance(20)
     came = harness.receiver.next()
     [row] = harness.over()
 
-    [payment] = harness.emulator.payments()
+    [payment] = harness.emulator.ledger()
     assert came.status == "SUCCESSFUL"
     assert payment["ends_at"] <= row["attempts"][0]["at"]
     assert harness.receiver.all() == []
@@ -591,7 +591,7 @@ def test_a_forged_callback_tells_another_end_before_the_true_one(
     assert [came.status for came in found] == comes
     [(path, host)] = {(came.path, came.headers["host"]) for came in found}
     assert (path, host) == ("/cb", f"localhost:{harness.receiver.port}")
-    [payment] = harness.emulator.payments()
+    [payment] = harness.emulator.ledger()
     assert payment["state"] == {GOOD: "SUCCESSFUL", FAILING: "FAILED", STUCK: "PENDING"}[payee]
 
 
@@ -632,7 +632,7 @@ def test_a_malformed_callback_has_the_body_that_was_asked_for(
 def test_a_contradiction_comes_after_the_truth(harness: Harness) -> None:
     """SUCCESSFUL, then FAILED: a read still says what is true."""
     assert [came.status for came in told(harness, {"callback_contradicts": True})] == ["SUCCESSFUL", "FAILED"]
-    [payment] = harness.emulator.payments()
+    [payment] = harness.emulator.ledger()
     assert payment["state"] == "SUCCESSFUL"
 
 

