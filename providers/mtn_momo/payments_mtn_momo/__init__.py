@@ -25,22 +25,14 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # under `not`, so that a type checker still catches a misspelt name
-    _HOMES = {
-        "AsyncDisbursementsClient": "native",
-        "AsyncSandboxProvisioning": "native",
-        "DisbursementsClient": "native",
-        "MtnMomoProvider": "provider",
-        "MtnMomoSettings": "settings",
-        "SandboxProvisioning": "native",
-        "new_reference": "native",
-    }
+    _HOMES = {"MtnMomoProvider": "provider", "MtnMomoSettings": "settings"}
 
     def __getattr__(name: str) -> object:
-        if name not in _HOMES:
+        if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'native')}"), name)
 
     def __dir__() -> list[str]:
-        return sorted([*globals(), *_HOMES])
+        return sorted([*globals(), *__all__])

@@ -82,7 +82,8 @@ def _environment(settings: MtnMomoSettings) -> HttpFlow[Finding]:
         )
     body = read_body(response)
     seen = f"{target} did not return its balance ({_answered(response, body)})"
-    if _flaps(settings, response, body):
+    failed = response.status >= 500 or response.status == 404
+    if not settings.target.is_live and body.shape is Shape.MOMO and failed:  # measured by three clients
         hint = "The sandbox answers balances with errors as it likes; by itself that is nothing."
         if body.code == "NOT_ALLOWED_TARGET_ENVIRONMENT":
             hint = f"{hint} If payments say the same, {_OTHER_PRODUCT}"
@@ -94,13 +95,6 @@ _OTHER_PRODUCT = (
     "the API user was made under another product's subscription key: make one under the Disbursements key, for example "
     "with `payouts mtn_momo provision`."
 )
-
-
-def _flaps(settings: MtnMomoSettings, response: HttpResponse, body: Body) -> bool:
-    """Whether it is one of the errors that the sandbox gives to balances in turn (measured by three clients)."""
-    return (
-        not settings.target.is_live and body.shape is Shape.MOMO and (response.status >= 500 or response.status == 404)
-    )
 
 
 # --- where MTN may call back ---------------------------------------------------------------------------------------

@@ -38,27 +38,31 @@ SCOPES = ("profile", "all_info")  # DOC-TEST and MTN's notebook; others are answ
 _POLL_S = 5.0  # CIBA's own default; MTN's examples say 0
 _CODE = re.compile(r"[A-Z_]{2,60}|[a-z_]{2,40}")  # no digit, so no key and no number
 _WAITING = ReasonCode.NO_FINAL_ANSWER
+_NOBODY = (ReasonCode.PAYEE_NOT_FOUND, "MTN knows no such account holder.")
+_OPEN = (_WAITING, "The account holder has not answered yet.")
+_DECLINED = (ReasonCode.REJECTED, "The account holder, or MTN, declined.")
+_LATE = (ReasonCode.EXPIRED, "The account holder did not answer in time.")
 _OVER = (ReasonCode.INVALID_REQUEST, "The consent was used, has ended, or is not known.")
 
 # Where a code about a consent means something else than a payment's.
 _CONSENT: Mapping[tuple[str, str], tuple[ReasonCode, str]] = {
-    ("bc_authorize", "RESOURCE_NOT_FOUND"): (ReasonCode.PAYEE_NOT_FOUND, "MTN knows no such account holder."),
-    ("bc_authorize", "unknown_user_id"): (ReasonCode.PAYEE_NOT_FOUND, "MTN knows no such account holder."),
-    ("oauth2_token", "authorization_pending"): (_WAITING, "The account holder has not answered yet."),
-    ("oauth2_token", "slow_down"): (_WAITING, "The account holder has not answered yet."),
-    ("oauth2_token", "ONGOING"): (_WAITING, "The account holder has not answered yet."),
-    ("oauth2_token", "access_denied"): (ReasonCode.REJECTED, "The account holder, or MTN, declined."),
-    ("oauth2_token", "APPROVAL_REJECTED"): (ReasonCode.REJECTED, "The account holder, or MTN, declined."),
-    ("oauth2_token", "expired_token"): (ReasonCode.EXPIRED, "The account holder did not answer in time."),
-    ("oauth2_token", "EXPIRED"): (ReasonCode.EXPIRED, "The account holder did not answer in time."),
+    ("bc_authorize", "RESOURCE_NOT_FOUND"): _NOBODY,
+    ("bc_authorize", "unknown_user_id"): _NOBODY,
+    ("oauth2_token", "authorization_pending"): _OPEN,
+    ("oauth2_token", "slow_down"): _OPEN,
+    ("oauth2_token", "ONGOING"): _OPEN,
+    ("oauth2_token", "access_denied"): _DECLINED,
+    ("oauth2_token", "APPROVAL_REJECTED"): _DECLINED,
+    ("oauth2_token", "expired_token"): _LATE,
+    ("oauth2_token", "EXPIRED"): _LATE,
     ("oauth2_token", "invalid_grant"): _OVER,
     ("oauth2_token", "RESOURCE_NOT_FOUND"): _OVER,
     ("oauth2_token", "RESOURCE_ALREADY_EXIST"): _OVER,
     ("oauth2_token", "login_failed"): (ReasonCode.CREDENTIALS, "The gateway could not log the API user in."),
     ("user_info", "invalid_token"): (ReasonCode.NOT_PERMITTED, "The consent has ended or was taken back."),
     ("user_info", "insufficient_scope"): (ReasonCode.NOT_PERMITTED, "The consent does not cover this."),
-    ("user_info", "RESOURCE_NOT_FOUND"): (ReasonCode.PAYEE_NOT_FOUND, "MTN knows no such account holder."),
-    ("basic_user_info", "RESOURCE_NOT_FOUND"): (ReasonCode.PAYEE_NOT_FOUND, "MTN knows no such account holder."),
+    ("user_info", "RESOURCE_NOT_FOUND"): _NOBODY,
+    ("basic_user_info", "RESOURCE_NOT_FOUND"): _NOBODY,
 }
 
 
@@ -75,70 +79,76 @@ class LookupsMixin:
 
     def balances(self, currency: str | None = None) -> HttpFlow[tuple[Balance, ...] | LookupRefused]:
         """Read what the account holds, or what it holds in a currency."""
-        request = build(self._settings, "balance")
-        if currency is not None:
-            try:
-                request = build(self._settings, "balance_in", path={"currency": str(Currency(currency))})
-            except InvalidCurrency as problem:
-                return _invalid(problem.message)
-        return (yield from _query(request, lambda response: _balances(response, currency)))
+
+        def prepare() -> HttpRequest:
+            if currency is None:
+                return build(self._settings, "balance")
+            return build(self._settings, "balance_in", path={"currency": str(Currency(currency))})
+
+        return _query(prepare, lambda response: _balances(response, currency))
 
     def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | LookupRefused]:
         """Read whether the payee's wallet is active; a 404 that names the holder is the only "not found"."""
-        request = self._about("account_active", payee)
-        return request if isinstance(request, LookupRefused) else (yield from _query(request, _holder_status))
+        return _query(lambda: self._about("account_active", payee), _holder_status)
 
     def name(self, payee: Payee) -> HttpFlow[Person | LookupRefused]:
         """Read who holds the payee's wallet."""
-        request = self._about("basic_user_info", payee)
-        return request if isinstance(request, LookupRefused) else (yield from _query(request, _person))
+        return _query(lambda: self._about("basic_user_info", payee), _person)
 
     def ask_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpFlow[Consent | LookupRefused]:
         """Ask the holder of a telephone number to let us read more: ``profile`` or ``all_info``."""
-        request = self._for_consent(payee, scopes)
-        return request if isinstance(request, LookupRefused) else (yield from _query(request, _consent))
 
-    # A request is built in a frame that ends: of one that waits, an error tracker shows the variables, and only the
-    # request's repr is masked.
+        def prepare() -> HttpRequest:
+            check_payee(payee)
+            if payee.kind != "msisdn":
+                raise InvalidPayout("MTN asks for consent by telephone number only.")
+            if not scopes or isinstance(scopes, str):
+                raise InvalidPayout(f"No scope is named; MTN knows {' and '.join(SCOPES)}.")
+            form = {"login_hint": f"ID:{payee.value}/MSISDN", "scope": " ".join(scopes), "access_type": "online"}
+            return build(self._settings, "bc_authorize", form=form)
 
-    def _about(self, operation: str, payee: Payee) -> HttpRequest | LookupRefused:
+        return _query(prepare, _consent)
+
+    def _about(self, operation: str, payee: Payee) -> HttpRequest:
         """Return the request about a payee."""
-        path = _holder(payee)
-        return path if isinstance(path, LookupRefused) else build(self._settings, operation, path=path)
-
-    def _for_consent(self, payee: Payee, scopes: Sequence[str]) -> HttpRequest | LookupRefused:
-        """Return the request for a payee's consent."""
-        path = _holder(payee)
-        if isinstance(path, LookupRefused):
-            return path
-        if payee.kind != "msisdn":
-            return _invalid("MTN asks for consent by telephone number only.")
-        if not scopes or isinstance(scopes, str):
-            return _invalid(f"No scope is named; MTN knows {' and '.join(SCOPES)}.")
-        form = {"login_hint": f"ID:{path['account']}/MSISDN", "scope": " ".join(scopes), "access_type": "online"}
-        return build(self._settings, "bc_authorize", form=form)
+        check_payee(payee)
+        return build(self._settings, operation, path={"account_type": payee.kind, "account": payee.value})
 
     def user_info(self, consent: Consent) -> HttpFlow[Person | LookupRefused]:
         """Read what was consented to: the consent's token first, which it may use up, then the person."""
-        # Secrets are opened in passing: a variable of this frame would be in every error tracker's report.
-        request = build(self._settings, "oauth2_token", form={"grant_type": CIBA, "auth_req_id": consent.request_id})
-        token = yield from _query(
-            fill_secrets(request, own_secrets(self._settings)), partial(results.read, models.Oauth2Token)
-        )
+
+        def token_request() -> HttpRequest:
+            form = {"grant_type": CIBA, "auth_req_id": consent.request_id}
+            return fill_secrets(build(self._settings, "oauth2_token", form=form), own_secrets(self._settings))
+
+        token = yield from _query(token_request, partial(results.read, models.Oauth2Token))
         if isinstance(token, LookupRefused):
             return _again(token, consent)
-        request = fill_secrets(
-            build(self._settings, "user_info"),
-            own_secrets(self._settings) | {"oauth2_token": token.access_token.get_secret_value()},
-        )
-        return (yield from _query(request, _person))
+        secrets = {"oauth2_token": token.access_token}
+
+        def person_request() -> HttpRequest:
+            opened = {name: secret.get_secret_value() for name, secret in secrets.items()}
+            return fill_secrets(build(self._settings, "user_info"), own_secrets(self._settings) | opened)
+
+        return (yield from _query(person_request, _person))
 
 
 # --- what a response holds -----------------------------------------------------------------------------------------
 
 
-def _query(request: HttpRequest, read: Callable[[HttpResponse], T | None]) -> HttpFlow[T | LookupRefused]:
-    """Send one request and return what the response holds, as far as ``read`` understands it."""
+def _query(prepare: Callable[[], HttpRequest], read: Callable[[HttpResponse], T | None]) -> HttpFlow[T | LookupRefused]:
+    """Send one request, and return what its response holds.
+
+    Args:
+        prepare: Makes the request, in a frame that ends: of one that waits, an error tracker shows the variables, and
+            only the request's repr is masked.
+        read: Reads the response; None when it does not understand it.
+
+    """
+    try:
+        request = prepare()
+    except (InvalidCurrency, InvalidPayout) as problem:
+        return LookupRefused(reason=Reason(ReasonCode.INVALID_REQUEST, text=problem.message))
     response = yield from exchange(request)
     result = read(response)
     return _refused(request.operation, response) if result is None else result
@@ -164,7 +174,7 @@ def _holder_status(response: HttpResponse) -> HolderStatus | None:
 
 
 def _person(response: HttpResponse) -> Person | None:
-    info, details = results.read(models.BasicUserInfo, response), response.json()
+    info, details = results.read(models.UserInfo, response), response.json()
     if info is None or not isinstance(details, dict):
         return None
     return Person(name=info.name, given_name=info.given_name, family_name=info.family_name, details=details)
@@ -186,19 +196,6 @@ def _positive(seconds: float | None) -> float | None:
 
 
 # --- when it holds nothing -----------------------------------------------------------------------------------------
-
-
-def _holder(payee: Payee) -> dict[str, str] | LookupRefused:
-    """Return the payee as the path wants it."""
-    try:
-        check_payee(payee)
-    except InvalidPayout as problem:
-        return _invalid(problem.message)
-    return {"account_type": payee.kind, "account": payee.value}
-
-
-def _invalid(text: str) -> LookupRefused:
-    return LookupRefused(reason=Reason(ReasonCode.INVALID_REQUEST, text=text))
 
 
 def _refused(operation: str, response: HttpResponse) -> LookupRefused:

@@ -74,7 +74,6 @@ class MtnMomoProvider(LookupsMixin, UnsignedCallbacks):
             external_id=external_id,
             to=recipient(order.payee, transfer_type=order.options.get("transfer_type", "")),
             payer_message=order.note,
-            payee_note=order.note,
         )
         request = build(
             self._settings,

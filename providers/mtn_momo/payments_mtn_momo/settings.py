@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -62,7 +63,7 @@ class MtnMomoSettings(AccountSettings):
             return values
         platform = values.get("platform", target.platform)
         default = {"platform": platform, "currency": target.currency}
-        return {**default, "base_url": BASE_URLS.get(str(platform), target.base_url), **values}
+        return {**default, "base_url": BASE_URLS.get(str(platform), BASE_URLS[target.platform]), **values}
 
     @field_validator("api_user")
     @classmethod
@@ -107,16 +108,6 @@ class MtnMomoSettings(AccountSettings):
         return value
 
     @model_validator(mode="after")
-    def _calls_back_where_it_may(self) -> Self:
-        if self.callback_url:
-            try:
-                check_callback_url(self.callback_url, is_live=not self.is_test_mode, registered_host=self.callback_host)
-            except ValueError as problem:
-                msg = f"callback_url {problem}"
-                raise ValueError(msg) from None
-        return self
-
-    @model_validator(mode="after")
     def _belongs_together(self) -> Self:
         if self.currency != self.target.currency:
             msg = f"currency must be {self.target.currency} for {self.target_environment}; it may be left out"
@@ -128,14 +119,20 @@ class MtnMomoSettings(AccountSettings):
             served = BASE_URLS[self.platform]
             msg = f"base_url does not serve {self.target_environment}; leave it out to pay through {served}"
             raise ValueError(msg)
+        if self.callback_url:
+            try:
+                check_callback_url(self.callback_url, is_live=not self.is_test_mode, registered_host=self.callback_host)
+            except ValueError as problem:
+                msg = f"callback_url {problem}"
+                raise ValueError(msg) from None
         return self
 
-    @property
+    @cached_property
     def target(self) -> Target:
         """The row of ``TARGETS`` this account pays in."""
         return TARGETS[self.target_environment]
 
-    @property
+    @cached_property
     def host(self) -> str:
         """The gateway's host, with its port where the address names one."""
         return urlsplit(self.base_url).netloc

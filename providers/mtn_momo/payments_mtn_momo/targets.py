@@ -42,24 +42,14 @@ TargetName = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One value of ``X-Target-Environment``.
+    """One value of ``X-Target-Environment``."""
 
-    Args:
-        name: The header's value.
-        currency: The only currency it pays in.
-        quantum: The smallest step of an amount.
-        base_url: Where it is served.
-        platform: Which of MTN's platforms serves it; a payment can only be read on the platform that took it.
-        source: Where the row was read.
-
-    """
-
-    name: TargetName
-    currency: str
-    quantum: Decimal
-    base_url: str
-    platform: Literal["sandbox", "legacy"]
-    source: str
+    name: TargetName  #: The header's value.
+    currency: str  #: The only currency it pays in.
+    quantum: Decimal  #: The smallest step of an amount.
+    #: Which of MTN's platforms serves it unless it has moved; a payment can only be read on the platform that took it.
+    platform: Platform
+    source: str  #: Where the row was read.
 
     @property
     def is_live(self) -> bool:
@@ -76,7 +66,6 @@ def _live(name: TargetName, currency: str, decimals: int, source: str) -> Target
         name=name,
         currency=currency,
         quantum=Decimal(1).scaleb(-decimals),
-        base_url=BASE_URLS["legacy"],
         platform="legacy",
         source=f"{source}; ISO 4217: {decimals or 'no'} decimals. MTN publishes no rule about decimals of its own",
     )
@@ -87,7 +76,6 @@ _ROWS = (
         name="sandbox",
         currency="EUR",
         quantum=Decimal("0.01"),
-        base_url=BASE_URLS["sandbox"],
         platform="sandbox",
         source="developer portal: the sandbox takes EUR only; ISO 4217: two decimals",
     ),

@@ -20,8 +20,8 @@ from payments_mtn_momo import MtnMomoProvider, MtnMomoSettings
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator.consent import CASES
 from payments_mtn_momo.emulator.holders import ACTIVE, FLAPPING
-from payments_mtn_momo.emulator.switches import Platform
 from payments_mtn_momo.lookups import LookupsMixin
+from payments_mtn_momo.targets import Platform
 
 if TYPE_CHECKING:
     from providers.mtn_momo.tests.conftest import Asking

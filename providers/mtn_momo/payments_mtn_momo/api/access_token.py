@@ -16,7 +16,7 @@ from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer
 from payments_core.provider import AccountRefused, Credential
 from payments_mtn_momo.api.error_catalog import meaning_of_response
 from payments_mtn_momo.api.models import TOKEN_LIFE_S, AccessToken
-from payments_mtn_momo.api.parsing import Body, Shape, read_body
+from payments_mtn_momo.api.parsing import Shape, read_body
 from payments_mtn_momo.api.requests import build, fill_secrets, own_secrets
 from payments_mtn_momo.api.results import read
 from payments_mtn_momo.settings import MtnMomoSettings
@@ -44,28 +44,16 @@ def read_access_token(response: HttpResponse) -> AccessToken | None:
 def read_refusal(response: HttpResponse) -> AccountRefused | None:
     """Return how the token endpoint refused the account; None when it did not."""
     body = read_body(response)
-    reason = _refusal(response.status, body)
+    meaning = meaning_of_response(response.status, body)
+    reason = meaning.reason if response.status in {401, 403, 404} else None
+    if response.status == 500 and body.code.lower().replace(" ", "_") == "login_failed":  # measured: a wrong key
+        reason = ReasonCode.CREDENTIALS
+    if response.status == 400 and "x-target-environment" in body.code.lower():  # the newer platform
+        reason = ReasonCode.MISCONFIGURED
     if reason is None:
         return None
-    meaning = meaning_of_response(response.status, body)
     advice = f"{meaning.what} {meaning.do}" if body.shape is Shape.TOKEN else ""  # other rows are about payments
     return AccountRefused(Reason(reason, body.code, body.text or advice), http_status=response.status)
-
-
-def _refusal(status: int, body: Body) -> ReasonCode | None:
-    match status:
-        case 401:  # SPEC {"error": …}; the gateway for the subscription key; invalid_client on the newer platform
-            return ReasonCode.CREDENTIALS
-        case 500 if body.code.lower().replace(" ", "_") == "login_failed":  # measured in the sandbox for a wrong key
-            return ReasonCode.CREDENTIALS
-        case 400 if "x-target-environment" in body.code.lower():  # the newer platform
-            return ReasonCode.MISCONFIGURED
-        case 403:  # the firewall, or an address that is not allowed
-            return ReasonCode.NOT_PERMITTED
-        case 404 if body.shape is Shape.GATEWAY:  # ERR: wrong address
-            return ReasonCode.MISCONFIGURED
-        case _:
-            return None
 
 
 def read_credential(response: HttpResponse, subscription_key: SecretStr) -> Credential | AccountRefused:

@@ -76,21 +76,20 @@ def check_payee(payee: Payee, *, may_be_collection: bool = False) -> None:
         InvalidPayee: A kind that MTN does not know, or an address that is not written as its kind wants it.
 
     """
-    is_good = {
-        "msisdn": payee.is_msisdn,
-        "email": _EMAIL.fullmatch(payee.value) is not None,
-        "party_code": UUID.fullmatch(payee.value) is not None,
-        "collection": UUID.fullmatch(payee.value) is not None,
-    }
-    if payee.kind not in is_good or (payee.kind == "collection" and not may_be_collection):
+    if payee.kind not in _WRONG or (payee.kind == "collection" and not may_be_collection):
         raise InvalidPayee(
             f"This account cannot pay to a payee of kind {quote(payee.kind)}.",
             hint="Give a telephone number: Payee.msisdn(…).",
         )
-    if not is_good[payee.kind]:
-        what, hint = _WRONG[payee.kind]
-        raise InvalidPayee(f"{what}.", hint=hint)
-    check_text(payee.value, "payee")
+    if payee.kind == "msisdn":
+        is_good = payee.is_msisdn
+    else:
+        is_good = (_EMAIL if payee.kind == "email" else UUID).fullmatch(payee.value) is not None
+    if not is_good:
+        problem, hint = _WRONG[payee.kind]
+        raise InvalidPayee(f"{problem}.", hint=hint)
+    if payee.kind == "email":
+        check_text(payee.value, "payee")
 
 
 def check_amount(amount: Money, target: Target) -> None:

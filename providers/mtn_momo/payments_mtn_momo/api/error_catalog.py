@@ -46,26 +46,16 @@ class Effect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What one response, or the reason of one failed payment, means.
+    """What one response, or the reason of one failed payment, means."""
 
-    Args:
-        what: What happened, one sentence.
-        do: What to do, one sentence.
-        money: Whether money can have moved, when it was the response to a payment; a read moves none.
-        do_after_read: What to do instead when it was the response to a read of something else than a payment.
-        effect: What it does to the payment whose POST it answers.
-        reason: The neutral code of what is wrong; None where nothing is proven wrong.
-        settling_h: The hours in which a failure with this reason may yet turn out otherwise.
-
-    """
-
-    what: str
-    do: str
+    what: str  #: What happened, one sentence.
+    do: str  #: What to do, one sentence.
+    #: Whether money can have moved, when it was the response to a payment; a read moves none.
     money: Literal["no", "perhaps"] = "no"
-    do_after_read: str = ""
-    effect: Effect = Effect.UNKNOWN
-    reason: ReasonCode | None = None
-    settling_h: float = 0
+    do_after_read: str = ""  #: What to do instead when it was the response to a read of something else than a payment.
+    effect: Effect = Effect.UNKNOWN  #: What it does to the payment whose POST it answers.
+    reason: ReasonCode | None = None  #: The neutral code of what is wrong; None where nothing is proven wrong.
+    settling_h: float = 0  #: The hours in which a failure with this reason may yet turn out otherwise.
 
 
 _READ_FIRST = "Read the status by the same reference before anything else, and never pay again under a new one."

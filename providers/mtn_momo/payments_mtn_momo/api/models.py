@@ -29,7 +29,6 @@ __all__ = [
     "ApiKey",
     "ApiUser",
     "Balance",
-    "BasicUserInfo",
     "ConsentRequest",
     "Oauth2Token",
     "Party",
@@ -43,96 +42,55 @@ TOKEN_LIFE_S = 3600.0  # SPEC and every recorded response
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A token of the API user.
+    """A token of the API user."""
 
-    Args:
-        access_token: The token; send it as ``Bearer``.
-        renew_at: When the client fetches the next one: ten minutes before the end.
-        token_type: The literal ``access_token``, whatever the name suggests.
-        expires_in_s: How long it lives, in seconds; assumed where the response does not tell.
-        extra: Whatever else came.
-
-    """
-
-    access_token: SecretStr
-    renew_at: datetime
-    token_type: str = ""
-    expires_in_s: float = TOKEN_LIFE_S
-    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    access_token: SecretStr  #: The token; send it as ``Bearer``.
+    renew_at: datetime  #: When the client fetches the next one: ten minutes before the end.
+    token_type: str = ""  #: The literal ``access_token``, whatever the name suggests.
+    expires_in_s: float = TOKEN_LIFE_S  #: How long it lives, in seconds; assumed where the response does not tell.
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)  #: Whatever else came.
 
 
 @dataclass(frozen=True, slots=True)
 class Oauth2Token:
-    """A token of one account holder's consent.
+    """A token of one account holder's consent."""
 
-    Args:
-        access_token: For ``ask_user_info``.
-        token_type: ``Bearer`` by SPEC.
-        expires_in_s: How long it lives, in seconds.
-        scope: What was consented to.
-        refresh_token: For ``refresh_oauth2_token``; only with access type ``offline``.
-        refresh_token_expires_in_s: How long that one lives, in seconds.
-        extra: Whatever else came.
-
-    """
-
-    access_token: SecretStr
-    token_type: str = ""
-    expires_in_s: float | None = None
-    scope: str = ""
-    refresh_token: SecretStr | None = None
-    refresh_token_expires_in_s: float | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    access_token: SecretStr  #: For ``ask_user_info``.
+    token_type: str = ""  #: ``Bearer`` by SPEC.
+    expires_in_s: float | None = None  #: How long it lives, in seconds.
+    scope: str = ""  #: What was consented to.
+    refresh_token: SecretStr | None = None  #: For ``refresh_oauth2_token``; only with access type ``offline``.
+    refresh_token_expires_in_s: float | None = None  #: How long that one lives, in seconds.
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)  #: Whatever else came.
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentRequest:
-    """A request for consent that was taken.
+    """A request for consent that was taken."""
 
-    Args:
-        auth_req_id: Names it in ``create_oauth2_token``; with it and the API user's key anyone can get the token.
-        interval_s: How long to wait between two of these, in seconds.
-        expires_in_s: How long the account holder has, in seconds.
-        extra: Whatever else came.
-
-    """
-
+    #: Names it in ``create_oauth2_token``; with it and the API user's key anyone can get the token.
     auth_req_id: str = field(repr=False)
-    interval_s: float | None = None
-    expires_in_s: float | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    interval_s: float | None = None  #: How long to wait between two of these, in seconds.
+    expires_in_s: float | None = None  #: How long the account holder has, in seconds.
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)  #: Whatever else came.
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A payment that MTN has taken, and not paid yet: read its status.
+    """A payment that MTN has taken, and not paid yet: read its status."""
 
-    Args:
-        reference: The one it was sent with; keep it.
-        operation: Which call took it.
-        external_id: The one it was sent with.
-        at: When; aware, UTC.
-
-    """
-
-    reference: str
-    operation: str
-    external_id: str
-    at: datetime
+    reference: str  #: The one it was sent with; keep it.
+    operation: str  #: Which call took it.
+    external_id: str  #: The one it was sent with.
+    at: datetime  #: When; aware, UTC.
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Party:
-    """Who received a payment.
+    """Who received a payment."""
 
-    Args:
-        kind: ``MSISDN``, ``EMAIL`` or ``PARTY_CODE``.
-        value: The address.
-
-    """
-
-    kind: str
-    value: str
+    kind: str  #: ``MSISDN``, ``EMAIL`` or ``PARTY_CODE``.
+    value: str  #: The address.
 
     def __repr__(self) -> str:
         """Show the kind and the masked address only."""
@@ -143,16 +101,10 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class StatusReason:
-    """Why a payment failed.
+    """Why a payment failed."""
 
-    Args:
-        code: MTN's code, verbatim.
-        message: Its sentence; empty since MTN sends bare words.
-
-    """
-
-    code: str
-    message: str = field(default="", repr=False)
+    code: str  #: MTN's code, verbatim.
+    message: str = field(default="", repr=False)  #: Its sentence; empty since MTN sends bare words.
 
     @property
     def neutral(self) -> ReasonCode:
@@ -167,34 +119,19 @@ class StatusReason:
 
 @dataclass(frozen=True, slots=True)
 class PaymentStatus:
-    """What MTN says about a transfer, deposit or refund.
+    """What MTN says about a transfer, deposit or refund."""
 
-    Args:
-        reference: The one that was asked for; MTN's answer holds none.
-        status: MTN's word, verbatim; undocumented ones are kept.
-        amount: How much; MTN drops trailing zeros, so compare it as a number.
-        currency: ISO 4217.
-        financial_transaction_id: MTN's own number; a deposit has none.
-        external_id: As sent.
-        payee: Who receives it.
-        payer_message: As sent.
-        payee_note: As sent.
-        reason: Why it failed; None when it has not.
-        extra: Whatever else came.
-
-    """
-
-    reference: str
-    status: str
-    amount: Decimal | None = None
-    currency: str = ""
-    financial_transaction_id: str = ""
-    external_id: str = ""
-    payee: Party | None = None
-    payer_message: str = field(default="", repr=False)
-    payee_note: str = field(default="", repr=False)
-    reason: StatusReason | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    reference: str  #: The one that was asked for; MTN's answer holds none.
+    status: str  #: MTN's word, verbatim; undocumented ones are kept.
+    amount: Decimal | None = None  #: How much; MTN drops trailing zeros, so compare it as a number.
+    currency: str = ""  #: ISO 4217.
+    financial_transaction_id: str = ""  #: MTN's own number; a deposit has none.
+    external_id: str = ""  #: As sent.
+    payee: Party | None = None  #: Who receives it.
+    payer_message: str = field(default="", repr=False)  #: As sent.
+    payee_note: str = field(default="", repr=False)  #: As sent.
+    reason: StatusReason | None = None  #: Why it failed; None when it has not.
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)  #: Whatever else came.
 
     @property
     def succeeded(self) -> bool:
@@ -219,54 +156,31 @@ class PaymentStatus:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What is in the account.
+    """What is in the account."""
 
-    Args:
-        available_balance: May be negative. An answer without a number is no balance: the read raises.
-        currency: ISO 4217.
-        extra: Whatever else came.
-
-    """
-
-    available_balance: Decimal
-    currency: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    available_balance: Decimal  #: May be negative. An answer without a number is no balance: the read raises.
+    currency: str = ""  #: ISO 4217.
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)  #: Whatever else came.
 
 
 @dataclass(frozen=True, slots=True)
 class ApiUser:
-    """A user of the sandbox.
+    """A user of the sandbox."""
 
-    Args:
-        api_user: Its id; goes into ``api_user`` of the settings.
-        provider_callback_host: The only host callbacks may go to; it cannot be changed.
-        target_environment: ``sandbox``.
-        payment_server_url: In SPEC, not seen.
-        extra: Whatever else came.
-
-    """
-
-    api_user: str
-    provider_callback_host: str = ""
-    target_environment: str = ""
-    payment_server_url: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    api_user: str  #: Its id; goes into ``api_user`` of the settings.
+    provider_callback_host: str = ""  #: The only host callbacks may go to; it cannot be changed.
+    target_environment: str = ""  #: ``sandbox``.
+    payment_server_url: str = ""  #: In SPEC, not seen.
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)  #: Whatever else came.
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key of a user of the sandbox; MTN shows it once.
+    """A key of a user of the sandbox; MTN shows it once."""
 
-    Args:
-        api_user: Whose.
-        api_key: Goes into ``api_key`` of the settings.
-        extra: Whatever else came.
-
-    """
-
-    api_user: str
-    api_key: SecretStr
-    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    api_user: str  #: Whose.
+    api_key: SecretStr  #: Goes into ``api_key`` of the settings.
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)  #: Whatever else came.
 
 
 # --- people: every field optional, and none of it in a repr ---
@@ -285,36 +199,6 @@ class _Personal:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class BasicUserInfo(_Personal):
-    """Who holds an account, as far as MTN shows without consent.
-
-    Args:
-        sub: MTN's id of the person; seen in answers, not in SPEC.
-        name: Seen in answers, not in SPEC.
-        given_name: First name.
-        family_name: Last name.
-        birthdate: ``1976-08-13``, as MTN writes it.
-        locale: ``sv_SE``.
-        gender: ``MALE`` and the like.
-        status: In SPEC, not seen in answers.
-        updated_at: Seen in answers, not in SPEC; aware, UTC.
-        extra: Whatever else came.
-
-    """
-
-    sub: str = ""
-    name: str = ""
-    given_name: str = ""
-    family_name: str = ""
-    birthdate: str = ""
-    locale: str = ""
-    gender: str = ""
-    status: str = ""
-    updated_at: datetime | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
 class Address(_Personal):
     """Where a person lives: an object in answers, a text in SPEC (then only ``formatted`` is set)."""
 
@@ -328,9 +212,18 @@ class Address(_Personal):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class UserInfo(BasicUserInfo):
-    """Who holds an account, as far as the account holder consented. Fields as in SPEC, all of them optional."""
+class UserInfo(_Personal):
+    """Who holds an account, as far as MTN shows without consent, or the account holder consented; fields as in SPEC."""
 
+    sub: str = ""  #: MTN's id of the person; seen in answers, not in SPEC.
+    name: str = ""  #: Seen in answers, not in SPEC.
+    given_name: str = ""  #: First name.
+    family_name: str = ""  #: Last name.
+    birthdate: str = ""  #: ``1976-08-13``, as MTN writes it.
+    locale: str = ""  #: ``sv_SE``.
+    gender: str = ""  #: ``MALE`` and the like.
+    status: str = ""  #: In SPEC, not seen in answers.
+    updated_at: datetime | None = None  #: Seen in answers, not in SPEC; aware, UTC.
     middle_name: str = ""
     email: str = ""
     email_verified: bool | None = None
@@ -346,3 +239,4 @@ class UserInfo(BasicUserInfo):
     employer_name: str = ""
     identification_type: str = ""
     identification_value: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)  #: Whatever else came.

@@ -24,46 +24,29 @@ Auth: TypeAlias = Literal["basic", "bearer", "oauth2", "none"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call of the API.
+    """One call of the API."""
 
-    Args:
-        name: Our word for it; ``HttpRequest.operation``, and the row of the retry table.
-        operation_id: MTN's word for it.
-        subject: What a sentence calls it: ``The transfer``.
-        method: HTTP method.
-        path: After the gateway's address; names in braces are filled in.
-        auth: Who speaks: the API user's pair, its token, a consent's token, or only the subscription key.
-        content_type: Of the body; empty when there is none.
-        success: The statuses that mean it was taken or answered.
-        moves_money: Whether it pays.
-        why: Why it may be repeated, or why not.
-        retry: How a transport repeats it by itself; None when it must not.
-        source: Where the row was read.
+    name: str  #: Our word for it; ``HttpRequest.operation``, and the row of the retry table.
+    operation_id: str  #: MTN's word for it.
+    method: Literal["GET", "POST"] = "POST"  #: HTTP method.
+    path: str  #: After the gateway's address; names in braces are filled in.
+    auth: Auth  #: Who speaks: the API user's pair, its token, a consent's token, or only the subscription key.
+    content_type: str = ""  #: Of the body; empty when there is none.
+    success: frozenset[int] = frozenset({200})  #: The statuses that mean it was taken or answered.
+    moves_money: bool = False  #: Whether it pays.
+    why: str  #: Why it may be repeated, or why not.
+    retry: RetryPolicy | None = None  #: How a transport repeats it by itself; None when it must not.
+    source: str  #: Where the row was read.
 
-    """
-
-    name: str
-    operation_id: str
-    subject: str
-    method: Literal["GET", "POST"] = "POST"
-    path: str
-    auth: Auth
-    content_type: str = ""
-    success: frozenset[int] = frozenset({200})
-    moves_money: bool = False
-    why: str
-    retry: RetryPolicy | None = None
-    source: str
+    @property
+    def subject(self) -> str:
+        """What a sentence calls it: ``The transfer``, ``The call GetTransferStatus``."""
+        return f"The {self.name.partition('_')[0]}" if self.moves_money else f"The call {self.operation_id}"
 
     @property
     def repeatable(self) -> bool:
         """Whether a transport may send it again by itself: reads and the token call."""
         return self.retry is not None
-
-    @property
-    def has_target(self) -> bool:
-        """Whether it names the target environment: every call but provisioning, which exists in the sandbox only."""
-        return self.auth != "none"
 
 
 _JSON = "application/json"
@@ -74,11 +57,10 @@ _TOKEN = RetryPolicy(timeout_s=30.0, deadline_s=75.0)
 _READ = RetryPolicy(statuses=frozenset({429, 500, 502, 503, 504}))
 
 
-def _payment(name: str, operation_id: str, subject: str, path: str, source: str) -> Call:
+def _payment(name: str, operation_id: str, path: str, source: str) -> Call:
     return Call(
         name=name,
         operation_id=operation_id,
-        subject=subject,
         path=path,
         auth="bearer",
         content_type=_JSON,
@@ -89,13 +71,10 @@ def _payment(name: str, operation_id: str, subject: str, path: str, source: str)
     )
 
 
-def _read(
-    name: str, operation_id: str, subject: str, path: str, source: str = "SPEC", *, auth: Auth = "bearer"
-) -> Call:
+def _read(name: str, operation_id: str, path: str, source: str = "SPEC", *, auth: Auth = "bearer") -> Call:
     return Call(
         name=name,
         operation_id=operation_id,
-        subject=f"The read of {subject}",
         method="GET",
         path=path,
         auth=auth,
@@ -109,7 +88,6 @@ _ROWS = (
     Call(
         name="token",
         operation_id="CreateAccessToken",
-        subject="The call for a token",
         path="/disbursement/token/",  # the slash at the end belongs to it
         auth="basic",
         why="a second token leaves the first one good until its own end",
@@ -119,7 +97,6 @@ _ROWS = (
     Call(
         name="oauth2_token",
         operation_id="CreateOauth2Token",
-        subject="The call for a consent's token",
         path="/disbursement/oauth2/token/",
         auth="basic",
         content_type=_FORM,
@@ -129,63 +106,31 @@ _ROWS = (
     Call(
         name="bc_authorize",
         operation_id="bc-authorize",
-        subject="The request for consent",
         path="/disbursement/v1_0/bc-authorize",
         auth="bearer",
         content_type=_FORM,
         why="each one asks the account holder again",
         source="SPEC says Basic; MTN's own client libraries and notebook send Bearer",
     ),
-    _read(
-        "user_info",
-        "GetUserInfoWithConsent",
-        "the account holder's information",
-        "/disbursement/oauth2/v1_0/userinfo",
-        auth="oauth2",
-    ),
-    _payment(
-        "transfer", "Transfer", "The transfer", "/disbursement/v1_0/transfer", "SPEC; measured: there is no v2_0 of it"
-    ),
-    _read("transfer_status", "GetTransferStatus", "the transfer's status", "/disbursement/v1_0/transfer/{reference}"),
-    _payment(
-        "deposit_v1", "Deposit-V1", "The deposit", "/disbursement/v1_0/deposit", "SPEC; its callback comes by POST"
-    ),
-    _payment(
-        "deposit_v2", "Deposit-V2", "The deposit", "/disbursement/v2_0/deposit", "SPEC; its callback comes by PUT"
-    ),
-    _read(
-        "deposit_status",
-        "GetDepositStatus",
-        "the deposit's status",
-        "/disbursement/v1_0/deposit/{reference}",
-        "SPEC; of both versions",
-    ),
-    _payment("refund_v1", "Refund-V1", "The refund", "/disbursement/v1_0/refund", "SPEC; its callback comes by POST"),
-    _payment("refund_v2", "Refund-V2", "The refund", "/disbursement/v2_0/refund", "SPEC; its callback comes by PUT"),
-    _read(
-        "refund_status",
-        "GetRefundStatus",
-        "the refund's status",
-        "/disbursement/v1_0/refund/{reference}",
-        "SPEC; of both versions",
-    ),
-    _read("balance", "GetAccountBalance", "the balance", "/disbursement/v1_0/account/balance"),
-    _read(
-        "balance_in",
-        "GetAccountBalanceInSpecificCurrency",
-        "the balance",
-        "/disbursement/v1_0/account/balance/{currency}",
-    ),
+    _read("user_info", "GetUserInfoWithConsent", "/disbursement/oauth2/v1_0/userinfo", auth="oauth2"),
+    _payment("transfer", "Transfer", "/disbursement/v1_0/transfer", "SPEC; measured: there is no v2_0 of it"),
+    _read("transfer_status", "GetTransferStatus", "/disbursement/v1_0/transfer/{reference}"),
+    _payment("deposit_v1", "Deposit-V1", "/disbursement/v1_0/deposit", "SPEC; its callback comes by POST"),
+    _payment("deposit_v2", "Deposit-V2", "/disbursement/v2_0/deposit", "SPEC; its callback comes by PUT"),
+    _read("deposit_status", "GetDepositStatus", "/disbursement/v1_0/deposit/{reference}", "SPEC; of both versions"),
+    _payment("refund_v1", "Refund-V1", "/disbursement/v1_0/refund", "SPEC; its callback comes by POST"),
+    _payment("refund_v2", "Refund-V2", "/disbursement/v2_0/refund", "SPEC; its callback comes by PUT"),
+    _read("refund_status", "GetRefundStatus", "/disbursement/v1_0/refund/{reference}", "SPEC; of both versions"),
+    _read("balance", "GetAccountBalance", "/disbursement/v1_0/account/balance"),
+    _read("balance_in", "GetAccountBalanceInSpecificCurrency", "/disbursement/v1_0/account/balance/{currency}"),
     _read(
         "account_active",
         "ValidateAccountHolderStatus",
-        "the account's state",
         "/disbursement/v1_0/accountholder/{account_type}/{account}/active",
     ),
     _read(
         "basic_user_info",
         "GetBasicUserinfo",
-        "the account holder's name",
         "/disbursement/v1_0/accountholder/{account_type}/{account}/basicuserinfo",
         "SPEC names the kinds `MSISDN` (its default), `email`, `alias` and `id`; sent are `msisdn`, as MTN's own "
         "libraries send and the sandbox takes, `email` and `party_code`; `alias` and `id` are not offered",
@@ -193,7 +138,6 @@ _ROWS = (
     Call(
         name="delivery_notification",
         operation_id="RequestToPayDeliveryNotification",
-        subject="The notification",
         path="/disbursement/v1_0/requesttopay/{reference}/deliverynotification",
         auth="bearer",
         content_type=_JSON,
@@ -205,7 +149,6 @@ _ROWS = (
     Call(
         name="create_api_user",
         operation_id="post-v1_0-apiuser",
-        subject="The new API user",
         path="/v1_0/apiuser",
         auth="none",
         content_type=_JSON,
@@ -216,14 +159,13 @@ _ROWS = (
     Call(
         name="create_api_key",
         operation_id="post-v1_0-apiuser-apikey",
-        subject="The new API key",
         path="/v1_0/apiuser/{api_user}/apikey",
         auth="none",
         success=frozenset({201}),
         why="each one makes another key, and a key is shown once",
         source="SPEC-SBX",
     ),
-    _read("get_api_user", "get-v1_0-apiuser", "the API user", "/v1_0/apiuser/{api_user}", "SPEC-SBX", auth="none"),
+    _read("get_api_user", "get-v1_0-apiuser", "/v1_0/apiuser/{api_user}", "SPEC-SBX", auth="none"),
 )
 
 OPERATIONS: Mapping[str, Call] = MappingProxyType({row.name: row for row in _ROWS})

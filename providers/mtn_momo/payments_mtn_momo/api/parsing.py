@@ -34,20 +34,12 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A response's body, understood as far as it goes.
+    """A response's body, understood as far as it goes."""
 
-    Args:
-        shape: Who wrote it.
-        code: The writer's own code, verbatim; empty when there is none.
-        text: Its text; of a page of HTML the title or the first words.
-        fields: The JSON object, if it was one.
-
-    """
-
-    shape: Shape
-    code: str
-    text: str
-    fields: dict[str, Any]
+    shape: Shape  #: Who wrote it.
+    code: str  #: The writer's own code, verbatim; empty when there is none.
+    text: str  #: Its text; of a page of HTML the title or the first words.
+    fields: dict[str, Any]  #: The JSON object, if it was one.
 
     @property
     def momo_code(self) -> str:

@@ -30,7 +30,7 @@ def recipient(payee: Payee, *, transfer_type: str = "") -> dict[str, object]:
 
 
 def encode_payment(
-    amount: Money, *, external_id: str, to: Mapping[str, object], payer_message: str, payee_note: str
+    amount: Money, *, external_id: str, to: Mapping[str, object], payer_message: str, payee_note: str = ""
 ) -> str:
     """Return the body of a payment: JSON, the amount as plain decimal text.
 
@@ -39,17 +39,18 @@ def encode_payment(
         external_id: Shown in MTN's records.
         to: Who is paid; see :func:`recipient`.
         payer_message: For the payer's history; reduced to what the gateway takes.
-        payee_note: For the payee's history; reduced likewise.
+        payee_note: For the payee's history, reduced likewise; ``payer_message`` when empty.
 
     """
+    reduced = reduce_note(payer_message)
     return write_json(
         {
             "amount": amount.text,
             "currency": str(amount.currency),
             "externalId": external_id,
             **to,
-            "payerMessage": reduce_note(payer_message),
-            "payeeNote": reduce_note(payee_note),
+            "payerMessage": reduced,
+            "payeeNote": reduce_note(payee_note) if payee_note else reduced,
         }
     )
 

@@ -15,6 +15,7 @@ from payments_mtn_momo.settings import MtnMomoSettings
 __all__ = ["CIBA", "build", "fill_secrets", "own_secrets"]
 
 CIBA = "urn:openid:params:grant-type:ciba"  # MTN's own grant type, not the standard's
+_KEY = slot("subscription_key")
 _AUTHORIZATION: Mapping[Auth, str] = {
     "basic": f"Basic {slot('basic')}",
     "bearer": f"Bearer {slot('access_token')}",
@@ -61,9 +62,9 @@ def build(
     speaks = auth or row.auth
     fields = {
         "Authorization": _AUTHORIZATION.get(speaks, ""),
-        "Ocp-Apim-Subscription-Key": slot("subscription_key"),
+        "Ocp-Apim-Subscription-Key": _KEY,
         # On every call, the token too: optional there on the older platform, refused without it on the newer (MIG).
-        "X-Target-Environment": settings.target_environment if row.has_target else "",
+        "X-Target-Environment": "" if row.auth == "none" else settings.target_environment,
         "Content-Type": row.content_type,
         "X-Reference-Id": reference,
         "X-Callback-Url": callback_url,
@@ -71,11 +72,11 @@ def build(
     }
     return HttpRequest(
         method=row.method,
-        url=f"{settings.base_url}{_path(row, path or {})}",
+        url=f"{settings.base_url}{_path(row, path or {}) if '{' in row.path else row.path}",
         operation=row.name,
         headers={name: value for name, value in fields.items() if value},
         body=body if form is None else urlencode(form, quote_via=quote),
-        repeatable=row.repeatable,
+        repeatable=row.retry is not None,
         moves_money=row.moves_money,
         credential=speaks == "bearer",
     )

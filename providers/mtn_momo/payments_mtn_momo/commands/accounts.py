@@ -23,22 +23,13 @@ _ANY_USER = "00000000-0000-4000-8000-000000000000"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The account of the sandbox that is to be written.
+    """The account of the sandbox that is to be written."""
 
-    Args:
-        config: The payouts.toml; a new one is made where there is none.
-        account: The account's name.
-        base_url: The gateway.
-        subscription_key: Where the key is, as it is written down.
-        callback_host: The one registered for the API user.
-
-    """
-
-    config: Path
-    account: str
-    base_url: str
-    subscription_key: str
-    callback_host: str
+    config: Path  #: The payouts.toml; a new one is made where there is none.
+    account: str  #: The account's name.
+    base_url: str  #: The gateway.
+    subscription_key: str  #: Where the key is, as it is written down.
+    callback_host: str  #: The one registered for the API user.
 
     def check(self) -> None:
         """See that the account can be written, before anything is made anywhere.

@@ -16,13 +16,14 @@ from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_mtn_momo.api import results
 from payments_mtn_momo.api.access_token import read_access_token, token_request
-from payments_mtn_momo.api.models import AccessToken, Balance, BasicUserInfo, ConsentRequest, Oauth2Token, UserInfo
+from payments_mtn_momo.api.models import AccessToken, Balance, ConsentRequest, Oauth2Token, UserInfo
 from payments_mtn_momo.api.requests import CIBA, build
 from payments_mtn_momo.native.calls import NativeCalls, plain, read_callback_url, read_payee, run_call
 
 __all__ = ["AccountCalls", "AccountType"]
 
 T = TypeVar("T")
+_read_balance = partial(results.read, Balance)
 AccountType = Literal["msisdn", "email", "party_code"]
 
 
@@ -31,7 +32,7 @@ class AccountCalls(NativeCalls):
 
     def create_access_token(self) -> HttpFlow[AccessToken]:
         """Fetch a token of the API user."""
-        return run_call(self._context("token"), lambda: token_request(self._settings), read_access_token)
+        return run_call(self._context("token"), lambda: token_request(self.settings), read_access_token)
 
     def authorize_consent(
         self,
@@ -54,10 +55,6 @@ class AccountCalls(NativeCalls):
             client_notification_token: For MTN to show in its notification.
             scope_instruction: A financial instruction in Base64, for a consented payment.
             callback_url: Where MTN reports the end.
-
-        Raises:
-            ActionError: It was not sent, was refused, or its outcome is unknown.
-
         """
 
         def prepare() -> HttpRequest:
@@ -73,10 +70,10 @@ class AccountCalls(NativeCalls):
             }
             return self._filled(
                 build(
-                    self._settings,
+                    self.settings,
                     "bc_authorize",
                     form={name: value for name, value in form.items() if value},
-                    callback_url=read_callback_url(callback_url, self._settings),
+                    callback_url=read_callback_url(callback_url, self.settings),
                     auth=self._consent_auth,
                 )
             )
@@ -101,10 +98,6 @@ class AccountCalls(NativeCalls):
 
         Args:
             token: The last one, or its refresh token.
-
-        Raises:
-            ActionError: It was not sent, was refused, or its outcome is unknown.
-
         """
         refresh_token = token.refresh_token if isinstance(token, Oauth2Token) else token
         return self._oauth2_token("refresh_token", "refresh_token", refresh_token)
@@ -115,7 +108,7 @@ class AccountCalls(NativeCalls):
                 hint = "Ask for consent with access_type='offline'."
                 raise InvalidPayout("This consent has no refresh token.", hint=hint)
             return self._filled(
-                build(self._settings, "oauth2_token", form={"grant_type": grant_type, name: plain(secret)})
+                build(self.settings, "oauth2_token", form={"grant_type": grant_type, name: plain(secret)})
             )
 
         return run_call(self._context("oauth2_token", hidden=secret), prepare, partial(results.read, Oauth2Token))
@@ -126,19 +119,15 @@ class AccountCalls(NativeCalls):
         Args:
             token: The consent's token. None sends the API user's own, as older libraries do; MTN's export wants the
                 consent's.
-
-        Raises:
-            ReadError: It could not be read.
-
         """
         secret = token.access_token if isinstance(token, Oauth2Token) else token
 
         def prepare() -> HttpRequest:
             if secret is None:
-                return build(self._settings, "user_info", auth="bearer")
+                return build(self.settings, "user_info", auth="bearer")
             if results.sendable_secret(plain(secret)) is None:
                 raise InvalidPayout("The consent's token is empty or cannot be sent.")
-            return self._filled(build(self._settings, "user_info"), {"oauth2_token": plain(secret)})
+            return self._filled(build(self.settings, "user_info"), {"oauth2_token": plain(secret)})
 
         return run_call(self._context("user_info", hidden=secret), prepare, partial(results.read, UserInfo))
 
@@ -149,27 +138,21 @@ class AccountCalls(NativeCalls):
             ReadError: It could not be read; the sandbox fails at random here.
 
         """
-        return run_call(
-            self._context("balance"), lambda: build(self._settings, "balance"), partial(results.read, Balance)
-        )
+        return run_call(self._context("balance"), lambda: build(self.settings, "balance"), _read_balance)
 
     def get_account_balance_in(self, currency: str) -> HttpFlow[Balance]:
         """Read the account's balance in one currency.
 
         Args:
             currency: ISO 4217, such as ``UGX``.
-
-        Raises:
-            ReadError: It could not be read.
-
         """
         return run_call(
             self._context("balance_in"),
-            lambda: build(self._settings, "balance_in", path={"currency": str(Currency(currency))}),
-            partial(results.read, Balance),
+            lambda: build(self.settings, "balance_in", path={"currency": str(Currency(currency))}),
+            _read_balance,
         )
 
-    def get_basic_user_info(self, msisdn: str, *, account_type: AccountType = "msisdn") -> HttpFlow[BasicUserInfo]:
+    def get_basic_user_info(self, msisdn: str, *, account_type: AccountType = "msisdn") -> HttpFlow[UserInfo]:
         """Read the name of an account holder, without consent.
 
         Args:
@@ -181,7 +164,7 @@ class AccountCalls(NativeCalls):
             ReadError: It could not be read.
 
         """
-        return self._about_holder("basic_user_info", msisdn, account_type, partial(results.read, BasicUserInfo))
+        return self._about_holder("basic_user_info", msisdn, account_type, partial(results.read, UserInfo))
 
     def is_active(self, account: str, account_type: AccountType = "msisdn") -> HttpFlow[bool]:
         """Read whether an account holder is registered and active.
@@ -202,6 +185,6 @@ class AccountCalls(NativeCalls):
     ) -> HttpFlow[T]:
         def prepare() -> HttpRequest:
             payee = read_payee(account if account_type == "msisdn" else Payee(account_type, account))
-            return build(self._settings, operation, path={"account_type": payee.kind, "account": payee.value})
+            return build(self.settings, operation, path={"account_type": payee.kind, "account": payee.value})
 
         return run_call(self._context(operation), prepare, read)

@@ -75,7 +75,7 @@ class NativeCalls:
     """
 
     def __init__(self, settings: MtnMomoSettings, *, consent_auth: Literal["bearer", "basic"] = "bearer") -> None:
-        self._settings = settings
+        self.settings = settings
         self._consent_auth: Literal["bearer", "basic"] = consent_auth
         self._secrets = own_secrets(settings)
         self._hidden = (settings.api_key.get_secret_value(), *self._secrets.values())

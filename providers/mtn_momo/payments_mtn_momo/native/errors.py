@@ -79,8 +79,8 @@ class MomoError(PaymentsError):
 
     @property
     def money_may_have_moved(self) -> bool:
-        """True when it was a payment and nothing proves that none was made."""
-        return False
+        """True when it was a payment and nothing proves that none was made, by this request or an earlier one."""
+        return isinstance(self, AlreadyUsedError | UnknownOutcomeError) and OPERATIONS[self.operation].moves_money
 
 
 class ActionError(MomoError):
@@ -106,21 +106,11 @@ class AlreadyUsedError(ActionError):
 
     code = "momo_already_used"
 
-    @property
-    def money_may_have_moved(self) -> bool:
-        """True for a payment: by the earlier request."""
-        return _pays(self.operation)
-
 
 class UnknownOutcomeError(ActionError):
     """It may have been done: read the status by the same reference before anything else."""
 
     code = "momo_unknown_outcome"
-
-    @property
-    def money_may_have_moved(self) -> bool:
-        """True for a payment."""
-        return _pays(self.operation)
 
 
 class ReadError(MomoError):
@@ -145,8 +135,3 @@ class ReadUnanswered(ReadError):
     """No answer, or none that says anything: ask again."""
 
     code = "momo_read_unanswered"
-
-
-def _pays(operation: str) -> bool:
-    row = OPERATIONS.get(operation)
-    return row is not None and row.moves_money

@@ -43,18 +43,13 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{1,59}")
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """The call that an error is about.
+    """The call that an error is about."""
 
-    Args:
-        operation: The call.
-        reference: The payment's, or what else the call names, scrubbed: what a caller gives for one may be anything,
-            and a UUID stays as it is. May be empty.
-        hidden: The account's secrets, which no response may bring into an error.
-
-    """
-
-    operation: str
+    operation: str  #: The call.
+    #: The payment's, or what else the call names, scrubbed: what a caller gives for one may be anything, and a UUID
+    #: stays as it is. May be empty.
     reference: str = ""
+    #: The account's secrets, which no response may bring into an error.
     hidden: tuple[str, ...] = field(default=(), repr=False)  # error trackers print the variables of each frame
 
     def __post_init__(self) -> None:
@@ -82,13 +77,7 @@ class CallContext:
 
 
 class NoToken(NotSent):
-    """Proven not sent, because no token could be had.
-
-    Args:
-        problem: Why not.
-        at: When.
-
-    """
+    """Proven not sent, because no token could be had; ``problem`` says why not."""
 
     def __init__(self, problem: ReadError, *, at: datetime) -> None:
         super().__init__("no token could be had", at=at)
@@ -128,16 +117,8 @@ def _without_token(context: CallContext, problem: ReadError) -> MomoError:
     if not context.is_read:
         message = f"{message} {_nothing(context)}"
         kind = RefusedError if isinstance(problem, ReadRefused) else NotSentError
-    return kind(
-        message,
-        hint=problem.hint,
-        http_status=problem.http_status,
-        provider_code=problem.provider_code,
-        text=problem.text,
-        reason=problem.reason,
-        retry_after_s=problem.retry_after_s,
-        **context.about,
-    )
+    same = ("http_status", "provider_code", "text", "reason", "retry_after_s")
+    return kind(message, hint=problem.hint, **{name: getattr(problem, name) for name in same}, **context.about)
 
 
 def failed(context: CallContext, response: HttpResponse) -> MomoError:
@@ -149,11 +130,8 @@ def failed(context: CallContext, response: HttpResponse) -> MomoError:
         if context.is_read:
             return ReadUnanswered(message, hint="Ask again; if it stays so, the API has changed.", **facts)
         return UnknownOutcomeError(f"{message} {_perhaps(context)}", hint=_find_out(context), **facts)
-    return (
-        _read_failed(context, response, body, facts)
-        if context.is_read
-        else _action_failed(context, response, body, facts)
-    )
+    fail = _read_failed if context.is_read else _action_failed
+    return fail(context, response, body, facts)
 
 
 def _read_failed(context: CallContext, response: HttpResponse, body: Body, facts: dict[str, Any]) -> ReadError:

@@ -37,12 +37,7 @@ class AsyncMethod(Generic[P, T]):
 
 
 class Method(Generic[P, T]):
-    """A method of a client for threads.
-
-    Args:
-        call: A method of the client's ``_calls``; the client's ``_session`` drives what it returns.
-
-    """
+    """A method of a client for threads; see :class:`AsyncMethod`."""
 
     def __init__(self, call: Callable[Concatenate[C, P], HttpFlow[T]]) -> None:
         def method(client: Any, *args: P.args, **kwargs: P.kwargs) -> T:

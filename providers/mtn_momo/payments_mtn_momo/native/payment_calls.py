@@ -90,19 +90,7 @@ class DisbursementCalls(AccountCalls):
     ) -> HttpFlow[Accepted]:
         """Pay cash into a wallet, once; arguments and errors as for ``transfer``.
 
-        Args:
-            reference: As for ``transfer``.
-            payee: As for ``transfer``.
-            amount: As for ``transfer``.
-            external_id: As for ``transfer``.
-            payer_message: As for ``transfer``.
-            payee_note: As for ``transfer``.
-            callback_url: As for ``transfer``; MTN calls it by PUT for version 2 and by POST for version 1.
-            version: Of MTN's call.
-
-        Raises:
-            ActionError: As for ``transfer``.
-
+        ``version`` is that of MTN's call; it calls ``callback_url`` by PUT for version 2 and by POST for version 1.
         """
         return self._pay(
             f"deposit_v{version}",
@@ -127,23 +115,10 @@ class DisbursementCalls(AccountCalls):
         callback_url: str | None = None,
         version: Literal[1, 2] = 2,
     ) -> HttpFlow[Accepted]:
-        """Pay a collection back, in full or in part, once; the payer of the collection gets it.
+        """Pay a collection back, in full or in part, once; arguments and errors as for ``deposit``.
 
-        Nothing here knows how much of the collection was paid back before.
-
-        Args:
-            reference: Of this refund; as for ``transfer``.
-            reference_id_to_refund: The collection's own reference.
-            amount: As for ``transfer``.
-            external_id: As for ``transfer``.
-            payer_message: As for ``transfer``.
-            payee_note: As for ``transfer``.
-            callback_url: As for ``transfer``; MTN calls it by PUT for version 2 and by POST for version 1.
-            version: Of MTN's call.
-
-        Raises:
-            ActionError: As for ``transfer``.
-
+        The payer of the collection, ``reference_id_to_refund``, gets it. Nothing here knows how much of the collection
+        was paid back before.
         """
         return self._pay(
             f"refund_v{version}",
@@ -175,15 +150,15 @@ class DisbursementCalls(AccountCalls):
             if known != operation:
                 raise InvalidPayout("There is no such version.", hint="Give version=1 or version=2.")
             body = encode_payment(
-                _read_amount(amount, self._settings),
+                _read_amount(amount, self.settings),
                 external_id=check_text(own_id, "external_id"),
                 to=to(),
                 payer_message=payer_message,
-                payee_note=payee_note or payer_message,
+                payee_note=payee_note,
             )
-            callback = read_callback_url(callback_url, self._settings)
+            callback = read_callback_url(callback_url, self.settings)
             return build(
-                self._settings, operation, reference=read_version_4(reference), callback_url=callback, body=body
+                self.settings, operation, reference=read_version_4(reference), callback_url=callback, body=body
             )
 
         return run_call(
@@ -216,7 +191,7 @@ class DisbursementCalls(AccountCalls):
     def _status(self, operation: str, reference: str | UUID) -> HttpFlow[PaymentStatus]:
         return run_call(
             self._context(operation, str(reference)),
-            lambda: build(self._settings, operation, path={"reference": read_reference(reference)}),
+            lambda: build(self.settings, operation, path={"reference": read_reference(reference)}),
             lambda response: results.read(PaymentStatus, response, reference=read_reference(reference)),
         )
 
@@ -227,17 +202,13 @@ class DisbursementCalls(AccountCalls):
             reference: Of the collection.
             message: 1 to 160 characters; a header field carries it too, without accents.
             language: ISO 639, such as ``en``.
-
-        Raises:
-            ActionError: It was not sent, was refused, or its outcome is unknown.
-
         """
 
         def prepare() -> HttpRequest:
             if not 1 <= len(message) <= 160:
                 raise InvalidPayout("The message must have 1 to 160 characters.")
             return build(
-                self._settings,
+                self.settings,
                 "delivery_notification",
                 path={"reference": read_reference(reference)},
                 headers={

@@ -13,16 +13,15 @@ from payments_mtn_momo.api import results
 from payments_mtn_momo.api.checks import new_reference, read_version_4
 from payments_mtn_momo.api.models import ApiKey, ApiUser
 from payments_mtn_momo.api.payment_body import write_json
-from payments_mtn_momo.api.requests import build, fill_secrets, own_secrets
+from payments_mtn_momo.api.requests import build
 from payments_mtn_momo.callback_address import check_callback_host
-from payments_mtn_momo.native.calls import read_settings, run_call
-from payments_mtn_momo.native.failures import CallContext
+from payments_mtn_momo.native.calls import NativeCalls, plain, read_settings, run_call
 from payments_mtn_momo.settings import MtnMomoSettings
 
 __all__ = ["ProvisioningCalls"]
 
 
-class ProvisioningCalls:
+class ProvisioningCalls(NativeCalls):
     """The three calls, each written once.
 
     Args:
@@ -35,9 +34,7 @@ class ProvisioningCalls:
     """
 
     def __init__(self, subscription_key: str | SecretStr, base_url: str) -> None:
-        self.settings = _sandbox(subscription_key, base_url)
-        self._key = {"subscription_key": own_secrets(self.settings)["subscription_key"]}
-        self._hidden = tuple(self._key.values())
+        super().__init__(_sandbox(subscription_key, base_url))
 
     def create_api_user(self, provider_callback_host: str, *, api_user: str | UUID = "") -> HttpFlow[ApiUser]:
         """Make an API user.
@@ -61,10 +58,10 @@ class ProvisioningCalls:
                 hint = "It cannot be changed later."
                 raise InvalidPayout(f"provider_callback_host {problem}.", hint=hint) from None
             body = write_json({"providerCallbackHost": provider_callback_host})
-            return fill_secrets(build(self.settings, "create_api_user", reference=reference, body=body), self._key)
+            return self._filled(build(self.settings, "create_api_user", reference=reference, body=body))
 
         return run_call(
-            self._context("create_api_user", new_user),
+            self._context("create_api_user", str(new_user)),
             prepare,
             lambda _: ApiUser(read_version_4(new_user), provider_callback_host, "sandbox"),
         )
@@ -78,7 +75,7 @@ class ProvisioningCalls:
 
         """
         return run_call(
-            self._context("create_api_key", api_user),
+            self._context("create_api_key", str(api_user)),
             lambda: self._about_user("create_api_key", api_user),
             lambda response: results.read(ApiKey, response, api_user=read_version_4(api_user)),
         )
@@ -92,24 +89,20 @@ class ProvisioningCalls:
 
         """
         return run_call(
-            self._context("get_api_user", api_user),
+            self._context("get_api_user", str(api_user)),
             lambda: self._about_user("get_api_user", api_user),
             lambda response: results.read(ApiUser, response, api_user=read_version_4(api_user)),
         )
 
     def _about_user(self, operation: str, api_user: str | UUID) -> HttpRequest:
-        request = build(self.settings, operation, path={"api_user": read_version_4(api_user)})
-        return fill_secrets(request, self._key)
-
-    def _context(self, operation: str, api_user: str | UUID) -> CallContext:
-        return CallContext(operation, str(api_user), self._hidden)
+        return self._filled(build(self.settings, operation, path={"api_user": read_version_4(api_user)}))
 
 
 def _sandbox(subscription_key: str | SecretStr, base_url: str) -> MtnMomoSettings:
     """Return settings of a user that does not exist yet: an account's rules for keys and addresses hold here too."""
-    unused = {"target_environment": "sandbox", "api_user": "00000000-0000-4000-8000-000000000000", "api_key": "none"}
+    user = {"api_user": "00000000-0000-4000-8000-000000000000", "api_key": "not-made-yet"}
     address = {"base_url": base_url} if base_url else {}
-    key = subscription_key if isinstance(subscription_key, str) else subscription_key.get_secret_value()
+    key = plain(subscription_key)
     if not key:
         raise SettingsError("Provisioning needs the Disbursements subscription key of the sandbox.")
-    return read_settings(None, unused | {"subscription_key": key} | address)
+    return read_settings(None, {"target_environment": "sandbox", "subscription_key": key} | user | address)

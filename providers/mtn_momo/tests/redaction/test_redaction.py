@@ -66,7 +66,7 @@ def _everything_happened(ended: Mapping[str, str], said: Iterable[CapturedText])
             "no country": "InvalidPayee",
             "use after closing": "JournalClosed",
             "main 0: active, plus": "bool",
-            "main 0: name": "BasicUserInfo",
+            "main 0: name": "UserInfo",
             "main 0: user info": "UserInfo",
             "main 0: refreshed": "Oauth2Token",
             "main 0: transfer again": "AlreadyUsedError",

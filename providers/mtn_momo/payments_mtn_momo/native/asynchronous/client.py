@@ -5,11 +5,10 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from payments_mtn_momo.api.models import AccessToken
-from payments_mtn_momo.native.asynchronous.session import AsyncNativeSession
+from payments_mtn_momo.native.asynchronous.session import AsyncNativeSession, AsyncSessionOwner
 from payments_mtn_momo.native.calls import Retry, read_settings, utc_now
 from payments_mtn_momo.native.methods import AsyncMethod
 from payments_mtn_momo.native.payment_calls import DisbursementCalls
@@ -18,7 +17,7 @@ from payments_mtn_momo.settings import MtnMomoSettings
 __all__ = ["AsyncDisbursementsClient"]
 
 
-class AsyncDisbursementsClient:
+class AsyncDisbursementsClient(AsyncSessionOwner):
     """MTN's Disbursements, call by call; on one event loop; an asynchronous context manager.
 
     It writes nothing down and repeats no payment: there is no journal behind it, and the promise that one key leads to
@@ -69,18 +68,6 @@ class AsyncDisbursementsClient:
             clock=clock,
             fetch=self._calls.create_access_token,
         )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._session.close()
 
     async def create_access_token(self) -> AccessToken:
         """Fetch a new token and use it from now on; never needed, as every call fetches one when it has none.

@@ -5,12 +5,10 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
 from pydantic import SecretStr
 
-from payments_mtn_momo.native.asynchronous.session import AsyncNativeSession
+from payments_mtn_momo.native.asynchronous.session import AsyncNativeSession, AsyncSessionOwner
 from payments_mtn_momo.native.calls import Retry, utc_now
 from payments_mtn_momo.native.methods import AsyncMethod
 from payments_mtn_momo.native.provisioning_calls import ProvisioningCalls
@@ -20,7 +18,7 @@ __all__ = ["AsyncSandboxProvisioning"]
 _CONNECTIONS = 4
 
 
-class AsyncSandboxProvisioning:
+class AsyncSandboxProvisioning(AsyncSessionOwner):
     """Makes API users and keys in the sandbox; on one event loop; an asynchronous context manager.
 
     In production both come from the partner portal. Use the key of the Disbursements product: a user made with
@@ -59,18 +57,6 @@ class AsyncSandboxProvisioning:
             retry=retry,
             clock=clock,
         )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._session.close()
 
     create_api_user = AsyncMethod(ProvisioningCalls.create_api_user)
     create_api_key = AsyncMethod(ProvisioningCalls.create_api_key)

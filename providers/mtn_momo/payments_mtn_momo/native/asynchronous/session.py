@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from time import perf_counter
-from typing import Any, TypeAlias, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeAlias, TypeVar
 
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.events import EventName
@@ -25,7 +26,7 @@ from payments_mtn_momo.native.errors import ReadError
 from payments_mtn_momo.native.failures import NoToken
 from payments_mtn_momo.settings import MtnMomoSettings
 
-__all__ = ["AsyncNativeSession"]
+__all__ = ["AsyncNativeSession", "AsyncSessionOwner"]
 
 T = TypeVar("T")
 _Fetched: TypeAlias = AccessToken | ReadError | NotSent
@@ -164,3 +165,21 @@ class AsyncNativeSession:
 
     def _log(self, event: EventName, request: HttpRequest, **details: Any) -> None:
         log(event, account=self._label, operation=request.operation, **details)
+
+
+class AsyncSessionOwner:
+    """A client with a session, to be closed when done."""
+
+    _session: AsyncNativeSession
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._session.close()

@@ -7,20 +7,19 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from payments_mtn_momo.api.models import AccessToken
 from payments_mtn_momo.native.calls import Retry, read_settings, utc_now
 from payments_mtn_momo.native.methods import Method
 from payments_mtn_momo.native.payment_calls import DisbursementCalls
-from payments_mtn_momo.native.synchronous.session import NativeSession
+from payments_mtn_momo.native.synchronous.session import NativeSession, SessionOwner
 from payments_mtn_momo.settings import MtnMomoSettings
 
 __all__ = ["DisbursementsClient"]
 
 
-class DisbursementsClient:
+class DisbursementsClient(SessionOwner):
     """MTN's Disbursements, call by call; may be used from many threads, and is a context manager.
 
     It writes nothing down and repeats no payment: there is no journal behind it, and the promise that one key leads to
@@ -70,18 +69,6 @@ class DisbursementsClient:
             clock=clock,
             fetch=self._calls.create_access_token,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
 
     def create_access_token(self) -> AccessToken:
         """Fetch a new token and use it from now on; never needed, as every call fetches one when it has none.

@@ -7,22 +7,20 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
 from pydantic import SecretStr
 
 from payments_mtn_momo.native.calls import Retry, utc_now
 from payments_mtn_momo.native.methods import Method
 from payments_mtn_momo.native.provisioning_calls import ProvisioningCalls
-from payments_mtn_momo.native.synchronous.session import NativeSession
+from payments_mtn_momo.native.synchronous.session import NativeSession, SessionOwner
 
 __all__ = ["SandboxProvisioning"]
 
 _CONNECTIONS = 4
 
 
-class SandboxProvisioning:
+class SandboxProvisioning(SessionOwner):
     """Makes API users and keys in the sandbox; may be used from many threads, and is a context manager.
 
     In production both come from the partner portal. Use the key of the Disbursements product: a user made with
@@ -61,18 +59,6 @@ class SandboxProvisioning:
             retry=retry,
             clock=clock,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
 
     create_api_user = Method(ProvisioningCalls.create_api_user)
     create_api_key = Method(ProvisioningCalls.create_api_key)

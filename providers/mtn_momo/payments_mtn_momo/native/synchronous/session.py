@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from time import perf_counter
-from typing import Any, TypeAlias, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeAlias, TypeVar
 
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.events import EventName
@@ -27,7 +28,7 @@ from payments_mtn_momo.native.errors import ReadError
 from payments_mtn_momo.native.failures import NoToken
 from payments_mtn_momo.settings import MtnMomoSettings
 
-__all__ = ["NativeSession"]
+__all__ = ["NativeSession", "SessionOwner"]
 
 T = TypeVar("T")
 _Fetched: TypeAlias = AccessToken | ReadError | NotSent
@@ -166,3 +167,21 @@ class NativeSession:
 
     def _log(self, event: EventName, request: HttpRequest, **details: Any) -> None:
         log(event, account=self._label, operation=request.operation, **details)
+
+
+class SessionOwner:
+    """A client with a session, to be closed when done."""
+
+    _session: NativeSession
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
