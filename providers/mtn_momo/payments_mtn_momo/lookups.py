@@ -38,7 +38,7 @@ SCOPES = ("profile", "all_info")  # DOC-TEST and MTN's notebook; others are answ
 _POLL_S = 5.0  # CIBA's own default; MTN's examples say 0
 _CODE = re.compile(r"[A-Z_]{2,60}|[a-z_]{2,40}")  # no digit, so no key and no number
 _WAITING = ReasonCode.NO_FINAL_ANSWER
-_NOBODY = (ReasonCode.PAYEE_NOT_FOUND, "MTN knows no such account holder.")
+_NO_HOLDER = (ReasonCode.PAYEE_NOT_FOUND, "MTN knows no such account holder.")
 _OPEN = (_WAITING, "The account holder has not answered yet.")
 _DECLINED = (ReasonCode.REJECTED, "The account holder, or MTN, declined.")
 _LATE = (ReasonCode.EXPIRED, "The account holder did not answer in time.")
@@ -46,8 +46,8 @@ _OVER = (ReasonCode.INVALID_REQUEST, "The consent was used, has ended, or is not
 
 # Where a code about a consent means something else than a payment's.
 _CONSENT: Mapping[tuple[str, str], tuple[ReasonCode, str]] = {
-    ("bc_authorize", "RESOURCE_NOT_FOUND"): _NOBODY,
-    ("bc_authorize", "unknown_user_id"): _NOBODY,
+    ("bc_authorize", "RESOURCE_NOT_FOUND"): _NO_HOLDER,
+    ("bc_authorize", "unknown_user_id"): _NO_HOLDER,
     ("oauth2_token", "authorization_pending"): _OPEN,
     ("oauth2_token", "slow_down"): _OPEN,
     ("oauth2_token", "ONGOING"): _OPEN,
@@ -61,8 +61,8 @@ _CONSENT: Mapping[tuple[str, str], tuple[ReasonCode, str]] = {
     ("oauth2_token", "login_failed"): (ReasonCode.CREDENTIALS, "The gateway could not log the API user in."),
     ("user_info", "invalid_token"): (ReasonCode.NOT_PERMITTED, "The consent has ended or was taken back."),
     ("user_info", "insufficient_scope"): (ReasonCode.NOT_PERMITTED, "The consent does not cover this."),
-    ("user_info", "RESOURCE_NOT_FOUND"): _NOBODY,
-    ("basic_user_info", "RESOURCE_NOT_FOUND"): _NOBODY,
+    ("user_info", "RESOURCE_NOT_FOUND"): _NO_HOLDER,
+    ("basic_user_info", "RESOURCE_NOT_FOUND"): _NO_HOLDER,
 }
 
 
