@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from payments_core.provider import Emulator, ProviderSpec
 
-__all__ = ["demo", "emulator"]
+__all__ = ["demo", "emulator", "start_emulator"]
 
 Target = Annotated[
     str, typer.Option(metavar="NAME", help="The environment to emulate, where the provider has several.")
@@ -51,7 +51,7 @@ def emulator(
 
     spec = Plugins().provider(provider)
     stop = _stop_on_signals()
-    server = _start(spec, port, target, switches or [])
+    server = start_emulator(spec, port, target, switches or ())
     try:
         if seed is not None:
             server.set_faults({"seed": seed})
@@ -71,7 +71,8 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _start(spec: ProviderSpec, port: int, target: str, switches: Sequence[str]) -> Emulator:
+def start_emulator(spec: ProviderSpec, port: int, target: str = "", switches: Sequence[str] = ()) -> Emulator:
+    """Start a provider's emulator on a port of this machine."""
     from importlib import import_module
     from inspect import signature
 

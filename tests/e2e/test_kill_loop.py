@@ -22,6 +22,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from supervisor import Supervisor
 
@@ -126,7 +127,7 @@ class Staff:
         ]
         payer, collected = f"46701740{self._dice.randint(7000, 7999)}", self._dice.randint(1, 99) * 5
         told = {"amount": str(collected), "currency": "EUR", "payer": payer}
-        reference = self._stage._call("collections", told)["reference"]
+        reference = httpx.post(f"{self._stage.gateway.url}/__emulator/collections", json=told).json()["reference"]
         self.payers[reference] = payer
         found += [
             {"operation": "refund", "to": reference, "collected": str(collected), "amount": str(collected * part)}
@@ -143,7 +144,7 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
     """SIGKILL at any moment: what was acknowledged is in the journal, and the gateway's books agree with all of it."""
     seed = int(os.environ.get("PAYMENTS_SEED", secrets.randbelow(10**6)))
     dice = Random(seed)  # noqa: S311 - a play, not a secret
-    stage.set_faults({**FAULTS, "seed": seed})
+    stage.gateway.set_faults({**FAULTS, "seed": seed})
     started_at = time.monotonic()
     kills, begun = 0, 0
     with Supervisor(stage.folder) as supervisor:
@@ -157,7 +158,7 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
                 time.sleep(dice.uniform(0.1, 1.5) * life_s)
                 kills += child.kill() < 0  # only what was alive counts
         acknowledged = _lines(stage.folder, "acknowledged")
-        stage.set_faults({})
+        stage.gateway.set_faults({})
         last = [supervisor.start(rows=staff.filed), supervisor.start(rows=staff.mixed)]
         assert [child.wait() for child in last] == [0, 0], (stage.folder / "said").read_text("utf-8")[-2000:]
     stage.settle(rounds=20)
@@ -165,7 +166,7 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
     refused = _lines(stage.folder, "refused")
     told = stage.ask("send", "--file", _written(stage.folder, staff.filed), "--yes", "--reveal") if staff.filed else []
     told += [{"row": n, "key": row["key"], "error": row["key"] in refused or None} for n, row in enumerate(staff.mixed)]
-    payouts, ledger = stage.listed(), stage.ledger()
+    payouts, ledger = stage.listed(), list(stage.gateway.ledger())
     # After five tries, each of which something cut, nobody sends any more: that is open, for a person, and not lost.
     paid = {entry["reference"] for entry in ledger if entry["credits"]}
     stopped = [

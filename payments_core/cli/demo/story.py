@@ -66,16 +66,16 @@ def _play(terminal: Terminal, cast: Cast, folder: Path) -> Ending:
 
     with Stage(folder) as stage:
         cast.write(folder / "people.csv")
-        stage.set_faults(cast.faults)
-        say(f"An emulator of {PROVIDER} serves at {stage.url}. It will lose answers, refuse, and be slow.")
+        stage.gateway.set_faults(cast.faults)
+        say(f"An emulator of {PROVIDER} serves at {stage.gateway.url}. It will lose answers, refuse, and be slow.")
         say(f"people.csv: {len(cast.people)} people, one of them in two rows, one in a currency that is not paid here.")
         say("\n$ payouts send --file people.csv --yes")
         killed = _pay_until_killed(terminal, stage, cast)
         at_kill = Counter(payout["status"] for payout in stage.listed())
-        outcome = f"killed with SIGKILL when the gateway had taken {len(stage.ledger())}"
+        outcome = f"killed with SIGKILL when the gateway had taken {len(stage.gateway.ledger())}"
         say(f"  {outcome if killed else 'ended unkilled'}; the journal says: {_in_words(at_kill)}")
         say("\n$ payouts resume")
-        stage.advance(30)  # for the payment that takes half a minute
+        stage.gateway.advance(30)  # for the payment that takes half a minute
         with spinner(terminal, "resuming"):
             stage.settle(on_line=lambda line: say(f"  {line}"))
         say("\n$ payouts send --file people.csv --yes     # the same file again, the same keys")
@@ -83,7 +83,7 @@ def _play(terminal: Terminal, cast: Cast, folder: Path) -> Ending:
         paid = Counter(row["status"] for row in rows if row["error"] is None and row["same_as_row"] is None)
         say(f"  {_in_words(paid)}")
         stage.settle(on_line=lambda line: say(f"  {line}"))
-        payouts, ledger = stage.listed(), stage.ledger()
+        payouts, ledger = stage.listed(), stage.gateway.ledger()
     found = [] if killed else ["the paying process ended before it could be killed"]
     return Ending(at_kill, rows, payouts, ledger, [*found, *differences(ledger, payouts), *unaccounted(rows, payouts)])
 
@@ -96,7 +96,7 @@ def _pay_until_killed(terminal: Terminal, stage: Stage, cast: Cast) -> bool:
     with spinner(terminal, "paying") as show:
 
         def is_time() -> bool:
-            taken = len(stage.ledger())
+            taken = len(stage.gateway.ledger())
             show(f"paying: the gateway has taken {taken} of {len(cast.people)}")
             return taken >= cast.kill_at
 
