@@ -21,12 +21,11 @@ from payments_core.cli import (
     journal,
     journal_restored,
     lookups,
-    resume,
     review,
     route,
     send,
     show,
-    worker,
+    work,
 )
 from payments_core.cli.terminal import PAYING, AsJson, LogJson, LogLevel, Reveal, Terminal, open_closed_streams
 from payments_core.domain.bounds import describe_range
@@ -121,9 +120,9 @@ for name, body in {
     "route": route.route,
     "show": show.show,
     "list": show.list_,
-    "wait": resume.wait,
-    "resume": resume.resume,
-    "worker": worker.worker,
+    "wait": work.wait,
+    "resume": work.resume,
+    "worker": work.worker,
     "check": review.check,
     "reissue": review.reissue,
     "approve": review.approve,
