@@ -34,15 +34,7 @@ __all__ = ["Check", "examine", "write_configuration"]
 
 
 class Check(NamedTuple):
-    """The result of one check.
-
-    Args:
-        level: ``ok``, ``note`` (worth a look) or ``wrong``.
-        what: The subject.
-        says: The finding.
-        hint: The fix.
-
-    """
+    """The result of one check: its subject, what it found, and how to fix it; a ``note`` is worth a look."""
 
     level: Literal["ok", "note", "wrong"]
     what: str

@@ -220,12 +220,7 @@ def print_list(
 
 
 def print_table(rows: Sequence[Mapping[str, str]]) -> None:
-    """Print a table: with colours on a terminal; elsewhere plain, stable and never cut.
-
-    Args:
-        rows: The cells by column; ``status`` is coloured, and an empty column is left out on a terminal.
-
-    """
+    """Print a table: with colours and without empty columns on a terminal; elsewhere plain, stable and never cut."""
     if not rows:
         return
     columns = tuple(rows[0])

@@ -136,8 +136,17 @@ async def _pay(
     ended: dict[int, End] = {}
 
     async def send(row: Row) -> None:
+        order = row.order
+        assert order is not None  # noqa: S101 - only parsed rows are sent
         try:
-            ended[row.line] = await _send(client, row)
+            ended[row.line] = await client.send(
+                key=order.key,
+                payee=order.payee,
+                amount=order.amount,
+                account=row.account or row.chosen,
+                operation=order.operation,
+                note=order.note,
+            )
         except PaymentsError as error:
             ended[row.line] = error
 
@@ -152,19 +161,6 @@ async def _pay(
         waiting = [(line, end) for line, end in ended.items() if isinstance(end, Payout) and not end.is_final]
         await _side_by_side(terminal, "Waiting", waiting, wait)
     return ended
-
-
-async def _send(client: AsyncPayoutClient, row: Row) -> Payout:
-    order = row.order
-    assert order is not None  # noqa: S101 - only parsed rows are sent
-    return await client.send(
-        key=order.key,
-        payee=order.payee,
-        amount=order.amount,
-        account=row.account or row.chosen,
-        operation=order.operation,
-        note=order.note,
-    )
 
 
 async def _side_by_side(

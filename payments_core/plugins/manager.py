@@ -37,14 +37,7 @@ __all__ = ["Found", "Plugins", "found"]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An installed plugin, not imported.
-
-    Args:
-        entry_point: The entry point; its name is the one used in payouts.toml and on the command line.
-        distribution: The name of its distribution.
-        version: The version of its distribution.
-
-    """
+    """An installed plugin, not imported: its entry point, and the name and version of its distribution."""
 
     entry_point: EntryPoint
     distribution: str
@@ -52,7 +45,7 @@ class Found:
 
     @property
     def name(self) -> str:
-        """The plugin's name."""
+        """The plugin's name in payouts.toml and on the command line."""
         return self.entry_point.name
 
     def __str__(self) -> str:

@@ -18,13 +18,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
 
 class FileText(NamedTuple):
-    """The content of a file.
-
-    Args:
-        text: The text.
-        is_exposed: Whether others than its owner may read it.
-
-    """
+    """The content of a file, and whether others than its owner may read it."""
 
     text: str
     is_exposed: bool

@@ -18,15 +18,10 @@ _OPEN = frozenset({"CREATED", "SENDING", "PENDING", "UNKNOWN", "REVIEW"})
 
 
 def differences(ledger: Records, payouts: Records) -> list[str]:
-    """Compare a gateway's ledger with the journal, and return every difference as text.
+    """Compare a gateway's ledger with ``payouts list --json --reveal``, and return every difference as text.
 
     None means: each payment belongs to one payout and agrees with it, each successful payout was credited exactly once,
     no other was credited, and none is open.
-
-    Args:
-        ledger: ``entries`` of ``GET /__emulator/ledger``.
-        payouts: The output of ``payouts list --json --reveal``.
-
     """
     return [*_of_payments(ledger, payouts), *_of_payouts(ledger, payouts), *_of_payees(ledger, payouts)]
 
@@ -86,13 +81,7 @@ def _of_payees(ledger: Records, payouts: Records) -> Iterator[str]:
 
 
 def unaccounted(rows: Records, payouts: Records) -> list[str]:
-    """Return the rows of a file that are neither a payout nor refused with a reason, and payouts without a row.
-
-    Args:
-        rows: The output of ``payouts send --file … --json``.
-        payouts: The output of ``payouts list --json``.
-
-    """
+    """Return the rows of a file that are neither a payout nor refused with a reason, and payouts without a row."""
     found = {payout["key"] for payout in payouts}
     accepted = {row["key"] for row in rows if row["error"] is None}
     problems = []
